@@ -1,0 +1,3 @@
+//! `ministream-dump`: dissects ministreaming traffic from captures.
+
+fn main() {}

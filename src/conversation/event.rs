@@ -1,0 +1,193 @@
+//! What the tracker tells: one event for each message, one conversation when it is over.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::{Finding, State};
+use crate::carrier::Carrier;
+use crate::time::Timestamp;
+use crate::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId};
+
+/// Names a conversation within a dissection: `c1` is the first that opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationId(pub u64);
+
+impl fmt::Display for ConversationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
+
+/// Names an I2CP session within a dissection, from 0 in order of appearance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u32);
+
+/// An I2CP session, as far as the capture shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name in this dissection.
+    pub id: SessionId,
+    /// The two bytes by which application and router call it.
+    pub wire_id: u16,
+    /// `inbound.nickname` (else `outbound.nickname`) of its CreateSession.
+    pub nickname: Option<String>,
+    /// Hash of its own destination, from its CreateSession.
+    pub hash: Option<DestinationHash>,
+}
+
+/// One end of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its address on the wire. On I2CP both ends of a view have the
+    /// addresses of that view's TCP connection: the session's end has the
+    /// application's address, the far end the router's.
+    pub address: SocketAddr,
+    /// The I2CP session it is, on the end whose session the view belongs to.
+    pub nickname: Option<String>,
+    /// Hash of its destination, where the capture shows it: from the SYN, from
+    /// CreateSession, or from the address of a SendMessage.
+    pub hash: Option<DestinationHash>,
+}
+
+/// One message and what it means; borrowed for the time of the call.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageEvent<'a> {
+    /// Number of the message in the dissection, from 1.
+    pub number: u64,
+    /// Number of the packet that completed it, from 1.
+    pub packet: u64,
+    /// Capture time of that packet.
+    pub time: Timestamp,
+    /// Microseconds since the first packet of the capture.
+    pub elapsed_us: i64,
+    /// How it travelled.
+    pub carrier: Carrier,
+    /// Who sent the packet.
+    pub source: SocketAddr,
+    /// To whom.
+    pub target: SocketAddr,
+    /// Whose message it is: by its type byte, or where the type says nothing
+    /// by the role of its sender; `None` when neither is known.
+    pub direction: Option<Direction>,
+    /// The message itself.
+    pub message: RawMessage<'a>,
+    /// The conversation it belongs to.
+    pub conversation: Option<ConversationId>,
+    /// What it does there.
+    pub meaning: Meaning,
+    /// The I2CP session that sent or received it.
+    pub session: Option<&'a Session>,
+    /// On I2CP, the nanoseconds since the other session handed this message to
+    /// the router, where the capture shows both.
+    pub router_ns: Option<i64>,
+    /// Hash of the SYN's destination, when it was asked for.
+    pub destination_hash: Option<DestinationHash>,
+    /// What is odd about it.
+    pub findings: &'a [Finding],
+}
+
+/// What a message does to its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// A SYN that opens a conversation.
+    Opens,
+    /// An ACK that accepts it.
+    Accepts {
+        /// The id that the server chose.
+        server_id: ServerId,
+        /// Nanoseconds since the SYN; `None` when the SYN is not in the capture.
+        handshake_ns: Option<i64>,
+    },
+    /// A close that refuses it.
+    Refuses {
+        /// Nanoseconds since the SYN.
+        handshake_ns: i64,
+    },
+    /// Data within a conversation.
+    Carries,
+    /// The close that ends an open conversation, or the empty ACK that stands for one.
+    Closes {
+        /// Who closes: `ClientToServer` when the client does.
+        by: Direction,
+    },
+    /// A close for a conversation that the other side has closed already; on
+    /// the wire such closes cross.
+    ClosesAgain,
+    /// Within a conversation, but without effect: a second ACK, an ACK
+    /// without an id before the handshake is over, data after the close.
+    Ignored,
+    /// Belongs to no conversation: an id that nobody announced.
+    Orphan,
+    /// Ping or chaff.
+    Idle,
+    /// A type that means nothing, or a message that is too short.
+    Meaningless,
+}
+
+/// Data messages of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// DATA messages.
+    pub message_count: u64,
+    /// Their payload bytes.
+    pub payload_bytes: u64,
+}
+
+/// Time that messages of a conversation spent between the two sessions of one router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterTime {
+    /// Messages whose both copies were seen.
+    pub message_count: u64,
+    /// The shortest time, in nanoseconds.
+    pub min_ns: i64,
+    /// The sum of all times, in nanoseconds.
+    pub total_ns: i64,
+    /// The longest time, in nanoseconds.
+    pub max_ns: i64,
+}
+
+/// A conversation, told when it is over or the capture is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Its name.
+    pub id: ConversationId,
+    /// How its messages travelled.
+    pub carrier: Carrier,
+    /// The end that opened it.
+    pub client: Endpoint,
+    /// The end that was called.
+    pub server: Endpoint,
+    /// The client's id, unless only messages to the server were seen.
+    pub client_id: Option<ClientId>,
+    /// The server's id, once an ACK or a message to the server showed it.
+    pub server_id: Option<ServerId>,
+    /// Where it ended.
+    pub state: State,
+    /// Time of its first message.
+    pub start: Timestamp,
+    /// Microseconds from the start of the capture to its first message.
+    pub start_us: i64,
+    /// Time of its last message.
+    pub end: Timestamp,
+    /// Nanoseconds from SYN to ACK; `None` when it was not accepted or the SYN was not seen.
+    pub handshake_ns: Option<i64>,
+    /// Nanoseconds from SYN to the first DATA message of either side.
+    pub first_byte_ns: Option<i64>,
+    /// DATA from the client.
+    pub c2s: Tally,
+    /// DATA from the server.
+    pub s2c: Tally,
+    /// Findings that name this conversation.
+    pub finding_count: u64,
+    /// The same conversation as the other session's connection to the router shows it.
+    pub peer_view: Option<ConversationId>,
+    /// Time in the router, on the view of the receiving session's messages.
+    pub router: Option<RouterTime>,
+}
+
+impl Conversation {
+    /// Nanoseconds from its first to its last message.
+    pub const fn duration_ns(&self) -> i64 {
+        self.end.nanos_since(self.start)
+    }
+}

@@ -1,0 +1,178 @@
+//! Findings: what is odd about the traffic, under codes that stay.
+
+use std::fmt;
+
+use super::ConversationId;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Worth knowing; proper peers do it.
+    Note,
+    /// A peer or the capture is probably at fault.
+    Warn,
+    /// The protocol was broken, or messages could not be read.
+    Error,
+}
+
+impl Level {
+    /// `note`, `warn` or `error`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+macro_rules! finding_codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $level:ident, $meaning:literal;)*) => {
+        /// What a finding is about. The codes are stable: scripts may rely on them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FindingCode {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl FindingCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The code as it is written: `ms.unknown_type`.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The level that findings of this code have, unless one says otherwise.
+            pub const fn level(self) -> Level {
+                match self { $(Self::$variant => Level::$level,)* }
+            }
+
+            /// What findings of this code mean, in a line.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+finding_codes! {
+    /// Fewer than four bytes and not the ping.
+    TooShort = "ms.too_short", Error, "fewer than 4 bytes: no message";
+    /// A type that the protocol does not define.
+    UnknownType = "ms.unknown_type", Error, "type is not in the protocol";
+    /// The reserved id `00 00 00`, as an id or handed out by an ACK.
+    ZeroId = "ms.zero_id", Error, "id 000000 is reserved";
+    /// No conversation on this flow announced the id.
+    OrphanId = "ms.orphan_id", Warn, "id never announced: late capture or sender bug";
+    /// The type belongs to the other role of this conversation.
+    WrongDirection = "ms.wrong_direction", Error, "type belongs to the other peer";
+    /// The payload of a SYN is not a destination.
+    SynBadDestination = "ms.syn_bad_destination", Error, "payload of SYN is not an I2P destination";
+    /// A SYN was never answered.
+    SynNoAnswer = "ms.syn_no_answer", Warn, "no answer to SYN in the capture";
+    /// An id was announced while a conversation that uses it is open.
+    IdReuse = "ms.id_reuse", Warn, "id announced again while still in use";
+    /// The payload of an ACK is neither empty nor 3 bytes.
+    AckBadLength = "ms.ack_bad_length", Error, "ACK without a 3-byte server id";
+    /// An ACK without payload: the close of the specification's sample (c).
+    AckEmpty = "ms.ack_empty", Warn, "ACK without server id, read as close";
+    /// A second ACK of a conversation.
+    AckDuplicate = "ms.ack_duplicate", Warn, "conversation was acknowledged before";
+    /// Data overtook the ACK.
+    DataBeforeAck = "ms.data_before_ack", Note, "data came before the ACK";
+    /// Data or a close for a conversation that was closed before.
+    DataAfterClose = "ms.data_after_close", Note, "message for a closed conversation";
+    /// A close with a payload.
+    ClosePayload = "ms.close_payload", Note, "close carries a payload";
+    /// A conversation whose end is not in the capture.
+    NoClose = "ms.no_close", Note, "no close in the capture";
+    /// A data message larger than the reference sends, or than it accepts.
+    Oversize = "ms.oversize", Warn, "more bytes than the reference implementation sends";
+    /// The single byte `ff`.
+    Ping = "ms.ping", Note, "keep-alive byte the 2004 Java client sends";
+    /// A message of type `ff`.
+    Chaff = "ms.chaff", Note, "chaff: ignored by the receiver";
+    /// Bytes of a TCP connection are not in the capture.
+    TcpGap = "tcp.gap", Warn, "TCP bytes missing from the capture";
+    /// A TCP connection whose beginning is not in the capture.
+    TcpNoStart = "tcp.no_start", Note, "TCP connection began before the capture";
+    /// A length prefix that cannot be one.
+    TcpBadPrefix = "tcp.bad_prefix", Error, "length prefix that no message has";
+    /// A datagram of which fragments are not in the capture.
+    UdpFragmentMissing = "udp.fragment_missing", Warn, "IP fragments missing from the capture";
+    /// An I2CP frame that cannot be one.
+    I2cpBadFrame = "i2cp.bad_frame", Error, "I2CP frame that cannot be read";
+    /// An I2CP payload that does not inflate.
+    I2cpUnreadablePayload = "i2cp.unreadable_payload", Error, "I2CP payload is not readable gzip";
+    /// A message that one session sent and the other did not get.
+    I2cpLost = "i2cp.lost", Warn, "message sent through the router did not arrive";
+    /// A message that arrived in another order than it was sent.
+    I2cpReordered = "i2cp.reordered", Warn, "router delivered in another order than sent";
+    /// The capture file ends inside a packet, or is damaged.
+    CaptureTruncated = "cap.truncated", Warn, "capture is damaged or ends inside a packet";
+    /// Packets were cut by a snap length.
+    CaptureSnaplen = "cap.snaplen", Warn, "packets cut by the snap length";
+    /// The kernel dropped packets during a live capture.
+    CaptureDropped = "cap.dropped", Warn, "packets dropped during capture";
+    /// Capture time went backwards.
+    CaptureTimeBackwards = "cap.time_backwards", Note, "capture time went backwards";
+}
+
+impl fmt::Display for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+/// One odd thing, and where it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub code: FindingCode,
+    /// How much it matters here.
+    pub level: Level,
+    /// The message that showed it; `None` when no single message did.
+    pub message: Option<u64>,
+    /// The packet that showed it, from 1; `None` when no single packet did.
+    pub packet: Option<u64>,
+    /// The conversation it belongs to, if any.
+    pub conversation: Option<ConversationId>,
+    /// What was seen, in one line without wire bytes.
+    pub text: String,
+    /// The same facts by name, for programs.
+    pub detail: Vec<(&'static str, FindingDetail)>,
+}
+
+/// A value in [`Finding::detail`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindingDetail {
+    /// A count, size or offset; the name carries the unit.
+    Number(u64),
+    /// An id, a type, an address.
+    Text(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_lower_case() {
+        let mut codes: Vec<_> = FindingCode::ALL.iter().map(|code| code.code()).collect();
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.contains('.') && code.to_lowercase() == **code)
+        );
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), FindingCode::ALL.len());
+    }
+}

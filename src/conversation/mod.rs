@@ -1,0 +1,14 @@
+//! What frames mean together: conversations, their states, and what is odd
+//! about them. An observer: it describes what a capture shows, also when a
+//! peer breaks the protocol.
+
+mod event;
+mod finding;
+mod state;
+
+pub use event::{
+    Conversation, ConversationId, Endpoint, Meaning, MessageEvent, RouterTime, Session, SessionId,
+    Tally,
+};
+pub use finding::{Finding, FindingCode, FindingDetail, Level};
+pub use state::State;

@@ -1,0 +1,10 @@
+//! Dissector and replay toolkit for ministreaming.
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod carrier;
+pub mod conversation;
+pub mod dissect;
+pub mod net;
+pub mod time;
+pub mod wire;

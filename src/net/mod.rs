@@ -1,0 +1,148 @@
+//! From link bytes to datagrams and ordered byte streams: link and IP headers,
+//! fragments, flows, TCP reassembly.
+//!
+//! [`Network`] joins the parts; it knows nothing of what the payloads mean.
+
+use std::net::SocketAddr;
+
+use crate::time::Timestamp;
+
+/// Names one flow within a dissection, from 0 in order of appearance. A TCP
+/// connection that reuses the addresses and ports of an earlier one is a new flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub u32);
+
+/// One end of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The end that dialled (TCP SYN), or else the one whose packet was seen first.
+    Initiator,
+    /// The other end.
+    Responder,
+}
+
+impl Side {
+    /// The other end.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+
+    /// 0 for the initiator, 1 for the responder; an index for what is kept per side.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The transport protocol of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+/// The addresses of a flow; what the layer above keeps for it stands in `state`.
+#[derive(Debug)]
+pub struct Flow<S> {
+    /// Its name.
+    pub id: FlowId,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Address and port of each side, by [`Side::index`].
+    pub addresses: [SocketAddr; 2],
+    /// The layer above's own.
+    pub state: S,
+}
+
+impl<S> Flow<S> {
+    /// Address and port of a side.
+    pub const fn address(&self, side: Side) -> SocketAddr {
+        self.addresses[side.index()]
+    }
+}
+
+/// The packet that brought, or completed, what is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Number of the packet in the input, from 1.
+    pub packet: u64,
+    /// Its capture time.
+    pub time: Timestamp,
+}
+
+/// What the network layer delivers for a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery<'a> {
+    /// The payload of a whole UDP datagram.
+    Datagram {
+        /// Who sent it.
+        from: Side,
+        /// The payload.
+        payload: &'a [u8],
+        /// Bytes that the snap length cut from its end.
+        missing_bytes: u32,
+    },
+    /// The next bytes of one direction of a TCP connection, in order and once.
+    /// One call holds bytes of one segment only.
+    Bytes {
+        /// Who sent them.
+        from: Side,
+        /// The bytes, at least one.
+        bytes: &'a [u8],
+        /// Whether `bytes` is the whole payload of a segment as it was sent:
+        /// false when a part of it had been delivered before, or is missing.
+        whole_segment: bool,
+    },
+    /// Bytes of a direction that are not in the capture; what follows lies
+    /// behind them.
+    Gap {
+        /// Who sent them.
+        from: Side,
+        /// How many are missing; `None` when the direction begins mid-stream,
+        /// so that nobody knows what came before.
+        missing_bytes: Option<u64>,
+    },
+    /// A direction ended in order (FIN), or the connection was reset or
+    /// displaced by a new one on the same ports.
+    End {
+        /// Whose direction ended.
+        from: Side,
+        /// How.
+        how: StreamEnd,
+    },
+}
+
+/// How a direction of a TCP connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// FIN: everything sent was delivered.
+    Fin,
+    /// RST.
+    Reset,
+    /// The flow was forgotten: a new connection took its ports, it was idle for
+    /// too long, or the capture ended.
+    Forgotten,
+}
+
+/// Why a packet, or a part of it, delivered nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Skip {
+    /// The link type is not supported.
+    LinkType,
+    /// Not IPv4 or IPv6 (ARP, ...).
+    NotIp,
+    /// Neither TCP nor UDP.
+    NotTransport,
+    /// A header is damaged or does not fit in its packet.
+    BadHeader,
+    /// The snap length cut a header.
+    CutHeader,
+    /// The second copy of a packet that the capture holds twice.
+    DuplicateCopy,
+    /// A fragment that waits for others, which may never come.
+    Fragment,
+}

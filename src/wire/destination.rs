@@ -1,0 +1,241 @@
+//! I2P destinations: the payload of a SYN.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::{BASE32_NOPAD, Encoding, Specification};
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::number::complete::{be_u16, u8 as byte};
+use sha2::{Digest, Sha256};
+
+/// Base64 as I2P writes it: standard with `-` for `+` and `~` for `/`, padded.
+static I2P_BASE64: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
+    let mut specification = Specification::new();
+    specification
+        .symbols
+        .push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~");
+    specification.padding = Some('=');
+    specification
+        .encoding()
+        .expect("64 distinct symbols and a padding are an encoding")
+});
+
+/// An I2P destination: 256 bytes encryption key, 128 bytes signing key, and a
+/// certificate of 1 type, 2 length and that many bytes.
+///
+/// Only the lengths are checked; the keys are whatever was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Destination<'a>(&'a [u8]);
+
+/// Why bytes are not a destination.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DestinationError {
+    /// Fewer bytes than the keys and a null certificate take.
+    #[error(
+        "a destination is at least {} bytes, not {got}",
+        Destination::MIN_BYTES
+    )]
+    TooShort {
+        /// Bytes that there were.
+        got: usize,
+    },
+    /// The certificate says that it goes on beyond the end.
+    #[error("the certificate makes the destination {needed} bytes, but there are {got}")]
+    CertificateTooLong {
+        /// Bytes that the destination would take.
+        needed: usize,
+        /// Bytes that there were.
+        got: usize,
+    },
+    /// The text is not base64 of the I2P alphabet.
+    #[error("not base64 in the I2P alphabet (A-Z a-z 0-9 - ~)")]
+    BadBase64,
+}
+
+impl<'a> Destination<'a> {
+    /// Bytes of a destination with a null certificate, the shortest there is.
+    pub const MIN_BYTES: usize = KEYS_BYTES + CERTIFICATE_HEADER_BYTES;
+
+    /// Takes a destination from the start of `bytes` and returns it with what follows it.
+    pub fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), DestinationError> {
+        let (_, certificate_bytes) = certificate_length(bytes)
+            .map_err(|_| DestinationError::TooShort { got: bytes.len() })?;
+        let needed = Self::MIN_BYTES + usize::from(certificate_bytes);
+        match bytes.split_at_checked(needed) {
+            Some((destination, rest)) => Ok((Self(destination), rest)),
+            None => Err(DestinationError::CertificateTooLong {
+                needed,
+                got: bytes.len(),
+            }),
+        }
+    }
+
+    /// All bytes of the destination.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The SHA-256 by which I2P names the destination.
+    pub fn hash(&self) -> DestinationHash {
+        DestinationHash::of(self.0)
+    }
+
+    /// The destination in I2P's base64.
+    pub fn to_base64(&self) -> String {
+        I2P_BASE64.encode(self.0)
+    }
+
+    /// The bytes of a destination from I2P's base64.
+    ///
+    /// # Errors
+    /// The text is not base64, or its bytes are not a destination.
+    pub fn decode_base64(text: &str) -> Result<Vec<u8>, DestinationError> {
+        let bytes = I2P_BASE64
+            .decode(text.trim().as_bytes())
+            .map_err(|_| DestinationError::BadBase64)?;
+        Destination::split(&bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Destination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Destination({})", self.hash())
+    }
+}
+
+/// The SHA-256 of a destination, its name in I2P.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DestinationHash(pub [u8; 32]);
+
+impl DestinationHash {
+    /// The hash of a destination's bytes.
+    pub fn of(destination: &[u8]) -> Self {
+        Self(Sha256::digest(destination).into())
+    }
+
+    /// `….b32.i2p`: lowercase base32 of the hash, without padding.
+    pub fn to_b32_name(&self) -> String {
+        let mut name = BASE32_NOPAD.encode(&self.0).to_ascii_lowercase();
+        name.push_str(".b32.i2p");
+        name
+    }
+}
+
+/// I2P's base64 of the hash, 44 characters.
+impl fmt::Display for DestinationHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&I2P_BASE64.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for DestinationHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DestinationHash({self})")
+    }
+}
+
+/// Reads either form: 44 characters of base64, or a name that ends in `.b32.i2p`.
+impl FromStr for DestinationHash {
+    type Err = HashParseError;
+
+    fn from_str(text: &str) -> Result<Self, HashParseError> {
+        let decoded = match text.to_ascii_lowercase().strip_suffix(".b32.i2p") {
+            Some(name) => BASE32_NOPAD.decode(name.to_ascii_uppercase().as_bytes()),
+            None => I2P_BASE64.decode(text.as_bytes()),
+        };
+        decoded
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or(HashParseError)
+    }
+}
+
+/// A text that is no destination hash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a destination hash is 44 characters of I2P base64 or 52 of base32 with .b32.i2p")]
+pub struct HashParseError;
+
+const KEYS_BYTES: usize = 256 + 128;
+const CERTIFICATE_HEADER_BYTES: usize = 1 + 2;
+
+fn certificate_length(input: &[u8]) -> nom::IResult<&[u8], u16> {
+    let (rest, (_keys, _certificate_type, length)) =
+        (take(KEYS_BYTES), byte, be_u16).parse(input)?;
+    Ok((rest, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_certificate(certificate_type: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![7; KEYS_BYTES];
+        bytes.push(certificate_type);
+        bytes.extend_from_slice(&u16::try_from(content.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(content);
+        bytes
+    }
+
+    #[test]
+    fn null_and_key_certificates_give_387_and_391_bytes() {
+        let null = with_certificate(0, &[]);
+        let key = with_certificate(5, &[0, 7, 0, 0]);
+        assert_eq!((null.len(), key.len()), (387, 391));
+        for mut bytes in [null, key] {
+            let length = bytes.len();
+            bytes.extend_from_slice(b"more");
+            let (destination, rest) = Destination::split(&bytes).unwrap();
+            assert_eq!(destination.as_bytes().len(), length);
+            assert_eq!(rest, b"more");
+        }
+    }
+
+    #[test]
+    fn every_cut_destination_is_an_error_that_says_how_much_is_missing() {
+        let bytes = with_certificate(5, &[0, 7, 0, 0]);
+        for got in 0..bytes.len() {
+            let expected = if got < 387 {
+                DestinationError::TooShort { got }
+            } else {
+                DestinationError::CertificateTooLong { needed: 391, got }
+            };
+            assert_eq!(Destination::split(&bytes[..got]), Err(expected));
+        }
+    }
+
+    #[test]
+    fn hashes_and_names_are_those_of_i2p() {
+        // SHA-256 of the empty string (FIPS 180-4 test vector).
+        let hash = DestinationHash::of(&[]);
+        assert_eq!(
+            hash.to_string(),
+            "47DEQpj8HBSa-~TImW-5JCeuQeRkm5NMpJWZG3hSuFU="
+        );
+        assert_eq!(
+            hash.to_b32_name(),
+            "4oymiquy7qobjgx36tejs35zeqt24qpemsnzgtfeswmrw6csxbkq.b32.i2p"
+        );
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert_eq!(hash.to_b32_name().parse(), Ok(hash));
+        assert_eq!("x.b32.i2p".parse::<DestinationHash>(), Err(HashParseError));
+    }
+
+    #[test]
+    fn base64_of_a_destination_is_reversible() {
+        let bytes = with_certificate(5, &[0, 7, 0, 0]);
+        let (destination, _) = Destination::split(&bytes).unwrap();
+        let text = destination.to_base64();
+        assert_eq!(Destination::decode_base64(&text), Ok(bytes));
+        assert_eq!(
+            Destination::decode_base64("not base64!"),
+            Err(DestinationError::BadBase64)
+        );
+        assert_eq!(
+            Destination::decode_base64("AAAA"),
+            Err(DestinationError::TooShort { got: 3 })
+        );
+    }
+}

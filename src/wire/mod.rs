@@ -1,0 +1,25 @@
+//! The protocol's bytes: one message is 1 byte type, 3 bytes id and a payload
+//! to the end of the message.
+//!
+//! This module knows no carrier, no I/O and no time. [`RawMessage`] and
+//! [`RawFrame`] accept whatever arrived, byte for byte; [`Frame`] is the typed
+//! form that only holds what makes sense.
+
+mod destination;
+mod frame;
+mod frame_type;
+mod id;
+
+pub use destination::{Destination, DestinationError, DestinationHash, HashParseError};
+pub use frame::{Frame, FrameError, RawFrame, RawMessage, looks_like_message};
+pub use frame_type::{Direction, FrameKind, FrameType};
+pub use id::{ClientId, IdParseError, ServerId, StreamId};
+
+/// Bytes before the payload of a frame: 1 type, 3 id.
+pub const HEADER_BYTES: usize = 4;
+
+/// The most payload bytes that the reference implementation puts into one data message.
+pub const MAX_DATA_PAYLOAD_BYTES: usize = 32_768;
+
+/// The most bytes that the reference implementation accepts as one message, header included.
+pub const MAX_MESSAGE_BYTES: usize = 40_960;
