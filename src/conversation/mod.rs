@@ -2,13 +2,19 @@
 //! about them. An observer: it describes what a capture shows, also when a
 //! peer breaks the protocol.
 
+mod channel;
 mod event;
 mod finding;
+mod id_table;
+mod router;
 mod state;
+mod tracker;
 
+pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
     Conversation, ConversationId, Endpoint, Meaning, MessageEvent, RouterTime, Session, SessionId,
     Tally,
 };
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
 pub use state::State;
+pub use tracker::{Destinations, EndOfInput, Observation, Outcome, Tracker, TrackerOptions};

@@ -1,0 +1,199 @@
+//! Two views of one conversation at one I2P router, compared: what one session
+//! handed to the router, and what the router handed to the other.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use super::RouterTime;
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, Direction, RawMessage, StreamId};
+
+/// Messages of one direction that may be in the router at once and are still
+/// compared; older ones are then given up without a finding.
+const MAX_IN_FLIGHT: usize = 16_384;
+
+/// What both views of a conversation share, by which they find each other:
+/// the client's id and the destination in the SYN.
+pub(super) type LinkKey = (StreamId, DestinationHash);
+
+/// A message that was handed to the router.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InFlight {
+    pub(super) fingerprint: u64,
+    pub(super) time: Timestamp,
+    pub(super) number: u64,
+    /// Whether a message that was sent after it came out before it.
+    pub(super) overtaken: bool,
+}
+
+/// How a delivered message relates to those that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Delivered {
+    /// Nanoseconds in the router.
+    pub(super) router_ns: i64,
+    /// Messages sent before it that have not been delivered yet.
+    pub(super) overtook: usize,
+    /// Its number when it was sent.
+    pub(super) sent_as: u64,
+}
+
+/// The comparison of a linked pair of views.
+#[derive(Debug, Default)]
+pub(super) struct RouterLink {
+    in_flight: [VecDeque<InFlight>; 2],
+    hasher: DefaultHashBuilder,
+}
+
+impl RouterLink {
+    /// Takes note of a message on its way into the router.
+    pub(super) fn sent(
+        &mut self,
+        direction: Direction,
+        message: &RawMessage<'_>,
+        time: Timestamp,
+        number: u64,
+    ) {
+        let fingerprint = self.fingerprint(message);
+        let queue = &mut self.in_flight[direction as usize];
+        if queue.len() == MAX_IN_FLIGHT {
+            queue.pop_front();
+        }
+        queue.push_back(InFlight {
+            fingerprint,
+            time,
+            number,
+            overtaken: false,
+        });
+    }
+
+    /// Matches a message that came out of the router; `None` when it never went
+    /// in as far as the capture shows.
+    pub(super) fn delivered(
+        &mut self,
+        direction: Direction,
+        message: &RawMessage<'_>,
+        time: Timestamp,
+    ) -> Option<Delivered> {
+        let fingerprint = self.fingerprint(message);
+        let queue = &mut self.in_flight[direction as usize];
+        let position = queue
+            .iter()
+            .position(|sent| sent.fingerprint == fingerprint)?;
+        let sent = queue.remove(position)?;
+        for overtaken in queue.iter_mut().take(position) {
+            overtaken.overtaken = true;
+        }
+        Some(Delivered {
+            router_ns: time.nanos_since(sent.time),
+            overtook: position,
+            sent_as: sent.number,
+        })
+    }
+
+    /// Messages of a direction that never came out.
+    pub(super) fn undelivered(&self, direction: Direction) -> impl Iterator<Item = &InFlight> {
+        self.in_flight[direction as usize].iter()
+    }
+
+    fn fingerprint(&self, message: &RawMessage<'_>) -> u64 {
+        match message {
+            RawMessage::Frame(frame) => self.hasher.hash_one((frame.header(), frame.payload)),
+            RawMessage::Ping => self.hasher.hash_one(()),
+            RawMessage::Short(bytes) => self.hasher.hash_one(bytes),
+        }
+    }
+}
+
+impl RouterTime {
+    pub(super) fn add(time: &mut Option<Self>, router_ns: i64) {
+        *time = Some(match *time {
+            None => Self {
+                message_count: 1,
+                min_ns: router_ns,
+                total_ns: router_ns,
+                max_ns: router_ns,
+            },
+            Some(so_far) => Self {
+                message_count: so_far.message_count + 1,
+                min_ns: so_far.min_ns.min(router_ns),
+                total_ns: so_far.total_ns.saturating_add(router_ns),
+                max_ns: so_far.max_ns.max(router_ns),
+            },
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TO_SERVER: Direction = Direction::ClientToServer;
+
+    fn at(nanos: i64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
+    }
+
+    #[test]
+    fn every_order_of_four_messages_counts_who_overtook_whom() {
+        let messages: [[u8; 5]; 4] = std::array::from_fn(|index| [0xa0, 1, 2, 3, index as u8]);
+        for order in permutations(4) {
+            let mut link = RouterLink::default();
+            for (number, message) in (1_u64..).zip(&messages) {
+                link.sent(TO_SERVER, &RawMessage::parse(message), at(0), number);
+            }
+            let mut waiting: Vec<usize> = (0..4).collect();
+            for index in order {
+                let overtook = waiting.iter().filter(|other| **other < index).count();
+                waiting.retain(|other| *other != index);
+                assert_eq!(
+                    link.delivered(TO_SERVER, &RawMessage::parse(&messages[index]), at(9)),
+                    Some(Delivered {
+                        router_ns: 9,
+                        overtook,
+                        sent_as: index as u64 + 1
+                    })
+                );
+            }
+            assert_eq!(link.undelivered(TO_SERVER).count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_was_never_sent_does_not_match() {
+        let mut link = RouterLink::default();
+        let message = RawMessage::parse(&[0xa2, 1, 2, 3]);
+        assert_eq!(link.delivered(TO_SERVER, &message, at(0)), None);
+        link.sent(Direction::ServerToClient, &message, at(0), 1);
+        assert_eq!(link.delivered(TO_SERVER, &message, at(0)), None);
+    }
+
+    #[test]
+    fn equal_messages_match_in_the_order_they_were_sent() {
+        let mut link = RouterLink::default();
+        let message = RawMessage::parse(&[0xa0, 1, 2, 3, 4]);
+        link.sent(TO_SERVER, &message, at(1), 1);
+        link.sent(TO_SERVER, &message, at(2), 2);
+        for sent_as in [1, 2] {
+            let delivered = link.delivered(TO_SERVER, &message, at(5)).unwrap();
+            assert_eq!((delivered.sent_as, delivered.overtook), (sent_as, 0));
+        }
+    }
+
+    fn permutations(count: usize) -> Vec<Vec<usize>> {
+        if count == 0 {
+            return vec![Vec::new()];
+        }
+        permutations(count - 1)
+            .into_iter()
+            .flat_map(|shorter| {
+                (0..count).map(move |place| {
+                    let mut longer = shorter.clone();
+                    longer.insert(place, count - 1);
+                    longer
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,377 @@
+//! Where a message belongs, and what it does there.
+
+use super::*;
+
+impl Tracker {
+    pub(super) fn place(&mut self, seen: &Observation<'_>) -> Place {
+        let frame = match &seen.message {
+            RawMessage::Frame(frame) => frame,
+            RawMessage::Ping => {
+                self.find(seen, None, FindingCode::Ping, "single 0xff byte".to_owned());
+                return Place::nowhere(Meaning::Idle);
+            }
+            RawMessage::Short(bytes) => {
+                let text = format!("{} bytes are no message", bytes.len());
+                self.find(seen, None, FindingCode::TooShort, text)
+                    .push(("message_bytes", number(bytes.len())));
+                return Place::nowhere(Meaning::Meaningless);
+            }
+        };
+        let kind = frame.frame_type.kind();
+        if seen.message.message_bytes() > MAX_MESSAGE_BYTES
+            || (kind == FrameKind::Data && frame.payload.len() > MAX_DATA_PAYLOAD_BYTES)
+        {
+            self.find_oversize(seen, frame);
+        }
+        match kind {
+            FrameKind::Chaff => {
+                let text = format!("chaff of {} bytes", seen.message.message_bytes());
+                self.find(seen, None, FindingCode::Chaff, text);
+                Place::nowhere(Meaning::Idle)
+            }
+            FrameKind::Unknown => self.place_unknown(seen, frame),
+            kind => {
+                if frame.id.is_zero() {
+                    let text = format!("{} uses 000000, which is reserved", frame.frame_type);
+                    self.find(seen, None, FindingCode::ZeroId, text);
+                }
+                match kind {
+                    FrameKind::Syn => self.place_syn(seen, frame),
+                    _ => self.place_within(seen, frame),
+                }
+            }
+        }
+    }
+
+    pub(super) fn place_syn(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+        let (client_hash, bad_destination) = match Destination::split(frame.payload) {
+            Ok((destination, _)) => {
+                let wanted = self.options.destinations == Destinations::Hash
+                    || self.channels[seen.channel.0 as usize].session.is_some();
+                (wanted.then(|| destination.hash()), None)
+            }
+            Err(error) => (None, Some(error)),
+        };
+        let in_use = self
+            .ids
+            .get(IdKey::new(seen.channel, seen.from, Space::Client, frame.id))
+            .map(|slot| (slot, &self.live[slot as usize]))
+            .find(|(_, other)| same_client(other.client_hash, client_hash))
+            .map(|(slot, other)| (slot, other.id, other.state));
+        let slot = self.insert(seen, seen.from);
+        let live = &mut self.live[slot as usize];
+        live.client_id = Some(ClientId(frame.id));
+        live.syn_seen = true;
+        live.client_hash = client_hash;
+        live.far_hash = match seen.from {
+            Side::Initiator => seen.addressee,
+            Side::Responder => client_hash,
+        };
+        live.addressee_in_capture = seen
+            .addressee
+            .is_some_and(|hash| self.sessions.contains_key(&hash));
+        let id = live.id;
+        self.channels[seen.channel.0 as usize].dialled[seen.from.index()] = true;
+        self.ids.insert(
+            IdKey::new(seen.channel, seen.from, Space::Client, frame.id),
+            slot,
+        );
+        self.wait_for_answer(slot, seen.time);
+
+        if let Some(error) = bad_destination {
+            self.find(
+                seen,
+                Some(id),
+                FindingCode::SynBadDestination,
+                error.to_string(),
+            )
+            .push(("payload_bytes", number(frame.payload.len())));
+        }
+        if let Some((other_slot, other, state)) = in_use {
+            if state.is_closed() || state == State::NoAnswer {
+                self.finalize(other_slot, seen.time, Ending::Over);
+            } else {
+                self.find_reuse(seen, id, frame.id, other, "client");
+            }
+        }
+        self.link_views(seen, slot);
+        Place {
+            slot: Some(slot),
+            meaning: Meaning::Opens,
+        }
+    }
+
+    /// ACK, data and closes: messages that name a conversation by the receiver's id.
+    pub(super) fn place_within(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+        let Some(direction) = frame.frame_type.direction() else {
+            return Place::nowhere(Meaning::Meaningless);
+        };
+        let stimulus = match frame.frame_type.kind() {
+            FrameKind::Ack => match frame.payload.len() {
+                3 => Stimulus::Ack,
+                0 => Stimulus::EmptyAck,
+                _ => Stimulus::MisshapenAck,
+            },
+            FrameKind::Close => Stimulus::Close(direction),
+            _ => Stimulus::Data(direction),
+        };
+        let space = receiver_space(direction);
+        let slot = match self.lookup(seen, space, frame.id, stimulus) {
+            Some(slot) => slot,
+            None => {
+                if let Some(slot) = self.lookup_misdirected(seen, space, frame.id) {
+                    return self.place_misdirected(seen, frame, slot);
+                }
+                let adopts = stimulus == Stimulus::Ack
+                    || self.channels[seen.channel.0 as usize].may_have_missed_ids();
+                let explained = stimulus == Stimulus::Ack
+                    || self.channels[seen.channel.0 as usize].start == ChannelStart::Missed;
+                if !explained {
+                    self.find_orphan(seen, frame, space);
+                }
+                if !adopts {
+                    return Place::nowhere(Meaning::Orphan);
+                }
+                self.adopt(seen, direction, space, frame.id)
+            }
+        };
+        self.advance(seen, frame, slot, stimulus, direction)
+    }
+
+    pub(super) fn place_unknown(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+        let spaces: &[Space] = match frame.frame_type.direction() {
+            Some(Direction::ClientToServer) => &[Space::Server],
+            Some(Direction::ServerToClient) => &[Space::Client],
+            None => &[Space::Server, Space::Client],
+        };
+        let slot = spaces.iter().find_map(|space| {
+            self.ids
+                .get(IdKey::new(
+                    seen.channel,
+                    seen.from.opposite(),
+                    *space,
+                    frame.id,
+                ))
+                .last()
+        });
+        let conversation = slot.map(|slot| &self.live[slot as usize]);
+        let after_close = conversation.is_some_and(|conversation| conversation.state.is_closed());
+        let id = conversation.map(|conversation| conversation.id);
+        let frame_type = FrameType(frame.frame_type.0);
+        let mut text = format!("type {frame_type} is not in the protocol");
+        if after_close {
+            text.push_str(", after close");
+        }
+        self.find(seen, id, FindingCode::UnknownType, text)
+            .push(("type_byte", FindingDetail::Number(u64::from(frame_type.0))));
+        Place {
+            slot,
+            meaning: Meaning::Meaningless,
+        }
+    }
+
+    pub(super) fn place_misdirected(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        slot: u32,
+    ) -> Place {
+        let id = self.live[slot as usize].id;
+        let (sender, owner) = if self.live[slot as usize].client_side == seen.from {
+            ("client", "server")
+        } else {
+            ("server", "client")
+        };
+        let text = format!(
+            "the {sender} of {id} sends type {:#04x}, which is the {owner}'s",
+            frame.frame_type.0
+        );
+        self.find(seen, Some(id), FindingCode::WrongDirection, text)
+            .push(("id", FindingDetail::Text(frame.id.to_string())));
+        Place {
+            slot: Some(slot),
+            meaning: Meaning::Ignored,
+        }
+    }
+
+    /// Makes a conversation of which the SYN is not in the capture.
+    pub(super) fn adopt(
+        &mut self,
+        seen: &Observation<'_>,
+        direction: Direction,
+        space: Space,
+        id: StreamId,
+    ) -> u32 {
+        let client_side = match direction {
+            Direction::ClientToServer => seen.from,
+            Direction::ServerToClient => seen.from.opposite(),
+        };
+        let slot = self.insert(seen, client_side);
+        let live = &mut self.live[slot as usize];
+        live.state = State::Open;
+        match space {
+            Space::Client => live.client_id = Some(ClientId(id)),
+            Space::Server => live.server_id = Some(ServerId(id)),
+        }
+        live.far_hash = seen.addressee;
+        self.ids.insert(
+            IdKey::new(seen.channel, seen.from.opposite(), space, id),
+            slot,
+        );
+        slot
+    }
+
+    /// The conversation that an id of the receiver names.
+    pub(super) fn lookup(
+        &self,
+        seen: &Observation<'_>,
+        space: Space,
+        id: StreamId,
+        stimulus: Stimulus,
+    ) -> Option<u32> {
+        let key = IdKey::new(seen.channel, seen.from.opposite(), space, id);
+        let mut best: Option<(u8, u32)> = None;
+        for slot in self.ids.get(key) {
+            let live = &self.live[slot as usize];
+            let other_peer = match (seen.addressee, live.far_hash) {
+                (Some(addressee), Some(far)) => addressee != far,
+                _ => false,
+            };
+            if other_peer {
+                continue;
+            }
+            let rank = match (stimulus, live.state) {
+                (Stimulus::Ack, State::SynSent | State::NoAnswer) => 0,
+                (_, State::Open) => 1,
+                (_, State::SynSent | State::NoAnswer) => 2,
+                // The latest of those that are over.
+                _ => 3,
+            };
+            if best.is_none_or(|(best_rank, _)| rank < best_rank || (rank == 3 && best_rank == 3)) {
+                best = Some((rank, slot));
+            }
+        }
+        best.map(|(_, slot)| slot)
+    }
+
+    /// The conversation that an id names when the type is the other peer's.
+    pub(super) fn lookup_misdirected(
+        &self,
+        seen: &Observation<'_>,
+        space: Space,
+        id: StreamId,
+    ) -> Option<u32> {
+        let other_space = match space {
+            Space::Client => Space::Server,
+            Space::Server => Space::Client,
+        };
+        [(seen.from.opposite(), other_space), (seen.from, space)]
+            .into_iter()
+            .find_map(|(owner, space)| {
+                self.ids
+                    .get(IdKey::new(seen.channel, owner, space, id))
+                    .last()
+            })
+    }
+
+    /// Moves a conversation on.
+    pub(super) fn advance(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        slot: u32,
+        stimulus: Stimulus,
+        direction: Direction,
+    ) -> Place {
+        let live = &mut self.live[slot as usize];
+        let (id, before, syn_seen) = (live.id, live.state, live.syn_seen);
+        let since_syn = syn_seen.then(|| seen.time.nanos_since(live.start));
+        let mut step = live.state.step(stimulus, live.taken_as_close);
+        if stimulus == Stimulus::Ack && !syn_seen && live.server_id.is_none() {
+            step.effect = Effect::Accepts;
+            step.finding = None;
+        }
+        live.state = step.next;
+        live.taken_as_close = match (step.effect, stimulus) {
+            (Effect::Closes, Stimulus::EmptyAck) => TakenAsClose::Yes,
+            (Effect::Closes | Effect::Carries, _) => TakenAsClose::No,
+            _ => live.taken_as_close,
+        };
+        let meaning = match step.effect {
+            Effect::Accepts => {
+                let server_id = accepted_id(frame);
+                live.server_id = Some(server_id);
+                live.handshake_ns = since_syn;
+                Meaning::Accepts {
+                    server_id,
+                    handshake_ns: since_syn,
+                }
+            }
+            Effect::Refuses => Meaning::Refuses {
+                handshake_ns: since_syn.unwrap_or_default(),
+            },
+            Effect::Carries => {
+                let tally = &mut live.tallies[direction as usize];
+                tally.message_count += 1;
+                tally.payload_bytes += frame.payload.len() as u64;
+                if live.first_byte_ns.is_none() {
+                    live.first_byte_ns = since_syn;
+                }
+                Meaning::Carries
+            }
+            Effect::Closes => Meaning::Closes { by: direction },
+            Effect::ClosesAgain => Meaning::ClosesAgain,
+            Effect::Ignored => Meaning::Ignored,
+        };
+        if let Some((code, level)) = step.finding {
+            self.find_step(seen, frame, id, before, code, level);
+        }
+        if stimulus != Stimulus::Ack
+            && matches!(stimulus, Stimulus::Close(_))
+            && !frame.payload.is_empty()
+        {
+            self.find_close_payload(seen, frame, id, meaning);
+        }
+        match meaning {
+            Meaning::Accepts { server_id, .. } => self.register_server_id(seen, slot, server_id),
+            Meaning::Refuses { .. } | Meaning::Closes { .. } => self.linger(slot, seen.time),
+            _ => {}
+        }
+        Place {
+            slot: Some(slot),
+            meaning,
+        }
+    }
+
+    pub(super) fn register_server_id(
+        &mut self,
+        seen: &Observation<'_>,
+        slot: u32,
+        server_id: ServerId,
+    ) {
+        let (id, far_hash) = {
+            let live = &self.live[slot as usize];
+            (live.id, live.far_hash)
+        };
+        if server_id.0.is_zero() {
+            let text = "ACK hands out 000000, which is reserved".to_owned();
+            self.find(seen, Some(id), FindingCode::ZeroId, text);
+        }
+        let key = IdKey::new(seen.channel, seen.from, Space::Server, server_id.0);
+        let in_use = self
+            .ids
+            .get(key)
+            .map(|other| (other, &self.live[other as usize]))
+            // Behind a router, two peers of one session may choose the same id.
+            .find(|(_, other)| seen.from == Side::Initiator || other.far_hash == far_hash)
+            .map(|(other_slot, other)| (other_slot, other.id, other.state));
+        if let Some((other_slot, other, state)) = in_use {
+            if state.is_closed() {
+                self.finalize(other_slot, seen.time, Ending::Over);
+            } else {
+                self.find_reuse(seen, id, server_id.0, other, "server");
+            }
+        }
+        self.ids.insert(key, slot);
+    }
+}

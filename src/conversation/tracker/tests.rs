@@ -1,0 +1,775 @@
+//! The tracker against written traffic: every line is a message, and what it
+//! is expected to mean stands beside it.
+
+use super::*;
+use crate::carrier::Carrier;
+use crate::conversation::{ChannelStart, Session, SessionId};
+
+/// A tracker with channels, driven by messages in hex.
+struct Watch {
+    tracker: Tracker,
+    time: Timestamp,
+    packet: u64,
+}
+
+const A: Side = Side::Initiator;
+const B: Side = Side::Responder;
+
+impl Watch {
+    fn new() -> Self {
+        Self::with(TrackerOptions::default())
+    }
+
+    fn with(options: TrackerOptions) -> Self {
+        Self {
+            tracker: Tracker::new(options),
+            time: Timestamp::from_parts(1_085_486_400, 0),
+            packet: 0,
+        }
+    }
+
+    fn channel(&mut self, carrier: Carrier, start: ChannelStart) -> ChannelId {
+        self.tracker
+            .open_channel(Channel::new(carrier, addresses(), start, None))
+    }
+
+    fn udp(&mut self) -> ChannelId {
+        self.channel(Carrier::Udp, ChannelStart::Unknown)
+    }
+
+    fn session(&mut self, wire_id: u16, nickname: &str, destination: &[u8]) -> ChannelId {
+        let session = Session {
+            id: SessionId(u32::from(wire_id)),
+            wire_id,
+            nickname: Some(nickname.to_owned()),
+            hash: Some(DestinationHash::of(destination)),
+        };
+        self.tracker.open_channel(Channel::new(
+            Carrier::I2cp,
+            addresses(),
+            ChannelStart::Captured,
+            Some(session),
+        ))
+    }
+
+    fn wait(&mut self, millis: i64) {
+        self.time = self.time.plus_nanos(millis * 1_000_000);
+    }
+
+    /// Passes a message 1 ms after the one before; tells what it means and what is odd.
+    fn pass(&mut self, channel: ChannelId, from: Side, message: &[u8]) -> String {
+        self.pass_to(channel, from, None, message)
+    }
+
+    fn pass_to(
+        &mut self,
+        channel: ChannelId,
+        from: Side,
+        addressee: Option<DestinationHash>,
+        message: &[u8],
+    ) -> String {
+        self.wait(1);
+        self.packet += 1;
+        let event = self.tracker.observe(&Observation {
+            packet: self.packet,
+            time: self.time,
+            elapsed_us: 0,
+            channel,
+            from,
+            message: RawMessage::parse(message),
+            addressee,
+        });
+        let conversation = match event.conversation {
+            Some(id) => id.to_string(),
+            None => "-".to_owned(),
+        };
+        let direction = event.direction.map_or("---", Direction::name);
+        let mut line = format!("{direction} {conversation} {}", meaning(event.meaning));
+        for finding in event.findings {
+            line.push_str(&format!(" [{} {}]", finding.level, finding.code));
+        }
+        line
+    }
+
+    /// What happened apart from messages since it was last asked.
+    fn outcomes(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.tracker.next_outcome())
+            .map(|outcome| match outcome {
+                Outcome::Finding(finding) => format!(
+                    "{} {} #{}",
+                    finding.level,
+                    finding.code,
+                    finding.message.unwrap()
+                ),
+                Outcome::Ended(conversation) => describe(&conversation),
+            })
+            .collect()
+    }
+
+    fn finish(&mut self) -> Vec<String> {
+        self.tracker.finish(self.time, EndOfInput::Complete);
+        assert_eq!(self.tracker.tracked_count(), 0);
+        self.outcomes()
+    }
+}
+
+fn addresses() -> [std::net::SocketAddr; 2] {
+    [
+        ([127, 0, 0, 1], 40112).into(),
+        ([127, 0, 0, 1], 9004).into(),
+    ]
+}
+
+fn meaning(meaning: Meaning) -> String {
+    match meaning {
+        Meaning::Opens => "opens".to_owned(),
+        Meaning::Accepts { server_id, .. } => format!("accepts {server_id}"),
+        Meaning::Refuses { .. } => "refuses".to_owned(),
+        Meaning::Carries => "carries".to_owned(),
+        Meaning::Closes { by } => format!("closes {}", by.name()),
+        Meaning::ClosesAgain => "closes again".to_owned(),
+        Meaning::Ignored => "ignored".to_owned(),
+        Meaning::Orphan => "orphan".to_owned(),
+        Meaning::Idle => "idle".to_owned(),
+        Meaning::Meaningless => "meaningless".to_owned(),
+    }
+}
+
+fn describe(conversation: &Conversation) -> String {
+    let client_id = conversation
+        .client_id
+        .map_or("-".to_owned(), |id| id.to_string());
+    let server_id = conversation
+        .server_id
+        .map_or("-".to_owned(), |id| id.to_string());
+    format!(
+        "{} {client_id}/{server_id} {} {}/{} {}/{}",
+        conversation.id,
+        conversation.state,
+        conversation.c2s.message_count,
+        conversation.c2s.payload_bytes,
+        conversation.s2c.message_count,
+        conversation.s2c.payload_bytes,
+    )
+}
+
+fn destination() -> Vec<u8> {
+    vec![0; Destination::MIN_BYTES]
+}
+
+fn message(frame_type: u8, id: u32, payload: &[u8]) -> Vec<u8> {
+    let mut message = vec![frame_type];
+    message.extend_from_slice(&StreamId::from_u32(id).0);
+    message.extend_from_slice(payload);
+    message
+}
+
+fn syn(id: u32) -> Vec<u8> {
+    message(0xa1, id, &destination())
+}
+
+fn ack(client_id: u32, server_id: u32) -> Vec<u8> {
+    message(0x51, client_id, &StreamId::from_u32(server_id).0)
+}
+
+#[test]
+fn the_three_samples_of_the_specification() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    assert_eq!(watch.pass(udp, A, &syn(0x123456)), "c2s c1 opens");
+    assert_eq!(
+        watch.pass(udp, B, &message(0x52, 0x123456, &[])),
+        "s2c c1 refuses"
+    );
+
+    assert_eq!(watch.pass(udp, A, &syn(0x234567)), "c2s c2 opens");
+    assert_eq!(
+        watch.pass(udp, B, &ack(0x234567, 0x987654)),
+        "s2c c2 accepts 987654"
+    );
+    assert_eq!(
+        watch.pass(udp, B, &message(0x50, 0x234567, b"data")),
+        "s2c c2 carries"
+    );
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa2, 0x987654, &[])),
+        "c2s c2 closes c2s"
+    );
+
+    assert_eq!(watch.pass(udp, A, &syn(0x111111)), "c2s c3 opens");
+    assert_eq!(
+        watch.pass(udp, B, &ack(0x111111, 0xffffff)),
+        "s2c c3 accepts ffffff"
+    );
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa0, 0xffffff, b"data")),
+        "c2s c3 carries"
+    );
+    assert_eq!(
+        watch.pass(udp, B, &message(0x50, 0x111111, b"data")),
+        "s2c c3 carries"
+    );
+    assert_eq!(
+        watch.pass(udp, B, &message(0x50, 0x111111, b"more data")),
+        "s2c c3 carries"
+    );
+    assert_eq!(
+        watch.pass(udp, B, &message(0x51, 0x111111, &[])),
+        "s2c c3 closes s2c [warn ms.ack_empty]"
+    );
+    assert_eq!(
+        watch.finish(),
+        [
+            "c1 123456/- refused 0/0 0/0",
+            "c2 234567/987654 client closed 0/0 1/4",
+            "c3 111111/ffffff server closed 1/4 2/13",
+        ]
+    );
+}
+
+#[test]
+fn an_empty_ack_is_taken_back_by_the_data_after_it() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.pass(udp, B, &ack(1, 2));
+    watch.pass(udp, B, &message(0x51, 1, &[]));
+    assert_eq!(
+        watch.pass(udp, B, &message(0x50, 1, b"on")),
+        "s2c c1 carries"
+    );
+    watch.wait(40_000);
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa2, 2, &[])),
+        "c2s c1 closes c2s",
+        "it is open again and not forgotten after the time that closed ones are kept"
+    );
+    assert_eq!(watch.finish(), ["c1 000001/000002 client closed 0/0 1/2"]);
+}
+
+#[test]
+fn ids_are_free_again_after_a_close() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    for round in 1..=3 {
+        assert_eq!(
+            watch.pass(udp, A, &syn(1)),
+            format!("c2s c{round} opens"),
+            "no finding"
+        );
+        assert_eq!(
+            watch.pass(udp, B, &ack(1, 2)),
+            format!("s2c c{round} accepts 000002")
+        );
+        assert_eq!(
+            watch.pass(udp, A, &message(0xa2, 2, &[])),
+            format!("c2s c{round} closes c2s")
+        );
+    }
+    assert_eq!(watch.finish().len(), 3);
+}
+
+#[test]
+fn an_id_in_use_makes_two_conversations_as_the_reference_does() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    assert_eq!(
+        watch.pass(udp, A, &syn(1)),
+        "c2s c2 opens [warn ms.id_reuse]"
+    );
+    assert_eq!(watch.pass(udp, B, &ack(1, 7)), "s2c c1 accepts 000007");
+    assert_eq!(watch.pass(udp, B, &ack(1, 8)), "s2c c2 accepts 000008");
+    assert_eq!(
+        watch.pass(udp, B, &ack(1, 9)),
+        "s2c c1 ignored [warn ms.ack_duplicate]"
+    );
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa0, 8, b"x")),
+        "c2s c2 carries"
+    );
+    watch.pass(udp, A, &syn(5));
+    assert_eq!(
+        watch.pass(udp, B, &ack(5, 7)),
+        "s2c c3 accepts 000007 [warn ms.id_reuse]"
+    );
+}
+
+#[test]
+fn both_peers_may_open_conversations_with_the_same_ids() {
+    let mut watch = Watch::new();
+    let tcp = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+    assert_eq!(watch.pass(tcp, A, &syn(1)), "c2s c1 opens");
+    assert_eq!(watch.pass(tcp, B, &syn(1)), "c2s c2 opens");
+    assert_eq!(watch.pass(tcp, A, &ack(1, 1)), "s2c c2 accepts 000001");
+    assert_eq!(watch.pass(tcp, B, &ack(1, 1)), "s2c c1 accepts 000001");
+    assert_eq!(
+        watch.pass(tcp, A, &message(0xa0, 1, b"x")),
+        "c2s c1 carries"
+    );
+    assert_eq!(
+        watch.pass(tcp, B, &message(0xa0, 1, b"y")),
+        "c2s c2 carries"
+    );
+    assert_eq!(
+        watch.pass(tcp, A, &message(0x50, 1, b"z")),
+        "s2c c2 carries"
+    );
+    assert_eq!(
+        watch.pass(tcp, B, &message(0x50, 1, b"w")),
+        "s2c c1 carries"
+    );
+}
+
+#[test]
+fn what_belongs_to_nobody_is_an_orphan_unless_the_capture_came_late() {
+    let mut watch = Watch::new();
+    let tcp = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+    for (from, message) in [
+        (A, message(0xa0, 9, b"x")),
+        (A, message(0xa2, 9, &[])),
+        (B, message(0x50, 9, b"x")),
+        (B, message(0x52, 9, &[])),
+        (B, message(0x51, 9, &[])),
+    ] {
+        let line = watch.pass(tcp, from, &message);
+        assert!(line.ends_with("- orphan [warn ms.orphan_id]"), "{line}");
+    }
+
+    let late = watch.channel(Carrier::TcpU32, ChannelStart::Missed);
+    assert_eq!(
+        watch.pass(late, A, &message(0xa0, 9, b"x")),
+        "c2s c1 carries"
+    );
+    assert_eq!(
+        watch.pass(late, A, &message(0xa2, 9, &[])),
+        "c2s c1 closes c2s"
+    );
+    assert_eq!(watch.pass(late, B, &ack(3, 4)), "s2c c2 accepts 000004");
+    assert_eq!(
+        watch.pass(late, A, &message(0xa0, 4, b"x")),
+        "c2s c2 carries"
+    );
+    assert_eq!(
+        watch.finish(),
+        [
+            "c1 -/000009 mid-stream 1/1 0/0",
+            "note ms.no_close #8",
+            "c2 000003/000004 mid-stream 1/1 0/0",
+        ]
+    );
+}
+
+#[test]
+fn a_udp_capture_that_begins_late_adopts_ids_until_the_first_syn() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa0, 9, b"x")),
+        "c2s c1 carries [warn ms.orphan_id]"
+    );
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa0, 9, b"x")),
+        "c2s c1 carries"
+    );
+    watch.pass(udp, A, &syn(1));
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa0, 8, b"x")),
+        "c2s - orphan [warn ms.orphan_id]"
+    );
+}
+
+#[test]
+fn types_of_the_other_role_are_told_from_orphans() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.pass(udp, B, &ack(1, 2));
+    for (from, bytes) in [
+        (A, message(0x50, 2, b"to the server, by its id")),
+        (A, message(0x50, 1, b"by the client's id")),
+        (B, message(0xa0, 1, b"to the client, by its id")),
+        (B, message(0xa2, 2, &[])),
+    ] {
+        let line = watch.pass(udp, from, &bytes);
+        assert!(
+            line.ends_with("c1 ignored [error ms.wrong_direction]"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn each_odd_message_has_its_finding() {
+    for (bytes, expected) in [
+        (vec![0xff], "c2s - idle [note ms.ping]"),
+        (vec![0xff, 1, 2, 3, 4], "c2s - idle [note ms.chaff]"),
+        (vec![0xa0, 1], "c2s - meaningless [error ms.too_short]"),
+        (vec![], "c2s - meaningless [error ms.too_short]"),
+        (
+            message(0x53, 2, &[]),
+            "s2c - meaningless [error ms.unknown_type]",
+        ),
+        (
+            message(0xaf, 2, &[]),
+            "c2s c1 meaningless [error ms.unknown_type]",
+        ),
+        (
+            message(0x00, 2, &[]),
+            "c2s c1 meaningless [error ms.unknown_type]",
+        ),
+        (
+            message(0xa1, 5, &[0; 100]),
+            "c2s c2 opens [error ms.syn_bad_destination]",
+        ),
+        (syn(0), "c2s c2 opens [error ms.zero_id]"),
+        (
+            message(0xa0, 2, &[0; 32_769]),
+            "c2s c1 carries [warn ms.oversize]",
+        ),
+        (message(0xa0, 2, &[0; 32_768]), "c2s c1 carries"),
+        (message(0xa0, 2, &[]), "c2s c1 carries"),
+        (
+            message(0xa2, 2, b"why"),
+            "c2s c1 closes c2s [warn ms.close_payload]",
+        ),
+        (
+            message(0xa0, 2, b"x"),
+            "c2s c1 ignored [warn ms.data_after_close]",
+        ),
+        (
+            message(0xa2, 2, &[]),
+            "c2s c1 ignored [warn ms.data_after_close]",
+        ),
+    ] {
+        let mut watch = Watch::new();
+        let udp = watch.udp();
+        watch.pass(udp, A, &syn(1));
+        watch.pass(udp, B, &ack(1, 2));
+        // Those after the close of the list need one before them.
+        if expected.contains("data_after_close") {
+            watch.pass(udp, A, &message(0xa2, 2, &[]));
+        }
+        assert_eq!(watch.pass(udp, A, &bytes), expected, "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn acks_that_are_none_leave_the_handshake_waiting() {
+    for payload in [&[][..], &[1], &[1, 2], &[1, 2, 3, 4]] {
+        let mut watch = Watch::new();
+        let udp = watch.udp();
+        watch.pass(udp, A, &syn(1));
+        assert_eq!(
+            watch.pass(udp, B, &message(0x51, 1, payload)),
+            "s2c c1 ignored [error ms.ack_bad_length]"
+        );
+        assert_eq!(watch.pass(udp, B, &ack(1, 2)), "s2c c1 accepts 000002");
+    }
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    assert_eq!(
+        watch.pass(udp, B, &ack(1, 0)),
+        "s2c c1 accepts 000000 [error ms.zero_id]"
+    );
+}
+
+#[test]
+fn a_refusal_with_an_id_is_a_refusal() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    assert_eq!(
+        watch.pass(udp, B, &message(0x52, 1, &[7, 8, 9])),
+        "s2c c1 refuses [note ms.close_payload]"
+    );
+    assert_eq!(
+        watch.pass(udp, B, &ack(1, 2)),
+        "s2c c1 ignored [note ms.data_after_close]"
+    );
+}
+
+#[test]
+fn a_syn_without_answer_is_told_after_a_minute_and_may_still_be_answered() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.wait(59_998);
+    watch.pass(udp, A, &[0xff]);
+    assert_eq!(watch.outcomes(), [""; 0]);
+    watch.wait(1);
+    watch.pass(udp, A, &[0xff]);
+    assert_eq!(watch.outcomes(), ["warn ms.syn_no_answer #1"]);
+    assert_eq!(watch.pass(udp, B, &ack(1, 2)), "s2c c1 accepts 000002");
+    watch.wait(100_000);
+    assert_eq!(
+        watch.pass(udp, A, &message(0xa2, 2, &[])),
+        "c2s c1 closes c2s"
+    );
+}
+
+#[test]
+fn a_syn_at_the_end_of_the_capture_is_judged_by_how_long_it_waited() {
+    for (millis, end, expected) in [
+        (
+            4_999,
+            EndOfInput::Complete,
+            &["note ms.syn_no_answer #1", "c1 000001/- no answer 0/0 0/0"][..],
+        ),
+        (
+            5_000,
+            EndOfInput::Complete,
+            &["warn ms.syn_no_answer #1", "c1 000001/- no answer 0/0 0/0"],
+        ),
+        (
+            5_000,
+            EndOfInput::Stopped,
+            &["c1 000001/- syn sent 0/0 0/0"],
+        ),
+    ] {
+        let mut watch = Watch::new();
+        let udp = watch.udp();
+        watch.pass(udp, A, &syn(1));
+        watch.wait(millis);
+        watch.tracker.finish(watch.time, end);
+        assert_eq!(watch.outcomes(), expected);
+    }
+}
+
+#[test]
+fn closed_conversations_are_told_after_the_linger_time_or_beyond_its_bound() {
+    let mut watch = Watch::with(TrackerOptions {
+        max_lingering: 2,
+        ..TrackerOptions::default()
+    });
+    let udp = watch.udp();
+    for id in 1..=3 {
+        watch.pass(udp, A, &syn(id));
+        watch.pass(udp, B, &message(0x52, id, &[]));
+    }
+    assert_eq!(watch.outcomes(), ["c1 000001/- refused 0/0 0/0"]);
+    watch.wait(30_000);
+    watch.pass(udp, A, &[0xff]);
+    assert_eq!(watch.outcomes().len(), 2);
+    assert_eq!(watch.tracker.tracked_count(), 0);
+}
+
+#[test]
+fn too_many_open_conversations_push_out_the_most_silent() {
+    let mut watch = Watch::with(TrackerOptions {
+        max_conversations: 10,
+        ..TrackerOptions::default()
+    });
+    let udp = watch.udp();
+    for id in 1..=10 {
+        watch.pass(udp, A, &syn(id));
+        watch.pass(udp, B, &ack(id, id));
+    }
+    watch.pass(udp, A, &message(0xa0, 1, b"still here"));
+    watch.pass(udp, A, &syn(11));
+    assert_eq!(
+        watch.outcomes(),
+        [
+            "c2 000002/000002 open 0/0 0/0",
+            "c3 000003/000003 open 0/0 0/0"
+        ]
+    );
+    assert_eq!(watch.tracker.evicted_count(), 2);
+}
+
+#[test]
+fn a_channel_that_ends_ends_its_conversations() {
+    let mut watch = Watch::new();
+    let [one, other] = [(); 2].map(|()| watch.channel(Carrier::TcpU32, ChannelStart::Captured));
+    for channel in [one, other] {
+        for id in 1..=3 {
+            watch.pass(channel, A, &syn(id));
+        }
+        watch.pass(channel, B, &ack(2, 7));
+    }
+    watch.tracker.close_channel(one, watch.time);
+    let mut told = watch.outcomes();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            "c1 000001/- no answer 0/0 0/0",
+            "c2 000002/000007 open 0/0 0/0",
+            "c3 000003/- no answer 0/0 0/0",
+            "note ms.no_close #2",
+            "note ms.syn_no_answer #1",
+            "note ms.syn_no_answer #3",
+        ]
+    );
+    assert_eq!(watch.pass(other, B, &ack(3, 8)), "s2c c6 accepts 000008");
+}
+
+/// Two sessions at one router, and a conversation that one opens to the other.
+struct Router {
+    watch: Watch,
+    client: ChannelId,
+    server: ChannelId,
+    client_destination: Vec<u8>,
+    server_hash: DestinationHash,
+    client_hash: DestinationHash,
+}
+
+impl Router {
+    fn new() -> Self {
+        let mut watch = Watch::new();
+        let client_destination = destination();
+        let mut server_destination = destination();
+        server_destination[0] = 1;
+        let client = watch.session(1, "cli", &client_destination);
+        let server = watch.session(2, "srv", &server_destination);
+        Self {
+            watch,
+            client,
+            server,
+            server_hash: DestinationHash::of(&server_destination),
+            client_hash: DestinationHash::of(&client_destination),
+            client_destination,
+        }
+    }
+
+    fn client_sends(&mut self, message: &[u8]) -> String {
+        let to = Some(self.server_hash);
+        self.watch.pass_to(self.client, A, to, message)
+    }
+
+    fn server_gets(&mut self, message: &[u8]) -> String {
+        self.watch.pass(self.server, B, message)
+    }
+
+    fn server_sends(&mut self, message: &[u8]) -> String {
+        let to = Some(self.client_hash);
+        self.watch.pass_to(self.server, A, to, message)
+    }
+
+    fn client_gets(&mut self, message: &[u8]) -> String {
+        self.watch.pass(self.client, B, message)
+    }
+
+    fn open(&mut self) {
+        let syn = message(0xa1, 1, &self.client_destination);
+        assert_eq!(self.client_sends(&syn), "c2s c1 opens");
+        assert_eq!(self.server_gets(&syn), "c2s c2 opens");
+        let ack = ack(1, 2);
+        assert_eq!(self.server_sends(&ack), "s2c c2 accepts 000002");
+        assert_eq!(self.client_gets(&ack), "s2c c1 accepts 000002");
+    }
+
+    fn ended(&mut self) -> Vec<Conversation> {
+        self.watch
+            .tracker
+            .finish(self.watch.time, EndOfInput::Complete);
+        std::iter::from_fn(|| self.watch.tracker.next_outcome())
+            .filter_map(|outcome| match outcome {
+                Outcome::Ended(conversation) => Some(*conversation),
+                Outcome::Finding(_) => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn two_views_at_one_router_are_linked_named_and_timed() {
+    let mut router = Router::new();
+    router.open();
+    let [client_view, server_view] = router.ended().try_into().unwrap();
+    assert_eq!(client_view.peer_view, Some(ConversationId(2)));
+    assert_eq!(server_view.peer_view, Some(ConversationId(1)));
+    for view in [&client_view, &server_view] {
+        assert_eq!(view.client.nickname.as_deref(), Some("cli"));
+        assert_eq!(view.server.nickname.as_deref(), Some("srv"));
+        assert_eq!(view.client.hash, Some(router.client_hash));
+        assert_eq!(view.server.hash, Some(router.server_hash));
+    }
+    let one_ms = |view: &Conversation| view.router.map(|time| (time.message_count, time.max_ns));
+    assert_eq!(one_ms(&client_view), Some((1, 1_000_000)));
+    assert_eq!(one_ms(&server_view), Some((1, 1_000_000)));
+}
+
+#[test]
+fn reordered_messages_are_found_where_they_are_delivered() {
+    let mut router = Router::new();
+    router.open();
+    let [first, second, close] = [
+        message(0xa0, 2, b"first"),
+        message(0xa0, 2, b"second"),
+        message(0xa2, 2, &[]),
+    ];
+    for sent in [&first, &second, &close] {
+        router.client_sends(sent);
+    }
+    assert_eq!(
+        router.server_gets(&close),
+        "c2s c2 closes c2s [warn i2cp.reordered]"
+    );
+    assert_eq!(
+        router.server_gets(&first),
+        "c2s c2 ignored [warn ms.data_after_close]"
+    );
+    assert_eq!(
+        router.server_gets(&second),
+        "c2s c2 ignored [warn ms.data_after_close]"
+    );
+}
+
+#[test]
+fn lost_messages_are_told_at_the_end() {
+    let mut router = Router::new();
+    router.open();
+    router.client_sends(&message(0xa0, 2, b"lost"));
+    router.watch.wait(5_000);
+    router.client_sends(&message(0xa0, 2, b"perhaps still on its way"));
+    let told = router.watch.finish();
+    assert!(told.contains(&"warn i2cp.lost #5".to_owned()), "{told:?}");
+    assert!(!told.iter().any(|line| line.contains("#6")), "{told:?}");
+}
+
+#[test]
+fn a_syn_to_a_session_of_this_router_that_never_gets_it_is_lost() {
+    let mut router = Router::new();
+    let syn = message(0xa1, 1, &router.client_destination.clone());
+    router.client_sends(&syn);
+    router.watch.wait(5_000);
+    let told = router.watch.finish();
+    assert!(told.contains(&"warn i2cp.lost #1".to_owned()), "{told:?}");
+}
+
+#[test]
+fn gaps_in_the_capture_are_not_losses_in_the_router() {
+    let mut router = Router::new();
+    router.open();
+    router.client_sends(&message(0xa0, 2, b"lost"));
+    router.watch.tracker.note_gap(router.server);
+    router.watch.wait(10_000);
+    let told = router.watch.finish();
+    assert!(!told.iter().any(|line| line.contains("lost")), "{told:?}");
+}
+
+#[test]
+fn clients_behind_a_router_may_choose_the_same_id() {
+    let mut router = Router::new();
+    let one = router.client_destination.clone();
+    let mut other = one.clone();
+    other[9] = 9;
+    assert_eq!(router.server_gets(&message(0xa1, 1, &one)), "c2s c1 opens");
+    assert_eq!(
+        router.server_gets(&message(0xa1, 1, &other)),
+        "c2s c2 opens",
+        "no id is used twice"
+    );
+    let (server, to_other) = (router.server, Some(DestinationHash::of(&other)));
+    assert_eq!(
+        router.watch.pass_to(server, A, to_other, &ack(1, 7)),
+        "s2c c2 accepts 000007"
+    );
+    assert_eq!(router.server_sends(&ack(1, 8)), "s2c c1 accepts 000008");
+    assert_eq!(
+        router.server_sends(&message(0x50, 1, b"x")),
+        "s2c c1 carries"
+    );
+}
