@@ -122,6 +122,8 @@ pub enum Meaning {
     Idle,
     /// A type that means nothing, or a message that is too short.
     Meaningless,
+    /// Not known: conversations were not asked for.
+    Untracked,
 }
 
 /// Data messages of one direction.

@@ -131,7 +131,7 @@ fn meaning(meaning: Meaning) -> String {
         Meaning::Ignored => "ignored".to_owned(),
         Meaning::Orphan => "orphan".to_owned(),
         Meaning::Idle => "idle".to_owned(),
-        Meaning::Meaningless => "meaningless".to_owned(),
+        Meaning::Meaningless | Meaning::Untracked => "meaningless".to_owned(),
     }
 }
 
