@@ -1,0 +1,7 @@
+//! Capture files.
+
+mod pcap;
+mod pcapng;
+
+pub use pcap::{Pcap, Resolution};
+pub use pcapng::{Interface, PcapngFile};
