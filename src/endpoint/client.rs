@@ -1,0 +1,175 @@
+//! What servers send: messages for conversations that we opened.
+
+use std::hash::Hash;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::config::AddressProof;
+use super::conversation::{Due, Intent};
+use super::core::Endpoint;
+use super::output::{Event, Message};
+use super::state::{State, Step, Stimulus};
+use super::stats::Anomaly;
+use crate::wire::{ClientId, FrameType, ServerId, StreamId};
+
+impl<P: Copy + Eq + Hash> Endpoint<P> {
+    pub(super) fn handle_ack(
+        &mut self,
+        now: Instant,
+        from: Option<P>,
+        client_id: ClientId,
+        payload: &[u8],
+    ) {
+        let server_id = <[u8; 3]>::try_from(payload).map(|id| ServerId(StreamId(id)));
+        let Some(slot) = self.client_slot(from, client_id) else {
+            if let Ok(server_id) = server_id {
+                self.handle_late_ack(from, client_id, server_id);
+            }
+            return;
+        };
+        match server_id {
+            Ok(server_id) => self.handle_server_id(now, slot, server_id),
+            Err(_) if payload.is_empty() => {
+                // The close of the specification's sample (c), once there is
+                // something to close.
+                let anomaly = match self.apply(now, slot, Stimulus::EmptyAck) {
+                    Step::Ends(..) => Anomaly::AckEmpty,
+                    Step::To(_) | Step::Ignored => Anomaly::AckLength,
+                };
+                self.stats.note(anomaly);
+            }
+            Err(_) => self.stats.note(Anomaly::AckLength),
+        }
+    }
+
+    fn handle_server_id(&mut self, now: Instant, slot: usize, server_id: ServerId) {
+        if self.conversations[slot].state != State::SynSent {
+            return self.stats.note(Anomaly::AckDuplicate);
+        }
+        if server_id.0.is_zero() {
+            self.stats.note(Anomaly::ZeroId);
+        }
+        self.conversations[slot].server_id = Some(server_id);
+        self.apply(now, slot, Stimulus::Ack);
+    }
+
+    /// Tells the peer of a late ACK that nobody is there any more.
+    fn handle_late_ack(&mut self, from: Option<P>, client_id: ClientId, server_id: ServerId) {
+        let Some(to) = self.abandoned.get(client_id) else {
+            return;
+        };
+        if from.is_some_and(|from| from != to) {
+            return self.stats.note(Anomaly::WrongPeer);
+        }
+        self.abandoned.take(client_id);
+        self.stats.note(Anomaly::AckLate);
+        let slot = self.links.slot(to);
+        self.links.push_close(
+            slot,
+            Message {
+                frame_type: FrameType::CLIENT_CLOSE,
+                id: server_id.0,
+                payload: Bytes::new(),
+            },
+        );
+    }
+
+    pub(super) fn opened_as_client(&mut self, now: Instant, slot: usize) {
+        let conversation = &mut self.conversations[slot];
+        let server_id = conversation
+            .server_id
+            .expect("the only way here is an ACK, which brought the id");
+        let early = std::mem::take(&mut conversation.early);
+        let intent = conversation.intent;
+        // Whatever we send next carries the server id; this is for the case
+        // that there is nothing else.
+        if self.config.address_proof == AddressProof::Required
+            && intent != Intent::Close
+            && conversation.queue.is_empty()
+        {
+            conversation.due = Due::Proof;
+        }
+        conversation.received_bytes = early.iter().map(|data| data.len() as u64).sum();
+        let handle = conversation.handle;
+        let opened = Event::Opened {
+            conversation: handle,
+            client_id: conversation.client_id,
+            server_id,
+            handshake: now.saturating_duration_since(conversation.started),
+        };
+        self.emit(opened);
+        for bytes in early {
+            self.emit(Event::Data {
+                conversation: handle,
+                bytes,
+            });
+        }
+        match intent {
+            Intent::Stay => {}
+            Intent::Finish => self.finish(now, handle),
+            Intent::Close => self.close(now, handle),
+        }
+    }
+
+    pub(super) fn handle_server_data(
+        &mut self,
+        now: Instant,
+        from: Option<P>,
+        client_id: ClientId,
+        payload: Bytes,
+    ) {
+        if let Some(slot) = self.client_slot(from, client_id) {
+            self.deliver(now, slot, payload);
+        }
+    }
+
+    pub(super) fn handle_server_close(
+        &mut self,
+        now: Instant,
+        from: Option<P>,
+        client_id: ClientId,
+        payload: &[u8],
+    ) {
+        let Some(slot) = self.client_slot(from, client_id) else {
+            return;
+        };
+        // A refusal may carry an id that is good for nothing.
+        let refusal = self.conversations[slot].state == State::SynSent && payload.len() == 3;
+        if !payload.is_empty() && !refusal {
+            self.stats.note(Anomaly::ClosePayload);
+        }
+        self.apply(now, slot, Stimulus::PeerClose);
+    }
+
+    /// The conversation that a server's message is for.
+    fn client_slot(&mut self, from: Option<P>, id: ClientId) -> Option<usize> {
+        if id.0.is_zero() {
+            self.stats.note(Anomaly::ZeroId);
+        }
+        let slot = self.client_ids.slot(id.0);
+        let other_role = self.server_ids.slot(id.0);
+        self.checked_slot(from, slot, other_role)
+    }
+
+    /// `slot`, if it is `from` that the conversation is with.
+    pub(super) fn checked_slot(
+        &mut self,
+        from: Option<P>,
+        slot: Option<usize>,
+        other_role: Option<usize>,
+    ) -> Option<usize> {
+        let is_with = |slot: usize| {
+            let peer = self.links.get(self.conversations[slot].peer).id;
+            from.is_none_or(|from| from == peer)
+        };
+        let anomaly = match (slot, other_role) {
+            (Some(slot), _) if is_with(slot) => return Some(slot),
+            (Some(_), _) => Anomaly::WrongPeer,
+            (None, Some(other)) if is_with(other) => Anomaly::WrongDirection,
+            (None, _) => Anomaly::UnknownId,
+        };
+        self.stats.note(anomaly);
+        None
+    }
+}

@@ -1,0 +1,180 @@
+//! What an endpoint is told before it starts.
+
+use std::time::Duration;
+
+use crate::wire::MAX_DATA_PAYLOAD_BYTES;
+
+/// The limits, times and policies of an [`Endpoint`](super::Endpoint).
+///
+/// The default is the reference implementation's behaviour of 2004 with bounds
+/// added, for a carrier that loses nothing and whose peers cannot lie about
+/// their address (`tcp://`, `i2cp://`); [`Config::for_datagrams`] is for the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What happens to a SYN from a peer.
+    pub incoming: Incoming,
+    /// What a second SYN with the client id of a live conversation from the same peer means.
+    pub duplicate_syn: DuplicateSyn,
+    /// Whether a peer must show that it receives at the address it sends from.
+    pub address_proof: AddressProof,
+    /// How long an opener waits for the answer to its SYN; `None`: for ever.
+    pub handshake_timeout: Option<Duration>,
+    /// How long the application may take to accept or refuse before the peer is refused.
+    pub accept_timeout: Duration,
+    /// How long an accepted conversation may go on without [`AddressProof`], where it is required.
+    pub proof_timeout: Duration,
+    /// How long a closing conversation may go without sending anything of what
+    /// is left to send, before that is given up.
+    pub close_timeout: Duration,
+    /// How long a conversation may go without a message either way; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// Policy for the application's end of input on conversations that we opened.
+    pub client_eof: OnEof,
+    /// The same on conversations that we accepted. A service that has answered
+    /// usually closes, and its client waits for that.
+    pub server_eof: OnEof,
+    /// Most payload bytes in one data message. Values outside 1 to
+    /// [`MAX_DATA_PAYLOAD_BYTES`] are moved to the nearest in range.
+    pub max_payload: usize,
+    /// `None`: each write becomes its own message, or several if it is too long
+    /// for one. `Some`: writes are merged into messages, and a message that is
+    /// not full waits at most this long for more (zero merges only what is
+    /// queued already). The reference waits 100 ms.
+    pub merge: Option<Duration>,
+    /// Unsent bytes a conversation may hold before writes are refused.
+    pub send_buffer: usize,
+    /// Bytes a conversation may have delivered without the application having
+    /// consumed them, before [`SlowReader`] applies.
+    pub receive_buffer: usize,
+    /// The same, for all conversations together.
+    pub receive_total: usize,
+    /// What happens when an application reads too slowly.
+    pub slow_reader: SlowReader,
+    /// Most conversations at once.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            incoming: Incoming::Offer,
+            duplicate_syn: DuplicateSyn::NewConversation,
+            address_proof: AddressProof::NotNeeded,
+            handshake_timeout: Some(Duration::from_secs(60)),
+            accept_timeout: Duration::from_secs(5),
+            proof_timeout: Duration::from_secs(60),
+            close_timeout: Duration::from_secs(60),
+            idle_timeout: None,
+            client_eof: OnEof::Drain(Duration::from_secs(5)),
+            server_eof: OnEof::Close,
+            max_payload: MAX_DATA_PAYLOAD_BYTES,
+            merge: None,
+            send_buffer: 256 * 1024,
+            receive_buffer: 1024 * 1024,
+            receive_total: 64 * 1024 * 1024,
+            slow_reader: SlowReader::Pause,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The default for a carrier of datagrams, whose network may duplicate a
+    /// SYN and whose senders may forge their address.
+    pub fn for_datagrams() -> Self {
+        Self {
+            duplicate_syn: DuplicateSyn::AnswerAgain,
+            address_proof: AddressProof::Required,
+            ..Self::default()
+        }
+    }
+}
+
+/// What happens to a SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// The application is asked.
+    Offer,
+    /// It is answered with a close, as the reference does before its
+    /// application listens.
+    Refuse,
+}
+
+/// What a second SYN means that has the client id of a live conversation and
+/// comes from the same peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DuplicateSyn {
+    /// Another conversation with a server id of its own, as in the reference.
+    NewConversation,
+    /// The network's copy of the first: the ACK is sent once more, if it has
+    /// been sent, and nothing else happens.
+    AnswerAgain,
+}
+
+/// Whether the source address of a message may be a forgery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressProof {
+    /// The carrier vouches for it, or has no addresses that could be flooded.
+    NotNeeded,
+    /// Until a client message carries the server id that we sent to that
+    /// address, at most three times the bytes that came from it go back, and
+    /// the conversation counts as half-open.
+    ///
+    /// As an opener the endpoint gives that proof at once: with nothing else to
+    /// send it answers the ACK with an empty data message, which delivers nothing.
+    Required,
+}
+
+/// What the application's end of input does; the protocol has no half-close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnEof {
+    /// Our close is held back until the peer closes, or until no data has come
+    /// from it, and none of ours has gone, for this long.
+    Drain(Duration),
+    /// What has been written is sent and the conversation closed, as in the reference.
+    Close,
+}
+
+/// What happens when a conversation's delivered but unconsumed bytes exceed
+/// their bound. The protocol has no flow control: nothing can be said to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlowReader {
+    /// [`wants_input`](super::Endpoint::wants_input) turns false for the link:
+    /// the carrier is not read, and its own flow control holds all its conversations.
+    Pause,
+    /// That conversation is closed; the others go on.
+    Close,
+}
+
+/// How many conversations there may be at once.
+///
+/// A SYN beyond a limit is refused with a close; an own opening fails. Half-open
+/// are accepted conversations that wait for the application, or for [`AddressProof`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Conversations of both roles, including those that have ended but whose
+    /// bytes the application has not consumed. At most [`Limits::MAX_TOTAL`].
+    pub total: usize,
+    /// Accepted conversations of one peer.
+    pub per_peer: usize,
+    /// Half-open conversations.
+    pub half_open: usize,
+    /// Half-open conversations of one peer.
+    pub half_open_per_peer: usize,
+}
+
+impl Limits {
+    /// The highest `total`: a quarter of all ids, so that a free one is found in few draws.
+    pub const MAX_TOTAL: usize = 1 << 22;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            total: 256,
+            per_peer: 32,
+            half_open: 128,
+            half_open_per_peer: 32,
+        }
+    }
+}

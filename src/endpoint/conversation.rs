@@ -1,0 +1,203 @@
+//! What an endpoint knows of one conversation.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::output::{Handle, Message, Summary};
+use super::send_queue::SendQueue;
+use super::state::State;
+use crate::wire::{ClientId, FrameType, HEADER_BYTES, ServerId, StreamId};
+
+/// Which of the two sides we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Client,
+    Server,
+}
+
+/// A message that goes before all data.
+#[derive(Debug)]
+pub(super) enum Due {
+    Nothing,
+    /// The SYN, with this destination.
+    Syn(Bytes),
+    Ack,
+    /// An empty data message, which shows that we receive at our address.
+    Proof,
+}
+
+/// What the application asked for before the ACK was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intent {
+    Stay,
+    Finish,
+    Close,
+}
+
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub(super) handle: Handle,
+    pub(super) role: Role,
+    /// Slot of the peer.
+    pub(super) peer: usize,
+    pub(super) state: State,
+    pub(super) client_id: ClientId,
+    /// None until the handshake is done.
+    pub(super) server_id: Option<ServerId>,
+    pub(super) started: Instant,
+
+    pub(super) due: Due,
+    pub(super) intent: Intent,
+    pub(super) queue: SendQueue,
+    /// The application was told that the queue is full.
+    pub(super) full: bool,
+    /// The conversation stands in its peer's line of those that have output.
+    pub(super) in_line: bool,
+    /// Bytes that may still go to an address that is not proven; `None`: any number.
+    pub(super) budget: Option<usize>,
+
+    /// Data that came before the ACK.
+    pub(super) early: Vec<Bytes>,
+    /// Bytes that were delivered, or kept as early data, and not consumed.
+    pub(super) unread: usize,
+    /// `unread` exceeds its bound and the link is paused for it.
+    pub(super) pausing: bool,
+
+    /// When the state's own time is up.
+    pub(super) deadline: Option<Instant>,
+    /// When a message that is not full has waited long enough.
+    pub(super) merge_at: Option<Instant>,
+    /// It has.
+    pub(super) merge_due: bool,
+    pub(super) last_message: Instant,
+    /// What stands in [`Timers`](super::timers::Timers).
+    pub(super) armed: Option<Instant>,
+
+    pub(super) sent_bytes: u64,
+    pub(super) received_bytes: u64,
+}
+
+impl Conversation {
+    pub(super) fn new(
+        handle: Handle,
+        role: Role,
+        peer: usize,
+        client_id: ClientId,
+        now: Instant,
+    ) -> Self {
+        Self {
+            handle,
+            role,
+            peer,
+            state: match role {
+                Role::Client => State::SynSent,
+                Role::Server => State::SynReceived,
+            },
+            client_id,
+            server_id: None,
+            started: now,
+            due: Due::Nothing,
+            intent: Intent::Stay,
+            queue: SendQueue::default(),
+            full: false,
+            in_line: false,
+            budget: None,
+            early: Vec::new(),
+            unread: 0,
+            pausing: false,
+            deadline: None,
+            merge_at: None,
+            merge_due: false,
+            last_message: now,
+            armed: None,
+            sent_bytes: 0,
+            received_bytes: 0,
+        }
+    }
+
+    /// The id to which the peer listens, once it is known.
+    pub(super) fn peer_id(&self) -> Option<StreamId> {
+        match self.role {
+            Role::Client => self.server_id.map(StreamId::from),
+            Role::Server => Some(self.client_id.0),
+        }
+    }
+
+    /// Whether the application may write.
+    pub(super) fn takes_data(&self) -> bool {
+        matches!(self.state, State::SynSent | State::Open) && self.intent == Intent::Stay
+    }
+
+    /// Whether an accepted conversation counts as half-open.
+    pub(super) const fn is_half_open(&self) -> bool {
+        match self.state {
+            State::SynReceived => true,
+            State::Open | State::Draining | State::Closing => self.budget.is_some(),
+            State::SynSent | State::Ended => false,
+        }
+    }
+
+    /// When the conversation must be looked at next.
+    pub(super) fn next_deadline(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
+        let idle = match self.state {
+            State::Open | State::Draining | State::Closing => {
+                idle_timeout.map(|idle| self.last_message + idle)
+            }
+            State::SynSent | State::SynReceived => None,
+            State::Ended => return None,
+        };
+        [self.deadline, self.merge_at, idle]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Payload bytes that may go out now, of those that the queue holds.
+    pub(super) fn sendable(&self, max_payload: usize) -> usize {
+        if self.server_id.is_none() {
+            return 0;
+        }
+        // An unproven address also gets our close out of its budget.
+        let allowed = self
+            .budget
+            .map_or(usize::MAX, |budget| budget.saturating_sub(2 * HEADER_BYTES));
+        self.queue.bytes().min(max_payload).min(allowed)
+    }
+
+    /// Whether a message that is not full must wait for more to merge.
+    pub(super) fn waits_to_merge(&self, max_payload: usize) -> bool {
+        self.merge_at.is_some()
+            && !self.merge_due
+            && self.state == State::Open
+            && self.queue.bytes() < max_payload
+    }
+
+    pub(super) fn data_type(&self) -> FrameType {
+        match self.role {
+            Role::Client => FrameType::CLIENT_DATA,
+            Role::Server => FrameType::SERVER_DATA,
+        }
+    }
+
+    /// Our close, if the peer has an id that it can go to.
+    pub(super) fn close_message(&self) -> Option<Message> {
+        Some(Message {
+            frame_type: match self.role {
+                Role::Client => FrameType::CLIENT_CLOSE,
+                Role::Server => FrameType::SERVER_CLOSE,
+            },
+            id: self.peer_id()?,
+            payload: Bytes::new(),
+        })
+    }
+
+    pub(super) fn summary(&self, now: Instant) -> Summary {
+        Summary {
+            sent_bytes: self.sent_bytes,
+            received_bytes: self.received_bytes,
+            unsent_bytes: self.queue.bytes() as u64,
+            duration: now.saturating_duration_since(self.started),
+        }
+    }
+}

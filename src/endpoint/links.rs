@@ -1,0 +1,274 @@
+//! The peers of an endpoint, and whose turn it is to send.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::output::{Handle, Link, Message};
+
+/// Answers to SYNs that became no conversation, waiting to be sent to all
+/// peers together; beyond it such a SYN stays without an answer.
+const MAX_WAITING_REFUSALS: usize = 1_024;
+
+/// What is known of one peer while it has conversations, output or a blocked link.
+#[derive(Debug)]
+pub(super) struct Peer<P> {
+    pub(super) id: P,
+    /// Conversations of both roles, whether live or ended.
+    pub(super) conversations: usize,
+    /// Accepted conversations, whether live or ended.
+    pub(super) accepted: usize,
+    /// Accepted conversations that are half-open.
+    pub(super) half_open: usize,
+    /// Conversations whose unread bytes pause the link.
+    pub(super) pausing: usize,
+    /// Closes and refusals; they go before data.
+    farewells: VecDeque<Farewell>,
+    /// Conversations that have output, in the order of their turns.
+    line: VecDeque<Handle>,
+    /// The carrier takes nothing more for this peer at the moment.
+    blocked: bool,
+    /// The peer stands in the line of peers.
+    in_line: bool,
+}
+
+impl<P> Peer<P> {
+    fn has_output(&self) -> bool {
+        !self.farewells.is_empty() || !self.line.is_empty()
+    }
+}
+
+#[derive(Debug)]
+struct Farewell {
+    message: Message,
+    kind: FarewellKind,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum FarewellKind {
+    Close,
+    Refusal,
+}
+
+/// What a peer has to send next.
+#[derive(Debug)]
+pub(super) enum Turn<P> {
+    /// This message.
+    Message(P, Message),
+    /// What this conversation has to send.
+    Conversation(Handle),
+}
+
+/// All peers. Their turns go round, one message each, and within a peer the
+/// turns of its conversations do.
+#[derive(Debug)]
+pub(super) struct Links<P> {
+    peers: Slab<Peer<P>>,
+    by_id: HashMap<P, usize>,
+    line: VecDeque<usize>,
+    all_blocked: bool,
+    waiting_refusals: usize,
+    /// Conversations of all peers whose unread bytes pause the link.
+    pausing: usize,
+}
+
+impl<P: Copy + Eq + Hash> Links<P> {
+    pub(super) fn new() -> Self {
+        Self {
+            peers: Slab::new(),
+            by_id: HashMap::new(),
+            line: VecDeque::new(),
+            all_blocked: false,
+            waiting_refusals: 0,
+            pausing: 0,
+        }
+    }
+
+    /// The slot of a peer, known before or not.
+    pub(super) fn slot(&mut self, id: P) -> usize {
+        let peers = &mut self.peers;
+        *self.by_id.entry(id).or_insert_with(|| {
+            peers.insert(Peer {
+                id,
+                conversations: 0,
+                accepted: 0,
+                half_open: 0,
+                pausing: 0,
+                farewells: VecDeque::new(),
+                line: VecDeque::new(),
+                blocked: false,
+                in_line: false,
+            })
+        })
+    }
+
+    pub(super) fn known_slot(&self, id: P) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn get(&self, slot: usize) -> &Peer<P> {
+        &self.peers[slot]
+    }
+
+    pub(super) fn get_mut(&mut self, slot: usize) -> &mut Peer<P> {
+        &mut self.peers[slot]
+    }
+
+    /// Forgets a peer of which nothing is left.
+    pub(super) fn forget_if_unused(&mut self, slot: usize) {
+        let peer = &self.peers[slot];
+        if peer.conversations == 0 && !peer.blocked && !peer.in_line && !peer.has_output() {
+            self.by_id.remove(&peer.id);
+            self.peers.remove(slot);
+        }
+    }
+
+    pub(super) fn add_pausing(&mut self, slot: usize) {
+        self.peers[slot].pausing += 1;
+        self.pausing += 1;
+    }
+
+    pub(super) fn remove_pausing(&mut self, slot: usize) {
+        self.peers[slot].pausing -= 1;
+        self.pausing -= 1;
+    }
+
+    /// Whether a conversation on this link asks for it to be paused.
+    pub(super) fn is_paused(&self, link: Link<P>) -> bool {
+        match link {
+            Link::All => self.pausing > 0,
+            Link::Peer(id) => self
+                .known_slot(id)
+                .is_some_and(|slot| self.peers[slot].pausing > 0),
+        }
+    }
+
+    /// Queues a conversation's close.
+    pub(super) fn push_close(&mut self, slot: usize, message: Message) {
+        self.push_farewell(slot, message, FarewellKind::Close);
+    }
+
+    /// Queues the refusal of a SYN; false if too many wait.
+    pub(super) fn push_refusal(&mut self, slot: usize, message: Message) -> bool {
+        if self.waiting_refusals == MAX_WAITING_REFUSALS {
+            return false;
+        }
+        self.waiting_refusals += 1;
+        self.push_farewell(slot, message, FarewellKind::Refusal);
+        true
+    }
+
+    fn push_farewell(&mut self, slot: usize, message: Message, kind: FarewellKind) {
+        self.peers[slot]
+            .farewells
+            .push_back(Farewell { message, kind });
+        self.join_line(slot);
+    }
+
+    /// Puts a conversation at the end of its peer's line.
+    pub(super) fn push_conversation(&mut self, slot: usize, handle: Handle) {
+        self.peers[slot].line.push_back(handle);
+        self.join_line(slot);
+    }
+
+    fn join_line(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        if peer.has_output() && !peer.blocked && !peer.in_line {
+            peer.in_line = true;
+            self.line.push_back(slot);
+        }
+    }
+
+    /// Takes the next turn off its lines; the peer goes to the end of its line
+    /// if it has more.
+    pub(super) fn next_turn(&mut self) -> Option<Turn<P>> {
+        if self.all_blocked {
+            return None;
+        }
+        while let Some(slot) = self.line.pop_front() {
+            let peer = &mut self.peers[slot];
+            peer.in_line = false;
+            if peer.blocked {
+                continue;
+            }
+            let turn = match peer.farewells.pop_front() {
+                Some(Farewell { message, kind }) => {
+                    if kind == FarewellKind::Refusal {
+                        self.waiting_refusals -= 1;
+                    }
+                    Some(Turn::Message(peer.id, message))
+                }
+                None => peer.line.pop_front().map(Turn::Conversation),
+            };
+            self.join_line(slot);
+            self.forget_if_unused(slot);
+            if turn.is_some() {
+                return turn;
+            }
+        }
+        None
+    }
+
+    pub(super) fn block(&mut self, link: Link<P>) {
+        match link {
+            Link::All => self.all_blocked = true,
+            Link::Peer(id) => {
+                let slot = self.slot(id);
+                self.peers[slot].blocked = true;
+            }
+        }
+    }
+
+    pub(super) fn unblock(&mut self, link: Link<P>) {
+        match link {
+            Link::All => self.all_blocked = false,
+            Link::Peer(id) => {
+                if let Some(slot) = self.known_slot(id) {
+                    self.peers[slot].blocked = false;
+                    self.join_line(slot);
+                    self.forget_if_unused(slot);
+                }
+            }
+        }
+    }
+
+    /// Drops what waits for a link that is gone.
+    pub(super) fn clear(&mut self, link: Link<P>) {
+        match link {
+            Link::All => {
+                self.all_blocked = false;
+                self.line.clear();
+                let slots: Vec<usize> = self.peers.iter().map(|(slot, _)| slot).collect();
+                for slot in slots {
+                    self.clear_peer(slot);
+                }
+            }
+            Link::Peer(id) => {
+                if let Some(slot) = self.known_slot(id) {
+                    self.line.retain(|&other| other != slot);
+                    self.clear_peer(slot);
+                }
+            }
+        }
+    }
+
+    fn clear_peer(&mut self, slot: usize) {
+        let peer = &mut self.peers[slot];
+        peer.in_line = false;
+        peer.blocked = false;
+        peer.line.clear();
+        let refusals = peer
+            .farewells
+            .drain(..)
+            .filter(|farewell| farewell.kind == FarewellKind::Refusal);
+        self.waiting_refusals -= refusals.count();
+        self.forget_if_unused(slot);
+    }
+
+    /// Peers that are remembered.
+    pub(super) fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+}

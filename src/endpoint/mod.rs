@@ -1,0 +1,54 @@
+//! A participant of the protocol, without sockets and without a clock.
+//!
+//! An [`Endpoint`] is one session: it opens conversations and accepts them, any
+//! number at once, with any number of peers. It does no I/O. Whoever drives it
+//! feeds in what happened, with the time at which it happened, and carries out
+//! what comes out:
+//!
+//! ```text
+//!   carrier ── handle_message, handle_link_* ──▶ ┌──────────┐ ── Transmit ──▶ carrier
+//!                                                │ Endpoint │
+//!   application ── open, accept, write, … ─────▶ │          │ ── Event ─────▶ application
+//!   clock ──────── handle_timeout ─────────────▶ └──────────┘ ── Timeout ───▶ clock
+//! ```
+//!
+//! # The drain rule
+//!
+//! After an input, or several at once, call [`Endpoint::poll_output`] and carry
+//! out each [`Output`] until it is [`Output::Timeout`] or [`Output::Idle`]. Only
+//! then wait: for input, or for the time of that timeout, when
+//! [`Endpoint::handle_timeout`] is due. `now` must not run backwards.
+//!
+//! # What it does that the reference implementation does not
+//!
+//! Everything is bounded, see [`Config`]. A message is only heard from the peer
+//! that the conversation is with, where the carrier tells senders. A late ACK
+//! is answered with a close, so that the acceptor is not left half-open. A
+//! message of unknown type harms no conversation. What is left over when a
+//! message is cut is sent at once. The ids of ended conversations rest before
+//! they are used again. An ACK without payload closes an open conversation, as
+//! the specification's sample (c) has it; the reference ignores it.
+
+mod abandoned;
+mod client;
+mod config;
+mod conversation;
+mod core;
+mod id_pool;
+mod links;
+mod output;
+mod send_queue;
+mod server;
+mod state;
+mod stats;
+mod timers;
+
+pub use self::config::{AddressProof, Config, DuplicateSyn, Incoming, Limits, OnEof, SlowReader};
+pub use self::core::{Endpoint, Open, OpenError, WriteError};
+pub use self::output::{End, Event, Handle, Leg, Link, Message, Output, Summary};
+pub use self::server::syn_destination;
+pub use self::state::State;
+pub use self::stats::{Anomaly, Stats, Traffic};
+
+#[cfg(test)]
+mod tests;

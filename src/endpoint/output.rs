@@ -1,0 +1,248 @@
+//! What an endpoint hands out: messages for the carrier, events for the
+//! application, and the time at which it wants to be called again.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::wire::{ClientId, FrameType, HEADER_BYTES, RawFrame, ServerId, StreamId};
+
+/// Names a conversation of one endpoint. Never used twice by the same endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle {
+    pub(super) serial: u64,
+    pub(super) slot: usize,
+}
+
+/// `c1` for an endpoint's first conversation.
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}", self.serial)
+    }
+}
+
+/// A part of what carries an endpoint's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link<P> {
+    /// What leads to one peer, such as a TCP connection.
+    Peer(P),
+    /// What leads to all peers, such as a UDP socket or an I2CP session.
+    All,
+}
+
+/// A message in two parts, so that its payload need not be copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The type byte.
+    pub frame_type: FrameType,
+    /// The receiver's id.
+    pub id: StreamId,
+    /// The rest of the message.
+    pub payload: Bytes,
+}
+
+impl Message {
+    /// The message's first bytes: type and id.
+    pub const fn header(&self) -> [u8; HEADER_BYTES] {
+        let [a, b, c] = self.id.0;
+        [self.frame_type.0, a, b, c]
+    }
+
+    /// Length of the whole message in bytes.
+    pub const fn message_bytes(&self) -> usize {
+        HEADER_BYTES + self.payload.len()
+    }
+
+    /// The message as the wire layer sees it.
+    pub fn as_frame(&self) -> RawFrame<'_> {
+        RawFrame {
+            frame_type: self.frame_type,
+            id: self.id,
+            payload: &self.payload,
+        }
+    }
+
+    /// The whole message in one piece.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.message_bytes());
+        self.as_frame().encode(&mut bytes);
+        bytes
+    }
+}
+
+/// One answer of [`poll_output`](super::Endpoint::poll_output).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<P> {
+    /// A message that the carrier shall take to a peer.
+    Transmit {
+        /// Where it goes.
+        to: P,
+        /// What goes there.
+        message: Message,
+    },
+    /// Something the application should know.
+    Event(Event<P>),
+    /// Nothing before this moment, unless there is input first. It may turn out
+    /// that nothing was due after all.
+    Timeout(Instant),
+    /// Nothing until there is input.
+    Idle,
+}
+
+/// What an endpoint tells its application.
+///
+/// Every conversation begins with [`Endpoint::open`](super::Endpoint::open) or
+/// `Incoming` and ends with exactly one `Closed`, its last event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<P> {
+    /// A peer wants to open a conversation. To be answered by
+    /// [`accept`](super::Endpoint::accept) or [`refuse`](super::Endpoint::refuse)
+    /// within [`accept_timeout`](super::Config::accept_timeout).
+    Incoming {
+        /// The new conversation.
+        conversation: Handle,
+        /// Who wants it.
+        from: P,
+        /// The id that the peer chose.
+        client_id: ClientId,
+        /// The destination in its SYN, without what may follow it.
+        destination: Bytes,
+    },
+    /// The handshake is done: the ACK came, or is on its way.
+    Opened {
+        /// Which conversation.
+        conversation: Handle,
+        /// The opener's id.
+        client_id: ClientId,
+        /// The acceptor's id.
+        server_id: ServerId,
+        /// From our SYN's request to its ACK; from the peer's SYN to our acceptance.
+        handshake: Duration,
+    },
+    /// Bytes from the peer: one data message, never empty. They count as held by
+    /// the application until [`consumed`](super::Endpoint::consumed).
+    Data {
+        /// Which conversation.
+        conversation: Handle,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// A conversation whose send buffer was full has drained to half of it.
+    Writable {
+        /// Which conversation.
+        conversation: Handle,
+    },
+    /// The conversation is over. Its ids are forgotten; the handle remains good
+    /// for [`consumed`](super::Endpoint::consumed) while the application holds bytes of it.
+    Closed {
+        /// Which conversation.
+        conversation: Handle,
+        /// How it came to that.
+        end: End,
+        /// What had passed.
+        summary: Summary,
+    },
+}
+
+/// What passed in a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Payload bytes in the data messages that were sent.
+    pub sent_bytes: u64,
+    /// Payload bytes in the data messages that were delivered.
+    pub received_bytes: u64,
+    /// Bytes that the application wrote and that were never sent.
+    pub unsent_bytes: u64,
+    /// From its opening to its end.
+    pub duration: Duration,
+}
+
+/// How a conversation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// We closed, after sending all that had been written.
+    Closed,
+    /// The peer closed.
+    PeerClosed,
+    /// The application gave it up: [`abort`](super::Endpoint::abort).
+    Aborted,
+    /// The peer refused our SYN.
+    Refused,
+    /// The application refused the peer's SYN.
+    RefusedByUs,
+    /// The peer did not answer our SYN in time.
+    HandshakeTimeout,
+    /// The application did not answer the peer's SYN in time.
+    AcceptTimeout,
+    /// The peer never showed that it receives at its address.
+    AddressUnproven,
+    /// More data came before the ACK than the receive buffer holds.
+    EarlyDataOverflow,
+    /// The application read too slowly, and the policy is to close.
+    SlowReader,
+    /// Closing: what was left to send could not be sent in time.
+    CloseTimeout,
+    /// No message passed for too long.
+    IdleTimeout,
+    /// The carrier's link was lost.
+    LinkLost,
+}
+
+/// The part of the way where a conversation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Leg {
+    /// Between the two endpoints.
+    Carrier,
+    /// The opening of the conversation by the peer.
+    Handshake,
+    /// Our application, or the service behind it.
+    Target,
+}
+
+impl Leg {
+    /// `carrier`, `handshake` or `target`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Carrier => "carrier",
+            Self::Handshake => "handshake",
+            Self::Target => "target",
+        }
+    }
+}
+
+impl End {
+    /// Where the failure was; `None` for an orderly end.
+    pub const fn leg(self) -> Option<Leg> {
+        match self {
+            Self::Closed | Self::PeerClosed | Self::Aborted => None,
+            Self::Refused
+            | Self::HandshakeTimeout
+            | Self::AddressUnproven
+            | Self::EarlyDataOverflow => Some(Leg::Handshake),
+            Self::RefusedByUs | Self::AcceptTimeout | Self::SlowReader => Some(Leg::Target),
+            Self::CloseTimeout | Self::IdleTimeout | Self::LinkLost => Some(Leg::Carrier),
+        }
+    }
+}
+
+/// For logs: `refused by the peer`.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Closed => "closed by us",
+            Self::PeerClosed => "closed by the peer",
+            Self::Aborted => "aborted by us",
+            Self::Refused => "refused by the peer",
+            Self::RefusedByUs => "refused by us",
+            Self::HandshakeTimeout => "no answer to the SYN",
+            Self::AcceptTimeout => "not accepted in time",
+            Self::AddressUnproven => "the peer did not prove its address",
+            Self::EarlyDataOverflow => "too much data before the ACK",
+            Self::SlowReader => "the reader was too slow",
+            Self::CloseTimeout => "the last data could not be sent in time",
+            Self::IdleTimeout => "idle for too long",
+            Self::LinkLost => "the carrier's link was lost",
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! What a conversation has been given to send and has not sent yet.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+/// What a queued write costs beside its bytes, so that a bound in bytes also
+/// bounds the memory of many tiny writes.
+const WRITE_OVERHEAD_BYTES: usize = 64;
+
+/// Room for this many writes is kept by an empty queue.
+const KEPT_CAPACITY: usize = 8;
+
+/// Writes in their order, cut into messages when they are sent.
+#[derive(Debug, Default)]
+pub(super) struct SendQueue {
+    writes: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl SendQueue {
+    /// Appends a write; an empty one is nothing.
+    pub(super) fn push(&mut self, write: Bytes) {
+        if !write.is_empty() {
+            self.bytes += write.len();
+            self.writes.push_back(write);
+        }
+    }
+
+    /// Bytes that wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Bytes of memory that the queue stands for.
+    pub(super) fn cost(&self) -> usize {
+        self.bytes + self.writes.len() * WRITE_OVERHEAD_BYTES
+    }
+
+    /// The rest of the oldest write, at most `max` bytes of it.
+    pub(super) fn cut(&mut self, max: usize) -> Option<Bytes> {
+        let first = self.writes.front_mut()?;
+        let message = if first.len() > max {
+            first.split_to(max)
+        } else {
+            self.writes.pop_front()?
+        };
+        self.bytes -= message.len();
+        if self.writes.is_empty() && self.writes.capacity() > KEPT_CAPACITY {
+            self.writes = VecDeque::new();
+        }
+        Some(message)
+    }
+
+    /// As many writes as fit into `max` bytes, the last of them cut if need be.
+    /// Copies, unless the oldest write fills the message or is alone.
+    pub(super) fn cut_merged(&mut self, max: usize) -> Option<Bytes> {
+        let first = self.cut(max)?;
+        if first.len() == max || self.is_empty() {
+            return Some(first);
+        }
+        let mut message = BytesMut::with_capacity(max.min(first.len() + self.bytes));
+        message.extend_from_slice(&first);
+        while message.len() < max
+            && let Some(next) = self.cut(max - message.len())
+        {
+            message.extend_from_slice(&next);
+        }
+        Some(message.freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(writes: &[&'static [u8]]) -> SendQueue {
+        let mut queue = SendQueue::default();
+        for write in writes {
+            queue.push(Bytes::from_static(write));
+        }
+        queue
+    }
+
+    fn drain(next: impl FnMut() -> Option<Bytes>) -> Vec<Bytes> {
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn writes_keep_their_bounds_unless_they_are_too_long() {
+        let mut queue = queue(&[b"abcdefg", b"", b"hi", b"jkl"]);
+        assert_eq!(queue.bytes(), 12);
+        assert_eq!(
+            drain(|| queue.cut(3)),
+            [&b"abc"[..], b"def", b"g", b"hi", b"jkl"]
+        );
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn merged_messages_are_full_but_for_the_last() {
+        let mut queue = queue(&[b"a", b"bcdefg", b"hi", b"jkl"]);
+        assert_eq!(
+            drain(|| queue.cut_merged(5)),
+            [&b"abcde"[..], b"fghij", b"kl"]
+        );
+        assert_eq!((queue.bytes(), queue.cost()), (0, 0));
+    }
+
+    #[test]
+    fn no_byte_is_lost_or_moved_at_any_size() {
+        for max in 1..=14 {
+            for cut in [SendQueue::cut, SendQueue::cut_merged] {
+                let mut queue = queue(&[b"abc", b"d", b"efghijk", b"lm"]);
+                let messages = drain(|| cut(&mut queue, max));
+                assert!(messages.iter().all(|m| (1..=max).contains(&m.len())));
+                assert_eq!(messages.concat(), b"abcdefghijklm");
+            }
+        }
+    }
+
+    #[test]
+    fn tiny_writes_cost_more_than_their_bytes() {
+        let mut queue = SendQueue::default();
+        for _ in 0..1_000 {
+            queue.push(Bytes::from_static(b"x"));
+        }
+        assert_eq!(queue.cost(), 65_000);
+        while queue.cut(1).is_some() {}
+        assert!(
+            queue.writes.capacity() <= KEPT_CAPACITY,
+            "an idle conversation keeps no memory of its busy times"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! What clients send: SYNs, and messages for conversations that we accepted.
+
+use std::hash::Hash;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::config::{AddressProof, DuplicateSyn, Incoming};
+use super::conversation::{Due, Role};
+use super::core::Endpoint;
+use super::output::{Event, Message};
+use super::state::{State, Stimulus};
+use super::stats::Anomaly;
+use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, RawMessage, ServerId};
+
+/// How many times the bytes that came from an unproven address may go back to it.
+const AMPLIFICATION: usize = 3;
+
+/// The destination in a SYN, or `None` if the message is not a SYN with one.
+///
+/// For carriers that do not tell a message's sender: the ACK goes to this destination.
+pub fn syn_destination(message: &[u8]) -> Option<Destination<'_>> {
+    match RawMessage::parse(message).frame()? {
+        frame if frame.frame_type == FrameType::SYN => {
+            Some(Destination::split(frame.payload).ok()?.0)
+        }
+        _ => None,
+    }
+}
+
+impl<P: Copy + Eq + Hash> Endpoint<P> {
+    pub(super) fn handle_syn(
+        &mut self,
+        now: Instant,
+        from: Option<P>,
+        client_id: ClientId,
+        payload: Bytes,
+    ) {
+        let Ok((destination, _trailing)) = Destination::split(&payload) else {
+            return self.stats.note(Anomaly::BadDestination);
+        };
+        let Some(from) = from else {
+            return self.stats.note(Anomaly::NoSender);
+        };
+        if client_id.0.is_zero() {
+            self.stats.note(Anomaly::ZeroId);
+        }
+        let allowance = AMPLIFICATION * (HEADER_BYTES + payload.len());
+        if let Some(slot) = self.first_syn(from, client_id) {
+            return self.answer_again(slot, allowance);
+        }
+        if self.config.incoming == Incoming::Refuse {
+            return self.refuse_syn(from, client_id);
+        }
+        if self.is_over_limit(from) {
+            self.stats.note(Anomaly::OverLimit);
+            return self.refuse_syn(from, client_id);
+        }
+        let destination = payload.slice(..destination.as_bytes().len());
+        self.offer(now, from, client_id, destination, allowance);
+    }
+
+    /// The conversation of which this SYN may be a copy.
+    fn first_syn(&self, from: P, client_id: ClientId) -> Option<usize> {
+        let peer = self.links.known_slot(from)?;
+        self.syns.get(&(peer, client_id)).copied()
+    }
+
+    fn answer_again(&mut self, slot: usize, allowance: usize) {
+        self.stats.note(Anomaly::DuplicateSyn);
+        let conversation = &mut self.conversations[slot];
+        if let Some(budget) = &mut conversation.budget {
+            *budget = budget.saturating_add(allowance);
+        }
+        if conversation.state != State::SynReceived {
+            conversation.due = Due::Ack;
+        }
+        self.settle(slot);
+    }
+
+    fn is_over_limit(&self, from: P) -> bool {
+        let limits = &self.config.limits;
+        let (accepted, half_open) = self.links.known_slot(from).map_or((0, 0), |slot| {
+            let peer = self.links.get(slot);
+            (peer.accepted, peer.half_open)
+        });
+        self.conversations.len() >= limits.total
+            || accepted >= limits.per_peer
+            || self.half_open >= limits.half_open
+            || half_open >= limits.half_open_per_peer
+    }
+
+    fn refuse_syn(&mut self, from: P, client_id: ClientId) {
+        let slot = self.links.slot(from);
+        let refusal = Message {
+            frame_type: FrameType::SERVER_CLOSE,
+            id: client_id.0,
+            payload: Bytes::new(),
+        };
+        if !self.links.push_refusal(slot, refusal) {
+            self.stats.note(Anomaly::RefusalDropped);
+            self.links.forget_if_unused(slot);
+        }
+    }
+
+    fn offer(
+        &mut self,
+        now: Instant,
+        from: P,
+        client_id: ClientId,
+        destination: Bytes,
+        allowance: usize,
+    ) {
+        let handle = self.insert(Role::Server, from, client_id, now);
+        let slot = handle.slot;
+        let conversation = &mut self.conversations[slot];
+        conversation.deadline = Some(now + self.config.accept_timeout);
+        if self.config.address_proof == AddressProof::Required {
+            conversation.budget = Some(allowance);
+        }
+        let peer = self.links.get_mut(conversation.peer);
+        peer.accepted += 1;
+        peer.half_open += 1;
+        self.half_open += 1;
+        if self.config.duplicate_syn == DuplicateSyn::AnswerAgain {
+            self.syns.insert((conversation.peer, client_id), slot);
+        }
+        self.stats.offered_count += 1;
+        self.emit(Event::Incoming {
+            conversation: handle,
+            from,
+            client_id,
+            destination,
+        });
+        self.settle(slot);
+    }
+
+    pub(super) fn opened_as_server(&mut self, now: Instant, slot: usize) {
+        let server_id = ServerId(self.server_ids.draw(&mut self.rng, slot));
+        let conversation = &mut self.conversations[slot];
+        conversation.server_id = Some(server_id);
+        conversation.due = Due::Ack;
+        if conversation.budget.is_some() {
+            // It stays half-open until the peer has shown its address.
+            conversation.deadline = Some(now + self.config.proof_timeout);
+        } else {
+            self.count_off_half_open(slot);
+        }
+        let conversation = &self.conversations[slot];
+        let opened = Event::Opened {
+            conversation: conversation.handle,
+            client_id: conversation.client_id,
+            server_id,
+            handshake: now.saturating_duration_since(conversation.started),
+        };
+        self.emit(opened);
+    }
+
+    /// To be called before a conversation stops being half-open.
+    pub(super) fn leave_half_open(&mut self, slot: usize) {
+        if self.conversations[slot].is_half_open() {
+            self.count_off_half_open(slot);
+        }
+    }
+
+    fn count_off_half_open(&mut self, slot: usize) {
+        let peer = self.conversations[slot].peer;
+        self.links.get_mut(peer).half_open -= 1;
+        self.half_open -= 1;
+    }
+
+    pub(super) fn handle_client_data(
+        &mut self,
+        now: Instant,
+        from: Option<P>,
+        server_id: ServerId,
+        payload: Bytes,
+    ) {
+        if let Some(slot) = self.server_slot(from, server_id) {
+            self.prove(slot);
+            self.deliver(now, slot, payload);
+        }
+    }
+
+    pub(super) fn handle_client_close(
+        &mut self,
+        now: Instant,
+        from: Option<P>,
+        server_id: ServerId,
+        payload: &[u8],
+    ) {
+        if let Some(slot) = self.server_slot(from, server_id) {
+            if !payload.is_empty() {
+                self.stats.note(Anomaly::ClosePayload);
+            }
+            self.apply(now, slot, Stimulus::PeerClose);
+        }
+    }
+
+    /// The peer knows the server id, so our ACK reached it at its address.
+    fn prove(&mut self, slot: usize) {
+        if self.conversations[slot].budget.is_none() {
+            return;
+        }
+        self.leave_half_open(slot);
+        let conversation = &mut self.conversations[slot];
+        conversation.budget = None;
+        if conversation.state == State::Open {
+            conversation.deadline = None;
+        }
+        self.settle(slot);
+    }
+
+    /// The conversation that a client's message is for.
+    fn server_slot(&mut self, from: Option<P>, id: ServerId) -> Option<usize> {
+        if id.0.is_zero() {
+            self.stats.note(Anomaly::ZeroId);
+        }
+        let slot = self.server_ids.slot(id.0);
+        let other_role = self.client_ids.slot(id.0);
+        self.checked_slot(from, slot, other_role)
+    }
+}

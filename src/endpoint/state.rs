@@ -1,0 +1,273 @@
+//! The states of a conversation as its participant sees them.
+//!
+//! ```text
+//!      open()                               SYN arrives
+//!        │ SYN                                  │
+//!        ▼                                      ▼
+//!   ┌──────────┐                          ┌─────────────┐
+//!   │ SynSent  │                          │ SynReceived │
+//!   └──────────┘                          └─────────────┘
+//!     │      │ ACK           accept(): ACK  │         │ refuse(), abort(), timeout: close
+//!     │      └──────────┐  ┌────────────────┘         │
+//!     │                 ▼  ▼                          │
+//!     │               ┌──────┐ finish() ┌──────────┐  │
+//!     │               │ Open │─────────▶│ Draining │  │
+//!     │               └──────┘          └──────────┘  │
+//!     │        close() │   │              │  │        │
+//!     │                ▼   │   close(), D │  │        │
+//!     │         ┌─────────┐│   of silence │  │        │
+//!     │         │ Closing │◀──────────────┘  │        │
+//!     │         └─────────┘│                 │        │
+//!     │  all sent: │       │ close arrives   │ close  │
+//!     │      close │       │                 │ arrives│
+//!     ▼            ▼       ▼                 ▼        ▼
+//!   ┌──────────────────────────────────────────────────┐
+//!   │                      Ended                       │
+//!   └──────────────────────────────────────────────────┘
+//!     close arrives (refused), timeout, abort()
+//! ```
+//!
+//! Not drawn: from every state a lost link, and from the last three an
+//! `abort()` or a timeout, lead to Ended. [`step`] is the whole of it.
+
+use super::output::End;
+
+/// Where a live conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// We opened it; the peer has not answered.
+    SynSent,
+    /// The peer opened it; our application has not answered.
+    SynReceived,
+    /// Data may go both ways.
+    Open,
+    /// Our application has no more to send; the close is held back for the peer's data.
+    Draining,
+    /// Our application has closed; what it wrote is still to be sent.
+    Closing,
+    /// Over; it is kept only because the application holds bytes of it.
+    Ended,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::SynSent,
+        Self::SynReceived,
+        Self::Open,
+        Self::Draining,
+        Self::Closing,
+        Self::Ended,
+    ];
+
+    /// Its name in metrics: `syn_sent`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SynSent => "syn_sent",
+            Self::SynReceived => "syn_received",
+            Self::Open => "open",
+            Self::Draining => "draining",
+            Self::Closing => "closing",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What can happen to a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Stimulus {
+    /// An ACK with a server id arrived.
+    Ack,
+    /// An ACK without payload arrived: the close of the specification's sample (c).
+    EmptyAck,
+    /// Data arrived.
+    Data,
+    /// A close arrived.
+    PeerClose,
+    /// The application takes the peer's SYN.
+    Accept,
+    /// The application refuses it.
+    Refuse,
+    /// The application has no more to send, and [`OnEof::Drain`](super::OnEof) applies.
+    Eof,
+    /// The application closes.
+    Close,
+    /// The application gives up.
+    Abort,
+    /// All that was written has been sent.
+    Flushed,
+    /// The state's own time is up.
+    Deadline,
+    /// No message has passed for the idle timeout.
+    Idle,
+    /// More data is held than the policy allows.
+    Overflow,
+    /// The carrier's link was lost.
+    LinkLost,
+}
+
+#[cfg(test)]
+impl Stimulus {
+    pub(super) const ALL: [Self; 14] = [
+        Self::Ack,
+        Self::EmptyAck,
+        Self::Data,
+        Self::PeerClose,
+        Self::Accept,
+        Self::Refuse,
+        Self::Eof,
+        Self::Close,
+        Self::Abort,
+        Self::Flushed,
+        Self::Deadline,
+        Self::Idle,
+        Self::Overflow,
+        Self::LinkLost,
+    ];
+}
+
+/// What a stimulus does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The conversation goes on in this state, which may be the one it was in.
+    To(State),
+    /// It ends.
+    Ends(End, Farewell),
+    /// Nothing: this does not belong here.
+    Ignored,
+}
+
+/// What the peer hears of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// Nothing: it knows, or cannot be told.
+    Silent,
+    /// A close.
+    Close,
+    /// A close, should its ACK still come: until then it has no id to send it to.
+    CloseIfAcked,
+}
+
+/// The transition table: one block for each state; the last arm of a block
+/// names what does not belong there.
+pub(super) const fn step(state: State, stimulus: Stimulus) -> Step {
+    use Farewell::{Close as SayClose, CloseIfAcked, Silent};
+    use State as S;
+    use Step::{Ends, Ignored, To};
+    use Stimulus as I;
+    match (state, stimulus) {
+        (S::SynSent, I::Ack) => To(S::Open),
+        // Data before the ACK, and what the application wants to do after it, is kept.
+        (S::SynSent, I::Data | I::Eof | I::Close) => To(S::SynSent),
+        (S::SynSent, I::PeerClose) => Ends(End::Refused, Silent),
+        (S::SynSent, I::Abort) => Ends(End::Aborted, CloseIfAcked),
+        (S::SynSent, I::Deadline) => Ends(End::HandshakeTimeout, CloseIfAcked),
+        (S::SynSent, I::Overflow) => Ends(End::EarlyDataOverflow, CloseIfAcked),
+        (S::SynSent, I::LinkLost) => Ends(End::LinkLost, Silent),
+        (S::SynSent, I::EmptyAck | I::Accept | I::Refuse | I::Flushed | I::Idle) => Ignored,
+
+        (S::SynReceived, I::Accept) => To(S::Open),
+        (S::SynReceived, I::Refuse | I::Eof | I::Close | I::Abort) => {
+            Ends(End::RefusedByUs, SayClose)
+        }
+        (S::SynReceived, I::Deadline) => Ends(End::AcceptTimeout, SayClose),
+        (S::SynReceived, I::LinkLost) => Ends(End::LinkLost, Silent),
+        (
+            S::SynReceived,
+            I::Ack | I::EmptyAck | I::Data | I::PeerClose | I::Flushed | I::Idle | I::Overflow,
+        ) => Ignored,
+
+        (S::Open, I::Data) => To(S::Open),
+        (S::Open, I::Eof) => To(S::Draining),
+        (S::Open, I::Close) => To(S::Closing),
+        (S::Open, I::PeerClose | I::EmptyAck) => Ends(End::PeerClosed, Silent),
+        (S::Open, I::Abort) => Ends(End::Aborted, SayClose),
+        (S::Open, I::Deadline) => Ends(End::AddressUnproven, SayClose),
+        (S::Open, I::Idle) => Ends(End::IdleTimeout, SayClose),
+        (S::Open, I::Overflow) => Ends(End::SlowReader, SayClose),
+        (S::Open, I::LinkLost) => Ends(End::LinkLost, Silent),
+        (S::Open, I::Ack | I::Accept | I::Refuse | I::Flushed) => Ignored,
+
+        (S::Draining, I::Data) => To(S::Draining),
+        (S::Draining, I::Close | I::Deadline) => To(S::Closing),
+        (S::Draining, I::PeerClose | I::EmptyAck) => Ends(End::PeerClosed, Silent),
+        (S::Draining, I::Abort) => Ends(End::Aborted, SayClose),
+        (S::Draining, I::Idle) => Ends(End::IdleTimeout, SayClose),
+        (S::Draining, I::Overflow) => Ends(End::SlowReader, SayClose),
+        (S::Draining, I::LinkLost) => Ends(End::LinkLost, Silent),
+        (S::Draining, I::Ack | I::Accept | I::Refuse | I::Eof | I::Flushed) => Ignored,
+
+        (S::Closing, I::Flushed) => Ends(End::Closed, SayClose),
+        (S::Closing, I::PeerClose | I::EmptyAck) => Ends(End::PeerClosed, Silent),
+        (S::Closing, I::Abort) => Ends(End::Aborted, SayClose),
+        (S::Closing, I::Deadline) => Ends(End::CloseTimeout, SayClose),
+        (S::Closing, I::Idle) => Ends(End::IdleTimeout, SayClose),
+        (S::Closing, I::LinkLost) => Ends(End::LinkLost, Silent),
+        (
+            S::Closing,
+            I::Ack | I::Data | I::Accept | I::Refuse | I::Eof | I::Close | I::Overflow,
+        ) => Ignored,
+
+        (S::Ended, _) => Ignored,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The transition table as it stands in the documentation.
+    fn table() -> String {
+        let states = &State::ALL[..5];
+        let mut table = "| |".to_owned();
+        for state in states {
+            table += &format!(" {state:?} |");
+        }
+        table += "\n|---|---|---|---|---|---|\n";
+        for stimulus in Stimulus::ALL {
+            table += &format!("| {stimulus:?} |");
+            for &state in states {
+                let cell = match step(state, stimulus) {
+                    Step::To(after) if after == state => "stays".to_owned(),
+                    Step::To(after) => format!("**{after:?}**"),
+                    Step::Ends(end, Farewell::Silent) => format!("{end:?}"),
+                    Step::Ends(end, Farewell::Close) => format!("{end:?}, close"),
+                    Step::Ends(end, Farewell::CloseIfAcked) => format!("{end:?}, late close"),
+                    Step::Ignored => "-".to_owned(),
+                };
+                table += &format!(" {cell} |");
+            }
+            table += "\n";
+        }
+        table
+    }
+
+    #[test]
+    fn the_documented_transition_table_is_the_one_in_force() {
+        let documented = include_str!("../../docs/endpoint.md");
+        let table = table();
+        assert!(
+            documented.contains(&table),
+            "docs/endpoint.md does not contain:\n{table}"
+        );
+    }
+
+    #[test]
+    fn nothing_moves_a_conversation_that_has_ended() {
+        for stimulus in Stimulus::ALL {
+            assert_eq!(step(State::Ended, stimulus), Step::Ignored);
+        }
+    }
+
+    #[test]
+    fn a_lost_link_and_the_application_end_every_live_state() {
+        for state in &State::ALL[..5] {
+            for stimulus in [Stimulus::LinkLost, Stimulus::Abort] {
+                assert!(
+                    matches!(step(*state, stimulus), Step::Ends(..)),
+                    "{state:?} {stimulus:?}"
+                );
+            }
+        }
+    }
+}
