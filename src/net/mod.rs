@@ -3,9 +3,25 @@
 //!
 //! [`Network`] joins the parts; it knows nothing of what the payloads mean.
 
+mod captured;
+mod connection;
+mod defrag;
+mod duplicate;
+mod flow;
+mod link;
+mod network;
+mod reassembly;
+mod slice;
+#[cfg(test)]
+mod testing;
+
 use std::net::SocketAddr;
 
 use crate::time::Timestamp;
+
+pub use defrag::{LossReason, LostDatagram};
+pub use network::{Network, NetworkCounts, NetworkLimits};
+pub use reassembly::StreamCounts;
 
 /// Names one flow within a dissection, from 0 in order of appearance. A TCP
 /// connection that reuses the addresses and ports of an earlier one is a new flow.
@@ -66,7 +82,7 @@ impl<S> Flow<S> {
 }
 
 /// The packet that brought, or completed, what is delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arrival {
     /// Number of the packet in the input, from 1.
     pub packet: u64,
@@ -145,4 +161,17 @@ pub enum Skip {
     DuplicateCopy,
     /// A fragment that waits for others, which may never come.
     Fragment,
+}
+
+impl Skip {
+    /// Every reason, in the order of the declaration.
+    pub const ALL: [Self; 7] = [
+        Self::LinkType,
+        Self::NotIp,
+        Self::NotTransport,
+        Self::BadHeader,
+        Self::CutHeader,
+        Self::DuplicateCopy,
+        Self::Fragment,
+    ];
 }

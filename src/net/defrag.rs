@@ -1,0 +1,453 @@
+//! IP fragments to whole datagrams.
+//!
+//! Fragments may come in any order and more than once. Where IPv4 fragments
+//! overlap, the bytes seen first win; IPv6 forbids overlap, and a datagram
+//! with it is dropped whole (RFC 8200, 4.5). What waits is bounded in number,
+//! bytes and age; each datagram given up is told as a [`LostDatagram`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use etherparse::{IpNumber, ip_number};
+use hashbrown::HashMap;
+
+use super::captured::Captured;
+use super::slice::{self, Fragment, IpPacket, Upper};
+use super::{Arrival, NetworkLimits, Skip, Transport};
+
+/// The longest payload of an IP packet, in bytes.
+const MAX_PAYLOAD: usize = 65_535;
+
+/// What a waiting fragment costs beside its bytes.
+const PIECE_OVERHEAD: usize = 64;
+
+/// Datagrams completed last whose late duplicate fragments are not told as loss.
+const COMPLETED: usize = 64;
+
+/// A datagram of which some fragments, but not all, were in the capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostDatagram {
+    /// The packet that brought its first fragment.
+    pub arrival: Arrival,
+    /// Who sent it.
+    pub source: IpAddr,
+    /// To whom.
+    pub destination: IpAddr,
+    /// UDP or TCP, where a fragment tells.
+    pub transport: Option<Transport>,
+    /// Source and destination port, when the fragment with the header is there.
+    pub ports: Option<(u16, u16)>,
+    /// Bytes of its IP payload that were there.
+    pub received_bytes: u32,
+    /// Length of its IP payload in bytes, when the last fragment is there.
+    pub total_bytes: Option<u32>,
+    /// Why it was given up.
+    pub reason: LossReason,
+}
+
+/// Why the fragments of a datagram were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LossReason {
+    /// The others did not come in time.
+    Expired,
+    /// Too many others waited.
+    Crowded,
+    /// They overlap, which IPv6 forbids.
+    Overlap,
+    /// The capture ended.
+    CaptureEnd,
+}
+
+/// What names a datagram: RFC 791 adds the protocol, RFC 8200 does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct SetKey {
+    source: IpAddr,
+    destination: IpAddr,
+    identification: u32,
+    protocol: Option<u8>,
+}
+
+/// The fragments of a datagram so far.
+#[derive(Debug)]
+struct Set {
+    serial: u64,
+    first: Arrival,
+    /// Of the fragment that came first, until the one with offset 0 comes:
+    /// only that one's counts (RFC 8200, 4.5).
+    protocol: IpNumber,
+    /// By offset; nothing overlaps.
+    pieces: BTreeMap<usize, Piece>,
+    /// Bytes that the pieces cover, captured or not.
+    covered: usize,
+    total: Option<usize>,
+    cost: usize,
+    is_refused: bool,
+}
+
+#[derive(Debug)]
+struct Piece {
+    bytes: Box<[u8]>,
+    missing: usize,
+}
+
+impl Piece {
+    fn captured(&self) -> Captured<'_> {
+        Captured::new(&self.bytes, self.missing)
+    }
+
+    fn end(&self, offset: usize) -> usize {
+        offset + self.captured().len()
+    }
+}
+
+/// How a fragment fits in its set.
+enum Fit {
+    /// It is in; others are missing.
+    Waits,
+    /// It was the last one missing.
+    Completes,
+    /// It contradicts the others.
+    Contradicts,
+    /// The datagram is not to be completed.
+    Refused,
+}
+
+/// Datagrams that wait for fragments.
+#[derive(Debug)]
+pub(super) struct Defrag {
+    sets: HashMap<SetKey, Set>,
+    by_age: BTreeMap<u64, SetKey>,
+    next_serial: u64,
+    cost: usize,
+    completed: VecDeque<SetKey>,
+    lost: VecDeque<LostDatagram>,
+    lost_count: u64,
+    /// The datagram completed last.
+    whole: Vec<u8>,
+    max_sets: usize,
+    max_bytes: usize,
+    max_age_nanos: i64,
+}
+
+impl Defrag {
+    pub(super) fn new(limits: &NetworkLimits) -> Self {
+        Self {
+            sets: HashMap::new(),
+            by_age: BTreeMap::new(),
+            next_serial: 0,
+            cost: 0,
+            completed: VecDeque::new(),
+            lost: VecDeque::new(),
+            lost_count: 0,
+            whole: Vec::new(),
+            max_sets: limits.fragmented_datagrams,
+            max_bytes: limits.fragment_bytes,
+            max_age_nanos: i64::try_from(limits.fragment_age.as_nanos()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Takes a fragment; returns the datagram that it completes.
+    ///
+    /// # Errors
+    /// [`Skip::Fragment`] while others are missing, [`Skip::BadHeader`] when it
+    /// cannot be part of a datagram, or whatever is wrong with the whole one.
+    pub(super) fn push(
+        &mut self,
+        packet: &IpPacket<'_>,
+        fragment: Fragment,
+        arrival: Arrival,
+    ) -> Result<Upper<'_>, Skip> {
+        check(packet, fragment)?;
+        let key = SetKey::new(packet, fragment);
+        let serial = self.next_serial;
+        let set = self.sets.entry(key).or_insert_with(|| {
+            self.by_age.insert(serial, key);
+            self.next_serial += 1;
+            Set::new(serial, arrival, packet.upper.protocol)
+        });
+        let cost_before = set.cost;
+        let fit = set.add(key.protocol, &packet.upper, fragment);
+        self.cost = self.cost + set.cost - cost_before;
+        match fit {
+            Fit::Contradicts => Err(Skip::BadHeader),
+            Fit::Completes => self.complete(&key),
+            Fit::Waits => {
+                self.make_room();
+                Err(Skip::Fragment)
+            }
+            Fit::Refused => {
+                self.refuse(&key);
+                Err(Skip::Fragment)
+            }
+        }
+    }
+
+    fn complete(&mut self, key: &SetKey) -> Result<Upper<'_>, Skip> {
+        let Some(set) = self.take(key) else {
+            return Err(Skip::Fragment);
+        };
+        if self.completed.len() == COMPLETED {
+            self.completed.pop_front();
+        }
+        self.completed.push_back(*key);
+        let missing = set.assemble(&mut self.whole);
+        let upper = slice::upper(set.protocol, Captured::new(&self.whole, missing))?;
+        match upper.fragment {
+            None => Ok(upper),
+            // A fragment header within a fragmented datagram.
+            Some(_) => Err(Skip::BadHeader),
+        }
+    }
+
+    /// Tells a datagram as lost, and keeps its name so that further fragments
+    /// of it are refused.
+    fn refuse(&mut self, key: &SetKey) {
+        if let Some(set) = self.sets.get_mut(key)
+            && !set.is_refused
+        {
+            let lost = set.lost(key, LossReason::Overlap);
+            set.is_refused = true;
+            set.pieces.clear();
+            self.cost -= set.cost;
+            set.cost = 0;
+            self.tell(lost);
+        }
+    }
+
+    /// Gives up datagrams that began too long before `arrival`.
+    #[inline]
+    pub(super) fn expire(&mut self, arrival: Arrival) {
+        if !self.sets.is_empty() {
+            self.expire_waiting(arrival);
+        }
+    }
+
+    fn expire_waiting(&mut self, arrival: Arrival) {
+        while let Some((_, key)) = self.by_age.first_key_value() {
+            let key = *key;
+            let is_old = self
+                .sets
+                .get(&key)
+                .is_none_or(|set| arrival.time.nanos_since(set.first.time) > self.max_age_nanos);
+            if !is_old {
+                break;
+            }
+            self.give_up(&key, LossReason::Expired);
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.sets.len() > self.max_sets || self.cost > self.max_bytes {
+            let Some((_, &key)) = self.by_age.first_key_value() else {
+                break;
+            };
+            self.give_up(&key, LossReason::Crowded);
+        }
+    }
+
+    /// The capture is over: gives up everything that waits.
+    pub(super) fn finish(&mut self) {
+        while let Some((_, &key)) = self.by_age.first_key_value() {
+            self.give_up(&key, LossReason::CaptureEnd);
+        }
+    }
+
+    fn give_up(&mut self, key: &SetKey, reason: LossReason) {
+        if let Some(set) = self.take(key)
+            && !set.is_refused
+            && !self.completed.contains(key)
+        {
+            self.tell(set.lost(key, reason));
+        }
+    }
+
+    fn take(&mut self, key: &SetKey) -> Option<Set> {
+        let set = self.sets.remove(key)?;
+        self.by_age.remove(&set.serial);
+        self.cost -= set.cost;
+        Some(set)
+    }
+
+    fn tell(&mut self, lost: LostDatagram) {
+        self.lost_count += 1;
+        // Nobody listens when so many wait; they are still counted.
+        if self.lost.len() <= self.max_sets {
+            self.lost.push_back(lost);
+        }
+    }
+
+    /// The next datagram that was given up, in the order in which they were.
+    #[inline]
+    pub(super) fn next_lost(&mut self) -> Option<LostDatagram> {
+        self.lost.pop_front()
+    }
+
+    /// How many datagrams were given up.
+    pub(super) const fn lost_count(&self) -> u64 {
+        self.lost_count
+    }
+}
+
+/// Whether a fragment can be part of any datagram.
+fn check(packet: &IpPacket<'_>, fragment: Fragment) -> Result<(), Skip> {
+    let length = packet.upper.payload.len();
+    let is_ipv4 = packet.source.is_ipv4();
+    let protocol = packet.upper.protocol;
+    if is_ipv4 && !matches!(protocol, ip_number::TCP | ip_number::UDP | ip_number::AUTH) {
+        return Err(Skip::NotTransport);
+    }
+    let is_ragged = fragment.more && !length.is_multiple_of(8);
+    if length == 0 || is_ragged || fragment.offset + length > MAX_PAYLOAD {
+        return Err(Skip::BadHeader);
+    }
+    Ok(())
+}
+
+impl SetKey {
+    fn new(packet: &IpPacket<'_>, fragment: Fragment) -> Self {
+        Self {
+            source: packet.source,
+            destination: packet.destination,
+            identification: fragment.identification,
+            protocol: packet.source.is_ipv4().then_some(packet.upper.protocol.0),
+        }
+    }
+}
+
+impl Set {
+    const fn new(serial: u64, first: Arrival, protocol: IpNumber) -> Self {
+        Self {
+            serial,
+            first,
+            protocol,
+            pieces: BTreeMap::new(),
+            covered: 0,
+            total: None,
+            cost: 0,
+            is_refused: false,
+        }
+    }
+
+    fn add(&mut self, ipv4_protocol: Option<u8>, upper: &Upper<'_>, fragment: Fragment) -> Fit {
+        if self.is_refused {
+            return Fit::Refused;
+        }
+        let (start, end) = (fragment.offset, fragment.offset + upper.payload.len());
+        let last_end = self
+            .pieces
+            .last_key_value()
+            .map_or(0, |(&offset, piece)| piece.end(offset));
+        let fits = match self.total {
+            Some(total) if fragment.more => end <= total,
+            Some(total) => end == total,
+            None => fragment.more || end >= last_end,
+        };
+        if !fits {
+            return Fit::Contradicts;
+        }
+        if ipv4_protocol.is_none() && self.overlaps(start, end) {
+            return if self.has_exactly(start, upper.payload) {
+                Fit::Waits
+            } else {
+                Fit::Refused
+            };
+        }
+        if !fragment.more {
+            self.total = Some(end);
+        }
+        if start == 0 {
+            self.protocol = upper.protocol;
+        }
+        self.fill(start, upper.payload);
+        if self.total == Some(self.covered) {
+            Fit::Completes
+        } else {
+            Fit::Waits
+        }
+    }
+
+    fn overlaps(&self, start: usize, end: usize) -> bool {
+        self.pieces
+            .range(..end)
+            .next_back()
+            .is_some_and(|(&offset, piece)| piece.end(offset) > start)
+    }
+
+    fn has_exactly(&self, start: usize, payload: Captured<'_>) -> bool {
+        self.pieces
+            .get(&start)
+            .is_some_and(|piece| piece.captured() == payload)
+    }
+
+    /// Keeps those parts of a fragment that are not there already.
+    fn fill(&mut self, start: usize, payload: Captured<'_>) {
+        let end = start + payload.len();
+        let mut at = self
+            .pieces
+            .range(..=start)
+            .next_back()
+            .map_or(start, |(&offset, piece)| piece.end(offset).max(start));
+        while at < end {
+            let next = self
+                .pieces
+                .range(at..end)
+                .next()
+                .map(|(&offset, piece)| (offset, piece.end(offset)));
+            let (free_until, resume_at) = next.unwrap_or((end, end));
+            let free = payload.after(at - start).first(free_until - at);
+            if !free.is_empty() {
+                self.covered += free.len();
+                self.cost += free.bytes().len() + PIECE_OVERHEAD;
+                let piece = Piece {
+                    bytes: free.bytes().into(),
+                    missing: free.missing(),
+                };
+                self.pieces.insert(at, piece);
+            }
+            at = resume_at;
+        }
+    }
+
+    /// Writes the payload up to the first byte that was not captured; returns
+    /// how many bytes are missing behind.
+    fn assemble(&self, whole: &mut Vec<u8>) -> usize {
+        whole.clear();
+        for piece in self.pieces.values() {
+            whole.extend_from_slice(&piece.bytes);
+            if piece.missing > 0 {
+                break;
+            }
+        }
+        self.covered - whole.len()
+    }
+
+    fn lost(&self, key: &SetKey, reason: LossReason) -> LostDatagram {
+        let first = self.pieces.get(&0);
+        let header = first.and_then(|piece| slice::upper(self.protocol, piece.captured()).ok());
+        let transport = match header.map_or(self.protocol, |header| header.protocol) {
+            ip_number::UDP => Some(Transport::Udp),
+            ip_number::TCP => Some(Transport::Tcp),
+            _ => None,
+        };
+        let ports = header
+            .and_then(|header| header.payload.header(4).ok())
+            .filter(|_| transport.is_some())
+            .map(|ports| {
+                (
+                    u16::from_be_bytes([ports[0], ports[1]]),
+                    u16::from_be_bytes([ports[2], ports[3]]),
+                )
+            });
+        let bytes = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        LostDatagram {
+            arrival: self.first,
+            source: key.source,
+            destination: key.destination,
+            transport,
+            ports,
+            received_bytes: bytes(self.covered),
+            total_bytes: self.total.map(bytes),
+            reason,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The flow table: bounded, the least recently used flow leaves first.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::connection::Connection;
+use super::{Flow, FlowId, Side, Transport};
+
+/// What a flow is found by: its transport, and both ends in a fixed order, so
+/// that packets of either direction find the same flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FlowKey {
+    low: End,
+    high: End,
+    family: Family,
+}
+
+/// Address and port of an end. The address is a number, with 32 or 128 bits
+/// by the key's [`Family`], because that compares and hashes faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct End {
+    address: u128,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Family {
+    Udp4,
+    Udp6,
+    Tcp4,
+    Tcp6,
+}
+
+/// Which end of a [`FlowKey`] sent a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender {
+    Low,
+    High,
+}
+
+impl Sender {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+}
+
+impl FlowKey {
+    /// The key of a packet from `source` to `destination`, and which end sent it.
+    pub(super) fn new(
+        transport: Transport,
+        (source, source_port): (IpAddr, u16),
+        (destination, destination_port): (IpAddr, u16),
+    ) -> (Self, Sender) {
+        let source_end = End::new(source, source_port);
+        let destination_end = End::new(destination, destination_port);
+        let (low, high, sender) = if source_end <= destination_end {
+            (source_end, destination_end, Sender::Low)
+        } else {
+            (destination_end, source_end, Sender::High)
+        };
+        let family = match (transport, source) {
+            (Transport::Udp, IpAddr::V4(_)) => Family::Udp4,
+            (Transport::Udp, IpAddr::V6(_)) => Family::Udp6,
+            (Transport::Tcp, IpAddr::V4(_)) => Family::Tcp4,
+            (Transport::Tcp, IpAddr::V6(_)) => Family::Tcp6,
+        };
+        (Self { low, high, family }, sender)
+    }
+}
+
+impl End {
+    fn new(address: IpAddr, port: u16) -> Self {
+        let address = match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        Self { address, port }
+    }
+}
+
+/// A flow and what the network layer keeps for it.
+#[derive(Debug)]
+pub(super) struct Entry<S> {
+    pub(super) flow: Flow<S>,
+    pub(super) kind: Kind,
+    key: FlowKey,
+    initiator: Sender,
+    /// The flow used next after this one.
+    newer: Option<Slot>,
+    /// The flow used last before this one.
+    older: Option<Slot>,
+}
+
+/// What reassembly keeps, by transport.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Udp,
+    Tcp(Box<Connection>),
+}
+
+impl<S> Entry<S> {
+    /// Which side an end of the key is.
+    pub(super) fn side(&self, sender: Sender) -> Side {
+        if sender == self.initiator {
+            Side::Initiator
+        } else {
+            Side::Responder
+        }
+    }
+}
+
+/// What a new flow begins with.
+#[derive(Debug)]
+pub(super) struct NewFlow {
+    pub(super) key: FlowKey,
+    /// Which end of the key is the initiator.
+    pub(super) initiator: Sender,
+    /// Of initiator and responder.
+    pub(super) addresses: [SocketAddr; 2],
+    pub(super) kind: Kind,
+}
+
+/// Names an entry while it is in the table.
+pub(super) type Slot = usize;
+
+/// Flows by their keys, and in the order of their last use.
+#[derive(Debug)]
+pub(super) struct FlowTable<S> {
+    entries: Slab<Entry<S>>,
+    slots: HashMap<FlowKey, Slot>,
+    newest: Option<Slot>,
+    oldest: Option<Slot>,
+    created: u64,
+}
+
+impl<S: Default> FlowTable<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Slab::new(),
+            slots: HashMap::new(),
+            newest: None,
+            oldest: None,
+            created: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many flows were ever in the table.
+    pub(super) const fn created(&self) -> u64 {
+        self.created
+    }
+
+    /// Finds a flow, which becomes the one used last.
+    #[inline]
+    pub(super) fn find(&mut self, key: &FlowKey) -> Option<Slot> {
+        // Packets come in runs of one flow.
+        if let Some(newest) = self.newest
+            && self.entries[newest].key == *key
+        {
+            return Some(newest);
+        }
+        let slot = *self.slots.get(key)?;
+        self.unlink(slot);
+        self.link_as_newest(slot);
+        Some(slot)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry<S> {
+        &mut self.entries[slot]
+    }
+
+    /// The flow in `slot` if it is still the one with that id.
+    pub(super) fn holds(&self, slot: Slot, id: FlowId) -> bool {
+        self.entries
+            .get(slot)
+            .is_some_and(|entry| entry.flow.id == id)
+    }
+
+    /// Adds a flow whose key is not in the table.
+    pub(super) fn insert(&mut self, new: NewFlow) -> Slot {
+        // Ids begin anew after 2^32 flows, long after the first ones are gone.
+        let id = FlowId(self.created as u32);
+        self.created += 1;
+        let transport = match new.kind {
+            Kind::Udp => Transport::Udp,
+            Kind::Tcp(_) => Transport::Tcp,
+        };
+        let slot = self.entries.insert(Entry {
+            flow: Flow {
+                id,
+                transport,
+                addresses: new.addresses,
+                state: S::default(),
+            },
+            kind: new.kind,
+            key: new.key,
+            initiator: new.initiator,
+            newer: None,
+            older: None,
+        });
+        self.slots.insert(new.key, slot);
+        self.link_as_newest(slot);
+        slot
+    }
+
+    /// Takes a flow out of the table.
+    pub(super) fn remove(&mut self, slot: Slot) -> Entry<S> {
+        self.unlink(slot);
+        let entry = self.entries.remove(slot);
+        self.slots.remove(&entry.key);
+        entry
+    }
+
+    /// The flow that was not used for longest.
+    pub(super) fn oldest(&self) -> Option<Slot> {
+        self.oldest
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry<S>> {
+        self.entries.iter_mut().map(|(_, entry)| entry)
+    }
+
+    /// Takes all flows out of the table, in the order of their ids.
+    pub(super) fn take_all(&mut self) -> Vec<Entry<S>> {
+        let mut entries: Vec<_> = self.entries.drain().collect();
+        self.slots.clear();
+        self.newest = None;
+        self.oldest = None;
+        entries.sort_unstable_by_key(|entry| entry.flow.id);
+        entries
+    }
+
+    fn unlink(&mut self, slot: Slot) {
+        let Entry { newer, older, .. } = self.entries[slot];
+        match newer {
+            Some(newer) => self.entries[newer].older = older,
+            None => self.newest = older,
+        }
+        match older {
+            Some(older) => self.entries[older].newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    fn link_as_newest(&mut self, slot: Slot) {
+        let older = self.newest.replace(slot);
+        match older {
+            Some(older) => self.entries[older].newer = Some(slot),
+            None => self.oldest = Some(slot),
+        }
+        let entry = &mut self.entries[slot];
+        entry.newer = None;
+        entry.older = older;
+    }
+}

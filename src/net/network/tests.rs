@@ -1,0 +1,355 @@
+use super::super::testing::*;
+use super::*;
+use crate::capture::LinkType;
+use Side::{Initiator, Responder};
+
+fn datagram(payload: &[u8]) -> Vec<u8> {
+    ipv4(CLIENT, SERVER, UDP, &udp(payload))
+}
+
+#[test]
+fn a_datagram_is_delivered_with_its_sender() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let answer = ipv4(SERVER, CLIENT, UDP, &{
+        let mut bytes = udp(b"pong");
+        bytes[..4].copy_from_slice(&[0x07, 0xd0, 0x03, 0xe8]);
+        bytes
+    });
+    assert_eq!(
+        wire.push_all(&[datagram(b"ping"), answer]),
+        [
+            Seen::Datagram(0, Initiator, b"ping".to_vec(), 0),
+            Seen::Datagram(0, Responder, b"pong".to_vec(), 0),
+        ]
+    );
+}
+
+#[test]
+fn a_whole_connection_is_delivered_in_order_and_ends_by_fin() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let seen = wire.push_all(&[
+        client((99, 0), SYN, b""),
+        server((499, 100), SYN | ACK, b""),
+        client((100, 500), ACK, b"hello"),
+        server((500, 105), ACK, b"world"),
+        client((105, 505), FIN | ACK, b"!"),
+        server((505, 107), FIN | ACK, b""),
+        client((107, 506), ACK, b""),
+    ]);
+    assert_eq!(
+        seen,
+        [
+            Seen::Bytes(0, Initiator, b"hello".to_vec(), Whole::Segment),
+            Seen::Bytes(0, Responder, b"world".to_vec(), Whole::Segment),
+            Seen::Bytes(0, Initiator, b"!".to_vec(), Whole::Segment),
+            Seen::End(0, Initiator, StreamEnd::Fin),
+            Seen::End(0, Responder, StreamEnd::Fin),
+        ]
+    );
+    assert_eq!(wire.finish(), []);
+}
+
+/// The handshake of [`client`] and [`server`]: their data begins at 100 and 500.
+fn open(wire: &mut Wire) {
+    let handshake = [
+        client((99, 0), SYN, b""),
+        server((499, 100), SYN | ACK, b""),
+        client((100, 500), ACK, b""),
+    ];
+    assert_eq!(wire.push_all(&handshake), []);
+}
+
+#[test]
+fn the_sender_of_syn_is_the_initiator_even_when_only_the_answer_was_seen() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let seen = wire.push_all(&[
+        server((499, 100), SYN | ACK, b""),
+        client((100, 500), ACK, b"hello"),
+        server((500, 105), ACK, b"world"),
+    ]);
+    assert_eq!(
+        seen,
+        [
+            Seen::Bytes(0, Initiator, b"hello".to_vec(), Whole::Segment),
+            Seen::Bytes(0, Responder, b"world".to_vec(), Whole::Segment),
+        ]
+    );
+    let flow = wire.network.flows_mut().next().unwrap();
+    assert_eq!(flow.address(Initiator), SocketAddr::from((CLIENT, 1000)));
+    assert_eq!(flow.address(Responder), SocketAddr::from((SERVER, 2000)));
+    assert_eq!(flow.transport, Transport::Tcp);
+}
+
+#[test]
+fn a_syn_with_another_sequence_number_begins_another_flow() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    open(&mut wire);
+    let seen = wire.push_all(&[
+        client((102, 500), ACK, b"late"),
+        client((9_000, 0), SYN, b""),
+        client((9_001, 0), ACK, b"new"),
+    ]);
+    assert_eq!(
+        seen,
+        [
+            Seen::Gap(0, Initiator, Some(2)),
+            Seen::Bytes(0, Initiator, b"late".to_vec(), Whole::Segment),
+            Seen::End(0, Initiator, StreamEnd::Forgotten),
+            Seen::End(0, Responder, StreamEnd::Forgotten),
+            Seen::Bytes(1, Initiator, b"new".to_vec(), Whole::Segment),
+        ]
+    );
+}
+
+#[test]
+fn an_answer_to_another_syn_begins_another_flow_too() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    open(&mut wire);
+    assert_eq!(
+        wire.push(&server((7_000, 9_001), SYN | ACK, b"")),
+        [
+            Seen::End(0, Initiator, StreamEnd::Forgotten),
+            Seen::End(0, Responder, StreamEnd::Forgotten),
+        ]
+    );
+    assert_eq!(wire.network.counts().flows, 2);
+}
+
+#[test]
+fn retransmitted_syns_change_nothing() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    open(&mut wire);
+    let seen = wire.push_all(&[
+        client((100, 500), ACK, b"abc"),
+        client((99, 0), SYN, b""),
+        server((499, 100), SYN | ACK, b""),
+        client((103, 500), ACK, b"def"),
+    ]);
+    assert_eq!(text_of(&seen, Initiator), "abcdef");
+    assert_eq!(wire.network.counts().flows, 1);
+}
+
+#[test]
+fn data_in_the_syn_is_delivered_once() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let seen = wire.push_all(&[
+        client((99, 0), SYN, b"fast"),
+        client((99, 0), SYN, b"fast"),
+        server((499, 104), SYN | ACK, b""),
+        client((104, 500), ACK, b"open"),
+    ]);
+    assert_eq!(
+        seen,
+        [
+            Seen::Bytes(0, Initiator, b"fast".to_vec(), Whole::Segment),
+            Seen::Bytes(0, Initiator, b"open".to_vec(), Whole::Segment),
+        ]
+    );
+}
+
+#[test]
+fn a_refused_connection_ends_by_reset() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let seen = wire.push_all(&[client((99, 0), SYN, b""), server((0, 100), RST | ACK, b"")]);
+    assert_eq!(
+        seen,
+        [
+            Seen::End(0, Initiator, StreamEnd::Reset),
+            Seen::End(0, Responder, StreamEnd::Reset),
+        ]
+    );
+}
+
+#[test]
+fn a_reset_delivers_what_waits_first_and_nothing_afterwards() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    open(&mut wire);
+    let seen = wire.push_all(&[
+        client((103, 500), ACK, b"def"),
+        client((106, 500), RST | ACK, b"error text"),
+        server((500, 100), ACK, b"late"),
+    ]);
+    assert_eq!(
+        seen,
+        [
+            Seen::Gap(0, Initiator, Some(3)),
+            Seen::Bytes(0, Initiator, b"def".to_vec(), Whole::Segment),
+            Seen::End(0, Initiator, StreamEnd::Reset),
+            Seen::End(0, Responder, StreamEnd::Reset),
+        ]
+    );
+    assert_eq!(wire.network.counts().streams.late_segments, 1);
+}
+
+#[test]
+fn a_reset_far_from_the_stream_is_not_believed() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    open(&mut wire);
+    assert_eq!(wire.push(&client((1 << 30, 0), RST, b"")), []);
+    assert_eq!(wire.network.counts().streams.far_segments, 1);
+}
+
+#[test]
+fn bare_remains_of_an_old_connection_begin_no_flow() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let seen = wire.push_all(&[
+        client((100, 500), ACK, b""),
+        client((100, 500), FIN | ACK, b""),
+        server((500, 0), RST, b"text"),
+    ]);
+    assert_eq!(seen, []);
+    assert_eq!(wire.network.counts().flows, 0);
+    assert_eq!(wire.network.counts().segments, 3);
+}
+
+#[test]
+fn the_flow_idle_for_longest_is_forgotten_for_a_new_one() {
+    let limits = NetworkLimits {
+        flows: 2,
+        ..NetworkLimits::default()
+    };
+    let mut wire = Wire::with_limits(LinkType::RawIp, limits);
+    let from = |last: u8| ipv4([10, 0, 1, last], SERVER, UDP, &udp(&[last]));
+    let said = |flow, last: u8| Seen::Datagram(flow, Initiator, vec![last], 0);
+    let seen = wire.push_all(&[from(1), from(2), from(1), from(3), from(1), from(2)]);
+    let ended = |flow| {
+        [
+            Seen::End(flow, Initiator, StreamEnd::Forgotten),
+            Seen::End(flow, Responder, StreamEnd::Forgotten),
+        ]
+    };
+    let mut expected = vec![said(0, 1), said(1, 2), said(0, 1)];
+    expected.extend(ended(1));
+    expected.extend([said(2, 3), said(0, 1)]);
+    expected.extend(ended(2));
+    expected.push(said(3, 2));
+    assert_eq!(seen, expected);
+    assert_eq!(wire.network.counts().evicted_flows, 2);
+    assert_eq!(wire.finish(), [ended(0), ended(3)].concat());
+}
+
+#[test]
+fn connections_closed_long_ago_are_dropped_quietly() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let connections = u16::try_from(CLOSED_CONNECTIONS).unwrap() + 10;
+    for port in 0..connections {
+        let segment =
+            |numbers, flags| ipv4(CLIENT, SERVER, TCP, &tcp((port, 2000), numbers, flags, b""));
+        wire.push_all(&[segment((1, 0), SYN), segment((2, 0), RST)]);
+    }
+    assert_eq!(wire.network.flows_mut().count(), CLOSED_CONNECTIONS);
+    assert_eq!(wire.network.counts().flows, u64::from(connections));
+    assert_eq!(wire.network.counts().evicted_flows, 0);
+}
+
+#[test]
+fn fragments_make_one_datagram_that_counts_once() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let whole = udp(b"fragmented");
+    let first = ipv4_fragment(CLIENT, SERVER, UDP, 7, 0x2000, &whole[..16]);
+    let second = ipv4_fragment(CLIENT, SERVER, UDP, 7, 2, &whole[16..]);
+    assert_eq!(wire.push(&second), []);
+    assert_eq!(
+        wire.push(&first),
+        [Seen::Datagram(0, Initiator, b"fragmented".to_vec(), 0)]
+    );
+    let counts = wire.network.counts();
+    assert_eq!((counts.packets, counts.datagrams), (2, 1));
+    assert_eq!(counts.skipped(Skip::Fragment), 1);
+}
+
+#[test]
+fn a_datagram_whose_fragments_never_come_is_told_after_its_time() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    let first = ipv4_fragment(CLIENT, SERVER, UDP, 7, 0x2000, &udp(b"fragmented")[..16]);
+    wire.push(&first);
+    wire.wait_nanos(30_000_000_000);
+    wire.push(&datagram(b"tick"));
+    assert_eq!(wire.network.next_lost_datagram(), None);
+    wire.wait_nanos(1);
+    wire.push(&datagram(b"tick"));
+    let lost = wire.network.next_lost_datagram().unwrap();
+    assert_eq!(lost.arrival.packet, 1);
+    assert_eq!(lost.source, ip_address(CLIENT));
+    assert_eq!(lost.transport, Some(Transport::Udp));
+    assert_eq!(lost.ports, Some((1000, 2000)));
+    assert_eq!((lost.received_bytes, lost.total_bytes), (16, None));
+    assert_eq!(wire.network.next_lost_datagram(), None);
+    assert_eq!(wire.network.counts().lost_datagrams, 1);
+}
+
+#[test]
+fn every_packet_is_a_datagram_a_segment_or_skipped() {
+    let mut wire = Wire::new(LinkType::Ethernet);
+    wire.push_all(&[
+        ethernet(0x0800, &datagram(b"x")),
+        ethernet(0x0800, &client((1, 1), SYN, b"")),
+        ethernet(0x86dd, &ipv6(UDP, &udp(b"six"))),
+        ethernet(0x0806, &[0; 28]),
+        ethernet(0x0800, &ipv4(CLIENT, SERVER, 1, &[8; 8])),
+        ethernet(0x0800, &[0x45]),
+        vec![],
+    ]);
+    let counts = wire.network.counts();
+    assert_eq!(
+        (counts.packets, counts.datagrams, counts.segments),
+        (7, 2, 1)
+    );
+    assert_eq!(counts.skipped(Skip::NotIp), 1);
+    assert_eq!(counts.skipped(Skip::NotTransport), 1);
+    assert_eq!(counts.skipped(Skip::BadHeader), 2);
+}
+
+#[test]
+fn a_packet_cut_by_the_snap_length_delivers_what_is_there() {
+    let packet = datagram(b"0123456789");
+    for captured in 28..=packet.len() {
+        let mut wire = Wire::new(LinkType::RawIp);
+        let there = &packet[28..captured];
+        let missing = u32::try_from(packet.len() - captured).unwrap();
+        assert_eq!(
+            wire.push_cut(&packet, captured),
+            [Seen::Datagram(0, Initiator, there.to_vec(), missing)]
+        );
+        assert_eq!(wire.network.counts().cut, u64::from(missing > 0));
+    }
+    for captured in 0..28 {
+        let mut wire = Wire::new(LinkType::RawIp);
+        assert_eq!(wire.push_cut(&packet, captured), []);
+        assert_eq!(wire.network.counts().skipped(Skip::CutHeader), 1);
+    }
+}
+
+#[test]
+fn a_segment_cut_by_the_snap_length_leaves_a_gap_and_the_stream_goes_on() {
+    let mut wire = Wire::new(LinkType::RawIp);
+    open(&mut wire);
+    let cut = client((100, 500), ACK, b"abcdef");
+    let mut seen = wire.push_cut(&cut, cut.len() - 4);
+    seen.extend(wire.push(&client((106, 500), ACK, b"ghi")));
+    assert_eq!(
+        seen,
+        [
+            Seen::Bytes(0, Initiator, b"ab".to_vec(), Whole::Part),
+            Seen::Gap(0, Initiator, Some(4)),
+            Seen::Bytes(0, Initiator, b"ghi".to_vec(), Whole::Segment),
+        ]
+    );
+}
+
+#[test]
+fn an_error_of_the_receiver_comes_back() {
+    let mut network = Network::<()>::new(NetworkLimits::default());
+    let bytes = datagram(b"x");
+    let packet = Packet {
+        number: 1,
+        time: crate::time::Timestamp::default(),
+        link_type: LinkType::RawIp,
+        data: &bytes,
+        original_bytes: 29,
+    };
+    assert_eq!(
+        network.push(&packet, &mut |_, _, _| Err("full")),
+        Err("full")
+    );
+}

@@ -1,0 +1,629 @@
+//! One direction of a TCP connection: segments in any order to bytes in order.
+//!
+//! Rules, where a capture leaves a choice:
+//! - **Overlap**: the copy seen first wins, whether it was delivered or waits.
+//! - **Missing bytes**: what waits behind a hole is delivered after an explicit
+//!   gap once the receiver has acknowledged the hole, so that it will not be
+//!   sent again, and [`PATIENCE`] more packets of the connection have passed,
+//!   because a capture can hold an acknowledgment before what it acknowledges.
+//!   Also when a bound on what waits is reached, and when the stream ends.
+//! - **Start in mid-stream**: the first segments may be out of order, so up to
+//!   [`COLLECTED_SEGMENTS`] wait, or until the peer acknowledges the earliest.
+//! - **Far away**: a segment more than [`WINDOW`] bytes from the next expected
+//!   one is ignored, unless [`RESYNC_SEGMENTS`] of them continue each other.
+
+use std::collections::BTreeMap;
+
+use super::captured::Captured;
+use super::slice::TcpHeader;
+use super::{Delivery, Side, StreamEnd};
+
+/// How far from the next expected byte a segment is believed, in bytes.
+/// Sixteen times what waits at most, and a 256th of the sequence space.
+pub(super) const WINDOW: u64 = 16 << 20;
+
+/// Packets of the connection, after the acknowledgment of missing bytes, for
+/// which these are still awaited.
+pub(super) const PATIENCE: u8 = 3;
+
+/// Segments that wait at a start in mid-stream.
+pub(super) const COLLECTED_SEGMENTS: u8 = 3;
+
+/// Segments far away, each beginning where the one before ended, that move the
+/// stream there.
+pub(super) const RESYNC_SEGMENTS: u8 = 3;
+
+/// What a waiting segment costs beside its bytes.
+const HELD_OVERHEAD: usize = 96;
+
+/// What all streams share: bounds and counters.
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// Most bytes that may wait in one direction.
+    pub(super) stream_limit: usize,
+    /// Most bytes that may wait in all directions.
+    pub(super) total_limit: usize,
+    /// Bytes that wait in all directions.
+    pub(super) held: usize,
+    pub(super) counts: StreamCounts,
+}
+
+/// What happened in all TCP streams so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// Bytes that had been seen before: retransmissions, keep-alives.
+    pub repeated_bytes: u64,
+    /// Segments whose sequence numbers are too far from what was expected.
+    pub far_segments: u64,
+    /// Segments with data behind the end of their direction.
+    pub late_segments: u64,
+    /// Gaps of known length.
+    pub gaps: u64,
+    /// Bytes missing in them.
+    pub missing_bytes: u64,
+    /// Gaps that were declared because too much waited behind them.
+    pub forced_gaps: u64,
+}
+
+/// One direction of a TCP connection.
+///
+/// Positions are sequence numbers that do not wrap: the low 32 bits are the
+/// sequence number. The first position lies one turn above zero, so that what
+/// lies before it has a position, too.
+#[derive(Debug)]
+pub(super) struct Stream {
+    from: Side,
+    phase: Phase,
+    /// Position of the first byte of the stream, or of its first byte in the capture.
+    origin: u64,
+    /// Position of the next byte to deliver.
+    next: u64,
+    /// Where FIN stands, once seen.
+    fin: Option<u64>,
+    /// The newest acknowledgment of the peer.
+    acknowledged: Option<u32>,
+    /// What waits for missing bytes, by position; nothing overlaps.
+    held: BTreeMap<u64, Held>,
+    held_cost: usize,
+    doubt: Option<Doubt>,
+    far: Option<Far>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing that tells a position was seen.
+    Unseen,
+    /// Began in mid-stream; this many segments wait for an earlier one.
+    Collecting(u8),
+    Flowing,
+    Ended,
+}
+
+#[derive(Debug)]
+struct Held {
+    bytes: Box<[u8]>,
+    missing: usize,
+    whole: bool,
+}
+
+impl Held {
+    fn end(&self, start: u64) -> u64 {
+        start + (self.bytes.len() + self.missing) as u64
+    }
+
+    fn cost(&self) -> usize {
+        self.bytes.len() + HELD_OVERHEAD
+    }
+}
+
+/// Missing bytes that the peer has acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// Up to where.
+    acknowledged: u64,
+    /// Packets of the connection since.
+    packets: u8,
+}
+
+/// Segments far away.
+#[derive(Clone, Copy, Debug)]
+struct Far {
+    /// Sequence number behind the last one.
+    next: u32,
+    /// How many continue each other.
+    segments: u8,
+}
+
+/// A part of the stream.
+#[derive(Clone, Copy, Debug)]
+struct Piece<'a> {
+    start: u64,
+    data: Captured<'a>,
+    /// Whether it is the payload of a segment, untrimmed and uncut.
+    whole: bool,
+}
+
+impl<'a> Piece<'a> {
+    fn end(&self) -> u64 {
+        self.start + self.data.len() as u64
+    }
+
+    /// The part from `position` on.
+    fn from(self, position: u64) -> Self {
+        let Some(before @ 1..) = position.checked_sub(self.start) else {
+            return self;
+        };
+        Self {
+            start: position.min(self.end()),
+            data: self
+                .data
+                .after(usize::try_from(before).unwrap_or(usize::MAX)),
+            whole: false,
+        }
+    }
+
+    /// The part before `position`.
+    fn until(self, position: u64) -> Self {
+        if self.end() <= position {
+            return self;
+        }
+        let length = position.saturating_sub(self.start);
+        Self {
+            start: self.start,
+            data: self
+                .data
+                .first(usize::try_from(length).unwrap_or(usize::MAX)),
+            whole: false,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) const fn new(from: Side) -> Self {
+        Self {
+            from,
+            phase: Phase::Unseen,
+            origin: 0,
+            next: 0,
+            fin: None,
+            acknowledged: None,
+            held: BTreeMap::new(),
+            held_cost: 0,
+            doubt: None,
+            far: None,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Whether nothing is known of this direction yet.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.phase == Phase::Unseen
+    }
+
+    /// Whether a SYN after which the stream begins at `sequence` can be the one
+    /// of this stream.
+    pub(super) fn may_begin_at(&self, sequence: u32) -> bool {
+        match self.phase {
+            Phase::Unseen => true,
+            Phase::Collecting(_) => {
+                let begin = unwrap(self.next, sequence);
+                begin <= self.earliest() && self.earliest() - begin <= WINDOW
+            }
+            Phase::Flowing | Phase::Ended => unwrap(self.origin, sequence) == self.origin,
+        }
+    }
+
+    /// How far `sequence` lies behind the stream's first byte; `None` when it
+    /// lies before it or nothing is known.
+    pub(super) fn offset_of(&self, sequence: u32) -> Option<u64> {
+        match self.phase {
+            Phase::Unseen | Phase::Collecting(_) => None,
+            Phase::Flowing | Phase::Ended => unwrap(self.origin, sequence).checked_sub(self.origin),
+        }
+    }
+
+    /// The stream begins at `sequence`: its SYN was seen, or an answer to it.
+    pub(super) fn begin_at(&mut self, sequence: u32) {
+        let begin = match self.phase {
+            Phase::Unseen => first_position(sequence),
+            Phase::Collecting(_) => unwrap(self.next, sequence),
+            Phase::Flowing | Phase::Ended => return,
+        };
+        self.phase = Phase::Flowing;
+        self.origin = begin;
+        self.next = begin;
+    }
+
+    /// The peer acknowledged everything before `sequence`.
+    pub(super) fn acknowledge(&mut self, sequence: u32) {
+        self.acknowledged = Some(sequence);
+    }
+
+    /// Takes a segment; delivers what it completes.
+    pub(super) fn segment<E>(
+        &mut self,
+        header: &TcpHeader,
+        payload: Captured<'_>,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if payload.is_empty() && !header.fin {
+            return Ok(());
+        }
+        // SYN itself takes a place in the sequence (RFC 9293, 3.4).
+        let sequence = header.sequence.wrapping_add(u32::from(header.syn));
+        match self.phase {
+            Phase::Ended => {
+                pool.counts.late_segments += u64::from(!payload.is_empty());
+                return Ok(());
+            }
+            Phase::Unseen => {
+                self.phase = Phase::Collecting(0);
+                self.next = first_position(sequence);
+            }
+            Phase::Collecting(_) | Phase::Flowing => {}
+        }
+        let start = unwrap(self.next, sequence);
+        if start.abs_diff(self.next) > WINDOW {
+            return self.far_segment(sequence, payload, pool, emit);
+        }
+        self.far = None;
+        let piece = Piece {
+            start,
+            data: payload,
+            whole: payload.missing() == 0,
+        };
+        if header.fin && self.fin.is_none() && piece.end() >= self.next {
+            self.fin = Some(piece.end());
+        }
+        let piece = self.fin.map_or(piece, |fin| piece.until(fin));
+        self.take(piece, pool, emit)?;
+        self.settle(pool, emit)
+    }
+
+    fn take<E>(
+        &mut self,
+        piece: Piece<'_>,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Phase::Collecting(segments) = &mut self.phase {
+            *segments = segments.saturating_add(1);
+            self.hold(piece, pool);
+            return Ok(());
+        }
+        let fresh = piece.from(self.next);
+        pool.counts.repeated_bytes += (piece.data.len() - fresh.data.len()) as u64;
+        if fresh.data.is_empty() {
+            return Ok(());
+        }
+        let in_order = fresh.start == self.next
+            && self
+                .held
+                .first_key_value()
+                .is_none_or(|(&held, _)| fresh.end() <= held);
+        if in_order {
+            self.deliver(fresh.data, fresh.whole, pool, emit)
+        } else {
+            self.hold(fresh, pool);
+            Ok(())
+        }
+    }
+
+    /// Keeps those parts of `piece` that do not wait already.
+    fn hold(&mut self, piece: Piece<'_>, pool: &mut Pool) {
+        let (mut rest, end) = (piece, piece.end());
+        if let Some((&start, held)) = self.held.range(..=rest.start).next_back() {
+            rest = rest.from(held.end(start));
+        }
+        let mut kept = 0;
+        while rest.start < end {
+            let next = self
+                .held
+                .range(rest.start..end)
+                .next()
+                .map(|(&start, held)| (start, held.end(start)));
+            let (free_until, resume_at) = next.unwrap_or((end, end));
+            let free = rest.until(free_until);
+            if !free.data.is_empty() {
+                kept += free.data.len();
+                self.keep(free, pool);
+            }
+            rest = rest.from(resume_at);
+        }
+        pool.counts.repeated_bytes += (piece.data.len() - kept) as u64;
+    }
+
+    fn keep(&mut self, piece: Piece<'_>, pool: &mut Pool) {
+        let held = Held {
+            bytes: piece.data.bytes().into(),
+            missing: piece.data.missing(),
+            whole: piece.whole,
+        };
+        self.held_cost += held.cost();
+        pool.held += held.cost();
+        self.held.insert(piece.start, held);
+    }
+
+    /// Delivers what waits for nothing any more, and gives up waiting where a
+    /// bound is reached.
+    fn settle<E>(
+        &mut self,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Phase::Collecting(segments) = self.phase {
+            let is_full = self.is_over_limit(pool) || segments >= COLLECTED_SEGMENTS;
+            if !is_full && !self.is_earliest_awaited() {
+                return Ok(());
+            }
+            self.begin_in_mid_stream(emit)?;
+        }
+        self.drain(pool, emit)?;
+        while self.is_over_limit(pool) && !self.held.is_empty() {
+            pool.counts.forced_gaps += 1;
+            self.skip_hole(pool, emit)?;
+        }
+        Ok(())
+    }
+
+    fn is_over_limit(&self, pool: &Pool) -> bool {
+        self.held_cost > pool.stream_limit || pool.held > pool.total_limit
+    }
+
+    /// Whether the peer has everything before the earliest byte that waits.
+    fn is_earliest_awaited(&self) -> bool {
+        self.acknowledged_position()
+            .is_some_and(|acknowledged| acknowledged >= self.earliest())
+    }
+
+    /// The peer's acknowledgment as a position, if it is plausible.
+    fn acknowledged_position(&self) -> Option<u64> {
+        let position = unwrap(self.next, self.acknowledged?);
+        (position.abs_diff(self.next) <= WINDOW).then_some(position)
+    }
+
+    /// Where what waits begins; the next expected byte when nothing waits.
+    fn earliest(&self) -> u64 {
+        self.awaiting().unwrap_or(self.next)
+    }
+
+    /// Where the first hole ends, if something waits behind it.
+    fn awaiting(&self) -> Option<u64> {
+        let held = self.held.first_key_value().map(|(&start, _)| start);
+        held.into_iter().chain(self.fin).min()
+    }
+
+    fn begin_in_mid_stream<E>(
+        &mut self,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.phase = Phase::Flowing;
+        self.next = self.earliest();
+        self.origin = self.next;
+        if self.held.is_empty() {
+            // A FIN without data: as far as the capture goes, nothing was missed.
+            return Ok(());
+        }
+        emit(Delivery::Gap {
+            from: self.from,
+            missing_bytes: None,
+        })
+    }
+
+    /// Delivers what waits at the next position, and the end if that is there.
+    fn drain<E>(
+        &mut self,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(first) = self.held.first_entry() {
+            if *first.key() != self.next {
+                break;
+            }
+            let held = first.remove();
+            self.held_cost -= held.cost();
+            pool.held -= held.cost();
+            let data = Captured::new(&held.bytes, held.missing);
+            self.deliver(data, held.whole, pool, emit)?;
+        }
+        if self.fin == Some(self.next) {
+            self.end(StreamEnd::Fin, pool, emit)?;
+        }
+        Ok(())
+    }
+
+    fn deliver<E>(
+        &mut self,
+        data: Captured<'_>,
+        whole_segment: bool,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !data.bytes().is_empty() {
+            self.next += data.bytes().len() as u64;
+            emit(Delivery::Bytes {
+                from: self.from,
+                bytes: data.bytes(),
+                whole_segment,
+            })?;
+        }
+        self.gap_until(self.next + data.missing() as u64, pool, emit)
+    }
+
+    fn gap_until<E>(
+        &mut self,
+        position: u64,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let missing = position - self.next;
+        if missing == 0 {
+            return Ok(());
+        }
+        pool.counts.gaps += 1;
+        pool.counts.missing_bytes += missing;
+        self.next = position;
+        emit(Delivery::Gap {
+            from: self.from,
+            missing_bytes: Some(missing),
+        })
+    }
+
+    /// Waits no longer for the first missing bytes.
+    fn skip_hole<E>(
+        &mut self,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.gap_until(self.earliest(), pool, emit)?;
+        self.drain(pool, emit)
+    }
+
+    /// To be called after each packet of the connection, of either direction.
+    pub(super) fn packet_passed<E>(
+        &mut self,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(awaiting) = self.awaiting() else {
+            return Ok(());
+        };
+        if self.phase != Phase::Flowing {
+            return self.settle(pool, emit);
+        }
+        let Some(acknowledged) = self.acknowledged_position().filter(|&ack| ack >= awaiting) else {
+            self.doubt = None;
+            return Ok(());
+        };
+        let doubt = match &mut self.doubt {
+            Some(doubt) if doubt.acknowledged >= awaiting => doubt,
+            doubt => {
+                *doubt = Some(Doubt {
+                    acknowledged,
+                    packets: 0,
+                });
+                return Ok(());
+            }
+        };
+        doubt.packets += 1;
+        if doubt.packets < PATIENCE {
+            return Ok(());
+        }
+        let believed = doubt.acknowledged;
+        self.doubt = None;
+        while self.phase == Phase::Flowing && self.awaiting().is_some_and(|end| end <= believed) {
+            self.skip_hole(pool, emit)?;
+        }
+        Ok(())
+    }
+
+    fn far_segment<E>(
+        &mut self,
+        sequence: u32,
+        payload: Captured<'_>,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        pool.counts.far_segments += 1;
+        if payload.is_empty() {
+            return Ok(());
+        }
+        let segments = match self.far {
+            Some(far) if far.next == sequence => far.segments + 1,
+            _ => 1,
+        };
+        if segments < RESYNC_SEGMENTS {
+            let next = low_bits(u64::from(sequence) + payload.len() as u64);
+            self.far = Some(Far { next, segments });
+            return Ok(());
+        }
+        self.far = None;
+        self.release_all(pool, emit)?;
+        if self.phase == Phase::Ended {
+            return Ok(());
+        }
+        // How often the sequence wrapped in between is not known; the least will do.
+        let distance = sequence.wrapping_sub(low_bits(self.next));
+        self.gap_until(self.next + u64::from(distance), pool, emit)?;
+        self.deliver(payload, payload.missing() == 0, pool, emit)
+    }
+
+    /// Delivers everything that waits.
+    fn release_all<E>(
+        &mut self,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if matches!(self.phase, Phase::Collecting(_)) {
+            self.begin_in_mid_stream(emit)?;
+            self.drain(pool, emit)?;
+        }
+        while self.phase == Phase::Flowing && self.awaiting().is_some() {
+            self.skip_hole(pool, emit)?;
+        }
+        Ok(())
+    }
+
+    /// No more segments will come: delivers everything that waits, tells what
+    /// the peer acknowledged but the capture does not hold, and ends.
+    pub(super) fn finish<E>(
+        &mut self,
+        how: StreamEnd,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.release_all(pool, emit)?;
+        if self.phase == Phase::Ended {
+            return Ok(());
+        }
+        if self.phase == Phase::Flowing
+            && let Some(acknowledged) = self.acknowledged_position()
+            // One more than was seen may be a FIN.
+            && acknowledged > self.next + 1
+        {
+            self.gap_until(acknowledged, pool, emit)?;
+        }
+        self.end(how, pool, emit)
+    }
+
+    fn end<E>(
+        &mut self,
+        how: StreamEnd,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.phase = Phase::Ended;
+        self.fin = None;
+        self.held.clear();
+        pool.held -= self.held_cost;
+        self.held_cost = 0;
+        emit(Delivery::End {
+            from: self.from,
+            how,
+        })
+    }
+
+    /// Whether `sequence` is near enough to the next expected byte to be believed.
+    pub(super) fn is_near(&self, sequence: u32) -> bool {
+        self.phase == Phase::Unseen || unwrap(self.next, sequence).abs_diff(self.next) <= WINDOW
+    }
+}
+
+const fn first_position(sequence: u32) -> u64 {
+    (1 << 32) + sequence as u64
+}
+
+/// The position with this sequence number that is nearest to `reference`.
+const fn unwrap(reference: u64, sequence: u32) -> u64 {
+    let distance = sequence.wrapping_sub(low_bits(reference)).cast_signed();
+    reference.wrapping_add_signed(distance as i64)
+}
+
+/// The sequence number at a position: wraps by intention.
+const fn low_bits(position: u64) -> u32 {
+    position as u32
+}

@@ -1,0 +1,226 @@
+//! IP and transport headers, read in place.
+
+use std::net::IpAddr;
+
+use etherparse::{
+    IpAuthHeaderSlice, IpNumber, Ipv4Header, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6Header,
+    Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, TcpHeader as FullTcpHeader, TcpHeaderSlice, UdpHeader,
+    UdpHeaderSlice, ip_number,
+};
+
+use super::Skip;
+use super::captured::Captured;
+
+/// The longest chain of extension headers that is followed.
+const MAX_EXTENSIONS: usize = 16;
+
+/// An IP packet or fragment without its headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IpPacket<'a> {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) upper: Upper<'a>,
+}
+
+/// What lies behind the IP header and those extension headers that could be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Upper<'a> {
+    pub(super) protocol: IpNumber,
+    pub(super) payload: Captured<'a>,
+    pub(super) fragment: Option<Fragment>,
+}
+
+/// Where a fragment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fragment {
+    /// Names the datagram, with its addresses (and in IPv4 its protocol).
+    pub(super) identification: u32,
+    /// Where in the datagram's payload it begins, in bytes.
+    pub(super) offset: usize,
+    /// Whether others follow.
+    pub(super) more: bool,
+}
+
+/// A UDP datagram or TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment<'a> {
+    pub(super) source_port: u16,
+    pub(super) destination_port: u16,
+    pub(super) header: TransportHeader,
+    pub(super) payload: Captured<'a>,
+}
+
+/// What else the transport header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TransportHeader {
+    Udp,
+    Tcp(TcpHeader),
+}
+
+/// The parts of a TCP header that reassembly needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TcpHeader {
+    pub(super) sequence: u32,
+    /// The acknowledgment number, if the ACK flag says that it is one.
+    pub(super) acknowledgment: Option<u32>,
+    pub(super) syn: bool,
+    pub(super) fin: bool,
+    pub(super) rst: bool,
+}
+
+/// Reads the IP header, whichever version, and what extends it.
+pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+    match packet.header(1)?[0] >> 4 {
+        4 => ipv4(packet),
+        6 => ipv6(packet),
+        _ => Err(Skip::BadHeader),
+    }
+}
+
+fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+    let header_length = usize::from(packet.header(Ipv4Header::MIN_LEN)?[0] & 0xf) * 4;
+    let header =
+        Ipv4HeaderSlice::from_slice(packet.header(header_length)?).map_err(|_| Skip::BadHeader)?;
+    let packet = match usize::from(header.total_len()) {
+        // Segmentation offload: the card fills the length in, after the capture.
+        0 => packet,
+        length if length < header_length || length > packet.len() => return Err(Skip::BadHeader),
+        length => packet.first(length),
+    };
+    let payload = packet.after(header_length);
+    let upper = if header.is_fragmenting_payload() {
+        Upper {
+            protocol: header.protocol(),
+            payload,
+            fragment: Some(Fragment {
+                identification: header.identification().into(),
+                offset: usize::from(header.fragments_offset().byte_offset()),
+                more: header.more_fragments(),
+            }),
+        }
+    } else {
+        upper(header.protocol(), payload)?
+    };
+    Ok(IpPacket {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        upper,
+    })
+}
+
+fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+    let header = Ipv6HeaderSlice::from_slice(packet.header(Ipv6Header::LEN)?)
+        .map_err(|_| Skip::BadHeader)?;
+    let payload = packet.after(Ipv6Header::LEN);
+    let payload = match usize::from(header.payload_length()) {
+        // A jumbogram (RFC 2675), or segmentation offload.
+        0 => payload,
+        length if length > payload.len() => return Err(Skip::BadHeader),
+        length => payload.first(length),
+    };
+    Ok(IpPacket {
+        source: header.source_addr().into(),
+        destination: header.destination_addr().into(),
+        upper: upper(header.next_header(), payload)?,
+    })
+}
+
+/// Follows extension headers to a transport header or to a fragment.
+pub(super) fn upper(protocol: IpNumber, payload: Captured<'_>) -> Result<Upper<'_>, Skip> {
+    let (mut protocol, mut payload) = (protocol, payload);
+    for _ in 0..MAX_EXTENSIONS {
+        match protocol {
+            ip_number::IPV6_HOP_BY_HOP
+            | ip_number::IPV6_ROUTE
+            | ip_number::IPV6_DEST_OPTIONS
+            | ip_number::MOBILITY
+            | ip_number::HIP
+            | ip_number::SHIM6 => {
+                let length = (usize::from(payload.header(8)?[1]) + 1) * 8;
+                let header = Ipv6RawExtHeaderSlice::from_slice(payload.header(length)?)
+                    .map_err(|_| Skip::BadHeader)?;
+                (protocol, payload) = (header.next_header(), payload.after(length));
+            }
+            ip_number::AUTH => {
+                let length = (usize::from(payload.header(12)?[1]) + 2) * 4;
+                let header = IpAuthHeaderSlice::from_slice(payload.header(length)?)
+                    .map_err(|_| Skip::BadHeader)?;
+                (protocol, payload) = (header.next_header(), payload.after(length));
+            }
+            ip_number::IPV6_FRAG => {
+                let header = Ipv6FragmentHeaderSlice::from_slice(payload.header(8)?)
+                    .map_err(|_| Skip::BadHeader)?;
+                (protocol, payload) = (header.next_header(), payload.after(8));
+                // An atomic fragment is a whole datagram (RFC 6946).
+                if header.is_fragmenting_payload() {
+                    let fragment = Some(Fragment {
+                        identification: header.identification(),
+                        offset: usize::from(header.fragment_offset().byte_offset()),
+                        more: header.more_fragments(),
+                    });
+                    return Ok(Upper {
+                        protocol,
+                        payload,
+                        fragment,
+                    });
+                }
+            }
+            ip_number::TCP | ip_number::UDP => {
+                return Ok(Upper {
+                    protocol,
+                    payload,
+                    fragment: None,
+                });
+            }
+            _ => return Err(Skip::NotTransport),
+        }
+    }
+    Err(Skip::BadHeader)
+}
+
+/// Reads the transport header of a whole datagram.
+pub(super) fn transport<'a>(upper: &Upper<'a>) -> Result<Segment<'a>, Skip> {
+    match upper.protocol {
+        ip_number::UDP => udp(upper.payload),
+        ip_number::TCP => tcp(upper.payload),
+        _ => Err(Skip::NotTransport),
+    }
+}
+
+fn udp(datagram: Captured<'_>) -> Result<Segment<'_>, Skip> {
+    let header = UdpHeaderSlice::from_slice(datagram.header(UdpHeader::LEN)?)
+        .map_err(|_| Skip::BadHeader)?;
+    let datagram = match usize::from(header.length()) {
+        // A jumbogram (RFC 2675), or segmentation offload.
+        0 => datagram,
+        // The receiver drops these too.
+        length if length < UdpHeader::LEN || length > datagram.len() => {
+            return Err(Skip::BadHeader);
+        }
+        length => datagram.first(length),
+    };
+    Ok(Segment {
+        source_port: header.source_port(),
+        destination_port: header.destination_port(),
+        header: TransportHeader::Udp,
+        payload: datagram.after(UdpHeader::LEN),
+    })
+}
+
+fn tcp(segment: Captured<'_>) -> Result<Segment<'_>, Skip> {
+    let length = usize::from(segment.header(FullTcpHeader::MIN_LEN)?[12] >> 4) * 4;
+    let header =
+        TcpHeaderSlice::from_slice(segment.header(length)?).map_err(|_| Skip::BadHeader)?;
+    Ok(Segment {
+        source_port: header.source_port(),
+        destination_port: header.destination_port(),
+        header: TransportHeader::Tcp(TcpHeader {
+            sequence: header.sequence_number(),
+            acknowledgment: header.ack().then(|| header.acknowledgment_number()),
+            syn: header.syn(),
+            fin: header.fin(),
+            rst: header.rst(),
+        }),
+        payload: segment.after(length),
+    })
+}
