@@ -3,10 +3,32 @@
 //! A [`PacketSource`] is pulled; each [`Packet`] borrows from the source's
 //! read buffer until the next pull.
 
-use std::io;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::time::Timestamp;
+
+mod compression;
+mod content;
+mod error;
+mod file;
+mod inputs;
+mod link_type;
+mod pcap;
+mod pcapng;
+mod read_ahead;
+mod records;
+#[cfg(test)]
+mod tests;
+mod window;
+mod writer;
+
+pub use content::Content;
+pub use error::{CaptureError, Damage, LiveFailure, Record};
+pub use file::CaptureFile;
+pub use inputs::Inputs;
+pub use link_type::LinkType;
+pub use writer::{PcapWriter, PcapngWriter, Precision};
 
 /// One packet of a capture, as its link delivered it.
 #[derive(Clone, Copy, Debug)]
@@ -24,30 +46,6 @@ pub struct Packet<'a> {
     pub original_bytes: u32,
 }
 
-/// The framing of a packet's first bytes, from the capture's link-layer header
-/// type (<https://www.tcpdump.org/linktypes.html>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LinkType {
-    /// BSD loopback, family in host byte order of the writer (`LINKTYPE_NULL`, 0).
-    Null,
-    /// Ethernet (1).
-    Ethernet,
-    /// OpenBSD loopback, family in network byte order (`LINKTYPE_LOOP`, 108).
-    Loop,
-    /// An IP packet, version by its first nibble (101, and the old 12 and 14).
-    RawIp,
-    /// An IPv4 packet (228).
-    Ipv4,
-    /// An IPv6 packet (229).
-    Ipv6,
-    /// Linux cooked capture (113).
-    LinuxCooked,
-    /// Linux cooked capture v2 (276).
-    LinuxCooked2,
-    /// Any other, by its number.
-    Other(u32),
-}
-
 /// What is known of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputInfo {
@@ -55,7 +53,7 @@ pub struct InputInfo {
     pub path: PathBuf,
     /// How it is written.
     pub format: CaptureFormat,
-    /// How it was compressed, outermost first.
+    /// How it is compressed.
     pub compression: Option<Compression>,
     /// Link type of its first interface; `None` until one is known.
     pub link_type: Option<LinkType>,
@@ -78,6 +76,16 @@ pub enum CaptureFormat {
     Live,
 }
 
+impl fmt::Display for CaptureFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pcap | Self::PcapNanosecond => "pcap",
+            Self::Pcapng => "pcapng",
+            Self::Live => "live",
+        })
+    }
+}
+
 /// How a capture file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -87,84 +95,51 @@ pub enum Compression {
     Zstd,
 }
 
-/// Why an input yields no further packets.
-#[derive(Debug, thiserror::Error)]
-pub enum CaptureError {
-    /// It could not be opened.
-    #[error("cannot open {}", path.display())]
-    Open {
-        /// The input.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is no capture.
-    #[error("{} is not a capture file: {reason}", path.display())]
-    NotACapture {
-        /// The input.
-        path: PathBuf,
-        /// What its first bytes are instead.
-        reason: String,
-    },
-    /// It ends inside a packet.
-    #[error(
-        "{} ends inside packet {packet} (offset {offset}, {got} of {needed} bytes)",
-        path.display()
-    )]
-    Truncated {
-        /// The input.
-        path: PathBuf,
-        /// The packet's number in this input, from 1.
-        packet: u64,
-        /// Where its record begins, in bytes from the start of the (decompressed) input.
-        offset: u64,
-        /// Bytes of the record that are there.
-        got: u64,
-        /// Bytes that it says it has.
-        needed: u64,
-    },
-    /// A record cannot be read, and nothing after it.
-    #[error("{} is damaged at packet {packet} (offset {offset}): {reason}", path.display())]
-    Damaged {
-        /// The input.
-        path: PathBuf,
-        /// The packet's number in this input, from 1.
-        packet: u64,
-        /// Where the record begins, in bytes from the start of the (decompressed) input.
-        offset: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The operating system refused to read on.
-    #[error("cannot read {} (offset {offset})", path.display())]
-    Read {
-        /// The input.
-        path: PathBuf,
-        /// How far reading came, in bytes.
-        offset: u64,
-        /// Why.
-        source: io::Error,
-    },
-    /// A live capture could not be started or went wrong.
-    #[error("cannot capture on {interface}: {reason}")]
-    Live {
-        /// The interface.
-        interface: String,
-        /// What libpcap says.
-        reason: String,
-    },
+/// The order of the bytes in the numbers of a capture file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
 }
 
-impl CaptureError {
-    /// Whether packets before the error were good: the input is incomplete,
-    /// rather than unusable.
-    pub const fn is_partial(&self) -> bool {
-        matches!(
-            self,
-            Self::Truncated { .. } | Self::Damaged { .. } | Self::Read { .. }
-        )
+impl ByteOrder {
+    const fn u16(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
+    const fn i64(self, bytes: [u8; 8]) -> i64 {
+        match self {
+            Self::Little => i64::from_le_bytes(bytes),
+            Self::Big => i64::from_be_bytes(bytes),
+        }
+    }
+
+    const fn u32(self, bytes: [u8; 4]) -> u32 {
+        match self {
+            Self::Little => u32::from_le_bytes(bytes),
+            Self::Big => u32::from_be_bytes(bytes),
+        }
     }
 }
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read so far, as stored: compressed bytes of a compressed file.
+    /// Reading runs ahead of the packets by a few MiB.
+    pub read_bytes: u64,
+    /// Bytes in all; `None` when an input is a stream without a known length.
+    pub total_bytes: Option<u64>,
+}
+
+/// The most captured bytes that a packet of a file can have, as in tcpdump
+/// (`MAXIMUM_SNAPLEN`); a record that claims more is damaged.
+pub const MAX_CAPTURED_BYTES: u32 = 262_144;
 
 /// Something that yields packets in order.
 pub trait PacketSource {

@@ -1,0 +1,154 @@
+//! The classic pcap format (draft-ietf-opsawg-pcap).
+
+use pcap_parser::nom;
+use pcap_parser::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
+
+use super::records::{Current, missing_bytes};
+use super::window::Window;
+use super::{
+    ByteOrder, CaptureError, CaptureFormat, Content, Damage, LinkType, MAX_CAPTURED_BYTES, Record,
+};
+use crate::time::Timestamp;
+
+/// Length of the file header (section 4 of the draft).
+const FILE_HEADER: usize = 24;
+/// Length of a record's header (section 5).
+const RECORD_HEADER: usize = 16;
+/// The link type in the header's last field; above it stand the length of the
+/// frame check sequence and reserved bits (section 4).
+const LINK_TYPE_MASK: u32 = 0x0000_ffff;
+/// What the file header says of the records.
+#[derive(Debug)]
+pub(super) struct Pcap {
+    order: ByteOrder,
+    link_type: LinkType,
+    /// Length of the unit of a record's sub-second field.
+    unit_nanos: i64,
+    /// Packets read so far.
+    packets: u64,
+}
+
+/// The format that the first bytes announce; both variants of pcap have
+/// magic numbers of four bytes.
+pub(super) fn detect(head: &[u8]) -> Option<CaptureFormat> {
+    match head.first_chunk()? {
+        [0xa1, 0xb2, 0xc3, 0xd4] | [0xd4, 0xc3, 0xb2, 0xa1] => Some(CaptureFormat::Pcap),
+        [0xa1, 0xb2, 0x3c, 0x4d] | [0x4d, 0x3c, 0xb2, 0xa1] => Some(CaptureFormat::PcapNanosecond),
+        _ => None,
+    }
+}
+
+impl Pcap {
+    /// Reads the file header.
+    pub(super) fn open(window: &mut Window, format: CaptureFormat) -> Result<Self, CaptureError> {
+        window.require(FILE_HEADER);
+        let content = match parse_pcap_header(window.available()) {
+            Ok((_, header)) if header.version_major == 2 => {
+                window.take(FILE_HEADER);
+                return Ok(Self::from_header(&header));
+            }
+            Ok((_, header)) => Content::PcapVersion {
+                major: header.version_major,
+                minor: header.version_minor,
+            },
+            Err(_) => Content::CutHeader {
+                format,
+                got: window.available().len() as u64,
+                needed: FILE_HEADER as u64,
+            },
+        };
+        Err(window.not_a_capture(content))
+    }
+
+    fn from_header(header: &PcapHeader) -> Self {
+        let network = u32::from_ne_bytes(header.network.0.to_ne_bytes());
+        Self {
+            order: if header.is_bigendian() {
+                ByteOrder::Big
+            } else {
+                ByteOrder::Little
+            },
+            link_type: LinkType::from_number(network & LINK_TYPE_MASK),
+            unit_nanos: if header.is_nanosecond_precision() {
+                1
+            } else {
+                1_000
+            },
+            packets: 0,
+        }
+    }
+
+    /// The link type of every packet.
+    pub(super) fn link_type(&self) -> LinkType {
+        self.link_type
+    }
+
+    /// Reads the next record.
+    pub(super) fn advance(&mut self, window: &mut Window) -> Result<Option<Current>, CaptureError> {
+        loop {
+            let bytes = window.available();
+            let parsed = match self.order {
+                ByteOrder::Little => parse_pcap_frame(bytes),
+                ByteOrder::Big => parse_pcap_frame_be(bytes),
+            };
+            let missing = match parsed {
+                Ok((rest, frame)) if frame.caplen <= MAX_CAPTURED_BYTES => {
+                    let length = bytes.len() - rest.len();
+                    let time = self.time(frame.ts_sec, frame.ts_usec);
+                    let original_bytes = frame.origlen;
+                    let record = window.take(length);
+                    self.packets += 1;
+                    return Ok(Some(Current {
+                        time,
+                        link_type: self.link_type,
+                        data: record.start + RECORD_HEADER..record.end,
+                        original_bytes,
+                    }));
+                }
+                Ok((_, frame)) => return Err(self.absurd(window, frame.caplen.into())),
+                Err(nom::Err::Incomplete(needed)) => missing_bytes(needed),
+                Err(nom::Err::Error(_) | nom::Err::Failure(_)) => {
+                    return Err(window.damaged(self.record(), window.offset(), Damage::Malformed));
+                }
+            };
+            let needed = bytes.len() as u64 + missing;
+            let captured = needed.saturating_sub(RECORD_HEADER as u64);
+            if captured > MAX_CAPTURED_BYTES.into() {
+                return Err(self.absurd(window, captured));
+            }
+            if !window.refill() {
+                return self.end(window, needed).map(|()| None);
+            }
+        }
+    }
+
+    /// The input has ended: between two records, or inside one that needs so many bytes.
+    fn end(&self, window: &mut Window, needed: u64) -> Result<(), CaptureError> {
+        if window.available().is_empty() {
+            window.finish()
+        } else {
+            Err(window.truncated(self.record(), window.offset(), needed))
+        }
+    }
+
+    fn absurd(&self, window: &Window, captured: u64) -> CaptureError {
+        let damage = Damage::CapturedLength {
+            captured,
+            bound: MAX_CAPTURED_BYTES.into(),
+        };
+        window.damaged(self.record(), window.offset(), damage)
+    }
+
+    /// The record that is being read.
+    fn record(&self) -> Record {
+        Record::Packet(self.packets + 1)
+    }
+
+    /// Both fields have 32 bits, so the sum stays far from the ends of an `i64`.
+    #[inline]
+    fn time(&self, seconds: u32, units: u32) -> Timestamp {
+        Timestamp::from_nanos(
+            i64::from(seconds) * 1_000_000_000 + i64::from(units) * self.unit_nanos,
+        )
+    }
+}

@@ -1,0 +1,182 @@
+//! Reads on a thread of its own, a few blocks ahead of the one who parses.
+//!
+//! Blocks go round: the thread fills them, the parser empties them and hands
+//! them back, so memory stays at [`BLOCKS`] blocks however large the input.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread;
+
+/// Blocks in circulation: one being parsed, one being filled, two on the way.
+const BLOCKS: usize = 4;
+
+/// The sizes of a [`Block`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlockSize {
+    /// Bytes read at once.
+    pub(super) read: usize,
+    /// Room before them for the unparsed end of the block before.
+    pub(super) headroom: usize,
+}
+
+impl BlockSize {
+    /// Half a MiB is where larger reads stop being cheaper; a record that
+    /// straddles blocks hardly ever has more than 64 KiB.
+    pub(super) const DEFAULT: Self = Self {
+        read: 512 << 10,
+        headroom: 64 << 10,
+    };
+}
+
+/// Bytes of the input, with room in front.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    pub(super) bytes: Vec<u8>,
+    /// Which of `bytes` come from the input.
+    pub(super) filled: Range<usize>,
+}
+
+impl Block {
+    fn new(size: BlockSize) -> Self {
+        Self {
+            bytes: vec![0; size.headroom + size.read],
+            filled: 0..0,
+        }
+    }
+}
+
+/// The parser's end of the circulation.
+pub(super) struct ReadAhead {
+    filled: Receiver<Message>,
+    empty: Sender<Block>,
+    size: BlockSize,
+    end: Option<io::Result<()>>,
+}
+
+enum Message {
+    Filled(Block),
+    End(io::Result<()>),
+}
+
+impl ReadAhead {
+    /// Begins to read.
+    ///
+    /// Dropping the `ReadAhead` ends the thread at its next block; a read that
+    /// blocks (a terminal, an idle pipe) is not interrupted, nor waited for.
+    pub(super) fn spawn(reader: Box<dyn Read + Send>, size: BlockSize) -> io::Result<Self> {
+        let (filled_sender, filled) = mpsc::channel();
+        let (empty, empty_receiver) = mpsc::channel();
+        let worker = Worker {
+            reader,
+            size,
+            created: 0,
+            empty: empty_receiver,
+            filled: filled_sender,
+        };
+        thread::Builder::new()
+            .name("capture-reader".into())
+            .spawn(move || worker.run())?;
+        Ok(Self {
+            filled,
+            empty,
+            size,
+            end: None,
+        })
+    }
+
+    /// The next block, which is not empty; `None` at the end.
+    pub(super) fn next(&mut self) -> Option<Block> {
+        if self.end.is_some() {
+            return None;
+        }
+        match self.filled.recv() {
+            Ok(Message::Filled(block)) => Some(block),
+            Ok(Message::End(end)) => {
+                self.end = Some(end);
+                None
+            }
+            Err(mpsc::RecvError) => {
+                self.end = Some(Err(io::Error::other("the reading thread panicked")));
+                None
+            }
+        }
+    }
+
+    /// Hands a parsed block back.
+    pub(super) fn recycle(&self, block: Block) {
+        // Blocks that were joined for a long record have outgrown the circulation.
+        let block = if block.bytes.len() == self.size.headroom + self.size.read {
+            block
+        } else {
+            Block::new(self.size)
+        };
+        if let Err(mpsc::SendError(unwanted)) = self.empty.send(block) {
+            // The thread has read everything and is gone.
+            drop(unwanted);
+        }
+    }
+
+    /// Takes the error that ended the input, if it was one.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        match self.end.replace(Ok(())) {
+            Some(Err(error)) => Some(error),
+            Some(Ok(())) | None => None,
+        }
+    }
+}
+
+/// The reading thread.
+struct Worker {
+    reader: Box<dyn Read + Send>,
+    size: BlockSize,
+    created: usize,
+    empty: Receiver<Block>,
+    filled: Sender<Message>,
+}
+
+impl Worker {
+    /// Reads until the input ends or nobody listens any more.
+    fn run(mut self) {
+        while let Some(mut block) = self.empty_block() {
+            let message = match self.fill(&mut block) {
+                Ok(0) => Message::End(Ok(())),
+                Ok(_) => Message::Filled(block),
+                Err(error) => Message::End(Err(error)),
+            };
+            let is_last = matches!(message, Message::End(_));
+            if self.filled.send(message).is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    /// A block to fill; `None` when the parser is gone.
+    fn empty_block(&mut self) -> Option<Block> {
+        match self.empty.try_recv() {
+            Ok(block) => Some(block),
+            Err(TryRecvError::Empty) if self.created < BLOCKS => {
+                self.created += 1;
+                Some(Block::new(self.size))
+            }
+            Err(TryRecvError::Empty) => self.empty.recv().ok(),
+            Err(TryRecvError::Disconnected) => None,
+        }
+    }
+
+    /// One read: a pipe's bytes are handed on as they come, not hoarded until
+    /// the block is full.
+    fn fill(&mut self, block: &mut Block) -> io::Result<usize> {
+        let headroom = self.size.headroom;
+        loop {
+            match self.reader.read(&mut block.bytes[headroom..]) {
+                Ok(count) => {
+                    block.filled = headroom..headroom + count;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
