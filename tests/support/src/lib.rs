@@ -11,6 +11,7 @@
 //! and [`shipped`] is the list of the captures in `captures/`.
 #![forbid(unsafe_code)]
 
+pub mod bulk;
 pub mod carry;
 mod destination;
 pub mod file;

@@ -30,14 +30,14 @@ impl Random {
         usize::try_from(self.below(bound)).expect("smaller than a length that is a usize")
     }
 
-    /// The next byte.
-    pub const fn byte(&mut self) -> u8 {
-        self.next_u64().to_le_bytes()[0]
-    }
-
     /// That many bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        std::iter::repeat_with(|| self.byte()).take(count).collect()
+        let mut bytes = Vec::with_capacity(count + 7);
+        while bytes.len() < count {
+            bytes.extend(self.next_u64().to_le_bytes());
+        }
+        bytes.truncate(count);
+        bytes
     }
 
     /// Puts a slice into another order (Fisher and Yates).

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::ip::{self, Path};
-use crate::{End, Wire};
+use crate::{End, Wire, length_u32};
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
@@ -175,6 +175,16 @@ impl TcpFlow {
         self.resend(wire, from, sent.saturating_sub(1)..sent);
     }
 
+    /// Forgets what an end has sent; it cannot be sent again. Keeps a long
+    /// connection small.
+    pub fn forget(&mut self, from: End) {
+        let direction = &mut self.directions[from.index()];
+        direction.initial = direction
+            .initial
+            .wrapping_add(length_u32(direction.sent.len()));
+        direction.sent.clear();
+    }
+
     /// How many bytes an end has sent.
     pub fn sent_bytes(&self, from: End) -> usize {
         self.directions[from.index()].sent.len()
@@ -222,7 +232,9 @@ impl TcpFlow {
 
     fn sequence_at(&self, end: End, offset: usize) -> u32 {
         let direction = &self.directions[end.index()];
-        let offset = u32::try_from(offset).expect("fixtures send less than 4 GiB");
-        direction.initial.wrapping_add(1).wrapping_add(offset)
+        direction
+            .initial
+            .wrapping_add(1)
+            .wrapping_add(length_u32(offset))
     }
 }
