@@ -1,20 +1,22 @@
 //! The synthetic captures are what their recipes make, to the byte, and
 //! `captures/README.md` has a row for every file.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --test captures_regenerate` writes them anew.
+//! `MINISTREAM_BLESS=1 cargo test --test captures` writes them anew.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ministream_fixtures::shipped::{self, Shipped};
+
+use crate::shelf;
 
 #[test]
 fn every_synthetic_capture_is_what_its_recipe_makes() {
     for capture in shipped::all() {
-        let path = directory().join(capture.name);
+        let path = shelf::directory().join(capture.name);
         if blessing() && content(&path).as_ref() != Some(&capture.bytes) {
             fs::write(&path, compressed(&capture)).unwrap();
         }
@@ -30,7 +32,7 @@ fn every_synthetic_capture_is_what_its_recipe_makes() {
 
 #[test]
 fn the_readme_lists_every_file_and_no_other() {
-    let path = directory().join("README.md");
+    let path = shelf::directory().join("README.md");
     let expected = readme();
     if blessing() {
         fs::write(&path, &expected).unwrap();
@@ -44,7 +46,7 @@ fn the_readme_lists_every_file_and_no_other() {
         .filter_map(|line| line.split('`').next())
         .map(str::to_owned)
         .collect();
-    assert_eq!(listed, capture_files());
+    assert_eq!(listed, shelf::names().into_iter().collect());
 }
 
 #[test]
@@ -52,10 +54,6 @@ fn no_two_captures_share_a_name() {
     let names: Vec<_> = shipped::all().iter().map(|capture| capture.name).collect();
     let distinct: BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), names.len());
-}
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
 }
 
 fn blessing() -> bool {
@@ -91,22 +89,8 @@ fn compressed(capture: &Shipped) -> Vec<u8> {
     }
 }
 
-/// The captures that are kept, by their path below `captures/`.
-fn capture_files() -> BTreeSet<String> {
-    let mut files = BTreeSet::new();
-    for (folder, prefix) in [("", ""), ("real", "real/")] {
-        for entry in fs::read_dir(directory().join(folder)).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.contains(".pcap") {
-                files.insert(format!("{prefix}{name}"));
-            }
-        }
-    }
-    files
-}
-
 fn readme() -> String {
-    let mut text = include_str!("support/readme_head.md").to_owned();
+    let mut text = include_str!("../support/readme_head.md").to_owned();
     for capture in shipped::all() {
         let Shipped {
             name,

@@ -1,0 +1,10 @@
+//! The shipped captures, end to end: packets in, messages, findings and
+//! conversations out.
+//!
+//! `docs/captures.md` tells what the captures are and how to add one.
+
+mod cut_files;
+mod independent;
+mod layout;
+mod regenerate;
+mod shelf;
