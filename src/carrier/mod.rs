@@ -3,11 +3,26 @@
 //! A carrier delimits messages and knows nothing of what is in them. Where it
 //! must tell a message from other bytes (detection, finding its place again
 //! after a gap) the caller lends it a [`Plausible`].
+//!
+//! Decoders are pushed: the bytes of one direction, in order, with
+//! [gaps](length_prefixed::Decoder::gap) where the capture has none. A
+//! direction whose beginning is not in the capture begins with a gap of
+//! unknown size. What they find goes to a callback whose error ends the work;
+//! after such an error a decoder is of no further use. How the bytes are cut
+//! into pushes never changes what is found.
 
 use std::fmt;
 
+pub mod detect;
+mod framer;
+pub mod i2cp;
+pub mod length_prefixed;
+pub mod segment;
+
 /// Whether bytes may begin a message of our protocol: the first bytes known of
 /// it, and its whole length in bytes.
+///
+/// More known bytes may turn the answer from true to false, never back.
 pub type Plausible = fn(prefix: &[u8], length: usize) -> bool;
 
 /// How messages travel.
@@ -42,4 +57,96 @@ impl fmt::Display for Carrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
+}
+
+/// One of the two directions of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the end that dialled, or was seen first.
+    Forward,
+    /// From the other end.
+    Backward,
+}
+
+impl Way {
+    /// Both, in the order of [`Way::index`].
+    pub const BOTH: [Self; 2] = [Self::Forward, Self::Backward];
+
+    /// The other direction.
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+
+    /// 0 for forward, 1 for backward; an index for what is kept per direction.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Forward => 0,
+            Self::Backward => 1,
+        }
+    }
+}
+
+/// Whether bytes are the whole payload of a TCP segment as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// They are.
+    WholeSegment,
+    /// Bytes before or behind them belong to the same segment.
+    PartOfSegment,
+}
+
+/// What a decoder of a TCP stream finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A whole message.
+    Message(&'a [u8]),
+    /// Why there is none.
+    Problem(Problem),
+}
+
+/// Why bytes of a stream are not messages.
+///
+/// Offsets are counted in bytes of their direction from the first byte that
+/// was seen; gaps of known size count, those of unknown size do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A length that no message has. The place in the stream is lost with it.
+    #[error("length {value} at offset {offset} is that of no message")]
+    BadPrefix {
+        /// Where the length stands.
+        offset: u64,
+        /// What it says.
+        value: u64,
+    },
+    /// A message of which bytes are not in the capture.
+    #[error(
+        "message at offset {offset} is incomplete: {present_bytes} bytes of it came before the gap or end"
+    )]
+    Incomplete {
+        /// Where it begins, with its length.
+        offset: u64,
+        /// Its bytes including the length in front; `None` when the length is not known whole.
+        frame_bytes: Option<u64>,
+        /// Those that came before the gap, or the end of the stream.
+        present_bytes: u64,
+    },
+    /// Bytes that belong to no message for certain, in search of the next one.
+    #[error("skipped {bytes} bytes from offset {offset} in search of the next message")]
+    Skipped {
+        /// The first of them.
+        offset: u64,
+        /// How many; those that the capture does not hold are not counted.
+        bytes: u64,
+    },
+    /// A part of a TCP segment where a message is a whole one.
+    #[error("{bytes} bytes at offset {offset} are only a part of a TCP segment")]
+    PartOfSegment {
+        /// Its first byte.
+        offset: u64,
+        /// How many bytes there are.
+        bytes: u64,
+    },
 }

@@ -1,0 +1,112 @@
+//! Whether a TCP flow holds messages after their lengths.
+
+use std::convert::Infallible;
+
+use super::Standing;
+use super::evidence::{Evidence, Framing};
+use super::held::Piece;
+use crate::carrier::length_prefixed::{Decoder, Prefix};
+use crate::carrier::{Item, Plausible, Problem, Way};
+
+/// The longest first message of an unknown type behind a 2-byte length. Text,
+/// TLS and most else read as 2-byte lengths above this, and are refused at
+/// their first bytes.
+const MAX_STRANGE_FIRST_BYTES: usize = 1024;
+
+/// One prefix tried on both directions of a flow.
+#[derive(Debug)]
+pub(super) struct Trial {
+    prefix: Prefix,
+    plausible: Plausible,
+    evidence: Evidence,
+    decoders: [Decoder; 2],
+    heads: [Head; 2],
+    out: bool,
+}
+
+/// The first bytes of a direction, up to the first of its first message.
+#[derive(Debug)]
+enum Head {
+    /// Those that are known.
+    Partial(Vec<u8>),
+    /// They were looked at, or are not in the capture.
+    Done,
+}
+
+impl Trial {
+    pub(super) fn new(prefix: Prefix, plausible: Plausible) -> Self {
+        let framing = match prefix {
+            Prefix::U32 => Framing::Tight,
+            Prefix::U16 => Framing::Loose,
+        };
+        Self {
+            prefix,
+            plausible,
+            evidence: Evidence::new(plausible, framing),
+            decoders: [
+                Decoder::new(prefix, plausible),
+                Decoder::new(prefix, plausible),
+            ],
+            heads: [Head::Partial(Vec::new()), Head::Partial(Vec::new())],
+            out: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, piece: Piece<'_>) {
+        if let Piece::Bytes { from, bytes, .. } = piece {
+            self.look_at_head(from, bytes);
+        }
+        if self.out {
+            return;
+        }
+        let (evidence, out) = (&mut self.evidence, &mut self.out);
+        let from = piece.from();
+        let mut weigh = |item: Item<'_>| -> Result<(), Infallible> {
+            match item {
+                Item::Message(message) => evidence.weigh(from, message, message.len()),
+                Item::Problem(Problem::BadPrefix { offset: 0, .. }) => *out = true,
+                Item::Problem(Problem::BadPrefix { .. }) => evidence.against(),
+                Item::Problem(_) => {}
+            }
+            Ok(())
+        };
+        let decoder = &mut self.decoders[from.index()];
+        let Ok(()) = match piece {
+            Piece::Bytes { bytes, .. } => decoder.push(bytes, &mut weigh),
+            Piece::Gap { missing, .. } => {
+                self.heads[from.index()] = Head::Done;
+                decoder.gap(missing, &mut weigh)
+            }
+            Piece::End { .. } => decoder.finish(&mut weigh),
+        };
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        if self.out {
+            Standing::Out
+        } else {
+            self.evidence.standing()
+        }
+    }
+
+    /// Refuses a flow by its first bytes where they are enough, instead of
+    /// holding tens of kilobytes that make up a message which is none.
+    fn look_at_head(&mut self, from: Way, bytes: &[u8]) {
+        let head = &mut self.heads[from.index()];
+        let Head::Partial(known) = head else {
+            return;
+        };
+        let wanted = self.prefix.bytes() + 1;
+        known.extend(bytes.iter().take(wanted - known.len()));
+        if known.len() < wanted {
+            return;
+        }
+        let (length, message) = known.split_at(self.prefix.bytes());
+        let length = length
+            .iter()
+            .fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let strange = !(self.plausible)(message, length);
+        self.out |= self.prefix == Prefix::U16 && strange && length > MAX_STRANGE_FIRST_BYTES;
+        *head = Head::Done;
+    }
+}

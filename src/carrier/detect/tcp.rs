@@ -1,0 +1,185 @@
+//! Detection on TCP flows.
+
+use super::evidence::{Evidence, Framing};
+use super::held::{Held, Piece};
+use super::{MAX_HELD_BYTES, MAX_HELD_PIECES, Standing, Verdict, i2cp, prefixed};
+use crate::carrier::length_prefixed::Prefix;
+use crate::carrier::{Extent, Plausible, Way};
+
+/// Finds the carrier of a TCP flow.
+///
+/// Each carrier's own decoder is tried on what comes, and what it makes of it
+/// is weighed as the [module](super) says. When more than [`MAX_HELD_BYTES`] or
+/// [`MAX_HELD_PIECES`] have come without a verdict, it is the one that
+/// [`Detector::finish`] would give.
+///
+/// A direction whose beginning is not in the capture must begin with a gap of
+/// unknown size; one that does not is taken to begin with a message.
+#[derive(Debug)]
+pub struct Detector<T> {
+    held: Held<T>,
+    trials: Trials,
+    verdict: Verdict,
+}
+
+#[derive(Debug)]
+struct Trials {
+    asked: Asked,
+    i2cp: [i2cp::Trial; 2],
+    prefixed: [(Prefix, prefixed::Trial); 2],
+    segments: Evidence,
+}
+
+/// What the verdict may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Any carrier, or none.
+    Any,
+    /// I2CP, with the application on one side or the other.
+    I2cpSide,
+}
+
+impl<T: Copy> Detector<T> {
+    /// A detector for a new flow.
+    pub fn new(plausible: Plausible) -> Self {
+        Self::asking(Asked::Any, plausible)
+    }
+
+    /// A detector for a flow that is known to be I2CP. It only finds out which
+    /// side the application is; where nothing tells, the one that dialled.
+    pub fn expecting_i2cp(plausible: Plausible) -> Self {
+        Self::asking(Asked::I2cpSide, plausible)
+    }
+
+    /// Takes what came next; see [`Piece`]. What comes after the verdict is not
+    /// held and does not change it.
+    pub fn push(&mut self, piece: Piece<'_>, token: T) -> Verdict {
+        if self.verdict != Verdict::NeedMore {
+            return self.verdict;
+        }
+        self.held.push(piece, token);
+        self.trials.push(piece);
+        self.verdict = self.trials.verdict();
+        if self.held.bytes() > MAX_HELD_BYTES || self.held.pieces() > MAX_HELD_PIECES {
+            self.finish();
+        }
+        self.drop_foreign();
+        self.verdict
+    }
+
+    /// The flow is over, or nobody wants to wait for more: the verdict on what there is.
+    pub fn finish(&mut self) -> Verdict {
+        if self.verdict == Verdict::NeedMore {
+            for from in Way::BOTH {
+                self.trials.push(Piece::End { from });
+            }
+            self.verdict = self.trials.final_verdict();
+            self.drop_foreign();
+        }
+        self.verdict
+    }
+
+    /// The verdict so far.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Hands on what is held, in the order in which it came, to whoever is to
+    /// decode it. Nothing is held of a flow that is [`Verdict::Foreign`].
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn replay<E>(&self, take: impl FnMut(Piece<'_>, T) -> Result<(), E>) -> Result<(), E> {
+        self.held.replay(take)
+    }
+
+    fn asking(asked: Asked, plausible: Plausible) -> Self {
+        Self {
+            held: Held::new(),
+            trials: Trials {
+                asked,
+                i2cp: Way::BOTH.map(i2cp::Trial::new),
+                prefixed: [Prefix::U32, Prefix::U16]
+                    .map(|prefix| (prefix, prefixed::Trial::new(prefix, plausible))),
+                segments: Evidence::new(plausible, Framing::Any),
+            },
+            verdict: Verdict::NeedMore,
+        }
+    }
+
+    fn drop_foreign(&mut self) {
+        if self.verdict == Verdict::Foreign {
+            self.held.clear();
+        }
+    }
+}
+
+impl Trials {
+    fn push(&mut self, piece: Piece<'_>) {
+        for trial in &mut self.i2cp {
+            trial.push(piece);
+        }
+        if self.asked == Asked::I2cpSide {
+            return;
+        }
+        for (_, trial) in &mut self.prefixed {
+            trial.push(piece);
+        }
+        if let Piece::Bytes {
+            from,
+            bytes,
+            extent: Extent::WholeSegment,
+        } = piece
+        {
+            self.segments.weigh(from, bytes, bytes.len());
+        }
+    }
+
+    /// The verdict while there may be more.
+    fn verdict(&self) -> Verdict {
+        let all_out = self
+            .standings()
+            .all(|(_, standing)| standing == Standing::Out);
+        match (self.first_of(Standing::Certain), self.asked) {
+            (Some(verdict), _) => verdict,
+            (None, Asked::Any) if all_out => Verdict::Foreign,
+            (None, _) => Verdict::NeedMore,
+        }
+    }
+
+    /// The verdict when there is no more.
+    fn final_verdict(&self) -> Verdict {
+        let probable = self
+            .first_of(Standing::Certain)
+            .or_else(|| self.first_of(Standing::Probable));
+        match (probable, self.asked) {
+            (Some(verdict), _) => verdict,
+            (None, Asked::Any) => Verdict::Foreign,
+            (None, Asked::I2cpSide) => Verdict::I2cp {
+                application: Way::Forward,
+            },
+        }
+    }
+
+    fn first_of(&self, wanted: Standing) -> Option<Verdict> {
+        self.standings()
+            .find_map(|(verdict, standing)| (standing == wanted).then_some(verdict))
+    }
+
+    /// How each carrier stands, those first that are harder to take for another.
+    fn standings(&self) -> impl Iterator<Item = (Verdict, Standing)> {
+        let i2cp = self.i2cp.iter().map(|trial| {
+            let application = trial.application();
+            (Verdict::I2cp { application }, trial.standing())
+        });
+        let prefixed = self
+            .prefixed
+            .iter()
+            .map(|(prefix, trial)| (Verdict::LengthPrefixed(*prefix), trial.standing()));
+        let segments = [(Verdict::Segments, self.segments.standing())];
+        i2cp.chain(prefixed).chain(segments).take(match self.asked {
+            Asked::Any => usize::MAX,
+            Asked::I2cpSide => self.i2cp.len(),
+        })
+    }
+}

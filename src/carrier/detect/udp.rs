@@ -1,0 +1,96 @@
+//! Detection on UDP flows.
+
+use super::evidence::{Evidence, Framing};
+use super::held::{Held, Piece};
+use super::{MAX_HELD_BYTES, MAX_HELD_DATAGRAMS, Standing, Verdict};
+use crate::carrier::{Extent, Plausible, Way};
+
+/// Finds out whether the datagrams of a flow are messages.
+///
+/// By the points of the [module](super): a SYN decides at once; otherwise it
+/// takes an ACK or close of exactly its length and something more, or data
+/// messages that share their id. A single data message is as good as any other
+/// datagram that begins with its byte, and is foreign. When
+/// [`MAX_HELD_DATAGRAMS`] or [`MAX_HELD_BYTES`] have come without a verdict, it
+/// is the one that [`UdpDetector::finish`] would give.
+#[derive(Debug)]
+pub struct UdpDetector<T> {
+    held: Held<T>,
+    evidence: Evidence,
+    verdict: Verdict,
+}
+
+impl<T: Copy> UdpDetector<T> {
+    /// A detector for a new flow.
+    pub const fn new(plausible: Plausible) -> Self {
+        Self {
+            held: Held::new(),
+            evidence: Evidence::new(plausible, Framing::Any),
+            verdict: Verdict::NeedMore,
+        }
+    }
+
+    /// Takes the next datagram: its payload, as far as the capture holds it,
+    /// and how long it was. What comes after the verdict is not held and does
+    /// not change it.
+    pub fn push(&mut self, from: Way, payload: &[u8], length: usize, token: T) -> Verdict {
+        if self.verdict != Verdict::NeedMore {
+            return self.verdict;
+        }
+        self.held.push(
+            Piece::Bytes {
+                from,
+                bytes: payload,
+                extent: Extent::WholeSegment,
+            },
+            token,
+        );
+        self.evidence.weigh(from, payload, length);
+        self.verdict = match self.evidence.standing() {
+            Standing::Certain => Verdict::Datagrams,
+            Standing::Out => Verdict::Foreign,
+            Standing::Probable | Standing::Open => Verdict::NeedMore,
+        };
+        let full = self.held.pieces() >= MAX_HELD_DATAGRAMS || self.held.bytes() > MAX_HELD_BYTES;
+        if full {
+            self.finish();
+        }
+        self.drop_foreign();
+        self.verdict
+    }
+
+    /// The flow is over: the verdict on what there is.
+    pub fn finish(&mut self) -> Verdict {
+        if self.verdict == Verdict::NeedMore {
+            self.verdict = match self.evidence.standing() {
+                Standing::Certain | Standing::Probable => Verdict::Datagrams,
+                Standing::Out | Standing::Open => Verdict::Foreign,
+            };
+            self.drop_foreign();
+        }
+        self.verdict
+    }
+
+    /// The verdict so far.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Hands on the datagrams that are held, in the order in which they came.
+    /// Nothing is held of a flow that is [`Verdict::Foreign`].
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn replay<E>(&self, mut take: impl FnMut(Way, &[u8], T) -> Result<(), E>) -> Result<(), E> {
+        self.held.replay(|piece, token| match piece {
+            Piece::Bytes { from, bytes, .. } => take(from, bytes, token),
+            Piece::Gap { .. } | Piece::End { .. } => Ok(()),
+        })
+    }
+
+    fn drop_foreign(&mut self) {
+        if self.verdict == Verdict::Foreign {
+            self.held.clear();
+        }
+    }
+}

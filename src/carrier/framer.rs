@@ -1,0 +1,359 @@
+//! The machine below every carrier that puts frames with a length into a
+//! byte stream: it cuts frames, accounts for gaps, and finds its place again.
+//!
+//! ```text
+//!               frame                    known gap inside a frame
+//!              ┌─────┐                 ┌──────────────────────────┐
+//!              ▼     │                 │                          ▼
+//!  Start ──▶ Boundary ─────────────────┘   ┌────────────────▶ Inside
+//!     │         │  ▲ ◀─────────────────────┼─── frame's end ──────┘ │
+//!     │   other │  │ proof                 │                        │
+//!     │     gap,│  │ (Search)              │             larger gap │
+//!     │   length│  │                       │                        │
+//!     ▼     bad ▼  │                       │                        │
+//!     └──────▶ Lost ◀──────────────────────┴────────────────────────┘
+//! ```
+
+use super::Problem;
+
+mod search;
+
+use search::Search;
+
+/// How a carrier lays out its frames: a header of fixed size that tells the length.
+pub(super) trait Layout {
+    /// Bytes of the header.
+    fn header_bytes(&self) -> usize;
+
+    /// Bytes of the whole frame, header included, by its whole header.
+    ///
+    /// # Errors
+    /// The length in the header, when no frame has it.
+    fn frame_bytes(&self, header: &[u8]) -> Result<usize, u64>;
+
+    /// Whether `known`, a whole header and more, may begin a proper frame of
+    /// `frame_bytes`. More bytes may turn true to false, never back.
+    fn plausible(&self, known: &[u8], frame_bytes: usize) -> bool;
+
+    /// Plausible frames in a row that prove a place in the stream.
+    fn proof_frames(&self) -> usize;
+
+    /// Whether the first frame of a proof is to be believed. It is not where
+    /// so little makes a frame plausible that chance bytes may lead to a true one.
+    fn trusts_first(&self) -> bool;
+
+    /// A byte that may stand before the first frame.
+    fn preamble(&self) -> Option<u8>;
+}
+
+/// What a [`Framer`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut<'a> {
+    /// A whole frame with its header.
+    Frame {
+        /// Where it begins in the stream.
+        offset: u64,
+        /// All its bytes.
+        bytes: &'a [u8],
+    },
+    /// Why there is none.
+    Problem(Problem),
+}
+
+/// Cuts one direction of a stream into frames.
+///
+/// It holds at most one frame, and while lost as many as prove a place.
+#[derive(Debug)]
+pub(super) struct Framer<L> {
+    layout: L,
+    /// Offset in the stream of `buffer[0]`, or of the next byte.
+    offset: u64,
+    buffer: Vec<u8>,
+    place: Place,
+}
+
+/// Where in the stream the next byte lies.
+#[derive(Debug)]
+enum Place {
+    /// At its very beginning.
+    Start,
+    /// In the frame that begins with the buffer.
+    Boundary,
+    /// In a frame of which bytes are missing, this far from its end.
+    Inside { left: u64 },
+    /// Nobody knows.
+    Lost(Lost),
+}
+
+#[derive(Debug)]
+struct Lost {
+    /// Offset of the first byte that was skipped, or may be.
+    since: u64,
+    /// Bytes skipped before the buffer.
+    skipped: u64,
+    search: Search,
+}
+
+impl<L: Layout> Framer<L> {
+    pub(super) fn new(layout: L) -> Self {
+        Self {
+            layout,
+            offset: 0,
+            buffer: Vec::new(),
+            place: Place::Start,
+        }
+    }
+
+    pub(super) const fn layout(&self) -> &L {
+        &self.layout
+    }
+
+    /// Bytes that are held until there are more.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes the next bytes of the stream.
+    pub(super) fn push<E>(
+        &mut self,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let rest = self.follow(bytes, emit)?;
+        if matches!(self.place, Place::Lost(_)) {
+            self.buffer.extend_from_slice(rest);
+            self.recover(Search::advance, emit)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    pub(super) fn gap<E>(
+        &mut self,
+        missing: Option<u64>,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if missing == Some(0) {
+            return Ok(());
+        }
+        self.recover(Search::settle, emit)?;
+        let present = self.buffer.len() as u64;
+        let left = match &self.place {
+            Place::Inside { left } => Some(*left),
+            Place::Boundary if present > 0 => {
+                let frame_bytes = self.buffered_frame_bytes();
+                emit(Cut::Problem(Problem::Incomplete {
+                    offset: self.offset,
+                    frame_bytes,
+                    present_bytes: present,
+                }))?;
+                frame_bytes.map(|bytes| bytes - present)
+            }
+            _ => None,
+        };
+        self.buffer.clear();
+        self.offset += present + missing.unwrap_or(0);
+        let (since, skipped) = match &self.place {
+            Place::Lost(lost) => (lost.since, lost.skipped + present),
+            _ => (self.offset, 0),
+        };
+        self.place = match (left, missing) {
+            (Some(left), Some(missing)) if missing <= left => Place::inside(left - missing),
+            _ => Place::Lost(Lost {
+                since: if skipped == 0 { self.offset } else { since },
+                skipped,
+                search: Search::from_origin(),
+            }),
+        };
+        Ok(())
+    }
+
+    /// The stream is at its end: tells what remains of it.
+    pub(super) fn finish<E>(
+        &mut self,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.recover(Search::settle, emit)?;
+        let present = self.buffer.len() as u64;
+        let problem = match &self.place {
+            Place::Boundary if present > 0 => Some(Problem::Incomplete {
+                offset: self.offset,
+                frame_bytes: self.buffered_frame_bytes(),
+                present_bytes: present,
+            }),
+            Place::Lost(lost) => skipped(lost.since, lost.skipped + present),
+            _ => None,
+        };
+        self.buffer.clear();
+        self.offset += present;
+        self.place = Place::Boundary;
+        problem.map_or(Ok(()), |problem| emit(Cut::Problem(problem)))
+    }
+
+    /// Takes bytes as long as the place in the stream is known, and returns
+    /// those that are left when it gets lost.
+    fn follow<'b, E>(
+        &mut self,
+        mut bytes: &'b [u8],
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<&'b [u8], E> {
+        if let (Place::Start, Some(first)) = (&self.place, bytes.first()) {
+            self.place = Place::Boundary;
+            if self.layout.preamble() == Some(*first) {
+                bytes = &bytes[1..];
+                self.offset += 1;
+            }
+        }
+        if let Place::Inside { left } = self.place {
+            let taken = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+            bytes = &bytes[taken..];
+            self.offset += taken as u64;
+            self.place = Place::inside(left - taken as u64);
+        }
+        if matches!(self.place, Place::Boundary) {
+            bytes = self.complete_buffered(bytes, emit)?;
+        }
+        if matches!(self.place, Place::Boundary) && self.buffer.is_empty() {
+            let taken = self.cut(bytes, emit)?;
+            bytes = &bytes[taken..];
+            if matches!(self.place, Place::Boundary) {
+                self.buffer.extend_from_slice(bytes);
+                bytes = &[];
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Completes the frame in the buffer and emits it; returns the bytes
+    /// behind it.
+    fn complete_buffered<'b, E>(
+        &mut self,
+        mut bytes: &'b [u8],
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<&'b [u8], E> {
+        while !self.buffer.is_empty() {
+            let header = self.buffer.get(..self.layout.header_bytes());
+            let wanted = match header.map(|header| self.layout.frame_bytes(header)) {
+                None => self.layout.header_bytes(),
+                Some(Ok(frame_bytes)) => frame_bytes,
+                Some(Err(value)) => {
+                    self.lose(value, emit)?;
+                    break;
+                }
+            };
+            if header.is_some() && self.buffer.len() == wanted {
+                emit(Cut::Frame {
+                    offset: self.offset,
+                    bytes: &self.buffer,
+                })?;
+                self.offset += wanted as u64;
+                self.buffer.clear();
+            } else if bytes.is_empty() {
+                break;
+            } else {
+                let taken = (wanted - self.buffer.len()).min(bytes.len());
+                self.buffer.extend_from_slice(&bytes[..taken]);
+                bytes = &bytes[taken..];
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Emits the whole frames at the start of `bytes`, which begin at
+    /// `self.offset`; returns how many bytes they are.
+    fn cut<E>(
+        &mut self,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let mut taken = 0;
+        while let Some(header) = bytes[taken..].get(..self.layout.header_bytes()) {
+            let frame_bytes = match self.layout.frame_bytes(header) {
+                Ok(frame_bytes) => frame_bytes,
+                Err(value) => {
+                    self.lose(value, emit)?;
+                    break;
+                }
+            };
+            let Some(frame) = bytes[taken..].get(..frame_bytes) else {
+                break;
+            };
+            emit(Cut::Frame {
+                offset: self.offset,
+                bytes: frame,
+            })?;
+            self.offset += frame_bytes as u64;
+            taken += frame_bytes;
+        }
+        Ok(taken)
+    }
+
+    /// The length at `self.offset` is that of no frame.
+    fn lose<E>(
+        &mut self,
+        value: u64,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.place = Place::Lost(Lost {
+            since: self.offset,
+            skipped: 0,
+            search: Search::behind_origin(),
+        });
+        emit(Cut::Problem(Problem::BadPrefix {
+            offset: self.offset,
+            value,
+        }))
+    }
+
+    /// While lost, looks for a place in the buffer by `find` and goes on from there.
+    fn recover<E>(
+        &mut self,
+        find: fn(&mut Search, &L, &[u8]) -> Option<usize>,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut head = 0;
+        while let Place::Lost(lost) = &mut self.place {
+            let Some(start) = find(&mut lost.search, &self.layout, &buffer[head..]) else {
+                let settled = lost.search.forget_refuted();
+                lost.skipped += settled as u64;
+                self.offset += settled as u64;
+                head += settled;
+                break;
+            };
+            let problem = skipped(lost.since, lost.skipped + start as u64);
+            self.place = Place::Boundary;
+            self.offset += start as u64;
+            head += start;
+            if let Some(problem) = problem {
+                emit(Cut::Problem(problem))?;
+            }
+            head += self.cut(&buffer[head..], emit)?;
+        }
+        buffer.drain(..head);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// Bytes of the frame that begins with the buffer, once its header is whole.
+    fn buffered_frame_bytes(&self) -> Option<u64> {
+        let header = self.buffer.get(..self.layout.header_bytes())?;
+        let frame_bytes = self.layout.frame_bytes(header).ok()?;
+        Some(frame_bytes as u64)
+    }
+}
+
+impl Place {
+    fn inside(left: u64) -> Self {
+        if left == 0 {
+            Self::Boundary
+        } else {
+            Self::Inside { left }
+        }
+    }
+}
+
+fn skipped(offset: u64, bytes: u64) -> Option<Problem> {
+    (bytes > 0).then_some(Problem::Skipped { offset, bytes })
+}

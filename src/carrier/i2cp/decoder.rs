@@ -1,0 +1,247 @@
+//! What passes on one I2CP connection: sessions, and the messages they send
+//! and receive.
+
+use super::gzip::{GzipError, Inflated, Inflater};
+use super::{Frame, FrameItem, FrameReader, Message, MessageError, MessageType, Sender};
+use crate::carrier::Problem;
+use crate::wire::Destination;
+
+/// What a [`Decoder`] finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// The application asked for a session (CreateSession). The router's next
+    /// [`Item::SessionStatus`] that creates one, or refuses it, is the answer.
+    SessionRequested {
+        /// The session's own destination.
+        destination: Destination<'a>,
+        /// Option `inbound.nickname`, else `outbound.nickname`.
+        nickname: Option<String>,
+    },
+    /// The router told what became of a session.
+    SessionStatus {
+        /// The session.
+        session: u16,
+        /// 0 destroyed, 1 created, 2 updated, 3 invalid, 4 refused.
+        status: u8,
+    },
+    /// The application ended a session.
+    SessionDestroyed {
+        /// The session.
+        session: u16,
+    },
+    /// The application handed a message to the router.
+    Sent {
+        /// The session that sends.
+        session: u16,
+        /// To whom.
+        destination: Destination<'a>,
+        /// The application's name for the message.
+        nonce: u32,
+        /// Of the gzip header: 0 (or 255) none, as ministreaming, 6 streaming, 17 datagram.
+        protocol: u8,
+        /// The message.
+        message: &'a [u8],
+    },
+    /// The router handed a message to the application.
+    Delivered {
+        /// The session that receives.
+        session: u16,
+        /// The router's name for the message.
+        message_id: u32,
+        /// As in [`Item::Sent`].
+        protocol: u8,
+        /// The message.
+        message: &'a [u8],
+    },
+    /// A payload that is no message in gzip.
+    UnreadablePayload {
+        /// Who sent it.
+        sender: Sender,
+        /// The session that sends or receives.
+        session: u16,
+        /// What is wrong.
+        reason: GzipError,
+    },
+    /// A frame whose body is not as its type asks.
+    BadFrame {
+        /// Who sent it.
+        sender: Sender,
+        /// Where it begins in its direction of the stream.
+        offset: u64,
+        /// What is wrong.
+        reason: MessageError,
+    },
+    /// A frame that carries no message: of another type, known or not.
+    Other {
+        /// Who sent it.
+        sender: Sender,
+        /// Its type.
+        message_type: MessageType,
+    },
+    /// Bytes of the stream are not frames.
+    Problem {
+        /// Who sent them.
+        sender: Sender,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// Reads both directions of an I2CP connection.
+///
+/// It holds one frame for each direction (while lost, three) and one inflated
+/// message; see [`FrameReader`] for gaps.
+#[derive(Debug)]
+pub struct Decoder {
+    application: FrameReader,
+    router: FrameReader,
+    inflater: Inflater,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a connection.
+    pub fn new() -> Self {
+        Self {
+            application: FrameReader::new(Sender::Application),
+            router: FrameReader::new(Sender::Router),
+            inflater: Inflater::new(),
+        }
+    }
+
+    /// Takes the next bytes that `sender` sent.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn push<E>(
+        &mut self,
+        sender: Sender,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (reader, inflater) = self.of(sender);
+        reader.push(bytes, &mut |item| read(sender, item, inflater, emit))
+    }
+
+    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn gap<E>(
+        &mut self,
+        sender: Sender,
+        missing: Option<u64>,
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (reader, inflater) = self.of(sender);
+        reader.gap(missing, &mut |item| read(sender, item, inflater, emit))
+    }
+
+    /// Takes note of the end of what `sender` sends.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn finish<E>(
+        &mut self,
+        sender: Sender,
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (reader, inflater) = self.of(sender);
+        reader.finish(&mut |item| read(sender, item, inflater, emit))
+    }
+
+    fn of(&mut self, sender: Sender) -> (&mut FrameReader, &mut Inflater) {
+        let reader = match sender {
+            Sender::Application => &mut self.application,
+            Sender::Router => &mut self.router,
+        };
+        (reader, &mut self.inflater)
+    }
+}
+
+fn read<E>(
+    sender: Sender,
+    item: FrameItem<'_>,
+    inflater: &mut Inflater,
+    emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let frame = match item {
+        FrameItem::Frame(frame) => frame,
+        FrameItem::Problem(problem) => return emit(Item::Problem { sender, problem }),
+    };
+    emit(interpret(sender, frame, inflater))
+}
+
+fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -> Item<'a> {
+    let message = match Message::decode(frame.message_type, frame.body) {
+        Ok(message) => message,
+        Err(reason) => {
+            return Item::BadFrame {
+                sender,
+                offset: frame.offset,
+                reason,
+            };
+        }
+    };
+    match message {
+        Message::CreateSession {
+            destination,
+            options,
+            ..
+        } => Item::SessionRequested {
+            destination,
+            nickname: options
+                .get("inbound.nickname")
+                .or_else(|| options.get("outbound.nickname"))
+                .map(|name| String::from_utf8_lossy(name).into_owned()),
+        },
+        Message::SessionStatus { session, status } => Item::SessionStatus { session, status },
+        Message::DestroySession { session } => Item::SessionDestroyed { session },
+        Message::SendMessage {
+            session,
+            destination,
+            payload,
+            nonce,
+            ..
+        } => match inflater.inflate(payload) {
+            Ok(Inflated { message, protocol }) => Item::Sent {
+                session,
+                destination,
+                nonce,
+                protocol,
+                message,
+            },
+            Err(reason) => Item::UnreadablePayload {
+                sender,
+                session,
+                reason,
+            },
+        },
+        Message::MessagePayload {
+            session,
+            message_id,
+            payload,
+        } => match inflater.inflate(payload) {
+            Ok(Inflated { message, protocol }) => Item::Delivered {
+                session,
+                message_id,
+                protocol,
+                message,
+            },
+            Err(reason) => Item::UnreadablePayload {
+                sender,
+                session,
+                reason,
+            },
+        },
+        _ => Item::Other {
+            sender,
+            message_type: frame.message_type,
+        },
+    }
+}

@@ -1,0 +1,36 @@
+//! I2CP, the protocol between an application and its I2P router, over TCP:
+//! the carrier that ministreaming was made for. Each message travels as one
+//! gzip member in the payload of a SendMessage (application to router) or a
+//! MessagePayload (router to application).
+//!
+//! [`FrameReader`] and [`Message`] are the protocol's bytes, both ways;
+//! [`Decoder`] is what the dissector asks: which messages passed on a
+//! connection, and between which sessions.
+//!
+//! This is the one carrier that uses [`crate::wire`]: a destination stands in
+//! the middle of several I2CP messages, and its length rule is the same as in
+//! the payload of a SYN.
+
+mod decoder;
+mod framing;
+pub mod gzip;
+mod lease_set;
+mod mapping;
+mod message;
+mod message_type;
+
+pub use decoder::{Decoder, Item};
+pub use framing::{Frame, FrameItem, FrameReader, MAX_BODY_BYTES, PROTOCOL_BYTE};
+pub use lease_set::{LEASE_BYTES, Lease, LeaseSet, Leases};
+pub use mapping::{Mapping, MappingError, encode_mapping};
+pub use message::{EncodeError, Expiry, Message, MessageError, RouterHops};
+pub use message_type::MessageType;
+
+/// The two ends of an I2CP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// The application, which dialled and owns sessions.
+    Application,
+    /// The router.
+    Router,
+}

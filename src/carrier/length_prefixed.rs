@@ -1,0 +1,199 @@
+//! Each message after its length, in 4 or 2 bytes, big-endian. The length
+//! counts the message only.
+
+use super::framer::{Cut, Framer, Layout};
+use super::{Carrier, Item, Plausible};
+
+/// The longest message that a decoder accepts, in bytes.
+///
+/// The reference implementation takes 40,960 bytes and the text sets no
+/// limit; whatever is longer than this is read as a length that is none.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// The length before each message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Prefix {
+    /// 4 bytes, big-endian: `u32be`.
+    U32,
+    /// 2 bytes, big-endian: `u16be`.
+    U16,
+}
+
+impl Prefix {
+    /// Bytes of the length.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::U32 => 4,
+            Self::U16 => 2,
+        }
+    }
+
+    /// The carrier that has this prefix.
+    pub const fn carrier(self) -> Carrier {
+        match self {
+            Self::U32 => Carrier::TcpU32,
+            Self::U16 => Carrier::TcpU16,
+        }
+    }
+
+    /// The longest message that can stand behind it, in bytes.
+    pub const fn max_message_bytes(self) -> usize {
+        match self {
+            Self::U32 => MAX_MESSAGE_BYTES,
+            Self::U16 => 65_535,
+        }
+    }
+
+    /// The value of a prefix; `bytes` are as many as it has.
+    fn value(self, bytes: &[u8]) -> u64 {
+        bytes
+            .iter()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+}
+
+/// Appends the length of a message of `message_bytes`; the message is to follow it.
+///
+/// # Errors
+/// The message is empty, or longer than a receiver accepts.
+pub fn encode_prefix(
+    prefix: Prefix,
+    message_bytes: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), LengthError> {
+    let fits = (1..=prefix.max_message_bytes()).contains(&message_bytes);
+    let length = u32::try_from(message_bytes).ok().filter(|_| fits);
+    let Some(length) = length else {
+        return Err(LengthError {
+            message_bytes,
+            max_bytes: prefix.max_message_bytes(),
+        });
+    };
+    let encoded = length.to_be_bytes();
+    out.extend_from_slice(&encoded[encoded.len() - prefix.bytes()..]);
+    Ok(())
+}
+
+/// A message that does not fit behind a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message on this carrier is 1 to {max_bytes} bytes, not {message_bytes}")]
+pub struct LengthError {
+    /// Its bytes.
+    pub message_bytes: usize,
+    /// The most there may be.
+    pub max_bytes: usize,
+}
+
+/// Cuts one direction of a stream into messages.
+///
+/// A message that lies whole in one push is handed on where it stands; others
+/// are put together in a buffer of at most [`MAX_MESSAGE_BYTES`] and its prefix.
+///
+/// # Finding the place again
+/// A gap of known size inside a message costs that message only. Behind any
+/// other gap, and behind a length that no message has, the decoder looks for
+/// whole, plausible messages in a row: 3 with [`Prefix::U32`], 4 with
+/// [`Prefix::U16`], of which the first is not believed unless it begins right
+/// behind the gap. At the next gap or the end of the stream one fewer is
+/// enough, and the end of a message at the end of what is known counts as one.
+/// Until then at most 4 messages are held.
+#[derive(Debug)]
+pub struct Decoder {
+    framer: Framer<Prefixed>,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a stream.
+    pub fn new(prefix: Prefix, plausible: Plausible) -> Self {
+        Self {
+            framer: Framer::new(Prefixed { prefix, plausible }),
+        }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn push<E>(
+        &mut self,
+        bytes: &[u8],
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let prefix = self.framer.layout().prefix;
+        self.framer.push(bytes, &mut |cut| emit(item(prefix, cut)))
+    }
+
+    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn gap<E>(
+        &mut self,
+        missing: Option<u64>,
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let prefix = self.framer.layout().prefix;
+        self.framer.gap(missing, &mut |cut| emit(item(prefix, cut)))
+    }
+
+    /// Takes note of the end of the stream.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn finish<E>(&mut self, emit: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
+        let prefix = self.framer.layout().prefix;
+        self.framer.finish(&mut |cut| emit(item(prefix, cut)))
+    }
+}
+
+fn item(prefix: Prefix, cut: Cut<'_>) -> Item<'_> {
+    match cut {
+        Cut::Frame { bytes, .. } => Item::Message(&bytes[prefix.bytes()..]),
+        Cut::Problem(problem) => Item::Problem(problem),
+    }
+}
+
+#[derive(Debug)]
+struct Prefixed {
+    prefix: Prefix,
+    plausible: Plausible,
+}
+
+impl Layout for Prefixed {
+    fn header_bytes(&self) -> usize {
+        self.prefix.bytes()
+    }
+
+    fn frame_bytes(&self, header: &[u8]) -> Result<usize, u64> {
+        let value = self.prefix.value(header);
+        match usize::try_from(value) {
+            Ok(length @ 1..=MAX_MESSAGE_BYTES) => Ok(self.prefix.bytes() + length),
+            _ => Err(value),
+        }
+    }
+
+    fn plausible(&self, known: &[u8], frame_bytes: usize) -> bool {
+        let message = &known[self.prefix.bytes()..];
+        message.is_empty() || (self.plausible)(message, frame_bytes - self.prefix.bytes())
+    }
+
+    fn proof_frames(&self) -> usize {
+        match self.prefix {
+            Prefix::U32 => 3,
+            Prefix::U16 => 4,
+        }
+    }
+
+    fn trusts_first(&self) -> bool {
+        // Any 2 bytes are a length, so that chance bytes that happen to end
+        // where a message begins are not rare.
+        self.prefix == Prefix::U32
+    }
+
+    fn preamble(&self) -> Option<u8> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,489 @@
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::carrier::Problem;
+use crate::wire::looks_like_message;
+
+/// An [`Item`] that outlives the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Message(Vec<u8>),
+    Problem(Problem),
+}
+
+use Seen::{Message, Problem as Trouble};
+
+#[derive(Clone, Copy, Debug)]
+enum Step<'a> {
+    Bytes(&'a [u8]),
+    Gap(Option<u64>),
+}
+
+fn run(prefix: Prefix, steps: &[Step<'_>]) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let mut decoder = Decoder::new(prefix, looks_like_message);
+    let mut emit = |item: Item<'_>| -> Result<(), Infallible> {
+        seen.push(match item {
+            Item::Message(message) => Message(message.to_vec()),
+            Item::Problem(problem) => Trouble(problem),
+        });
+        Ok(())
+    };
+    for step in steps {
+        let Ok(()) = match step {
+            Step::Bytes(bytes) => decoder.push(bytes, &mut emit),
+            Step::Gap(missing) => decoder.gap(*missing, &mut emit),
+        };
+    }
+    let Ok(()) = decoder.finish(&mut emit);
+    seen
+}
+
+fn stream(prefix: Prefix, messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        encode_prefix(prefix, message.len(), &mut bytes).unwrap();
+        bytes.extend_from_slice(message);
+    }
+    bytes
+}
+
+/// SYN, ACK, data both short and long, a ping, an unknown type, a close.
+fn conversation() -> Vec<Vec<u8>> {
+    let mut syn = vec![0xa1, 0x11, 0x11, 0x11];
+    syn.extend((0..384_u32).map(|i| u8::try_from(i * 7 % 251).unwrap()));
+    syn.extend_from_slice(&[0, 0, 0]);
+    let mut long = vec![0xa0, 0xff, 0xff, 0xff];
+    long.extend(b"GET / HTTP/1.0\r\n".repeat(20));
+    vec![
+        syn,
+        vec![0x51, 0x11, 0x11, 0x11, 0xff, 0xff, 0xff],
+        long,
+        vec![0xff],
+        vec![0x50, 0x11, 0x11, 0x11, b'o', b'k'],
+        vec![0x53, 0x11, 0x11, 0x11, 1, 2],
+        vec![0x50, 0x11, 0x11, 0x11],
+        vec![0x52, 0x11, 0x11, 0x11],
+    ]
+}
+
+fn messages(messages: &[Vec<u8>]) -> Vec<Seen> {
+    messages.iter().cloned().map(Message).collect()
+}
+
+const BOTH: [Prefix; 2] = [Prefix::U32, Prefix::U16];
+
+#[test]
+fn prefixes_stand_big_endian_before_their_message() {
+    let mut out = Vec::new();
+    encode_prefix(Prefix::U32, 0x0102, &mut out).unwrap();
+    encode_prefix(Prefix::U16, 0x0102, &mut out).unwrap();
+    encode_prefix(Prefix::U16, 65_535, &mut out).unwrap();
+    assert_eq!(out, [0, 0, 1, 2, 1, 2, 0xff, 0xff]);
+}
+
+#[test]
+fn messages_that_no_receiver_accepts_are_not_encoded() {
+    for (prefix, bytes) in [
+        (Prefix::U32, 0),
+        (Prefix::U16, 0),
+        (Prefix::U32, MAX_MESSAGE_BYTES + 1),
+        (Prefix::U16, 65_536),
+        (Prefix::U32, usize::MAX),
+    ] {
+        let mut out = Vec::new();
+        let error = encode_prefix(prefix, bytes, &mut out).unwrap_err();
+        assert_eq!((error.message_bytes, out.len()), (bytes, 0));
+    }
+}
+
+#[test]
+fn every_split_in_two_gives_the_same_messages() {
+    for prefix in BOTH {
+        let bytes = stream(prefix, &conversation());
+        for at in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(at);
+            let seen = run(prefix, &[Step::Bytes(head), Step::Bytes(tail)]);
+            assert_eq!(seen, messages(&conversation()), "{prefix:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn every_cut_gives_the_messages_before_it_and_tells_of_the_incomplete_one() {
+    for prefix in BOTH {
+        let all = conversation();
+        let bytes = stream(prefix, &all);
+        let mut ends = vec![0];
+        for message in &all {
+            ends.push(ends.last().unwrap() + prefix.bytes() + message.len());
+        }
+        for cut in 0..=bytes.len() {
+            let whole = ends.iter().filter(|end| **end <= cut).count() - 1;
+            let mut expected = messages(&all[..whole]);
+            let present = cut - ends[whole];
+            if present > 0 {
+                expected.push(Trouble(Problem::Incomplete {
+                    offset: ends[whole] as u64,
+                    frame_bytes: (present >= prefix.bytes())
+                        .then(|| (prefix.bytes() + all[whole].len()) as u64),
+                    present_bytes: present as u64,
+                }));
+            }
+            let seen = run(prefix, &[Step::Bytes(&bytes[..cut])]);
+            assert_eq!(seen, expected, "{prefix:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn lengths_that_no_message_has_are_told_once_and_the_place_is_found_again() {
+    for length in [0_u32, 0x0001_0001, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] {
+        let before = stream(Prefix::U32, &conversation()[..2]);
+        let mut bytes = before.clone();
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(b"not a message at all");
+        bytes.extend(stream(Prefix::U32, &conversation()[..3]));
+        let mut expected = messages(&conversation()[..2]);
+        expected.push(Trouble(Problem::BadPrefix {
+            offset: before.len() as u64,
+            value: u64::from(length),
+        }));
+        expected.push(Trouble(Problem::Skipped {
+            offset: before.len() as u64,
+            bytes: 24,
+        }));
+        expected.extend(messages(&conversation()[..3]));
+        assert_eq!(
+            run(Prefix::U32, &[Step::Bytes(&bytes)]),
+            expected,
+            "{length:#x}"
+        );
+    }
+}
+
+#[test]
+fn a_length_of_zero_behind_two_bytes_is_told_and_the_place_is_found_again() {
+    let mut bytes = vec![0, 0, 9, 9, 9];
+    bytes.extend(stream(Prefix::U16, &conversation()[..5]));
+    let mut expected = vec![
+        Trouble(Problem::BadPrefix {
+            offset: 0,
+            value: 0,
+        }),
+        // The first message of the proof is not believed.
+        Trouble(Problem::Skipped {
+            offset: 0,
+            bytes: 5 + 2 + 391,
+        }),
+    ];
+    expected.extend(messages(&conversation()[1..5]));
+    assert_eq!(run(Prefix::U16, &[Step::Bytes(&bytes)]), expected);
+}
+
+#[test]
+fn the_longest_message_passes_and_one_byte_more_is_a_bad_prefix() {
+    for (prefix, most) in [(Prefix::U32, MAX_MESSAGE_BYTES), (Prefix::U16, 65_535)] {
+        let message = vec![0xa0; most];
+        let bytes = stream(prefix, &[message.clone(), vec![0xff]]);
+        let chunks: Vec<_> = bytes.chunks(1460).map(Step::Bytes).collect();
+        let expected = vec![Message(message), Message(vec![0xff])];
+        assert_eq!(run(prefix, &chunks), expected);
+    }
+    let seen = run(Prefix::U32, &[Step::Bytes(&[0, 1, 0, 1, 0xa0])]);
+    assert_eq!(
+        seen[0],
+        Trouble(Problem::BadPrefix {
+            offset: 0,
+            value: 65_537
+        })
+    );
+}
+
+#[test]
+fn a_known_gap_inside_a_message_costs_that_message_only() {
+    for prefix in BOTH {
+        let all = conversation();
+        let bytes = stream(prefix, &all);
+        let begin = prefix.bytes() + 391 + prefix.bytes() + 7;
+        let long = prefix.bytes() + all[2].len();
+        for from in prefix.bytes()..long {
+            let missing = long - from;
+            for missing in [1, missing.div_ceil(2), missing] {
+                let seen = run(
+                    prefix,
+                    &[
+                        Step::Bytes(&bytes[..begin + from]),
+                        Step::Gap(Some(missing as u64)),
+                        Step::Bytes(&bytes[begin + from + missing..]),
+                    ],
+                );
+                let mut expected = messages(&all);
+                expected[2] = Trouble(Problem::Incomplete {
+                    offset: begin as u64,
+                    frame_bytes: Some(long as u64),
+                    present_bytes: from as u64,
+                });
+                assert_eq!(seen, expected, "{prefix:?}: {missing} missing from {from}");
+            }
+        }
+    }
+}
+
+#[test]
+fn several_gaps_inside_one_message_are_told_once() {
+    let all = conversation();
+    let bytes = stream(Prefix::U32, &all);
+    let seen = run(
+        Prefix::U32,
+        &[
+            Step::Bytes(&bytes[..100]),
+            Step::Gap(Some(50)),
+            Step::Bytes(&bytes[150..200]),
+            Step::Gap(Some(195)),
+            Step::Bytes(&bytes[395..]),
+        ],
+    );
+    let mut expected = messages(&all);
+    expected[0] = Trouble(Problem::Incomplete {
+        offset: 0,
+        frame_bytes: Some(395),
+        present_bytes: 100,
+    });
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_stream_that_begins_anywhere_gives_its_later_messages() {
+    for prefix in BOTH {
+        let mut all = conversation();
+        // An unknown type ends every run of plausible messages.
+        all.remove(5);
+        let bytes = stream(prefix, &all);
+        let mut ends = vec![0];
+        for message in &all {
+            ends.push(ends.last().unwrap() + prefix.bytes() + message.len());
+        }
+        for start in 1..ends[3] {
+            let seen = run(prefix, &[Step::Gap(None), Step::Bytes(&bytes[start..])]);
+            let next = ends.iter().position(|end| *end >= start).unwrap();
+            let first = match (prefix, ends[next] == start) {
+                (Prefix::U32, _) | (Prefix::U16, true) => next,
+                // The first message of a proof is not believed.
+                (Prefix::U16, false) => next + 1,
+            };
+            let mut expected = messages(&all[first..]);
+            if ends[first] > start {
+                expected.insert(
+                    0,
+                    Trouble(Problem::Skipped {
+                        offset: 0,
+                        bytes: (ends[first] - start) as u64,
+                    }),
+                );
+            }
+            assert_eq!(seen, expected, "{prefix:?} from {start}");
+        }
+    }
+}
+
+#[test]
+fn a_single_message_to_the_end_is_enough_behind_four_bytes_and_two_bytes_need_more() {
+    let close = vec![vec![0x52, 9, 9, 9]];
+    let mut bytes = b"tail of something".to_vec();
+    bytes.extend(stream(Prefix::U32, &close));
+    let seen = run(Prefix::U32, &[Step::Gap(None), Step::Bytes(&bytes)]);
+    assert_eq!(seen[1..], messages(&close));
+
+    let mut bytes = b"tail of something".to_vec();
+    bytes.extend(stream(Prefix::U16, &close));
+    let seen = run(Prefix::U16, &[Step::Gap(None), Step::Bytes(&bytes)]);
+    let all_skipped = Problem::Skipped {
+        offset: 0,
+        bytes: 23,
+    };
+    assert_eq!(seen, [Trouble(all_skipped)]);
+}
+
+#[test]
+fn bytes_skipped_around_several_gaps_are_told_once_with_their_sum() {
+    let mut bytes = stream(Prefix::U32, &conversation()[..1]);
+    bytes.extend_from_slice(&[0, 0]);
+    let seen = run(
+        Prefix::U32,
+        &[
+            Step::Bytes(&bytes),
+            Step::Gap(Some(10)),
+            Step::Bytes(b"abc"),
+            Step::Gap(None),
+            Step::Bytes(b"defg"),
+        ],
+    );
+    let mut expected = messages(&conversation()[..1]);
+    expected.push(Trouble(Problem::Incomplete {
+        offset: 395,
+        frame_bytes: None,
+        present_bytes: 2,
+    }));
+    expected.push(Trouble(Problem::Skipped {
+        offset: 407,
+        bytes: 7,
+    }));
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn an_error_of_the_sink_comes_back() {
+    let bytes = stream(Prefix::U32, &conversation());
+    let mut decoder = Decoder::new(Prefix::U32, looks_like_message);
+    let mut room = 2;
+    let result = decoder.push(&bytes, &mut |_| {
+        if room == 0 {
+            return Err("full");
+        }
+        room -= 1;
+        Ok(())
+    });
+    assert_eq!((result, room), (Err("full"), 0));
+}
+
+#[test]
+fn hostile_bytes_that_look_like_many_beginnings_are_held_within_bounds() {
+    // Everywhere a 2-byte length of 20,560 before a plausible type.
+    let hostile = vec![0x50; 400_000];
+    let mut decoder = Decoder::new(Prefix::U16, looks_like_message);
+    let mut messages = 0_usize;
+    let mut emit = |item: Item<'_>| -> Result<(), Infallible> {
+        messages += usize::from(matches!(item, Item::Message(_)));
+        Ok(())
+    };
+    let Ok(()) = decoder.gap(None, &mut emit);
+    for chunk in hostile.chunks(1460) {
+        let Ok(()) = decoder.push(chunk, &mut emit);
+        assert!(decoder.framer.held_bytes() <= 4 * (2 + 65_535));
+    }
+    assert_eq!(messages, 400_000 / 20_562);
+}
+
+fn any_message() -> impl Strategy<Value = Vec<u8>> {
+    let body = prop::collection::vec(any::<u8>(), 0..300);
+    let data = (
+        prop::sample::select(vec![0xa0_u8, 0x50]),
+        any::<[u8; 3]>(),
+        body,
+    )
+        .prop_map(|(first, id, body)| {
+            let mut message = vec![first];
+            message.extend_from_slice(&id);
+            message.extend(body);
+            message
+        });
+    let close = any::<[u8; 3]>().prop_map(|[a, b, c]| vec![0xa2, a, b, c]);
+    prop_oneof![4 => data, 1 => close, 1 => Just(vec![0xff])]
+}
+
+fn steps_of<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut at: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    at.extend([0, bytes.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+}
+
+proptest! {
+    #[test]
+    fn chunks_never_matter(
+        prefix in prop::sample::select(BOTH.to_vec()),
+        sent in prop::collection::vec(any_message(), 1..12),
+        noise in prop::collection::vec(any::<u8>(), 0..200),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        mid_stream in any::<bool>(),
+    ) {
+        let mut bytes = noise;
+        bytes.extend(stream(prefix, &sent));
+        let start = mid_stream.then_some(Step::Gap(None));
+        let whole: Vec<_> = start.into_iter().chain([Step::Bytes(&bytes)]).collect();
+        let single: Vec<_> = start.into_iter().chain(bytes.chunks(1).map(Step::Bytes)).collect();
+        let chunks: Vec<_> = start
+            .into_iter()
+            .chain(steps_of(&bytes, &cuts).into_iter().map(Step::Bytes))
+            .collect();
+        let expected = run(prefix, &whole);
+        prop_assert_eq!(&run(prefix, &single), &expected);
+        prop_assert_eq!(&run(prefix, &chunks), &expected);
+    }
+
+    #[test]
+    fn behind_a_gap_only_messages_that_were_sent_come_out_in_order_and_every_byte_is_told(
+        prefix in prop::sample::select(BOTH.to_vec()),
+        sent in prop::collection::vec(any_message(), 1..20),
+        from in any::<prop::sample::Index>(),
+        missing in 1_usize..600,
+        known in any::<bool>(),
+    ) {
+        let bytes = stream(prefix, &sent);
+        let from = from.index(bytes.len());
+        let to = (from + missing).min(bytes.len());
+        let gap = known.then_some((to - from) as u64);
+        let seen = run(prefix, &[
+            Step::Bytes(&bytes[..from]),
+            Step::Gap(gap),
+            Step::Bytes(&bytes[to..]),
+        ]);
+        let mut left = sent.iter();
+        for item in &seen {
+            if let Message(message) = item {
+                prop_assert!(left.any(|sent| sent == message), "{message:?} was not sent here");
+            }
+        }
+        let out = seen.iter().filter(|item| matches!(item, Message(_))).count();
+        let told: u64 = seen.iter().map(|item| match item {
+            Trouble(Problem::Skipped { bytes, .. }) => *bytes,
+            _ => 0,
+        }).sum();
+        let (begun, finished) = whole_messages_around(prefix, &sent, from, to);
+        // The proof may cost what lies before it, but nothing before the gap.
+        prop_assert!(out >= begun);
+        prop_assert!(out <= begun + finished);
+        prop_assert!(told <= (bytes.len() - to) as u64);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        prefix in prop::sample::select(BOTH.to_vec()),
+        steps in prop::collection::vec(
+            prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..200).prop_map(Ok),
+                prop::option::of(0_u64..100_000).prop_map(Err),
+            ],
+            0..20,
+        ),
+    ) {
+        let steps: Vec<_> = steps
+            .iter()
+            .map(|step| match step {
+                Ok(bytes) => Step::Bytes(bytes),
+                Err(missing) => Step::Gap(*missing),
+            })
+            .collect();
+        run(prefix, &steps);
+    }
+}
+
+/// Messages that end before `from`, and those that begin at or behind `to`.
+fn whole_messages_around(
+    prefix: Prefix,
+    sent: &[Vec<u8>],
+    from: usize,
+    to: usize,
+) -> (usize, usize) {
+    let (mut before, mut behind, mut at) = (0, 0, 0);
+    for message in sent {
+        let end = at + prefix.bytes() + message.len();
+        before += usize::from(end <= from);
+        behind += usize::from(at >= to);
+        at = end;
+    }
+    (before, behind)
+}
