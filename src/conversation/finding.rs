@@ -105,6 +105,10 @@ finding_codes! {
     TcpNoStart = "tcp.no_start", Note, "TCP connection began before the capture";
     /// A length prefix that cannot be one.
     TcpBadPrefix = "tcp.bad_prefix", Error, "length prefix that no message has";
+    /// A message of which bytes are missing: in a gap, or behind the end of its connection.
+    TcpIncomplete = "tcp.incomplete", Note, "message is not whole in the capture";
+    /// Bytes that belong to no message for certain.
+    TcpSkipped = "tcp.skipped", Note, "bytes skipped in search of the next message";
     /// A datagram of which fragments are not in the capture.
     UdpFragmentMissing = "udp.fragment_missing", Warn, "IP fragments missing from the capture";
     /// An I2CP frame that cannot be one.

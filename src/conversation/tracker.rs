@@ -241,6 +241,16 @@ impl Tracker {
         )
     }
 
+    /// A channel that is open.
+    pub fn channel(&self, channel: ChannelId) -> &Channel {
+        &self.channels[channel.0 as usize]
+    }
+
+    /// Takes note that a channel began before the capture.
+    pub fn note_missed_start(&mut self, channel: ChannelId) {
+        self.channels[channel.0 as usize].start = ChannelStart::Missed;
+    }
+
     /// Takes note that bytes of a channel are missing from the capture.
     pub fn note_gap(&mut self, channel: ChannelId) {
         self.channels[channel.0 as usize].has_gaps = true;

@@ -1,0 +1,449 @@
+//! From what a flow delivers to messages: its carrier is found, the carrier's
+//! decoder fed, and what that finds is handed on.
+
+use super::streams::{Left, Streams};
+use super::{Decided, DecodeAs, Depth, FlowReport, Sink};
+use crate::carrier::detect::{Detector, Piece, UdpDetector, Verdict};
+use crate::carrier::length_prefixed::Prefix;
+use crate::carrier::{Carrier, Extent, Way};
+use crate::conversation::{
+    Channel, ChannelId, ChannelStart, Meaning, MessageEvent, Observation, Outcome, SessionId,
+    Tracker,
+};
+use crate::net::{Arrival, Delivery, Flow, Side, Transport};
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, RawMessage, looks_like_message};
+
+/// Traffic that was seen and is not ministreaming.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForeignCounts {
+    /// Flows that carry something else.
+    pub flows: u64,
+    /// What these delivered since that was known: datagrams and pieces of streams.
+    pub payloads: u64,
+    /// The bytes in these.
+    pub bytes: u64,
+    /// Messages in I2CP that are of another protocol.
+    pub i2cp_messages: u64,
+}
+
+/// What is known of a flow.
+#[derive(Debug, Default)]
+pub(super) enum FlowState {
+    /// Nothing yet.
+    #[default]
+    New,
+    /// Its payloads are looked at.
+    DecidingDatagrams(Box<UdpDetector<Arrival>>),
+    /// Its streams are looked at.
+    DecidingStreams {
+        detector: Box<Detector<Arrival>>,
+        /// Which directions have ended, by [`Side::index`].
+        ended: [bool; 2],
+    },
+    /// A message per datagram.
+    Datagrams(ChannelId),
+    /// One of the carriers over TCP.
+    Streams(Box<Streams>),
+    /// Something else, or nothing any more.
+    Foreign,
+}
+
+/// What passes from the flows to the tracker and the sink.
+#[derive(Debug)]
+pub(super) struct Messages {
+    depth: Depth,
+    rules: Vec<DecodeAs>,
+    pub(super) tracker: Tracker,
+    pub(super) foreign: ForeignCounts,
+    /// Time of the first packet.
+    pub(super) start: Option<Timestamp>,
+    untracked_count: u64,
+    session_count: u32,
+    /// Whether flows end only because the capture does.
+    ending: bool,
+}
+
+impl Messages {
+    pub(super) fn new(depth: Depth, rules: Vec<DecodeAs>, tracker: Tracker) -> Self {
+        Self {
+            depth,
+            rules,
+            tracker,
+            foreign: ForeignCounts::default(),
+            start: None,
+            untracked_count: 0,
+            session_count: 0,
+            ending: false,
+        }
+    }
+
+    /// From now on flows end because the capture does: nobody closed them.
+    pub(super) const fn begin_end(&mut self) {
+        self.ending = true;
+    }
+
+    pub(super) const fn message_count(&self) -> u64 {
+        match self.depth {
+            Depth::Messages => self.untracked_count,
+            Depth::Conversations => self.tracker.message_count(),
+        }
+    }
+
+    pub(super) fn next_session(&mut self) -> SessionId {
+        let id = SessionId(self.session_count);
+        self.session_count += 1;
+        id
+    }
+
+    /// Takes what the network layer delivers.
+    pub(super) fn deliver<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        arrival: Arrival,
+        delivery: Delivery<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if let FlowState::New = flow.state {
+            self.meet(flow, sink)?;
+        }
+        match (&mut flow.state, delivery) {
+            (FlowState::Datagrams(channel), Delivery::Datagram { from, payload, .. }) => {
+                self.message(arrival, *channel, from, payload, None, sink)
+            }
+            (FlowState::DecidingDatagrams(detector), delivery) => {
+                let verdict = match delivery {
+                    Delivery::Datagram {
+                        from,
+                        payload,
+                        missing_bytes,
+                    } => {
+                        let missing = usize::try_from(missing_bytes).unwrap_or(usize::MAX);
+                        let length = payload.len().saturating_add(missing);
+                        detector.push(way_of(from), payload, length, arrival)
+                    }
+                    delivery if ends_datagrams(delivery) => detector.finish(),
+                    _ => return Ok(()),
+                };
+                self.settle_datagrams(flow, verdict, sink)?;
+                self.end_settled(flow, arrival, delivery, sink)
+            }
+            (FlowState::DecidingStreams { detector, ended }, delivery) => {
+                let Some(piece) = piece_of(delivery) else {
+                    return Ok(());
+                };
+                if let Delivery::End { from, .. } = delivery {
+                    ended[from.index()] = true;
+                }
+                let verdict = match detector.push(piece, arrival) {
+                    Verdict::NeedMore if *ended == [true; 2] => detector.finish(),
+                    verdict => verdict,
+                };
+                self.settle_streams(flow, verdict, sink)
+            }
+            (FlowState::Streams(_), delivery) => match piece_of(delivery) {
+                Some(piece) => self.stream(flow, arrival, piece, sink),
+                None => Ok(()),
+            },
+            (FlowState::Foreign, delivery) => {
+                if let Delivery::Datagram { payload: bytes, .. } | Delivery::Bytes { bytes, .. } =
+                    delivery
+                {
+                    self.foreign.payloads += 1;
+                    self.foreign.bytes += bytes.len() as u64;
+                }
+                Ok(())
+            }
+            (FlowState::New | FlowState::Datagrams(_), delivery) => {
+                self.end_settled(flow, arrival, delivery, sink)
+            }
+        }
+    }
+
+    /// The first of a flow: whether a rule tells its carrier.
+    fn meet<S: Sink>(&mut self, flow: &mut Flow<FlowState>, sink: &mut S) -> Result<(), S::Error> {
+        let [one, other] = flow.addresses.map(|address| address.port());
+        let rule = self.rules.iter().find(|rule| {
+            rule.transport == flow.transport && (rule.port == one || rule.port == other)
+        });
+        let verdict = match (flow.transport, rule) {
+            (Transport::Udp, None) => {
+                let detector = UdpDetector::new(looks_like_message);
+                flow.state = FlowState::DecidingDatagrams(Box::new(detector));
+                return Ok(());
+            }
+            (Transport::Tcp, None) => {
+                let detector = Detector::new(looks_like_message);
+                flow.state = FlowState::DecidingStreams {
+                    detector: Box::new(detector),
+                    ended: [false; 2],
+                };
+                return Ok(());
+            }
+            (_, Some(rule)) => match rule.carrier {
+                Carrier::Udp => return self.begin_datagrams(flow, Decided::ByRule, sink),
+                Carrier::TcpU32 => Verdict::LengthPrefixed(Prefix::U32),
+                Carrier::TcpU16 => Verdict::LengthPrefixed(Prefix::U16),
+                Carrier::Segment => Verdict::Segments,
+                // The port that the rule names is the router's.
+                Carrier::I2cp if one == rule.port && other != rule.port => Verdict::I2cp {
+                    application: Way::Backward,
+                },
+                Carrier::I2cp => Verdict::I2cp {
+                    application: Way::Forward,
+                },
+            },
+        };
+        self.begin_streams(flow, verdict, Decided::ByRule, sink)
+    }
+
+    /// Decodes the datagrams that were held back, when it is known what they are.
+    fn settle_datagrams<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        verdict: Verdict,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if verdict == Verdict::NeedMore {
+            return Ok(());
+        }
+        let FlowState::DecidingDatagrams(detector) = std::mem::take(&mut flow.state) else {
+            return Ok(());
+        };
+        if verdict == Verdict::Foreign {
+            self.set_foreign(flow);
+            return Ok(());
+        }
+        self.begin_datagrams(flow, Decided::ByContent, sink)?;
+        let FlowState::Datagrams(channel) = flow.state else {
+            return Ok(());
+        };
+        detector.replay(|from, message, arrival| {
+            self.message(arrival, channel, side_of(from), message, None, sink)
+        })
+    }
+
+    /// Decodes the stream bytes that were held back, when it is known what they are.
+    fn settle_streams<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        verdict: Verdict,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if verdict == Verdict::NeedMore {
+            return Ok(());
+        }
+        let FlowState::DecidingStreams { detector, .. } = std::mem::take(&mut flow.state) else {
+            return Ok(());
+        };
+        self.begin_streams(flow, verdict, Decided::ByContent, sink)?;
+        detector.replay(|piece, arrival| self.stream(flow, arrival, piece, sink))
+    }
+
+    fn begin_streams<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        verdict: Verdict,
+        decided: Decided,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let Some(streams) = Streams::new(verdict, flow.addresses, &mut self.tracker) else {
+            self.set_foreign(flow);
+            return Ok(());
+        };
+        let report = FlowReport {
+            id: flow.id,
+            addresses: streams.addresses(),
+            carrier: streams.carrier(),
+            decided,
+        };
+        flow.state = FlowState::Streams(Box::new(streams));
+        sink.flow(&report)
+    }
+
+    fn begin_datagrams<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        decided: Decided,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let channel = Channel::new(Carrier::Udp, flow.addresses, ChannelStart::Unknown, None);
+        flow.state = FlowState::Datagrams(self.tracker.open_channel(channel));
+        sink.flow(&FlowReport {
+            id: flow.id,
+            addresses: flow.addresses,
+            carrier: Carrier::Udp,
+            decided,
+        })
+    }
+
+    fn set_foreign(&mut self, flow: &mut Flow<FlowState>) {
+        self.foreign.flows += 1;
+        flow.state = FlowState::Foreign;
+    }
+
+    /// Takes what comes on a TCP connection whose carrier is known.
+    fn stream<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        arrival: Arrival,
+        piece: Piece<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let FlowState::Streams(streams) = &mut flow.state else {
+            return Ok(());
+        };
+        let left = streams.take(arrival, piece, self, sink)?;
+        if left == Left::Nothing && !self.ending {
+            streams.close_channels(&mut self.tracker, arrival.time);
+            flow.state = FlowState::Foreign;
+            self.tell_outcomes(sink)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the channel of a UDP flow that is forgotten.
+    fn end_settled<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        arrival: Arrival,
+        delivery: Delivery<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if let FlowState::Datagrams(channel) = flow.state
+            && ends_datagrams(delivery)
+            && !self.ending
+        {
+            self.tracker.close_channel(channel, arrival.time);
+            flow.state = FlowState::Foreign;
+            self.tell_outcomes(sink)?;
+        }
+        Ok(())
+    }
+
+    /// Hands a message on.
+    pub(super) fn message<S: Sink>(
+        &mut self,
+        arrival: Arrival,
+        channel: ChannelId,
+        from: Side,
+        message: &[u8],
+        addressee: Option<DestinationHash>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let elapsed_us = self
+            .start
+            .map_or(0, |start| arrival.time.micros_since(start));
+        let seen = Observation {
+            packet: arrival.packet,
+            time: arrival.time,
+            elapsed_us,
+            channel,
+            from,
+            message: RawMessage::parse(message),
+            addressee,
+        };
+        match self.depth {
+            Depth::Messages => {
+                self.untracked_count += 1;
+                let channel = self.tracker.channel(channel);
+                sink.message(&untracked(&seen, self.untracked_count, channel))
+            }
+            Depth::Conversations => {
+                let event = self.tracker.observe(&seen);
+                sink.message(&event)?;
+                for finding in event.findings {
+                    sink.finding(finding)?;
+                }
+                self.tell_outcomes(sink)
+            }
+        }
+    }
+
+    /// Tells what happened apart from messages.
+    pub(super) fn tell_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        while let Some(outcome) = self.tracker.next_outcome() {
+            match outcome {
+                Outcome::Finding(finding) => sink.finding(&finding)?,
+                Outcome::Ended(conversation) => sink.conversation(&conversation)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a UDP flow delivers nothing more: the second of its ends.
+const fn ends_datagrams(delivery: Delivery<'_>) -> bool {
+    matches!(
+        delivery,
+        Delivery::End {
+            from: Side::Responder,
+            ..
+        }
+    )
+}
+
+fn untracked<'a>(seen: &Observation<'a>, number: u64, channel: &'a Channel) -> MessageEvent<'a> {
+    MessageEvent {
+        number,
+        packet: seen.packet,
+        time: seen.time,
+        elapsed_us: seen.elapsed_us,
+        carrier: channel.carrier,
+        source: channel.addresses[seen.from.index()],
+        target: channel.addresses[seen.from.opposite().index()],
+        direction: seen
+            .message
+            .frame()
+            .and_then(|frame| frame.frame_type.direction()),
+        message: seen.message,
+        conversation: None,
+        meaning: Meaning::Untracked,
+        session: channel.session.as_ref(),
+        router_ns: None,
+        destination_hash: None,
+        findings: &[],
+    }
+}
+
+/// What a TCP flow delivers, in the carriers' words.
+const fn piece_of(delivery: Delivery<'_>) -> Option<Piece<'_>> {
+    Some(match delivery {
+        Delivery::Datagram { .. } => return None,
+        Delivery::Bytes {
+            from,
+            bytes,
+            whole_segment,
+        } => Piece::Bytes {
+            from: way_of(from),
+            bytes,
+            extent: match whole_segment {
+                true => Extent::WholeSegment,
+                false => Extent::PartOfSegment,
+            },
+        },
+        Delivery::Gap {
+            from,
+            missing_bytes,
+        } => Piece::Gap {
+            from: way_of(from),
+            missing: missing_bytes,
+        },
+        Delivery::End { from, .. } => Piece::End { from: way_of(from) },
+    })
+}
+
+/// The carriers' word for what the network layer calls a side.
+const fn way_of(side: Side) -> Way {
+    match side {
+        Side::Initiator => Way::Forward,
+        Side::Responder => Way::Backward,
+    }
+}
+
+pub(super) const fn side_of(way: Way) -> Side {
+    match way {
+        Way::Forward => Side::Initiator,
+        Way::Backward => Side::Responder,
+    }
+}

@@ -1,0 +1,103 @@
+//! Where a dissection puts what it sees.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use crate::carrier::Carrier;
+use crate::conversation::{Conversation, Finding, MessageEvent};
+use crate::net::FlowId;
+
+/// Takes what a [`Dissector`](super::Dissector) sees, in the order of the capture.
+///
+/// Every method may refuse with an error, which ends the dissection: a closed
+/// output, a disk that is full.
+pub trait Sink {
+    /// What can go wrong on the way out.
+    type Error;
+
+    /// A flow turned out to carry ministreaming.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn flow(&mut self, flow: &FlowReport) -> Result<(), Self::Error>;
+
+    /// The next message. Its findings follow through [`Sink::finding`] at once.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Self::Error>;
+
+    /// Something odd.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn finding(&mut self, finding: &Finding) -> Result<(), Self::Error>;
+
+    /// A conversation that is over: closed and out of reach of late messages,
+    /// or the capture is at its end. In the order in which they end.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Self::Error>;
+}
+
+/// A flow that carries ministreaming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowReport {
+    /// Its name.
+    pub id: FlowId,
+    /// Addresses of the initiator and the responder; on I2CP of the
+    /// application and the router.
+    pub addresses: [SocketAddr; 2],
+    /// Its carrier.
+    pub carrier: Carrier,
+    /// How that was decided.
+    pub decided: Decided,
+}
+
+/// How the carrier of a flow was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// By what its first payloads hold.
+    ByContent,
+    /// By the user (`-d`).
+    ByRule,
+}
+
+/// A sink that keeps conversations and findings, and counts messages: enough
+/// for captures that fit in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Every conversation, in the order in which they ended.
+    pub conversations: Vec<Conversation>,
+    /// Every finding.
+    pub findings: Vec<Finding>,
+    /// Every flow that carries ministreaming.
+    pub flows: Vec<FlowReport>,
+    /// Messages.
+    pub message_count: u64,
+}
+
+impl Sink for Collected {
+    type Error = Infallible;
+
+    fn flow(&mut self, flow: &FlowReport) -> Result<(), Infallible> {
+        self.flows.push(flow.clone());
+        Ok(())
+    }
+
+    fn message(&mut self, _event: &MessageEvent<'_>) -> Result<(), Infallible> {
+        self.message_count += 1;
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> Result<(), Infallible> {
+        self.findings.push(finding.clone());
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Infallible> {
+        self.conversations.push(conversation.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,527 @@
+//! The carriers over TCP: what their decoders find, as messages and findings.
+
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+
+use super::Sink;
+use super::flows::{Messages, side_of};
+use crate::carrier::detect::{Piece, Verdict};
+use crate::carrier::i2cp::{self, Sender};
+use crate::carrier::{Carrier, Item, Problem, Way, length_prefixed, segment};
+use crate::conversation::{
+    Channel, ChannelId, ChannelStart, Finding, FindingCode, FindingDetail, Session, Tracker,
+};
+use crate::net::{Arrival, Side};
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, looks_like_message};
+
+/// A TCP connection with ministreaming in it.
+#[derive(Debug)]
+pub(super) struct Streams {
+    carrier: Carrier,
+    decoder: Decoder,
+    /// Addresses of the channel's initiator (on I2CP the application) and responder.
+    addresses: [SocketAddr; 2],
+    ended: [bool; 2],
+    /// Whether a direction's beginning is not in the capture.
+    missed_start: bool,
+}
+
+/// What is left of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// At least one direction goes on.
+    Something,
+    /// Both have ended.
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Prefixed(ChannelId, Box<[length_prefixed::Decoder; 2]>),
+    Segment(ChannelId, [segment::Decoder; 2]),
+    I2cp(Box<I2cp>),
+}
+
+#[derive(Debug)]
+struct I2cp {
+    decoder: i2cp::Decoder,
+    application: Way,
+    sessions: Sessions,
+}
+
+/// The sessions of one I2CP connection.
+#[derive(Debug, Default)]
+struct Sessions {
+    open: HashMap<u16, OpenSession>,
+    /// What the application asked for and the router has not answered yet.
+    requested: Option<(DestinationHash, Option<String>)>,
+    has_gaps: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenSession {
+    channel: ChannelId,
+    /// Whether a message of ministreaming passed in it.
+    is_ours: bool,
+}
+
+/// Sessions of one connection that are kept; routers allow one or a few.
+const MAX_SESSIONS: usize = 1_024;
+
+impl Streams {
+    /// What to decode a connection with; `None` when it carries something else.
+    pub(super) fn new(
+        verdict: Verdict,
+        addresses: [SocketAddr; 2],
+        tracker: &mut Tracker,
+    ) -> Option<Self> {
+        let mut open = |carrier| {
+            tracker.open_channel(Channel::new(
+                carrier,
+                addresses,
+                ChannelStart::Captured,
+                None,
+            ))
+        };
+        let (decoder, addresses) = match verdict {
+            Verdict::LengthPrefixed(prefix) => {
+                let decoder = || length_prefixed::Decoder::new(prefix, looks_like_message);
+                let decoders = Box::new([decoder(), decoder()]);
+                (
+                    Decoder::Prefixed(open(prefix.carrier()), decoders),
+                    addresses,
+                )
+            }
+            Verdict::Segments => {
+                let decoders = [segment::Decoder::new(), segment::Decoder::new()];
+                (
+                    Decoder::Segment(open(Carrier::Segment), decoders),
+                    addresses,
+                )
+            }
+            Verdict::I2cp { application } => {
+                let [one, other] = addresses;
+                let connection = I2cp {
+                    decoder: i2cp::Decoder::new(),
+                    application,
+                    sessions: Sessions::default(),
+                };
+                let addresses = match application {
+                    Way::Forward => [one, other],
+                    Way::Backward => [other, one],
+                };
+                (Decoder::I2cp(Box::new(connection)), addresses)
+            }
+            Verdict::NeedMore | Verdict::Datagrams | Verdict::Foreign => return None,
+        };
+        Some(Self {
+            carrier: verdict.carrier()?,
+            decoder,
+            addresses,
+            ended: [false; 2],
+            missed_start: false,
+        })
+    }
+
+    pub(super) const fn addresses(&self) -> [SocketAddr; 2] {
+        self.addresses
+    }
+
+    pub(super) const fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Takes the next piece of either direction.
+    pub(super) fn take<S: Sink>(
+        &mut self,
+        arrival: Arrival,
+        piece: Piece<'_>,
+        messages: &mut Messages,
+        sink: &mut S,
+    ) -> Result<Left, S::Error> {
+        match piece {
+            Piece::Gap { missing, .. } => self.note_gap(arrival, missing, messages, sink)?,
+            Piece::End { from } => self.ended[from.index()] = true,
+            Piece::Bytes { .. } => {}
+        }
+        self.decode(arrival, piece, messages, sink)?;
+        Ok(match self.ended {
+            [true, true] => Left::Nothing,
+            _ => Left::Something,
+        })
+    }
+
+    /// The connection is gone, and with it the channels on it.
+    pub(super) fn close_channels(&mut self, tracker: &mut Tracker, time: Timestamp) {
+        for channel in self.channels() {
+            tracker.close_channel(channel, time);
+        }
+    }
+
+    fn channels(&self) -> Vec<ChannelId> {
+        match &self.decoder {
+            Decoder::Prefixed(channel, _) | Decoder::Segment(channel, _) => vec![*channel],
+            Decoder::I2cp(connection) => connection.sessions.channels().collect(),
+        }
+    }
+
+    fn note_gap<S: Sink>(
+        &mut self,
+        arrival: Arrival,
+        missing: Option<u64>,
+        messages: &mut Messages,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let [one, other] = self.addresses;
+        if let Some(bytes) = missing {
+            for channel in self.channels() {
+                messages.tracker.note_gap(channel);
+            }
+            if let Decoder::I2cp(connection) = &mut self.decoder {
+                connection.sessions.has_gaps = true;
+            }
+            let text = format!("{bytes} bytes of {one} - {other} are not in the capture");
+            let detail = vec![("missing_bytes", FindingDetail::Number(bytes))];
+            return sink.finding(&about_connection(
+                FindingCode::TcpGap,
+                arrival,
+                text,
+                detail,
+            ));
+        }
+        if std::mem::replace(&mut self.missed_start, true) {
+            return Ok(());
+        }
+        for channel in self.channels() {
+            messages.tracker.note_missed_start(channel);
+        }
+        let text = format!("{one} - {other} began before the capture");
+        let code = FindingCode::TcpNoStart;
+        sink.finding(&about_connection(code, arrival, text, Vec::new()))
+    }
+
+    fn decode<S: Sink>(
+        &mut self,
+        arrival: Arrival,
+        piece: Piece<'_>,
+        messages: &mut Messages,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let (Piece::Bytes { from, .. } | Piece::Gap { from, .. } | Piece::End { from }) = piece;
+        match &mut self.decoder {
+            Decoder::Prefixed(channel, decoders) => {
+                let (channel, decoder) = (*channel, &mut decoders[from.index()]);
+                let emit =
+                    &mut |item: Item<'_>| hand_on(arrival, channel, from, item, messages, sink);
+                match piece {
+                    Piece::Bytes { bytes, .. } => decoder.push(bytes, emit),
+                    Piece::Gap { missing, .. } => decoder.gap(missing, emit),
+                    Piece::End { .. } => decoder.finish(emit),
+                }
+            }
+            Decoder::Segment(channel, decoders) => {
+                let (channel, decoder) = (*channel, &mut decoders[from.index()]);
+                match piece {
+                    Piece::Bytes { bytes, extent, .. } => {
+                        decoder.push(bytes, extent, &mut |item| {
+                            hand_on(arrival, channel, from, item, messages, sink)
+                        })
+                    }
+                    Piece::Gap { missing, .. } => {
+                        decoder.gap(missing);
+                        Ok(())
+                    }
+                    Piece::End { .. } => Ok(()),
+                }
+            }
+            Decoder::I2cp(connection) => {
+                let I2cp {
+                    decoder,
+                    application,
+                    sessions,
+                } = &mut **connection;
+                let sender = match from == *application {
+                    true => Sender::Application,
+                    false => Sender::Router,
+                };
+                let place = Place {
+                    arrival,
+                    addresses: self.addresses,
+                    missed_start: self.missed_start,
+                };
+                let emit = &mut |item: i2cp::Item<'_>| sessions.take(&place, item, messages, sink);
+                match piece {
+                    Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, emit),
+                    Piece::Gap { missing, .. } => decoder.gap(sender, missing, emit),
+                    Piece::End { .. } => decoder.finish(sender, emit),
+                }
+            }
+        }
+    }
+}
+
+/// Where on a connection something was found.
+struct Place {
+    arrival: Arrival,
+    addresses: [SocketAddr; 2],
+    missed_start: bool,
+}
+
+impl Sessions {
+    fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.open.values().map(|session| session.channel)
+    }
+
+    fn take<S: Sink>(
+        &mut self,
+        place: &Place,
+        item: i2cp::Item<'_>,
+        messages: &mut Messages,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        match item {
+            i2cp::Item::SessionRequested {
+                destination,
+                nickname,
+            } => {
+                self.requested = Some((destination.hash(), nickname));
+                Ok(())
+            }
+            i2cp::Item::SessionStatus { session, status } => {
+                self.follow_status(place, session, status, messages, sink)
+            }
+            i2cp::Item::SessionDestroyed { session } => self.close(place, session, messages, sink),
+            i2cp::Item::Sent {
+                session,
+                destination,
+                protocol,
+                message,
+                ..
+            } => {
+                let addressee = Some(destination.hash());
+                let Some(channel) = self.of_message(place, session, protocol, message, messages)
+                else {
+                    return Ok(());
+                };
+                let from = Side::Initiator;
+                messages.message(place.arrival, channel, from, message, addressee, sink)
+            }
+            i2cp::Item::Delivered {
+                session,
+                protocol,
+                message,
+                ..
+            } => {
+                let Some(channel) = self.of_message(place, session, protocol, message, messages)
+                else {
+                    return Ok(());
+                };
+                messages.message(place.arrival, channel, Side::Responder, message, None, sink)
+            }
+            i2cp::Item::UnreadablePayload {
+                sender,
+                session,
+                reason,
+            } => {
+                let text = format!("payload of session {session:04x}, {}: {reason}", by(sender));
+                let code = FindingCode::I2cpUnreadablePayload;
+                sink.finding(&about_connection(code, place.arrival, text, Vec::new()))
+            }
+            i2cp::Item::BadFrame {
+                sender,
+                offset,
+                reason,
+            } => {
+                let text = format!("frame at offset {offset}, {}: {reason}", by(sender));
+                let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
+                let code = FindingCode::I2cpBadFrame;
+                sink.finding(&about_connection(code, place.arrival, text, detail))
+            }
+            i2cp::Item::Problem { sender, problem } => {
+                let mut finding = from_problem(problem, place.arrival);
+                if finding.code == FindingCode::TcpBadPrefix {
+                    finding.code = FindingCode::I2cpBadFrame;
+                }
+                finding.text = format!("{}, {}", finding.text, by(sender));
+                sink.finding(&finding)
+            }
+            i2cp::Item::Other { .. } => Ok(()),
+        }
+    }
+
+    /// Status codes of I2CP: 0 destroyed, 1 created, 2 updated, 3 invalid, 4 refused.
+    fn follow_status<S: Sink>(
+        &mut self,
+        place: &Place,
+        session: u16,
+        status: u8,
+        messages: &mut Messages,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        match status {
+            1 => {
+                self.close(place, session, messages, sink)?;
+                let (hash, nickname) = self.requested.take().unzip();
+                let start = match hash {
+                    Some(_) => ChannelStart::Captured,
+                    None => ChannelStart::Missed,
+                };
+                self.open(place, session, start, hash, nickname.flatten(), messages);
+                Ok(())
+            }
+            0 => self.close(place, session, messages, sink),
+            3 | 4 => {
+                self.requested = None;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open(
+        &mut self,
+        place: &Place,
+        wire_id: u16,
+        start: ChannelStart,
+        hash: Option<DestinationHash>,
+        nickname: Option<String>,
+        messages: &mut Messages,
+    ) -> ChannelId {
+        let session = Session {
+            id: messages.next_session(),
+            wire_id,
+            nickname,
+            hash,
+        };
+        let channel = messages.tracker.open_channel(Channel::new(
+            Carrier::I2cp,
+            place.addresses,
+            start,
+            Some(session),
+        ));
+        if self.has_gaps {
+            messages.tracker.note_gap(channel);
+        }
+        self.open.insert(
+            wire_id,
+            OpenSession {
+                channel,
+                is_ours: false,
+            },
+        );
+        channel
+    }
+
+    fn close<S: Sink>(
+        &mut self,
+        place: &Place,
+        session: u16,
+        messages: &mut Messages,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if let Some(session) = self.open.remove(&session) {
+            let time = place.arrival.time;
+            messages.tracker.close_channel(session.channel, time);
+        }
+        messages.tell_outcomes(sink)
+    }
+
+    /// The channel of a message; `None` when it is of another protocol, which
+    /// is counted. A session that carried ministreaming once carries nothing
+    /// else; before that, a message must look like ours or name no protocol.
+    fn of_message(
+        &mut self,
+        place: &Place,
+        wire_id: u16,
+        protocol: u8,
+        message: &[u8],
+        messages: &mut Messages,
+    ) -> Option<ChannelId> {
+        let looks_like_ours = looks_like_message(message, message.len());
+        let known = self.open.get(&wire_id).copied();
+        let is_ours = looks_like_ours || known.is_some_and(|session| session.is_ours);
+        if !is_ours && !matches!(protocol, PROTOCOL_NONE | PROTOCOL_UNSET) {
+            messages.foreign.i2cp_messages += 1;
+            return None;
+        }
+        let channel = match known {
+            Some(session) => session.channel,
+            None if self.open.len() < MAX_SESSIONS => {
+                let start = match place.missed_start || self.has_gaps {
+                    true => ChannelStart::Missed,
+                    // A session of which nobody saw the creation.
+                    false => ChannelStart::Unknown,
+                };
+                self.open(place, wire_id, start, None, None, messages)
+            }
+            None => {
+                messages.foreign.i2cp_messages += 1;
+                return None;
+            }
+        };
+        if let Some(session) = self.open.get_mut(&wire_id) {
+            session.is_ours |= looks_like_ours;
+        }
+        Some(channel)
+    }
+}
+
+/// The protocol number of messages without a protocol, as the reference sends them.
+const PROTOCOL_NONE: u8 = 0;
+
+/// The same from senders before February 2009.
+const PROTOCOL_UNSET: u8 = 0xff;
+
+fn hand_on<S: Sink>(
+    arrival: Arrival,
+    channel: ChannelId,
+    from: Way,
+    item: Item<'_>,
+    messages: &mut Messages,
+    sink: &mut S,
+) -> Result<(), S::Error> {
+    match item {
+        Item::Message(message) => {
+            messages.message(arrival, channel, side_of(from), message, None, sink)
+        }
+        Item::Problem(problem) => sink.finding(&from_problem(problem, arrival)),
+    }
+}
+
+fn from_problem(problem: Problem, arrival: Arrival) -> Finding {
+    let (code, offset) = match problem {
+        Problem::BadPrefix { offset, .. } => (FindingCode::TcpBadPrefix, offset),
+        Problem::Incomplete { offset, .. } | Problem::PartOfSegment { offset, .. } => {
+            (FindingCode::TcpIncomplete, offset)
+        }
+        Problem::Skipped { offset, .. } => (FindingCode::TcpSkipped, offset),
+    };
+    let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
+    about_connection(code, arrival, problem.to_string(), detail)
+}
+
+fn about_connection(
+    code: FindingCode,
+    arrival: Arrival,
+    text: String,
+    detail: Vec<(&'static str, FindingDetail)>,
+) -> Finding {
+    Finding {
+        code,
+        level: code.level(),
+        message: None,
+        packet: Some(arrival.packet),
+        conversation: None,
+        text,
+        detail,
+    }
+}
+
+const fn by(sender: Sender) -> &'static str {
+    match sender {
+        Sender::Application => "from the application",
+        Sender::Router => "from the router",
+    }
+}
