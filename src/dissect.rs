@@ -79,26 +79,7 @@ pub struct DissectCounts {
 
 /// Dissects one capture. A value without globals: any number may run at once.
 ///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use ministream::capture::{Inputs, PacketSource};
-/// use ministream::conversation::{Conversation, EndOfInput};
-/// use ministream::dissect::{Collected, DissectOptions, Dissector};
-///
-/// let mut capture = Inputs::open(["captures/spec-samples.pcap"]);
-/// let mut dissector = Dissector::new(DissectOptions::default());
-/// let mut collected = Collected::default();
-/// while let Some(packet) = capture.next_packet()? {
-///     dissector.push(&packet, &mut collected)?;
-/// }
-/// dissector.finish(EndOfInput::Complete, &mut collected)?;
-/// for conversation in &collected.conversations {
-///     println!("{} {}", conversation.id, conversation.state);
-/// }
-/// # assert_eq!(collected.conversations.len(), 3);
-/// # Ok(())
-/// # }
-/// ```
+/// The [crate's page](crate) shows how.
 #[derive(Debug)]
 pub struct Dissector {
     network: Network<FlowState>,

@@ -1,4 +1,56 @@
-//! Dissector and replay toolkit for ministreaming.
+//! Dissector and replay toolkit for ministreaming, the first tunnel protocol
+//! of I2P (2004).
+//!
+//! To iterate the conversations of a capture:
+//!
+//! ```
+//! use ministream::capture::{Inputs, PacketSource};
+//! use ministream::conversation::EndOfInput;
+//! use ministream::dissect::{Collected, DissectOptions, Dissector};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut capture = Inputs::open(["captures/spec-samples.pcap"])?;
+//! let mut dissector = Dissector::new(DissectOptions::default());
+//! let mut seen = Collected::default();
+//! while let Some(packet) = capture.next_packet()? {
+//!     dissector.push(&packet, &mut seen)?;
+//! }
+//! dissector.finish(EndOfInput::Complete, &mut seen)?;
+//! for conversation in &seen.conversations {
+//!     println!("{}: {}", conversation.id, conversation.state);
+//! }
+//! # assert_eq!(seen.conversations.len(), 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`dissect::Collected`] keeps conversations in memory; implement
+//! [`dissect::Sink`] to see every message as it comes, whatever the size of
+//! the capture.
+//!
+//! # The way of the data
+//!
+//! | layer | takes | gives |
+//! |---|---|---|
+//! | [`capture`] | files, streams, interfaces | [`Packet`](capture::Packet)s |
+//! | [`net`] | packets | datagrams, and stream bytes in order |
+//! | [`carrier`] | datagrams and stream bytes | messages |
+//! | [`wire`] | a message | a [`RawFrame`](wire::RawFrame), or a typed [`Frame`](wire::Frame) |
+//! | [`conversation`] | frames | what they mean, [`Conversation`](conversation::Conversation)s, [`Finding`](conversation::Finding)s |
+//! | [`dissect`] | packets | all of this, in one [`Sink`](dissect::Sink) |
+//! | [`endpoint`] | messages, requests, time | messages, events: a participant without I/O |
+//!
+//! Lower layers know nothing of the upper ones. Parsing does no I/O, and
+//! nothing here asks for the time: capture time comes with the packets, and
+//! endpoints are told what time it is.
+//!
+//! A property of the traffic is a finding; an `Err` is a failure of ours or of
+//! the machine. A bad frame never stops a dissection.
+//!
+//! # Features
+//!
+//! `live` captures through libpcap; `cli` is what the programs need. Without
+//! features the library needs no native code but zstd.
 #![forbid(unsafe_code)]
 
 pub mod capture;
