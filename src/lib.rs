@@ -59,5 +59,7 @@ pub mod conversation;
 pub mod dissect;
 pub mod endpoint;
 pub mod net;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 pub mod time;
 pub mod wire;

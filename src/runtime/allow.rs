@@ -1,0 +1,212 @@
+//! Who may open conversations with us.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use super::link::Peer;
+use crate::wire::DestinationHash;
+
+/// One entry of `--allow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Addresses whose first `prefix_bits` are those of `network`.
+    Network {
+        /// An address of the network.
+        network: IpAddr,
+        /// 0 to 32, or to 128 for IPv6.
+        prefix_bits: u8,
+    },
+    /// The owner of a destination.
+    Destination(DestinationHash),
+}
+
+/// Why a text is not an entry of `--allow`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AllowedError {
+    /// Neither an address nor a destination's name.
+    #[error(
+        "{0:?} is no address, no network such as 10.0.0.0/8, and no name that ends in .b32.i2p"
+    )]
+    Form(String),
+    /// More bits than the address has.
+    #[error("a network of {address} has a prefix of 0 to {max} bits, not {given:?}")]
+    PrefixBits {
+        /// The network's address.
+        address: IpAddr,
+        /// Its bits.
+        max: u8,
+        /// What stands behind the slash.
+        given: String,
+    },
+}
+
+impl FromStr for Allowed {
+    type Err = AllowedError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(hash) = text.parse::<DestinationHash>() {
+            return Ok(Self::Destination(hash));
+        }
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let network: IpAddr = address
+            .parse()
+            .map_err(|_| AllowedError::Form(text.to_owned()))?;
+        let max = if network.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = match bits {
+            None => max,
+            Some(bits) => bits
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= max)
+                .ok_or_else(|| AllowedError::PrefixBits {
+                    address: network,
+                    max,
+                    given: bits.to_owned(),
+                })?,
+        };
+        Ok(Self::Network {
+            network,
+            prefix_bits,
+        })
+    }
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network {
+                network,
+                prefix_bits,
+            } => write!(f, "{network}/{prefix_bits}"),
+            Self::Destination(hash) => f.write_str(&hash.to_b32_name()),
+        }
+    }
+}
+
+/// Who may open conversations; without entries everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowList(Vec<Allowed>);
+
+impl AllowList {
+    /// Whether messages from this peer are heard.
+    pub fn admits(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Address(address) | Peer::Connection { address, .. } => {
+                self.admits_address(address)
+            }
+            Peer::Destination(hash) => self.any(|entry| entry == Allowed::Destination(hash)),
+        }
+    }
+
+    /// Whether messages from this address are heard.
+    pub fn admits_address(&self, address: SocketAddr) -> bool {
+        let address = address.ip().to_canonical();
+        self.any(|entry| match entry {
+            Allowed::Network {
+                network,
+                prefix_bits,
+            } => contains(network, prefix_bits, address),
+            Allowed::Destination(_) => false,
+        })
+    }
+
+    fn any(&self, matches: impl Fn(Allowed) -> bool) -> bool {
+        self.0.is_empty() || self.0.iter().any(|entry| matches(*entry))
+    }
+}
+
+impl FromIterator<Allowed> for AllowList {
+    fn from_iter<I: IntoIterator<Item = Allowed>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+fn contains(network: IpAddr, prefix_bits: u8, address: IpAddr) -> bool {
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let differing = network.to_bits() ^ address.to_bits();
+            differing.leading_zeros() >= u32::from(prefix_bits)
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let differing = network.to_bits() ^ address.to_bits();
+            differing.leading_zeros() >= u32::from(prefix_bits)
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(entries: &[&str]) -> AllowList {
+        entries.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn admits(list: &AllowList, address: &str) -> bool {
+        list.admits_address(SocketAddr::new(address.parse().unwrap(), 1))
+    }
+
+    #[test]
+    fn without_entries_everybody_is_admitted() {
+        let everybody = AllowList::default();
+        assert!(admits(&everybody, "192.0.2.1"));
+        assert!(everybody.admits(Peer::Destination(DestinationHash([1; 32]))));
+    }
+
+    #[test]
+    fn a_network_ends_at_its_last_bit() {
+        let network = list(&["10.1.2.64/26", "2001:db8::/127"]);
+        for (address, admitted) in [
+            ("10.1.2.63", false),
+            ("10.1.2.64", true),
+            ("10.1.2.127", true),
+            ("10.1.2.128", false),
+            ("::ffff:10.1.2.100", true),
+            ("2001:db8::1", true),
+            ("2001:db8::2", false),
+        ] {
+            assert_eq!(admits(&network, address), admitted, "{address}");
+        }
+        assert!(admits(&list(&["0.0.0.0/0"]), "255.255.255.255"));
+        assert!(!admits(&list(&["0.0.0.0/0"]), "::1"));
+        assert!(admits(&list(&["::/0"]), "::1"));
+    }
+
+    #[test]
+    fn a_destination_is_admitted_by_its_name() {
+        let hash = DestinationHash([7; 32]);
+        let list = list(&[&hash.to_b32_name()]);
+        assert!(list.admits(Peer::Destination(hash)));
+        assert!(!list.admits(Peer::Destination(DestinationHash([8; 32]))));
+        assert!(!admits(&list, "127.0.0.1"));
+    }
+
+    #[test]
+    fn what_is_no_entry_is_told_why() {
+        for (text, error) in [
+            (
+                "localhost",
+                r#""localhost" is no address, no network such as 10.0.0.0/8, and no name that ends in .b32.i2p"#,
+            ),
+            (
+                "10.0.0.0/33",
+                r#"a network of 10.0.0.0 has a prefix of 0 to 32 bits, not "33""#,
+            ),
+            (
+                "::/129",
+                r#"a network of :: has a prefix of 0 to 128 bits, not "129""#,
+            ),
+            (
+                "10.0.0.0/",
+                r#"a network of 10.0.0.0 has a prefix of 0 to 32 bits, not """#,
+            ),
+        ] {
+            assert_eq!(text.parse::<Allowed>().unwrap_err().to_string(), error);
+        }
+    }
+}

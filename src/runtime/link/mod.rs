@@ -1,0 +1,229 @@
+//! Carriers as links: what takes an endpoint's messages to its peers and back.
+//!
+//! A [`Link`] lives from the moment it is usable until [`LinkEvent::Down`]; a
+//! new one takes its place if service is taken up again. It is polled by the
+//! one task that drives its endpoint:
+//!
+//! - [`send`](Link::send) only queues, and says when to stop;
+//! - [`poll_flush`](Link::poll_flush) writes all that is queued in as few
+//!   system calls as possible;
+//! - [`poll_event`](Link::poll_event) hands out what arrived, one message at a
+//!   time out of one large read.
+
+mod tcp;
+mod udp;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::carrier_url::CarrierUrl;
+use crate::endpoint::{self, Message};
+use crate::wire::DestinationHash;
+
+pub use self::tcp::TcpLink;
+pub use self::udp::UdpLink;
+
+/// What a statement about a link is about: one peer's, or all.
+pub type Scope = endpoint::Link<Peer>;
+
+/// Who is at the other end of a link, as the carrier knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Whoever sends datagrams from this address.
+    Address(SocketAddr),
+    /// The other end of a TCP connection. Connections are numbered because an
+    /// address may come again.
+    Connection {
+        /// Counts the link's connections.
+        number: u64,
+        /// Its address.
+        address: SocketAddr,
+    },
+    /// The owner of an I2P destination.
+    Destination(DestinationHash),
+}
+
+/// `127.0.0.1:40112`, or `….b32.i2p`.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) | Self::Connection { address, .. } => address.fmt(f),
+            Self::Destination(hash) => f.pad(&hash.to_b32_name()),
+        }
+    }
+}
+
+/// Which end opens conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Connects to the carrier's address and opens conversations.
+    Client,
+    /// Binds the carrier's address and accepts conversations.
+    Server,
+}
+
+/// A link that has just become usable.
+#[derive(Debug)]
+pub struct Opened {
+    /// What carries the messages.
+    pub link: Link,
+    /// Whom conversations are opened with; `None` on the accepting side.
+    pub peer: Option<Peer>,
+    /// Our destination, the payload of our SYNs.
+    pub destination: Bytes,
+    /// The carrier with the address that was really bound.
+    pub carrier: CarrierUrl,
+}
+
+/// What happened on a link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// A peer's connection was accepted.
+    PeerUp(Peer),
+    /// A message arrived.
+    Message {
+        /// Its sender, where the carrier tells.
+        from: Option<Peer>,
+        /// The whole message, never cut.
+        bytes: Bytes,
+    },
+    /// After [`Room::Full`] there is room again.
+    Ready(Scope),
+    /// What led to this peer is gone; the others are not affected.
+    PeerLost {
+        /// Which.
+        peer: Peer,
+        /// Why.
+        error: LinkError,
+    },
+    /// The link is gone and of no further use.
+    Down(LinkError),
+}
+
+/// Whether a link takes more messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Room {
+    /// It does.
+    Free,
+    /// Nothing more is to be sent within this scope until [`LinkEvent::Ready`].
+    /// The message that met this answer was still taken.
+    Full(Scope),
+}
+
+/// Why a link, or a part of it, could not be had or was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The name of the host leads to no address.
+    #[error("{carrier}: the host has no address")]
+    NoAddress {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
+    /// The address cannot be bound.
+    #[error("cannot bind {carrier}")]
+    Bind {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The address cannot be connected to.
+    #[error("{carrier}")]
+    Connect {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A read or write failed.
+    #[error("the connection failed")]
+    Io(#[from] io::Error),
+    /// The other end closed its connection.
+    #[error("the other end closed the connection")]
+    Closed,
+    /// The other end closed its connection in the midst of a message.
+    #[error(
+        "the other end closed the connection inside a message, {missing_bytes} bytes before its end"
+    )]
+    Cut {
+        /// Bytes that are missing, as far as is known.
+        missing_bytes: usize,
+    },
+    /// A length that no message has: what arrives is not this carrier.
+    #[error(
+        "a message of {length} bytes is announced, and the limit is {limit}; not a ministreaming peer, or another prefix"
+    )]
+    BadPrefix {
+        /// What the length says.
+        length: u64,
+        /// The longest message that is taken.
+        limit: usize,
+    },
+    /// More connections than are allowed.
+    #[error("there are {limit} connections already, the most that are allowed")]
+    TooManyPeers {
+        /// How many are allowed.
+        limit: usize,
+    },
+}
+
+/// A carrier in use. Closed set: one variant for each scheme.
+#[derive(Debug)]
+pub enum Link {
+    /// `udp://`
+    Udp(UdpLink),
+    /// `tcp://`
+    Tcp(TcpLink),
+}
+
+impl Link {
+    /// The next thing that happened.
+    ///
+    /// `reads` says whether messages within a scope are wanted; while they are
+    /// not, a link that can leaves them where they are, and the other end's
+    /// flow control holds them back. Nothing wakes the task when `reads`
+    /// changes its mind: poll again then.
+    pub fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> Poll<LinkEvent> {
+        match self {
+            Self::Udp(link) => link.poll_event(cx, reads),
+            Self::Tcp(link) => link.poll_event(cx, reads),
+        }
+    }
+
+    /// Queues a message. One for a peer that is not there is dropped.
+    pub fn send(&mut self, to: Peer, message: Message) -> Room {
+        match self {
+            Self::Udp(link) => link.send(to, message),
+            Self::Tcp(link) => link.send(to, message),
+        }
+    }
+
+    /// Writes what is queued and can be written now; the rest follows from
+    /// [`poll_event`](Self::poll_event). A failure shows as an event there, and
+    /// the task is woken for it.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Udp(link) => link.poll_flush(cx),
+            Self::Tcp(link) => link.poll_flush(cx),
+        }
+    }
+
+    /// Writes all that is queued and takes leave in the carrier's own way;
+    /// ready when that is done. Nothing may be sent after the first call, and
+    /// events need not be asked for.
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Udp(link) => link.poll_close(cx),
+            Self::Tcp(link) => link.poll_close(cx),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! One TCP connection that carries messages.
+
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
+
+use super::output::{MAX_PIECES, Output};
+use crate::endpoint::Message;
+use crate::runtime::carrier_url::Prefix;
+use crate::runtime::link::{LinkError, Peer, Room, Scope};
+
+/// How much is read at once. Large reads make few system calls, and this much
+/// still fits into the cache of one core.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Bytes waiting to be written at which the connection is full.
+const FULL_BYTES: usize = 256 * 1024;
+
+/// Bytes waiting at which a full connection takes messages again.
+const ROOM_BYTES: usize = 64 * 1024;
+
+/// Silence after which the system asks whether the other end is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: Peer,
+    prefix: Prefix,
+    input: BytesMut,
+    output: Output,
+    /// The endpoint was told to wait.
+    full: bool,
+}
+
+/// What a read found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Bytes.
+    Some,
+    /// Nothing at the moment; the task will be woken.
+    Later,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, peer: Peer, prefix: Prefix) -> std::io::Result<Self> {
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE / 3);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Self {
+            stream,
+            peer,
+            prefix,
+            input: BytesMut::new(),
+            output: Output::new(prefix),
+            full: false,
+        })
+    }
+
+    pub(super) const fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The next whole message of what was read.
+    pub(super) fn next_message(&mut self) -> Result<Option<Bytes>, LinkError> {
+        let Some(length) = self.announced()? else {
+            return Ok(None);
+        };
+        if self.input.len() < self.prefix.bytes() + length {
+            return Ok(None);
+        }
+        self.input.advance(self.prefix.bytes());
+        Ok(Some(self.input.split_to(length).freeze()))
+    }
+
+    /// The length of the message that comes next, once all of its prefix is there.
+    fn announced(&self) -> Result<Option<usize>, LinkError> {
+        let Some(prefix) = self.input.get(..self.prefix.bytes()) else {
+            return Ok(None);
+        };
+        let length = prefix
+            .iter()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let limit = self.prefix.max_message_bytes();
+        match usize::try_from(length) {
+            Ok(length) if (1..=limit).contains(&length) => Ok(Some(length)),
+            _ => Err(LinkError::BadPrefix { length, limit }),
+        }
+    }
+
+    /// Reads more. To be called when there is no whole message.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Read, LinkError> {
+        // The rest of a message is at most 64 KiB of this.
+        self.input.reserve(READ_BYTES);
+        match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
+            Poll::Ready(Ok(0)) => Err(self.end_of_stream()),
+            Poll::Ready(Ok(_)) => Ok(Read::Some),
+            Poll::Ready(Err(error)) => Err(LinkError::Io(error)),
+            Poll::Pending => {
+                if self.input.is_empty() {
+                    // An idle connection keeps no memory of its busy times.
+                    self.input = BytesMut::new();
+                }
+                Ok(Read::Later)
+            }
+        }
+    }
+
+    fn end_of_stream(&self) -> LinkError {
+        if self.input.is_empty() {
+            return LinkError::Closed;
+        }
+        let length = self.announced().ok().flatten().unwrap_or(1);
+        LinkError::Cut {
+            missing_bytes: (self.prefix.bytes() + length).saturating_sub(self.input.len()),
+        }
+    }
+
+    /// Queues a message.
+    pub(super) fn send(&mut self, message: Message) -> Room {
+        self.output.push(message);
+        if self.output.bytes() < FULL_BYTES {
+            return Room::Free;
+        }
+        self.full = true;
+        Room::Full(Scope::Peer(self.peer))
+    }
+
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.output.bytes() == 0
+    }
+
+    /// Writes as much as possible; true if that made room for the first time
+    /// since the connection was full.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<bool, LinkError> {
+        while !self.is_flushed() {
+            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+            let count = self.output.slices(&mut slices);
+            let stream = Pin::new(&mut self.stream);
+            match stream.poll_write_vectored(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Err(LinkError::Closed),
+                Poll::Ready(Ok(written)) => self.output.advance(written),
+                Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
+                Poll::Pending => break,
+            }
+        }
+        let has_room_again = self.full && self.output.bytes() <= ROOM_BYTES;
+        if has_room_again {
+            self.full = false;
+        }
+        Ok(has_room_again)
+    }
+}

@@ -1,0 +1,328 @@
+//! `tcp://`: each message after its length, many connections or one.
+
+mod connection;
+mod output;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use hashbrown::HashMap;
+use tokio::net::TcpStream;
+use tracing::warn;
+
+use self::connection::{Connection, Read};
+use super::{LinkError, LinkEvent, Peer, Room, Scope};
+use crate::endpoint::Message;
+use crate::runtime::acceptor::Acceptor;
+use crate::runtime::allow::AllowList;
+use crate::runtime::carrier_url::Prefix;
+use crate::runtime::ready::ReadySet;
+
+/// Most connections of peers at once.
+const MAX_CONNECTIONS: usize = 256;
+
+/// One connection to a server, or a server's connections to its clients.
+#[derive(Debug)]
+pub struct TcpLink {
+    prefix: Prefix,
+    source: Source,
+    /// The numbers of `ready`: [`ACCEPTOR`](Self::ACCEPTOR), and those of the connections.
+    ready: ReadySet,
+    connections: HashMap<usize, Connection>,
+    /// The connection's number in `ready`, by the number of the peer.
+    by_peer: HashMap<u64, usize>,
+    next_peer: u64,
+    /// Woken, in turn.
+    turns: VecDeque<usize>,
+    woken: Vec<usize>,
+    /// Ready to be read, but not wanted.
+    paused: Vec<usize>,
+    /// With output that no write was tried for.
+    unflushed: Vec<usize>,
+    events: VecDeque<LinkEvent>,
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+enum Source {
+    /// There is only the one that we made; without it the link is down.
+    Own,
+    Peers {
+        acceptor: Acceptor,
+        allow: AllowList,
+    },
+}
+
+impl TcpLink {
+    /// The acceptor's number in the ready set.
+    const ACCEPTOR: usize = 0;
+
+    /// Connects to a server.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub async fn connect(address: SocketAddr, prefix: Prefix) -> std::io::Result<(Self, Peer)> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut link = Self::new(Source::Own, prefix);
+        let peer = link.add(stream, address)?;
+        Ok((link, peer))
+    }
+
+    /// Listens for clients, and takes connections from those that `allow` admits.
+    ///
+    /// # Errors
+    /// Those of binding.
+    pub async fn listen(
+        address: SocketAddr,
+        prefix: Prefix,
+        allow: AllowList,
+    ) -> std::io::Result<(Self, SocketAddr)> {
+        let acceptor = Acceptor::bind(address).await?;
+        let bound = acceptor.local_addr()?;
+        Ok((Self::new(Source::Peers { acceptor, allow }, prefix), bound))
+    }
+
+    fn new(source: Source, prefix: Prefix) -> Self {
+        let mut ready = ReadySet::default();
+        let acceptor = ready.insert();
+        debug_assert_eq!(acceptor, Self::ACCEPTOR);
+        Self {
+            prefix,
+            source,
+            ready,
+            connections: HashMap::new(),
+            by_peer: HashMap::new(),
+            next_peer: 0,
+            turns: VecDeque::new(),
+            woken: Vec::new(),
+            paused: Vec::new(),
+            unflushed: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    fn add(&mut self, stream: TcpStream, address: SocketAddr) -> std::io::Result<Peer> {
+        let connection_number = self.next_peer;
+        let peer = Peer::Connection {
+            number: connection_number,
+            address,
+        };
+        let connection = Connection::new(stream, peer, self.prefix)?;
+        self.next_peer += 1;
+        let number = self.ready.insert();
+        self.connections.insert(number, connection);
+        self.by_peer.insert(connection_number, number);
+        Ok(peer)
+    }
+
+    /// See [`Link::poll_event`](super::Link::poll_event).
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> Poll<LinkEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            let Some(&number) = self.turns.front() else {
+                if self.next_turns(cx, reads) {
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            if number == Self::ACCEPTOR {
+                self.turns.pop_front();
+                self.accept();
+            } else if let Some(message) = self.take_turn(number, reads) {
+                return Poll::Ready(message);
+            }
+        }
+    }
+
+    /// Finds out whose turn it is; false if nothing is ready.
+    fn next_turns(&mut self, cx: &Context<'_>, reads: &mut dyn FnMut(Scope) -> bool) -> bool {
+        let Self {
+            connections,
+            turns,
+            paused,
+            ..
+        } = self;
+        paused.retain(|number| {
+            let wanted = connections
+                .get(number)
+                .is_none_or(|connection| reads(Scope::Peer(connection.peer())));
+            if wanted {
+                turns.push_back(*number);
+            }
+            !wanted
+        });
+        self.ready.take_ready(cx, &mut self.woken);
+        self.turns.extend(self.woken.drain(..));
+        !self.turns.is_empty()
+    }
+
+    /// The next message of the connection whose turn it is. Without one the
+    /// turn is over, unless the connection could be read.
+    fn take_turn(
+        &mut self,
+        number: usize,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> Option<LinkEvent> {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            // A wake-up that was late.
+            self.turns.pop_front();
+            return None;
+        };
+        let peer = connection.peer();
+        if !reads(Scope::Peer(peer)) {
+            self.turns.pop_front();
+            if !self.paused.contains(&number) {
+                self.paused.push(number);
+            }
+            // The wake-up may have been for writing.
+            self.flush(number);
+            return None;
+        }
+        match connection.next_message() {
+            Ok(Some(bytes)) => Some(LinkEvent::Message {
+                from: Some(peer),
+                bytes,
+            }),
+            Ok(None) => {
+                self.turns.pop_front();
+                self.read(number);
+                None
+            }
+            Err(error) => {
+                self.turns.pop_front();
+                self.lose(number, error);
+                None
+            }
+        }
+    }
+
+    fn read(&mut self, number: usize) {
+        if !self.flush(number) {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        match connection.poll_read(&mut cx) {
+            Ok(Read::Some) => self.turns.push_back(number),
+            Ok(Read::Later) => {}
+            Err(error) => self.lose(number, error),
+        }
+    }
+
+    fn accept(&mut self) {
+        let mut cx = Context::from_waker(self.ready.waker(Self::ACCEPTOR));
+        loop {
+            let Source::Peers { acceptor, allow } = &mut self.source else {
+                return;
+            };
+            let (stream, address) = match acceptor.poll_accept(&mut cx) {
+                Poll::Ready(Ok(accepted)) => accepted,
+                Poll::Ready(Err(error)) => {
+                    warn!(leg = "carrier", %error, "cannot accept a connection");
+                    continue;
+                }
+                Poll::Pending => return,
+            };
+            if !allow.admits_address(address) {
+                warn!(leg = "carrier", peer = %address, "peer is not allowed");
+                continue;
+            }
+            if self.connections.len() >= MAX_CONNECTIONS {
+                let error = LinkError::TooManyPeers {
+                    limit: MAX_CONNECTIONS,
+                };
+                warn!(leg = "carrier", peer = %address, %error, "connection turned away");
+                continue;
+            }
+            match self.add(stream, address) {
+                Ok(peer) => self.events.push_back(LinkEvent::PeerUp(peer)),
+                Err(error) => warn!(leg = "carrier", peer = %address, %error, "connection failed"),
+            }
+            // `add` changed the wakers.
+            return self.ready.mark(Self::ACCEPTOR);
+        }
+    }
+
+    /// See [`Link::send`](super::Link::send).
+    pub(super) fn send(&mut self, to: Peer, message: Message) -> Room {
+        let Peer::Connection { number, .. } = to else {
+            return Room::Free;
+        };
+        let Some(&number) = self.by_peer.get(&number) else {
+            return Room::Free;
+        };
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return Room::Free;
+        };
+        if connection.is_flushed() {
+            self.unflushed.push(number);
+        }
+        connection.send(message)
+    }
+
+    /// See [`Link::poll_flush`](super::Link::poll_flush).
+    pub(super) fn poll_flush(&mut self, cx: &Context<'_>) {
+        while let Some(number) = self.unflushed.pop() {
+            self.flush(number);
+        }
+        if !self.events.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// See [`Link::poll_close`](super::Link::poll_close).
+    pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.poll_flush(cx);
+        if self.connections.values().all(Connection::is_flushed) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Writes what a connection has; false if that ended it.
+    fn flush(&mut self, number: usize) -> bool {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return true;
+        };
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        match connection.poll_flush(&mut cx) {
+            Ok(has_room_again) => {
+                if has_room_again {
+                    let scope = Scope::Peer(connection.peer());
+                    self.events.push_back(LinkEvent::Ready(scope));
+                }
+                true
+            }
+            Err(error) => {
+                self.lose(number, error);
+                false
+            }
+        }
+    }
+
+    fn lose(&mut self, number: usize, error: LinkError) {
+        let Some(connection) = self.connections.remove(&number) else {
+            return;
+        };
+        let peer = connection.peer();
+        if let Peer::Connection { number, .. } = peer {
+            self.by_peer.remove(&number);
+        }
+        self.ready.remove(number);
+        self.events.push_back(match self.source {
+            Source::Own => LinkEvent::Down(error),
+            Source::Peers { .. } => LinkEvent::PeerLost { peer, error },
+        });
+    }
+}

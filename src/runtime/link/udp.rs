@@ -1,0 +1,296 @@
+//! `udp://`: one message per datagram.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, Sleep};
+use tracing::{debug, warn};
+
+use super::{LinkError, LinkEvent, Peer, Room, Scope};
+use crate::endpoint::Message;
+use crate::runtime::allow::AllowList;
+
+/// The longest UDP payload over IPv4.
+const MAX_DATAGRAM_BYTES: usize = 65_507;
+
+/// What both socket buffers are asked to be. The system may grant less.
+const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Messages waiting to be sent at which the link is full.
+const FULL_BYTES: usize = 256 * 1024;
+
+/// Bytes waiting at which a full link takes messages again.
+const ROOM_BYTES: usize = 64 * 1024;
+
+/// How far the sender may get ahead of its rate: what a receiver's buffer
+/// holds with certainty.
+const BURST_BYTES: usize = 64 * 1024;
+
+/// What a datagram counts beside its payload, so that many small ones do not
+/// overrun a receiver's buffer, which counts so too.
+const DATAGRAM_OVERHEAD_BYTES: usize = 512;
+
+/// Datagrams to and from a server, or a server's with all its clients.
+#[derive(Debug)]
+pub struct UdpLink {
+    socket: UdpSocket,
+    /// The only peer of a connected socket.
+    server: Option<Peer>,
+    allow: AllowList,
+    pacer: Pacer,
+    output: VecDeque<(Peer, Message)>,
+    output_bytes: usize,
+    full: bool,
+    input: BytesMut,
+    datagram: Vec<u8>,
+    events: VecDeque<LinkEvent>,
+}
+
+impl UdpLink {
+    /// Sends to a server and hears nobody else. `rate` is in bytes per second.
+    ///
+    /// # Errors
+    /// Those of making the socket.
+    pub async fn connect(address: SocketAddr, rate: u64) -> io::Result<(Self, Peer)> {
+        let any: SocketAddr = match address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = UdpSocket::bind(any).await?;
+        socket.connect(address).await?;
+        let peer = Peer::Address(address);
+        let link = Self::new(socket, Some(peer), AllowList::default(), rate)?;
+        Ok((link, peer))
+    }
+
+    /// Hears those that `allow` admits. `rate` is in bytes per second.
+    ///
+    /// # Errors
+    /// Those of binding.
+    pub async fn bind(
+        address: SocketAddr,
+        rate: u64,
+        allow: AllowList,
+    ) -> io::Result<(Self, SocketAddr)> {
+        let socket = UdpSocket::bind(address).await?;
+        let bound = socket.local_addr()?;
+        Ok((Self::new(socket, None, allow, rate)?, bound))
+    }
+
+    fn new(
+        socket: UdpSocket,
+        server: Option<Peer>,
+        allow: AllowList,
+        rate: u64,
+    ) -> io::Result<Self> {
+        let options = SockRef::from(&socket);
+        options.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
+        options.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
+        debug!(
+            receive = options.recv_buffer_size()?,
+            send = options.send_buffer_size()?,
+            "socket buffers in bytes"
+        );
+        Ok(Self {
+            socket,
+            server,
+            allow,
+            pacer: Pacer::new(rate),
+            output: VecDeque::new(),
+            output_bytes: 0,
+            full: false,
+            input: BytesMut::new(),
+            datagram: Vec::new(),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// See [`Link::poll_event`](super::Link::poll_event).
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> Poll<LinkEvent> {
+        self.poll_send(cx);
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            if !reads(Scope::All) {
+                return Poll::Pending;
+            }
+            match self.poll_receive(cx) {
+                Poll::Ready(Ok((from, bytes))) => {
+                    if let Some(message) = self.heard(from, bytes) {
+                        return Poll::Ready(message);
+                    }
+                }
+                Poll::Ready(Err(error)) => self.failed(error),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn heard(&self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
+        if !self.allow.admits_address(from) {
+            debug!(leg = "carrier", peer = %from, "peer is not allowed");
+            return None;
+        }
+        Some(LinkEvent::Message {
+            from: Some(self.server.unwrap_or(Peer::Address(from))),
+            bytes,
+        })
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(SocketAddr, Bytes)>> {
+        if self.datagram.is_empty() {
+            self.datagram.resize(MAX_DATAGRAM_BYTES, 0);
+        }
+        let mut buffer = ReadBuf::new(&mut self.datagram);
+        let received = std::task::ready!(self.socket.poll_recv_from(cx, &mut buffer));
+        let datagram = buffer.filled();
+        if self.input.capacity() < datagram.len() {
+            self.input.reserve(MAX_DATAGRAM_BYTES);
+        }
+        self.input.extend_from_slice(datagram);
+        let bytes = self.input.split().freeze();
+        Poll::Ready(received.map(|from| (from, bytes)))
+    }
+
+    /// The network's answer to what was sent, on a connected socket.
+    fn failed(&mut self, error: io::Error) {
+        match self.server {
+            Some(peer) => self.events.push_back(LinkEvent::PeerLost {
+                peer,
+                error: LinkError::Io(error),
+            }),
+            // It concerns one of many peers, and the system does not tell which.
+            None => debug!(leg = "carrier", %error, "datagram not delivered"),
+        }
+    }
+
+    /// See [`Link::send`](super::Link::send).
+    pub(super) fn send(&mut self, to: Peer, message: Message) -> Room {
+        self.output_bytes += cost(&message);
+        self.output.push_back((to, message));
+        if self.output_bytes < FULL_BYTES {
+            return Room::Free;
+        }
+        self.full = true;
+        Room::Full(Scope::All)
+    }
+
+    /// See [`Link::poll_flush`](super::Link::poll_flush).
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        self.poll_send(cx);
+        if !self.events.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// See [`Link::poll_close`](super::Link::poll_close).
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_send(cx);
+        if self.output.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) {
+        while let Some((to, message)) = self.output.front() {
+            let cost = cost(message);
+            if self.pacer.poll_take(cx, cost).is_pending() {
+                break;
+            }
+            match self.poll_send_one(cx, *to, message) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => self.failed(error),
+                Poll::Pending => {
+                    self.pacer.give_back(cost);
+                    break;
+                }
+            }
+            self.output.pop_front();
+            self.output_bytes -= cost;
+        }
+        if self.full && self.output_bytes <= ROOM_BYTES {
+            self.full = false;
+            self.events.push_back(LinkEvent::Ready(Scope::All));
+        }
+    }
+
+    fn poll_send_one(
+        &self,
+        cx: &mut Context<'_>,
+        to: Peer,
+        message: &Message,
+    ) -> Poll<io::Result<()>> {
+        let datagram = message.to_vec();
+        let sent = match (self.server, to) {
+            (Some(_), _) => self.socket.poll_send(cx, &datagram),
+            (None, Peer::Address(address)) => self.socket.poll_send_to(cx, &datagram, address),
+            (None, Peer::Connection { .. } | Peer::Destination(_)) => {
+                warn!(leg = "carrier", peer = %to, "not a UDP peer");
+                return Poll::Ready(Ok(()));
+            }
+        };
+        sent.map_ok(|_| ())
+    }
+}
+
+fn cost(message: &Message) -> usize {
+    message.message_bytes() + DATAGRAM_OVERHEAD_BYTES
+}
+
+/// Spreads what is sent over time: a token bucket.
+#[derive(Debug)]
+struct Pacer {
+    bytes_per_second: f64,
+    credit: f64,
+    at: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Pacer {
+    fn new(bytes_per_second: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            bytes_per_second: bytes_per_second.max(1) as f64,
+            credit: BURST_BYTES as f64,
+            at: now,
+            sleep: Box::pin(tokio::time::sleep_until(now)),
+        }
+    }
+
+    /// Ready when this many bytes may go, which are then taken off the credit.
+    fn poll_take(&mut self, cx: &mut Context<'_>, bytes: usize) -> Poll<()> {
+        let now = Instant::now();
+        let earned = (now - self.at).as_secs_f64() * self.bytes_per_second;
+        self.at = now;
+        self.credit = (self.credit + earned).min(BURST_BYTES as f64);
+        if self.credit < 0.0 {
+            let wait = Duration::from_secs_f64(-self.credit / self.bytes_per_second);
+            self.sleep.as_mut().reset(now + wait);
+            if self.sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.credit -= bytes as f64;
+        Poll::Ready(())
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.credit += bytes as f64;
+    }
+}

@@ -1,0 +1,23 @@
+//! Sockets and timers around the state machines: endpoints that carry real services.
+//!
+//! ```text
+//!   TCP clients ──▶ Tunnel ──▶ Endpoint ──▶ Link ──▶ peers       (client)
+//!   TCP service ◀── Tunnel ◀── Endpoint ◀── Link ◀── peers       (server)
+//! ```
+//!
+//! Everything of one endpoint runs in one task: the endpoint, its [`Link`] to
+//! the peers and all its local sockets. Messages are gathered while sockets are
+//! ready and written together, so that many conversations cost few system calls,
+//! and nothing needs a lock.
+
+mod acceptor;
+mod allow;
+mod carrier_url;
+mod link;
+mod ready;
+
+pub use self::allow::{AllowList, Allowed, AllowedError};
+pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError, Prefix};
+pub use self::link::{
+    Link, LinkError, LinkEvent, Opened, Peer, Role, Room, Scope, TcpLink, UdpLink,
+};
