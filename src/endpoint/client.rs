@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::config::AddressProof;
 use super::conversation::{Due, Intent};
-use super::core::Endpoint;
 use super::output::{Event, Message};
+use super::session::Endpoint;
 use super::state::{State, Step, Stimulus};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, ServerId, StreamId};

@@ -138,15 +138,22 @@ impl Conversation {
         }
     }
 
+    /// When the conversation has been idle for too long.
+    pub(super) fn idle_deadline(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
+        match self.state {
+            State::Open | State::Draining | State::Closing => {
+                self.last_message.checked_add(idle_timeout?)
+            }
+            State::SynSent | State::SynReceived | State::Ended => None,
+        }
+    }
+
     /// When the conversation must be looked at next.
     pub(super) fn next_deadline(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
-        let idle = match self.state {
-            State::Open | State::Draining | State::Closing => {
-                idle_timeout.map(|idle| self.last_message + idle)
-            }
-            State::SynSent | State::SynReceived => None,
-            State::Ended => return None,
-        };
+        if self.state == State::Ended {
+            return None;
+        }
+        let idle = self.idle_deadline(idle_timeout);
         [self.deadline, self.merge_at, idle]
             .into_iter()
             .flatten()

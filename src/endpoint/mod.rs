@@ -33,20 +33,23 @@ mod abandoned;
 mod client;
 mod config;
 mod conversation;
-mod core;
 mod id_pool;
+mod lifecycle;
 mod links;
 mod output;
+mod receive;
 mod send_queue;
 mod server;
+mod session;
 mod state;
 mod stats;
 mod timers;
+mod transmit;
 
 pub use self::config::{AddressProof, Config, DuplicateSyn, Incoming, Limits, OnEof, SlowReader};
-pub use self::core::{Endpoint, Open, OpenError, WriteError};
 pub use self::output::{End, Event, Handle, Leg, Link, Message, Output, Summary};
 pub use self::server::syn_destination;
+pub use self::session::{Endpoint, Open, OpenError, WriteError};
 pub use self::state::State;
 pub use self::stats::{Anomaly, Stats, Traffic};
 

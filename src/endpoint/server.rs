@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::config::{AddressProof, DuplicateSyn, Incoming};
 use super::conversation::{Due, Role};
-use super::core::Endpoint;
 use super::output::{Event, Message};
+use super::session::Endpoint;
 use super::state::{State, Stimulus};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, RawMessage, ServerId};
@@ -114,7 +114,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let handle = self.insert(Role::Server, from, client_id, now);
         let slot = handle.slot;
         let conversation = &mut self.conversations[slot];
-        conversation.deadline = Some(now + self.config.accept_timeout);
+        conversation.deadline = now.checked_add(self.config.accept_timeout);
         if self.config.address_proof == AddressProof::Required {
             conversation.budget = Some(allowance);
         }
@@ -142,7 +142,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         conversation.due = Due::Ack;
         if conversation.budget.is_some() {
             // It stays half-open until the peer has shown its address.
-            conversation.deadline = Some(now + self.config.proof_timeout);
+            conversation.deadline = now.checked_add(self.config.proof_timeout);
         } else {
             self.count_off_half_open(slot);
         }

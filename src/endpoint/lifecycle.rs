@@ -1,0 +1,173 @@
+//! How conversations begin, move through their states, and end.
+
+use std::hash::Hash;
+use std::time::Instant;
+
+use super::config::OnEof;
+use super::conversation::{Conversation, Due, Intent, Role};
+use super::output::{End, Event, Handle};
+use super::send_queue::SendQueue;
+use super::session::Endpoint;
+use super::state::{Farewell, State, Step, Stimulus, step};
+use crate::wire::ClientId;
+
+impl<P: Copy + Eq + Hash> Endpoint<P> {
+    /// Makes a conversation in the slot that `vacant_key` has told.
+    pub(super) fn insert(
+        &mut self,
+        role: Role,
+        peer: P,
+        client_id: ClientId,
+        now: Instant,
+    ) -> Handle {
+        let handle = Handle {
+            serial: self.next_serial,
+            slot: self.conversations.vacant_key(),
+        };
+        self.next_serial += 1;
+        let peer = self.links.slot(peer);
+        self.links.get_mut(peer).conversations += 1;
+        self.conversations
+            .insert(Conversation::new(handle, role, peer, client_id, now));
+        handle
+    }
+
+    /// Puts a conversation through one step, if it has not ended.
+    pub(super) fn apply_to(&mut self, now: Instant, handle: Handle, stimulus: Stimulus) {
+        if self.live(handle).is_some() {
+            self.apply(now, handle.slot, stimulus);
+        }
+    }
+
+    /// Puts a conversation through one step of the transition table.
+    pub(super) fn apply(&mut self, now: Instant, slot: usize, stimulus: Stimulus) -> Step {
+        let conversation = &mut self.conversations[slot];
+        let before = conversation.state;
+        let step = step(before, stimulus);
+        match step {
+            Step::To(State::SynSent) => {
+                match stimulus {
+                    Stimulus::Eof if conversation.intent == Intent::Stay => {
+                        conversation.intent = Intent::Finish;
+                    }
+                    Stimulus::Close => conversation.intent = Intent::Close,
+                    _ => {}
+                }
+                self.settle(slot);
+            }
+            Step::To(after) => {
+                if after != before {
+                    self.enter(now, slot, after);
+                }
+            }
+            Step::Ends(end, farewell) => self.end(now, slot, end, farewell),
+            Step::Ignored => {}
+        }
+        step
+    }
+
+    fn enter(&mut self, now: Instant, slot: usize, state: State) {
+        let conversation = &mut self.conversations[slot];
+        conversation.state = state;
+        match state {
+            State::Open => self.opened(now, slot),
+            State::Draining => self.restart_drain(now, slot),
+            State::Closing => conversation.deadline = now.checked_add(self.config.close_timeout),
+            State::SynSent | State::SynReceived | State::Ended => {}
+        }
+        self.settle(slot);
+    }
+
+    fn opened(&mut self, now: Instant, slot: usize) {
+        let conversation = &mut self.conversations[slot];
+        conversation.last_message = now;
+        conversation.deadline = None;
+        match conversation.role {
+            Role::Client => self.opened_as_client(now, slot),
+            Role::Server => self.opened_as_server(now, slot),
+        }
+    }
+
+    /// Begins the time for which a finished conversation waits for the peer.
+    pub(super) fn restart_drain(&mut self, now: Instant, slot: usize) {
+        let conversation = &mut self.conversations[slot];
+        let policy = match conversation.role {
+            Role::Client => self.config.client_eof,
+            Role::Server => self.config.server_eof,
+        };
+        if let (State::Draining, OnEof::Drain(silence)) = (conversation.state, policy) {
+            conversation.deadline = now.checked_add(silence);
+        }
+    }
+
+    /// Ends a conversation: forgets its ids and tells the application and,
+    /// if it is to know, the peer.
+    fn end(&mut self, now: Instant, slot: usize, end: End, farewell: Farewell) {
+        self.leave_half_open(slot);
+        let conversation = &mut self.conversations[slot];
+        let summary = conversation.summary(now);
+        let handle = conversation.handle;
+        let peer = conversation.peer;
+        conversation.state = State::Ended;
+        // Early data never reached the application.
+        let early: usize = conversation.early.drain(..).map(|data| data.len()).sum();
+        conversation.unread -= early;
+        self.unread_total -= early;
+        conversation.queue = SendQueue::default();
+        self.timers.arm(slot, &mut conversation.armed, None);
+
+        match farewell {
+            Farewell::Silent => {}
+            Farewell::Close => {
+                if let Some(message) = conversation.close_message() {
+                    self.links.push_close(peer, message);
+                }
+            }
+            // Without a SYN on its way there will be no ACK.
+            Farewell::CloseIfAcked if matches!(conversation.due, Due::Syn(_)) => {}
+            Farewell::CloseIfAcked => {
+                let to = self.links.get(peer).id;
+                self.abandoned.insert(conversation.client_id, to);
+            }
+        }
+        conversation.due = Due::Nothing;
+        self.forget_ids(slot);
+        self.update_pause(slot);
+        self.emit(Event::Closed {
+            conversation: handle,
+            end,
+            summary,
+        });
+        self.remove_if_consumed(slot);
+    }
+
+    fn forget_ids(&mut self, slot: usize) {
+        let conversation = &self.conversations[slot];
+        match conversation.role {
+            Role::Client => self.client_ids.release(conversation.client_id.0),
+            Role::Server => {
+                if let Some(id) = conversation.server_id {
+                    self.server_ids.release(id.0);
+                }
+                let key = (conversation.peer, conversation.client_id);
+                if self.syns.get(&key) == Some(&slot) {
+                    self.syns.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Removes an ended conversation, once the application holds nothing of it.
+    pub(super) fn remove_if_consumed(&mut self, slot: usize) {
+        if self.conversations[slot].unread > 0 {
+            return;
+        }
+        let conversation = self.conversations.remove(slot);
+        let peer = self.links.get_mut(conversation.peer);
+        peer.conversations -= 1;
+        if conversation.role == Role::Server {
+            peer.accepted -= 1;
+        }
+        self.links.forget_if_unused(conversation.peer);
+    }
+}

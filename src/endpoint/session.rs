@@ -1,0 +1,386 @@
+//! The endpoint: its tables, what the application and the carrier ask of it,
+//! and its clock.
+
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+use slab::Slab;
+
+use super::abandoned::Abandoned;
+use super::config::{Config, Limits, OnEof, SlowReader};
+use super::conversation::{Conversation, Due, Role};
+use super::id_pool::IdPool;
+use super::links::Links;
+use super::output::{Event, Handle, Link};
+use super::state::{State, Stimulus};
+use super::stats::Stats;
+use super::timers::Timers;
+use crate::wire::{ClientId, MAX_DATA_PAYLOAD_BYTES};
+
+/// One session of the protocol: opens conversations and accepts them, with any
+/// number of peers.
+///
+/// See the [module documentation](super) for how it is driven. `P` names a
+/// peer in the carrier's terms: a UDP address, the number of a TCP connection,
+/// the hash of an I2P destination.
+#[derive(Debug)]
+pub struct Endpoint<P> {
+    pub(super) config: Config,
+    pub(super) rng: ChaCha12Rng,
+    pub(super) conversations: Slab<Conversation>,
+    pub(super) next_serial: u64,
+    pub(super) client_ids: IdPool,
+    pub(super) server_ids: IdPool,
+    /// Accepted conversations by the peer's slot and id, if [`DuplicateSyn::AnswerAgain`]
+    /// needs them.
+    ///
+    /// [`DuplicateSyn::AnswerAgain`]: super::DuplicateSyn::AnswerAgain
+    pub(super) syns: HashMap<(usize, ClientId), usize>,
+    pub(super) abandoned: Abandoned<P>,
+    pub(super) links: Links<P>,
+    pub(super) timers: Timers,
+    pub(super) events: VecDeque<Event<P>>,
+    pub(super) stats: Stats,
+    pub(super) half_open: usize,
+    pub(super) unread_total: usize,
+}
+
+/// What an application asks for when it opens a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open<P> {
+    /// The peer that is to accept it.
+    pub to: P,
+    /// The payload of the SYN: our destination.
+    pub destination: Bytes,
+    /// Our id; `None`: a fresh one.
+    pub client_id: Option<ClientId>,
+}
+
+/// Why a conversation cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There are as many conversations as there may be.
+    #[error("there are {limit} conversations already, the most that are allowed")]
+    TooMany {
+        /// [`Limits::total`].
+        limit: usize,
+    },
+    /// A live conversation has the client id that was asked for.
+    #[error("client id {0} is in use")]
+    IdInUse(ClientId),
+}
+
+/// Why bytes were not taken. They are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The conversation has ended, was finished or closed, or is not accepted yet.
+    #[error("the conversation does not take data in this state")]
+    NotOpen,
+    /// The send buffer is full; [`Event::Writable`] tells when it is not.
+    #[error("the send buffer holds {held} bytes, and its bound is {bound}")]
+    Full {
+        /// Bytes that wait, with 64 for each write.
+        held: usize,
+        /// [`Config::send_buffer`].
+        bound: usize,
+    },
+}
+
+impl<P: Copy + Eq + Hash> Endpoint<P> {
+    /// An endpoint without conversations. The ids that it chooses follow from
+    /// `seed`; whoever knows it can guess them.
+    pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
+        config.max_payload = config.max_payload.clamp(1, MAX_DATA_PAYLOAD_BYTES);
+        config.limits.total = config.limits.total.min(Limits::MAX_TOTAL);
+        Self {
+            config,
+            rng: ChaCha12Rng::from_seed(seed),
+            conversations: Slab::new(),
+            next_serial: 1,
+            client_ids: IdPool::default(),
+            server_ids: IdPool::default(),
+            syns: HashMap::new(),
+            abandoned: Abandoned::new(),
+            links: Links::new(),
+            timers: Timers::default(),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            half_open: 0,
+            unread_total: 0,
+        }
+    }
+
+    // --- the application's side ---
+
+    /// Opens a conversation. Data may be written at once; it is sent when the ACK has come.
+    ///
+    /// # Errors
+    /// A limit is reached, or the id that was asked for is in use.
+    pub fn open(&mut self, now: Instant, open: Open<P>) -> Result<Handle, OpenError> {
+        let limit = self.config.limits.total;
+        if self.conversations.len() >= limit {
+            return Err(OpenError::TooMany { limit });
+        }
+        let slot = self.conversations.vacant_key();
+        let client_id = match open.client_id {
+            Some(id) if self.client_ids.claim(id.0, slot) => id,
+            Some(id) => return Err(OpenError::IdInUse(id)),
+            None => ClientId(self.client_ids.draw(&mut self.rng, slot)),
+        };
+        // An ACK for this id now belongs to the new conversation.
+        self.abandoned.take(client_id);
+        let handle = self.insert(Role::Client, open.to, client_id, now);
+        let conversation = &mut self.conversations[slot];
+        conversation.due = Due::Syn(open.destination);
+        conversation.deadline = self
+            .config
+            .handshake_timeout
+            .and_then(|timeout| now.checked_add(timeout));
+        self.stats.opened_count += 1;
+        self.settle(slot);
+        Ok(handle)
+    }
+
+    /// Answers [`Event::Incoming`] with an ACK; without effect if that came too late.
+    pub fn accept(&mut self, now: Instant, handle: Handle) {
+        self.apply_to(now, handle, Stimulus::Accept);
+    }
+
+    /// Answers [`Event::Incoming`] with a close; without effect if that came too late.
+    pub fn refuse(&mut self, now: Instant, handle: Handle) {
+        self.apply_to(now, handle, Stimulus::Refuse);
+    }
+
+    /// Takes bytes to send. The buffer takes any write while it is not full.
+    ///
+    /// # Errors
+    /// It is full, or the conversation is not one that takes data. The bytes are dropped.
+    pub fn write(&mut self, now: Instant, handle: Handle, bytes: Bytes) -> Result<(), WriteError> {
+        let bound = self.config.send_buffer;
+        let merge = self.config.merge;
+        let conversation = self
+            .known_mut(handle)
+            .filter(|conversation| conversation.takes_data())
+            .ok_or(WriteError::NotOpen)?;
+        let held = conversation.queue.cost();
+        if held >= bound {
+            conversation.full = true;
+            return Err(WriteError::Full { held, bound });
+        }
+        conversation.queue.push(bytes);
+        conversation.full = conversation.queue.cost() >= bound;
+        if conversation.merge_at.is_none() && !conversation.merge_due {
+            conversation.merge_at = merge
+                .filter(|delay| !delay.is_zero())
+                .and_then(|delay| now.checked_add(delay));
+        }
+        self.settle(handle.slot);
+        Ok(())
+    }
+
+    /// Whether [`write`](Self::write) would take bytes now. After a `false`
+    /// from a full buffer, [`Event::Writable`] tells when it is true again.
+    pub fn is_writable(&self, handle: Handle) -> bool {
+        self.known(handle)
+            .is_some_and(|conversation| conversation.takes_data() && !conversation.full)
+    }
+
+    /// The application has no more to send but may still read: the policy
+    /// [`OnEof`] says what comes of it.
+    pub fn finish(&mut self, now: Instant, handle: Handle) {
+        let Some(conversation) = self.live(handle) else {
+            return;
+        };
+        let policy = match conversation.role {
+            Role::Client => self.config.client_eof,
+            Role::Server => self.config.server_eof,
+        };
+        match policy {
+            OnEof::Drain(silence) if !silence.is_zero() => {
+                self.apply_to(now, handle, Stimulus::Eof)
+            }
+            OnEof::Drain(_) | OnEof::Close => self.apply_to(now, handle, Stimulus::Close),
+        }
+    }
+
+    /// Sends what was written, then a close. Data that still comes is dropped.
+    pub fn close(&mut self, now: Instant, handle: Handle) {
+        self.apply_to(now, handle, Stimulus::Close);
+    }
+
+    /// Drops what was written and closes at once; on a conversation that has
+    /// ended, returns the credit of all bytes that the application still holds.
+    pub fn abort(&mut self, now: Instant, handle: Handle) {
+        self.apply_to(now, handle, Stimulus::Abort);
+        if let Some(conversation) = self.known(handle) {
+            let rest = conversation.unread;
+            self.consumed(now, handle, rest);
+        }
+    }
+
+    /// The application has got rid of `bytes` of what [`Event::Data`] gave it.
+    /// It must say so for every byte, or [`abort`](Self::abort), also after
+    /// [`Event::Closed`].
+    pub fn consumed(&mut self, now: Instant, handle: Handle, bytes: usize) {
+        // Before the ACK the application has been given nothing.
+        let Some(conversation) = self
+            .known_mut(handle)
+            .filter(|conversation| conversation.state != State::SynSent)
+        else {
+            return;
+        };
+        let bytes = bytes.min(conversation.unread);
+        conversation.unread -= bytes;
+        let state = conversation.state;
+        self.unread_total -= bytes;
+        match state {
+            State::Ended => self.remove_if_consumed(handle.slot),
+            State::Draining => {
+                self.restart_drain(now, handle.slot);
+                self.update_pause(handle.slot);
+                self.settle(handle.slot);
+            }
+            State::SynSent | State::SynReceived | State::Open | State::Closing => {
+                self.update_pause(handle.slot);
+            }
+        }
+    }
+
+    // --- the carrier's side ---
+
+    /// The carrier takes no more messages for this link: none are handed out for
+    /// it until [`handle_link_ready`](Self::handle_link_ready).
+    pub fn handle_link_blocked(&mut self, link: Link<P>) {
+        self.links.block(link);
+    }
+
+    /// The carrier takes messages for this link again.
+    pub fn handle_link_ready(&mut self, link: Link<P>) {
+        self.links.unblock(link);
+    }
+
+    /// The link is gone: its conversations end, and what waits for it is dropped.
+    pub fn handle_link_lost(&mut self, now: Instant, link: Link<P>) {
+        let lost = match link {
+            Link::All => None,
+            Link::Peer(id) => match self.links.known_slot(id) {
+                Some(slot) => Some(slot),
+                None => return,
+            },
+        };
+        let slots: Vec<usize> = self
+            .conversations
+            .iter()
+            .filter(|(_, conversation)| lost.is_none_or(|peer| conversation.peer == peer))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in slots {
+            self.apply(now, slot, Stimulus::LinkLost);
+        }
+        self.links.clear(link);
+    }
+
+    /// Whether the carrier should go on reading this link. It turns false when
+    /// a conversation on it has more unconsumed bytes than it may
+    /// ([`SlowReader::Pause`]), and true again by [`consumed`](Self::consumed)
+    /// or the conversation's end.
+    pub fn wants_input(&self, link: Link<P>) -> bool {
+        let total_exceeded = self.config.slow_reader == SlowReader::Pause
+            && self.unread_total > self.config.receive_total;
+        !total_exceeded && !self.links.is_paused(link)
+    }
+
+    // --- the clock ---
+
+    /// Does what is due at `now`. To be called when the time of the last
+    /// [`Output::Timeout`] has come; harmless at any other.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(slot) = self.timers.pop_due(now) {
+            let conversation = &mut self.conversations[slot];
+            conversation.armed = None;
+            if conversation.merge_at.is_some_and(|at| at <= now) {
+                conversation.merge_at = None;
+                conversation.merge_due = true;
+            }
+            if conversation.deadline.is_some_and(|at| at <= now) {
+                self.deadline_passed(now, slot);
+            } else if conversation
+                .idle_deadline(self.config.idle_timeout)
+                .is_some_and(|at| at <= now)
+            {
+                self.apply(now, slot, Stimulus::Idle);
+            }
+            if self.conversations.contains(slot) {
+                self.settle(slot);
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self, now: Instant, slot: usize) {
+        let draining = self.conversations[slot].state == State::Draining;
+        if draining && !self.wants_input(Link::All) {
+            // The peer is not silent: we do not listen.
+            return self.restart_drain(now, slot);
+        }
+        self.conversations[slot].deadline = None;
+        self.apply(now, slot, Stimulus::Deadline);
+    }
+
+    /// Counters since the endpoint began.
+    pub const fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How many conversations are in `state`. Looks at all of them.
+    pub fn count_in(&self, state: State) -> usize {
+        self.conversations
+            .iter()
+            .filter(|(_, conversation)| conversation.state == state)
+            .count()
+    }
+
+    /// How many conversations there are, with those that have ended but whose
+    /// bytes the application still holds.
+    pub fn conversation_count(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Whether nothing is left of any conversation: no id, peer, timer, event or message.
+    pub fn is_empty(&self) -> bool {
+        self.conversations.is_empty()
+            && self.client_ids.live_count() == 0
+            && self.server_ids.live_count() == 0
+            && self.syns.is_empty()
+            && self.links.peer_count() == 0
+            && self.timers.next().is_none()
+            && self.events.is_empty()
+            && self.half_open == 0
+            && self.unread_total == 0
+    }
+
+    pub(super) fn emit(&mut self, event: Event<P>) {
+        self.events.push_back(event);
+    }
+
+    pub(super) fn known(&self, handle: Handle) -> Option<&Conversation> {
+        self.conversations
+            .get(handle.slot)
+            .filter(|conversation| conversation.handle == handle)
+    }
+
+    pub(super) fn known_mut(&mut self, handle: Handle) -> Option<&mut Conversation> {
+        self.conversations
+            .get_mut(handle.slot)
+            .filter(|conversation| conversation.handle == handle)
+    }
+
+    pub(super) fn live(&self, handle: Handle) -> Option<&Conversation> {
+        self.known(handle)
+            .filter(|conversation| conversation.state != State::Ended)
+    }
+}

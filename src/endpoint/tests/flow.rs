@@ -1,0 +1,214 @@
+//! Flow control towards both applications, and turns at the link.
+
+use super::*;
+
+const CHUNK: [u8; 100] = [7; 100];
+
+fn bounded(slow_reader: SlowReader) -> Config {
+    Config {
+        receive_buffer: 250,
+        send_buffer: 500,
+        slow_reader,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn a_full_send_buffer_refuses_writes_until_it_has_drained_to_half() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Link::All);
+    for written in 0..4 {
+        assert!(client.endpoint.is_writable(handle), "{written}");
+        client
+            .endpoint
+            .write(client.now, handle, Bytes::from_static(&CHUNK))
+            .unwrap();
+    }
+    assert!(!client.endpoint.is_writable(handle));
+    assert_eq!(
+        client
+            .endpoint
+            .write(client.now, handle, Bytes::from_static(b"x")),
+        Err(WriteError::Full {
+            held: 656,
+            bound: 500,
+        })
+    );
+    client.endpoint.handle_link_ready(Link::All);
+    let mut sent = 0;
+    loop {
+        match client.endpoint.poll_output(client.now) {
+            Output::Transmit { .. } => sent += 1,
+            Output::Event(event) => {
+                assert_eq!(
+                    event,
+                    Event::Writable {
+                        conversation: handle
+                    }
+                );
+                assert_eq!(sent, 3, "one of four writes, 164 of 500, is left");
+            }
+            Output::Timeout(_) | Output::Idle => break,
+        }
+    }
+    assert_eq!(sent, 4);
+    assert!(client.endpoint.is_writable(handle));
+}
+
+#[test]
+fn a_send_buffer_that_was_never_full_is_not_reported_writable() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.opened();
+    client.write(handle, b"x");
+    assert_eq!(client.events(), []);
+}
+
+#[test]
+fn a_slow_reader_pauses_its_link_from_its_bound_on_until_it_is_below() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.opened();
+    let data = message(0x50, [0x12, 0x34, 0x56], &CHUNK);
+    for wants in [true, true, false, false] {
+        client.receive(&data);
+        for link in [Link::All, Link::Peer(PEER)] {
+            assert_eq!(client.endpoint.wants_input(link), wants);
+        }
+        assert!(client.endpoint.wants_input(Link::Peer(PEER + 1)));
+    }
+    assert_eq!(client.data().len(), 4, "what was read is delivered");
+    client.endpoint.consumed(client.now, handle, 149);
+    assert!(!client.endpoint.wants_input(Link::All));
+    client.endpoint.consumed(client.now, handle, 1);
+    assert!(client.endpoint.wants_input(Link::All));
+    client.endpoint.consumed(client.now, handle, 1_000);
+    assert!(client.endpoint.wants_input(Link::All));
+}
+
+#[test]
+fn the_end_of_a_slow_conversation_ends_its_pause() {
+    type Ending = fn(&mut Rig, Handle);
+    let endings: [Ending; 3] = [
+        |client, _| client.receive(&[0x52, 0x12, 0x34, 0x56]),
+        |client, handle| client.endpoint.abort(client.now, handle),
+        |client, _| client.endpoint.handle_link_lost(client.now, Link::All),
+    ];
+    for ending in endings {
+        let mut client = Rig::new(bounded(SlowReader::Pause));
+        let handle = client.opened();
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], &[0; 251]));
+        assert!(!client.endpoint.wants_input(Link::All));
+        ending(&mut client, handle);
+        client.drain();
+        assert!(client.endpoint.wants_input(Link::All));
+        assert!(client.endpoint.wants_input(Link::Peer(PEER)));
+        client.endpoint.consumed(client.now, handle, 251);
+        assert!(client.endpoint.is_empty());
+    }
+}
+
+#[test]
+fn a_slow_reader_is_closed_if_that_is_the_policy_and_the_others_go_on() {
+    let mut client = Rig::new(bounded(SlowReader::Close));
+    let slow = client.opened();
+    let other = client.open_with([1, 1, 1]);
+    client.receive(&[0x51, 1, 1, 1, 2, 2, 2]);
+    client.take();
+    for _ in 0..3 {
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], &CHUNK));
+        client.receive(&message(0x50, [1, 1, 1], b"quick"));
+        client.endpoint.consumed(client.now, other, 5);
+    }
+    assert!(client.endpoint.wants_input(Link::All));
+    let events = client.events();
+    let ended = events
+        .iter()
+        .position(|event| matches!(event, Event::Closed { .. }))
+        .expect("the slow conversation has ended");
+    assert!(matches!(
+        events[ended],
+        Event::Closed {
+            conversation,
+            end: End::SlowReader,
+            summary: Summary {
+                received_bytes: 200,
+                ..
+            },
+        } if conversation == slow
+    ));
+    let quick = events.iter().filter(
+        |event| matches!(event, Event::Data { conversation, .. } if *conversation == other),
+    );
+    assert_eq!(quick.count(), 3);
+    assert_eq!(client.sent(), [[0xa2, 0x98, 0x76, 0x54]]);
+    client.endpoint.consumed(client.now, slow, 200);
+    assert_eq!(client.endpoint.conversation_count(), 1);
+}
+
+#[test]
+fn the_sum_of_all_unread_bytes_is_bounded_too() {
+    for (slow_reader, wants) in [(SlowReader::Pause, false), (SlowReader::Close, true)] {
+        let mut client = Rig::new(Config {
+            receive_total: 299,
+            ..bounded(slow_reader)
+        });
+        let handles = [[1; 3], [2; 3], [3; 3]].map(|id| {
+            let handle = client.open_with(id);
+            client.receive(&message(0x51, id, &[9, 9, id[0]]));
+            client.receive(&message(0x50, id, &CHUNK));
+            handle
+        });
+        assert_eq!(client.endpoint.wants_input(Link::Peer(PEER)), wants);
+        let ends: &[End] = if wants { &[End::SlowReader] } else { &[] };
+        assert_eq!(client.ends(), ends);
+        client.endpoint.consumed(client.now, handles[0], 1);
+        assert!(client.endpoint.wants_input(Link::Peer(PEER)));
+    }
+}
+
+#[test]
+fn while_a_slow_reader_pauses_the_link_a_finished_conversation_is_not_closed() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let slow = client.opened();
+    let finished = client.open_with([1, 1, 1]);
+    client.receive(&[0x51, 1, 1, 1, 2, 2, 2]);
+    client.receive(&message(0x50, [0x12, 0x34, 0x56], &[0; 251]));
+    client.endpoint.finish(client.now, finished);
+    client.take();
+    client.advance(1_000 * SECOND);
+    assert_eq!(client.ends(), []);
+    client.endpoint.consumed(client.now, slow, 251);
+    client.advance(5 * SECOND);
+    assert_eq!(client.ends(), [End::Closed]);
+}
+
+#[test]
+fn conversations_take_turns_at_the_link() {
+    let mut client = Rig::new(Config::default());
+    let handles = [[1; 3], [2; 3], [3; 3]].map(|id| {
+        let handle = client.open_with(id);
+        client.receive(&message(0x51, id, &id));
+        handle
+    });
+    client.take();
+    client.endpoint.handle_link_blocked(Link::All);
+    for handle in handles {
+        for _ in 0..3 {
+            client.write(handle, b"x");
+        }
+    }
+    client.endpoint.handle_link_ready(Link::All);
+    let order: Vec<u8> = client.sent().iter().map(|message| message[1]).collect();
+    assert_eq!(order, [1, 2, 3, 1, 2, 3, 1, 2, 3]);
+}
+
+#[test]
+fn what_is_polled_after_everything_is_out_stays_the_same() {
+    let mut client = Rig::new(Config::default());
+    client.open_with([1, 2, 3]);
+    let timeout = Output::Timeout(client.now + 60 * SECOND);
+    for _ in 0..3 {
+        assert_eq!(client.endpoint.poll_output(client.now), timeout);
+        client.endpoint.handle_timeout(client.now);
+    }
+}

@@ -1,0 +1,138 @@
+//! How much a peer can make us hold.
+
+use super::*;
+
+fn limited(limits: Limits) -> Rig {
+    Rig::new(Config {
+        limits,
+        ..Config::default()
+    })
+}
+
+const WIDE: Limits = Limits {
+    total: 1_000,
+    per_peer: 1_000,
+    half_open: 1_000,
+    half_open_per_peer: 1_000,
+};
+
+#[test]
+fn half_open_conversations_are_limited_in_total_and_for_each_peer() {
+    for (limits, allowed) in [
+        (
+            Limits {
+                half_open: 3,
+                ..WIDE
+            },
+            [3, 0],
+        ),
+        (
+            Limits {
+                half_open_per_peer: 3,
+                ..WIDE
+            },
+            [3, 3],
+        ),
+    ] {
+        let mut server = limited(limits);
+        for (from, allowed) in [PEER, PEER + 1].into_iter().zip(allowed) {
+            for number in 0..5 {
+                server.take();
+                server.receive_from(Some(from), &syn([from, 0, number]));
+                if number < allowed {
+                    assert!(matches!(server.events[..], [Event::Incoming { .. }]));
+                } else {
+                    assert_eq!(server.sent, [(from, vec![0x52, from, 0, number])]);
+                }
+            }
+        }
+        let refused = 10 - u64::from(allowed[0] + allowed[1]);
+        assert_eq!(
+            server.endpoint.stats().anomaly_count(Anomaly::OverLimit),
+            refused
+        );
+        server.advance(5 * SECOND);
+        assert!(server.endpoint.is_empty(), "they expire");
+    }
+}
+
+#[test]
+fn an_accepted_conversation_is_no_longer_half_open() {
+    let mut server = limited(Limits {
+        half_open: 1,
+        half_open_per_peer: 1,
+        ..WIDE
+    });
+    for number in 0..10 {
+        let handle = server.incoming([1, 1, number]);
+        server.accept(handle);
+    }
+    assert_eq!(server.endpoint.count_in(State::Open), 10);
+}
+
+#[test]
+fn accepted_conversations_are_limited_for_each_peer_until_they_end_and_are_consumed() {
+    let mut server = limited(Limits {
+        per_peer: 1,
+        ..WIDE
+    });
+    let (handle, id) = server.accepted();
+    server.receive(&message(0xa0, id.0.0, b"held"));
+    server.receive(&message(0xa2, id.0.0, b""));
+    server.take();
+    server.receive(&syn([1, 1, 1]));
+    assert_eq!(server.sent(), [[0x52, 1, 1, 1]]);
+    server.endpoint.consumed(server.now, handle, 4);
+    server.incoming([1, 1, 2]);
+}
+
+#[test]
+fn the_total_holds_for_both_roles_together() {
+    let mut peer = limited(Limits { total: 2, ..WIDE });
+    peer.open_with([1, 1, 1]);
+    peer.incoming([2, 2, 2]);
+    peer.take();
+    peer.receive(&syn([3, 3, 3]));
+    assert_eq!(peer.sent(), [[0x52, 3, 3, 3]]);
+    let open = Open {
+        to: PEER,
+        destination: destination(),
+        client_id: None,
+    };
+    let error = peer.endpoint.open(peer.now, open).unwrap_err();
+    assert_eq!(error, OpenError::TooMany { limit: 2 });
+    assert_eq!(
+        error.to_string(),
+        "there are 2 conversations already, the most that are allowed"
+    );
+}
+
+#[test]
+fn refusals_that_cannot_be_sent_do_not_pile_up() {
+    let mut server = Rig::new(Config {
+        incoming: Incoming::Refuse,
+        ..Config::default()
+    });
+    server.endpoint.handle_link_blocked(Link::All);
+    for number in 0..2_000_u32 {
+        server.receive(&syn(StreamId::from_u32(number + 1).0));
+    }
+    assert_eq!(
+        server
+            .endpoint
+            .stats()
+            .anomaly_count(Anomaly::RefusalDropped),
+        976
+    );
+    server.endpoint.handle_link_ready(Link::All);
+    assert_eq!(server.sent().len(), 1_024);
+    server.receive(&syn([9; 3]));
+    assert_eq!(server.sent(), [[0x52, 9, 9, 9]]);
+    assert!(server.endpoint.is_empty());
+}
+
+#[test]
+fn an_idle_conversation_takes_less_than_a_kibibyte() {
+    let size = std::mem::size_of::<crate::endpoint::conversation::Conversation>();
+    assert!(size <= 448, "{size} bytes, beside its places in the tables");
+}

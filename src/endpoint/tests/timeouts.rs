@@ -1,0 +1,98 @@
+//! What time alone does.
+
+use super::*;
+
+#[test]
+fn an_unanswered_syn_ends_after_the_handshake_timeout() {
+    let mut client = Rig::new(Config::default());
+    client.open_with([1, 2, 3]);
+    client.advance(60 * SECOND - Duration::from_nanos(1));
+    assert_eq!(client.ends(), []);
+    client.advance(Duration::from_nanos(1));
+    assert_eq!(client.ends(), [End::HandshakeTimeout]);
+    assert!(client.endpoint.is_empty());
+}
+
+#[test]
+fn without_a_handshake_timeout_an_opener_waits_for_ever() {
+    let mut client = Rig::new(Config {
+        handshake_timeout: None,
+        ..Config::default()
+    });
+    client.open_with([1, 2, 3]);
+    assert_eq!(client.endpoint.poll_output(client.now), Output::Idle);
+    client.advance(1_000_000 * SECOND);
+    client.receive(&[0x51, 1, 2, 3, 4, 5, 6]);
+    assert!(matches!(client.events()[..], [Event::Opened { .. }]));
+}
+
+#[test]
+fn a_syn_that_the_application_leaves_is_refused_after_the_accept_timeout() {
+    let mut server = Rig::new(Config::default());
+    let handle = server.incoming([1, 2, 3]);
+    server.advance(5 * SECOND - Duration::from_nanos(1));
+    assert_eq!(server.sent(), Vec::<Vec<u8>>::new());
+    server.advance(Duration::from_nanos(1));
+    assert_eq!(server.sent(), [[0x52, 1, 2, 3]]);
+    assert_eq!(server.ends(), [End::AcceptTimeout]);
+    server.endpoint.accept(server.now, handle);
+    assert_eq!(server.sent(), Vec::<Vec<u8>>::new(), "it is too late");
+    assert!(server.endpoint.is_empty());
+}
+
+#[test]
+fn an_idle_conversation_ends_only_if_it_is_told_to() {
+    for idle_timeout in [None, Some(9 * SECOND)] {
+        let mut client = Rig::new(Config {
+            idle_timeout,
+            ..Config::default()
+        });
+        let handle = client.opened();
+        client.advance(8 * SECOND);
+        client.write(handle, b"x");
+        client.advance(8 * SECOND);
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], b"y"));
+        client.advance(9 * SECOND - Duration::from_nanos(1));
+        assert_eq!(client.ends(), []);
+        client.take();
+        client.advance(1_000 * SECOND);
+        let expected = idle_timeout.map(|_| (End::IdleTimeout, vec![0xa2, 0x98, 0x76, 0x54]));
+        assert_eq!(
+            client.ends().first().copied(),
+            expected.clone().map(|e| e.0)
+        );
+        assert_eq!(client.sent().pop(), expected.map(|e| e.1));
+    }
+}
+
+#[test]
+fn a_finished_client_holds_its_close_until_the_peer_is_silent() {
+    let mut client = Rig::new(Config::default());
+    let handle = client.opened();
+    client.write(handle, b"request");
+    client.endpoint.finish(client.now, handle);
+    for _ in 0..3 {
+        client.advance(4 * SECOND);
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], b"answer"));
+    }
+    assert_eq!(
+        client.sent(),
+        [message(0xa0, [0x98, 0x76, 0x54], b"request")]
+    );
+    client.advance(5 * SECOND - Duration::from_nanos(1));
+    assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
+    client.advance(Duration::from_nanos(1));
+    assert_eq!(client.sent(), [[0xa2, 0x98, 0x76, 0x54]]);
+    assert_eq!(client.ends(), [End::Closed]);
+    client.endpoint.consumed(client.now, handle, 18);
+    assert!(client.endpoint.is_empty());
+}
+
+#[test]
+fn a_finished_server_closes_at_once() {
+    let mut server = Rig::new(Config::default());
+    let (handle, _) = server.accepted();
+    server.endpoint.finish(server.now, handle);
+    assert_eq!(server.sent(), [[0x52, 0x12, 0x34, 0x56]]);
+    assert_eq!(server.ends(), [End::Closed]);
+}
