@@ -76,6 +76,7 @@ pub(super) struct Conversation {
 
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
+    pub(super) dropped_bytes: u64,
 }
 
 impl Conversation {
@@ -113,6 +114,7 @@ impl Conversation {
             armed: None,
             sent_bytes: 0,
             received_bytes: 0,
+            dropped_bytes: 0,
         }
     }
 
@@ -204,6 +206,7 @@ impl Conversation {
             sent_bytes: self.sent_bytes,
             received_bytes: self.received_bytes,
             unsent_bytes: self.queue.bytes() as u64,
+            dropped_bytes: self.dropped_bytes,
             duration: now.saturating_duration_since(self.started),
         }
     }

@@ -154,6 +154,8 @@ pub struct Summary {
     pub received_bytes: u64,
     /// Bytes that the application wrote and that were never sent.
     pub unsent_bytes: u64,
+    /// Payload bytes that came after the application had closed, and were dropped.
+    pub dropped_bytes: u64,
     /// From its opening to its end.
     pub duration: Duration,
 }

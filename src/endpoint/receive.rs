@@ -52,6 +52,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     pub(super) fn deliver(&mut self, now: Instant, slot: usize, payload: Bytes) {
         let before = self.conversations[slot].state;
         if self.apply(now, slot, Stimulus::Data) == Step::Ignored {
+            self.conversations[slot].dropped_bytes += payload.len() as u64;
             return self.stats.note(Anomaly::DataAfterClose);
         }
         self.conversations[slot].last_message = now;

@@ -1,0 +1,183 @@
+//! Random schedules on a pair of endpoints in virtual time.
+//!
+//! Each schedule follows from one number. `MINISTREAM_SCHEDULES` says how many
+//! to run (10,000 on each kind of network by default), `MINISTREAM_SEED` runs
+//! that one alone. A failure prints its number.
+
+mod applications;
+mod pair;
+
+use std::time::Duration;
+
+use ministream::endpoint::{AddressProof, Config, DuplicateSyn, Limits, OnEof, SlowReader, Stats};
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+
+use crate::applications::Applications;
+use crate::pair::{Network, Pair};
+
+const SCHEDULES: u64 = 10_000;
+
+/// Says which schedule failed.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "schedule {0} failed: MINISTREAM_SEED={0} runs it alone",
+                self.0
+            );
+        }
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().expect("the variable is a number"))
+}
+
+/// Runs `schedule` for each seed.
+fn for_each_seed(schedule: impl Fn(u64)) {
+    let seeds = match number("MINISTREAM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("MINISTREAM_SCHEDULES").unwrap_or(SCHEDULES),
+    };
+    for seed in seeds {
+        let name = Named(seed);
+        schedule(seed);
+        drop(name);
+    }
+}
+
+fn pick<T: Copy>(rng: &mut ChaCha12Rng, choices: &[T]) -> T {
+    choices[rng.random_range(0..choices.len())]
+}
+
+fn random_config(rng: &mut ChaCha12Rng) -> Config {
+    let eof = [
+        OnEof::Close,
+        OnEof::Drain(Duration::from_millis(30)),
+        OnEof::Drain(Duration::from_secs(5)),
+    ];
+    Config {
+        max_payload: pick(rng, &[1, 7, 100, 32_768]),
+        merge: pick(
+            rng,
+            &[None, Some(Duration::ZERO), Some(Duration::from_millis(100))],
+        ),
+        slow_reader: pick(
+            rng,
+            &[SlowReader::Pause, SlowReader::Pause, SlowReader::Close],
+        ),
+        client_eof: pick(rng, &eof),
+        server_eof: pick(rng, &eof),
+        send_buffer: pick(rng, &[200, 4_000]),
+        receive_buffer: pick(rng, &[150, 2_000]),
+        receive_total: pick(rng, &[1_000, 1_000_000]),
+        duplicate_syn: pick(
+            rng,
+            &[DuplicateSyn::NewConversation, DuplicateSyn::AnswerAgain],
+        ),
+        address_proof: pick(rng, &[AddressProof::NotNeeded, AddressProof::Required]),
+        limits: Limits {
+            total: pick(rng, &[3, 100, 100]),
+            per_peer: pick(rng, &[2, 100, 100]),
+            half_open: pick(rng, &[1, 100, 100]),
+            half_open_per_peer: 100,
+        },
+        ..Config::default()
+    }
+}
+
+/// A pair with random settings that has lived through a random schedule.
+fn after_schedule(seed: u64, network: Network, idle_timeout: Option<Duration>) -> Applications {
+    let mut rng = ChaCha12Rng::seed_from_u64(seed);
+    let configs = [(), ()].map(|()| Config {
+        idle_timeout,
+        ..random_config(&mut rng)
+    });
+    let mut applications = Applications::new(Pair::new(configs, network, seed));
+    for _ in 0..rng.random_range(5..100) {
+        applications.act(&mut rng);
+        let pause = Duration::from_millis(pick(&mut rng, &[0, 0, 0, 0, 1, 1, 20, 20, 200, 6_000]));
+        applications.run_for(pause);
+    }
+    applications
+}
+
+#[test]
+fn on_a_reliable_network_every_stream_that_both_sides_call_complete_is_equal() {
+    for_each_seed(|seed| {
+        let network = Network {
+            latency_ms: [0, 1, 50, 2_000][usize::try_from(seed % 4).expect("below 4")],
+            loss: 0,
+            duplicates: 0,
+            reorders: false,
+        };
+        let mut applications = after_schedule(seed, network, None);
+        applications.close_everything();
+        applications.run_until_quiet();
+        applications.assert_all_ended();
+        applications.assert_streams_equal();
+    });
+}
+
+#[test]
+fn on_an_unreliable_network_everything_ends_and_no_conversation_gets_the_bytes_of_another() {
+    for_each_seed(|seed| {
+        let mut rng = ChaCha12Rng::seed_from_u64(!seed);
+        let network = Network {
+            latency_ms: pick(&mut rng, &[1, 50, 2_000]),
+            loss: pick(&mut rng, &[0, 1, 20]),
+            duplicates: pick(&mut rng, &[0, 1, 20]),
+            reorders: rng.random_range(0..3) > 0,
+        };
+        // Half of the schedules end by the applications closing, half by silence.
+        let idle_timeout = (seed % 2 == 0).then_some(Duration::from_secs(30));
+        let mut applications = after_schedule(seed, network, idle_timeout);
+        match idle_timeout {
+            None => applications.close_everything(),
+            Some(_) => applications.only_read(),
+        }
+        applications.run_until_quiet();
+        applications.assert_all_ended();
+    });
+}
+
+#[test]
+fn a_schedule_runs_the_same_way_each_time() {
+    let network = Network {
+        latency_ms: 50,
+        loss: 10,
+        duplicates: 10,
+        reorders: true,
+    };
+    let stats = |seed| -> [Stats; 2] {
+        let mut applications = after_schedule(seed, network, None);
+        applications.close_everything();
+        applications.run_until_quiet();
+        applications.stats()
+    };
+    for seed in 0..50 {
+        assert_eq!(stats(seed), stats(seed));
+    }
+}
+
+#[test]
+fn the_schedules_reach_what_they_are_meant_to_test() {
+    let network = Network {
+        latency_ms: 50,
+        loss: 0,
+        duplicates: 0,
+        reorders: false,
+    };
+    let mut tally = applications::Tally::default();
+    for seed in 0..2_000 {
+        let mut applications = after_schedule(seed, network, None);
+        applications.close_everything();
+        applications.run_until_quiet();
+        tally.add(&applications);
+    }
+    tally.assert_varied();
+}
