@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ministream::endpoint::{End, Event, Handle, Link, Open, OpenError, Stats, WriteError};
 use rand::RngExt;
-use rand::rngs::ChaCha12Rng;
+use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::pair::{Pair, Side};
 
@@ -84,11 +84,15 @@ impl Applications {
     }
 
     /// Does one random thing.
-    pub(crate) fn act(&mut self, rng: &mut ChaCha12Rng) {
+    pub(crate) fn act(&mut self, rng: &mut Xoshiro256PlusPlus) {
         let side = rng.random_range(0..2);
-        match rng.random_range(0..20) {
-            0..3 => self.open(side),
-            3 => self.toggle_link(side),
+        match rng.random_range(0..200) {
+            0 => {
+                self.pair.lose_link();
+                self.blocked = [false; 2];
+            }
+            1..30 => self.open(side),
+            30..40 => self.toggle_link(side),
             _ => {
                 // Now and then one that has ended: nothing may come of it.
                 let with_ended = rng.random_range(0..10) == 0;
@@ -137,7 +141,7 @@ impl Applications {
         }
     }
 
-    fn act_on(&mut self, rng: &mut ChaCha12Rng, side: Side, handle: Handle) {
+    fn act_on(&mut self, rng: &mut Xoshiro256PlusPlus, side: Side, handle: Handle) {
         let now = self.pair.now;
         let endpoint = &mut self.pair.endpoints[side];
         let Some(ledger) = self.ledgers[side].get_mut(&handle) else {
@@ -183,13 +187,13 @@ impl Applications {
         }
     }
 
-    fn write(&mut self, rng: &mut ChaCha12Rng, side: Side, handle: Handle) {
+    fn write(&mut self, rng: &mut Xoshiro256PlusPlus, side: Side, handle: Handle) {
         let reliable = self.pair.network.is_reliable();
         let endpoint = &mut self.pair.endpoints[side];
         let Some(ledger) = self.ledgers[side].get_mut(&handle) else {
             return;
         };
-        let length = [0, 1, 6, 7, 8, 99, 300][rng.random_range(0..7)];
+        let length = [0, 1, 6, 7, 8, 99, 250][rng.random_range(0..7)];
         let bytes: Bytes = (ledger.written..ledger.written + length)
             .map(|offset| match reliable {
                 true => byte_at(ledger.number, ledger.is_client, offset),
@@ -354,11 +358,10 @@ impl Applications {
     pub(crate) fn assert_streams_equal(&self) {
         for (client, server) in self.views() {
             for (writer, reader) in [(client, server), (server, client)] {
-                let case = format!("{writer:?}\n{reader:?}");
-                assert!(reader.received <= writer.written, "{case}");
+                assert!(reader.received <= writer.written, "{writer:?}\n{reader:?}");
                 if is_complete(writer, reader) {
-                    assert_eq!(writer.unsent, 0, "{case}");
-                    assert_eq!(reader.received, writer.written, "{case}");
+                    assert_eq!(writer.unsent, 0, "{writer:?}\n{reader:?}");
+                    assert_eq!(reader.received, writer.written, "{writer:?}\n{reader:?}");
                 }
             }
             match (client.end, server.end) {
@@ -411,11 +414,12 @@ impl Tally {
             End::RefusedByUs,
             End::AcceptTimeout,
             End::SlowReader,
+            End::LinkLost,
         ] {
             let count = self.ends.get(&format!("{:?}", Some(end))).copied();
-            assert!(count > Some(50), "{end:?}: {count:?} of {:?}", self.ends);
+            assert!(count > Some(10), "{end:?}: {count:?} of {:?}", self.ends);
         }
-        assert!(self.complete_streams > 500, "{}", self.complete_streams);
-        assert!(self.bytes > 100_000, "{}", self.bytes);
+        assert!(self.complete_streams > 100, "{}", self.complete_streams);
+        assert!(self.bytes > 50_000, "{}", self.bytes);
     }
 }

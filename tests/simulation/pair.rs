@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ministream::endpoint::{Config, Endpoint, Event, Link, Output};
-use rand::rngs::ChaCha12Rng;
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 /// One of the two; also the name by which the other knows it.
@@ -36,7 +36,7 @@ pub(crate) struct Pair {
     pub(crate) endpoints: [Endpoint<Side>; 2],
     pub(crate) now: Instant,
     pub(crate) network: Network,
-    pub(crate) rng: ChaCha12Rng,
+    pub(crate) rng: Xoshiro256PlusPlus,
     timeouts: [Option<Instant>; 2],
     /// Messages under way to each side, by arrival and then by departure.
     under_way: [BTreeMap<(Instant, u64), Bytes>; 2],
@@ -47,7 +47,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(configs: [Config; 2], network: Network, seed: u64) -> Self {
-        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let now = Instant::now();
         Self {
             endpoints: configs.map(|config| Endpoint::new(config, rng.random())),
@@ -81,12 +81,12 @@ impl Pair {
     }
 
     fn send(&mut self, to: Side, message: Bytes) {
-        let copies = if self.rng.random_range(0..100) < self.network.loss {
-            0
-        } else if self.rng.random_range(0..100) < self.network.duplicates {
-            2
-        } else {
-            1
+        let lost = self.happens(self.network.loss);
+        let twice = self.happens(self.network.duplicates);
+        let copies = match (lost, twice) {
+            (true, _) => 0,
+            (false, true) => 2,
+            (false, false) => 1,
         };
         for _ in 0..copies {
             let latency = self.rng.random_range(0..=self.network.latency_ms);
@@ -98,6 +98,18 @@ impl Pair {
             self.departures += 1;
             self.under_way[to].insert((arrival, self.departures), message.clone());
         }
+    }
+
+    /// The link breaks, with all that is under way, and returns at once.
+    pub(crate) fn lose_link(&mut self) {
+        for side in 0..2 {
+            self.under_way[side].clear();
+            self.endpoints[side].handle_link_lost(self.now, Link::Peer(1 - side));
+        }
+    }
+
+    fn happens(&mut self, percent: u32) -> bool {
+        percent > 0 && self.rng.random_range(0..100) < percent
     }
 
     /// Moves the clock to the next thing that happens by itself, but not beyond
