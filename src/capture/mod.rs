@@ -14,6 +14,8 @@ mod error;
 mod file;
 mod inputs;
 mod link_type;
+#[cfg(feature = "live")]
+mod live;
 mod pcap;
 mod pcapng;
 mod read_ahead;
@@ -28,6 +30,8 @@ pub use error::{CaptureError, Damage, LiveFailure, Record};
 pub use file::CaptureFile;
 pub use inputs::Inputs;
 pub use link_type::LinkType;
+#[cfg(feature = "live")]
+pub use live::{LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats};
 pub use writer::{PcapWriter, PcapngWriter, Precision};
 
 /// One packet of a capture, as its link delivered it.
