@@ -6,9 +6,8 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::Compression;
 
-/// Compressed bytes read at a time: large enough that one read of the
-/// decoder fills most of a block.
-const COMPRESSED_CHUNK: usize = 256 << 10;
+/// Compressed bytes read at a time.
+const COMPRESSED_CHUNK: usize = 64 << 10;
 
 /// RFC 1952, section 2.3.1: ID1, ID2 and the only compression method there is.
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 8];

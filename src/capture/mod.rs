@@ -135,7 +135,7 @@ impl ByteOrder {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes read so far, as stored: compressed bytes of a compressed file.
-    /// Reading runs ahead of the packets by a few MiB.
+    /// Reading runs ahead of the packets by a few hundred KiB.
     pub read_bytes: u64,
     /// Bytes in all; `None` when an input is a stream without a known length.
     pub total_bytes: Option<u64>,

@@ -1,15 +1,16 @@
 //! Reads on a thread of its own, a few blocks ahead of the one who parses.
 //!
 //! Blocks go round: the thread fills them, the parser empties them and hands
-//! them back, so memory stays at [`BLOCKS`] blocks however large the input.
+//! them back, so memory stays the same however large the input.
 
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 
-/// Blocks in circulation: one being parsed, one being filled, two on the way.
-const BLOCKS: usize = 4;
+/// Blocks that the thread brings into circulation, besides the one that the
+/// parser begins with: so one is parsed, one is filled, two are on the way.
+const BLOCKS: usize = 3;
 
 /// The sizes of a [`Block`].
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +22,17 @@ pub(super) struct BlockSize {
 }
 
 impl BlockSize {
-    /// Half a MiB is where larger reads stop being cheaper; a record that
-    /// straddles blocks hardly ever has more than 64 KiB.
+    /// All blocks together fit the second-level cache of a core (512 KiB and
+    /// up): with larger ones, reading a file of the page cache takes four times
+    /// as long. A record hardly ever straddles blocks by more than 16 KiB.
     pub(super) const DEFAULT: Self = Self {
-        read: 512 << 10,
-        headroom: 64 << 10,
+        read: 64 << 10,
+        headroom: 16 << 10,
     };
+
+    const fn total(self) -> usize {
+        self.headroom + self.read
+    }
 }
 
 /// Bytes of the input, with room in front.
@@ -40,7 +46,7 @@ pub(super) struct Block {
 impl Block {
     fn new(size: BlockSize) -> Self {
         Self {
-            bytes: vec![0; size.headroom + size.read],
+            bytes: vec![0; size.total()],
             filled: 0..0,
         }
     }
@@ -104,13 +110,13 @@ impl ReadAhead {
     }
 
     /// Hands a parsed block back.
-    pub(super) fn recycle(&self, block: Block) {
-        // Blocks that were joined for a long record have outgrown the circulation.
-        let block = if block.bytes.len() == self.size.headroom + self.size.read {
-            block
-        } else {
-            Block::new(self.size)
-        };
+    pub(super) fn recycle(&self, mut block: Block) {
+        // A block that was joined with others for a long record has another
+        // size, and may have outgrown the circulation by far.
+        if block.bytes.capacity() > 4 * self.size.total() {
+            block.bytes = Vec::new();
+        }
+        block.bytes.resize(self.size.total(), 0);
         if let Err(mpsc::SendError(unwanted)) = self.empty.send(block) {
             // The thread has read everything and is gone.
             drop(unwanted);
