@@ -268,9 +268,13 @@ fn timestamp(header: &::pcap::PacketHeader) -> Timestamp {
         Precision::Nano => 1,
         Precision::Micro => 1_000,
     };
-    // Both fields have 32 or 64 bits, depending on the platform.
-    let (seconds, units) = (header.ts.tv_sec as i64, header.ts.tv_usec as i64);
+    let (seconds, units) = (wide(header.ts.tv_sec), wide(header.ts.tv_usec));
     Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000)).plus_nanos(units * unit_nanos)
+}
+
+/// A C number, which has 32 or 64 bits depending on the platform.
+fn wide(number: impl Into<i64>) -> i64 {
+    number.into()
 }
 
 /// What libpcap means. It has codes for this, but the `pcap` crate keeps only the text.
