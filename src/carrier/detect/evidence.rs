@@ -8,7 +8,7 @@ use crate::carrier::{Plausible, Way};
 /// Points that decide at once.
 pub(super) const CERTAIN_POINTS: u32 = 3;
 
-/// Messages by which those against may outnumber those for.
+/// Messages against us that are tolerated beside one for each point.
 const TOLERATED: u32 = 2;
 
 /// Different messages that are remembered to find others of the same conversation.
@@ -83,7 +83,7 @@ impl Evidence {
             Framing::Tight => 1,
             Framing::Any | Framing::Loose => 2,
         };
-        if self.unfitting > self.fitting + TOLERATED {
+        if self.unfitting > self.points + TOLERATED {
             Standing::Out
         } else if self.points >= CERTAIN_POINTS && !outnumbered {
             Standing::Certain

@@ -90,3 +90,6 @@ enum Standing {
     /// It is.
     Certain,
 }
+
+#[cfg(test)]
+mod tests;

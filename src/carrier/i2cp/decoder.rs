@@ -245,3 +245,6 @@ fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

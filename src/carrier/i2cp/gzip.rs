@@ -277,3 +277,6 @@ fn skip_header(payload: &[u8]) -> Result<(u8, &[u8]), GzipError> {
     }
     Ok((protocol, rest))
 }
+
+#[cfg(test)]
+mod tests;

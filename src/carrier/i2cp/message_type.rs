@@ -52,12 +52,13 @@ macro_rules! message_types {
 }
 
 // The smallest bodies are those with a null certificate (387 bytes), no
-// options and a DSA signature.
+// options and a DSA signature (40); the smallest lease set is one of Ed25519
+// (391 + 256 + 32 + 1 + 64 bytes) without leases.
 message_types! {
     CREATE_SESSION = 1, "CreateSession", Application, 437..=65_535;
     RECONFIGURE_SESSION = 2, "ReconfigureSession", Application, 439..=65_535;
     DESTROY_SESSION = 3, "DestroySession", Application, 2..=2;
-    CREATE_LEASE_SET = 4, "CreateLeaseSet", Application, 962..=65_535;
+    CREATE_LEASE_SET = 4, "CreateLeaseSet", Application, 1_022..=65_535;
     SEND_MESSAGE = 5, "SendMessage", Application, 397..=65_535;
     RECEIVE_MESSAGE_BEGIN = 6, "ReceiveMessageBegin", Application, 6..=6;
     RECEIVE_MESSAGE_END = 7, "ReceiveMessageEnd", Application, 6..=6;
