@@ -451,3 +451,6 @@ impl Set {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

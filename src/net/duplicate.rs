@@ -177,3 +177,6 @@ const fn apart(one: Timestamp, other: Timestamp) -> i64 {
 fn has_identification(ip: &[u8]) -> bool {
     matches!(ip, [first, _, _, _, high, low, ..] if first >> 4 == 4 && (*high, *low) != (0, 0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,130 @@ fn address_family(frame: Captured<'_>) -> Result<Captured<'_>, Skip> {
 fn be16(header: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([header[at], header[at + 1]])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CLIENT, SERVER, UDP, ethernet, ipv4, udp};
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn strip_bytes(link_type: LinkType, data: &[u8]) -> Result<LinkPayload<'_>, Skip> {
+        strip(&Packet {
+            number: 1,
+            time: Timestamp::default(),
+            link_type,
+            data,
+            original_bytes: u32::try_from(data.len()).unwrap(),
+        })
+    }
+
+    fn ip() -> Vec<u8> {
+        ipv4(CLIENT, SERVER, UDP, &udp(b"x"))
+    }
+
+    /// Checks the payload behind a header, and that every shorter header is damaged.
+    fn finds_ip(link_type: LinkType, header: &[u8], tap: Tap) {
+        let frame = [header, &ip()].concat();
+        let ip = Captured::new(&frame[header.len()..], 0);
+        assert_eq!(
+            strip_bytes(link_type, &frame),
+            Ok(LinkPayload { ip, tap }),
+            "{link_type:?}"
+        );
+        for length in 0..header.len() {
+            assert_eq!(
+                strip_bytes(link_type, &header[..length]),
+                Err(Skip::BadHeader)
+            );
+        }
+    }
+
+    #[test]
+    fn any_stack_of_vlan_tags_is_stepped_over() {
+        let addresses = [7; 12];
+        for tags in [
+            &[][..],
+            &[0x8100],
+            &[0x88a8, 0x8100],
+            &[0x9100, 0x8100],
+            &[0x9200, 0x9100, 0x88a8, 0x8100, 0x8100],
+        ] {
+            let mut header = addresses.to_vec();
+            for tag in tags {
+                header.extend(u16::to_be_bytes(*tag));
+                header.extend([0x20, 0x01]);
+            }
+            header.extend([0x08, 0x00]);
+            finds_ip(LinkType::Ethernet, &header, Tap::Once);
+        }
+    }
+
+    #[test]
+    fn ethernet_without_addresses_is_the_loopback_device() {
+        let mut header = vec![0; 12];
+        header.extend([0x08, 0x00]);
+        finds_ip(LinkType::Ethernet, &header, Tap::Loopback);
+    }
+
+    #[test]
+    fn cooked_headers_tell_the_place() {
+        let mut header = vec![0, 4, 3, 4, 0, 6];
+        header.extend([0; 8]);
+        header.extend([0x08, 0x00]);
+        let place = |interface, way| Tap::Cooked(Place { interface, way });
+        finds_ip(LinkType::LinuxCooked, &header, place(0, Way::Outgoing));
+        header[1] = 0;
+        finds_ip(LinkType::LinuxCooked, &header, place(0, Way::Incoming));
+
+        let mut header = vec![0x08, 0x00, 0, 0, 0, 0, 1, 2, 3, 4, 4, 6];
+        header.extend([0; 8]);
+        finds_ip(LinkType::LinuxCooked2, &header, place(0x102, Way::Outgoing));
+        header[10] = 0;
+        finds_ip(LinkType::LinuxCooked2, &header, place(0x102, Way::Incoming));
+    }
+
+    #[test]
+    fn cooked_frames_can_have_vlan_tags() {
+        let mut header = vec![0, 0, 0, 1, 0, 6];
+        header.extend([0; 8]);
+        header.extend([0x81, 0x00, 0, 5, 0x08, 0x00]);
+        let place = Place {
+            interface: 0,
+            way: Way::Incoming,
+        };
+        finds_ip(LinkType::LinuxCooked, &header, Tap::Cooked(place));
+    }
+
+    #[test]
+    fn bsd_loopback_has_its_family_in_either_byte_order() {
+        for family in [2_u32, 10, 24, 28, 30] {
+            for link_type in [LinkType::Null, LinkType::Loop] {
+                finds_ip(link_type, &family.to_be_bytes(), Tap::Once);
+                finds_ip(link_type, &family.to_le_bytes(), Tap::Once);
+            }
+        }
+        let other = [&7_u32.to_be_bytes(), &ip()[..]].concat();
+        assert_eq!(strip_bytes(LinkType::Null, &other), Err(Skip::NotIp));
+    }
+
+    #[test]
+    fn ip_links_have_no_header() {
+        for link_type in [LinkType::RawIp, LinkType::Ipv4, LinkType::Ipv6] {
+            finds_ip(link_type, &[], Tap::Once);
+        }
+    }
+
+    #[test]
+    fn other_links_and_other_protocols_are_told_apart() {
+        assert_eq!(
+            strip_bytes(LinkType::Other(105), &ip()),
+            Err(Skip::LinkType)
+        );
+        for ethertype in [0x0806, 0x0026, 0x88cc] {
+            assert_eq!(
+                strip_bytes(LinkType::Ethernet, &ethernet(ethertype, &ip())),
+                Err(Skip::NotIp)
+            );
+        }
+    }
+}

@@ -276,7 +276,7 @@ impl Stream {
             data: payload,
             whole: payload.missing() == 0,
         };
-        if header.fin && self.fin.is_none() && piece.end() >= self.next {
+        if header.fin && self.fin.is_none() && piece.end() >= self.seen_until() {
             self.fin = Some(piece.end());
         }
         let piece = self.fin.map_or(piece, |fin| piece.until(fin));
@@ -384,6 +384,13 @@ impl Stream {
     fn acknowledged_position(&self) -> Option<u64> {
         let position = unwrap(self.next, self.acknowledged?);
         (position.abs_diff(self.next) <= WINDOW).then_some(position)
+    }
+
+    /// Where the last data seen so far ends: a FIN before it is not believed.
+    fn seen_until(&self) -> u64 {
+        self.held
+            .last_key_value()
+            .map_or(self.next, |(&start, held)| held.end(start))
     }
 
     /// Where what waits begins; the next expected byte when nothing waits.
@@ -627,3 +634,6 @@ const fn unwrap(reference: u64, sequence: u32) -> u64 {
 const fn low_bits(position: u64) -> u32 {
     position as u32
 }
+
+#[cfg(test)]
+mod tests;

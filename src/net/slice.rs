@@ -224,3 +224,6 @@ fn tcp(segment: Captured<'_>) -> Result<Segment<'_>, Skip> {
         payload: segment.after(length),
     })
 }
+
+#[cfg(test)]
+mod tests;

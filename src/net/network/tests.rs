@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::super::testing::*;
 use super::*;
 use crate::capture::LinkType;
@@ -352,4 +354,133 @@ fn an_error_of_the_receiver_comes_back() {
         network.push(&packet, &mut |_, _, _| Err("full")),
         Err("full")
     );
+}
+
+const LINK_TYPES: [LinkType; 9] = [
+    LinkType::Null,
+    LinkType::Ethernet,
+    LinkType::Loop,
+    LinkType::RawIp,
+    LinkType::Ipv4,
+    LinkType::Ipv6,
+    LinkType::LinuxCooked,
+    LinkType::LinuxCooked2,
+    LinkType::Other(9),
+];
+
+/// Checks what holds for whatever is pushed: each packet is accounted for,
+/// each side of a flow ends once and says nothing afterwards, nothing stays.
+fn check_contract(wire: &mut Wire, mut seen: Vec<Seen>) {
+    seen.extend(wire.finish());
+    let counts = wire.network.counts();
+    let skipped: u64 = Skip::ALL.iter().map(|&skip| counts.skipped(skip)).sum();
+    assert_eq!(counts.packets, counts.datagrams + counts.segments + skipped);
+    assert_eq!(wire.network.flows.pool.held, 0);
+    let mut ended = std::collections::HashSet::new();
+    for seen in &seen {
+        let (flow, side) = match seen {
+            Seen::Datagram(flow, side, ..)
+            | Seen::Bytes(flow, side, ..)
+            | Seen::Gap(flow, side, _)
+            | Seen::End(flow, side, _) => (flow, side.index()),
+        };
+        assert!(!ended.contains(&(flow, side)), "{seen:?} behind the end");
+        match seen {
+            Seen::End(..) => assert!(ended.insert((flow, side))),
+            Seen::Bytes(_, _, bytes, _) => assert!(!bytes.is_empty()),
+            Seen::Gap(_, _, missing) => assert_ne!(*missing, Some(0)),
+            Seen::Datagram(..) => {}
+        }
+    }
+    assert_eq!(u64::try_from(ended.len()).unwrap(), counts.flows * 2);
+}
+
+/// A packet of a few connections, with numbers near each other or anywhere.
+fn any_segment() -> impl Strategy<Value = Vec<u8>> {
+    let number = || prop_oneof![8 => (u32::MAX - 20)..=u32::MAX, 8 => 0_u32..20, 1 => any::<u32>()];
+    let flags = prop_oneof![8 => Just(ACK), 1 => any::<u8>(), 1 => Just(SYN), 1 => Just(FIN | ACK)];
+    let payload = prop::collection::vec(any::<u8>(), 0..12);
+    (
+        any::<bool>(),
+        0_u16..2,
+        (number(), number()),
+        flags,
+        payload,
+    )
+        .prop_map(|(is_client, port, numbers, flags, payload)| {
+            if is_client {
+                let segment = tcp((port, 2000), numbers, flags, &payload);
+                ipv4(CLIENT, SERVER, TCP, &segment)
+            } else {
+                let segment = tcp((2000, port), numbers, flags, &payload);
+                ipv4(SERVER, CLIENT, TCP, &segment)
+            }
+        })
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_on_every_link_never_panic(
+        packets in prop::collection::vec(
+            (prop::collection::vec(any::<u8>(), 0..120), 0_usize..120),
+            0..20,
+        ),
+    ) {
+        for link_type in LINK_TYPES {
+            let mut wire = Wire::new(link_type);
+            let mut seen = Vec::new();
+            for (packet, captured) in &packets {
+                seen.extend(wire.push_cut(packet, packet.len().min(*captured)));
+            }
+            check_contract(&mut wire, seen);
+        }
+    }
+
+    #[test]
+    fn damaged_packets_on_every_link_never_panic(
+        bytes in prop::collection::vec((0_usize..90, any::<u8>()), 0..6),
+        captured in 0_usize..120,
+    ) {
+        let cooked = [&[0; 14], &[8, 0][..]].concat();
+        let cooked2 = [&[8, 0][..], &[0; 18]].concat();
+        let ethernet = [&[0; 12], &[0x81, 0, 0, 0, 8, 0][..]].concat();
+        let tcp = client((1, 1), SYN, b"0123456789");
+        let fragment = ipv4_fragment(CLIENT, SERVER, UDP, 1, 0x2000, &udp(b"01234567"));
+        let chain = [&[60, 0, 0, 0, 0, 0, 0, 0, UDP, 0, 0, 0, 0, 0, 0, 0], &udp(b"01")[..]];
+        let six = ipv6(0, &chain.concat());
+        let six_fragment = ipv6(44, &[&[UDP, 0, 0, 1, 0, 0, 0, 1], &udp(b"")[..]].concat());
+        for (link_type, header) in [
+            (LinkType::Null, vec![2, 0, 0, 0]),
+            (LinkType::RawIp, vec![]),
+            (LinkType::Ethernet, ethernet),
+            (LinkType::LinuxCooked, cooked),
+            (LinkType::LinuxCooked2, cooked2),
+        ] {
+            let mut wire = Wire::new(link_type);
+            let mut seen = Vec::new();
+            for ip in [&tcp, &fragment, &six, &six_fragment, &datagram(b"01234567")] {
+                let mut packet = [&header[..], ip].concat();
+                for &(at, byte) in &bytes {
+                    if let Some(place) = packet.get_mut(at) {
+                        *place = byte;
+                    }
+                }
+                seen.extend(wire.push_cut(&packet, packet.len().min(captured)));
+                seen.extend(wire.push(&packet));
+            }
+            check_contract(&mut wire, seen);
+        }
+    }
+
+    #[test]
+    fn any_segments_keep_the_contract(packets in prop::collection::vec(any_segment(), 0..80)) {
+        let limits = NetworkLimits {
+            stream_bytes: 1_000,
+            total_stream_bytes: 2_000,
+            ..NetworkLimits::default()
+        };
+        let mut wire = Wire::with_limits(LinkType::RawIp, limits);
+        let seen = wire.push_all(&packets);
+        check_contract(&mut wire, seen);
+    }
 }
