@@ -14,6 +14,7 @@ use hashbrown::HashMap;
 use super::captured::Captured;
 use super::slice::{self, Fragment, IpPacket, Upper};
 use super::{Arrival, NetworkLimits, Skip, Transport};
+use crate::time::Timestamp;
 
 /// The longest payload of an IP packet, in bytes.
 const MAX_PAYLOAD: usize = 65_535;
@@ -116,7 +117,8 @@ enum Fit {
 #[derive(Debug)]
 pub(super) struct Defrag {
     sets: HashMap<SetKey, Set>,
-    by_age: BTreeMap<u64, SetKey>,
+    /// When each began, and its name, in the order of appearance.
+    by_age: BTreeMap<u64, (Timestamp, SetKey)>,
     next_serial: u64,
     cost: usize,
     completed: VecDeque<SetKey>,
@@ -161,7 +163,7 @@ impl Defrag {
         let key = SetKey::new(packet, fragment);
         let serial = self.next_serial;
         let set = self.sets.entry(key).or_insert_with(|| {
-            self.by_age.insert(serial, key);
+            self.by_age.insert(serial, (arrival.time, key));
             self.next_serial += 1;
             Set::new(serial, arrival, packet.upper.protocol)
         });
@@ -223,22 +225,16 @@ impl Defrag {
     }
 
     fn expire_waiting(&mut self, arrival: Arrival) {
-        while let Some((_, key)) = self.by_age.first_key_value() {
-            let key = *key;
-            let is_old = self
-                .sets
-                .get(&key)
-                .is_none_or(|set| arrival.time.nanos_since(set.first.time) > self.max_age_nanos);
-            if !is_old {
-                break;
-            }
+        while let Some((_, &(began, key))) = self.by_age.first_key_value()
+            && arrival.time.nanos_since(began) > self.max_age_nanos
+        {
             self.give_up(&key, LossReason::Expired);
         }
     }
 
     fn make_room(&mut self) {
         while self.sets.len() > self.max_sets || self.cost > self.max_bytes {
-            let Some((_, &key)) = self.by_age.first_key_value() else {
+            let Some((_, &(_, key))) = self.by_age.first_key_value() else {
                 break;
             };
             self.give_up(&key, LossReason::Crowded);
@@ -247,7 +243,7 @@ impl Defrag {
 
     /// The capture is over: gives up everything that waits.
     pub(super) fn finish(&mut self) {
-        while let Some((_, &key)) = self.by_age.first_key_value() {
+        while let Some((_, &(_, key))) = self.by_age.first_key_value() {
             self.give_up(&key, LossReason::CaptureEnd);
         }
     }

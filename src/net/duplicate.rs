@@ -17,6 +17,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use super::captured::Captured;
 use super::link::{LinkPayload, Place, Tap};
 use crate::time::Timestamp;
 
@@ -80,13 +81,13 @@ impl Copies {
     pub(super) fn is_copy(&mut self, packet: &LinkPayload<'_>, time: Timestamp) -> bool {
         match packet.tap {
             Tap::Once => false,
-            Tap::Loopback => self.is_loopback_copy(packet.ip.bytes(), time),
-            Tap::Cooked(place) => self.is_cooked_copy(packet.ip.bytes(), place, time),
+            Tap::Loopback => self.is_loopback_copy(packet.ip, time),
+            Tap::Cooked(place) => self.is_cooked_copy(packet.ip, place, time),
         }
     }
 
-    fn is_cooked_copy(&mut self, ip: &[u8], place: Place, time: Timestamp) -> bool {
-        let hash = self.hasher.hash_one(ip);
+    fn is_cooked_copy(&mut self, ip: Captured<'_>, place: Place, time: Timestamp) -> bool {
+        let hash = self.hasher.hash_one((ip.bytes(), ip.missing()));
         if let Some(recent) = find(&mut self.cooked, hash, time, COOKED_NANOS) {
             recent.time = time;
             return recent.seen.is_copy_at(place);
@@ -100,16 +101,16 @@ impl Copies {
         is_copy
     }
 
-    fn is_loopback_copy(&mut self, ip: &[u8], time: Timestamp) -> bool {
+    fn is_loopback_copy(&mut self, ip: Captured<'_>, time: Timestamp) -> bool {
         self.forget_old_loopback(time);
-        let hash = self.hasher.hash_one(ip);
+        let hash = self.hasher.hash_one((ip.bytes(), ip.missing()));
         let is_doubled = self.history != 0;
         if let Some(recent) = find(&mut self.loopback, hash, time, LOOPBACK_NANOS)
             && recent.seen == Pairing::Single
         {
             // Without an identification an equal packet may have been sent anew,
             // and says nothing about how the capture was made.
-            if is_doubled || has_identification(ip) {
+            if is_doubled || has_identification(ip.bytes()) {
                 recent.seen = Pairing::Paired;
             }
             if is_doubled {

@@ -261,3 +261,75 @@ impl<S: Default> FlowTable<S> {
         entry.older = older;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    #[test]
+    fn both_directions_have_one_key_and_other_flows_another() {
+        let one = (IpAddr::from([10, 0, 0, 1]), 1);
+        let two = (IpAddr::from([10, 0, 0, 2]), 2);
+        let (key, sender) = FlowKey::new(Transport::Udp, one, two);
+        assert_eq!(
+            FlowKey::new(Transport::Udp, two, one),
+            (key, sender.other())
+        );
+        for (transport, source, destination) in [
+            (Transport::Tcp, one, two),
+            (Transport::Udp, one, one),
+            (Transport::Udp, (one.0, 2), (two.0, 1)),
+            (Transport::Udp, (one.0, 3), two),
+        ] {
+            assert_ne!(FlowKey::new(transport, source, destination).0, key);
+        }
+    }
+
+    #[test]
+    fn addresses_of_both_versions_with_the_same_bits_are_different() {
+        let four = IpAddr::from(Ipv4Addr::from_bits(7));
+        let six = IpAddr::from(Ipv6Addr::from_bits(7));
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let key = |address| FlowKey::new(transport, (address, 1), (address, 2)).0;
+            assert_ne!(key(four), key(six));
+        }
+    }
+
+    #[test]
+    fn flows_leave_in_the_order_of_their_last_use_whatever_the_order_of_uses() {
+        // Every order of five uses of three flows.
+        for uses in 0..243_u32 {
+            let mut table = FlowTable::<()>::new();
+            let key = |port| {
+                let ends = [
+                    (IpAddr::from([10, 0, 0, 1]), port),
+                    (IpAddr::from([10, 0, 0, 2]), 0),
+                ];
+                FlowKey::new(Transport::Udp, ends[0], ends[1])
+            };
+            let mut order = vec![0, 1, 2];
+            for &port in &order {
+                let (key, initiator) = key(port);
+                table.insert(NewFlow {
+                    key,
+                    initiator,
+                    addresses: [SocketAddr::from(([10, 0, 0, 1], port)); 2],
+                    kind: Kind::Udp,
+                });
+            }
+            for step in 0..5 {
+                let port = u16::try_from(uses / 3_u32.pow(step) % 3).unwrap();
+                assert!(table.find(&key(port).0).is_some());
+                order.retain(|&other| other != port);
+                order.push(port);
+            }
+            for port in order {
+                let oldest = table.oldest().unwrap();
+                assert_eq!(table.remove(oldest).flow.addresses[0].port(), port);
+            }
+            assert_eq!((table.len(), table.oldest()), (0, None));
+        }
+    }
+}

@@ -123,7 +123,8 @@ pub enum Delivery<'a> {
         missing_bytes: Option<u64>,
     },
     /// A direction ended in order (FIN), or the connection was reset or
-    /// displaced by a new one on the same ports.
+    /// displaced by a new one on the same ports. UDP flows end, too, when they
+    /// are forgotten. Every direction of a flow ends once.
     End {
         /// Whose direction ended.
         from: Side,
