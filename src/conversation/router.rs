@@ -24,8 +24,8 @@ pub(super) struct InFlight {
     pub(super) fingerprint: u64,
     pub(super) time: Timestamp,
     pub(super) number: u64,
-    /// Whether a message that was sent after it came out before it.
-    pub(super) overtaken: bool,
+    /// Messages that were sent after it and came out before it.
+    pub(super) overtaken_by: usize,
 }
 
 /// How a delivered message relates to those that were sent.
@@ -33,8 +33,8 @@ pub(super) struct InFlight {
 pub(super) struct Delivered {
     /// Nanoseconds in the router.
     pub(super) router_ns: i64,
-    /// Messages sent before it that have not been delivered yet.
-    pub(super) overtook: usize,
+    /// Messages that were sent after it and came out before it.
+    pub(super) overtaken_by: usize,
     /// Its number when it was sent.
     pub(super) sent_as: u64,
 }
@@ -64,7 +64,7 @@ impl RouterLink {
             fingerprint,
             time,
             number,
-            overtaken: false,
+            overtaken_by: 0,
         });
     }
 
@@ -83,11 +83,11 @@ impl RouterLink {
             .position(|sent| sent.fingerprint == fingerprint)?;
         let sent = queue.remove(position)?;
         for overtaken in queue.iter_mut().take(position) {
-            overtaken.overtaken = true;
+            overtaken.overtaken_by += 1;
         }
         Some(Delivered {
             router_ns: time.nanos_since(sent.time),
-            overtook: position,
+            overtaken_by: sent.overtaken_by,
             sent_as: sent.number,
         })
     }
@@ -136,22 +136,22 @@ mod tests {
     }
 
     #[test]
-    fn every_order_of_four_messages_counts_who_overtook_whom() {
+    fn every_order_of_four_messages_counts_by_how_many_each_was_overtaken() {
         let messages: [[u8; 5]; 4] = std::array::from_fn(|index| [0xa0, 1, 2, 3, index as u8]);
         for order in permutations(4) {
             let mut link = RouterLink::default();
             for (number, message) in (1_u64..).zip(&messages) {
                 link.sent(TO_SERVER, &RawMessage::parse(message), at(0), number);
             }
-            let mut waiting: Vec<usize> = (0..4).collect();
+            let mut delivered = Vec::new();
             for index in order {
-                let overtook = waiting.iter().filter(|other| **other < index).count();
-                waiting.retain(|other| *other != index);
+                let overtaken_by = delivered.iter().filter(|other| **other > index).count();
+                delivered.push(index);
                 assert_eq!(
                     link.delivered(TO_SERVER, &RawMessage::parse(&messages[index]), at(9)),
                     Some(Delivered {
                         router_ns: 9,
-                        overtook,
+                        overtaken_by,
                         sent_as: index as u64 + 1
                     })
                 );
@@ -177,7 +177,7 @@ mod tests {
         link.sent(TO_SERVER, &message, at(2), 2);
         for sent_as in [1, 2] {
             let delivered = link.delivered(TO_SERVER, &message, at(5)).unwrap();
-            assert_eq!((delivered.sent_as, delivered.overtook), (sent_as, 0));
+            assert_eq!((delivered.sent_as, delivered.overtaken_by), (sent_as, 0));
         }
     }
 

@@ -692,7 +692,7 @@ fn two_views_at_one_router_are_linked_named_and_timed() {
 }
 
 #[test]
-fn reordered_messages_are_found_where_they_are_delivered() {
+fn a_message_that_comes_late_is_found_where_it_comes() {
     let mut router = Router::new();
     router.open();
     let [first, second, close] = [
@@ -703,18 +703,32 @@ fn reordered_messages_are_found_where_they_are_delivered() {
     for sent in [&first, &second, &close] {
         router.client_sends(sent);
     }
-    assert_eq!(
-        router.server_gets(&close),
-        "c2s c2 closes c2s [warn i2cp.reordered]"
-    );
-    assert_eq!(
-        router.server_gets(&first),
-        "c2s c2 ignored [warn ms.data_after_close]"
-    );
-    assert_eq!(
-        router.server_gets(&second),
-        "c2s c2 ignored [warn ms.data_after_close]"
-    );
+    assert_eq!(router.server_gets(&close), "c2s c2 closes c2s");
+    for late in [&first, &second] {
+        assert_eq!(
+            router.server_gets(late),
+            "c2s c2 ignored [warn ms.data_after_close] [warn i2cp.reordered]"
+        );
+    }
+}
+
+#[test]
+fn messages_behind_a_lost_one_are_in_order() {
+    let mut router = Router::new();
+    router.open();
+    let [lost, first, second] = [
+        message(0xa0, 2, b"lost"),
+        message(0xa0, 2, b"first"),
+        message(0xa0, 2, b"second"),
+    ];
+    for sent in [&lost, &first, &second] {
+        router.client_sends(sent);
+    }
+    for delivered in [&first, &second] {
+        assert_eq!(router.server_gets(delivered), "c2s c2 carries");
+    }
+    let told = router.watch.finish();
+    assert!(told.contains(&"warn i2cp.lost #5".to_owned()), "{told:?}");
 }
 
 #[test]

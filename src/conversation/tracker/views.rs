@@ -91,11 +91,11 @@ impl Tracker {
             Side::Responder => {
                 let delivered = router.delivered(direction, &seen.message, seen.time)?;
                 RouterTime::add(&mut self.live[slot as usize].router, delivered.router_ns);
-                if delivered.overtook > 0 {
+                if delivered.overtaken_by > 0 {
                     let text = format!(
-                        "overtook {} that {} sent before it",
-                        plural(delivered.overtook, "message"),
-                        if delivered.overtook == 1 {
+                        "came behind {} that {} sent after it",
+                        plural(delivered.overtaken_by, "message"),
+                        if delivered.overtaken_by == 1 {
                             "was"
                         } else {
                             "were"
@@ -104,7 +104,7 @@ impl Tracker {
                     self.find(seen, Some(id), FindingCode::I2cpReordered, text)
                         .extend([
                             ("sent_n", FindingDetail::Number(delivered.sent_as)),
-                            ("overtaken_count", number(delivered.overtook)),
+                            ("overtaken_by_count", number(delivered.overtaken_by)),
                         ]);
                 }
                 Some(delivered.router_ns)
@@ -134,7 +134,7 @@ impl Tracker {
                 continue;
             }
             for sent in link.router.undelivered(direction) {
-                let level = if now.nanos_since(sent.time) >= ROUTER_GRACE_NS || sent.overtaken {
+                let level = if now.nanos_since(sent.time) >= ROUTER_GRACE_NS || sent.overtaken_by > 0 {
                     Level::Warn
                 } else if ending == Ending::ChannelClosed {
                     Level::Note
