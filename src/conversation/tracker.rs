@@ -256,9 +256,12 @@ impl Tracker {
         self.channels[channel.0 as usize].has_gaps = true;
     }
 
-    /// Forgets a channel; what was open on it is over.
+    /// Forgets a channel; what was open on it is over, and told in the order in
+    /// which it opened.
     pub fn close_channel(&mut self, channel: ChannelId, time: Timestamp) {
-        while let Some(slot) = self.channels[channel.0 as usize].slots.last().copied() {
+        let mut slots = self.channels[channel.0 as usize].slots.clone();
+        slots.sort_unstable_by_key(|slot| self.live[*slot as usize].id);
+        for slot in slots {
             self.finalize(slot, time, Ending::ChannelClosed);
         }
         let channel = self.channels.remove(channel.0 as usize);

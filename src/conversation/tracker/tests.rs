@@ -589,17 +589,15 @@ fn a_channel_that_ends_ends_its_conversations() {
         watch.pass(channel, B, &ack(2, 7));
     }
     watch.tracker.close_channel(one, watch.time);
-    let mut told = watch.outcomes();
-    told.sort();
     assert_eq!(
-        told,
+        watch.outcomes(),
         [
-            "c1 000001/- no answer 0/0 0/0",
-            "c2 000002/000007 open 0/0 0/0",
-            "c3 000003/- no answer 0/0 0/0",
-            "note ms.no_close #2",
             "note ms.syn_no_answer #1",
+            "c1 000001/- no answer 0/0 0/0",
+            "note ms.no_close #2",
+            "c2 000002/000007 open 0/0 0/0",
             "note ms.syn_no_answer #3",
+            "c3 000003/- no answer 0/0 0/0",
         ]
     );
     assert_eq!(watch.pass(other, B, &ack(3, 8)), "s2c c6 accepts 000008");
