@@ -287,6 +287,10 @@ impl Tracker {
             let conversation = &mut self.live[slot as usize];
             conversation.end = seen.time;
             conversation.finding_count += self.findings.len() as u64;
+            // What was found before the message had its place is about it too.
+            for finding in &mut self.findings {
+                finding.conversation.get_or_insert(conversation.id);
+            }
         }
         self.event(seen, place, router_ns)
     }
