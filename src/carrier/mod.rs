@@ -150,3 +150,10 @@ pub enum Problem {
         bytes: u64,
     },
 }
+
+impl Problem {
+    /// Whether messages may stand in bytes that no decoder could read.
+    pub const fn hides_messages(&self) -> bool {
+        matches!(self, Self::BadPrefix { .. } | Self::Skipped { .. })
+    }
+}

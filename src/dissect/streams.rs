@@ -176,11 +176,11 @@ impl Streams {
     ) -> Result<(), S::Error> {
         let [one, other] = self.addresses;
         if let Some(bytes) = missing {
-            for channel in self.channels() {
-                messages.tracker.note_gap(channel);
-            }
-            if let Decoder::I2cp(connection) = &mut self.decoder {
-                connection.sessions.has_gaps = true;
+            match &mut self.decoder {
+                Decoder::I2cp(connection) => connection.sessions.note_gap(messages),
+                Decoder::Prefixed(channel, _) | Decoder::Segment(channel, _) => {
+                    messages.tracker.note_gap(*channel);
+                }
             }
             let text = format!("{bytes} bytes of {one} - {other} are not in the capture");
             let detail = vec![("missing_bytes", FindingDetail::Number(bytes))];
@@ -325,6 +325,7 @@ impl Sessions {
                 session,
                 reason,
             } => {
+                self.note_gap(messages);
                 let text = format!("payload of session {session:04x}, {}: {reason}", by(sender));
                 let code = FindingCode::I2cpUnreadablePayload;
                 sink.finding(&about_connection(code, place.arrival, text, Vec::new()))
@@ -334,12 +335,16 @@ impl Sessions {
                 offset,
                 reason,
             } => {
+                self.note_gap(messages);
                 let text = format!("frame at offset {offset}, {}: {reason}", by(sender));
                 let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
                 let code = FindingCode::I2cpBadFrame;
                 sink.finding(&about_connection(code, place.arrival, text, detail))
             }
             i2cp::Item::Problem { sender, problem } => {
+                if problem.hides_messages() {
+                    self.note_gap(messages);
+                }
                 let mut finding = from_problem(problem, place.arrival);
                 if finding.code == FindingCode::TcpBadPrefix {
                     finding.code = FindingCode::I2cpBadFrame;
@@ -348,6 +353,14 @@ impl Sessions {
                 sink.finding(&finding)
             }
             i2cp::Item::Other { .. } => Ok(()),
+        }
+    }
+
+    /// From now on messages may have passed that nobody saw.
+    fn note_gap(&mut self, messages: &mut Messages) {
+        self.has_gaps = true;
+        for channel in self.channels() {
+            messages.tracker.note_gap(channel);
         }
     }
 

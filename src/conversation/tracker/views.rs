@@ -134,13 +134,14 @@ impl Tracker {
                 continue;
             }
             for sent in link.router.undelivered(direction) {
-                let level = if now.nanos_since(sent.time) >= ROUTER_GRACE_NS || sent.overtaken_by > 0 {
-                    Level::Warn
-                } else if ending == Ending::ChannelClosed {
-                    Level::Note
-                } else {
-                    continue;
-                };
+                let level =
+                    if now.nanos_since(sent.time) >= ROUTER_GRACE_NS || sent.overtaken_by > 0 {
+                        Level::Warn
+                    } else if ending == Ending::ChannelClosed {
+                        Level::Note
+                    } else {
+                        continue;
+                    };
                 let text =
                     "sent through the router, but the other session did not get it".to_owned();
                 self.find_late(sender, FindingCode::I2cpLost, level, sent.number, text);
