@@ -78,6 +78,8 @@ pub struct Observation<'a> {
     pub from: Side,
     /// The message.
     pub message: RawMessage<'a>,
+    /// Bytes that the snap length cut from its end.
+    pub cut_bytes: u32,
     /// On I2CP, the hash of the destination that a SendMessage is addressed to.
     pub addressee: Option<DestinationHash>,
 }

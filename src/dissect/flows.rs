@@ -34,7 +34,7 @@ pub(super) enum FlowState {
     #[default]
     New,
     /// Its payloads are looked at.
-    DecidingDatagrams(Box<UdpDetector<Arrival>>),
+    DecidingDatagrams(Box<UdpDetector<(Arrival, u32)>>),
     /// Its streams are looked at.
     DecidingStreams {
         detector: Box<Detector<Arrival>>,
@@ -62,6 +62,31 @@ pub(super) struct Messages {
     session_count: u32,
     /// Whether flows end only because the capture does.
     ending: bool,
+}
+
+/// A message on its way to the tracker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed<'a> {
+    pub(super) channel: ChannelId,
+    pub(super) from: Side,
+    pub(super) bytes: &'a [u8],
+    /// Bytes that the snap length cut from its end.
+    pub(super) cut_bytes: u32,
+    /// On I2CP, to whom the application sends it.
+    pub(super) addressee: Option<DestinationHash>,
+}
+
+impl<'a> Passed<'a> {
+    /// A whole message that names no addressee.
+    pub(super) const fn new(channel: ChannelId, from: Side, bytes: &'a [u8]) -> Self {
+        Self {
+            channel,
+            from,
+            bytes,
+            cut_bytes: 0,
+            addressee: None,
+        }
+    }
 }
 
 impl Messages {
@@ -108,8 +133,19 @@ impl Messages {
             self.meet(flow, sink)?;
         }
         match (&mut flow.state, delivery) {
-            (FlowState::Datagrams(channel), Delivery::Datagram { from, payload, .. }) => {
-                self.message(arrival, *channel, from, payload, None, sink)
+            (
+                FlowState::Datagrams(channel),
+                Delivery::Datagram {
+                    from,
+                    payload,
+                    missing_bytes,
+                },
+            ) => {
+                let passed = Passed {
+                    cut_bytes: missing_bytes,
+                    ..Passed::new(*channel, from, payload)
+                };
+                self.message(arrival, passed, sink)
             }
             (FlowState::DecidingDatagrams(detector), delivery) => {
                 let verdict = match delivery {
@@ -120,7 +156,7 @@ impl Messages {
                     } => {
                         let missing = usize::try_from(missing_bytes).unwrap_or(usize::MAX);
                         let length = payload.len().saturating_add(missing);
-                        detector.push(way_of(from), payload, length, arrival)
+                        detector.push(way_of(from), payload, length, (arrival, missing_bytes))
                     }
                     delivery if ends_datagrams(delivery) => detector.finish(),
                     _ => return Ok(()),
@@ -218,8 +254,12 @@ impl Messages {
         let FlowState::Datagrams(channel) = flow.state else {
             return Ok(());
         };
-        detector.replay(|from, message, arrival| {
-            self.message(arrival, channel, side_of(from), message, None, sink)
+        detector.replay(|from, message, (arrival, cut_bytes)| {
+            let passed = Passed {
+                cut_bytes,
+                ..Passed::new(channel, side_of(from), message)
+            };
+            self.message(arrival, passed, sink)
         })
     }
 
@@ -325,10 +365,7 @@ impl Messages {
     pub(super) fn message<S: Sink>(
         &mut self,
         arrival: Arrival,
-        channel: ChannelId,
-        from: Side,
-        message: &[u8],
-        addressee: Option<DestinationHash>,
+        passed: Passed<'_>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let elapsed_us = self
@@ -338,15 +375,16 @@ impl Messages {
             packet: arrival.packet,
             time: arrival.time,
             elapsed_us,
-            channel,
-            from,
-            message: RawMessage::parse(message),
-            addressee,
+            channel: passed.channel,
+            from: passed.from,
+            message: RawMessage::parse(passed.bytes),
+            cut_bytes: passed.cut_bytes,
+            addressee: passed.addressee,
         };
         match self.depth {
             Depth::Messages => {
                 self.untracked_count += 1;
-                let channel = self.tracker.channel(channel);
+                let channel = self.tracker.channel(passed.channel);
                 sink.message(&untracked(&seen, self.untracked_count, channel))
             }
             Depth::Conversations => {

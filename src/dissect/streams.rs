@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use hashbrown::HashMap;
 
 use super::Sink;
-use super::flows::{Messages, side_of};
+use super::flows::{Messages, Passed, side_of};
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender};
 use crate::carrier::{Carrier, Item, Problem, Way, length_prefixed, segment};
@@ -305,8 +305,11 @@ impl Sessions {
                 else {
                     return Ok(());
                 };
-                let from = Side::Initiator;
-                messages.message(place.arrival, channel, from, message, addressee, sink)
+                let passed = Passed {
+                    addressee,
+                    ..Passed::new(channel, Side::Initiator, message)
+                };
+                messages.message(place.arrival, passed, sink)
             }
             i2cp::Item::Delivered {
                 session,
@@ -318,7 +321,8 @@ impl Sessions {
                 else {
                     return Ok(());
                 };
-                messages.message(place.arrival, channel, Side::Responder, message, None, sink)
+                let passed = Passed::new(channel, Side::Responder, message);
+                messages.message(place.arrival, passed, sink)
             }
             i2cp::Item::UnreadablePayload {
                 sender,
@@ -497,7 +501,8 @@ fn hand_on<S: Sink>(
 ) -> Result<(), S::Error> {
     match item {
         Item::Message(message) => {
-            messages.message(arrival, channel, side_of(from), message, None, sink)
+            let passed = Passed::new(channel, side_of(from), message);
+            messages.message(arrival, passed, sink)
         }
         Item::Problem(problem) => sink.finding(&from_problem(problem, arrival)),
     }

@@ -10,6 +10,10 @@ impl Tracker {
                 self.find(seen, None, FindingCode::Ping, "single 0xff byte".to_owned());
                 return Place::nowhere(Meaning::Idle);
             }
+            // What a snap length left of it may be short.
+            RawMessage::Short(_) if seen.cut_bytes > 0 => {
+                return Place::nowhere(Meaning::Meaningless);
+            }
             RawMessage::Short(bytes) => {
                 let text = format!("{} bytes are no message", bytes.len());
                 self.find(seen, None, FindingCode::TooShort, text)
@@ -50,6 +54,8 @@ impl Tracker {
                     || self.channels[seen.channel.0 as usize].session.is_some();
                 (wanted.then(|| destination.hash()), None)
             }
+            // Nobody can tell what was behind the cut.
+            Err(_) if seen.cut_bytes > 0 => (None, None),
             Err(error) => (None, Some(error)),
         };
         let in_use = self

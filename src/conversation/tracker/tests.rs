@@ -10,6 +10,8 @@ struct Watch {
     tracker: Tracker,
     time: Timestamp,
     packet: u64,
+    /// Bytes that the next messages lack at their ends.
+    cut_bytes: u32,
 }
 
 const A: Side = Side::Initiator;
@@ -25,6 +27,7 @@ impl Watch {
             tracker: Tracker::new(options),
             time: Timestamp::from_parts(1_085_486_400, 0),
             packet: 0,
+            cut_bytes: 0,
         }
     }
 
@@ -77,6 +80,7 @@ impl Watch {
             channel,
             from,
             message: RawMessage::parse(message),
+            cut_bytes: self.cut_bytes,
             addressee,
         });
         let conversation = match event.conversation {
@@ -452,6 +456,20 @@ fn each_odd_message_has_its_finding() {
         }
         assert_eq!(watch.pass(udp, A, &bytes), expected, "{bytes:02x?}");
     }
+}
+
+#[test]
+fn what_a_snap_length_cut_is_not_held_against_its_sender() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.cut_bytes = 200;
+    assert_eq!(watch.pass(udp, A, &syn(1)[..191]), "c2s c1 opens");
+    assert_eq!(watch.pass(udp, A, &[0xa1, 0]), "c2s - meaningless");
+    watch.cut_bytes = 0;
+    assert_eq!(
+        watch.pass(udp, A, &syn(2)[..191]),
+        "c2s c2 opens [error ms.syn_bad_destination]"
+    );
 }
 
 #[test]
