@@ -4,7 +4,11 @@
 //! `docs/captures.md` tells what the captures are and how to add one.
 
 mod cut_files;
+mod damage;
+mod findings;
 mod independent;
 mod layout;
+mod recording;
 mod regenerate;
 mod shelf;
+mod truth;

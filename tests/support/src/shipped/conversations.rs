@@ -104,12 +104,13 @@ fn odd_opening() -> Vec<Shipped> {
         ),
         capture(
             "udp-syn-bad-destination.pcap",
-            "SYNs without a destination: empty, 100 zero bytes, a certificate that goes on behind the end",
-            &[
-                client(0, syn(id(1), &[])),
-                client(1_000, syn(id(2), &[0; 100])),
-                client(2_000, syn(id(3), &key_destination(1)[..390])),
-            ],
+            "SYNs without a destination beside a proper one: empty, 100 zero bytes, a certificate that goes on behind the end",
+            &opened(&[
+                client(2_000, syn(id(1), &[])),
+                client(3_000, syn(id(2), &[0; 100])),
+                client(4_000, syn(id(3), &key_destination(1)[..390])),
+                client(5_000, client_close(S)),
+            ]),
         ),
         capture(
             "udp-syn-trailing.pcap",
