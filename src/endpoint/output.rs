@@ -121,7 +121,9 @@ pub enum Event<P> {
         handshake: Duration,
     },
     /// Bytes from the peer: one data message, never empty. They count as held by
-    /// the application until [`consumed`](super::Endpoint::consumed).
+    /// the application until [`consumed`](super::Endpoint::consumed). They are a
+    /// part of the message that was handed in and keep all of its buffer in
+    /// memory: an application that holds many small ones should copy them together.
     Data {
         /// Which conversation.
         conversation: Handle,
