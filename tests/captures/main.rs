@@ -8,6 +8,7 @@ mod damage;
 mod findings;
 mod independent;
 mod layout;
+mod memory;
 mod recording;
 mod regenerate;
 mod shelf;

@@ -39,11 +39,4 @@ impl Random {
         bytes.truncate(count);
         bytes
     }
-
-    /// Puts a slice into another order (Fisher and Yates).
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.index(last + 1));
-        }
-    }
 }

@@ -147,26 +147,21 @@ impl TcpFlow {
 
     /// A segment without data that acknowledges all that the other end has sent.
     pub fn acknowledge(&self, wire: &mut Wire, from: End) {
-        self.put_control(wire, from, ACK, 0);
+        self.put_control(wire, from, ACK);
     }
 
     /// Both ends close, `first` first.
     pub fn close(&self, wire: &mut Wire, first: End) {
-        self.put_control(wire, first, FIN | ACK, 0);
+        self.put_control(wire, first, FIN | ACK);
         let second = first.opposite();
         // The FIN takes a sequence number of its own.
         self.put_raw(wire, second, FIN | ACK, 0, 1);
         self.put_raw(wire, first, ACK, 1, 1);
     }
 
-    /// One end sends FIN; nothing is acknowledged.
-    pub fn finish(&self, wire: &mut Wire, from: End) {
-        self.put_control(wire, from, FIN | ACK, 0);
-    }
-
     /// One end resets the connection.
     pub fn reset(&self, wire: &mut Wire, from: End) {
-        self.put_control(wire, from, RST | ACK, 0);
+        self.put_control(wire, from, RST | ACK);
     }
 
     /// A keep-alive: one byte that was acknowledged long ago, sent again.
@@ -210,8 +205,8 @@ impl TcpFlow {
         }
     }
 
-    fn put_control(&self, wire: &mut Wire, from: End, flags: u8, ahead: u32) {
-        self.put_raw(wire, from, flags, ahead, 0);
+    fn put_control(&self, wire: &mut Wire, from: End, flags: u8) {
+        self.put_raw(wire, from, flags, 0, 0);
     }
 
     fn put_raw(&self, wire: &mut Wire, from: End, flags: u8, ahead: u32, acknowledged: u32) {

@@ -1,0 +1,100 @@
+//! Memory does not grow with the capture.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::process::{Child, Command, Stdio};
+
+use ministream::capture::{CaptureFile, PacketSource};
+use ministream::conversation::EndOfInput;
+use ministream::dissect::{Collected, DissectOptions, Dissector};
+use ministream_fixtures::bulk::{Bulk, BulkCarrier};
+use ministream_fixtures::carry::Prefix;
+use ministream_fixtures::file::Pcap;
+use ministream_fixtures::{Link, Wire};
+
+/// Enough to fill every table that has a bound.
+const FIRST_CONVERSATIONS: u32 = 10_000;
+/// Three times as many again.
+const MORE_CONVERSATIONS: u32 = 30_000;
+/// What a table that doubles at a bad moment, and the allocator, may add.
+const SLACK_KIB: u64 = 8 * 1024;
+/// Bound of the whole process, in KiB.
+const BOUND_KIB: u64 = 96 * 1024;
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_conversations() {
+    for carrier in [BulkCarrier::Udp, BulkCarrier::Tcp(Prefix::U32)] {
+        let mut child = dissecting_child();
+        let mut wire = Wire::new(Link::ETHERNET);
+        let mut bulk = Bulk::open(carrier, 3, 1, &mut wire);
+        let header = Pcap::USUAL.header(u32::from(wire.link.number()));
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(&header).unwrap();
+
+        feed(&mut input, &mut bulk, &mut wire, FIRST_CONVERSATIONS);
+        let first = peak_kib(&child);
+        feed(&mut input, &mut bulk, &mut wire, MORE_CONVERSATIONS);
+        let last = peak_kib(&child);
+        drop(input);
+        assert!(child.wait().unwrap().success(), "{carrier:?}");
+
+        assert!(
+            last <= first + SLACK_KIB,
+            "{carrier:?}: {first} KiB after {FIRST_CONVERSATIONS} conversations, \
+             {last} KiB after {MORE_CONVERSATIONS} more"
+        );
+        assert!(last <= BOUND_KIB, "{carrier:?}: {last} KiB");
+    }
+}
+
+/// Not a test of its own: the process whose memory is measured.
+#[test]
+#[ignore = "reads standard input; started by the test above"]
+fn dissect_standard_input() {
+    let mut capture = CaptureFile::from_reader("-", io::stdin()).unwrap();
+    let mut dissector = Dissector::new(DissectOptions::default());
+    let mut told = Collected::default();
+    let mut conversations = 0;
+    while let Some(packet) = capture.next_packet().unwrap() {
+        let Ok(()) = dissector.push(&packet, &mut told);
+        conversations += told.conversations.len();
+        told.conversations.clear();
+    }
+    let Ok(()) = dissector.finish(EndOfInput::Complete, &mut told);
+    conversations += told.conversations.len();
+    let expected = usize::try_from(FIRST_CONVERSATIONS + MORE_CONVERSATIONS).unwrap();
+    assert_eq!(conversations, expected);
+    assert!(told.findings.is_empty(), "{:?}", told.findings);
+}
+
+/// This very program, told to run [`dissect_standard_input`] alone.
+fn dissecting_child() -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", "memory::dissect_standard_input", "--ignored"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn feed(input: &mut impl Write, bulk: &mut Bulk, wire: &mut Wire, count: u32) {
+    for _ in 0..count {
+        bulk.record(wire);
+        let records = wire.packets.drain(..).map(|one| Pcap::USUAL.record(&one));
+        input
+            .write_all(&records.collect::<Vec<_>>().concat())
+            .unwrap();
+    }
+}
+
+/// The most memory that a process has had resident so far. A pipe holds 64 KiB
+/// and the reader a few blocks, so what was written has been dissected but for those.
+fn peak_kib(child: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"))
+        .and_then(|number| number.trim().parse().ok())
+        .expect("Linux tells the peak")
+}
