@@ -59,6 +59,7 @@ pub mod conversation;
 pub mod dissect;
 pub mod endpoint;
 pub mod net;
+pub mod report;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 pub mod time;

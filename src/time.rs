@@ -1,6 +1,7 @@
 //! Capture time.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A moment of capture time, in nanoseconds since 1970-01-01 00:00:00 UTC.
 ///
@@ -91,6 +92,73 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time is RFC 3339 in UTC, as in 2004-05-25T12:00:00.005Z")]
+pub struct TimeParseError;
+
+/// Reads RFC 3339 in UTC with none to nine fractional digits, years 1678 to 2261.
+impl FromStr for Timestamp {
+    type Err = TimeParseError;
+
+    fn from_str(text: &str) -> Result<Self, TimeParseError> {
+        parse_rfc_3339(text).ok_or(TimeParseError)
+    }
+}
+
+fn parse_rfc_3339(text: &str) -> Option<Timestamp> {
+    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
+    let in_range = (1678..=2261).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_of_month(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60
+        && (1..=9).contains(&fraction.len())
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !in_range {
+        return None;
+    }
+    let nanos = format!("{fraction:0<9}").parse().ok()?;
+    let seconds = days_from_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(Timestamp::from_parts(seconds, nanos))
+}
+
+/// Three numbers of exactly so many digits.
+fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; 3];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        let plain = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = plain.then(|| part.parse().ok())??;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+const fn days_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// The inverse of [`Timestamp::to_utc`]: days since 1970-01-01, again in years
+/// that begin on 1 March.
+const fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let era = shifted_year.div_euclid(400);
+    let year_of_era = shifted_year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 /// Calendar fields of a [`Timestamp`] in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utc {
@@ -126,6 +194,38 @@ mod tests {
             (-1, 0, "1969-12-31T23:59:59.000000000Z"),
         ] {
             assert_eq!(Timestamp::from_parts(seconds, nanos).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_display_is_read_back() {
+        for day in -106_000..106_000_i64 {
+            let time = Timestamp::from_parts(day * 86_400 + 86_399, 123_456_789);
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
+        assert_eq!(
+            "2004-05-25T12:00:00Z".parse(),
+            Ok(Timestamp::from_parts(1_085_486_400, 0))
+        );
+    }
+
+    #[test]
+    fn texts_that_are_no_time_are_refused() {
+        for text in [
+            "",
+            "2004-05-25",
+            "2004-05-25T12:00:00",
+            "2004-05-25 12:00:00Z",
+            "2004-5-25T12:00:00Z",
+            "2004-02-30T12:00:00Z",
+            "1900-02-29T12:00:00Z",
+            "2004-05-25T24:00:00Z",
+            "2004-05-25T12:00:00.Z",
+            "2004-05-25T12:00:00.1234567890Z",
+            "2004-05-25T12:00:+1Z",
+            "9999-05-25T12:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimeParseError), "{text}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use super::{Finding, State};
 use crate::carrier::Carrier;
@@ -15,6 +16,27 @@ pub struct ConversationId(pub u64);
 impl fmt::Display for ConversationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "c{}", self.0)
+    }
+}
+
+/// A text that names no conversation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a conversation is c and a number from 1, as in c3, not {text:?}")]
+pub struct ConversationIdParseError {
+    text: String,
+}
+
+impl FromStr for ConversationId {
+    type Err = ConversationIdParseError;
+
+    fn from_str(text: &str) -> Result<Self, ConversationIdParseError> {
+        text.strip_prefix('c')
+            .filter(|digits| digits.starts_with(|c: char| ('1'..='9').contains(&c)))
+            .and_then(|digits| digits.parse().ok())
+            .map(Self)
+            .ok_or_else(|| ConversationIdParseError {
+                text: text.to_owned(),
+            })
     }
 }
 
@@ -169,7 +191,7 @@ pub struct Conversation {
     pub start: Timestamp,
     /// Microseconds from the start of the capture to its first message.
     pub start_us: i64,
-    /// Time of its last message.
+    /// Time of its last message that had an effect: none after its close but another close.
     pub end: Timestamp,
     /// Nanoseconds from SYN to ACK; `None` when it was not accepted or the SYN was not seen.
     pub handshake_ns: Option<i64>,

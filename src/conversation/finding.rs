@@ -154,6 +154,10 @@ pub struct Finding {
     pub detail: Vec<(&'static str, FindingDetail)>,
 }
 
+/// What the text of a finding ends with when its message came after the close
+/// of its conversation.
+pub(crate) const AFTER_CLOSE: &str = ", after close";
+
 /// A value in [`Finding::detail`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FindingDetail {

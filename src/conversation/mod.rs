@@ -12,9 +12,10 @@ mod tracker;
 
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
-    Conversation, ConversationId, Endpoint, Meaning, MessageEvent, RouterTime, Session, SessionId,
-    Tally,
+    Conversation, ConversationId, ConversationIdParseError, Endpoint, Meaning, MessageEvent,
+    RouterTime, Session, SessionId, Tally,
 };
+pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
 pub use state::State;
 pub use tracker::{Destinations, EndOfInput, Observation, Outcome, Tracker, TrackerOptions};

@@ -287,7 +287,12 @@ impl Tracker {
         let router_ns = self.compare_views(seen, place);
         if let Some(slot) = place.slot {
             let conversation = &mut self.live[slot as usize];
-            conversation.end = seen.time;
+            // What comes for a conversation that is over does not lengthen its life.
+            let is_late = conversation.state.is_closed()
+                && matches!(place.meaning, Meaning::Ignored | Meaning::Meaningless);
+            if !is_late {
+                conversation.end = seen.time;
+            }
             conversation.finding_count += self.findings.len() as u64;
             // What was found before the message had its place is about it too.
             for finding in &mut self.findings {

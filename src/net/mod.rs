@@ -175,4 +175,17 @@ impl Skip {
         Self::DuplicateCopy,
         Self::Fragment,
     ];
+
+    /// Its name in the JSON records: `not_ip`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LinkType => "link_type",
+            Self::NotIp => "not_ip",
+            Self::NotTransport => "not_tcp_or_udp",
+            Self::BadHeader => "bad_header",
+            Self::CutHeader => "cut_header",
+            Self::DuplicateCopy => "duplicate_copy",
+            Self::Fragment => "fragment",
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Where a message belongs, and what it does there.
 
+use super::super::finding::AFTER_CLOSE;
 use super::*;
 
 impl Tracker {
@@ -166,7 +167,7 @@ impl Tracker {
         let frame_type = FrameType(frame.frame_type.0);
         let mut text = format!("type {frame_type} is not in the protocol");
         if after_close {
-            text.push_str(", after close");
+            text.push_str(AFTER_CLOSE);
         }
         self.find(seen, id, FindingCode::UnknownType, text)
             .push(("type_byte", FindingDetail::Number(u64::from(frame_type.0))));

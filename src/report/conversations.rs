@@ -1,0 +1,452 @@
+//! The table of conversations, sorted by number.
+//!
+//! Conversations are told in the order in which they end, and there may be
+//! millions. [`Sorted`](super::sorted::Sorted) keeps a small record of each in
+//! bounded memory; how wide the columns must be is noted as they come in.
+
+use std::collections::HashMap;
+use std::io;
+use std::num::NonZeroU64;
+
+use super::escape::{Charset, columns_of};
+use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
+use super::look::{Look, put_duration};
+use super::sorted::Sorted;
+use super::write::{put, put_display, put_number, put_seconds};
+use crate::carrier::Carrier;
+use crate::conversation::{Conversation, Endpoint, State, Tally};
+use crate::wire::StreamId;
+
+/// Names of I2CP ends that are kept; ends with yet other names are shown without.
+const MAX_NAMES: usize = 65_536;
+
+/// Columns that the name of an I2CP end takes at most.
+const MAX_NAME_WIDTH: usize = 20;
+
+/// Collects conversations and writes their table.
+#[derive(Debug)]
+pub struct ConversationTable {
+    look: Look,
+    rows: Sorted<ROW_WORDS>,
+    names: Names,
+    widths: [usize; COLUMNS],
+}
+
+const COLUMNS: usize = 12;
+const TITLES: [&str; COLUMNS] = [
+    "Conv",
+    "Peer",
+    "Client",
+    "Server",
+    "Ids cli/srv",
+    "State",
+    "Start",
+    "Life",
+    "Shake",
+    "→ msgs/B",
+    "← msgs/B",
+    "!",
+];
+
+/// Columns that are left out where the terminal is too narrow, first to last.
+const EXPENDABLE: [usize; 4] = [START, LIFE, SHAKE, PEER];
+
+const PEER: usize = 1;
+const CLIENT: usize = 2;
+const SERVER: usize = 3;
+const STATE: usize = 5;
+const START: usize = 6;
+const LIFE: usize = 7;
+const SHAKE: usize = 8;
+
+/// What the table shows of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    number: u64,
+    /// The same conversation as the other session's connection shows it.
+    peer: Option<NonZeroU64>,
+    client: NameId,
+    server: NameId,
+    client_id: Option<StreamId>,
+    server_id: Option<StreamId>,
+    state: State,
+    start_us: i64,
+    duration_ns: i64,
+    handshake_ns: Option<i64>,
+    c2s: Tally,
+    s2c: Tally,
+    finding_count: u32,
+}
+
+/// A place in [`Names`]; 0 is no name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct NameId(u32);
+
+/// The distinct names of I2CP ends.
+#[derive(Debug, Default)]
+struct Names {
+    texts: Vec<String>,
+    places: HashMap<String, NameId>,
+}
+
+impl Names {
+    fn place_of(&mut self, name: String) -> NameId {
+        if let Some(&place) = self.places.get(&name) {
+            return place;
+        }
+        if self.texts.len() >= MAX_NAMES {
+            return NameId::default();
+        }
+        self.texts.push(name.clone());
+        let place = u32::try_from(self.texts.len()).map_or(NameId::default(), NameId);
+        self.places.insert(name, place);
+        place
+    }
+
+    fn get(&self, place: NameId) -> &str {
+        usize::try_from(place.0)
+            .ok()
+            .and_then(|place| place.checked_sub(1))
+            .and_then(|index| self.texts.get(index))
+            .map_or("-", |name| name)
+    }
+}
+
+impl ConversationTable {
+    /// An empty table.
+    pub fn new(look: Look) -> Self {
+        let mut widths = TITLES.map(|title| columns_of(&title_in(title, look.charset)));
+        // Shown only where there is something to show.
+        widths[PEER] = 0;
+        widths[CLIENT] = 0;
+        widths[SERVER] = 0;
+        Self {
+            look,
+            rows: Sorted::new(),
+            names: Names::default(),
+            widths,
+        }
+    }
+
+    /// Adds a conversation.
+    ///
+    /// # Errors
+    /// The temporary file that holds what does not fit into memory cannot be written.
+    pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+        let row = Row {
+            number: conversation.id.0,
+            peer: conversation.peer_view.and_then(|id| NonZeroU64::new(id.0)),
+            client: self.name(conversation.carrier, &conversation.client),
+            server: self.name(conversation.carrier, &conversation.server),
+            client_id: conversation.client_id.map(StreamId::from),
+            server_id: conversation.server_id.map(StreamId::from),
+            state: conversation.state,
+            start_us: conversation.start_us,
+            duration_ns: conversation.duration_ns(),
+            handshake_ns: conversation.handshake_ns,
+            c2s: conversation.c2s,
+            s2c: conversation.s2c,
+            finding_count: u32::try_from(conversation.finding_count).unwrap_or(u32::MAX),
+        };
+        self.make_room_for(&row);
+        self.rows.push(row.to_words())
+    }
+
+    fn name(&mut self, carrier: Carrier, end: &Endpoint) -> NameId {
+        if carrier != Carrier::I2cp {
+            return NameId::default();
+        }
+        let name = match (&end.nickname, end.hash) {
+            (Some(nickname), _) => self.look.escaped(nickname),
+            (None, Some(hash)) => self.look.short_hash(hash),
+            (None, None) => return NameId::default(),
+        };
+        self.names.place_of(name)
+    }
+
+    fn make_room_for(&mut self, row: &Row) {
+        let mut needed = [0; COLUMNS];
+        needed[0] = 1 + digits(row.number);
+        if let Some(peer) = row.peer {
+            needed[PEER] = (1 + digits(peer.get())).max(TITLES[PEER].len());
+        }
+        for (column, name) in [(CLIENT, row.client), (SERVER, row.server)] {
+            if name != NameId::default() {
+                needed[column] =
+                    columns_of(self.names.get(name)).clamp(TITLES[column].len(), MAX_NAME_WIDTH);
+            }
+        }
+        needed[4] = 2 * self.look.id_width() + 1;
+        needed[STATE] = WIDEST_STATE;
+        needed[START] = digits(row.start_us.unsigned_abs() / 1_000_000)
+            + ".000".len()
+            + usize::from(row.start_us < 0);
+        needed[LIFE] = duration_width(row.duration_ns);
+        needed[SHAKE] = row.handshake_ns.map_or(1, duration_width);
+        needed[9] = digits(row.c2s.message_count) + 1 + digits(row.c2s.payload_bytes);
+        needed[10] = digits(row.s2c.message_count) + 1 + digits(row.s2c.payload_bytes);
+        needed[11] = digits(row.finding_count.into());
+        for (width, needed) in self.widths.iter_mut().zip(needed) {
+            *width = (*width).max(needed);
+        }
+    }
+
+    /// Appends heading and table, handing `out` to `write` now and then so that
+    /// it stays short.
+    ///
+    /// # Errors
+    /// `write` fails, or the temporary file cannot be read.
+    pub fn finish(
+        self,
+        out: &mut Vec<u8>,
+        mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Self {
+            look,
+            rows,
+            names,
+            widths,
+        } = self;
+        put(out, "Conversations (");
+        put_number(out, rows.len());
+        put(out, ")\n");
+        if rows.len() == 0 {
+            return Ok(());
+        }
+        let shown = columns_that_fit(&widths, look.width);
+        let grid = grid(&look, &shown, &widths);
+        grid.top(out);
+        let mut cells: [Vec<u8>; COLUMNS] = Default::default();
+        for row in rows.into_sorted()? {
+            let row = Row::from_words(row?);
+            fill(&mut cells, &row, &names, &look);
+            let paint = look.paint(match row.state {
+                State::Refused | State::NoAnswer => Paint::Yellow,
+                _ => Paint::Plain,
+            });
+            let texts = shown.iter().map(|&column| {
+                let text = std::str::from_utf8(&cells[column])
+                    .expect("cells are written as strings and numbers");
+                (text, if column == STATE { paint } else { Paint::Plain })
+            });
+            grid.row(texts, out);
+            write(out)?;
+        }
+        grid.bottom(out);
+        Ok(())
+    }
+}
+
+/// The columns that have something to show, without those that the terminal is
+/// too narrow for.
+fn columns_that_fit(widths: &[usize; COLUMNS], room: usize) -> Vec<usize> {
+    let mut shown: Vec<usize> = (0..COLUMNS).filter(|&column| widths[column] > 0).collect();
+    for expendable in EXPENDABLE {
+        let texts: usize = shown.iter().map(|&column| widths[column]).sum();
+        if texts + frame_width(shown.len()) <= room {
+            break;
+        }
+        shown.retain(|&column| column != expendable);
+    }
+    shown
+}
+
+fn grid(look: &Look, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {
+    let columns = shown
+        .iter()
+        .map(|&column| Column {
+            title: title_in(TITLES[column], look.charset),
+            align: match column {
+                START..=10 => Align::Right,
+                _ => Align::Left,
+            },
+            overflow: match column {
+                CLIENT | SERVER => Overflow::Cut,
+                _ => Overflow::Widen,
+            },
+            width: widths[column],
+        })
+        .collect();
+    Grid::new(columns, look.charset)
+}
+
+fn title_in(title: &str, charset: Charset) -> String {
+    title
+        .replace('→', charset.right_arrow())
+        .replace('←', charset.left_arrow())
+}
+
+fn fill(cells: &mut [Vec<u8>; COLUMNS], row: &Row, names: &Names, look: &Look) {
+    for cell in cells.iter_mut() {
+        cell.clear();
+    }
+    let [
+        conv,
+        peer,
+        client,
+        server,
+        ids,
+        state,
+        start,
+        life,
+        shake,
+        c2s,
+        s2c,
+        findings,
+    ] = cells;
+    conv.push(b'c');
+    put_number(conv, row.number);
+    match row.peer {
+        Some(number) => {
+            peer.push(b'c');
+            put_number(peer, number.get());
+        }
+        None => put(peer, "-"),
+    }
+    put(client, names.get(row.client));
+    put(server, names.get(row.server));
+    put_id_or_dash(row.client_id, look, ids);
+    ids.push(b'/');
+    put_id_or_dash(row.server_id, look, ids);
+    put_display(state, row.state);
+    put_seconds(start, row.start_us, 3);
+    put_duration(life, row.duration_ns, look.charset);
+    match row.handshake_ns {
+        Some(nanos) => put_duration(shake, nanos, look.charset),
+        None => put(shake, "-"),
+    }
+    put_tally(c2s, row.c2s);
+    put_tally(s2c, row.s2c);
+    if row.finding_count > 0 {
+        put_number(findings, row.finding_count);
+    }
+}
+
+fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
+    match id {
+        Some(id) => look.put_id(id, out),
+        None => put(out, "-"),
+    }
+}
+
+fn put_tally(out: &mut Vec<u8>, tally: Tally) {
+    put_number(out, tally.message_count);
+    out.push(b'/');
+    put_number(out, tally.payload_bytes);
+}
+
+/// Width of the longest state, `client closed` and `server closed`.
+const WIDEST_STATE: usize = 13;
+
+fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
+}
+
+/// Columns that a duration takes.
+fn duration_width(nanos: i64) -> usize {
+    let sign = usize::from(nanos < 0);
+    sign + match nanos.unsigned_abs() / 1_000 {
+        // `9 µs`, `99 µs`, `9.9 ms`, `99.9 ms`, `999 ms`, `9.9 s`, `99.9 s`
+        0..10 => 4,
+        10..100 => 5,
+        100..10_000 => 6,
+        10_000..100_000 => 7,
+        100_000..1_000_000 => 6,
+        1_000_000..10_000_000 => 5,
+        10_000_000..100_000_000 => 6,
+        // `999 s` and more, or hours: `9.9 h`
+        micros @ 100_000_000..10_000_000_000 => digits(micros / 1_000_000) + 2,
+        micros @ 10_000_000_000..360_000_000_000 => digits(micros / 3_600_000_000) + 4,
+        micros => digits(micros / 3_600_000_000) + 2,
+    }
+}
+
+/// Words of a [`Row`] as it is kept.
+const ROW_WORDS: usize = 12;
+
+impl Row {
+    /// The row as words, its number first.
+    fn to_words(self) -> [u64; ROW_WORDS] {
+        [
+            self.number,
+            self.peer.map_or(0, NonZeroU64::get),
+            pack(self.client.0, self.server.0),
+            pack(pack_id(self.client_id), pack_id(self.server_id)),
+            self.start_us.cast_unsigned(),
+            self.duration_ns.cast_unsigned(),
+            self.handshake_ns.unwrap_or(i64::MIN).cast_unsigned(),
+            self.c2s.message_count,
+            self.c2s.payload_bytes,
+            self.s2c.message_count,
+            self.s2c.payload_bytes,
+            pack(self.finding_count, state_number(self.state)),
+        ]
+    }
+
+    fn from_words(words: [u64; ROW_WORDS]) -> Self {
+        let [
+            number,
+            peer,
+            names,
+            ids,
+            start_us,
+            duration_ns,
+            handshake_ns,
+            c2s_messages,
+            c2s_bytes,
+            s2c_messages,
+            s2c_bytes,
+            findings_and_state,
+        ] = words;
+        let (client, server) = unpack(names);
+        let (client_id, server_id) = unpack(ids);
+        let (finding_count, state) = unpack(findings_and_state);
+        let handshake_ns = handshake_ns.cast_signed();
+        Self {
+            number,
+            peer: NonZeroU64::new(peer),
+            client: NameId(client),
+            server: NameId(server),
+            client_id: unpack_id(client_id),
+            server_id: unpack_id(server_id),
+            state: State::ALL[state as usize],
+            start_us: start_us.cast_signed(),
+            duration_ns: duration_ns.cast_signed(),
+            handshake_ns: (handshake_ns != i64::MIN).then_some(handshake_ns),
+            c2s: Tally {
+                message_count: c2s_messages,
+                payload_bytes: c2s_bytes,
+            },
+            s2c: Tally {
+                message_count: s2c_messages,
+                payload_bytes: s2c_bytes,
+            },
+            finding_count,
+        }
+    }
+}
+
+fn pack(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// The two halves of a word; each cast keeps exactly its 32 bits.
+const fn unpack(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}
+
+/// An id in three bytes, and a fourth that says whether there is one.
+fn pack_id(id: Option<StreamId>) -> u32 {
+    id.map_or(0, |id| 1 << 24 | id.to_u32())
+}
+
+fn unpack_id(packed: u32) -> Option<StreamId> {
+    (packed >> 24 == 1).then(|| StreamId::from_u32(packed))
+}
+
+fn state_number(state: State) -> u32 {
+    u32::try_from(super::tally::state_index(state)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

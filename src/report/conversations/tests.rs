@@ -1,0 +1,157 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::conversation::ConversationId;
+use crate::report::samples::{self, written};
+
+fn drawn(look: Look, conversations: &[Conversation]) -> String {
+    let mut table = ConversationTable::new(look);
+    for conversation in conversations {
+        table.conversation(conversation).unwrap();
+    }
+    written(|out| table.finish(out, |_| Ok(())).unwrap())
+}
+
+#[test]
+fn conversations_are_sorted_by_number_and_columns_fit() {
+    let refused = Conversation {
+        state: State::Refused,
+        server_id: None,
+        handshake_ns: None,
+        finding_count: 2,
+        ..samples::conversation(10)
+    };
+    assert_eq!(
+        drawn(samples::look(), &[refused, samples::conversation(2)]),
+        "\
+Conversations (2)
+┌──────┬───────────────┬───────────────┬───────┬────────┬────────┬──────────┬──────────┬───┐
+│ Conv ┆ Ids cli/srv   ┆ State         ┆ Start ┆   Life ┆  Shake ┆ → msgs/B ┆ ← msgs/B ┆ ! │
+╞══════╪═══════════════╪═══════════════╪═══════╪════════╪════════╪══════════╪══════════╪═══╡
+│ c2   ┆ 111111/ffffff ┆ server closed ┆ 0.000 ┆ 206 ms ┆ 4.0 ms ┆     1/27 ┆     1/44 ┆   │
+│ c10  ┆ 111111/-      ┆ refused       ┆ 0.000 ┆ 206 ms ┆      - ┆     1/27 ┆     1/44 ┆ 2 │
+└──────┴───────────────┴───────────────┴───────┴────────┴────────┴──────────┴──────────┴───┘
+"
+    );
+}
+
+#[test]
+fn no_conversations_give_a_heading_only() {
+    assert_eq!(drawn(samples::look(), &[]), "Conversations (0)\n");
+}
+
+#[test]
+fn ends_on_i2cp_are_named_and_their_views_linked() {
+    let mut conversation = samples::conversation(1);
+    conversation.carrier = Carrier::I2cp;
+    conversation.server.nickname = Some("srv\u{1b}[2J".to_owned());
+    conversation.peer_view = Some(ConversationId(7));
+    let look = Look {
+        charset: Charset::Ascii,
+        width: 120,
+        ..samples::look()
+    };
+    let drawn = drawn(look, &[conversation, samples::conversation(3)]);
+    assert!(
+        drawn.contains("| c1   | c7   | 47D...FU= | srv\\x1b[2J |"),
+        "{drawn}"
+    );
+    let widths: Vec<usize> = drawn.lines().skip(1).map(columns_of).collect();
+    assert!(widths.iter().all(|&width| width == widths[0]), "{drawn}");
+    assert!(drawn.contains("| c3   | -    | -         | -"), "{drawn}");
+}
+
+#[test]
+fn narrow_terminals_lose_times_first() {
+    let mut look = samples::look();
+    for (width, titles) in [
+        (92, &["Start", "Life", "Shake"][..]),
+        (85, &["Life", "Shake"]),
+        (76, &["Shake"]),
+        (65, &[]),
+        (10, &[]),
+    ] {
+        look.width = width;
+        let drawn = drawn(look, &[samples::conversation(1)]);
+        for title in ["Start", "Life", "Shake"] {
+            assert_eq!(
+                drawn.contains(title),
+                titles.contains(&title),
+                "{width}\n{drawn}"
+            );
+        }
+        assert!(drawn.contains("111111/ffffff") && drawn.contains("server closed"));
+    }
+}
+
+fn any_conversation() -> impl Strategy<Value = Conversation> {
+    (
+        any::<[u64; 6]>(),
+        any::<[i64; 3]>(),
+        any::<[Option<u32>; 3]>(),
+        0..State::ALL.len(),
+    )
+        .prop_map(|(counts, times, ids, state)| {
+            let id = |index: usize| ids[index].map(StreamId::from_u32);
+            Conversation {
+                client_id: id(0).map(crate::wire::ClientId),
+                server_id: id(1).map(crate::wire::ServerId),
+                peer_view: ids[2].map(|number| ConversationId(number.into())),
+                state: State::ALL[state],
+                start_us: times[0],
+                end: samples::START.plus_nanos(times[1] / 4),
+                handshake_ns: Some(times[2]),
+                c2s: Tally {
+                    message_count: counts[0],
+                    payload_bytes: counts[1],
+                },
+                s2c: Tally {
+                    message_count: counts[2],
+                    payload_bytes: counts[3],
+                },
+                finding_count: counts[4] >> 32,
+                ..samples::conversation(counts[5])
+            }
+        })
+}
+
+proptest! {
+    #[test]
+    fn rows_survive_the_way_through_the_file(conversation in any_conversation()) {
+        let mut table = ConversationTable::new(samples::look());
+        let row = Row {
+            number: conversation.id.0,
+            peer: conversation.peer_view.and_then(|id| NonZeroU64::new(id.0)),
+            client: NameId(1),
+            server: NameId(u32::MAX),
+            client_id: conversation.client_id.map(StreamId::from),
+            server_id: conversation.server_id.map(StreamId::from),
+            state: conversation.state,
+            start_us: conversation.start_us,
+            duration_ns: conversation.duration_ns(),
+            handshake_ns: Some(7),
+            c2s: conversation.c2s,
+            s2c: conversation.s2c,
+            finding_count: 9,
+        };
+        prop_assert_eq!(Row::from_words(row.to_words()), row);
+        prop_assert!(table.conversation(&conversation).is_ok());
+    }
+
+    #[test]
+    fn no_cell_is_wider_than_its_column(
+        conversations in prop::collection::vec(any_conversation(), 1..5),
+    ) {
+        let look = Look { width: 400, ..samples::look() };
+        let drawn = drawn(look, &conversations);
+        let widths: Vec<usize> = drawn.lines().skip(1).map(columns_of).collect();
+        prop_assert!(widths.iter().all(|&width| width == widths[0]), "{}", drawn);
+    }
+
+    #[test]
+    fn the_width_of_a_duration_is_known_without_writing_it(nanos in any::<i64>(), shift in 0_u32..64) {
+        let nanos = nanos >> shift;
+        let text = written(|out| put_duration(out, nanos, Charset::Unicode));
+        prop_assert_eq!(duration_width(nanos), columns_of(&text), "{}", text);
+    }
+}

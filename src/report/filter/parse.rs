@@ -1,0 +1,368 @@
+//! From tokens to a checked condition, by recursive descent.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+use super::token::{Spanned, Token, tokens};
+use super::{Comparison, Expression, FilterError, Literal};
+use crate::conversation::{ConversationId, FindingCode, Level};
+use crate::report::field::{Field, FieldKind};
+use crate::report::suggest::closest;
+use crate::time::Timestamp;
+
+/// Parentheses and `!` inside one another that are accepted.
+const MAX_DEPTH: usize = 64;
+
+pub(super) fn filter(text: &str) -> Result<Expression, FilterError> {
+    let tokens = tokens(text)?;
+    let mut parser = Parser {
+        text,
+        tokens: &tokens,
+        depth: 0,
+    };
+    let expression = parser.any()?;
+    match parser.tokens.first() {
+        None => Ok(expression),
+        Some(extra) => Err(parser
+            .error(extra.span.clone(), "expected the end of the filter")
+            .hint("join tests with && or ||")),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: &'a [Spanned],
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn any(&mut self) -> Result<Expression, FilterError> {
+        let mut left = self.all()?;
+        while self.take(&Token::Or) {
+            left = Expression::Or(Box::new(left), Box::new(self.all()?));
+        }
+        Ok(left)
+    }
+
+    fn all(&mut self) -> Result<Expression, FilterError> {
+        let mut left = self.term()?;
+        while self.take(&Token::And) {
+            left = Expression::And(Box::new(left), Box::new(self.term()?));
+        }
+        Ok(left)
+    }
+
+    fn term(&mut self) -> Result<Expression, FilterError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.error_here("too many parentheses inside one another"));
+        }
+        let term = if self.take(&Token::Not) {
+            Expression::Not(Box::new(self.term()?))
+        } else if self.take(&Token::Open) {
+            let inner = self.any()?;
+            self.expect(&Token::Close, "expected `)`")?;
+            inner
+        } else {
+            self.test()?
+        };
+        self.depth -= 1;
+        Ok(term)
+    }
+
+    fn test(&mut self) -> Result<Expression, FilterError> {
+        let field = self.field()?;
+        let Some(operator) = self.tokens.first() else {
+            return Ok(Expression::Present(field));
+        };
+        match operator.token {
+            Token::Compare(comparison) => {
+                self.advance();
+                self.check_order(field, comparison, operator)?;
+                let literal = self.literal(field)?;
+                Ok(Expression::Compare(field, comparison, literal))
+            }
+            Token::Contains => {
+                self.advance();
+                self.contains(field)
+            }
+            Token::Matches => {
+                self.advance();
+                self.matches(field)
+            }
+            Token::In => {
+                self.advance();
+                self.one_of(field)
+            }
+            _ => Ok(Expression::Present(field)),
+        }
+    }
+
+    fn field(&mut self) -> Result<Field, FilterError> {
+        let Some(Spanned {
+            token: Token::Word(name),
+            span,
+        }) = self.tokens.first()
+        else {
+            return Err(self.error_here("expected a field").hint(LIST_FIELDS));
+        };
+        let Some(field) = Field::named(name) else {
+            let names = Field::ALL.iter().map(|field| field.name());
+            let error = self.error(span.clone(), format!("unknown field `{name}`"));
+            return Err(error.hint(match closest(name, names) {
+                Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
+                None => LIST_FIELDS.to_owned(),
+            }));
+        };
+        self.advance();
+        Ok(field)
+    }
+
+    /// Refuses `<` and `>` where values have no order.
+    fn check_order(
+        &self,
+        field: Field,
+        comparison: Comparison,
+        operator: &Spanned,
+    ) -> Result<(), FilterError> {
+        let ordered = matches!(
+            field.kind(),
+            FieldKind::Number
+                | FieldKind::Micros
+                | FieldKind::Time
+                | FieldKind::Conversation
+                | FieldKind::Level
+        );
+        if ordered || matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+            return Ok(());
+        }
+        let problem = format!("values of `{}` have no order", field.name());
+        Err(self
+            .error(operator.span.clone(), problem)
+            .hint("compare with == or !="))
+    }
+
+    fn contains(&mut self, field: Field) -> Result<Expression, FilterError> {
+        match (field.kind(), self.literal(field)?) {
+            (FieldKind::Codes, Literal::Code(code)) => Ok(Expression::ContainsCode(code)),
+            (
+                FieldKind::Bytes | FieldKind::HexBytes | FieldKind::Text,
+                Literal::Bytes(part) | Literal::Text(part),
+            ) => Ok(Expression::Contains(field, part)),
+            _ => Err(self.error_before(format!("`{}` is not a text", field.name()))),
+        }
+    }
+
+    fn matches(&mut self, field: Field) -> Result<Expression, FilterError> {
+        if !matches!(
+            field.kind(),
+            FieldKind::Bytes | FieldKind::Text | FieldKind::Word(_)
+        ) {
+            return Err(self.error_before(format!("`{}` is not a text", field.name())));
+        }
+        let Some(Spanned { token, span }) = self.tokens.first() else {
+            return Err(self
+                .error_here("expected a regular expression")
+                .hint("as in /2\\d\\d OK/"));
+        };
+        let pattern = match token {
+            Token::Regex(pattern) => pattern.clone(),
+            Token::Quoted(text) => String::from_utf8_lossy(text).into_owned(),
+            _ => {
+                let error = self.error(span.clone(), "expected a regular expression");
+                return Err(error.hint("as in /2\\d\\d OK/"));
+            }
+        };
+        let regex = regex::bytes::Regex::new(&pattern).map_err(|error| {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or_default();
+            self.error(
+                span.clone(),
+                format!(
+                    "bad regular expression: {}",
+                    reason.trim_start_matches("error: ")
+                ),
+            )
+        })?;
+        self.advance();
+        Ok(Expression::Matches(field, regex))
+    }
+
+    fn one_of(&mut self, field: Field) -> Result<Expression, FilterError> {
+        self.expect(&Token::OpenSet, "expected `{`")?;
+        let mut literals = vec![self.literal(field)?];
+        while self.take(&Token::Comma) {
+            literals.push(self.literal(field)?);
+        }
+        self.expect(&Token::CloseSet, "expected `,` or `}`")?;
+        Ok(Expression::OneOf(field, literals))
+    }
+
+    /// A value of the field's kind.
+    fn literal(&mut self, field: Field) -> Result<Literal, FilterError> {
+        let Some(Spanned { token, span }) = self.tokens.first() else {
+            return Err(self.error_here(format!("expected {}", expected(field.kind()))));
+        };
+        let parsed = match token {
+            Token::Word(word) => from_word(field.kind(), word),
+            Token::Quoted(text) => from_quoted(field.kind(), text),
+            _ => None,
+        };
+        let Some(literal) = parsed else {
+            return Err(self.bad_literal(field, token, span.clone()));
+        };
+        self.advance();
+        Ok(literal)
+    }
+
+    fn bad_literal(&self, field: Field, token: &Token, span: Range<usize>) -> FilterError {
+        let problem = format!("`{}` is {}", field.name(), expected(field.kind()));
+        let error = self.error(span, problem);
+        let (FieldKind::Word(words), Token::Word(word)) = (field.kind(), token) else {
+            return error;
+        };
+        match closest(word, words.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        }
+    }
+
+    fn advance(&mut self) {
+        self.tokens = self.tokens.get(1..).unwrap_or_default();
+    }
+
+    fn take(&mut self, token: &Token) -> bool {
+        let found = self.tokens.first().is_some_and(|next| next.token == *token);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect(&mut self, token: &Token, problem: &str) -> Result<(), FilterError> {
+        if self.take(token) {
+            Ok(())
+        } else {
+            Err(self.error_here(problem))
+        }
+    }
+
+    fn error(&self, span: Range<usize>, problem: impl Into<String>) -> FilterError {
+        FilterError::new(self.text, span, problem)
+    }
+
+    /// An error at the next token, or at the end.
+    fn error_here(&self, problem: impl Into<String>) -> FilterError {
+        let end = self.text.len();
+        let span = self
+            .tokens
+            .first()
+            .map_or(end..end, |token| token.span.clone());
+        self.error(span, problem)
+    }
+
+    /// An error about what was read, up to the next token.
+    fn error_before(&self, problem: impl Into<String>) -> FilterError {
+        let end = self
+            .tokens
+            .first()
+            .map_or(self.text.len(), |token| token.span.start);
+        self.error(0..self.text[..end].trim_end().len(), problem)
+    }
+}
+
+const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
+
+/// What a value of a kind looks like.
+fn expected(kind: FieldKind) -> String {
+    match kind {
+        FieldKind::Number => "a number".to_owned(),
+        FieldKind::Micros => "a number of microseconds, or a time as in 20ms".to_owned(),
+        FieldKind::Time => "a time as in 2004-05-25T12:00:00Z".to_owned(),
+        FieldKind::Word(words) => format!("one of {}", words.join(" ")),
+        FieldKind::Text => "a text".to_owned(),
+        FieldKind::Id => "six hex digits".to_owned(),
+        FieldKind::Conversation => "a conversation, as in c3".to_owned(),
+        FieldKind::Address => "an address, as in 127.0.0.1:9004, 127.0.0.1 or :9004".to_owned(),
+        FieldKind::Bytes => "a text in quotes, or hex:0d0a".to_owned(),
+        FieldKind::HexBytes => "hex digits".to_owned(),
+        FieldKind::Hash => "a destination hash in base64, or a .b32.i2p name".to_owned(),
+        FieldKind::Codes => "the code of a finding, as in ms.orphan_id".to_owned(),
+        FieldKind::Level => "note, warn or error".to_owned(),
+    }
+}
+
+fn from_quoted(kind: FieldKind, text: &[u8]) -> Option<Literal> {
+    match kind {
+        FieldKind::Bytes => Some(Literal::Bytes(text.to_vec())),
+        FieldKind::Text => Some(Literal::Text(text.to_vec())),
+        _ => from_word(kind, std::str::from_utf8(text).ok()?),
+    }
+}
+
+fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
+    match kind {
+        FieldKind::Number => number(word).map(Literal::Number),
+        FieldKind::Micros => number(word).or_else(|| duration(word)).map(Literal::Number),
+        FieldKind::Time => word.parse().ok().map(|time: Timestamp| Literal::Time(time)),
+        FieldKind::Word(words) => words
+            .contains(&word)
+            .then(|| Literal::Text(word.as_bytes().to_vec())),
+        FieldKind::Text => Some(Literal::Text(word.as_bytes().to_vec())),
+        FieldKind::Id => word.parse().ok().map(Literal::Id),
+        FieldKind::Conversation => word
+            .parse()
+            .ok()
+            .map(|id: ConversationId| Literal::Conversation(id)),
+        FieldKind::Address => address(word),
+        FieldKind::Bytes => match word.strip_prefix("hex:") {
+            Some(digits) => hex::decode(digits).ok().map(Literal::Bytes),
+            None => Some(Literal::Bytes(word.as_bytes().to_vec())),
+        },
+        FieldKind::HexBytes => hex::decode(word).ok().map(Literal::Bytes),
+        FieldKind::Hash => word.parse().ok().map(Literal::Hash),
+        FieldKind::Codes => FindingCode::ALL
+            .iter()
+            .find(|code| code.code() == word)
+            .map(|&code| Literal::Code(code)),
+        FieldKind::Level => [Level::Note, Level::Warn, Level::Error]
+            .into_iter()
+            .find(|level| level.name() == word)
+            .map(Literal::Level),
+    }
+}
+
+fn number(word: &str) -> Option<i64> {
+    match word.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    }
+}
+
+/// Microseconds of `500us`, `20ms`, `1s`, `2m`.
+fn duration(word: &str) -> Option<i64> {
+    let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
+    let (digits, unit) = word.split_at(unit_at);
+    let micros = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        _ => return None,
+    };
+    digits.parse::<i64>().ok()?.checked_mul(micros)
+}
+
+fn address(word: &str) -> Option<Literal> {
+    if let Some(port) = word.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        return Some(Literal::Port(port));
+    }
+    if let Ok(address) = word.parse::<SocketAddr>() {
+        return Some(Literal::AddressAndPort(address));
+    }
+    word.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>()
+        .ok()
+        .map(Literal::Address)
+}

@@ -1,0 +1,115 @@
+//! `-z follow,cN`: what the two ends of a conversation said to each other,
+//! written as it comes.
+
+use super::escape::escape_lines;
+use super::field::payload;
+use super::hexdump::put_hexdump;
+use super::look::{Look, TimeWriter};
+use super::write::{put, put_address, put_display, put_number};
+use crate::conversation::{ConversationId, MessageEvent};
+use crate::wire::{Direction, FrameKind};
+
+/// How the payloads are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FollowFormat {
+    /// As text, escaped.
+    #[default]
+    Text,
+    /// As hex with the offset in the direction's stream.
+    Hex,
+    /// The bytes alone, of both directions, unescaped.
+    Raw,
+}
+
+/// Writes the data of one conversation.
+#[derive(Debug)]
+pub struct FollowPrinter {
+    conversation: ConversationId,
+    format: FollowFormat,
+    look: Look,
+    times: TimeWriter,
+    offsets: [u64; 2],
+    began: bool,
+}
+
+impl FollowPrinter {
+    /// Follows a conversation.
+    pub const fn new(conversation: ConversationId, format: FollowFormat, look: Look) -> Self {
+        Self {
+            conversation,
+            format,
+            look,
+            times: TimeWriter::new(look.times),
+            offsets: [0; 2],
+            began: false,
+        }
+    }
+
+    /// Appends the data of a message, if it belongs to the conversation.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        let Some(frame) = event.message.frame() else {
+            return;
+        };
+        if event.conversation != Some(self.conversation)
+            || frame.frame_type.kind() != FrameKind::Data
+        {
+            return;
+        }
+        if self.format == FollowFormat::Raw {
+            return out.extend_from_slice(frame.payload);
+        }
+        self.put_heading(event, out);
+        match self.format {
+            FollowFormat::Hex => {
+                let sender = usize::from(event.direction == Some(Direction::ServerToClient));
+                put_hexdump(out, frame.payload, self.offsets[sender], "");
+                self.offsets[sender] += frame.payload.len() as u64;
+            }
+            FollowFormat::Text | FollowFormat::Raw => {
+                escape_lines(frame.payload, self.look.charset, out);
+                if !frame.payload.ends_with(b"\n") {
+                    out.push(b'\n');
+                }
+            }
+        }
+    }
+
+    fn put_heading(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        if !self.began {
+            self.began = true;
+            let (client, server) = match event.direction {
+                Some(Direction::ServerToClient) => (event.target, event.source),
+                Some(Direction::ClientToServer) | None => (event.source, event.target),
+            };
+            put_display(out, self.conversation);
+            put(out, "  client ");
+            put_address(out, client);
+            put(out, "  server ");
+            put_address(out, server);
+            put(out, "  ");
+            put(out, event.carrier.name());
+            out.push(b'\n');
+        }
+        let (arrow, paint) = match event.direction {
+            Some(Direction::ServerToClient) => (
+                self.look.charset.left_arrow(),
+                self.look.paint(super::grid::Paint::Cyan),
+            ),
+            Some(Direction::ClientToServer) | None => (
+                self.look.charset.right_arrow(),
+                self.look.paint(super::grid::Paint::Green),
+            ),
+        };
+        let mut heading = Vec::new();
+        put_display(&mut heading, self.conversation);
+        heading.push(b' ');
+        put(&mut heading, arrow);
+        heading.push(b' ');
+        self.times.put(event, &mut heading);
+        put(&mut heading, "  ");
+        put_number(&mut heading, payload(&event.message).len());
+        put(&mut heading, " B");
+        paint.put(out, &String::from_utf8_lossy(&heading));
+        out.push(b'\n');
+    }
+}

@@ -1,0 +1,188 @@
+//! The lines above the table of messages: the inputs, and the flows found in them.
+
+use std::net::SocketAddr;
+
+use super::look::Look;
+use super::record::{Reading, format_name};
+use super::write::{UtcClock, put, put_address, put_number, put_seconds};
+use crate::capture::{InputInfo, LinkType};
+use crate::carrier::Carrier;
+use crate::conversation::{Meaning, MessageEvent};
+use crate::dissect::{Decided, FlowReport};
+use crate::time::Timestamp;
+
+/// Flows that have a line of their own.
+const MAX_FLOWS: usize = 6;
+
+/// What the heading needs to know of what was read so far.
+#[derive(Debug, Default)]
+pub(crate) struct Heading {
+    flows: Vec<FlowLine>,
+    further_flows: u64,
+    start: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct FlowLine {
+    report: FlowReport,
+    messages: u64,
+    meaningless: u64,
+}
+
+impl Heading {
+    /// Notes a flow.
+    pub(crate) fn flow(&mut self, report: &FlowReport) {
+        if self.flows.len() >= MAX_FLOWS {
+            self.further_flows += 1;
+            return;
+        }
+        self.flows.push(FlowLine {
+            report: report.clone(),
+            messages: 0,
+            meaningless: 0,
+        });
+    }
+
+    /// Counts a message of a flow.
+    pub(crate) fn message(&mut self, event: &MessageEvent<'_>) {
+        if self.start.is_none() {
+            self.start = Some(
+                event
+                    .time
+                    .plus_nanos(-event.elapsed_us.saturating_mul(1_000)),
+            );
+        }
+        let is_of = |ends: [SocketAddr; 2]| {
+            ends == [event.source, event.target] || ends == [event.target, event.source]
+        };
+        // The newest first: ports are used again.
+        let flow = self
+            .flows
+            .iter_mut()
+            .rev()
+            .find(|flow| is_of(flow.report.addresses));
+        if let Some(flow) = flow {
+            flow.messages += 1;
+            if event.meaning == Meaning::Meaningless {
+                flow.meaningless += 1;
+            }
+        }
+    }
+
+    /// Appends the heading; packets and spans of time are left out while they grow,
+    /// that is while there is no `duration_us` of the whole input.
+    pub(crate) fn put(
+        &self,
+        inputs: &[InputInfo],
+        progress: Reading,
+        look: &Look,
+        out: &mut Vec<u8>,
+    ) {
+        for (index, input) in inputs.iter().enumerate() {
+            put(out, &look.escaped(&input.path.to_string_lossy()));
+            put(out, ": ");
+            put(out, &format_name(input.format).replace('_', " "));
+            if let Some(link_type) = input.link_type {
+                put(out, ", ");
+                put(out, &link_type_title(link_type));
+            }
+            if let Reading::Over { .. } = progress {
+                put(out, ", ");
+                put_number(out, input.packet_count);
+                put(
+                    out,
+                    if input.packet_count == 1 {
+                        " packet"
+                    } else {
+                        " packets"
+                    },
+                );
+            }
+            if index == 0 {
+                self.put_start(progress, out);
+            }
+            out.push(b'\n');
+        }
+        for flow in &self.flows {
+            flow.put(look, out);
+        }
+        if self.further_flows > 0 {
+            put(out, "and ");
+            put_number(out, self.further_flows);
+            put(out, " more flows\n");
+        }
+    }
+
+    fn put_start(&self, progress: Reading, out: &mut Vec<u8>) {
+        let (start, duration_us) = match progress {
+            Reading::GoesOn => (self.start, None),
+            Reading::Over { span } => (
+                span.map(|(first, _)| first),
+                span.map(|(first, latest)| latest.micros_since(first)),
+            ),
+        };
+        let Some(start) = start else { return };
+        put(out, ", ");
+        if let Some(duration_us) = duration_us {
+            put_seconds(out, duration_us, 1);
+            put(out, " s ");
+        }
+        put(out, "from ");
+        UtcClock::new(b' ').put_second(out, start);
+        put(out, " UTC");
+    }
+}
+
+impl FlowLine {
+    /// Appends `udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)`.
+    fn put(&self, look: &Look, out: &mut Vec<u8>) {
+        let (transport, framing) = match self.report.carrier {
+            Carrier::Udp => ("udp", "ministream"),
+            Carrier::TcpU32 => ("tcp", "ministream:u32be"),
+            Carrier::TcpU16 => ("tcp", "ministream:u16be"),
+            Carrier::Segment => ("tcp", "ministream:segment"),
+            Carrier::I2cp => ("tcp", "i2cp"),
+        };
+        put(out, transport);
+        out.push(b' ');
+        put_address(out, self.report.addresses[0]);
+        out.push(b' ');
+        put(out, look.charset.right_arrow());
+        out.push(b' ');
+        put_address(out, self.report.addresses[1]);
+        put(out, ", ");
+        put(out, framing);
+        put(
+            out,
+            match self.report.decided {
+                Decided::ByContent => " by content (",
+                Decided::ByRule => " by rule (",
+            },
+        );
+        put_number(out, self.messages - self.meaningless);
+        put(out, " of ");
+        put_number(out, self.messages);
+        put(
+            out,
+            match self.report.carrier {
+                Carrier::Udp => " payloads parse)\n",
+                _ => " messages parse)\n",
+            },
+        );
+    }
+}
+
+/// A link type as people write it.
+fn link_type_title(link_type: LinkType) -> String {
+    match link_type {
+        LinkType::Null => "BSD loopback".to_owned(),
+        LinkType::Ethernet => "Ethernet".to_owned(),
+        LinkType::Loop => "OpenBSD loopback".to_owned(),
+        LinkType::RawIp => "raw IP".to_owned(),
+        LinkType::Ipv4 => "raw IPv4".to_owned(),
+        LinkType::Ipv6 => "raw IPv6".to_owned(),
+        LinkType::LinuxCooked => "Linux cooked".to_owned(),
+        LinkType::LinuxCooked2 => "Linux cooked v2".to_owned(),
+        LinkType::Other(number) => format!("link type {number}"),
+    }
+}

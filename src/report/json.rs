@@ -1,0 +1,190 @@
+//! `-T ndjson` and `-T json`.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use tempfile::SpooledTempFile;
+
+use super::record::{PayloadDetail, Reading, RecordWriter, Summary};
+use super::tally::Totals;
+use super::write::put;
+use crate::capture::InputInfo;
+use crate::conversation::{Conversation, Finding, MessageEvent};
+
+/// Bytes of findings or conversations that are kept in memory until it is their turn.
+const SPOOL_BYTES: usize = 1 << 20;
+
+/// Whether messages have records of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// They have.
+    Shown,
+    /// Only conversations, findings and the summary are written (`-q`).
+    Hidden,
+}
+
+/// Writes one record a line, in the order in which they come.
+#[derive(Debug)]
+pub struct NdjsonPrinter {
+    records: RecordWriter,
+    messages: Messages,
+}
+
+impl NdjsonPrinter {
+    /// A printer of records.
+    pub fn new(payload: PayloadDetail, messages: Messages) -> Self {
+        Self {
+            records: RecordWriter::new(payload),
+            messages,
+        }
+    }
+
+    /// Appends the header record, the first line.
+    pub fn header(&self, inputs: &[InputInfo], reading: Reading, out: &mut Vec<u8>) {
+        self.records.header(inputs, reading, out);
+        out.push(b'\n');
+    }
+
+    /// Appends a message record.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        if self.messages == Messages::Shown {
+            self.records.message(event, out);
+            out.push(b'\n');
+        }
+    }
+
+    /// Appends a finding record.
+    pub fn finding(&self, finding: &Finding, out: &mut Vec<u8>) {
+        self.records.finding(finding, out);
+        out.push(b'\n');
+    }
+
+    /// Appends a conversation record.
+    pub fn conversation(&self, conversation: &Conversation, out: &mut Vec<u8>) {
+        self.records.conversation(conversation, out);
+        out.push(b'\n');
+    }
+
+    /// Appends the summary record, the last line.
+    pub fn summary(&self, totals: &Totals, summary: &Summary<'_>, out: &mut Vec<u8>) {
+        self.records.summary(totals, summary, out);
+        out.push(b'\n');
+    }
+}
+
+/// Writes one object: `header`, `messages`, `findings`, `conversations`, `summary`.
+///
+/// Messages stream; what comes after them waits in memory, and beyond
+/// [`SPOOL_BYTES`] in an unlinked temporary file.
+#[derive(Debug)]
+pub struct JsonPrinter {
+    records: RecordWriter,
+    messages: Messages,
+    any_message: bool,
+    findings: Spool,
+    conversations: Spool,
+}
+
+#[derive(Debug)]
+struct Spool {
+    file: SpooledTempFile,
+    is_empty: bool,
+}
+
+impl Spool {
+    fn new() -> Self {
+        Self {
+            file: SpooledTempFile::new(SPOOL_BYTES),
+            is_empty: true,
+        }
+    }
+
+    fn push(&mut self, record: &[u8]) -> io::Result<()> {
+        self.file
+            .write_all(if self.is_empty { b"\n  " } else { b",\n  " })?;
+        self.is_empty = false;
+        self.file.write_all(record)
+    }
+}
+
+impl JsonPrinter {
+    /// A printer of one object.
+    pub fn new(payload: PayloadDetail, messages: Messages) -> Self {
+        Self {
+            records: RecordWriter::new(payload),
+            messages,
+            any_message: false,
+            findings: Spool::new(),
+            conversations: Spool::new(),
+        }
+    }
+
+    /// Appends the start of the object with the header.
+    pub fn header(&self, inputs: &[InputInfo], reading: Reading, out: &mut Vec<u8>) {
+        put(out, "{\"header\":");
+        self.records.header(inputs, reading, out);
+        put(out, ",\n \"messages\":[");
+    }
+
+    /// Appends a message.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        if self.messages == Messages::Shown {
+            put(out, if self.any_message { ",\n  " } else { "\n  " });
+            self.any_message = true;
+            self.records.message(event, out);
+        }
+    }
+
+    /// Keeps a finding until the messages are over.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let mut record = Vec::new();
+        self.records.finding(finding, &mut record);
+        self.findings.push(&record)
+    }
+
+    /// Keeps a conversation until the findings are over.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+        let mut record = Vec::new();
+        self.records.conversation(conversation, &mut record);
+        self.conversations.push(&record)
+    }
+
+    /// Appends the rest of the object, handing `out` to `write` now and then so
+    /// that it stays short.
+    ///
+    /// # Errors
+    /// `write` fails, or a temporary file cannot be read.
+    pub fn finish(
+        &mut self,
+        totals: &Totals,
+        summary: &Summary<'_>,
+        out: &mut Vec<u8>,
+        mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for (name, spool) in [
+            ("findings", &mut self.findings),
+            ("conversations", &mut self.conversations),
+        ] {
+            put(out, "],\n \"");
+            put(out, name);
+            put(out, "\":[");
+            spool.file.seek(SeekFrom::Start(0))?;
+            while Read::by_ref(&mut spool.file)
+                .take(1 << 16)
+                .read_to_end(out)?
+                > 0
+            {
+                write(out)?;
+            }
+        }
+        put(out, "],\n \"summary\":");
+        self.records.summary(totals, summary, out);
+        put(out, "}\n");
+        Ok(())
+    }
+}

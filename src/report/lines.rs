@@ -1,0 +1,196 @@
+//! One line a message: `-T text`, `-T fields` and `-T csv`.
+
+use super::describe::put_info;
+use super::escape::{Charset, escape};
+use super::field::{Field, FieldKind, Value, payload};
+use super::look::{Look, TimeWriter};
+use super::record::put_preview;
+use super::table::put_type;
+use super::write::{UtcClock, put, put_address, put_display, put_hex, put_id, put_number};
+use crate::conversation::MessageEvent;
+
+/// Writes a line for people and grep: number, time, conversation, addresses,
+/// carrier, type, id, payload length, meaning.
+#[derive(Debug)]
+pub struct TextPrinter {
+    look: Look,
+    times: TimeWriter,
+}
+
+impl TextPrinter {
+    /// A printer of lines.
+    pub const fn new(look: Look) -> Self {
+        Self {
+            look,
+            times: TimeWriter::new(look.times),
+        }
+    }
+
+    /// Appends the line of a message.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        let look = &self.look;
+        let start = out.len();
+        put_number(out, event.number);
+        align_right(out, start, 5);
+        out.push(b' ');
+        let start = out.len();
+        self.times.put(event, out);
+        align_right(out, start, 10);
+        out.push(b' ');
+        match event.conversation {
+            Some(id) => put_display(out, id),
+            None => out.push(b'-'),
+        }
+        out.push(b' ');
+        put_address(out, event.source);
+        out.push(b' ');
+        put(out, look.charset.right_arrow());
+        out.push(b' ');
+        put_address(out, event.target);
+        out.push(b' ');
+        put(out, event.carrier.name());
+        out.push(b' ');
+        put(
+            out,
+            event.direction.map_or("-", |direction| direction.name()),
+        );
+        out.push(b' ');
+        let mut type_text = Vec::new();
+        put_type(&event.message, &mut type_text);
+        let type_text = String::from_utf8_lossy(&type_text);
+        look.paint_type(&event.message).put(out, &type_text);
+        out.push(b' ');
+        match event.message.frame() {
+            Some(frame) => look.put_id(frame.id, out),
+            None => out.push(b'-'),
+        }
+        out.push(b' ');
+        put_number(out, payload(&event.message).len());
+        out.push(b' ');
+        put_info(event, look, out);
+        while out.last() == Some(&b' ') {
+            out.pop();
+        }
+        out.push(b'\n');
+    }
+}
+
+/// Moves what was written from `start` to the right end of `columns` columns.
+fn align_right(out: &mut Vec<u8>, start: usize, columns: usize) {
+    let missing = columns.saturating_sub(out.len() - start);
+    out.splice(start..start, std::iter::repeat_n(b' ', missing));
+}
+
+/// How values of a line are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Separation {
+    /// Tabs, no heading (`-T fields`).
+    Tabs,
+    /// Commas and quotes after RFC 4180, with a heading (`-T csv`).
+    Commas,
+}
+
+/// Writes chosen fields of each message.
+#[derive(Debug)]
+pub struct FieldPrinter {
+    fields: Vec<Field>,
+    separation: Separation,
+    clock: UtcClock,
+    value: Vec<u8>,
+}
+
+impl FieldPrinter {
+    /// A printer of these fields, in this order.
+    pub const fn new(fields: Vec<Field>, separation: Separation) -> Self {
+        Self {
+            fields,
+            separation,
+            clock: UtcClock::new(b'T'),
+            value: Vec::new(),
+        }
+    }
+
+    /// The fields of a CSV line unless others are asked for: all of the record
+    /// but the payload in hex.
+    pub fn default_fields() -> Vec<Field> {
+        let wanted = |field: &Field| field.in_record() && *field != Field::PayloadHex;
+        Field::ALL.iter().copied().filter(wanted).collect()
+    }
+
+    /// Appends the heading, if this separation has one.
+    pub fn heading(&self, out: &mut Vec<u8>) {
+        if self.separation == Separation::Commas {
+            for (index, field) in self.fields.iter().enumerate() {
+                put(out, if index == 0 { "" } else { "," });
+                put(out, field.name());
+            }
+            put(out, "\r\n");
+        }
+    }
+
+    /// Appends the line of a message.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        for (index, &field) in self.fields.iter().enumerate() {
+            self.value.clear();
+            put_value(field, field.value(event), &mut self.clock, &mut self.value);
+            match self.separation {
+                Separation::Tabs => {
+                    put(out, if index == 0 { "" } else { "\t" });
+                    out.extend_from_slice(&self.value);
+                }
+                Separation::Commas => {
+                    put(out, if index == 0 { "" } else { "," });
+                    put_csv_value(&self.value, out);
+                }
+            }
+        }
+        put(
+            out,
+            match self.separation {
+                Separation::Tabs => "\n",
+                Separation::Commas => "\r\n",
+            },
+        );
+    }
+}
+
+/// Appends a value as plain text; nothing for [`Value::Null`].
+fn put_value(field: Field, value: Value<'_>, clock: &mut UtcClock, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => {}
+        Value::Number(number) => put_number(out, number),
+        Value::Time(time) => clock.put(out, time),
+        Value::Text(text) => escape(text.as_bytes(), Charset::Unicode, out),
+        Value::Id(id) => put_id(out, id),
+        Value::Conversation(id) => put_display(out, id),
+        Value::Address(address) => put_address(out, address),
+        Value::Bytes(bytes) => match (field, field.kind()) {
+            (_, FieldKind::HexBytes) => put_hex(out, bytes),
+            (Field::PayloadText, _) => put_preview(out, bytes),
+            _ => escape(bytes, Charset::Unicode, out),
+        },
+        Value::Hash(hash) => put_display(out, hash),
+        Value::Codes(findings) => {
+            for (index, finding) in findings.iter().enumerate() {
+                put(out, if index == 0 { "" } else { " " });
+                put(out, finding.code.code());
+            }
+        }
+        Value::Level(level) => put(out, level.name()),
+    }
+}
+
+/// Appends a value, in quotes where RFC 4180 (section 2.6) asks for them.
+fn put_csv_value(value: &[u8], out: &mut Vec<u8>) {
+    if !value.iter().any(|byte| matches!(byte, b',' | b'"')) {
+        return out.extend_from_slice(value);
+    }
+    out.push(b'"');
+    for &byte in value {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}

@@ -1,0 +1,301 @@
+//! How people want text to look: characters, colours, ids, times, durations.
+
+use super::escape::{Charset, escaped};
+use super::grid::Paint;
+use super::record::PayloadDetail;
+use super::write::{UtcClock, put, put_id, put_number, put_padded, put_seconds};
+use crate::conversation::{Level, MessageEvent};
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, FrameKind, RawMessage, StreamId};
+
+/// Choices that all outputs for people share.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// The characters that may be used.
+    pub charset: Charset,
+    /// Whether to colour.
+    pub colour: Colour,
+    /// Columns of the terminal.
+    pub width: usize,
+    /// How ids are written.
+    pub ids: IdFormat,
+    /// How times are written.
+    pub times: TimeStyle,
+    /// How much of payloads is shown.
+    pub payload: PayloadDetail,
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// Text only.
+    #[default]
+    Never,
+    /// ANSI colours.
+    Ansi,
+}
+
+/// How ids are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdFormat {
+    /// Six hex digits.
+    #[default]
+    Hex,
+    /// Four characters of I2P base64, as in the logs of the Java implementation.
+    Base64,
+    /// Both, with a slash between them.
+    Both,
+}
+
+/// How times are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum TimeStyle {
+    /// Seconds since the first packet.
+    #[default]
+    Relative,
+    /// Seconds since the message before it.
+    Delta,
+    /// Date and time in the zone whose offset from UTC, in seconds east, is
+    /// told for each moment.
+    Local(fn(Timestamp) -> i64),
+    /// Date and time in UTC.
+    Utc,
+    /// Seconds since 1970.
+    Epoch,
+}
+
+impl Look {
+    /// `paint`, unless colours are off.
+    pub(crate) const fn paint(&self, paint: Paint) -> Paint {
+        match self.colour {
+            Colour::Ansi => paint,
+            Colour::Never => Paint::Plain,
+        }
+    }
+
+    /// The colour of a message's type.
+    pub(crate) const fn paint_type(&self, message: &RawMessage<'_>) -> Paint {
+        let paint = match message {
+            RawMessage::Frame(frame) => match frame.frame_type.kind() {
+                FrameKind::Syn => Paint::Green,
+                FrameKind::Ack => Paint::Cyan,
+                FrameKind::Close => Paint::Yellow,
+                FrameKind::Data => Paint::Plain,
+                FrameKind::Chaff => Paint::Dim,
+                FrameKind::Unknown => Paint::Red,
+            },
+            RawMessage::Ping => Paint::Dim,
+            RawMessage::Short(_) => Paint::Red,
+        };
+        self.paint(paint)
+    }
+
+    /// The colour of a level.
+    pub(crate) const fn paint_level(&self, level: Option<Level>) -> Paint {
+        self.paint(match level {
+            Some(Level::Error) => Paint::Red,
+            Some(Level::Warn) => Paint::Yellow,
+            Some(Level::Note) => Paint::Dim,
+            None => Paint::Plain,
+        })
+    }
+
+    /// Appends an id.
+    pub(crate) fn put_id(&self, id: StreamId, out: &mut Vec<u8>) {
+        match self.ids {
+            IdFormat::Hex => put_id(out, id),
+            IdFormat::Base64 => put_base64_id(out, id),
+            IdFormat::Both => {
+                put_id(out, id);
+                out.push(b'/');
+                put_base64_id(out, id);
+            }
+        }
+    }
+
+    /// Columns that an id takes.
+    pub(crate) const fn id_width(&self) -> usize {
+        match self.ids {
+            IdFormat::Hex => 6,
+            IdFormat::Base64 => 4,
+            IdFormat::Both => 11,
+        }
+    }
+
+    /// Text that may come from the wire, escaped.
+    pub(crate) fn escaped(&self, text: &str) -> String {
+        escaped(text.as_bytes(), self.charset)
+    }
+
+    /// The first and last three characters of a hash: `9kQ…zA=`.
+    pub(crate) fn short_hash(&self, hash: DestinationHash) -> String {
+        let text = hash.to_string();
+        let (start, end) = (&text[..3], &text[text.len() - 3..]);
+        format!("{start}{}{end}", self.charset.ellipsis())
+    }
+}
+
+/// Three bytes are exactly four characters of base64, in the order of I2P's alphabet.
+fn put_base64_id(out: &mut Vec<u8>, id: StreamId) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~";
+    let bits = id.to_u32();
+    for shift in [18, 12, 6, 0] {
+        // Six bits are an index of 0 to 63.
+        out.push(ALPHABET[(bits >> shift & 63) as usize]);
+    }
+}
+
+/// Writes the times of messages in one style.
+#[derive(Debug)]
+pub(crate) struct TimeWriter {
+    style: TimeStyle,
+    clock: UtcClock,
+    previous: Option<Timestamp>,
+}
+
+impl TimeWriter {
+    pub(crate) const fn new(style: TimeStyle) -> Self {
+        Self {
+            style,
+            clock: UtcClock::new(b' '),
+            previous: None,
+        }
+    }
+
+    /// Appends the time of the next message.
+    pub(crate) fn put(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        match self.style {
+            TimeStyle::Relative => put_seconds(out, event.elapsed_us, 6),
+            TimeStyle::Delta => {
+                let previous = self.previous.replace(event.time).unwrap_or(event.time);
+                put_seconds(out, event.time.micros_since(previous), 6);
+            }
+            TimeStyle::Epoch => {
+                put_seconds(out, event.time.as_nanos().div_euclid(1_000), 6);
+            }
+            TimeStyle::Utc => self.put_clock(event.time, out),
+            TimeStyle::Local(offset_at) => {
+                let offset = offset_at(event.time).saturating_mul(1_000_000_000);
+                self.put_clock(event.time.plus_nanos(offset), out);
+            }
+        }
+    }
+
+    fn put_clock(&mut self, time: Timestamp, out: &mut Vec<u8>) {
+        self.clock.put_second(out, time);
+        out.push(b'.');
+        let micros = time.as_nanos().rem_euclid(1_000_000_000) / 1_000;
+        put_padded(out, micros.unsigned_abs(), 6);
+    }
+}
+
+/// Appends a span of time in three digits or so: `980 µs`, `4.0 ms`, `206 ms`, `12.3 s`, `2.5 h`.
+pub(crate) fn put_duration(out: &mut Vec<u8>, nanos: i64, charset: Charset) {
+    if nanos < 0 {
+        out.push(b'-');
+    }
+    let micros = nanos.unsigned_abs() / 1_000;
+    let (tenths, unit) = match micros {
+        0..100 => (
+            micros * 10,
+            if charset == Charset::Ascii {
+                " us"
+            } else {
+                " µs"
+            },
+        ),
+        100..1_000_000 => (micros / 100, " ms"),
+        1_000_000..10_000_000_000 => (micros / 100_000, " s"),
+        _ => (micros / 360_000_000, " h"),
+    };
+    put_number(out, tenths / 10);
+    if tenths < 1_000 && micros >= 100 {
+        out.push(b'.');
+        put_number(out, tenths % 10);
+    }
+    put(out, unit);
+}
+
+/// Appends a number of bytes: exact below 10 KiB, in three digits or so above.
+pub(crate) fn put_size(out: &mut Vec<u8>, bytes: u64) {
+    const UNITS: [&str; 5] = [" KiB", " MiB", " GiB", " TiB", " PiB"];
+    if bytes < 10 * 1024 {
+        put_number(out, bytes);
+        return put(out, " B");
+    }
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    let mut unit = 0;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    put_number(out, tenths / 10);
+    if tenths < 1_000 {
+        out.push(b'.');
+        put_number(out, tenths % 10);
+    }
+    put(out, UNITS[unit]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn duration(nanos: i64) -> String {
+        let mut out = Vec::new();
+        put_duration(&mut out, nanos, Charset::Unicode);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn durations_change_their_unit_where_a_reader_would() {
+        for (nanos, text) in [
+            (0, "0 µs"),
+            (999, "0 µs"),
+            (12_345, "12 µs"),
+            (99_999, "99 µs"),
+            (100_000, "0.1 ms"),
+            (4_000_000, "4.0 ms"),
+            (99_949_999, "99.9 ms"),
+            (206_000_000, "206 ms"),
+            (999_999_999, "999 ms"),
+            (1_000_000_000, "1.0 s"),
+            (99_900_000_000, "99.9 s"),
+            (9_999_999_999_999, "9999 s"),
+            (10_000_000_000_000, "2.7 h"),
+            (-4_000_000, "-4.0 ms"),
+            (i64::MIN, "-2562047 h"),
+        ] {
+            assert_eq!(duration(nanos), text, "{nanos}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_exact_until_ten_kibibytes() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (10_239, "10239 B"),
+            (10_240, "10.0 KiB"),
+            (1024 * 1024 - 1, "1023 KiB"),
+            (1024 * 1024, "1.0 MiB"),
+            (u64::MAX, "16383 PiB"),
+        ] {
+            let mut out = Vec::new();
+            put_size(&mut out, bytes);
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn base64_ids_are_those_of_the_i2p_alphabet() {
+        for (id, text) in [
+            (0x00_0000, "AAAA"),
+            (0xff_ffff, "~~~~"),
+            (0xfb_f3ef, "-~Pv"),
+        ] {
+            let mut out = Vec::new();
+            put_base64_id(&mut out, StreamId::from_u32(id));
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+}

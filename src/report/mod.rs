@@ -1,0 +1,32 @@
+//! How findings look: tables, text, JSON, statistics. Everything here writes
+//! and nothing decides; what is shown is chosen by a [`Selection`].
+
+pub mod conversations;
+pub mod detail;
+pub mod escape;
+pub mod field;
+pub mod filter;
+pub mod follow;
+pub mod grid;
+pub mod json;
+pub mod lines;
+pub mod look;
+pub mod record;
+pub mod reporter;
+pub mod selection;
+pub mod spec;
+pub mod statistics;
+pub mod suggest;
+pub mod table;
+pub mod tally;
+
+mod describe;
+mod heading;
+mod hexdump;
+#[cfg(test)]
+mod samples;
+mod sorted;
+mod write;
+
+pub use reporter::Reporter;
+pub use selection::Selection;

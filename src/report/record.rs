@@ -1,0 +1,517 @@
+//! The JSON records: the schema, once. Described for users in `docs/json.md`;
+//! a test compares the two.
+//!
+//! Every record is one line without line end. Keys are always present, `null`
+//! means unknown or not applicable. Adding keys keeps [`SCHEMA`]; anything else
+//! raises its number.
+
+use std::net::SocketAddr;
+
+use super::escape::{Charset, preview};
+use super::field::{
+    TYPE_NAMES, announced_server_id, id_owner, meaning_name, payload, short_message, type_byte,
+    type_name,
+};
+use super::tally::Totals;
+use super::write::{
+    UtcClock, put, put_address, put_hex, put_id, put_json_escaped, put_json_string, put_number,
+};
+use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
+use crate::conversation::{
+    Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
+};
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, Direction, StreamId};
+
+/// Name and version of the schema, as in the header record.
+pub const SCHEMA: &str = "ministream.dump/1";
+
+/// How much of a payload is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PayloadDetail {
+    /// Nothing but its length.
+    None,
+    /// Its first [`PREVIEW_BYTES`] bytes.
+    Preview,
+    /// All of it.
+    #[default]
+    Full,
+}
+
+/// Bytes of a payload that a preview shows.
+pub const PREVIEW_BYTES: usize = 64;
+
+/// Columns that a preview of a payload takes at most.
+const PREVIEW_COLUMNS: usize = 72;
+
+/// Writes records; keeps what speeds up the next one.
+#[derive(Debug)]
+pub struct RecordWriter {
+    payload: PayloadDetail,
+    clock: UtcClock,
+    scratch: Vec<u8>,
+    addresses: [CachedAddress; 2],
+}
+
+/// An address and its text: a flow's messages have the same two over and over.
+#[derive(Debug, Default)]
+struct CachedAddress {
+    address: Option<SocketAddr>,
+    text: Vec<u8>,
+}
+
+impl CachedAddress {
+    fn put(&mut self, out: &mut Vec<u8>, address: SocketAddr) {
+        if self.address != Some(address) {
+            self.address = Some(address);
+            self.text.clear();
+            put_address(&mut self.text, address);
+        }
+        out.extend_from_slice(&self.text);
+    }
+}
+
+impl RecordWriter {
+    /// A writer that shows as much of payloads as `payload` says.
+    pub fn new(payload: PayloadDetail) -> Self {
+        Self {
+            payload,
+            clock: UtcClock::new(b'T'),
+            scratch: Vec::new(),
+            addresses: Default::default(),
+        }
+    }
+
+    /// The header record. `inputs` are those opened so far; packet counts are
+    /// `null` unless reading is over.
+    pub fn header(&self, inputs: &[InputInfo], reading: Reading, out: &mut Vec<u8>) {
+        put(out, r#"{"record":"header","schema":""#);
+        put(out, SCHEMA);
+        put(out, r#"","tool_version":""#);
+        put(out, env!("CARGO_PKG_VERSION"));
+        put(out, r#"","inputs":"#);
+        put_inputs(out, inputs, reading);
+        out.push(b'}');
+    }
+
+    /// A message record.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        let message = &event.message;
+        put(out, r#"{"record":"message","n":"#);
+        put_number(out, event.number);
+        put(out, r#","packet_n":"#);
+        put_number(out, event.packet);
+        put(out, r#","ts":""#);
+        self.clock.put(out, event.time);
+        put(out, r#"","t_us":"#);
+        put_number(out, event.elapsed_us);
+        put(out, r#","carrier":""#);
+        put(out, event.carrier.name());
+        put(out, r#"","src":""#);
+        self.put_addresses(out, event.source, event.target);
+        put(out, r#"","dir":"#);
+        put_word_or_null(out, event.direction.map(Direction::name));
+        put(out, r#","type":""#);
+        put(out, type_name(message));
+        put(out, r#"","type_byte":"#);
+        put_number_or_null(out, type_byte(message));
+        put(out, r#","id":"#);
+        put_id_or_null(out, message.frame().map(|frame| frame.id));
+        put(out, r#","id_owner":"#);
+        put_word_or_null(out, id_owner(message));
+        put(out, r#","conv":"#);
+        put_conversation_or_null(out, event.conversation.map(|id| id.0));
+        put(out, r#","meaning":""#);
+        put(out, meaning_name(event.meaning));
+        out.push(b'"');
+        self.put_payload(out, payload(message));
+        put(out, r#","short_hex":"#);
+        match short_message(message) {
+            Some(bytes) => put_hex_string(out, bytes),
+            None => put(out, "null"),
+        }
+        put(out, r#","server_id":"#);
+        put_id_or_null(out, announced_server_id(event).map(StreamId::from));
+        put(out, r#","destination_hash":"#);
+        put_hash_or_null(out, event.destination_hash);
+        put(out, r#","session":"#);
+        put_number_or_null(out, event.session.map(|session| session.id.0));
+        put(out, r#","session_name":"#);
+        put_text_or_null(out, event.session.and_then(|s| s.nickname.as_deref()));
+        put(out, r#","router_us":"#);
+        put_number_or_null(out, event.router_ns.map(micros));
+        put(out, r#","findings":["#);
+        for (index, finding) in event.findings.iter().enumerate() {
+            put(out, if index == 0 { "\"" } else { ",\"" });
+            put(out, finding.code.code());
+            out.push(b'"');
+        }
+        put(out, "]}");
+    }
+
+    fn put_addresses(&mut self, out: &mut Vec<u8>, source: SocketAddr, target: SocketAddr) {
+        // Messages go both ways: find the address that is cached either way round.
+        if self.addresses[1].address == Some(source) || self.addresses[0].address == Some(target) {
+            self.addresses.swap(0, 1);
+        }
+        let [first, second] = &mut self.addresses;
+        first.put(out, source);
+        put(out, r#"","dst":""#);
+        second.put(out, target);
+    }
+
+    fn put_payload(&mut self, out: &mut Vec<u8>, payload: &[u8]) {
+        put(out, r#","payload_bytes":"#);
+        put_number(out, payload.len());
+        let start = &payload[..payload.len().min(PREVIEW_BYTES)];
+        let hex = match self.payload {
+            PayloadDetail::None => {
+                return put(out, r#","payload_hex":null,"payload_text":null"#);
+            }
+            PayloadDetail::Preview => start,
+            PayloadDetail::Full => payload,
+        };
+        put(out, r#","payload_hex":"#);
+        put_hex_string(out, hex);
+        put(out, r#","payload_text":"#);
+        self.scratch.clear();
+        put_preview(&mut self.scratch, payload);
+        put_json_escaped(out, &self.scratch);
+    }
+
+    /// A conversation record.
+    pub fn conversation(&self, conversation: &Conversation, out: &mut Vec<u8>) {
+        let c = conversation;
+        put(out, r#"{"record":"conversation","conv":"#);
+        put_conversation_or_null(out, Some(c.id.0));
+        put_endpoint(out, "client", &c.client);
+        put_endpoint(out, "server", &c.server);
+        put(out, r#","carrier":""#);
+        put(out, c.carrier.name());
+        put(out, r#"","client_id":"#);
+        put_id_or_null(out, c.client_id.map(StreamId::from));
+        put(out, r#","server_id":"#);
+        put_id_or_null(out, c.server_id.map(StreamId::from));
+        put(out, r#","state":""#);
+        put(out, c.state.name());
+        put(out, r#"","start_t_us":"#);
+        put_number(out, c.start_us);
+        put(out, r#","duration_us":"#);
+        put_number(out, micros(c.duration_ns()));
+        put(out, r#","handshake_us":"#);
+        put_number_or_null(out, c.handshake_ns.map(micros));
+        put(out, r#","first_byte_us":"#);
+        put_number_or_null(out, c.first_byte_ns.map(micros));
+        put_tally(out, "c2s", c.c2s);
+        put_tally(out, "s2c", c.s2c);
+        put(out, r#","finding_count":"#);
+        put_number(out, c.finding_count);
+        put(out, r#","peer_view":"#);
+        put_conversation_or_null(out, c.peer_view.map(|id| id.0));
+        put(out, r#","router_time_us":"#);
+        put_router_time(out, c.router);
+        out.push(b'}');
+    }
+
+    /// A finding record.
+    pub fn finding(&self, finding: &Finding, out: &mut Vec<u8>) {
+        put(out, r#"{"record":"finding","level":""#);
+        put(out, finding.level.name());
+        put(out, r#"","code":""#);
+        put(out, finding.code.code());
+        put(out, r#"","n":"#);
+        put_number_or_null(out, finding.message);
+        put(out, r#","packet_n":"#);
+        put_number_or_null(out, finding.packet);
+        put(out, r#","conv":"#);
+        put_conversation_or_null(out, finding.conversation.map(|id| id.0));
+        put(out, r#","text":"#);
+        put_json_string(out, &finding.text);
+        put(out, r#","detail":{"#);
+        for (index, (name, detail)) in finding.detail.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            put_json_string(out, name);
+            out.push(b':');
+            match detail {
+                FindingDetail::Number(number) => put_number(out, *number),
+                FindingDetail::Text(text) => put_json_string(out, text),
+            }
+        }
+        put(out, "}}");
+    }
+
+    /// The summary record, with the `totals` of what was shown.
+    pub fn summary(&self, totals: &Totals, summary: &Summary<'_>, out: &mut Vec<u8>) {
+        put(out, r#"{"record":"summary","message_count":"#);
+        put_number(out, totals.messages());
+        put(out, r#","conversation_count":"#);
+        put_number(out, totals.conversations());
+        put(out, r#","by_type":{"#);
+        put_counts(out, TYPE_NAMES.iter().copied().zip(totals.by_type));
+        put(out, r#"},"by_state":{"#);
+        put_counts(
+            out,
+            State::ALL.map(State::name).into_iter().zip(totals.by_state),
+        );
+        put(out, r#"},"by_level":{"#);
+        let levels = [Level::Error, Level::Warn, Level::Note];
+        put_counts(
+            out,
+            levels.map(|level| (level.name(), totals.findings_at(level))),
+        );
+        put(out, r#"},"c2s":"#);
+        put_tally_object(out, totals.c2s);
+        put(out, r#","s2c":"#);
+        put_tally_object(out, totals.s2c);
+        put(out, r#","packet_count":"#);
+        put_number(out, summary.packet_count);
+        put(out, r#","skipped":{"#);
+        put_counts(out, summary.skipped.iter().copied());
+        put(out, r#"},"inputs":"#);
+        put_inputs(out, summary.inputs, summary.reading());
+        put(out, r#","dropped_by_kernel_count":"#);
+        put_number_or_null(out, summary.dropped_by_kernel);
+        put(out, r#","duration_us":"#);
+        put_number_or_null(out, summary.duration_us());
+        put(out, r#","exit_code":"#);
+        put_number(out, summary.exit_code);
+        out.push(b'}');
+    }
+}
+
+/// Whether what is known of the inputs will still change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It will.
+    GoesOn,
+    /// All that will be read was read.
+    Over {
+        /// Times of the first and the latest packet.
+        span: Option<(Timestamp, Timestamp)>,
+    },
+}
+
+/// What the summary record says besides the totals.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    /// The inputs, read to their end.
+    pub inputs: &'a [InputInfo],
+    /// Packets read.
+    pub packet_count: u64,
+    /// Times of the first and the latest packet.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Packets that delivered nothing, by reason.
+    pub skipped: &'a [(&'static str, u64)],
+    /// Packets that the kernel dropped in a live capture.
+    pub dropped_by_kernel: Option<u64>,
+    /// With what the program will end.
+    pub exit_code: u8,
+}
+
+impl Summary<'_> {
+    /// Reading, which is over.
+    pub(crate) const fn reading(&self) -> Reading {
+        Reading::Over { span: self.span }
+    }
+
+    /// Microseconds from the first to the latest packet.
+    pub(crate) fn duration_us(&self) -> Option<i64> {
+        self.span.map(|(first, latest)| latest.micros_since(first))
+    }
+}
+
+/// A format as the header record names it.
+pub(crate) const fn format_name(format: CaptureFormat) -> &'static str {
+    match format {
+        CaptureFormat::Pcap => "pcap",
+        CaptureFormat::PcapNanosecond => "pcap_ns",
+        CaptureFormat::Pcapng => "pcapng",
+        CaptureFormat::Live => "live",
+    }
+}
+
+const fn compression_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    }
+}
+
+/// A link type as the header record names it.
+const fn link_type_name(link_type: LinkType) -> &'static str {
+    match link_type {
+        LinkType::Null => "null",
+        LinkType::Ethernet => "ethernet",
+        LinkType::Loop => "loop",
+        LinkType::RawIp => "raw_ip",
+        LinkType::Ipv4 => "ipv4",
+        LinkType::Ipv6 => "ipv6",
+        LinkType::LinuxCooked => "linux_cooked",
+        LinkType::LinuxCooked2 => "linux_cooked_2",
+        LinkType::Other(_) => "other",
+    }
+}
+
+/// Whole microseconds of a number of nanoseconds, rounded down.
+pub(crate) const fn micros(nanos: i64) -> i64 {
+    nanos.div_euclid(1_000)
+}
+
+/// Appends the first bytes of a payload as escaped text.
+pub(crate) fn put_preview(out: &mut Vec<u8>, payload: &[u8]) {
+    let start = &payload[..payload.len().min(PREVIEW_BYTES)];
+    let before = out.len();
+    preview(start, Charset::Unicode, PREVIEW_COLUMNS, out);
+    let cut = out[before..].ends_with(Charset::Unicode.ellipsis().as_bytes());
+    if start.len() < payload.len() && !cut {
+        put(out, Charset::Unicode.ellipsis());
+    }
+}
+
+fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
+    out.push(b'[');
+    for (index, input) in inputs.iter().enumerate() {
+        put(
+            out,
+            if index == 0 {
+                r#"{"path":"#
+            } else {
+                r#",{"path":"#
+            },
+        );
+        put_json_string(out, &input.path.to_string_lossy());
+        put(out, r#","format":""#);
+        put(out, format_name(input.format));
+        put(out, r#"","compression":"#);
+        put_word_or_null(out, input.compression.map(compression_name));
+        put(out, r#","link_type":"#);
+        put_word_or_null(out, input.link_type.map(link_type_name));
+        put(out, r#","packet_count":"#);
+        match reading {
+            Reading::GoesOn => put(out, "null"),
+            Reading::Over { .. } => put_number(out, input.packet_count),
+        }
+        put(out, r#","truncated":"#);
+        put(out, if input.truncated { "true}" } else { "false}" });
+    }
+    out.push(b']');
+}
+
+fn put_endpoint(out: &mut Vec<u8>, role: &str, endpoint: &Endpoint) {
+    put(out, ",\"");
+    put(out, role);
+    put(out, "\":\"");
+    put_address(out, endpoint.address);
+    put(out, "\",\"");
+    put(out, role);
+    put(out, "_name\":");
+    put_text_or_null(out, endpoint.nickname.as_deref());
+    put(out, ",\"");
+    put(out, role);
+    put(out, "_hash\":");
+    put_hash_or_null(out, endpoint.hash);
+}
+
+fn put_tally(out: &mut Vec<u8>, direction: &str, tally: Tally) {
+    put(out, ",\"");
+    put(out, direction);
+    put(out, "\":");
+    put_tally_object(out, tally);
+}
+
+fn put_tally_object(out: &mut Vec<u8>, tally: Tally) {
+    put(out, r#"{"message_count":"#);
+    put_number(out, tally.message_count);
+    put(out, r#","payload_bytes":"#);
+    put_number(out, tally.payload_bytes);
+    out.push(b'}');
+}
+
+fn put_router_time(out: &mut Vec<u8>, router: Option<RouterTime>) {
+    let Some(router) = router else {
+        return put(out, "null");
+    };
+    let count = i64::try_from(router.message_count).unwrap_or(i64::MAX);
+    put(out, r#"{"min":"#);
+    put_number(out, micros(router.min_ns));
+    put(out, r#","mean":"#);
+    put_number_or_null(out, router.total_ns.checked_div(count).map(micros));
+    put(out, r#","max":"#);
+    put_number(out, micros(router.max_ns));
+    out.push(b'}');
+}
+
+fn put_counts(out: &mut Vec<u8>, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+    for (index, (name, count)) in counts.into_iter().enumerate() {
+        put(out, if index == 0 { "\"" } else { ",\"" });
+        put(out, name);
+        put(out, "\":");
+        put_number(out, count);
+    }
+}
+
+fn put_hex_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    put_hex(out, bytes);
+    out.push(b'"');
+}
+
+fn put_number_or_null(out: &mut Vec<u8>, number: Option<impl itoa::Integer>) {
+    match number {
+        Some(number) => put_number(out, number),
+        None => put(out, "null"),
+    }
+}
+
+/// A word of ours, which needs no escapes.
+fn put_word_or_null(out: &mut Vec<u8>, word: Option<&'static str>) {
+    match word {
+        Some(word) => {
+            out.push(b'"');
+            put(out, word);
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+}
+
+fn put_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => put_json_string(out, text),
+        None => put(out, "null"),
+    }
+}
+
+fn put_id_or_null(out: &mut Vec<u8>, id: Option<StreamId>) {
+    match id {
+        Some(id) => {
+            out.push(b'"');
+            put_id(out, id);
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+}
+
+fn put_hash_or_null(out: &mut Vec<u8>, hash: Option<DestinationHash>) {
+    match hash {
+        Some(hash) => put_json_string(out, &hash.to_string()),
+        None => put(out, "null"),
+    }
+}
+
+fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
+    match number {
+        Some(number) => {
+            put(out, "\"c");
+            put_number(out, number);
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

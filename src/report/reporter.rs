@@ -1,0 +1,402 @@
+//! The sink of a dump: sends what is selected to the printer and the statistics.
+
+use std::io::{self, Write};
+
+use super::Selection;
+use super::conversations::ConversationTable;
+use super::detail::DetailPrinter;
+use super::follow::FollowPrinter;
+use super::heading::Heading;
+use super::json::{JsonPrinter, NdjsonPrinter};
+use super::lines::{FieldPrinter, TextPrinter};
+use super::look::{Look, put_size};
+use super::record::{Reading, Summary};
+use super::spec::SpecPrinter;
+use super::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
+use super::table::{HELD_ROWS, MessageTable};
+use super::tally::Totals;
+use super::write::{put, put_number};
+use crate::capture::InputInfo;
+use crate::conversation::{Conversation, Finding, Level, MessageEvent, State};
+use crate::dissect::{FlowReport, Sink};
+
+/// How messages are shown.
+#[derive(Debug)]
+pub enum Printer {
+    /// Not at all.
+    Nothing,
+    /// As a table with headings, and a line of totals at the end.
+    Table(Box<MessageTable>),
+    /// One line each.
+    Text(TextPrinter),
+    /// As trees and hex dumps.
+    Details(DetailPrinter),
+    /// In the notation of the specification.
+    Spec(SpecPrinter),
+    /// Chosen fields.
+    Fields(FieldPrinter),
+    /// One JSON record a line.
+    Ndjson(Box<NdjsonPrinter>),
+    /// One JSON object.
+    Json(Box<JsonPrinter>),
+}
+
+/// A table that was asked for.
+#[derive(Debug)]
+pub enum Statistic {
+    /// Conversations.
+    Conversations(Box<ConversationTable>),
+    /// Messages by type.
+    Types(TypeTable),
+    /// Spans of time.
+    Timing(Box<TimingTable>),
+    /// Findings by code.
+    Findings(FindingTable),
+    /// Messages over time.
+    Io(IoTable),
+    /// The data of a conversation, written as it comes.
+    Follow(Box<FollowPrinter>),
+}
+
+/// When output is handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When a good deal of it has come together.
+    Blocks,
+    /// After every packet.
+    AtOnce,
+}
+
+/// Bytes that come together before they are written.
+const BLOCK_BYTES: usize = 64 * 1024;
+
+/// Bytes of output that may wait for the header to be complete.
+const HEADER_WAIT_BYTES: usize = 256 * 1024;
+
+/// Writes what is selected of a dissection.
+#[derive(Debug)]
+pub struct Reporter<W> {
+    writer: W,
+    buffer: Vec<u8>,
+    pace: Pace,
+    look: Look,
+    selection: Selection,
+    printer: Printer,
+    statistics: Vec<Statistic>,
+    heading: Heading,
+    header: Header,
+    totals: Totals,
+}
+
+/// Whether what stands above the messages has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Header {
+    Due,
+    Written,
+}
+
+impl<W: Write> Reporter<W> {
+    /// Writes to `writer` what `selection` admits, with `printer`, and the
+    /// `statistics` at the end.
+    pub fn new(
+        writer: W,
+        pace: Pace,
+        look: Look,
+        selection: Selection,
+        printer: Printer,
+        statistics: Vec<Statistic>,
+    ) -> Self {
+        Self {
+            writer,
+            buffer: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
+            pace,
+            look,
+            selection,
+            printer,
+            statistics,
+            heading: Heading::default(),
+            header: Header::Due,
+            totals: Totals::default(),
+        }
+    }
+
+    /// What decided, and remembers what it admitted.
+    pub fn into_selection(self) -> Selection {
+        self.selection
+    }
+
+    /// What was shown so far.
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Whether no further message will be shown.
+    pub fn is_spent(&self) -> bool {
+        self.selection.is_spent()
+    }
+
+    /// To be called after each packet: writes what has come together.
+    ///
+    /// # Errors
+    /// The output cannot be written.
+    pub fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
+        let wait = match (self.header, self.pace) {
+            (Header::Due, Pace::Blocks) => HEADER_WAIT_BYTES,
+            (Header::Written, Pace::Blocks) => BLOCK_BYTES,
+            (_, Pace::AtOnce) => 0,
+        };
+        let held_rows = match &self.printer {
+            Printer::Table(table) => table.held().unwrap_or(0),
+            _ => 0,
+        };
+        let rows_due = self.header == Header::Due
+            && (held_rows >= HELD_ROWS || self.pace == Pace::AtOnce && held_rows > 0);
+        if self.buffer.len() <= wait && !rows_due {
+            return Ok(());
+        }
+        self.write_header(inputs, Reading::GoesOn)?;
+        if let Printer::Table(table) = &mut self.printer {
+            table.start(&mut self.buffer);
+        }
+        self.write_buffer()?;
+        match self.pace {
+            Pace::Blocks => Ok(()),
+            Pace::AtOnce => self.writer.flush(),
+        }
+    }
+
+    /// Writes everything that is still due, and the end.
+    ///
+    /// # Errors
+    /// The output cannot be written, or a temporary file not read.
+    pub fn finish(&mut self, summary: &Summary<'_>) -> io::Result<()> {
+        self.write_header(summary.inputs, summary.reading())?;
+        let out = &mut self.buffer;
+        match &mut self.printer {
+            Printer::Table(table) if self.totals.messages() > 0 => table.finish(out),
+            Printer::Spec(spec) => spec.finish(out),
+            Printer::Ndjson(ndjson) => ndjson.summary(&self.totals, summary, out),
+            Printer::Json(json) => {
+                let writer = &mut self.writer;
+                json.finish(&self.totals, summary, out, |block| {
+                    drain(writer, block, BLOCK_BYTES)
+                })?;
+            }
+            _ => {}
+        }
+        for statistic in std::mem::take(&mut self.statistics) {
+            self.write_statistic(statistic)?;
+        }
+        if matches!(self.printer, Printer::Table(_)) {
+            self.put_totals(summary);
+        }
+        self.write_buffer()?;
+        self.writer.flush()
+    }
+
+    /// Writes what stands above the messages, before anything that waits in the buffer.
+    fn write_header(&mut self, inputs: &[InputInfo], reading: Reading) -> io::Result<()> {
+        if self.header == Header::Written {
+            return Ok(());
+        }
+        self.header = Header::Written;
+        let mut header = Vec::new();
+        match &self.printer {
+            Printer::Table(_) => {
+                self.heading.put(inputs, reading, &self.look, &mut header);
+            }
+            Printer::Ndjson(ndjson) => ndjson.header(inputs, reading, &mut header),
+            Printer::Json(json) => json.header(inputs, reading, &mut header),
+            Printer::Fields(fields) => fields.heading(&mut header),
+            Printer::Nothing | Printer::Text(_) | Printer::Details(_) | Printer::Spec(_) => {}
+        }
+        self.writer.write_all(&header)
+    }
+
+    fn write_statistic(&mut self, statistic: Statistic) -> io::Result<()> {
+        let (out, look) = (&mut self.buffer, &self.look);
+        match statistic {
+            Statistic::Conversations(table) => {
+                let writer = &mut self.writer;
+                return table.finish(out, |block| drain(writer, block, BLOCK_BYTES));
+            }
+            Statistic::Types(table) => table.finish(look, out),
+            Statistic::Timing(table) => table.finish(look, out),
+            Statistic::Findings(table) => table.finish(look, out),
+            Statistic::Io(table) => table.finish(look, out),
+            Statistic::Follow(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Appends the line of totals: `14 messages, 3 conversations (2 opened, 1 refused), …`.
+    fn put_totals(&mut self, summary: &Summary<'_>) {
+        let (out, totals) = (&mut self.buffer, &self.totals);
+        put_count(out, totals.messages(), "message", "messages");
+        put(out, ", ");
+        put_count(out, totals.conversations(), "conversation", "conversations");
+        put_states(out, totals);
+        put(out, ", ");
+        put_size(out, totals.c2s.payload_bytes);
+        out.push(b' ');
+        put(out, self.look.charset.right_arrow());
+        put(out, ", ");
+        put_size(out, totals.s2c.payload_bytes);
+        out.push(b' ');
+        put(out, self.look.charset.left_arrow());
+        for (level, one, many) in [
+            (Level::Error, "error", "errors"),
+            (Level::Warn, "warning", "warnings"),
+            (Level::Note, "note", "notes"),
+        ] {
+            let count = totals.findings_at(level);
+            if count > 0 {
+                put(out, ", ");
+                put_count(out, count, one, many);
+            }
+        }
+        out.push(b'\n');
+        if totals.messages() == 0 {
+            put_count(out, summary.packet_count, "packet", "packets");
+            put(out, " read");
+            for (reason, count) in summary.skipped.iter().filter(|(_, count)| *count > 0) {
+                put(out, ", ");
+                put_number(out, *count);
+                put(out, " skipped: ");
+                put(out, &reason.replace('_', " "));
+            }
+            out.push(b'\n');
+        }
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
+        drain(&mut self.writer, &mut self.buffer, 0)
+    }
+}
+
+/// Writes `buffer` once it holds more than `at_most` bytes.
+fn drain(writer: &mut impl Write, buffer: &mut Vec<u8>, at_most: usize) -> io::Result<()> {
+    if buffer.len() > at_most {
+        writer.write_all(buffer)?;
+        buffer.clear();
+    }
+    Ok(())
+}
+
+fn put_count(out: &mut Vec<u8>, count: u64, one: &str, many: &str) {
+    put_number(out, count);
+    out.push(b' ');
+    put(out, if count == 1 { one } else { many });
+}
+
+/// Appends ` (2 opened, 1 refused)`; states that do not occur are left out.
+fn put_states(out: &mut Vec<u8>, totals: &Totals) {
+    let count_of = |states: &[State]| -> u64 {
+        states
+            .iter()
+            .map(|&state| totals.conversations_in(state))
+            .sum()
+    };
+    let groups = [
+        (
+            count_of(&[State::Open, State::ClientClosed, State::ServerClosed]),
+            "opened",
+        ),
+        (count_of(&[State::Refused]), "refused"),
+        (count_of(&[State::NoAnswer]), "not answered"),
+        (count_of(&[State::SynSent]), "waiting for an answer"),
+        (count_of(&[State::MidStream]), "mid-stream"),
+    ];
+    let mut separator = " (";
+    for (count, name) in groups {
+        if count > 0 {
+            put(out, separator);
+            put_number(out, count);
+            out.push(b' ');
+            put(out, name);
+            separator = ", ";
+        }
+    }
+    if totals.conversations() > 0 {
+        out.push(b')');
+    }
+}
+
+impl<W: Write> Sink for Reporter<W> {
+    type Error = io::Error;
+
+    fn flow(&mut self, flow: &FlowReport) -> io::Result<()> {
+        self.heading.flow(flow);
+        Ok(())
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
+        if self.header == Header::Due {
+            self.heading.message(event);
+        }
+        if !self.selection.admits_message(event) {
+            return Ok(());
+        }
+        self.totals.message(event);
+        let out = &mut self.buffer;
+        match &mut self.printer {
+            Printer::Nothing => {}
+            Printer::Table(table) => table.message(event, out),
+            Printer::Text(text) => text.message(event, out),
+            Printer::Details(details) => details.message(event, out),
+            Printer::Spec(spec) => spec.message(event),
+            Printer::Fields(fields) => fields.message(event, out),
+            Printer::Ndjson(ndjson) => ndjson.message(event, out),
+            Printer::Json(json) => json.message(event, out),
+        }
+        for statistic in &mut self.statistics {
+            match statistic {
+                Statistic::Types(table) => table.message(event),
+                Statistic::Timing(table) => table.message(event),
+                Statistic::Io(table) => table.message(event),
+                Statistic::Follow(follow) => follow.message(event, out),
+                Statistic::Conversations(_) | Statistic::Findings(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        if !self.selection.admits_finding(finding) {
+            return Ok(());
+        }
+        self.totals.finding(finding);
+        match &mut self.printer {
+            Printer::Ndjson(ndjson) => ndjson.finding(finding, &mut self.buffer),
+            Printer::Json(json) => json.finding(finding)?,
+            _ => {}
+        }
+        for statistic in &mut self.statistics {
+            if let Statistic::Findings(table) = statistic {
+                table.finding(finding);
+            }
+        }
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+        if !self.selection.admits_conversation(conversation) {
+            return Ok(());
+        }
+        self.totals.conversation(conversation);
+        match &mut self.printer {
+            Printer::Spec(spec) => spec.conversation(conversation, &mut self.buffer),
+            Printer::Ndjson(ndjson) => ndjson.conversation(conversation, &mut self.buffer),
+            Printer::Json(json) => json.conversation(conversation)?,
+            _ => {}
+        }
+        for statistic in &mut self.statistics {
+            match statistic {
+                Statistic::Conversations(table) => table.conversation(conversation)?,
+                Statistic::Timing(table) => table.conversation(conversation),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

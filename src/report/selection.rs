@@ -1,0 +1,148 @@
+//! Which messages, findings and conversations are shown.
+
+use std::collections::BTreeSet;
+
+use super::filter::Filter;
+use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
+
+/// A set of conversations; one bit for each, as their numbers are dense.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConversationSet {
+    words: Vec<u64>,
+}
+
+impl ConversationSet {
+    /// Adds a conversation of the dissection.
+    pub fn insert(&mut self, id: ConversationId) {
+        let Some((word, bit)) = place(id) else {
+            return;
+        };
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= bit;
+    }
+
+    /// Whether a conversation was added.
+    pub fn contains(&self, id: ConversationId) -> bool {
+        place(id).is_some_and(|(word, bit)| self.words.get(word).is_some_and(|w| w & bit != 0))
+    }
+}
+
+fn place(id: ConversationId) -> Option<(usize, u64)> {
+    Some((usize::try_from(id.0 / 64).ok()?, 1 << (id.0 % 64)))
+}
+
+/// The conversations to choose from.
+#[derive(Clone, Debug, Default)]
+pub enum Picked {
+    /// All, and what belongs to none.
+    #[default]
+    All,
+    /// Those that the user named (`--conv`).
+    Named(BTreeSet<ConversationId>),
+    /// Those that had a match in an earlier pass (`--whole-conv`).
+    Matched(ConversationSet),
+}
+
+impl Picked {
+    fn contains(&self, id: Option<ConversationId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(ids) => id.is_some_and(|id| ids.contains(&id)),
+            Self::Matched(ids) => id.is_some_and(|id| ids.contains(id)),
+        }
+    }
+}
+
+/// Decides what is shown, and remembers what was.
+#[derive(Debug, Default)]
+pub struct Selection {
+    filter: Option<Filter>,
+    picked: Picked,
+    limit: Option<u64>,
+    shown: u64,
+    last_shown: u64,
+    last_seen: u64,
+    with_shown_messages: ConversationSet,
+}
+
+impl Selection {
+    /// Shows what satisfies `filter` and belongs to `picked`, but no more than
+    /// `limit` messages.
+    pub fn new(filter: Option<Filter>, picked: Picked, limit: Option<u64>) -> Self {
+        Self {
+            filter,
+            picked,
+            limit,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the next message is shown.
+    pub fn admits_message(&mut self, event: &MessageEvent<'_>) -> bool {
+        self.last_seen = event.number;
+        if self.is_spent() || !self.picked.contains(event.conversation) {
+            return false;
+        }
+        if let Some(filter) = &self.filter {
+            if !filter.matches(event) {
+                return false;
+            }
+            if let Some(id) = event.conversation {
+                self.with_shown_messages.insert(id);
+            }
+        }
+        self.shown += 1;
+        self.last_shown = event.number;
+        true
+    }
+
+    /// Whether a finding is shown: with its message, else with its conversation.
+    /// One that belongs to neither is about the input as a whole, and shown.
+    pub fn admits_finding(&self, finding: &Finding) -> bool {
+        match finding.message {
+            Some(number) if number == self.last_seen => self.last_shown == number,
+            Some(_) => self.admits_id(finding.conversation),
+            None => finding.conversation.is_none() || self.admits_id(finding.conversation),
+        }
+    }
+
+    /// Whether a conversation is shown.
+    pub fn admits_conversation(&self, conversation: &Conversation) -> bool {
+        self.admits_id(Some(conversation.id))
+    }
+
+    fn admits_id(&self, id: Option<ConversationId>) -> bool {
+        self.picked.contains(id)
+            && (self.filter.is_none() || id.is_some_and(|id| self.with_shown_messages.contains(id)))
+    }
+
+    /// Whether no further message will be shown.
+    pub fn is_spent(&self) -> bool {
+        self.limit.is_some_and(|limit| self.shown >= limit)
+    }
+
+    /// The conversations that had a message that satisfied the filter.
+    pub fn into_matched(self) -> ConversationSet {
+        self.with_shown_messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_added_and_nothing_beside() {
+        let mut set = ConversationSet::default();
+        for number in [1, 63, 64, 65, 1000] {
+            set.insert(ConversationId(number));
+        }
+        let held: Vec<u64> = (0..2000)
+            .filter(|&number| set.contains(ConversationId(number)))
+            .collect();
+        assert_eq!(held, [1, 63, 64, 65, 1000]);
+        assert!(!set.contains(ConversationId(u64::MAX)));
+    }
+}

@@ -1,0 +1,197 @@
+//! `-T spec`: each conversation in the notation of the specification's samples.
+//!
+//! ```text
+//! c1) refused, udp 127.0.0.1:40112 -> 127.0.0.1:9004
+//!
+//! C->S  A1 12 34 56 key... (SYN, client ID = 12 34 56)
+//! S->C  52 12 34 56        (Close)
+//! ```
+//!
+//! Conversations interleave, so each is kept, line by line of at most
+//! [`MAX_BYTES_SHOWN`] bytes, until it is over.
+
+use std::collections::BTreeMap;
+
+use super::write::{pad_to, put, put_address, put_display, put_number};
+use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
+use crate::wire::{Direction, FrameKind, FrameType, RawMessage};
+
+/// Lines that are kept of one conversation, and of the messages that belong to none.
+pub const MAX_LINES: usize = 10_000;
+
+/// Lines that are kept in all.
+pub const MAX_LINES_HELD: usize = 1_000_000;
+
+/// Payload bytes that a line shows where the notation has no word for them.
+const MAX_BYTES_SHOWN: usize = 8;
+
+/// Collects conversations and writes each when it is over.
+#[derive(Debug, Default)]
+pub struct SpecPrinter {
+    open: BTreeMap<Option<ConversationId>, Block>,
+    lines_held: usize,
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    lines: Vec<Line>,
+    left_out: u64,
+}
+
+/// What a line needs of its message.
+#[derive(Clone, Debug)]
+struct Line {
+    direction: Option<Direction>,
+    header: Option<[u8; 4]>,
+    payload_start: [u8; MAX_BYTES_SHOWN],
+    payload_bytes: usize,
+    closes: bool,
+}
+
+impl SpecPrinter {
+    /// Keeps a message until its conversation is over.
+    pub fn message(&mut self, event: &MessageEvent<'_>) {
+        let block = self.open.entry(event.conversation).or_default();
+        if block.lines.len() >= MAX_LINES || self.lines_held >= MAX_LINES_HELD {
+            block.left_out += 1;
+        } else {
+            block.lines.push(Line::of(event));
+            self.lines_held += 1;
+        }
+    }
+
+    /// Appends a conversation that is over.
+    pub fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
+        let Some(block) = self.open.remove(&Some(conversation.id)) else {
+            return;
+        };
+        self.lines_held -= block.lines.len();
+        put_display(out, conversation.id);
+        put(out, ") ");
+        put_display(out, conversation.state);
+        put(out, ", ");
+        put(out, conversation.carrier.name());
+        out.push(b' ');
+        put_address(out, conversation.client.address);
+        put(out, " -> ");
+        put_address(out, conversation.server.address);
+        put(out, "\n\n");
+        block.put(out);
+    }
+
+    /// Appends the messages that belong to no conversation.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Some(block) = self.open.remove(&None) {
+            put(out, "no conversation\n\n");
+            block.put(out);
+        }
+    }
+}
+
+impl Block {
+    fn put(&self, out: &mut Vec<u8>) {
+        let bytes: Vec<String> = self.lines.iter().map(Line::bytes).collect();
+        let width = bytes.iter().map(String::len).max().unwrap_or(0);
+        for (line, bytes) in self.lines.iter().zip(&bytes) {
+            put(
+                out,
+                match line.direction {
+                    Some(Direction::ClientToServer) => "C->S  ",
+                    Some(Direction::ServerToClient) => "S->C  ",
+                    None => "?->?  ",
+                },
+            );
+            put(out, bytes);
+            pad_to(out, bytes, width);
+            put(out, " (");
+            put(out, &line.label());
+            put(out, ")\n");
+        }
+        if self.left_out > 0 {
+            put(out, "… ");
+            put_number(out, self.left_out);
+            put(out, " more messages\n");
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Line {
+    fn of(event: &MessageEvent<'_>) -> Self {
+        let (header, payload) = match event.message {
+            RawMessage::Frame(frame) => (Some(frame.header()), frame.payload),
+            RawMessage::Ping => (None, &[FrameType::CHAFF.0][..]),
+            RawMessage::Short(bytes) => (None, bytes),
+        };
+        let mut payload_start = [0; MAX_BYTES_SHOWN];
+        let shown = payload.len().min(MAX_BYTES_SHOWN);
+        payload_start[..shown].copy_from_slice(&payload[..shown]);
+        Self {
+            direction: event.direction,
+            header,
+            payload_start,
+            payload_bytes: payload.len(),
+            closes: matches!(
+                event.meaning,
+                Meaning::Closes { .. } | Meaning::ClosesAgain | Meaning::Refuses { .. }
+            ),
+        }
+    }
+
+    fn frame_type(&self) -> Option<FrameType> {
+        self.header.map(|[frame_type, ..]| FrameType(frame_type))
+    }
+
+    /// The message's bytes: `A1 12 34 56 key...`.
+    fn bytes(&self) -> String {
+        let mut text = self.header.map_or(String::new(), |header| spaced(&header));
+        let payload = match self.frame_type().map(FrameType::kind) {
+            _ if self.payload_bytes == 0 => return text,
+            Some(FrameKind::Syn) => "key...".to_owned(),
+            Some(FrameKind::Data) => "data".to_owned(),
+            _ => self.payload_start_text(),
+        };
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text + &payload
+    }
+
+    fn payload_start_text(&self) -> String {
+        let shown = self.payload_bytes.min(MAX_BYTES_SHOWN);
+        let text = spaced(&self.payload_start[..shown]);
+        if self.payload_bytes > shown {
+            text + "..."
+        } else {
+            text
+        }
+    }
+
+    /// The words that the specification has for the message.
+    fn label(&self) -> String {
+        let Some(header) = self.header else {
+            return match (self.payload_bytes, self.payload_start[0]) {
+                (1, 0xff) => "ping".to_owned(),
+                _ => "too short".to_owned(),
+            };
+        };
+        match FrameType(header[0]).kind() {
+            FrameKind::Syn => format!("SYN, client ID = {}", spaced(&header[1..])),
+            FrameKind::Ack if self.closes => "Close".to_owned(),
+            FrameKind::Ack if self.payload_bytes == 3 => {
+                format!("ACK, server ID = {}", spaced(&self.payload_start[..3]))
+            }
+            FrameKind::Ack => "ACK".to_owned(),
+            FrameKind::Data => "Send data".to_owned(),
+            FrameKind::Close => "Close".to_owned(),
+            FrameKind::Chaff => "chaff".to_owned(),
+            FrameKind::Unknown => "unknown type".to_owned(),
+        }
+    }
+}
+
+/// `A1 12 34 56`
+fn spaced(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    digits.join(" ")
+}

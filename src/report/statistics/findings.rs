@@ -1,0 +1,89 @@
+//! `-z findings`: findings by code.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::put_table;
+use crate::conversation::{AFTER_CLOSE, Finding, FindingCode, Level};
+use crate::report::grid::Align;
+use crate::report::look::Look;
+
+/// Counts findings by level and code.
+#[derive(Debug, Default)]
+pub struct FindingTable {
+    counts: BTreeMap<(Reverse<Level>, FindingCode), Count>,
+}
+
+#[derive(Clone, Debug)]
+struct Count {
+    findings: u64,
+    first: First,
+    text: String,
+}
+
+/// Where a finding was seen.
+#[derive(Clone, Copy, Debug)]
+enum First {
+    Message(u64),
+    Packet(u64),
+    Nowhere,
+}
+
+impl FindingTable {
+    /// Counts a finding.
+    pub fn finding(&mut self, finding: &Finding) {
+        let key = (Reverse(finding.level), finding.code);
+        let count = self.counts.entry(key).or_insert_with(|| Count {
+            findings: 0,
+            first: match (finding.message, finding.packet) {
+                (Some(message), _) => First::Message(message),
+                (None, Some(packet)) => First::Packet(packet),
+                (None, None) => First::Nowhere,
+            },
+            text: finding.text.clone(),
+        });
+        count.findings += 1;
+    }
+
+    /// Appends the table, the worst level first.
+    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
+        let rows = self
+            .counts
+            .iter()
+            .map(|((Reverse(level), code), count)| row(*level, *code, count, look))
+            .collect();
+        let total: u64 = self.counts.values().map(|count| count.findings).sum();
+        put_table(
+            &format!("Findings ({total})"),
+            [
+                ("Level", Align::Left),
+                ("Code", Align::Left),
+                ("Count", Align::Right),
+                ("First", Align::Left),
+                ("Meaning", Align::Left),
+            ],
+            rows,
+            look,
+            out,
+        );
+    }
+}
+
+fn row(level: Level, code: FindingCode, count: &Count, look: &Look) -> [String; 5] {
+    let meaning = match (code, count.findings) {
+        // The type itself tells more than that it is unknown.
+        (FindingCode::UnknownType, 1) => look.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
+        _ => code.meaning().to_owned(),
+    };
+    [
+        level.name().to_owned(),
+        code.code().to_owned(),
+        count.findings.to_string(),
+        match count.first {
+            First::Message(number) => format!("#{number}"),
+            First::Packet(number) => format!("packet {number}"),
+            First::Nowhere => "-".to_owned(),
+        },
+        meaning,
+    ]
+}

@@ -1,0 +1,108 @@
+//! `-z timing`: how long things took.
+
+use hdrhistogram::Histogram;
+
+use super::{put_table, text_of};
+use crate::conversation::{Conversation, MessageEvent};
+use crate::report::grid::Align;
+use crate::report::look::{Look, put_duration};
+
+/// Spans of time, collected with two digits of precision.
+#[derive(Debug)]
+pub struct TimingTable {
+    handshake: Spans,
+    first_byte: Spans,
+    life: Spans,
+    router: Spans,
+}
+
+#[derive(Debug)]
+struct Spans(Histogram<u64>);
+
+impl Spans {
+    fn new() -> Self {
+        Self(Histogram::new(2).expect("two digits are within the 0 to 5 that are possible"))
+    }
+
+    /// Adds a span in nanoseconds; one that is negative, as capture time went
+    /// backwards, is nothing to learn from.
+    fn add(&mut self, nanos: Option<i64>) {
+        if let Some(nanos) = nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
+            // The histogram grows to what it is given; where it cannot, the
+            // span counts as the longest that it can hold.
+            if self.0.record(nanos).is_err() {
+                self.0.saturating_record(nanos);
+            }
+        }
+    }
+}
+
+impl Default for TimingTable {
+    fn default() -> Self {
+        Self {
+            handshake: Spans::new(),
+            first_byte: Spans::new(),
+            life: Spans::new(),
+            router: Spans::new(),
+        }
+    }
+}
+
+impl TimingTable {
+    /// Adds what a message tells: its time in the router.
+    pub fn message(&mut self, event: &MessageEvent<'_>) {
+        self.router.add(event.router_ns);
+    }
+
+    /// Adds the spans of a conversation.
+    pub fn conversation(&mut self, conversation: &Conversation) {
+        self.handshake.add(conversation.handshake_ns);
+        self.first_byte.add(conversation.first_byte_ns);
+        self.life.add(Some(conversation.duration_ns()));
+    }
+
+    /// Appends the table.
+    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
+        let rows = [
+            ("handshake (SYN to ACK)", &self.handshake),
+            ("first byte (SYN to DATA)", &self.first_byte),
+            ("life (first to last message)", &self.life),
+            ("router (sent to delivered)", &self.router),
+        ]
+        .into_iter()
+        .filter(|(_, spans)| !spans.0.is_empty())
+        .map(|(name, spans)| row(name, spans, look))
+        .collect();
+        put_table(
+            "Timing",
+            [
+                ("Span", Align::Left),
+                ("Count", Align::Right),
+                ("Min", Align::Right),
+                ("p50", Align::Right),
+                ("p90", Align::Right),
+                ("p99", Align::Right),
+                ("Max", Align::Right),
+            ],
+            rows,
+            look,
+            out,
+        );
+    }
+}
+
+fn row(name: &str, Spans(histogram): &Spans, look: &Look) -> [String; 7] {
+    let duration = |nanos: u64| {
+        let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+        text_of(|out| put_duration(out, nanos, look.charset))
+    };
+    [
+        name.to_owned(),
+        histogram.len().to_string(),
+        duration(histogram.min()),
+        duration(histogram.value_at_quantile(0.5)),
+        duration(histogram.value_at_quantile(0.9)),
+        duration(histogram.value_at_quantile(0.99)),
+        duration(histogram.max()),
+    ]
+}

@@ -1,0 +1,115 @@
+//! `-z types`: messages by type.
+
+use super::put_table;
+use crate::conversation::MessageEvent;
+use crate::report::field::payload;
+use crate::report::grid::Align;
+use crate::report::look::Look;
+use crate::wire::{Direction, FrameType, RawMessage};
+
+/// Places of the type bytes, of the ping and of short messages.
+const PING: usize = 256;
+const SHORT: usize = 257;
+const PLACES: usize = 258;
+
+/// Counts messages by their type byte.
+#[derive(Debug)]
+pub struct TypeTable {
+    counts: Box<[Count; PLACES]>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    messages: u64,
+    payload_bytes: u64,
+    largest: u64,
+}
+
+impl Default for TypeTable {
+    fn default() -> Self {
+        Self {
+            counts: Box::new([Count::default(); PLACES]),
+        }
+    }
+}
+
+impl TypeTable {
+    /// Counts a message.
+    pub fn message(&mut self, event: &MessageEvent<'_>) {
+        let place = match event.message {
+            RawMessage::Frame(frame) => usize::from(frame.frame_type.0),
+            RawMessage::Ping => PING,
+            RawMessage::Short(_) => SHORT,
+        };
+        let bytes = payload(&event.message).len() as u64;
+        let count = &mut self.counts[place];
+        count.messages += 1;
+        count.payload_bytes += bytes;
+        count.largest = count.largest.max(bytes);
+    }
+
+    /// Appends the table.
+    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
+        let total: u64 = self.counts.iter().map(|count| count.messages).sum();
+        let rows = in_order()
+            .map(|place| (place, self.counts[place]))
+            .filter(|(_, count)| count.messages > 0)
+            .map(|(place, count)| row(place, count, total, look))
+            .collect();
+        put_table(
+            &format!("Types ({total} messages)"),
+            [
+                ("Type", Align::Left),
+                ("Byte", Align::Left),
+                ("", Align::Left),
+                ("Messages", Align::Right),
+                ("Share", Align::Right),
+                ("Payload B", Align::Right),
+                ("Mean B", Align::Right),
+                ("Max B", Align::Right),
+            ],
+            rows,
+            look,
+            out,
+        );
+    }
+}
+
+/// The known types as the protocol lists them, then the others by number.
+fn in_order() -> impl Iterator<Item = usize> {
+    let known = FrameType::KNOWN.iter().map(|known| usize::from(known.0));
+    let unknown = (0..=u8::MAX)
+        .filter(|&byte| !FrameType::KNOWN.contains(&FrameType(byte)))
+        .map(usize::from);
+    known.chain([PING]).chain(unknown).chain([SHORT])
+}
+
+fn row(place: usize, count: Count, total: u64, look: &Look) -> [String; 8] {
+    let (name, byte, arrow) = match u8::try_from(place) {
+        Ok(byte) => {
+            let frame_type = FrameType(byte);
+            let arrow = match frame_type.direction() {
+                Some(Direction::ClientToServer) => look.charset.right_arrow(),
+                Some(Direction::ServerToClient) => look.charset.left_arrow(),
+                None => "",
+            };
+            let name = frame_type.name().unwrap_or("unknown");
+            (name, format!("{byte:#04x}"), arrow)
+        }
+        Err(_) if place == PING => ("PING", "0xff".to_owned(), ""),
+        Err(_) => ("SHORT", "-".to_owned(), ""),
+    };
+    // Parts per thousand, so that a share has one decimal.
+    let total = u128::from(total.max(1));
+    let share = (u128::from(count.messages) * 1_000 + total / 2) / total;
+    [
+        name.to_owned(),
+        byte,
+        arrow.to_owned(),
+        count.messages.to_string(),
+        format!("{}.{} %", share / 10, share % 10),
+        count.payload_bytes.to_string(),
+        (count.payload_bytes / count.messages.max(1)).to_string(),
+        count.largest.to_string(),
+    ]
+}

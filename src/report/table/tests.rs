@@ -1,0 +1,160 @@
+use super::*;
+use crate::conversation::{FindingCode, Meaning};
+use crate::report::escape::Charset;
+use crate::report::look::{Colour, IdFormat, TimeStyle};
+use crate::report::samples::{self, written};
+
+fn table(look: Look, events: &[MessageEvent<'_>]) -> String {
+    let mut table = MessageTable::new(look);
+    written(|out| {
+        for event in events {
+            table.message(event, out);
+        }
+        table.finish(out);
+    })
+}
+
+#[test]
+fn short_captures_get_columns_as_wide_as_their_contents() {
+    let findings = [samples::finding(FindingCode::OrphanId)];
+    let orphan = MessageEvent {
+        number: 12,
+        conversation: None,
+        meaning: Meaning::Orphan,
+        findings: &findings,
+        ..samples::event(b"\xa0\x0b\xad\x1dstray\n")
+    };
+    let events = [
+        samples::event(b"\x50\x11\x11\x11HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\n"),
+        MessageEvent {
+            meaning: Meaning::Idle,
+            direction: None,
+            ..samples::event(&[0xff])
+        },
+        orphan,
+    ];
+    assert_eq!(
+        table(samples::look(), &events),
+        "\
+┌────┬──────────┬──────┬───┬──────┬────────┬─────┬───────────────────────────────────┐
+│  # ┆     Time ┆ Conv ┆   ┆ Type ┆ Id     ┆ Len ┆ Info                              │
+╞════╪══════════╪══════╪═══╪══════╪════════╪═════╪═══════════════════════════════════╡
+│  3 ┆ 0.005000 ┆ c1   ┆ ← ┆ DATA ┆ 111111 ┆  38 ┆ HTTP/1.0 200 OK\\r\\nContent-Lengt… │
+│  3 ┆ 0.005000 ┆ c1   ┆   ┆ PING ┆ -      ┆   0 ┆ single 0xff byte                  │
+│ 12 ┆ 0.005000 ┆ -    ┆ → ┆ DATA ┆ 0bad1d ┆   6 ┆ ! orphan: no such server id       │
+└────┴──────────┴──────┴───┴──────┴────────┴─────┴───────────────────────────────────┘
+"
+    );
+}
+
+#[test]
+fn the_same_table_in_ascii_colour_and_base64() {
+    let look = Look {
+        width: 93,
+        charset: Charset::Ascii,
+        colour: Colour::Ansi,
+        ids: IdFormat::Both,
+        times: TimeStyle::Utc,
+        ..samples::look()
+    };
+    let event = MessageEvent {
+        meaning: Meaning::Closes {
+            by: Direction::ServerToClient,
+        },
+        ..samples::event(&[0x52, 0x11, 0x11, 0x11])
+    };
+    assert_eq!(
+        table(look, &[event]),
+        "\
++---+----------------------------+------+----+-------+-------------+-----+------------------+
+| # |                       Time | Conv |    | Type  | Id          | Len | Info             |
++===========================================================================================+
+| 3 | 2004-05-25 12:00:00.005000 | c1   | <- | \u{1b}[33mCLOSE\u{1b}[0m | 111111/ERER |   0 | server closed c1 |
++---+----------------------------+------+----+-------+-------------+-----+------------------+
+"
+    );
+}
+
+#[test]
+fn narrow_terminals_lose_info_then_columns_but_never_a_digit() {
+    let event = samples::event(b"\xa0\xff\xff\xffGET / HTTP/1.0\r\nHost: x\r\n\r\n");
+    for width in 20..120 {
+        let look = Look {
+            width,
+            ..samples::look()
+        };
+        let drawn = table(look, &[event]);
+        let row = drawn.lines().nth(3).unwrap();
+        assert!(
+            row.contains("0.005000") && row.contains("ffffff"),
+            "{drawn}"
+        );
+        for line in drawn.lines() {
+            let used = columns_of(line);
+            assert!(used <= width.max(61), "{width}: {used} columns\n{drawn}");
+        }
+        assert_eq!(row.contains(" 27 "), width >= 64, "{width}\n{drawn}");
+    }
+}
+
+#[test]
+fn long_captures_stream_with_room_for_what_comes() {
+    let mut table = MessageTable::new(samples::look());
+    let event = samples::event(b"\xa0\xff\xff\xffGET");
+    let mut out = Vec::new();
+    for _ in 0..HELD_ROWS {
+        table.message(&event, &mut out);
+    }
+    assert_eq!(table.held(), Some(HELD_ROWS));
+    assert!(out.is_empty());
+    table.start(&mut out);
+    assert_eq!(table.held(), None);
+    let late = MessageEvent {
+        number: 1_234_567,
+        elapsed_us: 98_765_000_000,
+        ..event
+    };
+    table.message(&late, &mut out);
+    table.finish(&mut out);
+    let drawn = String::from_utf8(out).unwrap();
+    let widths: Vec<usize> = drawn.lines().map(columns_of).collect();
+    assert_eq!(widths.len(), HELD_ROWS + 5);
+    assert!(widths.iter().all(|&width| width == widths[0]), "{widths:?}");
+}
+
+#[test]
+fn times_are_written_in_every_style() {
+    for (style, time) in [
+        (TimeStyle::Relative, "0.005000"),
+        (TimeStyle::Delta, "0.000000"),
+        (TimeStyle::Utc, "2004-05-25 12:00:00.005000"),
+        (TimeStyle::Local(|_| 7_200), "2004-05-25 14:00:00.005000"),
+        (TimeStyle::Local(|_| -86_400), "2004-05-24 12:00:00.005000"),
+        (TimeStyle::Epoch, "1085486400.005000"),
+    ] {
+        let look = Look {
+            times: style,
+            ..samples::look()
+        };
+        let drawn = table(look, &[samples::event(&[0xa2, 1, 2, 3])]);
+        assert!(drawn.contains(&format!(" {time} ")), "{drawn}");
+    }
+}
+
+#[test]
+fn hostile_payloads_and_texts_do_not_reach_the_terminal() {
+    let mut finding = samples::finding(FindingCode::ZeroId);
+    finding.text = "\u{1b}]0;owned\u{7}\u{202e}".to_owned();
+    let findings = [finding];
+    for payload in ["\u{1b}[2J", "\u{202e}abc", "\r\rfake", "\u{9b}31m"] {
+        let bytes = [&[0x50, 1, 2, 3], payload.as_bytes()].concat();
+        let plain = samples::event(&bytes);
+        let odd = MessageEvent {
+            findings: &findings,
+            ..plain
+        };
+        let drawn = table(samples::look(), &[plain, odd]);
+        let is_hostile = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
+        assert!(!drawn.contains(is_hostile), "{drawn:?}");
+    }
+}

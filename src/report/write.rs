@@ -1,0 +1,238 @@
+//! Numbers, times, ids and addresses as text in a byte buffer, without
+//! allocation: a dump writes millions of lines.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use super::escape::columns_of;
+use crate::time::Timestamp;
+use crate::wire::StreamId;
+
+pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends anything that has a `Display`; for what is not written per message.
+pub(crate) fn put_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+    write!(out, "{value}").expect("writing to a Vec never fails");
+}
+
+pub(crate) fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Both lowercase hex digits of every byte.
+static HEX_PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [HEX_DIGITS[byte >> 4], HEX_DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+pub(crate) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() * 2);
+    for &byte in bytes {
+        out.extend_from_slice(&HEX_PAIRS[usize::from(byte)]);
+    }
+}
+
+pub(crate) fn put_id(out: &mut Vec<u8>, id: StreamId) {
+    put_hex(out, &id.0);
+}
+
+/// Appends `127.0.0.1:9004` or `[::1]:9004`.
+pub(crate) fn put_address(out: &mut Vec<u8>, address: SocketAddr) {
+    match address {
+        SocketAddr::V4(v4) => {
+            for (index, octet) in v4.ip().octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                put_number(out, octet);
+            }
+            out.push(b':');
+            put_number(out, v4.port());
+        }
+        SocketAddr::V6(v6) => put_display(out, v6),
+    }
+}
+
+/// Appends `value` with leading zeros to `digits` digits; `value` has no more than that.
+pub(crate) fn put_padded(out: &mut Vec<u8>, value: u64, digits: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(value);
+    out.extend(std::iter::repeat_n(b'0', digits.saturating_sub(text.len())));
+    put(out, text);
+}
+
+/// Appends microseconds as seconds with `decimals` (1 to 6) digits after the
+/// point, rounded towards zero: `0.004000`, `-1.500000`.
+pub(crate) fn put_seconds(out: &mut Vec<u8>, micros: i64, decimals: u32) {
+    if micros < 0 {
+        out.push(b'-');
+    }
+    let magnitude = micros.unsigned_abs();
+    put_number(out, magnitude / 1_000_000);
+    out.push(b'.');
+    let fraction = magnitude % 1_000_000 / 10_u64.pow(6_u32.saturating_sub(decimals));
+    put_padded(out, fraction, usize::try_from(decimals).unwrap_or(6));
+}
+
+/// Appends `text` as a JSON string. Besides what JSON requires, every character
+/// that takes no room on a line is written as `\u....`, because JSON lines are
+/// read on terminals too.
+pub(crate) fn put_json_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for c in text.chars() {
+        match c {
+            '"' => put(out, "\\\""),
+            '\\' => put(out, "\\\\"),
+            ' '..='~' => out.push(u8::try_from(c).unwrap_or(b'?')),
+            _ if unicode_width::UnicodeWidthChar::width(c).is_some_and(|width| width > 0) => {
+                put(out, c.encode_utf8(&mut [0; 4]));
+            }
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    put(out, "\\u");
+                    put_hex(out, &unit.to_be_bytes());
+                }
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// Appends `text`, already escaped for a terminal, as a JSON string.
+pub(crate) fn put_json_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
+/// Appends spaces until `text`, which was just written, fills `columns`.
+pub(crate) fn pad_to(out: &mut Vec<u8>, text: &str, columns: usize) {
+    let missing = columns.saturating_sub(columns_of(text));
+    out.extend(std::iter::repeat_n(b' ', missing));
+}
+
+/// Writes RFC 3339 times; the part down to the second is kept from one call to
+/// the next, as most messages share their second with the one before.
+#[derive(Debug)]
+pub(crate) struct UtcClock {
+    second: Option<i64>,
+    text: Vec<u8>,
+    separator: u8,
+}
+
+impl UtcClock {
+    /// A clock that writes `separator` between date and time: `T`, or a space for people.
+    pub(crate) const fn new(separator: u8) -> Self {
+        Self {
+            second: None,
+            text: Vec::new(),
+            separator,
+        }
+    }
+
+    /// Appends date and time down to the second: `2004-05-25T12:00:00`.
+    pub(crate) fn put_second(&mut self, out: &mut Vec<u8>, time: Timestamp) {
+        let second = time.as_nanos().div_euclid(1_000_000_000);
+        if self.second != Some(second) {
+            self.second = Some(second);
+            let utc = time.to_utc();
+            self.text.clear();
+            write!(
+                self.text,
+                "{:04}-{:02}-{:02}{}{:02}:{:02}:{:02}",
+                utc.year,
+                utc.month,
+                utc.day,
+                char::from(self.separator),
+                utc.hour,
+                utc.minute,
+                utc.second
+            )
+            .expect("writing to a Vec never fails");
+        }
+        out.extend_from_slice(&self.text);
+    }
+
+    /// Appends `time` with nine digits: `2004-05-25T12:00:00.005000000Z`.
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, time: Timestamp) {
+        self.put_second(out, time);
+        out.push(b'.');
+        let nanos = time.as_nanos().rem_euclid(1_000_000_000).unsigned_abs();
+        put_padded(out, nanos, 9);
+        out.push(b'Z');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn seconds_keep_their_sign_and_their_zeros() {
+        for (micros, decimals, text) in [
+            (0, 6, "0.000000"),
+            (4_000, 6, "0.004000"),
+            (-1, 6, "-0.000001"),
+            (-1_500_000, 6, "-1.500000"),
+            (1_234_567, 3, "1.234"),
+            (i64::MAX, 6, "9223372036854.775807"),
+            (i64::MIN, 6, "-9223372036854.775808"),
+        ] {
+            assert_eq!(written(|out| put_seconds(out, micros, decimals)), text);
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_does() {
+        for text in [
+            "0.0.0.0:0",
+            "255.100.9.1:65535",
+            "[::1]:9004",
+            "[2001:db8::a]:1",
+        ] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(written(|out| put_address(out, address)), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn times_equal_their_display_in_any_order(nanos in prop::collection::vec(any::<i64>(), 1..20)) {
+            let mut clock = UtcClock::new(b'T');
+            for nanos in nanos {
+                for near in [nanos, nanos.saturating_add(1), nanos.saturating_sub(1_000_000_000)] {
+                    let time = Timestamp::from_nanos(near);
+                    prop_assert_eq!(written(|out| clock.put(out, time)), time.to_string());
+                }
+            }
+        }
+
+        #[test]
+        fn json_strings_are_read_back_as_they_were(text in any::<String>()) {
+            let json = written(|out| put_json_string(out, &text));
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+            prop_assert!(!json.chars().any(char::is_control));
+        }
+    }
+}
