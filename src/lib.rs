@@ -55,6 +55,8 @@
 
 pub mod capture;
 pub mod carrier;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod conversation;
 pub mod dissect;
 pub mod endpoint;

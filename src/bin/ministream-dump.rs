@@ -1,3 +1,7 @@
 //! `ministream-dump`: dissects ministreaming traffic from captures.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ministream::cli::dump(std::env::args_os())
+}

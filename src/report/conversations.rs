@@ -191,13 +191,13 @@ impl ConversationTable {
         }
     }
 
-    /// Appends heading and table, handing `out` to `write` now and then so that
+    /// Appends heading and table of the conversations so far, handing `out` to `write` now and then so that
     /// it stays short.
     ///
     /// # Errors
     /// `write` fails, or the temporary file cannot be read.
     pub fn finish(
-        self,
+        &mut self,
         out: &mut Vec<u8>,
         mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -213,13 +213,13 @@ impl ConversationTable {
         if rows.len() == 0 {
             return Ok(());
         }
-        let shown = columns_that_fit(&widths, look.width);
-        let grid = grid(&look, &shown, &widths);
+        let shown = columns_that_fit(widths, look.width);
+        let grid = grid(look, &shown, widths);
         grid.top(out);
         let mut cells: [Vec<u8>; COLUMNS] = Default::default();
-        for row in rows.into_sorted()? {
+        for row in rows.sorted()? {
             let row = Row::from_words(row?);
-            fill(&mut cells, &row, &names, &look);
+            fill(&mut cells, &row, names, look);
             let paint = look.paint(match row.state {
                 State::Refused | State::NoAnswer => Paint::Yellow,
                 _ => Paint::Plain,

@@ -173,7 +173,7 @@ impl FlowLine {
 }
 
 /// A link type as people write it.
-fn link_type_title(link_type: LinkType) -> String {
+pub(crate) fn link_type_title(link_type: LinkType) -> String {
     match link_type {
         LinkType::Null => "BSD loopback".to_owned(),
         LinkType::Ethernet => "Ethernet".to_owned(),

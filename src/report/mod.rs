@@ -21,7 +21,7 @@ pub mod table;
 pub mod tally;
 
 mod describe;
-mod heading;
+pub(crate) mod heading;
 mod hexdump;
 #[cfg(test)]
 mod samples;

@@ -184,11 +184,25 @@ impl<W: Write> Reporter<W> {
             }
             _ => {}
         }
-        for statistic in std::mem::take(&mut self.statistics) {
-            self.write_statistic(statistic)?;
-        }
+        self.write_statistics()?;
         if matches!(self.printer, Printer::Table(_)) {
             self.put_totals(summary);
+        }
+        self.write_buffer()?;
+        self.writer.flush()
+    }
+
+    /// Writes the tables of what is over by now; more may come afterwards.
+    ///
+    /// # Errors
+    /// The output cannot be written, or a temporary file not read.
+    pub fn show_tables_so_far(&mut self) -> io::Result<()> {
+        if let Printer::Table(table) = &self.printer {
+            table.interrupt(&mut self.buffer);
+        }
+        self.write_statistics()?;
+        if let Printer::Table(table) = &self.printer {
+            table.resume(&mut self.buffer);
         }
         self.write_buffer()?;
         self.writer.flush()
@@ -213,18 +227,19 @@ impl<W: Write> Reporter<W> {
         self.writer.write_all(&header)
     }
 
-    fn write_statistic(&mut self, statistic: Statistic) -> io::Result<()> {
-        let (out, look) = (&mut self.buffer, &self.look);
-        match statistic {
-            Statistic::Conversations(table) => {
-                let writer = &mut self.writer;
-                return table.finish(out, |block| drain(writer, block, BLOCK_BYTES));
+    fn write_statistics(&mut self) -> io::Result<()> {
+        let (writer, out, look) = (&mut self.writer, &mut self.buffer, &self.look);
+        for statistic in &mut self.statistics {
+            match statistic {
+                Statistic::Conversations(table) => {
+                    table.finish(out, |block| drain(writer, block, BLOCK_BYTES))?;
+                }
+                Statistic::Types(table) => table.finish(look, out),
+                Statistic::Timing(table) => table.finish(look, out),
+                Statistic::Findings(table) => table.finish(look, out),
+                Statistic::Io(table) => table.finish(look, out),
+                Statistic::Follow(_) => {}
             }
-            Statistic::Types(table) => table.finish(look, out),
-            Statistic::Timing(table) => table.finish(look, out),
-            Statistic::Findings(table) => table.finish(look, out),
-            Statistic::Io(table) => table.finish(look, out),
-            Statistic::Follow(_) => {}
         }
         Ok(())
     }

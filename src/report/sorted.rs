@@ -75,6 +75,7 @@ impl<const WORDS: usize> Sorted<WORDS> {
                 runs: Vec::new(),
             }),
         };
+        spilled.file.seek(SeekFrom::End(0))?;
         let mut bytes = Vec::with_capacity(BLOCK_RECORDS * WORDS * 8);
         for block in self.run.chunks(BLOCK_RECORDS) {
             bytes.clear();
@@ -86,29 +87,28 @@ impl<const WORDS: usize> Sorted<WORDS> {
         Ok(())
     }
 
-    /// The records in ascending order of their first word.
+    /// The records so far, in ascending order of their first word. More may be
+    /// pushed afterwards.
     ///
     /// # Errors
     /// The temporary file cannot be written; each item may also be an error, of reading it.
-    pub(crate) fn into_sorted(
-        mut self,
-    ) -> io::Result<impl Iterator<Item = io::Result<[u64; WORDS]>>> {
+    pub(crate) fn sorted(&mut self) -> io::Result<impl Iterator<Item = io::Result<[u64; WORDS]>>> {
         if self.spilled.is_some() {
             self.spill()?;
         }
         self.run.sort_unstable_by_key(|record| record[0]);
-        let mut merge = self.spilled.map(Merge::new).transpose()?;
-        let mut in_memory = self.run.into_iter();
+        let mut merge = self.spilled.as_mut().map(Merge::new).transpose()?;
+        let mut in_memory = self.run.iter();
         Ok(std::iter::from_fn(move || match &mut merge {
             Some(merge) => merge.next().transpose(),
-            None => in_memory.next().map(Ok),
+            None => in_memory.next().copied().map(Ok),
         }))
     }
 }
 
 /// Runs in a file, merged.
-struct Merge<const WORDS: usize> {
-    file: File,
+struct Merge<'a, const WORDS: usize> {
+    file: &'a mut File,
     runs: Vec<Run<WORDS>>,
     /// The first word of each run's next record, with the run.
     next: BinaryHeap<Reverse<(u64, usize)>>,
@@ -121,15 +121,15 @@ struct Run<const WORDS: usize> {
     block: std::vec::IntoIter<[u64; WORDS]>,
 }
 
-impl<const WORDS: usize> Merge<WORDS> {
-    fn new(spilled: Spilled) -> io::Result<Self> {
+impl<'a, const WORDS: usize> Merge<'a, WORDS> {
+    fn new(spilled: &'a mut Spilled) -> io::Result<Self> {
         let mut merge = Self {
-            file: spilled.file,
+            file: &mut spilled.file,
             runs: Vec::with_capacity(spilled.runs.len()),
             next: BinaryHeap::with_capacity(spilled.runs.len()),
         };
         let mut offset = 0;
-        for records in spilled.runs {
+        for &records in &spilled.runs {
             merge.runs.push(Run {
                 offset,
                 left_in_file: records,
@@ -153,7 +153,7 @@ impl<const WORDS: usize> Merge<WORDS> {
     /// Puts the next record of a run up for choice, reading on where needed.
     fn offer(&mut self, run: usize) -> io::Result<()> {
         if self.runs[run].block.as_slice().is_empty() {
-            self.runs[run].read_block(&mut self.file)?;
+            self.runs[run].read_block(self.file)?;
         }
         if let Some(record) = self.runs[run].block.as_slice().first() {
             self.next.push(Reverse((record[0], run)));
@@ -191,7 +191,7 @@ mod tests {
             records.push([key, !key]).unwrap();
         }
         assert_eq!(records.len(), keys.len() as u64);
-        records.into_sorted().unwrap().map(Result::unwrap).collect()
+        records.sorted().unwrap().map(Result::unwrap).collect()
     }
 
     #[test]
@@ -214,6 +214,19 @@ mod tests {
             .map(|[key, _]| key)
             .collect();
         assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn records_may_be_read_while_more_come() {
+        for run_records in [1, 3, 100] {
+            let mut records = Sorted::with_runs_of(run_records);
+            for key in 0..20_u64 {
+                records.push([19 - key, 0]).unwrap();
+                let keys: Vec<u64> = records.sorted().unwrap().map(|r| r.unwrap()[0]).collect();
+                let expected: Vec<u64> = (19 - key..20).collect();
+                assert_eq!(keys, expected);
+            }
+        }
     }
 
     proptest! {

@@ -120,8 +120,20 @@ impl MessageTable {
     /// Appends what is still held, and the lower border.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         self.start_with(&[0; INFO], 0, out);
+        self.interrupt(out);
+    }
+
+    /// Appends the lower border, if the table was started.
+    pub(crate) fn interrupt(&self, out: &mut Vec<u8>) {
         if let Stage::Streaming(layout) = &self.stage {
             layout.grid.bottom(out);
+        }
+    }
+
+    /// Appends the top again, for rows that follow after an interruption.
+    pub(crate) fn resume(&self, out: &mut Vec<u8>) {
+        if let Stage::Streaming(layout) = &self.stage {
+            layout.grid.top(out);
         }
     }
 

@@ -17,21 +17,32 @@ pub struct TimingTable {
 }
 
 #[derive(Debug)]
-struct Spans(Histogram<u64>);
+struct Spans {
+    histogram: Histogram<u64>,
+    /// The shortest and the longest, exactly.
+    extremes: Option<(u64, u64)>,
+}
 
 impl Spans {
     fn new() -> Self {
-        Self(Histogram::new(2).expect("two digits are within the 0 to 5 that are possible"))
+        Self {
+            histogram: Histogram::new(2)
+                .expect("two digits are within the 0 to 5 that are possible"),
+            extremes: None,
+        }
     }
 
     /// Adds a span in nanoseconds; one that is negative, as capture time went
     /// backwards, is nothing to learn from.
     fn add(&mut self, nanos: Option<i64>) {
         if let Some(nanos) = nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
+            let (least, most) = self.extremes.get_or_insert((nanos, nanos));
+            *least = nanos.min(*least);
+            *most = nanos.max(*most);
             // The histogram grows to what it is given; where it cannot, the
             // span counts as the longest that it can hold.
-            if self.0.record(nanos).is_err() {
-                self.0.saturating_record(nanos);
+            if self.histogram.record(nanos).is_err() {
+                self.histogram.saturating_record(nanos);
             }
         }
     }
@@ -70,8 +81,7 @@ impl TimingTable {
             ("router (sent to delivered)", &self.router),
         ]
         .into_iter()
-        .filter(|(_, spans)| !spans.0.is_empty())
-        .map(|(name, spans)| row(name, spans, look))
+        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, look)))
         .collect();
         put_table(
             "Timing",
@@ -91,18 +101,23 @@ impl TimingTable {
     }
 }
 
-fn row(name: &str, Spans(histogram): &Spans, look: &Look) -> [String; 7] {
+fn row(name: &str, spans: &Spans, (least, most): (u64, u64), look: &Look) -> [String; 7] {
     let duration = |nanos: u64| {
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
         text_of(|out| put_duration(out, nanos, look.charset))
     };
+    // A histogram's value stands for a range, which may reach beyond the longest.
+    let quantile = |quantile| {
+        let value = spans.histogram.value_at_quantile(quantile);
+        duration(value.clamp(least, most))
+    };
     [
         name.to_owned(),
-        histogram.len().to_string(),
-        duration(histogram.min()),
-        duration(histogram.value_at_quantile(0.5)),
-        duration(histogram.value_at_quantile(0.9)),
-        duration(histogram.value_at_quantile(0.99)),
-        duration(histogram.max()),
+        spans.histogram.len().to_string(),
+        duration(least),
+        quantile(0.5),
+        quantile(0.9),
+        quantile(0.99),
+        duration(most),
     ]
 }

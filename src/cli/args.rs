@@ -1,0 +1,341 @@
+//! The arguments of `ministream-dump`, as the user types them.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use super::values::{ConversationNames, StatisticName, Stop, field};
+use crate::dissect::DecodeAs;
+use crate::report::field::Field;
+
+const EXAMPLES: &str = "\
+Examples:
+  ministream-dump capture.pcap                       messages, conversations, findings
+  ministream-dump capture.pcap -z follow,c1          what was said in one conversation
+  ministream-dump capture.pcap -T ndjson -Y 'level>=warn'   odd messages as JSON lines";
+
+/// Dissect ministreaming traffic, I2P's first tunnel protocol
+#[derive(Debug, Parser)]
+#[command(
+    name = "ministream-dump",
+    version,
+    disable_version_flag = true,
+    before_help = EXAMPLES,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, 1 a check of --fail-on failed, 2 could not start, 3 incomplete input"
+)]
+pub(crate) struct DumpArgs {
+    /// Captures: pcap or pcapng, also compressed with gzip or zstd; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The same as FILE
+    #[arg(short = 'r', value_name = "FILE", hide_short_help = true)]
+    pub(crate) read: Vec<PathBuf>,
+
+    /// Capture on an interface
+    #[arg(short = 'i', value_name = "IFACE", help_heading = "Live capture")]
+    pub(crate) interface: Option<String>,
+
+    /// List interfaces
+    #[arg(short = 'D', help_heading = "Live capture")]
+    pub(crate) list_interfaces: bool,
+
+    /// Capture filter in libpcap's language: 'udp port 9004'
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 'f',
+        value_name = "BPF",
+        requires = "interface",
+        help_heading = "Live capture"
+    )]
+    pub(crate) capture_filter: Option<String>,
+
+    /// Bytes to capture of each packet
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 's',
+        value_name = "N",
+        requires = "interface",
+        hide_short_help = true,
+        help_heading = "Live capture"
+    )]
+    pub(crate) snap_length: Option<u32>,
+
+    /// Do not put the interface into promiscuous mode
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 'p',
+        requires = "interface",
+        hide_short_help = true,
+        help_heading = "Live capture"
+    )]
+    pub(crate) not_promiscuous: bool,
+
+    /// Size of the kernel's buffer: 8MiB
+    #[cfg(feature = "live")]
+    #[arg(
+        short = 'B', value_name = "SIZE", value_parser = super::values::size, requires = "interface",
+        hide_short_help = true, help_heading = "Live capture"
+    )]
+    pub(crate) buffer: Option<u64>,
+
+    /// Stop after N messages were shown
+    #[arg(short = 'c', value_name = "N", help_heading = "Selection")]
+    pub(crate) count: Option<u64>,
+
+    /// Stop after duration:10s, messages:N or bytes:N
+    #[arg(
+        short = 'a',
+        value_name = "STOP",
+        hide_short_help = true,
+        help_heading = "Selection"
+    )]
+    pub(crate) stop: Vec<Stop>,
+
+    /// Show only messages that match: 'type==data && conv==c3', 'level>=warn',
+    /// 'payload contains "HTTP"', 'payload ~ /2\d\d OK/'
+    #[arg(short = 'Y', value_name = "FILTER", help_heading = "Selection")]
+    pub(crate) filter: Option<String>,
+
+    /// List the fields that filters and -e know
+    #[arg(long, help_heading = "Selection")]
+    pub(crate) list_fields: bool,
+
+    /// Show only these conversations: c1,c3
+    #[arg(long, value_name = "CONV", help_heading = "Selection")]
+    pub(crate) conv: Option<ConversationNames>,
+
+    /// Show all messages of conversations in which one matches -Y (reads files twice)
+    #[arg(
+        long,
+        requires = "filter",
+        hide_short_help = true,
+        help_heading = "Selection"
+    )]
+    pub(crate) whole_conv: bool,
+
+    /// Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be
+    /// (or u32be, segment); tcp.port==7654,i2cp
+    #[arg(
+        short = 'd',
+        value_name = "RULE",
+        hide_short_help = true,
+        help_heading = "Selection"
+    )]
+    pub(crate) decode_as: Vec<DecodeAs>,
+
+    /// Format of messages
+    #[arg(short = 'T', value_name = "FORMAT", help_heading = "Output")]
+    pub(crate) format: Option<Format>,
+
+    /// Fields for -T fields and csv, one or several: -e n -e type,id
+    #[arg(
+        short = 'e', value_name = "FIELD", value_parser = field, value_delimiter = ',',
+        hide_short_help = true, help_heading = "Output"
+    )]
+    pub(crate) fields: Vec<Field>,
+
+    /// The same as -T json
+    #[arg(
+        long,
+        conflicts_with = "format",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) json: bool,
+
+    /// Every field of a message, with its offset
+    #[arg(short = 'V', help_heading = "Output")]
+    pub(crate) details: bool,
+
+    /// The bytes of each message
+    #[arg(short = 'x', help_heading = "Output")]
+    pub(crate) hex: bool,
+
+    /// Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw]; repeatable
+    #[arg(short = 'z', value_name = "STAT", help_heading = "Output")]
+    pub(crate) statistics: Vec<StatisticName>,
+
+    /// No messages, only the tables asked for; for JSON all records but those of messages
+    #[arg(short = 'q', help_heading = "Output")]
+    pub(crate) quiet: bool,
+
+    /// Times: r(elative), d(elta), a (local time), u(tc), e(poch)
+    #[arg(
+        short = 't',
+        value_name = "STYLE",
+        default_value = "r",
+        help_heading = "Output"
+    )]
+    pub(crate) times: Times,
+
+    /// How much of payloads is shown; tables preview, JSON is full
+    #[arg(
+        long,
+        value_name = "HOW",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) payload: Option<Payload>,
+
+    /// Ids in hex, in base64 as in Java logs, or both
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "hex",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) id_format: Ids,
+
+    /// Schema of JSON records to write
+    #[arg(
+        long, value_name = "N", default_value = "1",
+        value_parser = clap::builder::PossibleValuesParser::new(["1"]),
+        hide_short_help = true, help_heading = "Output"
+    )]
+    pub(crate) schema: String,
+
+    /// Colours
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) color: When,
+
+    /// ASCII instead of box lines and arrows
+    #[arg(long, hide_short_help = true, help_heading = "Output")]
+    pub(crate) ascii: bool,
+
+    /// Progress on standard error, if that is a terminal
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) progress: ProgressWhen,
+
+    /// Exit with 1 on a finding of this level or above, or when nothing was shown
+    #[arg(long, value_name = "LEVEL", help_heading = "Checks")]
+    pub(crate) fail_on: Option<FailOn>,
+
+    /// Exit with 0, not 3, when a capture is truncated or packets were dropped
+    #[arg(long, hide_short_help = true, help_heading = "Checks")]
+    pub(crate) lenient: bool,
+
+    /// Accepted: addresses and ports are never resolved
+    #[arg(short = 'n', hide_short_help = true)]
+    pub(crate) numeric: bool,
+
+    /// Show every message at once, also when reading from a pipe
+    #[arg(short = 'l', hide_short_help = true, help_heading = "Output")]
+    pub(crate) line_buffered: bool,
+
+    /// Say more on standard error: -v what was skipped, -vv also what was reassembled
+    #[arg(short = 'v', action = ArgAction::Count, hide_short_help = true)]
+    pub(crate) verbose: u8,
+
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    pub(crate) version: Option<bool>,
+}
+
+/// `-T`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table, then conversations and findings
+    Table,
+    /// One line a message
+    Text,
+    /// Each conversation as the specification writes its samples
+    Spec,
+    /// One JSON object
+    Json,
+    /// One JSON record a line
+    Ndjson,
+    /// Comma-separated values with a heading
+    Csv,
+    /// The fields of -e, separated by tabs
+    Fields,
+}
+
+/// `-t`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Times {
+    /// Seconds since the first packet
+    #[value(name = "r")]
+    Relative,
+    /// Seconds since the message before
+    #[value(name = "d")]
+    Delta,
+    /// Local date and time
+    #[value(name = "a")]
+    Local,
+    /// Date and time in UTC
+    #[value(name = "u")]
+    Utc,
+    /// Seconds since 1970
+    #[value(name = "e")]
+    Epoch,
+}
+
+/// `--payload`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payload {
+    /// Nothing but the length
+    None,
+    /// The beginning
+    Preview,
+    /// Everything
+    Full,
+}
+
+/// `--id-format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ids {
+    /// Six hex digits
+    Hex,
+    /// Four characters of I2P base64
+    B64,
+    /// Both
+    Both,
+}
+
+/// `--color`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR or TERM=dumb say otherwise
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// `--progress`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWhen {
+    /// After a second, on a terminal
+    Auto,
+    /// Never
+    Never,
+}
+
+/// `--fail-on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Any finding
+    Note,
+    /// A warning or an error
+    Warn,
+    /// An error
+    Error,
+    /// No message shown
+    Empty,
+}

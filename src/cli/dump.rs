@@ -1,0 +1,328 @@
+//! `ministream-dump`, run.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::args::{DumpArgs, FailOn};
+use super::error::{DumpError, PROGRAM, describe, print_error, print_warning};
+use super::exit::Ending;
+use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
+use super::progress::ProgressReport;
+use crate::capture::{InputInfo, Inputs, Packet, PacketSource};
+use crate::conversation::{EndOfInput, Level};
+use crate::dissect::{DissectCounts, Dissector};
+use crate::net::Skip;
+use crate::report::escape::escaped;
+use crate::report::field::Field;
+use crate::report::record::Summary;
+use crate::report::reporter::{Printer, Reporter};
+use crate::report::selection::{Picked, Selection};
+use crate::report::tally::Totals;
+use crate::time::Timestamp;
+
+/// Parses the arguments, runs, and tells on standard error what went wrong.
+pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
+    let args = match DumpArgs::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => return refuse(&error),
+    };
+    match run(args) {
+        Ok(ending) => ending,
+        Err(DumpError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ending::Fine,
+        Err(error) => {
+            print_error(error);
+            Ending::Failed
+        }
+    }
+}
+
+/// Prints help or version, or what is wrong with the arguments.
+fn refuse(error: &clap::Error) -> Ending {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return match error.print() {
+            Ok(()) => Ending::Fine,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ending::Fine,
+            Err(_) => Ending::Failed,
+        };
+    }
+    let text = error.to_string();
+    print_error(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    Ending::Failed
+}
+
+fn run(args: DumpArgs) -> Result<Ending, DumpError> {
+    if args.list_fields {
+        return list_fields().map_err(DumpError::Output);
+    }
+    if args.list_interfaces {
+        return super::live::list_interfaces();
+    }
+    let mut options = DumpOptions::resolve(args)?;
+    match options.input.clone() {
+        Input::Files(files) => {
+            if options.conversations == WholeConversations::Yes {
+                options.picked = matched_conversations(&mut options, files.clone())?;
+            }
+            dump_files(&mut options, files)
+        }
+        Input::Live(input) => super::live::dump(&mut options, &input),
+    }
+}
+
+fn list_fields() -> io::Result<Ending> {
+    let mut out = io::stdout().lock();
+    for field in Field::ALL {
+        writeln!(out, "{:<18} {}", field.name(), field.about())?;
+    }
+    out.flush()?;
+    Ok(Ending::Fine)
+}
+
+/// The conversations in which a message matches the filter.
+fn matched_conversations(
+    options: &mut DumpOptions,
+    files: Vec<PathBuf>,
+) -> Result<Picked, DumpError> {
+    let picked = std::mem::take(&mut options.picked);
+    let mut reporter = Reporter::new(
+        io::sink(),
+        options.pace,
+        options.output.look,
+        Selection::new(options.filter.take(), picked, None),
+        Printer::Nothing,
+        Vec::new(),
+    );
+    let mut source = Inputs::open(files)?;
+    read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
+    Ok(Picked::Matched(reporter.into_selection().into_matched()))
+}
+
+fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
+    let mut source = Inputs::open(files)?;
+    let mut reporter = reporter(options);
+    let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
+    conclude(options, &done, source.inputs(), reporter)
+}
+
+/// What is done about damaged inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// They are told on standard error.
+    Told,
+    /// A later pass tells of them.
+    ToldLater,
+}
+
+/// How reading went.
+pub(super) struct Done {
+    pub(super) ending: Ending,
+    pub(super) counts: DissectCounts,
+    pub(super) dropped_by_kernel: Option<u64>,
+}
+
+/// Dissects files from their first packet to the last, or until it is enough.
+fn read<W: Write>(
+    options: &DumpOptions,
+    source: &mut Inputs,
+    reporter: &mut Reporter<W>,
+    trouble: Trouble,
+) -> Result<Done, DumpError> {
+    let mut dissector = Dissector::new(options.dissect.clone());
+    let mut progress = ProgressReport::new(options.progress, options.screen);
+    let mut budget = Budget::new(options.limits);
+    let mut end = EndOfInput::Complete;
+    let mut ending = Ending::Fine;
+    loop {
+        match source.next_packet() {
+            Ok(None) => break,
+            Ok(Some(packet)) => {
+                dissector.push(&packet, reporter)?;
+                if budget.is_spent_with(&packet) || reporter.is_spent() {
+                    end = EndOfInput::Stopped;
+                    break;
+                }
+            }
+            Err(error) if error.is_partial() => {
+                if trouble == Trouble::Told {
+                    print_warning(format_args!(
+                        "{}; {} packets shown",
+                        describe(&error),
+                        packets_of_last(source.inputs())
+                    ));
+                }
+                dissector.note_damage(&error, reporter)?;
+                ending = ending.max(Ending::Incomplete);
+            }
+            Err(error) => {
+                if trouble == Trouble::Told {
+                    print_error(DumpError::Capture(error));
+                }
+                ending = ending.max(Ending::Failed);
+            }
+        }
+        reporter.settle(source.inputs())?;
+        progress.packet(|| source.progress());
+    }
+    progress.finish();
+    dissector.finish(end, reporter)?;
+    Ok(Done {
+        ending,
+        counts: dissector.counts(),
+        dropped_by_kernel: None,
+    })
+}
+
+fn packets_of_last(inputs: &[InputInfo]) -> u64 {
+    inputs.last().map_or(0, |input| input.packet_count)
+}
+
+/// What may be read before it is enough.
+pub(super) struct Budget {
+    limits: Limits,
+    start: Option<Timestamp>,
+    bytes: u64,
+}
+
+impl Budget {
+    pub(super) const fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            start: None,
+            bytes: 0,
+        }
+    }
+
+    /// Takes `packet` into account; whether it is the last that may be read.
+    pub(super) fn is_spent_with(&mut self, packet: &Packet<'_>) -> bool {
+        self.bytes = self.bytes.saturating_add(packet.data.len() as u64);
+        let start = *self.start.get_or_insert(packet.time);
+        let elapsed = u64::try_from(packet.time.nanos_since(start)).unwrap_or(0);
+        self.limits.bytes.is_some_and(|limit| self.bytes >= limit)
+            || self
+                .limits
+                .duration
+                .is_some_and(|limit| Duration::from_nanos(elapsed) >= limit)
+    }
+}
+
+/// The sink that these options ask for.
+pub(super) fn reporter(options: &mut DumpOptions) -> Reporter<StdoutLock<'static>> {
+    let selection = Selection::new(
+        options.filter.take(),
+        std::mem::take(&mut options.picked),
+        options.limits.messages,
+    );
+    Reporter::new(
+        io::stdout().lock(),
+        options.pace,
+        options.output.look,
+        selection,
+        options.output.printer(),
+        options.output.statistics(),
+    )
+}
+
+/// Writes what is due at the end, and decides the exit code.
+pub(super) fn conclude(
+    options: &DumpOptions,
+    done: &Done,
+    inputs: &[InputInfo],
+    mut reporter: Reporter<StdoutLock<'static>>,
+) -> Result<Ending, DumpError> {
+    let ending = match (done.ending, options.incomplete) {
+        (Ending::Incomplete, IncompleteInput::IsFine) => Ending::Fine,
+        (ending, _) => ending,
+    };
+    let ending = ending.max(checked(options.fail_on, reporter.totals()));
+    let skipped = Skip::ALL.map(|reason| (reason.name(), done.counts.network.skipped(reason)));
+    reporter.finish(&Summary {
+        inputs,
+        packet_count: done.counts.network.packets,
+        span: done.counts.start.zip(done.counts.end),
+        skipped: &skipped,
+        dropped_by_kernel: done.dropped_by_kernel,
+        exit_code: ending.code(),
+    })?;
+    if options.output.is_table() && io::stdout().is_terminal() {
+        print_hint(options, inputs)?;
+    }
+    tell_counts(options.verbosity, &done.counts);
+    Ok(ending)
+}
+
+/// What the check of `--fail-on` comes to.
+fn checked(fail_on: Option<FailOn>, totals: &Totals) -> Ending {
+    let highest = totals.highest_level();
+    let failed = match fail_on {
+        None => false,
+        Some(FailOn::Note) => highest >= Some(Level::Note),
+        Some(FailOn::Warn) => highest >= Some(Level::Warn),
+        Some(FailOn::Error) => highest >= Some(Level::Error),
+        Some(FailOn::Empty) => totals.messages() == 0,
+    };
+    if failed {
+        Ending::CheckFailed
+    } else {
+        Ending::Fine
+    }
+}
+
+/// One obvious next command.
+fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
+    let ([input], Input::Files(_)) = (inputs, &options.input) else {
+        return Ok(());
+    };
+    let path = input.path.to_string_lossy();
+    if path != "-" {
+        let path = escaped(path.as_bytes(), options.output.look.charset);
+        writeln!(io::stdout(), "try: {PROGRAM} {path} -z follow,c1")?;
+    }
+    Ok(())
+}
+
+/// What `-v` and `-vv` say about the input.
+fn tell_counts(verbosity: u8, counts: &DissectCounts) {
+    if verbosity == 0 {
+        return;
+    }
+    let network = &counts.network;
+    let tell = |what: &str, count: u64| {
+        if count > 0 {
+            eprintln!("{PROGRAM}: info: {what}: {count}");
+        }
+    };
+    tell("packets", network.packets);
+    for reason in Skip::ALL {
+        let what = format!("packets skipped, {}", reason.name().replace('_', " "));
+        tell(&what, network.skipped(reason));
+    }
+    tell("flows of other protocols", counts.foreign.flows);
+    tell(
+        "I2CP messages of other protocols",
+        counts.foreign.i2cp_messages,
+    );
+    tell(
+        "flows forgotten, as there were too many",
+        network.evicted_flows,
+    );
+    tell(
+        "conversations told early, as there were too many",
+        counts.evicted_conversations,
+    );
+    if verbosity > 1 {
+        tell("flows", network.flows);
+        tell("UDP datagrams", network.datagrams);
+        tell("TCP segments", network.segments);
+        tell("packets cut by the snap length", network.cut);
+        tell("datagrams that lack fragments", network.lost_datagrams);
+        eprintln!("{PROGRAM}: debug: streams: {:?}", network.streams);
+    }
+}

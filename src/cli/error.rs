@@ -1,0 +1,122 @@
+//! What ends a run early, and how it is told: what, where, what to do.
+
+use std::fmt;
+use std::io;
+
+use crate::capture::CaptureError;
+#[cfg(feature = "live")]
+use crate::capture::LiveFailure;
+use crate::report::filter::FilterError;
+
+/// The name that messages on standard error begin with.
+pub(crate) const PROGRAM: &str = "ministream-dump";
+
+/// Why a dump cannot be done.
+#[derive(Debug)]
+pub(crate) enum DumpError {
+    /// The arguments do not go together; what is wrong, and what to do.
+    Usage(&'static str, &'static str),
+    /// The filter of `-Y` cannot be read.
+    Filter(FilterError),
+    /// An input cannot be opened or is no capture.
+    Capture(CaptureError),
+    /// Results cannot be written.
+    Output(io::Error),
+}
+
+impl From<FilterError> for DumpError {
+    fn from(error: FilterError) -> Self {
+        Self::Filter(error)
+    }
+}
+
+impl From<CaptureError> for DumpError {
+    fn from(error: CaptureError) -> Self {
+        Self::Capture(error)
+    }
+}
+
+impl From<io::Error> for DumpError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl fmt::Display for DumpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(problem, help) => write!(f, "{problem}\n    help: {help}"),
+            Self::Filter(error) => write!(f, "bad filter: {error}"),
+            Self::Capture(error) => {
+                write!(f, "{}", describe(error))?;
+                match help_for(error) {
+                    Some(help) => write!(f, "\n    help: {help}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
+        }
+    }
+}
+
+/// The error with its cause, in one line.
+pub(crate) fn describe(error: &CaptureError) -> String {
+    match error {
+        CaptureError::Open { source, .. } | CaptureError::Read { source, .. } => {
+            format!("{error}: {}", reason(source))
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn help_for(error: &CaptureError) -> Option<String> {
+    #[cfg(feature = "live")]
+    if let CaptureError::Live { interface, reason } = error {
+        return match reason {
+            LiveFailure::NotPermitted => Some(super::live::help_for_permission(interface)),
+            LiveFailure::NoSuchInterface => Some("-D lists the interfaces".to_owned()),
+            _ => None,
+        };
+    }
+    help_for_file(error).map(str::to_owned)
+}
+
+fn help_for_file(error: &CaptureError) -> Option<&'static str> {
+    match error {
+        CaptureError::Open { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound => Some("check the path; - reads standard input"),
+            io::ErrorKind::PermissionDenied => {
+                Some("captures made as root belong to root: sudo chown, or read with sudo")
+            }
+            _ => None,
+        },
+        CaptureError::NotACapture { .. } => {
+            Some("pcap and pcapng files are read, also compressed with gzip or zstd")
+        }
+        _ => None,
+    }
+}
+
+/// The operating system's words, without its number and in lower case.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = match text.find(" (os error ") {
+        Some(end) => &text[..end],
+        None => &text,
+    };
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}
+
+/// Prints an error on standard error.
+pub(crate) fn print_error(error: impl fmt::Display) {
+    eprintln!("{PROGRAM}: error: {error}");
+}
+
+/// Prints a warning on standard error.
+pub(crate) fn print_warning(warning: impl fmt::Display) {
+    eprintln!("{PROGRAM}: warning: {warning}");
+}

@@ -1,0 +1,168 @@
+//! Live capture: `-i` and `-D`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+
+use super::args::DumpArgs;
+use super::dump::{Budget, Done, conclude, reporter};
+use super::error::{DumpError, PROGRAM, describe, print_warning};
+use super::exit::Ending;
+use super::options::DumpOptions;
+use crate::capture::{LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats, PacketSource};
+use crate::conversation::EndOfInput;
+use crate::dissect::Dissector;
+use crate::report::heading::link_type_title;
+
+/// An interface, and how to capture on it.
+pub(super) type LiveInput = LiveOptions;
+
+/// How long to wait for a packet before looking at the clock.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// The exit code of the second Ctrl-C, as the shell gives it.
+const INTERRUPTED: i32 = 130;
+
+/// What the arguments ask to capture.
+pub(super) fn input(interface: &str, args: &DumpArgs) -> Result<LiveInput, DumpError> {
+    let mut options = LiveOptions::new(interface);
+    options.filter = args.capture_filter.clone();
+    options.is_promiscuous = !args.not_promiscuous;
+    if let Some(bytes) = args.snap_length.filter(|&bytes| bytes > 0) {
+        options.snaplen_bytes = bytes;
+    }
+    options.buffer_bytes =
+        args.buffer.map(u32::try_from).transpose().map_err(|_| {
+            DumpError::Usage("-B is above 4 GiB", "the default is 2 MiB; try 64MiB")
+        })?;
+    Ok(options)
+}
+
+/// Captures until a signal or a limit, then prints what is due at the end.
+pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending, DumpError> {
+    let signals = Signals::catch()?;
+    let mut source = LiveCapture::open(live)?;
+    announce(live, &source);
+    let mut reporter = reporter(options);
+    let mut dissector = Dissector::new(options.dissect.clone());
+    let mut budget = Budget::new(options.limits);
+    let start = Instant::now();
+    let mut ending = Ending::Fine;
+    while !signals.stop.load(Ordering::Relaxed) && !reporter.is_spent() {
+        let left = match options.limits.duration {
+            Some(limit) => limit.saturating_sub(start.elapsed()),
+            None => WAIT,
+        };
+        if left.is_zero() {
+            break;
+        }
+        match source.poll(left.min(WAIT)) {
+            Ok(LivePoll::Idle) => {}
+            Ok(LivePoll::Packet(packet)) => {
+                dissector.push(&packet, &mut reporter)?;
+                if budget.is_spent_with(&packet) {
+                    break;
+                }
+            }
+            Err(error) => {
+                print_warning(describe(&error));
+                ending = Ending::Incomplete;
+                break;
+            }
+        }
+        reporter.settle(source.inputs())?;
+        if signals.show_tables.swap(false, Ordering::Relaxed) {
+            reporter.show_tables_so_far()?;
+        }
+    }
+    let stats = source.stats().unwrap_or_default();
+    if stats.dropped_by_kernel > 0 {
+        dissector.note_drops(stats.dropped_by_kernel.into(), &mut reporter)?;
+        ending = ending.max(Ending::Incomplete);
+    }
+    dissector.finish(EndOfInput::Stopped, &mut reporter)?;
+    let done = Done {
+        ending,
+        counts: dissector.counts(),
+        dropped_by_kernel: Some(stats.dropped_by_kernel.into()),
+    };
+    let ending = conclude(options, &done, source.inputs(), reporter)?;
+    say_goodbye(done.counts.network.packets, stats);
+    Ok(ending)
+}
+
+/// The signals that end a capture, or ask for its tables.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    show_tables: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        let signals = Self {
+            stop: Arc::default(),
+            show_tables: Arc::default(),
+        };
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal finds the flag unset and sets it,
+            // the second finds it set and ends the process at once.
+            flag::register_conditional_shutdown(signal, INTERRUPTED, signals.stop.clone())?;
+            flag::register(signal, signals.stop.clone())?;
+        }
+        flag::register(SIGUSR1, signals.show_tables.clone())?;
+        Ok(signals)
+    }
+}
+
+fn announce(live: &LiveInput, source: &LiveCapture) {
+    let link_type = source.inputs().first().and_then(|input| input.link_type);
+    let mut about = link_type.map_or("unknown link".to_owned(), link_type_title);
+    if let Some(filter) = &live.filter {
+        about += ", ";
+        about += filter;
+    }
+    let interface = &live.interface;
+    eprintln!("{PROGRAM}: capturing on {interface} ({about}); Ctrl-C to stop");
+}
+
+fn say_goodbye(packets: u64, stats: LiveStats) {
+    eprintln!(
+        "{packets} packets captured, {} dropped by kernel, {} dropped by interface",
+        stats.dropped_by_kernel, stats.dropped_by_interface
+    );
+}
+
+/// Prints the interfaces that can be captured on.
+pub(super) fn list_interfaces() -> Result<Ending, DumpError> {
+    let mut out = io::stdout().lock();
+    for (index, interface) in LiveInterface::list()?.iter().enumerate() {
+        write!(out, "{}. {}", index + 1, interface.name)?;
+        if let Some(description) = &interface.description {
+            write!(out, " ({description})")?;
+        }
+        if !interface.is_up {
+            write!(out, ", down")?;
+        }
+        for address in &interface.addresses {
+            write!(out, ", {address}")?;
+        }
+        writeln!(out)?;
+    }
+    out.flush()?;
+    Ok(Ending::Fine)
+}
+
+/// How to be allowed to capture.
+pub(super) fn help_for_permission(interface: &str) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(PROGRAM));
+    format!(
+        "sudo setcap cap_net_raw,cap_net_admin+ep {}\n    help: or capture elsewhere: \
+         sudo tcpdump -i {interface} -U -w - | {PROGRAM} -l -r -",
+        program.display()
+    )
+}

@@ -1,0 +1,23 @@
+//! The command line programs: typed arguments, resolved to options, run.
+
+mod args;
+mod dump;
+mod error;
+mod exit;
+#[cfg(feature = "live")]
+mod live;
+#[cfg(not(feature = "live"))]
+#[path = "no_live.rs"]
+mod live;
+mod options;
+mod progress;
+mod terminal;
+mod values;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs `ministream-dump` with these arguments, the program's name first.
+pub fn dump(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    dump::main(arguments).into()
+}

@@ -1,0 +1,423 @@
+//! From arguments to what a dump does: checked, with every default filled in.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::{DumpArgs, FailOn, Format, Ids, Payload, ProgressWhen, Times};
+use super::error::DumpError;
+use super::live::{self, LiveInput};
+use super::progress::Screen;
+use super::terminal;
+use super::values::{StatisticName, Stop};
+use crate::conversation::Destinations;
+use crate::dissect::{Depth, DissectOptions};
+use crate::report::conversations::ConversationTable;
+use crate::report::detail::{DetailPrinter, Details};
+use crate::report::escape::Charset;
+use crate::report::field::Field;
+use crate::report::filter::Filter;
+use crate::report::follow::{FollowFormat, FollowPrinter};
+use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
+use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
+use crate::report::look::{IdFormat, Look, TimeStyle};
+use crate::report::record::PayloadDetail;
+use crate::report::reporter::{Pace, Printer, Statistic};
+use crate::report::selection::Picked;
+use crate::report::spec::SpecPrinter;
+use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
+use crate::report::table::MessageTable;
+
+/// What a dump does.
+#[derive(Debug)]
+pub(crate) struct DumpOptions {
+    pub(crate) input: Input,
+    pub(crate) limits: Limits,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) picked: Picked,
+    pub(crate) conversations: WholeConversations,
+    pub(crate) dissect: DissectOptions,
+    pub(crate) output: OutputOptions,
+    pub(crate) pace: Pace,
+    pub(crate) fail_on: Option<FailOn>,
+    pub(crate) incomplete: IncompleteInput,
+    pub(crate) progress: ProgressWhen,
+    pub(crate) screen: Screen,
+    pub(crate) verbosity: u8,
+}
+
+/// Where packets come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// Files, one after the other; `-` is standard input.
+    Files(Vec<PathBuf>),
+    /// An interface.
+    Live(LiveInput),
+}
+
+/// When to stop before the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Messages shown.
+    pub(crate) messages: Option<u64>,
+    /// Capture time since the first packet.
+    pub(crate) duration: Option<Duration>,
+    /// Captured bytes of packets.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// What a filter selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WholeConversations {
+    /// Messages.
+    No,
+    /// All messages of conversations in which one matches; takes two passes.
+    Yes,
+}
+
+/// What is thought of incomplete input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IncompleteInput {
+    /// It makes the exit code 3.
+    Matters,
+    /// It does not (`--lenient`).
+    IsFine,
+}
+
+/// What is printed, and how.
+#[derive(Debug)]
+pub(crate) struct OutputOptions {
+    pub(crate) look: Look,
+    shown: Shown,
+    statistics: Vec<StatisticName>,
+}
+
+/// How messages are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Table,
+    Text,
+    Details(Details),
+    Spec,
+    Fields(Vec<Field>, Separation),
+    Ndjson(Messages),
+    Json(Messages),
+}
+
+impl Shown {
+    const fn is_json(&self) -> bool {
+        matches!(self, Self::Ndjson(_) | Self::Json(_))
+    }
+}
+
+impl DumpOptions {
+    /// Checks the arguments and fills in what they leave open.
+    pub(crate) fn resolve(args: DumpArgs) -> Result<Self, DumpError> {
+        let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
+        let format = format(&args)?;
+        check_statistics(&args, format)?;
+        let input = input(&args)?;
+        let conversations = if args.whole_conv {
+            check_two_passes(&input)?;
+            WholeConversations::Yes
+        } else {
+            WholeConversations::No
+        };
+        let limits = limits(&args);
+        let output = OutputOptions::resolve(&args, format);
+        let depth = depth(&args, &output);
+        let destinations = match output.shown {
+            Shown::Nothing => Destinations::Skip,
+            _ => Destinations::Hash,
+        };
+        let pace = pace(&args, &input);
+        let screen = match output.shown {
+            Shown::Nothing => Screen::Free,
+            _ if io::stdout().is_terminal() => Screen::Busy,
+            _ => Screen::Free,
+        };
+        Ok(Self {
+            input,
+            limits,
+            filter,
+            picked: args
+                .conv
+                .map_or(Picked::All, |names| Picked::Named(names.0)),
+            conversations,
+            dissect: DissectOptions {
+                depth,
+                destinations,
+                decode_as: args.decode_as,
+                ..DissectOptions::default()
+            },
+            output,
+            pace,
+            fail_on: args.fail_on,
+            incomplete: if args.lenient {
+                IncompleteInput::IsFine
+            } else {
+                IncompleteInput::Matters
+            },
+            progress: args.progress,
+            screen,
+            verbosity: args.verbose,
+        })
+    }
+}
+
+fn format(args: &DumpArgs) -> Result<Format, DumpError> {
+    let format = match (args.format, args.json) {
+        (Some(format), _) => format,
+        (None, true) => Format::Json,
+        (None, false) if args.details || args.hex => Format::Text,
+        (None, false) => Format::Table,
+    };
+    if (args.details || args.hex) && format != Format::Text {
+        return Err(DumpError::Usage(
+            "-V and -x write text",
+            "leave -T away, or use -T text; -T ndjson has every field and byte too",
+        ));
+    }
+    match format {
+        Format::Fields if args.fields.is_empty() => Err(DumpError::Usage(
+            "-T fields needs fields",
+            "name them with -e, as in -e n -e type -e id; --list-fields tells which there are",
+        )),
+        Format::Fields | Format::Csv => Ok(format),
+        _ if !args.fields.is_empty() => Err(DumpError::Usage(
+            "-e names fields for -T fields or -T csv",
+            "add -T fields or -T csv",
+        )),
+        _ => Ok(format),
+    }
+}
+
+fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
+    let is_for_people = matches!(format, Format::Table | Format::Text);
+    if !args.statistics.is_empty() && !is_for_people {
+        return Err(DumpError::Usage(
+            "-z prints tables for people, which other formats than table and text cannot hold",
+            "run it a second time for -z, or leave -T away",
+        ));
+    }
+    if args.quiet && matches!(format, Format::Spec | Format::Csv | Format::Fields) {
+        return Err(DumpError::Usage(
+            "-q leaves nothing of this format",
+            "leave -q or -T away",
+        ));
+    }
+    let is_raw = |name: &StatisticName| matches!(name, StatisticName::Follow(_, FollowFormat::Raw));
+    if args.statistics.iter().any(is_raw) && io::stdout().is_terminal() {
+        return Err(DumpError::Usage(
+            "follow,…,raw writes bytes as they are, which a terminal would obey",
+            "redirect it to a file or a pipe, or use text or hex",
+        ));
+    }
+    Ok(())
+}
+
+fn input(args: &DumpArgs) -> Result<Input, DumpError> {
+    let files: Vec<PathBuf> = args.read.iter().chain(&args.files).cloned().collect();
+    match &args.interface {
+        Some(_) if !files.is_empty() => Err(DumpError::Usage(
+            "-i and files exclude each other",
+            "leave one of them away",
+        )),
+        Some(interface) => live::input(interface, args).map(Input::Live),
+        None if files.is_empty() => Err(DumpError::Usage(
+            "nothing to read",
+            "name a capture, - for standard input, or an interface with -i; -h shows examples",
+        )),
+        None => Ok(Input::Files(files)),
+    }
+}
+
+/// `--whole-conv` learns in a first pass which conversations match.
+fn check_two_passes(input: &Input) -> Result<(), DumpError> {
+    let can_be_read_twice = match input {
+        Input::Files(files) => files.iter().all(|file| file.is_file()),
+        Input::Live(_) => false,
+    };
+    if can_be_read_twice {
+        return Ok(());
+    }
+    Err(DumpError::Usage(
+        "--whole-conv reads its input twice, which only files allow",
+        "write the capture to a file first",
+    ))
+}
+
+fn limits(args: &DumpArgs) -> Limits {
+    let mut limits = Limits {
+        messages: args.count,
+        ..Limits::default()
+    };
+    let least = |old: Option<u64>, new: u64| Some(old.map_or(new, |old| old.min(new)));
+    for stop in &args.stop {
+        match *stop {
+            Stop::Messages(messages) => limits.messages = least(limits.messages, messages),
+            Stop::Bytes(bytes) => limits.bytes = least(limits.bytes, bytes),
+            Stop::Duration(duration) => {
+                limits.duration = Some(limits.duration.map_or(duration, |old| old.min(duration)));
+            }
+        }
+    }
+    limits
+}
+
+/// Counting messages by type or time needs no conversations.
+fn depth(args: &DumpArgs, output: &OutputOptions) -> Depth {
+    let counts_only = output.shown == Shown::Nothing
+        && !output.statistics.is_empty()
+        && output
+            .statistics
+            .iter()
+            .all(|name| matches!(name, StatisticName::Types));
+    let asks_more = args.filter.is_some()
+        || args.conv.is_some()
+        || args.fail_on.is_some_and(|fail_on| fail_on != FailOn::Empty);
+    if counts_only && !asks_more {
+        Depth::Messages
+    } else {
+        Depth::Conversations
+    }
+}
+
+/// Live captures show each message at once, and so does a capture that comes
+/// through a pipe while someone watches, or with `-l`.
+fn pace(args: &DumpArgs, input: &Input) -> Pace {
+    let is_watched_pipe = |files: &[PathBuf]| {
+        files.iter().any(|file| file.as_os_str() == "-")
+            && !io::stdin().is_terminal()
+            && io::stdout().is_terminal()
+    };
+    match input {
+        Input::Live(_) => Pace::AtOnce,
+        Input::Files(_) if args.line_buffered => Pace::AtOnce,
+        Input::Files(files) if is_watched_pipe(files) => Pace::AtOnce,
+        Input::Files(_) => Pace::Blocks,
+    }
+}
+
+impl OutputOptions {
+    fn resolve(args: &DumpArgs, format: Format) -> Self {
+        let follows = args
+            .statistics
+            .iter()
+            .any(|name| matches!(name, StatisticName::Follow(..)));
+        let messages = if args.quiet {
+            Messages::Hidden
+        } else {
+            Messages::Shown
+        };
+        let shown = match format {
+            Format::Json => Shown::Json(messages),
+            Format::Ndjson => Shown::Ndjson(messages),
+            // A followed conversation is written as it comes, where rows would be in its way.
+            _ if args.quiet || follows => Shown::Nothing,
+            Format::Table => Shown::Table,
+            Format::Text => match (args.details, args.hex) {
+                (true, true) => Shown::Details(Details::TreeAndHex),
+                (true, false) => Shown::Details(Details::Tree),
+                (false, true) => Shown::Details(Details::Hex),
+                (false, false) => Shown::Text,
+            },
+            Format::Spec => Shown::Spec,
+            Format::Csv if args.fields.is_empty() => {
+                Shown::Fields(FieldPrinter::default_fields(), Separation::Commas)
+            }
+            Format::Csv => Shown::Fields(args.fields.clone(), Separation::Commas),
+            Format::Fields => Shown::Fields(args.fields.clone(), Separation::Tabs),
+        };
+        let mut statistics = args.statistics.clone();
+        if shown == Shown::Table && statistics.is_empty() {
+            statistics = vec![StatisticName::Conversations, StatisticName::Findings];
+        }
+        Self {
+            look: look(args, &shown),
+            shown,
+            statistics,
+        }
+    }
+
+    /// What writes the messages.
+    pub(crate) fn printer(&self) -> Printer {
+        let look = self.look;
+        match &self.shown {
+            Shown::Nothing => Printer::Nothing,
+            Shown::Table => Printer::Table(Box::new(MessageTable::new(look))),
+            Shown::Text => Printer::Text(TextPrinter::new(look)),
+            Shown::Details(details) => Printer::Details(DetailPrinter::new(*details, look)),
+            Shown::Spec => Printer::Spec(SpecPrinter::default()),
+            Shown::Fields(fields, separation) => {
+                Printer::Fields(FieldPrinter::new(fields.clone(), *separation))
+            }
+            Shown::Ndjson(messages) => {
+                Printer::Ndjson(Box::new(NdjsonPrinter::new(look.payload, *messages)))
+            }
+            Shown::Json(messages) => {
+                Printer::Json(Box::new(JsonPrinter::new(look.payload, *messages)))
+            }
+        }
+    }
+
+    /// The tables below them.
+    pub(crate) fn statistics(&self) -> Vec<Statistic> {
+        let look = self.look;
+        self.statistics
+            .iter()
+            .map(|name| match *name {
+                StatisticName::Conversations => {
+                    Statistic::Conversations(Box::new(ConversationTable::new(look)))
+                }
+                StatisticName::Types => Statistic::Types(TypeTable::default()),
+                StatisticName::Timing => Statistic::Timing(Box::<TimingTable>::default()),
+                StatisticName::Findings => Statistic::Findings(FindingTable::default()),
+                StatisticName::Io(interval) => {
+                    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+                    Statistic::Io(IoTable::new(micros))
+                }
+                StatisticName::Follow(id, format) => {
+                    Statistic::Follow(Box::new(FollowPrinter::new(id, format, look)))
+                }
+            })
+            .collect()
+    }
+
+    /// Whether the table of messages is shown, below which a hint has its place.
+    pub(crate) fn is_table(&self) -> bool {
+        self.shown == Shown::Table
+    }
+}
+
+fn look(args: &DumpArgs, shown: &Shown) -> Look {
+    Look {
+        charset: if args.ascii {
+            Charset::Ascii
+        } else {
+            terminal::charset()
+        },
+        colour: terminal::colour(args.color),
+        width: terminal::width(),
+        ids: match args.id_format {
+            Ids::Hex => IdFormat::Hex,
+            Ids::B64 => IdFormat::Base64,
+            Ids::Both => IdFormat::Both,
+        },
+        times: match args.times {
+            Times::Relative => TimeStyle::Relative,
+            Times::Delta => TimeStyle::Delta,
+            Times::Local => TimeStyle::Local(terminal::local_offset),
+            Times::Utc => TimeStyle::Utc,
+            Times::Epoch => TimeStyle::Epoch,
+        },
+        payload: match args.payload {
+            Some(Payload::None) => PayloadDetail::None,
+            Some(Payload::Preview) => PayloadDetail::Preview,
+            Some(Payload::Full) => PayloadDetail::Full,
+            None if shown.is_json() => PayloadDetail::Full,
+            None => PayloadDetail::Preview,
+        },
+    }
+}

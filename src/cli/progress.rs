@@ -1,0 +1,80 @@
+//! The progress bar on standard error.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::ProgressWhen;
+use crate::capture::Progress;
+
+/// How long a run takes before it shows a bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Packets between two looks at the clock.
+const PACKETS_BETWEEN: u32 = 4096;
+
+/// Shows how far reading has come, once that takes longer than [`PATIENCE`].
+#[derive(Debug)]
+pub(crate) struct ProgressReport {
+    start: Instant,
+    packets: u32,
+    bar: Option<ProgressBar>,
+    is_wanted: bool,
+}
+
+/// Whether messages go to the terminal, where a bar would be in their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screen {
+    /// Messages scroll by.
+    Busy,
+    /// Nothing is printed before the end, or not to the terminal.
+    Free,
+}
+
+impl ProgressReport {
+    pub(crate) fn new(when: ProgressWhen, screen: Screen) -> Self {
+        Self {
+            start: Instant::now(),
+            packets: 0,
+            bar: None,
+            is_wanted: when == ProgressWhen::Auto
+                && screen == Screen::Free
+                && io::stderr().is_terminal(),
+        }
+    }
+
+    /// To be called after each packet; `progress` is asked only now and then.
+    pub(crate) fn packet(&mut self, progress: impl FnOnce() -> Progress) {
+        self.packets = self.packets.wrapping_add(1);
+        if !self.is_wanted || !self.packets.is_multiple_of(PACKETS_BETWEEN) {
+            return;
+        }
+        if self.start.elapsed() < PATIENCE {
+            return;
+        }
+        let progress = progress();
+        let bar = self.bar.get_or_insert_with(|| bar(progress.total_bytes));
+        bar.set_position(progress.read_bytes);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(total_bytes: Option<u64>) -> ProgressBar {
+    let template = match total_bytes {
+        Some(_) => "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}",
+        None => "{spinner} {bytes} {bytes_per_sec}",
+    };
+    let style = ProgressStyle::with_template(template)
+        .expect("the template is a constant in indicatif's notation")
+        .progress_chars("=> ");
+    let bar = ProgressBar::with_draw_target(total_bytes, ProgressDrawTarget::stderr());
+    bar.set_style(style);
+    bar
+}

@@ -1,0 +1,67 @@
+//! What the terminal can do, and the local time zone.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use super::args::When;
+use crate::report::escape::Charset;
+use crate::report::look::Colour;
+use crate::time::Timestamp;
+
+/// Columns where nothing tells how many there are.
+const DEFAULT_WIDTH: usize = 120;
+
+/// The narrowest terminal that tables are drawn for.
+const MIN_WIDTH: usize = 40;
+
+/// Columns of standard output: the terminal's, else `COLUMNS`, else 120.
+pub(crate) fn width() -> usize {
+    let terminal =
+        terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0));
+    terminal
+        .or_else(|| env::var("COLUMNS").ok()?.parse().ok())
+        .unwrap_or(DEFAULT_WIDTH)
+        .max(MIN_WIDTH)
+}
+
+/// Whether to colour standard output (<https://no-color.org>, <https://bixense.com/clicolors>).
+pub(crate) fn colour(when: When) -> Colour {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_forced = is_set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE") != Some("0".into());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let wanted = match when {
+        When::Always => true,
+        When::Never => false,
+        When::Auto if is_set("NO_COLOR") => false,
+        When::Auto if is_forced => true,
+        When::Auto => !is_dumb && io::stdout().is_terminal(),
+    };
+    if wanted { Colour::Ansi } else { Colour::Never }
+}
+
+/// The characters of the locale: ASCII when one is set that is not UTF-8.
+pub(crate) fn charset() -> Charset {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(|name| env::var(name).ok())
+        .find(|value| !value.is_empty());
+    match locale {
+        Some(locale) if !is_utf8(&locale) => Charset::Ascii,
+        _ => Charset::Unicode,
+    }
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// Seconds that local time is ahead of UTC at `time`.
+pub(crate) fn local_offset(time: Timestamp) -> i64 {
+    jiff::Timestamp::from_nanosecond(time.as_nanos().into()).map_or(0, |time| {
+        jiff::tz::TimeZone::system()
+            .to_offset(time)
+            .seconds()
+            .into()
+    })
+}

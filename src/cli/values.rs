@@ -1,0 +1,294 @@
+//! Values of arguments: durations, sizes, lists, statistics.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::conversation::ConversationId;
+use crate::report::field::Field;
+use crate::report::follow::FollowFormat;
+use crate::report::suggest::closest;
+
+/// A text that is no value of its argument.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ValueError {
+    /// A duration without a unit, or with one that is not known.
+    #[error("a duration needs a unit: us, ms, s or m; did you mean {0}s?")]
+    BareDuration(String),
+    /// No duration at all.
+    #[error("a duration is a number and a unit, as in 500us, 20ms, 1s or 2m")]
+    Duration,
+    /// No size.
+    #[error("a size is a number of bytes, or of KiB, MiB or GiB, as in 64KiB")]
+    Size,
+    /// No stop condition.
+    #[error("a stop condition is duration:10s, messages:N or bytes:N")]
+    Stop,
+    /// No list of conversations.
+    #[error("conversations are named c1,c3 and so on; {0:?} is none")]
+    Conversations(String),
+    /// No statistic.
+    #[error(
+        "unknown statistic {name:?}; there are {STATISTICS}{}",
+        hint(suggestion)
+    )]
+    Statistic {
+        /// What was asked for.
+        name: String,
+        /// A statistic with a similar name.
+        suggestion: Option<&'static str>,
+    },
+    /// A statistic that needs more than its name, or something else.
+    #[error("{0}")]
+    Form(&'static str),
+    /// No field.
+    #[error(
+        "unknown field {name:?}{} (fields: ministream-dump --list-fields)",
+        hint(suggestion)
+    )]
+    Field {
+        /// What was asked for.
+        name: String,
+        /// A field with a similar name.
+        suggestion: Option<&'static str>,
+    },
+}
+
+fn hint(suggestion: &Option<&'static str>) -> String {
+    match suggestion {
+        Some(name) => format!("; did you mean {name}?"),
+        None => String::new(),
+    }
+}
+
+const STATISTICS: &str = "conv, types, timing, findings, io,1s and follow,c1[,text|hex|raw]";
+
+/// `500us`, `20ms`, `1s`, `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    let number: u64 = digits.parse().map_err(|_| ValueError::Duration)?;
+    match unit {
+        "us" => Ok(Duration::from_micros(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => number
+            .checked_mul(60)
+            .map(Duration::from_secs)
+            .ok_or(ValueError::Duration),
+        "" => Err(ValueError::BareDuration(digits.to_owned())),
+        _ => Err(ValueError::Duration),
+    }
+}
+
+/// `512`, `64KiB`, `2MiB`: bytes.
+pub(crate) fn size(text: &str) -> Result<u64, ValueError> {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    let factor = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(ValueError::Size),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or(ValueError::Size)
+}
+
+/// When to stop reading (`-a`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// After so much capture time.
+    Duration(Duration),
+    /// After so many messages shown.
+    Messages(u64),
+    /// After so many captured bytes.
+    Bytes(u64),
+}
+
+impl FromStr for Stop {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.split_once(':') {
+            Some(("duration", value)) => duration(value).map(Self::Duration),
+            Some(("messages", value)) => value
+                .parse()
+                .map(Self::Messages)
+                .map_err(|_| ValueError::Stop),
+            Some(("bytes", value)) => size(value).map(Self::Bytes),
+            _ => Err(ValueError::Stop),
+        }
+    }
+}
+
+/// Conversations by name: `c1,c3`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConversationNames(pub(crate) BTreeSet<ConversationId>);
+
+impl FromStr for ConversationNames {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.split(',')
+            .map(|name| {
+                name.trim()
+                    .parse()
+                    .map_err(|_| ValueError::Conversations(name.to_owned()))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// A table to print (`-z`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatisticName {
+    /// `conv`
+    Conversations,
+    /// `types`
+    Types,
+    /// `timing`
+    Timing,
+    /// `findings`
+    Findings,
+    /// `io,1s`
+    Io(Duration),
+    /// `follow,c1[,text|hex|raw]`
+    Follow(ConversationId, FollowFormat),
+}
+
+impl FromStr for StatisticName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let mut parts = text.split(',');
+        let name = parts.next().unwrap_or_default();
+        let arguments: Vec<&str> = parts.collect();
+        match (name, &*arguments) {
+            ("conv", []) => Ok(Self::Conversations),
+            ("types", []) => Ok(Self::Types),
+            ("timing", []) => Ok(Self::Timing),
+            ("findings", []) => Ok(Self::Findings),
+            ("conv" | "types" | "timing" | "findings", _) => {
+                Err(ValueError::Form("this statistic takes no further value"))
+            }
+            ("io", [interval]) => match duration(interval)? {
+                Duration::ZERO => Err(ValueError::Form("an interval is longer than nothing")),
+                interval => Ok(Self::Io(interval)),
+            },
+            ("io", _) => Err(ValueError::Form("io needs an interval, as in io,1s")),
+            ("follow", [conversation]) => follow(conversation, FollowFormat::Text),
+            ("follow", [conversation, "text"]) => follow(conversation, FollowFormat::Text),
+            ("follow", [conversation, "hex"]) => follow(conversation, FollowFormat::Hex),
+            ("follow", [conversation, "raw"]) => follow(conversation, FollowFormat::Raw),
+            ("follow", _) => Err(ValueError::Form(
+                "follow needs a conversation and takes a format, as in follow,c1 or follow,c1,hex",
+            )),
+            _ => Err(ValueError::Statistic {
+                name: name.to_owned(),
+                suggestion: closest(
+                    name,
+                    ["conv", "types", "timing", "findings", "io", "follow"].into_iter(),
+                ),
+            }),
+        }
+    }
+}
+
+fn follow(conversation: &str, format: FollowFormat) -> Result<StatisticName, ValueError> {
+    conversation
+        .parse()
+        .map(|id| StatisticName::Follow(id, format))
+        .map_err(|_| ValueError::Conversations(conversation.to_owned()))
+}
+
+/// A field by name (`-e`).
+pub(crate) fn field(name: &str) -> Result<Field, ValueError> {
+    Field::named(name).ok_or_else(|| ValueError::Field {
+        name: name.to_owned(),
+        suggestion: closest(name, Field::ALL.iter().map(|field| field.name())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        for (text, expected) in [
+            ("500us", Ok(Duration::from_micros(500))),
+            ("20ms", Ok(Duration::from_millis(20))),
+            ("1s", Ok(Duration::from_secs(1))),
+            ("2m", Ok(Duration::from_secs(120))),
+            ("10", Err(ValueError::BareDuration("10".to_owned()))),
+            ("", Err(ValueError::Duration)),
+            ("s", Err(ValueError::Duration)),
+            ("1h", Err(ValueError::Duration)),
+            ("-1s", Err(ValueError::Duration)),
+            ("99999999999999999999s", Err(ValueError::Duration)),
+            ("18446744073709551615m", Err(ValueError::Duration)),
+        ] {
+            assert_eq!(duration(text), expected, "{text}");
+        }
+        assert_eq!(
+            duration("10").unwrap_err().to_string(),
+            "a duration needs a unit: us, ms, s or m; did you mean 10s?"
+        );
+    }
+
+    #[test]
+    fn sizes_take_binary_units() {
+        for (text, expected) in [
+            ("512", Ok(512)),
+            ("64KiB", Ok(65_536)),
+            ("2MiB", Ok(2 << 20)),
+            ("1kB", Err(ValueError::Size)),
+            ("KiB", Err(ValueError::Size)),
+            ("18446744073709551615KiB", Err(ValueError::Size)),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn statistics_are_read_with_their_values() {
+        for (text, expected) in [
+            ("conv", StatisticName::Conversations),
+            ("io,500ms", StatisticName::Io(Duration::from_millis(500))),
+            (
+                "follow,c3",
+                StatisticName::Follow(ConversationId(3), FollowFormat::Text),
+            ),
+            (
+                "follow,c12,raw",
+                StatisticName::Follow(ConversationId(12), FollowFormat::Raw),
+            ),
+        ] {
+            assert_eq!(text.parse(), Ok(expected));
+        }
+        for text in [
+            "",
+            "conf",
+            "conv,1",
+            "io",
+            "io,1",
+            "io,0s",
+            "follow",
+            "follow,3",
+            "follow,c0",
+            "follow,c1,xml",
+        ] {
+            assert!(text.parse::<StatisticName>().is_err(), "{text}");
+        }
+    }
+}
