@@ -60,6 +60,7 @@ pub mod cli;
 pub mod conversation;
 pub mod dissect;
 pub mod endpoint;
+pub mod keys;
 pub mod net;
 pub mod report;
 #[cfg(feature = "runtime")]

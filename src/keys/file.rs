@@ -1,0 +1,222 @@
+//! Key files, in the format of other I2P programs (i2pd's and Java I2P's
+//! `.dat`): the destination, then its private keys. 679 bytes, and no one but
+//! the owner may read them.
+//!
+//! | offset | bytes | |
+//! |---|---|---|
+//! | 0 | 391 | destination: ElGamal key 256, padding 96, Ed25519 key 32, certificate `05 0004 0007 0000` |
+//! | 391 | 256 | private ElGamal key |
+//! | 647 | 32 | private Ed25519 key (the seed of RFC 8032) |
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Keys, KeysError};
+
+/// More than any key file that we may be given by mistake needs to be told apart.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Why a key file cannot be written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// A file of this name is there, and is kept.
+    #[error("{} exists and is not overwritten", .0.display())]
+    Exists(PathBuf),
+    /// It cannot be created or written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be opened or read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others than its owner may read it, or worse.
+    #[error("{} is open to others (mode {mode:04o}): chmod 600 it", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It holds something else.
+    #[error("{} holds no keys that can be used", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: KeysError,
+    },
+}
+
+/// Writes keys to a new file that only its owner may read. What is there under
+/// this name already, even a dangling link, stays.
+///
+/// # Errors
+/// There is such a file, or it cannot be written; nothing is left behind then.
+pub fn create(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
+    let mut file = private_file().open(path).map_err(|source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path),
+            _ => KeyFileError::Write { path, source },
+        }
+    })?;
+    let written = file
+        .write_all(&keys.to_bytes())
+        .and_then(|()| file.sync_all());
+    written.map_err(|source| {
+        // Half a key file would only be in the way; the first error counts.
+        drop(std::fs::remove_file(path));
+        KeyFileError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Reads keys.
+///
+/// # Errors
+/// The file cannot be read, others may read it too (on Unix), or it holds no
+/// keys of the kind that we use.
+pub fn read(path: &Path) -> Result<Keys, KeyFileError> {
+    let unreadable = |source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    check_mode(path, &file)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Keys::from_bytes(&bytes).map_err(|source| KeyFileError::Content {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(unix)]
+fn private_file() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options
+}
+
+#[cfg(not(unix))]
+fn private_file() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    options
+}
+
+#[cfg(unix)]
+fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = file.metadata().map_err(|source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    match metadata.permissions().mode() & 0o7777 {
+        mode if mode & 0o077 == 0 => Ok(()),
+        mode => Err(KeyFileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        }),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_mode(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha12Rng;
+
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::generate(&mut ChaCha12Rng::from_seed([9; 32]))
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_key_file_belongs_to_its_owner_and_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("site.dat");
+        create(&path, &keys()).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        assert_eq!(std::fs::read(&path).unwrap(), keys().to_bytes());
+        assert_eq!(read(&path).unwrap().to_bytes(), keys().to_bytes());
+    }
+
+    #[test]
+    fn what_is_there_is_not_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("site.dat");
+        std::fs::write(&path, "precious").unwrap();
+        let error = create(&path, &keys()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{} exists and is not overwritten", path.display())
+        );
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+
+        let link = directory.path().join("link.dat");
+        std::os::unix::fs::symlink(directory.path().join("nowhere"), &link).unwrap();
+        assert!(matches!(
+            create(&link, &keys()),
+            Err(KeyFileError::Exists(_))
+        ));
+    }
+
+    #[test]
+    fn every_mode_that_lets_others_in_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("site.dat");
+        create(&path, &keys()).unwrap();
+        for bit in 0..6 {
+            set_mode(&path, 0o600 | 1 << bit);
+            assert!(matches!(read(&path), Err(KeyFileError::Exposed { .. })));
+        }
+        set_mode(&path, 0o644);
+        assert_eq!(
+            read(&path).unwrap_err().to_string(),
+            format!(
+                "{} is open to others (mode 0644): chmod 600 it",
+                path.display()
+            )
+        );
+        set_mode(&path, 0o400);
+        read(&path).unwrap();
+    }
+
+    #[test]
+    fn a_missing_file_and_one_of_another_kind_are_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("site.dat");
+        assert!(matches!(read(&path), Err(KeyFileError::Read { .. })));
+        std::fs::write(&path, "not keys").unwrap();
+        set_mode(&path, 0o600);
+        assert!(matches!(read(&path), Err(KeyFileError::Content { .. })));
+    }
+}
