@@ -39,6 +39,7 @@
 //! | [`conversation`] | frames | what they mean, [`Conversation`](conversation::Conversation)s, [`Finding`](conversation::Finding)s |
 //! | [`dissect`] | packets | all of this, in one [`Sink`](dissect::Sink) |
 //! | [`endpoint`] | messages, requests, time | messages, events: a participant without I/O |
+//! | [`session`] | messages, requests, time, the [`keys`] of a destination | I2CP frames for a router, events: an application of I2P without I/O |
 //!
 //! Lower layers know nothing of the upper ones. Parsing does no I/O, and
 //! nothing here asks for the time: capture time comes with the packets, and
@@ -65,5 +66,6 @@ pub mod net;
 pub mod report;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+pub mod session;
 pub mod time;
 pub mod wire;

@@ -1,0 +1,105 @@
+//! What a session is told before it starts.
+
+use std::time::Duration;
+
+use crate::carrier::i2cp::{MappingError, encode_mapping};
+
+/// The settings of a [`Session`](super::Session).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The tunnels that the router shall build.
+    pub tunnels: Tunnels,
+    /// How the router's console names the session; at most 255 bytes.
+    pub nickname: String,
+    /// Whether the session tests if it can be reached.
+    pub self_test: SelfTest,
+    /// How long the router may take to answer GetDate, and again CreateSession.
+    pub greeting_timeout: Duration,
+    /// How long the router may take to build the first tunnels. With real
+    /// tunnels that is a minute, after the router's own start several.
+    pub building_timeout: Duration,
+    /// How long a destination is looked for; the router is asked again and again.
+    pub lookup_timeout: Duration,
+    /// Bytes that are handed to the router in a second, at most. A receiver's
+    /// router drops, without a word to anybody, what the receiver does not read
+    /// in time (i2pd beyond 1 MiB), and the protocol has no flow control: a
+    /// sender that is faster than its receiver loses data.
+    pub bytes_per_second: u64,
+    /// Destinations of peers that are remembered, to send to them by their
+    /// hash. The one that was not used for the longest time goes first.
+    pub max_peers: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tunnels: Tunnels::default(),
+            nickname: "ministream".to_owned(),
+            self_test: SelfTest::Off,
+            greeting_timeout: Duration::from_secs(10),
+            building_timeout: Duration::from_secs(300),
+            lookup_timeout: Duration::from_secs(60),
+            bytes_per_second: 4 * 1024 * 1024,
+            max_peers: 4096,
+        }
+    }
+}
+
+/// The tunnels that a router builds for a session, in each direction. `None`
+/// leaves it to the router, whose default is 3 hops.
+///
+/// Nothing is set by default: fewer hops give up anonymity, and nobody should
+/// lose that without having asked for it. A router without a network, as in a
+/// test, can build tunnels of length 0 only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tunnels {
+    /// Hops of each tunnel, besides our own router; I2P allows 0 to 7.
+    pub length: Option<u8>,
+    /// Tunnels at once; I2P allows 1 to 16.
+    pub quantity: Option<u8>,
+}
+
+impl Tunnels {
+    /// One tunnel without hops: what a router in a laboratory can build.
+    pub const ZERO_HOP: Self = Self {
+        length: Some(0),
+        quantity: Some(1),
+    };
+}
+
+/// Whether a session sends itself messages until one comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTest {
+    /// It does not.
+    Off,
+    /// It does, and tells when none came back in time: others cannot reach it
+    /// then either. The usual cause is that the same destination was in use a
+    /// short time ago. The messages are chaff, which every peer ignores.
+    On,
+}
+
+impl Config {
+    /// The options of CreateSession, with the 2 bytes of their length. The keys
+    /// are in order, because Java routers check the signature over them so.
+    pub(super) fn encode_options(&self, out: &mut Vec<u8>) -> Result<(), MappingError> {
+        let number = |number: Option<u8>| number.map(|number| number.to_string());
+        let length = number(self.tunnels.length);
+        let quantity = number(self.tunnels.quantity);
+        let nickname = Some(self.nickname.clone());
+        // Newer Java routers then deliver at once, without ReceiveMessageBegin.
+        let fast_receive = Some("true".to_owned());
+        let options = [
+            ("i2cp.fastReceive", fast_receive),
+            ("inbound.length", length.clone()),
+            ("inbound.nickname", nickname.clone()),
+            ("inbound.quantity", quantity.clone()),
+            ("outbound.length", length),
+            ("outbound.nickname", nickname),
+            ("outbound.quantity", quantity),
+        ];
+        let given = options
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        encode_mapping(given, out)
+    }
+}

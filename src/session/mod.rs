@@ -1,0 +1,60 @@
+//! A session with an I2P router as an application has it: own destination,
+//! lease sets, messages out and in, lookups. Without sockets and without a clock.
+//!
+//! A [`Session`] speaks I2CP over one TCP connection that somebody else holds.
+//! That one feeds in what arrived, with the time at which it arrived, and
+//! carries out what comes out:
+//!
+//! ```text
+//!   router ── handle_bytes, handle_close ──▶ ┌─────────┐ ── poll_transmit ──▶ router
+//!                                            │ Session │
+//!   user ──── send, look_up, leave ────────▶ │         │ ── poll_event ─────▶ user
+//!   clock ─── handle_timeout ──────────────▶ └─────────┘ ── poll_timeout ───▶ clock
+//! ```
+//!
+//! # What whoever drives it must do
+//!
+//! - Read the connection always, also while nobody wants the messages: what a
+//!   router cannot write out it drops without a word (i2pd beyond 1 MiB).
+//! - After each input, take all events; write what [`Session::poll_transmit`]
+//!   gives whenever the connection takes bytes. A router waits 10 s for an
+//!   answer to its request for a lease set.
+//! - Call [`Session::handle_timeout`] when the time of
+//!   [`Session::poll_timeout`] has come.
+//!
+//! # How a session begins
+//!
+//! ```text
+//!  Greeting ── SetDate ──▶ Creating ── SessionStatus 1 ──▶ Building ── lease request ──▶ Ready
+//!  (2a, GetDate)           (CreateSession)                 (router builds tunnels)
+//! ```
+//!
+//! The session takes the time from the router's SetDate, so that a router that
+//! insists on a CreateSession no older than 30 s is content whatever our clock
+//! says.
+
+mod config;
+mod core;
+mod error;
+mod lookup;
+mod outgoing;
+mod pacer;
+mod peers;
+mod self_test;
+
+pub use self::config::{Config, SelfTest, Tunnels};
+pub use self::core::{Counters, Event, Session};
+pub use self::error::{SendError, SessionError, Undelivered};
+pub use self::lookup::{LookupError, LookupId, Query};
+pub use self::outgoing::Attempts;
+
+/// The longest message that is sent or taken, in bytes, before compression:
+/// what the reference implementation takes.
+pub const MAX_MESSAGE_BYTES: usize = 40_960;
+
+/// The longest payload that is given to a router, in bytes of gzip. i2pd 2.45.1
+/// crashes on some 62,600.
+pub const MAX_PAYLOAD_BYTES: usize = 61_000;
+
+#[cfg(test)]
+mod tests;

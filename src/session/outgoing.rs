@@ -1,0 +1,314 @@
+//! Messages on their way to the router, and what the router says of them.
+//!
+//! Frames wait in two lines: answers to the router, which are short and have
+//! deadlines, go before messages. Messages wait for their [`Pacer`], and beyond
+//! [`WINDOW_BYTES`] until the router has reported on earlier ones.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+
+use super::Undelivered;
+use super::pacer::Pacer;
+use crate::wire::DestinationHash;
+
+/// Most bytes that the router has been given without having reported on them:
+/// what it could not send on yet should wait here, where it is bounded.
+const WINDOW_BYTES: usize = 512 * 1024;
+/// After this time a message without report no longer counts for the window.
+/// If the router has never reported on any, there is no window from then on.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this time it is forgotten, and a late report ignored.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+/// Pause before the first new attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// How often a message is tried that the router cannot send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempts {
+    /// Once: what follows it must not overtake it.
+    Once,
+    /// Again and again until then. The peer's lease set may not be published
+    /// yet, or the router may need time to find it.
+    Until(Instant),
+}
+
+/// A message that the router could not send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) to: DestinationHash,
+    pub(super) reason: Undelivered,
+}
+
+/// Frames that wait, and messages that the router has not reported on.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    answers: VecDeque<Vec<u8>>,
+    messages: VecDeque<(u32, Vec<u8>)>,
+    waiting_bytes: usize,
+    pacer: Pacer,
+    given: HashMap<u32, Given>,
+    /// The given ones by age: those that count for the window, then the others.
+    young: VecDeque<(Instant, u32)>,
+    old: VecDeque<(Instant, u32)>,
+    window_bytes: usize,
+    window_limit: usize,
+    /// The router has said of a message that it was sent, or not.
+    has_reported: bool,
+    /// Java routers report under the message id that they told with status 1.
+    by_message_id: HashMap<u32, u32>,
+    /// Messages that are tried again, by when; few.
+    retries: Vec<(Instant, u32)>,
+    next_nonce: u32,
+}
+
+#[derive(Debug)]
+struct Given {
+    to: DestinationHash,
+    /// What it counts in the window.
+    window_bytes: usize,
+    retry: Option<Retry>,
+    message_id: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Retry {
+    frame: Vec<u8>,
+    until: Instant,
+    pause: Duration,
+}
+
+fn pop_due(ages: &mut VecDeque<(Instant, u32)>, now: Instant) -> Option<u32> {
+    let (at, _) = ages.front()?;
+    if *at > now {
+        return None;
+    }
+    ages.pop_front().map(|(_, nonce)| nonce)
+}
+
+/// What a status code means.
+enum Verdict {
+    /// Neither sent nor failed yet.
+    Pending,
+    Sent,
+    Failed,
+}
+
+fn verdict(status: u8) -> Verdict {
+    match status {
+        1 => Verdict::Pending,
+        // 6 is a local delivery by a newer Java router.
+        2 | 4 | 6 => Verdict::Sent,
+        _ => Verdict::Failed,
+    }
+}
+
+impl Outgoing {
+    /// `first_nonce` should be random: a Java router reports under numbers of
+    /// its own, small ones, which must not be taken for ours.
+    pub(super) fn new(first_nonce: u32, pacer: Pacer) -> Self {
+        Self {
+            answers: VecDeque::new(),
+            messages: VecDeque::new(),
+            waiting_bytes: 0,
+            pacer,
+            given: HashMap::new(),
+            young: VecDeque::new(),
+            old: VecDeque::new(),
+            window_bytes: 0,
+            window_limit: WINDOW_BYTES,
+            has_reported: false,
+            by_message_id: HashMap::new(),
+            retries: Vec::new(),
+            // Java takes 31 bits, and 0 asks for no report.
+            next_nonce: first_nonce & NONCE_MASK | 1,
+        }
+    }
+
+    pub(super) fn push_answer(&mut self, frame: Vec<u8>) {
+        if !frame.is_empty() {
+            self.answers.push_back(frame);
+        }
+    }
+
+    /// A nonce that no message on its way has.
+    pub(super) fn draw_nonce(&mut self) -> u32 {
+        loop {
+            let nonce = self.next_nonce;
+            self.next_nonce = (nonce + 1) & NONCE_MASK;
+            if nonce != 0 && !self.given.contains_key(&nonce) {
+                return nonce;
+            }
+        }
+    }
+
+    /// Takes the frame of a message with its nonce.
+    pub(super) fn push_message(
+        &mut self,
+        nonce: u32,
+        frame: Vec<u8>,
+        to: DestinationHash,
+        attempts: Attempts,
+    ) {
+        let retry = match attempts {
+            Attempts::Once => None,
+            Attempts::Until(until) => Some(Retry {
+                frame: frame.clone(),
+                until,
+                pause: FIRST_PAUSE,
+            }),
+        };
+        let given = Given {
+            to,
+            window_bytes: 0,
+            retry,
+            message_id: None,
+        };
+        self.given.insert(nonce, given);
+        self.line_up(nonce, frame);
+    }
+
+    /// Takes a frame that goes behind all messages and is not reported on.
+    pub(super) fn push_last(&mut self, frame: Vec<u8>) {
+        self.line_up(0, frame);
+    }
+
+    fn line_up(&mut self, nonce: u32, frame: Vec<u8>) {
+        self.waiting_bytes += frame.len();
+        self.messages.push_back((nonce, frame));
+    }
+
+    /// Bytes of messages that wait to be written.
+    pub(super) const fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// The next frame for the router, if it takes one.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if let Some(answer) = self.answers.pop_front() {
+            return Some(answer);
+        }
+        if !self.is_window_open() || !self.pacer.is_open(now) {
+            return None;
+        }
+        let (nonce, frame) = self.messages.pop_front()?;
+        self.waiting_bytes -= frame.len();
+        self.pacer.passed(now, frame.len());
+        if let Some(given) = self.given.get_mut(&nonce) {
+            given.window_bytes = frame.len();
+            self.window_bytes += frame.len();
+            self.young.push_back((now + REPORT_TIMEOUT, nonce));
+        }
+        Some(frame)
+    }
+
+    const fn is_window_open(&self) -> bool {
+        self.window_bytes < self.window_limit
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        let ages = [self.young.front(), self.old.front()];
+        let retries = self.retries.iter();
+        let times = ages.into_iter().flatten().chain(retries);
+        let paced = match self.messages.front() {
+            Some(_) if self.is_window_open() => self.pacer.next_at(),
+            _ => None,
+        };
+        times.map(|(at, _)| *at).chain(paced).min()
+    }
+
+    /// Does what is due: ages messages without report, tries others again.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        while let Some(nonce) = pop_due(&mut self.young, now) {
+            if self.release(nonce) {
+                self.old.push_back((now + FORGET_AFTER, nonce));
+                if !self.has_reported {
+                    self.window_limit = usize::MAX;
+                }
+            }
+        }
+        while let Some(nonce) = pop_due(&mut self.old, now) {
+            self.forget(nonce);
+        }
+        let due = self.retries.extract_if(.., |(at, _)| *at <= now);
+        let due: Vec<u32> = due.map(|(_, nonce)| nonce).collect();
+        for nonce in due {
+            let retry = self
+                .given
+                .get(&nonce)
+                .and_then(|given| given.retry.as_ref());
+            if let Some(frame) = retry.map(|retry| retry.frame.clone()) {
+                self.line_up(nonce, frame);
+            }
+        }
+    }
+
+    /// Takes a MessageStatus of a message of ours. Tells a failure that is final.
+    pub(super) fn handle_status(
+        &mut self,
+        now: Instant,
+        message_id: u32,
+        nonce: u32,
+        status: u8,
+    ) -> Option<Failure> {
+        let nonce = match self.given.contains_key(&nonce) {
+            true => nonce,
+            false => *self.by_message_id.get(&message_id)?,
+        };
+        match verdict(status) {
+            Verdict::Pending => {
+                let given = self.given.get_mut(&nonce)?;
+                given.message_id = Some(message_id);
+                self.by_message_id.insert(message_id, nonce);
+                None
+            }
+            Verdict::Sent => {
+                self.has_reported = true;
+                self.forget(nonce);
+                None
+            }
+            Verdict::Failed => {
+                self.has_reported = true;
+                self.fail(now, nonce, Undelivered(status))
+            }
+        }
+    }
+
+    fn fail(&mut self, now: Instant, nonce: u32, reason: Undelivered) -> Option<Failure> {
+        self.release(nonce);
+        let given = self.given.get_mut(&nonce)?;
+        if let Some(retry) = &mut given.retry {
+            let at = now + retry.pause;
+            if at < retry.until {
+                retry.pause = (retry.pause * 2).min(LONGEST_PAUSE);
+                self.retries.push((at, nonce));
+                return None;
+            }
+        }
+        let to = given.to;
+        self.forget(nonce);
+        Some(Failure { to, reason })
+    }
+
+    /// The message no longer counts for the window; false if it is not known any more.
+    fn release(&mut self, nonce: u32) -> bool {
+        let Some(given) = self.given.get_mut(&nonce) else {
+            return false;
+        };
+        self.window_bytes -= std::mem::take(&mut given.window_bytes);
+        true
+    }
+
+    fn forget(&mut self, nonce: u32) {
+        self.release(nonce);
+        if let Some(given) = self.given.remove(&nonce)
+            && let Some(message_id) = given.message_id
+        {
+            self.by_message_id.remove(&message_id);
+        }
+    }
+}
+
+const NONCE_MASK: u32 = 0x7fff_ffff;

@@ -1,0 +1,933 @@
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use ministream_fixtures::{gzip, i2cp::frame, key_destination};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+
+use super::*;
+use crate::keys::Keys;
+use crate::wire::{Destination, DestinationHash};
+
+const SESSION: [u8; 2] = [0x12, 0x34];
+const DATE: [u8; 8] = [0, 0, 1, 2, 3, 4, 5, 6];
+
+fn keys() -> Arc<Keys> {
+    // Making keys takes long enough to do it once.
+    static KEYS: LazyLock<Arc<Keys>> =
+        LazyLock::new(|| Arc::new(Keys::generate(&mut ChaCha12Rng::from_seed([1; 32]))));
+    Arc::clone(&KEYS)
+}
+
+fn second(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+/// A session with its time, what it wrote, and what it told.
+struct Bench {
+    session: Session,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(config: Config) -> Self {
+        let now = Instant::now();
+        Self {
+            session: Session::new(now, keys(), config, [7; 32]),
+            now,
+        }
+    }
+
+    fn zero_hop() -> Config {
+        Config {
+            tunnels: Tunnels::ZERO_HOP,
+            bytes_per_second: u64::MAX,
+            ..Config::default()
+        }
+    }
+
+    /// A session that has been created and waits for tunnels.
+    fn building(config: Config) -> Self {
+        let mut bench = Self::new(config);
+        bench.sent();
+        bench.hear(&set_date("0.9.57"));
+        bench.sent();
+        bench.hear(&session_status(1));
+        assert_eq!(bench.told(), [Event::Created]);
+        bench
+    }
+
+    /// A session that can send.
+    fn ready() -> Self {
+        let mut bench = Self::building(Self::zero_hop());
+        bench.hear(&lease_request(&[lease(1)]));
+        assert_eq!(bench.told(), [Event::Ready]);
+        bench.sent();
+        bench
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.session.handle_bytes(self.now, bytes);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.session.handle_timeout(self.now);
+    }
+
+    /// Frames for the router, as far as it takes them now.
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| self.session.poll_transmit(self.now)).collect()
+    }
+
+    fn told(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.session.poll_event()).collect()
+    }
+
+    #[track_caller]
+    fn ends_with(&mut self, error: SessionError) {
+        assert_eq!(self.told(), [Event::Ended(Err(error))]);
+        assert_eq!(self.session.poll_timeout(), None);
+    }
+
+    fn meet(&mut self, seed: u64) -> DestinationHash {
+        let bytes = key_destination(seed);
+        self.session.learn(Destination::split(&bytes).unwrap().0)
+    }
+}
+
+fn set_date(version: &str) -> Vec<u8> {
+    let length = u8::try_from(version.len()).unwrap();
+    frame(33, &[&DATE[..], &[length], version.as_bytes()].concat())
+}
+
+fn session_status(status: u8) -> Vec<u8> {
+    frame(20, &[SESSION[0], SESSION[1], status])
+}
+
+fn lease(number: u8) -> [u8; 44] {
+    let mut lease = [number; 44];
+    lease[36..].copy_from_slice(&[0, 0, 1, 2, 3, 4, 5, number]);
+    lease
+}
+
+fn lease_request(leases: &[[u8; 44]]) -> Vec<u8> {
+    let count = u8::try_from(leases.len()).unwrap();
+    let body = [&SESSION[..], &[count], leases.as_flattened()].concat();
+    frame(37, &body)
+}
+
+fn message_status(message_id: u32, status: u8, nonce: u32) -> Vec<u8> {
+    let body = [
+        &SESSION[..],
+        &message_id.to_be_bytes(),
+        &[status, 0, 0, 0, 0],
+        &nonce.to_be_bytes(),
+    ];
+    frame(22, &body.concat())
+}
+
+fn payload(message_id: u32, gzip: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(gzip.len()).unwrap().to_be_bytes();
+    frame(
+        31,
+        &[&SESSION[..], &message_id.to_be_bytes(), &length, gzip].concat(),
+    )
+}
+
+/// The nonce at the end of a SendMessage.
+fn nonce(frame: &[u8]) -> u32 {
+    assert_eq!(frame[4], 5, "SendMessage");
+    u32::from_be_bytes(*frame.last_chunk().unwrap())
+}
+
+fn request_id(frame: &[u8]) -> u32 {
+    assert_eq!(frame[4], 38, "HostLookup");
+    u32::from_be_bytes(frame[7..11].try_into().unwrap())
+}
+
+// --- beginning ---
+
+#[test]
+fn the_first_bytes_are_the_protocol_byte_and_get_date() {
+    let mut bench = Bench::new(Config::default());
+    assert_eq!(bench.sent().concat(), b"\x2a\x00\x00\x00\x07\x20\x060.9.57");
+    assert_eq!(bench.told(), []);
+}
+
+#[test]
+fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signature() {
+    let mut bench = Bench::new(Config {
+        nickname: "me".to_owned(),
+        ..Bench::zero_hop()
+    });
+    bench.sent();
+    bench.hear(&set_date("0.9.57"));
+    let [sent] = bench.sent().try_into().unwrap();
+    let options = b"\x10i2cp.fastReceive=\x04true;\
+        \x0einbound.length=\x010;\x10inbound.nickname=\x02me;\x10inbound.quantity=\x011;\
+        \x0foutbound.length=\x010;\x11outbound.nickname=\x02me;\x11outbound.quantity=\x011;";
+    let length = u16::try_from(options.len()).unwrap().to_be_bytes();
+    let keys = keys();
+    let signed = [keys.destination().as_bytes(), &length, options, &DATE].concat();
+    assert_eq!(sent[..5], frame(1, &[&signed[..], &[0; 64]].concat())[..5]);
+    let (body, signature) = sent[5..].split_at(signed.len());
+    assert_eq!(body, signed);
+    verify(body, signature);
+}
+
+#[test]
+fn the_tunnels_are_the_routers_choice_unless_told_otherwise() {
+    let mut bench = Bench::new(Config::default());
+    bench.sent();
+    bench.hear(&set_date("0.9.57"));
+    let sent = bench.sent().concat();
+    for option in ["length", "quantity"] {
+        let found = sent.windows(option.len()).any(|w| w == option.as_bytes());
+        assert!(!found, "{option}");
+    }
+}
+
+fn verify(message: &[u8], signature: &[u8]) {
+    let key = VerifyingKey::from_bytes(&keys().verifying_key()).unwrap();
+    let signature = Signature::from_bytes(signature.try_into().unwrap());
+    key.verify_strict(message, &signature).unwrap();
+}
+
+#[test]
+fn every_refusal_of_create_session_ends_it_with_its_reason() {
+    for (status, error) in [
+        (0, SessionError::Status(0)),
+        (2, SessionError::Status(2)),
+        (3, SessionError::Invalid),
+        (4, SessionError::Refused),
+        (9, SessionError::Status(9)),
+    ] {
+        let mut bench = Bench::new(Config::default());
+        bench.hear(&set_date("0.9.57"));
+        bench.hear(&session_status(status));
+        bench.ends_with(error);
+    }
+}
+
+#[test]
+fn a_closed_connection_is_explained_by_what_was_sent_last() {
+    let mut greeting = Bench::new(Config::default());
+    greeting.session.handle_close();
+    greeting.ends_with(SessionError::ClosedOnGreeting);
+
+    let mut creating = Bench::new(Config::default());
+    creating.hear(&set_date("0.8.8"));
+    creating.session.handle_close();
+    creating.ends_with(SessionError::ClosedOnCreate);
+
+    let mut building = Bench::building(Config::default());
+    building.session.handle_close();
+    building.ends_with(SessionError::Closed);
+
+    let mut ready = Bench::ready();
+    ready.session.handle_close();
+    ready.session.handle_close();
+    ready.ends_with(SessionError::Closed);
+}
+
+#[test]
+fn a_router_that_falls_silent_is_given_up_in_each_phase() {
+    let config = Config::default();
+    let (greeting, building) = (config.greeting_timeout, config.building_timeout);
+    let almost = Duration::from_millis(1);
+
+    let mut bench = Bench::new(config.clone());
+    bench.pass(greeting - almost);
+    assert_eq!(bench.told(), []);
+    assert_eq!(bench.session.poll_timeout(), Some(bench.now + almost));
+    bench.pass(almost);
+    bench.ends_with(SessionError::Silent(greeting));
+
+    let mut bench = Bench::new(config.clone());
+    bench.hear(&set_date("0.9.57"));
+    bench.pass(greeting);
+    bench.ends_with(SessionError::NoStatus(greeting));
+
+    let mut bench = Bench::building(config);
+    bench.pass(building);
+    bench.ends_with(SessionError::NoTunnels(building));
+
+    let mut bench = Bench::ready();
+    bench.pass(second(86_400));
+    assert_eq!(bench.told(), [], "a session may be idle for ever");
+}
+
+#[test]
+fn the_router_may_end_the_session_or_say_why_it_disconnects() {
+    let mut bench = Bench::ready();
+    bench.hear(&session_status(0));
+    bench.ends_with(SessionError::Destroyed);
+
+    let mut bench = Bench::ready();
+    bench.hear(&frame(30, b"\x07go\x1b[2J\n"));
+    assert_eq!(
+        bench.told(),
+        [Event::Ended(Err(SessionError::Disconnected(
+            "go\u{1b}[2J\n".to_owned()
+        )))]
+    );
+    let error = SessionError::Disconnected("go\u{1b}[2J\n".to_owned());
+    assert_eq!(error.to_string(), r"the router disconnected: go\u{1b}[2J\n");
+}
+
+#[test]
+fn what_is_not_i2cp_ends_the_session() {
+    let mut bench = Bench::new(Config::default());
+    bench.hear(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    assert!(matches!(
+        bench.told()[..],
+        [Event::Ended(Err(SessionError::Framing(_)))]
+    ));
+
+    // A lease request that says two leases and has one.
+    let mut bench = Bench::building(Config::default());
+    let mut body = lease_request(&[lease(1)]);
+    body[7] = 2;
+    bench.hear(&body);
+    assert!(matches!(
+        bench.told()[..],
+        [Event::Ended(Err(SessionError::Message(_)))]
+    ));
+}
+
+#[test]
+fn nothing_is_done_after_the_end() {
+    let mut bench = Bench::building(Config::default());
+    let rest = [session_status(0), lease_request(&[lease(1)])].concat();
+    bench.hear(&rest);
+    bench.ends_with(SessionError::Destroyed);
+    bench.hear(&rest);
+    bench.pass(second(1000));
+    bench.session.leave(bench.now);
+    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+}
+
+// --- lease sets ---
+
+/// What must follow a request for a lease set with these leases.
+#[track_caller]
+fn check_lease_set(sent: &[u8], leases: &[[u8; 44]]) {
+    let keys = keys();
+    let count = u8::try_from(leases.len()).unwrap();
+    let lease_set = [
+        keys.destination().as_bytes(),
+        keys.encryption_key(),
+        &[0; 32],
+        &[count],
+        leases.as_flattened(),
+    ]
+    .concat();
+    let before = [&SESSION[..], &[0; 20], keys.decryption_key()].concat();
+    let length = before.len() + lease_set.len() + 64;
+    assert_eq!(sent[..4], u32::try_from(length).unwrap().to_be_bytes());
+    assert_eq!(sent[4], 4, "CreateLeaseSet");
+    let (start, rest) = sent[5..].split_at(before.len());
+    let (signed, signature) = rest.split_at(lease_set.len());
+    assert_eq!((start, signed), (&before[..], &lease_set[..]));
+    verify(signed, signature);
+}
+
+#[test]
+fn every_variable_lease_request_is_answered_with_its_own_leases() {
+    let mut bench = Bench::building(Config::default());
+    let many: Vec<[u8; 44]> = (0..16).map(lease).collect();
+    let rounds = [
+        &many[..1],
+        &many[..1],
+        &many[1..3],
+        &many[2..3],
+        &many[..],
+        &[],
+    ];
+    for (round, leases) in rounds.into_iter().enumerate() {
+        bench.hear(&lease_request(leases));
+        let [sent] = bench.sent().try_into().unwrap();
+        check_lease_set(&sent, leases);
+        let expected: &[Event] = if round == 0 { &[Event::Ready] } else { &[] };
+        assert_eq!(bench.told(), expected, "ready only once");
+    }
+    assert_eq!(bench.session.counters().lease_set_count, 6);
+}
+
+#[test]
+fn a_request_of_the_old_kind_gives_all_its_tunnels_one_end() {
+    let mut bench = Bench::building(Config::default());
+    let end = [0, 0, 1, 9, 9, 9, 9, 9];
+    let hops = [[5; 36], [6; 36]];
+    bench.hear(&frame(
+        21,
+        &[&SESSION[..], &[2], hops.as_flattened(), &end].concat(),
+    ));
+    let leases = hops.map(|hop| {
+        let mut lease = [0; 44];
+        lease[..36].copy_from_slice(&hop);
+        lease[36..].copy_from_slice(&end);
+        lease
+    });
+    let [sent] = bench.sent().try_into().unwrap();
+    check_lease_set(&sent, &leases);
+    assert_eq!(bench.told(), [Event::Ready]);
+}
+
+#[test]
+fn a_lease_request_is_answered_before_messages_that_wait() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    for _ in 0..3 {
+        bench
+            .session
+            .send(peer, b"message", Attempts::Once)
+            .unwrap();
+    }
+    bench.hear(&lease_request(&[lease(2)]));
+    let types: Vec<u8> = bench.sent().iter().map(|frame| frame[4]).collect();
+    assert_eq!(types, [4, 5, 5, 5]);
+}
+
+#[test]
+fn what_is_for_another_session_is_ignored_and_counted() {
+    let mut bench = Bench::ready();
+    let other =
+        |message_type: u8, rest: &[u8]| frame(message_type, &[&[0x12, 0x35][..], rest].concat());
+    bench.hear(&other(37, &[0]));
+    bench.hear(&other(21, &[0; 9]));
+    bench.hear(&other(20, &[0]));
+    bench.hear(&other(22, &[0; 13]));
+    bench.hear(&other(31, &[0; 8]));
+    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+    assert_eq!(bench.session.counters().ignored_count, 5);
+}
+
+#[test]
+fn unknown_types_and_unasked_answers_change_nothing() {
+    let mut bench = Bench::ready();
+    bench.hear(&frame(99, b"what"));
+    bench.hear(&frame(23, &[0; 64]));
+    bench.hear(&set_date("0.9.57"));
+    bench.hear(&frame(39, &[0x12, 0x34, 0, 0, 0, 9, 1]));
+    bench.hear(&frame(35, &[1; 32]));
+    bench.hear(&message_status(1, 5, 77));
+    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+}
+
+#[test]
+fn a_session_does_not_care_how_the_routers_bytes_are_cut() {
+    let script = [
+        set_date("0.9.57"),
+        session_status(1),
+        lease_request(&[lease(1)]),
+        payload(1, &gzip::stored(b"one")),
+        message_status(2, 0, 1),
+        payload(2, &gzip::fixed_huffman(b"two")),
+        lease_request(&[lease(2), lease(3)]),
+        session_status(0),
+    ]
+    .concat();
+    let run = |pieces: &[&[u8]]| {
+        let mut bench = Bench::new(Config::default());
+        for piece in pieces {
+            bench.hear(piece);
+        }
+        (bench.sent(), bench.told())
+    };
+    let whole = run(&[&script]);
+    assert_eq!(whole.1.len(), 5, "{:?}", whole.1);
+    let bytes: Vec<&[u8]> = script.chunks(1).collect();
+    assert_eq!(run(&bytes), whole);
+    for cut in 0..script.len() {
+        let (first, rest) = script.split_at(cut);
+        assert_eq!(run(&[first, rest]), whole, "{cut}");
+    }
+}
+
+// --- messages ---
+
+#[test]
+fn a_message_is_sent_in_gzip_to_the_destination_of_its_peer() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let close = [0xa2, 0xe6, 0xb1, 0xa8];
+    bench.session.send(peer, &close, Attempts::Once).unwrap();
+    let [sent] = bench.sent().try_into().unwrap();
+    // The payload is that of a message in the real captures.
+    let gzip = "1f8b08000000000002000104 00fbffa2e6b1a8a3169a4e04000000".replace(' ', "");
+    let expected = [
+        &SESSION[..],
+        &key_destination(1),
+        &[0, 0, 0, 27],
+        &hex::decode(gzip).unwrap(),
+        &nonce(&sent).to_be_bytes(),
+    ];
+    assert_eq!(sent, frame(5, &expected.concat()));
+    assert_ne!(nonce(&sent), 0);
+}
+
+#[test]
+fn only_a_ready_session_sends_and_only_what_peers_take() {
+    let mut bench = Bench::building(Config::default());
+    let peer = bench.meet(1);
+    let send = |bench: &mut Bench, peer, length| {
+        let message = vec![0; length];
+        bench.session.send(peer, &message, Attempts::Once)
+    };
+    assert_eq!(send(&mut bench, peer, 1), Err(SendError::NotReady));
+    bench.hear(&lease_request(&[lease(1)]));
+    assert_eq!(send(&mut bench, peer, 40_960), Ok(()));
+    assert_eq!(
+        send(&mut bench, peer, 40_961),
+        Err(SendError::TooLong(40_961))
+    );
+    let stranger = DestinationHash([9; 32]);
+    assert_eq!(
+        send(&mut bench, stranger, 1),
+        Err(SendError::UnknownPeer(stranger))
+    );
+}
+
+#[test]
+fn random_bytes_of_the_longest_message_fit_into_a_payload() {
+    use rand::Rng;
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let mut message = vec![0; MAX_MESSAGE_BYTES];
+    ChaCha12Rng::from_seed([3; 32]).fill_bytes(&mut message);
+    bench.session.send(peer, &message, Attempts::Once).unwrap();
+    let [sent] = bench.sent().try_into().unwrap();
+    assert!(sent.len() < MAX_PAYLOAD_BYTES);
+}
+
+#[test]
+fn payloads_become_messages_and_those_that_cannot_be_read_are_counted() {
+    let mut bench = Bench::ready();
+    bench.hear(&payload(1, &gzip::stored(b"hello")));
+    assert_eq!(bench.told(), [Event::Message("hello"[..].into())]);
+    bench.hear(&payload(2, &gzip::fixed_huffman(&[7; 40_960])));
+    assert_eq!(bench.told(), [Event::Message(vec![7; 40_960].into())]);
+    bench.hear(&payload(3, b""));
+    assert_eq!(bench.told(), [Event::Message("".into())]);
+
+    bench.hear(&payload(4, b"hello"));
+    bench.hear(&payload(5, &gzip::fixed_huffman(&[7; 40_961])));
+    bench.hear(&payload(6, &gzip::bomb(0, 1_000)));
+    let mut damaged = gzip::stored(b"hello");
+    damaged[15] ^= 1;
+    bench.hear(&payload(7, &damaged));
+    assert_eq!(bench.told(), []);
+    assert_eq!(bench.session.counters().unreadable_count, 4);
+    assert_eq!(bench.session.counters().received_count, 3);
+    assert_eq!(bench.sent(), Vec::<Vec<u8>>::new(), "i2pd wants no answer");
+}
+
+#[test]
+fn a_router_that_announces_messages_is_asked_for_them_and_told_of_their_arrival() {
+    let mut bench = Bench::ready();
+    bench.hear(&message_status(0x0102, 0, 1));
+    assert_eq!(
+        bench.sent(),
+        [frame(6, &[0x12, 0x34, 0, 0, 1, 2])],
+        "ReceiveMessageBegin"
+    );
+    bench.hear(&payload(0x0102, &gzip::stored(b"x")));
+    assert_eq!(
+        bench.sent(),
+        [frame(7, &[0x12, 0x34, 0, 0, 1, 2])],
+        "ReceiveMessageEnd"
+    );
+    assert_eq!(bench.told(), [Event::Message("x"[..].into())]);
+}
+
+// --- reports ---
+
+#[test]
+fn a_failure_is_told_for_i2pds_statuses_which_are_matched_by_nonce() {
+    for status in [3, 5, 16, 21, 200] {
+        let mut bench = Bench::ready();
+        let peer = bench.meet(1);
+        bench.session.send(peer, b"m", Attempts::Once).unwrap();
+        let nonce = nonce(&bench.sent()[0]);
+        bench.hear(&message_status(100, 1, nonce));
+        assert_eq!(bench.told(), []);
+        bench.hear(&message_status(101, status, nonce));
+        bench.hear(&message_status(102, status, nonce));
+        let reason = Undelivered(status);
+        assert_eq!(bench.told(), [Event::Undelivered { to: peer, reason }]);
+    }
+}
+
+#[test]
+fn a_java_router_reports_by_message_id_under_a_nonce_of_its_own() {
+    let mut bench = Bench::ready();
+    let peers = [bench.meet(1), bench.meet(2)];
+    for peer in peers {
+        bench.session.send(peer, b"m", Attempts::Once).unwrap();
+    }
+    let nonces: Vec<u32> = bench.sent().iter().map(|frame| nonce(frame)).collect();
+    bench.hear(&message_status(7, 1, nonces[0]));
+    bench.hear(&message_status(8, 1, nonces[1]));
+    bench.hear(&message_status(7, 4, 1));
+    bench.hear(&message_status(8, 5, 2));
+    let (to, reason) = (peers[1], Undelivered(5));
+    assert_eq!(bench.told(), [Event::Undelivered { to, reason }]);
+}
+
+#[test]
+fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let until = Attempts::Until(bench.now + second(10));
+    bench.session.send(peer, b"syn", until).unwrap();
+    let [first] = bench.sent().try_into().unwrap();
+    // Pauses of 1, 2 and 4 s; the fourth would end after 15 s.
+    for pause in [1, 2, 4] {
+        bench.hear(&message_status(1, 1, nonce(&first)));
+        bench.hear(&message_status(2, 21, nonce(&first)));
+        assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+        assert_eq!(
+            bench.session.poll_timeout(),
+            Some(bench.now + second(pause))
+        );
+        bench.pass(second(pause));
+        assert_eq!(bench.sent(), std::slice::from_ref(&first));
+    }
+    bench.hear(&message_status(3, 21, nonce(&first)));
+    let reason = Undelivered(21);
+    assert_eq!(bench.told(), [Event::Undelivered { to: peer, reason }]);
+    assert_eq!(bench.session.counters().undelivered_count, 1);
+}
+
+#[test]
+fn a_message_that_arrives_at_last_is_not_tried_again() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let until = Attempts::Until(bench.now + second(10));
+    bench.session.send(peer, b"syn", until).unwrap();
+    let nonce = nonce(&bench.sent()[0]);
+    bench.hear(&message_status(1, 21, nonce));
+    bench.pass(second(1));
+    assert_eq!(bench.sent().len(), 1);
+    bench.hear(&message_status(2, 4, nonce));
+    bench.pass(second(100));
+    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]));
+}
+
+/// Sends messages of 32 KiB that do not compress, and returns their frames.
+fn send_much(bench: &mut Bench, messages: usize) -> Vec<Vec<u8>> {
+    use rand::Rng;
+    let mut rng = ChaCha12Rng::from_seed([4; 32]);
+    let peer = bench.meet(1);
+    let mut message = vec![0; 32_768];
+    for _ in 0..messages {
+        rng.fill_bytes(&mut message);
+        bench.session.send(peer, &message, Attempts::Once).unwrap();
+    }
+    bench.sent()
+}
+
+#[test]
+fn half_a_mebibyte_goes_out_before_the_router_reports() {
+    let mut bench = Bench::ready();
+    let sent = send_much(&mut bench, 40);
+    assert_eq!(sent.len(), 16);
+    assert_eq!(bench.session.waiting_bytes(), 24 * sent[0].len());
+    bench.hear(&message_status(1, 1, nonce(&sent[0])));
+    assert_eq!(bench.sent().len(), 0, "accepted is not sent");
+    for frame in &sent[..3] {
+        bench.hear(&message_status(1, 4, nonce(frame)));
+    }
+    assert_eq!(bench.sent().len(), 3);
+    bench.hear(&message_status(1, 5, nonce(&sent[3])));
+    assert_eq!(bench.sent().len(), 1, "a failure makes room as well");
+}
+
+#[test]
+fn a_router_that_never_reports_is_not_waited_for() {
+    let mut bench = Bench::ready();
+    assert_eq!(send_much(&mut bench, 40).len(), 16);
+    bench.pass(second(10));
+    assert_eq!(bench.sent().len(), 24, "no window any more");
+    assert_eq!(send_much(&mut bench, 40).len(), 40);
+    // All is forgotten in the end.
+    bench.pass(second(10));
+    bench.pass(second(60));
+    assert_eq!(bench.session.poll_timeout(), None);
+}
+
+#[test]
+fn a_router_that_reported_before_keeps_its_window() {
+    let mut bench = Bench::ready();
+    let sent = send_much(&mut bench, 40);
+    bench.hear(&message_status(1, 4, nonce(&sent[0])));
+    assert_eq!(bench.sent().len(), 1);
+    bench.pass(second(10));
+    assert_eq!(bench.sent().len(), 16);
+    // A late report is still understood.
+    bench.hear(&message_status(1, 5, nonce(&sent[1])));
+    assert!(matches!(bench.told()[..], [Event::Undelivered { .. }]));
+}
+
+#[test]
+fn messages_go_out_at_the_rate_and_answers_at_once() {
+    let mut bench = Bench::building(Config {
+        bytes_per_second: 65_536,
+        ..Config::default()
+    });
+    bench.hear(&lease_request(&[lease(1)]));
+    bench.sent();
+    bench.told();
+    let first = send_much(&mut bench, 10);
+    assert_eq!(first.len(), 4, "a burst of 128 KiB");
+    bench.hear(&lease_request(&[lease(1)]));
+    assert_eq!(bench.sent().len(), 1);
+    for _ in 0..6 {
+        let wait = bench.session.poll_timeout().unwrap() - bench.now;
+        assert!(wait > Duration::ZERO && wait < second(1), "{wait:?}");
+        bench.pass(wait);
+        assert_eq!(bench.sent().len(), 1);
+    }
+    assert_eq!(bench.session.waiting_bytes(), 0);
+}
+
+// --- lookups ---
+
+fn own_hash() -> DestinationHash {
+    DestinationHash::of(&key_destination(5))
+}
+
+#[test]
+fn a_hash_is_looked_up_and_its_destination_remembered() {
+    let mut bench = Bench::ready();
+    let id = bench.session.look_up(bench.now, Query::Hash(own_hash()));
+    let [question] = bench.sent().try_into().unwrap();
+    let expected = [
+        &SESSION[..],
+        &request_id(&question).to_be_bytes(),
+        &10_000_u32.to_be_bytes(),
+        &[0],
+        &own_hash().0,
+    ];
+    assert_eq!(question, frame(38, &expected.concat()));
+    bench.hear(&host_reply(&question, &key_destination(5)));
+    let result = Ok(key_destination(5));
+    assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+    bench
+        .session
+        .send(own_hash(), b"m", Attempts::Once)
+        .unwrap();
+}
+
+fn host_reply(question: &[u8], destination: &[u8]) -> Vec<u8> {
+    let id = request_id(question).to_be_bytes();
+    let result: &[u8] = if destination.is_empty() { &[1] } else { &[0] };
+    frame(39, &[&SESSION[..], &id, result, destination].concat())
+}
+
+#[test]
+fn a_name_is_looked_up_as_it_is() {
+    let mut bench = Bench::ready();
+    let query = Query::Name("site.i2p".to_owned());
+    let id = bench.session.look_up(bench.now, query);
+    let [question] = bench.sent().try_into().unwrap();
+    assert_eq!(question[15..], *b"\x01\x08site.i2p");
+    bench.hear(&host_reply(&question, &key_destination(6)));
+    let result = Ok(key_destination(6));
+    assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+}
+
+#[test]
+fn what_is_not_found_is_asked_for_again_until_the_time_is_over() {
+    let mut bench = Bench::ready();
+    let id = bench.session.look_up(bench.now, Query::Hash(own_hash()));
+    let mut questions = 0;
+    while bench.told().is_empty() {
+        if let Some(question) = bench.sent().first() {
+            questions += 1;
+            bench.hear(&host_reply(question, &[]));
+        }
+        let wait = bench.session.poll_timeout().unwrap() - bench.now;
+        assert!(wait > Duration::ZERO && wait <= second(2));
+        bench.pass(wait);
+        if bench.session.poll_timeout().is_none() {
+            break;
+        }
+    }
+    assert_eq!(questions, 30);
+    let result = Err(LookupError::NotFound);
+    assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+}
+
+#[test]
+fn another_destination_than_that_of_the_hash_is_not_taken() {
+    let mut bench = Bench::ready();
+    bench.session.look_up(bench.now, Query::Hash(own_hash()));
+    let [question] = bench.sent().try_into().unwrap();
+    bench.hear(&host_reply(&question, &key_destination(6)));
+    assert_eq!(bench.told(), []);
+    bench.pass(second(2));
+    assert_eq!(bench.sent().len(), 1, "asked again");
+}
+
+#[test]
+fn a_lookup_waits_until_the_session_is_ready() {
+    let mut bench = Bench::building(Config::default());
+    bench.session.look_up(bench.now, Query::Hash(own_hash()));
+    assert_eq!(bench.sent().len(), 0);
+    bench.hear(&lease_request(&[lease(1)]));
+    let types: Vec<u8> = bench.sent().iter().map(|frame| frame[4]).collect();
+    assert_eq!(types, [4, 38]);
+}
+
+#[test]
+fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
+    for version in ["0.8.8", "0.9.10", "0.9", "", "x.9.11"] {
+        let mut bench = Bench::new(Config::default());
+        bench.hear(&set_date(version));
+        bench.hear(&session_status(1));
+        bench.hear(&lease_request(&[lease(1)]));
+        bench.sent();
+        bench.told();
+        let name = bench
+            .session
+            .look_up(bench.now, Query::Name("a.i2p".to_owned()));
+        let result = Err(LookupError::NamesUnsupported);
+        assert_eq!(
+            bench.told(),
+            [Event::LookedUp {
+                lookup: name,
+                result
+            }]
+        );
+
+        let hash = bench.session.look_up(bench.now, Query::Hash(own_hash()));
+        assert_eq!(bench.sent(), [frame(34, &own_hash().0)], "{version}");
+        bench.hear(&frame(35, &own_hash().0));
+        bench.pass(second(2));
+        assert_eq!(bench.sent(), [frame(34, &own_hash().0)], "asked again");
+        bench.hear(&frame(35, &key_destination(5)));
+        let result = Ok(key_destination(5));
+        assert_eq!(
+            bench.told(),
+            [Event::LookedUp {
+                lookup: hash,
+                result
+            }]
+        );
+    }
+    for version in ["0.9.11", "0.9.57", "0.9.57-1", "0.10.0", "1.0"] {
+        let mut bench = Bench::new(Config::default());
+        bench.hear(&set_date(version));
+        bench.hear(&session_status(1));
+        bench.hear(&lease_request(&[lease(1)]));
+        bench.sent();
+        bench.session.look_up(bench.now, Query::Hash(own_hash()));
+        assert_eq!(bench.sent()[0][4], 38, "{version}");
+    }
+}
+
+// --- self test ---
+
+fn tested() -> (Bench, Vec<u8>) {
+    let mut bench = Bench::building(Config {
+        self_test: SelfTest::On,
+        ..Bench::zero_hop()
+    });
+    bench.hear(&lease_request(&[lease(1)]));
+    assert_eq!(bench.told(), [Event::Ready]);
+    let [_, probe] = bench.sent().try_into().unwrap();
+    (bench, probe)
+}
+
+/// The gzip member in a SendMessage to ourselves.
+fn probe_payload(probe: &[u8]) -> &[u8] {
+    let own = keys();
+    assert_eq!(probe[7..398], *own.destination().as_bytes());
+    assert_eq!(nonce(probe), 0, "no report is wanted");
+    &probe[402..probe.len() - 4]
+}
+
+#[test]
+fn a_message_to_itself_tells_that_a_session_can_be_reached() {
+    let (mut bench, probe) = tested();
+    bench.hear(&payload(1, probe_payload(&probe)));
+    assert_eq!(bench.told(), [Event::Reachable]);
+    bench.hear(&payload(2, probe_payload(&probe)));
+    bench.pass(second(1000));
+    assert_eq!((bench.told(), bench.sent()), (vec![], vec![]), "once");
+}
+
+#[test]
+fn a_session_that_cannot_be_reached_says_so_once_and_goes_on_trying() {
+    let (mut bench, first) = tested();
+    for pause in [5, 5, 5] {
+        bench.pass(second(pause));
+        assert_eq!(bench.told(), []);
+        assert_eq!(bench.sent(), std::slice::from_ref(&first));
+    }
+    bench.pass(second(15));
+    assert_eq!(bench.told(), [Event::Unreachable]);
+    for _ in 0..10 {
+        assert_eq!(bench.sent(), std::slice::from_ref(&first));
+        bench.pass(second(15));
+        assert_eq!(bench.told(), []);
+    }
+    bench.hear(&payload(1, probe_payload(&first)));
+    assert_eq!(bench.told(), [Event::Reachable]);
+}
+
+// --- end ---
+
+#[test]
+fn leaving_sends_what_waits_and_then_destroys_the_session() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    bench.session.send(peer, b"last", Attempts::Once).unwrap();
+    bench.session.leave(bench.now);
+    bench.session.leave(bench.now);
+    let sent = bench.sent();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1], frame(3, &SESSION));
+    assert_eq!(
+        bench.session.send(peer, b"late", Attempts::Once),
+        Err(SendError::NotReady)
+    );
+    bench.hear(&lease_request(&[lease(1)]));
+    assert_eq!(bench.sent().len(), 1, "lease sets are given to the end");
+    bench.hear(&session_status(0));
+    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+}
+
+#[test]
+fn leaving_does_not_wait_for_ever() {
+    let mut bench = Bench::ready();
+    bench.session.leave(bench.now);
+    bench.pass(second(2));
+    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+
+    let mut bench = Bench::ready();
+    bench.session.leave(bench.now);
+    bench.session.handle_close();
+    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+
+    let mut bench = Bench::new(Config::default());
+    bench.session.leave(bench.now);
+    assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+}
+
+#[test]
+fn options_that_do_not_fit_are_an_error_and_no_panic() {
+    let mut bench = Bench::new(Config {
+        nickname: "x".repeat(256),
+        ..Config::default()
+    });
+    bench.hear(&set_date("0.9.57"));
+    assert!(matches!(
+        bench.told()[..],
+        [Event::Ended(Err(SessionError::Options(_)))]
+    ));
+}
