@@ -9,6 +9,9 @@
 //! [`Wire`] records packets, [`TcpFlow`] and [`UdpFlow`] put bytes on it,
 //! [`file`] writes pcap and pcapng, [`carry`] puts one exchange on any carrier,
 //! and [`shipped`] is the list of the captures in `captures/`.
+//!
+//! Beside them [`router`] runs a real I2P router, and [`namespace`] keeps a
+//! test away from every network.
 #![forbid(unsafe_code)]
 
 pub mod bulk;
@@ -20,7 +23,9 @@ pub mod i2cp;
 pub mod ip;
 mod link;
 pub mod message;
+pub mod namespace;
 mod random;
+pub mod router;
 pub mod samples;
 pub mod shipped;
 mod tcp;
