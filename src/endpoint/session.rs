@@ -350,6 +350,17 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.conversations.len()
     }
 
+    /// Whether there are as many conversations as there may be, so that
+    /// [`open`](Self::open) would fail.
+    pub fn is_full(&self) -> bool {
+        self.conversations.len() >= self.config.limits.total
+    }
+
+    /// The opener's id in a conversation.
+    pub fn client_id(&self, handle: Handle) -> Option<ClientId> {
+        Some(self.known(handle)?.client_id)
+    }
+
     /// Whether nothing is left of any conversation: no id, peer, timer, event or message.
     pub fn is_empty(&self) -> bool {
         self.conversations.is_empty()

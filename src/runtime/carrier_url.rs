@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::carrier::length_prefixed::Prefix;
+
 /// The port of a router's I2CP service.
 const I2CP_PORT: u16 = 7654;
 
@@ -18,33 +20,6 @@ pub enum CarrierUrl {
     Tcp(Authority, Prefix),
     /// `i2cp://host`, `i2cp://host:7654`
     I2cp(Authority),
-}
-
-/// The length before each message on `tcp://`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Prefix {
-    /// 4 bytes, big-endian: `u32be`.
-    U32,
-    /// 2 bytes, big-endian: `u16be`.
-    U16,
-}
-
-impl Prefix {
-    /// Bytes of the length.
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::U32 => 4,
-            Self::U16 => 2,
-        }
-    }
-
-    /// The longest message that is taken behind it, in bytes.
-    pub const fn max_message_bytes(self) -> usize {
-        match self {
-            Self::U32 => 65_536,
-            Self::U16 => 65_535,
-        }
-    }
 }
 
 /// A host and a port.

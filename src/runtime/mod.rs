@@ -14,10 +14,15 @@ mod acceptor;
 mod allow;
 mod carrier_url;
 mod link;
+mod open;
 mod ready;
+mod signals;
+mod tunnel;
 
 pub use self::allow::{AllowList, Allowed, AllowedError};
-pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError, Prefix};
+pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::link::{
     Link, LinkError, LinkEvent, Opened, Peer, Role, Room, Scope, TcpLink, UdpLink,
 };
+pub use self::open::{LinkOptions, nameless_destination};
+pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

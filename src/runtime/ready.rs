@@ -85,6 +85,11 @@ impl ReadySet {
         self.shared.state().ready.push(number);
     }
 
+    /// Whether there is something to look at.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.shared.state().ready.is_empty()
+    }
+
     /// Moves the numbers that were woken to the end of `into`, in their order;
     /// some may be there more than once, or not exist any more. If there are
     /// none, the task is woken when there is one.

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
 use super::output::{MAX_PIECES, Output};
+use crate::carrier::length_prefixed::Prefix;
 use crate::endpoint::Message;
-use crate::runtime::carrier_url::Prefix;
 use crate::runtime::link::{LinkError, Peer, Room, Scope};
 
 /// How much is read at once. Large reads make few system calls, and this much

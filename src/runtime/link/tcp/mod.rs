@@ -13,10 +13,10 @@ use tracing::warn;
 
 use self::connection::{Connection, Read};
 use super::{LinkError, LinkEvent, Peer, Room, Scope};
+use crate::carrier::length_prefixed::Prefix;
 use crate::endpoint::Message;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
-use crate::runtime::carrier_url::Prefix;
 use crate::runtime::ready::ReadySet;
 
 /// Most connections of peers at once.

@@ -5,8 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::carrier::length_prefixed::Prefix;
 use crate::endpoint::Message;
-use crate::runtime::carrier_url::Prefix;
 use crate::wire::HEADER_BYTES;
 
 /// Payloads of this size and more are handed to the system where they are;

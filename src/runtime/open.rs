@@ -1,0 +1,137 @@
+//! From a carrier's name to a link in use.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use rand::Rng;
+
+use super::allow::AllowList;
+use super::carrier_url::{Authority, CarrierUrl};
+use super::link::{Link, LinkError, Opened, Role, TcpLink, UdpLink};
+use crate::wire::Destination;
+
+/// What a link is to be. Good for any number of openings, one after another.
+#[derive(Clone, Debug)]
+pub struct LinkOptions {
+    /// Where, and by which carrier.
+    pub carrier: CarrierUrl,
+    /// Whether its address is connected to or bound.
+    pub role: Role,
+    /// Who is heard.
+    pub allow: AllowList,
+    /// Bytes a second that are sent at most over UDP.
+    pub udp_rate: u64,
+    /// Our destination where the carrier has none of its own.
+    pub destination: Bytes,
+}
+
+impl LinkOptions {
+    /// Connects or binds; ready when messages can go out.
+    ///
+    /// # Errors
+    /// The host has no address, or the carrier does not let us.
+    pub async fn open(&self) -> Result<Opened, LinkError> {
+        match &self.carrier {
+            CarrierUrl::Udp(authority) => {
+                let address = self.resolve(authority).await?;
+                match self.role {
+                    Role::Client => UdpLink::connect(address, self.udp_rate)
+                        .await
+                        .map(|(link, peer)| self.connected(Link::Udp(link), peer))
+                        .map_err(|source| self.connect_error(source)),
+                    Role::Server => UdpLink::bind(address, self.udp_rate, self.allow.clone())
+                        .await
+                        .map(|(link, bound)| self.bound(Link::Udp(link), bound))
+                        .map_err(|source| self.bind_error(source)),
+                }
+            }
+            CarrierUrl::Tcp(authority, prefix) => {
+                let address = self.resolve(authority).await?;
+                match self.role {
+                    Role::Client => TcpLink::connect(address, *prefix)
+                        .await
+                        .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
+                        .map_err(|source| self.connect_error(source)),
+                    Role::Server => TcpLink::listen(address, *prefix, self.allow.clone())
+                        .await
+                        .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
+                        .map_err(|source| self.bind_error(source)),
+                }
+            }
+            CarrierUrl::I2cp(_) => Err(LinkError::NoAddress {
+                carrier: self.carrier.clone(),
+            }),
+        }
+    }
+
+    async fn resolve(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {
+        let Authority { host, port } = authority;
+        tokio::net::lookup_host((host.as_str(), *port))
+            .await
+            .map_err(|source| self.connect_error(source))?
+            .next()
+            .ok_or_else(|| LinkError::NoAddress {
+                carrier: self.carrier.clone(),
+            })
+    }
+
+    fn connected(&self, link: Link, peer: super::link::Peer) -> Opened {
+        Opened {
+            link,
+            peer: Some(peer),
+            destination: self.destination.clone(),
+            carrier: self.carrier.clone(),
+        }
+    }
+
+    fn bound(&self, link: Link, address: SocketAddr) -> Opened {
+        Opened {
+            link,
+            peer: None,
+            destination: self.destination.clone(),
+            carrier: self.carrier.at(address),
+        }
+    }
+
+    fn connect_error(&self, source: std::io::Error) -> LinkError {
+        LinkError::Connect {
+            carrier: self.carrier.clone(),
+            source,
+        }
+    }
+
+    fn bind_error(&self, source: std::io::Error) -> LinkError {
+        LinkError::Bind {
+            carrier: self.carrier.clone(),
+            source,
+        }
+    }
+}
+
+/// A destination for carriers on which nobody looks it up: random keys without
+/// a private half, and the null certificate of the reference implementation.
+pub fn nameless_destination(rng: &mut impl Rng) -> Bytes {
+    let mut destination = vec![0; Destination::MIN_BYTES];
+    let certificate = destination.len() - 3;
+    rng.fill_bytes(&mut destination[..certificate]);
+    destination.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha12Rng;
+
+    use super::*;
+
+    #[test]
+    fn a_nameless_destination_is_one_of_387_bytes() {
+        let mut rng = ChaCha12Rng::seed_from_u64(1);
+        let first = nameless_destination(&mut rng);
+        let second = nameless_destination(&mut rng);
+        assert_eq!(first.len(), 387);
+        assert_ne!(first, second);
+        let (destination, rest) = Destination::split(&first).unwrap();
+        assert_eq!((destination.as_bytes(), rest), (&first[..], &[][..]));
+    }
+}

@@ -1,0 +1,373 @@
+//! Conversations and their local ends.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tracing::{debug, info, warn};
+
+use super::driver::Driver;
+use super::local::{Local, Phase, Read};
+use super::stream::{Farewell, LocalStream};
+use crate::endpoint::{End, Handle, Open, OpenError, Summary};
+use crate::runtime::link::Peer;
+use crate::wire::{ClientId, ServerId};
+
+/// How much is read from a local stream at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Reads of this size and more are passed on where they are; smaller ones are
+/// copied, so that they do not hold the memory of a whole read while they wait.
+const PASSED_ON_BYTES: usize = 16 * 1024;
+
+/// How long a local side may take to end its stream after we have ended ours.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What is known of a live conversation beside its endpoint.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// The number of its local end; `None` if that is gone.
+    local: Option<usize>,
+    peer: Peer,
+    client_id: ClientId,
+    server_id: Option<ServerId>,
+}
+
+impl Driver {
+    /// Opens a conversation for a local stream.
+    pub(super) fn open_conversation(
+        &mut self,
+        now: Instant,
+        stream: LocalStream,
+    ) -> Result<Handle, OpenError> {
+        let Some(peer) = self.service.peer() else {
+            return Err(OpenError::TooMany { limit: 0 });
+        };
+        let open = Open {
+            to: peer,
+            destination: self.destination(),
+            client_id: None,
+        };
+        let handle = self.endpoint.open(now, open)?;
+        let number = self.insert(Local::connected(handle, stream));
+        let client_id = self
+            .endpoint
+            .client_id(handle)
+            .expect("a conversation that has just been opened is known");
+        self.records.insert(
+            handle,
+            Record {
+                local: Some(number),
+                peer,
+                client_id,
+                server_id: None,
+            },
+        );
+        Ok(handle)
+    }
+
+    /// A peer wants a conversation: makes its connection to the service.
+    pub(super) fn incoming(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        peer: Peer,
+        client_id: ClientId,
+    ) {
+        let local = match self.service.target() {
+            Some(target) => {
+                let connecting = Box::pin(TcpStream::connect(target));
+                Some(self.insert(Local::connecting(handle, connecting)))
+            }
+            None => {
+                self.endpoint.refuse(now, handle);
+                None
+            }
+        };
+        self.records.insert(
+            handle,
+            Record {
+                local,
+                peer,
+                client_id,
+                server_id: None,
+            },
+        );
+    }
+
+    fn insert(&mut self, local: Local) -> usize {
+        let number = self.ready.insert();
+        let same = self.locals.insert(Some(local));
+        debug_assert_eq!(number, same, "both slabs number alike");
+        number
+    }
+
+    fn remove(&mut self, number: usize) -> Option<Local> {
+        self.ready.remove(number);
+        let local = self.locals.remove(number)?;
+        if let Some(record) = self.records.get_mut(&local.handle) {
+            record.local = None;
+        }
+        Some(local)
+    }
+
+    /// The handshake is done.
+    pub(super) fn opened(&mut self, handle: Handle, server_id: ServerId, handshake: Duration) {
+        if let Some(record) = self.records.get_mut(&handle) {
+            record.server_id = Some(server_id);
+            info!(
+                conv = %handle,
+                client_id = %record.client_id,
+                server_id = %server_id,
+                peer = %record.peer,
+                handshake_us = handshake.as_micros(),
+                "conversation opened"
+            );
+        }
+    }
+
+    /// Bytes from the peer.
+    pub(super) fn arrived(&mut self, now: Instant, handle: Handle, bytes: Bytes) {
+        let number = self.records.get(&handle).and_then(|record| record.local);
+        let local = number.and_then(|number| self.locals.get_mut(number)?.as_mut());
+        let (Some(number), Some(local)) = (number, local) else {
+            return self.endpoint.consumed(now, handle, bytes.len());
+        };
+        local.push(bytes);
+        if !local.in_line {
+            local.in_line = true;
+            self.unwritten.push(number);
+        }
+    }
+
+    /// The endpoint takes data of this conversation again.
+    pub(super) fn writable(&mut self, handle: Handle) {
+        if let Some(number) = self.records.get(&handle).and_then(|record| record.local) {
+            self.ready.mark(number);
+        }
+    }
+
+    /// The conversation is over.
+    pub(super) fn closed(&mut self, now: Instant, handle: Handle, end: End, summary: Summary) {
+        self.service.ended(handle, end);
+        if let Some(record) = self.records.remove(&handle) {
+            tell_end(handle, &record, end, &summary);
+            if let Some(number) = record.local {
+                self.end_local(now, number, end);
+            }
+        }
+        self.admit();
+    }
+
+    fn end_local(&mut self, now: Instant, number: usize, end: End) {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            return;
+        };
+        if end.leg().is_none() {
+            local.phase = Phase::Flushing;
+            if !local.in_line {
+                local.in_line = true;
+                self.unwritten.push(number);
+            }
+        } else if let Some(local) = self.remove(number) {
+            // What is left would look like the whole.
+            self.endpoint.abort(now, local.handle);
+            local.reset();
+        }
+    }
+
+    /// Looks at a local end that was woken; tells how many bytes it gave.
+    pub(super) fn poll_local(&mut self, now: Instant, number: usize) -> usize {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            // A wake-up that was late.
+            return 0;
+        };
+        if local.is_connecting() && !self.poll_connect(now, number) {
+            return 0;
+        }
+        if !self.write_local(now, number) {
+            return 0;
+        }
+        self.read_local(now, number)
+    }
+
+    /// Goes on connecting to the service; true when that is done.
+    fn poll_connect(&mut self, now: Instant, number: usize) -> bool {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            return false;
+        };
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        let handle = local.handle;
+        match local.poll_connect(&mut cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => {
+                self.endpoint.accept(now, handle);
+                true
+            }
+            Poll::Ready(Err(error)) => {
+                if let (Some(record), Some(target)) =
+                    (self.records.get(&handle), self.service.target())
+                {
+                    warn!(
+                        leg = "target",
+                        conv = %handle,
+                        client_id = %record.client_id,
+                        peer = %record.peer,
+                        %target,
+                        %error,
+                        "cannot connect to the service"
+                    );
+                }
+                self.endpoint.refuse(now, handle);
+                self.remove(number);
+                false
+            }
+        }
+    }
+
+    fn read_local(&mut self, now: Instant, number: usize) -> usize {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            return 0;
+        };
+        if !local.has_input() {
+            return 0;
+        }
+        let handle = local.handle;
+        if local.phase == Phase::Live && !self.endpoint.is_writable(handle) {
+            // `writable` marks it.
+            return 0;
+        }
+        self.scratch.reserve(READ_BYTES);
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        match local.read(&mut cx, &mut self.scratch) {
+            Ok(Read::Bytes(count)) => {
+                self.ready.mark(number);
+                if local.phase == Phase::Live {
+                    let bytes = self.take_scratch();
+                    if let Err(error) = self.endpoint.write(now, handle, bytes) {
+                        debug!(conv = %handle, %error, "bytes dropped");
+                    }
+                } else {
+                    self.scratch.clear();
+                }
+                count
+            }
+            Ok(Read::End) => {
+                match local.phase {
+                    Phase::Live => self.endpoint.finish(now, handle),
+                    Phase::Flushing => {}
+                    Phase::Lingering => drop(self.remove(number)),
+                }
+                0
+            }
+            Ok(Read::Later) => 0,
+            Err(error) => {
+                self.local_failed(now, number, &error);
+                0
+            }
+        }
+    }
+
+    fn take_scratch(&mut self) -> Bytes {
+        if self.scratch.len() >= PASSED_ON_BYTES {
+            return self.scratch.split().freeze();
+        }
+        let bytes = Bytes::copy_from_slice(&self.scratch);
+        self.scratch.clear();
+        bytes
+    }
+
+    /// Writes what a local end has waiting; false if that ended it.
+    pub(super) fn write_local(&mut self, now: Instant, number: usize) -> bool {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            return false;
+        };
+        local.in_line = false;
+        let handle = local.handle;
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        match local.write(&mut cx) {
+            Ok(0) => {}
+            Ok(written) => self.endpoint.consumed(now, handle, written),
+            Err(error) => {
+                self.local_failed(now, number, &error);
+                return false;
+            }
+        }
+        if local.phase == Phase::Flushing && local.is_flushed() {
+            return self.shut_down(now, number);
+        }
+        true
+    }
+
+    /// Ends our direction of a local stream; false if that was its end.
+    fn shut_down(&mut self, now: Instant, number: usize) -> bool {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            return false;
+        };
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        let (result, farewell) = local.shutdown(&mut cx);
+        if result.is_err() || farewell == Farewell::None || !local.has_input() {
+            self.remove(number);
+            return false;
+        }
+        local.phase = Phase::Lingering;
+        let handle = local.handle;
+        self.lingering.push_back((now + LINGER, number, handle));
+        self.ready.mark(number);
+        true
+    }
+
+    fn local_failed(&mut self, now: Instant, number: usize, error: &io::Error) {
+        let Some(local) = self.remove(number) else {
+            return;
+        };
+        debug!(leg = "target", conv = %local.handle, %error, "local connection failed");
+        self.endpoint.abort(now, local.handle);
+        local.reset();
+    }
+
+    /// Closes local streams whose other side has not ended them in time.
+    pub(super) fn end_lingering(&mut self, now: Instant) {
+        while let Some((until, number, handle)) = self.lingering.front().copied()
+            && until <= now
+        {
+            self.lingering.pop_front();
+            if let Some(Some(local)) = self.locals.get(number)
+                && local.handle == handle
+            {
+                self.remove(number);
+            }
+        }
+    }
+}
+
+fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
+    let server_id = record.server_id.map(tracing::field::display);
+    match end.leg() {
+        None => info!(
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            peer = %record.peer,
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            duration_us = summary.duration.as_micros(),
+            %end,
+            "conversation ended"
+        ),
+        Some(leg) => warn!(
+            leg = leg.name(),
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            peer = %record.peer,
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %end,
+            "conversation failed"
+        ),
+    }
+}

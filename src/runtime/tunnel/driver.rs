@@ -1,0 +1,437 @@
+//! The one loop that moves bytes between local streams, endpoint and link.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use hashbrown::HashMap;
+use slab::Slab;
+use tokio::net::UnixStream;
+use tokio::time::Sleep;
+use tracing::{info, warn};
+
+use super::conversations::Record;
+use super::local::Local;
+use super::service::{Reopening, Service};
+use super::stream::LocalStream;
+use super::{LostLink, TunnelError, TunnelOptions};
+use crate::endpoint::{End, Endpoint, Event, Handle, Output};
+use crate::runtime::acceptor::Acceptor;
+use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
+use crate::runtime::open::LinkOptions;
+use crate::runtime::ready::ReadySet;
+use crate::runtime::signals::Signals;
+
+/// Rounds after which others get the thread, however much there is to do.
+const MAX_ROUNDS: usize = 16;
+
+/// Bytes that are taken in from either side before they are passed on, so that
+/// they are still in the cache then.
+const ROUND_BYTES: usize = 256 * 1024;
+
+/// Messages that are taken in before they are passed on.
+const ROUND_MESSAGES: usize = 1_024;
+
+/// The endpoint with all its sockets, in one task.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) endpoint: Endpoint<Peer>,
+    pub(super) service: Service,
+    link: Option<Link>,
+    link_options: LinkOptions,
+    lost_link: LostLink,
+    reopening: Option<Reopening>,
+    /// A conversation's link is not read because of a slow reader.
+    link_paused: bool,
+
+    /// The numbers of all that can be ready: those in [`Number`], then local streams.
+    pub(super) ready: ReadySet,
+    pub(super) locals: Slab<Option<Local>>,
+    pub(super) records: HashMap<Handle, Record>,
+    turns: VecDeque<usize>,
+    woken: Vec<usize>,
+    /// Locals with something new to write.
+    pub(super) unwritten: Vec<usize>,
+    /// Locals that linger, and until when.
+    pub(super) lingering: VecDeque<(Instant, usize, Handle)>,
+    /// What local streams are read into.
+    pub(super) scratch: BytesMut,
+
+    signals: Signals,
+    timer: Pin<Box<Sleep>>,
+    endpoint_due: Option<Instant>,
+    closing_time: Duration,
+    /// Set by a signal: when patience ends.
+    closing: Option<Instant>,
+    ending: Option<Result<(), TunnelError>>,
+}
+
+/// Numbers in the ready set that are not those of local streams.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+enum Number {
+    Signals,
+    Service,
+}
+
+impl Driver {
+    pub(super) fn new(
+        endpoint: Endpoint<Peer>,
+        opened: Opened,
+        options: &TunnelOptions,
+    ) -> Result<Self, TunnelError> {
+        let mut ready = ReadySet::default();
+        let mut locals = Slab::new();
+        for _ in [Number::Signals, Number::Service] {
+            // The slabs of both number alike.
+            ready.insert();
+            locals.insert(None);
+        }
+        Ok(Self {
+            endpoint,
+            service: Service::new(opened.peer, opened.destination),
+            link: Some(opened.link),
+            link_options: options.link.clone(),
+            lost_link: options.lost_link,
+            reopening: None,
+            link_paused: false,
+            ready,
+            locals,
+            records: HashMap::new(),
+            turns: VecDeque::new(),
+            woken: Vec::new(),
+            unwritten: Vec::new(),
+            lingering: VecDeque::new(),
+            scratch: BytesMut::new(),
+            signals: Signals::new()?,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            endpoint_due: None,
+            closing_time: options.closing_time,
+            closing: None,
+            ending: None,
+        })
+    }
+
+    /// Opens a conversation for each connection.
+    pub(super) fn listen(&mut self, acceptor: Acceptor) {
+        self.service.listen(acceptor);
+    }
+
+    /// Answers each conversation by a connection to this service.
+    pub(super) fn serve(&mut self, target: SocketAddr) {
+        self.service.serve(target);
+    }
+
+    /// Opens the one conversation.
+    pub(super) fn pipe(&mut self, stream: StdUnixStream) -> Result<(), TunnelError> {
+        let stream = LocalStream::Pipe(UnixStream::from_std(stream)?);
+        let handle = self
+            .open_conversation(Instant::now(), stream)
+            .map_err(|error| TunnelError::System(io::Error::other(error)))?;
+        self.service.only(handle);
+        Ok(())
+    }
+
+    /// Moves all that can be moved; ready when the tunnel is at its end.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
+        for _ in 0..MAX_ROUNDS {
+            let now = Instant::now();
+            let busy = self.round(now, cx);
+            if let Some(ending) = self.poll_ending(now, cx) {
+                return Poll::Ready(ending);
+            }
+            if !busy && !self.wait(now, cx) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes in what is there and passes it on; false if nothing was there.
+    fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let local = self.take_turns(now, cx);
+        let link = self.take_messages(now, cx);
+        self.drain(now);
+        let room = self.write_locals(now);
+        if let Some(link) = &mut self.link {
+            link.poll_flush(cx);
+        }
+        local || link || room || self.ready.has_ready()
+    }
+
+    fn take_turns(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        self.ready.take_ready(cx, &mut self.woken);
+        self.turns.extend(self.woken.drain(..));
+        let mut bytes = 0;
+        let mut busy = false;
+        while bytes < ROUND_BYTES
+            && let Some(number) = self.turns.pop_front()
+        {
+            busy = true;
+            bytes += if number == Number::Signals as usize {
+                self.take_signal(now);
+                0
+            } else if number == Number::Service as usize {
+                self.accept_some(now)
+            } else {
+                self.poll_local(now, number)
+            };
+        }
+        busy
+    }
+
+    fn take_signal(&mut self, now: Instant) {
+        let number = Number::Signals as usize;
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        while self.signals.poll_recv(&mut cx).is_ready() {
+            if self.closing.is_some() {
+                // The second one does not wait.
+                self.ending = Some(Ok(()));
+                return;
+            }
+            info!(
+                conversations = self.endpoint.conversation_count(),
+                "closing; a second signal ends at once"
+            );
+            self.closing = Some(now + self.closing_time);
+            self.service.close();
+            for handle in self.records.keys() {
+                self.endpoint.close(now, *handle);
+            }
+        }
+    }
+
+    fn accept_some(&mut self, now: Instant) -> usize {
+        let number = Number::Service as usize;
+        loop {
+            if self.endpoint.is_full() {
+                // They wait in the system's queue until a conversation ends.
+                self.service.hold();
+                return 0;
+            }
+            let mut cx = Context::from_waker(self.ready.waker(number));
+            let Poll::Ready(stream) = self.service.poll_accept(&mut cx) else {
+                return 0;
+            };
+            if self.link.is_none() {
+                warn!(leg = "carrier", "connection turned away: the link is down");
+                LocalStream::Tcp(stream).reset();
+                continue;
+            }
+            if let Err(error) = self.open_conversation(now, LocalStream::Tcp(stream)) {
+                warn!(leg = "handshake", %error, "connection turned away");
+            }
+        }
+    }
+
+    /// Lets connections in again that wait for a conversation to end.
+    pub(super) fn admit(&mut self) {
+        if self.service.release() {
+            self.ready.mark(Number::Service as usize);
+        }
+    }
+
+    fn take_messages(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let mut bytes = 0;
+        let mut count = 0;
+        while bytes < ROUND_BYTES && count < ROUND_MESSAGES {
+            let Some(link) = &mut self.link else { break };
+            let endpoint = &self.endpoint;
+            let mut paused = false;
+            let polled = link.poll_event(cx, &mut |scope| {
+                let wanted = endpoint.wants_input(scope);
+                paused |= !wanted;
+                wanted
+            });
+            self.link_paused = paused;
+            let Poll::Ready(event) = polled else { break };
+            count += 1;
+            match event {
+                LinkEvent::Message {
+                    from,
+                    bytes: message,
+                } => {
+                    bytes += message.len();
+                    self.endpoint.handle_message(now, from, message);
+                }
+                LinkEvent::PeerUp(peer) => info!(%peer, "peer connected"),
+                LinkEvent::Ready(scope) => self.endpoint.handle_link_ready(scope),
+                LinkEvent::PeerLost { peer, error } => {
+                    warn!(leg = "carrier", %peer, %error, "peer lost");
+                    self.endpoint.handle_link_lost(now, Scope::Peer(peer));
+                }
+                LinkEvent::Down(error) => self.link_down(now, error),
+            }
+        }
+        self.poll_reopening(cx) || count > 0
+    }
+
+    fn link_down(&mut self, now: Instant, error: LinkError) {
+        warn!(leg = "carrier", carrier = %self.link_options.carrier, %error, "link lost");
+        self.link = None;
+        self.endpoint.handle_link_lost(now, Scope::All);
+        match self.lost_link {
+            LostLink::Ends => {
+                self.ending.get_or_insert(Err(TunnelError::LinkLost {
+                    carrier: self.link_options.carrier.clone(),
+                    source: error,
+                }));
+            }
+            LostLink::Reopens => {
+                self.reopening = Some(Reopening::new(self.link_options.clone()));
+            }
+        }
+    }
+
+    fn poll_reopening(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(reopening) = &mut self.reopening else {
+            return false;
+        };
+        let Poll::Ready(opened) = reopening.poll(cx) else {
+            return false;
+        };
+        info!(carrier = %opened.carrier, "link is up again");
+        self.reopening = None;
+        self.link = Some(opened.link);
+        self.service.reconnected(opened.peer, opened.destination);
+        true
+    }
+
+    /// Carries out what the endpoint wants.
+    fn drain(&mut self, now: Instant) {
+        self.endpoint_due = loop {
+            match self.endpoint.poll_output(now) {
+                Output::Transmit { to, message } => {
+                    let Some(link) = &mut self.link else { continue };
+                    match link.send(to, message) {
+                        Room::Free => {}
+                        Room::Full(scope) => self.endpoint.handle_link_blocked(scope),
+                    }
+                }
+                Output::Event(event) => self.handle_event(now, event),
+                Output::Timeout(at) => break Some(at),
+                Output::Idle => break None,
+            }
+        };
+    }
+
+    /// Writes to the locals that have something new; true if that lets the link
+    /// be read again.
+    fn write_locals(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(number) = self.unwritten.pop() {
+            any = true;
+            self.write_local(now, number);
+        }
+        any && self.link_paused
+    }
+
+    /// Sees to it that the task is woken in time; true if it is time already.
+    fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let lingering = self.lingering.front().map(|(until, ..)| *until);
+        let next = [self.endpoint_due, lingering, self.closing]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(next) = next else { return false };
+        if next > now {
+            let deadline = tokio::time::Instant::from_std(next);
+            if self.timer.deadline() != deadline {
+                self.timer.as_mut().reset(deadline);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+        }
+        let now = Instant::now();
+        self.endpoint.handle_timeout(now);
+        self.end_lingering(now);
+        true
+    }
+
+    /// How the tunnel ends, if it does now.
+    fn poll_ending(
+        &mut self,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Option<Result<(), TunnelError>> {
+        if let Some(ending) = self.ending.take() {
+            return Some(ending);
+        }
+        if let Some(end) = self.service.only_ended()
+            && self.all_written()
+        {
+            // Our close may still be on its way.
+            if self.closing.is_none() {
+                self.closing = Some(now + self.closing_time);
+            }
+            return self.link_closed(now, cx).then(|| outcome(end));
+        }
+        let until = self.closing?;
+        if self.records.is_empty() && self.all_written() || until <= now {
+            return self.link_closed(now, cx).then_some(Ok(()));
+        }
+        None
+    }
+
+    fn link_closed(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let patient = self.closing.is_none_or(|until| now < until);
+        match &mut self.link {
+            Some(link) => link.poll_close(cx).is_ready() || !patient,
+            None => true,
+        }
+    }
+
+    fn all_written(&self) -> bool {
+        self.locals
+            .iter()
+            .all(|(_, local)| local.as_ref().is_none_or(Local::is_flushed))
+    }
+
+    /// What the endpoint says of a conversation.
+    fn handle_event(&mut self, now: Instant, event: Event<Peer>) {
+        match event {
+            Event::Incoming {
+                conversation,
+                from,
+                client_id,
+                ..
+            } => self.incoming(now, conversation, from, client_id),
+            Event::Opened {
+                conversation,
+                server_id,
+                handshake,
+                ..
+            } => self.opened(conversation, server_id, handshake),
+            Event::Data {
+                conversation,
+                bytes,
+            } => self.arrived(now, conversation, bytes),
+            Event::Writable { conversation } => self.writable(conversation),
+            Event::Closed {
+                conversation,
+                end,
+                summary,
+            } => self.closed(now, conversation, end, summary),
+        }
+    }
+
+    /// Our destination, the payload of SYNs.
+    pub(super) fn destination(&self) -> Bytes {
+        self.service.destination()
+    }
+}
+
+fn outcome(end: End) -> Result<(), TunnelError> {
+    match end.leg() {
+        None => Ok(()),
+        Some(_) => Err(TunnelError::Conversation { end }),
+    }
+}

@@ -1,0 +1,180 @@
+//! One conversation's local end, and what waits to be written to it.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::TcpStream;
+
+use super::outgoing::{MAX_PIECES, Outgoing};
+use super::stream::{Farewell, LocalStream};
+use crate::endpoint::Handle;
+
+/// A connection that is being made to the service.
+pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// Where the bytes of a conversation go to and come from.
+pub(super) struct Local {
+    pub(super) handle: Handle,
+    stage: Stage,
+    outgoing: Outgoing,
+    input: Input,
+    pub(super) phase: Phase,
+    /// Stands in the line of those that have something new to write.
+    pub(super) in_line: bool,
+}
+
+enum Stage {
+    Connecting(Connecting),
+    Connected(LocalStream),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Open,
+    Ended,
+}
+
+/// How far a local end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The conversation is live.
+    Live,
+    /// It is over, and what has arrived is still to be written.
+    Flushing,
+    /// All is written and the stream's own end is awaited.
+    Lingering,
+}
+
+/// What reading found.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// This many bytes, now in the buffer.
+    Bytes(usize),
+    /// The end of the input.
+    End,
+    /// Nothing at the moment; the waker has been left.
+    Later,
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("handle", &self.handle)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    pub(super) fn connected(handle: Handle, stream: LocalStream) -> Self {
+        Self::new(handle, Stage::Connected(stream))
+    }
+
+    pub(super) fn connecting(handle: Handle, connecting: Connecting) -> Self {
+        Self::new(handle, Stage::Connecting(connecting))
+    }
+
+    fn new(handle: Handle, stage: Stage) -> Self {
+        Self {
+            handle,
+            stage,
+            outgoing: Outgoing::default(),
+            input: Input::Open,
+            phase: Phase::Live,
+            in_line: false,
+        }
+    }
+
+    /// Whether the connection to the service is still being made.
+    pub(super) const fn is_connecting(&self) -> bool {
+        matches!(self.stage, Stage::Connecting(_))
+    }
+
+    /// Goes on connecting; ready once, when that is done.
+    pub(super) fn poll_connect(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Stage::Connecting(connecting) = &mut self.stage else {
+            return Poll::Pending;
+        };
+        let connected = std::task::ready!(connecting.as_mut().poll(cx));
+        Poll::Ready(connected.and_then(|stream| {
+            stream.set_nodelay(true)?;
+            self.stage = Stage::Connected(LocalStream::Tcp(stream));
+            Ok(())
+        }))
+    }
+
+    /// Whether there may be more to read.
+    pub(super) fn has_input(&self) -> bool {
+        self.input == Input::Open
+    }
+
+    /// Appends what there is to `into`.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> io::Result<Read> {
+        let Stage::Connected(stream) = &mut self.stage else {
+            return Ok(Read::Later);
+        };
+        match stream.poll_read(cx, into) {
+            Poll::Ready(Ok(0)) => {
+                self.input = Input::Ended;
+                Ok(Read::End)
+            }
+            Poll::Ready(Ok(bytes)) => Ok(Read::Bytes(bytes)),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(Read::Later),
+        }
+    }
+
+    /// Queues bytes from the peer.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.outgoing.push(bytes);
+    }
+
+    /// Whether all bytes from the peer are written.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
+    /// Writes what can be written now; tells how many bytes those were.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+        let Stage::Connected(stream) = &mut self.stage else {
+            return Ok(0);
+        };
+        let mut total = 0;
+        while !self.outgoing.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+            let count = self.outgoing.slices(&mut slices);
+            match stream.poll_write(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    total += written;
+                    self.outgoing.advance(written);
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.outgoing.stall();
+                    break;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    /// Ends the direction towards the local side.
+    pub(super) fn shutdown(&mut self, cx: &mut Context<'_>) -> (io::Result<()>, Farewell) {
+        match &mut self.stage {
+            Stage::Connected(stream) => stream.shutdown(cx),
+            Stage::Connecting(_) => (Ok(()), Farewell::None),
+        }
+    }
+
+    /// Closes so that the local side sees a failure.
+    pub(super) fn reset(self) {
+        if let Stage::Connected(stream) = self.stage {
+            stream.reset();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Both ends of a tunnel: TCP connections on one side, conversations on the other.
+
+mod conversations;
+mod driver;
+mod local;
+mod outgoing;
+mod service;
+mod stdio;
+mod stream;
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::endpoint::{Config, End, Endpoint};
+
+use self::driver::Driver;
+use self::stdio::Stdio;
+use super::acceptor::Acceptor;
+use super::carrier_url::CarrierUrl;
+use super::link::LinkError;
+use super::open::LinkOptions;
+
+/// What a tunnel is to be.
+#[derive(Debug)]
+pub struct TunnelOptions {
+    /// Where conversations come from, or go to.
+    pub side: Side,
+    /// What carries them.
+    pub link: LinkOptions,
+    /// What happens when the link is lost.
+    pub lost_link: LostLink,
+    /// Limits, times and policies of the endpoint.
+    pub endpoint: Config,
+    /// From which the ids follow.
+    pub seed: [u8; 32],
+    /// How long orderly closing may take after a signal.
+    pub closing_time: Duration,
+}
+
+/// The local side of a tunnel.
+#[derive(Debug)]
+pub enum Side {
+    /// Opens a conversation for each connection to this address.
+    Listen(SocketAddr),
+    /// Opens one conversation, on standard input and output, and ends with it.
+    Stdio,
+    /// Answers each conversation by a connection to this service.
+    Serve {
+        /// The service.
+        target: SocketAddr,
+    },
+}
+
+/// What happens when the link is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostLink {
+    /// The tunnel ends.
+    Ends,
+    /// It is opened again, with growing pauses between attempts.
+    Reopens,
+}
+
+/// Why a tunnel could not begin, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum TunnelError {
+    /// The carrier.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The carrier, after it had been in use.
+    #[error("{carrier} was lost")]
+    LinkLost {
+        /// Which.
+        carrier: CarrierUrl,
+        /// Why.
+        source: LinkError,
+    },
+    /// The address for local connections.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Signals, pipes or threads could not be had.
+    #[error("the system refuses a resource")]
+    System(#[from] io::Error),
+    /// The one conversation of [`Side::Stdio`] failed.
+    #[error("{leg}: {end}", leg = end.leg().map_or("conversation", |leg| leg.name()))]
+    Conversation {
+        /// How it ended.
+        end: End,
+    },
+}
+
+/// A tunnel that is ready for use.
+#[derive(Debug)]
+pub struct Tunnel {
+    driver: Driver,
+    listen: Option<SocketAddr>,
+    carrier: CarrierUrl,
+    stdio: Option<Stdio>,
+}
+
+impl Tunnel {
+    /// Binds and connects. To be called inside a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// An address cannot be bound or connected to.
+    pub async fn open(options: TunnelOptions) -> Result<Self, TunnelError> {
+        let acceptor = match options.side {
+            Side::Listen(address) => Some(
+                Acceptor::bind(address)
+                    .await
+                    .map_err(|source| TunnelError::Listen { address, source })?,
+            ),
+            Side::Stdio | Side::Serve { .. } => None,
+        };
+        let listen = match &acceptor {
+            Some(acceptor) => Some(acceptor.local_addr()?),
+            None => None,
+        };
+        let opened = options.link.open().await?;
+        let carrier = opened.carrier.clone();
+        let endpoint = Endpoint::new(options.endpoint.clone(), options.seed);
+        let mut driver = Driver::new(endpoint, opened, &options)?;
+        let mut stdio = None;
+        match (options.side, acceptor) {
+            (Side::Listen(_), Some(acceptor)) => driver.listen(acceptor),
+            (Side::Listen(_), None) => {}
+            (Side::Stdio, _) => {
+                let (pipe, ends) = Stdio::pipe()?;
+                stdio = Some(pipe);
+                driver.pipe(ends)?;
+            }
+            (Side::Serve { target }, _) => driver.serve(target),
+        }
+        Ok(Self {
+            driver,
+            listen,
+            carrier,
+            stdio,
+        })
+    }
+
+    /// The address that was bound for local connections.
+    pub const fn listen_addr(&self) -> Option<SocketAddr> {
+        self.listen
+    }
+
+    /// The carrier, with the address that was bound for it.
+    pub const fn carrier(&self) -> &CarrierUrl {
+        &self.carrier
+    }
+
+    /// Carries conversations until a signal to end (Ctrl-C, SIGTERM), or until
+    /// the link is lost for good.
+    ///
+    /// # Errors
+    /// The link was lost, or the one conversation on standard input and output failed.
+    pub async fn run(self) -> Result<(), TunnelError> {
+        let Self {
+            mut driver, stdio, ..
+        } = self;
+        // A task of its own: one that blocks a runtime of a single thread is
+        // woken through the kernel, even by its own sockets.
+        let driven = tokio::spawn(tokio::task::unconstrained(poll_fn(move |cx| {
+            driver.poll(cx)
+        })));
+        let result = match driven.await {
+            Ok(result) => result,
+            Err(error) => Err(TunnelError::System(io::Error::other(error))),
+        };
+        if let Some(stdio) = stdio {
+            stdio.finish()?;
+        }
+        result
+    }
+}

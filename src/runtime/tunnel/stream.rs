@@ -1,0 +1,78 @@
+//! The local end of a conversation: a TCP connection, or standard input and output.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::AsyncWrite;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::io::poll_read_buf;
+
+/// A stream of bytes both ways.
+#[derive(Debug)]
+pub(super) enum LocalStream {
+    /// A client's connection, or ours to the service.
+    Tcp(TcpStream),
+    /// What leads to standard input and output.
+    Pipe(UnixStream),
+}
+
+/// What a stream needs at its end so that the other side loses no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// To be read until the other side ends: a TCP connection that is closed
+    /// with unread bytes resets, and may take with it what was just written.
+    Linger,
+    /// Nothing.
+    None,
+}
+
+impl LocalStream {
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => poll_read_buf(Pin::new(stream), cx, into),
+            Self::Pipe(stream) => poll_read_buf(Pin::new(stream), cx, into),
+        }
+    }
+
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Pipe(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Ends the direction towards the other side; never waits.
+    pub(super) fn shutdown(&mut self, cx: &mut Context<'_>) -> (io::Result<()>, Farewell) {
+        let (done, farewell) = match self {
+            Self::Tcp(stream) => (Pin::new(stream).poll_shutdown(cx), Farewell::Linger),
+            Self::Pipe(stream) => (Pin::new(stream).poll_shutdown(cx), Farewell::None),
+        };
+        let result = match done {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()),
+        };
+        (result, farewell)
+    }
+
+    /// Closes so that the other side sees a failure and not an end.
+    pub(super) fn reset(self) {
+        match self {
+            Self::Tcp(stream) => {
+                if let Err(error) = stream.set_zero_linger() {
+                    tracing::debug!(%error, "closed without a reset");
+                }
+            }
+            Self::Pipe(_) => {}
+        }
+    }
+}
