@@ -11,6 +11,7 @@ mod live;
 mod live;
 mod options;
 mod progress;
+mod replay;
 mod terminal;
 mod values;
 
@@ -20,4 +21,9 @@ use std::process::ExitCode;
 /// Runs `ministream-dump` with these arguments, the program's name first.
 pub fn dump(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     dump::main(arguments).into()
+}
+
+/// Runs `ministream-replay` with these arguments, the program's name first.
+pub fn replay(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    replay::main(arguments)
 }

@@ -24,5 +24,5 @@ pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::link::{
     Link, LinkError, LinkEvent, Opened, Peer, Role, Room, Scope, TcpLink, UdpLink,
 };
-pub use self::open::{LinkOptions, nameless_destination};
+pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

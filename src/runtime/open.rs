@@ -17,6 +17,8 @@ pub struct LinkOptions {
     pub carrier: CarrierUrl,
     /// Whether its address is connected to or bound.
     pub role: Role,
+    /// Which addresses may be bound.
+    pub reach: Reach,
     /// Who is heard.
     pub allow: AllowList,
     /// Bytes a second that are sent at most over UDP.
@@ -25,40 +27,58 @@ pub struct LinkOptions {
     pub destination: Bytes,
 }
 
+/// Who can get at an address that we bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine only.
+    Loopback,
+    /// Anybody.
+    Anywhere,
+}
+
+impl Reach {
+    /// Whether this address may be bound.
+    pub fn admits(self, address: SocketAddr) -> bool {
+        self == Self::Anywhere || address.ip().to_canonical().is_loopback()
+    }
+}
+
 impl LinkOptions {
     /// Connects or binds; ready when messages can go out.
     ///
     /// # Errors
     /// The host has no address, or the carrier does not let us.
     pub async fn open(&self) -> Result<Opened, LinkError> {
-        match &self.carrier {
-            CarrierUrl::Udp(authority) => {
+        match (&self.carrier, self.role) {
+            (CarrierUrl::Udp(authority), Role::Client) => {
                 let address = self.resolve(authority).await?;
-                match self.role {
-                    Role::Client => UdpLink::connect(address, self.udp_rate)
-                        .await
-                        .map(|(link, peer)| self.connected(Link::Udp(link), peer))
-                        .map_err(|source| self.connect_error(source)),
-                    Role::Server => UdpLink::bind(address, self.udp_rate, self.allow.clone())
-                        .await
-                        .map(|(link, bound)| self.bound(Link::Udp(link), bound))
-                        .map_err(|source| self.bind_error(source)),
-                }
+                UdpLink::connect(address, self.udp_rate)
+                    .await
+                    .map(|(link, peer)| self.connected(Link::Udp(link), peer))
+                    .map_err(|source| self.connect_error(source))
             }
-            CarrierUrl::Tcp(authority, prefix) => {
+            (CarrierUrl::Udp(authority), Role::Server) => {
+                let address = self.resolve_own(authority).await?;
+                UdpLink::bind(address, self.udp_rate, self.allow.clone())
+                    .await
+                    .map(|(link, bound)| self.bound(Link::Udp(link), bound))
+                    .map_err(|source| self.bind_error(source))
+            }
+            (CarrierUrl::Tcp(authority, prefix), Role::Client) => {
                 let address = self.resolve(authority).await?;
-                match self.role {
-                    Role::Client => TcpLink::connect(address, *prefix)
-                        .await
-                        .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
-                        .map_err(|source| self.connect_error(source)),
-                    Role::Server => TcpLink::listen(address, *prefix, self.allow.clone())
-                        .await
-                        .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
-                        .map_err(|source| self.bind_error(source)),
-                }
+                TcpLink::connect(address, *prefix)
+                    .await
+                    .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
+                    .map_err(|source| self.connect_error(source))
             }
-            CarrierUrl::I2cp(_) => Err(LinkError::NoAddress {
+            (CarrierUrl::Tcp(authority, prefix), Role::Server) => {
+                let address = self.resolve_own(authority).await?;
+                TcpLink::listen(address, *prefix, self.allow.clone())
+                    .await
+                    .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
+                    .map_err(|source| self.bind_error(source))
+            }
+            (CarrierUrl::I2cp(_), _) => Err(LinkError::NoAddress {
                 carrier: self.carrier.clone(),
             }),
         }
@@ -73,6 +93,18 @@ impl LinkOptions {
             .ok_or_else(|| LinkError::NoAddress {
                 carrier: self.carrier.clone(),
             })
+    }
+
+    /// An address that is to be bound.
+    async fn resolve_own(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {
+        let address = self.resolve(authority).await?;
+        if self.reach.admits(address) {
+            Ok(address)
+        } else {
+            Err(LinkError::Remote {
+                carrier: self.carrier.clone(),
+            })
+        }
     }
 
     fn connected(&self, link: Link, peer: super::link::Peer) -> Opened {

@@ -124,6 +124,12 @@ pub enum LinkError {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
     },
+    /// The address could be reached from other machines, and that is not allowed.
+    #[error("{carrier} is not a loopback address")]
+    Remote {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
     /// The address cannot be bound.
     #[error("cannot bind {carrier}")]
     Bind {

@@ -264,7 +264,7 @@ impl Driver {
                 LinkEvent::PeerUp(peer) => info!(%peer, "peer connected"),
                 LinkEvent::Ready(scope) => self.endpoint.handle_link_ready(scope),
                 LinkEvent::PeerLost { peer, error } => {
-                    warn!(leg = "carrier", %peer, %error, "peer lost");
+                    tell_loss(peer, &error);
                     self.endpoint.handle_link_lost(now, Scope::Peer(peer));
                 }
                 LinkEvent::Down(error) => self.link_down(now, error),
@@ -426,6 +426,14 @@ impl Driver {
     /// Our destination, the payload of SYNs.
     pub(super) fn destination(&self) -> Bytes {
         self.service.destination()
+    }
+}
+
+/// Whoever just leaves is no trouble; its conversations tell if that was early.
+fn tell_loss(peer: Peer, error: &LinkError) {
+    match error {
+        LinkError::Closed => info!(%peer, "peer disconnected"),
+        error => warn!(leg = "carrier", %peer, %error, "peer lost"),
     }
 }
 

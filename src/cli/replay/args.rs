@@ -1,0 +1,189 @@
+//! The arguments of `ministream-replay`, as the user types them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::values::{TimeOrOff, on_eof, slow_reader};
+use crate::cli::values::{duration, size};
+use crate::endpoint::{OnEof, SlowReader};
+use crate::runtime::{Allowed, CarrierUrl};
+
+const EXAMPLES: &str = "\
+Examples:
+  ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
+  ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
+  curl http://127.0.0.1:8080/";
+
+/// Tunnel TCP through ministreaming, I2P's first tunnel protocol
+#[derive(Debug, Parser)]
+#[command(
+    name = "ministream-replay",
+    version,
+    disable_version_flag = true,
+    before_help = EXAMPLES,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 fine, also after Ctrl-C; 2 could not start; 4 the transport failed"
+)]
+pub(crate) struct ReplayArgs {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Log more: -v conversations, -vv details, -vvv everything
+    #[arg(short = 'v', action = ArgAction::Count, global = true)]
+    pub(super) verbose: u8,
+
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Local TCP in, ministreaming out
+    Client(Box<ClientArgs>),
+    /// Ministreaming in, a TCP service out
+    Server(Box<ServerArgs>),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ClientArgs {
+    /// Open a conversation for each connection to this address; port 0 takes any
+    #[arg(
+        long,
+        value_name = "ADDR",
+        required_unless_present = "stdio",
+        conflicts_with = "stdio"
+    )]
+    pub(super) listen: Option<String>,
+
+    /// Open one conversation, on standard input and output, and end with it
+    #[arg(long)]
+    pub(super) stdio: bool,
+
+    #[command(flatten)]
+    pub(super) endpoint: EndpointArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    /// The one service that conversations are connected to
+    #[arg(long, value_name = "ADDR")]
+    pub(super) target: String,
+
+    /// Hear only these: networks, or .b32.i2p names
+    #[arg(long, value_name = "CIDR|B32", value_delimiter = ',')]
+    pub(super) allow: Vec<Allowed>,
+
+    #[command(flatten)]
+    pub(super) endpoint: EndpointArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EndpointArgs {
+    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]
+    #[arg(long, value_name = "URL")]
+    pub(super) carrier: CarrierUrl,
+
+    /// Take up service again when the link was lost
+    #[arg(long)]
+    pub(super) reconnect: bool,
+
+    /// Write the line that tells readiness into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) ready_file: Option<PathBuf>,
+
+    /// Allow addresses that are not loopback to be bound, or to be the target
+    #[arg(long, help_heading = "Safety")]
+    pub(super) allow_remote: bool,
+
+    /// Most conversations at once
+    #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Safety")]
+    pub(super) max_conversations: usize,
+
+    /// Most conversations of one peer [default: 32; on loopback no fewer than in all]
+    #[arg(long, value_name = "N", help_heading = "Safety")]
+    pub(super) max_per_peer: Option<usize>,
+
+    /// Bytes of a conversation that may wait for its reader
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size, help_heading = "Flow")]
+    pub(super) buffer: u64,
+
+    /// When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]
+    #[arg(long, value_name = "pause|close", value_parser = slow_reader, help_heading = "Flow")]
+    pub(super) slow_reader: Option<SlowReader>,
+
+    /// When the local side ends its input: drain:5s waits for the answer, close does not
+    /// [default: drain:5s for a client, close for a server]
+    #[arg(long, value_name = "drain:T|close", value_parser = on_eof, help_heading = "Flow")]
+    pub(super) on_eof: Option<OnEof>,
+
+    /// Wait this long for more before a message that is not full is sent
+    #[arg(
+        long,
+        value_name = "TIME|off",
+        default_value = "off",
+        help_heading = "Flow"
+    )]
+    pub(super) merge: TimeOrOff,
+
+    /// Most payload bytes of a message [default: 32KiB, 8KiB on udp]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Flow")]
+    pub(super) max_message: Option<u64>,
+
+    /// Most bytes sent over UDP in a second
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size, help_heading = "Flow")]
+    pub(super) udp_rate: u64,
+
+    /// How long the answer to a SYN may take
+    #[arg(
+        long,
+        value_name = "TIME|off",
+        default_value = "60s",
+        help_heading = "Times"
+    )]
+    pub(super) handshake_timeout: TimeOrOff,
+
+    /// How long the service may take to accept a connection
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Times")]
+    pub(super) accept_timeout: Duration,
+
+    /// How long a conversation may be silent [default: off, 5m on udp]
+    #[arg(long, value_name = "TIME|off", help_heading = "Times")]
+    pub(super) idle_timeout: Option<TimeOrOff>,
+
+    /// Make ids and faults follow from a number, for tests: whoever knows it can guess the ids
+    #[arg(long, value_name = "N", help_heading = "Tests")]
+    pub(super) seed: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// Form of the log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs and metrics")]
+    pub(super) log_format: LogFormat,
+
+    /// Append the log to a file instead of standard error
+    #[arg(long, value_name = "FILE", help_heading = "Logs and metrics")]
+    pub(super) log_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}

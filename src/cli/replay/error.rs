@@ -1,0 +1,168 @@
+//! What ends a run early, and how it is told: what, where, what to do.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::runtime::{CarrierUrl, LinkError, TunnelError};
+
+const PROGRAM: &str = "ministream-replay";
+
+/// Why a command could not begin or had to end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayError {
+    /// An address that anybody could reach, or that is not here.
+    #[error("{flag} {address} is not a loopback address")]
+    Remote {
+        /// The flag that named it.
+        flag: &'static str,
+        /// What it leads to.
+        address: SocketAddr,
+    },
+    /// A name that leads to no address.
+    #[error("{flag} {name}: the host has no address")]
+    NoAddress {
+        /// The flag that named it.
+        flag: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A name that cannot be looked up, or is no host and port.
+    #[error("{flag} {name}")]
+    Resolve {
+        /// The flag that named it.
+        flag: &'static str,
+        /// The name.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What stands in `MINISTREAM_LOG`.
+    #[error("MINISTREAM_LOG: {0}")]
+    LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    /// Results cannot be written, or threads not be made.
+    #[error("the system refuses")]
+    System(#[from] io::Error),
+    /// The tunnel.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
+}
+
+impl ReplayError {
+    /// 2: could not start; 4: the transport failed.
+    pub(super) const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Tunnel(TunnelError::Link(LinkError::Remote { .. })) => 2,
+            Self::Tunnel(_) => 4,
+            Self::Remote { .. }
+            | Self::NoAddress { .. }
+            | Self::Resolve { .. }
+            | Self::Write { .. }
+            | Self::LogFilter(_)
+            | Self::System(_) => 2,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Remote { .. } | Self::Tunnel(TunnelError::Link(LinkError::Remote { .. })) => {
+                Some("add --allow-remote if it is meant to be reached from other machines".into())
+            }
+            Self::Tunnel(TunnelError::Link(LinkError::Connect { carrier, source })) => {
+                no_connection(carrier, source)
+            }
+            Self::Tunnel(
+                TunnelError::Link(LinkError::Bind { source, .. })
+                | TunnelError::Listen { source, .. },
+            ) if source.kind() == io::ErrorKind::AddrInUse => {
+                Some("another program has this port; port 0 takes any that is free".into())
+            }
+            Self::Tunnel(TunnelError::LinkLost { .. }) => {
+                Some("--reconnect takes up service again when the link returns".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
+    if source.kind() != io::ErrorKind::ConnectionRefused {
+        return None;
+    }
+    Some(match carrier {
+        CarrierUrl::I2cp(_) => {
+            "no I2P router, or its I2CP port is off (Java: /configi2cp, i2pd: [i2cp] enabled=true)"
+                .into()
+        }
+        CarrierUrl::Tcp(authority, _) | CarrierUrl::Udp(authority) => format!(
+            "is a server listening?  ss -ltn 'sport = :{}'",
+            authority.port
+        ),
+    })
+}
+
+/// Prints an error with its causes on standard error.
+pub(super) fn print_error(error: &ReplayError) {
+    let mut text = reason(error);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&reason(cause));
+        source = cause.source();
+    }
+    eprintln!("{PROGRAM}: error: {text}");
+    if let Some(help) = error.help() {
+        eprintln!("    help: {help}");
+    }
+}
+
+/// The words of an error; the operating system's without its number and in lower case.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    if error.downcast_ref::<io::Error>().is_none() {
+        return text;
+    }
+    let text = match text.find(" (os error ") {
+        Some(end) => &text[..end],
+        None => &text,
+    };
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_words_are_told_without_its_number() {
+        let refused = io::Error::from_raw_os_error(111);
+        assert_eq!(reason(&refused), "connection refused");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_a_failure_of_the_transport() {
+        let error = ReplayError::from(TunnelError::from(LinkError::Connect {
+            carrier: "i2cp://127.0.0.1".parse().unwrap(),
+            source: io::ErrorKind::ConnectionRefused.into(),
+        }));
+        assert_eq!(error.exit_code(), 4);
+        assert_eq!(error.to_string(), "i2cp://127.0.0.1:7654");
+        assert_eq!(
+            error.help().unwrap(),
+            "no I2P router, or its I2CP port is off (Java: /configi2cp, i2pd: [i2cp] enabled=true)"
+        );
+    }
+}

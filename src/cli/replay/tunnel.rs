@@ -1,0 +1,254 @@
+//! `client` and `server`: from arguments to a tunnel.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use rand::rngs::{ChaCha12Rng, SysRng};
+use rand::{Rng, SeedableRng, TryRng};
+
+use super::args::{ClientArgs, EndpointArgs, ServerArgs};
+use super::error::ReplayError;
+use super::logging;
+use super::values::TimeOrOff;
+use crate::endpoint::{Config, Limits, SlowReader};
+use crate::runtime::{
+    AllowList, CarrierUrl, LinkOptions, LostLink, Reach, Role, Side, Tunnel, TunnelOptions,
+    nameless_destination,
+};
+
+/// Accepted conversations of one peer that is not on this machine.
+const MAX_PER_PEER: usize = 32;
+
+/// Most payload bytes of a datagram: larger ones are cut by IP, and one lost
+/// piece loses them whole.
+const UDP_PAYLOAD_BYTES: usize = 8 * 1024;
+
+/// Silence after which a conversation over UDP has lost its peer.
+const UDP_IDLE: Duration = Duration::from_secs(300);
+
+/// Unsent bytes that a conversation may hold; more would only wait longer.
+const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// How long orderly closing may take after a signal.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// Runs `ministream-replay client`.
+pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> {
+    logging::begin(&args.endpoint.log, verbose)?;
+    let side = match &args.listen {
+        Some(listen) => Side::Listen(local_address("--listen", listen, &args.endpoint)?),
+        None => Side::Stdio,
+    };
+    let mut endpoint = config(&args.endpoint)?;
+    if let Some(on_eof) = args.endpoint.on_eof {
+        endpoint.client_eof = on_eof;
+    }
+    let link = link(&args.endpoint, Role::Client, AllowList::default())?;
+    run(
+        options(&args.endpoint, side, endpoint, link)?,
+        &args.endpoint,
+    )
+}
+
+/// Runs `ministream-replay server`.
+pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> {
+    logging::begin(&args.endpoint.log, verbose)?;
+    let side = Side::Serve {
+        target: local_address("--target", &args.target, &args.endpoint)?,
+    };
+    let mut endpoint = config(&args.endpoint)?;
+    if let Some(on_eof) = args.endpoint.on_eof {
+        endpoint.server_eof = on_eof;
+    }
+    let allow = args.allow.iter().copied().collect();
+    let link = link(&args.endpoint, Role::Server, allow)?;
+    run(
+        options(&args.endpoint, side, endpoint, link)?,
+        &args.endpoint,
+    )
+}
+
+fn options(
+    args: &EndpointArgs,
+    side: Side,
+    endpoint: Config,
+    link: LinkOptions,
+) -> Result<TunnelOptions, ReplayError> {
+    Ok(TunnelOptions {
+        side,
+        link,
+        lost_link: if args.reconnect {
+            LostLink::Reopens
+        } else {
+            LostLink::Ends
+        },
+        endpoint,
+        seed: seed(args)?,
+        closing_time: CLOSING_TIME,
+    })
+}
+
+fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
+    let udp = matches!(args.carrier, CarrierUrl::Udp(_));
+    let tcp = matches!(args.carrier, CarrierUrl::Tcp(..));
+    let base = if udp {
+        Config {
+            max_payload: UDP_PAYLOAD_BYTES,
+            idle_timeout: Some(UDP_IDLE),
+            ..Config::for_datagrams()
+        }
+    } else {
+        Config::default()
+    };
+    let buffer = usize::try_from(args.buffer).unwrap_or(usize::MAX);
+    let max_payload = args.max_message.map_or(base.max_payload, |size| {
+        usize::try_from(size).unwrap_or(usize::MAX)
+    });
+    // Where the link cannot be paused, or is emptied by the system, pausing
+    // would lose bytes without a sign.
+    let slow_reader = if tcp {
+        SlowReader::Pause
+    } else {
+        SlowReader::Close
+    };
+    Ok(Config {
+        handshake_timeout: args.handshake_timeout.0,
+        accept_timeout: args.accept_timeout,
+        idle_timeout: args
+            .idle_timeout
+            .map_or(base.idle_timeout, |TimeOrOff(time)| time),
+        merge: args.merge.0,
+        max_payload,
+        send_buffer: buffer.clamp(1, MAX_SEND_BUFFER_BYTES),
+        receive_buffer: buffer,
+        receive_total: base.receive_total.max(buffer),
+        slow_reader: args.slow_reader.unwrap_or(slow_reader),
+        limits: limits(args),
+        ..base
+    })
+}
+
+/// Those who can only come from this machine are one another's neighbours; a
+/// share for each of them would only be in the way of its owner.
+fn limits(args: &EndpointArgs) -> Limits {
+    let total = args.max_conversations;
+    let local = !args.allow_remote && !matches!(args.carrier, CarrierUrl::I2cp(_));
+    let per_peer = match args.max_per_peer {
+        Some(limit) => limit,
+        None if local => total,
+        None => MAX_PER_PEER.min(total),
+    };
+    Limits {
+        total,
+        per_peer,
+        half_open: if local { total } else { total.div_ceil(2) },
+        half_open_per_peer: per_peer,
+    }
+}
+
+fn link(args: &EndpointArgs, role: Role, allow: AllowList) -> Result<LinkOptions, ReplayError> {
+    let mut rng = ChaCha12Rng::from_seed(seed(args)?);
+    rng.set_stream(1);
+    Ok(LinkOptions {
+        carrier: args.carrier.clone(),
+        role,
+        reach: reach(args),
+        allow,
+        udp_rate: args.udp_rate,
+        destination: nameless_destination(&mut rng),
+    })
+}
+
+const fn reach(args: &EndpointArgs) -> Reach {
+    if args.allow_remote {
+        Reach::Anywhere
+    } else {
+        Reach::Loopback
+    }
+}
+
+fn seed(args: &EndpointArgs) -> Result<[u8; 32], ReplayError> {
+    let mut seed = [0; 32];
+    match args.seed {
+        Some(number) => ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed),
+        None => SysRng
+            .try_fill_bytes(&mut seed)
+            .map_err(|error| io::Error::other(error.to_string()))?,
+    }
+    Ok(seed)
+}
+
+/// The address that a flag names; loopback unless others are allowed.
+fn local_address(
+    flag: &'static str,
+    name: &str,
+    args: &EndpointArgs,
+) -> Result<SocketAddr, ReplayError> {
+    let address = name
+        .to_socket_addrs()
+        .map_err(|source| ReplayError::Resolve {
+            flag,
+            name: name.to_owned(),
+            source,
+        })?
+        .next()
+        .ok_or_else(|| ReplayError::NoAddress {
+            flag,
+            name: name.to_owned(),
+        })?;
+    if reach(args).admits(address) {
+        Ok(address)
+    } else {
+        Err(ReplayError::Remote { flag, address })
+    }
+}
+
+fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
+    let stdio = matches!(options.side, Side::Stdio);
+    let target = match options.side {
+        Side::Serve { target } => Some(target),
+        Side::Listen(_) | Side::Stdio => None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let tunnel = Tunnel::open(options).await?;
+        let carrier = tunnel.carrier();
+        let line = match (target, tunnel.listen_addr()) {
+            (Some(target), _) => format!("ready server target={target} carrier={carrier}\n"),
+            (None, Some(listen)) => format!("ready client listen={listen} carrier={carrier}\n"),
+            (None, None) => format!("ready client stdio carrier={carrier}\n"),
+        };
+        if !stdio {
+            announce(&line)?;
+        }
+        if let Some(path) = &args.ready_file {
+            write_ready_file(path, &line)?;
+        }
+        Ok(tunnel.run().await?)
+    })
+}
+
+fn announce(line: &str) -> Result<(), ReplayError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
+        // Nobody needs to know.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Whoever waits for the file finds it whole.
+fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    std::fs::write(&partial, line)
+        .and_then(|()| std::fs::rename(&partial, path))
+        .map_err(|source| ReplayError::Write {
+            path: path.to_owned(),
+            source,
+        })
+}
