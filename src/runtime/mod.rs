@@ -16,6 +16,7 @@ mod carrier_url;
 mod link;
 mod open;
 mod ready;
+mod recorder;
 mod signals;
 mod tunnel;
 
@@ -25,4 +26,5 @@ pub use self::link::{
     Link, LinkError, LinkEvent, Opened, Peer, Role, Room, Scope, TcpLink, UdpLink,
 };
 pub use self::open::{LinkOptions, Reach, nameless_destination};
+pub use self::recorder::{RecordedStream, Recorder};
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

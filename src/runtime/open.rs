@@ -8,6 +8,7 @@ use rand::Rng;
 use super::allow::AllowList;
 use super::carrier_url::{Authority, CarrierUrl};
 use super::link::{Link, LinkError, Opened, Role, TcpLink, UdpLink};
+use super::recorder::Recorder;
 use crate::wire::Destination;
 
 /// What a link is to be. Good for any number of openings, one after another.
@@ -21,6 +22,8 @@ pub struct LinkOptions {
     pub reach: Reach,
     /// Who is heard.
     pub allow: AllowList,
+    /// Where what passes is recorded.
+    pub recorder: Option<Recorder>,
     /// Bytes a second that are sent at most over UDP.
     pub udp_rate: u64,
     /// Our destination where the carrier has none of its own.
@@ -52,28 +55,33 @@ impl LinkOptions {
         match (&self.carrier, self.role) {
             (CarrierUrl::Udp(authority), Role::Client) => {
                 let address = self.resolve(authority).await?;
-                UdpLink::connect(address, self.udp_rate)
+                UdpLink::connect(address, self.udp_rate, self.recorder.clone())
                     .await
                     .map(|(link, peer)| self.connected(Link::Udp(link), peer))
                     .map_err(|source| self.connect_error(source))
             }
             (CarrierUrl::Udp(authority), Role::Server) => {
                 let address = self.resolve_own(authority).await?;
-                UdpLink::bind(address, self.udp_rate, self.allow.clone())
-                    .await
-                    .map(|(link, bound)| self.bound(Link::Udp(link), bound))
-                    .map_err(|source| self.bind_error(source))
+                UdpLink::bind(
+                    address,
+                    self.udp_rate,
+                    self.allow.clone(),
+                    self.recorder.clone(),
+                )
+                .await
+                .map(|(link, bound)| self.bound(Link::Udp(link), bound))
+                .map_err(|source| self.bind_error(source))
             }
             (CarrierUrl::Tcp(authority, prefix), Role::Client) => {
                 let address = self.resolve(authority).await?;
-                TcpLink::connect(address, *prefix)
+                TcpLink::connect(address, *prefix, self.recorder.clone())
                     .await
                     .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
                     .map_err(|source| self.connect_error(source))
             }
             (CarrierUrl::Tcp(authority, prefix), Role::Server) => {
                 let address = self.resolve_own(authority).await?;
-                TcpLink::listen(address, *prefix, self.allow.clone())
+                TcpLink::listen(address, *prefix, self.allow.clone(), self.recorder.clone())
                     .await
                     .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
                     .map_err(|source| self.bind_error(source))

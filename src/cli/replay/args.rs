@@ -102,6 +102,10 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,
 
+    /// Record what passes on the carrier, for ministream-dump and Wireshark
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub(super) capture: Option<PathBuf>,
+
     /// Allow addresses that are not loopback to be bound, or to be the target
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,

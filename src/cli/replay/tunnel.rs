@@ -14,8 +14,8 @@ use super::logging;
 use super::values::TimeOrOff;
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    AllowList, CarrierUrl, LinkOptions, LostLink, Reach, Role, Side, Tunnel, TunnelOptions,
-    nameless_destination,
+    AllowList, CarrierUrl, LinkOptions, LostLink, Reach, Recorder, Role, Side, Tunnel,
+    TunnelOptions, nameless_destination,
 };
 
 /// Accepted conversations of one peer that is not on this machine.
@@ -156,8 +156,16 @@ fn link(args: &EndpointArgs, role: Role, allow: AllowList) -> Result<LinkOptions
         role,
         reach: reach(args),
         allow,
+        recorder: args.capture.as_deref().map(recorder).transpose()?,
         udp_rate: args.udp_rate,
         destination: nameless_destination(&mut rng),
+    })
+}
+
+fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
+    Recorder::create(path).map_err(|source| ReplayError::Write {
+        path: path.to_owned(),
+        source,
     })
 }
 

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 use super::{LinkError, LinkEvent, Peer, Room, Scope};
 use crate::endpoint::Message;
 use crate::runtime::allow::AllowList;
+use crate::runtime::recorder::Recorder;
 
 /// The longest UDP payload over IPv4.
 const MAX_DATAGRAM_BYTES: usize = 65_507;
@@ -53,6 +54,8 @@ pub struct UdpLink {
     input: BytesMut,
     datagram: Vec<u8>,
     events: VecDeque<LinkEvent>,
+    recorder: Option<Recorder>,
+    local: SocketAddr,
 }
 
 impl UdpLink {
@@ -60,7 +63,11 @@ impl UdpLink {
     ///
     /// # Errors
     /// Those of making the socket.
-    pub async fn connect(address: SocketAddr, rate: u64) -> io::Result<(Self, Peer)> {
+    pub async fn connect(
+        address: SocketAddr,
+        rate: u64,
+        recorder: Option<Recorder>,
+    ) -> io::Result<(Self, Peer)> {
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -68,7 +75,7 @@ impl UdpLink {
         let socket = UdpSocket::bind(any).await?;
         socket.connect(address).await?;
         let peer = Peer::Address(address);
-        let link = Self::new(socket, Some(peer), AllowList::default(), rate)?;
+        let link = Self::new(socket, Some(peer), AllowList::default(), rate, recorder)?;
         Ok((link, peer))
     }
 
@@ -80,10 +87,11 @@ impl UdpLink {
         address: SocketAddr,
         rate: u64,
         allow: AllowList,
+        recorder: Option<Recorder>,
     ) -> io::Result<(Self, SocketAddr)> {
         let socket = UdpSocket::bind(address).await?;
         let bound = socket.local_addr()?;
-        Ok((Self::new(socket, None, allow, rate)?, bound))
+        Ok((Self::new(socket, None, allow, rate, recorder)?, bound))
     }
 
     fn new(
@@ -91,6 +99,7 @@ impl UdpLink {
         server: Option<Peer>,
         allow: AllowList,
         rate: u64,
+        recorder: Option<Recorder>,
     ) -> io::Result<Self> {
         let options = SockRef::from(&socket);
         options.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
@@ -101,6 +110,8 @@ impl UdpLink {
             "socket buffers in bytes"
         );
         Ok(Self {
+            local: socket.local_addr()?,
+            recorder,
             socket,
             server,
             allow,
@@ -141,6 +152,9 @@ impl UdpLink {
     }
 
     fn heard(&self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
+        if let Some(recorder) = &self.recorder {
+            recorder.datagram(from, self.local, &bytes);
+        }
         if !self.allow.admits_address(from) {
             debug!(leg = "carrier", peer = %from, "peer is not allowed");
             return None;
@@ -192,6 +206,9 @@ impl UdpLink {
     /// See [`Link::poll_flush`](super::Link::poll_flush).
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         self.poll_send(cx);
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
+        }
         if !self.events.is_empty() {
             cx.waker().wake_by_ref();
         }
@@ -237,6 +254,9 @@ impl UdpLink {
         message: &Message,
     ) -> Poll<io::Result<()>> {
         let datagram = message.to_vec();
+        if let (Some(recorder), Peer::Address(address)) = (&self.recorder, to) {
+            recorder.datagram(self.local, address, &datagram);
+        }
         let sent = match (self.server, to) {
             (Some(_), _) => self.socket.poll_send(cx, &datagram),
             (None, Peer::Address(address)) => self.socket.poll_send_to(cx, &datagram, address),

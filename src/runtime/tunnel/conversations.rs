@@ -346,6 +346,8 @@ impl Driver {
 fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
     let server_id = record.server_id.map(tracing::field::display);
     match end.leg() {
+        // That the link was lost has been told, once.
+        Some(_) if end == End::LinkLost => debug!(conv = %handle, %end, "conversation failed"),
         None => info!(
             conv = %handle,
             client_id = %record.client_id,

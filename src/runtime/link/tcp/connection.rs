@@ -12,9 +12,11 @@ use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
 use super::output::{MAX_PIECES, Output};
+use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
 use crate::endpoint::Message;
 use crate::runtime::link::{LinkError, Peer, Room, Scope};
+use crate::runtime::recorder::RecordedStream;
 
 /// How much is read at once. Large reads make few system calls, and this much
 /// still fits into the cache of one core.
@@ -38,6 +40,15 @@ pub(super) struct Connection {
     output: Output,
     /// The endpoint was told to wait.
     full: bool,
+    record: Option<Record>,
+}
+
+/// A connection's part of a capture.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) stream: RecordedStream,
+    /// Which way our bytes go.
+    pub(super) ours: Way,
 }
 
 /// What a read found.
@@ -50,7 +61,12 @@ pub(super) enum Read {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, peer: Peer, prefix: Prefix) -> std::io::Result<Self> {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: Peer,
+        prefix: Prefix,
+        record: Option<Record>,
+    ) -> std::io::Result<Self> {
         let keepalive = TcpKeepalive::new()
             .with_time(KEEPALIVE)
             .with_interval(KEEPALIVE / 3);
@@ -62,6 +78,7 @@ impl Connection {
             input: BytesMut::new(),
             output: Output::new(prefix),
             full: false,
+            record,
         })
     }
 
@@ -101,8 +118,19 @@ impl Connection {
         // The rest of a message is at most 64 KiB of this.
         self.input.reserve(READ_BYTES);
         match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
-            Poll::Ready(Ok(0)) => Err(self.end_of_stream()),
-            Poll::Ready(Ok(_)) => Ok(Read::Some),
+            Poll::Ready(Ok(0)) => {
+                if let Some(record) = &mut self.record {
+                    record.stream.finish(record.ours.reversed());
+                }
+                Err(self.end_of_stream())
+            }
+            Poll::Ready(Ok(count)) => {
+                if let Some(record) = &mut self.record {
+                    let new = &self.input[self.input.len() - count..];
+                    record.stream.bytes(record.ours.reversed(), new);
+                }
+                Ok(Read::Some)
+            }
             Poll::Ready(Err(error)) => Err(LinkError::Io(error)),
             Poll::Pending => {
                 if self.input.is_empty() {
@@ -147,7 +175,12 @@ impl Connection {
             let stream = Pin::new(&mut self.stream);
             match stream.poll_write_vectored(cx, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(LinkError::Closed),
-                Poll::Ready(Ok(written)) => self.output.advance(written),
+                Poll::Ready(Ok(written)) => {
+                    if let Some(record) = &mut self.record {
+                        record.sent(&slices[..count], written);
+                    }
+                    self.output.advance(written);
+                }
                 Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
                 Poll::Pending => break,
             }
@@ -157,5 +190,16 @@ impl Connection {
             self.full = false;
         }
         Ok(has_room_again)
+    }
+}
+
+impl Record {
+    fn sent(&mut self, slices: &[IoSlice<'_>], written: usize) {
+        let mut rest = written;
+        for slice in slices {
+            let sent = &slice[..slice.len().min(rest)];
+            rest -= sent.len();
+            self.stream.bytes(self.ours, sent);
+        }
     }
 }

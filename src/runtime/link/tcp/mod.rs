@@ -11,13 +11,15 @@ use hashbrown::HashMap;
 use tokio::net::TcpStream;
 use tracing::warn;
 
-use self::connection::{Connection, Read};
+use self::connection::{Connection, Read, Record};
 use super::{LinkError, LinkEvent, Peer, Room, Scope};
+use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
 use crate::endpoint::Message;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
 use crate::runtime::ready::ReadySet;
+use crate::runtime::recorder::Recorder;
 
 /// Most connections of peers at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -41,6 +43,7 @@ pub struct TcpLink {
     /// With output that no write was tried for.
     unflushed: Vec<usize>,
     events: VecDeque<LinkEvent>,
+    recorder: Option<Recorder>,
 }
 
 /// Where connections come from.
@@ -54,6 +57,21 @@ enum Source {
     },
 }
 
+impl Source {
+    fn record(&self, recorder: &Recorder, local: SocketAddr, remote: SocketAddr) -> Record {
+        match self {
+            Self::Own => Record {
+                stream: recorder.stream(local, remote),
+                ours: Way::Forward,
+            },
+            Self::Peers { .. } => Record {
+                stream: recorder.stream(remote, local),
+                ours: Way::Backward,
+            },
+        }
+    }
+}
+
 impl TcpLink {
     /// The acceptor's number in the ready set.
     const ACCEPTOR: usize = 0;
@@ -62,10 +80,14 @@ impl TcpLink {
     ///
     /// # Errors
     /// Those of connecting.
-    pub async fn connect(address: SocketAddr, prefix: Prefix) -> std::io::Result<(Self, Peer)> {
+    pub async fn connect(
+        address: SocketAddr,
+        prefix: Prefix,
+        recorder: Option<Recorder>,
+    ) -> std::io::Result<(Self, Peer)> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut link = Self::new(Source::Own, prefix);
+        let mut link = Self::new(Source::Own, prefix, recorder);
         let peer = link.add(stream, address)?;
         Ok((link, peer))
     }
@@ -78,13 +100,15 @@ impl TcpLink {
         address: SocketAddr,
         prefix: Prefix,
         allow: AllowList,
+        recorder: Option<Recorder>,
     ) -> std::io::Result<(Self, SocketAddr)> {
         let acceptor = Acceptor::bind(address).await?;
         let bound = acceptor.local_addr()?;
-        Ok((Self::new(Source::Peers { acceptor, allow }, prefix), bound))
+        let source = Source::Peers { acceptor, allow };
+        Ok((Self::new(source, prefix, recorder), bound))
     }
 
-    fn new(source: Source, prefix: Prefix) -> Self {
+    fn new(source: Source, prefix: Prefix, recorder: Option<Recorder>) -> Self {
         let mut ready = ReadySet::default();
         let acceptor = ready.insert();
         debug_assert_eq!(acceptor, Self::ACCEPTOR);
@@ -100,6 +124,7 @@ impl TcpLink {
             paused: Vec::new(),
             unflushed: Vec::new(),
             events: VecDeque::new(),
+            recorder,
         }
     }
 
@@ -109,7 +134,11 @@ impl TcpLink {
             number: connection_number,
             address,
         };
-        let connection = Connection::new(stream, peer, self.prefix)?;
+        let record = match &self.recorder {
+            Some(recorder) => Some(self.source.record(recorder, stream.local_addr()?, address)),
+            None => None,
+        };
+        let connection = Connection::new(stream, peer, self.prefix, record)?;
         self.next_peer += 1;
         let number = self.ready.insert();
         self.connections.insert(number, connection);
@@ -274,6 +303,9 @@ impl TcpLink {
     pub(super) fn poll_flush(&mut self, cx: &Context<'_>) {
         while let Some(number) = self.unflushed.pop() {
             self.flush(number);
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
         }
         if !self.events.is_empty() {
             cx.waker().wake_by_ref();

@@ -1,0 +1,291 @@
+//! Records what passed as a capture, without privileges: the packets around
+//! the recorded bytes are made up.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use etherparse::{IpHeaders, Ipv4Header, Ipv6FlowLabel, Ipv6Header, PacketBuilder, TcpHeader};
+use tracing::error;
+
+use crate::capture::PcapngWriter;
+use crate::capture::{LinkType, Packet};
+use crate::carrier::Way;
+use crate::time::Timestamp;
+
+/// Most payload bytes in one packet: what IPv4 can say, less the headers.
+const MAX_SEGMENT_BYTES: usize = 65_535 - 20 - 20;
+
+const TIME_TO_LIVE: u8 = 64;
+const WINDOW: u16 = u16::MAX;
+
+/// A capture that is being written. Its clones write to the same.
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` after a failure, which was told.
+    writer: Option<PcapngWriter<BufWriter<File>>>,
+    began: SystemTime,
+    clock: Instant,
+    packet: Vec<u8>,
+    number: u64,
+}
+
+impl Recorder {
+    /// Begins a capture in a new file, or in place of an old one.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        // Whole records go into its buffer, so whole records come out of it.
+        let mut writer = PcapngWriter::new(BufWriter::new(File::create(path)?))?;
+        writer.flush()?;
+        Ok(Self(Arc::new(Mutex::new(Inner {
+            writer: Some(writer),
+            began: SystemTime::now(),
+            clock: Instant::now(),
+            packet: Vec::new(),
+            number: 0,
+        }))))
+    }
+
+    /// Records a UDP datagram.
+    pub fn datagram(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        self.inner().record(|packet| {
+            let udp = PacketBuilder::ip(ip_header(from, to)).udp(from.port(), to.port());
+            write_packet(udp.write(packet, payload));
+        });
+    }
+
+    /// Records the beginning of a TCP connection; the rest of it goes into what
+    /// this returns.
+    pub fn stream(&self, dialler: SocketAddr, listener: SocketAddr) -> RecordedStream {
+        let mut stream = RecordedStream {
+            recorder: self.clone(),
+            dialler,
+            listener,
+            // As if each had chosen the sequence number 0.
+            next: [0, 0],
+        };
+        stream.segment(Way::Forward, &[], |tcp| tcp.syn = true);
+        stream.segment(Way::Backward, &[], |tcp| tcp.syn = true);
+        stream.segment(Way::Forward, &[], |_| {});
+        stream
+    }
+
+    /// Lets the file have all that was recorded, so that it is readable
+    /// whatever becomes of us.
+    pub fn flush(&self) {
+        let mut inner = self.inner();
+        if let Some(writer) = &mut inner.writer
+            && let Err(error) = writer.flush()
+        {
+            inner.fail(&error);
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A record is written whole or, after a failure, not at all.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn record(&mut self, build: impl FnOnce(&mut Vec<u8>)) {
+        let time = self.now();
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        self.packet.clear();
+        build(&mut self.packet);
+        self.number += 1;
+        let written = writer.write(&Packet {
+            number: self.number,
+            time,
+            link_type: LinkType::RawIp,
+            data: &self.packet,
+            original_bytes: u32::try_from(self.packet.len()).unwrap_or(u32::MAX),
+        });
+        if let Err(error) = written {
+            self.fail(&error);
+        }
+    }
+
+    /// The time of day when the recording began, and what has passed since:
+    /// it never runs backwards.
+    fn now(&self) -> Timestamp {
+        let since_1970 = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = since_1970 + self.clock.elapsed();
+        Timestamp::from_nanos(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        error!(%error, "the capture cannot be written and ends here");
+        self.writer = None;
+    }
+}
+
+/// A recorded TCP connection: its bytes in order, both ways, none lost.
+#[derive(Debug)]
+pub struct RecordedStream {
+    recorder: Recorder,
+    dialler: SocketAddr,
+    listener: SocketAddr,
+    /// The next sequence number of each way.
+    next: [u32; 2],
+}
+
+impl RecordedStream {
+    /// Records bytes that one end sent; `Forward` is from the end that dialled.
+    pub fn bytes(&mut self, way: Way, bytes: &[u8]) {
+        for segment in bytes.chunks(MAX_SEGMENT_BYTES) {
+            self.segment(way, segment, |tcp| tcp.psh = true);
+        }
+    }
+
+    /// Records that one end closed.
+    pub fn finish(&mut self, way: Way) {
+        self.segment(way, &[], |tcp| tcp.fin = true);
+    }
+
+    fn segment(&mut self, way: Way, payload: &[u8], flags: impl FnOnce(&mut TcpHeader)) {
+        let (from, to) = match way {
+            Way::Forward => (self.dialler, self.listener),
+            Way::Backward => (self.listener, self.dialler),
+        };
+        let sequence = self.next[way.index()];
+        let mut tcp = TcpHeader::new(from.port(), to.port(), sequence, WINDOW);
+        flags(&mut tcp);
+        // Only the very first segment acknowledges nothing.
+        tcp.ack = !(tcp.syn && way == Way::Forward);
+        if tcp.ack {
+            tcp.acknowledgment_number = self.next[way.reversed().index()];
+        }
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let counted = length + u32::from(tcp.syn) + u32::from(tcp.fin);
+        self.next[way.index()] = sequence.wrapping_add(counted);
+        self.recorder.inner().record(|packet| {
+            let tcp = PacketBuilder::ip(ip_header(from, to)).tcp_header(tcp);
+            write_packet(tcp.write(packet, payload));
+        });
+    }
+}
+
+/// An IP header whose lengths and checksums are filled in when it is written.
+fn ip_header(from: SocketAddr, to: SocketAddr) -> IpHeaders {
+    match (from.ip(), to.ip()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => IpHeaders::Ipv4(
+            Ipv4Header {
+                time_to_live: TIME_TO_LIVE,
+                source: source.octets(),
+                destination: destination.octets(),
+                ..Ipv4Header::default()
+            },
+            etherparse::Ipv4Extensions::default(),
+        ),
+        (source, destination) => IpHeaders::Ipv6(
+            Ipv6Header {
+                flow_label: Ipv6FlowLabel::ZERO,
+                hop_limit: TIME_TO_LIVE,
+                source: ipv6(source).octets(),
+                destination: ipv6(destination).octets(),
+                ..Ipv6Header::default()
+            },
+            etherparse::Ipv6Extensions::default(),
+        ),
+    }
+}
+
+fn ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
+}
+
+fn write_packet(written: Result<(), etherparse::err::packet::BuildWriteError>) {
+    written.expect("a vector takes everything, and segments and datagrams fit into a packet");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::CaptureFile;
+    use crate::capture::PacketSource;
+
+    fn packets(record: impl FnOnce(&Recorder)) -> Vec<Vec<u8>> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("recorded.pcapng");
+        let recorder = Recorder::create(&path).unwrap();
+        record(&recorder);
+        recorder.flush();
+        let mut file = CaptureFile::open(&path).unwrap();
+        let mut packets = Vec::new();
+        while let Some(packet) = file.next_packet().unwrap() {
+            assert_eq!(packet.link_type, LinkType::RawIp);
+            packets.push(packet.data.to_vec());
+        }
+        packets
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_datagram_is_recorded_with_right_checksums() {
+        let packets = packets(|recorder| {
+            recorder.datagram(
+                address("127.0.0.1:40000"),
+                address("127.0.0.2:9004"),
+                b"\xa2\x98\x76\x54",
+            );
+        });
+        assert_eq!(
+            hex::encode(&packets[0]),
+            "450000200000400040113ccb7f0000017f0000029c40232c000c0e0da2987654"
+        );
+    }
+
+    #[test]
+    fn a_connection_is_recorded_from_its_handshake_to_its_end() {
+        let packets = packets(|recorder| {
+            let mut stream = recorder.stream(address("[::1]:40000"), address("[::1]:9004"));
+            stream.bytes(Way::Forward, b"abc");
+            stream.bytes(Way::Backward, &vec![7; MAX_SEGMENT_BYTES + 1]);
+            stream.finish(Way::Forward);
+        });
+        let tcp: Vec<_> = packets
+            .iter()
+            .map(|packet| {
+                let sliced = etherparse::SlicedPacket::from_ip(packet).unwrap();
+                let Some(etherparse::TransportSlice::Tcp(tcp)) = sliced.transport else {
+                    panic!("no TCP header");
+                };
+                (
+                    tcp.sequence_number(),
+                    tcp.acknowledgment_number(),
+                    (tcp.syn(), tcp.ack(), tcp.fin()),
+                    tcp.payload().len(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            tcp,
+            [
+                (0, 0, (true, false, false), 0),
+                (0, 1, (true, true, false), 0),
+                (1, 1, (false, true, false), 0),
+                (1, 1, (false, true, false), 3),
+                (1, 4, (false, true, false), 65_495),
+                (65_496, 4, (false, true, false), 1),
+                (4, 65_497, (false, true, true), 0),
+            ]
+        );
+    }
+}
