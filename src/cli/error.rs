@@ -98,7 +98,7 @@ fn help_for_file(error: &CaptureError) -> Option<&'static str> {
 }
 
 /// The operating system's words, without its number and in lower case.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = match text.find(" (os error ") {
         Some(end) => &text[..end],

@@ -13,6 +13,8 @@ pub(crate) enum Ending {
     Incomplete,
     /// Finished, and a check that was asked for failed.
     CheckFailed,
+    /// The transport failed: nothing could be bound, connected to or kept up.
+    Transport,
     /// Could not start, or could not write its results.
     Failed,
 }
@@ -25,6 +27,7 @@ impl Ending {
             Self::CheckFailed => 1,
             Self::Failed => 2,
             Self::Incomplete => 3,
+            Self::Transport => 4,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::cli::error::reason;
+use crate::cli::exit::Ending;
 use crate::runtime::{CarrierUrl, LinkError, TunnelError};
 
 const PROGRAM: &str = "ministream-replay";
@@ -58,17 +60,17 @@ pub(crate) enum ReplayError {
 }
 
 impl ReplayError {
-    /// 2: could not start; 4: the transport failed.
-    pub(super) const fn exit_code(&self) -> u8 {
+    /// What the program's exit code says of it.
+    pub(super) const fn ending(&self) -> Ending {
         match self {
-            Self::Tunnel(TunnelError::Link(LinkError::Remote { .. })) => 2,
-            Self::Tunnel(_) => 4,
-            Self::Remote { .. }
+            Self::Tunnel(TunnelError::Link(LinkError::Remote { .. }))
+            | Self::Remote { .. }
             | Self::NoAddress { .. }
             | Self::Resolve { .. }
             | Self::Write { .. }
             | Self::LogFilter(_)
-            | Self::System(_) => 2,
+            | Self::System(_) => Ending::Failed,
+            Self::Tunnel(_) => Ending::Transport,
         }
     }
 
@@ -112,11 +114,11 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
 
 /// Prints an error with its causes on standard error.
 pub(super) fn print_error(error: &ReplayError) {
-    let mut text = reason(error);
+    let mut text = words(error);
     let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(": ");
-        text.push_str(&reason(cause));
+        text.push_str(&words(cause));
         source = cause.source();
     }
     eprintln!("{PROGRAM}: error: {text}");
@@ -125,20 +127,11 @@ pub(super) fn print_error(error: &ReplayError) {
     }
 }
 
-/// The words of an error; the operating system's without its number and in lower case.
-fn reason(error: &(dyn Error + 'static)) -> String {
-    let text = error.to_string();
-    if error.downcast_ref::<io::Error>().is_none() {
-        return text;
-    }
-    let text = match text.find(" (os error ") {
-        Some(end) => &text[..end],
-        None => &text,
-    };
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_lowercase().chain(characters).collect(),
-        None => String::new(),
+/// The words of an error in the chain of causes.
+fn words(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<io::Error>() {
+        Some(error) => reason(error),
+        None => error.to_string(),
     }
 }
 
@@ -149,7 +142,7 @@ mod tests {
     #[test]
     fn the_systems_words_are_told_without_its_number() {
         let refused = io::Error::from_raw_os_error(111);
-        assert_eq!(reason(&refused), "connection refused");
+        assert_eq!(words(&refused), "connection refused");
     }
 
     #[test]
@@ -158,7 +151,7 @@ mod tests {
             carrier: "i2cp://127.0.0.1".parse().unwrap(),
             source: io::ErrorKind::ConnectionRefused.into(),
         }));
-        assert_eq!(error.exit_code(), 4);
+        assert_eq!(error.ending(), Ending::Transport);
         assert_eq!(error.to_string(), "i2cp://127.0.0.1:7654");
         assert_eq!(
             error.help().unwrap(),

@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser};
 
 use self::args::{Command, ReplayArgs};
 use self::error::{ReplayError, print_error};
+use super::exit::Ending;
 
 /// Runs `ministream-replay`.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -22,16 +23,16 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // A closed terminal cannot be told anything.
             return match error.print() {
-                Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)),
-                Err(_) => ExitCode::from(2),
+                Ok(()) if !error.use_stderr() => Ending::Fine.into(),
+                Ok(()) | Err(_) => Ending::Failed.into(),
             };
         }
     };
     match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Ending::Fine.into(),
         Err(error) => {
             print_error(&error);
-            ExitCode::from(error.exit_code())
+            error.ending().into()
         }
     }
 }
