@@ -12,7 +12,7 @@ use etherparse::{IpNumber, ip_number};
 use hashbrown::HashMap;
 
 use super::captured::Captured;
-use super::slice::{self, Fragment, IpPacket, Upper};
+use super::slice::{self, Fragment, IpPacket, Route, Upper};
 use super::{Arrival, NetworkLimits, Skip, Transport};
 use crate::time::Timestamp;
 
@@ -155,12 +155,12 @@ impl Defrag {
     /// cannot be part of a datagram, or whatever is wrong with the whole one.
     pub(super) fn push(
         &mut self,
-        packet: &IpPacket<'_>,
+        packet: IpPacket<'_>,
         fragment: Fragment,
         arrival: Arrival,
     ) -> Result<Upper<'_>, Skip> {
-        check(packet, fragment)?;
-        let key = SetKey::new(packet, fragment);
+        check(&packet, fragment)?;
+        let key = SetKey::new(&packet, fragment);
         let serial = self.next_serial;
         let set = self.sets.entry(key).or_insert_with(|| {
             self.by_age.insert(serial, (arrival.time, key));
@@ -287,13 +287,13 @@ impl Defrag {
 /// Whether a fragment can be part of any datagram.
 fn check(packet: &IpPacket<'_>, fragment: Fragment) -> Result<(), Skip> {
     let length = packet.upper.payload.len();
-    let is_ipv4 = packet.source.is_ipv4();
+    let is_ipv4 = matches!(packet.route, Route::V4 { .. });
     let protocol = packet.upper.protocol;
     if is_ipv4 && !matches!(protocol, ip_number::TCP | ip_number::UDP | ip_number::AUTH) {
         return Err(Skip::NotTransport);
     }
     let is_ragged = fragment.more && !length.is_multiple_of(8);
-    if length == 0 || is_ragged || fragment.offset + length > MAX_PAYLOAD {
+    if length == 0 || is_ragged || usize::from(fragment.offset) + length > MAX_PAYLOAD {
         return Err(Skip::BadHeader);
     }
     Ok(())
@@ -302,10 +302,13 @@ fn check(packet: &IpPacket<'_>, fragment: Fragment) -> Result<(), Skip> {
 impl SetKey {
     fn new(packet: &IpPacket<'_>, fragment: Fragment) -> Self {
         Self {
-            source: packet.source,
-            destination: packet.destination,
+            source: packet.route.source(),
+            destination: packet.route.destination(),
             identification: fragment.identification,
-            protocol: packet.source.is_ipv4().then_some(packet.upper.protocol.0),
+            protocol: match packet.route {
+                Route::V4 { .. } => Some(packet.upper.protocol.0),
+                Route::V6 { .. } => None,
+            },
         }
     }
 }
@@ -328,7 +331,8 @@ impl Set {
         if self.is_refused {
             return Fit::Refused;
         }
-        let (start, end) = (fragment.offset, fragment.offset + upper.payload.len());
+        let start = usize::from(fragment.offset);
+        let end = start + upper.payload.len();
         let last_end = self
             .pieces
             .last_key_value()

@@ -77,8 +77,8 @@ impl Copies {
     }
 
     /// Whether the packet is the second copy of one before.
-    #[inline]
-    pub(super) fn is_copy(&mut self, packet: &LinkPayload<'_>, time: Timestamp) -> bool {
+    #[inline(always)]
+    pub(super) fn is_copy(&mut self, packet: LinkPayload<'_>, time: Timestamp) -> bool {
         match packet.tap {
             Tap::Once => false,
             Tap::Loopback => self.is_loopback_copy(packet.ip, time),

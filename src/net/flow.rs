@@ -1,11 +1,12 @@
 //! The flow table: bounded, the least recently used flow leaves first.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 use slab::Slab;
 
 use super::connection::Connection;
+use super::slice::Route;
 use super::{Flow, FlowId, Side, Transport};
 
 /// What a flow is found by: its transport, and both ends in a fixed order, so
@@ -17,8 +18,8 @@ pub(super) struct FlowKey {
     family: Family,
 }
 
-/// Address and port of an end. The address is a number, with 32 or 128 bits
-/// by the key's [`Family`], because that compares and hashes faster.
+/// Address and port of an end. The address is a number, of 32 or 128 bits by
+/// the key's [`Family`], because that compares and hashes faster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct End {
     address: u128,
@@ -50,36 +51,52 @@ impl Sender {
 }
 
 impl FlowKey {
-    /// The key of a packet from `source` to `destination`, and which end sent it.
+    /// The key of a packet with these addresses, and ports of source and
+    /// destination; and which end sent it.
+    #[inline(always)]
     pub(super) fn new(
         transport: Transport,
-        (source, source_port): (IpAddr, u16),
-        (destination, destination_port): (IpAddr, u16),
+        route: &Route<'_>,
+        (source_port, destination_port): (u16, u16),
     ) -> (Self, Sender) {
-        let source_end = End::new(source, source_port);
-        let destination_end = End::new(destination, destination_port);
-        let (low, high, sender) = if source_end <= destination_end {
-            (source_end, destination_end, Sender::Low)
-        } else {
-            (destination_end, source_end, Sender::High)
+        let (source, destination, family) = match *route {
+            Route::V4 {
+                source,
+                destination,
+            } => {
+                let family = match transport {
+                    Transport::Udp => Family::Udp4,
+                    Transport::Tcp => Family::Tcp4,
+                };
+                let number = |address| u128::from(u32::from_be_bytes(address));
+                (number(*source), number(*destination), family)
+            }
+            Route::V6 {
+                source,
+                destination,
+            } => {
+                let family = match transport {
+                    Transport::Udp => Family::Udp6,
+                    Transport::Tcp => Family::Tcp6,
+                };
+                let number = u128::from_be_bytes;
+                (number(*source), number(*destination), family)
+            }
         };
-        let family = match (transport, source) {
-            (Transport::Udp, IpAddr::V4(_)) => Family::Udp4,
-            (Transport::Udp, IpAddr::V6(_)) => Family::Udp6,
-            (Transport::Tcp, IpAddr::V4(_)) => Family::Tcp4,
-            (Transport::Tcp, IpAddr::V6(_)) => Family::Tcp6,
+        let source = End {
+            address: source,
+            port: source_port,
+        };
+        let destination = End {
+            address: destination,
+            port: destination_port,
+        };
+        let (low, high, sender) = if source <= destination {
+            (source, destination, Sender::Low)
+        } else {
+            (destination, source, Sender::High)
         };
         (Self { low, high, family }, sender)
-    }
-}
-
-impl End {
-    fn new(address: IpAddr, port: u16) -> Self {
-        let address = match address {
-            IpAddr::V4(address) => u128::from(address.to_bits()),
-            IpAddr::V6(address) => address.to_bits(),
-        };
-        Self { address, port }
     }
 }
 
@@ -159,7 +176,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Finds a flow, which becomes the one used last.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&mut self, key: &FlowKey) -> Option<Slot> {
         // Packets come in runs of one flow.
         if let Some(newest) = self.newest
@@ -167,6 +184,10 @@ impl<S: Default> FlowTable<S> {
         {
             return Some(newest);
         }
+        self.find_older(key)
+    }
+
+    fn find_older(&mut self, key: &FlowKey) -> Option<Slot> {
         let slot = *self.slots.get(key)?;
         self.unlink(slot);
         self.link_as_newest(slot);
@@ -264,36 +285,49 @@ impl<S: Default> FlowTable<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
     use super::*;
+
+    const ROUTE: Route<'static> = Route::V4 {
+        source: &[10, 0, 0, 1],
+        destination: &[10, 0, 0, 2],
+    };
 
     #[test]
     fn both_directions_have_one_key_and_other_flows_another() {
-        let one = (IpAddr::from([10, 0, 0, 1]), 1);
-        let two = (IpAddr::from([10, 0, 0, 2]), 2);
-        let (key, sender) = FlowKey::new(Transport::Udp, one, two);
+        let four = |source, destination| Route::V4 {
+            source,
+            destination,
+        };
+        let (key, sender) = FlowKey::new(Transport::Udp, &ROUTE, (1, 2));
+        let back = four(&[10, 0, 0, 2], &[10, 0, 0, 1]);
         assert_eq!(
-            FlowKey::new(Transport::Udp, two, one),
+            FlowKey::new(Transport::Udp, &back, (2, 1)),
             (key, sender.other())
         );
-        for (transport, source, destination) in [
-            (Transport::Tcp, one, two),
-            (Transport::Udp, one, one),
-            (Transport::Udp, (one.0, 2), (two.0, 1)),
-            (Transport::Udp, (one.0, 3), two),
+        for (transport, route, ports) in [
+            (Transport::Tcp, ROUTE, (1, 2)),
+            (Transport::Udp, back, (1, 2)),
+            (Transport::Udp, four(&[10, 0, 0, 1], &[10, 0, 0, 1]), (1, 2)),
+            (Transport::Udp, ROUTE, (2, 1)),
+            (Transport::Udp, ROUTE, (3, 2)),
         ] {
-            assert_ne!(FlowKey::new(transport, source, destination).0, key);
+            assert_ne!(FlowKey::new(transport, &route, ports).0, key);
         }
     }
 
     #[test]
     fn addresses_of_both_versions_with_the_same_bits_are_different() {
-        let four = IpAddr::from(Ipv4Addr::from_bits(7));
-        let six = IpAddr::from(Ipv6Addr::from_bits(7));
+        let mut source = [0; 16];
+        source[12..].copy_from_slice(&[10, 0, 0, 1]);
+        let mut destination = [0; 16];
+        destination[12..].copy_from_slice(&[10, 0, 0, 2]);
+        let six = Route::V6 {
+            source: &source,
+            destination: &destination,
+        };
         for transport in [Transport::Udp, Transport::Tcp] {
-            let key = |address| FlowKey::new(transport, (address, 1), (address, 2)).0;
-            assert_ne!(key(four), key(six));
+            let key = |route| FlowKey::new(transport, route, (1, 2)).0;
+            assert_ne!(key(&ROUTE), key(&six));
         }
     }
 
@@ -302,13 +336,7 @@ mod tests {
         // Every order of five uses of three flows.
         for uses in 0..243_u32 {
             let mut table = FlowTable::<()>::new();
-            let key = |port| {
-                let ends = [
-                    (IpAddr::from([10, 0, 0, 1]), port),
-                    (IpAddr::from([10, 0, 0, 2]), 0),
-                ];
-                FlowKey::new(Transport::Udp, ends[0], ends[1])
-            };
+            let key = |port| FlowKey::new(Transport::Udp, &ROUTE, (port, 0));
             let mut order = vec![0, 1, 2];
             for &port in &order {
                 let (key, initiator) = key(port);

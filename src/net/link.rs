@@ -47,6 +47,7 @@ const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPES_VLAN: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 
 /// Finds the IP packet behind the link header.
+#[inline(always)]
 pub(super) fn strip<'a>(packet: &Packet<'a>) -> Result<LinkPayload<'a>, Skip> {
     let on_link = usize::try_from(packet.original_bytes).unwrap_or(usize::MAX);
     let frame = Captured::new(packet.data, on_link.saturating_sub(packet.data.len()));
@@ -61,6 +62,7 @@ pub(super) fn strip<'a>(packet: &Packet<'a>) -> Result<LinkPayload<'a>, Skip> {
     Ok(LinkPayload { ip, tap })
 }
 
+#[inline(always)]
 fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     const HEADER: usize = 14;
     let header = frame.header(HEADER)?;

@@ -10,7 +10,7 @@ use super::defrag::{Defrag, LostDatagram};
 use super::duplicate::Copies;
 use super::flow::{FlowKey, FlowTable, Kind, NewFlow, Sender, Slot};
 use super::reassembly::{Pool, StreamCounts};
-use super::slice::{self, IpPacket, Segment, TcpHeader, TransportHeader};
+use super::slice::{self, Route, Segment, TcpHeader, TransportHeader};
 use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd, Transport, link};
 use crate::capture::Packet;
 
@@ -135,7 +135,7 @@ impl<S: Default> Network<S> {
         self.last = arrival;
         self.counts.packets += 1;
         self.decoder.defrag.expire(arrival);
-        let (ip, segment) = match self.decoder.decode(packet, arrival) {
+        let (route, segment) = match self.decoder.decode(packet, arrival) {
             Ok(decoded) => decoded,
             Err(reason) => {
                 self.counts.skipped[reason as usize] += 1;
@@ -146,11 +146,12 @@ impl<S: Default> Network<S> {
         match segment.header {
             TransportHeader::Udp => {
                 self.counts.datagrams += 1;
-                self.flows.datagram(&ip, &segment, arrival, deliver)
+                self.flows.datagram(route, segment, arrival, deliver)
             }
             TransportHeader::Tcp(header) => {
                 self.counts.segments += 1;
-                self.flows.segment(&ip, &segment, &header, arrival, deliver)
+                self.flows
+                    .segment(route, segment, &header, arrival, deliver)
             }
         }
     }
@@ -204,21 +205,23 @@ struct Decoder {
 }
 
 impl Decoder {
+    #[inline(always)]
     fn decode<'a>(
         &'a mut self,
         packet: &Packet<'a>,
         arrival: Arrival,
-    ) -> Result<(IpPacket<'a>, Segment<'a>), Skip> {
+    ) -> Result<(Route<'a>, Segment<'a>), Skip> {
         let payload = link::strip(packet)?;
-        let mut ip = slice::ip(payload.ip)?;
-        if self.copies.is_copy(&payload, arrival.time) {
+        let ip = slice::ip(payload.ip)?;
+        if self.copies.is_copy(payload, arrival.time) {
             return Err(Skip::DuplicateCopy);
         }
-        if let Some(fragment) = ip.upper.fragment {
-            ip.upper = self.defrag.push(&ip, fragment, arrival)?;
-        }
-        let segment = slice::transport(&ip.upper)?;
-        Ok((ip, segment))
+        let whole = match ip.upper.fragment {
+            None => ip.upper,
+            Some(fragment) => self.defrag.push(ip, fragment, arrival)?,
+        };
+        let segment = slice::transport(whole)?;
+        Ok((ip.route, segment))
     }
 }
 
@@ -236,12 +239,12 @@ struct Flows<S> {
 impl<S: Default> Flows<S> {
     fn datagram<E>(
         &mut self,
-        ip: &IpPacket<'_>,
-        segment: &Segment<'_>,
+        route: Route<'_>,
+        segment: Segment<'_>,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (key, sender) = key(Transport::Udp, ip, segment);
+        let (key, sender) = FlowKey::new(Transport::Udp, &route, segment.ports);
         let slot = match self.table.find(&key) {
             Some(slot) => slot,
             None => {
@@ -249,7 +252,7 @@ impl<S: Default> Flows<S> {
                 self.table.insert(NewFlow {
                     key,
                     initiator: sender,
-                    addresses: addresses(ip, segment),
+                    addresses: addresses(route, segment.ports),
                     kind: Kind::Udp,
                 })
             }
@@ -265,13 +268,13 @@ impl<S: Default> Flows<S> {
 
     fn segment<E>(
         &mut self,
-        ip: &IpPacket<'_>,
-        segment: &Segment<'_>,
+        route: Route<'_>,
+        segment: Segment<'_>,
         header: &TcpHeader,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (key, sender) = key(Transport::Tcp, ip, segment);
+        let (key, sender) = FlowKey::new(Transport::Tcp, &route, segment.ports);
         let mut found = self.table.find(&key);
         if let Some(slot) = found
             && self.is_displaced(slot, sender, header)
@@ -284,7 +287,7 @@ impl<S: Default> Flows<S> {
             None if Connection::may_begin_with(header, segment.payload) => {
                 self.make_room(arrival, deliver)?;
                 self.table
-                    .insert(new_connection(key, sender, ip, segment, header))
+                    .insert(new_connection(key, sender, route, segment.ports, header))
             }
             None => return Ok(()),
         };
@@ -382,18 +385,10 @@ fn end<S, E>(
     }
 }
 
-fn key(transport: Transport, ip: &IpPacket<'_>, segment: &Segment<'_>) -> (FlowKey, Sender) {
-    FlowKey::new(
-        transport,
-        (ip.source, segment.source_port),
-        (ip.destination, segment.destination_port),
-    )
-}
-
-fn addresses(ip: &IpPacket<'_>, segment: &Segment<'_>) -> [SocketAddr; 2] {
+fn addresses(route: Route<'_>, (source, destination): (u16, u16)) -> [SocketAddr; 2] {
     [
-        SocketAddr::new(ip.source, segment.source_port),
-        SocketAddr::new(ip.destination, segment.destination_port),
+        SocketAddr::new(route.source(), source),
+        SocketAddr::new(route.destination(), destination),
     ]
 }
 
@@ -402,12 +397,12 @@ fn addresses(ip: &IpPacket<'_>, segment: &Segment<'_>) -> [SocketAddr; 2] {
 fn new_connection(
     key: FlowKey,
     sender: Sender,
-    ip: &IpPacket<'_>,
-    segment: &Segment<'_>,
+    route: Route<'_>,
+    ports: (u16, u16),
     header: &TcpHeader,
 ) -> NewFlow {
     let kind = Kind::Tcp(Box::new(Connection::new()));
-    let [source, destination] = addresses(ip, segment);
+    let [source, destination] = addresses(route, ports);
     let is_answer = header.syn && header.acknowledgment.is_some();
     let (initiator, addresses) = if is_answer {
         (sender.other(), [destination, source])

@@ -17,9 +17,38 @@ const MAX_EXTENSIONS: usize = 16;
 /// An IP packet or fragment without its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IpPacket<'a> {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
+    pub(super) route: Route<'a>,
     pub(super) upper: Upper<'a>,
+}
+
+/// Source and destination, as they stand in the header: most packets need them
+/// only to find their flow, and references stay in registers until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    V4 {
+        source: &'a [u8; 4],
+        destination: &'a [u8; 4],
+    },
+    V6 {
+        source: &'a [u8; 16],
+        destination: &'a [u8; 16],
+    },
+}
+
+impl Route<'_> {
+    pub(super) fn source(&self) -> IpAddr {
+        match *self {
+            Self::V4 { source, .. } => IpAddr::from(*source),
+            Self::V6 { source, .. } => IpAddr::from(*source),
+        }
+    }
+
+    pub(super) fn destination(&self) -> IpAddr {
+        match *self {
+            Self::V4 { destination, .. } => IpAddr::from(*destination),
+            Self::V6 { destination, .. } => IpAddr::from(*destination),
+        }
+    }
 }
 
 /// What lies behind the IP header and those extension headers that could be followed.
@@ -36,7 +65,7 @@ pub(super) struct Fragment {
     /// Names the datagram, with its addresses (and in IPv4 its protocol).
     pub(super) identification: u32,
     /// Where in the datagram's payload it begins, in bytes.
-    pub(super) offset: usize,
+    pub(super) offset: u16,
     /// Whether others follow.
     pub(super) more: bool,
 }
@@ -44,8 +73,8 @@ pub(super) struct Fragment {
 /// A UDP datagram or TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment<'a> {
-    pub(super) source_port: u16,
-    pub(super) destination_port: u16,
+    /// Of source and destination.
+    pub(super) ports: (u16, u16),
     pub(super) header: TransportHeader,
     pub(super) payload: Captured<'a>,
 }
@@ -69,6 +98,10 @@ pub(super) struct TcpHeader {
 }
 
 /// Reads the IP header, whichever version, and what extends it.
+///
+/// Inlined, as all that most packets pass on their way: the results are large,
+/// and to hand them over in memory costs three times what computing them does.
+#[inline(always)]
 pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     match packet.header(1)?[0] >> 4 {
         4 => ipv4(packet),
@@ -77,6 +110,7 @@ pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     }
 }
 
+#[inline(always)]
 fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     let header_length = usize::from(packet.header(Ipv4Header::MIN_LEN)?[0] & 0xf) * 4;
     let header =
@@ -94,7 +128,7 @@ fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
             payload,
             fragment: Some(Fragment {
                 identification: header.identification().into(),
-                offset: usize::from(header.fragments_offset().byte_offset()),
+                offset: header.fragments_offset().byte_offset(),
                 more: header.more_fragments(),
             }),
         }
@@ -102,8 +136,10 @@ fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
         upper(header.protocol(), payload)?
     };
     Ok(IpPacket {
-        source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+        route: Route::V4 {
+            source: array(header.slice(), 12)?,
+            destination: array(header.slice(), 16)?,
+        },
         upper,
     })
 }
@@ -119,59 +155,97 @@ fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
         length => payload.first(length),
     };
     Ok(IpPacket {
-        source: header.source_addr().into(),
-        destination: header.destination_addr().into(),
+        route: Route::V6 {
+            source: array(header.slice(), 8)?,
+            destination: array(header.slice(), 24)?,
+        },
         upper: upper(header.next_header(), payload)?,
     })
 }
 
+/// The `N` bytes of a header from `offset` on.
+#[inline(always)]
+fn array<const N: usize>(header: &[u8], offset: usize) -> Result<&[u8; N], Skip> {
+    header
+        .get(offset..)
+        .and_then(<[u8]>::first_chunk)
+        .ok_or(Skip::BadHeader)
+}
+
 /// Follows extension headers to a transport header or to a fragment.
+#[inline(always)]
 pub(super) fn upper(protocol: IpNumber, payload: Captured<'_>) -> Result<Upper<'_>, Skip> {
-    let (mut protocol, mut payload) = (protocol, payload);
+    match protocol {
+        ip_number::UDP | ip_number::TCP => Ok(Upper {
+            protocol,
+            payload,
+            fragment: None,
+        }),
+        _ => {
+            let extensions = extensions(protocol, payload)?;
+            Ok(Upper {
+                protocol: extensions.protocol,
+                payload: payload.after(extensions.length),
+                fragment: extensions.fragment,
+            })
+        }
+    }
+}
+
+/// A chain of extension headers.
+struct Extensions {
+    /// What follows.
+    protocol: IpNumber,
+    /// How long they are together, in bytes.
+    length: usize,
+    /// What follows is a fragment.
+    fragment: Option<Fragment>,
+}
+
+fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip> {
+    let mut chain = Extensions {
+        protocol: first,
+        length: 0,
+        fragment: None,
+    };
     for _ in 0..MAX_EXTENSIONS {
-        match protocol {
+        let rest = packet.after(chain.length);
+        match chain.protocol {
             ip_number::IPV6_HOP_BY_HOP
             | ip_number::IPV6_ROUTE
             | ip_number::IPV6_DEST_OPTIONS
             | ip_number::MOBILITY
             | ip_number::HIP
             | ip_number::SHIM6 => {
-                let length = (usize::from(payload.header(8)?[1]) + 1) * 8;
-                let header = Ipv6RawExtHeaderSlice::from_slice(payload.header(length)?)
+                let length = (usize::from(rest.header(8)?[1]) + 1) * 8;
+                let header = Ipv6RawExtHeaderSlice::from_slice(rest.header(length)?)
                     .map_err(|_| Skip::BadHeader)?;
-                (protocol, payload) = (header.next_header(), payload.after(length));
+                chain.protocol = header.next_header();
+                chain.length += length;
             }
             ip_number::AUTH => {
-                let length = (usize::from(payload.header(12)?[1]) + 2) * 4;
-                let header = IpAuthHeaderSlice::from_slice(payload.header(length)?)
+                let length = (usize::from(rest.header(12)?[1]) + 2) * 4;
+                let header = IpAuthHeaderSlice::from_slice(rest.header(length)?)
                     .map_err(|_| Skip::BadHeader)?;
-                (protocol, payload) = (header.next_header(), payload.after(length));
+                chain.protocol = header.next_header();
+                chain.length += length;
             }
             ip_number::IPV6_FRAG => {
-                let header = Ipv6FragmentHeaderSlice::from_slice(payload.header(8)?)
+                let header = Ipv6FragmentHeaderSlice::from_slice(rest.header(8)?)
                     .map_err(|_| Skip::BadHeader)?;
-                (protocol, payload) = (header.next_header(), payload.after(8));
+                chain.protocol = header.next_header();
+                chain.length += 8;
                 // An atomic fragment is a whole datagram (RFC 6946).
                 if header.is_fragmenting_payload() {
-                    let fragment = Some(Fragment {
+                    chain.fragment = Some(Fragment {
                         identification: header.identification(),
-                        offset: usize::from(header.fragment_offset().byte_offset()),
+                        offset: header.fragment_offset().byte_offset(),
                         more: header.more_fragments(),
                     });
-                    return Ok(Upper {
-                        protocol,
-                        payload,
-                        fragment,
-                    });
+                    return Ok(chain);
                 }
             }
-            ip_number::TCP | ip_number::UDP => {
-                return Ok(Upper {
-                    protocol,
-                    payload,
-                    fragment: None,
-                });
-            }
+            ip_number::TCP | ip_number::UDP => return Ok(chain),
             _ => return Err(Skip::NotTransport),
         }
     }
@@ -179,7 +253,8 @@ pub(super) fn upper(protocol: IpNumber, payload: Captured<'_>) -> Result<Upper<'
 }
 
 /// Reads the transport header of a whole datagram.
-pub(super) fn transport<'a>(upper: &Upper<'a>) -> Result<Segment<'a>, Skip> {
+#[inline(always)]
+pub(super) fn transport(upper: Upper<'_>) -> Result<Segment<'_>, Skip> {
     match upper.protocol {
         ip_number::UDP => udp(upper.payload),
         ip_number::TCP => tcp(upper.payload),
@@ -187,6 +262,7 @@ pub(super) fn transport<'a>(upper: &Upper<'a>) -> Result<Segment<'a>, Skip> {
     }
 }
 
+#[inline(always)]
 fn udp(datagram: Captured<'_>) -> Result<Segment<'_>, Skip> {
     let header = UdpHeaderSlice::from_slice(datagram.header(UdpHeader::LEN)?)
         .map_err(|_| Skip::BadHeader)?;
@@ -200,8 +276,7 @@ fn udp(datagram: Captured<'_>) -> Result<Segment<'_>, Skip> {
         length => datagram.first(length),
     };
     Ok(Segment {
-        source_port: header.source_port(),
-        destination_port: header.destination_port(),
+        ports: (header.source_port(), header.destination_port()),
         header: TransportHeader::Udp,
         payload: datagram.after(UdpHeader::LEN),
     })
@@ -212,8 +287,7 @@ fn tcp(segment: Captured<'_>) -> Result<Segment<'_>, Skip> {
     let header =
         TcpHeaderSlice::from_slice(segment.header(length)?).map_err(|_| Skip::BadHeader)?;
     Ok(Segment {
-        source_port: header.source_port(),
-        destination_port: header.destination_port(),
+        ports: (header.source_port(), header.destination_port()),
         header: TransportHeader::Tcp(TcpHeader {
             sequence: header.sequence_number(),
             acknowledgment: header.ack().then(|| header.acknowledgment_number()),

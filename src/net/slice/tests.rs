@@ -5,7 +5,7 @@ use super::*;
 fn segment(packet: &[u8]) -> Result<Segment<'_>, Skip> {
     let ip = ip(Captured::new(packet, 0))?;
     assert_eq!(ip.upper.fragment, None);
-    transport(&ip.upper)
+    transport(ip.upper)
 }
 
 fn payload(packet: &[u8]) -> Result<&[u8], Skip> {
@@ -18,18 +18,15 @@ fn payload(packet: &[u8]) -> Result<&[u8], Skip> {
 fn addresses_and_ports_are_read() {
     let four = ipv4(CLIENT, SERVER, UDP, &udp(b"x"));
     let packet = ip(Captured::new(&four, 0)).unwrap();
-    assert_eq!(packet.source, IpAddr::from(CLIENT));
-    assert_eq!(packet.destination, IpAddr::from(SERVER));
+    assert_eq!(packet.route.source(), IpAddr::from(CLIENT));
+    assert_eq!(packet.route.destination(), IpAddr::from(SERVER));
     let six = ipv6(UDP, &udp(b"x"));
     let packet = ip(Captured::new(&six, 0)).unwrap();
-    assert_eq!(packet.source, IpAddr::from(address6(1)));
-    assert_eq!(packet.destination, IpAddr::from(address6(2)));
+    assert_eq!(packet.route.source(), IpAddr::from(address6(1)));
+    assert_eq!(packet.route.destination(), IpAddr::from(address6(2)));
     for bytes in [four, six] {
         let segment = segment(&bytes).unwrap();
-        assert_eq!(
-            (segment.source_port, segment.destination_port),
-            (1000, 2000)
-        );
+        assert_eq!(segment.ports, (1000, 2000));
         assert_eq!(segment.header, TransportHeader::Udp);
     }
 }
@@ -209,7 +206,7 @@ fn a_packet_cut_anywhere_is_cut_and_not_damaged() {
         let headers = packet.len() - 4;
         for length in 0..=packet.len() {
             let cut = Captured::new(&packet[..length], packet.len() - length);
-            let result = ip(cut).and_then(|ip| transport(&ip.upper));
+            let result = ip(cut).and_then(|ip| transport(ip.upper));
             match result {
                 Ok(segment) => {
                     assert!(length >= headers);
