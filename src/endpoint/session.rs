@@ -298,7 +298,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     // --- the clock ---
 
     /// Does what is due at `now`. To be called when the time of the last
-    /// [`Output::Timeout`] has come; harmless at any other.
+    /// [`Output::Timeout`](super::Output::Timeout) has come; harmless at any other.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(slot) = self.timers.pop_due(now) {
             let conversation = &mut self.conversations[slot];
