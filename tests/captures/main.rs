@@ -5,9 +5,12 @@
 
 mod cut_files;
 mod damage;
+#[cfg(feature = "cli")]
+mod display;
 mod findings;
 mod independent;
 mod layout;
+#[cfg(feature = "cli")]
 mod memory;
 mod recording;
 mod regenerate;

@@ -1,13 +1,10 @@
 //! Memory does not grow with the capture.
 
-use std::env;
 use std::fs;
-use std::io::{self, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
-use ministream::capture::{CaptureFile, PacketSource};
-use ministream::conversation::EndOfInput;
-use ministream::dissect::{Collected, DissectOptions, Dissector};
 use ministream_fixtures::bulk::{Bulk, BulkCarrier};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
@@ -30,6 +27,7 @@ fn memory_does_not_grow_with_the_number_of_conversations() {
         let mut bulk = Bulk::open(carrier, 3, 1, &mut wire);
         let header = Pcap::USUAL.header(u32::from(wire.link.number()));
         let mut input = child.stdin.take().unwrap();
+        let summary = last_line_of(child.stdout.take().unwrap());
         input.write_all(&header).unwrap();
 
         feed(&mut input, &mut bulk, &mut wire, FIRST_CONVERSATIONS);
@@ -37,7 +35,14 @@ fn memory_does_not_grow_with_the_number_of_conversations() {
         feed(&mut input, &mut bulk, &mut wire, MORE_CONVERSATIONS);
         let last = peak_kib(&child);
         drop(input);
+        // Without a finding: nothing was evicted or misread.
         assert!(child.wait().unwrap().success(), "{carrier:?}");
+        let conversations = format!(
+            "\"conversation_count\":{}",
+            FIRST_CONVERSATIONS + MORE_CONVERSATIONS
+        );
+        let summary = summary.join().unwrap();
+        assert!(summary.contains(&conversations), "{summary}");
 
         assert!(
             last <= first + SLACK_KIB,
@@ -48,34 +53,30 @@ fn memory_does_not_grow_with_the_number_of_conversations() {
     }
 }
 
-/// Not a test of its own: the process whose memory is measured.
-#[test]
-#[ignore = "reads standard input; started by the test above"]
-fn dissect_standard_input() {
-    let mut capture = CaptureFile::from_reader("-", io::stdin()).unwrap();
-    let mut dissector = Dissector::new(DissectOptions::default());
-    let mut told = Collected::default();
-    let mut conversations = 0;
-    while let Some(packet) = capture.next_packet().unwrap() {
-        let Ok(()) = dissector.push(&packet, &mut told);
-        conversations += told.conversations.len();
-        told.conversations.clear();
-    }
-    let Ok(()) = dissector.finish(EndOfInput::Complete, &mut told);
-    conversations += told.conversations.len();
-    let expected = usize::try_from(FIRST_CONVERSATIONS + MORE_CONVERSATIONS).unwrap();
-    assert_eq!(conversations, expected);
-    assert!(told.findings.is_empty(), "{:?}", told.findings);
-}
-
-/// This very program, told to run [`dissect_standard_input`] alone.
+/// `ministream-dump`, which writes a record for each message of what it reads.
 fn dissecting_child() -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", "memory::dissect_standard_input", "--ignored"])
+    Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args([
+            "-T",
+            "ndjson",
+            "--payload",
+            "none",
+            "--fail-on",
+            "note",
+            "-",
+        ])
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap()
+}
+
+/// Reads what a child writes, and keeps the last line.
+fn last_line_of(output: ChildStdout) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let lines = BufReader::new(output).lines();
+        lines.last().unwrap().unwrap()
+    })
 }
 
 fn feed(input: &mut impl Write, bulk: &mut Bulk, wire: &mut Wire, count: u32) {
