@@ -41,6 +41,9 @@ pub enum PayloadDetail {
 /// Bytes of a payload that a preview shows.
 pub const PREVIEW_BYTES: usize = 64;
 
+/// Bytes that a message record takes besides its payload and findings, or a little less.
+const RECORD_BYTES: usize = 512;
+
 /// Columns that a preview of a payload takes at most.
 const PREVIEW_COLUMNS: usize = 72;
 
@@ -97,6 +100,7 @@ impl RecordWriter {
     /// A message record.
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         let message = &event.message;
+        out.reserve(RECORD_BYTES);
         put(out, r#"{"record":"message","n":"#);
         put_number(out, event.number);
         put(out, r#","packet_n":"#);
@@ -497,7 +501,12 @@ fn put_id_or_null(out: &mut Vec<u8>, id: Option<StreamId>) {
 
 fn put_hash_or_null(out: &mut Vec<u8>, hash: Option<DestinationHash>) {
     match hash {
-        Some(hash) => put_json_string(out, &hash.to_string()),
+        // Base64 needs no escapes.
+        Some(hash) => {
+            out.push(b'"');
+            put(out, &hash.to_string());
+            out.push(b'"');
+        }
         None => put(out, "null"),
     }
 }

@@ -8,6 +8,8 @@ use super::escape::columns_of;
 use crate::time::Timestamp;
 use crate::wire::StreamId;
 
+// Inlined, so that the many pieces of constant length become plain stores.
+#[inline]
 pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
@@ -17,6 +19,7 @@ pub(crate) fn put_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("writing to a Vec never fails");
 }
 
+#[inline]
 pub(crate) fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
@@ -41,8 +44,10 @@ pub(crate) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+#[inline]
 pub(crate) fn put_id(out: &mut Vec<u8>, id: StreamId) {
-    put_hex(out, &id.0);
+    let [a, b, c] = id.0.map(|byte| HEX_PAIRS[usize::from(byte)]);
+    out.extend_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1]]);
 }
 
 /// Appends `127.0.0.1:9004` or `[::1]:9004`.
@@ -170,10 +175,14 @@ impl UtcClock {
     /// Appends `time` with nine digits: `2004-05-25T12:00:00.005000000Z`.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, time: Timestamp) {
         self.put_second(out, time);
-        out.push(b'.');
-        let nanos = time.as_nanos().rem_euclid(1_000_000_000).unsigned_abs();
-        put_padded(out, nanos, 9);
-        out.push(b'Z');
+        let mut nanos = time.as_nanos().rem_euclid(1_000_000_000);
+        let mut fraction = *b".000000000Z";
+        for digit in fraction[1..10].iter_mut().rev() {
+            // A remainder of ten fits in a byte.
+            *digit = b'0' + (nanos % 10) as u8;
+            nanos /= 10;
+        }
+        out.extend_from_slice(&fraction);
     }
 }
 
