@@ -346,7 +346,7 @@ impl<W: Write> Sink for Reporter<W> {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        if self.header == Header::Due {
+        if self.header == Header::Due && matches!(self.printer, Printer::Table(_)) {
             self.heading.message(event);
         }
         if !self.selection.admits_message(event) {

@@ -1,0 +1,223 @@
+//! What goes wrong, what is said, and the exit code.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::run::{SAMPLES, capture, command, dump, pipe, run};
+
+#[test]
+fn filters_are_refused_with_the_place_and_a_hint() {
+    assert_eq!(
+        run([SAMPLES, "-Y", "typ == syn && len > 3"]).refused(2),
+        "\
+ministream-dump: error: bad filter: unknown field `typ`
+    typ == syn && len > 3
+    ^~~ did you mean `type`?   (fields: ministream-dump --list-fields)
+"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    assert_eq!(
+        dump("no-such-file.pcap").refused(2),
+        "ministream-dump: error: cannot open no-such-file.pcap: no such file or directory\n    \
+         help: check the path; - reads standard input\n"
+    );
+    let text = dump("Cargo.toml").refused(2);
+    assert!(
+        text.starts_with("ministream-dump: error: Cargo.toml is not a capture file"),
+        "{text}"
+    );
+    let nothing = dump("").refused(2);
+    assert!(
+        nothing.starts_with("ministream-dump: error: nothing to read\n    help: "),
+        "{nothing}"
+    );
+}
+
+#[test]
+fn arguments_that_do_not_go_together_are_refused() {
+    for (arguments, text) in [
+        ("-T fields", "-T fields needs fields"),
+        ("-e n", "-e names fields for -T fields or -T csv"),
+        ("-V -T json", "-V and -x write text"),
+        ("-z conv -T ndjson", "-z prints tables for people"),
+        ("-q -T csv", "-q leaves nothing of this format"),
+        ("-i lo", "-i and files exclude each other"),
+        ("-a duration:10", "did you mean 10s?"),
+        ("-z io,5", "did you mean 5s?"),
+        ("-z conf", "did you mean conv?"),
+        ("-T fields -e typ", "did you mean type?"),
+        ("--conv 3", "conversations are named c1,c3"),
+        ("--schema 2", "invalid value '2'"),
+        ("--json -T text", "cannot be used with"),
+        ("--whole-conv", "required"),
+        ("--no-such-flag", "unexpected argument"),
+    ] {
+        let said = dump(&format!("{arguments} {SAMPLES}")).refused(2);
+        assert!(
+            said.starts_with("ministream-dump: error: "),
+            "{arguments}: {said}"
+        );
+        assert!(said.contains(text), "{arguments}: {said}");
+    }
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn a_live_capture_that_cannot_start_says_why() {
+    let said = dump("-i no-such-interface").refused(2);
+    assert!(
+        said.starts_with("ministream-dump: error: cannot capture on no-such-interface: "),
+        "{said}"
+    );
+    assert!(said.contains("\n    help: "), "{said}");
+    let said = dump(&format!("-f udp {SAMPLES}")).refused(2);
+    assert!(said.contains("-i <IFACE>"), "{said}");
+}
+
+#[cfg(not(feature = "live"))]
+#[test]
+fn without_libpcap_live_capture_says_what_to_do_instead() {
+    for arguments in ["-i lo", "-D"] {
+        let said = dump(arguments).refused(2);
+        assert!(said.contains("built without live capture"), "{said}");
+        assert!(said.contains("help: capture with tcpdump"), "{said}");
+    }
+}
+
+#[test]
+fn a_truncated_capture_shows_what_is_there_and_ends_with_3() {
+    let cut = dump("captures/truncated.pcap");
+    assert_eq!(cut.code, Some(3));
+    assert!(cut.stdout.contains("cap.truncated"), "{}", cut.stdout);
+    assert!(cut.stdout.contains("13 messages, "), "{}", cut.stdout);
+    assert_eq!(
+        cut.stderr,
+        "ministream-dump: warning: captures/truncated.pcap ends inside packet 14 \
+         (offset 2082, 44 of 64 bytes); 13 packets shown\n"
+    );
+    let lenient = dump("--lenient captures/truncated.pcap");
+    assert_eq!((lenient.code, lenient.stdout), (Some(0), cut.stdout));
+    let json = dump("-T ndjson captures/truncated.pcap");
+    let summary = json.stdout.lines().last().unwrap();
+    assert!(summary.ends_with("\"exit_code\":3}"), "{summary}");
+    assert!(summary.contains("\"truncated\":true"), "{summary}");
+}
+
+#[test]
+fn other_captures_are_read_after_a_broken_one() {
+    let both = run(["captures/truncated.pcap", SAMPLES, "-T", "text"]);
+    assert_eq!(both.code, Some(3));
+    assert_eq!(both.stdout.lines().count(), 13 + 14);
+    let broken = run([SAMPLES, "Cargo.toml", "-T", "text"]);
+    assert_eq!(broken.code, Some(2));
+    assert_eq!(broken.stdout.lines().count(), 14);
+}
+
+#[test]
+fn checks_decide_the_exit_code() {
+    for (arguments, code) in [
+        ("-q --fail-on error", 1),
+        ("-q --fail-on warn", 1),
+        ("-q --fail-on note", 1),
+        ("-q --fail-on empty", 0),
+        ("-q --fail-on note --conv c1", 0),
+        ("-q --fail-on empty --conv c9", 1),
+    ] {
+        let checked = dump(&format!("{arguments} {SAMPLES}"));
+        assert_eq!(
+            (checked.code, &*checked.stdout),
+            (Some(code), ""),
+            "{arguments}"
+        );
+    }
+    // A failed check comes before incomplete input, and that before nothing.
+    assert_eq!(
+        dump("-q --fail-on warn captures/truncated.pcap").code,
+        Some(1)
+    );
+    assert_eq!(
+        dump("-q --fail-on empty captures/truncated.pcap").code,
+        Some(3)
+    );
+    let summary = dump(&format!("-q -T ndjson --fail-on error {SAMPLES}")).stdout;
+    assert!(summary.ends_with("\"exit_code\":1}\n"), "{summary}");
+}
+
+#[test]
+fn a_closed_output_ends_the_program_quietly() {
+    let mut child = command(["-T", "ndjson", "captures/real/c-http.pcapng"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::with_capacity(16, child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(line.starts_with("{\"record\":\"header\""), "{line}");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = command([SAMPLES]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.starts_with("ministream-dump: error: cannot write results: no space"),
+        "{said}"
+    );
+}
+
+#[test]
+fn garbage_on_standard_input_is_refused() {
+    for input in [&b""[..], b"\xd4", b"not a capture", &[0; 100]] {
+        let refused = pipe("-", input);
+        assert_eq!(refused.code, Some(2), "{input:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.starts_with("ministream-dump: error: "),
+            "{}",
+            refused.stderr
+        );
+    }
+    let half = &capture("spec-samples.pcap")[..1000];
+    assert_eq!(pipe("-q -", half).code, Some(3));
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let short = dump("-h").ok();
+    assert!(
+        short.starts_with("Examples:\n  ministream-dump capture.pcap "),
+        "{short}"
+    );
+    assert!(!short.contains("--lenient"), "{short}");
+    let long = dump("--help").ok();
+    assert!(
+        long.starts_with("Examples:\n") && long.contains("--lenient"),
+        "{long}"
+    );
+    let version = dump("--version").ok();
+    assert_eq!(
+        version,
+        format!("ministream-dump {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn accepted_flags_change_nothing() {
+    assert_eq!(
+        dump(&format!("-n -T text {SAMPLES}")).ok(),
+        dump(&format!("-T text --progress never --schema 1 {SAMPLES}")).ok()
+    );
+}

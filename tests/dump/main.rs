@@ -1,0 +1,8 @@
+//! `ministream-dump` as its users meet it: arguments in, text and exit code out.
+
+mod errors;
+mod formats;
+mod run;
+mod selection;
+mod statistics;
+mod tables;

@@ -1,0 +1,109 @@
+//! `-Y`, `--conv`, `--whole-conv`, `-c`, `-a`, `-d`.
+
+use crate::run::{SAMPLES, capture, pipe, run};
+
+/// The numbers of the messages shown.
+fn numbers(arguments: &[&str]) -> Vec<u64> {
+    let fixed = ["-T", "fields", "-e", "n", SAMPLES];
+    let shown = run(fixed.iter().chain(arguments)).ok();
+    shown.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+#[test]
+fn filters_choose_messages() {
+    for (filter, expected) in [
+        ("type==data && conv==c3", &[10][..]),
+        ("payload contains \"HTTP\"", &[3, 4]),
+        ("payload ~ /2\\d\\d OK/", &[4]),
+        ("id==ffffff", &[3]),
+        ("level>=warn", &[12, 14]),
+        ("dir==c2s && !(type in {syn, data})", &[11, 13]),
+        ("!conv", &[12, 13]),
+        ("findings == ms.ping", &[13]),
+        ("t_us > 200ms and t_us < 1s", &[7, 8, 9, 10, 11]),
+        ("type == ack || server_id == ffffff", &[2, 9]),
+    ] {
+        assert_eq!(numbers(&["-Y", filter]), expected, "{filter}");
+    }
+}
+
+#[test]
+fn conversations_are_picked_by_name() {
+    assert_eq!(numbers(&["--conv", "c2"]), [5, 6]);
+    assert_eq!(numbers(&["--conv", "c2,c3", "-Y", "type==syn"]), [5, 8]);
+    assert_eq!(numbers(&["--conv", "c99"]), [0; 0]);
+}
+
+#[test]
+fn a_match_can_stand_for_its_whole_conversation() {
+    assert_eq!(
+        numbers(&["--whole-conv", "-Y", "payload contains \"220\""]),
+        [8, 9, 10, 11, 14]
+    );
+    assert_eq!(
+        numbers(&["--whole-conv", "-Y", "n == 2 || n == 6", "--conv", "c2"]),
+        [5, 6]
+    );
+    let piped = pipe("--whole-conv -Y conv -", &capture("spec-samples.pcap"));
+    assert!(
+        piped
+            .refused(2)
+            .contains("--whole-conv reads its input twice")
+    );
+}
+
+#[test]
+fn tables_and_counts_are_those_of_the_selection() {
+    let shown = run([SAMPLES, "-Y", "conv==c2"]).ok();
+    assert!(shown.contains("Conversations (1)\n"), "{shown}");
+    assert!(shown.contains("Findings (0)\n"), "{shown}");
+    assert!(
+        shown.ends_with("2 messages, 1 conversation (1 refused), 0 B →, 0 B ←\n"),
+        "{shown}"
+    );
+    let shown = run([SAMPLES, "-Y", "level==error"]).ok();
+    assert!(shown.contains("Findings (1)\n"), "{shown}");
+}
+
+#[test]
+fn counting_stops_after_messages_shown_not_read() {
+    assert_eq!(numbers(&["-c", "3"]), [1, 2, 3]);
+    assert_eq!(numbers(&["-c", "2", "-Y", "type==data"]), [3, 4]);
+    assert_eq!(numbers(&["-a", "messages:1", "-c", "5"]), [1]);
+    assert_eq!(numbers(&["-c", "100"]).len(), 14);
+    let shown = run([SAMPLES, "-c", "1"]).ok();
+    assert!(shown.contains("│ c1   ┆ 111111/-"), "{shown}");
+    assert!(shown.contains("1 message, 1 conversation"), "{shown}");
+}
+
+#[test]
+fn reading_stops_after_time_or_bytes() {
+    assert_eq!(numbers(&["-a", "duration:150ms"]), [1, 2, 3, 4, 5]);
+    assert_eq!(numbers(&["-a", "bytes:1"]), [1]);
+    assert_eq!(numbers(&["-a", "bytes:1MiB"]).len(), 14);
+    assert_eq!(numbers(&["-a", "bytes:1", "-a", "duration:1s"]), [1]);
+}
+
+#[test]
+fn a_carrier_can_be_given() {
+    let rule = run(["-d", "udp.port==9004,ministream", SAMPLES]).ok();
+    assert!(
+        rule.contains("ministream by rule (13 of 14 payloads parse)"),
+        "{rule}"
+    );
+    let wrong = run(["-d", "udp.port==9004,i2cp", SAMPLES]).refused(2);
+    assert!(wrong.contains("udp carries no \"i2cp\""), "{wrong}");
+}
+
+#[test]
+fn json_keeps_the_numbers_that_messages_have_in_the_capture() {
+    let shown = run(["-T", "ndjson", SAMPLES, "-Y", "type == ping"]).ok();
+    assert!(
+        shown.contains("\"record\":\"message\",\"n\":13,"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\"message_count\":1,\"conversation_count\":0"),
+        "{shown}"
+    );
+}

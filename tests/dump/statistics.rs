@@ -1,0 +1,139 @@
+//! `-q` and `-z`.
+
+use crate::run::{SAMPLES, command, dump};
+
+#[test]
+fn quiet_prints_only_what_was_asked_for() {
+    assert_eq!(dump(&format!("-q {SAMPLES}")).ok(), "");
+    let shown = dump(&format!("-q -z findings -z conv {SAMPLES}")).ok();
+    assert!(shown.starts_with("Findings (3)\n┌"), "{shown}");
+    assert!(shown.contains("\nConversations (3)\n┌"), "{shown}");
+    assert_eq!(shown.lines().count(), 2 * (1 + 3 + 3 + 1), "{shown}");
+}
+
+#[test]
+fn a_statistic_takes_the_place_of_the_default_tables() {
+    let shown = dump(&format!("-z types {SAMPLES}")).ok();
+    assert!(shown.contains("Types (14 messages)"), "{shown}");
+    assert!(!shown.contains("Conversations ("), "{shown}");
+}
+
+#[test]
+fn types_are_counted_by_byte() {
+    assert_eq!(
+        dump(&format!("-q -z types {SAMPLES}")).ok(),
+        "\
+Types (14 messages)
+┌─────────┬──────┬───┬──────────┬────────┬───────────┬────────┬───────┐
+│ Type    ┆ Byte ┆   ┆ Messages ┆  Share ┆ Payload B ┆ Mean B ┆ Max B │
+╞═════════╪══════╪═══╪══════════╪════════╪═══════════╪════════╪═══════╡
+│ DATA    ┆ 0xa0 ┆ → ┆        2 ┆ 14.3 % ┆        33 ┆     16 ┆    27 │
+│ SYN     ┆ 0xa1 ┆ → ┆        3 ┆ 21.4 % ┆      1161 ┆    387 ┆   387 │
+│ CLOSE   ┆ 0xa2 ┆ → ┆        1 ┆  7.1 % ┆         0 ┆      0 ┆     0 │
+│ DATA    ┆ 0x50 ┆ ← ┆        2 ┆ 14.3 % ┆        55 ┆     27 ┆    44 │
+│ ACK     ┆ 0x51 ┆ ← ┆        2 ┆ 14.3 % ┆         6 ┆      3 ┆     3 │
+│ CLOSE   ┆ 0x52 ┆ ← ┆        2 ┆ 14.3 % ┆         0 ┆      0 ┆     0 │
+│ PING    ┆ 0xff ┆   ┆        1 ┆  7.1 % ┆         0 ┆      0 ┆     0 │
+│ unknown ┆ 0x53 ┆ ← ┆        1 ┆  7.1 % ┆         2 ┆      2 ┆     2 │
+└─────────┴──────┴───┴──────────┴────────┴───────────┴────────┴───────┘
+"
+    );
+}
+
+#[test]
+fn timing_shows_the_spans_of_conversations() {
+    assert_eq!(
+        dump(&format!("-q -z timing {SAMPLES}")).ok(),
+        "\
+Timing
+┌──────────────────────────────┬───────┬────────┬────────┬────────┬────────┬────────┐
+│ Span                         ┆ Count ┆    Min ┆    p50 ┆    p90 ┆    p99 ┆    Max │
+╞══════════════════════════════╪═══════╪════════╪════════╪════════╪════════╪════════╡
+│ handshake (SYN to ACK)       ┆     2 ┆ 3.0 ms ┆ 3.0 ms ┆ 4.0 ms ┆ 4.0 ms ┆ 4.0 ms │
+│ first byte (SYN to DATA)     ┆     2 ┆ 5.0 ms ┆ 5.0 ms ┆ 104 ms ┆ 104 ms ┆ 104 ms │
+│ life (first to last message) ┆     3 ┆ 1.0 ms ┆ 206 ms ┆ 600 ms ┆ 600 ms ┆ 600 ms │
+└──────────────────────────────┴───────┴────────┴────────┴────────┴────────┴────────┘
+"
+    );
+}
+
+#[test]
+fn io_counts_messages_in_intervals() {
+    assert_eq!(
+        dump(&format!("-q -z io,500ms {SAMPLES}")).ok(),
+        "\
+Messages in 0.5 s
+┌────────┬──────┬────────┬──────┬────────┬─────┐
+│ From s ┆ To s ┆ → msgs ┆  → B ┆ ← msgs ┆ ← B │
+╞════════╪══════╪════════╪══════╪════════╪═════╡
+│      0 ┆  0.5 ┆      4 ┆ 1188 ┆      6 ┆  61 │
+│    0.5 ┆    1 ┆      1 ┆    0 ┆      0 ┆   0 │
+│      1 ┆  1.5 ┆      2 ┆    6 ┆      1 ┆   2 │
+└────────┴──────┴────────┴──────┴────────┴─────┘
+"
+    );
+}
+
+#[test]
+fn a_conversation_is_followed_as_text_hex_and_raw() {
+    assert_eq!(
+        dump(&format!("-z follow,c1 {SAMPLES}")).ok(),
+        "\
+c1  client 127.0.0.1:40112  server 127.0.0.1:9004  udp
+c1 → 0.005000  27 B
+GET / HTTP/1.0
+Host: x
+
+c1 ← 0.105000  44 B
+HTTP/1.0 200 OK
+Content-Length: 6
+
+hello
+"
+    );
+    let hex = dump(&format!("-q -z follow,c3,hex {SAMPLES}")).ok();
+    assert!(
+        hex.ends_with(
+            "c3 ← 0.404000  11 B\n\
+             0000  32 32 30 20 72 65 61 64  79 0d 0a                 220 ready..\n"
+        ),
+        "{hex}"
+    );
+    let raw = dump(&format!("-q -z follow,c1,raw {SAMPLES}")).ok();
+    assert_eq!(
+        raw,
+        "GET / HTTP/1.0\r\nHost: x\r\n\r\nHTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n"
+    );
+    let one_way = command(["-q", "-z", "follow,c1,raw", "-Y", "dir==s2c", SAMPLES])
+        .output()
+        .unwrap();
+    assert!(one_way.stdout.starts_with(b"HTTP/1.0 200 OK"));
+}
+
+#[test]
+fn hex_offsets_count_each_direction_by_itself() {
+    assert_eq!(
+        dump("-z follow,c3,hex captures/spec-text.pcap").ok(),
+        "\
+c3  client 127.0.0.1:40112  server 127.0.0.1:9004  udp
+c3 → 0.505000  27 B
+0000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 30 0d 0a  GET / HTTP/1.0..
+0010  48 6f 73 74 3a 20 78 0d  0a 0d 0a                 Host: x....
+c3 ← 0.606000  38 B
+0000  48 54 54 50 2f 31 2e 30  20 32 30 30 20 4f 4b 0d  HTTP/1.0 200 OK.
+0010  0a 43 6f 6e 74 65 6e 74  2d 4c 65 6e 67 74 68 3a  .Content-Length:
+0020  20 36 0d 0a 0d 0a                                  6....
+c3 ← 0.707000  6 B
+0026  68 65 6c 6c 6f 0a                                 hello.
+"
+    );
+}
+
+#[test]
+fn both_views_of_a_conversation_name_each_other() {
+    let shown = dump("-q -z conv captures/real/b-server-first.pcap").ok();
+    assert!(
+        shown.contains("│ Conv ┆ Peer ┆ Client ┆ Server ┆"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,221 @@
+//! The default output.
+
+use crate::run::{SAMPLES, capture, command, dump, pipe};
+
+/// The sample of the interface description, to the letter.
+const SAMPLE: &str = "\
+captures/spec-samples.pcap: pcap, Ethernet, 14 packets, 1.2 s from 2004-05-25 12:00:00 UTC
+udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)
+┌────┬──────────┬──────┬───┬───────┬────────┬─────┬───────────────────────────────────┐
+│  # ┆     Time ┆ Conv ┆   ┆ Type  ┆ Id     ┆ Len ┆ Info                              │
+╞════╪══════════╪══════╪═══╪═══════╪════════╪═════╪═══════════════════════════════════╡
+│  1 ┆ 0.000000 ┆ c1   ┆ → ┆ SYN   ┆ 111111 ┆ 387 ┆ opens c1, destination 9kQ…zA=     │
+│  2 ┆ 0.004000 ┆ c1   ┆ ← ┆ ACK   ┆ 111111 ┆   3 ┆ server id ffffff, 4.0 ms          │
+│  3 ┆ 0.005000 ┆ c1   ┆ → ┆ DATA  ┆ ffffff ┆  27 ┆ GET / HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n │
+│  4 ┆ 0.105000 ┆ c1   ┆ ← ┆ DATA  ┆ 111111 ┆  44 ┆ HTTP/1.0 200 OK\\r\\nContent-Lengt… │
+│  5 ┆ 0.150000 ┆ c2   ┆ → ┆ SYN   ┆ 123456 ┆ 387 ┆ opens c2, destination 9kQ…zA=     │
+│  6 ┆ 0.151000 ┆ c2   ┆ ← ┆ CLOSE ┆ 123456 ┆   0 ┆ refused, 1.0 ms                   │
+│  7 ┆ 0.206000 ┆ c1   ┆ ← ┆ CLOSE ┆ 111111 ┆   0 ┆ server closed c1                  │
+│  8 ┆ 0.300000 ┆ c3   ┆ → ┆ SYN   ┆ 234567 ┆ 387 ┆ opens c3, destination 9kQ…zA=     │
+│  9 ┆ 0.303000 ┆ c3   ┆ ← ┆ ACK   ┆ 234567 ┆   3 ┆ server id 987654, 3.0 ms          │
+│ 10 ┆ 0.404000 ┆ c3   ┆ ← ┆ DATA  ┆ 234567 ┆  11 ┆ 220 ready\\r\\n                     │
+│ 11 ┆ 0.900000 ┆ c3   ┆ → ┆ CLOSE ┆ 987654 ┆   0 ┆ client closed c3                  │
+│ 12 ┆ 1.000000 ┆ -    ┆ → ┆ DATA  ┆ 0bad1d ┆   6 ┆ ! orphan: no such server id       │
+│ 13 ┆ 1.100000 ┆ -    ┆ → ┆ PING  ┆ -      ┆   0 ┆ single 0xff byte                  │
+│ 14 ┆ 1.200000 ┆ c3   ┆ ← ┆ 0x53  ┆ 234567 ┆   2 ┆ ! unknown type 0x53, after close  │
+└────┴──────────┴──────┴───┴───────┴────────┴─────┴───────────────────────────────────┘
+Conversations (3)
+┌──────┬───────────────┬───────────────┬───────┬────────┬────────┬──────────┬──────────┬───┐
+│ Conv ┆ Ids cli/srv   ┆ State         ┆ Start ┆   Life ┆  Shake ┆ → msgs/B ┆ ← msgs/B ┆ ! │
+╞══════╪═══════════════╪═══════════════╪═══════╪════════╪════════╪══════════╪══════════╪═══╡
+│ c1   ┆ 111111/ffffff ┆ server closed ┆ 0.000 ┆ 206 ms ┆ 4.0 ms ┆     1/27 ┆     1/44 ┆   │
+│ c2   ┆ 123456/-      ┆ refused       ┆ 0.150 ┆ 1.0 ms ┆      - ┆      0/0 ┆      0/0 ┆   │
+│ c3   ┆ 234567/987654 ┆ client closed ┆ 0.300 ┆ 600 ms ┆ 3.0 ms ┆      0/0 ┆     1/11 ┆ 1 │
+└──────┴───────────────┴───────────────┴───────┴────────┴────────┴──────────┴──────────┴───┘
+Findings (3)
+┌───────┬─────────────────┬───────┬───────┬────────────────────────────────────────────────┐
+│ Level ┆ Code            ┆ Count ┆ First ┆ Meaning                                        │
+╞═══════╪═════════════════╪═══════╪═══════╪════════════════════════════════════════════════╡
+│ error ┆ ms.unknown_type ┆     1 ┆ #14   ┆ type 0x53 is not in the protocol               │
+│ warn  ┆ ms.orphan_id    ┆     1 ┆ #12   ┆ id never announced: late capture or sender bug │
+│ note  ┆ ms.ping         ┆     1 ┆ #13   ┆ keep-alive byte the 2004 Java client sends     │
+└───────┴─────────────────┴───────┴───────┴────────────────────────────────────────────────┘
+14 messages, 3 conversations (2 opened, 1 refused), 27 B →, 55 B ←, 1 error, 1 warning, 1 note
+";
+
+#[test]
+fn the_sample_capture_is_shown_as_documented() {
+    assert_eq!(dump(SAMPLES).ok(), SAMPLE);
+}
+
+#[test]
+fn compressed_and_piped_captures_are_shown_alike() {
+    for name in ["spec-samples.pcap.gz", "spec-samples.pcap.zst"] {
+        let shown = dump(&format!("captures/{name}")).ok();
+        assert_eq!(shown, SAMPLE.replace("spec-samples.pcap", name));
+    }
+    let piped = pipe("-r -", &capture("spec-samples.pcap")).ok();
+    assert_eq!(piped, SAMPLE.replace(SAMPLES, "-"));
+}
+
+#[test]
+fn ascii_needs_no_other_characters() {
+    let by_flag = dump(&format!("--ascii {SAMPLES}")).ok();
+    let by_locale = command([SAMPLES]).env("LANG", "C").output().unwrap();
+    assert!(by_flag.is_ascii());
+    assert!(
+        by_flag.contains("| c1   | -> | SYN   | 111111 | 387 | opens c1, destination 9kQ...zA=")
+    );
+    assert_eq!(by_flag.as_bytes(), by_locale.stdout);
+}
+
+#[test]
+fn colour_comes_when_asked_for() {
+    let coloured = dump(&format!("--color always {SAMPLES}")).ok();
+    assert!(coloured.contains("\u{1b}[32mSYN\u{1b}[0m"));
+    let plain: String = coloured
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(index, part)| match index {
+            0 => part,
+            _ => part.split_once('m').unwrap().1,
+        })
+        .collect();
+    assert_eq!(plain, SAMPLE);
+    for (variable, value, is_coloured) in [
+        ("CLICOLOR_FORCE", "1", true),
+        ("CLICOLOR_FORCE", "0", false),
+        ("NO_COLOR", "1", false),
+    ] {
+        let output = command([SAMPLES]).env(variable, value).output().unwrap();
+        assert_eq!(
+            output.stdout.contains(&0x1b),
+            is_coloured,
+            "{variable}={value}"
+        );
+    }
+    let both = command([SAMPLES])
+        .env("NO_COLOR", "1")
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .unwrap();
+    assert!(!both.stdout.contains(&0x1b));
+}
+
+#[test]
+fn columns_narrow_the_table() {
+    let output = command([SAMPLES]).env("COLUMNS", "70").output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let table = shown
+        .lines()
+        .filter(|line| line.starts_with(['│', '┌', '╞', '└']));
+    for line in table {
+        assert!(line.chars().count() <= 70, "{line}");
+    }
+    assert!(shown.contains("234567"));
+}
+
+#[test]
+fn ids_are_shown_as_java_logs_them() {
+    assert!(
+        dump(&format!("--id-format b64 {SAMPLES}"))
+            .ok()
+            .contains("┆ ERER ┆")
+    );
+    assert!(
+        dump(&format!("--id-format both {SAMPLES}"))
+            .ok()
+            .contains("┆ 111111/ERER ┆")
+    );
+}
+
+#[test]
+fn times_have_five_styles() {
+    for (style, time) in [
+        ("r", "│  4 ┆ 0.105000 ┆"),
+        ("d", "│  4 ┆ 0.100000 ┆"),
+        ("u", "│  4 ┆ 2004-05-25 12:00:00.105000 ┆"),
+        ("e", "│  4 ┆ 1085486400.105000 ┆"),
+    ] {
+        let shown = dump(&format!("-t {style} {SAMPLES}")).ok();
+        assert!(shown.contains(time), "{shown}");
+    }
+    let output = command(["-t", "a", SAMPLES])
+        .env("TZ", "Asia/Kolkata")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("│  4 ┆ 2004-05-25 17:30:00.105000 ┆")
+            // Without a time zone database local time is UTC.
+            || shown.contains("│  4 ┆ 2004-05-25 12:00:00.105000 ┆"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn several_captures_are_read_as_one() {
+    let shown = dump(&format!("{SAMPLES} -r captures/udp-ping.pcap")).ok();
+    let mut lines = shown.lines();
+    // -r stands before the positional files.
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("captures/udp-ping.pcap: pcap")
+    );
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("captures/spec-samples.pcap: pcap")
+    );
+}
+
+#[test]
+fn a_capture_without_ministreaming_says_what_was_read() {
+    let shown = dump("captures/other-traffic.pcap").ok();
+    assert!(shown.contains("0 messages, 0 conversations"), "{shown}");
+    assert!(shown.contains("21 packets read"), "{shown}");
+    let told = dump("-v -q captures/other-traffic.pcap");
+    assert_eq!((told.code, &*told.stdout), (Some(0), ""));
+    assert!(told.stderr.contains("info: packets: 21"), "{}", told.stderr);
+}
+
+#[test]
+fn hostile_bytes_never_reach_the_terminal() {
+    for name in ["hostile-payloads.pcap", "i2cp-hostile-nickname.pcap"] {
+        for arguments in [
+            "",
+            "-V -x",
+            "-T text",
+            "-T spec",
+            "-T ndjson",
+            "--json",
+            "-T csv",
+            "-T fields -e payload,payload_text,session_name",
+            "--payload full",
+            "-z follow,c1",
+            "-z follow,c1,hex",
+            "-q -z conv -z findings",
+        ] {
+            let shown = dump(&format!("{arguments} captures/{name}")).ok();
+            let is_hostile = |c: char| {
+                (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+                    || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            };
+            assert!(!shown.contains(is_hostile), "{name} {arguments}: {shown:?}");
+            let is_lone_return = |(index, byte): (usize, &u8)| {
+                *byte == b'\r' && shown.as_bytes().get(index + 1) != Some(&b'\n')
+            };
+            assert!(
+                !shown
+                    .bytes()
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .enumerate()
+                    .any(is_lone_return)
+            );
+        }
+    }
+}
