@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::carrier::length_prefixed::Prefix;
+use crate::session::Tunnels;
 
 /// The port of a router's I2CP service.
 const I2CP_PORT: u16 = 7654;
@@ -18,8 +19,8 @@ pub enum CarrierUrl {
     Udp(Authority),
     /// `tcp://host:port`, `tcp://host:port?prefix=u16be`
     Tcp(Authority, Prefix),
-    /// `i2cp://host`, `i2cp://host:7654`
-    I2cp(Authority),
+    /// `i2cp://host`, `i2cp://host:7654?length=0&quantity=1`
+    I2cp(Authority, Tunnels),
 }
 
 /// A host and a port.
@@ -46,13 +47,16 @@ pub enum CarrierUrlError {
     /// Something behind the port that is not understood.
     #[error("unknown option {0:?}; tcp:// takes ?prefix=u32be or ?prefix=u16be")]
     Option(String),
+    /// An option of I2CP that is unknown or out of range.
+    #[error("{0:?} is no option of i2cp://; there are length=0 to 7 and quantity=1 to 16")]
+    Tunnels(String),
 }
 
 impl CarrierUrl {
     /// The address in it.
     pub const fn authority(&self) -> &Authority {
         match self {
-            Self::Udp(authority) | Self::Tcp(authority, _) | Self::I2cp(authority) => authority,
+            Self::Udp(authority) | Self::Tcp(authority, _) | Self::I2cp(authority, _) => authority,
         }
     }
 
@@ -66,7 +70,7 @@ impl CarrierUrl {
         match self {
             Self::Udp(_) => Self::Udp(authority),
             Self::Tcp(_, prefix) => Self::Tcp(authority, *prefix),
-            Self::I2cp(_) => Self::I2cp(authority),
+            Self::I2cp(_, tunnels) => Self::I2cp(authority, *tunnels),
         }
     }
 }
@@ -96,8 +100,11 @@ impl FromStr for CarrierUrl {
             }
             "tcp" => Ok(Self::Tcp(Authority::parse(address, None)?, prefix(query)?)),
             "i2cp" => {
-                unused(query)?;
-                Ok(Self::I2cp(Authority::parse(address, Some(I2CP_PORT))?))
+                let tunnels = tunnels(query)?;
+                Ok(Self::I2cp(
+                    Authority::parse(address, Some(I2CP_PORT))?,
+                    tunnels,
+                ))
             }
             _ => Err(unknown()),
         }
@@ -109,6 +116,34 @@ fn prefix(query: Option<&str>) -> Result<Prefix, CarrierUrlError> {
         None | Some("prefix=u32be") => Ok(Prefix::U32),
         Some("prefix=u16be") => Ok(Prefix::U16),
         Some(other) => Err(CarrierUrlError::Option(other.to_owned())),
+    }
+}
+
+fn tunnels(query: Option<&str>) -> Result<Tunnels, CarrierUrlError> {
+    let mut tunnels = Tunnels::default();
+    for option in query.into_iter().flat_map(|query| query.split('&')) {
+        let error = || CarrierUrlError::Tunnels(option.to_owned());
+        let (name, value) = option.split_once('=').ok_or_else(error)?;
+        let number: u8 = value.parse().map_err(|_| error())?;
+        match (name, number) {
+            ("length", 0..=7) => tunnels.length = Some(number),
+            ("quantity", 1..=16) => tunnels.quantity = Some(number),
+            _ => return Err(error()),
+        }
+    }
+    Ok(tunnels)
+}
+
+/// What [`tunnels`] reads.
+fn tunnels_query(tunnels: &Tunnels) -> String {
+    let length = tunnels.length.map(|length| format!("length={length}"));
+    let quantity = tunnels
+        .quantity
+        .map(|quantity| format!("quantity={quantity}"));
+    let options: Vec<String> = length.into_iter().chain(quantity).collect();
+    match options.is_empty() {
+        true => String::new(),
+        false => format!("?{}", options.join("&")),
     }
 }
 
@@ -148,7 +183,9 @@ impl fmt::Display for CarrierUrl {
             Self::Udp(authority) => write!(f, "udp://{authority}"),
             Self::Tcp(authority, Prefix::U32) => write!(f, "tcp://{authority}"),
             Self::Tcp(authority, Prefix::U16) => write!(f, "tcp://{authority}?prefix=u16be"),
-            Self::I2cp(authority) => write!(f, "i2cp://{authority}"),
+            Self::I2cp(authority, tunnels) => {
+                write!(f, "i2cp://{authority}{}", tunnels_query(tunnels))
+            }
         }
     }
 }
@@ -176,6 +213,8 @@ mod tests {
             "tcp://localhost:65535",
             "tcp://[fe80::1]:1?prefix=u16be",
             "i2cp://router.example:7655",
+            "i2cp://127.0.0.1:7654?length=0&quantity=1",
+            "i2cp://127.0.0.1:7654?quantity=16",
         ] {
             assert_eq!(text.parse::<CarrierUrl>().unwrap().to_string(), text);
         }
@@ -219,6 +258,18 @@ mod tests {
             (
                 "udp://h:1?prefix=u16be",
                 r#"unknown option "prefix=u16be"; tcp:// takes ?prefix=u32be or ?prefix=u16be"#,
+            ),
+            (
+                "i2cp://h?length=8",
+                r#""length=8" is no option of i2cp://; there are length=0 to 7 and quantity=1 to 16"#,
+            ),
+            (
+                "i2cp://h?length=0&quantity=0",
+                r#""quantity=0" is no option of i2cp://; there are length=0 to 7 and quantity=1 to 16"#,
+            ),
+            (
+                "i2cp://h?length",
+                r#""length" is no option of i2cp://; there are length=0 to 7 and quantity=1 to 16"#,
             ),
             (
                 "tcp://h:1?prefix=u8",

@@ -23,7 +23,8 @@ mod tunnel;
 pub use self::allow::{AllowList, Allowed, AllowedError};
 pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::link::{
-    Link, LinkError, LinkEvent, Opened, Peer, Role, Room, Scope, TcpLink, UdpLink,
+    I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys, Peer, Remote, RemoteError,
+    Role, Room, Scope, TcpLink, UdpLink, Unreachable,
 };
 pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::recorder::{RecordedStream, Recorder};

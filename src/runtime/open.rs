@@ -7,8 +7,9 @@ use rand::Rng;
 
 use super::allow::AllowList;
 use super::carrier_url::{Authority, CarrierUrl};
-use super::link::{Link, LinkError, Opened, Role, TcpLink, UdpLink};
+use super::link::{I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink, UdpLink};
 use super::recorder::Recorder;
+use crate::session::Tunnels;
 use crate::wire::Destination;
 
 /// What a link is to be. Good for any number of openings, one after another.
@@ -28,6 +29,8 @@ pub struct LinkOptions {
     pub udp_rate: u64,
     /// Our destination where the carrier has none of its own.
     pub destination: Bytes,
+    /// What an I2CP carrier needs; the others have no use for it.
+    pub i2cp: Option<I2cpOptions>,
 }
 
 /// Who can get at an address that we bind.
@@ -86,10 +89,38 @@ impl LinkOptions {
                     .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
                     .map_err(|source| self.bind_error(source))
             }
-            (CarrierUrl::I2cp(_), _) => Err(LinkError::NoAddress {
-                carrier: self.carrier.clone(),
-            }),
+            (CarrierUrl::I2cp(authority, tunnels), _) => {
+                self.open_session(authority, *tunnels).await
+            }
         }
+    }
+
+    async fn open_session(
+        &self,
+        authority: &Authority,
+        tunnels: Tunnels,
+    ) -> Result<Opened, LinkError> {
+        let address = self.resolve(authority).await?;
+        let mut options = self.i2cp.clone().ok_or_else(|| LinkError::NoKeys {
+            carrier: self.carrier.clone(),
+        })?;
+        options.session.tunnels = tunnels;
+        let recorder = self.recorder.as_ref();
+        let (link, peer) = I2cpLink::open(address, &options, &self.allow, recorder)
+            .await
+            .map_err(|error| match error {
+                LinkError::Io(source) => self.connect_error(source),
+                error => LinkError::NoSession {
+                    carrier: self.carrier.clone(),
+                    source: Box::new(error),
+                },
+            })?;
+        Ok(Opened {
+            destination: Bytes::copy_from_slice(link.destination().as_bytes()),
+            link: Link::I2cp(Box::new(link)),
+            peer,
+            carrier: self.carrier.clone(),
+        })
     }
 
     async fn resolve(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {

@@ -10,6 +10,7 @@
 //! - [`poll_event`](Link::poll_event) hands out what arrived, one message at a
 //!   time out of one large read.
 
+mod i2cp;
 mod tcp;
 mod udp;
 
@@ -22,8 +23,10 @@ use bytes::Bytes;
 
 use super::carrier_url::CarrierUrl;
 use crate::endpoint::{self, Message};
+use crate::session::{LookupError, SessionError, Undelivered};
 use crate::wire::DestinationHash;
 
+pub use self::i2cp::{I2cpLink, I2cpOptions, OwnKeys, Remote, RemoteError, Unreachable};
 pub use self::tcp::TcpLink;
 pub use self::udp::UdpLink;
 
@@ -170,6 +173,40 @@ pub enum LinkError {
         /// The longest message that is taken.
         limit: usize,
     },
+    /// The session with the router could not be had, or ended.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// No session could be had.
+    #[error("{carrier}")]
+    NoSession {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// Why.
+        source: Box<LinkError>,
+    },
+    /// What is needed for a session with a router is missing.
+    #[error("{carrier} needs keys of its own")]
+    NoKeys {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
+    /// The destination that is to be called was not found.
+    #[error("the destination was not found")]
+    NotFound(#[source] LookupError),
+    /// The router could not send a message, so that bytes are missing.
+    #[error("a message was not sent: {0}")]
+    Undelivered(Undelivered),
+    /// Messages to ourselves do not arrive.
+    #[error(
+        "peers cannot reach this session: was the same destination in use less than a minute ago?"
+    )]
+    Unreachable,
+    /// More arrived than was wanted, from a carrier that cannot be paused.
+    #[error("more than {limit} bytes wait for readers that are too slow")]
+    Overrun {
+        /// How many may wait.
+        limit: usize,
+    },
     /// More connections than are allowed.
     #[error("there are {limit} connections already, the most that are allowed")]
     TooManyPeers {
@@ -185,6 +222,8 @@ pub enum Link {
     Udp(UdpLink),
     /// `tcp://`
     Tcp(TcpLink),
+    /// `i2cp://`
+    I2cp(Box<I2cpLink>),
 }
 
 impl Link {
@@ -202,6 +241,7 @@ impl Link {
         match self {
             Self::Udp(link) => link.poll_event(cx, reads),
             Self::Tcp(link) => link.poll_event(cx, reads),
+            Self::I2cp(link) => link.poll_event(cx, reads),
         }
     }
 
@@ -210,6 +250,7 @@ impl Link {
         match self {
             Self::Udp(link) => link.send(to, message),
             Self::Tcp(link) => link.send(to, message),
+            Self::I2cp(link) => link.send(to, &message),
         }
     }
 
@@ -220,6 +261,7 @@ impl Link {
         match self {
             Self::Udp(link) => link.poll_flush(cx),
             Self::Tcp(link) => link.poll_flush(cx),
+            Self::I2cp(link) => link.poll_flush(cx),
         }
     }
 
@@ -230,6 +272,7 @@ impl Link {
         match self {
             Self::Udp(link) => link.poll_close(cx),
             Self::Tcp(link) => link.poll_close(cx),
+            Self::I2cp(link) => link.poll_close(cx),
         }
     }
 }

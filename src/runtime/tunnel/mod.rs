@@ -13,6 +13,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::endpoint::{Config, End, Endpoint};
 
 use self::driver::Driver;
@@ -101,6 +103,7 @@ pub struct Tunnel {
     driver: Driver,
     listen: Option<SocketAddr>,
     carrier: CarrierUrl,
+    destination: Bytes,
     stdio: Option<Stdio>,
 }
 
@@ -124,6 +127,7 @@ impl Tunnel {
         };
         let opened = options.link.open().await?;
         let carrier = opened.carrier.clone();
+        let destination = opened.destination.clone();
         let endpoint = Endpoint::new(options.endpoint.clone(), options.seed);
         let mut driver = Driver::new(endpoint, opened, &options)?;
         let mut stdio = None;
@@ -141,6 +145,7 @@ impl Tunnel {
             driver,
             listen,
             carrier,
+            destination,
             stdio,
         })
     }
@@ -153,6 +158,12 @@ impl Tunnel {
     /// The carrier, with the address that was bound for it.
     pub const fn carrier(&self) -> &CarrierUrl {
         &self.carrier
+    }
+
+    /// Our destination, by which peers reach us over I2CP; other carriers have
+    /// no use for it. With transient keys it changes with each new link.
+    pub fn destination(&self) -> &[u8] {
+        &self.destination
     }
 
     /// Carries conversations until a signal to end (Ctrl-C, SIGTERM), or until

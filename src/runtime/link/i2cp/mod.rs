@@ -1,0 +1,373 @@
+//! `i2cp://`: a session with an I2P router. Messages go to destinations, and
+//! come from nobody knows where.
+
+mod opening;
+mod remote;
+mod tap;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tracing::{debug, info, warn};
+
+use self::opening::Progress;
+use self::tap::Tap;
+use super::{LinkError, LinkEvent, Peer, Room, Scope};
+use crate::endpoint::{Message, syn_destination};
+use crate::runtime::allow::AllowList;
+use crate::session::{Attempts, Event, Session};
+use crate::wire::{Destination, FrameType};
+
+pub use self::opening::{I2cpOptions, OwnKeys, Unreachable};
+pub use self::remote::{Remote, RemoteError};
+
+/// Bytes that wait for the router at which the link is full.
+const FULL_BYTES: usize = 256 * 1024;
+
+/// Bytes that wait at which a full link takes messages again.
+const ROOM_BYTES: usize = 64 * 1024;
+
+/// Frames are gathered up to this size before they are written.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// What one read takes in at most.
+const READ_BYTES: usize = 128 * 1024;
+
+/// Reads in a row before what arrived is passed on.
+const READS: usize = 16;
+
+/// Most bytes of messages that wait because nobody wants them. The router
+/// cannot be paused, so beyond it the link is given up.
+const INBOX_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long the router is asked to find a peer's lease set for a SYN.
+const SYN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A session on its connection to the router.
+#[derive(Debug)]
+pub struct I2cpLink {
+    socket: TcpStream,
+    session: Session,
+    allow: AllowList,
+    unreachable: Unreachable,
+    input: Vec<u8>,
+    /// Frames that are being written, from `written` on.
+    output: Vec<u8>,
+    written: usize,
+    /// What arrived, in order; [`LinkEvent::Down`] is the last.
+    inbox: VecDeque<LinkEvent>,
+    inbox_bytes: usize,
+    full: bool,
+    timer: Pin<Box<Sleep>>,
+    state: State,
+    progress: Progress,
+    tap: Option<Tap>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    /// Taking leave of the router.
+    Leaving,
+    /// Its end is in the inbox, or has been told.
+    Over,
+}
+
+impl I2cpLink {
+    fn new(
+        socket: TcpStream,
+        session: Session,
+        allow: AllowList,
+        unreachable: Unreachable,
+        tap: Option<Tap>,
+    ) -> Self {
+        Self {
+            socket,
+            session,
+            allow,
+            unreachable,
+            input: vec![0; READ_BYTES],
+            output: Vec::new(),
+            written: 0,
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            full: false,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            state: State::Up,
+            progress: Progress::default(),
+            tap,
+        }
+    }
+
+    /// Our own destination.
+    pub(in crate::runtime) fn destination(&self) -> Destination<'_> {
+        self.session.destination()
+    }
+
+    /// See [`Link::poll_event`](super::Link::poll_event).
+    ///
+    /// The connection is read even while nobody wants messages: what a router
+    /// cannot write out it drops without a word.
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> Poll<LinkEvent> {
+        if let Some(event) = self.next_event(reads) {
+            return Poll::Ready(event);
+        }
+        self.drive(cx);
+        if self.full && self.session.waiting_bytes() <= ROOM_BYTES {
+            self.full = false;
+            return Poll::Ready(LinkEvent::Ready(Scope::All));
+        }
+        match self.next_event(reads) {
+            Some(event) => Poll::Ready(event),
+            None => Poll::Pending,
+        }
+    }
+
+    fn next_event(&mut self, reads: &mut dyn FnMut(Scope) -> bool) -> Option<LinkEvent> {
+        if let LinkEvent::Message { bytes, .. } = self.inbox.front()? {
+            if !reads(Scope::All) {
+                return None;
+            }
+            self.inbox_bytes -= bytes.len();
+        }
+        self.inbox.pop_front()
+    }
+
+    /// See [`Link::send`](super::Link::send).
+    pub(super) fn send(&mut self, to: Peer, message: &Message) -> Room {
+        let Peer::Destination(hash) = to else {
+            return Room::Free;
+        };
+        // Nothing can overtake a SYN, so it may be sent late.
+        let attempts = match message.frame_type {
+            FrameType::SYN => Attempts::Until(Instant::now() + SYN_PATIENCE),
+            _ => Attempts::Once,
+        };
+        if let Err(error) = self.session.send(hash, &message.to_vec(), attempts) {
+            debug!(peer = %to, %error, "message dropped");
+        }
+        if self.session.waiting_bytes() < FULL_BYTES {
+            return Room::Free;
+        }
+        self.full = true;
+        Room::Full(Scope::All)
+    }
+
+    /// See [`Link::poll_flush`](super::Link::poll_flush).
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        self.write(cx);
+        self.keep_time(cx);
+        if let Some(tap) = &self.tap {
+            tap.flush();
+        }
+        if !self.inbox.is_empty() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// See [`Link::poll_close`](super::Link::poll_close).
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state == State::Up {
+            self.state = State::Leaving;
+            self.session.leave(Instant::now());
+        }
+        self.drive(cx);
+        // What still arrives has no reader any more.
+        self.inbox.clear();
+        self.inbox_bytes = 0;
+        match self.state {
+            State::Over => Poll::Ready(()),
+            State::Up | State::Leaving => Poll::Pending,
+        }
+    }
+
+    /// Moves what can be moved between the session and its socket.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if self.state == State::Over {
+            return;
+        }
+        self.keep_time(cx);
+        self.write(cx);
+        self.read(cx);
+        // Lease sets that were asked for just now.
+        self.write(cx);
+        self.keep_time(cx);
+    }
+
+    fn keep_time(&mut self, cx: &mut Context<'_>) {
+        while self.state != State::Over
+            && let Some(due) = self.session.poll_timeout()
+        {
+            let deadline = tokio::time::Instant::from_std(due);
+            if self.timer.deadline() != deadline {
+                self.timer.as_mut().reset(deadline);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.session.handle_timeout(Instant::now());
+            self.take_session_events();
+            self.write(cx);
+            if self.session.poll_timeout() == Some(due) {
+                // The socket takes nothing at the moment; it wakes us.
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) {
+        while self.state != State::Over {
+            if self.written == self.output.len() && !self.gather() {
+                return;
+            }
+            let rest = &self.output[self.written..];
+            match Pin::new(&mut self.socket).poll_write(cx, rest) {
+                Poll::Ready(Ok(bytes)) => self.written += bytes,
+                Poll::Ready(Err(error)) => return self.connection_failed(error),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// Fills the output with frames; false if there are none.
+    fn gather(&mut self) -> bool {
+        self.output.clear();
+        self.written = 0;
+        let now = Instant::now();
+        while self.output.len() < WRITE_BYTES
+            && let Some(frame) = self.session.poll_transmit(now)
+        {
+            if let Some(tap) = &mut self.tap {
+                tap.sent(&frame);
+            }
+            self.output.extend_from_slice(&frame);
+        }
+        !self.output.is_empty()
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..READS {
+            if self.state == State::Over {
+                return;
+            }
+            let mut buffer = ReadBuf::new(&mut self.input);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                    self.session.handle_close();
+                    self.take_session_events();
+                }
+                Poll::Ready(Ok(())) => {
+                    let bytes = buffer.filled();
+                    if let Some(tap) = &mut self.tap {
+                        tap.received(bytes);
+                    }
+                    self.session.handle_bytes(Instant::now(), bytes);
+                    acknowledge_at_once(&self.socket);
+                    self.take_session_events();
+                }
+                Poll::Ready(Err(error)) => return self.connection_failed(error),
+                Poll::Pending => return,
+            }
+        }
+        // There may be more; others first.
+        cx.waker().wake_by_ref();
+    }
+
+    fn connection_failed(&mut self, error: io::Error) {
+        if self.state == State::Leaving {
+            self.state = State::Over;
+        } else {
+            self.fail(LinkError::Io(error));
+        }
+    }
+
+    fn fail(&mut self, error: LinkError) {
+        if self.state != State::Over {
+            self.state = State::Over;
+            self.inbox.push_back(LinkEvent::Down(error));
+        }
+    }
+
+    fn take_session_events(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Message(bytes) => self.arrived(bytes),
+                Event::Undelivered { to, reason } => self.inbox.push_back(LinkEvent::PeerLost {
+                    peer: Peer::Destination(to),
+                    error: LinkError::Undelivered(reason),
+                }),
+                Event::Created => info!("the router builds tunnels"),
+                Event::Ready => self.progress.is_ready = true,
+                Event::Reachable => {
+                    info!("peers can reach this session");
+                    self.progress.is_tested = true;
+                }
+                Event::Unreachable => match self.unreachable {
+                    Unreachable::Wait => {
+                        warn_unreachable();
+                        self.progress.is_tested = true;
+                    }
+                    Unreachable::Reopen => self.fail(LinkError::Unreachable),
+                },
+                Event::LookedUp { result, .. } => self.progress.found = Some(result),
+                Event::Ended(Ok(())) => self.state = State::Over,
+                Event::Ended(Err(error)) => self.fail(LinkError::Session(error)),
+            }
+        }
+    }
+
+    fn arrived(&mut self, bytes: Bytes) {
+        let from = match syn_destination(&bytes) {
+            Some(destination) => {
+                let peer = Peer::Destination(destination.hash());
+                if !self.allow.admits(peer) {
+                    return warn!(leg = "carrier", %peer, "peer is not allowed");
+                }
+                // It must be known for the answer.
+                self.session.learn(destination);
+                Some(peer)
+            }
+            None => None,
+        };
+        self.inbox_bytes += bytes.len();
+        self.inbox.push_back(LinkEvent::Message { from, bytes });
+        if self.inbox_bytes > INBOX_BYTES {
+            self.fail(LinkError::Overrun { limit: INBOX_BYTES });
+        }
+    }
+}
+
+fn warn_unreachable() {
+    warn!(
+        leg = "carrier",
+        "messages to ourselves do not arrive, so peers cannot reach this session: \
+         was the same destination in use less than a minute ago? \
+         then wait a minute and start again, or use other keys"
+    );
+}
+
+/// i2pd leaves Nagle's algorithm on: the end of each message waits for our
+/// acknowledgement of its beginning, which the system delays by 40 ms. The
+/// system forgets the option, so it is set after each read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn acknowledge_at_once(socket: &TcpStream) {
+    if let Err(error) = SockRef::from(socket).set_tcp_quickack(true) {
+        debug!(%error, "acknowledgements may be late");
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn acknowledge_at_once(_socket: &TcpStream) {}

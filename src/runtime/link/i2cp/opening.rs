@@ -1,0 +1,204 @@
+//! From a connection to a router to a session that can be used.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use rand::rngs::{ChaCha12Rng, SysRng};
+use rand::{SeedableRng, TryRng};
+use tokio::net::TcpStream;
+use tracing::{info, warn};
+
+use super::remote::Remote;
+use super::tap::Tap;
+use super::{I2cpLink, LinkError, LinkEvent, Peer, State, warn_unreachable};
+use crate::keys::Keys;
+use crate::runtime::allow::AllowList;
+use crate::runtime::recorder::Recorder;
+use crate::session::{Config, LookupError, SelfTest, Session};
+use crate::wire::Destination;
+
+/// How often a session that nobody reaches is made anew before it is used as it is.
+const ATTEMPTS: u32 = 3;
+
+/// What an I2CP link needs beside its address.
+#[derive(Clone, Debug)]
+pub struct I2cpOptions {
+    /// Our destination.
+    pub keys: OwnKeys,
+    /// Whom conversations are opened with; `None` on the accepting side.
+    pub to: Option<Remote>,
+    /// What happens when peers cannot reach the session.
+    pub unreachable: Unreachable,
+    /// The session's settings, but for [`Config::tunnels`], which are in the
+    /// carrier's URL, and [`Config::self_test`], which follows from the others.
+    pub session: Config,
+}
+
+/// Whose destination a session has.
+#[derive(Clone, Debug)]
+pub enum OwnKeys {
+    /// Always the same.
+    Kept(Arc<Keys>),
+    /// A new one for each session.
+    Transient,
+}
+
+/// What happens when a session finds out that peers cannot reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// A warning is logged.
+    Wait,
+    /// The session is made anew, which helps if the same destination was in
+    /// use by an earlier session not a minute before this one.
+    Reopen,
+}
+
+impl I2cpOptions {
+    /// Whoever is called must be reachable; who calls under a new destination is.
+    const fn self_test(&self) -> SelfTest {
+        match (&self.to, &self.keys) {
+            (Some(_), OwnKeys::Transient) => SelfTest::Off,
+            (Some(_), OwnKeys::Kept(_)) | (None, _) => SelfTest::On,
+        }
+    }
+
+    fn keys(&self) -> io::Result<Arc<Keys>> {
+        match &self.keys {
+            OwnKeys::Kept(keys) => Ok(Arc::clone(keys)),
+            OwnKeys::Transient => {
+                let mut rng = ChaCha12Rng::from_seed(seed()?);
+                Ok(Arc::new(Keys::generate(&mut rng)))
+            }
+        }
+    }
+}
+
+impl I2cpLink {
+    /// Makes a session with the router at `address`; ready when messages can go
+    /// out and, where that matters, come in.
+    pub(in crate::runtime) async fn open(
+        address: SocketAddr,
+        options: &I2cpOptions,
+        allow: &AllowList,
+        recorder: Option<&Recorder>,
+    ) -> Result<(Self, Option<Peer>), LinkError> {
+        let mut attempt = 1;
+        let mut link = loop {
+            let socket = TcpStream::connect(address).await?;
+            let mut link = Self::begin(socket, options, allow, recorder)?;
+            match poll_fn(|cx| link.poll_usable(cx)).await {
+                Err(LinkError::Unreachable) if attempt < ATTEMPTS => {
+                    warn_unreachable();
+                    warn!(leg = "carrier", "making the session anew");
+                    attempt += 1;
+                }
+                result => {
+                    result?;
+                    break link;
+                }
+            }
+        };
+        let peer = match &options.to {
+            Some(remote) => Some(link.find(remote).await?),
+            None => None,
+        };
+        Ok((link, peer))
+    }
+
+    fn begin(
+        socket: TcpStream,
+        options: &I2cpOptions,
+        allow: &AllowList,
+        recorder: Option<&Recorder>,
+    ) -> Result<Self, LinkError> {
+        socket.set_nodelay(true)?;
+        let tap = match recorder {
+            Some(recorder) => Some(Tap::new(
+                recorder,
+                socket.local_addr()?,
+                socket.peer_addr()?,
+            )),
+            None => None,
+        };
+        let config = Config {
+            self_test: options.self_test(),
+            ..options.session.clone()
+        };
+        let progress = Progress {
+            is_tested: config.self_test == SelfTest::Off,
+            ..Progress::default()
+        };
+        let session = Session::new(Instant::now(), options.keys()?, config, seed()?);
+        Ok(Self {
+            progress,
+            ..Self::new(socket, session, allow.clone(), options.unreachable, tap)
+        })
+    }
+
+    fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        self.drive(cx);
+        match self.take_failure() {
+            Some(error) => Poll::Ready(Err(error)),
+            None if self.progress.is_ready && self.progress.is_tested => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    fn take_failure(&mut self) -> Option<LinkError> {
+        if self.state != State::Over {
+            return None;
+        }
+        match self.inbox.pop_back() {
+            Some(LinkEvent::Down(error)) => Some(error),
+            _ => Some(LinkError::Closed),
+        }
+    }
+
+    /// The peer that a remote leads to.
+    async fn find(&mut self, remote: &Remote) -> Result<Peer, LinkError> {
+        let bytes = match remote {
+            Remote::Destination(bytes) => bytes.clone(),
+            Remote::LookUp(query) => {
+                info!(?query, "looking for the destination");
+                self.session.look_up(Instant::now(), query.clone());
+                poll_fn(|cx| self.poll_found(cx)).await?
+            }
+        };
+        match Destination::split(&bytes) {
+            Ok((destination, _)) => Ok(Peer::Destination(self.session.learn(destination))),
+            Err(_) => Err(LinkError::NotFound(LookupError::NotFound)),
+        }
+    }
+
+    fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, LinkError>> {
+        self.drive(cx);
+        match (self.progress.found.take(), self.take_failure()) {
+            (Some(found), _) => Poll::Ready(found.map_err(LinkError::NotFound)),
+            (None, Some(error)) => Poll::Ready(Err(error)),
+            (None, None) => Poll::Pending,
+        }
+    }
+}
+
+/// What came of the steps that lead to a usable link.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The router has a lease set.
+    pub(super) is_ready: bool,
+    /// The self test has an outcome, or there is none.
+    pub(super) is_tested: bool,
+    /// The end of a lookup.
+    pub(super) found: Option<Result<Vec<u8>, LookupError>>,
+}
+
+fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(seed)
+}
