@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use super::values::{TimeOrOff, on_eof, slow_reader};
 use crate::cli::values::{duration, size};
 use crate::endpoint::{OnEof, SlowReader};
-use crate::runtime::{Allowed, CarrierUrl};
+use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,9 @@ pub(super) enum Command {
     Client(Box<ClientArgs>),
     /// Ministreaming in, a TCP service out
     Server(Box<ServerArgs>),
+    /// Make and show I2P destinations
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -53,6 +56,20 @@ pub(super) enum Command {
     },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Make a destination, and keep its keys in a new file
+    New {
+        /// The file; it must not exist
+        file: PathBuf,
+    },
+    /// Print the destination in a key file: name, hash, base64
+    Show {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +82,10 @@ pub(super) struct ClientArgs {
         conflicts_with = "stdio"
     )]
     pub(super) listen: Option<String>,
+
+    /// Whom to call over i2cp: a destination in base64, a name, or a file with a destination
+    #[arg(long, value_name = "BASE64|NAME.i2p|HASH.b32.i2p|@FILE")]
+    pub(super) to: Option<Remote>,
 
     /// Open one conversation, on standard input and output, and end with it
     #[arg(long)]
@@ -90,9 +111,13 @@ pub(super) struct ServerArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EndpointArgs {
-    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]
+    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
+
+    /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient
+    #[arg(long, value_name = "FILE|transient")]
+    pub(super) keys: Option<PathBuf>,
 
     /// Take up service again when the link was lost
     #[arg(long)]
@@ -147,6 +172,10 @@ pub(super) struct EndpointArgs {
     /// Most bytes sent over UDP in a second
     #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size, help_heading = "Flow")]
     pub(super) udp_rate: u64,
+
+    /// Most bytes given to an I2P router in a second: what the receiver's router cannot pass on is lost
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size, help_heading = "Flow")]
+    pub(super) i2cp_rate: u64,
 
     /// How long the answer to a SYN may take
     #[arg(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::cli::error::reason;
 use crate::cli::exit::Ending;
+use crate::keys::file::KeyFileError;
 use crate::runtime::{CarrierUrl, LinkError, TunnelError};
 
 const PROGRAM: &str = "ministream-replay";
@@ -48,6 +49,17 @@ pub(crate) enum ReplayError {
         /// What the system says.
         source: io::Error,
     },
+    /// A flag that the carrier needs is missing, or one that it has no use for is there.
+    #[error("{flag}: {problem}")]
+    Carrier {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A key file.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// What stands in `MINISTREAM_LOG`.
     #[error("MINISTREAM_LOG: {0}")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
@@ -68,6 +80,8 @@ impl ReplayError {
             | Self::NoAddress { .. }
             | Self::Resolve { .. }
             | Self::Write { .. }
+            | Self::Carrier { .. }
+            | Self::Keys(_)
             | Self::LogFilter(_)
             | Self::System(_) => Ending::Failed,
             Self::Tunnel(_) => Ending::Transport,
@@ -88,6 +102,14 @@ impl ReplayError {
             ) if source.kind() == io::ErrorKind::AddrInUse => {
                 Some("another program has this port; port 0 takes any that is free".into())
             }
+            Self::Keys(KeyFileError::Read { path, source })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                Some(format!("make it: {PROGRAM} keys new {}", path.display()))
+            }
+            Self::Carrier { flag: "--keys", .. } => {
+                Some(format!("{PROGRAM} keys new FILE makes them"))
+            }
             Self::Tunnel(TunnelError::LinkLost { .. }) => {
                 Some("--reconnect takes up service again when the link returns".into())
             }
@@ -101,7 +123,7 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
         return None;
     }
     Some(match carrier {
-        CarrierUrl::I2cp(_) => {
+        CarrierUrl::I2cp(..) => {
             "no I2P router, or its I2CP port is off (Java: /configi2cp, i2pd: [i2cp] enabled=true)"
                 .into()
         }

@@ -3,6 +3,7 @@
 mod args;
 mod error;
 mod generate;
+mod keys;
 mod logging;
 mod tunnel;
 mod values;
@@ -41,6 +42,7 @@ fn run(args: ReplayArgs) -> Result<(), ReplayError> {
     match args.command {
         Command::Client(client) => tunnel::client(&client, args.verbose),
         Command::Server(server) => tunnel::server(&server, args.verbose),
+        Command::Keys(command) => keys::run(&command),
         Command::Completions { shell } => generate::completions(ReplayArgs::command(), shell),
         Command::Man => generate::man(ReplayArgs::command()),
     }

@@ -10,13 +10,14 @@ use rand::{Rng, SeedableRng, TryRng};
 
 use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
-use super::logging;
 use super::values::TimeOrOff;
+use super::{keys, logging};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    AllowList, CarrierUrl, LinkOptions, LostLink, Reach, Recorder, Role, Side, Tunnel,
+    AllowList, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Reach, Recorder, Role, Side, Tunnel,
     TunnelOptions, nameless_destination,
 };
+use crate::wire::Destination;
 
 /// Accepted conversations of one peer that is not on this machine.
 const MAX_PER_PEER: usize = 32;
@@ -45,7 +46,8 @@ pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> 
     if let Some(on_eof) = args.endpoint.on_eof {
         endpoint.client_eof = on_eof;
     }
-    let link = link(&args.endpoint, Role::Client, AllowList::default())?;
+    let i2cp = keys::caller(&args.endpoint, args.to.as_ref())?;
+    let link = link(&args.endpoint, Role::Client, AllowList::default(), i2cp)?;
     run(
         options(&args.endpoint, side, endpoint, link)?,
         &args.endpoint,
@@ -63,7 +65,8 @@ pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> 
         endpoint.server_eof = on_eof;
     }
     let allow = args.allow.iter().copied().collect();
-    let link = link(&args.endpoint, Role::Server, allow)?;
+    let i2cp = keys::called(&args.endpoint)?;
+    let link = link(&args.endpoint, Role::Server, allow, i2cp)?;
     run(
         options(&args.endpoint, side, endpoint, link)?,
         &args.endpoint,
@@ -134,7 +137,7 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
 /// share for each of them would only be in the way of its owner.
 fn limits(args: &EndpointArgs) -> Limits {
     let total = args.max_conversations;
-    let local = !args.allow_remote && !matches!(args.carrier, CarrierUrl::I2cp(_));
+    let local = !args.allow_remote && !matches!(args.carrier, CarrierUrl::I2cp(..));
     let per_peer = match args.max_per_peer {
         Some(limit) => limit,
         None if local => total,
@@ -148,7 +151,12 @@ fn limits(args: &EndpointArgs) -> Limits {
     }
 }
 
-fn link(args: &EndpointArgs, role: Role, allow: AllowList) -> Result<LinkOptions, ReplayError> {
+fn link(
+    args: &EndpointArgs,
+    role: Role,
+    allow: AllowList,
+    i2cp: Option<I2cpOptions>,
+) -> Result<LinkOptions, ReplayError> {
     let mut rng = ChaCha12Rng::from_seed(seed(args)?);
     rng.set_stream(1);
     Ok(LinkOptions {
@@ -159,6 +167,7 @@ fn link(args: &EndpointArgs, role: Role, allow: AllowList) -> Result<LinkOptions
         recorder: args.capture.as_deref().map(recorder).transpose()?,
         udp_rate: args.udp_rate,
         destination: nameless_destination(&mut rng),
+        i2cp,
     })
 }
 
@@ -224,12 +233,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         .build()?;
     runtime.block_on(async {
         let tunnel = Tunnel::open(options).await?;
-        let carrier = tunnel.carrier();
-        let line = match (target, tunnel.listen_addr()) {
-            (Some(target), _) => format!("ready server target={target} carrier={carrier}\n"),
-            (None, Some(listen)) => format!("ready client listen={listen} carrier={carrier}\n"),
-            (None, None) => format!("ready client stdio carrier={carrier}\n"),
-        };
+        let line = ready_line(&tunnel, target);
         if !stdio {
             announce(&line)?;
         }
@@ -238,6 +242,25 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         }
         Ok(tunnel.run().await?)
     })
+}
+
+/// What tells scripts that the tunnel can be used.
+fn ready_line(tunnel: &Tunnel, target: Option<SocketAddr>) -> String {
+    let carrier = tunnel.carrier();
+    let mut line = match (target, tunnel.listen_addr()) {
+        (Some(target), _) => format!("ready server target={target} carrier={carrier}"),
+        (None, Some(listen)) => format!("ready client listen={listen} carrier={carrier}"),
+        (None, None) => format!("ready client stdio carrier={carrier}"),
+    };
+    if let (CarrierUrl::I2cp(..), Ok((destination, _))) =
+        (carrier, Destination::split(tunnel.destination()))
+    {
+        let name = destination.hash().to_b32_name();
+        let base64 = destination.to_base64();
+        line.push_str(&format!(" name={name} destination={base64}"));
+    }
+    line.push('\n');
+    line
 }
 
 fn announce(line: &str) -> Result<(), ReplayError> {

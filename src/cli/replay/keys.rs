@@ -1,0 +1,138 @@
+//! `keys`, and the keys that the other commands use.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use rand::rngs::{ChaCha12Rng, SysRng};
+use rand::{SeedableRng, TryRng};
+
+use super::args::{EndpointArgs, KeysCommand};
+use super::error::ReplayError;
+use crate::keys::{Keys, file};
+use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Unreachable};
+use crate::session::Config;
+
+/// What `--keys` is called instead of a file.
+const TRANSIENT: &str = "transient";
+
+/// Runs `ministream-replay keys`.
+pub(super) fn run(command: &KeysCommand) -> Result<(), ReplayError> {
+    let keys = match command {
+        KeysCommand::New { file } => {
+            let keys = generate()?;
+            file::create(file, &keys)?;
+            keys
+        }
+        KeysCommand::Show { file } => file::read(file)?,
+    };
+    match show(&keys, &mut io::stdout().lock()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// The destination, in the forms in which people and programs pass it on.
+fn show(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
+    let destination = keys.destination();
+    let hash = destination.hash();
+    writeln!(out, "name         {}", hash.to_b32_name())?;
+    writeln!(out, "hash         {hash}")?;
+    writeln!(out, "destination  {}", destination.to_base64())
+}
+
+fn generate() -> Result<Keys, ReplayError> {
+    let mut seed = [0; 32];
+    SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Keys::generate(&mut ChaCha12Rng::from_seed(seed)))
+}
+
+/// What the carrier needs on the side that opens conversations.
+pub(super) fn caller(
+    args: &EndpointArgs,
+    to: Option<&Remote>,
+) -> Result<Option<I2cpOptions>, ReplayError> {
+    match (&args.carrier, to) {
+        (CarrierUrl::I2cp(..), Some(to)) => options(args, Some(to.clone())).map(Some),
+        (CarrierUrl::I2cp(..), None) => Err(ReplayError::Carrier {
+            flag: "--to",
+            problem: "i2cp:// needs the destination that is to be called",
+        }),
+        (_, Some(_)) => Err(ReplayError::Carrier {
+            flag: "--to",
+            problem: "only i2cp:// calls destinations",
+        }),
+        (_, None) => unused(args),
+    }
+}
+
+/// What the carrier needs on the side that accepts conversations.
+pub(super) fn called(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
+    match &args.carrier {
+        CarrierUrl::I2cp(..) if args.keys.as_deref() == Some(Path::new(TRANSIENT)) => {
+            Err(ReplayError::Carrier {
+                flag: "--keys",
+                problem: "a server's destination must be kept, or nobody finds it again",
+            })
+        }
+        CarrierUrl::I2cp(..) => options(args, None).map(Some),
+        _ => unused(args),
+    }
+}
+
+fn unused(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
+    match args.keys {
+        Some(_) => Err(ReplayError::Carrier {
+            flag: "--keys",
+            problem: "only i2cp:// has destinations of its own",
+        }),
+        None => Ok(None),
+    }
+}
+
+fn options(args: &EndpointArgs, to: Option<Remote>) -> Result<I2cpOptions, ReplayError> {
+    let keys = match args.keys.as_deref() {
+        None => {
+            return Err(ReplayError::Carrier {
+                flag: "--keys",
+                problem: "i2cp:// needs a destination of our own",
+            });
+        }
+        Some(path) if path == Path::new(TRANSIENT) => OwnKeys::Transient,
+        Some(path) => OwnKeys::Kept(Arc::new(file::read(path)?)),
+    };
+    Ok(I2cpOptions {
+        keys,
+        to,
+        unreachable: if args.reconnect {
+            Unreachable::Reopen
+        } else {
+            Unreachable::Wait
+        },
+        session: Config {
+            bytes_per_second: args.i2cp_rate,
+            ..Config::default()
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_shown_by_name_hash_and_base64() {
+        let keys = Keys::generate(&mut ChaCha12Rng::from_seed([1; 32]));
+        let mut out = Vec::new();
+        show(&keys, &mut out).unwrap();
+        let hash = keys.destination().hash();
+        let expected = format!(
+            "name         {}\nhash         {hash}\ndestination  {}\n",
+            hash.to_b32_name(),
+            keys.destination().to_base64()
+        );
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}
