@@ -15,7 +15,8 @@ pub use sink::{Collected, Decided, FlowReport, Sink};
 
 use crate::capture::{CaptureError, Packet};
 use crate::conversation::{
-    Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Tracker, TrackerOptions,
+    Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Tracker,
+    TrackerOptions,
 };
 use crate::net::{LostDatagram, Network, NetworkCounts, NetworkLimits};
 use crate::time::Timestamp;
@@ -170,6 +171,11 @@ impl Dissector {
             format!("{packets} packets dropped during capture"),
             vec![("packet_count", FindingDetail::Number(packets))],
         ))
+    }
+
+    /// The conversations that are not told yet, as they stand.
+    pub fn tracked(&self) -> Vec<Conversation> {
+        self.messages.tracker.tracked()
     }
 
     /// What was seen so far.

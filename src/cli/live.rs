@@ -77,7 +77,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         }
         reporter.settle(source.inputs())?;
         if signals.show_tables.swap(false, Ordering::Relaxed) {
-            reporter.show_tables_so_far()?;
+            reporter.show_tables_so_far(&dissector.tracked())?;
         }
     }
     let stats = source.stats().unwrap_or_default();

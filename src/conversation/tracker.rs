@@ -336,6 +336,18 @@ impl Tracker {
         self.evicted_count
     }
 
+    /// The conversations that are tracked now, as they stand, in the order in
+    /// which they opened; each is told again when it is over.
+    pub fn tracked(&self) -> Vec<Conversation> {
+        let mut tracked: Vec<Conversation> = self
+            .live
+            .iter()
+            .map(|(_, live)| self.describe(live))
+            .collect();
+        tracked.sort_unstable_by_key(|conversation| conversation.id);
+        tracked
+    }
+
     /// Conversations that are tracked now.
     pub fn tracked_count(&self) -> usize {
         self.live.len()

@@ -133,6 +133,12 @@ impl ConversationTable {
     /// # Errors
     /// The temporary file that holds what does not fit into memory cannot be written.
     pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+        let row = self.row(conversation);
+        self.rows.push(row.to_words())
+    }
+
+    /// The row of a conversation; the columns make room for it.
+    fn row(&mut self, conversation: &Conversation) -> Row {
         let row = Row {
             number: conversation.id.0,
             peer: conversation.peer_view.and_then(|id| NonZeroU64::new(id.0)),
@@ -149,7 +155,7 @@ impl ConversationTable {
             finding_count: u32::try_from(conversation.finding_count).unwrap_or(u32::MAX),
         };
         self.make_room_for(&row);
-        self.rows.push(row.to_words())
+        row
     }
 
     fn name(&mut self, carrier: Carrier, end: &Endpoint) -> NameId {
@@ -191,49 +197,78 @@ impl ConversationTable {
         }
     }
 
-    /// Appends heading and table of the conversations so far, handing `out` to `write` now and then so that
-    /// it stays short.
+    /// Appends heading and table of the conversations so far, and of `open`
+    /// ones in ascending order. Hands `out` to `write` now and then so that it
+    /// stays short.
     ///
     /// # Errors
     /// `write` fails, or the temporary file cannot be read.
     pub fn finish(
         &mut self,
+        open: &[&Conversation],
         out: &mut Vec<u8>,
         mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let Self {
-            look,
-            rows,
-            names,
-            widths,
-        } = self;
+        let open: Vec<Row> = open.iter().map(|open| self.row(open)).collect();
+        let count = self.rows.len() + open.len() as u64;
         put(out, "Conversations (");
-        put_number(out, rows.len());
+        put_number(out, count);
         put(out, ")\n");
-        if rows.len() == 0 {
+        if count == 0 {
             return Ok(());
         }
-        let shown = columns_that_fit(widths, look.width);
-        let grid = grid(look, &shown, widths);
-        grid.top(out);
-        let mut cells: [Vec<u8>; COLUMNS] = Default::default();
-        for row in rows.sorted()? {
+        let mut rows = RowWriter::new(self.look, &self.names, &self.widths);
+        rows.grid.top(out);
+        let mut open = open.iter().peekable();
+        for row in self.rows.sorted()? {
             let row = Row::from_words(row?);
-            fill(&mut cells, &row, names, look);
-            let paint = look.paint(match row.state {
-                State::Refused | State::NoAnswer => Paint::Yellow,
-                _ => Paint::Plain,
-            });
-            let texts = shown.iter().map(|&column| {
-                let text = std::str::from_utf8(&cells[column])
-                    .expect("cells are written as strings and numbers");
-                (text, if column == STATE { paint } else { Paint::Plain })
-            });
-            grid.row(texts, out);
+            while let Some(earlier) = open.next_if(|open| open.number < row.number) {
+                rows.put(earlier, out);
+            }
+            rows.put(&row, out);
             write(out)?;
         }
-        grid.bottom(out);
+        for row in open {
+            rows.put(row, out);
+        }
+        rows.grid.bottom(out);
         Ok(())
+    }
+}
+
+/// Writes rows into columns of fixed width.
+struct RowWriter<'a> {
+    look: Look,
+    names: &'a Names,
+    shown: Vec<usize>,
+    grid: Grid,
+    cells: [Vec<u8>; COLUMNS],
+}
+
+impl<'a> RowWriter<'a> {
+    fn new(look: Look, names: &'a Names, widths: &[usize; COLUMNS]) -> Self {
+        let shown = columns_that_fit(widths, look.width);
+        Self {
+            look,
+            names,
+            grid: grid(&look, &shown, widths),
+            shown,
+            cells: Default::default(),
+        }
+    }
+
+    fn put(&mut self, row: &Row, out: &mut Vec<u8>) {
+        fill(&mut self.cells, row, self.names, &self.look);
+        let paint = self.look.paint(match row.state {
+            State::Refused | State::NoAnswer => Paint::Yellow,
+            _ => Paint::Plain,
+        });
+        let texts = self.shown.iter().map(|&column| {
+            let text = std::str::from_utf8(&self.cells[column])
+                .expect("cells are written as strings and numbers");
+            (text, if column == STATE { paint } else { Paint::Plain })
+        });
+        self.grid.row(texts, out);
     }
 }
 

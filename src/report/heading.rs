@@ -104,7 +104,7 @@ impl Heading {
             out.push(b'\n');
         }
         for flow in &self.flows {
-            flow.put(look, out);
+            flow.put(progress, look, out);
         }
         if self.further_flows > 0 {
             put(out, "and ");
@@ -135,7 +135,8 @@ impl Heading {
 
 impl FlowLine {
     /// Appends `udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)`.
-    fn put(&self, look: &Look, out: &mut Vec<u8>) {
+    /// The counts are left out while they grow.
+    fn put(&self, progress: Reading, look: &Look, out: &mut Vec<u8>) {
         let (transport, framing) = match self.report.carrier {
             Carrier::Udp => ("udp", "ministream"),
             Carrier::TcpU32 => ("tcp", "ministream:u32be"),
@@ -155,10 +156,14 @@ impl FlowLine {
         put(
             out,
             match self.report.decided {
-                Decided::ByContent => " by content (",
-                Decided::ByRule => " by rule (",
+                Decided::ByContent => " by content",
+                Decided::ByRule => " by rule",
             },
         );
+        if progress == Reading::GoesOn {
+            return out.push(b'\n');
+        }
+        put(out, " (");
         put_number(out, self.messages - self.meaningless);
         put(out, " of ");
         put_number(out, self.messages);

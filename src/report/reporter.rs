@@ -184,7 +184,7 @@ impl<W: Write> Reporter<W> {
             }
             _ => {}
         }
-        self.write_statistics()?;
+        self.write_statistics(&[])?;
         if matches!(self.printer, Printer::Table(_)) {
             self.put_totals(summary);
         }
@@ -192,15 +192,16 @@ impl<W: Write> Reporter<W> {
         self.writer.flush()
     }
 
-    /// Writes the tables of what is over by now; more may come afterwards.
+    /// Writes the tables so far, with `open` conversations as they stand; more
+    /// may come afterwards.
     ///
     /// # Errors
     /// The output cannot be written, or a temporary file not read.
-    pub fn show_tables_so_far(&mut self) -> io::Result<()> {
+    pub fn show_tables_so_far(&mut self, open: &[Conversation]) -> io::Result<()> {
         if let Printer::Table(table) = &self.printer {
             table.interrupt(&mut self.buffer);
         }
-        self.write_statistics()?;
+        self.write_statistics(open)?;
         if let Printer::Table(table) = &self.printer {
             table.resume(&mut self.buffer);
         }
@@ -227,12 +228,14 @@ impl<W: Write> Reporter<W> {
         self.writer.write_all(&header)
     }
 
-    fn write_statistics(&mut self) -> io::Result<()> {
+    fn write_statistics(&mut self, open: &[Conversation]) -> io::Result<()> {
+        let is_selected = |open: &&Conversation| self.selection.admits_conversation(open);
+        let open: Vec<&Conversation> = open.iter().filter(is_selected).collect();
         let (writer, out, look) = (&mut self.writer, &mut self.buffer, &self.look);
         for statistic in &mut self.statistics {
             match statistic {
                 Statistic::Conversations(table) => {
-                    table.finish(out, |block| drain(writer, block, BLOCK_BYTES))?;
+                    table.finish(&open, out, |block| drain(writer, block, BLOCK_BYTES))?;
                 }
                 Statistic::Types(table) => table.finish(look, out),
                 Statistic::Timing(table) => table.finish(look, out),

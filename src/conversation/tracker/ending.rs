@@ -119,7 +119,7 @@ impl Tracker {
         self.forget_ids(slot);
         let live = self.live.remove(slot as usize);
         self.remove_from_channel(&live);
-        let conversation = self.describe(live);
+        let conversation = self.describe(&live);
         self.outcomes
             .push_back(Outcome::Ended(Box::new(conversation)));
     }
@@ -154,7 +154,7 @@ impl Tracker {
         }
     }
 
-    pub(super) fn describe(&self, live: Live) -> Conversation {
+    pub(super) fn describe(&self, live: &Live) -> Conversation {
         let channel = &self.channels[live.channel.0 as usize];
         let far_side = Side::Responder;
         let mut client = channel.endpoint(live.client_side, live.far_hash);
@@ -162,9 +162,9 @@ impl Tracker {
         if channel.session.is_none() {
             (client.hash, server.hash) = (live.client_hash, None);
         } else if live.client_side == far_side {
-            client.nickname = live.far_nickname;
+            client.nickname.clone_from(&live.far_nickname);
         } else {
-            server.nickname = live.far_nickname;
+            server.nickname.clone_from(&live.far_nickname);
             client.hash = client.hash.or(live.client_hash);
         }
         let [c2s, s2c] = live.tallies;

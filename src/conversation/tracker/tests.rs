@@ -803,3 +803,45 @@ fn clients_behind_a_router_may_choose_the_same_id() {
         "s2c c1 carries"
     );
 }
+
+#[test]
+fn conversations_can_be_looked_at_before_they_are_over() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.pass(udp, B, &message(0x52, 1, &[]));
+    watch.pass(udp, A, &syn(2));
+    watch.pass(udp, B, &ack(2, 9));
+    watch.pass(udp, A, &message(0xa0, 9, b"data"));
+    watch.pass(udp, A, &syn(3));
+    let tracked: Vec<String> = watch.tracker.tracked().iter().map(describe).collect();
+    assert_eq!(
+        tracked,
+        [
+            "c1 000001/- refused 0/0 0/0",
+            "c2 000002/000009 open 1/4 0/0",
+            "c3 000003/- syn sent 0/0 0/0"
+        ]
+    );
+    assert_eq!(watch.outcomes(), [""; 0], "to look is not to tell");
+}
+
+#[test]
+fn what_comes_after_the_close_does_not_lengthen_a_life() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.pass(udp, B, &ack(1, 9));
+    watch.pass(udp, B, &message(0x52, 1, &[]));
+    let life = |watch: &Watch| watch.tracker.tracked()[0].duration_ns();
+    assert_eq!(life(&watch), 2_000_000);
+    watch.pass(udp, B, &message(0x50, 1, b"late"));
+    watch.pass(udp, B, &message(0x53, 1, &[]));
+    assert_eq!(life(&watch), 2_000_000);
+    watch.pass(udp, A, &message(0xa2, 9, &[]));
+    assert_eq!(
+        life(&watch),
+        5_000_000,
+        "closes that cross are both part of it"
+    );
+}

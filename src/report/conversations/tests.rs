@@ -9,7 +9,7 @@ fn drawn(look: Look, conversations: &[Conversation]) -> String {
     for conversation in conversations {
         table.conversation(conversation).unwrap();
     }
-    written(|out| table.finish(out, |_| Ok(())).unwrap())
+    written(|out| table.finish(&[], out, |_| Ok(())).unwrap())
 }
 
 #[test]
@@ -33,6 +33,25 @@ Conversations (2)
 └──────┴───────────────┴───────────────┴───────┴────────┴────────┴──────────┴──────────┴───┘
 "
     );
+}
+
+#[test]
+fn open_conversations_take_their_place_among_the_others() {
+    let mut table = ConversationTable::new(samples::look());
+    for number in [5, 1, 3] {
+        table.conversation(&samples::conversation(number)).unwrap();
+    }
+    let open = [2, 4, 600].map(samples::conversation);
+    let open: Vec<&Conversation> = open.iter().collect();
+    let numbers = |drawn: &str| -> Vec<String> {
+        let cells = drawn.lines().filter_map(|line| line.strip_prefix("│ c"));
+        cells.map(|line| line[..3].trim().to_owned()).collect()
+    };
+    let so_far = written(|out| table.finish(&open, out, |_| Ok(())).unwrap());
+    assert!(so_far.starts_with("Conversations (6)\n"), "{so_far}");
+    assert_eq!(numbers(&so_far), ["1", "2", "3", "4", "5", "600"]);
+    let later = written(|out| table.finish(&[], out, |_| Ok(())).unwrap());
+    assert_eq!(numbers(&later), ["1", "3", "5"]);
 }
 
 #[test]
