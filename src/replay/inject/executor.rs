@@ -1,0 +1,340 @@
+//! Carries out a script: a state machine with the time as an argument.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::rngs::ChaCha12Rng;
+use rand::{Rng, RngExt, SeedableRng};
+
+use super::script::{Action, Expect, Expected, Id, Payload, Script, Want};
+use crate::wire::{FrameKind, FrameType, RawFrame, RawMessage, StreamId};
+
+/// Messages that are kept until a step asks for them; more are dropped and counted.
+const MAX_INBOX: usize = 65_536;
+
+/// Steps that are done before the caller gets to hear of it.
+const STEPS_AT_ONCE: usize = 10_000;
+
+/// What an executor wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InjectOutput {
+    /// Send this, which may be no message at all.
+    Transmit(Bytes),
+    /// A step was done.
+    Step(StepReport),
+    /// Nothing before this moment, unless there is input first.
+    Timeout(Instant),
+    /// The script is over; false if a step failed.
+    Done {
+        /// Whether every step went well.
+        passed: bool,
+    },
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepReport {
+    /// The index of the step in the script.
+    pub step: usize,
+    /// What became of it.
+    pub result: StepResult,
+    /// The message that was sent, or that came.
+    pub message: Option<Bytes>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// Well.
+    Ok,
+    /// The expected message did not come in time.
+    Nothing,
+    /// One of another type came for this id.
+    OtherType,
+    /// Its payload was another.
+    OtherPayload,
+    /// An ACK came that hands out no id.
+    NoId,
+    /// Something came where nothing was expected.
+    Something,
+}
+
+/// Carries out one script.
+#[derive(Debug)]
+pub struct Executor {
+    script: Script,
+    destination: Bytes,
+    rng: ChaCha12Rng,
+    next: usize,
+    /// When the step began that is not over.
+    began: Option<Instant>,
+    /// How often the loops that are open are to be done again.
+    left: Vec<u64>,
+    variables: HashMap<String, StreamId>,
+    inbox: VecDeque<Bytes>,
+    dropped: u64,
+    outputs: VecDeque<InjectOutput>,
+    outcome: Option<bool>,
+}
+
+impl Executor {
+    /// Begins with the first step. `destination` is the payload of a `syn` that
+    /// has none; what is random follows from `seed`.
+    pub fn new(script: Script, destination: Bytes, seed: [u8; 32]) -> Self {
+        Self {
+            script,
+            destination,
+            rng: ChaCha12Rng::from_seed(seed),
+            next: 0,
+            began: None,
+            left: Vec::new(),
+            variables: HashMap::new(),
+            inbox: VecDeque::new(),
+            dropped: 0,
+            outputs: VecDeque::new(),
+            outcome: None,
+        }
+    }
+
+    /// The script.
+    pub const fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// What came and was not asked for by any step, so far.
+    pub fn unclaimed(&self) -> impl Iterator<Item = &Bytes> {
+        self.inbox.iter()
+    }
+
+    /// Messages that came and could not be kept.
+    pub const fn dropped_count(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Takes a message of the peer.
+    pub fn handle_message(&mut self, message: Bytes) {
+        if self.inbox.len() < MAX_INBOX {
+            self.inbox.push_back(message);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// What is to be done now.
+    pub fn poll_output(&mut self, now: Instant) -> InjectOutput {
+        for _ in 0..STEPS_AT_ONCE {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            if let Some(passed) = self.outcome {
+                return InjectOutput::Done { passed };
+            }
+            if let Some(until) = self.step(now) {
+                return InjectOutput::Timeout(until);
+            }
+        }
+        InjectOutput::Timeout(now)
+    }
+
+    /// Does the next step, or says until when it waits.
+    fn step(&mut self, now: Instant) -> Option<Instant> {
+        let Some(step) = self.script.steps.get(self.next) else {
+            self.outcome = Some(true);
+            return None;
+        };
+        let began = *self.began.get_or_insert(now);
+        match &step.action {
+            Action::Send {
+                frame_type,
+                id,
+                payload,
+            } => {
+                let (frame_type, id, payload) = (*frame_type, id.clone(), payload.clone());
+                let message = self.message(frame_type, &id, &payload);
+                self.send(now, message);
+            }
+            Action::Raw(bytes) => {
+                let bytes = bytes.clone();
+                self.send(now, bytes);
+            }
+            Action::Wait(time) => {
+                let until = began + *time;
+                if now < until {
+                    return Some(until);
+                }
+                self.report(now, StepResult::Ok, None);
+            }
+            Action::Expect(expect) => {
+                let expect = expect.clone();
+                return self.expect(now, began, &expect);
+            }
+            Action::ExpectNothing { within } => {
+                let until = began + *within;
+                if let Some(message) = self.inbox.pop_front() {
+                    self.report(now, StepResult::Something, Some(message));
+                } else if now < until {
+                    return Some(until);
+                } else {
+                    self.report(now, StepResult::Ok, None);
+                }
+            }
+            Action::Repeat { count, .. } => {
+                self.left.push(count - 1);
+                self.go(self.next + 1);
+            }
+            Action::End { start } => self.end_of_loop(*start),
+        }
+        None
+    }
+
+    fn end_of_loop(&mut self, start: usize) {
+        match self.left.last_mut() {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                self.go(start + 1);
+            }
+            _ => {
+                self.left.pop();
+                self.go(self.next + 1);
+            }
+        }
+    }
+
+    fn go(&mut self, next: usize) {
+        self.next = next;
+        self.began = None;
+    }
+
+    fn send(&mut self, now: Instant, message: Bytes) {
+        self.outputs
+            .push_back(InjectOutput::Transmit(message.clone()));
+        self.report(now, StepResult::Ok, Some(message));
+    }
+
+    fn message(&mut self, frame_type: FrameType, id: &Id, payload: &Payload) -> Bytes {
+        let id = match id {
+            Id::Literal(id) => *id,
+            Id::Random => self.random_id(),
+            Id::Variable(name) => {
+                let known = self.variables.get(name).copied();
+                match known.filter(|_| frame_type != FrameType::SYN) {
+                    Some(id) => id,
+                    // A SYN begins another conversation each time, also in a loop.
+                    None => {
+                        let id = self.random_id();
+                        self.variables.insert(name.clone(), id);
+                        id
+                    }
+                }
+            }
+        };
+        let payload = match payload {
+            Payload::Bytes(bytes) => bytes.clone(),
+            Payload::Destination => self.destination.clone(),
+            Payload::Random(length) => {
+                let mut bytes = vec![0; *length];
+                self.rng.fill_bytes(&mut bytes);
+                bytes.into()
+            }
+        };
+        let mut message = Vec::new();
+        RawFrame {
+            frame_type,
+            id,
+            payload: &payload,
+        }
+        .encode(&mut message);
+        message.into()
+    }
+
+    fn random_id(&mut self) -> StreamId {
+        StreamId::from_u32(self.rng.random_range(1..=0x00ff_ffff))
+    }
+
+    fn expect(&mut self, now: Instant, began: Instant, expect: &Expect) -> Option<Instant> {
+        let until = began + expect.within;
+        let Some(message) = self.take(expect) else {
+            if now < until {
+                return Some(until);
+            }
+            self.report(now, StepResult::Nothing, None);
+            return None;
+        };
+        let result = match RawMessage::parse(&message) {
+            RawMessage::Frame(frame) => self.compare(expect, &frame),
+            RawMessage::Ping | RawMessage::Short(_) => StepResult::OtherType,
+        };
+        self.report(now, result, Some(message));
+        None
+    }
+
+    /// The first message that came for the id of a step. What came for others
+    /// stays for theirs.
+    fn take(&mut self, expect: &Expect) -> Option<Bytes> {
+        let id = match &expect.id {
+            Id::Literal(id) => Some(*id),
+            Id::Variable(name) => self.variables.get(name).copied(),
+            Id::Random => None,
+        };
+        let chaff_asked_for = expect.expected == Expected::Type(FrameType::CHAFF);
+        let position = self.inbox.iter().position(|message| {
+            RawMessage::parse(message).frame().is_some_and(|frame| {
+                (chaff_asked_for || frame.frame_type.kind() != FrameKind::Chaff)
+                    && id.is_none_or(|id| id == frame.id)
+            })
+        })?;
+        self.inbox.remove(position)
+    }
+
+    fn compare(&mut self, expect: &Expect, frame: &RawFrame<'_>) -> StepResult {
+        let is_of_type = match expect.expected {
+            Expected::Type(frame_type) => frame.frame_type == frame_type,
+            Expected::Close => {
+                frame.frame_type == FrameType::SERVER_CLOSE
+                    || (frame.frame_type == FrameType::ACK && frame.payload.is_empty())
+            }
+        };
+        if !is_of_type {
+            return StepResult::OtherType;
+        }
+        let fits = match &expect.want {
+            Want::Anything => true,
+            Want::Exactly(bytes) => frame.payload == bytes,
+            Want::Matches(regex) => regex.is_match(frame.payload),
+            Want::Prefix(bytes) => frame.payload.starts_with(bytes),
+        };
+        if !fits {
+            return StepResult::OtherPayload;
+        }
+        let Some(name) = &expect.bind else {
+            return StepResult::Ok;
+        };
+        match <[u8; 3]>::try_from(frame.payload) {
+            Ok(id) => {
+                self.variables.insert(name.clone(), StreamId(id));
+                StepResult::Ok
+            }
+            Err(_) => StepResult::NoId,
+        }
+    }
+
+    /// Tells what became of the step, and goes on if that was well.
+    fn report(&mut self, now: Instant, result: StepResult, message: Option<Bytes>) {
+        let began = self.began.unwrap_or(now);
+        let went_well = result == StepResult::Ok;
+        self.outputs.push_back(InjectOutput::Step(StepReport {
+            step: self.next,
+            result,
+            message,
+            elapsed: now.saturating_duration_since(began),
+        }));
+        if went_well {
+            self.go(self.next + 1);
+        } else {
+            self.outcome = Some(false);
+        }
+    }
+}

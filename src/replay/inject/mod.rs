@@ -1,0 +1,33 @@
+//! Hand-made messages: a script of steps, and the machine that carries it out.
+//!
+//! ```text
+//! syn $c                              # a fresh id, our destination
+//! expect ack $c -> $s within 2s
+//! data $s "GET / HTTP/1.0\r\n\r\n"
+//! expect data $c ~ /200 OK/
+//! close $s
+//! ```
+//!
+//! A line is `syn|ack|data|close|type:XX ID [PAYLOAD]`, `hex BYTES`, `ping`,
+//! `wait TIME`, `expect TYPE ID [-> $VAR] [= PAYLOAD | ~ /RE/] [within TIME]`,
+//! `expect nothing within TIME`, or `repeat N` … `end`. An ID is six hex digits,
+//! `$VAR`, `rand` or `zero`; a PAYLOAD is `"C string"`, `hex:…`, `@file`, `rand:N`
+//! or `zero:N`. A line may also be one of the specification's samples:
+//! `C->S A1 12 34 56 key...` is sent, `S->C 52 12 34 56` is expected.
+
+mod error;
+mod executor;
+mod notation;
+mod parse;
+mod script;
+mod text;
+
+pub use self::error::ScriptError;
+pub use self::executor::{Executor, InjectOutput, StepReport, StepResult};
+pub use self::parse::{Files, parse};
+pub use self::script::{
+    Action, Expect, Expected, Id, MAX_PAYLOAD_BYTES, Payload, Script, Step, Want,
+};
+
+#[cfg(test)]
+mod tests;

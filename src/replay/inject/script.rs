@@ -1,0 +1,132 @@
+//! A script that was read and checked.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use regex::bytes::Regex;
+
+use crate::wire::{FrameType, StreamId};
+
+/// The longest payload that a script may ask for.
+pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+
+/// Steps in their order. Every variable has a value where it is used, and
+/// every `repeat` its `end`.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    pub(super) steps: Vec<Step>,
+}
+
+impl Script {
+    /// The steps, with loops as they are written.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The line's number, from 1.
+    pub line: usize,
+    /// The line, without space around it and comments.
+    pub text: String,
+    /// What is to be done.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Sends a message.
+    Send {
+        /// Its type.
+        frame_type: FrameType,
+        /// Its id.
+        id: Id,
+        /// The rest of it.
+        payload: Payload,
+    },
+    /// Sends these bytes as one message, whatever they are.
+    Raw(Bytes),
+    /// Does nothing for a time.
+    Wait(Duration),
+    /// Waits for a message.
+    Expect(Expect),
+    /// Waits whether nothing comes.
+    ExpectNothing {
+        /// For how long.
+        within: Duration,
+    },
+    /// Does the steps up to that index so many times.
+    Repeat {
+        /// How often.
+        count: u64,
+        /// The index of its `end`.
+        end: usize,
+    },
+    /// Ends a loop.
+    End {
+        /// The index of its `repeat`.
+        start: usize,
+    },
+}
+
+/// The id of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// This one.
+    Literal(StreamId),
+    /// The value of a variable; each `syn` gives its variable a new random one.
+    Variable(String),
+    /// A random one.
+    Random,
+}
+
+/// The payload of a message that is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// These bytes.
+    Bytes(Bytes),
+    /// So many random bytes.
+    Random(usize),
+    /// Our own destination.
+    Destination,
+}
+
+/// A message that is waited for.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Its type.
+    pub expected: Expected,
+    /// Its id.
+    pub id: Id,
+    /// The variable that takes the id in an ACK.
+    pub bind: Option<String>,
+    /// What its payload has to be.
+    pub want: Want,
+    /// How long it may take.
+    pub within: Duration,
+}
+
+/// Which types will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// This one.
+    Type(FrameType),
+    /// A server's close, or the empty ACK of the specification's sample (c).
+    Close,
+}
+
+/// What a payload has to be.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// Anything.
+    Anything,
+    /// These bytes.
+    Exactly(Bytes),
+    /// It contains a match.
+    Matches(Regex),
+    /// It begins with these bytes.
+    Prefix(Bytes),
+}

@@ -1,0 +1,547 @@
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::endpoint::{Config, Endpoint, Event, Output};
+
+fn no_files(_: &str) -> io::Result<Vec<u8>> {
+    Err(io::ErrorKind::NotFound.into())
+}
+
+fn script(text: &str) -> Script {
+    parse(text, &mut no_files).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a script with a peer that answers each message at once; gives what
+/// was sent, what became of the steps, and how long it took.
+fn run(
+    text: &str,
+    mut peer: impl FnMut(&[u8]) -> Vec<Vec<u8>>,
+) -> (Vec<Vec<u8>>, Vec<(usize, StepResult)>, Duration) {
+    let mut executor = Executor::new(script(text), Bytes::from_static(b"dest"), [2; 32]);
+    let start = Instant::now();
+    let mut now = start;
+    let mut sent = Vec::new();
+    let mut reports = Vec::new();
+    loop {
+        match executor.poll_output(now) {
+            InjectOutput::Transmit(message) => {
+                for answer in peer(&message) {
+                    executor.handle_message(answer.into());
+                }
+                sent.push(message.to_vec());
+            }
+            InjectOutput::Step(report) => {
+                let line = executor.script().steps()[report.step].line;
+                reports.push((line, report.result));
+            }
+            InjectOutput::Timeout(at) => now = now.max(at),
+            InjectOutput::Done { passed } => {
+                let all_ok = reports.iter().all(|(_, result)| *result == StepResult::Ok);
+                assert_eq!(passed, all_ok);
+                return (sent, reports, now - start);
+            }
+        }
+    }
+}
+
+fn silent(_: &[u8]) -> Vec<Vec<u8>> {
+    Vec::new()
+}
+
+fn sent(text: &str) -> Vec<Vec<u8>> {
+    run(text, silent).0
+}
+
+#[test]
+fn every_form_of_message_and_payload_is_sent_to_the_byte() {
+    for (line, bytes) in [
+        ("syn 111111", &b"\xa1\x11\x11\x11dest"[..]),
+        ("syn 111111 \"me\"", b"\xa1\x11\x11\x11me"),
+        ("ack 111111 hex:ffffff", b"\x51\x11\x11\x11\xff\xff\xff"),
+        (
+            "data 010203 \"a\\r\\n\\x00\\\"\\\\\"",
+            b"\xa0\x01\x02\x03a\r\n\0\"\\",
+        ),
+        ("data zero zero:3", b"\xa0\0\0\0\0\0\0"),
+        ("close ABCDEF   # no payload", b"\xa2\xab\xcd\xef"),
+        ("type:5f 000001 hex:", b"\x5f\0\0\x01"),
+        ("  hex a1 12 3456 # raw", b"\xa1\x12\x34\x56"),
+        ("hex ff", b"\xff"),
+        ("ping", b"\xff"),
+        (
+            "data 010203 \"# no comment\"",
+            b"\xa0\x01\x02\x03# no comment",
+        ),
+    ] {
+        assert_eq!(sent(line), [bytes], "{line}");
+    }
+}
+
+#[test]
+fn random_payloads_and_ids_follow_from_the_seed() {
+    let first = sent("data rand rand:100");
+    assert_eq!(first, sent("data rand rand:100"));
+    assert_eq!(first[0].len(), 104);
+    let all = sent("repeat 3\nsyn $c\ndata $c \"x\"\nend");
+    let ids: Vec<&[u8]> = all.iter().map(|bytes| &bytes[1..4]).collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0], ids[2]);
+}
+
+#[test]
+fn files_are_read_before_anything_is_sent() {
+    let mut asked = Vec::new();
+    let mut files = |path: &str| {
+        asked.push(path.to_owned());
+        Ok(b"content".to_vec())
+    };
+    parse("syn 111111 @some/file.bin", &mut files).unwrap();
+    assert_eq!(asked, ["some/file.bin"]);
+    let error = parse("ping\nsyn 111111 @gone", &mut no_files).unwrap_err();
+    assert_eq!((error.line, error.column), (2, 12));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_line_and_column() {
+    for (text, line, column, problem) in [
+        (
+            "sin 111111",
+            1,
+            1,
+            "unknown step \"sin\"; there are syn, ack, data, close, type:XX, hex, ping, wait, expect, repeat and end",
+        ),
+        (
+            "ping\n\n  syn 11111",
+            3,
+            7,
+            "an id is six hex digits, $name, rand or zero",
+        ),
+        ("syn", 1, 4, "an id is six hex digits, $name, rand or zero"),
+        (
+            "data $s \"x\"",
+            1,
+            6,
+            "$s has no value here; syn $s or expect ack … -> $s gives it one",
+        ),
+        (
+            "data 111111 text",
+            1,
+            13,
+            "a payload is \"text\", hex:…, @file, rand:N or zero:N",
+        ),
+        ("data 111111 \"open", 1, 13, "the string has no end"),
+        (
+            "data 111111 \"a\\q\"",
+            1,
+            15,
+            r#"unknown escape; there are \n \r \t \0 \\ \" and \xHH"#,
+        ),
+        (
+            "data 111111 \"a\\xg1\"",
+            1,
+            15,
+            "\\x is followed by two hex digits",
+        ),
+        (
+            "data 111111 hex:abc",
+            1,
+            13,
+            "bad hex: odd number of digits",
+        ),
+        (
+            "data 111111 rand:2000000",
+            1,
+            13,
+            "2000000 bytes are more than the 1048576 of a payload",
+        ),
+        ("close 111111 \"x\" y", 1, 18, "nothing is expected here"),
+        (
+            "wait 100",
+            1,
+            6,
+            "a time needs a unit: us, ms, s or m; did you mean 100s?",
+        ),
+        ("wait 1h", 1, 7, "a unit of time is us, ms, s or m"),
+        (
+            "wait",
+            1,
+            5,
+            "a time is a number and a unit, as in 500us, 20ms, 1s or 2m",
+        ),
+        (
+            "expect",
+            1,
+            7,
+            "what is expected is syn, ack, data, close, type:XX or nothing",
+        ),
+        (
+            "expect nothing",
+            1,
+            15,
+            "expect nothing needs a time, as in within 1s",
+        ),
+        (
+            "expect data 111111 -> $s",
+            1,
+            20,
+            "only an ack hands out an id",
+        ),
+        (
+            "expect ack 111111 -> s",
+            1,
+            22,
+            "a variable is $ and a name, as in $s",
+        ),
+        (
+            "expect data 111111 ~ /(/",
+            1,
+            22,
+            "bad pattern: unclosed group",
+        ),
+        ("expect data 111111 ~ /x", 1, 22, "the pattern has no end"),
+        (
+            "expect data 111111 = rand:3",
+            1,
+            22,
+            "random bytes cannot be expected",
+        ),
+        ("repeat 3\nping", 1, 1, "this repeat has no end"),
+        (
+            "repeat 0",
+            1,
+            8,
+            "repeat needs a number from 1 to 1000000000",
+        ),
+        ("ping\nend", 2, 1, "end without repeat"),
+        ("hex", 1, 4, "hex needs bytes, as in hex a1 12 34 56"),
+        ("C->S 41", 1, 0, ""),
+        (
+            "S->C 52 12",
+            1,
+            6,
+            "a message without an id cannot be expected",
+        ),
+        ("?->? FF (ping)", 1, 1, "it is not known who sent this"),
+        (
+            "C->S key...",
+            1,
+            6,
+            "a message begins with bytes, as in A1 12 34 56",
+        ),
+    ] {
+        if column == 0 {
+            assert!(parse(text, &mut no_files).is_ok(), "{text}");
+            continue;
+        }
+        let error = parse(text, &mut no_files).expect_err(text);
+        assert_eq!(
+            (error.line, error.column),
+            (line, column),
+            "{text}: {error}"
+        );
+        assert_eq!(error.problem, problem, "{text}");
+    }
+}
+
+#[test]
+fn an_error_shows_its_line_with_a_caret() {
+    let error = parse("ping\ndata $s \"x\"", &mut no_files).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 2, column 6: $s has no value here; syn $s or expect ack … -> $s gives it one\n    \
+             data $s \"x\"\n         ^"
+    );
+}
+
+#[test]
+fn no_cut_of_a_script_panics() {
+    let text = "repeat 2\nsyn $c \"ä\\x41\"\nexpect ack $c -> $s within 2s\n\
+                data $s hex:00ff # c\nexpect data $c ~ /a\\/b/ within 1ms\nend\n\
+                C->S  A1 12 34 56 key... (SYN)\nS->C  51 12 34 56 98 76 54\n";
+    for cut in (0..=text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+        let _: Result<Script, ScriptError> = parse(&text[..cut], &mut no_files);
+    }
+    script(text);
+}
+
+#[test]
+fn an_ack_binds_its_id_and_data_follows_it() {
+    let mut waiting = VecDeque::from([
+        vec![b"\x51\x11\x11\x11\xaa\xbb\xcc".to_vec()],
+        vec![
+            b"\x50\x11\x11\x11HTTP/1.0 200 OK".to_vec(),
+            b"\x52\x11\x11\x11".to_vec(),
+        ],
+    ]);
+    let text = "syn 111111\nexpect ack 111111 -> $s within 2s\ndata $s \"GET\"\n\
+                expect data 111111 ~ /200 OK/\nexpect close 111111\nexpect nothing within 1s";
+    let (sent, reports, elapsed) = run(text, |_| waiting.pop_front().unwrap());
+    assert_eq!(sent[1], b"\xa0\xaa\xbb\xccGET");
+    assert_eq!(reports.len(), 6);
+    assert_eq!(elapsed, Duration::from_secs(1));
+}
+
+#[test]
+fn each_way_to_disappoint_an_expectation_has_a_result() {
+    for (expectation, answers, result, millis) in [
+        (
+            "expect data 111111 within 70ms",
+            vec![],
+            StepResult::Nothing,
+            70,
+        ),
+        (
+            "expect data 111111",
+            vec![&b"\x52\x11\x11\x11"[..]],
+            StepResult::OtherType,
+            0,
+        ),
+        (
+            "expect data 111111 = \"x\"",
+            vec![b"\x50\x11\x11\x11y"],
+            StepResult::OtherPayload,
+            0,
+        ),
+        (
+            "expect data 111111 ~ /^x/",
+            vec![b"\x50\x11\x11\x11yx"],
+            StepResult::OtherPayload,
+            0,
+        ),
+        (
+            "expect ack 111111 -> $s",
+            vec![b"\x51\x11\x11\x11"],
+            StepResult::NoId,
+            0,
+        ),
+        (
+            "expect nothing within 9ms",
+            vec![b"\x50\x22\x22\x22"],
+            StepResult::Something,
+            0,
+        ),
+        (
+            "expect data 111111 within 1ms",
+            vec![b"\x50\x22\x22\x22"],
+            StepResult::Nothing,
+            1,
+        ),
+        (
+            "expect data 111111 within 1ms",
+            vec![b"\xff\x11\x11\x11", b"\xff"],
+            StepResult::Nothing,
+            1,
+        ),
+    ] {
+        let text = format!("ping\n{expectation}\nping");
+        let answer = |_: &[u8]| answers.iter().map(|bytes| bytes.to_vec()).collect();
+        let (sent, reports, elapsed) = run(&text, answer);
+        assert_eq!(sent.len(), 1, "nothing is sent after a failure");
+        assert_eq!(reports, [(1, StepResult::Ok), (2, result)], "{expectation}");
+        assert_eq!(elapsed, Duration::from_millis(millis), "{expectation}");
+    }
+}
+
+#[test]
+fn messages_of_other_ids_wait_for_their_steps() {
+    let answers = |_: &[u8]| {
+        vec![
+            b"\x50\x22\x22\x22two".to_vec(),
+            b"\xff".to_vec(),
+            b"\x50\x11\x11\x11one".to_vec(),
+        ]
+    };
+    let text = "ping\nexpect data 111111 = \"one\"\nexpect data 222222 = \"two\"";
+    let (_, reports, _) = run(text, answers);
+    assert!(reports.iter().all(|(_, result)| *result == StepResult::Ok));
+}
+
+#[test]
+fn a_server_id_that_no_ack_handed_out_is_sent_as_it_is_written() {
+    let text = "C->S  A0 0B AD 1D data (Send data)\nC->S  FF             (ping)";
+    assert_eq!(sent(text), [&b"\xa0\x0b\xad\x1ddata"[..], b"\xff"]);
+}
+
+#[test]
+fn loops_nest_and_waits_add_up() {
+    let text = "repeat 3\nhex 01 02 03 04\nrepeat 2\nhex 05 06 07 08\nwait 10ms\nend\nend\nping";
+    let (sent, _, elapsed) = run(text, silent);
+    let first: Vec<u8> = sent.iter().map(|bytes| bytes[0]).collect();
+    assert_eq!(first, [1, 5, 5, 1, 5, 5, 1, 5, 5, 0xff]);
+    assert_eq!(elapsed, Duration::from_millis(60));
+}
+
+/// The samples as the specification prints them.
+const SPECIFICATION: &str = "\
+a) service not available
+
+C->S  A1 12 34 56 key... (SYN, client ID = 12 34 56)
+S->C  52 12 34 56        (Close)
+
+b) service available, server sends data, client closes
+C->S A1 23 45 67 key...     SYN
+S->C 51 23 45 67 98 76 54   ACK, server id 98 76 54
+S->C 50 23 45 67 data       data
+C->S A2 98 76 54            close
+
+c1) server closed, udp 127.0.0.1:40112 -> 127.0.0.1:9004
+
+C->S  A1 11 11 11 key...   (SYN, client ID = 11 11 11)
+S->C  51 11 11 11 FF FF FF (ACK, server ID = FF FF FF)
+C->S  A0 FF FF FF data     (Send data)
+S->C  50 11 11 11 data     (Send data)
+S->C  50 11 11 11 data     (Send data)
+S->C  51 11 11 11          (Close)
+";
+
+#[test]
+fn the_samples_of_the_specification_run_against_an_endpoint() {
+    let mut endpoint: Endpoint<u8> = Endpoint::new(Config::default(), [3; 32]);
+    let now = Instant::now();
+    let mut incoming = 0;
+    let mut destination = vec![7; 384];
+    destination.extend([0, 0, 0]);
+    let syn_payload = Bytes::from(destination);
+    let mut executor = Executor::new(script(SPECIFICATION), syn_payload, [2; 32]);
+    let mut sent = Vec::new();
+    let mut ok = 0;
+    let mut clock = now;
+    let passed = loop {
+        match executor.poll_output(clock) {
+            InjectOutput::Transmit(message) => {
+                sent.push(message[0]);
+                endpoint.handle_message(clock, Some(1), message);
+            }
+            InjectOutput::Step(report) => {
+                assert_eq!(report.result, StepResult::Ok, "{report:?}");
+                ok += 1;
+            }
+            InjectOutput::Timeout(at) => clock = at,
+            InjectOutput::Done { passed } => break passed,
+        }
+        loop {
+            match endpoint.poll_output(clock) {
+                Output::Transmit { message, .. } => {
+                    executor.handle_message(message.to_vec().into());
+                }
+                Output::Event(Event::Incoming { conversation, .. }) => {
+                    incoming += 1;
+                    if incoming == 1 {
+                        endpoint.refuse(clock, conversation);
+                        continue;
+                    }
+                    endpoint.accept(clock, conversation);
+                    if incoming == 2 {
+                        let greeting = Bytes::from_static(b"220 ready");
+                        endpoint.write(clock, conversation, greeting).unwrap();
+                    }
+                }
+                Output::Event(Event::Data {
+                    conversation,
+                    bytes,
+                }) => {
+                    assert_eq!(bytes, "data");
+                    for answer in [&b"answer"[..], b"more data"] {
+                        let answer = Bytes::from_static(answer);
+                        endpoint.write(clock, conversation, answer).unwrap();
+                    }
+                    endpoint.close(clock, conversation);
+                }
+                Output::Event(_) => {}
+                Output::Timeout(_) | Output::Idle => break,
+            }
+        }
+    };
+    assert!(passed);
+    assert_eq!(sent, [0xa1, 0xa1, 0xa2, 0xa1, 0xa0]);
+    assert_eq!(ok, 12);
+    assert_eq!(executor.unclaimed().count(), 0);
+}
+
+#[test]
+fn what_the_dump_writes_as_samples_is_a_script_of_the_same_messages() {
+    use crate::capture::{Inputs, PacketSource};
+    use crate::conversation::EndOfInput;
+    use crate::dissect::{DissectOptions, Dissector};
+    use crate::report::spec::SpecPrinter;
+
+    let mut written = SpecSink::default();
+    let mut capture = Inputs::open(["captures/spec-samples.pcap"]).unwrap();
+    let mut dissector = Dissector::new(DissectOptions::default());
+    while let Some(packet) = capture.next_packet().unwrap() {
+        dissector.push(&packet, &mut written).unwrap();
+    }
+    dissector
+        .finish(EndOfInput::Complete, &mut written)
+        .unwrap();
+    written.printer.finish(&mut written.out);
+    let text = String::from_utf8(written.out).unwrap();
+    let steps = script(&text);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("C->S") || line.starts_with("S->C"))
+        .collect();
+    let read: Vec<&str> = steps.steps().iter().map(|step| &*step.text).collect();
+    assert_eq!(read, lines);
+    // An empty 51 is the close of sample (c).
+    let types: Vec<u8> = steps.steps().iter().map(type_of).collect();
+    let written: Vec<u8> = lines
+        .iter()
+        .map(|line| match &line[6..] {
+            message if message.starts_with("FF ") => 0xff,
+            message => u8::from_str_radix(&message[..2], 16).unwrap(),
+        })
+        .collect();
+    assert_eq!(types, written);
+    assert_eq!(types.len(), 14, "{text}");
+
+    #[derive(Default)]
+    struct SpecSink {
+        printer: SpecPrinter,
+        out: Vec<u8>,
+    }
+
+    impl crate::dissect::Sink for SpecSink {
+        type Error = std::convert::Infallible;
+
+        fn flow(&mut self, _: &crate::dissect::FlowReport) -> Result<(), Self::Error> {
+            Ok(())
+        }
+
+        fn message(
+            &mut self,
+            event: &crate::conversation::MessageEvent<'_>,
+        ) -> Result<(), Self::Error> {
+            self.printer.message(event);
+            Ok(())
+        }
+
+        fn finding(&mut self, _: &crate::conversation::Finding) -> Result<(), Self::Error> {
+            Ok(())
+        }
+
+        fn conversation(
+            &mut self,
+            conversation: &crate::conversation::Conversation,
+        ) -> Result<(), Self::Error> {
+            self.printer.conversation(conversation, &mut self.out);
+            Ok(())
+        }
+    }
+}
+
+fn type_of(step: &Step) -> u8 {
+    match &step.action {
+        Action::Send { frame_type, .. } => frame_type.0,
+        Action::Expect(expect) => match expect.expected {
+            Expected::Type(frame_type) => frame_type.0,
+            Expected::Close => 0x52,
+        },
+        Action::Raw(bytes) => bytes[0],
+        other => panic!("{other:?}"),
+    }
+}

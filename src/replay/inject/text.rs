@@ -1,0 +1,177 @@
+//! Pieces of a line: words, strings, patterns, times.
+
+use std::time::Duration;
+
+use nom::bytes::complete::{tag, take_while, take_while1};
+use nom::character::complete::{digit1, space0};
+use nom::error::{ErrorKind, ParseError};
+use nom::{IResult, Parser};
+use regex::bytes::Regex;
+
+use crate::wire::StreamId;
+
+/// The rest of a line at which reading failed, and why.
+#[derive(Clone, Debug)]
+pub(super) struct Fail<'a> {
+    pub(super) at: &'a str,
+    pub(super) problem: String,
+}
+
+impl<'a> ParseError<&'a str> for Fail<'a> {
+    fn from_error_kind(at: &'a str, _kind: ErrorKind) -> Self {
+        Self {
+            at,
+            problem: "not understood".to_owned(),
+        }
+    }
+
+    fn append(_at: &'a str, _kind: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+pub(super) type Read<'a, T> = IResult<&'a str, T, Fail<'a>>;
+
+/// A failure that no other way of reading can mend.
+pub(super) fn fail<T>(at: &str, problem: impl Into<String>) -> Read<'_, T> {
+    Err(nom::Err::Failure(Fail {
+        at,
+        problem: problem.into(),
+    }))
+}
+
+/// A word up to the next space; empty at the end of the line.
+pub(super) fn word(input: &str) -> Read<'_, &str> {
+    let (rest, (_, word)) = (space0, take_while(|c: char| !c.is_whitespace())).parse(input)?;
+    Ok((rest, word))
+}
+
+/// Skips spaces.
+pub(super) fn skip(input: &str) -> &str {
+    input.trim_start_matches([' ', '\t'])
+}
+
+/// A variable without its `$`.
+pub(super) fn variable(input: &str) -> Read<'_, &str> {
+    let start = skip(input);
+    let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    match (tag::<_, _, Fail<'_>>("$"), take_while1(name)).parse(start) {
+        Ok((rest, (_, name))) => Ok((rest, name)),
+        Err(_) => fail(start, "a variable is $ and a name, as in $s"),
+    }
+}
+
+/// Six hex digits, all of a word.
+pub(super) fn literal_id(text: &str) -> Option<StreamId> {
+    text.parse().ok()
+}
+
+/// `500us`, `20ms`, `1s`, `2m`.
+pub(super) fn time(input: &str) -> Read<'_, Duration> {
+    let start = skip(input);
+    let Ok((rest, digits)) = digit1::<_, Fail<'_>>(start) else {
+        return fail(
+            start,
+            "a time is a number and a unit, as in 500us, 20ms, 1s or 2m",
+        );
+    };
+    let Ok(number) = digits.parse::<u64>() else {
+        return fail(start, "the time is too long");
+    };
+    let (after, unit) = take_while(|c: char| c.is_alphanumeric()).parse(rest)?;
+    let time = match unit {
+        "us" => Duration::from_micros(number),
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.saturating_mul(60)),
+        "" => {
+            return fail(
+                start,
+                format!("a time needs a unit: us, ms, s or m; did you mean {digits}s?"),
+            );
+        }
+        _ => return fail(rest, "a unit of time is us, ms, s or m"),
+    };
+    Ok((after, time))
+}
+
+/// A C string, from its first quote to its last.
+pub(super) fn c_string(input: &str) -> Read<'_, Vec<u8>> {
+    let Some(mut rest) = input.strip_prefix('"') else {
+        return fail(input, "a string begins with a double quote");
+    };
+    let mut bytes = Vec::new();
+    loop {
+        let mut characters = rest.chars();
+        match characters.next() {
+            None => return fail(input, "the string has no end"),
+            Some('"') => return Ok((characters.as_str(), bytes)),
+            Some('\\') => {
+                let (after, byte) = escape(rest)?;
+                bytes.push(byte);
+                rest = after;
+            }
+            Some(c) => {
+                bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = characters.as_str();
+            }
+        }
+    }
+}
+
+/// `\n` and its like; `input` begins with the backslash.
+fn escape(input: &str) -> Read<'_, u8> {
+    let mut characters = input.chars();
+    characters.next();
+    let byte = match characters.next() {
+        Some('n') => b'\n',
+        Some('r') => b'\r',
+        Some('t') => b'\t',
+        Some('0') => 0,
+        Some('\\') => b'\\',
+        Some('"') => b'"',
+        Some('x') => {
+            let digits = characters.as_str().get(..2).unwrap_or("");
+            let mut byte = [0];
+            if hex::decode_to_slice(digits, &mut byte).is_err() {
+                return fail(input, "\\x is followed by two hex digits");
+            }
+            return Ok((&characters.as_str()[2..], byte[0]));
+        }
+        _ => {
+            return fail(
+                input,
+                r#"unknown escape; there are \n \r \t \0 \\ \" and \xHH"#,
+            );
+        }
+    };
+    Ok((characters.as_str(), byte))
+}
+
+/// `/…/`; a slash within is written `\/`.
+pub(super) fn pattern(input: &str) -> Read<'_, Regex> {
+    let start = skip(input);
+    let Some(body) = start.strip_prefix('/') else {
+        return fail(start, "a pattern stands between slashes, as in /200 OK/");
+    };
+    let mut escaped = false;
+    let end = body.find(|c: char| {
+        let ends = c == '/' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    let Some(end) = end else {
+        return fail(start, "the pattern has no end");
+    };
+    match Regex::new(&body[..end].replace("\\/", "/")) {
+        Ok(regex) => Ok((&body[end + 1..], regex)),
+        Err(error) => {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default();
+            fail(
+                start,
+                format!("bad pattern: {}", reason.trim_start_matches("error: ")),
+            )
+        }
+    }
+}

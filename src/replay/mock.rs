@@ -1,0 +1,555 @@
+//! The server side of a recording, played to live clients. A mock only ever
+//! answers who spoke to it.
+//!
+//! Incoming conversations are matched by what the client sends: among the
+//! recorded ones that are not used up, one whose client sent just these bytes,
+//! else the first that is left. Recorded conversations in which the server
+//! speaks first cannot wait for that; they are taken in their order.
+
+mod session;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+use slab::Slab;
+
+use self::session::{Session, Wait};
+use super::compare::{Difference, Masks};
+use super::options::Loops;
+use super::outcome::ReplayResult;
+use super::recording::{Effect, RecordedConversation, Recording};
+use crate::conversation::ConversationId;
+use crate::endpoint::Message;
+use crate::wire::{
+    ClientId, Direction, FrameKind, FrameType, RawFrame, RawMessage, ServerId, StreamId,
+};
+
+/// Conversations that a mock has open at most; a SYN beyond it is refused.
+pub const MAX_OPEN: usize = 65_536;
+
+/// How a mock behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct MockOptions {
+    /// What becomes of conversations for which no recorded one is left.
+    pub unmatched: Unmatched,
+    /// How often each recorded conversation may be played.
+    pub loops: Loops,
+    /// Answers come as fast as recorded times this; `None`: at once.
+    pub speed: Option<f64>,
+    /// Silence of the client while it owes bytes.
+    pub reply_timeout: Duration,
+    /// Differences that are kept of one conversation.
+    pub max_differences: usize,
+}
+
+impl Default for MockOptions {
+    fn default() -> Self {
+        Self {
+            unmatched: Unmatched::Refuse,
+            loops: Loops::Times(1),
+            speed: Some(1.0),
+            reply_timeout: Duration::from_secs(5),
+            max_differences: 20,
+        }
+    }
+}
+
+/// What becomes of a conversation for which no recorded one is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmatched {
+    /// Its SYN is answered with a close.
+    Refuse,
+    /// It is accepted and closed.
+    Close,
+    /// It is not answered.
+    Silence,
+}
+
+/// What a mock wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MockOutput<P> {
+    /// Send this to a client.
+    Transmit {
+        /// Where it goes.
+        to: P,
+        /// What goes there.
+        message: Message,
+    },
+    /// A conversation is over.
+    Finished(MockOutcome),
+    /// Nothing before this moment, unless there is input first.
+    Timeout(Instant),
+    /// Nothing until there is input.
+    Idle,
+}
+
+/// What became of an incoming conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MockOutcome {
+    /// The recorded conversation that was played; `None` if none was left.
+    pub conversation: Option<ConversationId>,
+    /// The client's id.
+    pub client_id: ClientId,
+    /// The id that it was given; `None` if it was refused.
+    pub server_id: Option<ServerId>,
+    /// How it was matched.
+    pub matched: Matched,
+    /// What the client did, against the recording.
+    pub result: ReplayResult,
+    /// Payload bytes that the recorded client sent.
+    pub c2s_want_bytes: usize,
+    /// Payload bytes that the client sent.
+    pub c2s_got_bytes: usize,
+    /// The first differences.
+    pub differences: Vec<Difference>,
+}
+
+/// How a recorded conversation was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// Its client sent the same bytes.
+    Exactly,
+    /// It was the next in the recording's order.
+    ByOrder,
+    /// None was left.
+    Not,
+}
+
+/// The server side of a recording.
+#[derive(Debug)]
+pub struct Mock<P> {
+    options: MockOptions,
+    masks: Masks,
+    scripts: Vec<Script>,
+    rng: ChaCha12Rng,
+    sessions: Slab<Session<P>>,
+    by_server_id: HashMap<StreamId, usize>,
+    /// Sessions that have something to do at a time.
+    wakes: BTreeSet<(Instant, usize)>,
+    outputs: VecDeque<MockOutput<P>>,
+}
+
+/// A recorded conversation from the server's side.
+#[derive(Clone, Debug)]
+struct Script {
+    id: ConversationId,
+    accepted: bool,
+    /// What the client sent, as one stream.
+    client_stream: Bytes,
+    /// What the server sent after the opening.
+    steps: Vec<Step>,
+    /// How often it was played.
+    played: u64,
+}
+
+/// A message of the server.
+#[derive(Clone, Debug)]
+struct Step {
+    frame_type: FrameType,
+    payload: Bytes,
+    /// Bytes of the client that came before it.
+    gate: usize,
+    /// Since the message before it, whoever sent that.
+    delay: Duration,
+}
+
+impl<P: Copy + Eq + Hash> Mock<P> {
+    /// A mock of a recording. The ids that it chooses follow from `seed`.
+    pub fn new(recording: &Recording, options: MockOptions, masks: Masks, seed: [u8; 32]) -> Self {
+        Self {
+            scripts: recording
+                .conversations
+                .iter()
+                .map(|conversation| Script::new(conversation, options.speed))
+                .collect(),
+            options,
+            masks,
+            rng: ChaCha12Rng::from_seed(seed),
+            sessions: Slab::new(),
+            by_server_id: HashMap::new(),
+            wakes: BTreeSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The masks, which know whether they were used.
+    pub const fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// Whether every recorded conversation was played as often as it may be,
+    /// and none is going on.
+    pub fn is_used_up(&self) -> bool {
+        self.sessions.is_empty()
+            && self
+                .scripts
+                .iter()
+                .all(|script| self.options.loops.are_over(script.played))
+    }
+
+    /// Takes a message that a client sent.
+    pub fn handle_message(&mut self, now: Instant, from: P, message: &Bytes) {
+        let RawMessage::Frame(frame) = RawMessage::parse(message) else {
+            return;
+        };
+        match frame.frame_type {
+            FrameType::SYN => self.hear_syn(now, from, ClientId(frame.id)),
+            FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE => self.hear(now, from, &frame),
+            _ => {}
+        }
+    }
+
+    /// The way to a client is gone; `None`: to all.
+    pub fn handle_link_lost(&mut self, lost: Option<P>) {
+        let slots: Vec<usize> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| lost.is_none_or(|peer| session.peer == peer))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in slots {
+            self.conclude(slot, Some(ReplayResult::TransportError));
+        }
+    }
+
+    /// Ends what is going on, and tells it.
+    pub fn stop(&mut self) {
+        let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.conclude(slot, None);
+        }
+    }
+
+    /// What is to be done now.
+    pub fn poll_output(&mut self, now: Instant) -> MockOutput<P> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            match self.wakes.first() {
+                Some(&(at, slot)) if at <= now => {
+                    self.wakes.pop_first();
+                    if let Some(session) = self.sessions.get_mut(slot)
+                        && session.wake == Some(at)
+                    {
+                        session.wake = None;
+                        self.settle(now, slot);
+                    }
+                }
+                Some(&(at, _)) => return MockOutput::Timeout(at),
+                None => return MockOutput::Idle,
+            }
+        }
+    }
+
+    // --- opening ---
+
+    fn hear_syn(&mut self, now: Instant, from: P, client_id: ClientId) {
+        let Some(first) = self.first_left() else {
+            return self.answer_unmatched(from, client_id);
+        };
+        if self.sessions.len() >= MAX_OPEN {
+            return self.refuse(from, client_id);
+        }
+        if !self.scripts[first].accepted {
+            self.scripts[first].played += 1;
+            self.refuse(from, client_id);
+            let id = self.scripts[first].id;
+            return self.tell_unplayed(Some(id), client_id, None, ReplayResult::Same);
+        }
+        let server_id = self.accept(from, client_id);
+        let mut session = Session::new(from, client_id, server_id, now);
+        if self.scripts[first].speaks_first() {
+            self.scripts[first].played += 1;
+            session.script = Some((first, Matched::ByOrder));
+        }
+        let slot = self.sessions.insert(session);
+        self.by_server_id.insert(server_id.0, slot);
+        self.settle(now, slot);
+    }
+
+    /// The first recorded conversation that may still be played.
+    fn first_left(&self) -> Option<usize> {
+        self.left(|_| true)
+    }
+
+    fn left(&self, mut suits: impl FnMut(&Script) -> bool) -> Option<usize> {
+        let may = |script: &Script| !self.options.loops.are_over(script.played);
+        let least = self
+            .scripts
+            .iter()
+            .filter(|script| may(script))
+            .map(|script| script.played)
+            .min()?;
+        // Each is played once before any is played again.
+        self.scripts
+            .iter()
+            .position(|script| script.played == least && suits(script))
+            .or_else(|| {
+                self.scripts
+                    .iter()
+                    .position(|script| may(script) && suits(script))
+            })
+    }
+
+    fn accept(&mut self, from: P, client_id: ClientId) -> ServerId {
+        let server_id = loop {
+            let id = StreamId::from_u32(self.rng.random_range(1..=0x00ff_ffff));
+            if !self.by_server_id.contains_key(&id) {
+                break ServerId(id);
+            }
+        };
+        let payload = Bytes::copy_from_slice(&server_id.0.0);
+        self.transmit(from, FrameType::ACK, client_id, payload);
+        server_id
+    }
+
+    fn refuse(&mut self, from: P, client_id: ClientId) {
+        self.transmit(from, FrameType::SERVER_CLOSE, client_id, Bytes::new());
+    }
+
+    fn answer_unmatched(&mut self, from: P, client_id: ClientId) {
+        let server_id = match self.options.unmatched {
+            Unmatched::Silence => None,
+            Unmatched::Refuse => {
+                self.refuse(from, client_id);
+                None
+            }
+            Unmatched::Close => {
+                let server_id = self.accept(from, client_id);
+                self.refuse(from, client_id);
+                Some(server_id)
+            }
+        };
+        self.tell_unplayed(None, client_id, server_id, ReplayResult::Skipped);
+    }
+
+    fn tell_unplayed(
+        &mut self,
+        conversation: Option<ConversationId>,
+        client_id: ClientId,
+        server_id: Option<ServerId>,
+        result: ReplayResult,
+    ) {
+        let matched = match conversation {
+            Some(_) => Matched::ByOrder,
+            None => Matched::Not,
+        };
+        self.outputs.push_back(MockOutput::Finished(MockOutcome {
+            conversation,
+            client_id,
+            server_id,
+            matched,
+            result,
+            c2s_want_bytes: 0,
+            c2s_got_bytes: 0,
+            differences: Vec::new(),
+        }));
+    }
+
+    fn transmit(&mut self, to: P, frame_type: FrameType, client_id: ClientId, payload: Bytes) {
+        let message = Message {
+            frame_type,
+            id: client_id.0,
+            payload,
+        };
+        self.outputs.push_back(MockOutput::Transmit { to, message });
+    }
+
+    // --- conversation ---
+
+    fn hear(&mut self, now: Instant, from: P, frame: &RawFrame<'_>) {
+        let Some(&slot) = self.by_server_id.get(&frame.id) else {
+            return;
+        };
+        let session = &mut self.sessions[slot];
+        if session.peer != from {
+            return;
+        }
+        session.heard = now;
+        if frame.frame_type.kind() == FrameKind::Close {
+            session.closed_by_client = true;
+        } else {
+            session.received.extend_from_slice(frame.payload);
+        }
+        if session.script.is_none() {
+            self.choose(slot);
+        }
+        self.settle(now, slot);
+    }
+
+    /// Chooses the recorded conversation as soon as what came tells which.
+    fn choose(&mut self, slot: usize) {
+        let session = &self.sessions[slot];
+        let received = &session.received;
+        let over = session.closed_by_client;
+        let masks = &mut self.masks;
+        let mut scripts = self.scripts.iter();
+        let loops = self.options.loops;
+        // More may come that tells them apart.
+        let undecided = !over
+            && scripts.any(|script| {
+                let burst = script.first_burst();
+                !loops.are_over(script.played)
+                    && script.accepted
+                    && burst.len() > received.len()
+                    && burst.starts_with(received)
+            });
+        let masked = masks.concern(Direction::ClientToServer);
+        let exact: Vec<bool> = self
+            .scripts
+            .iter()
+            .map(|script| {
+                let burst = script.first_burst();
+                script.accepted
+                    && (received == burst
+                        || (received.len() > burst.len()
+                            && script.client_stream.starts_with(received))
+                        || (masked && masks.are_equal(Direction::ClientToServer, burst, received)))
+            })
+            .collect();
+        let found = (0..self.scripts.len())
+            .filter(|&index| exact[index] && !loops.are_over(self.scripts[index].played))
+            .min_by_key(|&index| self.scripts[index].played);
+        let choice = match found {
+            Some(index) => Some((index, Matched::Exactly)),
+            None if undecided => return,
+            None => self
+                .left(|script| script.accepted)
+                .map(|index| (index, Matched::ByOrder)),
+        };
+        match choice {
+            Some((index, matched)) => {
+                self.scripts[index].played += 1;
+                self.sessions[slot].script = Some((index, matched));
+            }
+            None => self.sessions[slot].is_unmatched = true,
+        }
+    }
+
+    fn settle(&mut self, now: Instant, slot: usize) {
+        loop {
+            let session = &self.sessions[slot];
+            if session.is_unmatched {
+                return self.give_back_unmatched(slot);
+            }
+            let script = session.script.map(|(index, _)| &self.scripts[index]);
+            match session.wait(script, self.options.reply_timeout, now) {
+                Wait::Until(at) => return self.arm(slot, at),
+                Wait::ForClient => return,
+                Wait::Over => return self.conclude(slot, None),
+                Wait::Send => self.play_step(now, slot),
+            }
+        }
+    }
+
+    fn play_step(&mut self, now: Instant, slot: usize) {
+        let session = &mut self.sessions[slot];
+        let Some((index, _)) = session.script else {
+            return;
+        };
+        let step = self.scripts[index].steps[session.next_step].clone();
+        session.next_step += 1;
+        session.changed = now;
+        session.closed_by_us |= step.frame_type.kind() == FrameKind::Close;
+        let (peer, client_id) = (session.peer, session.client_id);
+        self.transmit(peer, step.frame_type, client_id, step.payload);
+    }
+
+    fn give_back_unmatched(&mut self, slot: usize) {
+        let session = &self.sessions[slot];
+        let (peer, client_id) = (session.peer, session.client_id);
+        if self.options.unmatched != Unmatched::Silence {
+            self.refuse(peer, client_id);
+        }
+        self.conclude(slot, Some(ReplayResult::Skipped));
+    }
+
+    fn arm(&mut self, slot: usize, at: Instant) {
+        let session = &mut self.sessions[slot];
+        if session.wake == Some(at) {
+            return;
+        }
+        if let Some(old) = session.wake.replace(at) {
+            self.wakes.remove(&(old, slot));
+        }
+        self.wakes.insert((at, slot));
+    }
+
+    fn conclude(&mut self, slot: usize, forced: Option<ReplayResult>) {
+        let session = self.sessions.remove(slot);
+        self.by_server_id.remove(&session.server_id.0);
+        if let Some(at) = session.wake {
+            self.wakes.remove(&(at, slot));
+        }
+        let script = session.script.map(|(index, _)| &self.scripts[index]);
+        let limit = self.options.max_differences.max(1);
+        let mut outcome = session.judged(script, &mut self.masks, limit);
+        outcome.result = forced.unwrap_or(outcome.result);
+        self.outputs.push_back(MockOutput::Finished(outcome));
+    }
+}
+
+impl Script {
+    fn new(recorded: &RecordedConversation, speed: Option<f64>) -> Self {
+        let mut stream = Vec::new();
+        let mut steps = Vec::new();
+        let mut accepted = false;
+        let mut previous = None;
+        for message in &recorded.messages {
+            let since = previous.replace(message.time).map_or(0, |time| {
+                u64::try_from(message.time.nanos_since(time)).unwrap_or(0)
+            });
+            accepted |= message.effect == Effect::Accepted;
+            match (message.direction, message.effect) {
+                (_, Effect::Opened | Effect::Accepted | Effect::Refused) => {}
+                (Direction::ClientToServer, Effect::Carried) => {
+                    stream.extend_from_slice(&message.payload);
+                }
+                (Direction::ClientToServer, _) => {}
+                (Direction::ServerToClient, _) => steps.push(Step {
+                    frame_type: message.frame_type,
+                    payload: message.payload.clone(),
+                    gate: stream.len(),
+                    delay: speed.map_or(Duration::ZERO, |speed| {
+                        Duration::try_from_secs_f64(
+                            Duration::from_nanos(since).as_secs_f64() / speed,
+                        )
+                        .unwrap_or(Duration::ZERO)
+                    }),
+                }),
+            }
+        }
+        Self {
+            id: recorded.id,
+            accepted,
+            client_stream: stream.into(),
+            steps,
+            played: 0,
+        }
+    }
+
+    /// Whether the server has something to say before the client.
+    fn speaks_first(&self) -> bool {
+        self.steps.first().is_some_and(|step| step.gate == 0)
+    }
+
+    /// What the client sent before the server first spoke.
+    fn first_burst(&self) -> &[u8] {
+        let end = self
+            .steps
+            .iter()
+            .map(|step| step.gate)
+            .find(|gate| *gate > 0)
+            .unwrap_or(self.client_stream.len());
+        &self.client_stream[..end]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! One incoming conversation.
+
+use std::time::{Duration, Instant};
+
+use super::{Matched, MockOutcome, Script};
+use crate::replay::compare::{Masked, Masks, StreamFollower};
+use crate::replay::outcome::ReplayResult;
+use crate::wire::{ClientId, Direction, ServerId};
+
+/// Bytes of a client that are kept at most.
+const MAX_RECEIVED_BYTES: usize = 64 << 20;
+
+/// A conversation with a live client.
+#[derive(Debug)]
+pub(super) struct Session<P> {
+    pub(super) peer: P,
+    pub(super) client_id: ClientId,
+    pub(super) server_id: ServerId,
+    /// The recorded conversation that is played, once that is known.
+    pub(super) script: Option<(usize, Matched)>,
+    pub(super) is_unmatched: bool,
+    pub(super) next_step: usize,
+    pub(super) received: Vec<u8>,
+    pub(super) closed_by_client: bool,
+    pub(super) closed_by_us: bool,
+    /// When we last sent something.
+    pub(super) changed: Instant,
+    /// When the client last did.
+    pub(super) heard: Instant,
+    pub(super) wake: Option<Instant>,
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Nothing: the next message may go.
+    Send,
+    /// A time: to send, or to lose patience.
+    Until(Instant),
+    /// The client, however long that takes.
+    ForClient,
+    /// Nothing: it is over.
+    Over,
+}
+
+impl<P> Session<P> {
+    pub(super) const fn new(
+        peer: P,
+        client_id: ClientId,
+        server_id: ServerId,
+        now: Instant,
+    ) -> Self {
+        Self {
+            peer,
+            client_id,
+            server_id,
+            script: None,
+            is_unmatched: false,
+            next_step: 0,
+            received: Vec::new(),
+            closed_by_client: false,
+            closed_by_us: false,
+            changed: now,
+            heard: now,
+            wake: None,
+        }
+    }
+
+    pub(super) fn wait(&self, script: Option<&Script>, patience: Duration, now: Instant) -> Wait {
+        if self.closed_by_client || self.closed_by_us || self.received.len() > MAX_RECEIVED_BYTES {
+            return Wait::Over;
+        }
+        let since = self.changed.max(self.heard);
+        let Some(script) = script else {
+            // A client that has said something owes the rest.
+            return match self.received.is_empty() {
+                true => Wait::ForClient,
+                false => until_or_over(since + patience, now),
+            };
+        };
+        match script.steps.get(self.next_step) {
+            Some(step) if self.received.len() < step.gate => until_or_over(since + patience, now),
+            Some(step) if since + step.delay > now => Wait::Until(since + step.delay),
+            Some(_) => Wait::Send,
+            // The recorded client had the last word; it may take its time.
+            None => until_or_over(since + patience, now),
+        }
+    }
+
+    /// What the client did, against the recording.
+    pub(super) fn judged(
+        &self,
+        script: Option<&Script>,
+        masks: &mut Masks,
+        max_differences: usize,
+    ) -> MockOutcome {
+        let mut outcome = MockOutcome {
+            conversation: script.map(|script| script.id),
+            client_id: self.client_id,
+            server_id: Some(self.server_id),
+            matched: self.script.map_or(Matched::Not, |(_, matched)| matched),
+            result: ReplayResult::NoReply,
+            c2s_want_bytes: 0,
+            c2s_got_bytes: self.received.len(),
+            differences: Vec::new(),
+        };
+        let Some(script) = script else {
+            return outcome;
+        };
+        let want = &script.client_stream;
+        outcome.c2s_want_bytes = want.len();
+        let direction = Direction::ClientToServer;
+        let masked = if masks.concern(direction) {
+            Masked::Yes
+        } else {
+            Masked::No
+        };
+        let mut follower = StreamFollower::default();
+        follower.push(want, &self.received, masked);
+        let found = follower.differences(direction, want, want.len(), masks, max_differences);
+        let is_other = found
+            .iter()
+            .any(|difference| !difference.got.bytes.is_empty() || !difference.got.after.is_empty());
+        let is_short = !found.is_empty()
+            || (masked == Masked::No && self.received.len() < want.len())
+            || self.next_step < script.steps.len();
+        outcome.result = match (is_other, is_short, self.closed_by_client) {
+            (true, ..) => ReplayResult::Differs,
+            (false, true, true) => ReplayResult::ClosedEarly,
+            (false, true, false) => ReplayResult::NoReply,
+            (false, false, _) => ReplayResult::Same,
+        };
+        if is_other {
+            outcome.differences = found;
+        }
+        outcome
+    }
+}
+
+fn until_or_over(at: Instant, now: Instant) -> Wait {
+    if now >= at {
+        Wait::Over
+    } else {
+        Wait::Until(at)
+    }
+}

@@ -1,0 +1,254 @@
+use super::*;
+use crate::conversation::State;
+use crate::replay::recording::RecordedMessage;
+use crate::time::Timestamp;
+
+/// A recorded conversation of one request and one answer.
+fn recorded(number: u64, request: &'static [u8], answer: &'static [u8]) -> RecordedConversation {
+    let messages: [(u8, &'static [u8], Effect); 5] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0xa0, request, Effect::Carried),
+        (0x50, answer, Effect::Carried),
+        (0x52, b"", Effect::Closed),
+    ];
+    conversation(number, &messages)
+}
+
+fn conversation(number: u64, messages: &[(u8, &'static [u8], Effect)]) -> RecordedConversation {
+    RecordedConversation {
+        id: ConversationId(number),
+        client_id: None,
+        server_id: None,
+        state: State::Open,
+        handshake_ns: None,
+        messages: (0..)
+            .zip(messages)
+            .map(|(index, &(byte, payload, effect))| RecordedMessage {
+                number: index + 1,
+                time: Timestamp::from_nanos(10_000_000 * index as i64),
+                direction: FrameType(byte).direction().unwrap(),
+                frame_type: FrameType(byte),
+                id: StreamId([1, 1, 1]),
+                payload: Bytes::from_static(payload),
+                effect,
+            })
+            .collect(),
+    }
+}
+
+struct Rig {
+    mock: Mock<u8>,
+    now: Instant,
+    outcomes: Vec<MockOutcome>,
+}
+
+impl Rig {
+    fn new(conversations: Vec<RecordedConversation>, options: MockOptions) -> Self {
+        let recording = Recording {
+            conversations,
+            ..Recording::default()
+        };
+        Self {
+            mock: Mock::new(&recording, options, Masks::default(), [1; 32]),
+            now: Instant::now(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    fn hear(&mut self, from: u8, message: &[u8]) {
+        self.mock
+            .handle_message(self.now, from, &Bytes::copy_from_slice(message));
+    }
+
+    /// What goes out until `for_millis` have passed.
+    fn sent(&mut self, for_millis: u64) -> Vec<(u8, Vec<u8>)> {
+        let end = self.now + Duration::from_millis(for_millis);
+        let mut sent = Vec::new();
+        loop {
+            match self.mock.poll_output(self.now) {
+                MockOutput::Transmit { to, message } => sent.push((to, message.to_vec())),
+                MockOutput::Finished(outcome) => self.outcomes.push(outcome),
+                MockOutput::Timeout(at) if at <= end => self.now = at,
+                MockOutput::Timeout(_) | MockOutput::Idle => {
+                    self.now = end;
+                    return sent;
+                }
+            }
+        }
+    }
+
+    /// Opens a conversation and returns the id that it was given.
+    fn open(&mut self, from: u8, client: [u8; 3]) -> [u8; 3] {
+        self.hear(from, &[&[0xa1], &client[..], b"any"].concat());
+        let sent = self.sent(0);
+        assert_eq!(sent[0].0, from);
+        assert_eq!(sent[0].1[..4], [&[0x51], &client[..]].concat());
+        sent[0].1[4..].try_into().unwrap()
+    }
+
+    fn send(&mut self, from: u8, server: [u8; 3], bytes: &[u8]) {
+        self.hear(from, &[&[0xa0], &server[..], bytes].concat());
+    }
+}
+
+fn frame(byte: u8, id: [u8; 3], payload: &[u8]) -> Vec<u8> {
+    [&[byte], &id[..], payload].concat()
+}
+
+const A: [u8; 3] = [0xaa; 3];
+const B: [u8; 3] = [0xbb; 3];
+
+fn two() -> Vec<RecordedConversation> {
+    vec![
+        recorded(1, b"one", b"first"),
+        recorded(2, b"two", b"second"),
+    ]
+}
+
+#[test]
+fn a_conversation_is_matched_by_what_the_client_sends_in_any_pieces() {
+    for pieces in 1..=3 {
+        let mut rig = Rig::new(two(), MockOptions::default());
+        let server = rig.open(7, A);
+        for piece in b"two".chunks(pieces) {
+            rig.send(7, server, piece);
+        }
+        assert_eq!(
+            rig.sent(1_000),
+            [(7, frame(0x50, A, b"second")), (7, frame(0x52, A, b"")),]
+        );
+        let [outcome] = &*rig.outcomes else {
+            panic!("{:?}", rig.outcomes);
+        };
+        assert_eq!(outcome.conversation, Some(ConversationId(2)));
+        assert_eq!(outcome.matched, Matched::Exactly);
+        assert_eq!(outcome.result, ReplayResult::Same);
+    }
+}
+
+#[test]
+fn what_matches_nothing_gets_the_next_in_order_and_differs() {
+    let mut rig = Rig::new(two(), MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(7, server, b"xyz");
+    assert_eq!(rig.sent(1_000)[0].1, frame(0x50, A, b"first"));
+    assert_eq!(rig.outcomes[0].matched, Matched::ByOrder);
+    assert_eq!(rig.outcomes[0].result, ReplayResult::Differs);
+    assert_eq!(rig.outcomes[0].differences[0].offset, 0);
+}
+
+#[test]
+fn equal_requests_are_answered_in_the_recorded_order() {
+    let both = vec![
+        recorded(1, b"get", b"first"),
+        recorded(2, b"get", b"second"),
+    ];
+    let mut rig = Rig::new(both, MockOptions::default());
+    for (client, answer) in [(A, &b"first"[..]), (B, b"second")] {
+        let server = rig.open(7, client);
+        rig.send(7, server, b"get");
+        assert_eq!(rig.sent(1_000)[0].1, frame(0x50, client, answer));
+    }
+    assert!(rig.mock.is_used_up());
+}
+
+#[test]
+fn the_unmatched_are_met_by_the_policy() {
+    for (unmatched, expected) in [
+        (Unmatched::Refuse, vec![0x52]),
+        (Unmatched::Close, vec![0x51, 0x52]),
+        (Unmatched::Silence, vec![]),
+    ] {
+        let options = MockOptions {
+            unmatched,
+            ..MockOptions::default()
+        };
+        let mut rig = Rig::new(Vec::new(), options);
+        rig.hear(7, &frame(0xa1, A, b"any"));
+        let types: Vec<u8> = rig.sent(0).iter().map(|(_, bytes)| bytes[0]).collect();
+        assert_eq!(types, expected, "{unmatched:?}");
+        assert_eq!(rig.outcomes[0].matched, Matched::Not);
+        assert_eq!(rig.outcomes[0].result, ReplayResult::Skipped);
+    }
+}
+
+#[test]
+fn a_recorded_refusal_is_played_in_its_turn() {
+    let refused = conversation(
+        1,
+        &[(0xa1, b"d", Effect::Opened), (0x52, b"", Effect::Refused)],
+    );
+    let mut rig = Rig::new(
+        vec![refused, recorded(2, b"two", b"second")],
+        MockOptions::default(),
+    );
+    rig.hear(7, &frame(0xa1, A, b"any"));
+    assert_eq!(rig.sent(0), [(7, frame(0x52, A, b""))]);
+    rig.open(7, B);
+}
+
+#[test]
+fn a_server_that_speaks_first_does_so_at_its_time() {
+    let greeting = conversation(
+        1,
+        &[
+            (0xa1, b"d", Effect::Opened),
+            (0x51, b"\x01\x02\x03", Effect::Accepted),
+            (0x50, b"220 ready\r\n", Effect::Carried),
+            (0xa2, b"", Effect::Closed),
+        ],
+    );
+    let mut rig = Rig::new(vec![greeting], MockOptions::default());
+    let server = rig.open(7, A);
+    assert_eq!(rig.sent(9), []);
+    assert_eq!(rig.sent(1), [(7, frame(0x50, A, b"220 ready\r\n"))]);
+    rig.hear(7, &frame(0xa2, server, b""));
+    assert_eq!(rig.sent(0), []);
+    assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
+}
+
+#[test]
+fn only_the_peer_of_a_conversation_is_heard() {
+    let mut rig = Rig::new(two(), MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(8, server, b"one");
+    assert_eq!(rig.sent(1_000), []);
+    rig.send(7, server, b"one");
+    assert_eq!(rig.sent(1_000).len(), 2);
+}
+
+#[test]
+fn recorded_conversations_may_be_played_again() {
+    let options = MockOptions {
+        loops: Loops::Forever,
+        speed: None,
+        ..MockOptions::default()
+    };
+    let mut rig = Rig::new(two(), options);
+    for round in 0..5 {
+        for (request, answer) in [(&b"one"[..], &b"first"[..]), (b"two", b"second")] {
+            let server = rig.open(7, A);
+            rig.send(7, server, request);
+            assert_eq!(rig.sent(0)[0].1, frame(0x50, A, answer), "round {round}");
+        }
+    }
+    assert!(!rig.mock.is_used_up());
+}
+
+#[test]
+fn a_silent_and_a_leaving_client_have_results_of_their_own() {
+    let mut rig = Rig::new(two(), MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(7, server, b"tw");
+    assert_eq!(rig.sent(4_999), []);
+    assert_eq!(rig.outcomes, []);
+    rig.sent(1);
+    assert_eq!(rig.outcomes[0].result, ReplayResult::NoReply);
+
+    let server = rig.open(7, B);
+    rig.send(7, server, b"tw");
+    rig.hear(7, &frame(0xa2, server, b""));
+    rig.sent(0);
+    assert_ne!(rig.outcomes[1].result, ReplayResult::Same);
+}

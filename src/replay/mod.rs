@@ -1,0 +1,32 @@
+//! Recorded traffic played against live peers, without sockets and without a clock.
+//!
+//! A [`Recording`] is what a capture holds; a [`Plan`] is what of it is sent
+//! and when; a [`Player`] is the state machine that plays one side of it and
+//! judges what the live peer answers. Nothing counts as success without an
+//! answer that was seen.
+
+mod compare;
+mod id_map;
+pub mod inject;
+pub mod mock;
+mod ndjson;
+mod options;
+mod outcome;
+mod plan;
+mod player;
+mod recording;
+
+pub use self::compare::{CONTEXT_BYTES, Compare, Difference, Excerpt, Mask, MaskError, Masks};
+pub use self::id_map::{IdMap, IdMapping};
+pub use self::ndjson::{NdjsonError, NdjsonReader};
+pub use self::options::{IdPolicy, Load, Loops, Order, Pace, PlayOptions, SynPayload, Timeouts};
+pub use self::outcome::{Note, Outcome, ReplayResult, Tally, Verdict};
+pub use self::plan::{GapsCut, Plan, PlanError, ScheduledMessage, Substitution};
+pub use self::player::{Percentiles, PlayEnd, PlayStats, Player, PlayerOutput};
+pub use self::recording::{
+    Effect, MAX_RECORDING_BYTES, MAX_SKIPPED_LISTED, MidStream, RecordedConversation,
+    RecordedMessage, Recorder, Recording, RecordingTooLarge, SkipReason, Skipped, Wanted,
+};
+
+#[cfg(test)]
+mod tests;

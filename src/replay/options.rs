@@ -1,0 +1,199 @@
+//! How a recording is to be played.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::compare::Compare;
+
+/// Everything that a [`Player`](super::Player) is told beside the recording.
+#[derive(Clone, Debug)]
+pub struct PlayOptions {
+    /// When messages are sent.
+    pub pace: Pace,
+    /// Silence of the recording, at the speed of the replay, that is cut to this.
+    pub max_gap: Duration,
+    /// Before the first message.
+    pub start_delay: Duration,
+    /// What a message waits for.
+    pub order: Order,
+    /// Which ids are used.
+    pub ids: IdPolicy,
+    /// The payload of every SYN.
+    pub syn_payload: SynPayload,
+    /// How often, and how many times at once.
+    pub load: Load,
+    /// How long to wait for the peer.
+    pub timeouts: Timeouts,
+    /// What is compared.
+    pub compare: Compare,
+    /// Differences that are kept of one conversation.
+    pub max_differences: usize,
+    /// How long what the peer still sends is heard after our close.
+    pub linger: Duration,
+}
+
+impl Default for PlayOptions {
+    fn default() -> Self {
+        Self {
+            pace: Pace::Recorded { speed: 1.0 },
+            max_gap: Duration::from_secs(10),
+            start_delay: Duration::ZERO,
+            order: Order::Ids,
+            ids: IdPolicy::Fresh,
+            syn_payload: SynPayload::Keep,
+            load: Load::default(),
+            timeouts: Timeouts::default(),
+            compare: Compare::Stream,
+            max_differences: 20,
+            linger: Duration::from_millis(100),
+        }
+    }
+}
+
+/// When messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// As recorded, faster or slower by a factor above 0.
+    Recorded {
+        /// 2 is twice as fast.
+        speed: f64,
+    },
+    /// So many messages a second, evenly, whatever the recording's times.
+    Rate {
+        /// Above 0.
+        per_second: f64,
+    },
+    /// As soon as their order allows. No more conversations of one copy are
+    /// open at once than were in the recording.
+    TopSpeed,
+}
+
+/// What a message waits for beside its time.
+///
+/// A close always waits for what the peer had sent before it, since it would
+/// cut that off; only [`Order::None`] sends it regardless.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Until the ids that it needs are known.
+    #[default]
+    Ids,
+    /// Also until the peer has sent as many bytes as it had before it.
+    Replies,
+    /// Nothing; for raw ids only.
+    None,
+}
+
+impl Order {
+    /// `ids`, `replies` or `none`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ids => "ids",
+            Self::Replies => "replies",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Which ids are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdPolicy {
+    /// New client ids, and the server ids that the live peer chooses.
+    #[default]
+    Fresh,
+    /// The recorded client ids, and the server ids that the live peer chooses.
+    Recorded,
+    /// Every byte as recorded, for negative tests.
+    Raw,
+}
+
+impl IdPolicy {
+    /// `fresh`, `recorded` or `raw`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Recorded => "recorded",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// The payload of a SYN: whose destination it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SynPayload {
+    /// The recorded one.
+    #[default]
+    Keep,
+    /// This one.
+    Replace(Bytes),
+}
+
+/// How often the recording is played, and how many times at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// How often each copy is played.
+    pub loops: Loops,
+    /// Between the end of a pass of a copy and its next.
+    pub loop_gap: Duration,
+    /// Copies at once; each has its own ids.
+    pub concurrency: NonZeroU32,
+    /// Between the starts of two copies.
+    pub stagger: Duration,
+    /// After this no conversation is begun.
+    pub duration: Option<Duration>,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            loops: Loops::Times(1),
+            loop_gap: Duration::ZERO,
+            concurrency: NonZeroU32::MIN,
+            stagger: Duration::ZERO,
+            duration: None,
+        }
+    }
+}
+
+/// How often something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loops {
+    /// So many times.
+    Times(u64),
+    /// Until it is stopped.
+    Forever,
+}
+
+impl Loops {
+    /// Whether `done` times are all.
+    pub(super) const fn are_over(self, done: u64) -> bool {
+        match self {
+            Self::Times(times) => done >= times,
+            Self::Forever => false,
+        }
+    }
+}
+
+/// How long the peer is waited for.
+///
+/// To the first two the time is added that the recorded peer took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the answer to a SYN.
+    pub handshake: Duration,
+    /// Silence while bytes or a close are owed.
+    pub reply: Duration,
+    /// For everything.
+    pub overall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(5),
+            reply: Duration::from_secs(5),
+            overall: Duration::from_secs(300),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What became of a conversation, and of all together.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::compare::Difference;
+use crate::conversation::ConversationId;
+use crate::wire::{ClientId, ServerId};
+
+/// What became of one played conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReplayResult {
+    /// The peer answered as recorded.
+    Same,
+    /// It answered something else.
+    Differs,
+    /// It did not answer, or not all that it had answered.
+    NoReply,
+    /// It refused what it had accepted.
+    RefusedUnexpectedly,
+    /// It accepted what it had refused.
+    AcceptedUnexpectedly,
+    /// It closed before it had sent, or we had sent, all that was recorded.
+    ClosedEarly,
+    /// It was not played to its end.
+    Skipped,
+    /// The carrier failed.
+    TransportError,
+}
+
+impl ReplayResult {
+    /// Every result.
+    pub const ALL: [Self; 8] = [
+        Self::Same,
+        Self::Differs,
+        Self::NoReply,
+        Self::RefusedUnexpectedly,
+        Self::AcceptedUnexpectedly,
+        Self::ClosedEarly,
+        Self::Skipped,
+        Self::TransportError,
+    ];
+
+    /// Its name in the JSON report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Differs => "differs",
+            Self::NoReply => "no_reply",
+            Self::RefusedUnexpectedly => "refused_unexpectedly",
+            Self::AcceptedUnexpectedly => "accepted_unexpectedly",
+            Self::ClosedEarly => "closed_early",
+            Self::Skipped => "skipped",
+            Self::TransportError => "transport_error",
+        }
+    }
+
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Its name for people: `no reply`.
+impl fmt::Display for ReplayResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name().replace('_', " "))
+    }
+}
+
+/// What the result alone does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The SYN was not answered in this time.
+    NoAnswer {
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Fewer bytes came than recorded.
+    BytesMissing {
+        /// Bytes that came.
+        got: usize,
+        /// Bytes that were recorded.
+        want: usize,
+    },
+    /// All bytes came, but fewer messages than recorded.
+    MessagesMissing {
+        /// Messages that came.
+        got: usize,
+        /// Messages that were recorded.
+        want: usize,
+    },
+    /// All bytes came, but not the recorded close.
+    NoClose,
+    /// The peer closed while we had more to send.
+    Unsent {
+        /// Messages that were not sent.
+        messages: usize,
+    },
+    /// The client id that was asked for was in use.
+    IdInUse(ClientId),
+    /// The replay was stopped before its end.
+    Stopped,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer { waited } => {
+                write!(f, "no answer to the SYN in {:.1} s", waited.as_secs_f64())
+            }
+            Self::BytesMissing { got, want } => write!(f, "{got} of {want} B came"),
+            Self::MessagesMissing { got, want } => write!(f, "{got} of {want} messages came"),
+            Self::NoClose => f.write_str("the recorded close did not come"),
+            Self::Unsent { messages } => write!(f, "closed with {messages} messages unsent"),
+            Self::IdInUse(id) => write!(f, "client id {id} was in use"),
+            Self::Stopped => f.write_str("stopped before its end"),
+        }
+    }
+}
+
+/// One played conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which recorded conversation.
+    pub conversation: ConversationId,
+    /// Which pass of its copy, from 1.
+    pub pass: u64,
+    /// Which copy, from 1.
+    pub copy: u32,
+    /// The ids in the recording.
+    pub recorded_ids: (Option<ClientId>, Option<ServerId>),
+    /// The ids that were used.
+    pub live_ids: (Option<ClientId>, Option<ServerId>),
+    /// What became of it.
+    pub result: ReplayResult,
+    /// What else there is to say.
+    pub note: Option<Note>,
+    /// Payload bytes that were sent.
+    pub c2s_bytes: usize,
+    /// Payload bytes that the recorded peer sent.
+    pub s2c_want_bytes: usize,
+    /// Payload bytes that came.
+    pub s2c_got_bytes: usize,
+    /// From SYN to ACK or refusal.
+    pub handshake: Option<Duration>,
+    /// The same in the recording.
+    pub recorded_handshake: Option<Duration>,
+    /// The first differences.
+    pub differences: Vec<Difference>,
+}
+
+/// How many conversations had which result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; ReplayResult::ALL.len()]);
+
+impl Tally {
+    /// Counts one.
+    pub fn add(&mut self, result: ReplayResult) {
+        self.0[result.index()] += 1;
+    }
+
+    /// How many had this result.
+    pub const fn count(&self, result: ReplayResult) -> u64 {
+        self.0[result.index()]
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Whether every check passed.
+    pub fn verdict(&self) -> Verdict {
+        let same = self.count(ReplayResult::Same);
+        if same > 0 && same == self.total() {
+            Verdict::Passed
+        } else {
+            Verdict::Failed
+        }
+    }
+}
+
+/// The result of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There was at least one conversation, and all were the same.
+    Passed,
+    /// Something was not as recorded, or nothing was seen.
+    Failed,
+}
+
+impl Verdict {
+    /// `passed` or `failed`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_played_is_no_success() {
+        assert_eq!(Tally::default().verdict(), Verdict::Failed);
+    }
+
+    #[test]
+    fn one_result_that_is_not_same_fails_all() {
+        for result in ReplayResult::ALL {
+            let mut tally = Tally::default();
+            tally.add(ReplayResult::Same);
+            tally.add(result);
+            let expected = if result == ReplayResult::Same {
+                Verdict::Passed
+            } else {
+                Verdict::Failed
+            };
+            assert_eq!(tally.verdict(), expected, "{result}");
+            assert_eq!(tally.total(), 2);
+        }
+    }
+}

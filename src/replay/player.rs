@@ -1,0 +1,609 @@
+//! The player: the client side of a recording against a live server, as a
+//! state machine with the time as an argument.
+//!
+//! After every input, call [`Player::poll_output`] until it gives
+//! [`PlayerOutput::Timeout`], [`PlayerOutput::Idle`] or [`PlayerOutput::Done`].
+//! Everything costs the same however many conversations are live, but for
+//! timers, whose cost grows with the logarithm of their number.
+
+mod copies;
+mod judge;
+mod live;
+mod stats;
+mod timers;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+use slab::Slab;
+
+use self::copies::Copies;
+use self::live::{Hindrance, Live, Phase};
+use self::timers::{Timer, Timers};
+use super::compare::{Compare, Masked, Masks};
+use super::id_map::LiveIds;
+use super::options::{IdPolicy, Order, Pace, PlayOptions};
+use super::outcome::{Note, Outcome, ReplayResult};
+use super::plan::{Plan, Step};
+use crate::endpoint::Message;
+use crate::wire::{ClientId, Direction, FrameType, RawFrame, RawMessage, ServerId, StreamId};
+
+pub use self::stats::{Percentiles, PlayStats};
+
+/// Client ids that were given up, whose late ACK is answered with a close.
+const ABANDONED_IDS: usize = 4_096;
+
+/// Conversations that are begun before what is ready is sent.
+const STARTS_AT_ONCE: usize = 1_024;
+
+/// What a player wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlayerOutput {
+    /// Send this to the server.
+    Transmit(Message),
+    /// A conversation is over and judged.
+    Finished(Box<Outcome>),
+    /// Nothing before this moment, unless there is input first.
+    Timeout(Instant),
+    /// Nothing until the link takes messages again.
+    Idle,
+    /// All is over.
+    Done(PlayEnd),
+}
+
+/// How a replay came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayEnd {
+    /// Everything was played.
+    Complete,
+    /// The overall timeout passed.
+    TimedOut,
+    /// It was stopped.
+    Stopped,
+    /// The link was lost.
+    LinkLost,
+}
+
+/// Plays the client side of a recording.
+#[derive(Debug)]
+pub struct Player {
+    plan: Plan,
+    options: PlayOptions,
+    masks: Masks,
+    masked: Masked,
+    rng: ChaCha12Rng,
+    ids: LiveIds,
+    live: Slab<Live>,
+    next_serial: u64,
+    copies: Copies,
+    timers: Timers,
+    /// Conversations whose next message may go now.
+    ready: VecDeque<(usize, u64)>,
+    /// Closes for conversations that the server would be left alone with.
+    tidy: VecDeque<Message>,
+    outcomes: VecDeque<Outcome>,
+    abandoned: HashMap<StreamId, ()>,
+    abandoned_order: VecDeque<StreamId>,
+    link: LinkState,
+    /// When the next message may go, at a rate.
+    next_send: Instant,
+    end: Option<PlayEnd>,
+    stats: PlayStats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkState {
+    Free,
+    Blocked,
+    Lost,
+}
+
+impl Player {
+    /// A player that begins at `now`. The ids that it chooses follow from `seed`.
+    pub fn new(
+        plan: Plan,
+        options: PlayOptions,
+        masks: Masks,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Self {
+        let start = now + options.start_delay;
+        let mut timers = Timers::default();
+        timers.push(now + options.timeouts.overall, Timer::Overall);
+        let copies = Copies::new(&options.load, start, &mut timers);
+        Self {
+            masked: if masks.concern(Direction::ServerToClient) {
+                Masked::Yes
+            } else {
+                Masked::No
+            },
+            plan,
+            options,
+            masks,
+            rng: ChaCha12Rng::from_seed(seed),
+            ids: LiveIds::default(),
+            live: Slab::new(),
+            next_serial: 0,
+            copies,
+            timers,
+            ready: VecDeque::new(),
+            tidy: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            abandoned: HashMap::new(),
+            abandoned_order: VecDeque::new(),
+            link: LinkState::Free,
+            next_send: start,
+            end: None,
+            stats: PlayStats::default(),
+        }
+    }
+
+    /// What was sent and heard so far.
+    pub const fn stats(&self) -> &PlayStats {
+        &self.stats
+    }
+
+    /// The masks, which know whether they were used.
+    pub const fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// Conversations that are open now.
+    pub fn live_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// The link takes no more messages until [`handle_ready`](Self::handle_ready).
+    pub fn handle_blocked(&mut self) {
+        if self.link == LinkState::Free {
+            self.link = LinkState::Blocked;
+        }
+    }
+
+    /// The link takes messages again.
+    pub fn handle_ready(&mut self) {
+        if self.link == LinkState::Blocked {
+            self.link = LinkState::Free;
+        }
+    }
+
+    /// The link is gone: what is not over fails.
+    pub fn handle_link_lost(&mut self, now: Instant) {
+        self.link = LinkState::Lost;
+        self.tidy.clear();
+        self.end_all(
+            now,
+            PlayEnd::LinkLost,
+            Some(ReplayResult::TransportError),
+            None,
+        );
+    }
+
+    /// Ends the replay: what is not over is told as not played to its end.
+    pub fn stop(&mut self, now: Instant) {
+        self.end_all(
+            now,
+            PlayEnd::Stopped,
+            Some(ReplayResult::Skipped),
+            Some(Note::Stopped),
+        );
+    }
+
+    /// Takes a message that the server sent.
+    pub fn handle_message(&mut self, now: Instant, message: &Bytes) {
+        let RawMessage::Frame(frame) = RawMessage::parse(message) else {
+            self.stats.ignored_messages += 1;
+            return;
+        };
+        if frame.frame_type.direction() != Some(Direction::ServerToClient) {
+            self.stats.ignored_messages += 1;
+            return;
+        }
+        self.stats.received_messages += 1;
+        match self.ids.slot(frame.id) {
+            Some(slot) => self.hear(now, slot, &frame),
+            None => self.hear_late(&frame),
+        }
+    }
+
+    /// What is to be done now.
+    pub fn poll_output(&mut self, now: Instant) -> PlayerOutput {
+        loop {
+            if let Some(outcome) = self.outcomes.pop_front() {
+                return PlayerOutput::Finished(Box::new(outcome));
+            }
+            if let Some(message) = self.next_message(now) {
+                return PlayerOutput::Transmit(message);
+            }
+            if self.fire(now) || self.begin_more(now) {
+                continue;
+            }
+            if self.is_over() {
+                return PlayerOutput::Done(self.end.unwrap_or(PlayEnd::Complete));
+            }
+            return match self.next_wake(now) {
+                Some(at) => PlayerOutput::Timeout(at),
+                None => PlayerOutput::Idle,
+            };
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.live.is_empty()
+            && self.tidy.is_empty()
+            && (self.end.is_some() || self.copies.are_done())
+    }
+
+    fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let timer = self.timers.next();
+        let rated = matches!(self.options.pace, Pace::Rate { .. })
+            && !self.ready.is_empty()
+            && self.link == LinkState::Free;
+        let rate = rated.then_some(self.next_send.max(now));
+        [timer, rate].into_iter().flatten().min()
+    }
+
+    // --- sending ---
+
+    fn next_message(&mut self, now: Instant) -> Option<Message> {
+        if self.link != LinkState::Free {
+            return None;
+        }
+        if let Some(message) = self.tidy.pop_front() {
+            return Some(message);
+        }
+        while let Some(&(slot, serial)) = self.ready.front() {
+            let known = self
+                .live
+                .get(slot)
+                .is_some_and(|live| live.serial == serial && live.phase == Phase::Playing);
+            if known && !self.may_send(now) {
+                return None;
+            }
+            self.ready.pop_front();
+            if known {
+                return Some(self.send(now, slot));
+            }
+        }
+        None
+    }
+
+    /// At a rate, whether the next message's moment has come.
+    fn may_send(&mut self, now: Instant) -> bool {
+        let Pace::Rate { per_second } = self.options.pace else {
+            return true;
+        };
+        if now < self.next_send {
+            return false;
+        }
+        self.stats.lag(now - self.next_send);
+        self.next_send += Duration::from_secs_f64(1.0 / per_second);
+        true
+    }
+
+    fn send(&mut self, now: Instant, slot: usize) -> Message {
+        let live = &mut self.live[slot];
+        let planned = &self.plan.conversations[live.planned];
+        let step = &planned.steps[live.next_step];
+        let message = Message {
+            frame_type: step.frame_type,
+            id: live.id_for(step, self.options.ids),
+            payload: step.payload.clone(),
+        };
+        if !matches!(self.options.pace, Pace::Rate { .. }) {
+            self.stats.lag(now.saturating_duration_since(live.eligible));
+        }
+        live.sent(now, step);
+        self.stats.sent_messages += 1;
+        self.stats.sent_bytes += message.message_bytes() as u64;
+        self.settle(now, slot);
+        message
+    }
+
+    // --- hearing ---
+
+    fn hear(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
+        let live = &mut self.live[slot];
+        live.heard = now;
+        match frame.frame_type {
+            FrameType::ACK => self.hear_ack(now, slot, frame.payload),
+            FrameType::SERVER_DATA => self.hear_data(slot, frame.payload),
+            FrameType::SERVER_CLOSE => self.hear_close(now, slot),
+            _ => {
+                self.stats.ignored_messages += 1;
+                return;
+            }
+        }
+        self.settle(now, slot);
+    }
+
+    fn hear_ack(&mut self, now: Instant, slot: usize, payload: &[u8]) {
+        let live = &mut self.live[slot];
+        match (live.server_id, <[u8; 3]>::try_from(payload)) {
+            (None, Ok(id)) if live.refused.is_none() => {
+                live.server_id = Some(ServerId(StreamId(id)));
+                let handshake = now.saturating_duration_since(live.started);
+                live.handshake = Some(handshake);
+                self.stats.handshake(handshake);
+            }
+            // The close of the specification's sample (c).
+            (Some(_), Err(_)) if payload.is_empty() => live.server_closed = true,
+            // A second ACK, or one without a usable id: the first one stays.
+            _ => self.stats.ignored_messages += 1,
+        }
+    }
+
+    fn hear_data(&mut self, slot: usize, payload: &[u8]) {
+        let live = &mut self.live[slot];
+        if payload.is_empty() || live.server_closed {
+            return;
+        }
+        let answers = &self.plan.conversations[live.planned].answers;
+        live.answers.push(answers, payload, self.masked);
+        self.stats.received_bytes += payload.len() as u64;
+    }
+
+    fn hear_close(&mut self, now: Instant, slot: usize) {
+        let live = &mut self.live[slot];
+        live.server_closed = true;
+        if live.server_id.is_none() && live.refused.is_none() {
+            let handshake = now.saturating_duration_since(live.started);
+            live.handshake = Some(handshake);
+            live.refused = Some(handshake);
+            self.stats.handshake(handshake);
+        }
+    }
+
+    /// A message for nobody: an ACK that came too late leaves the server
+    /// half-open, so it is closed.
+    fn hear_late(&mut self, frame: &RawFrame<'_>) {
+        self.stats.late_messages += 1;
+        let is_ack = frame.frame_type == FrameType::ACK;
+        if is_ack
+            && self.abandoned.remove(&frame.id).is_some()
+            && let Ok(id) = <[u8; 3]>::try_from(frame.payload)
+        {
+            self.tidy.push_back(client_close(ServerId(StreamId(id))));
+        }
+    }
+
+    fn abandon(&mut self, id: ClientId) {
+        self.abandoned.insert(id.0, ());
+        self.abandoned_order.push_back(id.0);
+        if self.abandoned_order.len() > ABANDONED_IDS
+            && let Some(oldest) = self.abandoned_order.pop_front()
+        {
+            self.abandoned.remove(&oldest);
+        }
+    }
+
+    // --- time ---
+
+    /// Does what is due; false if nothing is.
+    fn fire(&mut self, now: Instant) -> bool {
+        let Some((at, timer)) = self.timers.pop_due(now) else {
+            return false;
+        };
+        match timer {
+            Timer::Overall => self.end_all(now, PlayEnd::TimedOut, None, None),
+            Timer::Copy(copy) => self.copies.wake(copy),
+            Timer::Live { slot, serial } => {
+                if let Some(live) = self.live.get_mut(slot)
+                    && live.serial == serial
+                {
+                    if live.armed == Some(at) {
+                        live.armed = None;
+                    }
+                    self.settle(now, slot);
+                }
+            }
+        }
+        true
+    }
+
+    fn arm(&mut self, slot: usize, at: Instant) {
+        let live = &mut self.live[slot];
+        if live.armed.is_none_or(|armed| at < armed) {
+            live.armed = Some(at);
+            let serial = live.serial;
+            self.timers.push(at, Timer::Live { slot, serial });
+        }
+    }
+
+    // --- beginning and ending ---
+
+    /// Begins conversations that are due; false if there are none.
+    fn begin_more(&mut self, now: Instant) -> bool {
+        if self.end.is_some() {
+            return false;
+        }
+        let limit = match self.options.pace {
+            Pace::Recorded { .. } => usize::MAX,
+            Pace::Rate { .. } | Pace::TopSpeed => self.plan.peak_open,
+        };
+        let mut begun = 0;
+        while begun < STARTS_AT_ONCE
+            && let Some(start) = self
+                .copies
+                .next_start(now, &self.plan, limit, &mut self.timers)
+        {
+            self.begin(now, start);
+            begun += 1;
+        }
+        begun > 0
+    }
+
+    fn begin(&mut self, now: Instant, start: copies::Start) {
+        let planned = &self.plan.conversations[start.planned];
+        let slot = self.live.vacant_key();
+        let client_id = match (self.options.ids, planned.client_id) {
+            (IdPolicy::Fresh, _) => Some(self.ids.draw(&mut self.rng, slot)),
+            (IdPolicy::Recorded | IdPolicy::Raw, Some(id)) if self.ids.claim(id, slot) => Some(id),
+            (_, None) => None,
+            (IdPolicy::Recorded | IdPolicy::Raw, Some(id)) => {
+                let live = Live::new(&start, None, self.next_serial, now);
+                let outcome = live.skipped(planned, Note::IdInUse(id));
+                self.outcomes.push_back(outcome);
+                return self
+                    .copies
+                    .conversation_over(now, start.copy, &mut self.timers);
+            }
+        };
+        let live = Live::new(&start, client_id, self.next_serial, now);
+        self.next_serial += 1;
+        self.live.insert(live);
+        self.stats.conversations += 1;
+        self.settle(now, slot);
+    }
+
+    /// Finds out what a conversation waits for, and sees to it. The one place
+    /// that moves a conversation on.
+    fn settle(&mut self, now: Instant, slot: usize) {
+        let live = &self.live[slot];
+        let planned = &self.plan.conversations[live.planned];
+        match live.phase {
+            Phase::Lingering { until } if now >= until => self.conclude(now, slot, None, None),
+            Phase::Lingering { until } => self.arm(slot, until),
+            Phase::Playing => match live.hindrance(planned, &self.options, now) {
+                Hindrance::None if live.queued => {}
+                Hindrance::None => {
+                    let live = &mut self.live[slot];
+                    let due = live.base + planned.steps[live.next_step].offset;
+                    live.eligible = due.max(live.changed.max(live.heard)).min(now);
+                    live.queued = true;
+                    if self.ready.is_empty() {
+                        self.next_send = self.next_send.max(now);
+                    }
+                    let serial = live.serial;
+                    self.ready.push_back((slot, serial));
+                }
+                Hindrance::Time(at) => self.arm(slot, at),
+                Hindrance::Peer { until } if now >= until => self.give_up(now, slot),
+                Hindrance::Peer { until } => self.arm(slot, until),
+                Hindrance::Finished => self.finish(now, slot),
+            },
+        }
+    }
+
+    /// The peer was silent for too long.
+    fn give_up(&mut self, now: Instant, slot: usize) {
+        let live = &mut self.live[slot];
+        let unanswered = live.server_id.is_none();
+        if self.options.compare == Compare::None && !unanswered {
+            // The bytes are not looked at: go on without them.
+            live.patience_is_over = true;
+            if live.next_step < self.plan.conversations[live.planned].steps.len() {
+                return self.settle(now, slot);
+            }
+        }
+        let note = unanswered.then(|| Note::NoAnswer {
+            waited: now.saturating_duration_since(live.started),
+        });
+        if unanswered && let Some(id) = live.client_id {
+            self.abandon(id);
+        }
+        self.conclude(now, slot, None, note);
+    }
+
+    /// Everything was sent and came, or the peer ended it.
+    fn finish(&mut self, now: Instant, slot: usize) {
+        let live = &self.live[slot];
+        if live.server_closed || live.opened_against(&self.plan.conversations[live.planned]) {
+            return self.conclude(now, slot, None, None);
+        }
+        let copy = live.copy;
+        let until = now + self.options.linger;
+        self.live[slot].phase = Phase::Lingering { until };
+        self.live[slot].released = true;
+        self.arm(slot, until);
+        self.copies.conversation_over(now, copy, &mut self.timers);
+    }
+
+    fn conclude(
+        &mut self,
+        now: Instant,
+        slot: usize,
+        forced: Option<ReplayResult>,
+        note: Option<Note>,
+    ) {
+        let live = self.live.remove(slot);
+        if let Some(id) = live.client_id {
+            self.ids.release(id);
+        }
+        let raw = self.options.ids == IdPolicy::Raw;
+        if let Some(id) = live.server_id
+            && !live.server_closed
+            && !live.closed_by_us
+            && !raw
+            && self.link != LinkState::Lost
+        {
+            self.tidy.push_back(client_close(id));
+        }
+        let planned = &self.plan.conversations[live.planned];
+        let mut outcome = live.judged(planned, &self.options, &mut self.masks);
+        if let Some(result) = forced
+            && outcome.result != ReplayResult::Differs
+            && !matches!(live.phase, Phase::Lingering { .. })
+        {
+            outcome.result = result;
+        }
+        outcome.note = note.or(outcome.note);
+        self.outcomes.push_back(outcome);
+        if !live.released {
+            self.copies
+                .conversation_over(now, live.copy, &mut self.timers);
+        }
+    }
+
+    fn end_all(
+        &mut self,
+        now: Instant,
+        end: PlayEnd,
+        forced: Option<ReplayResult>,
+        note: Option<Note>,
+    ) {
+        if self.end.is_some() || self.is_over() {
+            return;
+        }
+        self.end = Some(end);
+        self.ready.clear();
+        let slots: Vec<usize> = self.live.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.conclude(now, slot, forced, note);
+        }
+        self.stats.not_begun = self.copies.not_begun(self.plan.conversations.len());
+    }
+}
+
+impl Live {
+    /// The id that a message carries.
+    fn id_for(&self, step: &Step, ids: IdPolicy) -> StreamId {
+        let live = match step.frame_type {
+            FrameType::SYN => self.client_id.map(StreamId::from),
+            _ => self.server_id.map(StreamId::from),
+        };
+        match ids {
+            IdPolicy::Raw => step.recorded_id,
+            IdPolicy::Fresh | IdPolicy::Recorded => live.unwrap_or(step.recorded_id),
+        }
+    }
+}
+
+impl PlayOptions {
+    /// Whether a message can go before the peer has told its id.
+    fn needs_server_id(&self, step: &Step) -> bool {
+        self.order != Order::None && step.frame_type != FrameType::SYN
+    }
+}
+
+fn client_close(id: ServerId) -> Message {
+    Message {
+        frame_type: FrameType::CLIENT_CLOSE,
+        id: id.0,
+        payload: Bytes::new(),
+    }
+}

@@ -1,0 +1,392 @@
+//! Recorded conversations: what a capture holds that can be played again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent, State};
+use crate::dissect::{FlowReport, Sink};
+use crate::time::Timestamp;
+use crate::wire::{
+    ClientId, Direction, FrameKind, FrameType, RawFrame, RawMessage, ServerId, StreamId,
+};
+
+/// Payload bytes that a recording holds at most: it is kept in memory as a whole.
+pub const MAX_RECORDING_BYTES: u64 = 1 << 31;
+
+/// Skipped messages that are told one by one; those beyond it are only counted.
+pub const MAX_SKIPPED_LISTED: usize = 1_000;
+
+/// The conversations of a capture, in the order in which they opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// What can be played.
+    pub conversations: Vec<RecordedConversation>,
+    /// What cannot, and why; the first [`MAX_SKIPPED_LISTED`].
+    pub skipped: Vec<Skipped>,
+    /// How much was skipped in all, by reason.
+    pub skipped_counts: BTreeMap<SkipReason, u64>,
+}
+
+/// One conversation with all its messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedConversation {
+    /// Its name in the dissection.
+    pub id: ConversationId,
+    /// The client's id; `None` if only messages to the server were seen.
+    pub client_id: Option<ClientId>,
+    /// The server's id, unless it was refused or not answered.
+    pub server_id: Option<ServerId>,
+    /// Where it ended.
+    pub state: State,
+    /// Nanoseconds from SYN to ACK.
+    pub handshake_ns: Option<i64>,
+    /// Its messages in the order of the capture.
+    pub messages: Vec<RecordedMessage>,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedMessage {
+    /// Its number in the dissection.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// Who sent it.
+    pub direction: Direction,
+    /// Its type.
+    pub frame_type: FrameType,
+    /// The id as it was captured.
+    pub id: StreamId,
+    /// The rest of it.
+    pub payload: Bytes,
+    /// What it did.
+    pub effect: Effect,
+}
+
+/// What a message did to its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It opened it.
+    Opened,
+    /// It accepted it.
+    Accepted,
+    /// It refused it.
+    Refused,
+    /// It carried bytes.
+    Carried,
+    /// It ended it, or was a close that crossed the other side's.
+    Closed,
+    /// Nothing: a second ACK, data after the close.
+    Ignored,
+}
+
+/// A message or a conversation that is not played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The message; `None` for a whole conversation.
+    pub number: Option<u64>,
+    /// The conversation it belongs to.
+    pub conversation: Option<ConversationId>,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why something is not played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// A message for an id that nobody announced.
+    Orphan,
+    /// The byte `ff` alone.
+    Ping,
+    /// A message of type `ff`.
+    Chaff,
+    /// A type that the protocol does not define.
+    UnknownType,
+    /// Fewer than four bytes.
+    TooShort,
+    /// A type of the other role, in a conversation where it means nothing.
+    WrongDirection,
+    /// A conversation whose SYN is not in the capture.
+    MidStream,
+    /// A conversation whose SYN was never answered: there is nothing to compare with.
+    Unanswered,
+    /// The view of the accepting session on a capture that has both; the
+    /// opener's is played.
+    SecondView,
+    /// A message of which only a part was recorded (`--payload` of the dump).
+    PayloadMissing,
+}
+
+impl SkipReason {
+    /// Its name in the JSON report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orphan => "orphan",
+            Self::Ping => "ping",
+            Self::Chaff => "chaff",
+            Self::UnknownType => "unknown_type",
+            Self::TooShort => "too_short",
+            Self::WrongDirection => "wrong_direction",
+            Self::MidStream => "mid_stream",
+            Self::Unanswered => "unanswered",
+            Self::SecondView => "second_view",
+            Self::PayloadMissing => "payload_missing",
+        }
+    }
+}
+
+/// Its name for people: `second view`.
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name().replace('_', " "))
+    }
+}
+
+/// Which conversations are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// These alone; `None`: all.
+    pub named: Option<BTreeSet<ConversationId>>,
+    /// Whether those whose SYN is not in the capture are played as well.
+    pub mid_stream: MidStream,
+}
+
+/// What becomes of conversations whose SYN is not in the capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MidStream {
+    /// They are skipped and counted.
+    #[default]
+    Skip,
+    /// They are played, which only raw ids can do.
+    Include,
+}
+
+/// A capture holds more than can be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the recording holds more than {MAX_RECORDING_BYTES} bytes; pick conversations with --conv"
+)]
+pub struct RecordingTooLarge;
+
+/// Collects a [`Recording`] from a dissection. `matches` tells the messages
+/// whose conversations are wanted; those conversations are kept whole.
+#[derive(Debug)]
+pub struct Recorder<F> {
+    wanted: Wanted,
+    matches: F,
+    open: HashMap<ConversationId, Open>,
+    done: Vec<RecordedConversation>,
+    recording: Recording,
+    held_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    matched: bool,
+    messages: Vec<RecordedMessage>,
+    skipped: Vec<Skipped>,
+}
+
+impl<F: FnMut(&MessageEvent<'_>) -> bool> Recorder<F> {
+    /// A recorder that has seen nothing.
+    pub fn new(wanted: Wanted, matches: F) -> Self {
+        Self {
+            wanted,
+            matches,
+            open: HashMap::new(),
+            done: Vec::new(),
+            recording: Recording::default(),
+            held_bytes: 0,
+        }
+    }
+
+    /// What was recorded, when the dissection is finished.
+    pub fn into_recording(self) -> Recording {
+        let mut recording = self.recording;
+        recording.conversations = self.done;
+        recording
+            .conversations
+            .sort_by_key(|conversation| conversation.id);
+        recording
+    }
+
+    fn is_wanted(&self, id: ConversationId) -> bool {
+        self.wanted
+            .named
+            .as_ref()
+            .is_none_or(|named| named.contains(&id))
+    }
+
+    fn keep(
+        &mut self,
+        event: &MessageEvent<'_>,
+        id: ConversationId,
+    ) -> Result<(), RecordingTooLarge> {
+        let matched = (self.matches)(event);
+        let open = self.open.entry(id).or_default();
+        open.matched |= matched;
+        let (RawMessage::Frame(frame), Some(direction), Some(effect)) =
+            (&event.message, event.direction, effect(event.meaning))
+        else {
+            open.skipped.push(Skipped {
+                number: Some(event.number),
+                conversation: Some(id),
+                reason: reason(event),
+            });
+            return Ok(());
+        };
+        self.held_bytes += frame.payload.len() as u64;
+        if self.held_bytes > MAX_RECORDING_BYTES {
+            return Err(RecordingTooLarge);
+        }
+        open.messages
+            .push(recorded(event, frame, direction, effect));
+        Ok(())
+    }
+
+    fn close(&mut self, conversation: &Conversation) {
+        let Some(open) = self.open.remove(&conversation.id) else {
+            return;
+        };
+        let dropped = if open.matched {
+            self.reason_against(conversation)
+        } else {
+            // Not asked for: nothing to tell.
+            self.release(&open);
+            return;
+        };
+        for skipped in &open.skipped {
+            self.recording.skip(*skipped);
+        }
+        if let Some(reason) = dropped {
+            self.release(&open);
+            return self.recording.skip(Skipped {
+                number: None,
+                conversation: Some(conversation.id),
+                reason,
+            });
+        }
+        self.done.push(RecordedConversation {
+            id: conversation.id,
+            client_id: conversation.client_id,
+            server_id: conversation.server_id,
+            state: conversation.state,
+            handshake_ns: conversation.handshake_ns,
+            messages: open.messages,
+        });
+    }
+
+    fn reason_against(&self, conversation: &Conversation) -> Option<SkipReason> {
+        // The opener's view is the one that was seen first.
+        if conversation
+            .peer_view
+            .is_some_and(|other| other < conversation.id && self.is_wanted(other))
+        {
+            return Some(SkipReason::SecondView);
+        }
+        match conversation.state {
+            State::MidStream if self.wanted.mid_stream == MidStream::Skip => {
+                Some(SkipReason::MidStream)
+            }
+            State::SynSent | State::NoAnswer => Some(SkipReason::Unanswered),
+            _ => None,
+        }
+    }
+
+    fn release(&mut self, open: &Open) {
+        let bytes: u64 = open
+            .messages
+            .iter()
+            .map(|message| message.payload.len() as u64)
+            .sum();
+        self.held_bytes -= bytes;
+    }
+}
+
+impl Recording {
+    pub(super) fn skip(&mut self, skipped: Skipped) {
+        *self.skipped_counts.entry(skipped.reason).or_default() += 1;
+        if self.skipped.len() < MAX_SKIPPED_LISTED {
+            self.skipped.push(skipped);
+        }
+    }
+}
+
+fn recorded(
+    event: &MessageEvent<'_>,
+    frame: &RawFrame<'_>,
+    direction: Direction,
+    effect: Effect,
+) -> RecordedMessage {
+    RecordedMessage {
+        number: event.number,
+        time: event.time,
+        direction,
+        frame_type: frame.frame_type,
+        id: frame.id,
+        payload: Bytes::copy_from_slice(frame.payload),
+        effect,
+    }
+}
+
+const fn effect(meaning: Meaning) -> Option<Effect> {
+    match meaning {
+        Meaning::Opens => Some(Effect::Opened),
+        Meaning::Accepts { .. } => Some(Effect::Accepted),
+        Meaning::Refuses { .. } => Some(Effect::Refused),
+        Meaning::Carries => Some(Effect::Carried),
+        Meaning::Closes { .. } | Meaning::ClosesAgain => Some(Effect::Closed),
+        Meaning::Ignored => Some(Effect::Ignored),
+        Meaning::Orphan | Meaning::Idle | Meaning::Meaningless | Meaning::Untracked => None,
+    }
+}
+
+fn reason(event: &MessageEvent<'_>) -> SkipReason {
+    match event.message {
+        RawMessage::Ping => SkipReason::Ping,
+        RawMessage::Short(_) => SkipReason::TooShort,
+        RawMessage::Frame(frame) => match frame.frame_type.kind() {
+            FrameKind::Chaff => SkipReason::Chaff,
+            FrameKind::Unknown => SkipReason::UnknownType,
+            _ if event.conversation.is_some() => SkipReason::WrongDirection,
+            _ => SkipReason::Orphan,
+        },
+    }
+}
+
+impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Recorder<F> {
+    type Error = RecordingTooLarge;
+
+    fn flow(&mut self, _flow: &FlowReport) -> Result<(), RecordingTooLarge> {
+        Ok(())
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), RecordingTooLarge> {
+        match event.conversation {
+            Some(id) if self.is_wanted(id) => self.keep(event, id),
+            Some(_) => Ok(()),
+            None => {
+                if self.wanted.named.is_none() && (self.matches)(event) {
+                    self.recording.skip(Skipped {
+                        number: Some(event.number),
+                        conversation: None,
+                        reason: reason(event),
+                    });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn finding(&mut self, _finding: &Finding) -> Result<(), RecordingTooLarge> {
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), RecordingTooLarge> {
+        self.close(conversation);
+        Ok(())
+    }
+}
