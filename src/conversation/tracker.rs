@@ -35,7 +35,8 @@ pub struct TrackerOptions {
     /// How long a conversation that is over is kept for late messages, in
     /// nanoseconds of capture time. Default 30 s.
     pub linger_ns: i64,
-    /// How many such conversations are kept at most. Default 8,192.
+    /// How many such conversations are kept at most. Default 1,024: as many as
+    /// stay in a processor's cache.
     pub max_lingering: usize,
     /// How many conversations are tracked at most; beyond it those that were
     /// silent for the longest time are told as they stand. Default 1,000,000.
@@ -48,7 +49,7 @@ impl Default for TrackerOptions {
             destinations: Destinations::Skip,
             handshake_limit_ns: 60 * SECOND_NS,
             linger_ns: 30 * SECOND_NS,
-            max_lingering: 8_192,
+            max_lingering: 1_024,
             max_conversations: 1_000_000,
         }
     }

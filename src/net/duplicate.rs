@@ -40,6 +40,9 @@ pub(super) struct Copies {
     hasher: DefaultHashBuilder,
     cooked: VecDeque<Recent<Sightings>>,
     loopback: VecDeque<Recent<Pairing>>,
+    /// How many of these have each lowest byte of the hash: mostly none, which
+    /// spares the search.
+    loopback_hashes: [u8; 256],
     /// Which of the last eight loopback packets came twice, newest lowest.
     /// All of them, before any is known.
     history: u8,
@@ -72,6 +75,7 @@ impl Copies {
             hasher: DefaultHashBuilder::default(),
             cooked: VecDeque::new(),
             loopback: VecDeque::new(),
+            loopback_hashes: [0; 256],
             history: u8::MAX,
         }
     }
@@ -105,7 +109,9 @@ impl Copies {
         self.forget_old_loopback(time);
         let hash = self.hasher.hash_one((ip.bytes(), ip.missing()));
         let is_doubled = self.history != 0;
-        if let Some(recent) = find(&mut self.loopback, hash, time, LOOPBACK_NANOS)
+        let alike = &mut self.loopback_hashes[lowest_byte(hash)];
+        if *alike > 0
+            && let Some(recent) = find(&mut self.loopback, hash, time, LOOPBACK_NANOS)
             && recent.seen == Pairing::Single
         {
             // Without an identification an equal packet may have been sent anew,
@@ -118,6 +124,7 @@ impl Copies {
             }
         }
         let seen = Pairing::Single;
+        *alike += 1;
         self.loopback.push_back(Recent { hash, time, seen });
         false
     }
@@ -128,9 +135,14 @@ impl Copies {
         {
             let was_paired = oldest.seen == Pairing::Paired;
             self.history = self.history << 1 | u8::from(was_paired);
+            self.loopback_hashes[lowest_byte(oldest.hash)] -= 1;
             self.loopback.pop_front();
         }
     }
+}
+
+const fn lowest_byte(hash: u64) -> usize {
+    (hash & 0xff) as usize
 }
 
 impl Sightings {

@@ -1,6 +1,5 @@
 //! The lines above the table of messages: the inputs, and the flows found in them.
 
-use std::net::SocketAddr;
 
 use super::look::Look;
 use super::record::{Reading, format_name};
@@ -19,6 +18,8 @@ const MAX_FLOWS: usize = 6;
 pub(crate) struct Heading {
     flows: Vec<FlowLine>,
     further_flows: u64,
+    /// Which of the flows the latest message was of.
+    latest: usize,
     start: Option<Timestamp>,
 }
 
@@ -36,6 +37,7 @@ impl Heading {
             self.further_flows += 1;
             return;
         }
+        self.latest = self.flows.len();
         self.flows.push(FlowLine {
             report: report.clone(),
             messages: 0,
@@ -52,20 +54,22 @@ impl Heading {
                     .plus_nanos(-event.elapsed_us.saturating_mul(1_000)),
             );
         }
-        let is_of = |ends: [SocketAddr; 2]| {
-            ends == [event.source, event.target] || ends == [event.target, event.source]
+        let is_of = |flow: &FlowLine| {
+            let [one, other] = flow.report.addresses;
+            (one == event.source && other == event.target)
+                || (one == event.target && other == event.source)
         };
-        // The newest first: ports are used again.
-        let flow = self
-            .flows
-            .iter_mut()
-            .rev()
-            .find(|flow| is_of(flow.report.addresses));
-        if let Some(flow) = flow {
-            flow.messages += 1;
-            if event.meaning == Meaning::Meaningless {
-                flow.meaningless += 1;
-            }
+        if !self.flows.get(self.latest).is_some_and(is_of) {
+            // The newest first: ports are used again.
+            let Some(index) = self.flows.iter().rposition(is_of) else {
+                return;
+            };
+            self.latest = index;
+        }
+        let flow = &mut self.flows[self.latest];
+        flow.messages += 1;
+        if event.meaning == Meaning::Meaningless {
+            flow.meaningless += 1;
         }
     }
 
