@@ -1,6 +1,7 @@
 //! Which conversations an id stands for.
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::channel::ChannelId;
 use crate::net::Side;
@@ -44,42 +45,60 @@ pub(super) struct IdTable {
     slots: HashMap<IdKey, Slots>,
 }
 
+/// Nearly always one.
 #[derive(Debug)]
-struct Slots {
-    oldest: u32,
-    newer: Vec<u32>,
+enum Slots {
+    One(u32),
+    /// Two or more, oldest first.
+    Several(Vec<u32>),
 }
 
 impl IdTable {
     pub(super) fn insert(&mut self, key: IdKey, slot: u32) {
-        self.slots
-            .entry(key)
-            .and_modify(|slots| slots.newer.push(slot))
-            .or_insert_with(|| Slots {
-                oldest: slot,
-                newer: Vec::new(),
-            });
+        match self.slots.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(Slots::One(slot));
+            }
+            Entry::Occupied(entry) => match entry.into_mut() {
+                Slots::Several(slots) => slots.push(slot),
+                one @ Slots::One(_) => {
+                    let older = one.as_slice()[0];
+                    *one = Slots::Several(vec![older, slot]);
+                }
+            },
+        }
     }
 
     pub(super) fn remove(&mut self, key: IdKey, slot: u32) {
-        let Some(slots) = self.slots.get_mut(&key) else {
+        let Entry::Occupied(mut entry) = self.slots.entry(key) else {
             return;
         };
-        if slots.oldest != slot {
-            slots.newer.retain(|newer| *newer != slot);
-        } else if slots.newer.is_empty() {
-            self.slots.remove(&key);
-        } else {
-            slots.oldest = slots.newer.remove(0);
+        match entry.get_mut() {
+            Slots::One(one) if *one == slot => {
+                entry.remove();
+            }
+            Slots::One(_) => {}
+            Slots::Several(slots) => {
+                slots.retain(|other| *other != slot);
+                if let [one] = slots[..] {
+                    entry.insert(Slots::One(one));
+                }
+            }
         }
     }
 
     /// The conversations that the id stands for, oldest first.
-    pub(super) fn get(&self, key: IdKey) -> impl Iterator<Item = u32> + '_ {
-        self.slots
-            .get(&key)
-            .into_iter()
-            .flat_map(|slots| std::iter::once(slots.oldest).chain(slots.newer.iter().copied()))
+    pub(super) fn get(&self, key: IdKey) -> &[u32] {
+        self.slots.get(&key).map_or(&[], Slots::as_slice)
+    }
+}
+
+impl Slots {
+    const fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(slot) => std::slice::from_ref(slot),
+            Self::Several(slots) => slots.as_slice(),
+        }
     }
 }
 
@@ -111,7 +130,7 @@ mod tests {
             table.insert(*key, slot);
         }
         for (slot, key) in (0..).zip(&keys) {
-            assert_eq!(table.get(*key).collect::<Vec<_>>(), [slot]);
+            assert_eq!(table.get(*key), [slot]);
         }
     }
 
@@ -126,11 +145,11 @@ mod tests {
             table.remove(key, gone);
             table.remove(key, 9);
             let left: Vec<_> = (0..3).filter(|slot| *slot != gone).collect();
-            assert_eq!(table.get(key).collect::<Vec<_>>(), left);
+            assert_eq!(table.get(key), left);
             for slot in left {
                 table.remove(key, slot);
             }
-            assert_eq!(table.get(key).count(), 0);
+            assert_eq!(table.get(key), [0; 0]);
             assert!(table.slots.is_empty(), "nothing is left behind");
         }
     }

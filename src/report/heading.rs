@@ -1,6 +1,5 @@
 //! The lines above the table of messages: the inputs, and the flows found in them.
 
-
 use super::look::Look;
 use super::record::{Reading, format_name};
 use super::write::{UtcClock, put, put_address, put_number, put_seconds};

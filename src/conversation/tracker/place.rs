@@ -62,7 +62,8 @@ impl Tracker {
         let in_use = self
             .ids
             .get(IdKey::new(seen.channel, seen.from, Space::Client, frame.id))
-            .map(|slot| (slot, &self.live[slot as usize]))
+            .iter()
+            .map(|slot| (*slot, &self.live[*slot as usize]))
             .find(|(_, other)| same_client(other.client_hash, client_hash))
             .map(|(slot, other)| (slot, other.id, other.state));
         let slot = self.insert(seen, seen.from);
@@ -160,6 +161,7 @@ impl Tracker {
                     frame.id,
                 ))
                 .last()
+                .copied()
         });
         let conversation = slot.map(|slot| &self.live[slot as usize]);
         let after_close = conversation.is_some_and(|conversation| conversation.state.is_closed());
@@ -238,7 +240,7 @@ impl Tracker {
     ) -> Option<u32> {
         let key = IdKey::new(seen.channel, seen.from.opposite(), space, id);
         let mut best: Option<(u8, u32)> = None;
-        for slot in self.ids.get(key) {
+        for slot in self.ids.get(key).iter().copied() {
             let live = &self.live[slot as usize];
             let other_peer = match (seen.addressee, live.far_hash) {
                 (Some(addressee), Some(far)) => addressee != far,
@@ -278,6 +280,7 @@ impl Tracker {
                 self.ids
                     .get(IdKey::new(seen.channel, owner, space, id))
                     .last()
+                    .copied()
             })
     }
 
@@ -368,7 +371,8 @@ impl Tracker {
         let in_use = self
             .ids
             .get(key)
-            .map(|other| (other, &self.live[other as usize]))
+            .iter()
+            .map(|other| (*other, &self.live[*other as usize]))
             // Behind a router, two peers of one session may choose the same id.
             .find(|(_, other)| seen.from == Side::Initiator || other.far_hash == far_hash)
             .map(|(other_slot, other)| (other_slot, other.id, other.state));
