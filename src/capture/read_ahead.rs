@@ -9,8 +9,13 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 
 /// Blocks that the thread brings into circulation, besides the one that the
-/// parser begins with: so one is parsed, one is filled, two are on the way.
-const BLOCKS: usize = 3;
+/// parser begins with: so one is parsed, up to three wait to be handed back,
+/// and four are filled or on the way.
+const BLOCKS: usize = 7;
+
+/// Parsed blocks that are handed back together: each time the thread has to be
+/// woken, which costs as much as parsing some packets.
+const HANDED_BACK: usize = 4;
 
 /// The sizes of a [`Block`].
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +61,8 @@ impl Block {
 pub(super) struct ReadAhead {
     filled: Receiver<Message>,
     empty: Sender<Block>,
+    /// Parsed blocks that wait to be handed back.
+    parsed: Vec<Block>,
     size: BlockSize,
     end: Option<io::Result<()>>,
 }
@@ -86,6 +93,7 @@ impl ReadAhead {
         Ok(Self {
             filled,
             empty,
+            parsed: Vec::with_capacity(HANDED_BACK),
             size,
             end: None,
         })
@@ -109,17 +117,23 @@ impl ReadAhead {
         }
     }
 
-    /// Hands a parsed block back.
-    pub(super) fn recycle(&self, mut block: Block) {
+    /// Takes a parsed block back.
+    pub(super) fn recycle(&mut self, mut block: Block) {
         // A block that was joined with others for a long record has another
         // size, and may have outgrown the circulation by far.
         if block.bytes.capacity() > 4 * self.size.total() {
             block.bytes = Vec::new();
         }
         block.bytes.resize(self.size.total(), 0);
-        if let Err(mpsc::SendError(unwanted)) = self.empty.send(block) {
-            // The thread has read everything and is gone.
-            drop(unwanted);
+        self.parsed.push(block);
+        if self.parsed.len() < HANDED_BACK {
+            return;
+        }
+        for block in self.parsed.drain(..) {
+            if let Err(mpsc::SendError(unwanted)) = self.empty.send(block) {
+                // The thread has read everything and is gone.
+                drop(unwanted);
+            }
         }
     }
 
