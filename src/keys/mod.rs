@@ -2,7 +2,7 @@
 //! ElGamal for what others encrypt to it.
 //!
 //! A session tells its router the destination, signs with the one key, and
-//! hands over the other, by which the router decrypts. See [`file`] for how
+//! hands over the other, by which the router decrypts. See [`mod@file`] for how
 //! keys are kept.
 
 use ed25519_dalek::{Signer, SigningKey};

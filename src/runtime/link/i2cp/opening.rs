@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::rngs::{ChaCha12Rng, SysRng};
 use rand::{SeedableRng, TryRng};
@@ -23,6 +23,9 @@ use crate::wire::Destination;
 
 /// How often a session that nobody reaches is made anew before it is used as it is.
 const ATTEMPTS: u32 = 3;
+
+/// What a router gets to forget a session before the same destination comes again.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What an I2CP link needs beside its address.
 #[derive(Clone, Debug)]
@@ -94,6 +97,8 @@ impl I2cpLink {
                 Err(LinkError::Unreachable) if attempt < ATTEMPTS => {
                     warn_unreachable();
                     warn!(leg = "carrier", "making the session anew");
+                    drop(link);
+                    tokio::time::sleep(PAUSE).await;
                     attempt += 1;
                 }
                 result => {
