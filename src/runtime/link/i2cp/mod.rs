@@ -371,3 +371,6 @@ fn acknowledge_at_once(socket: &TcpStream) {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn acknowledge_at_once(_socket: &TcpStream) {}
+
+#[cfg(test)]
+mod tests;
