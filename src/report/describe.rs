@@ -4,7 +4,7 @@ use super::escape::{escape, preview};
 use super::field::{highest_level, payload};
 use super::look::{Look, put_duration};
 use super::record::PayloadDetail;
-use super::write::{put, put_display, put_number};
+use super::write::{put, put_conversation, put_display, put_number};
 use crate::conversation::{AFTER_CLOSE, FindingCode, Level, Meaning, MessageEvent};
 use crate::wire::{Direction, FrameType, RawMessage};
 
@@ -64,7 +64,7 @@ fn put_meaning(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
     match event.meaning {
         Meaning::Opens => {
             put(out, "opens ");
-            put_conversation(event, out);
+            put_name(event, out);
             if let Some(hash) = event.destination_hash {
                 put(out, ", destination ");
                 put(out, &look.short_hash(hash));
@@ -89,10 +89,10 @@ fn put_meaning(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
         Meaning::Closes { by } => {
             put(out, role(by));
             put(out, " closed ");
-            put_conversation(event, out);
+            put_name(event, out);
         }
         Meaning::ClosesAgain => {
-            put_conversation(event, out);
+            put_name(event, out);
             put(out, " was closed already");
         }
         Meaning::Ignored => put(out, "without effect"),
@@ -116,12 +116,9 @@ const fn role(direction: Direction) -> &'static str {
     }
 }
 
-fn put_conversation(event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+fn put_name(event: &MessageEvent<'_>, out: &mut Vec<u8>) {
     match event.conversation {
-        Some(id) => {
-            out.push(b'c');
-            put_number(out, id.0);
-        }
+        Some(id) => put_conversation(out, id),
         None => put(out, "a conversation"),
     }
 }

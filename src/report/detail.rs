@@ -6,7 +6,7 @@ use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
 use super::look::{Look, put_duration};
 use super::table::put_type;
-use super::write::{put, put_address, put_display, put_number, put_seconds};
+use super::write::{put, put_address, put_conversation, put_display, put_number, put_seconds};
 use crate::conversation::{Level, MessageEvent};
 use crate::wire::{Destination, Direction, FrameType, HEADER_BYTES, RawFrame, RawMessage};
 
@@ -117,7 +117,7 @@ fn put_session(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
 fn put_place(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
     put(out, "  ");
     match event.conversation {
-        Some(id) => put_display(out, id),
+        Some(id) => put_conversation(out, id),
         None => put(out, "no conversation"),
     }
     put(out, ", ");

@@ -115,6 +115,14 @@ pub(crate) fn columns_of(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
+/// The same of UTF-8.
+pub(crate) fn columns_of_bytes(text: &[u8]) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    columns_of(&String::from_utf8_lossy(text))
+}
+
 /// Calls `put` with each indivisible piece of the escaped text and its width in
 /// columns, until `put` returns false.
 fn for_each_piece(bytes: &[u8], charset: Charset, mut put: impl FnMut(&[u8], usize) -> bool) {

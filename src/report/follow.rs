@@ -5,7 +5,7 @@ use super::escape::escape_lines;
 use super::field::payload;
 use super::hexdump::put_hexdump;
 use super::look::{Look, TimeWriter};
-use super::write::{put, put_address, put_display, put_number};
+use super::write::{put, put_address, put_conversation, put_number};
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::wire::{Direction, FrameKind};
 
@@ -81,7 +81,7 @@ impl FollowPrinter {
                 Some(Direction::ServerToClient) => (event.target, event.source),
                 Some(Direction::ClientToServer) | None => (event.source, event.target),
             };
-            put_display(out, self.conversation);
+            put_conversation(out, self.conversation);
             put(out, "  client ");
             put_address(out, client);
             put(out, "  server ");
@@ -101,7 +101,7 @@ impl FollowPrinter {
             ),
         };
         let mut heading = Vec::new();
-        put_display(&mut heading, self.conversation);
+        put_conversation(&mut heading, self.conversation);
         heading.push(b' ');
         put(&mut heading, arrow);
         heading.push(b' ');
@@ -109,7 +109,7 @@ impl FollowPrinter {
         put(&mut heading, "  ");
         put_number(&mut heading, payload(&event.message).len());
         put(&mut heading, " B");
-        paint.put(out, &String::from_utf8_lossy(&heading));
+        paint.put(out, &heading);
         out.push(b'\n');
     }
 }

@@ -5,8 +5,8 @@
 //! `UTF8_FULL_CONDENSED` and `ASCII_FULL_CONDENSED` for cells that fit, which a
 //! test checks; `comfy-table` itself needs all rows before it can draw the first.
 
-use super::escape::{Charset, columns_of};
-use super::write::put;
+use super::escape::{Charset, columns_of, columns_of_bytes};
+use super::write::{put, put_spaces};
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +77,12 @@ impl Paint {
     }
 
     /// Appends `text` in this look.
-    pub(crate) fn put(self, out: &mut Vec<u8>, text: &str) {
+    pub(crate) fn put(self, out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
+        if self == Self::Plain {
+            return out.extend_from_slice(text.as_ref());
+        }
         put(out, self.start());
-        put(out, text);
+        out.extend_from_slice(text.as_ref());
         put(out, self.end());
     }
 }
@@ -112,39 +115,46 @@ impl Grid {
         self.rule(below_titles, out);
     }
 
-    /// Appends a row: one text and its look for every column.
-    pub fn row<'a>(&self, cells: impl IntoIterator<Item = (&'a str, Paint)>, out: &mut Vec<u8>) {
+    /// Appends a row: one text, in UTF-8, and its look for every column.
+    pub fn row<T: AsRef<[u8]>>(
+        &self,
+        cells: impl IntoIterator<Item = (T, Paint)>,
+        out: &mut Vec<u8>,
+    ) {
         let (border, separator) = match self.charset {
-            Charset::Unicode => ("│", "┆"),
-            Charset::Ascii => ("|", "|"),
+            Charset::Unicode => ("│ ", " ┆ "),
+            Charset::Ascii => ("| ", " | "),
         };
         put(out, border);
         for (index, (column, (text, paint))) in self.columns.iter().zip(cells).enumerate() {
             if index > 0 {
                 put(out, separator);
             }
-            out.push(b' ');
-            self.cell(column, text, paint, out);
-            out.push(b' ');
+            self.cell(column, text.as_ref(), paint, out);
         }
-        put(out, border);
-        out.push(b'\n');
+        put(
+            out,
+            match self.charset {
+                Charset::Unicode => " │\n",
+                Charset::Ascii => " |\n",
+            },
+        );
     }
 
-    fn cell(&self, column: &Column, text: &str, paint: Paint, out: &mut Vec<u8>) {
-        let used = columns_of(text);
+    fn cell(&self, column: &Column, text: &[u8], paint: Paint, out: &mut Vec<u8>) {
+        let used = columns_of_bytes(text);
         if used > column.width && column.overflow == Overflow::Cut {
-            let shorter = cut(text, column.width, self.charset);
-            return self.cell(column, &shorter, paint, out);
+            let shorter = cut(&String::from_utf8_lossy(text), column.width, self.charset);
+            return self.cell(column, shorter.as_bytes(), paint, out);
         }
         let missing = column.width.saturating_sub(used);
         let (before, after) = match column.align {
             Align::Left => (0, missing),
             Align::Right => (missing, 0),
         };
-        out.extend(std::iter::repeat_n(b' ', before));
+        put_spaces(out, before);
         paint.put(out, text);
-        out.extend(std::iter::repeat_n(b' ', after));
+        put_spaces(out, after);
     }
 
     /// Appends the lower border.
@@ -216,7 +226,7 @@ mod tests {
         let mut out = Vec::new();
         grid.top(&mut out);
         for row in rows {
-            grid.row(row.iter().map(|cell| (&**cell, Paint::Plain)), &mut out);
+            grid.row(row.iter().map(|cell| (cell, Paint::Plain)), &mut out);
         }
         grid.bottom(&mut out);
         String::from_utf8(out).unwrap()

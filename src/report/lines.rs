@@ -6,7 +6,9 @@ use super::field::{Field, FieldKind, Value, payload};
 use super::look::{Look, TimeWriter};
 use super::record::put_preview;
 use super::table::put_type;
-use super::write::{UtcClock, put, put_address, put_display, put_hex, put_id, put_number};
+use super::write::{
+    UtcClock, put, put_address, put_conversation, put_display, put_hex, put_id, put_number,
+};
 use crate::conversation::MessageEvent;
 
 /// Writes a line for people and grep: number, time, conversation, addresses,
@@ -15,6 +17,7 @@ use crate::conversation::MessageEvent;
 pub struct TextPrinter {
     look: Look,
     times: TimeWriter,
+    type_text: Vec<u8>,
 }
 
 impl TextPrinter {
@@ -23,6 +26,7 @@ impl TextPrinter {
         Self {
             look,
             times: TimeWriter::new(look.times),
+            type_text: Vec::new(),
         }
     }
 
@@ -38,7 +42,7 @@ impl TextPrinter {
         align_right(out, start, 10);
         out.push(b' ');
         match event.conversation {
-            Some(id) => put_display(out, id),
+            Some(id) => put_conversation(out, id),
             None => out.push(b'-'),
         }
         out.push(b' ');
@@ -55,10 +59,9 @@ impl TextPrinter {
             event.direction.map_or("-", |direction| direction.name()),
         );
         out.push(b' ');
-        let mut type_text = Vec::new();
-        put_type(&event.message, &mut type_text);
-        let type_text = String::from_utf8_lossy(&type_text);
-        look.paint_type(&event.message).put(out, &type_text);
+        self.type_text.clear();
+        put_type(&event.message, &mut self.type_text);
+        look.paint_type(&event.message).put(out, &self.type_text);
         out.push(b' ');
         match event.message.frame() {
             Some(frame) => look.put_id(frame.id, out),
@@ -162,7 +165,7 @@ fn put_value(field: Field, value: Value<'_>, clock: &mut UtcClock, out: &mut Vec
         Value::Time(time) => clock.put(out, time),
         Value::Text(text) => escape(text.as_bytes(), Charset::Unicode, out),
         Value::Id(id) => put_id(out, id),
-        Value::Conversation(id) => put_display(out, id),
+        Value::Conversation(id) => put_conversation(out, id),
         Value::Address(address) => put_address(out, address),
         Value::Bytes(bytes) => match (field, field.kind()) {
             (_, FieldKind::HexBytes) => put_hex(out, bytes),

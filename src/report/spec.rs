@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use super::write::{pad_to, put, put_address, put_display, put_number};
+use super::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
 use crate::wire::{Direction, FrameKind, FrameType, RawMessage};
 
@@ -66,7 +66,7 @@ impl SpecPrinter {
             return;
         };
         self.lines_held -= block.lines.len();
-        put_display(out, conversation.id);
+        put_conversation(out, conversation.id);
         put(out, ") ");
         put_display(out, conversation.state);
         put(out, ", ");

@@ -6,11 +6,11 @@
 //! After that, or at once in live captures, the widths stay as they are.
 
 use super::describe::put_info;
-use super::escape::columns_of;
+use super::escape::{columns_of, columns_of_bytes};
 use super::field::{highest_level, payload};
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, TimeWriter};
-use super::write::{put, put_display, put_number};
+use super::write::{put, put_conversation, put_display, put_number};
 use crate::conversation::MessageEvent;
 use crate::wire::{Direction, RawMessage};
 
@@ -70,13 +70,11 @@ impl Row {
         self.ends[column] = self.text.len();
     }
 
-    fn cells(&self) -> impl Iterator<Item = (&str, Paint)> {
+    fn cells(&self) -> impl Iterator<Item = (&[u8], Paint)> {
         let mut start = 0;
         self.ends.iter().zip(self.paints).map(move |(&end, paint)| {
             let cell = &self.text[start..end];
             start = end;
-            let cell = std::str::from_utf8(cell)
-                .expect("cells are written as strings and escaped text, both UTF-8");
             (cell, paint)
         })
     }
@@ -165,7 +163,7 @@ impl MessageTable {
         times.put(event, &mut row.text);
         row.end_cell(1);
         match event.conversation {
-            Some(id) => put_display(&mut row.text, id),
+            Some(id) => put_conversation(&mut row.text, id),
             None => put(&mut row.text, "-"),
         }
         row.end_cell(2);
@@ -213,7 +211,7 @@ fn widest(rows: &[Row]) -> [usize; COLUMNS] {
     let mut widths = TITLES.map(columns_of);
     for row in rows {
         for (width, (text, _)) in widths.iter_mut().zip(row.cells()) {
-            *width = (*width).max(columns_of(text));
+            *width = (*width).max(columns_of_bytes(text));
         }
     }
     widths

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use super::escape::columns_of;
+use crate::conversation::ConversationId;
 use crate::time::Timestamp;
 use crate::wire::StreamId;
 
@@ -48,6 +49,12 @@ pub(crate) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 pub(crate) fn put_id(out: &mut Vec<u8>, id: StreamId) {
     let [a, b, c] = id.0.map(|byte| HEX_PAIRS[usize::from(byte)]);
     out.extend_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1]]);
+}
+
+/// Appends `c3`.
+pub(crate) fn put_conversation(out: &mut Vec<u8>, id: ConversationId) {
+    out.push(b'c');
+    put_number(out, id.0);
 }
 
 /// Appends `127.0.0.1:9004` or `[::1]:9004`.
@@ -124,10 +131,17 @@ pub(crate) fn put_json_escaped(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
+pub(crate) fn put_spaces(out: &mut Vec<u8>, count: usize) {
+    const SPACES: [u8; 64] = [b' '; 64];
+    match SPACES.get(..count) {
+        Some(spaces) => out.extend_from_slice(spaces),
+        None => out.resize(out.len() + count, b' '),
+    }
+}
+
 /// Appends spaces until `text`, which was just written, fills `columns`.
 pub(crate) fn pad_to(out: &mut Vec<u8>, text: &str, columns: usize) {
-    let missing = columns.saturating_sub(columns_of(text));
-    out.extend(std::iter::repeat_n(b' ', missing));
+    put_spaces(out, columns.saturating_sub(columns_of(text)));
 }
 
 /// Writes RFC 3339 times; the part down to the second is kept from one call to

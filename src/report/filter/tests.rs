@@ -168,6 +168,10 @@ fn errors_point_at_the_place() {
             "payload contains \"\\q\"",
             "unknown escape\n    payload contains \"\\\\q\"\n                      ^~~ there are \\n \\r \\t \\0 \\\\ \\\" and \\xHH",
         ),
+        (
+            "\"\\",
+            "unknown escape\n    \"\\\\\n     ^~ there are \\n \\r \\t \\0 \\\\ \\\" and \\xHH",
+        ),
         ("n = 1", "unexpected character\n    n = 1\n      ^"),
         (
             "",

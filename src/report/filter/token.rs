@@ -126,7 +126,7 @@ fn quoted(text: &str, start: usize) -> Result<(Token, usize), FilterError> {
             '"' => return Ok((Token::Quoted(bytes), place + 1)),
             '\\' => {
                 let (taken, byte) = escaped_byte(&text[place + 1..]).ok_or_else(|| {
-                    let end = text[place + 1..].chars().next().map_or(1, char::len_utf8);
+                    let end = text[place + 1..].chars().next().map_or(0, char::len_utf8);
                     FilterError::new(text, place..place + 1 + end, "unknown escape")
                         .hint(r#"there are \n \r \t \0 \\ \" and \xHH"#)
                 })?;
