@@ -13,6 +13,8 @@ pub(crate) enum Ending {
     Incomplete,
     /// Finished, and a check that was asked for failed.
     CheckFailed,
+    /// Cut short by a signal, with a partial report.
+    Interrupted,
     /// The transport failed: nothing could be bound, connected to or kept up.
     Transport,
     /// Could not start, or could not write its results.
@@ -28,6 +30,7 @@ impl Ending {
             Self::Failed => 2,
             Self::Incomplete => 3,
             Self::Transport => 4,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -48,6 +51,8 @@ mod tests {
         assert_eq!(code(Ending::Fine, Ending::Incomplete), 3);
         assert_eq!(code(Ending::Incomplete, Ending::CheckFailed), 1);
         assert_eq!(code(Ending::CheckFailed, Ending::Failed), 2);
+        assert_eq!(code(Ending::Interrupted, Ending::CheckFailed), 130);
+        assert_eq!(code(Ending::Interrupted, Ending::Transport), 4);
         assert_eq!(code(Ending::Fine, Ending::Fine), 0);
     }
 }

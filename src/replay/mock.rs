@@ -192,14 +192,15 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 .all(|script| self.options.loops.are_over(script.played))
     }
 
-    /// Takes a message that a client sent.
-    pub fn handle_message(&mut self, now: Instant, from: P, message: &Bytes) {
+    /// Takes a message. `from` is its sender, where the carrier tells; a SYN
+    /// without one cannot be answered.
+    pub fn handle_message(&mut self, now: Instant, from: Option<P>, message: &Bytes) {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
             return;
         };
-        match frame.frame_type {
-            FrameType::SYN => self.hear_syn(now, from, ClientId(frame.id)),
-            FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE => self.hear(now, from, &frame),
+        match (frame.frame_type, from) {
+            (FrameType::SYN, Some(from)) => self.hear_syn(now, from, ClientId(frame.id)),
+            (FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE, _) => self.hear(now, from, &frame),
             _ => {}
         }
     }
@@ -363,12 +364,12 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     // --- conversation ---
 
-    fn hear(&mut self, now: Instant, from: P, frame: &RawFrame<'_>) {
+    fn hear(&mut self, now: Instant, from: Option<P>, frame: &RawFrame<'_>) {
         let Some(&slot) = self.by_server_id.get(&frame.id) else {
             return;
         };
         let session = &mut self.sessions[slot];
-        if session.peer != from {
+        if from.is_some_and(|from| session.peer != from) {
             return;
         }
         session.heard = now;

@@ -12,6 +12,7 @@ pub mod json;
 pub mod lines;
 pub mod look;
 pub mod record;
+pub mod replay;
 pub mod reporter;
 pub mod selection;
 pub mod spec;

@@ -19,7 +19,7 @@ use super::write::{put, put_display};
 
 /// Appends a heading and a table of few rows, as wide as its contents and at
 /// most as wide as the terminal.
-fn put_table<const COLUMNS: usize>(
+pub(super) fn put_table<const COLUMNS: usize>(
     heading: &str,
     columns: [(&str, Align); COLUMNS],
     rows: Vec<[String; COLUMNS]>,
@@ -51,7 +51,7 @@ fn put_table<const COLUMNS: usize>(
 }
 
 /// What `put` appends, as a string.
-fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
+pub(super) fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     put(&mut out);
     String::from_utf8(out).expect("only text is appended")

@@ -15,6 +15,7 @@ mod allow;
 mod carrier_url;
 mod link;
 mod open;
+mod play;
 mod ready;
 mod recorder;
 mod signals;
@@ -27,5 +28,6 @@ pub use self::link::{
     Role, Room, Scope, TcpLink, UdpLink, Unreachable,
 };
 pub use self::open::{LinkOptions, Reach, nameless_destination};
+pub use self::play::{Driving, inject, mock, play};
 pub use self::recorder::{RecordedStream, Recorder};
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

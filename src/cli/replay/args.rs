@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::values::{TimeOrOff, on_eof, slow_reader};
 use crate::cli::values::{duration, size};
 use crate::endpoint::{OnEof, SlowReader};
@@ -15,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
   ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
-  curl http://127.0.0.1:8080/";
+  curl http://127.0.0.1:8080/
+  ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004";
 
 /// Tunnel TCP through ministreaming, I2P's first tunnel protocol
 #[derive(Debug, Parser)]
@@ -25,7 +27,7 @@ Examples:
     disable_version_flag = true,
     before_help = EXAMPLES,
     max_term_width = 100,
-    after_help = "Exit codes: 0 fine, also after Ctrl-C; 2 could not start; 4 the transport failed"
+    after_help = "Exit codes: 0 fine, also an endpoint after Ctrl-C; 1 a check failed; 2 could not start; 3 the capture is damaged; 4 the transport failed; 130 cut short by Ctrl-C"
 )]
 pub(crate) struct ReplayArgs {
     #[command(subcommand)]
@@ -46,6 +48,12 @@ pub(super) enum Command {
     Client(Box<ClientArgs>),
     /// Ministreaming in, a TCP service out
     Server(Box<ServerArgs>),
+    /// Play the client side of a capture against a live server
+    Replay(Box<PlayArgs>),
+    /// Play the server side of a capture for a live client
+    Mock(Box<MockArgs>),
+    /// Send hand-made messages, and check what comes back
+    Inject(Box<InjectArgs>),
     /// Make and show I2P destinations
     #[command(subcommand)]
     Keys(KeysCommand),

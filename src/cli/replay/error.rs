@@ -1,13 +1,19 @@
 //! What ends a run early, and how it is told: what, where, what to do.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::cli::error::reason;
+use crate::capture::CaptureError;
+use crate::cli::error::{describe, reason};
 use crate::cli::exit::Ending;
 use crate::keys::file::KeyFileError;
+use crate::replay::inject::ScriptError;
+use crate::replay::{NdjsonError, PlanError, RecordingTooLarge};
+use crate::report::filter::FilterError;
 use crate::runtime::{CarrierUrl, LinkError, TunnelError};
 
 const PROGRAM: &str = "ministream-replay";
@@ -66,9 +72,67 @@ pub(crate) enum ReplayError {
     /// Results cannot be written, or threads not be made.
     #[error("the system refuses")]
     System(#[from] io::Error),
+    /// A file that cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The filter of `-Y`.
+    #[error("bad filter: {0}")]
+    Filter(FilterError),
+    /// A filter where messages are read from NDJSON.
+    #[error("-Y works on captures; ministream-dump -Y filters what it writes as NDJSON")]
+    FilterOnNdjson,
+    /// A capture.
+    #[error("{}", describe(.0))]
+    Capture(CaptureError),
+    /// A file of NDJSON.
+    #[error("{}", path.display())]
+    Ndjson {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: NdjsonError,
+    },
+    /// The capture holds too much.
+    #[error(transparent)]
+    TooLarge(#[from] RecordingTooLarge),
+    /// Nothing can be played, or not like that.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A script.
+    #[error("bad script: {0}")]
+    Script(ScriptError),
+    /// A message in a script that the links cannot carry.
+    #[error("line {line}: messages of fewer than 4 bytes cannot be sent over this carrier")]
+    TooShort {
+        /// The line of the script.
+        line: usize,
+    },
     /// The tunnel.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
+}
+
+impl From<FilterError> for ReplayError {
+    fn from(error: FilterError) -> Self {
+        Self::Filter(error)
+    }
+}
+
+impl From<ScriptError> for ReplayError {
+    fn from(error: ScriptError) -> Self {
+        Self::Script(error)
+    }
+}
+
+impl From<CaptureError> for ReplayError {
+    fn from(error: CaptureError) -> Self {
+        Self::Capture(error)
+    }
 }
 
 impl ReplayError {
@@ -82,6 +146,15 @@ impl ReplayError {
             | Self::Write { .. }
             | Self::Carrier { .. }
             | Self::Keys(_)
+            | Self::Read { .. }
+            | Self::Filter(_)
+            | Self::FilterOnNdjson
+            | Self::Capture(_)
+            | Self::Ndjson { .. }
+            | Self::TooLarge(_)
+            | Self::Plan(_)
+            | Self::Script(_)
+            | Self::TooShort { .. }
             | Self::LogFilter(_)
             | Self::System(_) => Ending::Failed,
             Self::Tunnel(_) => Ending::Transport,
@@ -146,6 +219,30 @@ pub(super) fn print_error(error: &ReplayError) {
     eprintln!("{PROGRAM}: error: {text}");
     if let Some(help) = error.help() {
         eprintln!("    help: {help}");
+    }
+}
+
+/// Prints a warning on standard error.
+pub(super) fn print_warning(warning: impl Display) {
+    eprintln!("{PROGRAM}: warning: {warning}");
+}
+
+/// Prints what is good to know on standard error.
+pub(super) fn print_note(note: impl Display) {
+    eprintln!("{PROGRAM}: {note}");
+}
+
+/// Says that nobody answered.
+pub(super) fn print_no_answer(carrier: &CarrierUrl, syn_count: u64, elapsed: Duration) {
+    eprintln!(
+        "{PROGRAM}: error: no answer from {carrier}: {syn_count} SYN sent, 0 ACK, 0 CLOSE in {:.1} s",
+        elapsed.as_secs_f64()
+    );
+    if let CarrierUrl::Udp(authority) = carrier {
+        eprintln!(
+            "    help: UDP gives no refusal here; is a server listening?  ss -lun 'sport = :{}'",
+            authority.port
+        );
     }
 }
 

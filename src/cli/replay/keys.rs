@@ -10,7 +10,7 @@ use rand::{SeedableRng, TryRng};
 use super::args::{EndpointArgs, KeysCommand};
 use super::error::ReplayError;
 use crate::keys::{Keys, file};
-use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Unreachable};
+use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
 use crate::session::Config;
 
 /// What `--keys` is called instead of a file.
@@ -82,6 +82,47 @@ pub(super) fn called(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayE
     }
 }
 
+/// What the carrier needs for a replay, a mock or a script.
+pub(super) fn for_one_run(
+    carrier: &CarrierUrl,
+    keys: Option<&Path>,
+    role: Role,
+    to: Option<&Remote>,
+) -> Result<Option<I2cpOptions>, ReplayError> {
+    let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
+    match (carrier, role, to) {
+        (CarrierUrl::I2cp(..), Role::Client, None) => {
+            wrong("--to", "i2cp:// needs the destination that is to be called")
+        }
+        (CarrierUrl::I2cp(..), Role::Server, _) if keys == Some(Path::new(TRANSIENT)) => wrong(
+            "--keys",
+            "a server's destination must be kept, or nobody finds it again",
+        ),
+        (CarrierUrl::I2cp(..), ..) => Ok(Some(I2cpOptions {
+            keys: own_keys(keys)?,
+            to: to.cloned(),
+            unreachable: Unreachable::Wait,
+            session: Config::default(),
+        })),
+        (_, _, Some(_)) => wrong("--to", "only i2cp:// calls destinations"),
+        (_, _, None) if keys.is_some() => {
+            wrong("--keys", "only i2cp:// has destinations of its own")
+        }
+        (_, _, None) => Ok(None),
+    }
+}
+
+fn own_keys(keys: Option<&Path>) -> Result<OwnKeys, ReplayError> {
+    match keys {
+        None => Err(ReplayError::Carrier {
+            flag: "--keys",
+            problem: "i2cp:// needs a destination of our own",
+        }),
+        Some(path) if path == Path::new(TRANSIENT) => Ok(OwnKeys::Transient),
+        Some(path) => Ok(OwnKeys::Kept(Arc::new(file::read(path)?))),
+    }
+}
+
 fn unused(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
     match args.keys {
         Some(_) => Err(ReplayError::Carrier {
@@ -93,18 +134,8 @@ fn unused(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
 }
 
 fn options(args: &EndpointArgs, to: Option<Remote>) -> Result<I2cpOptions, ReplayError> {
-    let keys = match args.keys.as_deref() {
-        None => {
-            return Err(ReplayError::Carrier {
-                flag: "--keys",
-                problem: "i2cp:// needs a destination of our own",
-            });
-        }
-        Some(path) if path == Path::new(TRANSIENT) => OwnKeys::Transient,
-        Some(path) => OwnKeys::Kept(Arc::new(file::read(path)?)),
-    };
     Ok(I2cpOptions {
-        keys,
+        keys: own_keys(args.keys.as_deref())?,
         to,
         unreachable: if args.reconnect {
             Unreachable::Reopen

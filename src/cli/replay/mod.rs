@@ -3,8 +3,14 @@
 mod args;
 mod error;
 mod generate;
+mod inject;
 mod keys;
 mod logging;
+mod mock;
+mod peer;
+mod play;
+mod play_args;
+mod recording;
 mod tunnel;
 mod values;
 
@@ -30,7 +36,7 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match run(args) {
-        Ok(()) => Ending::Fine.into(),
+        Ok(ending) => ending.into(),
         Err(error) => {
             print_error(&error);
             error.ending().into()
@@ -38,12 +44,16 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(args: ReplayArgs) -> Result<(), ReplayError> {
+fn run(args: ReplayArgs) -> Result<Ending, ReplayError> {
     match args.command {
+        Command::Replay(play) => return play::run(&play, args.verbose),
+        Command::Mock(mock) => return mock::run(&mock, args.verbose),
+        Command::Inject(inject) => return inject::run(&inject, args.verbose),
         Command::Client(client) => tunnel::client(&client, args.verbose),
         Command::Server(server) => tunnel::server(&server, args.verbose),
         Command::Keys(command) => keys::run(&command),
         Command::Completions { shell } => generate::completions(ReplayArgs::command(), shell),
         Command::Man => generate::man(ReplayArgs::command()),
     }
+    .map(|()| Ending::Fine)
 }

@@ -273,7 +273,7 @@ fn announce(line: &str) -> Result<(), ReplayError> {
 }
 
 /// Whoever waits for the file finds it whole.
-fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
+pub(super) fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     std::fs::write(&partial, line)

@@ -3,8 +3,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::play_args::SynSource;
 use crate::cli::values::{ValueError, duration};
 use crate::endpoint::{OnEof, SlowReader};
+use crate::replay::mock::Unmatched;
+use crate::replay::{Compare, IdPolicy, Loops, Order};
 
 /// A text that is no value of its argument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +18,18 @@ pub(crate) enum ReplayValueError {
     /// No policy for slow readers.
     #[error("a slow reader is met with pause or close")]
     SlowReader,
+    /// Not one of the words that there are.
+    #[error("there are {0}")]
+    Choice(&'static str),
+    /// No factor.
+    #[error("a speed is a number above 0, as in 2, 0.5 or 10x")]
+    Speed,
+    /// No rate.
+    #[error("a rate is a number above 0 and /s, as in 100/s")]
+    Rate,
+    /// No number of times.
+    #[error("a number from 1, or forever")]
+    Loops,
     /// A duration in it is none.
     #[error(transparent)]
     Value(#[from] ValueError),
@@ -37,6 +52,92 @@ pub(super) fn slow_reader(text: &str) -> Result<SlowReader, ReplayValueError> {
         "close" => Ok(SlowReader::Close),
         _ => Err(ReplayValueError::SlowReader),
     }
+}
+
+/// `2`, `0.5`, `10x`.
+pub(super) fn speed(text: &str) -> Result<f64, ReplayValueError> {
+    positive(text.strip_suffix('x').unwrap_or(text)).ok_or(ReplayValueError::Speed)
+}
+
+/// `100/s`
+pub(super) fn rate(text: &str) -> Result<f64, ReplayValueError> {
+    text.strip_suffix("/s")
+        .and_then(positive)
+        .ok_or(ReplayValueError::Rate)
+}
+
+fn positive(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    (number.is_finite() && number > 0.0).then_some(number)
+}
+
+/// A number, or `forever`.
+pub(super) fn loops(text: &str) -> Result<Loops, ReplayValueError> {
+    match (text, text.parse()) {
+        ("forever", _) => Ok(Loops::Forever),
+        (_, Ok(times)) if times > 0 => Ok(Loops::Times(times)),
+        _ => Err(ReplayValueError::Loops),
+    }
+}
+
+/// `ids`, `replies`, `none`.
+pub(super) fn order(text: &str) -> Result<Order, ReplayValueError> {
+    let choices = [Order::Ids, Order::Replies, Order::None];
+    choose(text, choices, Order::name, "ids, replies and none")
+}
+
+/// `fresh`, `recorded`, `raw`.
+pub(super) fn ids(text: &str) -> Result<IdPolicy, ReplayValueError> {
+    let choices = [IdPolicy::Fresh, IdPolicy::Recorded, IdPolicy::Raw];
+    choose(text, choices, IdPolicy::name, "fresh, recorded and raw")
+}
+
+/// `stream`, `messages`, `shape`, `none`.
+pub(super) fn compare(text: &str) -> Result<Compare, ReplayValueError> {
+    let choices = [
+        Compare::Stream,
+        Compare::Messages,
+        Compare::Shape,
+        Compare::None,
+    ];
+    choose(
+        text,
+        choices,
+        Compare::name,
+        "stream, messages, shape and none",
+    )
+}
+
+/// `refuse`, `close`, `silence`.
+pub(super) fn unmatched(text: &str) -> Result<Unmatched, ReplayValueError> {
+    match text {
+        "refuse" => Ok(Unmatched::Refuse),
+        "close" => Ok(Unmatched::Close),
+        "silence" => Ok(Unmatched::Silence),
+        _ => Err(ReplayValueError::Choice("refuse, close and silence")),
+    }
+}
+
+/// `keep`, `own`, `@FILE`.
+pub(super) fn syn_source(text: &str) -> Result<SynSource, ReplayValueError> {
+    match (text, text.strip_prefix('@')) {
+        ("keep", _) => Ok(SynSource::Keep),
+        ("own", _) => Ok(SynSource::Own),
+        (_, Some(path)) => Ok(SynSource::File(path.into())),
+        _ => Err(ReplayValueError::Choice("keep, own and @FILE")),
+    }
+}
+
+fn choose<T: Copy>(
+    text: &str,
+    choices: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> &'static str,
+    all: &'static str,
+) -> Result<T, ReplayValueError> {
+    choices
+        .into_iter()
+        .find(|choice| name(*choice) == text)
+        .ok_or(ReplayValueError::Choice(all))
 }
 
 /// A time, or that there is none.
@@ -76,6 +177,22 @@ mod tests {
         );
         assert_eq!(slow_reader("pause"), Ok(SlowReader::Pause));
         assert!(slow_reader("stop").is_err());
+    }
+
+    #[test]
+    fn speeds_rates_and_times_are_numbers_above_zero() {
+        assert_eq!(speed("2"), Ok(2.0));
+        assert_eq!(speed("0.5x"), Ok(0.5));
+        assert_eq!(rate("100/s"), Ok(100.0));
+        assert_eq!(loops("3"), Ok(Loops::Times(3)));
+        assert_eq!(loops("forever"), Ok(Loops::Forever));
+        for text in ["0", "-1", "x", "", "inf", "NaN"] {
+            assert_eq!(speed(text), Err(ReplayValueError::Speed), "{text}");
+            assert!(loops(text).is_err(), "{text}");
+        }
+        for text in ["100", "0/s", "/s"] {
+            assert_eq!(rate(text), Err(ReplayValueError::Rate), "{text}");
+        }
     }
 
     #[test]

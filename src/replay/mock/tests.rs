@@ -58,7 +58,7 @@ impl Rig {
 
     fn hear(&mut self, from: u8, message: &[u8]) {
         self.mock
-            .handle_message(self.now, from, &Bytes::copy_from_slice(message));
+            .handle_message(self.now, Some(from), &Bytes::copy_from_slice(message));
     }
 
     /// What goes out until `for_millis` have passed.

@@ -1,0 +1,133 @@
+//! `inject`: hand-made messages.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::error::{ReplayError, print_note, print_warning};
+use super::play::print;
+use super::play_args::InjectArgs;
+use super::{logging, peer};
+use crate::cli::exit::Ending;
+use crate::replay::inject::{Action, Executor, Script, StepReport, StepResult, parse};
+use crate::report::escape::{Charset, escaped};
+use crate::runtime::{Role, inject};
+use crate::wire::HEADER_BYTES;
+
+/// Payload bytes of a message that are shown.
+const SHOWN_BYTES: usize = 64;
+
+/// Runs `ministream-replay inject`.
+pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError> {
+    logging::begin(&args.peer.log, verbose)?;
+    let script = script(args)?;
+    if args.dry_run {
+        let lines = script.steps().iter();
+        let text: String = lines
+            .map(|step| format!("{:>4}  {}\n", step.line, step.text))
+            .collect();
+        print(text.as_bytes())?;
+        return Ok(Ending::Fine);
+    }
+    check_lengths(&script)?;
+    let seed = peer::seed(&args.peer)?;
+    let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
+    if let Some(to) = &args.to {
+        print_note(format_args!("will call {}", peer::name(to)));
+    }
+    peer::block_on(async {
+        let opened = peer::open(&link).await?;
+        let destination = opened.destination.clone();
+        let lines: Vec<String> = script
+            .steps()
+            .iter()
+            .map(|step| format!("{:>4}  {}", step.line, step.text))
+            .collect();
+        let mut executor = Executor::new(script, destination, seed);
+        let (passed, driving) = inject(opened, &mut executor, &mut |report| {
+            if let Err(error) = print(told(&lines, &report).as_bytes()) {
+                print_warning(error);
+            }
+        })
+        .await?;
+        let unclaimed: String = executor
+            .unclaimed()
+            .map(|message| format!("      came, not asked for: {}\n", shown(message)))
+            .collect();
+        print(unclaimed.as_bytes())?;
+        if let Some(error) = driving.lost {
+            print_warning(format_args!("the link was lost: {error}"));
+            return Ok(Ending::Transport);
+        }
+        Ok(match passed {
+            Some(true) => Ending::Fine,
+            Some(false) => Ending::CheckFailed,
+            None => Ending::Interrupted,
+        })
+    })
+}
+
+fn script(args: &InjectArgs) -> Result<Script, ReplayError> {
+    let text = match &args.script {
+        None => args.steps.join("\n"),
+        Some(path) => {
+            let read = if path == Path::new("-") {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).map(|_| text)
+            } else {
+                std::fs::read_to_string(path)
+            };
+            read.map_err(|source| ReplayError::Read {
+                path: path.clone(),
+                source,
+            })?
+        }
+    };
+    Ok(parse(&text, &mut |path| std::fs::read(path))?)
+}
+
+/// The links carry messages with a type and an id.
+fn check_lengths(script: &Script) -> Result<(), ReplayError> {
+    let short = script
+        .steps()
+        .iter()
+        .find(|step| matches!(&step.action, Action::Raw(bytes) if bytes.len() < HEADER_BYTES));
+    match short {
+        Some(step) => Err(ReplayError::TooShort { line: step.line }),
+        None => Ok(()),
+    }
+}
+
+/// A step and what became of it.
+fn told(lines: &[String], report: &StepReport) -> String {
+    let line = lines.get(report.step).map_or("", |line| line);
+    let (verdict, why) = match report.result {
+        StepResult::Ok => ("ok  ", ""),
+        StepResult::Nothing => ("FAIL", ": nothing came"),
+        StepResult::OtherType => ("FAIL", ": another type came"),
+        StepResult::OtherPayload => ("FAIL", ": another payload came"),
+        StepResult::NoId => ("FAIL", ": the ACK hands out no id"),
+        StepResult::Something => ("FAIL", ": something came"),
+    };
+    let message = report
+        .message
+        .as_ref()
+        .map_or_else(String::new, |message| format!("      {}\n", shown(message)));
+    let line = escaped(line.as_bytes(), Charset::Unicode);
+    format!("{verdict} {line}{why}\n{message}")
+}
+
+/// A message: its header in hex, its payload as text.
+fn shown(message: &[u8]) -> String {
+    let (header, payload) = message.split_at(message.len().min(HEADER_BYTES));
+    let start = &payload[..payload.len().min(SHOWN_BYTES)];
+    let more = if payload.len() > start.len() {
+        format!("… ({} B)", payload.len())
+    } else {
+        String::new()
+    };
+    format!(
+        "{} {}{more}",
+        hex::encode(header),
+        escaped(start, Charset::Unicode)
+    )
+}

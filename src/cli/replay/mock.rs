@@ -1,0 +1,85 @@
+//! `mock`: the server side of a capture, for a live client.
+
+use super::error::{ReplayError, print_warning};
+use super::play::print;
+use super::play_args::MockArgs;
+use super::recording::load;
+use super::{logging, peer};
+use crate::cli::exit::Ending;
+use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
+use crate::replay::{Masks, MidStream, PlanError, Tally, Verdict};
+use crate::runtime::{Role, mock};
+
+/// Runs `ministream-replay mock`.
+pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
+    logging::begin(&args.peer.log, verbose)?;
+    let loaded = load(&args.recording, MidStream::Skip)?;
+    if loaded.recording.conversations.is_empty() {
+        return Err(PlanError::Nothing.into());
+    }
+    let options = MockOptions {
+        unmatched: args.unmatched,
+        loops: args.loops,
+        speed: (!args.topspeed).then_some(args.speed),
+        reply_timeout: args.reply_timeout,
+        max_differences: args.recording.max_diffs,
+    };
+    let seed = peer::seed(&args.peer)?;
+    let link = peer::link(&args.peer, Role::Server, None, seed)?;
+    let masks = Masks::new(args.recording.mask.clone());
+    let mut server = Mock::new(&loaded.recording, options, masks, seed);
+    let mut tally = Tally::default();
+    let driving = peer::block_on(async {
+        let opened = peer::open(&link).await?;
+        let line = format!("ready mock carrier={}\n", opened.carrier);
+        print(line.as_bytes())?;
+        if let Some(path) = &args.ready_file {
+            super::tunnel::write_ready_file(path, &line)?;
+        }
+        let driving = mock(opened, &mut server, &mut |outcome| {
+            tally.add(outcome.result);
+            if let Err(error) = print(line_of(&outcome).as_bytes()) {
+                print_warning(error);
+            }
+        })
+        .await?;
+        Ok(driving)
+    })?;
+    for mask in server.masks().unused() {
+        print_warning(format_args!("mask {mask} never covered anything"));
+    }
+    let checks = match tally.verdict() {
+        Verdict::Passed => Ending::Fine,
+        Verdict::Failed => Ending::CheckFailed,
+    };
+    let transport = match driving.lost {
+        Some(error) => {
+            print_warning(format_args!("the link was lost: {error}"));
+            Ending::Transport
+        }
+        None => Ending::Fine,
+    };
+    Ok(loaded.ending.max(checks).max(transport))
+}
+
+/// One line about an incoming conversation.
+fn line_of(outcome: &MockOutcome) -> String {
+    let matched = match outcome.matched {
+        Matched::Exactly => "exactly",
+        Matched::ByOrder => "by order",
+        Matched::Not => "not matched",
+    };
+    let conversation = outcome
+        .conversation
+        .map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let place = outcome
+        .differences
+        .first()
+        .map_or_else(String::new, |difference| {
+            format!(", first difference at offset {}", difference.offset)
+        });
+    format!(
+        "{conversation} {matched}: {} {}, {} of {} B from the client{place}\n",
+        outcome.client_id, outcome.result, outcome.c2s_got_bytes, outcome.c2s_want_bytes
+    )
+}

@@ -1,0 +1,94 @@
+//! The link that `replay`, `mock` and `inject` share.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rand::rngs::ChaCha12Rng;
+use rand::{Rng, SeedableRng, TryRng};
+
+use super::error::ReplayError;
+use super::keys;
+use super::play_args::PeerArgs;
+use crate::runtime::{
+    AllowList, LinkOptions, Opened, Reach, Recorder, Remote, Role, TunnelError,
+    nameless_destination,
+};
+use crate::session::Query;
+use crate::wire::DestinationHash;
+
+/// Bytes a second over UDP: what loopback carries without loss.
+const UDP_RATE: u64 = 256 << 20;
+
+/// The randomness of a run.
+pub(super) fn seed(args: &PeerArgs) -> Result<[u8; 32], ReplayError> {
+    let mut seed = [0; 32];
+    match args.seed {
+        Some(number) => ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed),
+        None => rand::rngs::SysRng
+            .try_fill_bytes(&mut seed)
+            .map_err(|error| io::Error::other(error.to_string()))?,
+    }
+    Ok(seed)
+}
+
+/// What the link is to be.
+pub(super) fn link(
+    args: &PeerArgs,
+    role: Role,
+    to: Option<&Remote>,
+    seed: [u8; 32],
+) -> Result<LinkOptions, ReplayError> {
+    let mut rng = ChaCha12Rng::from_seed(seed);
+    rng.set_stream(1);
+    Ok(LinkOptions {
+        carrier: args.carrier.clone(),
+        role,
+        reach: if args.allow_remote {
+            Reach::Anywhere
+        } else {
+            Reach::Loopback
+        },
+        allow: AllowList::default(),
+        recorder: args.save_live.as_deref().map(recorder).transpose()?,
+        udp_rate: UDP_RATE,
+        destination: nameless_destination(&mut rng),
+        i2cp: keys::for_one_run(&args.carrier, args.keys.as_deref(), role, to)?,
+    })
+}
+
+fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
+    Recorder::create(path).map_err(|source| ReplayError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Opens the link, or says why it cannot be had.
+pub(super) async fn open(options: &LinkOptions) -> Result<Opened, ReplayError> {
+    Ok(options.open().await.map_err(TunnelError::from)?)
+}
+
+/// Runs something that waits, in this thread.
+pub(super) fn block_on<T>(
+    work: impl Future<Output = Result<T, ReplayError>>,
+) -> Result<T, ReplayError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+/// The destination that will be called, as far as it is known before it is looked up.
+pub(super) fn name(to: &Remote) -> String {
+    match to {
+        Remote::Destination(bytes) => DestinationHash::of(bytes).to_b32_name(),
+        Remote::LookUp(Query::Hash(hash)) => hash.to_b32_name(),
+        Remote::LookUp(Query::Name(name)) => name.clone(),
+    }
+}
+
+/// `1.2 s`
+pub(super) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

@@ -1,0 +1,341 @@
+//! `replay`: the client side of a capture against a live server.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::error::{ReplayError, print_no_answer, print_note, print_warning};
+use super::logging;
+use super::peer;
+use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
+use super::recording::{Loaded, load};
+use crate::cli::exit::Ending;
+use crate::cli::terminal;
+use crate::replay::{
+    IdMap, IdMapping, Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player,
+    ReplayResult, Substitution, SynPayload, Tally, Timeouts, Verdict,
+};
+use crate::report::escape::Charset;
+use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::record::PayloadDetail;
+use crate::report::replay::{ReplayOutcomes, ReplayReport};
+use crate::runtime::{CarrierUrl, Driving, Role, play};
+
+/// Runs `ministream-replay replay`.
+pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
+    logging::begin(&args.peer.log, verbose)?;
+    let mid_stream = match args.include {
+        Some(Include::MidStream) => MidStream::Include,
+        None => MidStream::Skip,
+    };
+    let loaded = load(&args.recording, mid_stream)?;
+    let mut options = options(args)?;
+    let plan = Plan::new(&loaded.recording, &options)?;
+    let cut = plan.gaps_cut();
+    if cut.count > 0 {
+        print_warning(format_args!(
+            "{} gaps of the recording were cut to {}, by {} in all; see --max-gap",
+            cut.count,
+            peer::seconds(options.max_gap),
+            peer::seconds(cut.total)
+        ));
+    }
+    if args.dry_run {
+        print_schedule(&plan, &options)?;
+        return Ok(loaded.ending);
+    }
+    let seed = peer::seed(&args.peer)?;
+    let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
+    if let Some(to) = &args.to {
+        print_note(format_args!("will call {}", peer::name(to)));
+    }
+    peer::block_on(async {
+        let opened = peer::open(&link).await?;
+        let own = match args.dest {
+            Some(SynSource::Own) => true,
+            None => matches!(args.peer.carrier, CarrierUrl::I2cp(..)),
+            Some(SynSource::Keep | SynSource::File(_)) => false,
+        };
+        let plan = if own {
+            options.syn_payload = SynPayload::Replace(opened.destination.clone());
+            Plan::new(&loaded.recording, &options)?
+        } else {
+            plan
+        };
+        let planned = plan.duration();
+        let masks = Masks::new(args.recording.mask.clone());
+        let mut player = Player::new(plan, options.clone(), masks, seed, Instant::now());
+        let mut run = Run::new(args)?;
+        let began = Instant::now();
+        let (end, driving) = play(opened, &mut player, &mut |outcome| run.tell(outcome)).await?;
+        run.conclude(
+            &loaded,
+            &player,
+            &options,
+            end,
+            driving,
+            planned,
+            began.elapsed(),
+        )
+    })
+}
+
+fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
+    let pace = match (args.topspeed, args.rate) {
+        (true, _) => Pace::TopSpeed,
+        (false, Some(per_second)) => Pace::Rate { per_second },
+        (false, None) => Pace::Recorded { speed: args.speed },
+    };
+    let syn_payload = match &args.dest {
+        Some(SynSource::File(path)) => {
+            let bytes = std::fs::read(path).map_err(|source| ReplayError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            SynPayload::Replace(Bytes::from(bytes))
+        }
+        Some(SynSource::Keep | SynSource::Own) | None => SynPayload::Keep,
+    };
+    Ok(PlayOptions {
+        pace,
+        max_gap: args.max_gap,
+        start_delay: args.start_delay,
+        order: args.order,
+        ids: args.ids,
+        syn_payload,
+        load: Load {
+            loops: args.loops,
+            loop_gap: args.loop_gap,
+            concurrency: args.concurrency,
+            stagger: args.stagger,
+            duration: args.duration,
+        },
+        timeouts: Timeouts {
+            handshake: args.handshake_timeout,
+            reply: args.reply_timeout,
+            overall: args.timeout,
+        },
+        compare: args.compare,
+        max_differences: args.recording.max_diffs,
+        ..PlayOptions::default()
+    })
+}
+
+fn print_schedule(plan: &Plan, options: &PlayOptions) -> Result<(), ReplayError> {
+    let mut text = String::new();
+    for message in plan.schedule(options.ids) {
+        let substitution = match message.substitution {
+            Substitution::Kept => "as recorded",
+            Substitution::FreshClientId => "-> fresh client id",
+            Substitution::LearntServerId => "-> learnt server id",
+        };
+        text.push_str(&format!(
+            "{:12.6}  #{:<6} {:<6} {:<5} {} {:<19} {:>6} B\n",
+            message.offset.as_secs_f64(),
+            message.number,
+            message.conversation.to_string(),
+            message.frame_type,
+            message.recorded_id,
+            substitution,
+            message.payload_bytes
+        ));
+    }
+    print(text.as_bytes())
+}
+
+/// What comes of a run.
+struct Run<'a> {
+    args: &'a PlayArgs,
+    outcomes: ReplayOutcomes,
+    id_map: Option<BufWriter<File>>,
+    id_map_error: Option<io::Error>,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a PlayArgs) -> Result<Self, ReplayError> {
+        let create = |path: &Path| {
+            File::create(path).map_err(|source| ReplayError::Write {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let id_map = args.id_map.as_deref().map(create).transpose()?;
+        Ok(Self {
+            args,
+            outcomes: ReplayOutcomes::default(),
+            id_map: id_map.map(BufWriter::new),
+            id_map_error: None,
+        })
+    }
+
+    fn tell(&mut self, outcome: crate::replay::Outcome) {
+        if let Some(file) = &mut self.id_map {
+            let line = IdMap::line(&IdMapping::from(&outcome));
+            if let Err(error) = file.write_all(line.as_bytes()) {
+                self.id_map_error.get_or_insert(error);
+            }
+        }
+        self.outcomes.add(outcome);
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "everything that the report shows"
+    )]
+    fn conclude(
+        mut self,
+        loaded: &Loaded,
+        player: &Player,
+        options: &PlayOptions,
+        end: PlayEnd,
+        driving: Driving,
+        planned: Duration,
+        elapsed: Duration,
+    ) -> Result<Ending, ReplayError> {
+        for mask in player.masks().unused() {
+            print_warning(format_args!("mask {mask} never covered anything"));
+        }
+        self.finish_id_map()?;
+        let ending = loaded
+            .ending
+            .max(self.checks(self.outcomes.tally()))
+            .max(self.transport(player, end, &driving, elapsed));
+        let carrier = self.args.peer.carrier.to_string();
+        let files: Vec<String> = self
+            .args
+            .recording
+            .files
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let report = ReplayReport {
+            source: &files.join(" "),
+            carrier: &carrier,
+            options,
+            outcomes: &self.outcomes,
+            stats: player.stats(),
+            skipped: &loaded.recording.skipped,
+            skipped_count: loaded.recording.skipped_counts.values().sum(),
+            planned,
+            elapsed,
+            exit_code: ending.code(),
+        };
+        self.write(&report)?;
+        Ok(ending)
+    }
+
+    fn finish_id_map(&mut self) -> Result<(), ReplayError> {
+        let flushed = self.id_map.as_mut().map_or(Ok(()), Write::flush);
+        let failed = self.id_map_error.take().or(flushed.err());
+        match (failed, &self.args.id_map) {
+            (Some(source), Some(path)) => Err(ReplayError::Write {
+                path: path.clone(),
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn checks(&self, tally: &Tally) -> Ending {
+        let failed = match self.args.fail_on {
+            ReplayFailOn::Differs => tally.verdict() == Verdict::Failed,
+            ReplayFailOn::NoReply => {
+                tally.total() == 0
+                    || tally.count(ReplayResult::NoReply) > 0
+                    || tally.count(ReplayResult::TransportError) > 0
+            }
+            ReplayFailOn::Never => false,
+        };
+        if failed {
+            Ending::CheckFailed
+        } else {
+            Ending::Fine
+        }
+    }
+
+    fn transport(
+        &self,
+        player: &Player,
+        end: PlayEnd,
+        driving: &Driving,
+        elapsed: Duration,
+    ) -> Ending {
+        let stats = player.stats();
+        let carrier = &self.args.peer.carrier;
+        let tally = self.outcomes.tally();
+        let harmed = tally.count(ReplayResult::TransportError) > 0 || stats.not_begun > 0;
+        // A server may close its end when it has served all.
+        if let Some(error) = driving.lost.as_ref().filter(|_| harmed) {
+            print_warning(format_args!("{carrier}: the link was lost: {error}"));
+            return Ending::Transport;
+        }
+        if driving.interrupted {
+            return Ending::Interrupted;
+        }
+        if end == PlayEnd::TimedOut {
+            print_warning(format_args!(
+                "the overall timeout passed after {}; see --timeout",
+                peer::seconds(elapsed)
+            ));
+            return Ending::Transport;
+        }
+        if stats.sent_messages > 0 && stats.received_messages == 0 {
+            print_no_answer(carrier, stats.conversations, elapsed);
+            return Ending::Transport;
+        }
+        Ending::Fine
+    }
+
+    fn write(&self, report: &ReplayReport<'_>) -> Result<(), ReplayError> {
+        match self.args.report {
+            ReportFormat::Table => {
+                let mut out = Vec::new();
+                report.table(&look(self.args), &mut out);
+                print(&out)?;
+            }
+            ReportFormat::Json => print(report.json().as_bytes())?,
+            ReportFormat::None => {}
+        }
+        if let Some(path) = &self.args.report_file {
+            write_file(path, &report.json())?;
+        }
+        if let Some(path) = &self.args.junit {
+            write_file(path, &report.junit())?;
+        }
+        Ok(())
+    }
+}
+
+fn look(args: &PlayArgs) -> Look {
+    Look {
+        charset: if args.ascii {
+            Charset::Ascii
+        } else {
+            terminal::charset()
+        },
+        colour: Colour::Never,
+        width: terminal::width(),
+        ids: IdFormat::Hex,
+        times: TimeStyle::Relative,
+        payload: PayloadDetail::Full,
+    }
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), ReplayError> {
+    std::fs::write(path, text).map_err(|source| ReplayError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Prints on standard output; whoever closed it has seen enough.
+pub(super) fn print(text: &[u8]) -> Result<(), ReplayError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

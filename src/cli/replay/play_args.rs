@@ -1,0 +1,289 @@
+//! The arguments of `replay`, `mock` and `inject`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::args::LogArgs;
+use super::values::{compare, ids, loops, order, rate, speed, syn_source, unmatched};
+use crate::cli::values::{ConversationNames, duration};
+use crate::replay::mock::Unmatched;
+use crate::replay::{Compare, IdPolicy, Loops, Mask, Order};
+use crate::runtime::{CarrierUrl, Remote};
+
+/// Whom to talk to.
+#[derive(Debug, Args)]
+pub(super) struct PeerArgs {
+    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]
+    #[arg(long, value_name = "URL")]
+    pub(super) carrier: CarrierUrl,
+
+    /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient
+    #[arg(long, value_name = "FILE")]
+    pub(super) keys: Option<PathBuf>,
+
+    /// Make ids follow from a number
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// Record what really passes, as pcapng
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub(super) save_live: Option<PathBuf>,
+
+    /// Allow addresses that are not loopback to be bound
+    #[arg(long, help_heading = "Safety")]
+    pub(super) allow_remote: bool,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+/// What of which captures.
+#[derive(Debug, Args)]
+pub(super) struct RecordingArgs {
+    /// Captures (pcap, pcapng, .gz, .zst) or one file of `ministream-dump -T ndjson`
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Only these conversations: c1,c3
+    #[arg(long, value_name = "LIST", help_heading = "Selection")]
+    pub(super) conv: Option<ConversationNames>,
+
+    /// Only conversations with a message that matches, as in ministream-dump
+    #[arg(short = 'Y', value_name = "EXPR", help_heading = "Selection")]
+    pub(super) filter: Option<String>,
+
+    /// Bytes that may differ: 's2c:/Date: [^\r]+/' or s2c:10..18
+    #[arg(long, value_name = "MASK", help_heading = "Expectation")]
+    pub(super) mask: Vec<Mask>,
+
+    /// Most differences to show
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        help_heading = "Expectation"
+    )]
+    pub(super) max_diffs: usize,
+
+    /// Exit with 0, not 3, when a capture is truncated
+    #[arg(long, help_heading = "Selection")]
+    pub(super) lenient: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlayArgs {
+    #[command(flatten)]
+    pub(super) recording: RecordingArgs,
+
+    #[command(flatten)]
+    pub(super) peer: PeerArgs,
+
+    /// The destination to call, for i2cp
+    #[arg(long, value_name = "BASE64|NAME|@FILE")]
+    pub(super) to: Option<Remote>,
+
+    /// Print the schedule and open no socket
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Faster or slower than recorded by this factor
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed,
+          conflicts_with_all = ["topspeed", "rate"], help_heading = "Time")]
+    pub(super) speed: f64,
+
+    /// As fast as the order allows
+    #[arg(long, conflicts_with = "rate", help_heading = "Time")]
+    pub(super) topspeed: bool,
+
+    /// So many messages a second: 100/s
+    #[arg(long, value_name = "N/s", value_parser = rate, help_heading = "Time")]
+    pub(super) rate: Option<f64>,
+
+    /// Cut longer silence of the recording to this
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Time")]
+    pub(super) max_gap: Duration,
+
+    /// Wait before the first message
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Time")]
+    pub(super) start_delay: Duration,
+
+    /// What a message waits for: ids, replies, or none (with --ids raw)
+    #[arg(long, default_value = "ids", value_parser = order, help_heading = "Order and ids")]
+    pub(super) order: Order,
+
+    /// fresh, recorded or raw
+    #[arg(long, default_value = "fresh", value_parser = ids, help_heading = "Order and ids")]
+    pub(super) ids: IdPolicy,
+
+    /// Write which recorded id became which, as NDJSON
+    #[arg(long, value_name = "FILE", help_heading = "Order and ids")]
+    pub(super) id_map: Option<PathBuf>,
+
+    /// The destination in our SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]
+    #[arg(long, value_parser = syn_source, help_heading = "Order and ids")]
+    pub(super) dest: Option<SynSource>,
+
+    /// Send conversations whose SYN is not in the capture, too (with --ids raw)
+    #[arg(long, value_name = "mid-stream", help_heading = "Selection")]
+    pub(super) include: Option<Include>,
+
+    /// What has to be as recorded: stream, messages, shape or none
+    #[arg(long, default_value = "stream", value_parser = compare, help_heading = "Expectation")]
+    pub(super) compare: Compare,
+
+    /// What makes the exit code 1
+    #[arg(
+        long,
+        value_enum,
+        default_value = "differs",
+        help_heading = "Expectation"
+    )]
+    pub(super) fail_on: ReplayFailOn,
+
+    /// How often each copy is played: a number or forever
+    #[arg(long, value_name = "N", default_value = "1", value_parser = loops, help_heading = "Load")]
+    pub(super) loops: Loops,
+
+    /// Between two passes of a copy
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Load")]
+    pub(super) loop_gap: Duration,
+
+    /// Copies at once
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Load")]
+    pub(super) concurrency: NonZeroU32,
+
+    /// Between the starts of two copies
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Load")]
+    pub(super) stagger: Duration,
+
+    /// Begin nothing after this
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Load")]
+    pub(super) duration: Option<Duration>,
+
+    /// For the answer to a SYN
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Timeouts")]
+    pub(super) handshake_timeout: Duration,
+
+    /// Silence while bytes are owed
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Timeouts")]
+    pub(super) reply_timeout: Duration,
+
+    /// For everything
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration, help_heading = "Timeouts")]
+    pub(super) timeout: Duration,
+
+    /// What is printed
+    #[arg(long, value_enum, default_value = "table", help_heading = "Report")]
+    pub(super) report: ReportFormat,
+
+    /// Write the JSON report into this file
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(super) report_file: Option<PathBuf>,
+
+    /// Write a JUnit report into this file
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(super) junit: Option<PathBuf>,
+
+    /// ASCII instead of box lines and arrows
+    #[arg(long, help_heading = "Report")]
+    pub(super) ascii: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MockArgs {
+    #[command(flatten)]
+    pub(super) recording: RecordingArgs,
+
+    #[command(flatten)]
+    pub(super) peer: PeerArgs,
+
+    /// When no recorded conversation is left: refuse, close or silence
+    #[arg(long, default_value = "refuse", value_parser = unmatched)]
+    pub(super) unmatched: Unmatched,
+
+    /// How often each recorded conversation may be played: a number or forever
+    #[arg(long, value_name = "N", default_value = "1", value_parser = loops)]
+    pub(super) loops: Loops,
+
+    /// Faster or slower than recorded by this factor
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed,
+          conflicts_with = "topspeed")]
+    pub(super) speed: f64,
+
+    /// Answer at once
+    #[arg(long)]
+    pub(super) topspeed: bool,
+
+    /// Silence of a client while it owes bytes
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(super) reply_timeout: Duration,
+
+    /// Write the line that tells readiness into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InjectArgs {
+    #[command(flatten)]
+    pub(super) peer: PeerArgs,
+
+    /// The destination to call, for i2cp
+    #[arg(long, value_name = "BASE64|NAME|@FILE")]
+    pub(super) to: Option<Remote>,
+
+    /// Read the steps from a file, or from standard input (-)
+    #[arg(long, value_name = "FILE|-", conflicts_with = "steps")]
+    pub(super) script: Option<PathBuf>,
+
+    /// Check the script and open no socket
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Steps, one an argument: 'syn 111111' 'expect ack 111111 -> $s'
+    #[arg(value_name = "STEP", required_unless_present = "script")]
+    pub(super) steps: Vec<String>,
+}
+
+/// Where the payload of a SYN comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SynSource {
+    /// The recording.
+    Keep,
+    /// Our own destination.
+    Own,
+    /// A file.
+    File(PathBuf),
+}
+
+/// `--include`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Include {
+    /// Conversations whose SYN is not in the capture
+    MidStream,
+}
+
+/// `--fail-on`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReplayFailOn {
+    /// Any result but `same`
+    Differs,
+    /// Only answers that were not seen
+    NoReply,
+    /// Nothing
+    Never,
+}
+
+/// `--report`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// Nothing
+    None,
+}

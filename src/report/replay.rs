@@ -1,0 +1,621 @@
+//! What came of a replay: a table, JSON (`ministream.replay/1`), JUnit XML.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::escape::escaped;
+use super::grid::Align;
+use super::look::{Look, put_duration};
+use super::statistics::put_table;
+use super::write::put;
+use crate::replay::{
+    Difference, Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped,
+    Tally, Verdict,
+};
+use crate::wire::{Direction, StreamId};
+
+/// Name and version of the JSON report.
+pub const SCHEMA: &str = "ministream.replay/1";
+
+/// Conversations that are told one by one. Those that were as recorded give
+/// way to others when there are more.
+const MAX_TOLD: usize = 10_000;
+
+/// Skipped messages that the table names.
+const MAX_SKIPPED_NAMED: usize = 8;
+
+/// Collects outcomes in bounded memory.
+#[derive(Debug, Default)]
+pub struct ReplayOutcomes {
+    told: Vec<Outcome>,
+    tally: Tally,
+}
+
+impl ReplayOutcomes {
+    /// Takes the next outcome.
+    pub fn add(&mut self, outcome: Outcome) {
+        self.tally.add(outcome.result);
+        if self.told.len() < MAX_TOLD {
+            return self.told.push(outcome);
+        }
+        if outcome.result != ReplayResult::Same
+            && let Some(last) = self
+                .told
+                .iter()
+                .rposition(|told| told.result == ReplayResult::Same)
+        {
+            self.told[last] = outcome;
+        }
+    }
+
+    /// How many had which result.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+}
+
+/// A replay that is over.
+#[derive(Debug)]
+pub struct ReplayReport<'a> {
+    /// What was played, as the user named it.
+    pub source: &'a str,
+    /// Against whom.
+    pub carrier: &'a str,
+    /// How.
+    pub options: &'a PlayOptions,
+    /// What became of it.
+    pub outcomes: &'a ReplayOutcomes,
+    /// What was sent and heard.
+    pub stats: &'a PlayStats,
+    /// What was not played, listed as far as it is.
+    pub skipped: &'a [Skipped],
+    /// How much was not played in all.
+    pub skipped_count: u64,
+    /// How long one pass was to take.
+    pub planned: Duration,
+    /// How long all took.
+    pub elapsed: Duration,
+    /// With what the program will end.
+    pub exit_code: u8,
+}
+
+impl ReplayReport<'_> {
+    fn verdict(&self) -> Verdict {
+        self.outcomes.tally.verdict()
+    }
+
+    /// Appends the report for people.
+    pub fn table(&self, look: &Look, out: &mut Vec<u8>) {
+        let heading = format!(
+            "{} {} {}   {}, order {}, ids {}, compare {}",
+            look.escaped(self.source),
+            look.charset.right_arrow(),
+            self.carrier,
+            pace_text(self.options.pace),
+            self.options.order.name(),
+            self.options.ids.name(),
+            self.options.compare.name()
+        );
+        let mut told: Vec<&Outcome> = self.outcomes.told.iter().collect();
+        told.sort_by_key(|outcome| (outcome.copy, outcome.pass, outcome.conversation));
+        let rows = told.iter().map(|outcome| row(outcome, look)).collect();
+        let right = format!("{} B", look.charset.right_arrow());
+        let left = format!("{} B", look.charset.left_arrow());
+        let columns = [
+            ("Conv", Align::Left),
+            ("Recorded ids", Align::Left),
+            ("Live ids", Align::Left),
+            ("Result", Align::Left),
+            (&*right, Align::Right),
+            (&*left, Align::Right),
+            ("Shake", Align::Right),
+            ("First difference", Align::Left),
+        ];
+        put_table(&heading, columns, rows, look, out);
+        let mut left_to_show = self.options.max_differences;
+        for outcome in &told {
+            for difference in outcome.differences.iter().take(left_to_show) {
+                put_difference(outcome, difference, look, out);
+                left_to_show -= 1;
+            }
+        }
+        self.put_totals(look, out);
+    }
+
+    fn put_totals(&self, look: &Look, out: &mut Vec<u8>) {
+        let tally = self.outcomes.tally;
+        let counts: Vec<String> = ReplayResult::ALL
+            .into_iter()
+            .filter(|result| tally.count(*result) > 0)
+            .map(|result| format!("{} {result}", tally.count(result)))
+            .collect();
+        let mut text = format!("{} conversations: {}.", tally.total(), counts.join(", "));
+        if self.stats.not_begun > 0 {
+            text.push_str(&format!(" {} not begun.", self.stats.not_begun));
+        }
+        if self.skipped_count > 0 {
+            let named: Vec<String> = self
+                .skipped
+                .iter()
+                .take(MAX_SKIPPED_NAMED)
+                .map(skipped_text)
+                .collect();
+            text.push_str(&format!(" Not replayed: {}", named.join(", ")));
+            let more = self.skipped_count - named.len() as u64;
+            text.push_str(&match more {
+                0 => ".".to_owned(),
+                more => format!(" and {more} more."),
+            });
+        }
+        put(out, &text);
+        let mut text = format!(
+            "\nsent {} messages in {:.1} s",
+            self.stats.sent_messages,
+            self.elapsed.as_secs_f64()
+        );
+        if let Some(lag) = self.stats.send_lag() {
+            text.push_str(&format!("; worst send {} late", micros(lag.max, look)));
+        }
+        if let Some(shake) = self.stats.handshakes() {
+            text.push_str(&format!(
+                "; shake p50 {} p99 {} max {}",
+                micros(shake.p50, look),
+                micros(shake.p99, look),
+                micros(shake.max, look)
+            ));
+        }
+        let verdict = match self.verdict() {
+            Verdict::Passed => "PASSED",
+            Verdict::Failed => "FAILED",
+        };
+        put(out, &format!("{text}   {verdict}\n"));
+    }
+
+    /// The report for programs, one JSON object with a line end.
+    pub fn json(&self) -> String {
+        let conversations: Vec<Value> = self.outcomes.told.iter().map(conversation_json).collect();
+        let skipped: Vec<Value> = self
+            .skipped
+            .iter()
+            .map(|skipped| {
+                json!({
+                    "n": skipped.number,
+                    "conv": skipped.conversation.map(|id| id.to_string()),
+                    "reason": skipped.reason.name(),
+                })
+            })
+            .collect();
+        let results: serde_json::Map<String, Value> = ReplayResult::ALL
+            .into_iter()
+            .map(|result| {
+                let count = self.outcomes.tally.count(result);
+                (result.name().to_owned(), count.into())
+            })
+            .collect();
+        let options = self.options;
+        let (speed, rate) = match options.pace {
+            Pace::Recorded { speed } => (Some(speed), None),
+            Pace::Rate { per_second } => (None, Some(per_second)),
+            Pace::TopSpeed => (None, None),
+        };
+        let mut text = json!({
+            "schema": SCHEMA,
+            "verdict": self.verdict().name(),
+            "exit_code": self.exit_code,
+            "source": self.source,
+            "carrier": self.carrier,
+            "options": {
+                "speed": speed,
+                "rate_per_s": rate,
+                "order": options.order.name(),
+                "ids": options.ids.name(),
+                "compare": options.compare.name(),
+                "concurrency": options.load.concurrency.get(),
+            },
+            "planned_us": us(self.planned),
+            "elapsed_us": us(self.elapsed),
+            "sent_message_count": self.stats.sent_messages,
+            "received_message_count": self.stats.received_messages,
+            "late_message_count": self.stats.late_messages,
+            "not_begun_count": self.stats.not_begun,
+            "skipped_count": self.skipped_count,
+            "skipped": skipped,
+            "send_lag_us": self.stats.send_lag().map(percentiles_json),
+            "handshake_us": self.stats.handshakes().map(percentiles_json),
+            "result_counts": results,
+            "conversation_count": self.outcomes.tally.total(),
+            "conversations": conversations,
+        })
+        .to_string();
+        text.push('\n');
+        text
+    }
+
+    /// The report for CI: one test case for each conversation that is told.
+    pub fn junit(&self) -> String {
+        let tally = self.outcomes.tally;
+        let skipped = tally.count(ReplayResult::Skipped);
+        let errors = tally.count(ReplayResult::TransportError);
+        let failures = tally.total() - tally.count(ReplayResult::Same) - skipped - errors;
+        let mut text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" \
+             skipped=\"{skipped}\" time=\"{:.3}\">\n",
+            xml(&format!("{} to {}", self.source, self.carrier)),
+            tally.total(),
+            self.elapsed.as_secs_f64()
+        );
+        for outcome in &self.outcomes.told {
+            let name = format!(
+                "{} copy {} pass {}",
+                outcome.conversation, outcome.copy, outcome.pass
+            );
+            text.push_str(&format!("  <testcase name=\"{}\"", xml(&name)));
+            let element = match outcome.result {
+                ReplayResult::Same => {
+                    text.push_str("/>\n");
+                    continue;
+                }
+                ReplayResult::Skipped => "skipped",
+                ReplayResult::TransportError => "error",
+                _ => "failure",
+            };
+            let remark = remark(outcome, "s2c");
+            let message = match &*remark {
+                "" => outcome.result.to_string(),
+                remark => format!("{}: {remark}", outcome.result),
+            };
+            text.push_str(&format!(
+                "><{element} message=\"{}\"/></testcase>\n",
+                xml(&message)
+            ));
+        }
+        text.push_str("</testsuite>\n");
+        text
+    }
+}
+
+fn row(outcome: &Outcome, look: &Look) -> [String; 8] {
+    let got = outcome.s2c_got_bytes;
+    let want = outcome.s2c_want_bytes;
+    [
+        match (outcome.copy, outcome.pass) {
+            (1, 1) => outcome.conversation.to_string(),
+            (copy, pass) => format!("{} {copy}.{pass}", outcome.conversation),
+        },
+        ids(outcome.recorded_ids.0, outcome.recorded_ids.1),
+        ids(outcome.live_ids.0, outcome.live_ids.1),
+        outcome.result.to_string(),
+        outcome.c2s_bytes.to_string(),
+        if got == want {
+            got.to_string()
+        } else {
+            format!("{got}/{want}")
+        },
+        outcome
+            .handshake
+            .map_or_else(|| "-".to_owned(), |shake| micros(us(shake), look)),
+        remark(outcome, look.charset.left_arrow()),
+    ]
+}
+
+fn ids(client: Option<impl Into<StreamId>>, server: Option<impl Into<StreamId>>) -> String {
+    let text = |id: Option<StreamId>| id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    format!(
+        "{}/{}",
+        text(client.map(Into::into)),
+        text(server.map(Into::into))
+    )
+}
+
+/// The first difference, or what else there is to say.
+fn remark(outcome: &Outcome, server: &str) -> String {
+    let Some(difference) = outcome.differences.first() else {
+        return outcome
+            .note
+            .map_or_else(String::new, |note| note.to_string());
+    };
+    let bytes = |excerpt: &Excerpt| match &*excerpt.bytes {
+        [] => "nothing".to_owned(),
+        bytes => hex::encode(&bytes[..bytes.len().min(4)]),
+    };
+    format!(
+        "{server} offset {}: want {}, got {}",
+        difference.offset,
+        bytes(&difference.want),
+        bytes(&difference.got)
+    )
+}
+
+/// Two lines: what was recorded at this place, and what came.
+fn put_difference(outcome: &Outcome, difference: &Difference, look: &Look, out: &mut Vec<u8>) {
+    let arrow = match difference.direction {
+        Direction::ClientToServer => look.charset.right_arrow(),
+        Direction::ServerToClient => look.charset.left_arrow(),
+    };
+    let title = format!(
+        "{} {arrow} offset {}",
+        outcome.conversation, difference.offset
+    );
+    let indent = " ".repeat(title.chars().count());
+    for (title, name, excerpt) in [
+        (&title, "want", &difference.want),
+        (&indent, "got ", &difference.got),
+    ] {
+        let spaced = |bytes: &[u8]| {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            digits.join(" ")
+        };
+        let text: Vec<u8> = [&*excerpt.before, &*excerpt.bytes, &*excerpt.after].concat();
+        let line = format!(
+            "{title}   {name}  {} [{}] {}   {}\n",
+            spaced(&excerpt.before),
+            spaced(&excerpt.bytes),
+            spaced(&excerpt.after),
+            escaped(&text, look.charset)
+        );
+        put(out, &line);
+    }
+}
+
+fn conversation_json(outcome: &Outcome) -> Value {
+    let id = |id: Option<StreamId>| id.map(|id| id.to_string());
+    let diffs: Vec<Value> = outcome
+        .differences
+        .iter()
+        .map(|difference| {
+            json!({
+                "dir": difference.direction.name(),
+                "offset_bytes": difference.offset,
+                "want_hex": hex::encode(&difference.want.bytes),
+                "got_hex": hex::encode(&difference.got.bytes),
+            })
+        })
+        .collect();
+    json!({
+        "conv": outcome.conversation.to_string(),
+        "pass": outcome.pass,
+        "copy": outcome.copy,
+        "recorded": {
+            "client_id": id(outcome.recorded_ids.0.map(Into::into)),
+            "server_id": id(outcome.recorded_ids.1.map(Into::into)),
+        },
+        "live": {
+            "client_id": id(outcome.live_ids.0.map(Into::into)),
+            "server_id": id(outcome.live_ids.1.map(Into::into)),
+        },
+        "result": outcome.result.name(),
+        "note": outcome.note.map(|note| note.to_string()),
+        "c2s_bytes": outcome.c2s_bytes,
+        "s2c_want_bytes": outcome.s2c_want_bytes,
+        "s2c_got_bytes": outcome.s2c_got_bytes,
+        "handshake_us": outcome.handshake.map(us),
+        "recorded_handshake_us": outcome.recorded_handshake.map(us),
+        "diffs": diffs,
+    })
+}
+
+fn percentiles_json(percentiles: Percentiles) -> Value {
+    json!({"p50": percentiles.p50, "p99": percentiles.p99, "max": percentiles.max})
+}
+
+fn pace_text(pace: Pace) -> String {
+    match pace {
+        Pace::Recorded { speed } => format!("speed {speed}"),
+        Pace::Rate { per_second } => format!("rate {per_second}/s"),
+        Pace::TopSpeed => "top speed".to_owned(),
+    }
+}
+
+fn skipped_text(skipped: &Skipped) -> String {
+    match (skipped.number, skipped.conversation) {
+        (Some(number), _) => format!("#{number} {}", skipped.reason),
+        (None, Some(id)) => format!("{id} {}", skipped.reason),
+        (None, None) => skipped.reason.to_string(),
+    }
+}
+
+fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn micros(micros: u64, look: &Look) -> String {
+    let nanos = i64::try_from(micros.saturating_mul(1_000)).unwrap_or(i64::MAX);
+    super::statistics::text_of(|out| put_duration(out, nanos, look.charset))
+}
+
+/// Text as the value of an attribute; characters that XML has no way to write are replaced.
+fn xml(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            c if c.is_control() => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::ConversationId;
+    use crate::replay::{Note, SkipReason};
+    use crate::report::escape::Charset;
+    use crate::report::look::{Colour, IdFormat, TimeStyle};
+    use crate::report::record::PayloadDetail;
+    use crate::wire::{ClientId, ServerId};
+
+    const LOOK: Look = Look {
+        charset: Charset::Unicode,
+        colour: Colour::Never,
+        width: 120,
+        ids: IdFormat::Hex,
+        times: TimeStyle::Relative,
+        payload: PayloadDetail::Full,
+    };
+
+    fn outcome(number: u64, result: ReplayResult) -> Outcome {
+        Outcome {
+            conversation: ConversationId(number),
+            pass: 1,
+            copy: 1,
+            recorded_ids: (Some(ClientId(StreamId([0x11; 3]))), None),
+            live_ids: (
+                Some(ClientId(StreamId([0x4b, 0xe1, 0xf0]))),
+                Some(ServerId(StreamId([0, 0, 10]))),
+            ),
+            result,
+            note: None,
+            c2s_bytes: 27,
+            s2c_want_bytes: 44,
+            s2c_got_bytes: 44,
+            handshake: Some(Duration::from_micros(600)),
+            recorded_handshake: Some(Duration::from_millis(4)),
+            differences: Vec::new(),
+        }
+    }
+
+    fn with(outcomes: Vec<Outcome>, test: impl FnOnce(&ReplayReport<'_>)) {
+        let mut collected = ReplayOutcomes::default();
+        outcomes
+            .into_iter()
+            .for_each(|outcome| collected.add(outcome));
+        test(&ReplayReport {
+            source: "a<b>.pcap",
+            carrier: "udp://127.0.0.1:9004",
+            options: &PlayOptions::default(),
+            outcomes: &collected,
+            stats: &PlayStats::default(),
+            skipped: &[Skipped {
+                number: Some(12),
+                conversation: None,
+                reason: SkipReason::Orphan,
+            }],
+            skipped_count: 1,
+            planned: Duration::from_millis(900),
+            elapsed: Duration::from_millis(904),
+            exit_code: 1,
+        });
+    }
+
+    fn differing() -> Outcome {
+        let excerpt = |byte: &[u8]| Excerpt {
+            before: b": ".to_vec(),
+            bytes: byte.to_vec(),
+            after: b"\r\n\x1b[31m".to_vec(),
+        };
+        Outcome {
+            differences: vec![Difference {
+                direction: Direction::ServerToClient,
+                offset: 33,
+                want: excerpt(b"6"),
+                got: excerpt(b"7"),
+            }],
+            ..outcome(1, ReplayResult::Differs)
+        }
+    }
+
+    #[test]
+    fn the_table_shows_results_differences_and_what_was_not_replayed() {
+        let missing = Outcome {
+            note: Some(Note::BytesMissing { got: 0, want: 11 }),
+            s2c_got_bytes: 0,
+            s2c_want_bytes: 11,
+            ..outcome(3, ReplayResult::NoReply)
+        };
+        with(
+            vec![differing(), outcome(2, ReplayResult::Same), missing],
+            |report| {
+                let mut out = Vec::new();
+                report.table(&LOOK, &mut out);
+                let text = String::from_utf8(out).unwrap();
+                assert_eq!(
+                    text,
+                    "\
+a<b>.pcap → udp://127.0.0.1:9004   speed 1, order ids, ids fresh, compare stream
+┌──────┬──────────────┬───────────────┬──────────┬─────┬──────┬────────┬──────────────────────────────┐
+│ Conv ┆ Recorded ids ┆ Live ids      ┆ Result   ┆ → B ┆  ← B ┆  Shake ┆ First difference             │
+╞══════╪══════════════╪═══════════════╪══════════╪═════╪══════╪════════╪══════════════════════════════╡
+│ c1   ┆ 111111/-     ┆ 4be1f0/00000a ┆ differs  ┆  27 ┆   44 ┆ 0.6 ms ┆ ← offset 33: want 36, got 37 │
+│ c2   ┆ 111111/-     ┆ 4be1f0/00000a ┆ same     ┆  27 ┆   44 ┆ 0.6 ms ┆                              │
+│ c3   ┆ 111111/-     ┆ 4be1f0/00000a ┆ no reply ┆  27 ┆ 0/11 ┆ 0.6 ms ┆ 0 of 11 B came               │
+└──────┴──────────────┴───────────────┴──────────┴─────┴──────┴────────┴──────────────────────────────┘
+c1 ← offset 33   want  3a 20 [36] 0d 0a 1b 5b 33 31 6d   : 6\\r\\n\\x1b[31m
+                 got   3a 20 [37] 0d 0a 1b 5b 33 31 6d   : 7\\r\\n\\x1b[31m
+3 conversations: 1 same, 1 differs, 1 no reply. Not replayed: #12 orphan.
+sent 0 messages in 0.9 s   FAILED
+"
+                );
+            },
+        );
+    }
+
+    #[test]
+    fn the_json_report_has_the_keys_of_its_schema() {
+        with(vec![differing()], |report| {
+            let value: Value = serde_json::from_str(&report.json()).unwrap();
+            assert_eq!(value["schema"], "ministream.replay/1");
+            assert_eq!(value["verdict"], "failed");
+            assert_eq!(value["exit_code"], 1);
+            assert_eq!(value["options"]["speed"], 1.0);
+            assert_eq!(value["skipped"][0]["reason"], "orphan");
+            assert_eq!(value["skipped"][0]["n"], 12);
+            assert_eq!(value["send_lag_us"], Value::Null);
+            let conversation = &value["conversations"][0];
+            assert_eq!(conversation["conv"], "c1");
+            assert_eq!(conversation["live"]["server_id"], "00000a");
+            assert_eq!(conversation["recorded"]["server_id"], Value::Null);
+            assert_eq!(conversation["result"], "differs");
+            assert_eq!(
+                conversation["diffs"],
+                json!([{"dir": "s2c", "offset_bytes": 33, "want_hex": "36", "got_hex": "37"}])
+            );
+        });
+    }
+
+    #[test]
+    fn the_junit_report_counts_and_escapes() {
+        let outcomes = vec![
+            differing(),
+            outcome(2, ReplayResult::Same),
+            outcome(3, ReplayResult::Skipped),
+            outcome(4, ReplayResult::TransportError),
+        ];
+        with(outcomes, |report| {
+            assert_eq!(
+                report.junit(),
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+                 <testsuite name=\"a&lt;b&gt;.pcap to udp://127.0.0.1:9004\" tests=\"4\" \
+                 failures=\"1\" errors=\"1\" skipped=\"1\" time=\"0.904\">\n  \
+                 <testcase name=\"c1 copy 1 pass 1\"><failure \
+                 message=\"differs: s2c offset 33: want 36, got 37\"/></testcase>\n  \
+                 <testcase name=\"c2 copy 1 pass 1\"/>\n  \
+                 <testcase name=\"c3 copy 1 pass 1\"><skipped message=\"skipped\"/></testcase>\n  \
+                 <testcase name=\"c4 copy 1 pass 1\"><error message=\"transport error\"/></testcase>\n\
+                 </testsuite>\n"
+            );
+        });
+    }
+
+    #[test]
+    fn of_many_outcomes_those_that_matter_are_told() {
+        let mut collected = ReplayOutcomes::default();
+        for number in 0..20_000 {
+            collected.add(outcome(number, ReplayResult::Same));
+        }
+        collected.add(outcome(20_000, ReplayResult::Differs));
+        assert_eq!(collected.told.len(), MAX_TOLD);
+        assert_eq!(collected.tally().total(), 20_001);
+        let differing = collected
+            .told
+            .iter()
+            .filter(|o| o.result == ReplayResult::Differs);
+        assert_eq!(differing.count(), 1);
+    }
+}

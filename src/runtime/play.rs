@@ -1,0 +1,350 @@
+//! Drives a player, a mock or a script over a link.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::time::Sleep;
+
+use super::link::{Link, LinkError, LinkEvent, Opened, Peer, Room};
+use super::signals::Signals;
+use crate::endpoint::Message;
+use crate::replay::inject::{Executor, InjectOutput, StepReport};
+use crate::replay::mock::{Mock, MockOutcome, MockOutput};
+use crate::replay::{Outcome, PlayEnd, Player, PlayerOutput};
+use crate::wire::{FrameType, HEADER_BYTES, RawMessage};
+
+/// Messages that are taken in before what follows from them is sent.
+const MESSAGES_AT_ONCE: usize = 1_024;
+
+/// How long what is queued may take to be written at the end.
+const CLOSING_TIME: Duration = Duration::from_secs(2);
+
+/// What is driven: something that sends, hears and waits.
+trait Driven {
+    /// Hands out what is to be done; `Over` when nothing more is.
+    fn poll(&mut self, now: Instant) -> Wish;
+    fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
+    fn blocked(&mut self);
+    fn ready(&mut self);
+    fn lost(&mut self, now: Instant, peer: Option<Peer>);
+    fn stop(&mut self, now: Instant);
+}
+
+/// What something that is driven wants.
+enum Wish {
+    Send(Peer, Message),
+    /// It told somebody something: ask again.
+    Again,
+    Wait(Option<Instant>),
+    Over,
+}
+
+/// How driving ended, beside what was driven says itself.
+#[derive(Debug, Default)]
+pub struct Driving {
+    /// Why the link was lost.
+    pub lost: Option<LinkError>,
+    /// Whether a signal ended it.
+    pub interrupted: bool,
+}
+
+/// Plays to the end, or to a signal. Every outcome is told as it comes.
+///
+/// # Errors
+/// Signals cannot be heard.
+pub async fn play(
+    opened: Opened,
+    player: &mut Player,
+    tell: &mut dyn FnMut(Outcome),
+) -> io::Result<(PlayEnd, Driving)> {
+    let mut playing = Playing {
+        player,
+        peer: opened.peer,
+        tell,
+        end: PlayEnd::Complete,
+    };
+    let driving = drive(opened.link, &mut playing).await?;
+    Ok((playing.end, driving))
+}
+
+/// Serves clients until a signal, or until `enough` says so.
+///
+/// # Errors
+/// Signals cannot be heard.
+pub async fn mock(
+    opened: Opened,
+    mock: &mut Mock<Peer>,
+    tell: &mut dyn FnMut(MockOutcome),
+) -> io::Result<Driving> {
+    let mut serving = Serving {
+        mock,
+        tell,
+        room: Room::Free,
+        stopped: false,
+    };
+    drive(opened.link, &mut serving).await
+}
+
+/// Carries out a script. A message shorter than four bytes cannot be sent.
+///
+/// # Errors
+/// Signals cannot be heard.
+pub async fn inject(
+    opened: Opened,
+    executor: &mut Executor,
+    tell: &mut dyn FnMut(StepReport),
+) -> io::Result<(Option<bool>, Driving)> {
+    let mut injecting = Injecting {
+        executor,
+        peer: opened.peer,
+        tell,
+        passed: None,
+        stopped: false,
+    };
+    let driving = drive(opened.link, &mut injecting).await?;
+    Ok((injecting.passed, driving))
+}
+
+async fn drive(mut link: Link, driven: &mut dyn Driven) -> io::Result<Driving> {
+    let mut driver = Driver {
+        signals: Signals::new()?,
+        timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        driving: Driving::default(),
+    };
+    std::future::poll_fn(|cx| driver.poll(cx, &mut link, driven)).await;
+    if driver.driving.lost.is_none() {
+        let closing = std::future::poll_fn(|cx| link.poll_close(cx));
+        if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
+            tracing::warn!(leg = "carrier", "not all could be written at the end");
+        }
+    }
+    Ok(driver.driving)
+}
+
+struct Driver {
+    signals: Signals,
+    timer: Pin<Box<Sleep>>,
+    driving: Driving,
+}
+
+impl Driver {
+    fn poll(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> Poll<()> {
+        loop {
+            let wake = loop {
+                match driven.poll(Instant::now()) {
+                    Wish::Send(to, message) => {
+                        if let Room::Full(_) = link.send(to, message) {
+                            driven.blocked();
+                        }
+                    }
+                    Wish::Again => {}
+                    Wish::Wait(wake) => break wake,
+                    Wish::Over => {
+                        link.poll_flush(cx);
+                        return Poll::Ready(());
+                    }
+                }
+            };
+            link.poll_flush(cx);
+            if self.take_in(cx, link, driven) {
+                continue;
+            }
+            if self.signals.poll_recv(cx).is_ready() {
+                self.driving.interrupted = true;
+                driven.stop(Instant::now());
+                continue;
+            }
+            if let Some(at) = wake {
+                self.timer.as_mut().reset(at.into());
+                if self.timer.as_mut().poll(cx).is_ready() {
+                    continue;
+                }
+            }
+            return Poll::Pending;
+        }
+    }
+
+    /// Takes in what came; false if nothing did.
+    fn take_in(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> bool {
+        if self.driving.lost.is_some() {
+            return false;
+        }
+        let now = Instant::now();
+        for count in 0..MESSAGES_AT_ONCE {
+            match link.poll_event(cx, &mut |_| true) {
+                Poll::Ready(LinkEvent::Message { from, bytes }) => driven.hear(now, from, &bytes),
+                Poll::Ready(LinkEvent::Ready(_)) => driven.ready(),
+                Poll::Ready(LinkEvent::PeerLost { peer, .. }) => driven.lost(now, Some(peer)),
+                Poll::Ready(LinkEvent::PeerUp(_)) => {}
+                Poll::Ready(LinkEvent::Down(error)) => {
+                    self.driving.lost = Some(error);
+                    driven.lost(now, None);
+                    return true;
+                }
+                Poll::Pending => return count > 0,
+            }
+        }
+        true
+    }
+}
+
+struct Playing<'a> {
+    player: &'a mut Player,
+    peer: Option<Peer>,
+    tell: &'a mut dyn FnMut(Outcome),
+    end: PlayEnd,
+}
+
+impl Driven for Playing<'_> {
+    fn poll(&mut self, now: Instant) -> Wish {
+        match self.player.poll_output(now) {
+            PlayerOutput::Transmit(message) => match self.peer {
+                Some(peer) => Wish::Send(peer, message),
+                None => Wish::Again,
+            },
+            PlayerOutput::Finished(outcome) => {
+                (self.tell)(*outcome);
+                Wish::Again
+            }
+            PlayerOutput::Timeout(at) => Wish::Wait(Some(at)),
+            PlayerOutput::Idle => Wish::Wait(None),
+            PlayerOutput::Done(end) => {
+                self.end = end;
+                Wish::Over
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Instant, _from: Option<Peer>, message: &Bytes) {
+        self.player.handle_message(now, message);
+    }
+
+    fn blocked(&mut self) {
+        self.player.handle_blocked();
+    }
+
+    fn ready(&mut self) {
+        self.player.handle_ready();
+    }
+
+    fn lost(&mut self, now: Instant, _peer: Option<Peer>) {
+        self.player.handle_link_lost(now);
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.player.stop(now);
+    }
+}
+
+struct Serving<'a> {
+    mock: &'a mut Mock<Peer>,
+    tell: &'a mut dyn FnMut(MockOutcome),
+    room: Room,
+    stopped: bool,
+}
+
+impl Driven for Serving<'_> {
+    fn poll(&mut self, now: Instant) -> Wish {
+        if self.room != Room::Free && !self.stopped {
+            return Wish::Wait(None);
+        }
+        match self.mock.poll_output(now) {
+            MockOutput::Transmit { to, message } => Wish::Send(to, message),
+            MockOutput::Finished(outcome) => {
+                (self.tell)(outcome);
+                Wish::Again
+            }
+            MockOutput::Timeout(_) | MockOutput::Idle if self.stopped || self.mock.is_used_up() => {
+                Wish::Over
+            }
+            MockOutput::Timeout(at) => Wish::Wait(Some(at)),
+            MockOutput::Idle => Wish::Wait(None),
+        }
+    }
+
+    fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes) {
+        // Where the carrier tells no senders, the SYN's destination does.
+        let syn = || crate::endpoint::syn_destination(message);
+        let from = from.or_else(|| syn().map(|destination| Peer::Destination(destination.hash())));
+        self.mock.handle_message(now, from, message);
+    }
+
+    fn blocked(&mut self) {
+        self.room = Room::Full(super::link::Scope::All);
+    }
+
+    fn ready(&mut self) {
+        self.room = Room::Free;
+    }
+
+    fn lost(&mut self, _now: Instant, peer: Option<Peer>) {
+        self.mock.handle_link_lost(peer);
+        self.room = Room::Free;
+        self.stopped |= peer.is_none();
+    }
+
+    fn stop(&mut self, _now: Instant) {
+        self.mock.stop();
+        self.stopped = true;
+    }
+}
+
+struct Injecting<'a> {
+    executor: &'a mut Executor,
+    peer: Option<Peer>,
+    tell: &'a mut dyn FnMut(StepReport),
+    passed: Option<bool>,
+    stopped: bool,
+}
+
+impl Driven for Injecting<'_> {
+    fn poll(&mut self, now: Instant) -> Wish {
+        if self.stopped {
+            return Wish::Over;
+        }
+        match self.executor.poll_output(now) {
+            InjectOutput::Transmit(bytes) => match (self.peer, message_of(&bytes)) {
+                (Some(peer), Some(message)) => Wish::Send(peer, message),
+                _ => Wish::Again,
+            },
+            InjectOutput::Step(report) => {
+                (self.tell)(report);
+                Wish::Again
+            }
+            InjectOutput::Timeout(at) => Wish::Wait(Some(at)),
+            InjectOutput::Done { passed } => {
+                self.passed = Some(passed);
+                Wish::Over
+            }
+        }
+    }
+
+    fn hear(&mut self, _now: Instant, _from: Option<Peer>, message: &Bytes) {
+        self.executor.handle_message(message.clone());
+    }
+
+    fn blocked(&mut self) {}
+
+    fn ready(&mut self) {}
+
+    fn lost(&mut self, _now: Instant, _peer: Option<Peer>) {
+        self.stopped = true;
+    }
+
+    fn stop(&mut self, _now: Instant) {
+        self.stopped = true;
+    }
+}
+
+/// Bytes as a message of the endpoint's, if they are long enough for one.
+fn message_of(bytes: &Bytes) -> Option<Message> {
+    let frame = *RawMessage::parse(bytes).frame()?;
+    Some(Message {
+        frame_type: FrameType(frame.frame_type.0),
+        id: frame.id,
+        payload: bytes.slice(HEADER_BYTES..),
+    })
+}

@@ -1,0 +1,274 @@
+//! `ministream-replay replay`, `mock` and `inject` as processes, against each other.
+#![cfg(feature = "cli")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ministream-replay");
+const SAMPLES: &str = "captures/spec-samples.pcap";
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .args(arguments)
+        .env("COLUMNS", "120")
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .expect("the program starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
+}
+
+/// A mock that is ready.
+struct MockProcess {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    carrier: String,
+}
+
+impl MockProcess {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .arg("mock")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut out = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+        let mut line = String::new();
+        out.read_line(&mut line).expect("it tells when it is ready");
+        let carrier = line
+            .trim_end()
+            .strip_prefix("ready mock carrier=")
+            .expect("the line tells the carrier")
+            .to_owned();
+        Self {
+            child,
+            out,
+            carrier,
+        }
+    }
+
+    /// Waits for its end; gives its exit code and what it told.
+    fn end(mut self) -> (i32, String) {
+        let mut told = String::new();
+        self.out.read_to_string(&mut told).expect("its output ends");
+        let status = self.child.wait().expect("it ends");
+        (status.code().expect("it ends by itself"), told)
+    }
+}
+
+impl Drop for MockProcess {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().expect("it can be ended");
+            self.child.wait().expect("it ends");
+        }
+    }
+}
+
+#[test]
+fn a_mock_and_a_replay_of_one_capture_agree_over_every_carrier() {
+    for carrier in [
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:0?prefix=u16be",
+        "udp://127.0.0.1:0",
+    ] {
+        let mock = MockProcess::start(&[SAMPLES, "--carrier", carrier]);
+        let replay = run(&[
+            "replay",
+            SAMPLES,
+            "--carrier",
+            &mock.carrier,
+            "--speed",
+            "10",
+        ]);
+        let text = stdout(&replay);
+        assert_eq!(code(&replay), 0, "{carrier}: {text}{}", stderr(&replay));
+        assert!(
+            text.contains(
+                "3 conversations: 3 same. Not replayed: #12 orphan, #13 ping, #14 unknown type."
+            ),
+            "{text}"
+        );
+        let (code, told) = mock.end();
+        assert_eq!(code, 0, "{told}");
+        assert_eq!(told.lines().count(), 3, "{told}");
+    }
+}
+
+#[test]
+fn the_http_capture_of_the_reference_is_the_same_when_it_is_mocked() {
+    let capture = "captures/real/c-http.pcapng";
+    let mock = MockProcess::start(&[capture, "--carrier", "tcp://127.0.0.1:0", "--topspeed"]);
+    let replay = run(&[
+        "replay",
+        capture,
+        "--carrier",
+        &mock.carrier,
+        "--topspeed",
+        "--report",
+        "json",
+    ]);
+    let report: serde_json::Value = serde_json::from_slice(&replay.stdout).expect("it is JSON");
+    assert_eq!(code(&replay), 0, "{report}");
+    assert_eq!(report["verdict"], "passed");
+    assert_eq!(
+        report["result_counts"]["same"],
+        report["conversation_count"]
+    );
+    assert_eq!(mock.end().0, 0);
+}
+
+#[test]
+fn what_the_dump_wrote_as_ndjson_is_replayed_like_the_capture() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let records = directory.path().join("samples.ndjson");
+    let dump = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args([SAMPLES, "-T", "ndjson"])
+        .output()
+        .expect("the program starts");
+    std::fs::write(&records, dump.stdout).expect("a file can be written");
+    let dry = |file: &Path| {
+        let file = file.to_str().expect("the path is UTF-8");
+        let output = run(&[
+            "replay",
+            file,
+            "--carrier",
+            "tcp://127.0.0.1:1",
+            "--dry-run",
+        ]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert_eq!(dry(&records), dry(Path::new(SAMPLES)));
+}
+
+#[test]
+fn a_dry_run_tells_the_schedule_and_what_is_substituted() {
+    let output = run(&[
+        "replay",
+        SAMPLES,
+        "--carrier",
+        "udp://127.0.0.1:1",
+        "--dry-run",
+    ]);
+    assert_eq!(
+        stdout(&output),
+        "    \
+         0.000000  #1      c1     SYN   111111 -> fresh client id     387 B\n    \
+         0.005000  #3      c1     DATA  ffffff -> learnt server id     27 B\n    \
+         0.150000  #5      c2     SYN   123456 -> fresh client id     387 B\n    \
+         0.300000  #8      c3     SYN   234567 -> fresh client id     387 B\n    \
+         0.900000  #11     c3     CLOSE 987654 -> learnt server id      0 B\n"
+    );
+}
+
+#[test]
+fn another_answer_fails_with_1_in_every_report() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let junit = directory.path().join("junit.xml");
+    let mock = MockProcess::start(&[
+        "captures/real/b-server-first.pcap",
+        "--carrier",
+        "tcp://127.0.0.1:0",
+        "--topspeed",
+        "--loops",
+        "forever",
+    ]);
+    let output = run(&[
+        "replay",
+        SAMPLES,
+        "--conv",
+        "c3",
+        "--carrier",
+        &mock.carrier,
+        "--topspeed",
+        "--reply-timeout",
+        "300ms",
+        "--junit",
+        junit.to_str().expect("the path is UTF-8"),
+    ]);
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    assert!(stdout(&output).contains("differs"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("FAILED"));
+    let junit = std::fs::read_to_string(junit).expect("the report was written");
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+}
+
+#[test]
+fn what_cannot_start_exits_with_2_and_says_why() {
+    let carrier = ["--carrier", "tcp://127.0.0.1:1"];
+    for (arguments, text) in [
+        (vec!["replay", "captures/empty.pcap"], "nothing to replay"),
+        (vec!["replay", "captures/gone.pcap"], "cannot open"),
+        (vec!["replay", SAMPLES, "--order", "none"], "raw ids"),
+        (vec!["replay", SAMPLES, "-Y", "typ == syn"], "unknown field"),
+        (
+            vec!["replay", SAMPLES, "--speed", "0"],
+            "a speed is a number above 0",
+        ),
+        (vec!["mock", "captures/empty.pcap"], "nothing to replay"),
+        (
+            vec!["inject", "ping", "sin 111111"],
+            "line 2, column 1: unknown step",
+        ),
+    ] {
+        let output = run(&[&arguments[..], &carrier].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(text),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn nobody_who_listens_exits_with_4() {
+    for carrier in ["tcp://127.0.0.1:1", "udp://127.0.0.1:1"] {
+        let output = run(&[
+            "replay",
+            SAMPLES,
+            "--carrier",
+            carrier,
+            "--topspeed",
+            "--handshake-timeout",
+            "200ms",
+        ]);
+        assert_eq!(code(&output), 4, "{carrier}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_script_runs_against_a_mock() {
+    let mock = MockProcess::start(&[SAMPLES, "--conv", "c1", "--carrier", "udp://127.0.0.1:0"]);
+    let output = run(&[
+        "inject",
+        "--carrier",
+        &mock.carrier,
+        "syn 111111",
+        "expect ack 111111 -> $s within 2s",
+        "data $s \"GET / HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n\"",
+        "expect data 111111 ~ /200 OK/",
+        "expect close 111111",
+    ]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert_eq!(
+        stdout(&output).matches("ok  ").count(),
+        5,
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(mock.end().0, 0);
+}
