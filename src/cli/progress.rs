@@ -19,8 +19,8 @@ const PACKETS_BETWEEN: u32 = 4096;
 pub(crate) struct ProgressReport {
     start: Instant,
     packets: u32,
+    /// Learns the pace from the start, before it is seen; none where none is wanted.
     bar: Option<ProgressBar>,
-    is_wanted: bool,
 }
 
 /// Whether messages go to the terminal, where a bar would be in their way.
@@ -34,28 +34,27 @@ pub(crate) enum Screen {
 
 impl ProgressReport {
     pub(crate) fn new(when: ProgressWhen, screen: Screen) -> Self {
+        let is_wanted =
+            when == ProgressWhen::Auto && screen == Screen::Free && io::stderr().is_terminal();
         Self {
             start: Instant::now(),
             packets: 0,
-            bar: None,
-            is_wanted: when == ProgressWhen::Auto
-                && screen == Screen::Free
-                && io::stderr().is_terminal(),
+            bar: is_wanted.then(ProgressBar::hidden),
         }
     }
 
     /// To be called after each packet; `progress` is asked only now and then.
     pub(crate) fn packet(&mut self, progress: impl FnOnce() -> Progress) {
         self.packets = self.packets.wrapping_add(1);
-        if !self.is_wanted || !self.packets.is_multiple_of(PACKETS_BETWEEN) {
-            return;
-        }
-        if self.start.elapsed() < PATIENCE {
+        let Some(bar) = &self.bar else { return };
+        if !self.packets.is_multiple_of(PACKETS_BETWEEN) {
             return;
         }
         let progress = progress();
-        let bar = self.bar.get_or_insert_with(|| bar(progress.total_bytes));
         bar.set_position(progress.read_bytes);
+        if bar.is_hidden() && self.start.elapsed() >= PATIENCE {
+            show(bar, progress.total_bytes);
+        }
     }
 
     /// Takes the bar away.
@@ -66,7 +65,7 @@ impl ProgressReport {
     }
 }
 
-fn bar(total_bytes: Option<u64>) -> ProgressBar {
+fn show(bar: &ProgressBar, total_bytes: Option<u64>) {
     let template = match total_bytes {
         Some(_) => "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}",
         None => "{spinner} {bytes} {bytes_per_sec}",
@@ -74,7 +73,9 @@ fn bar(total_bytes: Option<u64>) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .expect("the template is a constant in indicatif's notation")
         .progress_chars("=> ");
-    let bar = ProgressBar::with_draw_target(total_bytes, ProgressDrawTarget::stderr());
+    if let Some(total_bytes) = total_bytes {
+        bar.set_length(total_bytes);
+    }
     bar.set_style(style);
-    bar
+    bar.set_draw_target(ProgressDrawTarget::stderr());
 }
