@@ -1,7 +1,8 @@
 //! `ministream-replay replay`, `mock` and `inject` as processes, against each other.
 #![cfg(feature = "cli")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -29,7 +30,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
 }
 
-/// A mock that is ready.
+/// A mock, or a server, that is ready.
 struct MockProcess {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
@@ -38,8 +39,13 @@ struct MockProcess {
 
 impl MockProcess {
     fn start(arguments: &[&str]) -> Self {
+        Self::of("mock", arguments)
+    }
+
+    /// A `mock` or a `server`.
+    fn of(command: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
-            .arg("mock")
+            .arg(command)
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -49,8 +55,9 @@ impl MockProcess {
         out.read_line(&mut line).expect("it tells when it is ready");
         let carrier = line
             .trim_end()
-            .strip_prefix("ready mock carrier=")
+            .split_once("carrier=")
             .expect("the line tells the carrier")
+            .1
             .to_owned();
         Self {
             child,
@@ -271,4 +278,57 @@ fn a_script_runs_against_a_mock() {
         stdout(&output)
     );
     assert_eq!(mock.end().0, 0);
+}
+
+/// A service that reads the request of the samples and answers; gives its address.
+fn service(answer: Vec<u8>) -> String {
+    const REQUEST_BYTES: usize = 27;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection is accepted");
+            let mut request = [0; REQUEST_BYTES];
+            stream.read_exact(&mut request).expect("the request comes");
+            stream.write_all(&answer).expect("the answer goes");
+        }
+    });
+    address
+}
+
+#[test]
+fn a_real_service_behind_our_server_is_the_same_and_with_a_changed_byte_differs_there() {
+    let answer = b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
+    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        for changed in [None, Some(0), Some(33), Some(43)] {
+            let mut bytes = answer.to_vec();
+            if let Some(offset) = changed {
+                bytes[offset] ^= 1;
+            }
+            let target = service(bytes);
+            let server = MockProcess::of("server", &["--carrier", carrier, "--target", &target]);
+            let output = run(&[
+                "replay",
+                SAMPLES,
+                "--conv",
+                "c1",
+                "--carrier",
+                &server.carrier,
+                "--topspeed",
+                "--report",
+                "json",
+            ]);
+            let report: serde_json::Value =
+                serde_json::from_slice(&output.stdout).expect("it is JSON");
+            let conversation = &report["conversations"][0];
+            match changed {
+                None => assert_eq!(conversation["result"], "same", "{report}"),
+                Some(offset) => {
+                    assert_eq!(conversation["result"], "differs", "{report}");
+                    assert_eq!(conversation["diffs"][0]["offset_bytes"], offset);
+                }
+            }
+            assert_eq!(code(&output), i32::from(changed.is_some()));
+        }
+    }
 }

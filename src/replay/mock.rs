@@ -257,8 +257,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if self.sessions.len() >= MAX_OPEN {
             return self.refuse(from, client_id);
         }
+        self.scripts[first].played += 1;
         if !self.scripts[first].accepted {
-            self.scripts[first].played += 1;
             self.refuse(from, client_id);
             let id = self.scripts[first].id;
             return self.tell_unplayed(Some(id), client_id, None, ReplayResult::Same);
@@ -266,36 +266,21 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let server_id = self.accept(from, client_id);
         let mut session = Session::new(from, client_id, server_id, now);
         if self.scripts[first].speaks_first() {
-            self.scripts[first].played += 1;
             session.script = Some((first, Matched::ByOrder));
+        } else {
+            session.held = Some(first);
         }
         let slot = self.sessions.insert(session);
         self.by_server_id.insert(server_id.0, slot);
         self.settle(now, slot);
     }
 
-    /// The first recorded conversation that may still be played.
+    /// The first recorded conversation that may still be played. Each is played
+    /// once before any is played again.
     fn first_left(&self) -> Option<usize> {
-        self.left(|_| true)
-    }
-
-    fn left(&self, mut suits: impl FnMut(&Script) -> bool) -> Option<usize> {
-        let may = |script: &Script| !self.options.loops.are_over(script.played);
-        let least = self
-            .scripts
-            .iter()
-            .filter(|script| may(script))
-            .map(|script| script.played)
-            .min()?;
-        // Each is played once before any is played again.
-        self.scripts
-            .iter()
-            .position(|script| script.played == least && suits(script))
-            .or_else(|| {
-                self.scripts
-                    .iter()
-                    .position(|script| may(script) && suits(script))
-            })
+        (0..self.scripts.len())
+            .filter(|&index| !self.options.loops.are_over(self.scripts[index].played))
+            .min_by_key(|&index| self.scripts[index].played)
     }
 
     fn accept(&mut self, from: P, client_id: ClientId) -> ServerId {
@@ -386,59 +371,77 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     /// Chooses the recorded conversation as soon as what came tells which.
     fn choose(&mut self, slot: usize) {
-        let session = &self.sessions[slot];
-        let received = &session.received;
-        let over = session.closed_by_client;
-        let masks = &mut self.masks;
-        let mut scripts = self.scripts.iter();
-        let loops = self.options.loops;
-        // More may come that tells them apart.
-        let undecided = !over
-            && scripts.any(|script| {
-                let burst = script.first_burst();
-                !loops.are_over(script.played)
-                    && script.accepted
-                    && burst.len() > received.len()
-                    && burst.starts_with(received)
-            });
-        let masked = masks.concern(Direction::ClientToServer);
-        let exact: Vec<bool> = self
-            .scripts
-            .iter()
-            .map(|script| {
-                let burst = script.first_burst();
-                script.accepted
-                    && (received == burst
-                        || (received.len() > burst.len()
-                            && script.client_stream.starts_with(received))
-                        || (masked && masks.are_equal(Direction::ClientToServer, burst, received)))
-            })
-            .collect();
-        let found = (0..self.scripts.len())
-            .filter(|&index| exact[index] && !loops.are_over(self.scripts[index].played))
-            .min_by_key(|&index| self.scripts[index].played);
-        let choice = match found {
-            Some(index) => Some((index, Matched::Exactly)),
-            None if undecided => return,
-            None => self
-                .left(|script| script.accepted)
-                .map(|index| (index, Matched::ByOrder)),
+        let Some(held) = self.sessions[slot].held else {
+            return;
         };
-        match choice {
-            Some((index, matched)) => {
-                self.scripts[index].played += 1;
-                self.sessions[slot].script = Some((index, matched));
+        let available: Vec<usize> = (0..self.scripts.len())
+            .filter(|&index| self.scripts[index].accepted && self.is_available(index, held))
+            .collect();
+        let Self {
+            sessions,
+            scripts,
+            masks,
+            ..
+        } = self;
+        let session = &sessions[slot];
+        let received = &session.received;
+        let exact = available
+            .iter()
+            .copied()
+            .filter(|&index| scripts[index].begins_with(received, masks))
+            .min_by_key(|&index| (index != held, scripts[index].played, index));
+        // More may come that tells them apart.
+        let is_undecided = !session.closed_by_client
+            && available.iter().any(|&index| {
+                let burst = scripts[index].first_burst();
+                burst.len() > received.len() && burst.starts_with(received)
+            });
+        match exact {
+            Some(index) => self.take(slot, held, index),
+            None if is_undecided => {}
+            None => {
+                let session = &mut self.sessions[slot];
+                session.held = None;
+                session.script = Some((held, Matched::ByOrder));
             }
-            None => self.sessions[slot].is_unmatched = true,
+        }
+    }
+
+    /// Whether a session that holds `held` may play this one: nobody does, or
+    /// one that can do with another.
+    fn is_available(&self, index: usize, held: usize) -> bool {
+        index == held
+            || !self.options.loops.are_over(self.scripts[index].played)
+            || self.holder(index).is_some()
+    }
+
+    /// A session that holds this recorded conversation and has not begun it.
+    fn holder(&self, index: usize) -> Option<usize> {
+        self.sessions
+            .iter()
+            .find(|(_, session)| session.held == Some(index))
+            .map(|(slot, _)| slot)
+    }
+
+    /// Plays `index` in place of the one that was held for the session.
+    fn take(&mut self, slot: usize, held: usize, index: usize) {
+        let session = &mut self.sessions[slot];
+        session.held = None;
+        session.script = Some((index, Matched::Exactly));
+        if index == held {
+            return;
+        }
+        if !self.options.loops.are_over(self.scripts[index].played) {
+            self.scripts[index].played += 1;
+            self.scripts[held].played -= 1;
+        } else if let Some(other) = self.holder(index) {
+            self.sessions[other].held = Some(held);
         }
     }
 
     fn settle(&mut self, now: Instant, slot: usize) {
         loop {
             let session = &self.sessions[slot];
-            if session.is_unmatched {
-                return self.give_back_unmatched(slot);
-            }
             let script = session.script.map(|(index, _)| &self.scripts[index]);
             match session.wait(script, self.options.reply_timeout, now) {
                 Wait::Until(at) => return self.arm(slot, at),
@@ -462,15 +465,6 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         self.transmit(peer, step.frame_type, client_id, step.payload);
     }
 
-    fn give_back_unmatched(&mut self, slot: usize) {
-        let session = &self.sessions[slot];
-        let (peer, client_id) = (session.peer, session.client_id);
-        if self.options.unmatched != Unmatched::Silence {
-            self.refuse(peer, client_id);
-        }
-        self.conclude(slot, Some(ReplayResult::Skipped));
-    }
-
     fn arm(&mut self, slot: usize, at: Instant) {
         let session = &mut self.sessions[slot];
         if session.wake == Some(at) {
@@ -485,6 +479,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     fn conclude(&mut self, slot: usize, forced: Option<ReplayResult>) {
         let session = self.sessions.remove(slot);
         self.by_server_id.remove(&session.server_id.0);
+        // What was held for it and not begun is left to others.
+        if let Some(held) = session.held {
+            self.scripts[held].played -= 1;
+        }
         if let Some(at) = session.wake {
             self.wakes.remove(&(at, slot));
         }
@@ -538,6 +536,16 @@ impl Script {
     /// Whether the server has something to say before the client.
     fn speaks_first(&self) -> bool {
         self.steps.first().is_some_and(|step| step.gate == 0)
+    }
+
+    /// Whether what came tells that it is this one: all that the client sent
+    /// before the server first spoke, or more.
+    fn begins_with(&self, received: &[u8], masks: &mut Masks) -> bool {
+        let burst = self.first_burst();
+        let direction = Direction::ClientToServer;
+        received == burst
+            || (received.len() > burst.len() && self.client_stream.starts_with(received))
+            || (masks.concern(direction) && masks.are_equal(direction, burst, received))
     }
 
     /// What the client sent before the server first spoke.

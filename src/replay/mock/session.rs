@@ -18,7 +18,8 @@ pub(super) struct Session<P> {
     pub(super) server_id: ServerId,
     /// The recorded conversation that is played, once that is known.
     pub(super) script: Option<(usize, Matched)>,
-    pub(super) is_unmatched: bool,
+    /// The one that it gets if nothing tells better; kept from others meanwhile.
+    pub(super) held: Option<usize>,
     pub(super) next_step: usize,
     pub(super) received: Vec<u8>,
     pub(super) closed_by_client: bool,
@@ -55,7 +56,7 @@ impl<P> Session<P> {
             client_id,
             server_id,
             script: None,
-            is_unmatched: false,
+            held: None,
             next_step: 0,
             received: Vec::new(),
             closed_by_client: false,

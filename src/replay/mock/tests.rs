@@ -189,6 +189,31 @@ fn a_recorded_refusal_is_played_in_its_turn() {
 }
 
 #[test]
+fn the_turn_of_a_refusal_comes_behind_a_client_that_has_not_spoken_yet() {
+    let refused = conversation(
+        2,
+        &[(0xa1, b"d", Effect::Opened), (0x52, b"", Effect::Refused)],
+    );
+    let all = vec![
+        recorded(1, b"one", b"first"),
+        refused,
+        recorded(3, b"two", b"third"),
+    ];
+    let mut rig = Rig::new(all, MockOptions::default());
+    let first = rig.open(7, A);
+    rig.hear(7, &frame(0xa1, B, b"any"));
+    assert_eq!(rig.sent(0), [(7, frame(0x52, B, b""))]);
+    let third = rig.open(7, B);
+    // The two that were accepted may still change places.
+    rig.send(7, first, b"two");
+    rig.send(7, third, b"one");
+    let sent = rig.sent(1_000);
+    assert!(sent.contains(&(7, frame(0x50, A, b"third"))), "{sent:?}");
+    assert!(sent.contains(&(7, frame(0x50, B, b"first"))), "{sent:?}");
+    assert!(rig.mock.is_used_up());
+}
+
+#[test]
 fn a_server_that_speaks_first_does_so_at_its_time() {
     let greeting = conversation(
         1,
