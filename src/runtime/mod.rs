@@ -13,7 +13,9 @@
 mod acceptor;
 mod allow;
 mod carrier_url;
+mod faults;
 mod link;
+mod metrics;
 mod open;
 mod play;
 mod ready;
@@ -23,9 +25,10 @@ mod tunnel;
 
 pub use self::allow::{AllowList, Allowed, AllowedError};
 pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
+pub use self::faults::{FaultPlan, FaultPlanError};
 pub use self::link::{
     I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys, Peer, Remote, RemoteError,
-    Role, Room, Scope, TcpLink, UdpLink, Unreachable,
+    Role, Room, Scope, TcpLink, TcpOptions, UdpLink, Unreachable,
 };
 pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};

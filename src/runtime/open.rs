@@ -7,8 +7,11 @@ use rand::Rng;
 
 use super::allow::AllowList;
 use super::carrier_url::{Authority, CarrierUrl};
-use super::link::{I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink, UdpLink};
+use super::link::{
+    I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink, TcpOptions, UdpLink,
+};
 use super::recorder::Recorder;
+use crate::carrier::length_prefixed::Prefix;
 use crate::session::Tunnels;
 use crate::wire::Destination;
 
@@ -25,6 +28,8 @@ pub struct LinkOptions {
     pub allow: AllowList,
     /// Where what passes is recorded.
     pub recorder: Option<Recorder>,
+    /// Most bytes in one write to a TCP connection; `None`: as many as there are.
+    pub slice: Option<usize>,
     /// Bytes a second that are sent at most over UDP.
     pub udp_rate: u64,
     /// Our destination where the carrier has none of its own.
@@ -77,14 +82,14 @@ impl LinkOptions {
             }
             (CarrierUrl::Tcp(authority, prefix), Role::Client) => {
                 let address = self.resolve(authority).await?;
-                TcpLink::connect(address, *prefix, self.recorder.clone())
+                TcpLink::connect(address, self.tcp_options(*prefix))
                     .await
                     .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
                     .map_err(|source| self.connect_error(source))
             }
             (CarrierUrl::Tcp(authority, prefix), Role::Server) => {
                 let address = self.resolve_own(authority).await?;
-                TcpLink::listen(address, *prefix, self.allow.clone(), self.recorder.clone())
+                TcpLink::listen(address, self.allow.clone(), self.tcp_options(*prefix))
                     .await
                     .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
                     .map_err(|source| self.bind_error(source))
@@ -121,6 +126,14 @@ impl LinkOptions {
             peer,
             carrier: self.carrier.clone(),
         })
+    }
+
+    fn tcp_options(&self, prefix: Prefix) -> TcpOptions {
+        TcpOptions {
+            prefix,
+            slice: self.slice.unwrap_or(usize::MAX),
+            recorder: self.recorder.clone(),
+        }
     }
 
     async fn resolve(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {

@@ -10,7 +10,7 @@ use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::values::{TimeOrOff, on_eof, slow_reader};
 use crate::cli::values::{duration, size};
 use crate::endpoint::{OnEof, SlowReader};
-use crate::runtime::{Allowed, CarrierUrl, Remote};
+use crate::runtime::{Allowed, CarrierUrl, FaultPlan, Remote};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -206,6 +206,10 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "N", help_heading = "Tests")]
     pub(super) seed: Option<u64>,
 
+    /// Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB
+    #[arg(long, value_name = "FAULTS", help_heading = "Tests")]
+    pub(super) fault: Option<FaultPlan>,
+
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -215,6 +219,10 @@ pub(super) struct LogArgs {
     /// Form of the log
     #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs and metrics")]
     pub(super) log_format: LogFormat,
+
+    /// Tell numbers to Prometheus at http://ADDR/metrics
+    #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
+    pub(super) metrics: Option<String>,
 
     /// Append the log to a file instead of standard error
     #[arg(long, value_name = "FILE", help_heading = "Logs and metrics")]

@@ -51,6 +51,7 @@ pub(super) fn link(
         },
         allow: AllowList::default(),
         recorder: args.save_live.as_deref().map(recorder).transpose()?,
+        slice: None,
         udp_rate: UDP_RATE,
         destination: nameless_destination(&mut rng),
         i2cp: keys::for_one_run(&args.carrier, args.keys.as_deref(), role, to)?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::rngs::{ChaCha12Rng, SysRng};
 use rand::{Rng, SeedableRng, TryRng};
+use tracing::info;
 
 use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
@@ -88,7 +89,12 @@ fn options(
             LostLink::Ends
         },
         endpoint,
+        faults: args.fault,
         seed: seed(args)?,
+        metrics: match &args.log.metrics {
+            Some(name) => Some(local_address("--metrics", name, args)?),
+            None => None,
+        },
         closing_time: CLOSING_TIME,
     })
 }
@@ -165,6 +171,7 @@ fn link(
         reach: reach(args),
         allow,
         recorder: args.capture.as_deref().map(recorder).transpose()?,
+        slice: args.fault.and_then(|plan| plan.slice),
         udp_rate: args.udp_rate,
         destination: nameless_destination(&mut rng),
         i2cp,
@@ -234,11 +241,14 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
     runtime.block_on(async {
         let tunnel = Tunnel::open(options).await?;
         let line = ready_line(&tunnel, target);
-        if !stdio {
-            announce(&line)?;
+        if let Some(address) = tunnel.metrics_addr() {
+            info!("numbers at http://{address}/metrics");
         }
         if let Some(path) = &args.ready_file {
             write_ready_file(path, &line)?;
+        }
+        if !stdio {
+            announce(&line)?;
         }
         Ok(tunnel.run().await?)
     })

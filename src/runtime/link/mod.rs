@@ -27,7 +27,7 @@ use crate::session::{LookupError, SessionError, Undelivered};
 use crate::wire::DestinationHash;
 
 pub use self::i2cp::{I2cpLink, I2cpOptions, OwnKeys, Remote, RemoteError, Unreachable};
-pub use self::tcp::TcpLink;
+pub use self::tcp::{TcpLink, TcpOptions};
 pub use self::udp::UdpLink;
 
 /// What a statement about a link is about: one peer's, or all.
@@ -207,6 +207,9 @@ pub enum LinkError {
         /// How many may wait.
         limit: usize,
     },
+    /// The plan of faults wants it.
+    #[error("cut on purpose by --fault")]
+    Fault,
     /// More connections than are allowed.
     #[error("there are {limit} connections already, the most that are allowed")]
     TooManyPeers {

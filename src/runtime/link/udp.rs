@@ -1,16 +1,18 @@
 //! `udp://`: one message per datagram.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use socket2::SockRef;
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, Sleep};
 use tracing::{debug, warn};
@@ -43,7 +45,9 @@ const DATAGRAM_OVERHEAD_BYTES: usize = 512;
 /// Datagrams to and from a server, or a server's with all its clients.
 #[derive(Debug)]
 pub struct UdpLink {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
+    /// What the network answers to what was sent; only a connected socket is told.
+    errors: Option<SocketErrors>,
     /// The only peer of a connected socket.
     server: Option<Peer>,
     allow: AllowList,
@@ -109,7 +113,9 @@ impl UdpLink {
             send = options.send_buffer_size()?,
             "socket buffers in bytes"
         );
+        let socket = Arc::new(socket);
         Ok(Self {
+            errors: server.map(|_| SocketErrors::of(&socket)),
             local: socket.local_addr()?,
             recorder,
             socket,
@@ -135,6 +141,12 @@ impl UdpLink {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
+            }
+            if let Some(errors) = &mut self.errors
+                && let Poll::Ready(error) = errors.poll(cx)
+            {
+                self.failed(error);
+                continue;
             }
             if !reads(Scope::All) {
                 return Poll::Pending;
@@ -170,7 +182,7 @@ impl UdpLink {
             self.datagram.resize(MAX_DATAGRAM_BYTES, 0);
         }
         let mut buffer = ReadBuf::new(&mut self.datagram);
-        let received = std::task::ready!(self.socket.poll_recv_from(cx, &mut buffer));
+        let received = ready!(self.socket.poll_recv_from(cx, &mut buffer));
         let datagram = buffer.filled();
         if self.input.capacity() < datagram.len() {
             self.input.reserve(MAX_DATAGRAM_BYTES);
@@ -266,6 +278,52 @@ impl UdpLink {
             }
         };
         sent.map_ok(|_| ())
+    }
+}
+
+/// Waits for a socket's errors. Reading does not: an error alone does not make
+/// a socket readable.
+struct SocketErrors {
+    socket: Arc<UdpSocket>,
+    ready: Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>,
+}
+
+impl SocketErrors {
+    fn of(socket: &Arc<UdpSocket>) -> Self {
+        Self {
+            socket: Arc::clone(socket),
+            ready: Self::ready(socket),
+        }
+    }
+
+    fn ready(socket: &Arc<UdpSocket>) -> Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>> {
+        let socket = Arc::clone(socket);
+        Box::pin(async move { socket.ready(Interest::ERROR).await })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            if let Err(error) = ready!(self.ready.as_mut().poll(cx)) {
+                return Poll::Ready(error);
+            }
+            self.ready = Self::ready(&self.socket);
+            let taken = self.socket.try_io(Interest::ERROR, || {
+                self.socket
+                    .take_error()?
+                    .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            });
+            match taken {
+                Ok(error) => return Poll::Ready(error),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(error),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SocketErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SocketErrors")
     }
 }
 

@@ -25,6 +25,9 @@ const PASSED_ON_BYTES: usize = 16 * 1024;
 /// How long a local side may take to end its stream after we have ended ours.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Bytes that a local side may still send after that, for nobody.
+const LINGER_BYTES: usize = 1024 * 1024;
+
 /// What is known of a live conversation beside its endpoint.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -115,6 +118,7 @@ impl Driver {
 
     /// The handshake is done.
     pub(super) fn opened(&mut self, handle: Handle, server_id: ServerId, handshake: Duration) {
+        self.metrics.handshake(handshake);
         if let Some(record) = self.records.get_mut(&handle) {
             record.server_id = Some(server_id);
             info!(
@@ -207,6 +211,7 @@ impl Driver {
                 true
             }
             Poll::Ready(Err(error)) => {
+                self.metrics.target_failure_count += 1;
                 if let (Some(record), Some(target)) =
                     (self.records.get(&handle), self.service.target())
                 {
@@ -251,6 +256,7 @@ impl Driver {
                     }
                 } else {
                     self.scratch.clear();
+                    self.discard(now, number, count);
                 }
                 count
             }
@@ -267,6 +273,21 @@ impl Driver {
                 self.local_failed(now, number, &error);
                 0
             }
+        }
+    }
+
+    /// A local side sends after the end of its conversation. For a while it
+    /// need not have noticed.
+    fn discard(&mut self, now: Instant, number: usize, count: usize) {
+        let Some(Some(local)) = self.locals.get_mut(number) else {
+            return;
+        };
+        local.discarded += count;
+        if local.discarded > LINGER_BYTES
+            && let Some(local) = self.remove(number)
+        {
+            self.endpoint.abort(now, local.handle);
+            local.reset();
         }
     }
 

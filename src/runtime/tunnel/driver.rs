@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,22 +14,25 @@ use hashbrown::HashMap;
 use slab::Slab;
 use tokio::net::UnixStream;
 use tokio::time::Sleep;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::conversations::Record;
 use super::local::Local;
 use super::service::{Reopening, Service};
 use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
-use crate::endpoint::{End, Endpoint, Event, Handle, Output};
+use crate::endpoint::{End, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
+use crate::runtime::faults::{Faults, Passage};
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
+use crate::runtime::metrics::{Metrics, Scrapes};
 use crate::runtime::open::LinkOptions;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::signals::Signals;
 
-/// Rounds after which others get the thread, however much there is to do.
-const MAX_ROUNDS: usize = 16;
+/// Rounds after which the system is asked what else is ready, however much
+/// there is to do.
+const MAX_ROUNDS: usize = 2;
 
 /// Bytes that are taken in from either side before they are passed on, so that
 /// they are still in the cache then.
@@ -46,6 +49,9 @@ pub(super) struct Driver {
     link: Option<Link>,
     link_options: LinkOptions,
     lost_link: LostLink,
+    faults: Option<Box<Faults>>,
+    /// The endpoint waits because the faults hold too much.
+    faults_full: bool,
     reopening: Option<Reopening>,
     /// A conversation's link is not read because of a slow reader.
     link_paused: bool,
@@ -63,6 +69,8 @@ pub(super) struct Driver {
     /// What local streams are read into.
     pub(super) scratch: BytesMut,
 
+    pub(super) metrics: Metrics,
+    scrapes: Option<Scrapes>,
     signals: Signals,
     timer: Pin<Box<Sleep>>,
     endpoint_due: Option<Instant>,
@@ -78,6 +86,7 @@ pub(super) struct Driver {
 enum Number {
     Signals,
     Service,
+    Scrapes,
 }
 
 impl Driver {
@@ -88,7 +97,7 @@ impl Driver {
     ) -> Result<Self, TunnelError> {
         let mut ready = ReadySet::default();
         let mut locals = Slab::new();
-        for _ in [Number::Signals, Number::Service] {
+        for _ in [Number::Signals, Number::Service, Number::Scrapes] {
             // The slabs of both number alike.
             ready.insert();
             locals.insert(None);
@@ -99,6 +108,10 @@ impl Driver {
             link: Some(opened.link),
             link_options: options.link.clone(),
             lost_link: options.lost_link,
+            faults: options
+                .faults
+                .map(|plan| Box::new(Faults::new(plan, options.seed))),
+            faults_full: false,
             reopening: None,
             link_paused: false,
             ready,
@@ -109,6 +122,8 @@ impl Driver {
             unwritten: Vec::new(),
             lingering: VecDeque::new(),
             scratch: BytesMut::new(),
+            metrics: Metrics::default(),
+            scrapes: None,
             signals: Signals::new()?,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             endpoint_due: None,
@@ -126,6 +141,11 @@ impl Driver {
     /// Answers each conversation by a connection to this service.
     pub(super) fn serve(&mut self, target: SocketAddr) {
         self.service.serve(target);
+    }
+
+    /// Answers requests for numbers.
+    pub(super) fn measure(&mut self, scrapes: Scrapes) {
+        self.scrapes = Some(scrapes);
     }
 
     /// Opens the one conversation.
@@ -150,7 +170,10 @@ impl Driver {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
+        // Woken after the next look at the system, unlike by our own waker.
+        if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 
@@ -159,6 +182,7 @@ impl Driver {
         let local = self.take_turns(now, cx);
         let link = self.take_messages(now, cx);
         self.drain(now);
+        self.pass_faults(now);
         let room = self.write_locals(now);
         if let Some(link) = &mut self.link {
             link.poll_flush(cx);
@@ -180,6 +204,9 @@ impl Driver {
                 0
             } else if number == Number::Service as usize {
                 self.accept_some(now)
+            } else if number == Number::Scrapes as usize {
+                self.answer_scrapes();
+                0
             } else {
                 self.poll_local(now, number)
             };
@@ -204,6 +231,17 @@ impl Driver {
             self.service.close();
             for handle in self.records.keys() {
                 self.endpoint.close(now, *handle);
+            }
+        }
+    }
+
+    fn answer_scrapes(&mut self) {
+        let mut cx = Context::from_waker(self.ready.waker(Number::Scrapes as usize));
+        while let Some(scrapes) = &mut self.scrapes
+            && let Poll::Ready(request) = scrapes.poll_next(&mut cx)
+        {
+            if request.send(self.metrics.render(&self.endpoint)).is_err() {
+                debug!("whoever asked for metrics has left");
             }
         }
     }
@@ -274,8 +312,10 @@ impl Driver {
     }
 
     fn link_down(&mut self, now: Instant, error: LinkError) {
-        warn!(leg = "carrier", carrier = %self.link_options.carrier, %error, "link lost");
         self.link = None;
+        if let Some(faults) = &mut self.faults {
+            faults.forget();
+        }
         self.endpoint.handle_link_lost(now, Scope::All);
         match self.lost_link {
             LostLink::Ends => {
@@ -285,6 +325,7 @@ impl Driver {
                 }));
             }
             LostLink::Reopens => {
+                warn!(leg = "carrier", carrier = %self.link_options.carrier, %error, "link lost");
                 self.reopening = Some(Reopening::new(self.link_options.clone()));
             }
         }
@@ -308,18 +349,43 @@ impl Driver {
     fn drain(&mut self, now: Instant) {
         self.endpoint_due = loop {
             match self.endpoint.poll_output(now) {
-                Output::Transmit { to, message } => {
-                    let Some(link) = &mut self.link else { continue };
-                    match link.send(to, message) {
-                        Room::Free => {}
-                        Room::Full(scope) => self.endpoint.handle_link_blocked(scope),
+                Output::Transmit { to, message } => match &mut self.faults {
+                    None => self.send(to, message),
+                    Some(faults) => {
+                        faults.submit(now, to, message);
+                        if faults.is_full() && !self.faults_full {
+                            self.faults_full = true;
+                            self.endpoint.handle_link_blocked(Scope::All);
+                        }
                     }
-                }
+                },
                 Output::Event(event) => self.handle_event(now, event),
                 Output::Timeout(at) => break Some(at),
                 Output::Idle => break None,
             }
         };
+    }
+
+    fn send(&mut self, to: Peer, message: Message) {
+        let Some(link) = &mut self.link else { return };
+        match link.send(to, message) {
+            Room::Free => {}
+            Room::Full(scope) => self.endpoint.handle_link_blocked(scope),
+        }
+    }
+
+    /// Sends what comes out of the faults now.
+    fn pass_faults(&mut self, now: Instant) {
+        while let Some(passage) = self.faults.as_mut().and_then(|faults| faults.next(now)) {
+            match passage {
+                Passage::Arrives(to, message) => self.send(to, message),
+                Passage::Breaks => self.link_down(now, LinkError::Fault),
+            }
+        }
+        if self.faults_full && self.faults.as_ref().is_none_or(|faults| faults.has_room()) {
+            self.faults_full = false;
+            self.endpoint.handle_link_ready(Scope::All);
+        }
     }
 
     /// Writes to the locals that have something new; true if that lets the link
@@ -336,7 +402,8 @@ impl Driver {
     /// Sees to it that the task is woken in time; true if it is time already.
     fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let lingering = self.lingering.front().map(|(until, ..)| *until);
-        let next = [self.endpoint_due, lingering, self.closing]
+        let delayed = self.faults.as_ref().and_then(|faults| faults.next_due());
+        let next = [self.endpoint_due, lingering, delayed, self.closing]
             .into_iter()
             .flatten()
             .min();
@@ -382,6 +449,14 @@ impl Driver {
     }
 
     fn link_closed(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        if self
+            .faults
+            .as_ref()
+            .is_some_and(|faults| faults.next_due().is_some())
+            && self.closing.is_none_or(|until| now < until)
+        {
+            return false;
+        }
         let patient = self.closing.is_none_or(|until| now < until);
         match &mut self.link {
             Some(link) => link.poll_close(cx).is_ready() || !patient,

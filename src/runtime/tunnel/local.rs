@@ -23,6 +23,8 @@ pub(super) struct Local {
     outgoing: Outgoing,
     input: Input,
     pub(super) phase: Phase,
+    /// Bytes that were read after the end of the conversation.
+    pub(super) discarded: usize,
     /// Stands in the line of those that have something new to write.
     pub(super) in_line: bool,
 }
@@ -85,6 +87,7 @@ impl Local {
             outgoing: Outgoing::default(),
             input: Input::Open,
             phase: Phase::Live,
+            discarded: 0,
             in_line: false,
         }
     }

@@ -21,7 +21,9 @@ use self::driver::Driver;
 use self::stdio::Stdio;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
+use super::faults::FaultPlan;
 use super::link::LinkError;
+use super::metrics::Scrapes;
 use super::open::LinkOptions;
 
 /// What a tunnel is to be.
@@ -35,8 +37,12 @@ pub struct TunnelOptions {
     pub lost_link: LostLink,
     /// Limits, times and policies of the endpoint.
     pub endpoint: Config,
-    /// From which the ids follow.
+    /// What is done to the messages that go out, on purpose.
+    pub faults: Option<FaultPlan>,
+    /// From which the ids and faults follow.
     pub seed: [u8; 32],
+    /// Where numbers are told over HTTP.
+    pub metrics: Option<SocketAddr>,
     /// How long orderly closing may take after a signal.
     pub closing_time: Duration,
 }
@@ -102,6 +108,7 @@ pub enum TunnelError {
 pub struct Tunnel {
     driver: Driver,
     listen: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
     carrier: CarrierUrl,
     destination: Bytes,
     stdio: Option<Stdio>,
@@ -130,6 +137,14 @@ impl Tunnel {
         let destination = opened.destination.clone();
         let endpoint = Endpoint::new(options.endpoint.clone(), options.seed);
         let mut driver = Driver::new(endpoint, opened, &options)?;
+        let mut metrics = None;
+        if let Some(address) = options.metrics {
+            let (scrapes, bound) = Scrapes::listen(address)
+                .await
+                .map_err(|source| TunnelError::Listen { address, source })?;
+            driver.measure(scrapes);
+            metrics = Some(bound);
+        }
         let mut stdio = None;
         match (options.side, acceptor) {
             (Side::Listen(_), Some(acceptor)) => driver.listen(acceptor),
@@ -144,6 +159,7 @@ impl Tunnel {
         Ok(Self {
             driver,
             listen,
+            metrics,
             carrier,
             destination,
             stdio,
@@ -153,6 +169,11 @@ impl Tunnel {
     /// The address that was bound for local connections.
     pub const fn listen_addr(&self) -> Option<SocketAddr> {
         self.listen
+    }
+
+    /// The address that was bound for numbers.
+    pub const fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// The carrier, with the address that was bound for it.

@@ -11,6 +11,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
+use super::TcpOptions;
 use super::output::{MAX_PIECES, Output};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     peer: Peer,
     prefix: Prefix,
+    /// Most bytes in one write.
+    slice: usize,
     input: BytesMut,
     output: Output,
     /// The endpoint was told to wait.
@@ -64,7 +67,7 @@ impl Connection {
     pub(super) fn new(
         stream: TcpStream,
         peer: Peer,
-        prefix: Prefix,
+        options: &TcpOptions,
         record: Option<Record>,
     ) -> std::io::Result<Self> {
         let keepalive = TcpKeepalive::new()
@@ -74,9 +77,10 @@ impl Connection {
         Ok(Self {
             stream,
             peer,
-            prefix,
+            prefix: options.prefix,
+            slice: options.slice,
             input: BytesMut::new(),
-            output: Output::new(prefix),
+            output: Output::new(options.prefix),
             full: false,
             record,
         })
@@ -171,7 +175,7 @@ impl Connection {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<bool, LinkError> {
         while !self.is_flushed() {
             let mut slices = [IoSlice::new(&[]); MAX_PIECES];
-            let count = self.output.slices(&mut slices);
+            let count = self.output.slices(self.slice, &mut slices);
             let stream = Pin::new(&mut self.stream);
             match stream.poll_write_vectored(cx, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(LinkError::Closed),

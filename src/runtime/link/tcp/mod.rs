@@ -27,7 +27,7 @@ const MAX_CONNECTIONS: usize = 256;
 /// One connection to a server, or a server's connections to its clients.
 #[derive(Debug)]
 pub struct TcpLink {
-    prefix: Prefix,
+    options: TcpOptions,
     source: Source,
     /// The numbers of `ready`: [`ACCEPTOR`](Self::ACCEPTOR), and those of the connections.
     ready: ReadySet,
@@ -43,7 +43,17 @@ pub struct TcpLink {
     /// With output that no write was tried for.
     unflushed: Vec<usize>,
     events: VecDeque<LinkEvent>,
-    recorder: Option<Recorder>,
+}
+
+/// What all connections of a link have in common.
+#[derive(Clone, Debug)]
+pub struct TcpOptions {
+    /// The length before each message.
+    pub prefix: Prefix,
+    /// Most bytes in one write.
+    pub slice: usize,
+    /// Where what passes is recorded.
+    pub recorder: Option<Recorder>,
 }
 
 /// Where connections come from.
@@ -82,12 +92,11 @@ impl TcpLink {
     /// Those of connecting.
     pub async fn connect(
         address: SocketAddr,
-        prefix: Prefix,
-        recorder: Option<Recorder>,
+        options: TcpOptions,
     ) -> std::io::Result<(Self, Peer)> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let mut link = Self::new(Source::Own, prefix, recorder);
+        let mut link = Self::new(Source::Own, options);
         let peer = link.add(stream, address)?;
         Ok((link, peer))
     }
@@ -98,22 +107,21 @@ impl TcpLink {
     /// Those of binding.
     pub async fn listen(
         address: SocketAddr,
-        prefix: Prefix,
         allow: AllowList,
-        recorder: Option<Recorder>,
+        options: TcpOptions,
     ) -> std::io::Result<(Self, SocketAddr)> {
         let acceptor = Acceptor::bind(address).await?;
         let bound = acceptor.local_addr()?;
         let source = Source::Peers { acceptor, allow };
-        Ok((Self::new(source, prefix, recorder), bound))
+        Ok((Self::new(source, options), bound))
     }
 
-    fn new(source: Source, prefix: Prefix, recorder: Option<Recorder>) -> Self {
+    fn new(source: Source, options: TcpOptions) -> Self {
         let mut ready = ReadySet::default();
         let acceptor = ready.insert();
         debug_assert_eq!(acceptor, Self::ACCEPTOR);
         Self {
-            prefix,
+            options,
             source,
             ready,
             connections: HashMap::new(),
@@ -124,7 +132,6 @@ impl TcpLink {
             paused: Vec::new(),
             unflushed: Vec::new(),
             events: VecDeque::new(),
-            recorder,
         }
     }
 
@@ -134,11 +141,11 @@ impl TcpLink {
             number: connection_number,
             address,
         };
-        let record = match &self.recorder {
+        let record = match &self.options.recorder {
             Some(recorder) => Some(self.source.record(recorder, stream.local_addr()?, address)),
             None => None,
         };
-        let connection = Connection::new(stream, peer, self.prefix, record)?;
+        let connection = Connection::new(stream, peer, &self.options, record)?;
         self.next_peer += 1;
         let number = self.ready.insert();
         self.connections.insert(number, connection);
@@ -304,7 +311,7 @@ impl TcpLink {
         while let Some(number) = self.unflushed.pop() {
             self.flush(number);
         }
-        if let Some(recorder) = &self.recorder {
+        if let Some(recorder) = &self.options.recorder {
             recorder.flush();
         }
         if !self.events.is_empty() {

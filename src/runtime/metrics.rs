@@ -1,0 +1,302 @@
+//! Numbers for Prometheus, over a small HTTP responder.
+
+use std::fmt::{self, Write};
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, warn};
+
+use super::link::Peer;
+use crate::endpoint::{Anomaly, Endpoint, State, Stats, Traffic};
+
+/// Longest request that is read.
+const MAX_REQUEST_BYTES: usize = 8 * 1024;
+
+/// How long a request, and its answer, may take.
+const REQUEST_TIME: Duration = Duration::from_secs(5);
+
+/// Requests that wait to be answered; further ones wait in the system.
+const MAX_WAITING: usize = 8;
+
+/// The upper bounds of the handshake histogram, in seconds.
+const BOUNDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0,
+];
+
+/// What a tunnel counts beside its endpoint.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    handshakes: Histogram,
+    pub(super) target_failure_count: u64,
+}
+
+impl Metrics {
+    pub(super) fn handshake(&mut self, duration: Duration) {
+        self.handshakes.observe(duration.as_secs_f64());
+    }
+
+    /// All numbers in Prometheus' text format.
+    pub(super) fn render(&self, endpoint: &Endpoint<Peer>) -> String {
+        let mut text = String::new();
+        self.write(endpoint, &mut text)
+            .expect("a string takes everything");
+        text
+    }
+
+    fn write(&self, endpoint: &Endpoint<Peer>, out: &mut String) -> fmt::Result {
+        let stats = endpoint.stats();
+        head(
+            out,
+            "messages_total",
+            "counter",
+            "Messages by direction and type.",
+        )?;
+        for (direction, traffic) in directions(stats) {
+            for (kind, count) in kinds(traffic) {
+                writeln!(
+                    out,
+                    r#"ministream_messages_total{{dir="{direction}",type="{kind}"}} {count}"#
+                )?;
+            }
+        }
+        head(
+            out,
+            "payload_bytes_total",
+            "counter",
+            "Payload bytes of data messages.",
+        )?;
+        for (direction, traffic) in directions(stats) {
+            let bytes = traffic.payload_bytes;
+            writeln!(
+                out,
+                r#"ministream_payload_bytes_total{{dir="{direction}"}} {bytes}"#
+            )?;
+        }
+        head(out, "conversations", "gauge", "Conversations by state.")?;
+        for (name, state) in STATES {
+            let count = endpoint.count_in(state);
+            writeln!(out, r#"ministream_conversations{{state="{name}"}} {count}"#)?;
+        }
+        head(out, "handshake_seconds", "histogram", "From SYN to ACK.")?;
+        self.handshakes.write(out)?;
+        head(
+            out,
+            "findings_total",
+            "counter",
+            "Oddities in what peers sent.",
+        )?;
+        for anomaly in Anomaly::ALL {
+            let (code, count) = (anomaly.code(), stats.anomaly_count(*anomaly));
+            writeln!(out, r#"ministream_findings_total{{code="{code}"}} {count}"#)?;
+        }
+        head(
+            out,
+            "target_connect_failures_total",
+            "counter",
+            "Connections to the service that failed.",
+        )?;
+        let failures = self.target_failure_count;
+        writeln!(out, "ministream_target_connect_failures_total {failures}")
+    }
+}
+
+const STATES: [(&str, State); 6] = [
+    ("syn_sent", State::SynSent),
+    ("syn_received", State::SynReceived),
+    ("open", State::Open),
+    ("draining", State::Draining),
+    ("closing", State::Closing),
+    ("ended", State::Ended),
+];
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
+    writeln!(out, "# HELP ministream_{name} {help}")?;
+    writeln!(out, "# TYPE ministream_{name} {kind}")
+}
+
+const fn directions(stats: &Stats) -> [(&'static str, &Traffic); 2] {
+    [("in", &stats.received), ("out", &stats.sent)]
+}
+
+const fn kinds(traffic: &Traffic) -> [(&'static str, u64); 5] {
+    [
+        ("syn", traffic.syn_count),
+        ("ack", traffic.ack_count),
+        ("data", traffic.data_count),
+        ("close", traffic.close_count),
+        ("other", traffic.other_count),
+    ]
+}
+
+#[derive(Debug, Default)]
+struct Histogram {
+    /// Those up to each bound, and not up to the one before; the last are beyond all.
+    counts: [u64; BOUNDS.len() + 1],
+    sum: f64,
+}
+
+impl Histogram {
+    fn observe(&mut self, value: f64) {
+        let place = BOUNDS.iter().take_while(|bound| value > **bound).count();
+        self.counts[place] += 1;
+        self.sum += value;
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let mut total = 0;
+        let bounds = BOUNDS.iter().map(|bound| bound.to_string());
+        for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(self.counts) {
+            total += count;
+            writeln!(
+                out,
+                r#"ministream_handshake_seconds_bucket{{le="{bound}"}} {total}"#
+            )?;
+        }
+        writeln!(out, "ministream_handshake_seconds_sum {}", self.sum)?;
+        writeln!(out, "ministream_handshake_seconds_count {total}")
+    }
+}
+
+/// Requests for the numbers, to be answered by whoever has them.
+#[derive(Debug)]
+pub(super) struct Scrapes(mpsc::Receiver<oneshot::Sender<String>>);
+
+impl Scrapes {
+    /// Listens; tells the address that was bound.
+    pub(super) async fn listen(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(respond(listener, sender));
+        Ok((Self(receiver), bound))
+    }
+
+    /// The next request.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<oneshot::Sender<String>> {
+        match self.0.poll_recv(cx) {
+            Poll::Ready(Some(request)) => Poll::Ready(request),
+            // The responder lives as long as the runtime.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+async fn respond(listener: TcpListener, scrapes: mpsc::Sender<oneshot::Sender<String>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let answered = tokio::time::timeout(REQUEST_TIME, answer(stream, &scrapes)).await;
+                if let Err(error) = answered.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                {
+                    debug!(%peer, %error, "a request for metrics failed");
+                }
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept a request for metrics");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(
+    mut stream: TcpStream,
+    scrapes: &mpsc::Sender<oneshot::Sender<String>>,
+) -> io::Result<()> {
+    let request = read_request(&mut stream).await?;
+    let (status, body) = if is_for_metrics(&request) {
+        let (sender, numbers) = oneshot::channel();
+        scrapes.send(sender).await.map_err(io::Error::other)?;
+        ("200 OK", numbers.await.map_err(io::Error::other)?)
+    } else {
+        ("404 Not Found", "the numbers are at /metrics\n".to_owned())
+    };
+    let head = format!(
+        "HTTP/1.0 {status}\r\nContent-Type: text/plain; version=0.0.4\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+async fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        if request.len() > MAX_REQUEST_BYTES {
+            return Err(io::Error::other("the request is too long"));
+        }
+        if stream.read_buf(&mut request).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(request)
+}
+
+fn is_for_metrics(request: &[u8]) -> bool {
+    request.starts_with(b"GET /metrics ") || request.starts_with(b"GET / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Config;
+
+    #[test]
+    fn a_value_is_counted_in_the_first_bound_that_holds_it_and_all_after() {
+        let mut histogram = Histogram::default();
+        for value in [0.0, 0.001, 0.0011, 60.0, 61.0] {
+            histogram.observe(value);
+        }
+        let mut text = String::new();
+        histogram.write(&mut text).unwrap();
+        let counts: Vec<&str> = text
+            .lines()
+            .map(|line| line.rsplit_once(' ').unwrap().1)
+            .collect();
+        assert_eq!(
+            counts,
+            [
+                "2", "3", "3", "3", "3", "3", "3", "3", "3", "3", "3", "4", "5", "121.0021", "5"
+            ]
+        );
+        assert!(text.starts_with("ministream_handshake_seconds_bucket{le=\"0.001\"} 2\n"));
+    }
+
+    #[test]
+    fn every_number_has_a_help_and_a_type() {
+        let endpoint = Endpoint::new(Config::default(), [0; 32]);
+        let metrics = Metrics {
+            target_failure_count: 3,
+            ..Metrics::default()
+        };
+        let text = metrics.render(&endpoint);
+        for name in [
+            "messages_total",
+            "payload_bytes_total",
+            "conversations",
+            "handshake_seconds",
+            "findings_total",
+            "target_connect_failures_total",
+        ] {
+            assert!(
+                text.contains(&format!("# HELP ministream_{name} ")),
+                "{name}"
+            );
+            assert!(
+                text.contains(&format!("# TYPE ministream_{name} ")),
+                "{name}"
+            );
+        }
+        assert!(text.contains("ministream_messages_total{dir=\"in\",type=\"syn\"} 0\n"));
+        assert!(text.contains("ministream_conversations{state=\"open\"} 0\n"));
+        assert!(text.contains("ministream_findings_total{code=\"ms.zero_id\"} 0\n"));
+        assert!(text.ends_with("ministream_target_connect_failures_total 3\n"));
+    }
+}

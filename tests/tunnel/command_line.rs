@@ -1,0 +1,260 @@
+//! What the programs print, and how they end.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Output;
+
+use rustix::process::Signal;
+
+use crate::endpoint::{Endpoint, Tunnel, command};
+use crate::services::{echo, exchange, nobody, pattern};
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = run(arguments);
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn the_ready_line_names_what_was_bound_also_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ready");
+    let target = nobody();
+    let server = Endpoint::server(
+        "udp://127.0.0.1:0",
+        target,
+        &["--ready-file", file.to_str().unwrap()],
+    );
+    let port = server
+        .carrier()
+        .strip_prefix("udp://127.0.0.1:")
+        .unwrap()
+        .parse::<u16>()
+        .unwrap();
+    assert_ne!(port, 0);
+    let line = format!("ready server target={target} carrier=udp://127.0.0.1:{port}\n");
+    assert_eq!(server.ready, line);
+    assert_eq!(fs::read_to_string(file).unwrap(), line);
+    let client = Endpoint::client(server.carrier(), &[]);
+    assert_eq!(
+        client.ready,
+        format!(
+            "ready client listen={} carrier=udp://127.0.0.1:{port}\n",
+            client.listen()
+        )
+    );
+}
+
+#[test]
+fn a_carrier_that_does_not_exist_is_told_and_ends_with_2() {
+    let (code, text) = refusal(&[
+        "client",
+        "--carrier",
+        "http://h:1",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains(r#"unknown carrier "http"; use udp://, tcp:// or i2cp://"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn addresses_beyond_this_machine_need_a_flag_which_is_named() {
+    for (arguments, what) in [
+        (
+            [
+                "client",
+                "--carrier",
+                "udp://127.0.0.1:9",
+                "--listen",
+                "0.0.0.0:0",
+            ],
+            "--listen 0.0.0.0:0 is not a loopback address",
+        ),
+        (
+            [
+                "server",
+                "--carrier",
+                "udp://127.0.0.1:0",
+                "--target",
+                "192.0.2.1:80",
+            ],
+            "--target 192.0.2.1:80 is not a loopback address",
+        ),
+        (
+            [
+                "server",
+                "--carrier",
+                "udp://0.0.0.0:0",
+                "--target",
+                "127.0.0.1:80",
+            ],
+            "udp://0.0.0.0:0 is not a loopback address",
+        ),
+        (
+            [
+                "server",
+                "--carrier",
+                "tcp://[::]:0",
+                "--target",
+                "127.0.0.1:80",
+            ],
+            "tcp://[::]:0 is not a loopback address",
+        ),
+    ] {
+        assert_eq!(
+            refusal(&arguments),
+            (
+                Some(2),
+                format!(
+                    "ministream-replay: error: {what}\n    help: add --allow-remote if it is \
+                     meant to be reached from other machines\n"
+                )
+            )
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_bound_or_connected_to_ends_with_4() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let carrier = format!("tcp://{taken}");
+    let (code, text) = refusal(&["server", "--carrier", &carrier, "--target", "127.0.0.1:9"]);
+    assert_eq!(code, Some(4));
+    assert_eq!(
+        text,
+        format!(
+            "ministream-replay: error: cannot bind {carrier}: address already in use\n    \
+             help: another program has this port; port 0 takes any that is free\n"
+        )
+    );
+    let (code, text) = refusal(&[
+        "client",
+        "--carrier",
+        "udp://127.0.0.1:9",
+        "--listen",
+        &taken,
+    ]);
+    assert_eq!(code, Some(4));
+    assert!(text.contains(&format!("cannot listen on {taken}: address already in use")));
+    drop(holder);
+
+    let nobody = nobody();
+    let carrier = format!("tcp://{nobody}");
+    assert_eq!(
+        refusal(&["client", "--carrier", &carrier, "--listen", "127.0.0.1:0"]),
+        (
+            Some(4),
+            format!(
+                "ministream-replay: error: {carrier}: connection refused\n    \
+                 help: is a server listening?  ss -ltn 'sport = :{}'\n",
+                nobody.port()
+            )
+        )
+    );
+}
+
+#[test]
+fn durations_without_a_unit_are_refused_with_a_suggestion() {
+    let (code, text) = refusal(&[
+        "client",
+        "--carrier",
+        "udp://127.0.0.1:9",
+        "--listen",
+        "127.0.0.1:0",
+        "--handshake-timeout",
+        "5",
+    ]);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("did you mean 5s?"), "{text}");
+}
+
+#[test]
+fn signals_end_both_ends_in_an_orderly_way() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &[]);
+        let stream = tunnel.connect();
+        let sent = pattern(1_000);
+        assert_eq!(exchange(&stream, &sent), sent);
+        tunnel.client.signal(signal);
+        assert_eq!(tunnel.client.wait().code(), Some(0));
+        tunnel.server.signal(signal);
+        assert_eq!(tunnel.server.wait().code(), Some(0));
+        assert_eq!(
+            tunnel.server.log(),
+            "",
+            "the client closed its conversation"
+        );
+    }
+}
+
+#[test]
+fn help_version_completions_and_manual_are_printed() {
+    for (arguments, expected) in [
+        (&["-h"][..], "Examples:"),
+        (&["--help"], "--carrier tcp://127.0.0.1:9004"),
+        (&["client", "--help"], "--on-eof"),
+        (
+            &["--version"],
+            concat!("ministream-replay ", env!("CARGO_PKG_VERSION")),
+        ),
+        (&["completions", "bash"], "complete -F"),
+        (&["completions", "zsh"], "#compdef ministream-replay"),
+        (&["man"], ".TH ministream-replay"),
+    ] {
+        let output = run(arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn the_log_is_json_with_the_conversations_fields_if_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let tunnel = Tunnel::to(
+        "tcp://127.0.0.1:0",
+        echo(),
+        &[
+            "-v",
+            "--log-format",
+            "json",
+            "--log-file",
+            log.to_str().unwrap(),
+        ],
+    );
+    let sent = pattern(10);
+    exchange(&tunnel.connect(), &sent);
+    crate::endpoint::eventually("both ends have told the opening", || {
+        fs::read_to_string(&log)
+            .unwrap()
+            .matches("conversation opened")
+            .count()
+            == 2
+    });
+    let text = fs::read_to_string(&log).unwrap();
+    let opened: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["message"] == "conversation opened")
+        .collect();
+    assert_eq!(opened[0]["client_id"], opened[1]["client_id"]);
+    assert_eq!(opened[0]["server_id"], opened[1]["server_id"]);
+    for line in &opened {
+        assert_eq!(line["client_id"].as_str().unwrap().len(), 6);
+        assert_eq!(line["conv"], "c1");
+        assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+    }
+    assert_eq!(tunnel.client.log(), "");
+}

@@ -1,0 +1,232 @@
+//! `ministream-replay client` and `server` as processes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that should be immediate.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process that ends with the test.
+pub(crate) struct Endpoint {
+    child: Child,
+    log: PathBuf,
+    _directory: tempfile::TempDir,
+    /// The line that told readiness.
+    pub(crate) ready: String,
+}
+
+impl Endpoint {
+    /// Starts `ministream-replay` and waits until it is ready.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::try_start(arguments).unwrap_or_else(|log| panic!("{arguments:?} ended: {log}"))
+    }
+
+    /// As [`start`](Self::start); the error is what it wrote to standard error.
+    pub(crate) fn try_start(arguments: &[&str]) -> Result<Self, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let mut child = command(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let ready = first_line(child.stdout.take().unwrap());
+        let endpoint = Self {
+            child,
+            log,
+            _directory: directory,
+            ready,
+        };
+        if endpoint.ready.starts_with("ready ") {
+            Ok(endpoint)
+        } else {
+            Err(endpoint.log())
+        }
+    }
+
+    pub(crate) fn server(carrier: &str, target: SocketAddr, more: &[&str]) -> Self {
+        let target = target.to_string();
+        let arguments = ["server", "--carrier", carrier, "--target", &target];
+        Self::start(&[&arguments[..], more].concat())
+    }
+
+    pub(crate) fn client(carrier: &str, more: &[&str]) -> Self {
+        let arguments = ["client", "--carrier", carrier, "--listen", "127.0.0.1:0"];
+        Self::start(&[&arguments[..], more].concat())
+    }
+
+    /// The value behind a name in the line that told readiness.
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.ready
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(name))
+            .unwrap_or_else(|| panic!("no {name} in {:?}", self.ready))
+    }
+
+    pub(crate) fn carrier(&self) -> &str {
+        self.field("carrier=")
+    }
+
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.field("listen=").parse().unwrap()
+    }
+
+    /// A connection into the tunnel. Reads and writes on it do not wait for ever.
+    pub(crate) fn connect(&self) -> TcpStream {
+        connect(self.listen())
+    }
+
+    /// What was written to standard error so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until standard error holds this.
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        eventually(&format!("{text:?} in the log"), || {
+            self.log().contains(text)
+        });
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        let process = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// How many descriptors the process has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim()
+            .strip_suffix(" kB")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        // It may have ended already.
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+        if thread::panicking() {
+            eprintln!("{}\n{}", self.ready, self.log());
+        }
+    }
+}
+
+/// A server and a client before it.
+pub(crate) struct Tunnel {
+    pub(crate) server: Endpoint,
+    pub(crate) client: Endpoint,
+}
+
+impl Tunnel {
+    pub(crate) fn to(carrier: &str, target: SocketAddr, more: &[&str]) -> Self {
+        let server = Endpoint::server(carrier, target, more);
+        let client = Endpoint::client(server.carrier(), more);
+        Self { server, client }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        self.client.connect()
+    }
+}
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ministream-replay"));
+    command.args(arguments).env_remove("MINISTREAM_LOG");
+    command
+}
+
+/// `client --stdio`, with both its pipes.
+pub(crate) fn stdio(carrier: &str, more: &[&str]) -> (Child, ChildStdin, ChildStdout) {
+    let mut child = command(&[&["client", "--carrier", carrier, "--stdio"][..], more].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input = child.stdin.take().unwrap();
+    let output = child.stdout.take().unwrap();
+    (child, input, output)
+}
+
+/// Waits for the end of a process.
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > until {
+            child.kill().unwrap();
+            panic!("a process did not end in {PATIENCE:?}");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Waits until something is so.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "not in {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The first line of a pipe, or what came before its end. The rest is read and dropped.
+fn first_line(out: ChildStdout) -> String {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut out = BufReader::new(out);
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        // The test may have given up.
+        sender.send(line).ok();
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).unwrap();
+    });
+    receiver.recv_timeout(PATIENCE).unwrap()
+}

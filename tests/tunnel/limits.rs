@@ -1,0 +1,178 @@
+//! Bounds: conversations, memory, descriptors; and what leaks when they are met.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use crate::endpoint::{Endpoint, Tunnel, connect, eventually};
+use crate::services::{deaf, echo, exchange, pattern, service};
+
+#[test]
+fn descriptors_and_memory_are_given_back_after_many_conversations() {
+    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        let tunnel = Tunnel::to(carrier, echo(), &[]);
+        let address = tunnel.client.listen();
+        let batch = || {
+            thread::scope(|scope| {
+                for _ in 0..20 {
+                    scope.spawn(|| {
+                        for _ in 0..10 {
+                            let sent = pattern(3_000);
+                            assert!(exchange(&connect(address), &sent) == sent);
+                        }
+                    });
+                }
+            });
+        };
+        let ends = [&tunnel.client, &tunnel.server];
+        // Open all the time, so that the link is counted, too.
+        let kept = tunnel.connect();
+        assert_eq!(exchange(&kept, b"x"), b"x");
+        let before = ends.map(Endpoint::descriptors);
+        batch();
+        let warm = ends.map(Endpoint::resident_bytes);
+        for _ in 0..3 {
+            batch();
+        }
+        eventually("all descriptors are closed", || {
+            ends.map(Endpoint::descriptors) == before
+        });
+        for (end, warm) in ends.iter().zip(warm) {
+            let now = end.resident_bytes();
+            assert!(
+                now < warm + (4 << 20),
+                "{warm} bytes became {now} over {carrier}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_never_reads_costs_bounded_memory_and_the_others_go_on() {
+    // The deaf conversation's bytes fill its own buffer of 256 KiB; with
+    // `close` it ends there, and the others never notice.
+    let half_deaf = service(|mut stream| {
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        if kind == *b"d" {
+            thread::park();
+        }
+        let mut from = stream.try_clone()?;
+        std::io::copy(&mut from, &mut stream).map(drop)
+    });
+    let tunnel = Tunnel::to(
+        "tcp://127.0.0.1:0",
+        half_deaf,
+        &["--buffer", "256KiB", "--slow-reader", "close"],
+    );
+    let mut deaf = tunnel.connect();
+    deaf.write_all(b"d").unwrap();
+    let mut other = tunnel.connect();
+    other.write_all(b"e").unwrap();
+    assert_eq!(exchange(&other, b"x"), b"x");
+    let before = tunnel.server.resident_bytes();
+    let filling = pattern(32 << 20);
+    assert!(deaf.write_all(&filling).is_err(), "it was closed");
+    assert_eq!(exchange(&other, b"still here"), b"still here");
+    tunnel.server.wait_for_log("the reader was too slow");
+    let grown = tunnel.server.resident_bytes().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes more");
+}
+
+#[test]
+fn a_paused_link_holds_back_the_sender_and_costs_bounded_memory() {
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", deaf(), &["--buffer", "256KiB"]);
+    let before = [
+        tunnel.client.resident_bytes(),
+        tunnel.server.resident_bytes(),
+    ];
+    let mut stream = tunnel.connect();
+    stream
+        .set_write_timeout(Some(Duration::from_millis(700)))
+        .unwrap();
+    let filling = pattern(64 << 20);
+    assert!(stream.write_all(&filling).is_err(), "nobody reads 64 MiB");
+    let after = [
+        tunnel.client.resident_bytes(),
+        tunnel.server.resident_bytes(),
+    ];
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(after < before + (8 << 20), "{before} became {after}");
+    }
+}
+
+#[test]
+fn bytes_held_back_for_a_slow_reader_all_arrive_in_the_end() {
+    let sent = pattern(8 << 20);
+    let speech = sent.clone();
+    let speaker = service(move |mut stream| stream.write_all(&speech));
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", speaker, &["--buffer", "64KiB"]);
+    let mut stream = tunnel.connect();
+    let mut received = Vec::new();
+    let mut part = vec![0; 700_001];
+    loop {
+        let count = stream.read(&mut part).unwrap();
+        if count == 0 {
+            break;
+        }
+        received.extend_from_slice(&part[..count]);
+        if received.len() < 3 << 20 {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert!(received == sent);
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_until_one_ends() {
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &["--max-conversations", "3"]);
+    let mut streams: Vec<TcpStream> = (0..3).map(|_| tunnel.connect()).collect();
+    for stream in &streams {
+        assert_eq!(exchange(stream, b"in"), b"in");
+    }
+    let mut fourth = tunnel.connect();
+    fourth.write_all(b"wait").unwrap();
+    fourth
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    assert!(fourth.read(&mut [0; 4]).is_err(), "there is no room");
+    fourth
+        .set_read_timeout(Some(crate::endpoint::PATIENCE))
+        .unwrap();
+    drop(streams.pop());
+    let mut answer = [0; 4];
+    fourth.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"wait");
+}
+
+#[test]
+fn a_server_refuses_what_is_beyond_its_limit_for_a_peer() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--max-per-peer", "2"]);
+    let client = Endpoint::client(server.carrier(), &[]);
+    let streams: Vec<TcpStream> = (0..2).map(|_| client.connect()).collect();
+    for stream in &streams {
+        assert_eq!(exchange(stream, b"in"), b"in");
+    }
+    assert!(client.connect().read(&mut [0]).is_err(), "reset");
+    client.wait_for_log("refused by the peer");
+    let other = Endpoint::client(server.carrier(), &[]);
+    assert_eq!(exchange(&other.connect(), b"in"), b"in");
+}
+
+#[test]
+fn only_those_on_the_list_are_heard() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--allow", "10.0.0.0/8"]);
+    let mut turned_away = Endpoint::client(server.carrier(), &[]);
+    assert_eq!(turned_away.wait().code(), Some(4));
+    server.wait_for_log("peer is not allowed");
+
+    let list = "127.0.0.2,127.0.0.4/30";
+    let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", list]);
+    let unheard = Endpoint::client(server.carrier(), &["--handshake-timeout", "300ms"]);
+    assert!(unheard.connect().read(&mut [0]).is_err());
+
+    let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", "127.0.0.0/8"]);
+    let client = Endpoint::client(server.carrier(), &[]);
+    assert_eq!(exchange(&client.connect(), b"x"), b"x");
+}

@@ -1,0 +1,14 @@
+//! Tunnels between real processes: bytes, ends of connections, failures, real
+//! services. Everything is on 127.0.0.1 and bounded in time.
+
+mod bytes;
+mod captures;
+mod command_line;
+mod endpoint;
+mod failures;
+mod faults;
+mod limits;
+mod metrics;
+mod peers;
+mod real_services;
+mod services;

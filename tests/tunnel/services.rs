@@ -1,0 +1,85 @@
+//! TCP services made for the tests, and bytes to send through them.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+/// A service that does this with each connection, each in a thread of its own.
+pub(crate) fn service(
+    answer: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (answer, stream) = (answer.clone(), stream.unwrap());
+            // The other end may break the connection whenever it likes.
+            thread::spawn(move || answer(stream).ok());
+        }
+    });
+    address
+}
+
+/// Sends back what comes, and ends when the other side does.
+pub(crate) fn echo() -> SocketAddr {
+    service(|mut stream| {
+        stream.set_nodelay(true)?;
+        let mut from = stream.try_clone()?;
+        io::copy(&mut from, &mut stream)?;
+        stream.shutdown(Shutdown::Write)
+    })
+}
+
+/// Answers the end of the input by a line that tells how long it was.
+pub(crate) fn counter() -> SocketAddr {
+    service(|mut stream| {
+        let count = io::copy(&mut stream, &mut io::sink())?;
+        writeln!(stream, "{count} bytes")
+    })
+}
+
+/// Never reads, and never ends.
+pub(crate) fn deaf() -> SocketAddr {
+    service(|stream| {
+        thread::park();
+        drop(stream);
+        Ok(())
+    })
+}
+
+/// An address on loopback where nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Bytes that differ from their neighbours at any distance that a mistake in
+/// buffers would move them by.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_u32;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_le_bytes()[1]
+        })
+        .collect()
+}
+
+/// Sends bytes and reads as many, at the same time.
+pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
+    thread::scope(|scope| {
+        scope.spawn(|| (&mut &*stream).write_all(bytes).unwrap());
+        let mut answer = vec![0; bytes.len()];
+        (&mut &*stream).read_exact(&mut answer).unwrap();
+        answer
+    })
+}
+
+/// Everything until the end.
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    Ok(all)
+}
