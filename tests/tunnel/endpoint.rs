@@ -9,6 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long it may take until an endpoint is ready: an I2P router builds tunnels
+/// first, and a session may have to be made again.
+pub(crate) const READY_PATIENCE: Duration = Duration::from_secs(150);
+
 /// How long anything may take that should be immediate.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -208,10 +212,15 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Waits until something is so.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, is_so);
+}
+
+/// Waits until something is so, for as long as it may take.
+pub(crate) fn eventually_within(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !is_so() {
-        assert!(Instant::now() < until, "not in {PATIENCE:?}: {what}");
+        assert!(Instant::now() < until, "not in {patience:?}: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -228,5 +237,5 @@ fn first_line(out: ChildStdout) -> String {
         let mut rest = Vec::new();
         out.read_to_end(&mut rest).unwrap();
     });
-    receiver.recv_timeout(PATIENCE).unwrap()
+    receiver.recv_timeout(READY_PATIENCE).unwrap()
 }

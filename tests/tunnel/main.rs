@@ -7,6 +7,7 @@ mod command_line;
 mod endpoint;
 mod failures;
 mod faults;
+mod i2cp;
 mod limits;
 mod metrics;
 mod peers;

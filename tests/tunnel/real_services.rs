@@ -43,9 +43,9 @@ fn program(name: &str, places: &[&str]) -> Option<PathBuf> {
 }
 
 /// A service's process, which ends with the test.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     directory: tempfile::TempDir,
 }
 
@@ -86,7 +86,9 @@ impl Drop for Service {
     }
 }
 
-fn nginx() -> Option<Service> {
+/// A web server, and the program that asks it.
+pub(crate) fn nginx() -> Option<Service> {
+    program("curl", &["/usr/bin/curl"])?;
     let nginx = program("nginx", &["/usr/sbin/nginx"])?;
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
@@ -149,10 +151,13 @@ fn write_pattern(path: &Path, megabytes: usize) {
 
 fn pages_and_files(carrier: &str, megabytes: usize) {
     let Some(nginx) = nginx() else { return };
-    if program("curl", &["/usr/bin/curl"]).is_none() {
-        return;
-    }
     let tunnel = Tunnel::to(carrier, nginx.address, &[]);
+    fetch_and_put(&nginx, &tunnel, megabytes);
+}
+
+/// A page, and a large file each way.
+pub(crate) fn fetch_and_put(nginx: &Service, tunnel: &Tunnel, megabytes: usize) {
+    let carrier = tunnel.server.carrier();
     let url = format!("http://{}", tunnel.client.listen());
 
     fs::write(nginx.path("www/page"), "<p>a page</p>").unwrap();
@@ -190,79 +195,72 @@ fn nginx_gives_and_takes_ten_megabytes_over_udp() {
 #[test]
 fn two_hundred_curls_at_once_get_their_pages() {
     let Some(nginx) = nginx() else { return };
-    if program("curl", &["/usr/bin/curl"]).is_none() {
-        return;
+    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        fetch_two_hundred_at_once(&nginx, &Tunnel::to(carrier, nginx.address, &[]));
     }
+}
+
+pub(crate) fn fetch_two_hundred_at_once(nginx: &Service, tunnel: &Tunnel) {
     for number in 0..200 {
         let page = format!("page {number} ").repeat(500);
         fs::write(nginx.path(&format!("www/{number}")), page).unwrap();
     }
-    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
-        let tunnel = Tunnel::to(carrier, nginx.address, &[]);
-        let listen = tunnel.client.listen();
-        let curls: Vec<Child> = (0..200)
-            .map(|number| {
-                Command::new("curl")
-                    .args(["--silent", "--show-error", "--fail", "--max-time", "60"])
-                    .arg(format!("http://{listen}/{number}"))
-                    .stdout(Stdio::piped())
-                    .spawn()
-                    .unwrap()
-            })
-            .collect();
-        for (number, curl) in curls.into_iter().enumerate() {
-            let output = curl.wait_with_output().unwrap();
-            let page = format!("page {number} ").repeat(500);
-            assert!(output.stdout == page.as_bytes(), "{number} over {carrier}");
-        }
+    let listen = tunnel.client.listen();
+    let curls: Vec<Child> = (0..200)
+        .map(|number| {
+            Command::new("curl")
+                .args(["--silent", "--show-error", "--fail", "--max-time", "60"])
+                .arg(format!("http://{listen}/{number}"))
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for (number, curl) in curls.into_iter().enumerate() {
+        let output = curl.wait_with_output().unwrap();
+        let page = format!("page {number} ").repeat(500);
+        let carrier = tunnel.server.carrier();
+        assert!(output.stdout == page.as_bytes(), "{number} over {carrier}");
     }
 }
 
 #[test]
 fn redis_answers_its_own_benchmark() {
-    let (Some(server), Some(benchmark)) = (
-        program("redis-server", &["/usr/bin/redis-server"]),
-        program("redis-benchmark", &["/usr/bin/redis-benchmark"]),
-    ) else {
-        return;
-    };
+    let Some(redis) = redis() else { return };
+    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        run_redis_benchmark(&Tunnel::to(carrier, redis.address, &[]), 5000);
+    }
+}
+
+const REDIS_BENCHMARK: &str = "/usr/bin/redis-benchmark";
+
+/// A database in memory, and the program that measures it.
+pub(crate) fn redis() -> Option<Service> {
+    program("redis-benchmark", &[REDIS_BENCHMARK])?;
+    let server = program("redis-server", &["/usr/bin/redis-server"])?;
     let address = nobody();
     let mut command = Command::new(server);
     command
-        .args([
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-        ])
+        .args(["--save", "", "--appendonly", "no"])
+        .args(["--bind", "127.0.0.1", "--port"])
         .arg(address.port().to_string());
-    let redis = Service::start(tempfile::tempdir().unwrap(), address, &mut command);
-    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
-        let tunnel = Tunnel::to(carrier, redis.address, &[]);
-        let output = Command::new(&benchmark)
-            .args(["-h", "127.0.0.1", "-p"])
-            .arg(tunnel.client.listen().port().to_string())
-            .args([
-                "-n",
-                "5000",
-                "-c",
-                "20",
-                "-t",
-                "set,get,lpush",
-                "-d",
-                "300",
-                "--csv",
-            ])
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{carrier}: {text}");
-        for test in ["\"SET\"", "\"GET\"", "\"LPUSH\""] {
-            assert!(text.contains(test), "{carrier}: {text}");
-        }
+    let directory = tempfile::tempdir().unwrap();
+    Some(Service::start(directory, address, &mut command))
+}
+
+pub(crate) fn run_redis_benchmark(tunnel: &Tunnel, requests: usize) {
+    let output = Command::new(REDIS_BENCHMARK)
+        .args(["-h", "127.0.0.1", "-p"])
+        .arg(tunnel.client.listen().port().to_string())
+        .args(["-n", &requests.to_string(), "-c", "20"])
+        .args(["-t", "set,get,lpush", "-d", "300", "--csv"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let carrier = tunnel.server.carrier();
+    assert!(output.status.success(), "{carrier}: {text}");
+    for test in ["\"SET\"", "\"GET\"", "\"LPUSH\""] {
+        assert!(text.contains(test), "{carrier}: {text}");
     }
 }
 
