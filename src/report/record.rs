@@ -129,6 +129,9 @@ impl RecordWriter {
         put(out, meaning_name(event.meaning));
         out.push(b'"');
         self.put_payload(out, payload(message));
+        if has_nothing_more(event) {
+            return put(out, NOTHING_MORE);
+        }
         put(out, r#","short_hex":"#);
         match short_message(message) {
             Some(bytes) => put_hex_string(out, bytes),
@@ -520,6 +523,22 @@ fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
         }
         None => put(out, "null"),
     }
+}
+
+/// The end of a message record of which no later key has a value: most of
+/// them, and written in one piece.
+const NOTHING_MORE: &str = concat!(
+    r#","short_hex":null,"server_id":null,"destination_hash":null,"session":null"#,
+    r#","session_name":null,"router_us":null,"findings":[]}"#,
+);
+
+fn has_nothing_more(event: &MessageEvent<'_>) -> bool {
+    event.findings.is_empty()
+        && event.session.is_none()
+        && event.router_ns.is_none()
+        && event.destination_hash.is_none()
+        && short_message(&event.message).is_none()
+        && announced_server_id(event).is_none()
 }
 
 #[cfg(test)]
