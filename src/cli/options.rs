@@ -351,7 +351,8 @@ impl OutputOptions {
             Shown::Details(details) => Printer::Details(DetailPrinter::new(*details, look)),
             Shown::Spec => Printer::Spec(SpecPrinter::default()),
             Shown::Fields(fields, separation) => {
-                Printer::Fields(FieldPrinter::new(fields.clone(), *separation))
+                let fields = fields.clone();
+                Printer::Fields(FieldPrinter::new(fields, *separation, look.payload))
             }
             Shown::Ndjson(messages) => {
                 Printer::Ndjson(Box::new(NdjsonPrinter::new(look.payload, *messages)))
@@ -416,7 +417,7 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
             Some(Payload::None) => PayloadDetail::None,
             Some(Payload::Preview) => PayloadDetail::Preview,
             Some(Payload::Full) => PayloadDetail::Full,
-            None if shown.is_json() => PayloadDetail::Full,
+            None if shown.is_json() || matches!(shown, Shown::Fields(..)) => PayloadDetail::Full,
             None => PayloadDetail::Preview,
         },
     }

@@ -4,7 +4,7 @@ use super::describe::put_info;
 use super::escape::{Charset, escape};
 use super::field::{Field, FieldKind, Value, payload};
 use super::look::{Look, TimeWriter};
-use super::record::put_preview;
+use super::record::{PREVIEW_BYTES, PayloadDetail, put_preview};
 use super::table::put_type;
 use super::write::{
     UtcClock, put, put_address, put_conversation, put_display, put_hex, put_id, put_number,
@@ -98,16 +98,18 @@ pub enum Separation {
 pub struct FieldPrinter {
     fields: Vec<Field>,
     separation: Separation,
+    payload: PayloadDetail,
     clock: UtcClock,
     value: Vec<u8>,
 }
 
 impl FieldPrinter {
-    /// A printer of these fields, in this order.
-    pub const fn new(fields: Vec<Field>, separation: Separation) -> Self {
+    /// A printer of these fields, in this order, with so much of payloads.
+    pub const fn new(fields: Vec<Field>, separation: Separation, payload: PayloadDetail) -> Self {
         Self {
             fields,
             separation,
+            payload,
             clock: UtcClock::new(b'T'),
             value: Vec::new(),
         }
@@ -135,7 +137,8 @@ impl FieldPrinter {
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         for (index, &field) in self.fields.iter().enumerate() {
             self.value.clear();
-            put_value(field, field.value(event), &mut self.clock, &mut self.value);
+            let value = shortened(field, field.value(event), self.payload);
+            put_value(field, value, &mut self.clock, &mut self.value);
             match self.separation {
                 Separation::Tabs => {
                     put(out, if index == 0 { "" } else { "\t" });
@@ -154,6 +157,17 @@ impl FieldPrinter {
                 Separation::Commas => "\r\n",
             },
         );
+    }
+}
+
+/// The part of a payload that is to be seen; other values as they are.
+fn shortened(field: Field, value: Value<'_>, payload: PayloadDetail) -> Value<'_> {
+    match (field, value, payload) {
+        (Field::PayloadHex | Field::PayloadText, _, PayloadDetail::None) => Value::Null,
+        (Field::PayloadHex, Value::Bytes(bytes), PayloadDetail::Preview) => {
+            Value::Bytes(&bytes[..bytes.len().min(PREVIEW_BYTES)])
+        }
+        (_, value, _) => value,
     }
 }
 

@@ -278,3 +278,18 @@ fn reading_a_pipe_line_by_line_gives_whole_tables_and_json() {
     );
     assert_eq!(table.matches("│ c3 ").count(), 1, "{table}");
 }
+
+#[test]
+fn payloads_are_left_out_of_chosen_fields_as_everywhere() {
+    let hex = |detail: &[&str]| {
+        let fixed = ["-T", "fields", "-e", "payload_hex", "-Y", "n==3", SAMPLES];
+        run(fixed.iter().chain(detail)).ok()
+    };
+    let whole = "474554202f20485454502f312e300d0a486f73743a20780d0a0d0a\n";
+    assert_eq!(hex(&[]), whole);
+    assert_eq!(hex(&["--payload", "full"]), whole);
+    assert_eq!(hex(&["--payload", "preview"]), whole, "it is short");
+    assert_eq!(hex(&["--payload", "none"]), "\n");
+    let csv = run(["-T", "csv", "--payload", "none", SAMPLES]).ok();
+    assert!(!csv.contains("HTTP"), "{csv}");
+}

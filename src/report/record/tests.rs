@@ -343,3 +343,15 @@ fn header_and_summary_are_written_as_documented() {
     assert_eq!(parsed["duration_us"], 1_200_000);
     assert_eq!(parsed["exit_code"], 3);
 }
+
+#[test]
+fn every_finding_code_is_documented_with_its_level_and_meaning() {
+    for code in FindingCode::ALL {
+        let row = format!(
+            "| `{code}` | {} | {} |\n",
+            code.level().name(),
+            code.meaning()
+        );
+        assert!(DOCUMENT.contains(&row), "docs/json.md lacks {row}");
+    }
+}
