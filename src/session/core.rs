@@ -1,34 +1,31 @@
-//! The session: its phases, what the router says, and what its user asks for.
+//! The session: its phases, its clock, and what its user asks for. What the
+//! router says is in [`router`](super::router).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use super::config::{Config, SelfTest};
-use super::error::{SendError, SessionError, Undelivered};
-use super::lookup::{Answer, Dialect, LookupError, LookupId, Lookups, Query, Reply};
+use super::config::Config;
+use super::error::{SendError, SessionError};
+use super::event::{Counters, Event};
+use super::lookup::{Dialect, LookupId, Lookups, Query};
 use super::outgoing::{Attempts, Outgoing};
 use super::pacer::Pacer;
 use super::peers::Peers;
-use super::self_test::{Finding, Probe};
+use super::self_test::Probe;
 use super::{MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
 use crate::carrier::i2cp::gzip::{Deflater, Inflater};
-use crate::carrier::i2cp::{
-    EncodeError, Frame, FrameItem, FrameReader, LEASE_BYTES, Lease, LeaseSet, Leases, Mapping,
-    Message, PROTOCOL_BYTE, RouterHops, Sender,
-};
-use crate::keys::{Keys, SIGNING_KEY_BYTES};
+use crate::carrier::i2cp::{EncodeError, FrameItem, FrameReader, Message, PROTOCOL_BYTE, Sender};
+use crate::keys::Keys;
 use crate::wire::{Destination, DestinationHash};
 
-/// What we say that we speak; i2pd echoes it. Since this version routers
-/// deliver without being asked, and know HostLookup.
+/// The version of I2CP that we say we speak; i2pd echoes it.
 const VERSION: &[u8] = b"0.9.57";
 /// How long the router may take to confirm the end of the session.
-const LEAVING_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One session with a router; see the [module documentation](super).
 #[derive(Debug)]
@@ -37,79 +34,28 @@ pub struct Session {
     core: Core,
 }
 
-/// What a session tells its user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The router has taken the session and builds its tunnels.
-    Created,
-    /// The first lease set is with the router: messages can be sent, and soon
-    /// peers can reach the session.
-    Ready,
-    /// A message arrived; nobody knows from whom.
-    Message(Bytes),
-    /// The router could not send a message.
-    Undelivered {
-        /// To whom.
-        to: DestinationHash,
-        /// Why not.
-        reason: Undelivered,
-    },
-    /// The end of a lookup: the destination's bytes, also remembered for
-    /// [`Session::send`].
-    LookedUp {
-        /// Which lookup.
-        lookup: LookupId,
-        /// What came of it.
-        result: Result<Vec<u8>, LookupError>,
-    },
-    /// [`SelfTest`]: others can reach the session.
-    Reachable,
-    /// [`SelfTest`]: others cannot reach the session. It goes on testing.
-    Unreachable,
-    /// The session is over; nothing follows. `Ok` after [`Session::leave`].
-    Ended(Result<(), SessionError>),
-}
-
-/// What passed, and what was not understood.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Lease sets that the router asked for and got.
-    pub lease_set_count: u64,
-    /// Messages that arrived.
-    pub received_count: u64,
-    /// Messages that were taken to be sent.
-    pub sent_count: u64,
-    /// Messages that the router could not send, attempts not counted.
-    pub undelivered_count: u64,
-    /// Payloads that were no message in gzip, or one longer than
-    /// [`MAX_MESSAGE_BYTES`]; they were dropped.
-    pub unreadable_count: u64,
-    /// Frames of types that a session has no use for, or for other sessions.
-    pub ignored_count: u64,
-}
-
 #[derive(Debug)]
-struct Core {
-    keys: Arc<Keys>,
-    config: Config,
-    phase: Phase,
+pub(super) struct Core {
+    pub(super) keys: Arc<Keys>,
+    pub(super) config: Config,
+    pub(super) phase: Phase,
     /// When the phase has lasted too long.
-    deadline: Option<Instant>,
-    dialect: Dialect,
-    outgoing: Outgoing,
-    lookups: Lookups,
-    peers: Peers,
-    probe: Probe,
-    inflater: Inflater,
-    deflater: Deflater,
+    pub(super) deadline: Option<Instant>,
+    pub(super) dialect: Dialect,
+    pub(super) outgoing: Outgoing,
+    pub(super) lookups: Lookups,
+    pub(super) peers: Peers,
+    pub(super) probe: Probe,
+    pub(super) inflater: Inflater,
+    pub(super) deflater: Deflater,
     /// The router announces messages by status 0, and wants to hear of their arrival.
-    announces: bool,
-    events: VecDeque<Event>,
-    counters: Counters,
+    pub(super) announces: bool,
+    pub(super) events: VecDeque<Event>,
+    pub(super) counters: Counters,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// GetDate is sent.
     Greeting,
     /// CreateSession is sent.
@@ -126,7 +72,7 @@ enum Phase {
 
 impl Session {
     /// A session on a connection that has just been made. `seed` must be
-    /// random: whoever knows it can feign the [`SelfTest`].
+    /// random: whoever knows it can feign the [`SelfTest`](super::SelfTest).
     pub fn new(now: Instant, keys: Arc<Keys>, config: Config, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut token = [0; 8];
@@ -278,221 +224,6 @@ impl Core {
         }
     }
 
-    fn handle_frame(&mut self, now: Instant, frame: Frame<'_>) -> Result<(), SessionError> {
-        match Message::decode(frame.message_type, frame.body)? {
-            Message::SetDate { date_ms, version } if self.phase == Phase::Greeting => {
-                self.create(now, date_ms, version)?;
-            }
-            Message::SessionStatus { session, status } => {
-                self.handle_session_status(now, session, status)?;
-            }
-            Message::RequestVariableLeaseSet { session, leases } if self.is_ours(session) => {
-                self.give_lease_set(now, session, leases)?;
-            }
-            Message::RequestLeaseSet {
-                session,
-                hops,
-                end_ms,
-            } if self.is_ours(session) => {
-                let leases = with_end(hops, end_ms);
-                let leases = Leases::from_bytes(&leases)
-                    .expect("there are as many leases as hops, at most 255");
-                self.give_lease_set(now, session, leases)?;
-            }
-            Message::MessageStatus {
-                session,
-                message_id,
-                status,
-                nonce,
-                ..
-            } if self.is_ours(session) => {
-                self.handle_message_status(now, session, message_id, nonce, status)?;
-            }
-            Message::MessagePayload {
-                session,
-                message_id,
-                payload,
-            } if self.is_ours(session) => {
-                if self.announces {
-                    self.answer(&Message::ReceiveMessageEnd {
-                        session,
-                        message_id,
-                    })?;
-                }
-                self.handle_payload(payload);
-            }
-            Message::HostFound {
-                request_id,
-                destination,
-                ..
-            } => self.handle_reply(now, Reply::Host(request_id, destination)),
-            Message::HostNotFound { request_id, .. } => {
-                self.handle_reply(now, Reply::NoHost(request_id));
-            }
-            Message::DestFound { destination } => {
-                self.handle_reply(now, Reply::Dest(destination));
-            }
-            Message::DestNotFound { hash } => {
-                self.handle_reply(now, Reply::NoDest(DestinationHash(*hash)));
-            }
-            Message::Disconnect { reason } => {
-                let reason = String::from_utf8_lossy(reason).into_owned();
-                return Err(SessionError::Disconnected(reason));
-            }
-            _ => self.counters.ignored_count += 1,
-        }
-        Ok(())
-    }
-
-    fn is_ours(&self, session: u16) -> bool {
-        matches!(
-            self.phase,
-            Phase::Building(ours) | Phase::Ready(ours) | Phase::Leaving(ours) if ours == session
-        )
-    }
-
-    fn create(
-        &mut self,
-        now: Instant,
-        date_ms: u64,
-        version: Option<&[u8]>,
-    ) -> Result<(), SessionError> {
-        self.dialect = Dialect::of_version(version);
-        let mut signed = self.keys.destination().as_bytes().to_vec();
-        let options_at = signed.len();
-        self.config.encode_options(&mut signed)?;
-        let date_at = signed.len();
-        signed.extend_from_slice(&date_ms.to_be_bytes());
-        let signature = self.keys.sign(&signed);
-        let keys = Arc::clone(&self.keys);
-        self.answer(&Message::CreateSession {
-            destination: keys.destination(),
-            options: Mapping::parse(&signed[options_at + 2..date_at])?,
-            date_ms,
-            signature: &signature,
-        })?;
-        self.enter(Phase::Creating, Some(now + self.config.greeting_timeout));
-        Ok(())
-    }
-
-    fn handle_session_status(
-        &mut self,
-        now: Instant,
-        session: u16,
-        status: u8,
-    ) -> Result<(), SessionError> {
-        match (self.phase, status) {
-            (Phase::Creating, 1) => {
-                let deadline = now + self.config.building_timeout;
-                self.enter(Phase::Building(session), Some(deadline));
-                self.events.push_back(Event::Created);
-            }
-            (Phase::Creating, 3) => return Err(SessionError::Invalid),
-            (Phase::Creating, 4) => return Err(SessionError::Refused),
-            (Phase::Creating, status) => return Err(SessionError::Status(status)),
-            (Phase::Leaving(_), 0) => self.end(Ok(())),
-            (Phase::Building(_) | Phase::Ready(_), 0) if self.is_ours(session) => {
-                return Err(SessionError::Destroyed);
-            }
-            _ => self.counters.ignored_count += 1,
-        }
-        Ok(())
-    }
-
-    /// Every request is answered, also with the leases of the one before: the
-    /// router closes the connection otherwise.
-    fn give_lease_set(
-        &mut self,
-        now: Instant,
-        session: u16,
-        leases: Leases<'_>,
-    ) -> Result<(), SessionError> {
-        let destination = self.keys.destination();
-        let mut lease_set = Vec::new();
-        LeaseSet {
-            destination: destination.as_bytes(),
-            encryption_key: self.keys.encryption_key(),
-            // Nobody uses it, but its length must be that of a signing key.
-            revocation_key: &[0; SIGNING_KEY_BYTES],
-            leases,
-        }
-        .encode_unsigned(&mut lease_set);
-        let signature = self.keys.sign(&lease_set);
-        lease_set.extend_from_slice(&signature);
-        let keys = Arc::clone(&self.keys);
-        self.answer(&Message::CreateLeaseSet {
-            session,
-            revocation_key: &[0; 20],
-            decryption_key: keys.decryption_key(),
-            lease_set: &lease_set,
-        })?;
-        self.counters.lease_set_count += 1;
-        if let Phase::Building(session) = self.phase {
-            self.enter(Phase::Ready(session), None);
-            self.events.push_back(Event::Ready);
-            if self.config.self_test == SelfTest::On {
-                self.probe.start(now);
-                self.drive_probe(now)?;
-            }
-            self.drive_lookups(now)?;
-        }
-        Ok(())
-    }
-
-    fn handle_message_status(
-        &mut self,
-        now: Instant,
-        session: u16,
-        message_id: u32,
-        nonce: u32,
-        status: u8,
-    ) -> Result<(), SessionError> {
-        if status == 0 {
-            self.announces = true;
-            self.answer(&Message::ReceiveMessageBegin {
-                session,
-                message_id,
-            })?;
-        } else if let Some(failure) = self.outgoing.handle_status(now, message_id, nonce, status) {
-            self.counters.undelivered_count += 1;
-            self.events.push_back(Event::Undelivered {
-                to: failure.to,
-                reason: failure.reason,
-            });
-        }
-        Ok(())
-    }
-
-    fn handle_payload(&mut self, payload: &[u8]) {
-        let message = match self.inflater.inflate(payload) {
-            Ok(inflated) if inflated.message.len() <= MAX_MESSAGE_BYTES => inflated.message,
-            _ => return self.counters.unreadable_count += 1,
-        };
-        let (own, finding) = self.probe.take(message);
-        if !own {
-            let message = Bytes::copy_from_slice(message);
-            self.counters.received_count += 1;
-            self.events.push_back(Event::Message(message));
-        }
-        self.events.extend(finding.map(Event::from));
-    }
-
-    fn handle_reply(&mut self, now: Instant, reply: Reply<'_>) {
-        if let Some(answer) = self.lookups.handle(now, reply) {
-            self.tell(answer);
-        }
-    }
-
-    fn tell(&mut self, Answer { id, result }: Answer) {
-        if let Ok(bytes) = &result
-            && let Ok((destination, _)) = Destination::split(bytes)
-        {
-            self.peers.learn(destination);
-        }
-        self.events
-            .push_back(Event::LookedUp { lookup: id, result });
-    }
-
     fn send(
         &mut self,
         to: DestinationHash,
@@ -560,24 +291,22 @@ impl Core {
         self.drive_lookups(now)
     }
 
-    fn drive_probe(&mut self, now: Instant) -> Result<(), SessionError> {
+    pub(super) fn drive_probe(&mut self, now: Instant) -> Result<(), SessionError> {
         let Phase::Ready(session) = self.phase else {
             return Ok(());
         };
         if let Some((message, finding)) = self.probe.poll(now) {
             // Without a nonce the router reports nothing.
             let destination = self.keys.destination();
-            match send_frame(&mut self.deflater, session, destination, message, 0) {
-                Ok(frame) => self.outgoing.push_last(frame),
-                Err(SendError::Encode(error)) => return Err(error.into()),
-                Err(_) => {}
-            }
+            let frame = send_frame(&mut self.deflater, session, destination, message, 0)
+                .expect("a message of a few bytes to a destination of 391 fits into a frame");
+            self.outgoing.push_last(frame);
             self.events.extend(finding.map(Event::from));
         }
         Ok(())
     }
 
-    fn drive_lookups(&mut self, now: Instant) -> Result<(), SessionError> {
+    pub(super) fn drive_lookups(&mut self, now: Instant) -> Result<(), SessionError> {
         let Phase::Ready(session) = self.phase else {
             return Ok(());
         };
@@ -592,31 +321,22 @@ impl Core {
         Ok(())
     }
 
-    fn answer(&mut self, message: &Message<'_>) -> Result<(), EncodeError> {
+    pub(super) fn answer(&mut self, message: &Message<'_>) -> Result<(), EncodeError> {
         let mut frame = Vec::new();
         message.encode(&mut frame)?;
         self.outgoing.push_answer(frame);
         Ok(())
     }
 
-    fn enter(&mut self, phase: Phase, deadline: Option<Instant>) {
+    pub(super) fn enter(&mut self, phase: Phase, deadline: Option<Instant>) {
         self.phase = phase;
         self.deadline = deadline;
     }
 
-    fn end(&mut self, result: Result<(), SessionError>) {
+    pub(super) fn end(&mut self, result: Result<(), SessionError>) {
         if self.phase != Phase::Ended {
             self.enter(Phase::Ended, None);
             self.events.push_back(Event::Ended(result));
-        }
-    }
-}
-
-impl From<Finding> for Event {
-    fn from(finding: Finding) -> Self {
-        match finding {
-            Finding::Reachable => Self::Reachable,
-            Finding::Unreachable => Self::Unreachable,
         }
     }
 }
@@ -643,18 +363,4 @@ fn send_frame(
     };
     message.encode(&mut frame)?;
     Ok(frame)
-}
-
-/// The leases of tunnels that all end at one time.
-fn with_end(hops: RouterHops<'_>, end_ms: u64) -> Vec<u8> {
-    let mut leases = Vec::with_capacity(hops.iter().len() * LEASE_BYTES);
-    for (gateway, tunnel_id) in hops.iter() {
-        let lease = Lease {
-            gateway,
-            tunnel_id,
-            end_ms,
-        };
-        leases.extend_from_slice(&lease.to_bytes());
-    }
-    leases
 }

@@ -36,15 +36,18 @@
 mod config;
 mod core;
 mod error;
+mod event;
 mod lookup;
 mod outgoing;
 mod pacer;
 mod peers;
+mod router;
 mod self_test;
 
 pub use self::config::{Config, SelfTest, Tunnels};
-pub use self::core::{Counters, Event, Session};
+pub use self::core::Session;
 pub use self::error::{SendError, SessionError, Undelivered};
+pub use self::event::{Counters, Event};
 pub use self::lookup::{LookupError, LookupId, Query};
 pub use self::outgoing::Attempts;
 

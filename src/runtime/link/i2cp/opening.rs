@@ -173,10 +173,9 @@ impl I2cpLink {
                 poll_fn(|cx| self.poll_found(cx)).await?
             }
         };
-        match Destination::split(&bytes) {
-            Ok((destination, _)) => Ok(Peer::Destination(self.session.learn(destination))),
-            Err(_) => Err(LinkError::NotFound(LookupError::NotFound)),
-        }
+        let (destination, _) = Destination::split(&bytes)
+            .expect("both a remote and the answer to a lookup hold a whole destination");
+        Ok(Peer::Destination(self.session.learn(destination)))
     }
 
     fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, LinkError>> {
