@@ -74,7 +74,7 @@ impl NdjsonPrinter {
 /// Writes one object: `header`, `messages`, `findings`, `conversations`, `summary`.
 ///
 /// Messages stream; what comes after them waits in memory, and beyond
-/// [`SPOOL_BYTES`] in an unlinked temporary file.
+/// `SPOOL_BYTES` in an unlinked temporary file.
 #[derive(Debug)]
 pub struct JsonPrinter {
     records: RecordWriter,

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Conversations interleave, so each is kept, line by line of at most
-//! [`MAX_BYTES_SHOWN`] bytes, until it is over.
+//! `MAX_BYTES_SHOWN` bytes, until it is over.
 
 use std::collections::BTreeMap;
 
