@@ -150,6 +150,8 @@ struct Live {
     state: State,
     syn_seen: bool,
     taken_as_close: TakenAsClose,
+    /// Whether its ACK was read only after its close; no ACK is sent so late.
+    acked_after_close: bool,
     start: Timestamp,
     start_us: i64,
     end: Timestamp,
@@ -170,6 +172,18 @@ struct Live {
     peer_view: Option<ConversationId>,
     link: Option<usize>,
     router: Option<RouterTime>,
+}
+
+impl Live {
+    /// Whether only messages to its server were seen.
+    const fn is_headless(&self) -> bool {
+        self.client_id.is_none()
+    }
+
+    /// Whether one of its ids is not known, so that no ACK can have been seen.
+    const fn lacks_an_id(&self) -> bool {
+        self.client_id.is_none() || self.server_id.is_none()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -399,6 +413,7 @@ impl Tracker {
             state: State::SynSent,
             syn_seen: false,
             taken_as_close: TakenAsClose::No,
+            acked_after_close: false,
             start: seen.time,
             start_us: seen.elapsed_us,
             end: seen.time,

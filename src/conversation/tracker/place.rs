@@ -124,7 +124,10 @@ impl Tracker {
             _ => Stimulus::Data(direction),
         };
         let space = receiver_space(direction);
-        let slot = match self.lookup(seen, space, frame.id, stimulus) {
+        let known = self
+            .lookup(seen, space, frame.id, stimulus)
+            .or_else(|| self.lookup_announced(seen, frame, stimulus));
+        let slot = match known {
             Some(slot) => slot,
             None => {
                 if let Some(slot) = self.lookup_misdirected(seen, space, frame.id) {
@@ -263,6 +266,35 @@ impl Tracker {
         best.map(|(_, slot)| slot)
     }
 
+    /// The conversation without a known client whose server id an ACK announces
+    /// only now: of a connection that began before the capture, one direction may
+    /// be readable before the other.
+    pub(super) fn lookup_announced(
+        &self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        stimulus: Stimulus,
+    ) -> Option<u32> {
+        if stimulus != Stimulus::Ack {
+            return None;
+        }
+        let server_id = accepted_id(frame).0;
+        let key = IdKey::new(seen.channel, seen.from, Space::Server, server_id);
+        let mut headless = self.ids.get(key).iter().copied().filter(|slot| {
+            let live = &self.live[*slot as usize];
+            let same_peer = match (seen.addressee, live.far_hash) {
+                (Some(addressee), Some(far)) => addressee == far,
+                _ => true,
+            };
+            live.is_headless() && same_peer
+        });
+        // Behind a router two servers may have chosen the same id.
+        match (headless.next(), headless.next()) {
+            (Some(slot), None) => Some(slot),
+            _ => None,
+        }
+    }
+
     /// The conversation that an id names when the type is the other peer's.
     pub(super) fn lookup_misdirected(
         &self,
@@ -297,8 +329,13 @@ impl Tracker {
         let (id, before, syn_seen) = (live.id, live.state, live.syn_seen);
         let since_syn = syn_seen.then(|| seen.time.nanos_since(live.start));
         let mut step = live.state.step(stimulus, live.taken_as_close);
-        if stimulus == Stimulus::Ack && !syn_seen && live.server_id.is_none() {
+        if stimulus == Stimulus::Ack && !syn_seen && live.lacks_an_id() {
             step.effect = Effect::Accepts;
+            step.finding = None;
+            live.acked_after_close = live.state.is_closed();
+        } else if live.acked_after_close && stimulus == Stimulus::Data(Direction::ServerToClient) {
+            // The server's side is read late as a whole.
+            step.effect = Effect::Carries;
             step.finding = None;
         }
         live.state = step.next;
@@ -343,7 +380,10 @@ impl Tracker {
             self.find_close_payload(seen, frame, id, meaning);
         }
         match meaning {
-            Meaning::Accepts { server_id, .. } => self.register_server_id(seen, slot, server_id),
+            Meaning::Accepts { server_id, .. } => {
+                self.register_client_id(seen, slot, ClientId(frame.id));
+                self.register_server_id(seen, slot, server_id);
+            }
             Meaning::Refuses { .. } | Meaning::Closes { .. } => self.linger(slot, seen.time),
             _ => {}
         }
@@ -351,6 +391,24 @@ impl Tracker {
             slot: Some(slot),
             meaning,
         }
+    }
+
+    /// The id of a client that was not known before the ACK named it.
+    pub(super) fn register_client_id(
+        &mut self,
+        seen: &Observation<'_>,
+        slot: u32,
+        client_id: ClientId,
+    ) {
+        let live = &mut self.live[slot as usize];
+        if live.client_id.is_some() {
+            return;
+        }
+        live.client_id = Some(client_id);
+        live.far_hash = live.far_hash.or(seen.addressee);
+        let client_side = seen.from.opposite();
+        let key = IdKey::new(seen.channel, client_side, Space::Client, client_id.0);
+        self.ids.insert(key, slot);
     }
 
     pub(super) fn register_server_id(
@@ -368,18 +426,22 @@ impl Tracker {
             self.find(seen, Some(id), FindingCode::ZeroId, text);
         }
         let key = IdKey::new(seen.channel, seen.from, Space::Server, server_id.0);
+        if self.ids.get(key).contains(&slot) {
+            return;
+        }
         let in_use = self
             .ids
             .get(key)
             .iter()
             .map(|other| (*other, &self.live[*other as usize]))
             // Behind a router, two peers of one session may choose the same id.
-            .find(|(_, other)| seen.from == Side::Initiator || other.far_hash == far_hash)
-            .map(|(other_slot, other)| (other_slot, other.id, other.state));
-        if let Some((other_slot, other, state)) = in_use {
-            if state.is_closed() {
+            .find(|(_, other)| seen.from == Side::Initiator || other.far_hash == far_hash);
+        if let Some((other_slot, other)) = in_use {
+            // What is headless is the beginning of this very conversation.
+            if other.state.is_closed() || other.is_headless() {
                 self.finalize(other_slot, seen.time, Ending::Over);
             } else {
+                let other = other.id;
                 self.find_reuse(seen, id, server_id.0, other, "server");
             }
         }

@@ -365,6 +365,100 @@ fn what_belongs_to_nobody_is_an_orphan_unless_the_capture_came_late() {
 }
 
 #[test]
+fn an_ack_that_is_read_late_joins_the_conversation_whose_server_id_it_announces() {
+    let mut watch = Watch::new();
+    let late = watch.channel(Carrier::TcpU32, ChannelStart::Missed);
+    for (from, message, expected) in [
+        (A, message(0xa0, 9, b"x"), "c2s c1 carries"),
+        (B, ack(3, 9), "s2c c1 accepts 000009"),
+        (B, message(0x50, 3, b"yz"), "s2c c1 carries"),
+        (B, ack(3, 9), "s2c c1 ignored [warn ms.ack_duplicate]"),
+        (A, message(0xa2, 9, &[]), "c2s c1 closes c2s"),
+        // The same after the close.
+        (A, message(0xa0, 8, b"x"), "c2s c2 carries"),
+        (A, message(0xa2, 8, &[]), "c2s c2 closes c2s"),
+        (B, ack(4, 8), "s2c c2 accepts 000008"),
+        (B, message(0x50, 4, b"y"), "s2c c2 carries"),
+        (B, message(0x52, 4, &[]), "s2c c2 closes again"),
+        // An announcement of the other side's is another conversation.
+        (A, message(0xa0, 7, b"x"), "c2s c3 carries"),
+        (A, ack(5, 7), "s2c c4 accepts 000007"),
+        (A, message(0xa2, 7, &[]), "c2s c3 closes c2s"),
+        (A, message(0x52, 5, &[]), "s2c c4 closes s2c"),
+    ] {
+        assert_eq!(watch.pass(late, from, &message), expected);
+    }
+    assert_eq!(
+        watch.finish(),
+        [
+            "c1 000003/000009 mid-stream 1/1 1/2",
+            "c2 000004/000008 mid-stream 1/1 1/1",
+            "c3 -/000007 mid-stream 1/1 0/0",
+            "c4 000005/000007 mid-stream 0/0 0/0",
+        ]
+    );
+}
+
+#[test]
+fn an_ack_ends_the_half_that_was_taken_for_a_conversation_of_its_own() {
+    let mut watch = Watch::new();
+    let late = watch.channel(Carrier::TcpU32, ChannelStart::Missed);
+    for (from, message, expected) in [
+        (A, syn(1), "c2s c1 opens"),
+        (A, message(0xa0, 9, b"x"), "c2s c2 carries"),
+        (B, ack(1, 9), "s2c c1 accepts 000009"),
+        (A, message(0xa0, 9, b"yz"), "c2s c1 carries"),
+        (A, message(0xa2, 9, &[]), "c2s c1 closes c2s"),
+    ] {
+        assert_eq!(watch.pass(late, from, &message), expected);
+    }
+    assert_eq!(
+        watch.finish(),
+        [
+            "c2 -/000009 mid-stream 1/1 0/0",
+            "c1 000001/000009 client closed 1/2 0/0",
+        ]
+    );
+}
+
+#[test]
+fn behind_a_router_an_ack_joins_only_the_conversation_with_its_sender() {
+    let mut watch = Watch::new();
+    let session = Session {
+        id: SessionId(0),
+        wire_id: 7,
+        nickname: None,
+        hash: None,
+    };
+    let late = watch.tracker.open_channel(Channel::new(
+        Carrier::I2cp,
+        addresses(),
+        ChannelStart::Missed,
+        Some(session),
+    ));
+    let [one, other] = [b"one", b"two"].map(|name| Some(DestinationHash::of(name)));
+    let data = message(0xa0, 9, b"x");
+    // Two servers chose one id; whose ACK it is cannot be told.
+    assert_eq!(watch.pass_to(late, A, one, &data), "c2s c1 carries");
+    assert_eq!(watch.pass_to(late, A, other, &data), "c2s c2 carries");
+    assert_eq!(watch.pass(late, B, &ack(3, 9)), "s2c c3 accepts 000009");
+    // What this session accepts tells to whom it speaks.
+    assert_eq!(
+        watch.pass(late, B, &message(0xa0, 5, b"x")),
+        "c2s c4 carries"
+    );
+    assert_eq!(
+        watch.pass_to(late, A, one, &ack(4, 5)),
+        "s2c c4 accepts 000005"
+    );
+    let ended = watch.finish();
+    assert!(
+        ended.contains(&"c4 000004/000005 mid-stream 1/1 0/0".to_owned()),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn a_udp_capture_that_begins_late_adopts_ids_until_the_first_syn() {
     let mut watch = Watch::new();
     let udp = watch.udp();
