@@ -120,11 +120,14 @@ impl ReadAhead {
     /// Takes a parsed block back.
     pub(super) fn recycle(&mut self, mut block: Block) {
         // A block that was joined with others for a long record has another
-        // size, and may have outgrown the circulation by far.
-        if block.bytes.capacity() > 4 * self.size.total() {
-            block.bytes = Vec::new();
+        // size, and may have outgrown the circulation by far; the parser's
+        // first has none.
+        let total = self.size.total();
+        if block.bytes.len() < total || block.bytes.capacity() > 4 * total {
+            block = Block::new(self.size);
+        } else {
+            block.bytes.truncate(total);
         }
-        block.bytes.resize(self.size.total(), 0);
         self.parsed.push(block);
         if self.parsed.len() < HANDED_BACK {
             return;
