@@ -184,7 +184,7 @@ impl Grid {
 }
 
 /// The spaces left and right of a cell's text.
-const PADDING: usize = 2;
+pub(crate) const PADDING: usize = 2;
 
 /// Columns that a table takes besides the text of its `columns` columns.
 pub(crate) const fn frame_width(columns: usize) -> usize {

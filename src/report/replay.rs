@@ -25,6 +25,9 @@ const MAX_TOLD: usize = 10_000;
 /// Skipped messages that the table names.
 const MAX_SKIPPED_NAMED: usize = 8;
 
+/// Columns that are left out where the terminal is too narrow, first to last.
+const EXPENDABLE: [usize; 2] = [6, 2];
+
 /// Collects outcomes in bounded memory.
 #[derive(Debug, Default)]
 pub struct ReplayOutcomes {
@@ -99,7 +102,7 @@ impl ReplayReport<'_> {
         );
         let mut told: Vec<&Outcome> = self.outcomes.told.iter().collect();
         told.sort_by_key(|outcome| (outcome.copy, outcome.pass, outcome.conversation));
-        let rows = told.iter().map(|outcome| row(outcome, look)).collect();
+        let rows: Vec<_> = told.iter().map(|outcome| row(outcome, look)).collect();
         let right = format!("{} B", look.charset.right_arrow());
         let left = format!("{} B", look.charset.left_arrow());
         let columns = [
@@ -112,7 +115,7 @@ impl ReplayReport<'_> {
             ("Shake", Align::Right),
             ("First difference", Align::Left),
         ];
-        put_table(&heading, columns, rows, look, out);
+        put_table(&heading, columns, &rows, &EXPENDABLE, look, out);
         let mut left_to_show = self.options.max_differences;
         for outcome in &told {
             for difference in outcome.differences.iter().take(left_to_show) {

@@ -10,19 +10,23 @@ pub use io::IoTable;
 pub use timing::TimingTable;
 pub use types::TypeTable;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::array;
 
-use super::escape::Charset;
-use super::grid::Align;
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use super::escape::{Charset, columns_of};
+use super::grid::{Align, PADDING, frame_width};
 use super::look::Look;
 use super::write::{put, put_display};
 
 /// Appends a heading and a table of few rows, as wide as its contents and at
-/// most as wide as the terminal.
+/// most as wide as the terminal: cells wrap between words, and where not even
+/// their words fit, the columns of `expendable` are left out, first to last.
 pub(super) fn put_table<const COLUMNS: usize>(
     heading: &str,
     columns: [(&str, Align); COLUMNS],
-    rows: Vec<[String; COLUMNS]>,
+    rows: &[[String; COLUMNS]],
+    expendable: &[usize],
     look: &Look,
     out: &mut Vec<u8>,
 ) {
@@ -31,6 +35,16 @@ pub(super) fn put_table<const COLUMNS: usize>(
     if rows.is_empty() {
         return;
     }
+    let needed: [usize; COLUMNS] = array::from_fn(|column| {
+        let (title, align) = columns[column];
+        let cells = rows.iter().map(|row| match align {
+            Align::Left => longest_word(&row[column]),
+            // A number stays with its unit.
+            Align::Right => columns_of(&row[column]),
+        });
+        cells.fold(longest_word(title), usize::max)
+    });
+    let shown = columns_that_fit(&needed, expendable, look.width);
     let mut table = Table::new();
     table
         .load_style(match look.charset {
@@ -39,15 +53,37 @@ pub(super) fn put_table<const COLUMNS: usize>(
         })
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(look.width).unwrap_or(u16::MAX))
-        .set_header(columns.map(|(title, _)| title))
-        .add_rows(rows);
-    for (index, (_, align)) in columns.into_iter().enumerate() {
-        if let (Align::Right, Some(column)) = (align, table.column_mut(index)) {
-            column.set_cell_alignment(CellAlignment::Right);
+        .set_header(shown.iter().map(|&column| columns[column].0));
+    for row in rows {
+        table.add_row(shown.iter().map(|&column| &row[column]));
+    }
+    for (drawn, &column) in table.column_iter_mut().zip(&shown) {
+        let width = u16::try_from(needed[column] + PADDING).unwrap_or(u16::MAX);
+        drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        if columns[column].1 == Align::Right {
+            drawn.set_cell_alignment(CellAlignment::Right);
         }
     }
     put_display(out, table);
     out.push(b'\n');
+}
+
+/// The columns of a table, without those that the terminal is too narrow for.
+fn columns_that_fit(needed: &[usize], expendable: &[usize], room: usize) -> Vec<usize> {
+    let mut shown: Vec<usize> = (0..needed.len()).collect();
+    for expendable in expendable {
+        let texts: usize = shown.iter().map(|&column| needed[column]).sum();
+        if texts + frame_width(shown.len()) <= room {
+            break;
+        }
+        shown.retain(|column| column != expendable);
+    }
+    shown
+}
+
+/// Columns of the terminal that the longest word takes.
+fn longest_word(text: &str) -> usize {
+    text.split(' ').map(columns_of).max().unwrap_or(0)
 }
 
 /// What `put` appends, as a string.

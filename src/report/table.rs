@@ -28,6 +28,9 @@ const EXPENDABLE: [usize; 2] = [LENGTH, 0];
 /// Columns of the terminal below which the text of `Info` is not cut further.
 const MIN_INFO_WIDTH: usize = 12;
 
+/// Columns of the terminal that `Info` takes where there is room, whatever it holds.
+const USUAL_INFO_WIDTH: usize = 34;
+
 /// Widths of cells that may still come, for the columns before `Info`.
 const STREAMING_WIDTHS: [usize; INFO] = [7, 12, 7, 1, 5, 6, 5];
 
@@ -117,7 +120,7 @@ impl MessageTable {
 
     /// Appends what is still held, and the lower border.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        self.start_with(&[0; INFO], 0, out);
+        self.start_with(&[0; INFO], USUAL_INFO_WIDTH, out);
         self.interrupt(out);
     }
 

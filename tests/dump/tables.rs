@@ -6,24 +6,24 @@ use crate::run::{SAMPLES, capture, command, dump, pipe};
 const SAMPLE: &str = "\
 captures/spec-samples.pcap: pcap, Ethernet, 14 packets, 1.2 s from 2004-05-25 12:00:00 UTC
 udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)
-┌────┬──────────┬──────┬───┬───────┬────────┬─────┬───────────────────────────────────┐
-│  # ┆     Time ┆ Conv ┆   ┆ Type  ┆ Id     ┆ Len ┆ Info                              │
-╞════╪══════════╪══════╪═══╪═══════╪════════╪═════╪═══════════════════════════════════╡
-│  1 ┆ 0.000000 ┆ c1   ┆ → ┆ SYN   ┆ 111111 ┆ 387 ┆ opens c1, destination 9kQ…zA=     │
-│  2 ┆ 0.004000 ┆ c1   ┆ ← ┆ ACK   ┆ 111111 ┆   3 ┆ server id ffffff, 4.0 ms          │
-│  3 ┆ 0.005000 ┆ c1   ┆ → ┆ DATA  ┆ ffffff ┆  27 ┆ GET / HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n │
-│  4 ┆ 0.105000 ┆ c1   ┆ ← ┆ DATA  ┆ 111111 ┆  44 ┆ HTTP/1.0 200 OK\\r\\nContent-Lengt… │
-│  5 ┆ 0.150000 ┆ c2   ┆ → ┆ SYN   ┆ 123456 ┆ 387 ┆ opens c2, destination 9kQ…zA=     │
-│  6 ┆ 0.151000 ┆ c2   ┆ ← ┆ CLOSE ┆ 123456 ┆   0 ┆ refused, 1.0 ms                   │
-│  7 ┆ 0.206000 ┆ c1   ┆ ← ┆ CLOSE ┆ 111111 ┆   0 ┆ server closed c1                  │
-│  8 ┆ 0.300000 ┆ c3   ┆ → ┆ SYN   ┆ 234567 ┆ 387 ┆ opens c3, destination 9kQ…zA=     │
-│  9 ┆ 0.303000 ┆ c3   ┆ ← ┆ ACK   ┆ 234567 ┆   3 ┆ server id 987654, 3.0 ms          │
-│ 10 ┆ 0.404000 ┆ c3   ┆ ← ┆ DATA  ┆ 234567 ┆  11 ┆ 220 ready\\r\\n                     │
-│ 11 ┆ 0.900000 ┆ c3   ┆ → ┆ CLOSE ┆ 987654 ┆   0 ┆ client closed c3                  │
-│ 12 ┆ 1.000000 ┆ -    ┆ → ┆ DATA  ┆ 0bad1d ┆   6 ┆ ! orphan: no such server id       │
-│ 13 ┆ 1.100000 ┆ -    ┆ → ┆ PING  ┆ -      ┆   0 ┆ single 0xff byte                  │
-│ 14 ┆ 1.200000 ┆ c3   ┆ ← ┆ 0x53  ┆ 234567 ┆   2 ┆ ! unknown type 0x53, after close  │
-└────┴──────────┴──────┴───┴───────┴────────┴─────┴───────────────────────────────────┘
+┌────┬──────────┬──────┬───┬───────┬────────┬─────┬────────────────────────────────────┐
+│  # ┆     Time ┆ Conv ┆   ┆ Type  ┆ Id     ┆ Len ┆ Info                               │
+╞════╪══════════╪══════╪═══╪═══════╪════════╪═════╪════════════════════════════════════╡
+│  1 ┆ 0.000000 ┆ c1   ┆ → ┆ SYN   ┆ 111111 ┆ 387 ┆ opens c1, destination 9kQ…zA=      │
+│  2 ┆ 0.004000 ┆ c1   ┆ ← ┆ ACK   ┆ 111111 ┆   3 ┆ server id ffffff, 4.0 ms           │
+│  3 ┆ 0.005000 ┆ c1   ┆ → ┆ DATA  ┆ ffffff ┆  27 ┆ GET / HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n  │
+│  4 ┆ 0.105000 ┆ c1   ┆ ← ┆ DATA  ┆ 111111 ┆  44 ┆ HTTP/1.0 200 OK\\r\\nContent-Lengt…  │
+│  5 ┆ 0.150000 ┆ c2   ┆ → ┆ SYN   ┆ 123456 ┆ 387 ┆ opens c2, destination 9kQ…zA=      │
+│  6 ┆ 0.151000 ┆ c2   ┆ ← ┆ CLOSE ┆ 123456 ┆   0 ┆ refused, 1.0 ms                    │
+│  7 ┆ 0.206000 ┆ c1   ┆ ← ┆ CLOSE ┆ 111111 ┆   0 ┆ server closed c1                   │
+│  8 ┆ 0.300000 ┆ c3   ┆ → ┆ SYN   ┆ 234567 ┆ 387 ┆ opens c3, destination 9kQ…zA=      │
+│  9 ┆ 0.303000 ┆ c3   ┆ ← ┆ ACK   ┆ 234567 ┆   3 ┆ server id 987654, 3.0 ms           │
+│ 10 ┆ 0.404000 ┆ c3   ┆ ← ┆ DATA  ┆ 234567 ┆  11 ┆ 220 ready\\r\\n                      │
+│ 11 ┆ 0.900000 ┆ c3   ┆ → ┆ CLOSE ┆ 987654 ┆   0 ┆ client closed c3                   │
+│ 12 ┆ 1.000000 ┆ -    ┆ → ┆ DATA  ┆ 0bad1d ┆   6 ┆ ! orphan: no such server id        │
+│ 13 ┆ 1.100000 ┆ -    ┆ → ┆ PING  ┆ -      ┆   0 ┆ single 0xff byte                   │
+│ 14 ┆ 1.200000 ┆ c3   ┆ ← ┆ 0x53  ┆ 234567 ┆   2 ┆ ! unknown type 0x53, after close   │
+└────┴──────────┴──────┴───┴───────┴────────┴─────┴────────────────────────────────────┘
 Conversations (3)
 ┌──────┬───────────────┬───────────────┬───────┬────────┬────────┬──────────┬──────────┬───┐
 │ Conv ┆ Ids cli/srv   ┆ State         ┆ Start ┆   Life ┆  Shake ┆ → msgs/B ┆ ← msgs/B ┆ ! │
@@ -113,6 +113,69 @@ fn columns_narrow_the_table() {
         assert!(line.chars().count() <= 70, "{line}");
     }
     assert!(shown.contains("234567"));
+}
+
+#[test]
+fn words_of_small_tables_are_never_broken() {
+    let shown = |width: &str| {
+        let arguments = ["-q", "-z", "findings", "-z", "timing", SAMPLES];
+        let output = command(arguments).env("COLUMNS", width).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        shown("40"),
+        "\
+Findings (3)
+┌───────┬─────────────────┬────────────┐
+│ Level ┆ Code            ┆ Meaning    │
+╞═══════╪═════════════════╪════════════╡
+│ error ┆ ms.unknown_type ┆ type 0x53  │
+│       ┆                 ┆ is not in  │
+│       ┆                 ┆ the        │
+│       ┆                 ┆ protocol   │
+│ warn  ┆ ms.orphan_id    ┆ id never   │
+│       ┆                 ┆ announced: │
+│       ┆                 ┆ late       │
+│       ┆                 ┆ capture or │
+│       ┆                 ┆ sender bug │
+│ note  ┆ ms.ping         ┆ keep-alive │
+│       ┆                 ┆ byte the   │
+│       ┆                 ┆ 2004 Java  │
+│       ┆                 ┆ client     │
+│       ┆                 ┆ sends      │
+└───────┴─────────────────┴────────────┘
+Timing
+┌───────────┬───────┬────────┬────────┐
+│ Span      ┆ Count ┆    p99 ┆    Max │
+╞═══════════╪═══════╪════════╪════════╡
+│ handshake ┆     2 ┆ 4.0 ms ┆ 4.0 ms │
+│ (SYN to   ┆       ┆        ┆        │
+│ ACK)      ┆       ┆        ┆        │
+│ first     ┆     2 ┆ 104 ms ┆ 104 ms │
+│ byte (SYN ┆       ┆        ┆        │
+│ to DATA)  ┆       ┆        ┆        │
+│ life      ┆     3 ┆ 600 ms ┆ 600 ms │
+│ (first to ┆       ┆        ┆        │
+│ last      ┆       ┆        ┆        │
+│ message)  ┆       ┆        ┆        │
+└───────────┴───────┴────────┴────────┘
+"
+    );
+    for width in 40..130 {
+        let shown = shown(&width.to_string());
+        for line in shown.lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        for word in [
+            "ms.unknown_type",
+            "error",
+            "announced:",
+            "handshake",
+            "104 ms",
+        ] {
+            assert!(shown.contains(word), "{width}: {word}");
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::conversation::{AFTER_CLOSE, Finding, FindingCode, Level};
 use crate::report::grid::Align;
 use crate::report::look::Look;
 
+/// Columns that are left out where the terminal is too narrow, first to last.
+const EXPENDABLE: [usize; 3] = [3, 2, 4];
+
 /// Counts findings by level and code.
 #[derive(Debug, Default)]
 pub struct FindingTable {
@@ -47,7 +50,7 @@ impl FindingTable {
 
     /// Appends the table, the worst level first.
     pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let rows = self
+        let rows: Vec<_> = self
             .counts
             .iter()
             .map(|((Reverse(level), code), count)| row(*level, *code, count, look))
@@ -62,7 +65,8 @@ impl FindingTable {
                 ("First", Align::Left),
                 ("Meaning", Align::Left),
             ],
-            rows,
+            &rows,
+            &EXPENDABLE,
             look,
             out,
         );

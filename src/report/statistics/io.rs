@@ -12,6 +12,9 @@ use crate::wire::Direction;
 /// interval doubles.
 const MAX_ROWS: usize = 10_000;
 
+/// Columns that are left out where the terminal is too narrow, first to last.
+const EXPENDABLE: [usize; 1] = [1];
+
 /// Counts messages in intervals of time since the first packet.
 #[derive(Debug)]
 pub struct IoTable {
@@ -96,6 +99,7 @@ impl IoTable {
                 trimmed(&asked)
             );
         }
+        let rows: Vec<_> = self.rows.iter().map(|row| self.row(row)).collect();
         let [right, left] = [look.charset.right_arrow(), look.charset.left_arrow()];
         put_table(
             &heading,
@@ -107,7 +111,8 @@ impl IoTable {
                 (&format!("{left} msgs"), Align::Right),
                 (&format!("{left} B"), Align::Right),
             ],
-            self.rows.iter().map(|row| self.row(row)).collect(),
+            &rows,
+            &EXPENDABLE,
             look,
             out,
         );

@@ -7,6 +7,9 @@ use crate::conversation::{Conversation, MessageEvent};
 use crate::report::grid::Align;
 use crate::report::look::{Look, put_duration};
 
+/// Columns that are left out where the terminal is too narrow, first to last.
+const EXPENDABLE: [usize; 4] = [4, 2, 3, 1];
+
 /// Spans of time, collected with two digits of precision.
 #[derive(Debug)]
 pub struct TimingTable {
@@ -74,7 +77,7 @@ impl TimingTable {
 
     /// Appends the table.
     pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let rows = [
+        let rows: Vec<_> = [
             ("handshake (SYN to ACK)", &self.handshake),
             ("first byte (SYN to DATA)", &self.first_byte),
             ("life (first to last message)", &self.life),
@@ -94,7 +97,8 @@ impl TimingTable {
                 ("p99", Align::Right),
                 ("Max", Align::Right),
             ],
-            rows,
+            &rows,
+            &EXPENDABLE,
             look,
             out,
         );

@@ -12,6 +12,9 @@ const PING: usize = 256;
 const SHORT: usize = 257;
 const PLACES: usize = 258;
 
+/// Columns that are left out where the terminal is too narrow, first to last.
+const EXPENDABLE: [usize; 4] = [6, 7, 4, 2];
+
 /// Counts messages by their type byte.
 #[derive(Debug)]
 pub struct TypeTable {
@@ -51,7 +54,7 @@ impl TypeTable {
     /// Appends the table.
     pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
         let total: u64 = self.counts.iter().map(|count| count.messages).sum();
-        let rows = in_order()
+        let rows: Vec<_> = in_order()
             .map(|place| (place, self.counts[place]))
             .filter(|(_, count)| count.messages > 0)
             .map(|(place, count)| row(place, count, total, look))
@@ -68,7 +71,8 @@ impl TypeTable {
                 ("Mean B", Align::Right),
                 ("Max B", Align::Right),
             ],
-            rows,
+            &rows,
+            &EXPENDABLE,
             look,
             out,
         );
