@@ -42,46 +42,32 @@ pub(crate) struct DumpArgs {
     pub(crate) list_interfaces: bool,
 
     /// Capture filter in libpcap's language: 'udp port 9004'
-    #[cfg(feature = "live")]
-    #[arg(
-        short = 'f',
-        value_name = "BPF",
-        requires = "interface",
-        help_heading = "Live capture"
-    )]
+    #[arg(short = 'f', value_name = "BPF", help_heading = "Live capture")]
     pub(crate) capture_filter: Option<String>,
 
-    /// Bytes to capture of each packet
-    #[cfg(feature = "live")]
+    /// Bytes to capture of each packet; 0 for all
     #[arg(
         short = 's',
         value_name = "N",
-        requires = "interface",
+        value_parser = super::values::snap_length,
         hide_short_help = true,
         help_heading = "Live capture"
     )]
     pub(crate) snap_length: Option<u32>,
 
     /// Do not put the interface into promiscuous mode
-    #[cfg(feature = "live")]
-    #[arg(
-        short = 'p',
-        requires = "interface",
-        hide_short_help = true,
-        help_heading = "Live capture"
-    )]
+    #[arg(short = 'p', hide_short_help = true, help_heading = "Live capture")]
     pub(crate) not_promiscuous: bool,
 
     /// Size of the kernel's buffer: 8MiB
-    #[cfg(feature = "live")]
     #[arg(
-        short = 'B', value_name = "SIZE", value_parser = super::values::size, requires = "interface",
+        short = 'B', value_name = "SIZE", value_parser = super::values::size,
         hide_short_help = true, help_heading = "Live capture"
     )]
     pub(crate) buffer: Option<u64>,
 
     /// Stop after N messages were shown
-    #[arg(short = 'c', value_name = "N", help_heading = "Selection")]
+    #[arg(short = 'c', value_name = "N", value_parser = super::values::count, help_heading = "Selection")]
     pub(crate) count: Option<u64>,
 
     /// Stop after duration:10s, messages:N or bytes:N

@@ -124,6 +124,7 @@ enum Trouble {
 /// How reading went.
 pub(super) struct Done {
     pub(super) ending: Ending,
+    pub(super) end: EndOfInput,
     pub(super) counts: DissectCounts,
     pub(super) dropped_by_kernel: Option<u64>,
 }
@@ -175,6 +176,7 @@ fn read<W: Write>(
     dissector.finish(end, reporter)?;
     Ok(Done {
         ending,
+        end,
         counts: dissector.counts(),
         dropped_by_kernel: None,
     })
@@ -242,6 +244,11 @@ pub(super) fn conclude(
         (ending, _) => ending,
     };
     let ending = ending.max(checked(options.fail_on, reporter.totals()));
+    let missing = missing_conversations(options, done.counts.conversations);
+    let ending = match (&missing, done.end) {
+        (Some(_), EndOfInput::Complete) => ending.max(Ending::Failed),
+        _ => ending,
+    };
     let skipped = Skip::ALL.map(|reason| (reason.name(), done.counts.network.skipped(reason)));
     reporter.finish(&Summary {
         inputs,
@@ -255,7 +262,27 @@ pub(super) fn conclude(
         print_hint(options, inputs)?;
     }
     tell_counts(options.verbosity, &done.counts);
+    match (missing, done.end) {
+        (Some(missing), EndOfInput::Complete) => print_error(missing),
+        // They may yet come.
+        (Some(missing), EndOfInput::Stopped) => print_warning(missing),
+        (None, _) => {}
+    }
     Ok(ending)
+}
+
+/// The conversations that the user named, of which there are only `count`.
+fn missing_conversations(options: &DumpOptions, count: u64) -> Option<DumpError> {
+    let missing: Vec<String> = options
+        .named
+        .iter()
+        .filter(|id| id.0 > count)
+        .map(ToString::to_string)
+        .collect();
+    (!missing.is_empty()).then(|| DumpError::NoSuchConversation {
+        named: missing.join(", "),
+        count,
+    })
 }
 
 /// What the check of `--fail-on` comes to.

@@ -20,6 +20,13 @@ pub(crate) enum DumpError {
     Filter(FilterError),
     /// An input cannot be opened or is no capture.
     Capture(CaptureError),
+    /// Conversations were asked for by names that none in the whole capture has.
+    NoSuchConversation {
+        /// Their names: `c7, c9`.
+        named: String,
+        /// Conversations that there are.
+        count: u64,
+    },
     /// Results cannot be written.
     Output(io::Error),
 }
@@ -54,6 +61,17 @@ impl fmt::Display for DumpError {
                     None => Ok(()),
                 }
             }
+            Self::NoSuchConversation { named, count } => {
+                write!(
+                    f,
+                    "there is no conversation {named}\n    help: {}",
+                    match count {
+                        0 => "the capture has none".to_owned(),
+                        1 => "the capture has one, c1".to_owned(),
+                        _ => format!("the capture has c1 to c{count}; -q -z conv lists them"),
+                    }
+                )
+            }
             Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
         }
     }
@@ -75,7 +93,14 @@ fn help_for(error: &CaptureError) -> Option<String> {
         return match reason {
             LiveFailure::NotPermitted => Some(super::live::help_for_permission(interface)),
             LiveFailure::NoSuchInterface => Some("-D lists the interfaces".to_owned()),
-            _ => None,
+            LiveFailure::InterfaceDown => Some(format!("sudo ip link set {interface} up")),
+            LiveFailure::BadFilter { .. } => Some(
+                "-f takes libpcap's language, as in 'udp port 9004' (man 7 pcap-filter); \
+                 -Y filters messages"
+                    .to_owned(),
+            ),
+            LiveFailure::OutOfRange { .. } => Some("leave it away for the default".to_owned()),
+            LiveFailure::Other(_) => None,
         };
     }
     help_for_file(error).map(str::to_owned)
@@ -88,6 +113,7 @@ fn help_for_file(error: &CaptureError) -> Option<&'static str> {
             io::ErrorKind::PermissionDenied => {
                 Some("captures made as root belong to root: sudo chown, or read with sudo")
             }
+            io::ErrorKind::IsADirectory => Some("name the captures in it, as in DIR/*.pcap"),
             _ => None,
         },
         CaptureError::NotACapture { .. } => {

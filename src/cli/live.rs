@@ -88,6 +88,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     dissector.finish(EndOfInput::Stopped, &mut reporter)?;
     let done = Done {
         ending,
+        end: EndOfInput::Stopped,
         counts: dissector.counts(),
         dropped_by_kernel: Some(stats.dropped_by_kernel.into()),
     };

@@ -1,5 +1,6 @@
 //! From arguments to what a dump does: checked, with every default filled in.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::live::{self, LiveInput};
 use super::progress::Screen;
 use super::terminal;
 use super::values::{StatisticName, Stop};
-use crate::conversation::Destinations;
+use crate::conversation::{ConversationId, Destinations};
 use crate::dissect::{Depth, DissectOptions};
 use crate::report::conversations::ConversationTable;
 use crate::report::detail::{DetailPrinter, Details};
@@ -35,6 +36,8 @@ pub(crate) struct DumpOptions {
     pub(crate) limits: Limits,
     pub(crate) filter: Option<Filter>,
     pub(crate) picked: Picked,
+    /// The conversations that the user named, to be shown or followed.
+    pub(crate) named: BTreeSet<ConversationId>,
     pub(crate) conversations: WholeConversations,
     pub(crate) dissect: DissectOptions,
     pub(crate) output: OutputOptions,
@@ -132,6 +135,7 @@ impl DumpOptions {
             _ => Destinations::Hash,
         };
         let pace = pace(&args, &input);
+        let named = named(&args);
         let screen = match output.shown {
             Shown::Nothing => Screen::Free,
             _ if io::stdout().is_terminal() => Screen::Busy,
@@ -144,6 +148,7 @@ impl DumpOptions {
             picked: args
                 .conv
                 .map_or(Picked::All, |names| Picked::Named(names.0)),
+            named,
             conversations,
             dissect: DissectOptions {
                 depth,
@@ -170,12 +175,16 @@ fn format(args: &DumpArgs) -> Result<Format, DumpError> {
     let format = match (args.format, args.json) {
         (Some(format), _) => format,
         (None, true) => Format::Json,
-        (None, false) if args.details || args.hex => Format::Text,
         (None, false) => Format::Table,
+    };
+    // A tree or a dump of bytes takes the place of a table's row.
+    let format = match format {
+        Format::Table if args.details || args.hex => Format::Text,
+        format => format,
     };
     if (args.details || args.hex) && format != Format::Text {
         return Err(DumpError::Usage(
-            "-V and -x write text",
+            "-V and -x write text, which is no part of the other formats",
             "leave -T away, or use -T text; -T ndjson has every field and byte too",
         ));
     }
@@ -219,7 +228,15 @@ fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
 
 fn input(args: &DumpArgs) -> Result<Input, DumpError> {
     let files: Vec<PathBuf> = args.read.iter().chain(&args.files).cloned().collect();
+    let sets_up_capture = args.capture_filter.is_some()
+        || args.snap_length.is_some()
+        || args.not_promiscuous
+        || args.buffer.is_some();
     match &args.interface {
+        None if sets_up_capture => Err(DumpError::Usage(
+            "-f, -s, -p and -B say how to capture, but there is no -i",
+            "add -i with an interface (-D lists them); of files, -Y selects messages",
+        )),
         Some(_) if !files.is_empty() => Err(DumpError::Usage(
             "-i and files exclude each other",
             "leave one of them away",
@@ -246,6 +263,15 @@ fn check_two_passes(input: &Input) -> Result<(), DumpError> {
         "--whole-conv reads its input twice, which only files allow",
         "write the capture to a file first",
     ))
+}
+
+fn named(args: &DumpArgs) -> BTreeSet<ConversationId> {
+    let followed = args.statistics.iter().filter_map(|name| match name {
+        StatisticName::Follow(id, _) => Some(*id),
+        _ => None,
+    });
+    let picked = args.conv.iter().flat_map(|names| names.0.iter().copied());
+    picked.chain(followed).collect()
 }
 
 fn limits(args: &DumpArgs) -> Limits {

@@ -21,6 +21,12 @@ pub(crate) enum ValueError {
     /// No size.
     #[error("a size is a number of bytes, or of KiB, MiB or GiB, as in 64KiB")]
     Size,
+    /// No number of messages.
+    #[error("a count is a whole number from 1")]
+    Count,
+    /// No snap length.
+    #[error("a snap length is a number of bytes, or 0 for whole packets")]
+    SnapLength,
     /// No stop condition.
     #[error("a stop condition is duration:10s, messages:N or bytes:N")]
     Stop,
@@ -103,6 +109,19 @@ pub(crate) fn size(text: &str) -> Result<u64, ValueError> {
         .ok_or(ValueError::Size)
 }
 
+/// Messages to show: `1` and more.
+pub(crate) fn count(text: &str) -> Result<u64, ValueError> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(ValueError::Count),
+    }
+}
+
+/// Bytes to capture of a packet.
+pub(crate) fn snap_length(text: &str) -> Result<u32, ValueError> {
+    text.parse().map_err(|_| ValueError::SnapLength)
+}
+
 /// When to stop reading (`-a`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -120,10 +139,7 @@ impl FromStr for Stop {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         match text.split_once(':') {
             Some(("duration", value)) => duration(value).map(Self::Duration),
-            Some(("messages", value)) => value
-                .parse()
-                .map(Self::Messages)
-                .map_err(|_| ValueError::Stop),
+            Some(("messages", value)) => count(value).map(Self::Messages),
             Some(("bytes", value)) => size(value).map(Self::Bytes),
             _ => Err(ValueError::Stop),
         }
@@ -258,6 +274,25 @@ mod tests {
         ] {
             assert_eq!(size(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_count_is_at_least_one() {
+        for (text, expected) in [
+            ("1", Ok(1)),
+            ("18446744073709551615", Ok(u64::MAX)),
+            ("18446744073709551616", Err(ValueError::Count)),
+            ("0", Err(ValueError::Count)),
+            ("x", Err(ValueError::Count)),
+            ("-1", Err(ValueError::Count)),
+            ("", Err(ValueError::Count)),
+        ] {
+            assert_eq!(count(text), expected, "{text}");
+            let stop = format!("messages:{text}").parse();
+            assert_eq!(stop, expected.map(Stop::Messages), "{text}");
+        }
+        assert_eq!(snap_length("0"), Ok(0));
+        assert_eq!(snap_length("64K"), Err(ValueError::SnapLength));
     }
 
     #[test]

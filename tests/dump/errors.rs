@@ -24,6 +24,11 @@ fn what_cannot_be_read_is_refused() {
         "ministream-dump: error: cannot open no-such-file.pcap: no such file or directory\n    \
          help: check the path; - reads standard input\n"
     );
+    assert_eq!(
+        dump("captures").refused(2),
+        "ministream-dump: error: cannot open captures: is a directory\n    \
+         help: name the captures in it, as in DIR/*.pcap\n"
+    );
     let text = dump("Cargo.toml").refused(2);
     assert!(
         text.starts_with("ministream-dump: error: Cargo.toml is not a capture file"),
@@ -45,6 +50,14 @@ fn arguments_that_do_not_go_together_are_refused() {
         ("-z conv -T ndjson", "-z prints tables for people"),
         ("-q -T csv", "-q leaves nothing of this format"),
         ("-i lo", "-i and files exclude each other"),
+        ("-c 0", "a count is a whole number from 1"),
+        ("-c x", "a count is a whole number from 1"),
+        ("-a messages:0", "a count is a whole number from 1"),
+        ("-s x -i lo", "a snap length is a number of bytes"),
+        ("-f udp", "but there is no -i\n    help: add -i"),
+        ("-s 64", "but there is no -i\n    help: add -i"),
+        ("-p", "but there is no -i\n    help: add -i"),
+        ("-B 1MiB", "but there is no -i\n    help: add -i"),
         ("-a duration:10", "did you mean 10s?"),
         ("-z io,5", "did you mean 5s?"),
         ("-z conf", "did you mean conv?"),
@@ -73,8 +86,6 @@ fn a_live_capture_that_cannot_start_says_why() {
         "{said}"
     );
     assert!(said.contains("\n    help: "), "{said}");
-    let said = dump(&format!("-f udp {SAMPLES}")).refused(2);
-    assert!(said.contains("-i <IFACE>"), "{said}");
 }
 
 #[cfg(not(feature = "live"))]
@@ -124,7 +135,7 @@ fn checks_decide_the_exit_code() {
         ("-q --fail-on note", 1),
         ("-q --fail-on empty", 0),
         ("-q --fail-on note --conv c1", 0),
-        ("-q --fail-on empty --conv c9", 1),
+        ("-q --fail-on empty -Y n>14", 1),
     ] {
         let checked = dump(&format!("{arguments} {SAMPLES}"));
         assert_eq!(
@@ -144,6 +155,53 @@ fn checks_decide_the_exit_code() {
     );
     let summary = dump(&format!("-q -T ndjson --fail-on error {SAMPLES}")).stdout;
     assert!(summary.ends_with("\"exit_code\":1}\n"), "{summary}");
+}
+
+#[test]
+fn a_conversation_that_does_not_exist_is_told() {
+    for arguments in [
+        "-q --conv c99",
+        "-q --conv c1,c99",
+        "-z follow,c99",
+        "-q -z follow,c99,raw --fail-on empty",
+        "-q --whole-conv -Y n --conv c99",
+    ] {
+        assert_eq!(
+            dump(&format!("{arguments} {SAMPLES}")).refused(2),
+            "ministream-dump: error: there is no conversation c99\n    \
+             help: the capture has c1 to c3; -q -z conv lists them\n",
+            "{arguments}"
+        );
+    }
+    let several = dump(&format!("-T ndjson --conv c7,c3,c9 {SAMPLES}"));
+    assert_eq!(several.code, Some(2));
+    assert!(
+        several.stdout.contains("\"conv\":\"c3\""),
+        "{}",
+        several.stdout
+    );
+    assert!(
+        several.stdout.ends_with("\"exit_code\":2}\n"),
+        "{}",
+        several.stdout
+    );
+    assert!(
+        several.stderr.contains("no conversation c7, c9\n"),
+        "{}",
+        several.stderr
+    );
+    let empty = dump("-z follow,c1 captures/empty.pcap").refused(2);
+    assert!(empty.ends_with("help: the capture has none\n"), "{empty}");
+    // Reading stopped before it could come.
+    let stopped = dump(&format!("-T text -c 1 -z follow,c3 {SAMPLES}"));
+    assert_eq!(stopped.code, Some(0));
+    assert!(
+        stopped
+            .stderr
+            .starts_with("ministream-dump: warning: there is no conversation c3\n"),
+        "{}",
+        stopped.stderr
+    );
 }
 
 #[test]

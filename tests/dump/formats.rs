@@ -140,6 +140,16 @@ message 1: SYN, 391 bytes
 #[test]
 fn hex_shows_the_message_that_details_describe() {
     let shown = run(["-x", SAMPLES, "-Y", "type == ack && conv == c3"]).ok();
+    let as_table = run([
+        "-x",
+        "-T",
+        "table",
+        SAMPLES,
+        "-Y",
+        "type == ack && conv == c3",
+    ])
+    .ok();
+    assert_eq!(as_table, shown);
     let bytes = "  0000  51 23 45 67 98 76 54                              Q#Eg.vT\n";
     assert!(shown.ends_with(bytes), "{shown}");
     let both = run(["-V", "-x", SAMPLES, "-Y", "type == ack && conv == c3"]).ok();
