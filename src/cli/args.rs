@@ -139,9 +139,19 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'x', help_heading = "Output")]
     pub(crate) hex: bool,
 
-    /// Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw]; repeatable
+    /// Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw],
+    /// ladder[,c1[,text|mermaid|svg]]; repeatable
     #[arg(short = 'z', value_name = "STAT", help_heading = "Output")]
     pub(crate) statistics: Vec<StatisticName>,
+
+    /// Each conversation as a ladder diagram, in place of messages
+    #[arg(
+        long,
+        value_name = "HOW",
+        conflicts_with_all = ["format", "json", "details", "hex", "quiet", "statistics"],
+        help_heading = "Output"
+    )]
+    pub(crate) ladder: Option<Ladder>,
 
     /// No messages, only the tables asked for; for JSON all records but those of messages
     #[arg(short = 'q', help_heading = "Output")]
@@ -249,6 +259,15 @@ pub(crate) enum Format {
     Csv,
     /// The fields of -e, separated by tabs
     Fields,
+}
+
+/// `--ladder`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ladder {
+    /// For a terminal
+    Text,
+    /// For Markdown documents
+    Mermaid,
 }
 
 /// `-t`

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{DumpArgs, FailOn, Format, Ids, Payload, ProgressWhen, Times};
+use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
 use super::error::DumpError;
 use super::live::{self, LiveInput};
 use super::progress::Screen;
@@ -20,6 +20,7 @@ use crate::report::field::Field;
 use crate::report::filter::Filter;
 use crate::report::follow::{FollowFormat, FollowPrinter};
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
+use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::look::{IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
@@ -106,6 +107,7 @@ enum Shown {
     Fields(Vec<Field>, Separation),
     Ndjson(Messages),
     Json(Messages),
+    Ladder(LadderFormat),
 }
 
 impl Shown {
@@ -131,7 +133,7 @@ impl DumpOptions {
         let output = OutputOptions::resolve(&args, format);
         let depth = depth(&args, &output);
         let destinations = match output.shown {
-            Shown::Nothing => Destinations::Skip,
+            Shown::Nothing | Shown::Ladder(_) => Destinations::Skip,
             _ => Destinations::Hash,
         };
         let pace = pace(&args, &input);
@@ -328,10 +330,10 @@ fn pace(args: &DumpArgs, input: &Input) -> Pace {
 
 impl OutputOptions {
     fn resolve(args: &DumpArgs, format: Format) -> Self {
-        let follows = args
+        let tells_messages = args
             .statistics
             .iter()
-            .any(|name| matches!(name, StatisticName::Follow(..)));
+            .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
         let messages = if args.quiet {
             Messages::Hidden
         } else {
@@ -340,8 +342,12 @@ impl OutputOptions {
         let shown = match format {
             Format::Json => Shown::Json(messages),
             Format::Ndjson => Shown::Ndjson(messages),
-            // A followed conversation is written as it comes, where rows would be in its way.
-            _ if args.quiet || follows => Shown::Nothing,
+            // A conversation is written as it comes, where rows would be in its way.
+            _ if args.quiet || tells_messages => Shown::Nothing,
+            Format::Table if args.ladder == Some(Ladder::Text) => Shown::Ladder(LadderFormat::Text),
+            Format::Table if args.ladder == Some(Ladder::Mermaid) => {
+                Shown::Ladder(LadderFormat::Mermaid)
+            }
             Format::Table => Shown::Table,
             Format::Text => match (args.details, args.hex) {
                 (true, true) => Shown::Details(Details::TreeAndHex),
@@ -386,6 +392,9 @@ impl OutputOptions {
             Shown::Json(messages) => {
                 Printer::Json(Box::new(JsonPrinter::new(look.payload, *messages)))
             }
+            Shown::Ladder(format) => {
+                Printer::Ladder(Box::new(LadderPrinter::new(Wanted::All, *format, look)))
+            }
         }
     }
 
@@ -407,6 +416,9 @@ impl OutputOptions {
                 }
                 StatisticName::Follow(id, format) => {
                     Statistic::Follow(Box::new(FollowPrinter::new(id, format, look)))
+                }
+                StatisticName::Ladder(wanted, format) => {
+                    Statistic::Ladder(Box::new(LadderPrinter::new(wanted, format, look)))
                 }
             })
             .collect()

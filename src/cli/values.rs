@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::conversation::ConversationId;
 use crate::report::field::Field;
 use crate::report::follow::FollowFormat;
+use crate::report::ladder::{LadderFormat, Wanted};
 use crate::report::suggest::closest;
 
 /// A text that is no value of its argument.
@@ -67,7 +68,8 @@ fn hint(suggestion: &Option<&'static str>) -> String {
     }
 }
 
-const STATISTICS: &str = "conv, types, timing, findings, io,1s and follow,c1[,text|hex|raw]";
+const STATISTICS: &str = "conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw] \
+                          and ladder[,c1[,text|mermaid|svg]]";
 
 /// `500us`, `20ms`, `1s`, `2m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
@@ -180,6 +182,8 @@ pub(crate) enum StatisticName {
     Io(Duration),
     /// `follow,c1[,text|hex|raw]`
     Follow(ConversationId, FollowFormat),
+    /// `ladder[,c1[,text|mermaid|svg]]`
+    Ladder(Wanted, LadderFormat),
 }
 
 impl FromStr for StatisticName {
@@ -209,15 +213,32 @@ impl FromStr for StatisticName {
             ("follow", _) => Err(ValueError::Form(
                 "follow needs a conversation and takes a format, as in follow,c1 or follow,c1,hex",
             )),
+            ("ladder", []) => Ok(Self::Ladder(Wanted::All, LadderFormat::Text)),
+            ("ladder", [conversation]) => ladder(conversation, LadderFormat::Text),
+            ("ladder", [conversation, "text"]) => ladder(conversation, LadderFormat::Text),
+            ("ladder", [conversation, "mermaid"]) => ladder(conversation, LadderFormat::Mermaid),
+            ("ladder", [conversation, "svg"]) => ladder(conversation, LadderFormat::Svg),
+            ("ladder", _) => Err(ValueError::Form(
+                "ladder takes a conversation and a format, as in ladder,c1 or ladder,c1,svg",
+            )),
             _ => Err(ValueError::Statistic {
                 name: name.to_owned(),
-                suggestion: closest(
-                    name,
-                    ["conv", "types", "timing", "findings", "io", "follow"].into_iter(),
-                ),
+                suggestion: closest(name, NAMES.into_iter()),
             }),
         }
     }
+}
+
+/// The names of the statistics, without their values.
+const NAMES: [&str; 7] = [
+    "conv", "types", "timing", "findings", "io", "follow", "ladder",
+];
+
+fn ladder(conversation: &str, format: LadderFormat) -> Result<StatisticName, ValueError> {
+    conversation
+        .parse()
+        .map(|id| StatisticName::Ladder(Wanted::One(id), format))
+        .map_err(|_| ValueError::Conversations(conversation.to_owned()))
 }
 
 fn follow(conversation: &str, format: FollowFormat) -> Result<StatisticName, ValueError> {
@@ -308,6 +329,14 @@ mod tests {
                 "follow,c12,raw",
                 StatisticName::Follow(ConversationId(12), FollowFormat::Raw),
             ),
+            (
+                "ladder",
+                StatisticName::Ladder(Wanted::All, LadderFormat::Text),
+            ),
+            (
+                "ladder,c3,svg",
+                StatisticName::Ladder(Wanted::One(ConversationId(3)), LadderFormat::Svg),
+            ),
         ] {
             assert_eq!(text.parse(), Ok(expected));
         }
@@ -322,6 +351,9 @@ mod tests {
             "follow,3",
             "follow,c0",
             "follow,c1,xml",
+            "ladder,3",
+            "ladder,svg",
+            "ladder,c1,png",
         ] {
             assert!(text.parse::<StatisticName>().is_err(), "{text}");
         }

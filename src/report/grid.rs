@@ -192,7 +192,7 @@ pub(crate) const fn frame_width(columns: usize) -> usize {
 }
 
 /// As much of `text` as fits into `width` columns, with an ellipsis at its end.
-fn cut(text: &str, width: usize, charset: Charset) -> String {
+pub(crate) fn cut(text: &str, width: usize, charset: Charset) -> String {
     let ellipsis = charset.ellipsis();
     let room = width.saturating_sub(columns_of(ellipsis));
     let mut used = 0;

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod follow;
 pub mod grid;
 pub mod json;
+pub mod ladder;
 pub mod lines;
 pub mod look;
 pub mod record;
@@ -24,6 +25,7 @@ pub mod tally;
 mod describe;
 pub(crate) mod heading;
 mod hexdump;
+mod markup;
 #[cfg(test)]
 mod samples;
 mod sorted;

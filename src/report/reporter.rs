@@ -8,6 +8,7 @@ use super::detail::DetailPrinter;
 use super::follow::FollowPrinter;
 use super::heading::Heading;
 use super::json::{JsonPrinter, NdjsonPrinter};
+use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
 use super::record::{Reading, Summary};
@@ -39,6 +40,8 @@ pub enum Printer {
     Ndjson(Box<NdjsonPrinter>),
     /// One JSON object.
     Json(Box<JsonPrinter>),
+    /// As a ladder for each conversation.
+    Ladder(Box<LadderPrinter>),
 }
 
 /// A table that was asked for.
@@ -56,6 +59,8 @@ pub enum Statistic {
     Io(IoTable),
     /// The data of a conversation, written as it comes.
     Follow(Box<FollowPrinter>),
+    /// Conversations as ladders, each written when it is over.
+    Ladder(Box<LadderPrinter>),
 }
 
 /// When output is handed on.
@@ -182,7 +187,13 @@ impl<W: Write> Reporter<W> {
                     drain(writer, block, BLOCK_BYTES)
                 })?;
             }
+            Printer::Ladder(ladders) => ladders.finish(out),
             _ => {}
+        }
+        for statistic in &mut self.statistics {
+            if let Statistic::Ladder(ladders) = statistic {
+                ladders.finish(&mut self.buffer);
+            }
         }
         self.write_statistics(&[])?;
         if matches!(self.printer, Printer::Table(_)) {
@@ -223,7 +234,11 @@ impl<W: Write> Reporter<W> {
             Printer::Ndjson(ndjson) => ndjson.header(inputs, reading, &mut header),
             Printer::Json(json) => json.header(inputs, reading, &mut header),
             Printer::Fields(fields) => fields.heading(&mut header),
-            Printer::Nothing | Printer::Text(_) | Printer::Details(_) | Printer::Spec(_) => {}
+            Printer::Nothing
+            | Printer::Text(_)
+            | Printer::Details(_)
+            | Printer::Spec(_)
+            | Printer::Ladder(_) => {}
         }
         self.writer.write_all(&header)
     }
@@ -241,7 +256,7 @@ impl<W: Write> Reporter<W> {
                 Statistic::Timing(table) => table.finish(look, out),
                 Statistic::Findings(table) => table.finish(look, out),
                 Statistic::Io(table) => table.finish(look, out),
-                Statistic::Follow(_) => {}
+                Statistic::Follow(_) | Statistic::Ladder(_) => {}
             }
         }
         Ok(())
@@ -366,6 +381,7 @@ impl<W: Write> Sink for Reporter<W> {
             Printer::Fields(fields) => fields.message(event, out),
             Printer::Ndjson(ndjson) => ndjson.message(event, out),
             Printer::Json(json) => json.message(event, out),
+            Printer::Ladder(ladders) => ladders.message(event),
         }
         for statistic in &mut self.statistics {
             match statistic {
@@ -373,6 +389,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Timing(table) => table.message(event),
                 Statistic::Io(table) => table.message(event),
                 Statistic::Follow(follow) => follow.message(event, out),
+                Statistic::Ladder(ladders) => ladders.message(event),
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
             }
         }
@@ -387,11 +404,14 @@ impl<W: Write> Sink for Reporter<W> {
         match &mut self.printer {
             Printer::Ndjson(ndjson) => ndjson.finding(finding, &mut self.buffer),
             Printer::Json(json) => json.finding(finding)?,
+            Printer::Ladder(ladders) => ladders.finding(finding),
             _ => {}
         }
         for statistic in &mut self.statistics {
-            if let Statistic::Findings(table) = statistic {
-                table.finding(finding);
+            match statistic {
+                Statistic::Findings(table) => table.finding(finding),
+                Statistic::Ladder(ladders) => ladders.finding(finding),
+                _ => {}
             }
         }
         Ok(())
@@ -406,12 +426,16 @@ impl<W: Write> Sink for Reporter<W> {
             Printer::Spec(spec) => spec.conversation(conversation, &mut self.buffer),
             Printer::Ndjson(ndjson) => ndjson.conversation(conversation, &mut self.buffer),
             Printer::Json(json) => json.conversation(conversation)?,
+            Printer::Ladder(ladders) => ladders.conversation(conversation, &mut self.buffer),
             _ => {}
         }
         for statistic in &mut self.statistics {
             match statistic {
                 Statistic::Conversations(table) => table.conversation(conversation)?,
                 Statistic::Timing(table) => table.conversation(conversation),
+                Statistic::Ladder(ladders) => {
+                    ladders.conversation(conversation, &mut self.buffer);
+                }
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::shelf;
 
 /// Every way to show messages, conversations and bytes as text.
-const OUTPUTS: [&[&str]; 13] = [
+const OUTPUTS: [&[&str]; 17] = [
     &[],
     &["-V"],
     &["-x"],
@@ -21,6 +21,10 @@ const OUTPUTS: [&[&str]; 13] = [
         "-q", "-z", "conv", "-z", "types", "-z", "timing", "-z", "findings",
     ],
     &["-q", "-z", "follow,c1"],
+    &["--ladder", "text"],
+    &["--ladder", "text", "--ascii"],
+    &["--ladder", "mermaid"],
+    &["-z", "ladder,c1,svg"],
 ];
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod errors;
 mod formats;
+mod ladders;
 mod run;
 mod selection;
 mod statistics;

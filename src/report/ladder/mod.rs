@@ -1,0 +1,162 @@
+//! Ladders: a conversation as a picture of its messages in order.
+//!
+//! A `Ladder` says what is drawn: the lanes, and the rows from top to bottom.
+//! `text`, `mermaid` and `svg` say how. The two views that a router's
+//! connections give of one conversation make one ladder of three lanes.
+
+mod build;
+mod mermaid;
+mod printer;
+pub(crate) mod strand;
+mod svg;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use build::View;
+pub use printer::{LadderFormat, LadderPrinter, Wanted};
+
+use super::grid::Paint;
+use super::look::{Look, put_duration};
+use super::statistics::text_of;
+use super::write::{put, put_conversation, put_display};
+use crate::conversation::{Conversation, Level};
+use crate::wire::StreamId;
+
+/// Messages that a ladder holds; further ones are counted.
+pub const MAX_MESSAGES: usize = 10_000;
+
+/// Messages that are held of all conversations that are not over.
+pub const MAX_MESSAGES_HELD: usize = 200_000;
+
+/// Silence of this many nanoseconds or more is folded into a row of its own.
+pub const IDLE_NS: i64 = 100_000_000;
+
+/// A picture of a conversation, as seen on one connection or on both sides of a router.
+#[derive(Debug)]
+pub(crate) struct Ladder<'a> {
+    /// What the first view, the client's, says of the conversation.
+    pub(crate) conversation: &'a Conversation,
+    /// The server's view, where there is one.
+    pub(crate) peer: Option<&'a Conversation>,
+    /// From left to right: two, or three with a router between them.
+    pub(crate) lanes: Vec<Lane>,
+    /// From top to bottom.
+    pub(crate) rows: Vec<Row>,
+    /// Messages that are not among the rows.
+    pub(crate) messages_left_out: u64,
+    /// Findings that are not among the rows.
+    pub(crate) findings_left_out: u64,
+}
+
+/// A participant.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// What it is: `client`, `router`, `server`.
+    pub(crate) role: &'static str,
+    /// Its name or address, escaped.
+    pub(crate) name: String,
+}
+
+/// One step down the ladder.
+#[derive(Debug)]
+pub(crate) enum Row {
+    /// A message.
+    Arrow(Arrow),
+    /// Silence, in nanoseconds.
+    Idle(i64),
+    /// A finding, below the message that showed it.
+    Note(Note),
+}
+
+/// A message.
+#[derive(Debug)]
+pub(crate) struct Arrow {
+    /// Its number in the dissection.
+    pub(crate) number: u64,
+    /// The lane that it comes from.
+    pub(crate) from: usize,
+    /// The lane next to it that it goes to.
+    pub(crate) to: usize,
+    /// Whether it is known that it goes that way.
+    pub(crate) heading: Heading,
+    /// Its type as the JSON records name it.
+    pub(crate) type_name: &'static str,
+    /// The colour of its type on a terminal.
+    pub(crate) paint: Paint,
+    /// Its time, in the style that was asked for.
+    pub(crate) time: String,
+    /// Nanoseconds since the message above it, unless they are folded.
+    pub(crate) since_ns: Option<i64>,
+    /// Type, ids and length: `DATA ffffff  27 B`.
+    pub(crate) label: String,
+    /// What it means, or the beginning of its payload; escaped.
+    pub(crate) info: String,
+}
+
+/// Whether the direction of a message is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heading {
+    /// It is.
+    Known,
+    /// Neither the type nor the sender tells.
+    Unknown,
+}
+
+/// A finding.
+#[derive(Debug)]
+pub(crate) struct Note {
+    /// How much it matters.
+    pub(crate) level: Level,
+    /// Code and text, escaped: `ms.orphan_id: …`.
+    pub(crate) text: String,
+}
+
+/// `c1  111111/ffffff  server closed, udp, 206 ms`
+pub(crate) fn title(ladder: &Ladder<'_>, look: &Look) -> String {
+    let conversation = ladder.conversation;
+    text_of(|out| {
+        put_conversation(out, conversation.id);
+        if let Some(peer) = ladder.peer {
+            put(out, " and ");
+            put_conversation(out, peer.id);
+        }
+        put(out, "  ");
+        put_id_or_dash(conversation.client_id.map(StreamId::from), look, out);
+        out.push(b'/');
+        put_id_or_dash(conversation.server_id.map(StreamId::from), look, out);
+        put(out, "  ");
+        put_display(out, conversation.state);
+        put(out, ", ");
+        put(out, conversation.carrier.name());
+        put(out, ", ");
+        put_duration(out, conversation.duration_ns(), look.charset);
+    })
+}
+
+fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
+    match id {
+        Some(id) => look.put_id(id, out),
+        None => out.push(b'-'),
+    }
+}
+
+/// `3 more messages and 1 more finding are not drawn`, if there are any.
+pub(crate) fn left_out(ladder: &Ladder<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    for (count, one, many) in [
+        (ladder.messages_left_out, "message", "messages"),
+        (ladder.findings_left_out, "finding", "findings"),
+    ] {
+        if count > 0 {
+            parts.push(format!(
+                "{count} more {}",
+                if count == 1 { one } else { many }
+            ));
+        }
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    Some(format!("{} not drawn", parts.join(" and ")))
+}

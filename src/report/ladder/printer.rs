@@ -1,0 +1,173 @@
+//! Draws conversations when they are over.
+
+use std::mem;
+
+use hashbrown::HashMap;
+
+use super::strand::{Limits, Strand, Strands};
+use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
+use crate::carrier::Carrier;
+use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
+use crate::report::look::Look;
+use crate::report::write::{put, put_conversation};
+
+/// Bytes of a message that are kept for its picture: a SYN with its destination,
+/// or more of a payload than is shown.
+const MESSAGE_BYTES: usize = 512;
+
+const LIMITS: Limits = Limits {
+    messages: MAX_MESSAGES,
+    message_bytes: MESSAGE_BYTES,
+    conversation_bytes: MAX_MESSAGES * MESSAGE_BYTES,
+    messages_held: MAX_MESSAGES_HELD,
+    bytes_held: 64 << 20,
+};
+
+/// Views that wait for the one of the other side of the router.
+const MAX_WAITING: usize = 4096;
+
+/// Which conversations are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that are selected.
+    All,
+    /// One, with its view from the other side of a router.
+    One(ConversationId),
+}
+
+/// How ladders are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LadderFormat {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// As fenced Mermaid diagrams, for Markdown documents.
+    Mermaid,
+    /// As an SVG file.
+    Svg,
+}
+
+/// Keeps the messages of conversations, and writes each ladder when its
+/// conversation is over.
+#[derive(Debug)]
+pub struct LadderPrinter {
+    wanted: Wanted,
+    format: LadderFormat,
+    look: Look,
+    strands: Strands,
+    /// Views whose conversation is over, but not on the other side of the router.
+    waiting: HashMap<ConversationId, Over>,
+    outcome: Outcome,
+}
+
+/// A conversation that is over.
+#[derive(Debug)]
+struct Over {
+    conversation: Conversation,
+    strand: Strand,
+}
+
+/// Whether there was anything to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    NothingDrawn,
+    Drawn,
+}
+
+impl LadderPrinter {
+    /// A printer of ladders.
+    pub fn new(wanted: Wanted, format: LadderFormat, look: Look) -> Self {
+        Self {
+            wanted,
+            format,
+            look,
+            strands: Strands::new(LIMITS),
+            waiting: HashMap::new(),
+            outcome: Outcome::NothingDrawn,
+        }
+    }
+
+    /// Keeps a message until its conversation is over.
+    pub fn message(&mut self, event: &MessageEvent<'_>) {
+        let is_wanted = match self.wanted {
+            Wanted::All => true,
+            // On I2CP any conversation may turn out to be the other view.
+            Wanted::One(id) => event.conversation == Some(id) || event.carrier == Carrier::I2cp,
+        };
+        if is_wanted {
+            self.strands.message(event);
+        }
+    }
+
+    /// Keeps a finding until its conversation is over.
+    pub fn finding(&mut self, finding: &Finding) {
+        self.strands.finding(finding);
+    }
+
+    /// Appends the ladder of a conversation that is over, unless it is not wanted
+    /// or its other view is still to come.
+    pub fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
+        let Some(strand) = self.strands.take(conversation.id) else {
+            return;
+        };
+        if let Wanted::One(id) = self.wanted
+            && id != conversation.id
+            && Some(id) != conversation.peer_view
+        {
+            return;
+        }
+        let over = Over {
+            conversation: conversation.clone(),
+            strand,
+        };
+        let peer = conversation.peer_view;
+        if let Some(other) = peer.and_then(|peer| self.waiting.remove(&peer)) {
+            self.draw(&over, Some(&other), out);
+        } else if peer.is_some_and(|peer| self.strands.contains(peer))
+            && self.waiting.len() < MAX_WAITING
+        {
+            self.waiting.insert(conversation.id, over);
+        } else {
+            self.draw(&over, None, out);
+        }
+    }
+
+    /// Appends what is left, or that there was nothing.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        let mut waiting: Vec<Over> = mem::take(&mut self.waiting).into_values().collect();
+        waiting.sort_unstable_by_key(|over| over.conversation.id);
+        for over in &waiting {
+            self.draw(over, None, out);
+        }
+        if let (Outcome::NothingDrawn, Wanted::One(id)) = (self.outcome, self.wanted) {
+            let [before, after] = match self.format {
+                LadderFormat::Text => ["", "\n"],
+                LadderFormat::Mermaid | LadderFormat::Svg => ["<!-- ", " -->\n"],
+            };
+            put(out, before);
+            put(out, "no conversation ");
+            put_conversation(out, id);
+            put(out, " among the messages shown");
+            put(out, after);
+        }
+    }
+
+    fn draw(&mut self, over: &Over, other: Option<&Over>, out: &mut Vec<u8>) {
+        let ladder = Ladder::new(over.view(), other.map(Over::view), &self.look);
+        self.outcome = Outcome::Drawn;
+        match self.format {
+            LadderFormat::Text => text::put_text(&ladder, &self.look, out),
+            LadderFormat::Mermaid => mermaid::put_mermaid(&ladder, &self.look, out),
+            LadderFormat::Svg => svg::put_svg(&ladder, &self.look, out),
+        }
+    }
+}
+
+impl Over {
+    const fn view(&self) -> View<'_> {
+        View {
+            conversation: &self.conversation,
+            strand: &self.strand,
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! The messages of conversations, kept until the conversations are over.
+
+use hashbrown::HashMap;
+
+use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
+use crate::time::Timestamp;
+use crate::wire::{Destination, Direction, FrameType, RawMessage};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Messages of one conversation, and as many of its findings.
+    pub(crate) messages: usize,
+    /// Bytes of the beginning of each message.
+    pub(crate) message_bytes: usize,
+    /// Bytes of all messages of one conversation.
+    pub(crate) conversation_bytes: usize,
+    /// Messages of all conversations that are not over.
+    pub(crate) messages_held: usize,
+    /// Bytes of these.
+    pub(crate) bytes_held: usize,
+}
+
+/// Bytes of a message that are kept whatever the limits: type, id, and what an
+/// ACK announces.
+const LEAST_BYTES: usize = 7;
+
+/// What was seen of one conversation, in the order of the capture.
+#[derive(Debug, Default)]
+pub(crate) struct Strand {
+    steps: Vec<Step>,
+    bytes: Vec<u8>,
+    findings: Vec<Finding>,
+    messages_left_out: u64,
+    findings_left_out: u64,
+}
+
+/// A message, apart from its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Its number in the dissection.
+    pub(crate) number: u64,
+    /// Its capture time.
+    pub(crate) time: Timestamp,
+    packet: u64,
+    elapsed_us: i64,
+    direction: Option<Direction>,
+    meaning: Meaning,
+    router_ns: Option<i64>,
+    /// Its whole length, of which less may be kept.
+    message_bytes: usize,
+    /// Where its bytes end in those of the strand.
+    end: usize,
+}
+
+impl Strand {
+    /// The messages that are kept.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The findings that are kept, in the order in which they were told.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Messages that are not kept.
+    pub(crate) const fn messages_left_out(&self) -> u64 {
+        self.messages_left_out
+    }
+
+    /// Findings that are not kept.
+    pub(crate) const fn findings_left_out(&self) -> u64 {
+        self.findings_left_out
+    }
+
+    /// What is kept of the bytes of the message at `index`.
+    pub(crate) fn message(&self, index: usize) -> &[u8] {
+        let start = match index.checked_sub(1) {
+            Some(before) => self.steps[before].end,
+            None => 0,
+        };
+        &self.bytes[start..self.steps[index].end]
+    }
+
+    /// The message at `index` as it was told, without its findings. Its payload
+    /// is what is kept of it.
+    pub(crate) fn event<'a>(
+        &'a self,
+        index: usize,
+        conversation: &Conversation,
+    ) -> MessageEvent<'a> {
+        let step = &self.steps[index];
+        let message = RawMessage::parse(self.message(index));
+        let (client, server) = (conversation.client.address, conversation.server.address);
+        let (source, target) = match step.direction {
+            Some(Direction::ServerToClient) => (server, client),
+            Some(Direction::ClientToServer) | None => (client, server),
+        };
+        MessageEvent {
+            number: step.number,
+            packet: step.packet,
+            time: step.time,
+            elapsed_us: step.elapsed_us,
+            carrier: conversation.carrier,
+            source,
+            target,
+            direction: step.direction,
+            message,
+            conversation: Some(conversation.id),
+            meaning: step.meaning,
+            session: None,
+            router_ns: step.router_ns,
+            destination_hash: message
+                .frame()
+                .filter(|frame| frame.frame_type == FrameType::SYN)
+                .and_then(|frame| Destination::split(frame.payload).ok())
+                .map(|(destination, _)| destination.hash()),
+            findings: &[],
+        }
+    }
+
+    /// Length of the whole payload of the message at `index`.
+    pub(crate) fn payload_bytes(&self, index: usize) -> usize {
+        match RawMessage::parse(self.message(index)) {
+            RawMessage::Frame(frame) => self.steps[index].message_bytes - frame.header().len(),
+            RawMessage::Ping | RawMessage::Short(_) => 0,
+        }
+    }
+
+    fn push(&mut self, event: &MessageEvent<'_>, room: usize) {
+        let start = self.bytes.len();
+        match &event.message {
+            RawMessage::Frame(frame) => {
+                let header = frame.header();
+                self.bytes.extend_from_slice(&header);
+                let room = room.max(LEAST_BYTES) - header.len();
+                let kept = &frame.payload[..frame.payload.len().min(room)];
+                self.bytes.extend_from_slice(kept);
+            }
+            RawMessage::Ping => self.bytes.push(FrameType::CHAFF.0),
+            RawMessage::Short(bytes) => self.bytes.extend_from_slice(bytes),
+        }
+        debug_assert!(self.bytes.len() - start <= room.max(LEAST_BYTES));
+        self.steps.push(Step {
+            number: event.number,
+            time: event.time,
+            packet: event.packet,
+            elapsed_us: event.elapsed_us,
+            direction: event.direction,
+            meaning: event.meaning,
+            router_ns: event.router_ns,
+            message_bytes: event.message.message_bytes(),
+            end: self.bytes.len(),
+        });
+    }
+}
+
+/// The strands of the conversations that are not over.
+#[derive(Debug)]
+pub(crate) struct Strands {
+    limits: Limits,
+    open: HashMap<ConversationId, Strand>,
+    messages_held: usize,
+    bytes_held: usize,
+}
+
+impl Strands {
+    /// No strands yet.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            open: HashMap::new(),
+            messages_held: 0,
+            bytes_held: 0,
+        }
+    }
+
+    /// Keeps a message, if it belongs to a conversation.
+    pub(crate) fn message(&mut self, event: &MessageEvent<'_>) {
+        let Some(id) = event.conversation else {
+            return;
+        };
+        let limits = self.limits;
+        let strand = self.open.entry(id).or_default();
+        if strand.steps.len() >= limits.messages || self.messages_held >= limits.messages_held {
+            strand.messages_left_out += 1;
+            return;
+        }
+        let before = strand.bytes.len();
+        let room = limits
+            .message_bytes
+            .min(limits.conversation_bytes.saturating_sub(before))
+            .min(limits.bytes_held.saturating_sub(self.bytes_held));
+        strand.push(event, room);
+        self.messages_held += 1;
+        self.bytes_held += strand.bytes.len() - before;
+    }
+
+    /// Keeps a finding of a conversation of which a message is kept.
+    pub(crate) fn finding(&mut self, finding: &Finding) {
+        let strand = finding.conversation.and_then(|id| self.open.get_mut(&id));
+        let Some(strand) = strand else {
+            return;
+        };
+        if strand.findings.len() < self.limits.messages {
+            strand.findings.push(finding.clone());
+        } else {
+            strand.findings_left_out += 1;
+        }
+    }
+
+    /// Whether anything is kept of a conversation.
+    pub(crate) fn contains(&self, id: ConversationId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// Hands out the strand of a conversation that is over.
+    pub(crate) fn take(&mut self, id: ConversationId) -> Option<Strand> {
+        let strand = self.open.remove(&id)?;
+        self.messages_held -= strand.steps.len();
+        self.bytes_held -= strand.bytes.len();
+        Some(strand)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::FindingCode;
+    use crate::report::samples::{conversation, event, finding};
+
+    const ROOMY: Limits = Limits {
+        messages: 10,
+        message_bytes: 100,
+        conversation_bytes: 1000,
+        messages_held: 20,
+        bytes_held: 2000,
+    };
+
+    fn message(payload_bytes: usize) -> Vec<u8> {
+        let mut message = vec![0xa0, 0xff, 0xff, 0xff];
+        message.extend((0..payload_bytes).map(|index| index as u8));
+        message
+    }
+
+    #[test]
+    fn messages_come_back_as_they_were_told() {
+        for bytes in [
+            &b"\xa0\xff\xff\xffGET"[..],
+            b"\x51\x11\x11\x11\xff\xff\xff",
+            b"\x53\x11\x11\x11",
+            b"\xff",
+            b"\xa0\x01",
+            b"",
+        ] {
+            let mut strands = Strands::new(ROOMY);
+            let told = event(bytes);
+            strands.message(&told);
+            let strand = strands.take(told.conversation.unwrap()).unwrap();
+            let kept = strand.event(0, &conversation(1));
+            assert_eq!(format!("{kept:?}"), format!("{told:?}"), "{bytes:02x?}");
+            assert_eq!(strand.message(0), bytes);
+        }
+    }
+
+    #[test]
+    fn every_limit_cuts_what_is_kept_and_what_is_cut_is_known() {
+        let id = ConversationId(1);
+        // Limits, and then bytes kept of each of three messages of 54 bytes.
+        for (limits, kept, left_out) in [
+            (ROOMY, vec![54, 54, 54], 0),
+            (
+                Limits {
+                    messages: 2,
+                    ..ROOMY
+                },
+                vec![54, 54],
+                1,
+            ),
+            (
+                Limits {
+                    messages_held: 1,
+                    ..ROOMY
+                },
+                vec![54],
+                2,
+            ),
+            (
+                Limits {
+                    message_bytes: 20,
+                    ..ROOMY
+                },
+                vec![20, 20, 20],
+                0,
+            ),
+            (
+                Limits {
+                    message_bytes: 0,
+                    ..ROOMY
+                },
+                vec![7, 7, 7],
+                0,
+            ),
+            (
+                Limits {
+                    conversation_bytes: 70,
+                    ..ROOMY
+                },
+                vec![54, 16, 7],
+                0,
+            ),
+            (
+                Limits {
+                    bytes_held: 60,
+                    ..ROOMY
+                },
+                vec![54, 7, 7],
+                0,
+            ),
+        ] {
+            let mut strands = Strands::new(limits);
+            let bytes = message(50);
+            for _ in 0..3 {
+                strands.message(&event(&bytes));
+            }
+            let strand = strands.take(id).unwrap();
+            let lengths: Vec<usize> = (0..strand.steps().len())
+                .map(|index| strand.message(index).len())
+                .collect();
+            assert_eq!((lengths, strand.messages_left_out()), (kept, left_out));
+            assert!((0..strand.steps().len()).all(|index| strand.payload_bytes(index) == 50));
+            assert_eq!((strands.messages_held, strands.bytes_held), (0, 0));
+        }
+    }
+
+    #[test]
+    fn findings_are_kept_with_their_conversation_only() {
+        let mut strands = Strands::new(Limits {
+            messages: 1,
+            ..ROOMY
+        });
+        let bytes = message(1);
+        strands.message(&event(&bytes));
+        for conversation in [Some(1), Some(1), Some(2), None] {
+            let mut finding = finding(FindingCode::ClosePayload);
+            finding.conversation = conversation.map(ConversationId);
+            strands.finding(&finding);
+        }
+        assert!(!strands.contains(ConversationId(2)));
+        let strand = strands.take(ConversationId(1)).unwrap();
+        assert_eq!(
+            (strand.findings().len(), strand.findings_left_out()),
+            (1, 1)
+        );
+    }
+}

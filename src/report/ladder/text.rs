@@ -1,0 +1,317 @@
+//! A ladder for terminals.
+//!
+//! ```text
+//! c1  111111/ffffff  server closed, udp, 206 ms
+//! client 127.0.0.1:40112, server 127.0.0.1:9004
+//!
+//!           client                 server
+//! 0.000000  │ SYN 111111  387 B    │ opens c1
+//!       #1  ├─────────────────────▶│
+//! 0.004000  │  ACK 111111 → ffffff │ +4.0 ms
+//!       #2  │◀─────────────────────┤
+//!           │       ⋮ 100 ms       │
+//! ```
+
+use super::{Arrow, Heading, Ladder, Note, Row, text_of};
+use crate::report::escape::{Charset, columns_of};
+use crate::report::grid::{Paint, cut};
+use crate::report::look::{Look, put_duration};
+use crate::report::write::{put, put_spaces};
+
+/// Columns between two lanes, if the labels need no more.
+const LEAST_GAP: usize = 22;
+
+/// Columns below which what a message means is left out.
+const LEAST_INFO: usize = 12;
+
+/// Columns for the words of a finding, however narrow the terminal is.
+const LEAST_NOTE: usize = 24;
+
+/// Columns between the times and the first lane.
+const AFTER_GUTTER: usize = 2;
+
+/// The characters that a ladder is drawn with.
+struct Strokes {
+    lane: &'static str,
+    leaves_right: &'static str,
+    leaves_left: &'static str,
+    line: &'static str,
+    right_head: &'static str,
+    left_head: &'static str,
+    silence: &'static str,
+}
+
+const UNICODE: Strokes = Strokes {
+    lane: "│",
+    leaves_right: "├",
+    leaves_left: "┤",
+    line: "─",
+    right_head: "▶",
+    left_head: "◀",
+    silence: "⋮",
+};
+
+const ASCII: Strokes = Strokes {
+    lane: "|",
+    leaves_right: "+",
+    leaves_left: "+",
+    line: "-",
+    right_head: ">",
+    left_head: "<",
+    silence: ":",
+};
+
+/// Appends a ladder, and an empty line.
+pub(super) fn put_text(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+    put_heading(ladder, look, out);
+    Drawing::of(ladder, look).put(ladder, out);
+    put_left_out(ladder, look, out);
+    out.push(b'\n');
+}
+
+fn put_heading(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+    put(out, &super::title(ladder, look));
+    out.push(b'\n');
+    for (index, lane) in ladder.lanes.iter().enumerate() {
+        put(out, if index == 0 { "" } else { ", " });
+        put(out, lane.role);
+        out.push(b' ');
+        put(out, &lane.name);
+    }
+    put(out, "\n\n");
+}
+
+fn put_left_out(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+    if let Some(text) = super::left_out(ladder) {
+        put(out, look.charset.ellipsis());
+        out.push(b' ');
+        put(out, &text);
+        out.push(b'\n');
+    }
+}
+
+/// Where things stand.
+struct Drawing<'a> {
+    look: &'a Look,
+    strokes: &'static Strokes,
+    lanes: usize,
+    /// Columns of the times and numbers on the left.
+    gutter: usize,
+    /// Columns between two lanes.
+    gap: usize,
+    /// Columns to the right of the last lane.
+    room: usize,
+}
+
+impl<'a> Drawing<'a> {
+    fn of(ladder: &Ladder<'_>, look: &'a Look) -> Self {
+        let mut gutter = 0;
+        let mut gap = LEAST_GAP;
+        for row in &ladder.rows {
+            if let Row::Arrow(arrow) = row {
+                gutter = gutter.max(columns_of(&arrow.time));
+                gap = gap.max(columns_of(&arrow.label) + 2);
+            }
+        }
+        let lanes = ladder.lanes.len();
+        let used = gutter + AFTER_GUTTER + lanes + (lanes - 1) * gap + 1;
+        Self {
+            look,
+            strokes: match look.charset {
+                Charset::Unicode => &UNICODE,
+                Charset::Ascii => &ASCII,
+            },
+            lanes,
+            gutter,
+            gap,
+            room: look.width.saturating_sub(used),
+        }
+    }
+
+    fn put(&self, ladder: &Ladder<'_>, out: &mut Vec<u8>) {
+        self.put_roles(ladder, out);
+        for row in &ladder.rows {
+            match row {
+                Row::Arrow(arrow) => {
+                    self.put_label(arrow, out);
+                    self.put_arrow(arrow, out);
+                }
+                Row::Idle(nanos) => self.put_idle(*nanos, out),
+                Row::Note(note) => self.put_note(note, out),
+            }
+        }
+    }
+
+    fn put_roles(&self, ladder: &Ladder<'_>, out: &mut Vec<u8>) {
+        put_spaces(out, self.gutter + AFTER_GUTTER);
+        for (index, lane) in ladder.lanes.iter().enumerate() {
+            put(out, lane.role);
+            if index + 1 < self.lanes {
+                put_spaces(out, (self.gap + 1).saturating_sub(lane.role.len()));
+            }
+        }
+        out.push(b'\n');
+    }
+
+    /// The line with the words of a message: above its arrow, away from its head.
+    fn put_label(&self, arrow: &Arrow, out: &mut Vec<u8>) {
+        self.put_gutter(&arrow.time, out);
+        let space = self.gap - columns_of(&arrow.label);
+        let (before, after) = match arrow.from <= arrow.to {
+            true => (1, space - 1),
+            false => (space - 1, 1),
+        };
+        self.put_lanes(out, |gap, out| {
+            if gap == arrow.from.min(arrow.to) {
+                put_spaces(out, before);
+                arrow.paint.put(out, &arrow.label);
+                put_spaces(out, after);
+            } else {
+                put_spaces(out, self.gap);
+            }
+        });
+        let info = self.info(arrow);
+        if !info.is_empty() {
+            out.push(b' ');
+            put(out, &info);
+        }
+        out.push(b'\n');
+    }
+
+    /// Time since the message above, and meaning or payload.
+    fn info(&self, arrow: &Arrow) -> String {
+        if self.room < LEAST_INFO {
+            return String::new();
+        }
+        let text = text_of(|out| {
+            if let Some(nanos) = arrow.since_ns {
+                put(out, if nanos < 0 { "" } else { "+" });
+                put_duration(out, nanos, self.look.charset);
+            }
+            if arrow.since_ns.is_some() && !arrow.info.is_empty() {
+                put(out, "  ");
+            }
+            put(out, &arrow.info);
+        });
+        match columns_of(&text) > self.room {
+            true => cut(&text, self.room, self.look.charset),
+            false => text,
+        }
+    }
+
+    fn put_arrow(&self, arrow: &Arrow, out: &mut Vec<u8>) {
+        let strokes = self.strokes;
+        self.put_gutter(&format!("#{}", arrow.number), out);
+        let mut lane = Vec::new();
+        let line = |out: &mut Vec<u8>, columns: usize| {
+            for _ in 0..columns {
+                put(out, strokes.line);
+            }
+        };
+        let is_rightward = arrow.from <= arrow.to;
+        let gap = arrow.from.min(arrow.to);
+        match (arrow.heading, is_rightward) {
+            (Heading::Unknown, _) => line(&mut lane, self.gap),
+            (Heading::Known, true) => {
+                line(&mut lane, self.gap - 1);
+                put(&mut lane, strokes.right_head);
+            }
+            (Heading::Known, false) => {
+                put(&mut lane, strokes.left_head);
+                line(&mut lane, self.gap - 1);
+            }
+        }
+        for index in 0..self.lanes {
+            let stroke = match arrow.from == index {
+                true if is_rightward => strokes.leaves_right,
+                true => strokes.leaves_left,
+                false => strokes.lane,
+            };
+            put(out, stroke);
+            if index == gap {
+                arrow.paint.put(out, &lane);
+            } else if index + 1 < self.lanes {
+                put_spaces(out, self.gap);
+            }
+        }
+        out.push(b'\n');
+    }
+
+    fn put_idle(&self, nanos: i64, out: &mut Vec<u8>) {
+        let text = text_of(|out| {
+            put(out, self.strokes.silence);
+            out.push(b' ');
+            put_duration(out, nanos, self.look.charset);
+        });
+        let space = self.gap.saturating_sub(columns_of(&text));
+        self.put_gutter("", out);
+        self.put_lanes(out, |_, out| {
+            put_spaces(out, space / 2);
+            self.look.paint(Paint::Dim).put(out, &text);
+            put_spaces(out, space - space / 2);
+        });
+        out.push(b'\n');
+    }
+
+    /// The words of a finding, over as many lines as they take.
+    fn put_note(&self, note: &Note, out: &mut Vec<u8>) {
+        let words = format!("! {} {}", note.level, note.text);
+        let indent = self.gutter + AFTER_GUTTER;
+        let width = self.look.width.saturating_sub(indent).max(LEAST_NOTE);
+        let paint = self.look.paint_level(Some(note.level));
+        for (index, line) in wrapped(&words, width - 2).iter().enumerate() {
+            put_spaces(out, if index == 0 { indent } else { indent + 2 });
+            paint.put(out, line);
+            out.push(b'\n');
+        }
+    }
+
+    fn put_gutter(&self, text: &str, out: &mut Vec<u8>) {
+        put_spaces(out, self.gutter.saturating_sub(columns_of(text)));
+        put(out, text);
+        put_spaces(out, AFTER_GUTTER);
+    }
+
+    /// The lanes, with what `put_gap` puts between them.
+    fn put_lanes(&self, out: &mut Vec<u8>, mut put_gap: impl FnMut(usize, &mut Vec<u8>)) {
+        put(out, self.strokes.lane);
+        for gap in 0..self.lanes - 1 {
+            put_gap(gap, out);
+            put(out, self.strokes.lane);
+        }
+    }
+}
+
+/// `text` in lines of at most `width` columns, broken at spaces where there are any.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let needed = columns_of(word);
+        if used > 0 && used + 1 + needed > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        let line = lines.last_mut().expect("there is a line from the start");
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += needed;
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn words_are_broken_at_spaces_and_never_lost() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(wrapped("overlong a b", 4), ["overlong", "a b"]);
+        assert_eq!(wrapped("", 4), [""]);
+    }
+}
