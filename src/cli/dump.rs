@@ -255,6 +255,7 @@ pub(super) fn conclude(
         packet_count: done.counts.network.packets,
         span: done.counts.start.zip(done.counts.end),
         skipped: &skipped,
+        foreign: done.counts.foreign,
         dropped_by_kernel: done.dropped_by_kernel,
         exit_code: ending.code(),
     })?;

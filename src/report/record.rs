@@ -20,6 +20,7 @@ use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::conversation::{
     Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
 };
+use crate::dissect::ForeignCounts;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
 
@@ -276,6 +277,17 @@ impl RecordWriter {
         put_number(out, summary.packet_count);
         put(out, r#","skipped":{"#);
         put_counts(out, summary.skipped.iter().copied());
+        put(out, r#"},"foreign":{"#);
+        let foreign = summary.foreign;
+        put_counts(
+            out,
+            [
+                ("flow_count", foreign.flows),
+                ("payload_count", foreign.payloads),
+                ("payload_bytes", foreign.bytes),
+                ("i2cp_message_count", foreign.i2cp_messages),
+            ],
+        );
         put(out, r#"},"inputs":"#);
         put_inputs(out, summary.inputs, summary.reading());
         put(out, r#","dropped_by_kernel_count":"#);
@@ -311,6 +323,8 @@ pub struct Summary<'a> {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Packets that delivered nothing, by reason.
     pub skipped: &'a [(&'static str, u64)],
+    /// Traffic of other protocols.
+    pub foreign: ForeignCounts,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
     /// With what the program will end.

@@ -298,6 +298,11 @@ impl<W: Write> Reporter<W> {
                 put(out, " skipped: ");
                 put(out, &reason.replace('_', " "));
             }
+            if summary.foreign.flows > 0 {
+                put(out, ", ");
+                put_count(out, summary.foreign.flows, "flow", "flows");
+                put(out, " of other protocols (-d reads a port as ours)");
+            }
             out.push(b'\n');
         }
     }

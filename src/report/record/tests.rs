@@ -321,6 +321,12 @@ fn header_and_summary_are_written_as_documented() {
         packet_count: 15,
         span: Some((samples::START, samples::START.plus_nanos(1_200_000_999))),
         skipped: &[("not_ip", 1)],
+        foreign: ForeignCounts {
+            flows: 2,
+            payloads: 30,
+            bytes: 400,
+            i2cp_messages: 5,
+        },
         dropped_by_kernel: None,
         exit_code: 3,
     };
@@ -340,6 +346,10 @@ fn header_and_summary_are_written_as_documented() {
         json!({"message_count": 1, "payload_bytes": 4})
     );
     assert_eq!(parsed["skipped"], json!({"not_ip": 1}));
+    assert_eq!(
+        parsed["foreign"],
+        json!({"flow_count": 2, "payload_count": 30, "payload_bytes": 400, "i2cp_message_count": 5})
+    );
     assert_eq!(parsed["duration_us"], 1_200_000);
     assert_eq!(parsed["exit_code"], 3);
 }
