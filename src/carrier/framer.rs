@@ -38,6 +38,9 @@ pub(super) trait Layout {
     /// Plausible frames in a row that prove a place in the stream.
     fn proof_frames(&self) -> usize;
 
+    /// How many plausible frames `frame`, a whole and plausible one, is worth.
+    fn worth(&self, frame: &[u8]) -> usize;
+
     /// Whether the first frame of a proof is to be believed. It is not where
     /// so little makes a frame plausible that chance bytes may lead to a true one.
     fn trusts_first(&self) -> bool;

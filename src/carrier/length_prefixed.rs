@@ -184,6 +184,10 @@ impl Layout for Prefixed {
         }
     }
 
+    fn worth(&self, _frame: &[u8]) -> usize {
+        1
+    }
+
     fn trusts_first(&self) -> bool {
         // Any 2 bytes are a length, so that chance bytes that happen to end
         // where a message begins are not rare.

@@ -27,8 +27,8 @@ struct Candidate {
     second: usize,
     /// The end of its last whole frame.
     end: usize,
-    /// Whole frames from `start` to `end`.
-    frames: usize,
+    /// What the whole frames from `start` to `end` are worth.
+    worth: usize,
     /// Bytes that must be known before there is more to say.
     needed: usize,
 }
@@ -95,12 +95,12 @@ impl Search {
         }
         let weight = |candidate: &Candidate| {
             let tail = bytes.len() - candidate.end;
-            candidate.frames + usize::from(tail == 0 || tail > layout.header_bytes())
+            candidate.worth + usize::from(tail == 0 || tail > layout.header_bytes())
         };
         let best = self
             .candidates
             .iter()
-            .filter(|candidate| candidate.frames > 0)
+            .filter(|candidate| candidate.worth > 0)
             .filter(|candidate| weight(candidate) + 1 >= layout.proof_frames())
             .max_by_key(|candidate| (weight(candidate), std::cmp::Reverse(candidate.start)))?;
         Some(self.believe(layout, *best))
@@ -141,7 +141,7 @@ impl Candidate {
             start,
             second: start,
             end: start,
-            frames: 0,
+            worth: 0,
             needed: start,
         }
     }
@@ -173,11 +173,11 @@ impl Candidate {
             }
             self.end += frame_bytes;
             self.needed = self.end;
-            self.frames += 1;
-            if self.frames == 1 {
+            if self.worth == 0 {
                 self.second = self.end;
             }
-            if self.frames == layout.proof_frames() {
+            self.worth += layout.worth(known);
+            if self.worth >= layout.proof_frames() {
                 return Standing::Proven;
             }
         }

@@ -1,6 +1,7 @@
 //! I2CP frames: 4 bytes length of the body, 1 byte type, the body. The
 //! application's first byte, once per connection, is `2a`.
 
+use super::gzip::GZIP_MAGIC;
 use super::{Message, MessageType, Sender};
 use crate::carrier::Problem;
 use crate::carrier::framer::{Cut, Framer, Layout};
@@ -12,6 +13,9 @@ pub const PROTOCOL_BYTE: u8 = 0x2a;
 pub const MAX_BODY_BYTES: usize = 65_535;
 
 const HEADER_BYTES: usize = 4 + 1;
+
+/// Frames in a row that prove a place in the stream.
+const PROOF_FRAMES: usize = 3;
 
 /// One frame, whatever it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,8 @@ pub enum FrameItem<'a> {
 /// Frames may lie anyhow in the TCP segments: the reference implementation
 /// writes one SendMessage as some 18 of them. After a gap the reader takes up
 /// again where three frames in a row are such as this sender sends, by type,
-/// length and content, or two at the end of what is known.
+/// length and content, or two at the end of what is known, or one with a
+/// message of an application.
 #[derive(Debug)]
 pub struct FrameReader {
     framer: Framer<I2cp>,
@@ -132,7 +137,23 @@ impl Layout for I2cp {
     }
 
     fn proof_frames(&self) -> usize {
-        3
+        PROOF_FRAMES
+    }
+
+    fn worth(&self, frame: &[u8]) -> usize {
+        let message_type = MessageType(frame[HEADER_BYTES - 1]);
+        let payload = match Message::decode(message_type, &frame[HEADER_BYTES..]) {
+            Ok(Message::SendMessage { payload, .. } | Message::MessagePayload { payload, .. }) => {
+                payload
+            }
+            _ => return 1,
+        };
+        // Two lengths that agree, the type and the wrapper's first bytes are
+        // together more than chance brings about.
+        match payload.starts_with(&GZIP_MAGIC) {
+            true => PROOF_FRAMES,
+            false => 1,
+        }
     }
 
     fn trusts_first(&self) -> bool {

@@ -18,6 +18,9 @@ const MAX_STORED_BYTES: usize = 66;
 
 /// What the reference implementation writes before every message.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, NO_PROTOCOL];
+
+/// What every gzip member begins with that is compressed in the one way there is.
+pub(super) const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 const TRAILER_BYTES: usize = 8;
 
 const FLAG_HEADER_CRC: u8 = 1 << 1;
@@ -248,8 +251,8 @@ fn skip_header(payload: &[u8]) -> Result<(u8, &[u8]), GzipError> {
     let truncated = GzipError::Truncated {
         payload_bytes: payload.len(),
     };
-    let magic = payload.len().min(3);
-    if payload[..magic] != HEADER[..magic] {
+    let magic = payload.len().min(GZIP_MAGIC.len());
+    if payload[..magic] != GZIP_MAGIC[..magic] {
         return Err(GzipError::BadMagic {
             payload_bytes: payload.len(),
         });

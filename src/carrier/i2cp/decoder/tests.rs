@@ -307,6 +307,40 @@ fn every_gap_costs_what_it_touches_and_nothing_that_was_not_sent_appears() {
 }
 
 #[test]
+fn one_whole_message_between_two_gaps_is_found_by_its_wrapper() {
+    let message = send(9, b"\xa2\x98\x76\x54", None);
+    let plain = frame(&Message::MessagePayload {
+        session: 0x1234,
+        message_id: 9,
+        payload: b"no wrapper",
+    });
+    let sent = "sent 1234 to 387 nonce 9 protocol 0: a2987654";
+    for (sender, bytes, expected) in [
+        (Sender::Application, &message, Some(sent)),
+        (Sender::Router, &plain, None),
+    ] {
+        for gap in [Some(5), None] {
+            let lines = run(
+                sender,
+                &[
+                    Step::Gap(gap),
+                    Step::Bytes(b"tail of another"),
+                    Step::Bytes(bytes),
+                    Step::Bytes(&[0]),
+                    Step::Gap(Some(700)),
+                ],
+            );
+            let found = lines.iter().find(|line| !line.contains("skipped"));
+            assert_eq!(
+                found.map(|line| &**line),
+                expected,
+                "{sender:?} {gap:?}: {lines:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_session_is_called_by_its_inbound_then_its_outbound_nickname() {
     for (options, expected) in [
         (&[][..], "requested 387 None"),
