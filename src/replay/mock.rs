@@ -441,8 +441,11 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     fn settle(&mut self, now: Instant, slot: usize) {
         loop {
-            let session = &self.sessions[slot];
+            let session = &mut self.sessions[slot];
             let script = session.script.map(|(index, _)| &self.scripts[index]);
+            if let Some(script) = script {
+                session.follow(script, &mut self.masks);
+            }
             match session.wait(script, self.options.reply_timeout, now) {
                 Wait::Until(at) => return self.arm(slot, at),
                 Wait::ForClient => return,

@@ -24,7 +24,7 @@ pub use self::outcome::{Note, Outcome, ReplayResult, Tally, Verdict};
 pub use self::plan::{GapsCut, Plan, PlanError, ScheduledMessage, Substitution};
 pub use self::player::{Percentiles, PlayEnd, PlayStats, Player, PlayerOutput};
 pub use self::recording::{
-    Effect, MAX_RECORDING_BYTES, MAX_SKIPPED_LISTED, MidStream, RecordedConversation,
+    Effect, MAX_RECORDING_BYTES, MAX_SKIPPED_LISTED, MidStream, NotExpected, RecordedConversation,
     RecordedMessage, Recorder, Recording, RecordingTooLarge, SkipReason, Skipped, Wanted,
 };
 

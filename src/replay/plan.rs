@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::compare::Compare;
 use super::options::{IdPolicy, Order, Pace, PlayOptions, SynPayload};
 use super::recording::{Effect, RecordedConversation, RecordedMessage, Recording};
-use crate::conversation::ConversationId;
+use crate::conversation::{ConversationId, State};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameKind, FrameType, ServerId, StreamId};
 
@@ -28,6 +28,8 @@ pub(super) struct PlannedConversation {
     pub(super) client_id: Option<ClientId>,
     pub(super) server_id: Option<ServerId>,
     pub(super) opening: Opening,
+    /// Raw where the SYN is not in the capture, for then no live id can be had.
+    pub(super) ids: IdPolicy,
     pub(super) recorded_handshake: Option<Duration>,
     /// What we send, in order.
     pub(super) steps: Vec<Step>,
@@ -148,7 +150,7 @@ impl Plan {
     }
 
     /// The messages of one pass in the order of their times (`--dry-run`).
-    pub fn schedule(&self, ids: IdPolicy) -> Vec<ScheduledMessage> {
+    pub fn schedule(&self) -> Vec<ScheduledMessage> {
         let mut schedule: Vec<ScheduledMessage> = self
             .conversations
             .iter()
@@ -159,7 +161,7 @@ impl Plan {
                     conversation: conversation.id,
                     frame_type: step.frame_type,
                     recorded_id: step.recorded_id,
-                    substitution: substitution(step.frame_type, ids),
+                    substitution: substitution(step.frame_type, conversation.ids),
                     payload_bytes: step.payload.len(),
                 })
             })
@@ -276,7 +278,11 @@ fn planned(
     offsets: &[Duration],
     options: &PlayOptions,
 ) -> PlannedConversation {
-    let mut builder = Builder::new(options);
+    let ids = match recorded.state {
+        State::MidStream => IdPolicy::Raw,
+        _ => options.ids,
+    };
+    let mut builder = Builder::new(options, ids);
     for (message, offset) in recorded.messages.iter().zip(offsets) {
         builder.add(message, *offset);
     }
@@ -286,6 +292,7 @@ fn planned(
         client_id: recorded.client_id,
         server_id: recorded.server_id,
         opening: builder.opening,
+        ids,
         recorded_handshake: recorded
             .handshake_ns
             .and_then(|nanos| u64::try_from(nanos).ok())
@@ -299,6 +306,7 @@ fn planned(
 /// Goes through the messages of a conversation once.
 struct Builder<'a> {
     options: &'a PlayOptions,
+    ids: IdPolicy,
     opening: Opening,
     steps: Vec<Step>,
     clock: Duration,
@@ -312,9 +320,10 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(options: &'a PlayOptions) -> Self {
+    fn new(options: &'a PlayOptions, ids: IdPolicy) -> Self {
         Self {
             options,
+            ids,
             opening: Opening::NotCaptured,
             steps: Vec::new(),
             clock: Duration::ZERO,
@@ -341,7 +350,7 @@ impl<'a> Builder<'a> {
     }
 
     fn add_step(&mut self, message: &RecordedMessage) {
-        let raw = self.options.ids == IdPolicy::Raw;
+        let raw = self.ids == IdPolicy::Raw;
         let is_close = message.frame_type.kind() == FrameKind::Close;
         // The peer had closed already: only raw traffic repeats what crossed that.
         if self.server_closes && !raw {

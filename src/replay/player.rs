@@ -291,7 +291,7 @@ impl Player {
         let step = &planned.steps[live.next_step];
         let message = Message {
             frame_type: step.frame_type,
-            id: live.id_for(step, self.options.ids),
+            id: live.id_for(step, planned.ids),
             payload: step.payload.clone(),
         };
         if !matches!(self.options.pace, Pace::Rate { .. }) {
@@ -440,7 +440,7 @@ impl Player {
     fn begin(&mut self, now: Instant, start: copies::Start) {
         let planned = &self.plan.conversations[start.planned];
         let slot = self.live.vacant_key();
-        let client_id = match (self.options.ids, planned.client_id) {
+        let client_id = match (planned.ids, planned.client_id) {
             (IdPolicy::Fresh, _) => Some(self.ids.draw(&mut self.rng, slot)),
             (IdPolicy::Recorded | IdPolicy::Raw, Some(id)) if self.ids.claim(id, slot) => Some(id),
             (_, None) => None,
@@ -534,7 +534,8 @@ impl Player {
         if let Some(id) = live.client_id {
             self.ids.release(id);
         }
-        let raw = self.options.ids == IdPolicy::Raw;
+        let planned = &self.plan.conversations[live.planned];
+        let raw = planned.ids == IdPolicy::Raw;
         if let Some(id) = live.server_id
             && !live.server_closed
             && !live.closed_by_us
@@ -543,7 +544,6 @@ impl Player {
         {
             self.tidy.push_back(client_close(id));
         }
-        let planned = &self.plan.conversations[live.planned];
         let mut outcome = live.judged(planned, &self.options, &mut self.masks);
         if let Some(result) = forced
             && outcome.result != ReplayResult::Differs

@@ -306,12 +306,73 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Recorder<F> {
     }
 }
 
+/// A conversation is played for which another recording is to tell the answers,
+/// and does not have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no conversation {0}, whose answers it is to tell")]
+pub struct NotExpected(pub ConversationId);
+
 impl Recording {
+    /// Puts the server's messages of `other` in place of our own, conversation
+    /// by conversation: the n-th stands where our n-th stood, and what `other`
+    /// has more of, where our last stood.
+    ///
+    /// # Errors
+    /// `other` lacks one of our conversations.
+    pub fn expect(&mut self, other: &Self) -> Result<(), NotExpected> {
+        for conversation in &mut self.conversations {
+            let place = other
+                .conversations
+                .binary_search_by_key(&conversation.id, |expected| expected.id)
+                .map_err(|_| NotExpected(conversation.id))?;
+            conversation.expect(&other.conversations[place]);
+        }
+        Ok(())
+    }
+
+    /// The longest message that goes in this direction.
+    pub fn longest_message(&self, direction: Direction) -> Option<&RecordedMessage> {
+        self.conversations
+            .iter()
+            .flat_map(|conversation| &conversation.messages)
+            .filter(|message| message.direction == direction)
+            .max_by_key(|message| message.payload.len())
+    }
+
     pub(super) fn skip(&mut self, skipped: Skipped) {
         *self.skipped_counts.entry(skipped.reason).or_default() += 1;
         if self.skipped.len() < MAX_SKIPPED_LISTED {
             self.skipped.push(skipped);
         }
+    }
+}
+
+impl RecordedConversation {
+    fn expect(&mut self, expected: &Self) {
+        let is_answer = |message: &&RecordedMessage| message.direction == Direction::ServerToClient;
+        let mut answers = expected.messages.iter().filter(is_answer).peekable();
+        let mut answers_left = self.messages.iter().filter(is_answer).count();
+        let mut messages = Vec::with_capacity(self.messages.len());
+        for message in std::mem::take(&mut self.messages) {
+            if message.direction == Direction::ClientToServer {
+                messages.push(message);
+                continue;
+            }
+            answers_left -= 1;
+            let here = if answers_left == 0 { usize::MAX } else { 1 };
+            messages.extend(answers.by_ref().take(here).map(|answer| RecordedMessage {
+                time: message.time,
+                ..answer.clone()
+            }));
+        }
+        // Where nothing was answered, all answers come at the end.
+        let last = messages.last().map(|message| message.time);
+        messages.extend(answers.map(|answer| RecordedMessage {
+            time: last.unwrap_or(answer.time),
+            ..answer.clone()
+        }));
+        self.messages = messages;
+        self.state = expected.state;
     }
 }
 

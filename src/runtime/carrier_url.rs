@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::carrier::length_prefixed::Prefix;
-use crate::session::Tunnels;
+use crate::session::{self, Tunnels};
 
 /// The port of a router's I2CP service.
 const I2CP_PORT: u16 = 7654;
+
+/// The longest UDP payload over IPv4.
+pub(super) const MAX_DATAGRAM_BYTES: usize = 65_507;
 
 /// Where messages go, and how they travel.
 ///
@@ -57,6 +60,15 @@ impl CarrierUrl {
     pub const fn authority(&self) -> &Authority {
         match self {
             Self::Udp(authority) | Self::Tcp(authority, _) | Self::I2cp(authority, _) => authority,
+        }
+    }
+
+    /// The longest message that it can carry, in bytes.
+    pub const fn max_message_bytes(&self) -> usize {
+        match self {
+            Self::Udp(_) => MAX_DATAGRAM_BYTES,
+            Self::Tcp(_, prefix) => prefix.max_message_bytes(),
+            Self::I2cp(..) => session::MAX_MESSAGE_BYTES,
         }
     }
 

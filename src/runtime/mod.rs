@@ -27,10 +27,11 @@ pub use self::allow::{AllowList, Allowed, AllowedError};
 pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::faults::{FaultPlan, FaultPlanError};
 pub use self::link::{
-    I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys, Peer, Remote, RemoteError,
-    Role, Room, Scope, TcpLink, TcpOptions, UdpLink, Unreachable,
+    I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys, Parcel, Peer, Remote,
+    RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink, Unreachable,
 };
 pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};
 pub use self::recorder::{RecordedStream, Recorder};
+pub use self::signals::Signals;
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

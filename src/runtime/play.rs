@@ -1,25 +1,23 @@
 //! Drives a player, a mock or a script over a link.
 
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::Sleep;
+use tracing::warn;
 
-use super::link::{Link, LinkError, LinkEvent, Opened, Peer, Room};
+use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room};
 use super::signals::Signals;
-use crate::endpoint::Message;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
 use crate::replay::mock::{Mock, MockOutcome, MockOutput};
 use crate::replay::{Outcome, PlayEnd, Player, PlayerOutput};
-use crate::wire::{FrameType, HEADER_BYTES, RawMessage};
 
 /// Messages that are taken in before what follows from them is sent.
 const MESSAGES_AT_ONCE: usize = 1_024;
 
-/// How long what is queued may take to be written at the end.
+/// How long what is queued may take to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
 /// What is driven: something that sends, hears and waits.
@@ -29,13 +27,23 @@ trait Driven {
     fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
     fn blocked(&mut self);
     fn ready(&mut self);
-    fn lost(&mut self, now: Instant, peer: Option<Peer>);
+    /// What led to a peer, or to all, is gone.
+    fn lost(&mut self, now: Instant, peer: Option<Peer>) -> Loss;
     fn stop(&mut self, now: Instant);
+}
+
+/// What a loss means to what is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// It goes on with others.
+    OfOne,
+    /// It has nobody left.
+    OfAll,
 }
 
 /// What something that is driven wants.
 enum Wish {
-    Send(Peer, Message),
+    Send(Peer, Parcel),
     /// It told somebody something: ask again.
     Again,
     Wait(Option<Instant>),
@@ -53,50 +61,46 @@ pub struct Driving {
 
 /// Plays to the end, or to a signal. Every outcome is told as it comes.
 ///
-/// # Errors
-/// Signals cannot be heard.
 pub async fn play(
     opened: Opened,
+    signals: &mut Signals,
     player: &mut Player,
     tell: &mut dyn FnMut(Outcome),
-) -> io::Result<(PlayEnd, Driving)> {
+) -> (PlayEnd, Driving) {
     let mut playing = Playing {
         player,
         peer: opened.peer,
         tell,
         end: PlayEnd::Complete,
     };
-    let driving = drive(opened.link, &mut playing).await?;
-    Ok((playing.end, driving))
+    let driving = drive(opened.link, signals, &mut playing).await;
+    (playing.end, driving)
 }
 
-/// Serves clients until a signal, or until `enough` says so.
-///
-/// # Errors
-/// Signals cannot be heard.
+/// Serves clients until a signal, or until every recorded conversation is used up.
 pub async fn mock(
     opened: Opened,
+    signals: &mut Signals,
     mock: &mut Mock<Peer>,
     tell: &mut dyn FnMut(MockOutcome),
-) -> io::Result<Driving> {
+) -> Driving {
     let mut serving = Serving {
         mock,
         tell,
         room: Room::Free,
         stopped: false,
     };
-    drive(opened.link, &mut serving).await
+    drive(opened.link, signals, &mut serving).await
 }
 
-/// Carries out a script. A message shorter than four bytes cannot be sent.
-///
-/// # Errors
-/// Signals cannot be heard.
+/// Carries out a script. Tells whether every step went well; `None` if it did
+/// not come to its end.
 pub async fn inject(
     opened: Opened,
+    signals: &mut Signals,
     executor: &mut Executor,
     tell: &mut dyn FnMut(StepReport),
-) -> io::Result<(Option<bool>, Driving)> {
+) -> (Option<bool>, Driving) {
     let mut injecting = Injecting {
         executor,
         peer: opened.peer,
@@ -104,13 +108,13 @@ pub async fn inject(
         passed: None,
         stopped: false,
     };
-    let driving = drive(opened.link, &mut injecting).await?;
-    Ok((injecting.passed, driving))
+    let driving = drive(opened.link, signals, &mut injecting).await;
+    (injecting.passed, driving)
 }
 
-async fn drive(mut link: Link, driven: &mut dyn Driven) -> io::Result<Driving> {
+async fn drive(mut link: Link, signals: &mut Signals, driven: &mut dyn Driven) -> Driving {
     let mut driver = Driver {
-        signals: Signals::new()?,
+        signals,
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         driving: Driving::default(),
     };
@@ -118,21 +122,23 @@ async fn drive(mut link: Link, driven: &mut dyn Driven) -> io::Result<Driving> {
     if driver.driving.lost.is_none() {
         let closing = std::future::poll_fn(|cx| link.poll_close(cx));
         if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
-            tracing::warn!(leg = "carrier", "not all could be written at the end");
+            warn!(leg = "carrier", "the other end may not have read all");
         }
     }
-    Ok(driver.driving)
+    driver.driving
 }
 
-struct Driver {
-    signals: Signals,
+struct Driver<'a> {
+    signals: &'a mut Signals,
     timer: Pin<Box<Sleep>>,
     driving: Driving,
 }
 
-impl Driver {
+impl Driver<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> Poll<()> {
         loop {
+            // First what has arrived: nothing is too late because we were.
+            let heard = self.take_in(cx, link, driven);
             let wake = loop {
                 match driven.poll(Instant::now()) {
                     Wish::Send(to, message) => {
@@ -149,7 +155,7 @@ impl Driver {
                 }
             };
             link.poll_flush(cx);
-            if self.take_in(cx, link, driven) {
+            if heard {
                 continue;
             }
             if self.signals.poll_recv(cx).is_ready() {
@@ -177,11 +183,16 @@ impl Driver {
             match link.poll_event(cx, &mut |_| true) {
                 Poll::Ready(LinkEvent::Message { from, bytes }) => driven.hear(now, from, &bytes),
                 Poll::Ready(LinkEvent::Ready(_)) => driven.ready(),
-                Poll::Ready(LinkEvent::PeerLost { peer, .. }) => driven.lost(now, Some(peer)),
+                Poll::Ready(LinkEvent::PeerLost { peer, error }) => {
+                    if driven.lost(now, Some(peer)) == Loss::OfAll {
+                        self.driving.lost = Some(error);
+                        return true;
+                    }
+                }
                 Poll::Ready(LinkEvent::PeerUp(_)) => {}
                 Poll::Ready(LinkEvent::Down(error)) => {
-                    self.driving.lost = Some(error);
                     driven.lost(now, None);
+                    self.driving.lost = Some(error);
                     return true;
                 }
                 Poll::Pending => return count > 0,
@@ -202,7 +213,7 @@ impl Driven for Playing<'_> {
     fn poll(&mut self, now: Instant) -> Wish {
         match self.player.poll_output(now) {
             PlayerOutput::Transmit(message) => match self.peer {
-                Some(peer) => Wish::Send(peer, message),
+                Some(peer) => Wish::Send(peer, message.into()),
                 None => Wish::Again,
             },
             PlayerOutput::Finished(outcome) => {
@@ -230,8 +241,9 @@ impl Driven for Playing<'_> {
         self.player.handle_ready();
     }
 
-    fn lost(&mut self, now: Instant, _peer: Option<Peer>) {
+    fn lost(&mut self, now: Instant, _peer: Option<Peer>) -> Loss {
         self.player.handle_link_lost(now);
+        Loss::OfAll
     }
 
     fn stop(&mut self, now: Instant) {
@@ -252,7 +264,7 @@ impl Driven for Serving<'_> {
             return Wish::Wait(None);
         }
         match self.mock.poll_output(now) {
-            MockOutput::Transmit { to, message } => Wish::Send(to, message),
+            MockOutput::Transmit { to, message } => Wish::Send(to, message.into()),
             MockOutput::Finished(outcome) => {
                 (self.tell)(outcome);
                 Wish::Again
@@ -280,10 +292,14 @@ impl Driven for Serving<'_> {
         self.room = Room::Free;
     }
 
-    fn lost(&mut self, _now: Instant, peer: Option<Peer>) {
+    fn lost(&mut self, _now: Instant, peer: Option<Peer>) -> Loss {
         self.mock.handle_link_lost(peer);
         self.room = Room::Free;
         self.stopped |= peer.is_none();
+        match peer {
+            Some(_) => Loss::OfOne,
+            None => Loss::OfAll,
+        }
     }
 
     fn stop(&mut self, _now: Instant) {
@@ -306,9 +322,9 @@ impl Driven for Injecting<'_> {
             return Wish::Over;
         }
         match self.executor.poll_output(now) {
-            InjectOutput::Transmit(bytes) => match (self.peer, message_of(&bytes)) {
-                (Some(peer), Some(message)) => Wish::Send(peer, message),
-                _ => Wish::Again,
+            InjectOutput::Transmit(bytes) => match self.peer {
+                Some(peer) => Wish::Send(peer, Parcel::raw(bytes)),
+                None => Wish::Again,
             },
             InjectOutput::Step(report) => {
                 (self.tell)(report);
@@ -330,21 +346,12 @@ impl Driven for Injecting<'_> {
 
     fn ready(&mut self) {}
 
-    fn lost(&mut self, _now: Instant, _peer: Option<Peer>) {
+    fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {
         self.stopped = true;
+        Loss::OfAll
     }
 
     fn stop(&mut self, _now: Instant) {
         self.stopped = true;
     }
-}
-
-/// Bytes as a message of the endpoint's, if they are long enough for one.
-fn message_of(bytes: &Bytes) -> Option<Message> {
-    let frame = *RawMessage::parse(bytes).frame()?;
-    Some(Message {
-        frame_type: FrameType(frame.frame_type.0),
-        id: frame.id,
-        payload: bytes.slice(HEADER_BYTES..),
-    })
 }

@@ -1,5 +1,6 @@
 //! What ends a run early, and how it is told: what, where, what to do.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
@@ -12,7 +13,7 @@ use crate::cli::error::{describe, reason};
 use crate::cli::exit::Ending;
 use crate::keys::file::KeyFileError;
 use crate::replay::inject::ScriptError;
-use crate::replay::{NdjsonError, PlanError, RecordingTooLarge};
+use crate::replay::{NdjsonError, NotExpected, PlanError, RecordingTooLarge, SkipReason};
 use crate::report::filter::FilterError;
 use crate::runtime::{CarrierUrl, LinkError, TunnelError};
 
@@ -100,18 +101,47 @@ pub(crate) enum ReplayError {
     /// The capture holds too much.
     #[error(transparent)]
     TooLarge(#[from] RecordingTooLarge),
-    /// Nothing can be played, or not like that.
+    /// The options do not go together.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// Nothing that is asked for can be sent.
+    #[error("nothing to send: no message of a client in {} matches", path.display())]
+    NothingTaken {
+        /// The capture.
+        path: PathBuf,
+    },
+    /// The captures hold nothing that can be played.
+    #[error("{}{}", PlanError::Nothing, not_played(skipped))]
+    Nothing {
+        /// What they hold instead.
+        skipped: BTreeMap<SkipReason, u64>,
+    },
     /// A script.
     #[error("bad script: {0}")]
     Script(ScriptError),
-    /// A message in a script that the links cannot carry.
-    #[error("line {line}: messages of fewer than 4 bytes cannot be sent over this carrier")]
-    TooShort {
-        /// The line of the script.
-        line: usize,
+    /// A message that the carrier cannot take.
+    #[error("{place}: a message of {bytes} bytes, and {carrier} carries at most {limit}")]
+    TooLong {
+        /// Which message.
+        place: String,
+        /// Its length.
+        bytes: usize,
+        /// The carrier.
+        carrier: CarrierUrl,
+        /// The longest message on it.
+        limit: usize,
     },
+    /// What `--expect` names does not have what is played.
+    #[error("--expect {}: {source}", path.display())]
+    Expected {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        source: NotExpected,
+    },
+    /// Ctrl-C before there was anything to report.
+    #[error("interrupted before the carrier was usable")]
+    Interrupted,
     /// The tunnel.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
@@ -153,10 +183,14 @@ impl ReplayError {
             | Self::Ndjson { .. }
             | Self::TooLarge(_)
             | Self::Plan(_)
+            | Self::Nothing { .. }
+            | Self::NothingTaken { .. }
             | Self::Script(_)
-            | Self::TooShort { .. }
+            | Self::TooLong { .. }
+            | Self::Expected { .. }
             | Self::LogFilter(_)
             | Self::System(_) => Ending::Failed,
+            Self::Interrupted => Ending::Interrupted,
             Self::Tunnel(_) => Ending::Transport,
         }
     }
@@ -182,6 +216,12 @@ impl ReplayError {
             }
             Self::Carrier { flag: "--keys", .. } => {
                 Some(format!("{PROGRAM} keys new FILE makes them"))
+            }
+            Self::Nothing { skipped } if skipped.contains_key(&SkipReason::MidStream) => {
+                Some("--include mid-stream plays conversations whose SYN was not captured".into())
+            }
+            Self::Nothing { .. } => {
+                Some("ministream-dump FILE shows what is in it, and why".into())
             }
             Self::Tunnel(TunnelError::LinkLost { .. }) => {
                 Some("--reconnect takes up service again when the link returns".into())
@@ -209,17 +249,18 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
 
 /// Prints an error with its causes on standard error.
 pub(super) fn print_error(error: &ReplayError) {
-    let mut text = words(error);
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&words(cause));
-        source = cause.source();
-    }
-    eprintln!("{PROGRAM}: error: {text}");
+    eprintln!("{PROGRAM}: error: {}", with_causes(error));
     if let Some(help) = error.help() {
         eprintln!("    help: {help}");
     }
+}
+
+/// Says that the link was lost before all was done.
+pub(super) fn print_lost(carrier: &CarrierUrl, error: &LinkError) {
+    eprintln!(
+        "{PROGRAM}: error: {carrier}: the link was lost: {}",
+        with_causes(error)
+    );
 }
 
 /// Prints a warning on standard error.
@@ -233,17 +274,48 @@ pub(super) fn print_note(note: impl Display) {
 }
 
 /// Says that nobody answered.
-pub(super) fn print_no_answer(carrier: &CarrierUrl, syn_count: u64, elapsed: Duration) {
+pub(super) fn print_no_answer(
+    carrier: &CarrierUrl,
+    syn_count: u64,
+    elapsed: Duration,
+    lost: Option<&LinkError>,
+) {
     eprintln!(
         "{PROGRAM}: error: no answer from {carrier}: {syn_count} SYN sent, 0 ACK, 0 CLOSE in {:.1} s",
         elapsed.as_secs_f64()
     );
     if let CarrierUrl::Udp(authority) = carrier {
-        eprintln!(
-            "    help: UDP gives no refusal here; is a server listening?  ss -lun 'sport = :{}'",
-            authority.port
-        );
+        let why = match lost {
+            Some(_) => "the port was refused",
+            None => "UDP gives no refusal here",
+        };
+        let port = authority.port;
+        eprintln!("    help: {why}; is a server listening?  ss -lun 'sport = :{port}'");
     }
+}
+
+/// ` (2 mid stream, 1 orphan)`
+fn not_played(skipped: &BTreeMap<SkipReason, u64>) -> String {
+    let counts: Vec<String> = skipped
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    match &*counts {
+        [] => String::new(),
+        counts => format!(" ({})", counts.join(", ")),
+    }
+}
+
+/// An error and what led to it, in one line.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = words(error);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&words(cause));
+        source = cause.source();
+    }
+    text
 }
 
 /// The words of an error in the chain of causes.

@@ -1,16 +1,17 @@
 //! `inject`: hand-made messages.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::error::{ReplayError, print_note, print_warning};
+use super::error::{ReplayError, print_lost, print_note, print_warning};
 use super::play::print;
-use super::play_args::InjectArgs;
+use super::play_args::{InjectArgs, SynSource};
+use super::recording::take;
 use super::{logging, peer};
 use crate::cli::exit::Ending;
-use crate::replay::inject::{Action, Executor, Script, StepReport, StepResult, parse};
+use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
 use crate::report::escape::{Charset, escaped};
-use crate::runtime::{Role, inject};
+use crate::runtime::{CarrierUrl, Role, Signals, inject};
 use crate::wire::HEADER_BYTES;
 
 /// Payload bytes of a message that are shown.
@@ -19,23 +20,24 @@ const SHOWN_BYTES: usize = 64;
 /// Runs `ministream-replay inject`.
 pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError> {
     logging::begin(&args.peer.log, verbose)?;
-    let script = script(args)?;
+    let (script, loaded) = script(args)?;
     if args.dry_run {
         let lines = script.steps().iter();
         let text: String = lines
             .map(|step| format!("{:>4}  {}\n", step.line, step.text))
             .collect();
         print(text.as_bytes())?;
-        return Ok(Ending::Fine);
+        return Ok(loaded);
     }
-    check_lengths(&script)?;
+    check_lengths(&script, args)?;
     let seed = peer::seed(&args.peer)?;
     let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
     if let Some(to) = &args.to {
         print_note(format_args!("will call {}", peer::name(to)));
     }
     peer::block_on(async {
-        let opened = peer::open(&link).await?;
+        let mut signals = Signals::new()?;
+        let opened = peer::open(&link, &mut signals).await?;
         let destination = opened.destination.clone();
         let lines: Vec<String> = script
             .steps()
@@ -43,30 +45,61 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
             .map(|step| format!("{:>4}  {}", step.line, step.text))
             .collect();
         let mut executor = Executor::new(script, destination, seed);
-        let (passed, driving) = inject(opened, &mut executor, &mut |report| {
+        let (passed, driving) = inject(opened, &mut signals, &mut executor, &mut |report| {
             if let Err(error) = print(told(&lines, &report).as_bytes()) {
                 print_warning(error);
             }
         })
-        .await?;
+        .await;
         let unclaimed: String = executor
             .unclaimed()
             .map(|message| format!("      came, not asked for: {}\n", shown(message)))
             .collect();
         print(unclaimed.as_bytes())?;
         if let Some(error) = driving.lost {
-            print_warning(format_args!("the link was lost: {error}"));
+            print_lost(&args.peer.carrier, &error);
             return Ok(Ending::Transport);
         }
         Ok(match passed {
-            Some(true) => Ending::Fine,
-            Some(false) => Ending::CheckFailed,
+            Some(true) => loaded,
+            Some(false) => loaded.max(Ending::CheckFailed),
             None => Ending::Interrupted,
         })
     })
 }
 
-fn script(args: &InjectArgs) -> Result<Script, ReplayError> {
+/// The messages of the capture, then the steps.
+fn script(args: &InjectArgs) -> Result<(Script, Ending), ReplayError> {
+    let (mut script, ending) = match &args.from {
+        Some(path) => taken(args, path)?,
+        None => (Script::default(), Ending::Fine),
+    };
+    script.append(written(args)?);
+    Ok((script, ending))
+}
+
+fn taken(args: &InjectArgs, path: &PathBuf) -> Result<(Script, Ending), ReplayError> {
+    let syn_payload = match &args.dest {
+        Some(SynSource::Keep) => None,
+        Some(SynSource::Own) => Some(Payload::Destination),
+        Some(SynSource::File(path)) => Some(Payload::Bytes(peer::read(path)?.into())),
+        None => matches!(args.peer.carrier, CarrierUrl::I2cp(..)).then_some(Payload::Destination),
+    };
+    let (taker, ending) = take(path, args.filter.as_deref())?;
+    let script = taker.script(args.ids, syn_payload.as_ref());
+    if taker.left_out_count() > 0 {
+        print_note(format_args!(
+            "{} messages that match are the server's and not sent",
+            taker.left_out_count()
+        ));
+    }
+    if script.steps().is_empty() {
+        return Err(ReplayError::NothingTaken { path: path.clone() });
+    }
+    Ok((script, ending))
+}
+
+fn written(args: &InjectArgs) -> Result<Script, ReplayError> {
     let text = match &args.script {
         None => args.steps.join("\n"),
         Some(path) => {
@@ -85,16 +118,12 @@ fn script(args: &InjectArgs) -> Result<Script, ReplayError> {
     Ok(parse(&text, &mut |path| std::fs::read(path))?)
 }
 
-/// The links carry messages with a type and an id.
-fn check_lengths(script: &Script) -> Result<(), ReplayError> {
-    let short = script
-        .steps()
-        .iter()
-        .find(|step| matches!(&step.action, Action::Raw(bytes) if bytes.len() < HEADER_BYTES));
-    match short {
-        Some(step) => Err(ReplayError::TooShort { line: step.line }),
-        None => Ok(()),
+fn check_lengths(script: &Script, args: &InjectArgs) -> Result<(), ReplayError> {
+    for step in script.steps() {
+        let bytes = step.message_bytes().unwrap_or(0);
+        peer::check_fits(&args.peer, bytes, || format!("line {}", step.line))?;
     }
+    Ok(())
 }
 
 /// A step and what became of it.

@@ -1,7 +1,10 @@
 //! The link that `replay`, `mock` and `inject` share.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::rngs::ChaCha12Rng;
@@ -11,7 +14,7 @@ use super::error::ReplayError;
 use super::keys;
 use super::play_args::PeerArgs;
 use crate::runtime::{
-    AllowList, LinkOptions, Opened, Reach, Recorder, Remote, Role, TunnelError,
+    AllowList, LinkOptions, Opened, Reach, Recorder, Remote, Role, Signals, TunnelError,
     nameless_destination,
 };
 use crate::session::Query;
@@ -30,6 +33,24 @@ pub(super) fn seed(args: &PeerArgs) -> Result<[u8; 32], ReplayError> {
             .map_err(|error| io::Error::other(error.to_string()))?,
     }
     Ok(seed)
+}
+
+/// Whether the carrier takes a message of this length.
+pub(super) fn check_fits(
+    args: &PeerArgs,
+    bytes: usize,
+    place: impl FnOnce() -> String,
+) -> Result<(), ReplayError> {
+    let limit = args.carrier.max_message_bytes();
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(ReplayError::TooLong {
+        place: place(),
+        bytes,
+        carrier: args.carrier.clone(),
+        limit,
+    })
 }
 
 /// What the link is to be.
@@ -65,9 +86,27 @@ fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
     })
 }
 
+/// The bytes of a file that the user named.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, ReplayError> {
+    std::fs::read(path).map_err(|source| ReplayError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Opens the link, or says why it cannot be had.
-pub(super) async fn open(options: &LinkOptions) -> Result<Opened, ReplayError> {
-    Ok(options.open().await.map_err(TunnelError::from)?)
+pub(super) async fn open(
+    options: &LinkOptions,
+    signals: &mut Signals,
+) -> Result<Opened, ReplayError> {
+    let mut opening = pin!(options.open());
+    poll_fn(|cx| match opening.as_mut().poll(cx) {
+        Poll::Ready(opened) => Poll::Ready(Ok(opened.map_err(TunnelError::from)?)),
+        Poll::Pending => signals
+            .poll_recv(cx)
+            .map(|()| Err(ReplayError::Interrupted)),
+    })
+    .await
 }
 
 /// Runs something that waits, in this thread.

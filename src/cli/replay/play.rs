@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::error::{ReplayError, print_no_answer, print_note, print_warning};
+use super::error::{ReplayError, print_lost, print_no_answer, print_note, print_warning};
 use super::logging;
 use super::peer;
 use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
-use super::recording::{Loaded, load};
+use super::recording::{Loaded, load, load_expected};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::{
@@ -22,7 +22,8 @@ use crate::report::escape::Charset;
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
 use crate::report::replay::{ReplayOutcomes, ReplayReport};
-use crate::runtime::{CarrierUrl, Driving, Role, play};
+use crate::runtime::{CarrierUrl, Driving, Role, Signals, play};
+use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay replay`.
 pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
@@ -31,9 +32,24 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         Some(Include::MidStream) => MidStream::Include,
         None => MidStream::Skip,
     };
-    let loaded = load(&args.recording, mid_stream)?;
+    let mut loaded = load(&args.recording, mid_stream)?;
+    if let Some(path) = &args.expect {
+        let expected = load_expected(path, args.recording.lenient)?;
+        loaded.ending = loaded.ending.max(expected.ending);
+        loaded
+            .recording
+            .expect(&expected.recording)
+            .map_err(|source| ReplayError::Expected {
+                path: path.clone(),
+                source,
+            })?;
+    }
+    if let Some(longest) = loaded.recording.longest_message(Direction::ClientToServer) {
+        let bytes = HEADER_BYTES + longest.payload.len();
+        peer::check_fits(&args.peer, bytes, || format!("#{}", longest.number))?;
+    }
     let mut options = options(args)?;
-    let plan = Plan::new(&loaded.recording, &options)?;
+    let plan = loaded.plan(&options)?;
     let cut = plan.gaps_cut();
     if cut.count > 0 {
         print_warning(format_args!(
@@ -44,7 +60,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         ));
     }
     if args.dry_run {
-        print_schedule(&plan, &options)?;
+        print_schedule(&plan)?;
         return Ok(loaded.ending);
     }
     let seed = peer::seed(&args.peer)?;
@@ -53,7 +69,8 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         print_note(format_args!("will call {}", peer::name(to)));
     }
     peer::block_on(async {
-        let opened = peer::open(&link).await?;
+        let mut signals = Signals::new()?;
+        let opened = peer::open(&link, &mut signals).await?;
         let own = match args.dest {
             Some(SynSource::Own) => true,
             None => matches!(args.peer.carrier, CarrierUrl::I2cp(..)),
@@ -70,7 +87,8 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         let mut player = Player::new(plan, options.clone(), masks, seed, Instant::now());
         let mut run = Run::new(args)?;
         let began = Instant::now();
-        let (end, driving) = play(opened, &mut player, &mut |outcome| run.tell(outcome)).await?;
+        let mut tell = |outcome| run.tell(outcome);
+        let (end, driving) = play(opened, &mut signals, &mut player, &mut tell).await;
         run.conclude(
             &loaded,
             &player,
@@ -90,13 +108,7 @@ fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
         (false, None) => Pace::Recorded { speed: args.speed },
     };
     let syn_payload = match &args.dest {
-        Some(SynSource::File(path)) => {
-            let bytes = std::fs::read(path).map_err(|source| ReplayError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            SynPayload::Replace(Bytes::from(bytes))
-        }
+        Some(SynSource::File(path)) => SynPayload::Replace(Bytes::from(peer::read(path)?)),
         Some(SynSource::Keep | SynSource::Own) | None => SynPayload::Keep,
     };
     Ok(PlayOptions {
@@ -124,9 +136,9 @@ fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
     })
 }
 
-fn print_schedule(plan: &Plan, options: &PlayOptions) -> Result<(), ReplayError> {
+fn print_schedule(plan: &Plan) -> Result<(), ReplayError> {
     let mut text = String::new();
-    for message in plan.schedule(options.ids) {
+    for message in plan.schedule() {
         let substitution = match message.substitution {
             Substitution::Kept => "as recorded",
             Substitution::FreshClientId => "-> fresh client id",
@@ -267,9 +279,14 @@ impl<'a> Run<'a> {
         let carrier = &self.args.peer.carrier;
         let tally = self.outcomes.tally();
         let harmed = tally.count(ReplayResult::TransportError) > 0 || stats.not_begun > 0;
+        let unanswered = stats.sent_messages > 0 && stats.received_messages == 0;
         // A server may close its end when it has served all.
         if let Some(error) = driving.lost.as_ref().filter(|_| harmed) {
-            print_warning(format_args!("{carrier}: the link was lost: {error}"));
+            if unanswered && matches!(carrier, CarrierUrl::Udp(_)) {
+                print_no_answer(carrier, stats.conversations, elapsed, Some(error));
+            } else {
+                print_lost(carrier, error);
+            }
             return Ending::Transport;
         }
         if driving.interrupted {
@@ -282,8 +299,8 @@ impl<'a> Run<'a> {
             ));
             return Ending::Transport;
         }
-        if stats.sent_messages > 0 && stats.received_messages == 0 {
-            print_no_answer(carrier, stats.conversations, elapsed);
+        if unanswered {
+            print_no_answer(carrier, stats.conversations, elapsed, None);
             return Ending::Transport;
         }
         Ending::Fine

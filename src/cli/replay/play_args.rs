@@ -126,9 +126,13 @@ pub(super) struct PlayArgs {
     #[arg(long, value_parser = syn_source, help_heading = "Order and ids")]
     pub(super) dest: Option<SynSource>,
 
-    /// Send conversations whose SYN is not in the capture, too (with --ids raw)
+    /// Play conversations whose SYN is not in the capture, too, with their ids as captured
     #[arg(long, value_name = "mid-stream", help_heading = "Selection")]
     pub(super) include: Option<Include>,
+
+    /// The answers to expect: a capture or NDJSON with the same conversations
+    #[arg(long, value_name = "FILE", help_heading = "Expectation")]
+    pub(super) expect: Option<PathBuf>,
 
     /// What has to be as recorded: stream, messages, shape or none
     #[arg(long, default_value = "stream", value_parser = compare, help_heading = "Expectation")]
@@ -239,12 +243,33 @@ pub(super) struct InjectArgs {
     #[arg(long, value_name = "FILE|-", conflicts_with = "steps")]
     pub(super) script: Option<PathBuf>,
 
+    /// First send what the clients in a capture sent; steps follow
+    #[arg(long, value_name = "CAPTURE", help_heading = "Messages of a capture")]
+    pub(super) from: Option<PathBuf>,
+
+    /// Only messages that match, as in ministream-dump
+    #[arg(
+        short = 'Y',
+        value_name = "EXPR",
+        requires = "from",
+        help_heading = "Messages of a capture"
+    )]
+    pub(super) filter: Option<String>,
+
+    /// fresh, recorded or raw; a message that needs a live id waits for the ACK
+    #[arg(long, default_value = "fresh", value_parser = ids, requires = "from", help_heading = "Messages of a capture")]
+    pub(super) ids: IdPolicy,
+
+    /// The destination in its SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]
+    #[arg(long, value_parser = syn_source, requires = "from", help_heading = "Messages of a capture")]
+    pub(super) dest: Option<SynSource>,
+
     /// Check the script and open no socket
     #[arg(long)]
     pub(super) dry_run: bool,
 
     /// Steps, one an argument: 'syn 111111' 'expect ack 111111 -> $s'
-    #[arg(value_name = "STEP", required_unless_present = "script")]
+    #[arg(value_name = "STEP", required_unless_present_any = ["script", "from"])]
     pub(super) steps: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{ReplayError, print_warning};
 use super::play_args::RecordingArgs;
@@ -10,14 +10,41 @@ use crate::capture::{Inputs, PacketSource};
 use crate::cli::error::describe;
 use crate::cli::exit::Ending;
 use crate::conversation::{EndOfInput, MessageEvent};
-use crate::dissect::{DissectOptions, Dissector};
-use crate::replay::{MidStream, NdjsonReader, Recorder, Recording, Wanted};
+use crate::dissect::{DissectOptions, Dissector, Sink};
+use crate::replay::inject::Taker;
+use crate::replay::{
+    MidStream, NdjsonReader, Plan, PlanError, PlayOptions, Recorder, Recording, RecordingTooLarge,
+    Wanted,
+};
 use crate::report::filter::Filter;
 
 /// A recording, and whether all of it could be read.
 pub(super) struct Loaded {
     pub(super) recording: Recording,
     pub(super) ending: Ending,
+}
+
+impl Loaded {
+    /// What is sent and when.
+    pub(super) fn plan(&self, options: &PlayOptions) -> Result<Plan, ReplayError> {
+        match Plan::new(&self.recording, options) {
+            Err(PlanError::Nothing) => Err(self.nothing()),
+            planned => Ok(planned?),
+        }
+    }
+
+    pub(super) fn check_not_empty(&self) -> Result<(), ReplayError> {
+        if self.recording.conversations.is_empty() {
+            return Err(self.nothing());
+        }
+        Ok(())
+    }
+
+    fn nothing(&self) -> ReplayError {
+        ReplayError::Nothing {
+            skipped: self.recording.skipped_counts.clone(),
+        }
+    }
 }
 
 /// Reads the captures, or the one file of NDJSON.
@@ -33,19 +60,66 @@ pub(super) fn load(args: &RecordingArgs, mid_stream: MidStream) -> Result<Loaded
         if filter.is_some() {
             return Err(ReplayError::FilterOnNdjson);
         }
-        let recording =
-            NdjsonReader::new(input, wanted)
-                .read()
-                .map_err(|source| ReplayError::Ndjson {
-                    path: path.clone(),
-                    source,
-                })?;
-        return Ok(Loaded {
-            recording,
-            ending: Ending::Fine,
-        });
+        return read_ndjson(path, input, wanted);
     }
-    dissect(args, wanted, filter)
+    record(&args.files, wanted, filter, OnDamage::of(args.lenient))
+}
+
+/// Reads what `--expect` names, whichever it is.
+pub(super) fn load_expected(path: &PathBuf, lenient: bool) -> Result<Loaded, ReplayError> {
+    let wanted = Wanted {
+        named: None,
+        mid_stream: MidStream::Include,
+    };
+    match open_ndjson(path) {
+        Some(input) => read_ndjson(path, input, wanted),
+        None => record(
+            std::slice::from_ref(path),
+            wanted,
+            None,
+            OnDamage::of(lenient),
+        ),
+    }
+}
+
+/// The messages of clients that match.
+pub(super) fn take(
+    path: &PathBuf,
+    filter: Option<&str>,
+) -> Result<(Taker<impl FnMut(&MessageEvent<'_>) -> bool>, Ending), ReplayError> {
+    let filter = filter.map(Filter::parse).transpose()?;
+    let mut taker = Taker::new(matching(filter));
+    let ending = dissect(std::slice::from_ref(path), &mut taker, OnDamage::Tell)?;
+    Ok((taker, ending))
+}
+
+/// What a capture that is damaged does to the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnDamage {
+    /// It says so.
+    Tell,
+    /// Nothing (`--lenient`).
+    Forgive,
+}
+
+impl OnDamage {
+    const fn of(lenient: bool) -> Self {
+        if lenient { Self::Forgive } else { Self::Tell }
+    }
+}
+
+fn read_ndjson(path: &Path, input: impl BufRead, wanted: Wanted) -> Result<Loaded, ReplayError> {
+    let recording =
+        NdjsonReader::new(input, wanted)
+            .read()
+            .map_err(|source| ReplayError::Ndjson {
+                path: path.to_owned(),
+                source,
+            })?;
+    Ok(Loaded {
+        recording,
+        ending: Ending::Fine,
+    })
 }
 
 /// The file, if it is one that begins as JSON does. Whatever is wrong with it
@@ -59,33 +133,45 @@ fn open_ndjson(path: &Path) -> Option<BufReader<File>> {
     begins_as_json.then_some(input)
 }
 
-fn dissect(
-    args: &RecordingArgs,
+fn record(
+    files: &[PathBuf],
     wanted: Wanted,
     filter: Option<Filter>,
+    on_damage: OnDamage,
 ) -> Result<Loaded, ReplayError> {
-    let matches =
-        move |event: &MessageEvent<'_>| filter.as_ref().is_none_or(|filter| filter.matches(event));
-    let mut recorder = Recorder::new(wanted, matches);
+    let mut recorder = Recorder::new(wanted, matching(filter));
+    let ending = dissect(files, &mut recorder, on_damage)?;
+    Ok(Loaded {
+        recording: recorder.into_recording(),
+        ending,
+    })
+}
+
+fn matching(filter: Option<Filter>) -> impl FnMut(&MessageEvent<'_>) -> bool {
+    move |event| filter.as_ref().is_none_or(|filter| filter.matches(event))
+}
+
+fn dissect(
+    files: &[PathBuf],
+    sink: &mut impl Sink<Error = RecordingTooLarge>,
+    on_damage: OnDamage,
+) -> Result<Ending, ReplayError> {
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut source = Inputs::open(args.files.clone())?;
+    let mut source = Inputs::open(files.to_vec())?;
     let mut ending = Ending::Fine;
     loop {
         match source.next_packet() {
             Ok(None) => break,
-            Ok(Some(packet)) => dissector.push(&packet, &mut recorder)?,
+            Ok(Some(packet)) => dissector.push(&packet, sink)?,
             Err(error) if error.is_partial() => {
                 print_warning(describe(&error));
-                if !args.lenient {
+                if on_damage == OnDamage::Tell {
                     ending = Ending::Incomplete;
                 }
             }
             Err(error) => return Err(error.into()),
         }
     }
-    dissector.finish(EndOfInput::Complete, &mut recorder)?;
-    Ok(Loaded {
-        recording: recorder.into_recording(),
-        ending,
-    })
+    dissector.finish(EndOfInput::Complete, sink)?;
+    Ok(ending)
 }

@@ -262,15 +262,21 @@ fn ready_line(tunnel: &Tunnel, target: Option<SocketAddr>) -> String {
         (None, Some(listen)) => format!("ready client listen={listen} carrier={carrier}"),
         (None, None) => format!("ready client stdio carrier={carrier}"),
     };
-    if let (CarrierUrl::I2cp(..), Ok((destination, _))) =
-        (carrier, Destination::split(tunnel.destination()))
-    {
-        let name = destination.hash().to_b32_name();
-        let base64 = destination.to_base64();
-        line.push_str(&format!(" name={name} destination={base64}"));
-    }
+    line.push_str(&own_name(carrier, tunnel.destination()));
     line.push('\n');
     line
+}
+
+/// Where the carrier has destinations, what ours is.
+pub(super) fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> String {
+    match (carrier, Destination::split(destination)) {
+        (CarrierUrl::I2cp(..), Ok((destination, _))) => format!(
+            " name={} destination={}",
+            destination.hash().to_b32_name(),
+            destination.to_base64()
+        ),
+        _ => String::new(),
+    }
 }
 
 fn announce(line: &str) -> Result<(), ReplayError> {

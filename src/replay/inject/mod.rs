@@ -20,6 +20,7 @@ mod executor;
 mod notation;
 mod parse;
 mod script;
+mod taken;
 mod text;
 
 pub use self::error::ScriptError;
@@ -28,6 +29,7 @@ pub use self::parse::{Files, parse};
 pub use self::script::{
     Action, Expect, Expected, Id, MAX_PAYLOAD_BYTES, Payload, Script, Step, Want,
 };
+pub use self::taken::Taker;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,10 @@
 //! S->C  51 12 34 56 98 76 54
 //! ```
 //!
-//! What the client sends is sent, what the server sends is expected. The id
-//! that an ACK hands out stands for the one that the live server chooses. The
+//! What the client sends is sent, and so is what nobody knows who sent (`?->?`:
+//! pings and the like); what the server sends is expected, but for its pings and
+//! chaff, which come when they like. The id that an ACK hands out stands for the
+//! one that the live server chooses. The
 //! words of the notation have no bytes: `key...` is our destination; any other
 //! word is sent as it is, and stands for any bytes where it is expected.
 
@@ -45,14 +47,13 @@ pub(super) fn is_message(line: &str) -> bool {
 /// Reads a line.
 pub(super) fn line(input: &str) -> Read<'_, Option<Action>> {
     let start = skip(input);
-    if let Some(rest) = start.strip_prefix("C->S") {
-        sent(rest)
-    } else if let Some(rest) = start.strip_prefix("S->C") {
-        expected(rest)
-    } else if start.starts_with('…') {
-        fail(start, "messages were left out here when this was written")
-    } else {
-        fail(start, "it is not known who sent this")
+    let ours = start
+        .strip_prefix("C->S")
+        .or_else(|| start.strip_prefix("?->?"));
+    match (ours, start.strip_prefix("S->C")) {
+        (Some(rest), _) => sent(rest),
+        (None, Some(rest)) => expected(rest),
+        (None, None) => fail(start, "messages were left out here when this was written"),
     }
 }
 
@@ -146,8 +147,11 @@ fn sent(input: &str) -> Read<'_, Option<Action>> {
 
 fn expected(input: &str) -> Read<'_, Option<Action>> {
     let (rest, message) = written(input)?;
-    let Some((frame_type, id)) = message.header else {
-        return fail(skip(input), "a message without an id cannot be expected");
+    let (frame_type, id) = match message.header {
+        Some((FrameType::CHAFF, _)) => return Ok((rest, None)),
+        None if message.bytes == [FrameType::CHAFF.0] => return Ok((rest, None)),
+        Some(header) => header,
+        None => return fail(skip(input), "a message without an id cannot be expected"),
     };
     let mut expect = Expect {
         expected: Expected::Type(frame_type),

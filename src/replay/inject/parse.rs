@@ -13,7 +13,7 @@ use super::text::{Fail, Read, c_string, fail, literal_id, pattern, skip, time, v
 use crate::wire::{FrameType, StreamId};
 
 /// How long a message is waited for if the step does not say.
-const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The most that a `repeat` may ask for.
 const MAX_REPEAT: u64 = 1_000_000_000;

@@ -1,11 +1,12 @@
 //! A script that was read and checked.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use regex::bytes::Regex;
 
-use crate::wire::{FrameType, StreamId};
+use crate::wire::{FrameType, HEADER_BYTES, StreamId};
 
 /// The longest payload that a script may ask for.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
@@ -22,6 +23,20 @@ impl Script {
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
+
+    /// Appends the steps of another script, which must not use this one's variables.
+    pub fn append(&mut self, mut later: Self) {
+        let before = self.steps.len();
+        for step in &mut later.steps {
+            match &mut step.action {
+                Action::Repeat { end: place, .. } | Action::End { start: place } => {
+                    *place += before;
+                }
+                _ => {}
+            }
+        }
+        self.steps.append(&mut later.steps);
+    }
 }
 
 /// One line.
@@ -33,6 +48,25 @@ pub struct Step {
     pub text: String,
     /// What is to be done.
     pub action: Action,
+}
+
+impl Step {
+    /// Bytes of the message that it sends, if it sends one and its length is
+    /// known; our own destination is not.
+    pub fn message_bytes(&self) -> Option<usize> {
+        match &self.action {
+            Action::Raw(bytes) => Some(bytes.len()),
+            Action::Send { payload, .. } => Some(
+                HEADER_BYTES
+                    + match payload {
+                        Payload::Bytes(bytes) => bytes.len(),
+                        Payload::Random(length) => *length,
+                        Payload::Destination => return None,
+                    },
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// What a step does.
@@ -81,6 +115,17 @@ pub enum Id {
     Variable(String),
     /// A random one.
     Random,
+}
+
+/// `111111`, `$s`, `rand`.
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(id) => id.fmt(f),
+            Self::Variable(name) => write!(f, "${name}"),
+            Self::Random => f.write_str("rand"),
+        }
+    }
 }
 
 /// The payload of a message that is sent.

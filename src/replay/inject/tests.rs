@@ -225,7 +225,12 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
             6,
             "a message without an id cannot be expected",
         ),
-        ("?->? FF (ping)", 1, 1, "it is not known who sent this"),
+        (
+            "… 5 more messages",
+            1,
+            1,
+            "messages were left out here when this was written",
+        ),
         (
             "C->S key...",
             1,
@@ -245,6 +250,16 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
         );
         assert_eq!(error.problem, problem, "{text}");
     }
+}
+
+#[test]
+fn what_nobody_knows_who_sent_is_sent_and_pings_of_the_server_are_no_steps() {
+    let text = "no conversation\n\n?->?  FF       (ping)\n?->?  53 01 02 03 04 (unknown type)\n\
+                S->C  FF (ping)\nS->C  FF 01 02 03 (chaff)\nC->S  A0 01 (too short)\n";
+    assert_eq!(
+        sent(text),
+        [&b"\xff"[..], b"\x53\x01\x02\x03\x04", b"\xa0\x01"]
+    );
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(super) struct Session<P> {
     pub(super) held: Option<usize>,
     pub(super) next_step: usize,
     pub(super) received: Vec<u8>,
+    /// How many bytes of the recorded client's stream those stand for.
+    pub(super) progress: usize,
     pub(super) closed_by_client: bool,
     pub(super) closed_by_us: bool,
     /// When we last sent something.
@@ -59,6 +61,7 @@ impl<P> Session<P> {
             held: None,
             next_step: 0,
             received: Vec::new(),
+            progress: 0,
             closed_by_client: false,
             closed_by_us: false,
             changed: now,
@@ -80,11 +83,29 @@ impl<P> Session<P> {
             };
         };
         match script.steps.get(self.next_step) {
-            Some(step) if self.received.len() < step.gate => until_or_over(since + patience, now),
+            Some(step) if self.progress < step.gate => until_or_over(since + patience, now),
             Some(step) if since + step.delay > now => Wait::Until(since + step.delay),
             Some(_) => Wait::Send,
             // The recorded client had the last word; it may take its time.
             None => until_or_over(since + patience, now),
+        }
+    }
+
+    /// Finds out whether the client has sent all that the next message waits
+    /// for. Where masks cover bytes, those may be more or fewer than recorded.
+    pub(super) fn follow(&mut self, script: &Script, masks: &mut Masks) {
+        self.progress = self.progress.max(self.received.len());
+        let direction = Direction::ClientToServer;
+        if let Some(step) = script.steps.get(self.next_step)
+            && masks.concern(direction)
+            && self.progress < step.gate
+            && masks.are_equal(
+                direction,
+                &script.client_stream[..step.gate],
+                &self.received,
+            )
+        {
+            self.progress = step.gate;
         }
     }
 

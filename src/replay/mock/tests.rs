@@ -45,12 +45,20 @@ struct Rig {
 
 impl Rig {
     fn new(conversations: Vec<RecordedConversation>, options: MockOptions) -> Self {
+        Self::with_masks(conversations, options, Masks::default())
+    }
+
+    fn with_masks(
+        conversations: Vec<RecordedConversation>,
+        options: MockOptions,
+        masks: Masks,
+    ) -> Self {
         let recording = Recording {
             conversations,
             ..Recording::default()
         };
         Self {
-            mock: Mock::new(&recording, options, Masks::default(), [1; 32]),
+            mock: Mock::new(&recording, options, masks, [1; 32]),
             now: Instant::now(),
             outcomes: Vec::new(),
         }
@@ -124,6 +132,27 @@ fn a_conversation_is_matched_by_what_the_client_sends_in_any_pieces() {
         assert_eq!(outcome.conversation, Some(ConversationId(2)));
         assert_eq!(outcome.matched, Matched::Exactly);
         assert_eq!(outcome.result, ReplayResult::Same);
+    }
+}
+
+#[test]
+fn masked_bytes_of_the_client_may_be_more_or_fewer() {
+    for agent in ["", "x", "curl", "a much longer name than the recorded one"] {
+        let conversations = vec![
+            recorded(1, b"other", b"first"),
+            recorded(2, b"GET <curl>\n", b"second"),
+        ];
+        let masks = Masks::new(vec!["c2s:/<[^>]*>/".parse().unwrap()]);
+        let mut rig = Rig::with_masks(conversations, MockOptions::default(), masks);
+        let server = rig.open(7, A);
+        rig.send(7, server, format!("GET <{agent}>\n").as_bytes());
+        assert_eq!(
+            rig.sent(1_000),
+            [(7, frame(0x50, A, b"second")), (7, frame(0x52, A, b""))],
+            "{agent}"
+        );
+        assert_eq!(rig.outcomes[0].matched, Matched::Exactly);
+        assert_eq!(rig.outcomes[0].result, ReplayResult::Same, "{agent}");
     }
 }
 

@@ -216,7 +216,7 @@ fn the_schedule_tells_times_and_substitutions() {
     let options = PlayOptions::default();
     let plan = Plan::new(&client_closes(), &options).unwrap();
     let schedule: Vec<_> = plan
-        .schedule(options.ids)
+        .schedule()
         .into_iter()
         .map(|message| {
             (

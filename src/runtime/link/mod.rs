@@ -11,6 +11,7 @@
 //!   time out of one large read.
 
 mod i2cp;
+mod parcel;
 mod tcp;
 mod udp;
 
@@ -22,11 +23,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::carrier_url::CarrierUrl;
-use crate::endpoint::{self, Message};
+use crate::endpoint;
 use crate::session::{LookupError, SessionError, Undelivered};
 use crate::wire::DestinationHash;
 
 pub use self::i2cp::{I2cpLink, I2cpOptions, OwnKeys, Remote, RemoteError, Unreachable};
+pub use self::parcel::Parcel;
 pub use self::tcp::{TcpLink, TcpOptions};
 pub use self::udp::UdpLink;
 
@@ -249,7 +251,8 @@ impl Link {
     }
 
     /// Queues a message. One for a peer that is not there is dropped.
-    pub fn send(&mut self, to: Peer, message: Message) -> Room {
+    pub fn send(&mut self, to: Peer, message: impl Into<Parcel>) -> Room {
+        let message = message.into();
         match self {
             Self::Udp(link) => link.send(to, message),
             Self::Tcp(link) => link.send(to, message),

@@ -17,13 +17,10 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, Sleep};
 use tracing::{debug, warn};
 
-use super::{LinkError, LinkEvent, Peer, Room, Scope};
-use crate::endpoint::Message;
+use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::runtime::allow::AllowList;
+use crate::runtime::carrier_url::MAX_DATAGRAM_BYTES;
 use crate::runtime::recorder::Recorder;
-
-/// The longest UDP payload over IPv4.
-const MAX_DATAGRAM_BYTES: usize = 65_507;
 
 /// What both socket buffers are asked to be. The system may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -52,11 +49,13 @@ pub struct UdpLink {
     server: Option<Peer>,
     allow: AllowList,
     pacer: Pacer,
-    output: VecDeque<(Peer, Message)>,
+    output: VecDeque<(Peer, Parcel)>,
     output_bytes: usize,
     full: bool,
     input: BytesMut,
     datagram: Vec<u8>,
+    /// What is being sent, in one piece.
+    sending: Vec<u8>,
     events: VecDeque<LinkEvent>,
     recorder: Option<Recorder>,
     local: SocketAddr,
@@ -127,6 +126,7 @@ impl UdpLink {
             full: false,
             input: BytesMut::new(),
             datagram: Vec::new(),
+            sending: Vec::new(),
             events: VecDeque::new(),
         })
     }
@@ -205,7 +205,7 @@ impl UdpLink {
     }
 
     /// See [`Link::send`](super::Link::send).
-    pub(super) fn send(&mut self, to: Peer, message: Message) -> Room {
+    pub(super) fn send(&mut self, to: Peer, message: Parcel) -> Room {
         self.output_bytes += cost(&message);
         self.output.push_back((to, message));
         if self.output_bytes < FULL_BYTES {
@@ -242,7 +242,10 @@ impl UdpLink {
             if self.pacer.poll_take(cx, cost).is_pending() {
                 break;
             }
-            match self.poll_send_one(cx, *to, message) {
+            let to = *to;
+            self.sending.clear();
+            message.put(&mut self.sending);
+            match self.poll_send_one(cx, to) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => self.failed(error),
                 Poll::Pending => {
@@ -259,24 +262,19 @@ impl UdpLink {
         }
     }
 
-    fn poll_send_one(
-        &self,
-        cx: &mut Context<'_>,
-        to: Peer,
-        message: &Message,
-    ) -> Poll<io::Result<()>> {
-        let datagram = message.to_vec();
-        if let (Some(recorder), Peer::Address(address)) = (&self.recorder, to) {
-            recorder.datagram(self.local, address, &datagram);
-        }
-        let sent = match (self.server, to) {
-            (Some(_), _) => self.socket.poll_send(cx, &datagram),
-            (None, Peer::Address(address)) => self.socket.poll_send_to(cx, &datagram, address),
-            (None, Peer::Connection { .. } | Peer::Destination(_)) => {
-                warn!(leg = "carrier", peer = %to, "not a UDP peer");
-                return Poll::Ready(Ok(()));
-            }
+    /// Sends what is in `sending`, and records it when it is gone.
+    fn poll_send_one(&self, cx: &mut Context<'_>, to: Peer) -> Poll<io::Result<()>> {
+        let Peer::Address(address) = to else {
+            warn!(leg = "carrier", peer = %to, "not a UDP peer");
+            return Poll::Ready(Ok(()));
         };
+        let sent = match self.server {
+            Some(_) => self.socket.poll_send(cx, &self.sending),
+            None => self.socket.poll_send_to(cx, &self.sending, address),
+        };
+        if let (Poll::Ready(Ok(_)), Some(recorder)) = (&sent, &self.recorder) {
+            recorder.datagram(self.local, address, &self.sending);
+        }
         sent.map_ok(|_| ())
     }
 }
@@ -327,8 +325,8 @@ impl fmt::Debug for SocketErrors {
     }
 }
 
-fn cost(message: &Message) -> usize {
-    message.message_bytes() + DATAGRAM_OVERHEAD_BYTES
+fn cost(message: &Parcel) -> usize {
+    message.bytes() + DATAGRAM_OVERHEAD_BYTES
 }
 
 /// Spreads what is sent over time: a token bucket.

@@ -21,11 +21,11 @@ use tracing::{debug, info, warn};
 
 use self::opening::Progress;
 use self::tap::Tap;
-use super::{LinkError, LinkEvent, Peer, Room, Scope};
-use crate::endpoint::{Message, syn_destination};
+use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
+use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
 use crate::session::{Attempts, Event, Session};
-use crate::wire::{Destination, FrameType};
+use crate::wire::Destination;
 
 pub use self::opening::{I2cpOptions, OwnKeys, Unreachable};
 pub use self::remote::{Remote, RemoteError};
@@ -147,16 +147,19 @@ impl I2cpLink {
     }
 
     /// See [`Link::send`](super::Link::send).
-    pub(super) fn send(&mut self, to: Peer, message: &Message) -> Room {
+    pub(super) fn send(&mut self, to: Peer, message: &Parcel) -> Room {
         let Peer::Destination(hash) = to else {
             return Room::Free;
         };
         // Nothing can overtake a SYN, so it may be sent late.
-        let attempts = match message.frame_type {
-            FrameType::SYN => Attempts::Until(Instant::now() + SYN_PATIENCE),
-            _ => Attempts::Once,
+        let attempts = if message.is_syn() {
+            Attempts::Until(Instant::now() + SYN_PATIENCE)
+        } else {
+            Attempts::Once
         };
-        if let Err(error) = self.session.send(hash, &message.to_vec(), attempts) {
+        let mut bytes = Vec::with_capacity(message.bytes());
+        message.put(&mut bytes);
+        if let Err(error) = self.session.send(hash, &bytes, attempts) {
             debug!(peer = %to, %error, "message dropped");
         }
         if self.session.waiting_bytes() < FULL_BYTES {

@@ -14,7 +14,7 @@ use rand::rngs::ChaCha12Rng;
 use super::*;
 use crate::keys::Keys;
 use crate::session::{Config, Undelivered};
-use crate::wire::{DestinationHash, StreamId};
+use crate::wire::DestinationHash;
 
 const SESSION: u16 = 7;
 
@@ -89,15 +89,11 @@ async fn next_event(link: &mut I2cpLink, wanted: bool) -> LinkEvent {
     tokio::time::timeout(patience, event).await.unwrap()
 }
 
-fn data(length: usize) -> Message {
+fn data(length: usize) -> Parcel {
     use rand::Rng;
     let mut payload = vec![0; length];
     ChaCha12Rng::from_seed([1; 32]).fill_bytes(&mut payload);
-    Message {
-        frame_type: FrameType::CLIENT_DATA,
-        id: StreamId([1, 2, 3]),
-        payload: payload.into(),
-    }
+    Parcel::raw([&[0xa0, 1, 2, 3], &payload[..]].concat().into())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,8 +15,7 @@ use super::TcpOptions;
 use super::output::{MAX_PIECES, Output};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
-use crate::endpoint::Message;
-use crate::runtime::link::{LinkError, Peer, Room, Scope};
+use crate::runtime::link::{LinkError, Parcel, Peer, Room, Scope};
 use crate::runtime::recorder::RecordedStream;
 
 /// How much is read at once. Large reads make few system calls, and this much
@@ -43,6 +42,8 @@ pub(super) struct Connection {
     output: Output,
     /// The endpoint was told to wait.
     full: bool,
+    /// The other end was told that nothing more comes.
+    finished: bool,
     record: Option<Record>,
 }
 
@@ -82,6 +83,7 @@ impl Connection {
             input: BytesMut::new(),
             output: Output::new(options.prefix),
             full: false,
+            finished: false,
             record,
         })
     }
@@ -146,6 +148,34 @@ impl Connection {
         }
     }
 
+    /// Whether the other end was told that nothing more comes.
+    pub(super) const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Tells the other end that nothing more comes, and drops what it still
+    /// sends; ready when it has closed, too.
+    pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.finished {
+            let told = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            self.finished = true;
+            match (told, &mut self.record) {
+                (Err(_), _) => return Poll::Ready(()),
+                (Ok(()), Some(record)) => record.stream.finish(record.ours),
+                (Ok(()), None) => {}
+            }
+        }
+        loop {
+            self.input.clear();
+            match self.poll_read(cx) {
+                Ok(Read::Some) => {}
+                Ok(Read::Later) => return Poll::Pending,
+                // Its end, however it came.
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
     fn end_of_stream(&self) -> LinkError {
         if self.input.is_empty() {
             return LinkError::Closed;
@@ -157,7 +187,7 @@ impl Connection {
     }
 
     /// Queues a message.
-    pub(super) fn send(&mut self, message: Message) -> Room {
+    pub(super) fn send(&mut self, message: Parcel) -> Room {
         self.output.push(message);
         if self.output.bytes() < FULL_BYTES {
             return Room::Free;

@@ -12,10 +12,9 @@ use tokio::net::TcpStream;
 use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
-use super::{LinkError, LinkEvent, Peer, Room, Scope};
+use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
-use crate::endpoint::Message;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
 use crate::runtime::ready::ReadySet;
@@ -290,7 +289,7 @@ impl TcpLink {
     }
 
     /// See [`Link::send`](super::Link::send).
-    pub(super) fn send(&mut self, to: Peer, message: Message) -> Room {
+    pub(super) fn send(&mut self, to: Peer, message: Parcel) -> Room {
         let Peer::Connection { number, .. } = to else {
             return Room::Free;
         };
@@ -320,12 +319,36 @@ impl TcpLink {
     }
 
     /// See [`Link::poll_close`](super::Link::poll_close).
+    ///
+    /// A connection of our own is closed only when the other end has read all:
+    /// closed with input unread it would be reset, and what the other end has
+    /// not read yet be lost.
     pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<()> {
-        self.poll_flush(cx);
-        if self.connections.values().all(Connection::is_flushed) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        loop {
+            self.poll_flush(cx);
+            self.woken.clear();
+            self.ready.take_ready(cx, &mut self.woken);
+            let Self {
+                connections,
+                ready,
+                source,
+                ..
+            } = self;
+            let all_closed = connections.iter_mut().all(|(number, connection)| {
+                let mut cx = Context::from_waker(ready.waker(*number));
+                connection.is_flushed()
+                    && (matches!(source, Source::Peers { .. })
+                        || connection.poll_finish(&mut cx).is_ready())
+            });
+            if all_closed {
+                return Poll::Ready(());
+            }
+            if self.woken.is_empty() {
+                return Poll::Pending;
+            }
+            for number in std::mem::take(&mut self.woken) {
+                self.flush(number);
+            }
         }
     }
 
@@ -359,6 +382,10 @@ impl TcpLink {
             self.by_peer.remove(&number);
         }
         self.ready.remove(number);
+        if connection.is_finished() {
+            // It ends because we wanted it to.
+            return;
+        }
         self.events.push_back(match self.source {
             Source::Own => LinkEvent::Down(error),
             Source::Peers { .. } => LinkEvent::PeerLost { peer, error },

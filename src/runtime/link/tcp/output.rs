@@ -6,8 +6,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::carrier::length_prefixed::Prefix;
-use crate::endpoint::Message;
-use crate::wire::HEADER_BYTES;
+use crate::runtime::link::Parcel;
 
 /// Payloads of this size and more are handed to the system where they are;
 /// copying smaller ones costs less than a piece of their own.
@@ -41,25 +40,25 @@ impl Output {
         self.bytes
     }
 
-    pub(super) fn push(&mut self, message: Message) {
-        let length = message.message_bytes();
-        // An endpoint's messages are far shorter than either prefix can say.
+    pub(super) fn push(&mut self, message: Parcel) {
+        let length = message.bytes();
+        // Messages are shorter than the prefix can say: see `CarrierUrl::max_message_bytes`.
         let encoded = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
         let prefix = &encoded[encoded.len() - self.prefix.bytes()..];
         self.bytes += prefix.len() + length;
-        let small = message.payload.len() < OWN_PIECE_BYTES;
+        let small = message.rest().len() < OWN_PIECE_BYTES;
         self.tail.reserve(if small {
             prefix.len() + length
         } else {
-            prefix.len() + HEADER_BYTES
+            prefix.len() + message.header().len()
         });
         self.tail.extend_from_slice(prefix);
-        self.tail.extend_from_slice(&message.header());
+        self.tail.extend_from_slice(message.header());
         if small {
-            self.tail.extend_from_slice(&message.payload);
+            self.tail.extend_from_slice(message.rest());
         } else {
             self.pieces.push_back(self.tail.split().freeze());
-            self.pieces.push_back(message.payload);
+            self.pieces.push_back(message.into_rest());
         }
     }
 
@@ -115,14 +114,15 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Message;
     use crate::wire::{FrameType, StreamId};
 
-    fn message(payload: Vec<u8>) -> Message {
-        Message {
+    fn message(payload: Vec<u8>) -> Parcel {
+        Parcel::from(Message {
             frame_type: FrameType::CLIENT_DATA,
             id: StreamId([1, 2, 3]),
             payload: Bytes::from(payload),
-        }
+        })
     }
 
     fn written(output: &mut Output, step: usize) -> Vec<u8> {

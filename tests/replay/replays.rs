@@ -1,88 +1,11 @@
-//! `ministream-replay replay`, `mock` and `inject` as processes, against each other.
-#![cfg(feature = "cli")]
+//! `replay` and `mock` against each other and against our own server.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ministream-replay");
-const SAMPLES: &str = "captures/spec-samples.pcap";
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new(PROGRAM)
-        .args(arguments)
-        .env("COLUMNS", "120")
-        .env("LC_ALL", "C.UTF-8")
-        .output()
-        .expect("the program starts")
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it ends by itself")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
-}
-
-/// A mock, or a server, that is ready.
-struct MockProcess {
-    child: Child,
-    out: BufReader<std::process::ChildStdout>,
-    carrier: String,
-}
-
-impl MockProcess {
-    fn start(arguments: &[&str]) -> Self {
-        Self::of("mock", arguments)
-    }
-
-    /// A `mock` or a `server`.
-    fn of(command: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .arg(command)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut out = BufReader::new(child.stdout.take().expect("its output is a pipe"));
-        let mut line = String::new();
-        out.read_line(&mut line).expect("it tells when it is ready");
-        let carrier = line
-            .trim_end()
-            .split_once("carrier=")
-            .expect("the line tells the carrier")
-            .1
-            .to_owned();
-        Self {
-            child,
-            out,
-            carrier,
-        }
-    }
-
-    /// Waits for its end; gives its exit code and what it told.
-    fn end(mut self) -> (i32, String) {
-        let mut told = String::new();
-        self.out.read_to_string(&mut told).expect("its output ends");
-        let status = self.child.wait().expect("it ends");
-        (status.code().expect("it ends by itself"), told)
-    }
-}
-
-impl Drop for MockProcess {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            self.child.kill().expect("it can be ended");
-            self.child.wait().expect("it ends");
-        }
-    }
-}
+use crate::process::{SAMPLES, Server, code, run, stderr, stdout};
 
 #[test]
 fn a_mock_and_a_replay_of_one_capture_agree_over_every_carrier() {
@@ -91,7 +14,7 @@ fn a_mock_and_a_replay_of_one_capture_agree_over_every_carrier() {
         "tcp://127.0.0.1:0?prefix=u16be",
         "udp://127.0.0.1:0",
     ] {
-        let mock = MockProcess::start(&[SAMPLES, "--carrier", carrier]);
+        let mock = Server::mock(&[SAMPLES, "--carrier", carrier]);
         let replay = run(&[
             "replay",
             SAMPLES,
@@ -117,7 +40,7 @@ fn a_mock_and_a_replay_of_one_capture_agree_over_every_carrier() {
 #[test]
 fn the_http_capture_of_the_reference_is_the_same_when_it_is_mocked() {
     let capture = "captures/real/c-http.pcapng";
-    let mock = MockProcess::start(&[capture, "--carrier", "tcp://127.0.0.1:0", "--topspeed"]);
+    let mock = Server::mock(&[capture, "--carrier", "tcp://127.0.0.1:0", "--topspeed"]);
     let replay = run(&[
         "replay",
         capture,
@@ -185,7 +108,7 @@ fn a_dry_run_tells_the_schedule_and_what_is_substituted() {
 fn another_answer_fails_with_1_in_every_report() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let junit = directory.path().join("junit.xml");
-    let mock = MockProcess::start(&[
+    let mock = Server::mock(&[
         "captures/real/b-server-first.pcap",
         "--carrier",
         "tcp://127.0.0.1:0",
@@ -257,29 +180,6 @@ fn nobody_who_listens_exits_with_4() {
     }
 }
 
-#[test]
-fn a_script_runs_against_a_mock() {
-    let mock = MockProcess::start(&[SAMPLES, "--conv", "c1", "--carrier", "udp://127.0.0.1:0"]);
-    let output = run(&[
-        "inject",
-        "--carrier",
-        &mock.carrier,
-        "syn 111111",
-        "expect ack 111111 -> $s within 2s",
-        "data $s \"GET / HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n\"",
-        "expect data 111111 ~ /200 OK/",
-        "expect close 111111",
-    ]);
-    assert_eq!(code(&output), 0, "{}", stdout(&output));
-    assert_eq!(
-        stdout(&output).matches("ok  ").count(),
-        5,
-        "{}",
-        stdout(&output)
-    );
-    assert_eq!(mock.end().0, 0);
-}
-
 /// A service that reads the request of the samples and answers; gives its address.
 fn service(answer: Vec<u8>) -> String {
     const REQUEST_BYTES: usize = 27;
@@ -306,7 +206,7 @@ fn a_real_service_behind_our_server_is_the_same_and_with_a_changed_byte_differs_
                 bytes[offset] ^= 1;
             }
             let target = service(bytes);
-            let server = MockProcess::of("server", &["--carrier", carrier, "--target", &target]);
+            let server = Server::of("server", &["--carrier", carrier, "--target", &target]);
             let output = run(&[
                 "replay",
                 SAMPLES,

@@ -1,0 +1,96 @@
+//! What a link takes to a peer.
+
+use bytes::Bytes;
+
+use crate::endpoint::Message;
+use crate::wire::{FrameType, HEADER_BYTES};
+
+/// The bytes of one message, in up to two pieces so that a payload need not be
+/// copied behind its header.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    header: Option<[u8; HEADER_BYTES]>,
+    rest: Bytes,
+}
+
+impl Parcel {
+    /// Bytes that are sent as they are, even where they are no message.
+    pub const fn raw(bytes: Bytes) -> Self {
+        Self {
+            header: None,
+            rest: bytes,
+        }
+    }
+
+    /// The first piece; may be empty.
+    pub(super) fn header(&self) -> &[u8] {
+        self.header.as_ref().map_or(&[], |header| &header[..])
+    }
+
+    /// What follows the first piece.
+    pub(super) const fn rest(&self) -> &Bytes {
+        &self.rest
+    }
+
+    pub(super) fn into_rest(self) -> Bytes {
+        self.rest
+    }
+
+    /// Length of both pieces in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.header().len() + self.rest.len()
+    }
+
+    /// Whether it opens a conversation.
+    pub(super) fn is_syn(&self) -> bool {
+        let first = self.header().first().or(self.rest.first());
+        self.bytes() >= HEADER_BYTES && first == Some(&FrameType::SYN.0)
+    }
+
+    /// Appends both pieces.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.header());
+        out.extend_from_slice(&self.rest);
+    }
+}
+
+impl From<Message> for Parcel {
+    fn from(message: Message) -> Self {
+        Self {
+            header: Some(message.header()),
+            rest: message.payload,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::StreamId;
+
+    #[test]
+    fn a_message_and_its_raw_bytes_are_the_same_parcel() {
+        for (frame_type, is_syn) in [(FrameType::SYN, true), (FrameType::CLIENT_DATA, false)] {
+            let message = Message {
+                frame_type,
+                id: StreamId([1, 2, 3]),
+                payload: Bytes::from_static(b"payload"),
+            };
+            let whole = message.to_vec();
+            for parcel in [Parcel::from(message), Parcel::raw(whole.clone().into())] {
+                let mut bytes = Vec::new();
+                parcel.put(&mut bytes);
+                assert_eq!(bytes, whole);
+                assert_eq!(parcel.bytes(), whole.len());
+                assert_eq!(parcel.is_syn(), is_syn);
+            }
+        }
+    }
+
+    #[test]
+    fn less_than_a_header_opens_nothing() {
+        for bytes in [&b""[..], b"\xa1", b"\xa1\x01\x02"] {
+            assert!(!Parcel::raw(Bytes::from_static(bytes)).is_syn());
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Captures that are not whole, runs that are not finished.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::peer::{accepting, serve, to_client};
+use crate::process::{PROGRAM, SAMPLES, Server, code, interrupt, run, stderr, stdout};
+
+const NOWHERE: [&str; 2] = ["--carrier", "tcp://127.0.0.1:1"];
+
+#[test]
+fn a_truncated_capture_is_played_and_exits_with_3_unless_that_is_forgiven() {
+    for (more, expected) in [(&[][..], 3), (&["--lenient"], 0)] {
+        let mock = Server::mock(&[SAMPLES, "--carrier", "tcp://127.0.0.1:0", "--topspeed"]);
+        let fixed = [
+            "replay",
+            "captures/truncated.pcap",
+            "--topspeed",
+            "--carrier",
+        ];
+        let output = run(&[&fixed[..], &[&mock.carrier], more].concat());
+        assert_eq!(code(&output), expected, "{}", stderr(&output));
+        assert!(stdout(&output).contains("3 same"), "{}", stdout(&output));
+        assert!(
+            stderr(&output).contains("truncated.pcap ends inside packet 14"),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn captures_without_anything_to_play_exit_with_2_and_say_what_they_hold() {
+    for (capture, error) in [
+        (
+            "captures/empty.pcap",
+            "nothing to replay: no conversation in the capture can be played\n",
+        ),
+        (
+            "captures/other-traffic.pcap",
+            "nothing to replay: no conversation in the capture can be played\n",
+        ),
+        // Only the client was captured.
+        ("captures/udp-no-answer.pcap", "(1 unanswered)\n"),
+        // The SYN was not.
+        (
+            "captures/udp-mid-stream.pcap",
+            "mid stream)\n    help: --include mid-stream",
+        ),
+    ] {
+        for command in ["replay", "mock"] {
+            let output = run(&[&[command, capture], &NOWHERE[..]].concat());
+            assert_eq!(code(&output), 2, "{capture}: {}", stderr(&output));
+            assert!(
+                stderr(&output).contains(error),
+                "{capture}: {}",
+                stderr(&output)
+            );
+        }
+    }
+}
+
+#[test]
+fn half_a_conversation_is_not_played_and_is_told() {
+    // Only what the accepting session's end saw, and conversations of which
+    // nothing but data was captured.
+    let output = run(&[
+        &["replay", "captures/real/e-trim.pcap", "--dry-run"],
+        &NOWHERE[..],
+    ]
+    .concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let mock = Server::mock(&[
+        "captures/real/e-trim.pcap",
+        "--carrier",
+        "tcp://127.0.0.1:0",
+        "--topspeed",
+    ]);
+    let output = run(&[
+        "replay",
+        "captures/real/e-trim.pcap",
+        "--topspeed",
+        "--report",
+        "json",
+        "--carrier",
+        &mock.carrier,
+    ]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(report["verdict"], "passed", "{report}");
+    let reasons: std::collections::BTreeSet<&str> = report["skipped"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|skipped| skipped["reason"].as_str().expect("a reason"))
+        .collect();
+    assert!(
+        reasons.contains("unanswered") && reasons.contains("ping"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn what_was_captured_mid_stream_is_sent_with_its_own_ids_if_asked_for() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen_by_server = std::sync::Arc::clone(&seen);
+    let carrier = serve("udp", move |message: &[u8]| {
+        seen_by_server
+            .lock()
+            .expect("no test fails here")
+            .push(message[..4].to_vec());
+        Vec::new()
+    });
+    let output = run(&[
+        "replay",
+        "captures/udp-mid-stream.pcap",
+        "--include",
+        "mid-stream",
+        "--topspeed",
+        "--reply-timeout",
+        "200ms",
+        "--carrier",
+        &carrier,
+    ]);
+    assert_eq!(code(&output), 4, "nobody answered: {}", stderr(&output));
+    let dump = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args([
+            "captures/udp-mid-stream.pcap",
+            "-Y",
+            "dir==c2s",
+            "-T",
+            "fields",
+            "-e",
+            "type_byte",
+            "-e",
+            "id",
+        ])
+        .output()
+        .expect("the program starts");
+    let mut captured: Vec<Vec<u8>> = stdout(&dump)
+        .lines()
+        .filter_map(|line| {
+            let (kind, id) = line.split_once('\t')?;
+            let kind: u8 = kind.parse().ok()?;
+            Some([&[kind][..], &hex::decode(id).ok()?].concat())
+        })
+        .collect();
+    let mut sent = seen.lock().expect("the server did not fail").clone();
+    captured.sort_unstable();
+    sent.sort_unstable();
+    assert!(!sent.is_empty());
+    assert!(
+        sent.iter().all(|message| captured.contains(message)),
+        "{sent:?} {captured:?}"
+    );
+}
+
+#[test]
+fn ctrl_c_ends_a_replay_with_130_and_a_report_of_what_was_played() {
+    let carrier = serve("tcp", |message: &[u8]| {
+        let client = [message[1], message[2], message[3]];
+        match message[0] {
+            // As recorded, but for the third, which is accepted and left alone.
+            0xa1 if message[1] == 0x12 => vec![to_client(0x52, client, b"")],
+            0xa1 => vec![to_client(0x51, client, &client)],
+            _ => Vec::new(),
+        }
+    });
+    let mut child = Command::new(PROGRAM)
+        .args([
+            "replay",
+            SAMPLES,
+            "--ids",
+            "recorded",
+            "--conv",
+            "c2,c3",
+            "--topspeed",
+        ])
+        .args(["--reply-timeout", "60s", "-v", "--carrier", &carrier])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    // Long enough for both SYNs; however long it takes, the program waits.
+    std::thread::sleep(Duration::from_millis(700));
+    interrupt(&child);
+    let mut report = String::new();
+    child
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut report)
+        .expect("its output ends");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130), "{report}");
+    assert!(report.contains("1 same, 1 skipped"), "{report}");
+    assert!(report.contains("stopped before its end"), "{report}");
+    assert!(report.contains("FAILED"), "{report}");
+}
+
+#[test]
+fn ctrl_c_ends_a_script_with_130() {
+    let carrier = serve("tcp", accepting(|_| Vec::new()));
+    let mut child = Command::new(PROGRAM)
+        .args(["inject", "--carrier", &carrier, "ping", "wait 60s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).expect("the first step is told");
+    assert_eq!(line, "ok      1  ping\n");
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn a_mock_that_nobody_called_ends_well_with_ctrl_c() {
+    let mut mock = Server::mock(&[SAMPLES, "--carrier", "udp://127.0.0.1:0"]);
+    interrupt(&mock.child);
+    assert_eq!(mock.child.wait().expect("it ends").code(), Some(0));
+}
