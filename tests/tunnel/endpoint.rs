@@ -82,6 +82,11 @@ impl Endpoint {
         self.field("listen=").parse().unwrap()
     }
 
+    /// Starts a `mock`.
+    pub(crate) fn mock(carrier: &str, capture: &str, more: &[&str]) -> Self {
+        Self::start(&[&["mock", capture, "--carrier", carrier], more].concat())
+    }
+
     /// A connection into the tunnel. Reads and writes on it do not wait for ever.
     pub(crate) fn connect(&self) -> TcpStream {
         connect(self.listen())

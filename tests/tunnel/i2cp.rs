@@ -22,19 +22,24 @@ use crate::real_services::{
 use crate::services::{echo, exchange, nobody, pattern, service};
 
 /// A router, and the keys of a server.
-struct Net {
+pub(crate) struct Net {
     router: Router,
-    carrier: String,
-    keys: PathBuf,
+    pub(crate) carrier: String,
+    pub(crate) keys: PathBuf,
     directory: tempfile::TempDir,
 }
 
 /// Runs a test with a router, where there is one.
 fn with_router(name: &str, test: impl FnOnce(&mut Net)) {
+    with_router_for(&format!("i2cp::{name}"), test);
+}
+
+/// The same for a test with this path.
+pub(crate) fn with_router_for(path: &str, test: impl FnOnce(&mut Net)) {
     if !Path::new("/usr/sbin/i2pd").exists() {
         return missing("i2pd", "not installed");
     }
-    in_namespace(&format!("i2cp::{name}"), || {
+    in_namespace(path, || {
         let router = Router::start();
         let directory = tempfile::tempdir().unwrap();
         let keys = directory.path().join("server.dat");
@@ -49,20 +54,20 @@ fn with_router(name: &str, test: impl FnOnce(&mut Net)) {
     });
 }
 
-fn make_keys(file: &Path) {
+pub(crate) fn make_keys(file: &Path) {
     let arguments = ["keys", "new", file.to_str().unwrap()];
     let made = command(&arguments).output().unwrap();
     assert!(made.status.success(), "{made:?}");
 }
 
 impl Net {
-    fn server(&self, target: SocketAddr, more: &[&str]) -> Endpoint {
+    pub(crate) fn server(&self, target: SocketAddr, more: &[&str]) -> Endpoint {
         let keys = ["--keys", self.keys.to_str().unwrap()];
         Endpoint::server(&self.carrier, target, &[&keys[..], more].concat())
     }
 
     /// A client that is told the server's name.
-    fn client(&self, server: &Endpoint, more: &[&str]) -> Endpoint {
+    pub(crate) fn client(&self, server: &Endpoint, more: &[&str]) -> Endpoint {
         let to = ["--keys", "transient", "--to", server.field("name=")];
         Endpoint::client(&self.carrier, &[&to[..], more].concat())
     }
@@ -73,7 +78,7 @@ impl Net {
         Tunnel { server, client }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }
 }

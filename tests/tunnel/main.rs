@@ -12,4 +12,5 @@ mod limits;
 mod metrics;
 mod peers;
 mod real_services;
+mod recorded_http;
 mod services;

@@ -69,7 +69,7 @@ impl Service {
         service
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }
@@ -88,6 +88,11 @@ impl Drop for Service {
 
 /// A web server, and the program that asks it.
 pub(crate) fn nginx() -> Option<Service> {
+    nginx_with("location /up/ { dav_methods PUT; }")
+}
+
+/// One with these lines in its configuration.
+pub(crate) fn nginx_with(lines: &str) -> Option<Service> {
     program("curl", &["/usr/bin/curl"])?;
     let nginx = program("nginx", &["/usr/sbin/nginx"])?;
     let directory = tempfile::tempdir().unwrap();
@@ -106,7 +111,7 @@ pub(crate) fn nginx() -> Option<Service> {
            client_body_temp_path {root}/tmp; proxy_temp_path {root}/tmp;
            fastcgi_temp_path {root}/tmp; uwsgi_temp_path {root}/tmp; scgi_temp_path {root}/tmp;
            server {{ listen {address}; root {root}/www;
-             location /up/ {{ dav_methods PUT; }} }}
+             {lines} }}
          }}",
         root = root.display(),
         user = if rustix::process::geteuid().is_root() {
@@ -123,8 +128,13 @@ pub(crate) fn nginx() -> Option<Service> {
 }
 
 fn curl(arguments: &[&str]) -> Vec<u8> {
+    ask(&[&["--fail"], arguments].concat())
+}
+
+/// What `curl` gets, be it an error of the web server.
+pub(crate) fn ask(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--fail", "--max-time", "120"])
+        .args(["--silent", "--show-error", "--max-time", "120"])
         .args(arguments)
         .output()
         .unwrap();
