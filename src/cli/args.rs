@@ -153,6 +153,11 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) ladder: Option<Ladder>,
 
+    /// A report to look at in a browser: one file, which needs no network; takes the
+    /// place of the tables unless -T or -z asks for them
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) html: Option<PathBuf>,
+
     /// No messages, only the tables asked for; for JSON all records but those of messages
     #[arg(short = 'q', help_heading = "Output")]
     pub(crate) quiet: bool,

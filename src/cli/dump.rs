@@ -107,7 +107,7 @@ fn matched_conversations(
 
 fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
     let mut source = Inputs::open(files)?;
-    let mut reporter = reporter(options);
+    let mut reporter = reporter(options)?;
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
     conclude(options, &done, source.inputs(), reporter)
 }
@@ -216,20 +216,24 @@ impl Budget {
 }
 
 /// The sink that these options ask for.
-pub(super) fn reporter(options: &mut DumpOptions) -> Reporter<StdoutLock<'static>> {
+pub(super) fn reporter(
+    options: &mut DumpOptions,
+) -> Result<Reporter<StdoutLock<'static>>, DumpError> {
     let selection = Selection::new(
         options.filter.take(),
         std::mem::take(&mut options.picked),
         options.limits.messages,
     );
-    Reporter::new(
+    let mut statistics = options.output.statistics();
+    statistics.extend(options.output.html_report()?);
+    Ok(Reporter::new(
         io::stdout().lock(),
         options.pace,
         options.output.look,
         selection,
         options.output.printer(),
-        options.output.statistics(),
-    )
+        statistics,
+    ))
 }
 
 /// Writes what is due at the end, and decides the exit code.
@@ -261,6 +265,9 @@ pub(super) fn conclude(
     })?;
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;
+    }
+    if let Some(path) = options.output.html_path() {
+        eprintln!("{PROGRAM}: wrote {}", path.display());
     }
     tell_counts(options.verbosity, &done.counts);
     match (missing, done.end) {
@@ -311,7 +318,10 @@ fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
     let path = input.path.to_string_lossy();
     if path != "-" {
         let path = escaped(path.as_bytes(), options.output.look.charset);
-        writeln!(io::stdout(), "try: {PROGRAM} {path} -z follow,c1")?;
+        writeln!(
+            io::stdout(),
+            "try: {PROGRAM} {path} -z follow,c1    or    --html report.html"
+        )?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use crate::capture::CaptureError;
 #[cfg(feature = "live")]
@@ -29,6 +30,13 @@ pub(crate) enum DumpError {
     },
     /// Results cannot be written.
     Output(io::Error),
+    /// The file of a report cannot be made.
+    Report {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
 }
 
 impl From<FilterError> for DumpError {
@@ -72,6 +80,12 @@ impl fmt::Display for DumpError {
                     }
                 )
             }
+            Self::Report { path, error } => write!(
+                f,
+                "cannot write {}: {}\n    help: name a file in a directory that you may write to",
+                path.display(),
+                reason(error)
+            ),
             Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
         }
     }

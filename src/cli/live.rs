@@ -48,7 +48,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let signals = Signals::catch()?;
     let mut source = LiveCapture::open(live)?;
     announce(live, &source);
-    let mut reporter = reporter(options);
+    let mut reporter = reporter(options)?;
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut budget = Budget::new(options.limits);
     let start = Instant::now();

@@ -1,8 +1,9 @@
 //! From arguments to what a dump does: checked, with every default filled in.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
@@ -19,10 +20,11 @@ use crate::report::escape::Charset;
 use crate::report::field::Field;
 use crate::report::filter::Filter;
 use crate::report::follow::{FollowFormat, FollowPrinter};
+use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
-use crate::report::look::{IdFormat, Look, TimeStyle};
+use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
 use crate::report::reporter::{Pace, Printer, Statistic};
 use crate::report::selection::Picked;
@@ -94,6 +96,9 @@ pub(crate) struct OutputOptions {
     pub(crate) look: Look,
     shown: Shown,
     statistics: Vec<StatisticName>,
+    html: Option<PathBuf>,
+    /// How much of payloads the report shows.
+    report_payload: PayloadDetail,
 }
 
 /// How messages are shown.
@@ -269,7 +274,7 @@ fn check_two_passes(input: &Input) -> Result<(), DumpError> {
 
 fn named(args: &DumpArgs) -> BTreeSet<ConversationId> {
     let followed = args.statistics.iter().filter_map(|name| match name {
-        StatisticName::Follow(id, _) => Some(*id),
+        StatisticName::Follow(id, _) | StatisticName::Ladder(Wanted::One(id), _) => Some(*id),
         _ => None,
     });
     let picked = args.conv.iter().flat_map(|names| names.0.iter().copied());
@@ -297,6 +302,7 @@ fn limits(args: &DumpArgs) -> Limits {
 /// Counting messages by type or time needs no conversations.
 fn depth(args: &DumpArgs, output: &OutputOptions) -> Depth {
     let counts_only = output.shown == Shown::Nothing
+        && output.html.is_none()
         && !output.statistics.is_empty()
         && output
             .statistics
@@ -334,6 +340,7 @@ impl OutputOptions {
             .statistics
             .iter()
             .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
+        let has_report_instead = args.html.is_some() && args.format.is_none();
         let messages = if args.quiet {
             Messages::Hidden
         } else {
@@ -348,6 +355,7 @@ impl OutputOptions {
             Format::Table if args.ladder == Some(Ladder::Mermaid) => {
                 Shown::Ladder(LadderFormat::Mermaid)
             }
+            Format::Table if has_report_instead => Shown::Nothing,
             Format::Table => Shown::Table,
             Format::Text => match (args.details, args.hex) {
                 (true, true) => Shown::Details(Details::TreeAndHex),
@@ -370,6 +378,8 @@ impl OutputOptions {
             look: look(args, &shown),
             shown,
             statistics,
+            html: args.html.clone(),
+            report_payload: args.payload.map_or(PayloadDetail::Full, payload_detail),
         }
     }
 
@@ -424,6 +434,30 @@ impl OutputOptions {
             .collect()
     }
 
+    /// What writes the report, if one was asked for; its file is there from now on.
+    pub(crate) fn html_report(&self) -> Result<Option<Statistic>, DumpError> {
+        let Some(path) = &self.html else {
+            return Ok(None);
+        };
+        let file = File::create(path).map_err(|error| DumpError::Report {
+            path: path.clone(),
+            error,
+        })?;
+        let look = Look {
+            charset: Charset::Unicode,
+            colour: Colour::Never,
+            payload: self.report_payload,
+            ..self.look
+        };
+        let report = HtmlReport::new(BufWriter::new(file), look);
+        Ok(Some(Statistic::Html(Box::new(report))))
+    }
+
+    /// The file of the report, if one was asked for.
+    pub(crate) fn html_path(&self) -> Option<&Path> {
+        self.html.as_deref()
+    }
+
     /// Whether the table of messages is shown, below which a hint has its place.
     pub(crate) fn is_table(&self) -> bool {
         self.shown == Shown::Table
@@ -452,11 +486,17 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
             Times::Epoch => TimeStyle::Epoch,
         },
         payload: match args.payload {
-            Some(Payload::None) => PayloadDetail::None,
-            Some(Payload::Preview) => PayloadDetail::Preview,
-            Some(Payload::Full) => PayloadDetail::Full,
+            Some(payload) => payload_detail(payload),
             None if shown.is_json() || matches!(shown, Shown::Fields(..)) => PayloadDetail::Full,
             None => PayloadDetail::Preview,
         },
+    }
+}
+
+const fn payload_detail(payload: Payload) -> PayloadDetail {
+    match payload {
+        Payload::None => PayloadDetail::None,
+        Payload::Preview => PayloadDetail::Preview,
+        Payload::Full => PayloadDetail::Full,
     }
 }

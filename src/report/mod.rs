@@ -8,6 +8,7 @@ pub mod field;
 pub mod filter;
 pub mod follow;
 pub mod grid;
+pub mod html;
 pub mod json;
 pub mod ladder;
 pub mod lines;

@@ -1,12 +1,14 @@
 //! The sink of a dump: sends what is selected to the printer and the statistics.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 
 use super::Selection;
 use super::conversations::ConversationTable;
 use super::detail::DetailPrinter;
 use super::follow::FollowPrinter;
 use super::heading::Heading;
+use super::html::HtmlReport;
 use super::json::{JsonPrinter, NdjsonPrinter};
 use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
@@ -61,6 +63,8 @@ pub enum Statistic {
     Follow(Box<FollowPrinter>),
     /// Conversations as ladders, each written when it is over.
     Ladder(Box<LadderPrinter>),
+    /// Everything in a page, which is a file of its own.
+    Html(Box<HtmlReport<BufWriter<File>>>),
 }
 
 /// When output is handed on.
@@ -191,8 +195,10 @@ impl<W: Write> Reporter<W> {
             _ => {}
         }
         for statistic in &mut self.statistics {
-            if let Statistic::Ladder(ladders) = statistic {
-                ladders.finish(&mut self.buffer);
+            match statistic {
+                Statistic::Ladder(ladders) => ladders.finish(&mut self.buffer),
+                Statistic::Html(report) => report.finish(&self.totals, summary)?,
+                _ => {}
             }
         }
         self.write_statistics(&[])?;
@@ -256,7 +262,7 @@ impl<W: Write> Reporter<W> {
                 Statistic::Timing(table) => table.finish(look, out),
                 Statistic::Findings(table) => table.finish(look, out),
                 Statistic::Io(table) => table.finish(look, out),
-                Statistic::Follow(_) | Statistic::Ladder(_) => {}
+                Statistic::Follow(_) | Statistic::Ladder(_) | Statistic::Html(_) => {}
             }
         }
         Ok(())
@@ -365,6 +371,11 @@ impl<W: Write> Sink for Reporter<W> {
 
     fn flow(&mut self, flow: &FlowReport) -> io::Result<()> {
         self.heading.flow(flow);
+        for statistic in &mut self.statistics {
+            if let Statistic::Html(report) = statistic {
+                report.flow(flow);
+            }
+        }
         Ok(())
     }
 
@@ -395,6 +406,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Io(table) => table.message(event),
                 Statistic::Follow(follow) => follow.message(event, out),
                 Statistic::Ladder(ladders) => ladders.message(event),
+                Statistic::Html(report) => report.message(event),
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
             }
         }
@@ -416,6 +428,7 @@ impl<W: Write> Sink for Reporter<W> {
             match statistic {
                 Statistic::Findings(table) => table.finding(finding),
                 Statistic::Ladder(ladders) => ladders.finding(finding),
+                Statistic::Html(report) => report.finding(finding),
                 _ => {}
             }
         }
@@ -438,6 +451,7 @@ impl<W: Write> Sink for Reporter<W> {
             match statistic {
                 Statistic::Conversations(table) => table.conversation(conversation)?,
                 Statistic::Timing(table) => table.conversation(conversation),
+                Statistic::Html(report) => report.conversation(conversation),
                 Statistic::Ladder(ladders) => {
                     ladders.conversation(conversation, &mut self.buffer);
                 }

@@ -7,6 +7,7 @@ mod types;
 
 pub use findings::FindingTable;
 pub use io::IoTable;
+pub(super) use timing::Spans;
 pub use timing::TimingTable;
 pub use types::TypeTable;
 

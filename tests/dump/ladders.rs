@@ -74,9 +74,11 @@ fn one_ladder_is_drawn_in_place_of_messages() {
         "{only_data}"
     );
     assert_eq!(
-        dump(&format!("-z ladder,c9 {SAMPLES}")).ok(),
-        "no conversation c9 among the messages shown\n"
+        dump(&format!("-z ladder,c2 -Y type==data {SAMPLES}")).ok(),
+        "no conversation c2 among the messages shown\n"
     );
+    let absent = dump(&format!("-z ladder,c9 {SAMPLES}"));
+    assert_eq!(absent.code, Some(2), "{absent:?}");
 }
 
 #[test]

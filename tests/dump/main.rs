@@ -2,6 +2,7 @@
 
 mod errors;
 mod formats;
+mod html;
 mod ladders;
 mod run;
 mod selection;

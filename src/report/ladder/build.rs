@@ -163,7 +163,7 @@ fn arrow(
 }
 
 /// `SYN 111111  387 B`, `ACK 111111 → ffffff`
-fn label(event: &MessageEvent<'_>, payload_bytes: usize, look: &Look) -> String {
+pub(crate) fn label(event: &MessageEvent<'_>, payload_bytes: usize, look: &Look) -> String {
     text_of(|out| {
         put_type(&event.message, out);
         if let Some(frame) = event.message.frame() {
@@ -188,7 +188,7 @@ fn label(event: &MessageEvent<'_>, payload_bytes: usize, look: &Look) -> String 
 }
 
 /// What the label does not say already.
-fn info(event: &MessageEvent<'_>, look: &Look) -> String {
+pub(crate) fn info(event: &MessageEvent<'_>, look: &Look) -> String {
     text_of(|out| {
         let is_in_label = matches!(event.meaning, Meaning::Accepts { .. });
         if let Some(nanos) = event.router_ns {

@@ -13,8 +13,9 @@ mod svg;
 mod tests;
 mod text;
 
-use build::View;
+pub(crate) use build::{View, info, label};
 pub use printer::{LadderFormat, LadderPrinter, Wanted};
+pub(crate) use svg::{Place, STYLE, put_svg};
 
 use super::grid::Paint;
 use super::look::{Look, put_duration};

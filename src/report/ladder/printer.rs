@@ -158,7 +158,7 @@ impl LadderPrinter {
         match self.format {
             LadderFormat::Text => text::put_text(&ladder, &self.look, out),
             LadderFormat::Mermaid => mermaid::put_mermaid(&ladder, &self.look, out),
-            LadderFormat::Svg => svg::put_svg(&ladder, &self.look, out),
+            LadderFormat::Svg => svg::put_svg(&ladder, &self.look, svg::Place::File, out),
         }
     }
 }

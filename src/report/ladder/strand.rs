@@ -74,6 +74,11 @@ impl Strand {
         self.findings_left_out
     }
 
+    /// Bytes of messages that are kept.
+    pub(crate) const fn kept_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// What is kept of the bytes of the message at `index`.
     pub(crate) fn message(&self, index: usize) -> &[u8] {
         let start = match index.checked_sub(1) {

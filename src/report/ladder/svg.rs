@@ -1,4 +1,4 @@
-//! A ladder as SVG.
+//! A ladder as SVG: a file of its own, or part of a page.
 //!
 //! Shapes carry classes and no styles; `ladder.css` gives them their looks.
 
@@ -11,15 +11,23 @@ use crate::report::markup::put_markup_text;
 use crate::report::write::{put, put_display, put_number};
 
 /// What makes ladders look as they do.
-const STYLE: &str = include_str!("ladder.css");
+pub(crate) const STYLE: &str = include_str!("ladder.css");
+
+/// Where the picture stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a file of its own, with its style.
+    File,
+    /// In a page, which has the style.
+    Page,
+}
 
 /// Width of a character of the fixed-width font, in tenths of a unit.
 const COLUMN_TENTHS: usize = 73;
 /// The first lane, right of the times.
 const FIRST_LANE: usize = 100;
-/// Between two lanes, of two and of three.
-const GAP: usize = 250;
-const GAP_AT_ROUTER: usize = 210;
+/// Between two lanes, if the labels need no more.
+const LEAST_GAP: usize = 170;
 /// Room to the right of the last lane.
 const INFO: usize = 330;
 /// From the top to the end of the names.
@@ -30,10 +38,10 @@ const LINE_HEIGHT: usize = 16;
 const NOTE_MARGIN: usize = 6;
 const FOOT: usize = 12;
 
-/// Appends a ladder as a file of its own, with its style.
-pub(super) fn put_svg(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+/// Appends a ladder.
+pub(crate) fn put_svg(ladder: &Ladder<'_>, look: &Look, place: Place, out: &mut Vec<u8>) {
     let drawing = Drawing::of(ladder, look);
-    drawing.put_start(&title(ladder, look), out);
+    drawing.put_start(&title(ladder, look), place, out);
     drawing.put_lanes(ladder, out);
     let mut y = HEAD;
     for row in &drawing.rows {
@@ -61,10 +69,12 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn of(ladder: &'a Ladder<'_>, look: &'a Look) -> Self {
-        let gap = match ladder.lanes.len() {
-            2 => GAP,
-            _ => GAP_AT_ROUTER,
-        };
+        let labels = ladder.rows.iter().filter_map(|row| match row {
+            Row::Arrow(arrow) => Some(columns_of(&arrow.label)),
+            Row::Idle(_) | Row::Note(_) => None,
+        });
+        let gap = (labels.max().unwrap_or(0) + 4) * COLUMN_TENTHS / 10;
+        let gap = gap.max(LEAST_GAP);
         let last_lane = FIRST_LANE + (ladder.lanes.len() - 1) * gap;
         let width = last_lane + INFO;
         let note_columns = (width - FIRST_LANE) * 10 / COLUMN_TENTHS;
@@ -88,7 +98,7 @@ impl<'a> Drawing<'a> {
         FIRST_LANE + index * self.gap
     }
 
-    fn put_start(&self, title: &str, out: &mut Vec<u8>) {
+    fn put_start(&self, title: &str, place: Place, out: &mut Vec<u8>) {
         put_display(
             out,
             format_args!(
@@ -99,12 +109,15 @@ impl<'a> Drawing<'a> {
             ),
         );
         put_markup_text(out, title);
-        put(out, "\">\n<style>");
-        put(out, STYLE);
-        put(
-            out,
-            "</style>\n<rect class=\"sheet\" width=\"100%\" height=\"100%\"/>\n",
-        );
+        put(out, "\">\n");
+        if place == Place::File {
+            put(out, "<style>");
+            put(out, STYLE);
+            put(
+                out,
+                "</style>\n<rect class=\"sheet\" width=\"100%\" height=\"100%\"/>\n",
+            );
+        }
     }
 
     fn put_lanes(&self, ladder: &Ladder<'_>, out: &mut Vec<u8>) {

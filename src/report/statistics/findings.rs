@@ -48,13 +48,17 @@ impl FindingTable {
         count.findings += 1;
     }
 
-    /// Appends the table, the worst level first.
-    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let rows: Vec<_> = self
-            .counts
+    /// The rows of the table, the worst level first.
+    pub(in crate::report) fn rows(&self, look: &Look) -> Vec<[String; 5]> {
+        self.counts
             .iter()
             .map(|((Reverse(level), code), count)| row(*level, *code, count, look))
-            .collect();
+            .collect()
+    }
+
+    /// Appends the table, the worst level first.
+    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
+        let rows = self.rows(look);
         let total: u64 = self.counts.values().map(|count| count.findings).sum();
         put_table(
             &format!("Findings ({total})"),

@@ -11,7 +11,7 @@ use crate::report::look::{Look, put_duration};
 const EXPENDABLE: [usize; 4] = [4, 2, 3, 1];
 
 /// Spans of time, collected with two digits of precision.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TimingTable {
     handshake: Spans,
     first_byte: Spans,
@@ -19,25 +19,28 @@ pub struct TimingTable {
     router: Spans,
 }
 
+/// Spans of time of one kind.
 #[derive(Debug)]
-struct Spans {
+pub(in crate::report) struct Spans {
     histogram: Histogram<u64>,
     /// The shortest and the longest, exactly.
     extremes: Option<(u64, u64)>,
 }
 
-impl Spans {
-    fn new() -> Self {
+impl Default for Spans {
+    fn default() -> Self {
         Self {
             histogram: Histogram::new(2)
                 .expect("two digits are within the 0 to 5 that are possible"),
             extremes: None,
         }
     }
+}
 
+impl Spans {
     /// Adds a span in nanoseconds; one that is negative, as capture time went
     /// backwards, is nothing to learn from.
-    fn add(&mut self, nanos: Option<i64>) {
+    pub(in crate::report) fn add(&mut self, nanos: Option<i64>) {
         if let Some(nanos) = nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
             let (least, most) = self.extremes.get_or_insert((nanos, nanos));
             *least = nanos.min(*least);
@@ -49,16 +52,17 @@ impl Spans {
             }
         }
     }
-}
 
-impl Default for TimingTable {
-    fn default() -> Self {
-        Self {
-            handshake: Spans::new(),
-            first_byte: Spans::new(),
-            life: Spans::new(),
-            router: Spans::new(),
-        }
+    /// How many were added.
+    pub(in crate::report) fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// The span that a share of all does not exceed; `None` without any.
+    pub(in crate::report) fn quantile(&self, share: f64) -> Option<u64> {
+        let (least, most) = self.extremes?;
+        // A histogram's value stands for a range, which may reach beyond the longest.
+        Some(self.histogram.value_at_quantile(share).clamp(least, most))
     }
 }
 
@@ -110,14 +114,10 @@ fn row(name: &str, spans: &Spans, (least, most): (u64, u64), look: &Look) -> [St
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
         text_of(|out| put_duration(out, nanos, look.charset))
     };
-    // A histogram's value stands for a range, which may reach beyond the longest.
-    let quantile = |quantile| {
-        let value = spans.histogram.value_at_quantile(quantile);
-        duration(value.clamp(least, most))
-    };
+    let quantile = |share| duration(spans.quantile(share).unwrap_or(most));
     [
         name.to_owned(),
-        spans.histogram.len().to_string(),
+        spans.count().to_string(),
         duration(least),
         quantile(0.5),
         quantile(0.9),

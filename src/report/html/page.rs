@@ -1,0 +1,634 @@
+//! The page, from its policy to its script.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data_encoding::BASE64;
+use sha2::{Digest, Sha256};
+
+use super::charts::{Bar, Bars, Lines, put_bars, put_lines};
+use super::data::{put_messages, put_row, put_script_json};
+use super::{Collected, Picture};
+use crate::conversation::{ConversationId, Level, State};
+use crate::report::field::TYPE_NAMES;
+use crate::report::ladder;
+use crate::report::look::{put_duration, put_size};
+use crate::report::markup::put_markup_text;
+use crate::report::record::Summary;
+use crate::report::statistics::{Spans, text_of};
+use crate::report::tally::Totals;
+use crate::report::write::{put, put_conversation, put_display, put_number, put_seconds};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Columns of the table of conversations: title, what the script sorts it by, class.
+const COLUMNS: [(&str, &str, &str); 11] = [
+    ("Conversation", "order", ""),
+    ("Client", "client", "minor"),
+    ("Server", "server", "minor"),
+    ("Ids", "client_id", "minor"),
+    ("State", "state", ""),
+    ("Start s", "start", "number minor"),
+    ("Life", "duration_us", "number"),
+    ("Handshake", "handshake_us", "number minor"),
+    ("→ msgs/B", "c2s_bytes", "number"),
+    ("← msgs/B", "s2c_bytes", "number"),
+    ("Findings", "finding_count", ""),
+];
+
+/// Everything that the page is written from.
+pub(super) struct Page<'a> {
+    collected: &'a Collected,
+    totals: &'a Totals,
+    summary: &'a Summary<'a>,
+    pictures: &'a [Picture<'a>],
+    /// The ladder that shows a conversation.
+    ladders: BTreeMap<ConversationId, ConversationId>,
+    /// Messages in ladders, and others whose bytes are in the page.
+    in_ladders: BTreeSet<u64>,
+    loose: BTreeSet<u64>,
+    /// Conversations in the table.
+    rows: BTreeSet<ConversationId>,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(
+        collected: &'a Collected,
+        totals: &'a Totals,
+        summary: &'a Summary<'a>,
+        pictures: &'a [Picture<'a>],
+    ) -> Self {
+        let views = || {
+            pictures
+                .iter()
+                .flat_map(|picture| picture.views().map(|view| (picture.id(), view)))
+        };
+        Self {
+            collected,
+            totals,
+            summary,
+            pictures,
+            ladders: views()
+                .map(|(ladder, view)| (view.conversation.id, ladder))
+                .collect(),
+            in_ladders: views()
+                .flat_map(|(_, view)| view.strand.steps())
+                .map(|step| step.number)
+                .collect(),
+            loose: collected.loose.shown.iter().map(|m| m.number).collect(),
+            rows: collected
+                .rows
+                .values()
+                .map(|row| row.conversation.id)
+                .collect(),
+        }
+    }
+
+    /// Appends everything above the ladders.
+    pub(super) fn put_top(&self, out: &mut Vec<u8>) {
+        self.put_head(out);
+        self.put_summary(out);
+        self.put_left_out(out);
+        self.put_charts(out);
+        self.put_findings(out);
+        self.put_conversations(out);
+        self.put_loose(out);
+        put(out, "<footer>written by ministream-dump ");
+        put(out, env!("CARGO_PKG_VERSION"));
+        put(
+            out,
+            "; nothing in this page comes from a network or goes to one</footer>\n</main>\n",
+        );
+    }
+
+    /// Appends a ladder, inert until the script shows it.
+    pub(super) fn put_picture(&self, picture: &Picture<'_>, out: &mut Vec<u8>) {
+        put(out, "<template id=\"ladder-");
+        put_conversation(out, picture.id());
+        put(out, "\">");
+        ladder::put_svg(
+            &picture.ladder,
+            &self.collected.look,
+            ladder::Place::Page,
+            out,
+        );
+        put(out, "</template>\n");
+    }
+
+    /// Appends what the script works on, and the script.
+    pub(super) fn put_end(&self, out: &mut Vec<u8>) {
+        put(out, "<script id=\"data\" type=\"application/json\">");
+        put_script_json(&self.data(), out);
+        put(out, "</script>\n<script>");
+        put(out, SCRIPT);
+        put(out, "</script>\n</body>\n</html>\n");
+    }
+
+    fn put_head(&self, out: &mut Vec<u8>) {
+        let hash = |text: &str| BASE64.encode(&Sha256::digest(text));
+        let style = [STYLE, ladder::STYLE].concat();
+        put(
+            out,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
+        );
+        put_display(
+            out,
+            format_args!(
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+                 script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; \
+                 form-action 'none'; require-trusted-types-for 'script'\">\n",
+                hash(SCRIPT),
+                hash(&style),
+            ),
+        );
+        put(
+            out,
+            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+        );
+        put_markup_text(out, &self.title());
+        put(out, "</title>\n<style>");
+        put(out, &style);
+        put(out, "</style>\n</head>\n<body>\n<main>\n<h1>");
+        put_markup_text(out, &self.title());
+        put(out, "</h1>\n");
+        let mut heading = Vec::new();
+        let collected = self.collected;
+        let reading = self.summary.reading();
+        collected
+            .heading
+            .put(self.summary.inputs, reading, &collected.look, &mut heading);
+        for line in String::from_utf8_lossy(&heading).lines() {
+            put_paragraph("about", line, out);
+        }
+    }
+
+    /// The names of the inputs, without their directories.
+    fn title(&self) -> String {
+        let names: Vec<String> = self
+            .summary
+            .inputs
+            .iter()
+            .map(|input| {
+                let name = input.path.file_name().unwrap_or(input.path.as_os_str());
+                self.collected.look.escaped(&name.to_string_lossy())
+            })
+            .collect();
+        names.join(", ")
+    }
+
+    fn put_summary(&self, out: &mut Vec<u8>) {
+        let totals = self.totals;
+        let size = |bytes| text_of(|out| put_size(out, bytes));
+        put(out, "<dl class=\"cards\">");
+        for (name, value) in [
+            ("Messages", grouped(totals.messages())),
+            ("Conversations", grouped(totals.conversations())),
+            ("Data → from clients", size(totals.c2s.payload_bytes)),
+            ("Data ← from servers", size(totals.s2c.payload_bytes)),
+            (
+                "Errors, warnings, notes",
+                [Level::Error, Level::Warn, Level::Note]
+                    .map(|level| grouped(totals.findings_at(level)))
+                    .join(" · "),
+            ),
+            ("Time", self.duration()),
+        ] {
+            put(out, "<div><dt>");
+            put_markup_text(out, name);
+            put(out, "</dt><dd>");
+            put_markup_text(out, &value);
+            put(out, "</dd></div>");
+        }
+        put(out, "</dl>\n");
+    }
+
+    fn duration(&self) -> String {
+        match self.summary.duration_us() {
+            Some(micros) => text_of(|out| {
+                put_duration(
+                    out,
+                    micros.saturating_mul(1_000),
+                    self.collected.look.charset,
+                );
+            }),
+            None => "-".to_owned(),
+        }
+    }
+
+    /// Says what the page does not hold, and why.
+    fn put_left_out(&self, out: &mut Vec<u8>) {
+        let collected = self.collected;
+        let all = collected.rows.seen();
+        for (kept, all, what, why) in [
+            (
+                self.ladders.len(),
+                all,
+                "conversations are here with ladder and bytes",
+                "those with findings first; the others are in the table only",
+            ),
+            (
+                collected.rows.len(),
+                all,
+                "conversations are in the table",
+                "those with findings first; charts and totals are of all",
+            ),
+            (
+                collected.findings.len(),
+                collected.findings.seen(),
+                "findings are in the list",
+                "the worst first; the table of codes counts all",
+            ),
+            (
+                self.loose.len(),
+                collected.loose.seen,
+                "messages outside of conversations are shown",
+                "the first ones",
+            ),
+        ] {
+            if (kept as u64) < all {
+                let text = format!(
+                    "{} of {} {what}: {why}.",
+                    grouped(kept as u64),
+                    grouped(all)
+                );
+                put_paragraph("note", &text, out);
+            }
+        }
+    }
+
+    fn put_charts(&self, out: &mut Vec<u8>) {
+        if self.totals.messages() == 0 {
+            return put_paragraph("note", "No messages.", out);
+        }
+        put(out, "<h2>Overview</h2>\n<div class=\"charts\">\n");
+        let timeline = &self.collected.timeline;
+        let charset = self.collected.look.charset;
+        let interval_ns = timeline.interval_us().saturating_mul(1_000);
+        let each = text_of(|out| {
+            put(out, "in ");
+            put_duration(out, interval_ns, charset);
+        });
+        let key = Key::Directions;
+        put_figure("Messages over time", &each, key, out, |out| {
+            put_bars(
+                &self.over_time("messages over time", |i| i.messages, grouped),
+                out,
+            );
+        });
+        put_figure("Payload bytes over time", &each, key, out, |out| {
+            let size = |bytes| text_of(|out| put_size(out, bytes));
+            put_bars(
+                &self.over_time("payload bytes over time", |i| i.bytes, size),
+                out,
+            );
+        });
+        for (title, distribution) in [
+            ("Handshakes", &self.collected.handshakes),
+            ("Lives of conversations", &self.collected.lives),
+        ] {
+            if distribution.spans().count() > 0 {
+                let quantiles = self.quantiles(distribution.spans());
+                put_figure(title, &quantiles, Key::None, out, |out| {
+                    put_bars(&distribution.chart(title, charset), out);
+                });
+            }
+        }
+        put_figure("Types of messages", "", Key::None, out, |out| {
+            put_lines(&self.types(), out);
+        });
+        put_figure("States of conversations", "", Key::None, out, |out| {
+            put_lines(&self.states(), out);
+        });
+        put(out, "</div>\n");
+    }
+
+    fn over_time<'b>(
+        &self,
+        about: &'b str,
+        values: fn(&super::timeline::Interval) -> [u64; 2],
+        value: fn(u64) -> String,
+    ) -> Bars<'b> {
+        let timeline = &self.collected.timeline;
+        let intervals = timeline.intervals();
+        let start_of = |index: usize| {
+            let index = i64::try_from(index).unwrap_or(i64::MAX);
+            let offset = timeline.interval_us().saturating_mul(index);
+            text_of(|out| {
+                put_seconds(out, timeline.start_us().saturating_add(offset), 3);
+                put(out, " s");
+            })
+        };
+        let bars = intervals.iter().enumerate().map(|(index, interval)| {
+            let [c2s, s2c] = values(interval);
+            Bar {
+                parts: [("c2s", c2s), ("s2c", s2c)],
+                hint: format!("{}: {} →, {} ←", start_of(index), value(c2s), value(s2c)),
+            }
+        });
+        let step = intervals.len().div_ceil(4).max(1);
+        Bars {
+            about,
+            bars: bars.collect(),
+            ticks: (0..intervals.len())
+                .step_by(step)
+                .map(|index| (index, start_of(index)))
+                .collect(),
+            value,
+        }
+    }
+
+    fn quantiles(&self, spans: &Spans) -> String {
+        let quantile = |share| {
+            let nanos = spans.quantile(share).unwrap_or(0);
+            let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+            text_of(|out| put_duration(out, nanos, self.collected.look.charset))
+        };
+        format!(
+            "half within {}, 99 % within {}",
+            quantile(0.5),
+            quantile(0.99)
+        )
+    }
+
+    fn types(&self) -> Lines<'static> {
+        let counts = TYPE_NAMES.iter().zip(self.totals.by_type);
+        Lines {
+            about: "messages by type",
+            lines: counts
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| (*name, (*name).to_owned(), count))
+                .collect(),
+        }
+    }
+
+    fn states(&self) -> Lines<'static> {
+        let counts = State::ALL.map(|state| (state, self.totals.conversations_in(state)));
+        Lines {
+            about: "conversations by state",
+            lines: counts
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(state, count)| ("bar", state.to_string(), count))
+                .collect(),
+        }
+    }
+
+    fn put_findings(&self, out: &mut Vec<u8>) {
+        let rows = self.collected.finding_table.rows(&self.collected.look);
+        if rows.is_empty() {
+            return;
+        }
+        put(
+            out,
+            "<h2 id=\"findings\">Findings</h2>\n<div class=\"scroll\"><table>",
+        );
+        put_titles(&["Level", "Code", "Count", "First", "Meaning"], out);
+        for [level, code, count, first, meaning] in &rows {
+            put(out, "<tr>");
+            put_level(level, out);
+            put_cell("mono", code, out);
+            put_cell("number", count, out);
+            put(out, "<td>");
+            match first
+                .strip_prefix('#')
+                .and_then(|number| number.parse().ok())
+            {
+                Some(number) => self.put_message_link(number, out),
+                None => put_markup_text(out, first),
+            }
+            put(out, "</td>");
+            put_cell("words", meaning, out);
+            put(out, "</tr>\n");
+        }
+        put(out, "</table></div>\n<h2>Each finding</h2>\n");
+        put(
+            out,
+            "<div class=\"scroll tall\" tabindex=\"0\"><table id=\"each-finding\">",
+        );
+        put_titles(
+            &["Level", "Code", "Message", "Conversation", "What was seen"],
+            out,
+        );
+        for finding in self.collected.findings.values() {
+            put(out, "<tr>");
+            put_level(finding.level.name(), out);
+            put_cell("mono", finding.code.code(), out);
+            put(out, "<td>");
+            if let Some(number) = finding.message {
+                self.put_message_link(number, out);
+            }
+            put(out, "</td><td>");
+            if let Some(id) = finding.conversation {
+                self.put_conversation_link(id, out);
+            }
+            put(out, "</td>");
+            put_cell("words", &self.collected.look.escaped(&finding.text), out);
+            put(out, "</tr>\n");
+        }
+        put(out, "</table></div>\n");
+    }
+
+    fn put_message_link(&self, number: u64, out: &mut Vec<u8>) {
+        let target = if self.in_ladders.contains(&number) {
+            "m"
+        } else if self.loose.contains(&number) {
+            "loose-"
+        } else {
+            return put_display(out, format_args!("#{number}"));
+        };
+        put_display(
+            out,
+            format_args!("<a href=\"#{target}{number}\">#{number}</a>"),
+        );
+    }
+
+    fn put_conversation_link(&self, id: ConversationId, out: &mut Vec<u8>) {
+        if self.rows.contains(&id) {
+            put_display(out, format_args!("<a href=\"#{id}\">{id}</a>"));
+        } else {
+            put_display(out, id);
+        }
+    }
+
+    fn put_conversations(&self, out: &mut Vec<u8>) {
+        if self.collected.rows.len() == 0 {
+            return;
+        }
+        put(
+            out,
+            "<h2>Conversations</h2>\n<div class=\"tools\">\
+             <input id=\"filter\" type=\"search\" aria-label=\"Filter conversations\" \
+             placeholder=\"Filter: name, address, id, state\" autocomplete=\"off\">\
+             <label><input id=\"only-findings\" type=\"checkbox\"> with findings</label>\
+             <output id=\"count\"></output></div>\n\
+             <noscript><p class=\"note\">The table and the ladders need the script of this page, \
+             which runs without a network.</p></noscript>\n\
+             <div class=\"scroll\"><table class=\"conversations\"><thead><tr>",
+        );
+        for (index, (title, key, class)) in COLUMNS.into_iter().enumerate() {
+            let sort = if index == 0 { "ascending" } else { "none" };
+            put_display(
+                out,
+                format_args!(
+                    "<th scope=\"col\" class=\"{class}\" aria-sort=\"{sort}\">\
+                     <button type=\"button\" data-key=\"{key}\">{title}</button></th>"
+                ),
+            );
+        }
+        put(
+            out,
+            "</tr></thead><tbody id=\"conversations\"></tbody></table></div>\n\
+             <button id=\"more\" class=\"plain\" type=\"button\" hidden></button>\n",
+        );
+    }
+
+    fn put_loose(&self, out: &mut Vec<u8>) {
+        if self.loose.is_empty() {
+            return;
+        }
+        put(
+            out,
+            "<h2>Messages outside of conversations</h2>\n\
+             <div class=\"scroll tall\" tabindex=\"0\"><table id=\"loose\">",
+        );
+        put_titles(&["Message", "Time", "Type, id, length", "Meaning"], out);
+        for message in &self.collected.loose.shown {
+            let number = message.number;
+            put_display(
+                out,
+                format_args!(
+                    "<tr id=\"loose-{number}\"><td><button type=\"button\" class=\"open\" \
+                     data-loose=\"{number}\">#{number}</button></td>"
+                ),
+            );
+            put_cell("number", &message.time, out);
+            put_cell("mono", &message.label, out);
+            put_cell("words", &message.info, out);
+            put(out, "</tr>\n");
+        }
+        put(
+            out,
+            "</table></div>\n<section id=\"loose-bytes\" class=\"bytes\" aria-live=\"polite\" hidden></section>\n",
+        );
+    }
+
+    fn data(&self) -> Vec<u8> {
+        let look = &self.collected.look;
+        let mut out = Vec::new();
+        put(&mut out, "{\"conversations\":[");
+        let mut rows: Vec<_> = self.collected.rows.values().collect();
+        rows.sort_unstable_by_key(|row| row.conversation.id);
+        for (index, row) in rows.into_iter().enumerate() {
+            put(&mut out, if index == 0 { "\n" } else { ",\n" });
+            let ladder = self.ladders.get(&row.conversation.id).copied();
+            put_row(row, ladder, look, &mut out);
+        }
+        put(&mut out, "],\n\"messages\":{");
+        for (index, picture) in self.pictures.iter().enumerate() {
+            put(&mut out, if index == 0 { "\n\"" } else { ",\n\"" });
+            put_conversation(&mut out, picture.id());
+            put(&mut out, "\":");
+            put_messages(picture, look, &mut out);
+        }
+        put(&mut out, "},\n\"loose\":[");
+        for (index, message) in self.collected.loose.shown.iter().enumerate() {
+            put(&mut out, if index == 0 { "\n" } else { ",\n" });
+            out.extend_from_slice(&message.json);
+        }
+        put(&mut out, "]}");
+        out
+    }
+}
+
+/// What explains the colours of a chart.
+#[derive(Clone, Copy)]
+enum Key {
+    None,
+    Directions,
+}
+
+fn put_figure(
+    title: &str,
+    more: &str,
+    key: Key,
+    out: &mut Vec<u8>,
+    put_chart: impl FnOnce(&mut Vec<u8>),
+) {
+    put(out, "<figure><figcaption>");
+    put_markup_text(out, title);
+    match key {
+        Key::None => {}
+        Key::Directions => put(
+            out,
+            "<span class=\"key\">client</span><span class=\"key s2c\">server</span>",
+        ),
+    }
+    put(out, "<small>");
+    put_markup_text(out, more);
+    put(out, "</small></figcaption>");
+    put_chart(out);
+    put(out, "</figure>\n");
+}
+
+fn put_titles(titles: &[&str], out: &mut Vec<u8>) {
+    put(out, "<thead><tr>");
+    for title in titles {
+        let class = match *title {
+            "Count" | "Time" => "number",
+            _ => "",
+        };
+        put_display(out, format_args!("<th scope=\"col\" class=\"{class}\">"));
+        put_markup_text(out, title);
+        put(out, "</th>");
+    }
+    put(out, "</tr></thead>\n");
+}
+
+fn put_cell(class: &str, text: &str, out: &mut Vec<u8>) {
+    put_display(out, format_args!("<td class=\"{class}\">"));
+    put_markup_text(out, text);
+    put(out, "</td>");
+}
+
+fn put_level(level: &str, out: &mut Vec<u8>) {
+    put_display(
+        out,
+        format_args!("<td><span class=\"level {level}\">{level}</span></td>"),
+    );
+}
+
+fn put_paragraph(class: &str, text: &str, out: &mut Vec<u8>) {
+    put_display(out, format_args!("<p class=\"{class}\">"));
+    put_markup_text(out, text);
+    put(out, "</p>\n");
+}
+
+/// A number with commas between its thousands: `6,800,000`.
+fn grouped(number: u64) -> String {
+    let digits = text_of(|out| put_number(out, number));
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

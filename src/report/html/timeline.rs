@@ -1,0 +1,148 @@
+//! Messages and bytes over time, in as many intervals as a chart can show.
+
+use std::collections::BTreeMap;
+
+use crate::conversation::MessageEvent;
+use crate::report::field::payload;
+use crate::wire::Direction;
+
+/// Intervals from the first to the last message, at most.
+const MAX_INTERVALS: i64 = 120;
+
+/// Microseconds of the intervals to begin with; they double as time goes on.
+const FIRST_INTERVAL_US: i64 = 1_000;
+
+/// Counts messages in intervals of time since the first packet.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    interval_us: i64,
+    intervals: BTreeMap<i64, Interval>,
+}
+
+/// What was sent in an interval: by the client, and by the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Interval {
+    /// Messages.
+    pub(super) messages: [u64; 2],
+    /// Bytes of their payloads.
+    pub(super) bytes: [u64; 2],
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self {
+            interval_us: FIRST_INTERVAL_US,
+            intervals: BTreeMap::new(),
+        }
+    }
+}
+
+impl Timeline {
+    /// Counts a message.
+    pub(super) fn message(&mut self, event: &MessageEvent<'_>) {
+        let sender = usize::from(event.direction == Some(Direction::ServerToClient));
+        let interval = self.interval_at(event.elapsed_us);
+        interval.messages[sender] += 1;
+        interval.bytes[sender] += payload(&event.message).len() as u64;
+        while self.span() > MAX_INTERVALS {
+            self.double();
+        }
+    }
+
+    fn interval_at(&mut self, elapsed_us: i64) -> &mut Interval {
+        let index = elapsed_us.div_euclid(self.interval_us);
+        self.intervals.entry(index).or_default()
+    }
+
+    /// Intervals from the first that is not empty to the last.
+    fn span(&self) -> i64 {
+        match (
+            self.intervals.keys().next(),
+            self.intervals.keys().next_back(),
+        ) {
+            (Some(first), Some(last)) => last.saturating_sub(*first).saturating_add(1),
+            _ => 0,
+        }
+    }
+
+    fn double(&mut self) {
+        self.interval_us = self.interval_us.saturating_mul(2);
+        let mut merged: BTreeMap<i64, Interval> = BTreeMap::new();
+        for (index, interval) in std::mem::take(&mut self.intervals) {
+            merged
+                .entry(index.div_euclid(2))
+                .or_default()
+                .add(&interval);
+        }
+        self.intervals = merged;
+    }
+
+    /// Length of the intervals.
+    pub(super) const fn interval_us(&self) -> i64 {
+        self.interval_us
+    }
+
+    /// Start of the first interval that is not empty.
+    pub(super) fn start_us(&self) -> i64 {
+        let first = self.intervals.keys().next().copied().unwrap_or(0);
+        first.saturating_mul(self.interval_us)
+    }
+
+    /// Every interval from there on, also the empty ones between others.
+    pub(super) fn intervals(&self) -> Vec<Interval> {
+        let first = self.intervals.keys().next().copied().unwrap_or(0);
+        (first..first.saturating_add(self.span()))
+            .map(|index| self.intervals.get(&index).copied().unwrap_or_default())
+            .collect()
+    }
+}
+
+impl Interval {
+    fn add(&mut self, other: &Self) {
+        for sender in 0..2 {
+            self.messages[sender] += other.messages[sender];
+            self.bytes[sender] += other.bytes[sender];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::event;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_message_is_counted_in_few_intervals_that_hold_its_time(
+            times in prop::collection::vec(any::<i64>(), 1..50),
+            near in prop::collection::vec(-5_000_i64..500_000, 0..50),
+        ) {
+            for times in [times, near] {
+                let mut timeline = Timeline::default();
+                for &elapsed_us in &times {
+                    timeline.message(&MessageEvent { elapsed_us, ..event(b"\xa0\xff\xff\xffab") });
+                }
+                let intervals = timeline.intervals();
+                let messages: u64 = intervals.iter().map(|interval| interval.messages[0]).sum();
+                let bytes: u64 = intervals.iter().map(|interval| interval.bytes[0]).sum();
+                prop_assert_eq!((messages, bytes), (times.len() as u64, 2 * times.len() as u64));
+                prop_assert!(intervals.len() <= usize::try_from(MAX_INTERVALS).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn silence_between_messages_has_its_intervals() {
+        let mut timeline = Timeline::default();
+        for elapsed_us in [500, 3_500] {
+            timeline.message(&MessageEvent {
+                elapsed_us,
+                ..event(b"\x52\x11\x11\x11")
+            });
+        }
+        let counts: Vec<u64> = timeline.intervals().iter().map(|i| i.messages[1]).collect();
+        assert_eq!(counts, [1, 0, 0, 1]);
+        assert_eq!((timeline.start_us(), timeline.interval_us()), (0, 1_000));
+    }
+}

@@ -1,0 +1,7 @@
+//! Reports in a real browser: Debian's Chromium without a screen, driven over
+//! WebDriver. `.ci/install` installs both.
+
+mod driver;
+mod every_capture;
+mod page;
+mod use_of_page;

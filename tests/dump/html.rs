@@ -1,0 +1,45 @@
+//! `--html`, as far as no browser is needed; `tests/browser` goes on from here.
+
+use crate::run::{SAMPLES, run};
+
+#[test]
+fn the_report_takes_the_place_of_the_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("report.html");
+    let path = path.to_str().unwrap();
+    let written = run(["--html", path, SAMPLES]);
+    assert_eq!((written.code, &*written.stdout), (Some(0), ""));
+    assert_eq!(written.stderr, format!("ministream-dump: wrote {path}\n"));
+    let report = std::fs::read_to_string(path).unwrap();
+    assert!(report.contains("<h1>spec-samples.pcap</h1>"), "{report}");
+
+    let both = run(["--html", path, "-z", "types", "-T", "text", SAMPLES]);
+    assert!(both.stdout.contains("Types (14 messages)"), "{both:?}");
+    assert_eq!(both.stdout.matches(" SYN ").count(), 3 + 1, "{both:?}");
+}
+
+#[test]
+fn the_report_shows_what_is_selected() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("report.html");
+    let path = path.to_str().unwrap();
+    let written = run(["--html", path, "--conv", "c2", "--payload", "none", SAMPLES]);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let report = std::fs::read_to_string(path).unwrap();
+    assert!(report.contains("<template id=\"ladder-c2\">"));
+    assert!(!report.contains("<template id=\"ladder-c1\">"));
+    let payloads = report.matches("\"payload_base64\":").count();
+    let empty = report.matches("\"payload_base64\":\"\"").count();
+    assert_eq!((payloads, empty), (2, 2));
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_told_before_anything_is_read() {
+    let refused = run(["--html", "no/such/directory/report.html", SAMPLES]).refused(2);
+    assert_eq!(
+        refused,
+        "ministream-dump: error: cannot write no/such/directory/report.html: \
+         no such file or directory\n    \
+         help: name a file in a directory that you may write to\n"
+    );
+}
