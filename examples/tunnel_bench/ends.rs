@@ -1,0 +1,120 @@
+//! The programs that are measured, and what they use.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Both ends of our tunnel.
+pub(crate) struct Ends {
+    server: Program,
+    client: Program,
+    /// Where the tunnel begins.
+    pub(crate) listen: SocketAddr,
+}
+
+impl Ends {
+    pub(crate) fn start(program: &Path, carrier: &str, target: SocketAddr) -> io::Result<Self> {
+        let limit = ["--max-conversations", "20000"];
+        let target = target.to_string();
+        let arguments = ["server", "--carrier", carrier, "--target", &target];
+        let server = Program::start(program, &[&arguments[..], &limit].concat())?;
+        let carrier = server.field("carrier=")?;
+        let arguments = ["client", "--carrier", carrier, "--listen", "127.0.0.1:0"];
+        let client = Program::start(program, &[&arguments[..], &limit].concat())?;
+        let listen = client.address("listen=")?;
+        Ok(Self {
+            server,
+            client,
+            listen,
+        })
+    }
+
+    /// The client's, and the server's.
+    pub(crate) fn resident_bytes(&self) -> io::Result<(u64, u64)> {
+        Ok((self.client.resident_bytes()?, self.server.resident_bytes()?))
+    }
+
+    /// The client's, and the server's.
+    pub(crate) fn cpu_seconds(&self) -> io::Result<(f64, f64)> {
+        Ok((self.client.cpu_seconds()?, self.server.cpu_seconds()?))
+    }
+}
+
+/// A process that tells in one line when it is ready.
+pub(crate) struct Program {
+    child: Child,
+    ready: String,
+}
+
+impl Program {
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> io::Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", program.display()))
+            })?;
+        let mut ready = String::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out).read_line(&mut ready)?;
+        }
+        Ok(Self { child, ready })
+    }
+
+    fn field(&self, name: &str) -> io::Result<&str> {
+        self.ready
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(name))
+            .ok_or_else(|| io::Error::other(format!("no {name} in {:?}", self.ready)))
+    }
+
+    /// An address of the line.
+    pub(crate) fn address(&self, name: &str) -> io::Result<SocketAddr> {
+        self.field(name)?.parse().map_err(io::Error::other)
+    }
+
+    fn resident_bytes(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+            .map(|kib| kib * 1024)
+            .ok_or_else(|| io::Error::other("no VmRSS in the status of a program"))
+    }
+
+    /// In the kernel and outside; counted in hundredths on Linux.
+    fn cpu_seconds(&self) -> io::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let ticks: u64 = stat
+            .split_whitespace()
+            .skip(13)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum();
+        Ok(ticks as f64 / 100.0)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+            eprintln!("cannot end a program: {error}");
+        }
+    }
+}
+
+/// Ten thousand conversations need as many descriptors and more. The programs
+/// that are started inherit the limit.
+pub(crate) fn raise_descriptor_limit() -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    Ok(setrlimit(Resource::Nofile, raised)?)
+}
