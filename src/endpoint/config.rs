@@ -41,6 +41,10 @@ pub struct Config {
     /// not full waits at most this long for more (zero merges only what is
     /// queued already). The reference waits 100 ms.
     pub merge: Option<Duration>,
+    /// Conversations take turns at the link. One that has full messages to send
+    /// goes on until it has sent this many bytes: its peer can then pass them on
+    /// in one piece, and the others wait for longer. With 0 a turn is one message.
+    pub turn: usize,
     /// Unsent bytes a conversation may hold before writes are refused.
     pub send_buffer: usize,
     /// Bytes a conversation may have delivered without the application having
@@ -69,6 +73,7 @@ impl Default for Config {
             server_eof: OnEof::Close,
             max_payload: MAX_DATA_PAYLOAD_BYTES,
             merge: None,
+            turn: 0,
             send_buffer: 256 * 1024,
             receive_buffer: 1024 * 1024,
             receive_total: 64 * 1024 * 1024,

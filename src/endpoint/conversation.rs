@@ -54,6 +54,8 @@ pub(super) struct Conversation {
     pub(super) full: bool,
     /// The conversation stands in its peer's line of those that have output.
     pub(super) in_line: bool,
+    /// Bytes that were sent since it came to the front of that line.
+    pub(super) turn_bytes: usize,
     /// Bytes that may still go to an address that is not proven; `None`: any number.
     pub(super) budget: Option<usize>,
 
@@ -105,6 +107,7 @@ impl Conversation {
             in_line: false,
             budget: None,
             early: Vec::new(),
+            turn_bytes: 0,
             unread: 0,
             pausing: false,
             deadline: None,

@@ -173,6 +173,12 @@ impl<P: Copy + Eq + Hash> Links<P> {
         self.join_line(slot);
     }
 
+    /// Puts a conversation before the others of its peer.
+    pub(super) fn push_conversation_first(&mut self, slot: usize, handle: Handle) {
+        self.peers[slot].line.push_front(handle);
+        self.join_line(slot);
+    }
+
     fn join_line(&mut self, slot: usize) {
         let peer = &mut self.peers[slot];
         if peer.has_output() && !peer.blocked && !peer.in_line {

@@ -49,9 +49,28 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let message = self.next_message(now, handle.slot);
         // Ending, the conversation leaves its close with the peer.
         if self.live(handle).is_some() {
+            let sent_bytes = message.as_ref().map_or(0, |message| message.payload.len());
+            self.keep_turn(handle, sent_bytes);
             self.settle(handle.slot);
         }
         message.map(|message| (to, message))
+    }
+
+    /// Lets a conversation whose last message was full go on, until it has sent
+    /// what a turn is worth.
+    fn keep_turn(&mut self, handle: Handle, sent_bytes: usize) {
+        let conversation = &mut self.conversations[handle.slot];
+        conversation.turn_bytes += sent_bytes;
+        if sent_bytes < self.config.max_payload
+            || conversation.turn_bytes >= self.config.turn
+            || !has_output(conversation, &self.config)
+        {
+            conversation.turn_bytes = 0;
+            return;
+        }
+        conversation.in_line = true;
+        self.links
+            .push_conversation_first(conversation.peer, handle);
     }
 
     fn next_message(&mut self, now: Instant, slot: usize) -> Option<Message> {

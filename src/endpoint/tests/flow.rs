@@ -202,6 +202,87 @@ fn conversations_take_turns_at_the_link() {
     assert_eq!(order, [1, 2, 3, 1, 2, 3, 1, 2, 3]);
 }
 
+/// The ids of the messages that three conversations send, each of which has
+/// three writes of this many bytes, when a message takes four and a turn `turn`.
+fn order_of_turns(turn: usize, write: &'static [u8]) -> Vec<u8> {
+    let mut client = Rig::new(Config {
+        max_payload: 4,
+        turn,
+        ..Config::default()
+    });
+    let handles = [[1; 3], [2; 3], [3; 3]].map(|id| {
+        let handle = client.open_with(id);
+        client.receive(&message(0x51, id, &id));
+        handle
+    });
+    client.take();
+    client.endpoint.handle_link_blocked(Link::All);
+    for handle in handles {
+        for _ in 0..3 {
+            client.write(handle, write);
+        }
+    }
+    client.endpoint.handle_link_ready(Link::All);
+    client.sent().iter().map(|message| message[1]).collect()
+}
+
+#[test]
+fn a_turn_ends_when_it_is_worth_its_bytes_or_a_message_is_not_full() {
+    let order = |turn| order_of_turns(turn, b"abcd");
+    for turn in 0..=4 {
+        assert_eq!(order(turn), [1, 2, 3, 1, 2, 3, 1, 2, 3], "turn {turn}");
+    }
+    for turn in 5..=8 {
+        assert_eq!(order(turn), [1, 1, 2, 2, 3, 3, 1, 2, 3], "turn {turn}");
+    }
+    for turn in 9..=13 {
+        assert_eq!(order(turn), [1, 1, 1, 2, 2, 2, 3, 3, 3], "turn {turn}");
+    }
+    // The second message of each write has one byte.
+    assert_eq!(
+        order_of_turns(100, b"abcde"),
+        [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]
+    );
+    assert_eq!(order_of_turns(100, b"abc"), [1, 2, 3, 1, 2, 3, 1, 2, 3]);
+}
+
+#[test]
+fn a_blocked_link_and_a_close_end_a_long_turn_without_harm() {
+    let mut client = Rig::new(Config {
+        max_payload: 4,
+        turn: 1_000,
+        ..Config::default()
+    });
+    let handles = [[1; 3], [2; 3]].map(|id| {
+        let handle = client.open_with(id);
+        client.receive(&message(0x51, id, &id));
+        handle
+    });
+    client.take();
+    client.endpoint.handle_link_blocked(Link::All);
+    for handle in handles {
+        client.write(handle, b"abcdefgh");
+    }
+    client.endpoint.handle_link_ready(Link::All);
+    let Output::Transmit { message, .. } = client.endpoint.poll_output(client.now) else {
+        panic!("there is data");
+    };
+    assert_eq!(message.id.0, [1; 3]);
+    client.endpoint.handle_link_blocked(Link::Peer(PEER));
+    assert!(client.sent().is_empty());
+    client.endpoint.abort(client.now, handles[0]);
+    client.endpoint.handle_link_ready(Link::Peer(PEER));
+    let sent = client.sent();
+    assert_eq!(
+        sent,
+        [
+            vec![0xa2, 1, 1, 1],
+            [&[0xa0, 2, 2, 2][..], b"abcd"].concat(),
+            [&[0xa0, 2, 2, 2][..], b"efgh"].concat(),
+        ]
+    );
+}
+
 #[test]
 fn what_is_polled_after_everything_is_out_stays_the_same() {
     let mut client = Rig::new(Config::default());

@@ -4,23 +4,31 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use tokio::net::TcpStream;
 use tracing::{debug, info, warn};
 
-use super::driver::Driver;
+use super::driver::{Driver, ROUND_BYTES};
 use super::local::{Local, Phase, Read};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::{End, Handle, Open, OpenError, Summary};
 use crate::runtime::link::Peer;
 use crate::wire::{ClientId, ServerId};
 
-/// How much is read from a local stream at once.
-const READ_BYTES: usize = 64 * 1024;
+/// How much is read from a local stream at once, at most.
+const READ_BYTES: usize = 256 * 1024;
+
+/// How much room there is for it at least.
+const MIN_READ_BYTES: usize = 64 * 1024;
+
+/// What local streams are read into, one behind the other: a round's worth, so
+/// that most of the time all of it has been passed on when it is full, and it
+/// can be used again.
+const SCRATCH_BYTES: usize = ROUND_BYTES + READ_BYTES;
 
 /// Reads of this size and more are passed on where they are; smaller ones are
 /// copied, so that they do not hold the memory of a whole read while they wait.
-const PASSED_ON_BYTES: usize = 16 * 1024;
+const PASSED_ON_BYTES: usize = 64 * 1024;
 
 /// How long a local side may take to end its stream after we have ended ours.
 const LINGER: Duration = Duration::from_secs(2);
@@ -244,9 +252,11 @@ impl Driver {
             // `writable` marks it.
             return 0;
         }
-        self.scratch.reserve(READ_BYTES);
+        if self.scratch.capacity() < MIN_READ_BYTES {
+            self.scratch.reserve(SCRATCH_BYTES);
+        }
         let mut cx = Context::from_waker(self.ready.waker(number));
-        match local.read(&mut cx, &mut self.scratch) {
+        match local.read(&mut cx, &mut (&mut self.scratch).limit(READ_BYTES)) {
             Ok(Read::Bytes(count)) => {
                 self.ready.mark(number);
                 if local.phase == Phase::Live {

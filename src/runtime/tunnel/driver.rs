@@ -34,9 +34,10 @@ use crate::runtime::signals::Signals;
 /// there is to do.
 const MAX_ROUNDS: usize = 2;
 
-/// Bytes that are taken in from either side before they are passed on, so that
-/// they are still in the cache then.
-const ROUND_BYTES: usize = 256 * 1024;
+/// Bytes that are taken in from either side before they are passed on. More
+/// means fewer wake-ups of whoever reads them; less, that they are still in the
+/// cache.
+pub(super) const ROUND_BYTES: usize = 1024 * 1024;
 
 /// Messages that are taken in before they are passed on.
 const ROUND_MESSAGES: usize = 1_024;

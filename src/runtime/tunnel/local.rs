@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::buf::Limit;
 use bytes::{Bytes, BytesMut};
 use tokio::net::TcpStream;
 
@@ -116,7 +117,11 @@ impl Local {
     }
 
     /// Appends what there is to `into`.
-    pub(super) fn read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> io::Result<Read> {
+    pub(super) fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Limit<&mut BytesMut>,
+    ) -> io::Result<Read> {
         let Stage::Connected(stream) = &mut self.stage else {
             return Ok(Read::Later);
         };

@@ -11,10 +11,6 @@ pub(super) const MAX_PIECES: usize = 32;
 /// Shorter pieces are put together; a piece of its own costs more.
 const JOINED_BYTES: usize = 4 * 1024;
 
-/// A piece that has to wait is copied if it is shorter: it may be a small part
-/// of a large read, all of whose memory it would hold.
-const OWNED_BYTES: usize = 16 * 1024;
-
 /// Bytes in order: pieces, and behind them small ones put together.
 ///
 /// However small the pieces are, the memory they take is a small multiple of
@@ -40,7 +36,7 @@ impl Outgoing {
         if !self.tail.is_empty() {
             self.pieces.push_back(self.tail.split().freeze());
         }
-        let piece = if self.stalled { owned(piece) } else { piece };
+        let piece = if self.stalled { owned(&piece) } else { piece };
         self.pieces.push_back(piece);
     }
 
@@ -49,7 +45,7 @@ impl Outgoing {
         if !self.stalled {
             self.stalled = true;
             for piece in &mut self.pieces {
-                *piece = owned(std::mem::take(piece));
+                *piece = owned(piece);
             }
         }
     }
@@ -91,12 +87,10 @@ impl Outgoing {
     }
 }
 
-fn owned(piece: Bytes) -> Bytes {
-    if piece.len() < OWNED_BYTES {
-        Bytes::copy_from_slice(&piece)
-    } else {
-        piece
-    }
+/// A piece that has to wait may be a small part of a large read, all of whose
+/// memory it would hold.
+fn owned(piece: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(piece)
 }
 
 #[cfg(test)]
@@ -114,16 +108,7 @@ mod tests {
 
     #[test]
     fn bytes_keep_their_order_at_any_size_and_any_step() {
-        let sizes = [
-            1,
-            2,
-            JOINED_BYTES - 1,
-            JOINED_BYTES,
-            1,
-            OWNED_BYTES - 1,
-            OWNED_BYTES,
-            3,
-        ];
+        let sizes = [1, 2, JOINED_BYTES - 1, JOINED_BYTES, 1, 32_768, 3];
         let pieces: Vec<Bytes> = (0..)
             .zip(sizes)
             .map(|(value, size)| Bytes::from(vec![value; size]))
@@ -153,15 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn a_small_piece_that_waits_does_not_hold_the_read_it_came_in() {
+    fn a_piece_that_waits_does_not_hold_the_read_it_came_in() {
         let read = Bytes::from(vec![7; 100_000]);
         let mut outgoing = Outgoing::default();
-        outgoing.push(read.slice(..5_000));
+        outgoing.push(read.slice(..32_768));
         outgoing.stall();
-        outgoing.push(read.slice(5_000..10_000));
-        outgoing.push(read.slice(10_000..10_001));
+        outgoing.push(read.slice(32_768..37_768));
+        outgoing.push(read.slice(37_768..37_769));
         assert!(read.is_unique(), "every waiting byte was copied");
-        assert_eq!(contents(&outgoing), [7; 10_001]);
+        assert_eq!(contents(&outgoing), [7; 37_769]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use bytes::buf::Limit;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
@@ -32,7 +33,7 @@ impl LocalStream {
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        into: &mut BytesMut,
+        into: &mut Limit<&mut BytesMut>,
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => poll_read_buf(Pin::new(stream), cx, into),

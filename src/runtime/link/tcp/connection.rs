@@ -18,12 +18,12 @@ use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::link::{LinkError, Parcel, Peer, Room, Scope};
 use crate::runtime::recorder::RecordedStream;
 
-/// How much is read at once. Large reads make few system calls, and this much
-/// still fits into the cache of one core.
-const READ_BYTES: usize = 256 * 1024;
+/// How much is read at once. Large reads make few system calls, and give a
+/// conversation's application what it gets in few pieces.
+const READ_BYTES: usize = 1024 * 1024;
 
 /// Bytes waiting to be written at which the connection is full.
-const FULL_BYTES: usize = 256 * 1024;
+const FULL_BYTES: usize = 1024 * 1024;
 
 /// Bytes waiting at which a full connection takes messages again.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -119,8 +119,19 @@ impl Connection {
         }
     }
 
-    /// Reads more. To be called when there is no whole message.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Result<Read, LinkError> {
+    /// Reads more. To be called when there is no whole message. `spare` is
+    /// memory that a busy connection takes and an idle one leaves to the others.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        spare: &mut BytesMut,
+    ) -> Result<Read, LinkError> {
+        if spare.capacity() > 0 {
+            let rest = std::mem::replace(&mut self.input, std::mem::take(spare));
+            self.input.clear();
+            self.input.reserve(READ_BYTES);
+            self.input.extend_from_slice(&rest);
+        }
         // The rest of a message is at most 64 KiB of this.
         self.input.reserve(READ_BYTES);
         match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
@@ -139,10 +150,9 @@ impl Connection {
             }
             Poll::Ready(Err(error)) => Err(LinkError::Io(error)),
             Poll::Pending => {
-                if self.input.is_empty() {
-                    // An idle connection keeps no memory of its busy times.
-                    self.input = BytesMut::new();
-                }
+                // An idle connection keeps no memory of its busy times.
+                let rest = BytesMut::from(&self.input[..]);
+                *spare = std::mem::replace(&mut self.input, rest);
                 Ok(Read::Later)
             }
         }
@@ -165,9 +175,10 @@ impl Connection {
                 (Ok(()), None) => {}
             }
         }
+        let mut spare = BytesMut::new();
         loop {
             self.input.clear();
-            match self.poll_read(cx) {
+            match self.poll_read(cx, &mut spare) {
                 Ok(Read::Some) => {}
                 Ok(Read::Later) => return Poll::Pending,
                 // Its end, however it came.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use hashbrown::HashMap;
 use tokio::net::TcpStream;
 use tracing::warn;
@@ -41,6 +42,8 @@ pub struct TcpLink {
     paused: Vec<usize>,
     /// With output that no write was tried for.
     unflushed: Vec<usize>,
+    /// What the next busy connection is read into.
+    spare: BytesMut,
     events: VecDeque<LinkEvent>,
 }
 
@@ -130,6 +133,7 @@ impl TcpLink {
             woken: Vec::new(),
             paused: Vec::new(),
             unflushed: Vec::new(),
+            spare: BytesMut::new(),
             events: VecDeque::new(),
         }
     }
@@ -247,7 +251,7 @@ impl TcpLink {
             return;
         };
         let mut cx = Context::from_waker(self.ready.waker(number));
-        match connection.poll_read(&mut cx) {
+        match connection.poll_read(&mut cx, &mut self.spare) {
             Ok(Read::Some) => self.turns.push_back(number),
             Ok(Read::Later) => {}
             Err(error) => self.lose(number, error),
