@@ -76,6 +76,8 @@ pub(super) struct Conversation {
     /// What stands in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
 
+    /// Data was sent since data was last received.
+    pub(super) awaits_answer: bool,
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
     pub(super) dropped_bytes: u64,
@@ -105,9 +107,9 @@ impl Conversation {
             queue: SendQueue::default(),
             full: false,
             in_line: false,
+            turn_bytes: 0,
             budget: None,
             early: Vec::new(),
-            turn_bytes: 0,
             unread: 0,
             pausing: false,
             deadline: None,
@@ -115,6 +117,7 @@ impl Conversation {
             merge_due: false,
             last_message: now,
             armed: None,
+            awaits_answer: false,
             sent_bytes: 0,
             received_bytes: 0,
             dropped_bytes: 0,

@@ -38,6 +38,7 @@ mod lifecycle;
 mod links;
 mod output;
 mod receive;
+mod room;
 mod send_queue;
 mod server;
 mod session;

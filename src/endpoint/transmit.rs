@@ -126,6 +126,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             conversation.merge_due = false;
         }
         conversation.last_message = now;
+        conversation.awaits_answer = true;
         conversation.sent_bytes += payload.len() as u64;
         let message = Message {
             frame_type: conversation.data_type(),

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, connect, eventually};
 use crate::services::{deaf, echo, exchange, pattern, service};
@@ -171,6 +171,17 @@ fn only_those_on_the_list_are_heard() {
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", list]);
     let unheard = Endpoint::client(server.carrier(), &["--handshake-timeout", "300ms"]);
     assert!(unheard.connect().read(&mut [0]).is_err());
+
+#[test]
+fn connections_that_were_answered_and_left_do_not_keep_others_waiting() {
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &["--max-conversations", "4"]);
+    let started = Instant::now();
+    for _ in 0..40 {
+        assert_eq!(exchange(&tunnel.connect(), b"x"), b"x");
+    }
+    // Each would have kept its place for 5 s.
+    assert!(started.elapsed() < Duration::from_secs(15));
+}
 
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", "127.0.0.0/8"]);
     let client = Endpoint::client(server.carrier(), &[]);

@@ -276,3 +276,73 @@ fn every_end_names_its_leg_or_is_orderly() {
         assert_eq!(end.leg().map(Leg::name), leg, "{end}");
     }
 }
+
+/// A client whose conversations with the ids 1 to 4 are finished, and silent for
+/// 3, 2, 1 and 0 seconds since they were answered; there may be `total`.
+fn finished_and_answered(total: usize) -> Rig {
+    let mut client = Rig::new(Config {
+        limits: Limits {
+            total,
+            ..Limits::default()
+        },
+        ..Config::default()
+    });
+    for id in [[1; 3], [2; 3], [3; 3], [4; 3]] {
+        let handle = client.open_with(id);
+        client.receive(&message(0x51, id, &id));
+        client.write(handle, b"request");
+        client.receive(&message(0x50, id, b"answer"));
+        client.endpoint.consumed(client.now, handle, 6);
+        client.endpoint.finish(client.now, handle);
+        client.advance(SECOND);
+    }
+    client.take();
+    client
+}
+
+#[test]
+fn room_is_made_by_closing_the_longest_silent_of_those_that_were_answered() {
+    let mut client = finished_and_answered(32);
+    client.endpoint.close_answered(client.now);
+    assert_eq!(
+        client.sent(),
+        [message(0xa2, [1; 3], b""), message(0xa2, [2; 3], b"")],
+        "a sixteenth of 32"
+    );
+    client.endpoint.close_answered(client.now);
+    client.endpoint.close_answered(client.now);
+    assert_eq!(
+        client.sent(),
+        [message(0xa2, [3; 3], b""), message(0xa2, [4; 3], b"")]
+    );
+    assert!(client.endpoint.is_empty());
+}
+
+#[test]
+fn no_room_is_made_of_conversations_that_wait_for_an_answer_or_are_not_finished() {
+    let mut client = Rig::new(Config::default());
+    let waiting = client.open_with([1; 3]);
+    client.receive(&message(0x51, [1; 3], &[1; 3]));
+    client.receive(&message(0x50, [1; 3], b"greeting"));
+    client.endpoint.consumed(client.now, waiting, 8);
+    client.write(waiting, b"request");
+    client.endpoint.finish(client.now, waiting);
+    let unfinished = client.open_with([2; 3]);
+    client.receive(&message(0x51, [2; 3], &[2; 3]));
+    let unsent = client.open_with([3; 3]);
+    client.receive(&message(0x51, [3; 3], &[3; 3]));
+    client.take();
+    client.endpoint.handle_link_blocked(Link::All);
+    client.write(unsent, b"request");
+    client.endpoint.finish(client.now, unsent);
+    client.endpoint.close_answered(client.now);
+    client.endpoint.handle_link_ready(Link::All);
+    assert_eq!(client.sent(), [message(0xa0, [3; 3], b"request")]);
+    assert_eq!(client.ends(), []);
+
+    client.receive(&message(0x50, [1; 3], b"answer"));
+    client.endpoint.consumed(client.now, waiting, 6);
+    client.endpoint.close_answered(client.now);
+    assert_eq!(client.sent(), [message(0xa2, [1; 3], b"")]);
+    assert!(client.endpoint.is_writable(unfinished));
+}

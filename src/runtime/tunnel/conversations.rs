@@ -272,7 +272,11 @@ impl Driver {
             }
             Ok(Read::End) => {
                 match local.phase {
-                    Phase::Live => self.endpoint.finish(now, handle),
+                    Phase::Live => {
+                        self.endpoint.finish(now, handle);
+                        // It may have to make room.
+                        self.admit();
+                    }
                     Phase::Flushing => {}
                     Phase::Lingering => drop(self.remove(number)),
                 }

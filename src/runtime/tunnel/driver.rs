@@ -260,6 +260,7 @@ impl Driver {
                 return 0;
             };
             if self.link.is_none() {
+                self.endpoint.close_answered(now);
                 warn!(leg = "carrier", "connection turned away: the link is down");
                 LocalStream::Tcp(stream).reset();
                 continue;
