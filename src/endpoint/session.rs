@@ -295,6 +295,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         !total_exceeded && !self.links.is_paused(link)
     }
 
+    /// The conversations for which links are to be paused. Looks at all of them.
+    pub fn slow_readers(&self) -> impl Iterator<Item = Handle> {
+        self.conversations
+            .iter()
+            .filter(|(_, conversation)| conversation.pausing)
+            .map(|(_, conversation)| conversation.handle)
+    }
+
     // --- the clock ---
 
     /// Does what is due at `now`. To be called when the time of the last

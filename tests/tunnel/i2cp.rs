@@ -98,12 +98,11 @@ fn two_hundred_curls_and_redis_over_i2cp() {
     with_router("two_hundred_curls_and_redis_over_i2cp", |net| {
         let Some(nginx) = nginx() else { return };
         let Some(redis) = redis() else { return };
-        let many = ["--max-per-peer", "256"];
-        fetch_two_hundred_at_once(&nginx, &net.tunnel(nginx.address, &many));
+        fetch_two_hundred_at_once(&nginx, &net.tunnel(nginx.address, &[]));
         // The destination was in use a moment ago, so this one has another.
         net.keys = net.directory.path().join("redis.dat");
         make_keys(&net.keys);
-        run_redis_benchmark(&net.tunnel(redis.address, &many), 1000);
+        run_redis_benchmark(&net.tunnel(redis.address, &[]), 1000);
     });
 }
 

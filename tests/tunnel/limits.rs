@@ -100,6 +100,32 @@ fn a_paused_link_holds_back_the_sender_and_costs_bounded_memory() {
     for (before, after) in before.into_iter().zip(after) {
         assert!(after < before + (8 << 20), "{before} became {after}");
     }
+    tunnel.server.wait_for_log("--slow-reader close");
+}
+
+#[test]
+fn idle_conversations_take_less_than_ten_kibibytes_each() {
+    const COUNT: u64 = 100;
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &[]);
+    let ends = [&tunnel.client, &tunnel.server];
+    let used = |count| -> Vec<TcpStream> {
+        (0..count)
+            .map(|_| {
+                let stream = tunnel.connect();
+                assert_eq!(exchange(&stream, b"x"), b"x");
+                stream
+            })
+            .collect()
+    };
+    let warm = used(20);
+    let before = ends.map(Endpoint::resident_bytes);
+    let idle = used(COUNT);
+    let after = ends.map(Endpoint::resident_bytes);
+    for (before, after) in before.into_iter().zip(after) {
+        let each = after.saturating_sub(before) / COUNT;
+        assert!(each < 10 << 10, "{each} bytes each");
+    }
+    drop((warm, idle));
 }
 
 #[test]
@@ -171,6 +197,17 @@ fn only_those_on_the_list_are_heard() {
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", list]);
     let unheard = Endpoint::client(server.carrier(), &["--handshake-timeout", "300ms"]);
     assert!(unheard.connect().read(&mut [0]).is_err());
+
+#[test]
+fn connections_that_were_answered_and_left_do_not_keep_others_waiting() {
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &["--max-conversations", "4"]);
+    let started = Instant::now();
+    for _ in 0..40 {
+        assert_eq!(exchange(&tunnel.connect(), b"x"), b"x");
+    }
+    // Each would have kept its place for 5 s.
+    assert!(started.elapsed() < Duration::from_secs(15));
+}
 
 #[test]
 fn connections_that_were_answered_and_left_do_not_keep_others_waiting() {

@@ -147,7 +147,7 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Safety")]
     pub(super) max_conversations: usize,
 
-    /// Most conversations of one peer [default: 32; on loopback no fewer than in all]
+    /// Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]
     #[arg(long, value_name = "N", help_heading = "Safety")]
     pub(super) max_per_peer: Option<usize>,
 

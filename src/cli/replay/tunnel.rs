@@ -145,20 +145,21 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
     })
 }
 
-/// Those who can only come from this machine are one another's neighbours; a
-/// share for each of them would only be in the way of its owner.
+/// A share for each peer only makes sense where others may come, and where
+/// nobody can come under many names: I2P destinations cost nothing, and the one
+/// in a SYN is not proven. Elsewhere it would only be in its owner's way.
 fn limits(args: &EndpointArgs) -> Limits {
     let total = args.max_conversations;
-    let local = !args.allow_remote && !matches!(args.carrier, CarrierUrl::I2cp(..));
+    let shared = args.allow_remote && !matches!(args.carrier, CarrierUrl::I2cp(..));
     let per_peer = match args.max_per_peer {
         Some(limit) => limit,
-        None if local => total,
-        None => MAX_PER_PEER.min(total),
+        None if shared => MAX_PER_PEER.min(total),
+        None => total,
     };
     Limits {
         total,
         per_peer,
-        half_open: if local { total } else { total.div_ceil(2) },
+        half_open: if shared { total.div_ceil(2) } else { total },
         half_open_per_peer: per_peer,
     }
 }

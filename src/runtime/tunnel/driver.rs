@@ -18,10 +18,11 @@ use tracing::{debug, info, warn};
 
 use super::conversations::Record;
 use super::local::Local;
+use super::notices::{Pause, Refusals};
 use super::service::{Reopening, Service};
 use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
-use crate::endpoint::{End, Endpoint, Event, Handle, Message, Output};
+use crate::endpoint::{Anomaly, End, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::faults::{Faults, Passage};
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
@@ -56,6 +57,9 @@ pub(super) struct Driver {
     reopening: Option<Reopening>,
     /// A conversation's link is not read because of a slow reader.
     link_paused: bool,
+    /// How long that has lasted.
+    pause: Pause,
+    refusals: Refusals,
 
     /// The numbers of all that can be ready: those in [`Number`], then local streams.
     pub(super) ready: ReadySet,
@@ -115,6 +119,8 @@ impl Driver {
             faults_full: false,
             reopening: None,
             link_paused: false,
+            pause: Pause::default(),
+            refusals: Refusals::default(),
             ready,
             locals,
             records: HashMap::new(),
@@ -164,6 +170,8 @@ impl Driver {
         for _ in 0..MAX_ROUNDS {
             let now = Instant::now();
             let busy = self.round(now, cx);
+            self.tell_refusals(now);
+            self.tell_pause(now);
             if let Some(ending) = self.poll_ending(now, cx) {
                 return Poll::Ready(ending);
             }
@@ -252,6 +260,7 @@ impl Driver {
         loop {
             if self.endpoint.is_full() {
                 // They wait in the system's queue until a conversation ends.
+                self.endpoint.close_answered(now);
                 self.service.hold();
                 return 0;
             }
@@ -260,7 +269,6 @@ impl Driver {
                 return 0;
             };
             if self.link.is_none() {
-                self.endpoint.close_answered(now);
                 warn!(leg = "carrier", "connection turned away: the link is down");
                 LocalStream::Tcp(stream).reset();
                 continue;
@@ -401,11 +409,41 @@ impl Driver {
         any && self.link_paused
     }
 
+    fn tell_refusals(&mut self, now: Instant) {
+        let count = self.endpoint.stats().anomaly_count(Anomaly::OverLimit);
+        if let Some(refused_count) = self.refusals.due(now, count) {
+            warn!(
+                leg = "handshake",
+                refused_count,
+                conversations = self.endpoint.conversation_count(),
+                "refused: more conversations than --max-conversations or --max-per-peer allow"
+            );
+        }
+    }
+
+    fn tell_pause(&mut self, now: Instant) {
+        if self.link_paused {
+            self.pause.begin(now);
+        } else {
+            self.pause.end();
+        }
+        if let Some(time) = self.pause.due(now) {
+            let slow = self.endpoint.slow_readers().next();
+            warn!(
+                leg = "target",
+                conv = slow.map(tracing::field::display),
+                ?time,
+                "nothing is taken from the link: what this conversation's local side does not                  read fills --buffer; --slow-reader close would end the conversation"
+            );
+        }
+    }
+
     /// Sees to it that the task is woken in time; true if it is time already.
     fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let lingering = self.lingering.front().map(|(until, ..)| *until);
         let delayed = self.faults.as_ref().and_then(|faults| faults.next_due());
-        let next = [self.endpoint_due, lingering, delayed, self.closing]
+        let pause = self.pause.next_due();
+        let next = [self.endpoint_due, lingering, delayed, self.closing, pause]
             .into_iter()
             .flatten()
             .min();

@@ -3,6 +3,7 @@
 mod conversations;
 mod driver;
 mod local;
+mod notices;
 mod outgoing;
 mod service;
 mod stdio;

@@ -1,0 +1,111 @@
+//! When to say again what happens all the time.
+
+use std::time::{Duration, Instant};
+
+/// The least time between two lines about refusals.
+const REFUSALS_APART: Duration = Duration::from_secs(10);
+
+/// A link that was not read for so long is worth a line.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+
+/// Conversations that were refused because there were too many.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    told_count: u64,
+    next: Option<Instant>,
+}
+
+impl Refusals {
+    /// How many there were since the last time, if it is time to tell. `count`
+    /// is how many there were since the beginning.
+    pub(super) fn due(&mut self, now: Instant, count: u64) -> Option<u64> {
+        if count == self.told_count || self.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        self.next = now.checked_add(REFUSALS_APART);
+        let new = count - self.told_count;
+        self.told_count = count;
+        Some(new)
+    }
+}
+
+/// A link that is not read because of a slow reader.
+#[derive(Debug, Default)]
+pub(super) enum Pause {
+    #[default]
+    None,
+    /// Since it began, not for long.
+    Until(Instant),
+    /// It lasts, and that has been told.
+    Told,
+}
+
+impl Pause {
+    pub(super) fn begin(&mut self, now: Instant) {
+        if let (Self::None, Some(until)) = (&self, now.checked_add(LONG_PAUSE)) {
+            *self = Self::Until(until);
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        *self = Self::None;
+    }
+
+    /// When it will be time to tell.
+    pub(super) const fn next_due(&self) -> Option<Instant> {
+        match self {
+            Self::Until(until) => Some(*until),
+            Self::None | Self::Told => None,
+        }
+    }
+
+    /// How long it has lasted, if it is time to tell; once for each pause.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Duration> {
+        if self.next_due().is_some_and(|until| until <= now) {
+            *self = Self::Told;
+            return Some(LONG_PAUSE);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn refusals_are_told_at_once_and_then_together() {
+        let start = Instant::now();
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.due(start, 0), None);
+        assert_eq!(refusals.due(start, 3), Some(3));
+        assert_eq!(refusals.due(start + 9 * SECOND, 50), None);
+        assert_eq!(refusals.due(start + 10 * SECOND, 60), Some(57));
+        assert_eq!(refusals.due(start + 100 * SECOND, 60), None);
+        assert_eq!(refusals.due(start + 100 * SECOND, 61), Some(1));
+    }
+
+    #[test]
+    fn a_pause_is_told_once_if_it_is_long() {
+        let start = Instant::now();
+        let mut pause = Pause::default();
+        assert_eq!((pause.next_due(), pause.due(start)), (None, None));
+        pause.begin(start);
+        pause.begin(start + 3 * SECOND);
+        assert_eq!(pause.due(start + 4 * SECOND), None);
+        assert_eq!(pause.next_due(), Some(start + 5 * SECOND));
+        assert_eq!(pause.due(start + 5 * SECOND), Some(5 * SECOND));
+        pause.begin(start + 6 * SECOND);
+        assert_eq!(pause.due(start + 60 * SECOND), None);
+        assert_eq!(pause.next_due(), None);
+
+        pause.end();
+        pause.begin(start + 70 * SECOND);
+        pause.end();
+        assert_eq!(pause.due(start + 90 * SECOND), None);
+        pause.begin(start + 90 * SECOND);
+        assert_eq!(pause.due(start + 95 * SECOND), Some(5 * SECOND));
+    }
+}
