@@ -10,7 +10,7 @@ use nom::number::complete::{be_u16, u8 as byte};
 use sha2::{Digest, Sha256};
 
 /// Base64 as I2P writes it: standard with `-` for `+` and `~` for `/`, padded.
-static I2P_BASE64: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
+pub(super) static I2P_BASE64: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
     let mut specification = Specification::new();
     specification
         .symbols

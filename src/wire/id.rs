@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::destination::I2P_BASE64;
+
 /// A connection id as it stands on the wire: any 3-byte value.
 ///
 /// The id in a message is always the receiver's own; which of the two id
@@ -29,6 +31,11 @@ impl StreamId {
     pub const fn from_u32(number: u32) -> Self {
         let [_, a, b, c] = number.to_be_bytes();
         Self([a, b, c])
+    }
+
+    /// The id in I2P's base64, four characters, as the Java implementation logs it.
+    pub fn to_base64(self) -> String {
+        I2P_BASE64.encode(&self.0)
     }
 }
 
@@ -111,6 +118,12 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(StreamId::from_u32(id.to_u32()), id);
         }
+    }
+
+    #[test]
+    fn base64_is_that_of_i2p() {
+        assert_eq!(StreamId([0x12, 0x34, 0x56]).to_base64(), "EjRW");
+        assert_eq!(StreamId([0xff, 0xff, 0xfe]).to_base64(), "~~~-");
     }
 
     #[test]

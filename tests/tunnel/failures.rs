@@ -26,7 +26,7 @@ fn a_service_that_is_not_there_resets_the_connection_and_is_named() {
         tunnel.server.wait_for_log("cannot connect to the service");
         let log = tunnel.server.log();
         assert!(log.contains(r#"leg="target""#), "{log}");
-        assert!(log.contains(&format!("target={target}")), "{log}");
+        assert!(log.contains(&format!("service={target}")), "{log}");
         assert!(log.contains("onnection refused"), "{log}");
         assert!(tunnel.client.log().contains(r#"leg="handshake""#));
     }

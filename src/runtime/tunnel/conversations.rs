@@ -46,6 +46,18 @@ pub(super) struct Record {
     server_id: Option<ServerId>,
 }
 
+impl Record {
+    /// Both ids as the Java implementation logs them: `EjRW/~~~-`.
+    fn base64(&self) -> String {
+        let mut ids = self.client_id.0.to_base64();
+        if let Some(server_id) = self.server_id {
+            ids.push('/');
+            ids.push_str(&server_id.0.to_base64());
+        }
+        ids
+    }
+}
+
 impl Driver {
     /// Opens a conversation for a local stream.
     pub(super) fn open_conversation(
@@ -133,6 +145,7 @@ impl Driver {
                 conv = %handle,
                 client_id = %record.client_id,
                 server_id = %server_id,
+                base64 = record.base64(),
                 peer = %record.peer,
                 handshake_us = handshake.as_micros(),
                 "conversation opened"
@@ -227,8 +240,9 @@ impl Driver {
                         leg = "target",
                         conv = %handle,
                         client_id = %record.client_id,
+                        base64 = record.base64(),
                         peer = %record.peer,
-                        %target,
+                        service = %target,
                         %error,
                         "cannot connect to the service"
                     );
@@ -387,6 +401,7 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
             conv = %handle,
             client_id = %record.client_id,
             server_id,
+            base64 = record.base64(),
             peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
@@ -399,6 +414,7 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
             conv = %handle,
             client_id = %record.client_id,
             server_id,
+            base64 = record.base64(),
             peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
