@@ -81,14 +81,19 @@ impl Channel {
     }
 
     /// Whether an id that nobody announced may have been announced before the
-    /// capture began.
+    /// capture began, or in a part that is missing from it.
     pub(super) const fn may_have_missed_ids(&self) -> bool {
         match self.start {
-            ChannelStart::Captured => false,
+            ChannelStart::Captured => self.has_gaps,
             ChannelStart::Missed => true,
             // Only as long as nothing shows that we were there from the start.
-            ChannelStart::Unknown => !self.dialled[0] && !self.dialled[1],
+            ChannelStart::Unknown => self.has_gaps || (!self.dialled[0] && !self.dialled[1]),
         }
+    }
+
+    /// Whether that is known to be so.
+    pub(super) const fn has_missed_ids(&self) -> bool {
+        self.has_gaps || matches!(self.start, ChannelStart::Missed)
     }
 
     /// The direction of what `side` sends that says nothing itself: known when

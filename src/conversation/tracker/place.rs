@@ -133,10 +133,9 @@ impl Tracker {
                 if let Some(slot) = self.lookup_misdirected(seen, space, frame.id) {
                     return self.place_misdirected(seen, frame, slot);
                 }
-                let adopts = stimulus == Stimulus::Ack
-                    || self.channels[seen.channel.0 as usize].may_have_missed_ids();
-                let explained = stimulus == Stimulus::Ack
-                    || self.channels[seen.channel.0 as usize].start == ChannelStart::Missed;
+                let channel = &self.channels[seen.channel.0 as usize];
+                let adopts = stimulus == Stimulus::Ack || channel.may_have_missed_ids();
+                let explained = stimulus == Stimulus::Ack || channel.has_missed_ids();
                 if !explained {
                     self.find_orphan(seen, frame, space);
                 }

@@ -365,6 +365,24 @@ fn what_belongs_to_nobody_is_an_orphan_unless_the_capture_came_late() {
 }
 
 #[test]
+fn behind_a_gap_an_unknown_id_may_have_been_announced_in_it() {
+    let mut watch = Watch::new();
+    let tcp = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+    watch.pass(tcp, A, &syn(1));
+    assert_eq!(
+        watch.pass(tcp, A, &message(0xa0, 9, b"x")),
+        "c2s - orphan [warn ms.orphan_id]"
+    );
+    watch.tracker.note_gap(tcp);
+    for (from, message, expected) in [
+        (A, message(0xa0, 9, b"x"), "c2s c2 carries"),
+        (A, message(0xa2, 9, &[]), "c2s c2 closes c2s"),
+    ] {
+        assert_eq!(watch.pass(tcp, from, &message), expected);
+    }
+}
+
+#[test]
 fn an_ack_that_is_read_late_joins_the_conversation_whose_server_id_it_announces() {
     let mut watch = Watch::new();
     let late = watch.channel(Carrier::TcpU32, ChannelStart::Missed);
