@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationId, Finding, Level, Meaning, MessageEvent};
+use crate::report::suggest::closest;
 use crate::time::Timestamp;
 use crate::wire::{
     DestinationHash, Direction, FrameKind, FrameType, RawMessage, ServerId, StreamId,
@@ -170,6 +171,20 @@ impl Field {
     /// The field of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|field| field.name() == name)
+    }
+
+    /// The name of the field that `name`, which is none, probably means: one
+    /// that is like it, or that tables call so.
+    pub fn suggestion(name: &str) -> Option<&'static str> {
+        let titled = match name {
+            "len" | "length" => Some(Self::PayloadBytes),
+            "time" => Some(Self::TUs),
+            _ => None,
+        };
+        match titled {
+            Some(field) => Some(field.name()),
+            None => closest(name, Self::ALL.iter().map(|field| field.name())),
+        }
     }
 
     /// Whether the JSON record has it; the others exist for filters only.

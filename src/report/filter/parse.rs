@@ -107,9 +107,8 @@ impl<'a> Parser<'a> {
             return Err(self.error_here("expected a field").hint(LIST_FIELDS));
         };
         let Some(field) = Field::named(name) else {
-            let names = Field::ALL.iter().map(|field| field.name());
             let error = self.error(span.clone(), format!("unknown field `{name}`"));
-            return Err(error.hint(match closest(name, names) {
+            return Err(error.hint(match Field::suggestion(name) {
                 Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
                 None => LIST_FIELDS.to_owned(),
             }));

@@ -172,7 +172,19 @@ fn errors_point_at_the_place() {
             "\"\\",
             "unknown escape\n    \"\\\\\n     ^~ there are \\n \\r \\t \\0 \\\\ \\\" and \\xHH",
         ),
-        ("n = 1", "unexpected character\n    n = 1\n      ^"),
+        (
+            "n = 1",
+            "unexpected character\n    n = 1\n      ^ values are compared with ==",
+        ),
+        (
+            "payload contains 'x'",
+            "unexpected character\n    payload contains 'x'\n                     ^ texts stand in double quotes",
+        ),
+        ("n ? 1", "unexpected character\n    n ? 1\n      ^"),
+        (
+            "len > 3",
+            "unknown field `len`\n    len > 3\n    ^~~ did you mean `payload_bytes`?   (fields: ministream-dump --list-fields)",
+        ),
         (
             "",
             "expected a field\n    \n    ^ (fields: ministream-dump --list-fields)",

@@ -53,7 +53,12 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Spanned>, FilterError> {
                 Ok((after, token)) => (token, text.len() - after.len()),
                 Err(_) => {
                     let end = start + first.len_utf8();
-                    return Err(FilterError::new(text, start..end, "unexpected character"));
+                    let error = FilterError::new(text, start..end, "unexpected character");
+                    return Err(match first {
+                        '=' => error.hint("values are compared with =="),
+                        '\'' => error.hint("texts stand in double quotes"),
+                        _ => error,
+                    });
                 }
             },
         };
