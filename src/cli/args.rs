@@ -61,7 +61,7 @@ pub(crate) struct DumpArgs {
 
     /// Size of the kernel's buffer: 8MiB
     #[arg(
-        short = 'B', value_name = "SIZE", value_parser = super::values::size,
+        short = 'B', value_name = "SIZE", value_parser = super::values::size_with_unit,
         hide_short_help = true, help_heading = "Live capture"
     )]
     pub(crate) buffer: Option<u64>,

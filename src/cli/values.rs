@@ -19,6 +19,9 @@ pub(crate) enum ValueError {
     /// No duration at all.
     #[error("a duration is a number and a unit, as in 500us, 20ms, 1s or 2m")]
     Duration,
+    /// A size without a unit.
+    #[error("a size needs a unit: KiB, MiB or GiB; did you mean {0}MiB?")]
+    BareSize(String),
     /// No size.
     #[error("a size is a number of bytes, or of KiB, MiB or GiB, as in 64KiB")]
     Size,
@@ -122,6 +125,14 @@ pub(crate) fn count(text: &str) -> Result<u64, ValueError> {
 /// Bytes to capture of a packet.
 pub(crate) fn snap_length(text: &str) -> Result<u32, ValueError> {
     text.parse().map_err(|_| ValueError::SnapLength)
+}
+
+/// A size with its unit: a bare number means MiB to some programs, and bytes to others.
+pub(crate) fn size_with_unit(text: &str) -> Result<u64, ValueError> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ValueError::BareSize(text.to_owned()));
+    }
+    size(text)
 }
 
 /// When to stop reading (`-a`).
@@ -252,7 +263,7 @@ fn follow(conversation: &str, format: FollowFormat) -> Result<StatisticName, Val
 pub(crate) fn field(name: &str) -> Result<Field, ValueError> {
     Field::named(name).ok_or_else(|| ValueError::Field {
         name: name.to_owned(),
-        suggestion: closest(name, Field::ALL.iter().map(|field| field.name())),
+        suggestion: Field::suggestion(name),
     })
 }
 
@@ -295,6 +306,16 @@ mod tests {
         ] {
             assert_eq!(size(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_size_without_a_unit_is_refused_where_it_could_be_misread() {
+        assert_eq!(size_with_unit("8MiB"), Ok(8 << 20));
+        assert_eq!(
+            size_with_unit("8").unwrap_err().to_string(),
+            "a size needs a unit: KiB, MiB or GiB; did you mean 8MiB?"
+        );
+        assert_eq!(size_with_unit(""), Err(ValueError::Size));
     }
 
     #[test]

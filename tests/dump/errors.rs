@@ -190,6 +190,13 @@ fn a_conversation_that_does_not_exist_is_told() {
         "{}",
         several.stderr
     );
+    let ladder = dump(&format!("-z ladder,c99 {SAMPLES}"));
+    assert_eq!(ladder.code, Some(2));
+    assert!(
+        ladder.stderr.contains("there is no conversation c99\n"),
+        "{}",
+        ladder.stderr
+    );
     let empty = dump("-z follow,c1 captures/empty.pcap").refused(2);
     assert!(empty.ends_with("help: the capture has none\n"), "{empty}");
     // Reading stopped before it could come.
