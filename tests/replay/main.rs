@@ -2,6 +2,7 @@
 //! 127.0.0.1 and bounded in time.
 
 mod endings;
+mod ids;
 mod peer;
 mod process;
 mod replays;

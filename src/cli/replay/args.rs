@@ -19,6 +19,24 @@ Examples:
   curl http://127.0.0.1:8080/
   ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004";
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  ministream-replay replay capture.pcap --carrier udp://127.0.0.1:9004 --dry-run
+  ministream-replay replay capture.pcap --carrier udp://127.0.0.1:9004 --mask 's2c:/Date: [^\\r]+/'
+  ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004 --topspeed --junit report.xml";
+
+const MOCK_EXAMPLES: &str = "\
+Examples:
+  ministream-replay mock capture.pcap --carrier udp://127.0.0.1:9004
+  ministream-replay mock capture.pcap --carrier tcp://127.0.0.1:0 --topspeed --ready-file ready
+  ministream-replay mock capture.pcap --carrier udp://127.0.0.1:9004 --loops forever --unmatched close";
+
+const INJECT_EXAMPLES: &str = "\
+Examples:
+  ministream-replay inject --carrier udp://127.0.0.1:9004 'syn $c' 'expect ack $c -> $s' 'close $s'
+  ministream-dump capture.pcap -T spec | ministream-replay inject --carrier udp://127.0.0.1:9004 --script -
+  ministream-replay inject --carrier udp://127.0.0.1:9004 --from capture.pcap -Y 'type == syn'";
+
 /// Tunnel TCP through ministreaming, I2P's first tunnel protocol
 #[derive(Debug, Parser)]
 #[command(
@@ -49,10 +67,13 @@ pub(super) enum Command {
     /// Ministreaming in, a TCP service out
     Server(Box<ServerArgs>),
     /// Play the client side of a capture against a live server
+    #[command(before_help = REPLAY_EXAMPLES)]
     Replay(Box<PlayArgs>),
     /// Play the server side of a capture for a live client
+    #[command(before_help = MOCK_EXAMPLES)]
     Mock(Box<MockArgs>),
     /// Send hand-made messages, and check what comes back
+    #[command(before_help = INJECT_EXAMPLES)]
     Inject(Box<InjectArgs>),
     /// Make and show I2P destinations
     #[command(subcommand)]
@@ -210,6 +231,10 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "FAULTS", help_heading = "Tests")]
     pub(super) fault: Option<FaultPlan>,
 
+    /// Tell numbers to Prometheus at http://ADDR/metrics
+    #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
+    pub(super) metrics: Option<String>,
+
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -217,15 +242,11 @@ pub(super) struct EndpointArgs {
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
     /// Form of the log
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs and metrics")]
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs")]
     pub(super) log_format: LogFormat,
 
-    /// Tell numbers to Prometheus at http://ADDR/metrics
-    #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
-    pub(super) metrics: Option<String>,
-
     /// Append the log to a file instead of standard error
-    #[arg(long, value_name = "FILE", help_heading = "Logs and metrics")]
+    #[arg(long, value_name = "FILE", help_heading = "Logs")]
     pub(super) log_file: Option<PathBuf>,
 }
 

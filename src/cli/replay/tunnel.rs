@@ -96,7 +96,7 @@ fn options(
         endpoint,
         faults: args.fault,
         seed: seed(args)?,
-        metrics: match &args.log.metrics {
+        metrics: match &args.metrics {
             Some(name) => Some(local_address("--metrics", name, args)?),
             None => None,
         },
