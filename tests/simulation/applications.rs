@@ -125,7 +125,9 @@ impl Applications {
                 self.ledgers[side].insert(handle, Ledger::new(number, true));
             }
             Err(OpenError::TooMany { limit }) => {
-                assert_eq!(self.pair.endpoints[side].conversation_count(), limit);
+                let endpoint = &mut self.pair.endpoints[side];
+                assert_eq!(endpoint.conversation_count(), limit);
+                endpoint.close_answered(self.pair.now);
             }
             Err(error) => panic!("{error}"),
         }

@@ -66,6 +66,7 @@ fn random_config(rng: &mut Xoshiro256PlusPlus) -> Config {
             rng,
             &[None, Some(Duration::ZERO), Some(Duration::from_millis(100))],
         ),
+        turn: pick(rng, &[0, 20, 100_000]),
         slow_reader: pick(
             rng,
             &[SlowReader::Pause, SlowReader::Pause, SlowReader::Close],
