@@ -62,6 +62,7 @@ impl Browser {
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            "timeouts": {"script": PATIENCE.as_millis()},
         }}});
         let session = browser.call("POST", "/session", &capabilities);
         browser.session = format!("/session/{}", session["sessionId"].as_str().unwrap());

@@ -63,8 +63,12 @@ fn dissecting_child() -> Child {
             "none",
             "--fail-on",
             "note",
+            // A report holds some of all conversations, however many there are.
+            "--html",
+            "/dev/null",
             "-",
         ])
+        .stderr(Stdio::null())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -8,3 +8,4 @@ mod run;
 mod selection;
 mod statistics;
 mod tables;
+mod tour;

@@ -32,7 +32,7 @@ pub(super) struct Lines<'a> {
 }
 
 const WIDTH: u64 = 400;
-const LEFT: u64 = 52;
+const LEFT: u64 = 62;
 const RIGHT: u64 = 396;
 const TOP: u64 = 14;
 const BOTTOM: u64 = 134;
@@ -108,7 +108,7 @@ pub(super) fn put_lines(chart: &Lines<'_>, out: &mut Vec<u8>) {
             "start",
             NAMES + width / 10 + 6,
             y + 16,
-            &value.to_string(),
+            &grouped(*value),
             out,
         );
         put(out, "</g>");
@@ -164,6 +164,19 @@ fn put_text(class: &str, anchor: &str, x: u64, y: u64, words: &str, out: &mut Ve
     put(out, "</text>");
 }
 
+/// A number with commas between its thousands: `6,800,000`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +212,18 @@ mod tests {
                     assert!((0.0..=134.0).contains(&y), "{y}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::charts::{Bar, Bars};
+use super::charts::{Bar, Bars, grouped};
 use crate::report::escape::Charset;
 use crate::report::look::put_duration;
 use crate::report::statistics::{Spans, text_of};
@@ -55,8 +55,8 @@ impl Distribution {
             Bar {
                 parts: [("bar", count), ("bar", 0)],
                 hint: match index + 1 < RANGES {
-                    true => format!("{} to {}: {count}", name(index), name(index + 1)),
-                    false => format!("{} and more: {count}", name(index)),
+                    true => format!("{} to {}: {}", name(index), name(index + 1), grouped(count)),
+                    false => format!("{} and more: {}", name(index), grouped(count)),
                 },
             }
         };
@@ -69,7 +69,7 @@ impl Distribution {
                 .step_by(step)
                 .map(|(place, index)| (place, name(index)))
                 .collect(),
-            value: |value| value.to_string(),
+            value: grouped,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::charts::{Bar, Bars, Lines, put_bars, put_lines};
+use super::charts::{Bar, Bars, Lines, grouped, put_bars, put_lines};
 use super::data::{put_messages, put_row, put_script_json};
 use super::{Collected, Picture};
 use crate::conversation::{ConversationId, Level, State};
@@ -16,7 +16,7 @@ use crate::report::markup::put_markup_text;
 use crate::report::record::Summary;
 use crate::report::statistics::{Spans, text_of};
 use crate::report::tally::Totals;
-use crate::report::write::{put, put_conversation, put_display, put_number, put_seconds};
+use crate::report::write::{put, put_conversation, put_display, put_seconds};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -601,34 +601,4 @@ fn put_paragraph(class: &str, text: &str, out: &mut Vec<u8>) {
     put_display(out, format_args!("<p class=\"{class}\">"));
     put_markup_text(out, text);
     put(out, "</p>\n");
-}
-
-/// A number with commas between its thousands: `6,800,000`.
-fn grouped(number: u64) -> String {
-    let digits = text_of(|out| put_number(out, number));
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 }
