@@ -208,3 +208,22 @@ fn nothing_is_wider_than_a_phone_in_either_scheme() {
         assert_eq!(ground, expected);
     }
 }
+
+#[test]
+fn a_sheet_of_paper_is_light_and_wide_enough() {
+    let (browser, _page) = samples("#c3");
+    let media = json!({
+        "media": "print",
+        "features": [{"name": "prefers-color-scheme", "value": "dark"}],
+    });
+    browser.chromium("Emulation.setEmulatedMedia", &media);
+    // A4 without its margins.
+    let sheet = json!({"width": 718, "height": 1046, "deviceScaleFactor": 1, "mobile": false});
+    browser.chromium("Emulation.setDeviceMetricsOverride", &sheet);
+    let ground = browser.text("getComputedStyle(document.body).backgroundColor");
+    assert_eq!(ground, "rgb(255, 255, 255)");
+    let table =
+        browser.text("document.querySelector('.conversations').getBoundingClientRect().right");
+    let right: f64 = table.parse().unwrap();
+    assert!(right <= 718.0, "{right}");
+}
