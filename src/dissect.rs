@@ -5,12 +5,16 @@
 //! these mean. Carriers do not know frames and frames do not know carriers.
 
 mod decode_as;
+mod decoded;
 mod flows;
+mod relay;
 mod sink;
 mod streams;
 
 pub use decode_as::{DecodeAs, DecodeAsError};
+pub use decoded::{DecodedPacket, DecodedSource, Step};
 pub use flows::ForeignCounts;
+pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
 
 use crate::capture::{CaptureError, Packet};
@@ -18,7 +22,7 @@ use crate::conversation::{
     Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Tracker,
     TrackerOptions,
 };
-use crate::net::{LostDatagram, Network, NetworkCounts, NetworkLimits};
+use crate::net::{Arrival, LostDatagram, Network, NetworkCounts, NetworkLimits, PacketDecoder};
 use crate::time::Timestamp;
 
 use flows::{FlowState, Messages};
@@ -83,9 +87,8 @@ pub struct DissectCounts {
 /// The [crate's page](crate) shows how.
 #[derive(Debug)]
 pub struct Dissector {
-    network: Network<FlowState>,
-    messages: Messages,
-    seen: Seen,
+    decoder: PacketDecoder,
+    follower: Follower,
 }
 
 /// What was said once and is not said again.
@@ -104,9 +107,12 @@ impl Dissector {
             ..options.tracker
         });
         Self {
-            network: Network::new(options.network),
-            messages: Messages::new(options.depth, options.decode_as, tracker),
-            seen: Seen::default(),
+            decoder: PacketDecoder::new(&options.network),
+            follower: Follower {
+                network: Network::new(options.network),
+                messages: Messages::new(options.depth, options.decode_as, tracker),
+                seen: Seen::default(),
+            },
         }
     }
 
@@ -115,16 +121,25 @@ impl Dissector {
     /// # Errors
     /// The first error of `sink`; the dissection is over then.
     pub fn push<S: Sink>(&mut self, packet: &Packet<'_>, sink: &mut S) -> Result<(), S::Error> {
-        self.follow_time(packet, sink)?;
-        let messages = &mut self.messages;
-        self.network.push(packet, &mut |flow, arrival, delivery| {
-            messages.deliver(flow, arrival, delivery, sink)
-        })?;
-        self.tell_cut_packets(packet, sink)?;
-        while let Some(lost) = self.network.next_lost_datagram() {
-            sink.finding(&missing_fragments(&lost))?;
+        let Self {
+            decoder, follower, ..
+        } = self;
+        let content = decoder.decode(packet);
+        follower.packet(&DecodedPacket::new(packet, content), sink)?;
+        self.tell_lost_datagrams(sink)
+    }
+
+    /// Feeds the next step of a [`DecodedSource`]. Packets that are fed to
+    /// [`push`](Self::push) are decoded apart from these.
+    ///
+    /// # Errors
+    /// The first error of `sink`; the dissection is over then.
+    #[inline]
+    pub fn push_step<S: Sink>(&mut self, step: &Step<'_>, sink: &mut S) -> Result<(), S::Error> {
+        match step {
+            Step::Packet(packet) => self.follower.packet(packet, sink),
+            Step::Lost(lost) => self.follower.lost_datagram(lost, sink),
         }
-        Ok(())
     }
 
     /// The capture is over: tells everything that is still open.
@@ -132,17 +147,9 @@ impl Dissector {
     /// # Errors
     /// The first error of `sink`.
     pub fn finish<S: Sink>(&mut self, end: EndOfInput, sink: &mut S) -> Result<(), S::Error> {
-        let messages = &mut self.messages;
-        messages.begin_end();
-        self.network.finish(&mut |flow, arrival, delivery| {
-            messages.deliver(flow, arrival, delivery, sink)
-        })?;
-        while let Some(lost) = self.network.next_lost_datagram() {
-            sink.finding(&missing_fragments(&lost))?;
-        }
-        let now = self.seen.latest.unwrap_or_default();
-        self.messages.tracker.finish(now, end);
-        self.messages.tell_outcomes(sink)
+        self.decoder.finish();
+        self.tell_lost_datagrams(sink)?;
+        self.follower.finish(end, sink)
     }
 
     /// Takes note that an input was damaged or cut (`cap.truncated`).
@@ -175,59 +182,111 @@ impl Dissector {
 
     /// The conversations that are not told yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
-        self.messages.tracker.tracked()
+        self.follower.messages.tracker.tracked()
     }
 
     /// What was seen so far.
     pub fn counts(&self) -> DissectCounts {
+        let messages = &self.follower.messages;
         DissectCounts {
-            network: self.network.counts(),
-            messages: self.messages.message_count(),
-            conversations: self.messages.tracker.conversation_count(),
-            evicted_conversations: self.messages.tracker.evicted_count(),
-            foreign: self.messages.foreign,
-            start: self.messages.start,
-            end: self.seen.latest,
+            network: self.follower.network.counts(),
+            messages: messages.message_count(),
+            conversations: messages.tracker.conversation_count(),
+            evicted_conversations: messages.tracker.evicted_count(),
+            foreign: messages.foreign,
+            start: messages.start,
+            end: self.follower.seen.latest,
         }
     }
 
-    fn follow_time<S: Sink>(&mut self, packet: &Packet<'_>, sink: &mut S) -> Result<(), S::Error> {
-        self.messages.start.get_or_insert(packet.time);
+    fn tell_lost_datagrams<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        while let Some(lost) = self.decoder.next_lost_datagram() {
+            self.follower.lost_datagram(&lost, sink)?;
+        }
+        Ok(())
+    }
+}
+
+/// Follows flows from packets whose headers were read.
+#[derive(Debug)]
+struct Follower {
+    network: Network<FlowState>,
+    messages: Messages,
+    seen: Seen,
+}
+
+impl Follower {
+    #[inline]
+    fn packet<S: Sink>(
+        &mut self,
+        packet: &DecodedPacket<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let arrival = packet.arrival;
+        self.follow_time(arrival, sink)?;
+        let messages = &mut self.messages;
+        self.network
+            .push(arrival, packet.content, &mut |flow, arrival, delivery| {
+                messages.deliver(flow, arrival, delivery, sink)
+            })?;
+        if packet.is_cut() {
+            self.tell_cut_packet(packet, sink)?;
+        }
+        Ok(())
+    }
+
+    fn lost_datagram<S: Sink>(
+        &mut self,
+        lost: &LostDatagram,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        self.network.note_lost_datagram();
+        sink.finding(&missing_fragments(lost))
+    }
+
+    fn finish<S: Sink>(&mut self, end: EndOfInput, sink: &mut S) -> Result<(), S::Error> {
+        let messages = &mut self.messages;
+        messages.begin_end();
+        self.network.finish(&mut |flow, arrival, delivery| {
+            messages.deliver(flow, arrival, delivery, sink)
+        })?;
+        let now = self.seen.latest.unwrap_or_default();
+        messages.tracker.finish(now, end);
+        messages.tell_outcomes(sink)
+    }
+
+    fn follow_time<S: Sink>(&mut self, arrival: Arrival, sink: &mut S) -> Result<(), S::Error> {
+        let Arrival { packet, time } = arrival;
+        self.messages.start.get_or_insert(time);
         match self.seen.latest {
-            Some(latest) if packet.time < latest => {
+            Some(latest) if time < latest => {
                 if self.seen.time_went_backwards {
                     return Ok(());
                 }
                 self.seen.time_went_backwards = true;
-                let back_us = latest.micros_since(packet.time);
+                let back_us = latest.micros_since(time);
                 let mut finding = about_capture(
                     FindingCode::CaptureTimeBackwards,
-                    format!(
-                        "packet {} is {back_us} µs before the one before it",
-                        packet.number
-                    ),
+                    format!("packet {packet} is {back_us} µs before the one before it"),
                     vec![("back_us", FindingDetail::Number(back_us.unsigned_abs()))],
                 );
-                finding.packet = Some(packet.number);
+                finding.packet = Some(packet);
                 sink.finding(&finding)
             }
             _ => {
-                self.seen.latest = Some(packet.time);
+                self.seen.latest = Some(time);
                 Ok(())
             }
         }
     }
 
-    fn tell_cut_packets<S: Sink>(
+    fn tell_cut_packet<S: Sink>(
         &mut self,
-        packet: &Packet<'_>,
+        packet: &DecodedPacket<'_>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        if self.seen.cut_packet || packet.data.len() as u64 >= u64::from(packet.original_bytes) {
-            return Ok(());
-        }
         // Packets without any payload lose nothing that matters here.
-        if self.network.counts().cut == 0 {
+        if self.seen.cut_packet || self.network.counts().cut == 0 {
             return Ok(());
         }
         self.seen.cut_packet = true;
@@ -235,14 +294,12 @@ impl Dissector {
             FindingCode::CaptureSnaplen,
             format!(
                 "packet {} is cut to {} of {} bytes; capture with a larger -s",
-                packet.number,
-                packet.data.len(),
-                packet.original_bytes
+                packet.arrival.packet, packet.captured_bytes, packet.original_bytes
             ),
             vec![
                 (
                     "captured_bytes",
-                    FindingDetail::Number(packet.data.len() as u64),
+                    FindingDetail::Number(u64::from(packet.captured_bytes)),
                 ),
                 (
                     "original_bytes",
@@ -250,7 +307,7 @@ impl Dissector {
                 ),
             ],
         );
-        finding.packet = Some(packet.number);
+        finding.packet = Some(packet.arrival.packet);
         sink.finding(&finding)
     }
 }

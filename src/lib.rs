@@ -57,6 +57,7 @@
 
 pub mod capture;
 pub mod carrier;
+mod circulation;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod conversation;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::slice;
 
-use super::read_ahead::BlockSize;
+use super::blocks::{BlockSize, ReadingThread};
 use super::records::Records;
 use super::{CaptureError, InputInfo, Packet, PacketSource, Progress};
 
@@ -48,14 +48,6 @@ impl CaptureFile {
         Self::new(name.into(), reader, None, BlockSize::DEFAULT)
     }
 
-    /// How far reading has come.
-    pub fn progress(&self) -> Progress {
-        Progress {
-            read_bytes: self.records.read_bytes(),
-            total_bytes: self.total_bytes,
-        }
-    }
-
     /// As [`Self::from_reader`], with blocks of a given size.
     pub(super) fn new(
         name: PathBuf,
@@ -63,7 +55,7 @@ impl CaptureFile {
         total_bytes: Option<u64>,
         size: BlockSize,
     ) -> Result<Self, CaptureError> {
-        let (records, info) = Records::open(name, reader, size)?;
+        let (records, info) = Records::open(name, reader, size, ReadingThread::Own)?;
         Ok(Self {
             records,
             info,
@@ -101,5 +93,12 @@ impl PacketSource for CaptureFile {
 
     fn inputs(&self) -> &[InputInfo] {
         slice::from_ref(&self.info)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            read_bytes: self.records.read_bytes(),
+            total_bytes: self.total_bytes,
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::vec;
 
+use super::blocks::{BlockSize, ReadingThread};
 use super::file::open_file;
-use super::read_ahead::BlockSize;
 use super::records::Records;
 use super::{CaptureError, InputInfo, Packet, PacketSource, Progress};
 
@@ -21,6 +21,7 @@ pub struct Inputs {
     waiting: vec::IntoIter<PathBuf>,
     current: Option<Records>,
     infos: Vec<InputInfo>,
+    thread: ReadingThread,
     /// Packets read so far, of all inputs.
     packets: u64,
     /// Bytes read of the inputs before the current one.
@@ -37,12 +38,24 @@ impl Inputs {
     pub fn open<P: Into<PathBuf>>(
         paths: impl IntoIterator<Item = P>,
     ) -> Result<Self, CaptureError> {
+        Self::open_on(paths, ReadingThread::Own)
+    }
+
+    /// Like [`open`](Self::open), with a choice of the thread that reads.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_on<P: Into<PathBuf>>(
+        paths: impl IntoIterator<Item = P>,
+        thread: ReadingThread,
+    ) -> Result<Self, CaptureError> {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
         let mut inputs = Self {
             total_bytes: total_bytes(&paths)?,
             waiting: paths.into_iter(),
             current: None,
             infos: Vec::new(),
+            thread,
             packets: 0,
             done_bytes: 0,
         };
@@ -50,13 +63,11 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// How far reading has come, over all inputs.
-    pub fn progress(&self) -> Progress {
-        let current_bytes = self.current.as_ref().map_or(0, Records::read_bytes);
-        Progress {
-            read_bytes: self.done_bytes + current_bytes,
-            total_bytes: self.total_bytes,
-        }
+    /// Whether all of these are regular files, which keep no reader waiting.
+    pub fn are_files(paths: &[PathBuf]) -> bool {
+        paths
+            .iter()
+            .all(|path| !is_standard_input(path) && path.is_file())
     }
 
     /// Reads the next packet of whichever input has one; `false` after the last.
@@ -88,10 +99,10 @@ impl Inputs {
         };
         let size = BlockSize::DEFAULT;
         let (records, info) = if is_standard_input(&path) {
-            Records::open(path, io::stdin(), size)?
+            Records::open(path, io::stdin(), size, self.thread)?
         } else {
             match open_file(&path) {
-                Ok((file, _)) => Records::open(path, file, size)?,
+                Ok((file, _)) => Records::open(path, file, size, self.thread)?,
                 Err(source) => return Err(CaptureError::Open { path, source }),
             }
         };
@@ -119,6 +130,14 @@ impl PacketSource for Inputs {
 
     fn inputs(&self) -> &[InputInfo] {
         &self.infos
+    }
+
+    fn progress(&self) -> Progress {
+        let current_bytes = self.current.as_ref().map_or(0, Records::read_bytes);
+        Progress {
+            read_bytes: self.done_bytes + current_bytes,
+            total_bytes: self.total_bytes,
+        }
     }
 }
 

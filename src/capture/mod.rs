@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::time::Timestamp;
 
+mod blocks;
 mod compression;
 mod content;
 mod error;
@@ -18,13 +19,13 @@ mod link_type;
 mod live;
 mod pcap;
 mod pcapng;
-mod read_ahead;
 mod records;
 #[cfg(test)]
 mod tests;
 mod window;
 mod writer;
 
+pub use blocks::ReadingThread;
 pub use content::Content;
 pub use error::{CaptureError, Damage, LiveFailure, Record};
 pub use file::CaptureFile;
@@ -48,6 +49,13 @@ pub struct Packet<'a> {
     pub data: &'a [u8],
     /// Length of the packet on the link, in bytes.
     pub original_bytes: u32,
+}
+
+impl Packet<'_> {
+    /// How many bytes were captured.
+    pub fn captured_bytes(&self) -> u32 {
+        u32::try_from(self.data.len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// What is known of one input.
@@ -157,4 +165,9 @@ pub trait PacketSource {
 
     /// The inputs opened so far, in order; the last one is being read.
     fn inputs(&self) -> &[InputInfo];
+
+    /// How far reading has come; by default, nothing is known of that.
+    fn progress(&self) -> Progress {
+        Progress::default()
+    }
 }

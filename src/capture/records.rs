@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pcap_parser::nom;
 
+use super::blocks::{BlockSize, Blocks, ReadingThread};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
-use super::read_ahead::{BlockSize, ReadAhead};
 use super::window::Window;
 use super::{CaptureError, CaptureFormat, Content, InputInfo, LinkType, Packet, compression};
 use crate::time::Timestamp;
@@ -46,6 +46,7 @@ impl Records {
         path: PathBuf,
         reader: impl Read + Send + 'static,
         size: BlockSize,
+        thread: ReadingThread,
     ) -> Result<(Self, InputInfo), CaptureError> {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted {
@@ -57,8 +58,11 @@ impl Records {
             source,
         };
         let (compression, plain) = compression::decompress(counted).map_err(cannot_open)?;
-        let ahead = ReadAhead::spawn(plain, size).map_err(cannot_open)?;
-        let mut window = Window::new(path.clone(), compression, ahead);
+        let blocks = match (thread, compression) {
+            (ReadingThread::Parsers, None) => Blocks::in_place(plain, size),
+            _ => Blocks::ahead(plain, size).map_err(cannot_open)?,
+        };
+        let mut window = Window::new(path.clone(), compression, blocks);
         let (format, name) = open_format(&mut window)?;
         let info = InputInfo {
             path,

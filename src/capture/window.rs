@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::read_ahead::{Block, ReadAhead};
+use super::blocks::{Block, Blocks};
 use super::{CaptureError, Compression, Content, Damage, Record};
 
 /// The unparsed bytes at hand, and how to get more.
@@ -14,18 +14,18 @@ use super::{CaptureError, Compression, Content, Damage, Record};
 pub(super) struct Window {
     path: PathBuf,
     compression: Option<Compression>,
-    ahead: ReadAhead,
+    blocks: Blocks,
     block: Block,
     /// Offset in the input of the first byte of `block.filled`.
     offset: u64,
 }
 
 impl Window {
-    pub(super) fn new(path: PathBuf, compression: Option<Compression>, ahead: ReadAhead) -> Self {
+    pub(super) fn new(path: PathBuf, compression: Option<Compression>, blocks: Blocks) -> Self {
         Self {
             path,
             compression,
-            ahead,
+            blocks,
             block: Block::default(),
             offset: 0,
         }
@@ -94,7 +94,7 @@ impl Window {
 
     /// Adds at least one byte to those at hand; `false` at the end of the input.
     pub(super) fn refill(&mut self) -> bool {
-        let Some(next) = self.ahead.next() else {
+        let Some(next) = self.blocks.next() else {
             return false;
         };
         let spent = if self.available().len() <= next.filled.start {
@@ -102,7 +102,7 @@ impl Window {
         } else {
             self.append(next)
         };
-        self.ahead.recycle(spent);
+        self.blocks.recycle(spent);
         true
     }
 
@@ -127,7 +127,7 @@ impl Window {
     /// `Ok` when the input came to its end by itself, rather than by a failure
     /// to read or a compressed stream without its end.
     pub(super) fn finish(&mut self) -> Result<(), CaptureError> {
-        match self.ahead.take_failure() {
+        match self.blocks.take_failure() {
             None => Ok(()),
             Some(source) => Err(self.read_error(source)),
         }
@@ -137,7 +137,7 @@ impl Window {
     /// could not be read that far.
     pub(super) fn not_a_capture(&mut self, content: Content) -> CaptureError {
         let path = self.path.clone();
-        match self.ahead.take_failure() {
+        match self.blocks.take_failure() {
             Some(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
                 CaptureError::Open { path, source }
             }
@@ -152,7 +152,7 @@ impl Window {
     /// The error for an input that ends inside the record at `offset`.
     pub(super) fn truncated(&mut self, record: Record, offset: u64, needed: u64) -> CaptureError {
         // A compressed stream that ends early is a file that ends early.
-        match self.ahead.take_failure() {
+        match self.blocks.take_failure() {
             Some(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
                 return self.read_error(source);
             }

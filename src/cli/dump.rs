@@ -1,7 +1,7 @@
 //! `ministream-dump`, run.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Stdout, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use super::error::{DumpError, PROGRAM, describe, print_error, print_warning};
 use super::exit::Ending;
 use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
 use super::progress::ProgressReport;
-use crate::capture::{InputInfo, Inputs, Packet, PacketSource};
+use crate::capture::{InputInfo, Inputs, ReadingThread};
 use crate::conversation::{EndOfInput, Level};
-use crate::dissect::{DissectCounts, Dissector};
+use crate::dissect::{DecodedSource, DissectCounts, Dissector, Relay, Sink, Step};
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
@@ -100,16 +100,38 @@ fn matched_conversations(
         Printer::Nothing,
         Vec::new(),
     );
-    let mut source = Inputs::open(files)?;
+    let mut source = decoded(options, files)?;
     read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
     Ok(Picked::Matched(reporter.into_selection().into_matched()))
 }
 
 fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
-    let mut source = Inputs::open(files)?;
-    let mut reporter = reporter(options)?;
+    let mut source = decoded(options, files)?;
+    let mut reporter = reporter(options);
+    if source.is_ahead() && reporter.writes_messages() {
+        // Writing messages takes as long as understanding them.
+        let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
+        let done = read(options, &mut source, &mut relay, Trouble::Told)?;
+        let Some(reporter) = relay.finish()? else {
+            return Ok(done.ending);
+        };
+        return conclude(options, &done, source.inputs(), reporter);
+    }
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
     conclude(options, &done, source.inputs(), reporter)
+}
+
+/// The files, with the headers of their packets read: on another core, unless
+/// rows are waited for (a pipe may be live) or reading may end early.
+fn decoded(options: &DumpOptions, files: Vec<PathBuf>) -> Result<DecodedSource<Inputs>, DumpError> {
+    let limits = &options.dissect.network;
+    let is_read_whole = options.limits == Limits::default();
+    if is_read_whole && Inputs::are_files(&files) {
+        let inputs = Inputs::open_on(files, ReadingThread::Parsers)?;
+        DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
+    } else {
+        Ok(DecodedSource::here(Inputs::open(files)?, limits))
+    }
 }
 
 /// What is done about damaged inputs.
@@ -130,10 +152,10 @@ pub(super) struct Done {
 }
 
 /// Dissects files from their first packet to the last, or until it is enough.
-fn read<W: Write>(
+fn read(
     options: &DumpOptions,
-    source: &mut Inputs,
-    reporter: &mut Reporter<W>,
+    source: &mut DecodedSource<Inputs>,
+    sink: &mut impl Sink<Error = io::Error>,
     trouble: Trouble,
 ) -> Result<Done, DumpError> {
     let mut dissector = Dissector::new(options.dissect.clone());
@@ -142,11 +164,11 @@ fn read<W: Write>(
     let mut end = EndOfInput::Complete;
     let mut ending = Ending::Fine;
     loop {
-        match source.next_packet() {
+        match source.next_step() {
             Ok(None) => break,
-            Ok(Some(packet)) => {
-                dissector.push(&packet, reporter)?;
-                if budget.is_spent_with(&packet) || reporter.is_spent() {
+            Ok(Some(step)) => {
+                dissector.push_step(&step, sink)?;
+                if budget.is_spent_with(&step) || !sink.wants_more() {
                     end = EndOfInput::Stopped;
                     break;
                 }
@@ -159,7 +181,7 @@ fn read<W: Write>(
                         packets_of_last(source.inputs())
                     ));
                 }
-                dissector.note_damage(&error, reporter)?;
+                dissector.note_damage(&error, sink)?;
                 ending = ending.max(Ending::Incomplete);
             }
             Err(error) => {
@@ -169,11 +191,11 @@ fn read<W: Write>(
                 ending = ending.max(Ending::Failed);
             }
         }
-        reporter.settle(source.inputs())?;
+        sink.settle(source.inputs())?;
         progress.packet(|| source.progress());
     }
     progress.finish();
-    dissector.finish(end, reporter)?;
+    dissector.finish(end, sink)?;
     Ok(Done {
         ending,
         end,
@@ -202,11 +224,22 @@ impl Budget {
         }
     }
 
-    /// Takes `packet` into account; whether it is the last that may be read.
-    pub(super) fn is_spent_with(&mut self, packet: &Packet<'_>) -> bool {
-        self.bytes = self.bytes.saturating_add(packet.data.len() as u64);
-        let start = *self.start.get_or_insert(packet.time);
-        let elapsed = u64::try_from(packet.time.nanos_since(start)).unwrap_or(0);
+    /// Takes `step` into account; whether it is the last that may be taken.
+    fn is_spent_with(&mut self, step: &Step<'_>) -> bool {
+        match step {
+            Step::Packet(packet) => self.is_spent_by(packet.arrival.time, packet.captured_bytes),
+            Step::Lost(_) => false,
+        }
+    }
+
+    /// Takes a packet into account; whether it is the last that may be read.
+    pub(super) fn is_spent_by(&mut self, time: Timestamp, captured_bytes: u32) -> bool {
+        if self.limits.bytes.is_none() && self.limits.duration.is_none() {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_add(u64::from(captured_bytes));
+        let start = *self.start.get_or_insert(time);
+        let elapsed = u64::try_from(time.nanos_since(start)).unwrap_or(0);
         self.limits.bytes.is_some_and(|limit| self.bytes >= limit)
             || self
                 .limits
@@ -216,9 +249,7 @@ impl Budget {
 }
 
 /// The sink that these options ask for.
-pub(super) fn reporter(
-    options: &mut DumpOptions,
-) -> Result<Reporter<StdoutLock<'static>>, DumpError> {
+pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Stdout>, DumpError> {
     let selection = Selection::new(
         options.filter.take(),
         std::mem::take(&mut options.picked),
@@ -227,7 +258,7 @@ pub(super) fn reporter(
     let mut statistics = options.output.statistics();
     statistics.extend(options.output.html_report()?);
     Ok(Reporter::new(
-        io::stdout().lock(),
+        io::stdout(),
         options.pace,
         options.output.look,
         selection,
@@ -241,7 +272,7 @@ pub(super) fn conclude(
     options: &DumpOptions,
     done: &Done,
     inputs: &[InputInfo],
-    mut reporter: Reporter<StdoutLock<'static>>,
+    mut reporter: Reporter<Stdout>,
 ) -> Result<Ending, DumpError> {
     let ending = match (done.ending, options.incomplete) {
         (Ending::Incomplete, IncompleteInput::IsFine) => Ending::Fine,

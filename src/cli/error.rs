@@ -37,6 +37,8 @@ pub(crate) enum DumpError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// The system has no thread to give.
+    Thread(io::Error),
 }
 
 impl From<FilterError> for DumpError {
@@ -87,6 +89,11 @@ impl fmt::Display for DumpError {
                 reason(error)
             ),
             Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
+            Self::Thread(error) => write!(
+                f,
+                "cannot start a thread: {}\n    help: the limit on processes is reached; see ulimit -u",
+                reason(error)
+            ),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::exit::Ending;
 use super::options::DumpOptions;
 use crate::capture::{LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats, PacketSource};
 use crate::conversation::EndOfInput;
-use crate::dissect::Dissector;
+use crate::dissect::{Dissector, Sink};
 use crate::report::heading::link_type_title;
 
 /// An interface, and how to capture on it.
@@ -53,7 +53,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let mut budget = Budget::new(options.limits);
     let start = Instant::now();
     let mut ending = Ending::Fine;
-    while !signals.stop.load(Ordering::Relaxed) && !reporter.is_spent() {
+    while !signals.stop.load(Ordering::Relaxed) && reporter.wants_more() {
         let left = match options.limits.duration {
             Some(limit) => limit.saturating_sub(start.elapsed()),
             None => WAIT,
@@ -65,7 +65,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             Ok(LivePoll::Idle) => {}
             Ok(LivePoll::Packet(packet)) => {
                 dissector.push(&packet, &mut reporter)?;
-                if budget.is_spent_with(&packet) {
+                if budget.is_spent_by(packet.time, packet.captured_bytes()) {
                     break;
                 }
             }

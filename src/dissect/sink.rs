@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use crate::capture::InputInfo;
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::net::FlowId;
@@ -39,6 +40,20 @@ pub trait Sink {
     /// # Errors
     /// Those of the sink.
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), Self::Error>;
+
+    /// Whether more messages would be of use; who reads may stop otherwise.
+    fn wants_more(&self) -> bool {
+        true
+    }
+
+    /// A packet is done with, and its reader may have to wait for the next:
+    /// whoever collects output may hand it on. `inputs` are those read so far.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn settle(&mut self, _inputs: &[InputInfo]) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// A flow that carries ministreaming.

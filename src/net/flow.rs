@@ -1,6 +1,6 @@
 //! The flow table: bounded, the least recently used flow leaves first.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hashbrown::HashMap;
 use slab::Slab;
@@ -11,8 +11,8 @@ use super::{Flow, FlowId, Side, Transport};
 
 /// What a flow is found by: its transport, and both ends in a fixed order, so
 /// that packets of either direction find the same flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct FlowKey {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct FlowKey {
     low: End,
     high: End,
     family: Family,
@@ -20,14 +20,15 @@ pub(super) struct FlowKey {
 
 /// Address and port of an end. The address is a number, of 32 or 128 bits by
 /// the key's [`Family`], because that compares and hashes faster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct End {
     address: u128,
     port: u16,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Family {
+    #[default]
     Udp4,
     Udp6,
     Tcp4,
@@ -98,6 +99,22 @@ impl FlowKey {
         };
         (Self { low, high, family }, sender)
     }
+
+    /// The addresses and ports of initiator and responder.
+    fn addresses(&self, initiator: Sender) -> [SocketAddr; 2] {
+        let [low, high] = [self.low, self.high].map(|end| {
+            let address = match self.family {
+                // An IPv4 address was made a number of 32 bits.
+                Family::Udp4 | Family::Tcp4 => IpAddr::from((end.address as u32).to_be_bytes()),
+                Family::Udp6 | Family::Tcp6 => IpAddr::from(end.address.to_be_bytes()),
+            };
+            SocketAddr::new(address, end.port)
+        });
+        match initiator {
+            Sender::Low => [low, high],
+            Sender::High => [high, low],
+        }
+    }
 }
 
 /// A flow and what the network layer keeps for it.
@@ -137,8 +154,6 @@ pub(super) struct NewFlow {
     pub(super) key: FlowKey,
     /// Which end of the key is the initiator.
     pub(super) initiator: Sender,
-    /// Of initiator and responder.
-    pub(super) addresses: [SocketAddr; 2],
     pub(super) kind: Kind,
 }
 
@@ -218,7 +233,7 @@ impl<S: Default> FlowTable<S> {
             flow: Flow {
                 id,
                 transport,
-                addresses: new.addresses,
+                addresses: new.key.addresses(new.initiator),
                 state: S::default(),
             },
             kind: new.kind,
@@ -343,7 +358,6 @@ mod tests {
                 table.insert(NewFlow {
                     key,
                     initiator,
-                    addresses: [SocketAddr::from(([10, 0, 0, 1], port)); 2],
                     kind: Kind::Udp,
                 });
             }

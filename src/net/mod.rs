@@ -1,10 +1,12 @@
 //! From link bytes to datagrams and ordered byte streams: link and IP headers,
 //! fragments, flows, TCP reassembly.
 //!
-//! [`Network`] joins the parts; it knows nothing of what the payloads mean.
+//! A [`PacketDecoder`] reads headers, a [`Network`] follows the flows; neither
+//! knows what the payloads mean.
 
 mod captured;
 mod connection;
+mod decode;
 mod defrag;
 mod duplicate;
 mod flow;
@@ -17,9 +19,13 @@ mod testing;
 
 use std::net::SocketAddr;
 
+use crate::capture::Packet;
 use crate::time::Timestamp;
 
+pub(crate) use decode::Remainder;
+pub use decode::{Decoded, PacketDecoder};
 pub use defrag::{LossReason, LostDatagram};
+pub(crate) use flow::FlowKey;
 pub use network::{Network, NetworkCounts, NetworkLimits};
 pub use reassembly::StreamCounts;
 
@@ -88,6 +94,16 @@ pub struct Arrival {
     pub packet: u64,
     /// Its capture time.
     pub time: Timestamp,
+}
+
+impl Arrival {
+    /// That of what `packet` delivers.
+    pub const fn of(packet: &Packet<'_>) -> Self {
+        Self {
+            packet: packet.number,
+            time: packet.time,
+        }
+    }
 }
 
 /// What the network layer delivers for a flow.

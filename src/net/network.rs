@@ -1,18 +1,15 @@
-//! [`Network`]: packets in, datagrams and stream bytes out.
+//! [`Network`]: decoded packets in, datagrams and stream bytes out.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::captured::Captured;
 use super::connection::Connection;
-use super::defrag::{Defrag, LostDatagram};
-use super::duplicate::Copies;
+use super::decode::Decoded;
 use super::flow::{FlowKey, FlowTable, Kind, NewFlow, Sender, Slot};
 use super::reassembly::{Pool, StreamCounts};
-use super::slice::{self, Route, Segment, TcpHeader, TransportHeader};
-use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd, Transport, link};
-use crate::capture::Packet;
+use super::slice::{TcpHeader, TransportHeader};
+use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd};
 
 /// Connections closed last whose late segments are still told from new connections.
 const CLOSED_CONNECTIONS: usize = 1_024;
@@ -79,8 +76,8 @@ impl NetworkCounts {
     }
 }
 
-/// The network layer: takes the packets of a capture, keeps the flows, and
-/// delivers datagrams and stream bytes in order. `S` is what the layer above
+/// The network layer: takes the decoded packets of a capture, keeps the flows,
+/// and delivers datagrams and stream bytes in order. `S` is what the layer above
 /// keeps per flow.
 ///
 /// A UDP flow begins with its first datagram; a TCP flow with a SYN or the
@@ -88,9 +85,14 @@ impl NetworkCounts {
 /// each side; after the second one its state is of no further use.
 #[derive(Debug)]
 pub struct Network<S> {
-    decoder: Decoder,
-    flows: Flows<S>,
+    table: FlowTable<S>,
+    limit: usize,
+    /// Connections of which both directions ended, oldest first.
+    closed: VecDeque<(Slot, super::FlowId)>,
+    evicted: u64,
+    pool: Pool,
     counts: NetworkCounts,
+    /// The packet taken last.
     last: Arrival,
 }
 
@@ -98,62 +100,57 @@ impl<S: Default> Network<S> {
     /// A network layer that has seen nothing.
     pub fn new(limits: NetworkLimits) -> Self {
         Self {
-            decoder: Decoder {
-                copies: Copies::new(),
-                defrag: Defrag::new(&limits),
-            },
-            flows: Flows {
-                table: FlowTable::new(),
-                limit: limits.flows.max(1),
-                closed: VecDeque::new(),
-                evicted: 0,
-                pool: Pool {
-                    stream_limit: limits.stream_bytes,
-                    total_limit: limits.total_stream_bytes,
-                    held: 0,
-                    counts: StreamCounts::default(),
-                },
+            table: FlowTable::new(),
+            limit: limits.flows.max(1),
+            closed: VecDeque::new(),
+            evicted: 0,
+            pool: Pool {
+                stream_limit: limits.stream_bytes,
+                total_limit: limits.total_stream_bytes,
+                held: 0,
+                counts: StreamCounts::default(),
             },
             counts: NetworkCounts::default(),
             last: Arrival::default(),
         }
     }
 
-    /// Feeds one packet; calls `deliver` for what it completes, in order.
+    /// Feeds one decoded packet; calls `deliver` for what it completes, in order.
     ///
     /// # Errors
     /// The first error of `deliver`; nothing more can be pushed after it.
+    #[inline(always)]
     pub fn push<E>(
         &mut self,
-        packet: &Packet<'_>,
+        arrival: Arrival,
+        decoded: Result<Decoded<'_>, Skip>,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let arrival = Arrival {
-            packet: packet.number,
-            time: packet.time,
-        };
         self.last = arrival;
         self.counts.packets += 1;
-        self.decoder.defrag.expire(arrival);
-        let (route, segment) = match self.decoder.decode(packet, arrival) {
+        let decoded = match decoded {
             Ok(decoded) => decoded,
             Err(reason) => {
                 self.counts.skipped[reason as usize] += 1;
                 return Ok(());
             }
         };
-        self.counts.cut += u64::from(segment.payload.missing() > 0);
-        match segment.header {
+        self.counts.cut += u64::from(decoded.payload.missing() > 0);
+        match decoded.header {
             TransportHeader::Udp => {
                 self.counts.datagrams += 1;
-                self.flows.datagram(route, segment, arrival, deliver)
+                self.datagram(&decoded, arrival, deliver)
             }
             TransportHeader::Tcp(header) => {
                 self.counts.segments += 1;
-                self.flows
-                    .segment(route, segment, &header, arrival, deliver)
+                self.segment(&decoded, &header, arrival, deliver)
             }
         }
+    }
+
+    /// Counts a datagram that the decoder gave up.
+    pub const fn note_lost_datagram(&mut self) {
+        self.counts.lost_datagrams += 1;
     }
 
     /// The capture is over: delivers what waits, with its gaps, and ends all
@@ -165,117 +162,65 @@ impl<S: Default> Network<S> {
         &mut self,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.decoder.defrag.finish();
-        for mut entry in self.flows.table.take_all() {
+        for mut entry in self.table.take_all() {
             let (flow, kind) = (&mut entry.flow, &mut entry.kind);
-            end(flow, kind, &mut self.flows.pool, self.last, deliver)?;
+            end(flow, kind, &mut self.pool, self.last, deliver)?;
         }
         Ok(())
     }
 
-    /// The next datagram that was given up because fragments of it are missing;
-    /// to be asked until it says `None` after each [`push`](Self::push) and
-    /// after [`finish`](Self::finish).
-    pub fn next_lost_datagram(&mut self) -> Option<LostDatagram> {
-        self.decoder.defrag.next_lost()
-    }
-
     /// The flows that are kept now, in no particular order.
     pub fn flows_mut(&mut self) -> impl Iterator<Item = &mut Flow<S>> {
-        self.flows.table.iter_mut().map(|entry| &mut entry.flow)
+        self.table.iter_mut().map(|entry| &mut entry.flow)
     }
 
     /// What was seen so far.
     pub fn counts(&self) -> NetworkCounts {
         NetworkCounts {
-            evicted_flows: self.flows.evicted,
-            flows: self.flows.table.created(),
-            lost_datagrams: self.decoder.defrag.lost_count(),
-            streams: self.flows.pool.counts,
+            evicted_flows: self.evicted,
+            flows: self.table.created(),
+            streams: self.pool.counts,
             ..self.counts
         }
     }
-}
 
-/// From packets to whole datagrams and segments.
-#[derive(Debug)]
-struct Decoder {
-    copies: Copies,
-    defrag: Defrag,
-}
-
-impl Decoder {
-    #[inline(always)]
-    fn decode<'a>(
-        &'a mut self,
-        packet: &Packet<'a>,
-        arrival: Arrival,
-    ) -> Result<(Route<'a>, Segment<'a>), Skip> {
-        let payload = link::strip(packet)?;
-        let ip = slice::ip(payload.ip)?;
-        if self.copies.is_copy(payload, arrival.time) {
-            return Err(Skip::DuplicateCopy);
-        }
-        let whole = match ip.upper.fragment {
-            None => ip.upper,
-            Some(fragment) => self.defrag.push(ip, fragment, arrival)?,
-        };
-        let segment = slice::transport(whole)?;
-        Ok((ip.route, segment))
-    }
-}
-
-/// The flows, and what they share.
-#[derive(Debug)]
-struct Flows<S> {
-    table: FlowTable<S>,
-    limit: usize,
-    /// Connections of which both directions ended, oldest first.
-    closed: VecDeque<(Slot, super::FlowId)>,
-    evicted: u64,
-    pool: Pool,
-}
-
-impl<S: Default> Flows<S> {
     fn datagram<E>(
         &mut self,
-        route: Route<'_>,
-        segment: Segment<'_>,
+        decoded: &Decoded<'_>,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (key, sender) = FlowKey::new(Transport::Udp, &route, segment.ports);
-        let slot = match self.table.find(&key) {
+        let slot = match self.table.find(decoded.key) {
             Some(slot) => slot,
             None => {
                 self.make_room(arrival, deliver)?;
-                self.table.insert(NewFlow {
-                    key,
-                    initiator: sender,
-                    addresses: addresses(route, segment.ports),
-                    kind: Kind::Udp,
-                })
+                self.table
+                    .insert(new_flow(*decoded.key, decoded.sender, Kind::Udp))
             }
         };
         let entry = self.table.get_mut(slot);
         let datagram = Delivery::Datagram {
-            from: entry.side(sender),
-            payload: segment.payload.bytes(),
-            missing_bytes: u32::try_from(segment.payload.missing()).unwrap_or(u32::MAX),
+            from: entry.side(decoded.sender),
+            payload: decoded.payload.bytes(),
+            missing_bytes: u32::try_from(decoded.payload.missing()).unwrap_or(u32::MAX),
         };
         deliver(&mut entry.flow, arrival, datagram)
     }
 
     fn segment<E>(
         &mut self,
-        route: Route<'_>,
-        segment: Segment<'_>,
+        decoded: &Decoded<'_>,
         header: &TcpHeader,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (key, sender) = FlowKey::new(Transport::Tcp, &route, segment.ports);
-        let mut found = self.table.find(&key);
+        let Decoded {
+            key,
+            sender,
+            payload,
+            ..
+        } = *decoded;
+        let mut found = self.table.find(key);
         if let Some(slot) = found
             && self.is_displaced(slot, sender, header)
         {
@@ -284,14 +229,13 @@ impl<S: Default> Flows<S> {
         }
         let slot = match found {
             Some(slot) => slot,
-            None if Connection::may_begin_with(header, segment.payload) => {
+            None if Connection::may_begin_with(header, payload) => {
                 self.make_room(arrival, deliver)?;
-                self.table
-                    .insert(new_connection(key, sender, route, segment.ports, header))
+                self.table.insert(new_connection(*key, sender, header))
             }
             None => return Ok(()),
         };
-        self.advance(slot, sender, header, segment.payload, arrival, deliver)
+        self.advance(slot, sender, header, payload, arrival, deliver)
     }
 
     fn is_displaced(&mut self, slot: Slot, sender: Sender, header: &TcpHeader) -> bool {
@@ -385,36 +329,20 @@ fn end<S, E>(
     }
 }
 
-fn addresses(route: Route<'_>, (source, destination): (u16, u16)) -> [SocketAddr; 2] {
-    [
-        SocketAddr::new(route.source(), source),
-        SocketAddr::new(route.destination(), destination),
-    ]
+const fn new_flow(key: FlowKey, initiator: Sender, kind: Kind) -> NewFlow {
+    NewFlow {
+        key,
+        initiator,
+        kind,
+    }
 }
 
 /// A connection that begins with this segment. An answer to a SYN tells that
 /// the other end dialled.
-fn new_connection(
-    key: FlowKey,
-    sender: Sender,
-    route: Route<'_>,
-    ports: (u16, u16),
-    header: &TcpHeader,
-) -> NewFlow {
-    let kind = Kind::Tcp(Box::new(Connection::new()));
-    let [source, destination] = addresses(route, ports);
+fn new_connection(key: FlowKey, sender: Sender, header: &TcpHeader) -> NewFlow {
     let is_answer = header.syn && header.acknowledgment.is_some();
-    let (initiator, addresses) = if is_answer {
-        (sender.other(), [destination, source])
-    } else {
-        (sender, [source, destination])
-    };
-    NewFlow {
-        key,
-        initiator,
-        addresses,
-        kind,
-    }
+    let initiator = if is_answer { sender.other() } else { sender };
+    new_flow(key, initiator, Kind::Tcp(Box::new(Connection::new())))
 }
 
 #[cfg(test)]

@@ -254,7 +254,7 @@ fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip>
 
 /// Reads the transport header of a whole datagram.
 #[inline(always)]
-pub(super) fn transport(upper: Upper<'_>) -> Result<Segment<'_>, Skip> {
+pub(super) fn transport<'a>(upper: &Upper<'a>) -> Result<Segment<'a>, Skip> {
     match upper.protocol {
         ip_number::UDP => udp(upper.payload),
         ip_number::TCP => tcp(upper.payload),

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Arrival, Delivery, Flow, Network, NetworkLimits, Side, StreamEnd};
+use super::{Arrival, Delivery, Flow, Network, NetworkLimits, PacketDecoder, Side, StreamEnd};
 use crate::capture::{LinkType, Packet};
 use crate::time::Timestamp;
 
@@ -166,6 +166,7 @@ impl Seen {
 
 /// A network layer, a packet counter and a clock.
 pub(super) struct Wire {
+    pub(super) decoder: PacketDecoder,
     pub(super) network: Network<()>,
     pub(super) link_type: LinkType,
     pub(super) now: Timestamp,
@@ -179,6 +180,7 @@ impl Wire {
 
     pub(super) fn with_limits(link_type: LinkType, limits: NetworkLimits) -> Self {
         Self {
+            decoder: PacketDecoder::new(&limits),
             network: Network::new(limits),
             link_type,
             now: Timestamp::from_parts(1_000, 0),
@@ -207,7 +209,8 @@ impl Wire {
             seen.push(Seen::new(flow.id.0, &delivery));
             Ok::<(), std::convert::Infallible>(())
         };
-        let Ok(()) = self.network.push(&packet, &mut note);
+        let decoded = self.decoder.decode(&packet);
+        let Ok(()) = self.network.push(Arrival::of(&packet), decoded, &mut note);
         seen
     }
 
@@ -221,6 +224,7 @@ impl Wire {
 
     /// What the end of the capture delivers.
     pub(super) fn finish(&mut self) -> Vec<Seen> {
+        self.decoder.finish();
         let mut seen = Vec::new();
         let Ok(()) = self.network.finish(&mut |flow, _, delivery| {
             seen.push(Seen::new(flow.id.0, &delivery));

@@ -139,39 +139,9 @@ impl<W: Write> Reporter<W> {
         &self.totals
     }
 
-    /// Whether no further message will be shown.
-    pub fn is_spent(&self) -> bool {
-        self.selection.is_spent()
-    }
-
-    /// To be called after each packet: writes what has come together.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    pub fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        let wait = match (self.header, self.pace) {
-            (Header::Due, Pace::Blocks) => HEADER_WAIT_BYTES,
-            (Header::Written, Pace::Blocks) => BLOCK_BYTES,
-            (_, Pace::AtOnce) => 0,
-        };
-        let held_rows = match &self.printer {
-            Printer::Table(table) => table.held().unwrap_or(0),
-            _ => 0,
-        };
-        let rows_due = self.header == Header::Due
-            && (held_rows >= HELD_ROWS || self.pace == Pace::AtOnce && held_rows > 0);
-        if self.buffer.len() <= wait && !rows_due {
-            return Ok(());
-        }
-        self.write_header(inputs, Reading::GoesOn)?;
-        if let Printer::Table(table) = &mut self.printer {
-            table.start(&mut self.buffer);
-        }
-        self.write_buffer()?;
-        match self.pace {
-            Pace::Blocks => Ok(()),
-            Pace::AtOnce => self.writer.flush(),
-        }
+    /// Whether messages are written, not only counted.
+    pub fn writes_messages(&self) -> bool {
+        !matches!(self.printer, Printer::Nothing)
     }
 
     /// Writes everything that is still due, and the end.
@@ -459,5 +429,36 @@ impl<W: Write> Sink for Reporter<W> {
             }
         }
         Ok(())
+    }
+
+    fn wants_more(&self) -> bool {
+        !self.selection.is_spent()
+    }
+
+    /// Writes what has come together.
+    fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
+        let wait = match (self.header, self.pace) {
+            (Header::Due, Pace::Blocks) => HEADER_WAIT_BYTES,
+            (Header::Written, Pace::Blocks) => BLOCK_BYTES,
+            (_, Pace::AtOnce) => 0,
+        };
+        let held_rows = match &self.printer {
+            Printer::Table(table) => table.held().unwrap_or(0),
+            _ => 0,
+        };
+        let rows_due = self.header == Header::Due
+            && (held_rows >= HELD_ROWS || self.pace == Pace::AtOnce && held_rows > 0);
+        if self.buffer.len() <= wait && !rows_due {
+            return Ok(());
+        }
+        self.write_header(inputs, Reading::GoesOn)?;
+        if let Printer::Table(table) = &mut self.printer {
+            table.start(&mut self.buffer);
+        }
+        self.write_buffer()?;
+        match self.pace {
+            Pace::Blocks => Ok(()),
+            Pace::AtOnce => self.writer.flush(),
+        }
     }
 }

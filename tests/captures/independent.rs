@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use ministream::capture::{CaptureFile, PacketSource};
-use ministream::net::{Delivery, Network, NetworkLimits, Side, Transport};
+use ministream::net::{Arrival, Delivery, Network, NetworkLimits, PacketDecoder, Side, Transport};
 
 use crate::shelf;
 
@@ -58,6 +58,7 @@ fn reassembled_streams_equal_those_of_tshark() {
 /// Every TCP connection, in order of appearance.
 fn our_streams(name: &str) -> Vec<Stream> {
     let mut capture = CaptureFile::open(shelf::directory().join(name)).unwrap();
+    let mut decoder = PacketDecoder::new(&NetworkLimits::default());
     let mut network = Network::<()>::new(NetworkLimits::default());
     let mut streams = BTreeMap::<u32, Stream>::new();
     let mut take = |flow: &mut ministream::net::Flow<()>, _, delivery: Delivery<'_>| {
@@ -86,7 +87,7 @@ fn our_streams(name: &str) -> Vec<Stream> {
         Ok(())
     };
     while let Ok(Some(packet)) = capture.next_packet() {
-        let Ok(()) = network.push(&packet, &mut take);
+        let Ok(()) = network.push(Arrival::of(&packet), decoder.decode(&packet), &mut take);
     }
     let Ok(()) = network.finish(&mut take);
     streams.into_values().collect()

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::write::GzEncoder;
 
 use super::{drain, open, read, read_damaged, read_whole, samples};
-use crate::capture::read_ahead::BlockSize;
+use crate::capture::blocks::BlockSize;
 use crate::capture::{CaptureError, Compression, PacketSource};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -10,7 +10,7 @@ mod writer;
 
 use std::io::Cursor;
 
-use super::read_ahead::BlockSize;
+use super::blocks::BlockSize;
 use super::{CaptureError, CaptureFile, LinkType, Packet, PacketSource};
 use crate::time::Timestamp;
 

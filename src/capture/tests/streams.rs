@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use proptest::prelude::*;
 
 use super::{drain, open, read, read_whole, samples};
-use crate::capture::read_ahead::BlockSize;
+use crate::capture::blocks::BlockSize;
 use crate::capture::{CaptureError, CaptureFile, PacketSource, Record};
 
 #[test]

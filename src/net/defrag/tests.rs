@@ -35,7 +35,7 @@ fn whole(payload: &[u8]) -> Vec<Seen> {
 }
 
 fn lost(wire: &mut Wire) -> Vec<LostDatagram> {
-    std::iter::from_fn(|| wire.network.next_lost_datagram()).collect()
+    std::iter::from_fn(|| wire.decoder.next_lost_datagram()).collect()
 }
 
 fn counts(wire: &Wire) -> NetworkCounts {
@@ -111,7 +111,7 @@ fn ipv6_fragments_in_every_order_complete_unless_they_overlap() {
             }
             assert_eq!(seen, [], "{sequence:?}");
         }
-        assert_eq!(counts(&wire).lost_datagrams, u64::from(is_refused));
+        assert_eq!(wire.decoder.lost_datagram_count(), u64::from(is_refused));
         let reasons: Vec<_> = lost(&mut wire).iter().map(|lost| lost.reason).collect();
         assert_eq!(reasons, vec![LossReason::Overlap; usize::from(is_refused)]);
     }
@@ -284,7 +284,7 @@ fn losses_that_nobody_asks_for_are_counted_but_not_kept() {
         wire.push(&fragment4(identification, 0..1, b'x'));
     }
     wire.finish();
-    assert_eq!(counts(&wire).lost_datagrams, 100);
+    assert_eq!(wire.decoder.lost_datagram_count(), 100);
     assert_eq!(lost(&mut wire).len(), 5);
 }
 

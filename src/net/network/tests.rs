@@ -1,8 +1,11 @@
 use proptest::prelude::*;
 
+use std::net::SocketAddr;
+
 use super::super::testing::*;
+use super::super::{PacketDecoder, Transport};
 use super::*;
-use crate::capture::LinkType;
+use crate::capture::{LinkType, Packet};
 use Side::{Initiator, Responder};
 
 fn datagram(payload: &[u8]) -> Vec<u8> {
@@ -267,17 +270,17 @@ fn a_datagram_whose_fragments_never_come_is_told_after_its_time() {
     wire.push(&first);
     wire.wait_nanos(30_000_000_000);
     wire.push(&datagram(b"tick"));
-    assert_eq!(wire.network.next_lost_datagram(), None);
+    assert_eq!(wire.decoder.next_lost_datagram(), None);
     wire.wait_nanos(1);
     wire.push(&datagram(b"tick"));
-    let lost = wire.network.next_lost_datagram().unwrap();
+    let lost = wire.decoder.next_lost_datagram().unwrap();
     assert_eq!(lost.arrival.packet, 1);
     assert_eq!(lost.source, ip_address(CLIENT));
     assert_eq!(lost.transport, Some(Transport::Udp));
     assert_eq!(lost.ports, Some((1000, 2000)));
     assert_eq!((lost.received_bytes, lost.total_bytes), (16, None));
-    assert_eq!(wire.network.next_lost_datagram(), None);
-    assert_eq!(wire.network.counts().lost_datagrams, 1);
+    assert_eq!(wire.decoder.next_lost_datagram(), None);
+    assert_eq!(wire.decoder.lost_datagram_count(), 1);
 }
 
 #[test]
@@ -341,7 +344,9 @@ fn a_segment_cut_by_the_snap_length_leaves_a_gap_and_the_stream_goes_on() {
 
 #[test]
 fn an_error_of_the_receiver_comes_back() {
-    let mut network = Network::<()>::new(NetworkLimits::default());
+    let limits = NetworkLimits::default();
+    let mut decoder = PacketDecoder::new(&limits);
+    let mut network = Network::<()>::new(limits);
     let bytes = datagram(b"x");
     let packet = Packet {
         number: 1,
@@ -351,7 +356,11 @@ fn an_error_of_the_receiver_comes_back() {
         original_bytes: 29,
     };
     assert_eq!(
-        network.push(&packet, &mut |_, _, _| Err("full")),
+        network.push(
+            Arrival::of(&packet),
+            decoder.decode(&packet),
+            &mut |_, _, _| Err("full")
+        ),
         Err("full")
     );
 }
@@ -375,7 +384,7 @@ fn check_contract(wire: &mut Wire, mut seen: Vec<Seen>) {
     let counts = wire.network.counts();
     let skipped: u64 = Skip::ALL.iter().map(|&skip| counts.skipped(skip)).sum();
     assert_eq!(counts.packets, counts.datagrams + counts.segments + skipped);
-    assert_eq!(wire.network.flows.pool.held, 0);
+    assert_eq!(wire.network.pool.held, 0);
     let mut ended = std::collections::HashSet::new();
     for seen in &seen {
         let (flow, side) = match seen {

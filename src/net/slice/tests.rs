@@ -5,7 +5,7 @@ use super::*;
 fn segment(packet: &[u8]) -> Result<Segment<'_>, Skip> {
     let ip = ip(Captured::new(packet, 0))?;
     assert_eq!(ip.upper.fragment, None);
-    transport(ip.upper)
+    transport(&ip.upper)
 }
 
 fn payload(packet: &[u8]) -> Result<&[u8], Skip> {
@@ -206,7 +206,7 @@ fn a_packet_cut_anywhere_is_cut_and_not_damaged() {
         let headers = packet.len() - 4;
         for length in 0..=packet.len() {
             let cut = Captured::new(&packet[..length], packet.len() - length);
-            let result = ip(cut).and_then(|ip| transport(ip.upper));
+            let result = ip(cut).and_then(|ip| transport(&ip.upper));
             match result {
                 Ok(segment) => {
                     assert!(length >= headers);

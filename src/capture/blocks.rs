@@ -1,12 +1,14 @@
-//! Reads on a thread of its own, a few blocks ahead of the one who parses.
+//! Reads blocks: on a thread of its own, a few blocks ahead of the one who
+//! parses, or in place, for a parser that is itself ahead of others.
 //!
 //! Blocks go round: the thread fills them, the parser empties them and hands
 //! them back, so memory stays the same however large the input.
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
+
+use crate::circulation::{Emptier, Filler, circulation};
 
 /// Blocks that the thread brings into circulation, besides the one that the
 /// parser begins with: so one is parsed, up to three wait to be handed back,
@@ -55,16 +57,51 @@ impl Block {
             filled: 0..0,
         }
     }
+
+    /// Fills it by one read: a pipe's bytes are handed on as they come, not
+    /// hoarded until the block is full.
+    fn fill(mut self, reader: &mut impl Read, size: BlockSize) -> Message {
+        loop {
+            match reader.read(&mut self.bytes[size.headroom..]) {
+                Ok(0) => return Message::End(Ok(())),
+                Ok(count) => {
+                    self.filled = size.headroom..size.headroom + count;
+                    return Message::Filled(self);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Message::End(Err(error)),
+            }
+        }
+    }
 }
 
-/// The parser's end of the circulation.
-pub(super) struct ReadAhead {
-    filled: Receiver<Message>,
-    empty: Sender<Block>,
-    /// Parsed blocks that wait to be handed back.
-    parsed: Vec<Block>,
+/// Which thread reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadingThread {
+    /// One of its own, which reads ahead.
+    Own,
+    /// That of the parser, when it needs more. Compressed inputs are read on a
+    /// thread of their own all the same.
+    Parsers,
+}
+
+/// The blocks of an input, one after the other.
+pub(super) struct Blocks {
+    source: BlockSource,
     size: BlockSize,
     end: Option<io::Result<()>>,
+}
+
+enum BlockSource {
+    /// The parser's end of the circulation.
+    Ahead(Emptier<Message, Block>),
+    InPlace(Box<InPlace>),
+}
+
+struct InPlace {
+    reader: Box<dyn Read + Send>,
+    /// The block that was parsed last.
+    spare: Option<Block>,
 }
 
 enum Message {
@@ -72,28 +109,35 @@ enum Message {
     End(io::Result<()>),
 }
 
-impl ReadAhead {
-    /// Begins to read.
+impl Blocks {
+    /// Reads when a block is asked for.
+    pub(super) fn in_place(reader: Box<dyn Read + Send>, size: BlockSize) -> Self {
+        Self {
+            source: BlockSource::InPlace(Box::new(InPlace {
+                reader,
+                spare: None,
+            })),
+            size,
+            end: None,
+        }
+    }
+
+    /// Begins to read ahead.
     ///
-    /// Dropping the `ReadAhead` ends the thread at its next block; a read that
+    /// Dropping the `Blocks` ends the thread at its next block; a read that
     /// blocks (a terminal, an idle pipe) is not interrupted, nor waited for.
-    pub(super) fn spawn(reader: Box<dyn Read + Send>, size: BlockSize) -> io::Result<Self> {
-        let (filled_sender, filled) = mpsc::channel();
-        let (empty, empty_receiver) = mpsc::channel();
+    pub(super) fn ahead(reader: Box<dyn Read + Send>, size: BlockSize) -> io::Result<Self> {
+        let (filler, blocks) = circulation(BLOCKS, HANDED_BACK);
         let worker = Worker {
             reader,
             size,
-            created: 0,
-            empty: empty_receiver,
-            filled: filled_sender,
+            blocks: filler,
         };
         thread::Builder::new()
             .name("capture-reader".into())
             .spawn(move || worker.run())?;
         Ok(Self {
-            filled,
-            empty,
-            parsed: Vec::with_capacity(HANDED_BACK),
+            source: BlockSource::Ahead(blocks),
             size,
             end: None,
         })
@@ -104,13 +148,21 @@ impl ReadAhead {
         if self.end.is_some() {
             return None;
         }
-        match self.filled.recv() {
-            Ok(Message::Filled(block)) => Some(block),
-            Ok(Message::End(end)) => {
+        let message = match &mut self.source {
+            BlockSource::Ahead(blocks) => blocks.next(),
+            BlockSource::InPlace(place) => {
+                let spare = place.spare.take();
+                let block = spare.unwrap_or_else(|| Block::new(self.size));
+                Some(block.fill(&mut place.reader, self.size))
+            }
+        };
+        match message {
+            Some(Message::Filled(block)) => Some(block),
+            Some(Message::End(end)) => {
                 self.end = Some(end);
                 None
             }
-            Err(mpsc::RecvError) => {
+            None => {
                 self.end = Some(Err(io::Error::other("the reading thread panicked")));
                 None
             }
@@ -128,15 +180,9 @@ impl ReadAhead {
         } else {
             block.bytes.truncate(total);
         }
-        self.parsed.push(block);
-        if self.parsed.len() < HANDED_BACK {
-            return;
-        }
-        for block in self.parsed.drain(..) {
-            if let Err(mpsc::SendError(unwanted)) = self.empty.send(block) {
-                // The thread has read everything and is gone.
-                drop(unwanted);
-            }
+        match &mut self.source {
+            BlockSource::Ahead(blocks) => blocks.recycle(block),
+            BlockSource::InPlace(place) => place.spare = Some(block),
         }
     }
 
@@ -153,52 +199,18 @@ impl ReadAhead {
 struct Worker {
     reader: Box<dyn Read + Send>,
     size: BlockSize,
-    created: usize,
-    empty: Receiver<Block>,
-    filled: Sender<Message>,
+    blocks: Filler<Message, Block>,
 }
 
 impl Worker {
     /// Reads until the input ends or nobody listens any more.
     fn run(mut self) {
-        while let Some(mut block) = self.empty_block() {
-            let message = match self.fill(&mut block) {
-                Ok(0) => Message::End(Ok(())),
-                Ok(_) => Message::Filled(block),
-                Err(error) => Message::End(Err(error)),
-            };
+        let size = self.size;
+        while let Some(block) = self.blocks.empty(|| Block::new(size)) {
+            let message = block.fill(&mut self.reader, size);
             let is_last = matches!(message, Message::End(_));
-            if self.filled.send(message).is_err() || is_last {
+            if self.blocks.hand_on(message).is_err() || is_last {
                 return;
-            }
-        }
-    }
-
-    /// A block to fill; `None` when the parser is gone.
-    fn empty_block(&mut self) -> Option<Block> {
-        match self.empty.try_recv() {
-            Ok(block) => Some(block),
-            Err(TryRecvError::Empty) if self.created < BLOCKS => {
-                self.created += 1;
-                Some(Block::new(self.size))
-            }
-            Err(TryRecvError::Empty) => self.empty.recv().ok(),
-            Err(TryRecvError::Disconnected) => None,
-        }
-    }
-
-    /// One read: a pipe's bytes are handed on as they come, not hoarded until
-    /// the block is full.
-    fn fill(&mut self, block: &mut Block) -> io::Result<usize> {
-        let headroom = self.size.headroom;
-        loop {
-            match self.reader.read(&mut block.bytes[headroom..]) {
-                Ok(count) => {
-                    block.filled = headroom..headroom + count;
-                    return Ok(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
             }
         }
     }

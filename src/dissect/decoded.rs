@@ -1,0 +1,403 @@
+//! Packets with their headers read: where they are needed, or on a thread of
+//! its own, some packets ahead of the one who follows the flows.
+
+use std::io;
+use std::panic;
+use std::thread::{self, JoinHandle};
+
+use crate::capture::{CaptureError, InputInfo, Packet, PacketSource, Progress};
+use crate::circulation::{Deserted, Emptier, Filler, circulation};
+use crate::net::{
+    Arrival, Decoded, FlowKey, LostDatagram, NetworkLimits, PacketDecoder, Remainder, Skip,
+};
+
+/// The next step through a capture.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A packet.
+    Packet(DecodedPacket<'a>),
+    /// A datagram was given up, because fragments of it are missing.
+    Lost(&'a LostDatagram),
+}
+
+/// A packet with its headers read.
+#[derive(Clone, Copy, Debug)]
+pub struct DecodedPacket<'a> {
+    /// Its number and time.
+    pub arrival: Arrival,
+    /// Bytes of it that were captured.
+    pub captured_bytes: u32,
+    /// Bytes of it on the link.
+    pub original_bytes: u32,
+    /// What it holds, or why that is nothing.
+    pub content: Result<Decoded<'a>, Skip>,
+}
+
+impl<'a> DecodedPacket<'a> {
+    #[inline(always)]
+    pub(super) fn new(packet: &Packet<'a>, content: Result<Decoded<'a>, Skip>) -> Self {
+        Self {
+            arrival: Arrival::of(packet),
+            captured_bytes: packet.captured_bytes(),
+            original_bytes: packet.original_bytes,
+            content,
+        }
+    }
+
+    /// Whether the snap length cut it.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.captured_bytes < self.original_bytes
+    }
+}
+
+/// A source of packets with their headers read.
+#[derive(Debug)]
+pub struct DecodedSource<P> {
+    place: Place<P>,
+}
+
+/// Where headers are read.
+#[derive(Debug)]
+enum Place<P> {
+    Here(Box<Here<P>>),
+    Ahead(Ahead),
+}
+
+impl<P: PacketSource> DecodedSource<P> {
+    /// Reads the headers of a packet when it is asked for: for sources that
+    /// may keep one waiting, and for those that are not read to their end.
+    pub fn here(source: P, limits: &NetworkLimits) -> Self {
+        Self {
+            place: Place::Here(Box::new(Here {
+                source,
+                decoder: PacketDecoder::new(limits),
+                reading: Reading::GoesOn,
+                lost: None,
+            })),
+        }
+    }
+
+    /// Reads packets and their headers on a thread of its own, up to some
+    /// hundred kilobytes ahead.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn ahead(source: P, limits: &NetworkLimits) -> io::Result<Self>
+    where
+        P: Send + 'static,
+    {
+        Ok(Self {
+            place: Place::Ahead(Ahead::spawn(source, limits)?),
+        })
+    }
+
+    /// The next step; `None` at the end of the source.
+    ///
+    /// # Errors
+    /// Those of [`PacketSource::next_packet`]; one may go on after them in the same way.
+    #[inline]
+    pub fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        match &mut self.place {
+            Place::Here(here) => here.next_step(),
+            Place::Ahead(ahead) => ahead.next_step(),
+        }
+    }
+
+    /// Whether it reads ahead.
+    pub const fn is_ahead(&self) -> bool {
+        matches!(self.place, Place::Ahead(_))
+    }
+
+    /// The inputs so far, as [`PacketSource::inputs`].
+    pub fn inputs(&self) -> &[InputInfo] {
+        match &self.place {
+            Place::Here(here) => here.source.inputs(),
+            Place::Ahead(ahead) => &ahead.batch.inputs,
+        }
+    }
+
+    /// How far reading has come, as [`PacketSource::progress`].
+    pub fn progress(&self) -> Progress {
+        match &self.place {
+            Place::Here(here) => here.source.progress(),
+            Place::Ahead(ahead) => ahead.batch.progress,
+        }
+    }
+}
+
+/// Whether there may be more packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reading {
+    #[default]
+    GoesOn,
+    Over,
+}
+
+#[derive(Debug)]
+struct Here<P> {
+    source: P,
+    decoder: PacketDecoder,
+    reading: Reading,
+    /// The datagram that was told last.
+    lost: Option<LostDatagram>,
+}
+
+impl<P: PacketSource> Here<P> {
+    #[inline]
+    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        if let Some(lost) = self.decoder.next_lost_datagram() {
+            return Ok(Some(Step::Lost(self.lost.insert(lost))));
+        }
+        if self.reading == Reading::Over {
+            return Ok(None);
+        }
+        match self.source.next_packet()? {
+            Some(packet) => {
+                let content = self.decoder.decode(&packet);
+                Ok(Some(Step::Packet(DecodedPacket::new(&packet, content))))
+            }
+            None => {
+                self.reading = Reading::Over;
+                self.decoder.finish();
+                self.lost = self.decoder.next_lost_datagram();
+                Ok(self.lost.as_ref().map(Step::Lost))
+            }
+        }
+    }
+}
+
+/// Batches in circulation: one is followed, one filled, and two lie between.
+const BATCHES: usize = 4;
+
+/// Payload bytes after which a batch is handed on, and room for those of its
+/// last packet. All batches together stay in a processor's cache.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// Packets after which a batch is handed on.
+const BATCH_PACKETS: usize = 512;
+
+/// Consecutive steps through a capture, packed: what is handed from core to core
+/// costs more than what is looked up.
+#[derive(Debug, Default)]
+struct Batch {
+    steps: Vec<PackedStep>,
+    /// The payloads of all packets.
+    bytes: Vec<u8>,
+    /// The flows of runs of packets.
+    keys: Vec<FlowKey>,
+    /// What went wrong behind the steps.
+    trouble: Option<CaptureError>,
+    reading: Reading,
+    inputs: Vec<InputInfo>,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum PackedStep {
+    Packet(PackedPacket),
+    Lost(Box<LostDatagram>),
+}
+
+#[derive(Debug)]
+struct PackedPacket {
+    arrival: Arrival,
+    captured_bytes: u32,
+    original_bytes: u32,
+    content: Result<PackedContent, Skip>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PackedContent {
+    /// Index of the key.
+    key: u32,
+    /// Where the payload begins and ends.
+    payload: (u32, u32),
+    remainder: Remainder,
+}
+
+/// Why a number below 2^32 is enough in a batch.
+const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 64 KiB";
+
+impl Batch {
+    fn clear(&mut self) {
+        self.steps.clear();
+        // A single huge datagram does not stay for good.
+        if self.bytes.capacity() > 4 * BATCH_BYTES {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.keys.clear();
+        self.trouble = None;
+        self.reading = Reading::GoesOn;
+    }
+
+    const fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_BYTES || self.steps.len() >= BATCH_PACKETS
+    }
+
+    #[inline(always)]
+    fn push(&mut self, packet: &Packet<'_>, content: Result<Decoded<'_>, Skip>) {
+        let content = content.map(|decoded| self.pack(decoded));
+        self.steps.push(PackedStep::Packet(PackedPacket {
+            arrival: Arrival::of(packet),
+            captured_bytes: packet.captured_bytes(),
+            original_bytes: packet.original_bytes,
+            content,
+        }));
+    }
+
+    #[inline(always)]
+    fn pack(&mut self, decoded: Decoded<'_>) -> PackedContent {
+        let (key, payload, remainder) = decoded.split();
+        if self.keys.last() != Some(key) {
+            self.keys.push(*key);
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(payload);
+        let position = |position| u32::try_from(position).expect(BATCHES_ARE_SMALL);
+        PackedContent {
+            key: position(self.keys.len() - 1),
+            payload: (position(start), position(self.bytes.len())),
+            remainder,
+        }
+    }
+
+    fn push_lost(&mut self, decoder: &mut PacketDecoder) {
+        while let Some(lost) = decoder.next_lost_datagram() {
+            self.steps.push(PackedStep::Lost(Box::new(lost)));
+        }
+    }
+
+    #[inline(always)]
+    fn step(&self, index: usize) -> Option<Step<'_>> {
+        Some(match self.steps.get(index)? {
+            PackedStep::Packet(packet) => Step::Packet(DecodedPacket {
+                arrival: packet.arrival,
+                captured_bytes: packet.captured_bytes,
+                original_bytes: packet.original_bytes,
+                content: match packet.content {
+                    Ok(content) => Ok(self.unpack(content)),
+                    Err(reason) => Err(reason),
+                },
+            }),
+            PackedStep::Lost(lost) => Step::Lost(lost),
+        })
+    }
+
+    #[inline(always)]
+    fn unpack(&self, content: PackedContent) -> Decoded<'_> {
+        let (start, end) = content.payload;
+        Decoded::join(
+            &self.keys[content.key as usize],
+            &self.bytes[start as usize..end as usize],
+            content.remainder,
+        )
+    }
+}
+
+/// The end of the thread that follows.
+#[derive(Debug)]
+struct Ahead {
+    batches: Emptier<Batch, Batch>,
+    batch: Batch,
+    next: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ahead {
+    fn spawn<P: PacketSource + Send + 'static>(
+        source: P,
+        limits: &NetworkLimits,
+    ) -> io::Result<Self> {
+        let (filler, batches) = circulation(BATCHES, 1);
+        let batch = Batch {
+            inputs: source.inputs().to_vec(),
+            ..Batch::default()
+        };
+        let decoder = PacketDecoder::new(limits);
+        let thread = thread::Builder::new()
+            .name("packet-decoder".into())
+            .spawn(move || fill_batches(source, decoder, filler))?;
+        Ok(Self {
+            batches,
+            batch,
+            next: 0,
+            thread: Some(thread),
+        })
+    }
+
+    #[inline]
+    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        while self.next >= self.batch.steps.len() {
+            if let Some(trouble) = self.batch.trouble.take() {
+                return Err(trouble);
+            }
+            if self.batch.reading == Reading::Over {
+                return Ok(None);
+            }
+            self.take_batch();
+        }
+        self.next += 1;
+        Ok(self.batch.step(self.next - 1))
+    }
+
+    fn take_batch(&mut self) {
+        match self.batches.next() {
+            Some(batch) => {
+                let mut spent = std::mem::replace(&mut self.batch, batch);
+                self.next = 0;
+                spent.clear();
+                self.batches.recycle(spent);
+            }
+            // It ends after its last batch only, unless it panicked.
+            None => {
+                if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+                    panic::resume_unwind(panic);
+                }
+                self.batch.reading = Reading::Over;
+            }
+        }
+    }
+}
+
+fn fill_batches<P: PacketSource>(
+    mut source: P,
+    mut decoder: PacketDecoder,
+    mut filler: Filler<Batch, Batch>,
+) {
+    while let Some(mut batch) = filler.empty(Batch::default) {
+        fill(&mut batch, &mut source, &mut decoder);
+        batch.inputs.clear();
+        batch.inputs.extend_from_slice(source.inputs());
+        batch.progress = source.progress();
+        let reading = batch.reading;
+        if filler.hand_on(batch) == Err(Deserted) || reading == Reading::Over {
+            return;
+        }
+    }
+}
+
+fn fill<P: PacketSource>(batch: &mut Batch, source: &mut P, decoder: &mut PacketDecoder) {
+    while !batch.is_full() {
+        match source.next_packet() {
+            Ok(Some(packet)) => {
+                let content = decoder.decode(&packet);
+                batch.push(&packet, content);
+                batch.push_lost(decoder);
+            }
+            Ok(None) => {
+                decoder.finish();
+                batch.push_lost(decoder);
+                batch.reading = Reading::Over;
+                return;
+            }
+            Err(error) => {
+                batch.trouble = Some(error);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+use std::sync::mpsc;
+
+use super::*;
+use crate::capture::CaptureFile;
+use crate::capture::PacketSource;
+use crate::conversation::EndOfInput;
+use crate::dissect::{DissectOptions, Dissector};
+
+/// Everything that it is told, in words; refuses when it has heard enough.
+#[derive(Debug, Default)]
+struct Words {
+    told: Vec<String>,
+    enough: Option<usize>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Enough;
+
+impl Words {
+    fn hear(&mut self, word: String) -> Result<(), Enough> {
+        if self.enough == Some(self.told.len()) {
+            return Err(Enough);
+        }
+        self.told.push(word);
+        Ok(())
+    }
+}
+
+impl Sink for Words {
+    type Error = Enough;
+
+    fn flow(&mut self, flow: &FlowReport) -> Result<(), Enough> {
+        self.hear(format!("{flow:?}"))
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Enough> {
+        self.hear(format!("{event:?}"))
+    }
+
+    fn finding(&mut self, finding: &Finding) -> Result<(), Enough> {
+        self.hear(format!("{finding:?}"))
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Enough> {
+        self.hear(format!("{conversation:?}"))
+    }
+}
+
+fn dissect<S: Sink>(name: &str, sink: &mut S) -> Result<(), S::Error> {
+    let path = format!("{}/captures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let mut capture = CaptureFile::open(path).unwrap();
+    let mut dissector = Dissector::new(DissectOptions::default());
+    while let Ok(Some(packet)) = capture.next_packet() {
+        dissector.push(&packet, sink)?;
+        sink.settle(capture.inputs())?;
+    }
+    dissector.finish(EndOfInput::Complete, sink)
+}
+
+fn captures() -> Vec<String> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/captures");
+    let mut names: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| CaptureFile::open(format!("{directory}/{name}")).is_ok())
+        .collect();
+    names.sort();
+    assert!(names.len() > 50, "{names:?}");
+    names
+}
+
+#[test]
+fn a_sink_is_told_the_same_in_the_same_order_as_without_a_relay() {
+    for name in captures() {
+        let mut direct = Words::default();
+        dissect(&name, &mut direct).unwrap();
+        let mut relay = Relay::spawn(Words::default()).unwrap();
+        dissect(&name, &mut relay).unwrap();
+        let relayed = relay.finish().unwrap().unwrap();
+        assert_eq!(direct.told, relayed.told, "{name}");
+    }
+}
+
+#[test]
+fn what_the_sink_refuses_comes_back_once() {
+    let mut direct = Words::default();
+    let name = captures()
+        .into_iter()
+        .find(|name| name.contains("http"))
+        .unwrap();
+    dissect(&name, &mut direct).unwrap();
+    let all = direct.told.len();
+    for enough in [0, 1, all / 2, all - 1] {
+        let words = Words {
+            enough: Some(enough),
+            ..Words::default()
+        };
+        let mut relay = Relay::spawn(words).unwrap();
+        let told = dissect(&name, &mut relay);
+        let finished = relay.finish();
+        let refusals = [told.is_err(), finished.is_err()];
+        assert_eq!(refusals.iter().filter(|refused| **refused).count(), 1);
+    }
+}
+
+/// Counts packets settled, and waits for leave before each.
+struct Slow {
+    leave: mpsc::Receiver<()>,
+    settled: usize,
+}
+
+impl Sink for Slow {
+    type Error = Enough;
+
+    fn flow(&mut self, _: &FlowReport) -> Result<(), Enough> {
+        Ok(())
+    }
+
+    fn message(&mut self, _: &MessageEvent<'_>) -> Result<(), Enough> {
+        Ok(())
+    }
+
+    fn finding(&mut self, _: &Finding) -> Result<(), Enough> {
+        Ok(())
+    }
+
+    fn conversation(&mut self, _: &Conversation) -> Result<(), Enough> {
+        Ok(())
+    }
+
+    fn settle(&mut self, _: &[InputInfo]) -> Result<(), Enough> {
+        self.settled += 1;
+        self.leave.recv().map_err(|_| Enough)
+    }
+}
+
+#[test]
+fn packets_that_told_nothing_are_not_settled() {
+    let (leave, receiver) = mpsc::channel();
+    let mut relay = Relay::spawn(Slow {
+        leave: receiver,
+        settled: 0,
+    })
+    .unwrap();
+    for _ in 0..10 {
+        relay.settle(&[]).unwrap();
+    }
+    drop(leave);
+    assert_eq!(relay.finish().unwrap().unwrap().settled, 0);
+}
