@@ -106,27 +106,34 @@ fn matched_conversations(
 }
 
 fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
-    let mut source = decoded(options, files)?;
     let mut reporter = reporter(options);
-    if source.is_ahead() && reporter.writes_messages() {
+    if has_second_core(options, &files) && reporter.writes_messages() {
         // Writing messages takes as long as understanding them.
+        let limits = &options.dissect.network;
+        let mut source = DecodedSource::here(Inputs::open(files)?, limits);
         let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
         let done = read(options, &mut source, &mut relay, Trouble::Told)?;
-        let Some(reporter) = relay.finish()? else {
-            return Ok(done.ending);
+        return match relay.finish()? {
+            Some(reporter) => conclude(options, &done, source.inputs(), reporter),
+            None => Ok(done.ending),
         };
-        return conclude(options, &done, source.inputs(), reporter);
     }
+    let mut source = decoded(options, files)?;
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
     conclude(options, &done, source.inputs(), reporter)
 }
 
-/// The files, with the headers of their packets read: on another core, unless
-/// rows are waited for (a pipe may be live) or reading may end early.
+/// Whether a second thread is of use: not where rows are waited for (a pipe may
+/// be live), nor where reading may end early.
+fn has_second_core(options: &DumpOptions, files: &[PathBuf]) -> bool {
+    options.limits == Limits::default() && Inputs::are_files(files)
+}
+
+/// The files, with the headers of their packets read, on another core if that
+/// is of use.
 fn decoded(options: &DumpOptions, files: Vec<PathBuf>) -> Result<DecodedSource<Inputs>, DumpError> {
     let limits = &options.dissect.network;
-    let is_read_whole = options.limits == Limits::default();
-    if is_read_whole && Inputs::are_files(&files) {
+    if has_second_core(options, &files) {
         let inputs = Inputs::open_on(files, ReadingThread::Parsers)?;
         DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
     } else {
