@@ -106,12 +106,11 @@ fn matched_conversations(
 }
 
 fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
-    let mut reporter = reporter(options);
-    if has_second_core(options, &files) && reporter.writes_messages() {
-        // Writing messages takes as long as understanding them.
+    // Writing messages takes as long as understanding them.
+    if has_second_core(options, &files) && options.output.writes_messages() {
         let limits = &options.dissect.network;
         let mut source = DecodedSource::here(Inputs::open(files)?, limits);
-        let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
+        let mut relay = Relay::spawn(reporter(options)?).map_err(DumpError::Thread)?;
         let done = read(options, &mut source, &mut relay, Trouble::Told)?;
         return match relay.finish()? {
             Some(reporter) => conclude(options, &done, source.inputs(), reporter),
@@ -119,6 +118,7 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
         };
     }
     let mut source = decoded(options, files)?;
+    let mut reporter = reporter(options)?;
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
     conclude(options, &done, source.inputs(), reporter)
 }

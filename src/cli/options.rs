@@ -408,6 +408,11 @@ impl OutputOptions {
         }
     }
 
+    /// Whether messages are shown, and not only tables.
+    pub(crate) const fn writes_messages(&self) -> bool {
+        !matches!(self.shown, Shown::Nothing)
+    }
+
     /// The tables below them.
     pub(crate) fn statistics(&self) -> Vec<Statistic> {
         let look = self.look;

@@ -60,7 +60,7 @@ pub struct DecodedSource<P> {
 #[derive(Debug)]
 enum Place<P> {
     Here(Box<Here<P>>),
-    Ahead(Ahead),
+    Ahead(Box<Ahead>),
 }
 
 impl<P: PacketSource> DecodedSource<P> {
@@ -87,7 +87,7 @@ impl<P: PacketSource> DecodedSource<P> {
         P: Send + 'static,
     {
         Ok(Self {
-            place: Place::Ahead(Ahead::spawn(source, limits)?),
+            place: Place::Ahead(Box::new(Ahead::spawn(source, limits)?)),
         })
     }
 

@@ -1,14 +1,17 @@
 //! A sink that hands all that it is told to another sink, on a thread of its own.
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic;
 use std::thread::{self, JoinHandle};
 
 use super::{FlowReport, Sink};
 use crate::capture::InputInfo;
+use crate::carrier::Carrier;
 use crate::circulation::{Deserted, Emptier, Filler, circulation};
-use crate::conversation::{Conversation, Finding, MessageEvent, Session};
-use crate::wire::{FrameType, RawFrame, RawMessage, StreamId};
+use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent, Session};
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, Direction, FrameType, RawFrame, RawMessage, StreamId};
 
 /// Passes what it is told on to a sink that works on another thread, in the
 /// same order. What the sink refuses comes back with a delay.
@@ -151,39 +154,66 @@ impl<S: Sink> Sink for Relay<S> {
     }
 }
 
-/// Consecutive things told.
+/// Consecutive things told, packed: what is handed from core to core costs more
+/// than what is looked up.
 #[derive(Debug, Default)]
 struct Batch {
     told: Vec<Told>,
-    /// The payloads of all messages.
+    /// The messages among them.
+    events: Vec<PackedEvent>,
+    /// Their payloads.
     bytes: Vec<u8>,
-    /// What is odd about the messages.
+    /// How they travelled; runs of messages have the same.
+    routes: Vec<Route>,
+    /// Hashes of the destinations in SYNs.
+    hashes: Vec<DestinationHash>,
+    /// What is odd about them.
     findings: Vec<Finding>,
-    /// The sessions of runs of messages.
-    sessions: Vec<Session>,
     inputs: Vec<InputInfo>,
 }
 
 #[derive(Debug)]
 enum Told {
-    Message(StoredEvent),
+    /// The next of the messages.
+    Message,
     Flow(Box<FlowReport>),
     Finding(Box<Finding>),
     Conversation(Box<Conversation>),
     Settled,
 }
 
-/// A [`MessageEvent`] apart from what it borrows.
+/// How a message travelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Route {
+    carrier: Carrier,
+    source: SocketAddr,
+    target: SocketAddr,
+    session: Option<Session>,
+}
+
+/// A [`MessageEvent`]; what is long or borrowed lies elsewhere in the batch.
 #[derive(Debug)]
-struct StoredEvent {
-    event: MessageEvent<'static>,
+struct PackedEvent {
+    number: u64,
+    packet: u64,
+    time: Timestamp,
+    elapsed_us: i64,
+    conversation: Option<ConversationId>,
+    meaning: Meaning,
+    router_ns: Option<i64>,
+    direction: Option<Direction>,
     form: Form,
-    /// Where the payload begins and ends.
-    payload: (usize, usize),
-    /// Index of the session.
-    session: Option<usize>,
-    /// Where the findings begin and end.
-    findings: (usize, usize),
+    route: usize,
+    payload_bytes: usize,
+    finding_count: usize,
+    has_hash: HasHash,
+}
+
+/// Whether a message has a destination hash, the next in the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HasHash {
+    Yes,
+    No,
 }
 
 /// Which form of [`RawMessage`] it is.
@@ -194,6 +224,15 @@ enum Form {
     Short,
 }
 
+/// How far a batch was told.
+#[derive(Debug, Default)]
+struct Position {
+    event: usize,
+    byte: usize,
+    hash: usize,
+    finding: usize,
+}
+
 impl Batch {
     const fn is_full(&self) -> bool {
         self.told.len() >= BATCH_LENGTH || self.bytes.len() >= BATCH_BYTES
@@ -201,9 +240,11 @@ impl Batch {
 
     fn clear(&mut self) {
         self.told.clear();
+        self.events.clear();
         self.bytes.clear();
+        self.routes.clear();
+        self.hashes.clear();
         self.findings.clear();
-        self.sessions.clear();
     }
 
     fn push(&mut self, event: &MessageEvent<'_>) {
@@ -212,45 +253,76 @@ impl Batch {
             RawMessage::Ping => (Form::Ping, &[][..]),
             RawMessage::Short(bytes) => (Form::Short, bytes),
         };
-        let begin = self.bytes.len();
         self.bytes.extend_from_slice(payload);
-        let first_finding = self.findings.len();
+        self.hashes.extend(event.destination_hash);
         self.findings.extend_from_slice(event.findings);
-        let session = event.session.map(|session| {
-            if self.sessions.last() != Some(session) {
-                self.sessions.push(session.clone());
-            }
-            self.sessions.len() - 1
-        });
-        self.told.push(Told::Message(StoredEvent {
-            event: MessageEvent {
-                number: event.number,
-                packet: event.packet,
-                time: event.time,
-                elapsed_us: event.elapsed_us,
-                carrier: event.carrier,
-                source: event.source,
-                target: event.target,
-                direction: event.direction,
-                message: RawMessage::Ping,
-                conversation: event.conversation,
-                meaning: event.meaning,
-                session: None,
-                router_ns: event.router_ns,
-                destination_hash: event.destination_hash,
-                findings: &[],
-            },
+        let route = self.route(event);
+        self.told.push(Told::Message);
+        self.events.push(PackedEvent {
+            number: event.number,
+            packet: event.packet,
+            time: event.time,
+            elapsed_us: event.elapsed_us,
+            conversation: event.conversation,
+            meaning: event.meaning,
+            router_ns: event.router_ns,
+            direction: event.direction,
             form,
-            payload: (begin, self.bytes.len()),
-            session,
-            findings: (first_finding, self.findings.len()),
-        }));
+            route,
+            payload_bytes: payload.len(),
+            finding_count: event.findings.len(),
+            has_hash: match event.destination_hash {
+                Some(_) => HasHash::Yes,
+                None => HasHash::No,
+            },
+        });
     }
 
-    fn event(&self, stored: &StoredEvent) -> MessageEvent<'_> {
-        let payload = &self.bytes[stored.payload.0..stored.payload.1];
+    /// Index of the event's route. The two directions of a flow take turns.
+    fn route(&mut self, event: &MessageEvent<'_>) -> usize {
+        let is_same = |route: &Route| {
+            route.source == event.source
+                && route.target == event.target
+                && route.carrier == event.carrier
+                && route.session.as_ref() == event.session
+        };
+        let latest = self.routes.len().saturating_sub(2);
+        if let Some(index) = self.routes[latest..].iter().position(is_same) {
+            return latest + index;
+        }
+        self.routes.push(Route {
+            carrier: event.carrier,
+            source: event.source,
+            target: event.target,
+            session: event.session.cloned(),
+        });
+        self.routes.len() - 1
+    }
+
+    /// The message at `position`, which moves behind it.
+    fn event(&self, position: &mut Position) -> MessageEvent<'_> {
+        let packed = &self.events[position.event];
+        let payload = &self.bytes[position.byte..][..packed.payload_bytes];
+        let findings = &self.findings[position.finding..][..packed.finding_count];
+        let destination_hash = match packed.has_hash {
+            HasHash::Yes => Some(self.hashes[position.hash]),
+            HasHash::No => None,
+        };
+        position.event += 1;
+        position.byte += payload.len();
+        position.finding += findings.len();
+        position.hash += usize::from(destination_hash.is_some());
+        let route = &self.routes[packed.route];
         MessageEvent {
-            message: match stored.form {
+            number: packed.number,
+            packet: packed.packet,
+            time: packed.time,
+            elapsed_us: packed.elapsed_us,
+            carrier: route.carrier,
+            source: route.source,
+            target: route.target,
+            direction: packed.direction,
+            message: match packed.form {
                 Form::Frame(frame_type, id) => RawMessage::Frame(RawFrame {
                     frame_type,
                     id,
@@ -259,16 +331,20 @@ impl Batch {
                 Form::Ping => RawMessage::Ping,
                 Form::Short => RawMessage::Short(payload),
             },
-            session: stored.session.map(|index| &self.sessions[index]),
-            findings: &self.findings[stored.findings.0..stored.findings.1],
-            ..stored.event
+            conversation: packed.conversation,
+            meaning: packed.meaning,
+            session: route.session.as_ref(),
+            router_ns: packed.router_ns,
+            destination_hash,
+            findings,
         }
     }
 
     fn tell<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        let mut position = Position::default();
         for told in &self.told {
             match told {
-                Told::Message(stored) => sink.message(&self.event(stored))?,
+                Told::Message => sink.message(&self.event(&mut position))?,
                 Told::Flow(flow) => sink.flow(flow)?,
                 Told::Finding(finding) => sink.finding(finding)?,
                 Told::Conversation(conversation) => sink.conversation(conversation)?,

@@ -139,11 +139,6 @@ impl<W: Write> Reporter<W> {
         &self.totals
     }
 
-    /// Whether messages are written, not only counted.
-    pub fn writes_messages(&self) -> bool {
-        !matches!(self.printer, Printer::Nothing)
-    }
-
     /// Writes everything that is still due, and the end.
     ///
     /// # Errors
