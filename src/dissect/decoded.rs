@@ -170,11 +170,12 @@ impl<P: PacketSource> Here<P> {
 const BATCHES: usize = 4;
 
 /// Payload bytes after which a batch is handed on, and room for those of its
-/// last packet. All batches together stay in a processor's cache.
-const BATCH_BYTES: usize = 64 << 10;
+/// last packet. Large, because to wake a thread may take as long as decoding a
+/// hundred packets.
+const BATCH_BYTES: usize = 256 << 10;
 
 /// Packets after which a batch is handed on.
-const BATCH_PACKETS: usize = 512;
+const BATCH_PACKETS: usize = 2_048;
 
 /// Consecutive steps through a capture, packed: what is handed from core to core
 /// costs more than what is looked up.
@@ -216,7 +217,7 @@ struct PackedContent {
 }
 
 /// Why a number below 2^32 is enough in a batch.
-const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 64 KiB";
+const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 256 KiB";
 
 impl Batch {
     fn clear(&mut self) {
@@ -262,6 +263,7 @@ impl Batch {
         }
     }
 
+    #[inline]
     fn push_lost(&mut self, decoder: &mut PacketDecoder) {
         while let Some(lost) = decoder.next_lost_datagram() {
             self.steps.push(PackedStep::Lost(Box::new(lost)));

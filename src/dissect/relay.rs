@@ -37,10 +37,10 @@ type Outcome<S> = (S, Result<(), <S as Sink>::Error>);
 const BATCHES: usize = 4;
 
 /// Bytes of messages after which a batch is handed on.
-const BATCH_BYTES: usize = 64 << 10;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// Things told after which a batch is handed on.
-const BATCH_LENGTH: usize = 256;
+const BATCH_LENGTH: usize = 1_024;
 
 impl<S> Relay<S>
 where

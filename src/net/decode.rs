@@ -4,8 +4,9 @@ use super::captured::Captured;
 use super::defrag::{Defrag, LostDatagram};
 use super::duplicate::Copies;
 use super::flow::{FlowKey, Sender};
+use super::link::LinkPayload;
 use super::network::NetworkLimits;
-use super::slice::{self, TransportHeader};
+use super::slice::{self, IpPacket, TransportHeader, Version};
 use super::{Arrival, Skip, Transport, link};
 use crate::capture::Packet;
 
@@ -47,7 +48,20 @@ impl PacketDecoder {
         let arrival = Arrival::of(packet);
         self.defrag.expire(arrival);
         let payload = link::strip(packet)?;
-        let ip = slice::ip(payload.ip)?;
+        // Apart, so that what is read stays in registers.
+        match slice::version(payload.ip)? {
+            Version::Four => self.decode_ip(slice::ipv4(payload.ip)?, payload, arrival),
+            Version::Six => self.decode_ip(slice::ipv6(payload.ip)?, payload, arrival),
+        }
+    }
+
+    #[inline(always)]
+    fn decode_ip<'a>(
+        &'a mut self,
+        ip: IpPacket<'a>,
+        payload: LinkPayload<'a>,
+        arrival: Arrival,
+    ) -> Result<Decoded<'a>, Skip> {
         if self.copies.is_copy(payload, arrival.time) {
             return Err(Skip::DuplicateCopy);
         }

@@ -97,21 +97,29 @@ pub(super) struct TcpHeader {
     pub(super) rst: bool,
 }
 
-/// Reads the IP header, whichever version, and what extends it.
-///
-/// Inlined, as all that most packets pass on their way: the results are large,
-/// and to hand them over in memory costs three times what computing them does.
+/// The version that the first byte of an IP packet tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    Four,
+    Six,
+}
+
+/// Tells the version of an IP packet.
 #[inline(always)]
-pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+pub(super) fn version(packet: Captured<'_>) -> Result<Version, Skip> {
     match packet.header(1)?[0] >> 4 {
-        4 => ipv4(packet),
-        6 => ipv6(packet),
+        4 => Ok(Version::Four),
+        6 => Ok(Version::Six),
         _ => Err(Skip::BadHeader),
     }
 }
 
+/// Reads the header of an IPv4 packet.
+///
+/// Inlined, as all that most packets pass on their way: the results are large,
+/// and to hand them over in memory costs three times what computing them does.
 #[inline(always)]
-fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+pub(super) fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     let header_length = usize::from(packet.header(Ipv4Header::MIN_LEN)?[0] & 0xf) * 4;
     let header =
         Ipv4HeaderSlice::from_slice(packet.header(header_length)?).map_err(|_| Skip::BadHeader)?;
@@ -144,7 +152,8 @@ fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     })
 }
 
-fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+/// Reads the headers of an IPv6 packet.
+pub(super) fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     let header = Ipv6HeaderSlice::from_slice(packet.header(Ipv6Header::LEN)?)
         .map_err(|_| Skip::BadHeader)?;
     let payload = packet.after(Ipv6Header::LEN);

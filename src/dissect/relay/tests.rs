@@ -86,7 +86,7 @@ fn what_the_sink_refuses_comes_back_once() {
     let name = "several-carriers.pcap";
     // Often enough to fill all batches.
     let dissect_often =
-        |sink: &mut dyn FnMut() -> Result<(), Enough>| (0..60).try_for_each(|_| sink());
+        |sink: &mut dyn FnMut() -> Result<(), Enough>| (0..240).try_for_each(|_| sink());
     let mut direct = Words::default();
     dissect_often(&mut || dissect(name, &mut direct)).unwrap();
     let all = direct.told.len();
