@@ -238,6 +238,10 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'l', hide_short_help = true, help_heading = "Output")]
     pub(crate) line_buffered: bool,
 
+    /// Print completions for a shell, the manual page, or the JSON Schema of records
+    #[arg(long, value_name = "WHAT", hide_short_help = true)]
+    pub(crate) generate: Option<Generate>,
+
     /// Say more on standard error: -v what was skipped, -vv also what was reassembled
     #[arg(short = 'v', action = ArgAction::Count, hide_short_help = true)]
     pub(crate) verbose: u8,
@@ -245,6 +249,21 @@ pub(crate) struct DumpArgs {
     /// Print the version
     #[arg(long, action = ArgAction::Version)]
     pub(crate) version: Option<bool>,
+}
+
+/// `--generate`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generate {
+    /// Completions for bash
+    CompletionsBash,
+    /// Completions for zsh
+    CompletionsZsh,
+    /// Completions for fish
+    CompletionsFish,
+    /// The manual page, for man
+    Man,
+    /// JSON Schema of the records of -T ndjson and -T json
+    Schema,
 }
 
 /// `-T`

@@ -62,6 +62,10 @@ fn run(args: DumpArgs) -> Result<Ending, DumpError> {
     if args.list_fields {
         return list_fields().map_err(DumpError::Output);
     }
+    if let Some(what) = args.generate {
+        super::generate::print_for_dump(what)?;
+        return Ok(Ending::Fine);
+    }
     if args.list_interfaces {
         return super::live::list_interfaces();
     }

@@ -4,6 +4,7 @@ mod args;
 mod dump;
 mod error;
 mod exit;
+mod generate;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(not(feature = "live"))]

@@ -27,6 +27,10 @@ use crate::wire::{DestinationHash, Direction, StreamId};
 /// Name and version of the schema, as in the header record.
 pub const SCHEMA: &str = "ministream.dump/1";
 
+/// The schema for programs: JSON Schema, draft 2020-12, of a line of NDJSON and of
+/// the object that holds all records.
+pub const JSON_SCHEMA: &str = include_str!("record/schema.json");
+
 /// How much of a payload is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PayloadDetail {

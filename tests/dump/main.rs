@@ -2,9 +2,11 @@
 
 mod errors;
 mod formats;
+mod generate;
 mod html;
 mod ladders;
 mod run;
+mod schema;
 mod selection;
 mod statistics;
 mod tables;

@@ -2,7 +2,6 @@
 
 mod args;
 mod error;
-mod generate;
 mod inject;
 mod keys;
 mod logging;
@@ -22,6 +21,7 @@ use clap::{CommandFactory, Parser};
 use self::args::{Command, ReplayArgs};
 use self::error::{ReplayError, print_error};
 use super::exit::Ending;
+use super::generate;
 
 /// Runs `ministream-replay`.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -52,8 +52,13 @@ fn run(args: ReplayArgs) -> Result<Ending, ReplayError> {
         Command::Client(client) => tunnel::client(&client, args.verbose),
         Command::Server(server) => tunnel::server(&server, args.verbose),
         Command::Keys(command) => keys::run(&command),
-        Command::Completions { shell } => generate::completions(ReplayArgs::command(), shell),
-        Command::Man => generate::man(ReplayArgs::command()),
+        Command::Completions { shell } => {
+            let script = generate::completions(ReplayArgs::command(), shell);
+            generate::print(&script).map_err(ReplayError::from)
+        }
+        Command::Man => generate::man(ReplayArgs::command())
+            .and_then(|pages| generate::print(&pages))
+            .map_err(ReplayError::from),
     }
     .map(|()| Ending::Fine)
 }

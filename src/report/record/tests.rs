@@ -354,6 +354,32 @@ fn header_and_summary_are_written_as_documented() {
     assert_eq!(parsed["exit_code"], 3);
 }
 
+/// The keys that the schema requires of a record, in their order; it describes each of them.
+fn required_by_schema(record: &str) -> Vec<String> {
+    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
+    let definition = &schema["$defs"][record];
+    let required: Vec<String> = serde_json::from_value(definition["required"].clone()).unwrap();
+    let properties = definition["properties"].as_object().unwrap();
+    assert_eq!(required.len(), properties.len(), "{record}");
+    assert!(required.iter().all(|key| properties.contains_key(key)));
+    required
+}
+
+#[test]
+fn the_schema_requires_every_documented_key() {
+    for record in ["header", "message", "conversation", "finding", "summary"] {
+        assert_eq!(required_by_schema(record), documented(record), "{record}");
+    }
+}
+
+#[test]
+fn the_schema_has_the_name_that_the_header_has() {
+    let schema: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
+    assert_eq!(schema["title"], SCHEMA);
+    let header = &schema["$defs"]["header"]["properties"];
+    assert_eq!(header["schema"], json!({"const": SCHEMA}));
+}
+
 #[test]
 fn every_finding_code_is_documented_with_its_level_and_meaning() {
     for code in FindingCode::ALL {

@@ -1,0 +1,131 @@
+//! `--generate`: what is printed is of use to those who ask for it.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::run::dump;
+use crate::schema::{Schema, error_of};
+
+fn schema() -> Schema {
+    Schema::new(serde_json::from_str(&dump("--generate schema").ok()).unwrap())
+}
+
+/// Every shipped capture, by its path.
+fn captures() -> Vec<String> {
+    let mut paths = Vec::new();
+    for folder in ["captures", "captures/real"] {
+        let root = env!("CARGO_MANIFEST_DIR");
+        for entry in fs::read_dir(format!("{root}/{folder}")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.contains(".pcap") {
+                paths.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    assert!(paths.len() > 90, "{paths:?}");
+    paths
+}
+
+#[test]
+fn records_of_every_shipped_capture_satisfy_the_schema() {
+    let schema = schema();
+    for path in captures() {
+        let written = dump(&format!("--lenient -T ndjson {path}"));
+        assert_eq!(written.code, Some(0), "{path}: {}", written.stderr);
+        for line in written.stdout.lines() {
+            let record = serde_json::from_str(line).unwrap();
+            assert_eq!(schema.check(&record), Ok(()), "{path}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_object_of_all_records_satisfies_the_schema() {
+    let schema = schema();
+    for path in ["spec-samples.pcap", "i2cp-java.pcap", "empty.pcap"] {
+        let object = dump(&format!("--json captures/{path}")).ok();
+        let object = serde_json::from_str(&object).unwrap();
+        assert_eq!(schema.check(&object), Ok(()), "{path}");
+    }
+}
+
+#[test]
+fn what_no_record_looks_like_does_not_satisfy_the_schema() {
+    let schema = schema();
+    let written = dump("-T ndjson captures/spec-samples.pcap").ok();
+    let records: Vec<Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for record in &records {
+        for key in record.as_object().unwrap().keys() {
+            let mut lacking = record.clone();
+            lacking.as_object_mut().unwrap().remove(key);
+            error_of(&schema, &lacking);
+            let mut wrong = record.clone();
+            wrong[key] = json!({"of": "another kind"});
+            if key != "detail" && key != "skipped" {
+                error_of(&schema, &wrong);
+            }
+        }
+    }
+}
+
+/// What bash offers in place of the last of these words.
+fn offered(words: &str) -> String {
+    let script = dump("--generate completions-bash").ok();
+    let request = format!(
+        "COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
+         set -- $(complete -p ministream-dump); while [ \"$1\" != -F ]; do shift; done\n\
+         $2 ministream-dump \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"\n\
+         echo \"${{COMPREPLY[*]}}\"\n"
+    );
+    let output = Command::new("bash")
+        .args(["-c", &format!("{script}\n{request}")])
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.success(), &*complaints), (true, ""));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn bash_completes_a_flag_and_its_values() {
+    assert_eq!(offered("ministream-dump --whole"), "--whole-conv\n");
+    assert_eq!(offered("ministream-dump --fail-on w"), "warn\n");
+    assert_eq!(offered("ministream-dump --generate m"), "man\n");
+}
+
+#[test]
+fn every_shell_is_given_completions_that_name_every_flag() {
+    let help = dump("--help").ok();
+    let flags: Vec<&str> = help
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("--"))
+        .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        .collect();
+    assert!(flags.contains(&"generate") && flags.len() > 15, "{flags:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = dump(&format!("--generate completions-{shell}")).ok();
+        for flag in &flags {
+            assert!(script.contains(flag), "{shell} lacks {flag}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_names_every_section_of_the_help() {
+    let page = dump("--generate man").ok();
+    assert!(page.contains(".TH ministream-dump 1"), "{page}");
+    for heading in ["LIVE CAPTURE", "SELECTION", "OUTPUT", "CHECKS"] {
+        assert!(page.to_uppercase().contains(heading), "{heading}");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_refused_with_what_there_is() {
+    let refusal = dump("--generate completions-csh").refused(2);
+    assert!(refusal.contains("completions-bash"), "{refusal}");
+}
