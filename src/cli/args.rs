@@ -158,6 +158,20 @@ pub(crate) struct DumpArgs {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
 
+    /// Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin,
+    /// and index.json; takes the place of the tables as --html does
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) export: Option<PathBuf>,
+
+    /// Let --export write to a directory that is not empty, and replace files
+    #[arg(
+        long,
+        requires = "export",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) force: bool,
+
     /// No messages, only the tables asked for; for JSON all records but those of messages
     #[arg(short = 'q', help_heading = "Output")]
     pub(crate) quiet: bool,

@@ -268,6 +268,7 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Stdout>, Du
     );
     let mut statistics = options.output.statistics();
     statistics.extend(options.output.html_report()?);
+    statistics.extend(options.output.stream_export()?);
     Ok(Reporter::new(
         io::stdout(),
         options.pace,
@@ -308,7 +309,7 @@ pub(super) fn conclude(
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;
     }
-    if let Some(path) = options.output.html_path() {
+    for path in options.output.written_files() {
         eprintln!("{PROGRAM}: wrote {}", path.display());
     }
     tell_counts(options.verbosity, &done.counts);

@@ -37,6 +37,18 @@ pub(crate) enum DumpError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// The directory of an export cannot be made or read.
+    Export {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The directory of an export holds something.
+    ExportNotEmpty {
+        /// Its path.
+        path: PathBuf,
+    },
     /// The system has no thread to give.
     Thread(io::Error),
 }
@@ -87,6 +99,17 @@ impl fmt::Display for DumpError {
                 "cannot write {}: {}\n    help: name a file in a directory that you may write to",
                 path.display(),
                 reason(error)
+            ),
+            Self::Export { path, error } => write!(
+                f,
+                "cannot export to {}: {}\n    help: name a directory that you may write to",
+                path.display(),
+                reason(error)
+            ),
+            Self::ExportNotEmpty { path } => write!(
+                f,
+                "{} is not empty\n    help: name a new directory, or add --force to replace files in it",
+                path.display()
             ),
             Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
             Self::Thread(error) => write!(

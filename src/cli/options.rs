@@ -1,9 +1,9 @@
 //! From arguments to what a dump does: checked, with every default filled in.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
@@ -17,6 +17,7 @@ use crate::dissect::{Depth, DissectOptions};
 use crate::report::conversations::ConversationTable;
 use crate::report::detail::{DetailPrinter, Details};
 use crate::report::escape::Charset;
+use crate::report::export::{Export, is_vacant};
 use crate::report::field::Field;
 use crate::report::filter::Filter;
 use crate::report::follow::{FollowFormat, FollowPrinter};
@@ -97,8 +98,24 @@ pub(crate) struct OutputOptions {
     shown: Shown,
     statistics: Vec<StatisticName>,
     html: Option<PathBuf>,
+    export: Option<ExportTarget>,
     /// How much of payloads the report shows.
     report_payload: PayloadDetail,
+}
+
+/// Where streams are exported to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ExportTarget {
+    directory: PathBuf,
+    occupied: Occupied,
+}
+
+/// What is done about a directory that is not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occupied {
+    IsRefused,
+    /// Files of the same names are replaced (`--force`).
+    IsFine,
 }
 
 /// How messages are shown.
@@ -138,7 +155,8 @@ impl DumpOptions {
         let output = OutputOptions::resolve(&args, format);
         let depth = depth(&args, &output);
         let destinations = match output.shown {
-            Shown::Nothing | Shown::Ladder(_) => Destinations::Skip,
+            // Its index names destinations.
+            Shown::Nothing | Shown::Ladder(_) if output.export.is_none() => Destinations::Skip,
             _ => Destinations::Hash,
         };
         let pace = pace(&args, &input);
@@ -303,6 +321,7 @@ fn limits(args: &DumpArgs) -> Limits {
 fn depth(args: &DumpArgs, output: &OutputOptions) -> Depth {
     let counts_only = output.shown == Shown::Nothing
         && output.html.is_none()
+        && output.export.is_none()
         && !output.statistics.is_empty()
         && output
             .statistics
@@ -340,7 +359,8 @@ impl OutputOptions {
             .statistics
             .iter()
             .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
-        let has_report_instead = args.html.is_some() && args.format.is_none();
+        let writes_files = args.html.is_some() || args.export.is_some();
+        let has_files_instead = writes_files && args.format.is_none();
         let messages = if args.quiet {
             Messages::Hidden
         } else {
@@ -355,7 +375,7 @@ impl OutputOptions {
             Format::Table if args.ladder == Some(Ladder::Mermaid) => {
                 Shown::Ladder(LadderFormat::Mermaid)
             }
-            Format::Table if has_report_instead => Shown::Nothing,
+            Format::Table if has_files_instead => Shown::Nothing,
             Format::Table => Shown::Table,
             Format::Text => match (args.details, args.hex) {
                 (true, true) => Shown::Details(Details::TreeAndHex),
@@ -379,6 +399,14 @@ impl OutputOptions {
             shown,
             statistics,
             html: args.html.clone(),
+            export: args.export.clone().map(|directory| ExportTarget {
+                directory,
+                occupied: if args.force {
+                    Occupied::IsFine
+                } else {
+                    Occupied::IsRefused
+                },
+            }),
             report_payload: args.payload.map_or(PayloadDetail::Full, payload_detail),
         }
     }
@@ -458,9 +486,29 @@ impl OutputOptions {
         Ok(Some(Statistic::Html(Box::new(report))))
     }
 
-    /// The file of the report, if one was asked for.
-    pub(crate) fn html_path(&self) -> Option<&Path> {
-        self.html.as_deref()
+    /// What exports streams, if that was asked for; its directory is there from now on.
+    pub(crate) fn stream_export(&self) -> Result<Option<Statistic>, DumpError> {
+        let Some(target) = &self.export else {
+            return Ok(None);
+        };
+        let path = &target.directory;
+        let failed = |error| DumpError::Export {
+            path: path.clone(),
+            error,
+        };
+        if target.occupied == Occupied::IsRefused && !is_vacant(path).map_err(failed)? {
+            return Err(DumpError::ExportNotEmpty { path: path.clone() });
+        }
+        fs::create_dir_all(path).map_err(failed)?;
+        let export = Export::new(path.clone()).map_err(failed)?;
+        Ok(Some(Statistic::Export(Box::new(export))))
+    }
+
+    /// The files to look at, of those that were asked for beside the output.
+    pub(crate) fn written_files(&self) -> impl Iterator<Item = PathBuf> {
+        let index = |target: &ExportTarget| target.directory.join("index.json");
+        let export = self.export.as_ref().map(index);
+        self.html.clone().into_iter().chain(export)
     }
 
     /// Whether the table of messages is shown, below which a hint has its place.

@@ -4,6 +4,7 @@
 pub mod conversations;
 pub mod detail;
 pub mod escape;
+pub mod export;
 pub mod field;
 pub mod filter;
 pub mod follow;

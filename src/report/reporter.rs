@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use super::Selection;
 use super::conversations::ConversationTable;
 use super::detail::DetailPrinter;
+use super::export::Export;
 use super::follow::FollowPrinter;
 use super::heading::Heading;
 use super::html::HtmlReport;
@@ -65,6 +66,8 @@ pub enum Statistic {
     Ladder(Box<LadderPrinter>),
     /// Everything in a page, which is a file of its own.
     Html(Box<HtmlReport<BufWriter<File>>>),
+    /// The byte streams of conversations, in files of their own.
+    Export(Box<Export>),
 }
 
 /// When output is handed on.
@@ -163,6 +166,7 @@ impl<W: Write> Reporter<W> {
             match statistic {
                 Statistic::Ladder(ladders) => ladders.finish(&mut self.buffer),
                 Statistic::Html(report) => report.finish(&self.totals, summary)?,
+                Statistic::Export(export) => export.finish()?,
                 _ => {}
             }
         }
@@ -227,7 +231,10 @@ impl<W: Write> Reporter<W> {
                 Statistic::Timing(table) => table.finish(look, out),
                 Statistic::Findings(table) => table.finish(look, out),
                 Statistic::Io(table) => table.finish(look, out),
-                Statistic::Follow(_) | Statistic::Ladder(_) | Statistic::Html(_) => {}
+                Statistic::Follow(_)
+                | Statistic::Ladder(_)
+                | Statistic::Html(_)
+                | Statistic::Export(_) => {}
             }
         }
         Ok(())
@@ -372,6 +379,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Follow(follow) => follow.message(event, out),
                 Statistic::Ladder(ladders) => ladders.message(event),
                 Statistic::Html(report) => report.message(event),
+                Statistic::Export(export) => export.message(event)?,
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
             }
         }
@@ -417,6 +425,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Conversations(table) => table.conversation(conversation)?,
                 Statistic::Timing(table) => table.conversation(conversation),
                 Statistic::Html(report) => report.conversation(conversation),
+                Statistic::Export(export) => export.conversation(conversation)?,
                 Statistic::Ladder(ladders) => {
                     ladders.conversation(conversation, &mut self.buffer);
                 }

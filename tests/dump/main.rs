@@ -1,6 +1,7 @@
 //! `ministream-dump` as its users meet it: arguments in, text and exit code out.
 
 mod errors;
+mod export;
 mod formats;
 mod generate;
 mod html;
