@@ -91,6 +91,8 @@ pub enum Note {
     },
     /// All bytes came, but not the recorded close.
     NoClose,
+    /// No answer was recorded, and none came: that proves nothing.
+    NothingToCompare,
     /// The peer closed while we had more to send.
     Unsent {
         /// Messages that were not sent.
@@ -111,6 +113,7 @@ impl fmt::Display for Note {
             Self::BytesMissing { got, want } => write!(f, "{got} of {want} B came"),
             Self::MessagesMissing { got, want } => write!(f, "{got} of {want} messages came"),
             Self::NoClose => f.write_str("the recorded close did not come"),
+            Self::NothingToCompare => f.write_str("no answer was recorded, and none came"),
             Self::Unsent { messages } => write!(f, "closed with {messages} messages unsent"),
             Self::IdInUse(id) => write!(f, "client id {id} was in use"),
             Self::Stopped => f.write_str("stopped before its end"),

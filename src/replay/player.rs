@@ -299,6 +299,7 @@ impl Player {
         }
         live.sent(now, step);
         self.stats.sent_messages += 1;
+        self.stats.sent_syns += u64::from(message.frame_type == FrameType::SYN);
         self.stats.sent_bytes += message.message_bytes() as u64;
         self.settle(now, slot);
         message

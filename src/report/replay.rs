@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::escape::escaped;
-use super::grid::Align;
+use super::grid::{Align, Paint};
 use super::look::{Look, put_duration};
 use super::statistics::put_table;
 use super::write::put;
@@ -24,6 +24,9 @@ const MAX_TOLD: usize = 10_000;
 
 /// Skipped messages that the table names.
 const MAX_SKIPPED_NAMED: usize = 8;
+
+/// Exit codes of runs that came to their end: all well, a check failed, the capture is damaged.
+const EXIT_CODES_AT_THE_END: [u8; 3] = [0, 1, 3];
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 2] = [6, 2];
@@ -84,8 +87,22 @@ pub struct ReplayReport<'a> {
 }
 
 impl ReplayReport<'_> {
+    /// A run that was cut short did not pass, whatever came of the part that was played.
     fn verdict(&self) -> Verdict {
-        self.outcomes.tally.verdict()
+        if self.cut_short().is_some() {
+            Verdict::Failed
+        } else {
+            self.outcomes.tally.verdict()
+        }
+    }
+
+    /// Why the run as a whole proves nothing, if it does not.
+    fn cut_short(&self) -> Option<String> {
+        match (self.stats.not_begun, self.exit_code) {
+            (0, code) if EXIT_CODES_AT_THE_END.contains(&code) => None,
+            (0, code) => Some(format!("cut short, exit code {code}")),
+            (count, _) => Some(format!("{} not begun", conversations_text(count))),
+        }
     }
 
     /// Appends the report for people.
@@ -133,7 +150,11 @@ impl ReplayReport<'_> {
             .filter(|result| tally.count(*result) > 0)
             .map(|result| format!("{} {result}", tally.count(result)))
             .collect();
-        let mut text = format!("{} conversations: {}.", tally.total(), counts.join(", "));
+        let mut text = format!(
+            "{}: {}.",
+            conversations_text(tally.total()),
+            counts.join(", ")
+        );
         if self.stats.not_begun > 0 {
             text.push_str(&format!(" {} not begun.", self.stats.not_begun));
         }
@@ -153,8 +174,8 @@ impl ReplayReport<'_> {
         }
         put(out, &text);
         let mut text = format!(
-            "\nsent {} messages in {:.1} s",
-            self.stats.sent_messages,
+            "\nsent {} in {:.1} s",
+            counted(self.stats.sent_messages, "message"),
             self.elapsed.as_secs_f64()
         );
         if let Some(lag) = self.stats.send_lag() {
@@ -168,11 +189,13 @@ impl ReplayReport<'_> {
                 micros(shake.max, look)
             ));
         }
-        let verdict = match self.verdict() {
-            Verdict::Passed => "PASSED",
-            Verdict::Failed => "FAILED",
+        put(out, &format!("{text}   "));
+        let (verdict, paint) = match self.verdict() {
+            Verdict::Passed => ("PASSED", Paint::Green),
+            Verdict::Failed => ("FAILED", Paint::Red),
         };
-        put(out, &format!("{text}   {verdict}\n"));
+        look.paint(paint).put(out, verdict);
+        put(out, "\n");
     }
 
     /// The report for programs, one JSON object with a line end.
@@ -239,14 +262,17 @@ impl ReplayReport<'_> {
     pub fn junit(&self) -> String {
         let tally = self.outcomes.tally;
         let skipped = tally.count(ReplayResult::Skipped);
-        let errors = tally.count(ReplayResult::TransportError);
-        let failures = tally.total() - tally.count(ReplayResult::Same) - skipped - errors;
+        let cut_short = self.cut_short();
+        let lost = tally.count(ReplayResult::TransportError);
+        let failures = tally.total() - tally.count(ReplayResult::Same) - skipped - lost;
+        let of_the_run = u64::from(cut_short.is_some());
+        let errors = lost + of_the_run;
         let mut text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" \
              skipped=\"{skipped}\" time=\"{:.3}\">\n",
             xml(&format!("{} to {}", self.source, self.carrier)),
-            tally.total(),
+            tally.total() + of_the_run,
             self.elapsed.as_secs_f64()
         );
         for outcome in &self.outcomes.told {
@@ -274,6 +300,11 @@ impl ReplayReport<'_> {
                 xml(&message)
             ));
         }
+        if let Some(why) = cut_short {
+            text.push_str(&format!(
+                "  <testcase name=\"the whole run\"><error message=\"{why}\"/></testcase>\n"
+            ));
+        }
         text.push_str("</testsuite>\n");
         text
     }
@@ -283,10 +314,7 @@ fn row(outcome: &Outcome, look: &Look) -> [String; 8] {
     let got = outcome.s2c_got_bytes;
     let want = outcome.s2c_want_bytes;
     [
-        match (outcome.copy, outcome.pass) {
-            (1, 1) => outcome.conversation.to_string(),
-            (copy, pass) => format!("{} {copy}.{pass}", outcome.conversation),
-        },
+        name(outcome),
         ids(outcome.recorded_ids.0, outcome.recorded_ids.1),
         ids(outcome.live_ids.0, outcome.live_ids.1),
         outcome.result.to_string(),
@@ -301,6 +329,14 @@ fn row(outcome: &Outcome, look: &Look) -> [String; 8] {
             .map_or_else(|| "-".to_owned(), |shake| micros(us(shake), look)),
         remark(outcome, look.charset.left_arrow()),
     ]
+}
+
+/// `c1`; `c1 2.3` in the third pass of the second copy.
+fn name(outcome: &Outcome) -> String {
+    match (outcome.copy, outcome.pass) {
+        (1, 1) => outcome.conversation.to_string(),
+        (copy, pass) => format!("{} {copy}.{pass}", outcome.conversation),
+    }
 }
 
 fn ids(client: Option<impl Into<StreamId>>, server: Option<impl Into<StreamId>>) -> String {
@@ -337,10 +373,7 @@ fn put_difference(outcome: &Outcome, difference: &Difference, look: &Look, out: 
         Direction::ClientToServer => look.charset.right_arrow(),
         Direction::ServerToClient => look.charset.left_arrow(),
     };
-    let title = format!(
-        "{} {arrow} offset {}",
-        outcome.conversation, difference.offset
-    );
+    let title = format!("{} {arrow} offset {}", name(outcome), difference.offset);
     let indent = " ".repeat(title.chars().count());
     for (title, name, excerpt) in [
         (&title, "want", &difference.want),
@@ -351,10 +384,14 @@ fn put_difference(outcome: &Outcome, difference: &Difference, look: &Look, out: 
             digits.join(" ")
         };
         let text: Vec<u8> = [&*excerpt.before, &*excerpt.bytes, &*excerpt.after].concat();
+        put(
+            out,
+            &format!("{title}   {name}  {} ", spaced(&excerpt.before)),
+        );
+        look.paint(Paint::Red)
+            .put(out, format!("[{}]", spaced(&excerpt.bytes)));
         let line = format!(
-            "{title}   {name}  {} [{}] {}   {}\n",
-            spaced(&excerpt.before),
-            spaced(&excerpt.bytes),
+            " {}   {}\n",
             spaced(&excerpt.after),
             escaped(&text, look.charset)
         );
@@ -409,6 +446,16 @@ fn pace_text(pace: Pace) -> String {
         Pace::Rate { per_second } => format!("rate {per_second}/s"),
         Pace::TopSpeed => "top speed".to_owned(),
     }
+}
+
+fn conversations_text(count: u64) -> String {
+    counted(count, "conversation")
+}
+
+/// `1 message`, `2 messages`
+fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 fn skipped_text(skipped: &Skipped) -> String {
@@ -603,6 +650,73 @@ sent 0 messages in 0.9 s   FAILED
                  <testcase name=\"c4 copy 1 pass 1\"><error message=\"transport error\"/></testcase>\n\
                  </testsuite>\n"
             );
+        });
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_fails_even_if_all_that_was_played_is_the_same() {
+        let same = || vec![outcome(1, ReplayResult::Same)];
+        let mut lost = PlayStats::default();
+        lost.not_begun = 4;
+        for (stats, exit_code, why) in [
+            (lost, 4, "4 conversations not begun"),
+            (PlayStats::default(), 4, "cut short, exit code 4"),
+            (PlayStats::default(), 130, "cut short, exit code 130"),
+        ] {
+            with(same(), |report| {
+                let report = ReplayReport {
+                    stats: &stats,
+                    exit_code,
+                    ..*report
+                };
+                let mut out = Vec::new();
+                report.table(&LOOK, &mut out);
+                let table = String::from_utf8(out).unwrap();
+                assert!(table.ends_with("   FAILED\n"), "{table}");
+                assert!(table.contains("\n1 conversation: 1 same."), "{table}");
+                let value: Value = serde_json::from_str(&report.json()).unwrap();
+                assert_eq!(value["verdict"], "failed");
+                let junit = report.junit();
+                assert!(
+                    junit.contains("tests=\"2\" failures=\"0\" errors=\"1\" skipped=\"0\""),
+                    "{junit}"
+                );
+                let case = format!(
+                    "<testcase name=\"the whole run\"><error message=\"{why}\"/></testcase>"
+                );
+                assert!(junit.contains(&case), "{junit}");
+            });
+        }
+        // A damaged capture is no reason against what was played.
+        with(same(), |report| {
+            let report = ReplayReport {
+                exit_code: 3,
+                ..*report
+            };
+            assert_eq!(report.verdict(), Verdict::Passed);
+        });
+    }
+
+    #[test]
+    fn a_difference_tells_its_copy_and_pass_and_is_coloured_where_asked_for() {
+        let later = Outcome {
+            copy: 2,
+            pass: 3,
+            ..differing()
+        };
+        with(vec![later], |report| {
+            let mut out = Vec::new();
+            let look = Look {
+                colour: Colour::Ansi,
+                ..LOOK
+            };
+            report.table(&look, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            assert!(
+                text.contains("\nc1 2.3 ← offset 33   want  3a 20 \x1b[31m[36]\x1b[0m 0d 0a"),
+                "{text}"
+            );
+            assert!(text.ends_with("   \x1b[31mFAILED\x1b[0m\n"), "{text}");
         });
     }
 

@@ -72,11 +72,19 @@ impl Copies {
         self.playing == 0
     }
 
-    /// Conversations of the passes begun that were not begun themselves.
+    /// Conversations that were not begun: of the passes that were, and of
+    /// those that were still to come, unless they would never have ended.
     pub(super) fn not_begun(&self, planned: usize) -> u64 {
-        let left = |copy: &Copy| (planned - copy.next) as u64;
+        let left = |copy: &Copy| {
+            let passes = match self.loops {
+                Loops::Times(times) => times.saturating_sub(copy.pass),
+                Loops::Forever => 0,
+            };
+            let to_come = passes.saturating_mul(planned as u64);
+            to_come.saturating_add((planned - copy.next) as u64)
+        };
         let playing = self.copies.iter().filter(|copy| !copy.is_done);
-        playing.map(left).sum()
+        playing.map(left).fold(0, u64::saturating_add)
     }
 
     /// A copy may have something to begin.

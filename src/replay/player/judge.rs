@@ -25,11 +25,23 @@ impl Live {
                 outcome.result = ReplayResult::AcceptedUnexpectedly;
             }
             (Opening::Refused, None, Some(_)) => outcome.result = ReplayResult::Same,
-            (Opening::Accepted, Some(_), _) | (Opening::NotCaptured, ..) => {
+            (Opening::Accepted, Some(_), _) => {
                 self.judge_answers(planned, options, masks, &mut outcome);
+            }
+            (Opening::NotCaptured, ..) => {
+                self.judge_answers(planned, options, masks, &mut outcome);
+                if outcome.result == ReplayResult::Same && !self.was_answered() {
+                    outcome.result = ReplayResult::NoReply;
+                    outcome.note = Some(Note::NothingToCompare);
+                }
             }
         }
         outcome
+    }
+
+    /// Whether the peer was heard at all.
+    fn was_answered(&self) -> bool {
+        self.server_id.is_some() || self.server_closed || self.answers.stream.got_bytes() > 0
     }
 
     pub(super) fn outcome(&self, planned: &PlannedConversation) -> Outcome {

@@ -14,6 +14,8 @@ pub struct PlayStats {
     pub conversations: u64,
     /// Conversations that were to be played and were not begun.
     pub not_begun: u64,
+    /// SYNs that were sent.
+    pub sent_syns: u64,
     /// Messages that were sent; closes that tidy up are not counted.
     pub sent_messages: u64,
     /// Their bytes, header included.
@@ -39,6 +41,7 @@ impl Default for PlayStats {
         Self {
             conversations: 0,
             not_begun: 0,
+            sent_syns: 0,
             sent_messages: 0,
             sent_bytes: 0,
             received_messages: 0,

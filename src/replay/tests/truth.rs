@@ -360,3 +360,47 @@ fn masked_bytes_may_differ_also_in_length_and_an_unused_mask_is_told() {
         assert_eq!(unused, ["s2c:/never/"]);
     }
 }
+
+#[test]
+fn passes_that_were_still_to_come_count_as_not_begun() {
+    let options = PlayOptions {
+        load: Load {
+            loops: Loops::Times(5),
+            ..Load::default()
+        },
+        ..PlayOptions::default()
+    };
+    let mut rig = Rig::new(&exchange(), options, server(|_| then_close(b"answer")));
+    let second_pass = |rig: &Rig<_>| rig.sent.len() == 3;
+    assert_eq!(rig.run_until(second_pass), None);
+    rig.player.handle_link_lost(rig.now);
+    assert_eq!(rig.run(), PlayEnd::LinkLost);
+    assert_eq!(
+        rig.results(),
+        [ReplayResult::Same, ReplayResult::TransportError]
+    );
+    assert_eq!(rig.player.stats().not_begun, 3);
+}
+
+#[test]
+fn where_no_answer_was_recorded_silence_proves_nothing() {
+    let mut recording = recording(&[&[(0, SEND, b"request"), (10, SEND, b"more")]]);
+    recording.conversations[0].state = State::MidStream;
+    for compare in [
+        Compare::Stream,
+        Compare::Messages,
+        Compare::Shape,
+        Compare::None,
+    ] {
+        let options = PlayOptions {
+            compare,
+            ..PlayOptions::default()
+        };
+        let mut rig = Rig::new(&recording, options, |_: &Message| Vec::new());
+        rig.run();
+        assert_eq!(rig.sent.len(), 2, "{compare:?}");
+        let outcome = rig.only_outcome();
+        assert_eq!(outcome.result, ReplayResult::NoReply, "{compare:?}");
+        assert_eq!(outcome.note, Some(Note::NothingToCompare), "{compare:?}");
+    }
+}
