@@ -19,6 +19,8 @@ pub struct Plan {
     pub(super) peak_open: usize,
     gaps_cut: GapsCut,
     duration: Duration,
+    /// Between two messages, where they go at a rate.
+    interval: Option<Duration>,
 }
 
 /// One conversation of a [`Plan`].
@@ -122,12 +124,28 @@ impl Plan {
         if conversations.is_empty() {
             return Err(PlanError::Nothing);
         }
-        let duration = offsets.iter().flatten().max().copied().unwrap_or_default();
+        let interval = match options.pace {
+            Pace::Rate { per_second } => {
+                Some(Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX))
+            }
+            Pace::Recorded { .. } | Pace::TopSpeed => None,
+        };
+        let duration = match interval {
+            Some(interval) => {
+                let steps: usize = conversations
+                    .iter()
+                    .map(|planned| planned.steps.len())
+                    .sum();
+                times(interval, steps - 1)
+            }
+            None => offsets.iter().flatten().max().copied().unwrap_or_default(),
+        };
         let mut plan = Self {
             peak_open: peak_open(&recording.conversations),
             conversations,
             gaps_cut,
             duration,
+            interval,
         };
         plan.conversations
             .sort_by_key(|planned| (planned.steps[0].offset, planned.id));
@@ -167,6 +185,11 @@ impl Plan {
             })
             .collect();
         schedule.sort_by_key(|message| (message.offset, message.number));
+        if let Some(interval) = self.interval {
+            for (index, message) in schedule.iter_mut().enumerate() {
+                message.offset = times(interval, index);
+            }
+        }
         schedule
     }
 }
@@ -262,6 +285,10 @@ fn offsets(recording: &Recording, options: &PlayOptions) -> (Vec<Vec<Duration>>,
         offsets[conversation][message] = clock;
     }
     (offsets, gaps_cut)
+}
+
+fn times(interval: Duration, count: usize) -> Duration {
+    interval.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn scaled(from: Timestamp, to: Timestamp, speed: f64) -> Duration {

@@ -236,3 +236,19 @@ fn the_schedule_tells_times_and_substitutions() {
     );
     assert_eq!(plan.duration(), millis(30));
 }
+
+#[test]
+fn the_schedule_of_a_rate_tells_when_messages_go_at_that_rate() {
+    let options = PlayOptions {
+        pace: Pace::Rate { per_second: 10.0 },
+        ..PlayOptions::default()
+    };
+    let plan = Plan::new(&client_closes(), &options).unwrap();
+    let offsets: Vec<_> = plan
+        .schedule()
+        .iter()
+        .map(|message| message.offset)
+        .collect();
+    assert_eq!(offsets, [millis(0), millis(100), millis(200)]);
+    assert_eq!(plan.duration(), millis(200));
+}
