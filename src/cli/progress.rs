@@ -65,16 +65,61 @@ impl ProgressReport {
     }
 }
 
+/// Shows how many conversations are over, once a replay takes longer than [`PATIENCE`].
+#[derive(Debug)]
+pub(crate) struct ConversationProgress {
+    start: Instant,
+    expected: Option<u64>,
+    bar: Option<ProgressBar>,
+}
+
+impl ConversationProgress {
+    /// `expected` conversations, if it is known how many.
+    pub(crate) fn new(when: ProgressWhen, expected: Option<u64>) -> Self {
+        let is_wanted = when == ProgressWhen::Auto && io::stderr().is_terminal();
+        Self {
+            start: Instant::now(),
+            expected,
+            bar: is_wanted.then(ProgressBar::hidden),
+        }
+    }
+
+    /// To be called after each conversation.
+    pub(crate) fn one_over(&mut self) {
+        let Some(bar) = &self.bar else { return };
+        bar.inc(1);
+        if bar.is_hidden() && self.start.elapsed() >= PATIENCE {
+            let template = match self.expected {
+                Some(_) => "{percent:>3}% [{bar:30}] {pos}/{len} conversations {per_sec} eta {eta}",
+                None => "{spinner} {pos} conversations {per_sec}",
+            };
+            draw(bar, template, self.expected);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn show(bar: &ProgressBar, total_bytes: Option<u64>) {
     let template = match total_bytes {
         Some(_) => "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}",
         None => "{spinner} {bytes} {bytes_per_sec}",
     };
+    draw(bar, template, total_bytes);
+}
+
+/// Brings a bar that was hidden to the terminal.
+fn draw(bar: &ProgressBar, template: &'static str, length: Option<u64>) {
     let style = ProgressStyle::with_template(template)
         .expect("the template is a constant in indicatif's notation")
         .progress_chars("=> ");
-    if let Some(total_bytes) = total_bytes {
-        bar.set_length(total_bytes);
+    if let Some(length) = length {
+        bar.set_length(length);
     }
     bar.set_style(style);
     bar.set_draw_target(ProgressDrawTarget::stderr());

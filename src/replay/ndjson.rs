@@ -182,6 +182,7 @@ impl<R: BufRead> NdjsonReader<R> {
         let id = self
             .optional_conversation(record, "conv")?
             .ok_or_else(|| self.missing("conv"))?;
+        self.recording.last = self.recording.last.max(Some(id));
         let Some(messages) = self.messages.remove(&id) else {
             return Ok(());
         };

@@ -144,6 +144,21 @@ pub struct Load {
     pub duration: Option<Duration>,
 }
 
+impl Load {
+    /// How many conversations all copies play in all passes, where a pass has
+    /// so many; `None` if there is no end or only the clock brings it.
+    pub fn conversations(&self, of_a_pass: usize) -> Option<u64> {
+        match (self.loops, self.duration) {
+            (Loops::Times(times), None) => Some(
+                times
+                    .saturating_mul(of_a_pass as u64)
+                    .saturating_mul(u64::from(self.concurrency.get())),
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl Default for Load {
     fn default() -> Self {
         Self {

@@ -28,6 +28,8 @@ pub struct Recording {
     pub skipped: Vec<Skipped>,
     /// How much was skipped in all, by reason.
     pub skipped_counts: BTreeMap<SkipReason, u64>,
+    /// The last conversation of the capture, wanted or not; its number is their count.
+    pub last: Option<ConversationId>,
 }
 
 /// One conversation with all its messages.
@@ -447,6 +449,7 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Recorder<F> {
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), RecordingTooLarge> {
+        self.recording.last = self.recording.last.max(Some(conversation.id));
         self.close(conversation);
         Ok(())
     }

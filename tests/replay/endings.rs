@@ -123,6 +123,12 @@ fn what_was_captured_mid_stream_is_sent_with_its_own_ids_if_asked_for() {
         &carrier,
     ]);
     assert_eq!(code(&output), 4, "nobody answered: {}", stderr(&output));
+    assert!(!stdout(&output).contains("same"), "{}", stdout(&output));
+    assert!(
+        stderr(&output).contains("messages: 2 sent, 0 came"),
+        "no SYN was sent: {}",
+        stderr(&output)
+    );
     let dump = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
         .args([
             "captures/udp-mid-stream.pcap",
@@ -218,4 +224,25 @@ fn a_mock_that_nobody_called_ends_well_with_ctrl_c() {
     let mut mock = Server::mock(&[SAMPLES, "--carrier", "udp://127.0.0.1:0"]);
     interrupt(&mock.child);
     assert_eq!(mock.child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_named_conversation_that_does_not_exist_is_an_error() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let ndjson = directory.path().join("dump.ndjson");
+    let dump = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args([SAMPLES, "-T", "ndjson"])
+        .output()
+        .expect("the program starts");
+    std::fs::write(&ndjson, dump.stdout).expect("it can be written");
+    for file in [SAMPLES, ndjson.to_str().expect("its name is text")] {
+        let fixed = ["replay", file, "--dry-run", "--conv", "c1,c4,c9"];
+        let output = run(&[&fixed[..], &NOWHERE].concat());
+        assert_eq!(code(&output), 2);
+        assert_eq!(
+            stderr(&output),
+            "ministream-replay: error: there is no conversation c4, c9\n    help: the last is c3; \
+             ministream-dump -q -z conv FILE lists them\n"
+        );
+    }
 }

@@ -211,3 +211,40 @@ fn the_samples_in_the_notation_of_the_specification_run_as_a_script() {
         assert_eq!(text.matches("\nok ").count() + 1, 11, "{text}");
     }
 }
+
+#[test]
+fn a_script_without_a_step_is_not_taken_for_one_that_went_well() {
+    let empty = tempfile::NamedTempFile::new().expect("a file can be made");
+    std::fs::write(empty.path(), "\n# nothing but this\n").expect("it can be written");
+    let path = empty.path().to_str().expect("its name is text");
+    for script in [&["--script", path][..], &[""]] {
+        for more in [&[][..], &["--dry-run"]] {
+            let fixed = ["inject", "--carrier", "tcp://127.0.0.1:1"];
+            let output = run(&[&fixed[..], script, more].concat());
+            assert_eq!(code(&output), 2, "{script:?}");
+            assert_eq!(
+                stderr(&output),
+                "ministream-replay: error: nothing to send: the script has no steps\n    \
+                 help: ministream-replay inject --help begins with examples\n"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_script_that_nobody_ever_answered_exits_with_4_and_one_with_another_answer_with_1() {
+    for carrier in CARRIERS {
+        let silent = serve(carrier, |_: &[u8]| Vec::new());
+        let steps = ["syn $c", "expect ack $c -> $s within 200ms"];
+        let output = run(&[&["inject", "--carrier", &silent][..], &steps].concat());
+        assert_eq!(code(&output), 4, "{}", stderr(&output));
+        let error = format!("no answer from {silent}: messages: 1 sent, 0 came in 0.");
+        assert!(stderr(&output).contains(&error), "{}", stderr(&output));
+
+        let refusing = serve(carrier, |message: &[u8]| {
+            vec![to_client(0x52, [message[1], message[2], message[3]], b"")]
+        });
+        let output = run(&[&["inject", "--carrier", &refusing][..], &steps].concat());
+        assert_eq!(code(&output), 1, "{}", stderr(&output));
+    }
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::capture::CaptureError;
 use crate::cli::error::{describe, reason};
 use crate::cli::exit::Ending;
+use crate::conversation::ConversationId;
 use crate::keys::file::KeyFileError;
 use crate::replay::inject::ScriptError;
 use crate::replay::{NdjsonError, NotExpected, PlanError, RecordingTooLarge, SkipReason};
@@ -110,6 +111,17 @@ pub(crate) enum ReplayError {
         /// The capture.
         path: PathBuf,
     },
+    /// A conversation that `--conv` names and the captures do not have.
+    #[error("there is no conversation {named}")]
+    NoSuchConversation {
+        /// Those that are missing.
+        named: String,
+        /// The last one that there is.
+        last: Option<ConversationId>,
+    },
+    /// A script without a step: what wrote it may have failed.
+    #[error("nothing to send: the script has no steps")]
+    EmptyScript,
     /// The captures hold nothing that can be played.
     #[error("{}{}", PlanError::Nothing, not_played(skipped))]
     Nothing {
@@ -185,6 +197,8 @@ impl ReplayError {
             | Self::Plan(_)
             | Self::Nothing { .. }
             | Self::NothingTaken { .. }
+            | Self::NoSuchConversation { .. }
+            | Self::EmptyScript
             | Self::Script(_)
             | Self::TooLong { .. }
             | Self::Expected { .. }
@@ -217,6 +231,13 @@ impl ReplayError {
             Self::Carrier { flag: "--keys", .. } => {
                 Some(format!("{PROGRAM} keys new FILE makes them"))
             }
+            Self::NoSuchConversation { last, .. } => Some(match last {
+                None => "the capture has none".into(),
+                Some(last) => {
+                    format!("the last is {last}; ministream-dump -q -z conv FILE lists them")
+                }
+            }),
+            Self::EmptyScript => Some(format!("{PROGRAM} inject --help begins with examples")),
             Self::Nothing { skipped } if skipped.contains_key(&SkipReason::MidStream) => {
                 Some("--include mid-stream plays conversations whose SYN was not captured".into())
             }
@@ -273,15 +294,28 @@ pub(super) fn print_note(note: impl Display) {
     eprintln!("{PROGRAM}: {note}");
 }
 
+/// What was sent without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unanswered {
+    /// SYNs.
+    pub(super) syns: u64,
+    /// All messages, SYNs included.
+    pub(super) messages: u64,
+}
+
 /// Says that nobody answered.
 pub(super) fn print_no_answer(
     carrier: &CarrierUrl,
-    syn_count: u64,
+    sent: Unanswered,
     elapsed: Duration,
     lost: Option<&LinkError>,
 ) {
+    let counts = match sent {
+        Unanswered { syns: 0, messages } => format!("messages: {messages} sent, 0 came"),
+        Unanswered { syns, .. } => format!("{syns} SYN sent, 0 ACK, 0 CLOSE"),
+    };
     eprintln!(
-        "{PROGRAM}: error: no answer from {carrier}: {syn_count} SYN sent, 0 ACK, 0 CLOSE in {:.1} s",
+        "{PROGRAM}: error: no answer from {carrier}: {counts} in {:.1} s",
         elapsed.as_secs_f64()
     );
     if let CarrierUrl::Udp(authority) = carrier {
@@ -295,7 +329,7 @@ pub(super) fn print_no_answer(
 }
 
 /// ` (2 mid stream, 1 orphan)`
-fn not_played(skipped: &BTreeMap<SkipReason, u64>) -> String {
+pub(super) fn not_played(skipped: &BTreeMap<SkipReason, u64>) -> String {
     let counts: Vec<String> = skipped
         .iter()
         .map(|(reason, count)| format!("{count} {reason}"))

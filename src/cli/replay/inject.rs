@@ -2,8 +2,11 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use super::error::{ReplayError, print_lost, print_note, print_warning};
+use super::error::{
+    ReplayError, Unanswered, print_lost, print_no_answer, print_note, print_warning,
+};
 use super::play::print;
 use super::play_args::{InjectArgs, SynSource};
 use super::recording::take;
@@ -45,6 +48,7 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
             .map(|step| format!("{:>4}  {}", step.line, step.text))
             .collect();
         let mut executor = Executor::new(script, destination, seed);
+        let began = Instant::now();
         let (passed, driving) = inject(opened, &mut signals, &mut executor, &mut |report| {
             if let Err(error) = print(told(&lines, &report).as_bytes()) {
                 print_warning(error);
@@ -62,6 +66,14 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         }
         Ok(match passed {
             Some(true) => loaded,
+            Some(false) if executor.received_count() == 0 => {
+                let sent = Unanswered {
+                    syns: 0,
+                    messages: executor.sent_count(),
+                };
+                print_no_answer(&args.peer.carrier, sent, began.elapsed(), None);
+                Ending::Transport
+            }
             Some(false) => loaded.max(Ending::CheckFailed),
             None => Ending::Interrupted,
         })
@@ -75,6 +87,9 @@ fn script(args: &InjectArgs) -> Result<(Script, Ending), ReplayError> {
         None => (Script::default(), Ending::Fine),
     };
     script.append(written(args)?);
+    if script.steps().is_empty() {
+        return Err(ReplayError::EmptyScript);
+    }
     Ok((script, ending))
 }
 

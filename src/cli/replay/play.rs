@@ -7,19 +7,22 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::error::{ReplayError, print_lost, print_no_answer, print_note, print_warning};
+use super::error::{
+    ReplayError, Unanswered, not_played, print_lost, print_no_answer, print_note, print_warning,
+};
 use super::logging;
 use super::peer;
 use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
 use super::recording::{Loaded, load, load_expected};
 use crate::cli::exit::Ending;
+use crate::cli::progress::ConversationProgress;
 use crate::cli::terminal;
 use crate::replay::{
     IdMap, IdMapping, Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player,
     ReplayResult, Substitution, SynPayload, Tally, Timeouts, Verdict,
 };
 use crate::report::escape::Charset;
-use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::look::{IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
 use crate::report::replay::{ReplayOutcomes, ReplayReport};
 use crate::runtime::{CarrierUrl, Driving, Role, Signals, play};
@@ -53,14 +56,16 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
     let cut = plan.gaps_cut();
     if cut.count > 0 {
         print_warning(format_args!(
-            "{} gaps of the recording were cut to {}, by {} in all; see --max-gap",
-            cut.count,
-            peer::seconds(options.max_gap),
-            peer::seconds(cut.total)
+            "{} gaps of the recording were cut to {:?}, by {:.1?} in all; see --max-gap",
+            cut.count, options.max_gap, cut.total
         ));
     }
     if args.dry_run {
         print_schedule(&plan)?;
+        let skipped = &loaded.recording.skipped_counts;
+        if !skipped.is_empty() {
+            print_note(format_args!("not replayed:{}", not_played(skipped)));
+        }
         return Ok(loaded.ending);
     }
     let seed = peer::seed(&args.peer)?;
@@ -83,9 +88,10 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
             plan
         };
         let planned = plan.duration();
+        let expected = options.load.conversations(plan.conversation_count());
         let masks = Masks::new(args.recording.mask.clone());
         let mut player = Player::new(plan, options.clone(), masks, seed, Instant::now());
-        let mut run = Run::new(args)?;
+        let mut run = Run::new(args, expected)?;
         let began = Instant::now();
         let mut tell = |outcome| run.tell(outcome);
         let (end, driving) = play(opened, &mut signals, &mut player, &mut tell).await;
@@ -164,10 +170,12 @@ struct Run<'a> {
     outcomes: ReplayOutcomes,
     id_map: Option<BufWriter<File>>,
     id_map_error: Option<io::Error>,
+    progress: ConversationProgress,
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a PlayArgs) -> Result<Self, ReplayError> {
+    /// `expected` conversations will be played, if it is known how many.
+    fn new(args: &'a PlayArgs, expected: Option<u64>) -> Result<Self, ReplayError> {
         let create = |path: &Path| {
             File::create(path).map_err(|source| ReplayError::Write {
                 path: path.to_owned(),
@@ -180,6 +188,7 @@ impl<'a> Run<'a> {
             outcomes: ReplayOutcomes::default(),
             id_map: id_map.map(BufWriter::new),
             id_map_error: None,
+            progress: ConversationProgress::new(args.progress, expected),
         })
     }
 
@@ -191,6 +200,7 @@ impl<'a> Run<'a> {
             }
         }
         self.outcomes.add(outcome);
+        self.progress.one_over();
     }
 
     #[expect(
@@ -207,6 +217,7 @@ impl<'a> Run<'a> {
         planned: Duration,
         elapsed: Duration,
     ) -> Result<Ending, ReplayError> {
+        self.progress.finish();
         for mask in player.masks().unused() {
             print_warning(format_args!("mask {mask} never covered anything"));
         }
@@ -280,10 +291,14 @@ impl<'a> Run<'a> {
         let tally = self.outcomes.tally();
         let harmed = tally.count(ReplayResult::TransportError) > 0 || stats.not_begun > 0;
         let unanswered = stats.sent_messages > 0 && stats.received_messages == 0;
+        let sent = Unanswered {
+            syns: stats.sent_syns,
+            messages: stats.sent_messages,
+        };
         // A server may close its end when it has served all.
         if let Some(error) = driving.lost.as_ref().filter(|_| harmed) {
             if unanswered && matches!(carrier, CarrierUrl::Udp(_)) {
-                print_no_answer(carrier, stats.conversations, elapsed, Some(error));
+                print_no_answer(carrier, sent, elapsed, Some(error));
             } else {
                 print_lost(carrier, error);
             }
@@ -300,7 +315,7 @@ impl<'a> Run<'a> {
             return Ending::Transport;
         }
         if unanswered {
-            print_no_answer(carrier, stats.conversations, elapsed, None);
+            print_no_answer(carrier, sent, elapsed, None);
             return Ending::Transport;
         }
         Ending::Fine
@@ -333,7 +348,7 @@ fn look(args: &PlayArgs) -> Look {
         } else {
             terminal::charset()
         },
-        colour: Colour::Never,
+        colour: terminal::colour(args.color),
         width: terminal::width(),
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::args::LogArgs;
-use super::values::{compare, ids, loops, order, rate, speed, syn_source, unmatched};
+use super::values::{compare, copies, ids, loops, order, rate, speed, syn_source, unmatched};
+use crate::cli::args::{ProgressWhen, When};
 use crate::cli::values::{ConversationNames, duration};
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Mask, Order};
@@ -156,7 +157,7 @@ pub(super) struct PlayArgs {
     pub(super) loop_gap: Duration,
 
     /// Copies at once
-    #[arg(long, value_name = "N", default_value = "1", help_heading = "Load")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = copies, help_heading = "Load")]
     pub(super) concurrency: NonZeroU32,
 
     /// Between the starts of two copies
@@ -191,9 +192,27 @@ pub(super) struct PlayArgs {
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(super) junit: Option<PathBuf>,
 
+    /// Colours
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Report"
+    )]
+    pub(super) color: When,
+
     /// ASCII instead of box lines and arrows
     #[arg(long, help_heading = "Report")]
     pub(super) ascii: bool,
+
+    /// Progress on standard error, if that is a terminal
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Report"
+    )]
+    pub(super) progress: ProgressWhen,
 }
 
 #[derive(Debug, Args)]

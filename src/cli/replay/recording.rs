@@ -40,6 +40,23 @@ impl Loaded {
         Ok(())
     }
 
+    /// What `--conv` names has to be there.
+    fn check_named(&self, args: &RecordingArgs) -> Result<(), ReplayError> {
+        let last = self.recording.last;
+        let names = args.conv.iter().flat_map(|names| &names.0);
+        let missing: Vec<String> = names
+            .filter(|name| Some(**name) > last)
+            .map(ToString::to_string)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(ReplayError::NoSuchConversation {
+            named: missing.join(", "),
+            last,
+        })
+    }
+
     fn nothing(&self) -> ReplayError {
         ReplayError::Nothing {
             skipped: self.recording.skipped_counts.clone(),
@@ -49,6 +66,12 @@ impl Loaded {
 
 /// Reads the captures, or the one file of NDJSON.
 pub(super) fn load(args: &RecordingArgs, mid_stream: MidStream) -> Result<Loaded, ReplayError> {
+    let loaded = read(args, mid_stream)?;
+    loaded.check_named(args)?;
+    Ok(loaded)
+}
+
+fn read(args: &RecordingArgs, mid_stream: MidStream) -> Result<Loaded, ReplayError> {
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let wanted = Wanted {
         named: args.conv.as_ref().map(|names| names.0.clone()),

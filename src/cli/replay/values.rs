@@ -1,5 +1,6 @@
 //! Values of arguments that only this program has.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub(crate) enum ReplayValueError {
     /// No number of times.
     #[error("a number from 1, or forever")]
     Loops,
+    /// No number of copies.
+    #[error("a number from 1")]
+    Copies,
     /// A duration in it is none.
     #[error(transparent)]
     Value(#[from] ValueError),
@@ -78,6 +82,11 @@ pub(super) fn loops(text: &str) -> Result<Loops, ReplayValueError> {
         (_, Ok(times)) if times > 0 => Ok(Loops::Times(times)),
         _ => Err(ReplayValueError::Loops),
     }
+}
+
+/// `1`, `1000`.
+pub(super) fn copies(text: &str) -> Result<NonZeroU32, ReplayValueError> {
+    text.parse().map_err(|_| ReplayValueError::Copies)
 }
 
 /// `ids`, `replies`, `none`.
@@ -189,6 +198,7 @@ mod tests {
         for text in ["0", "-1", "x", "", "inf", "NaN"] {
             assert_eq!(speed(text), Err(ReplayValueError::Speed), "{text}");
             assert!(loops(text).is_err(), "{text}");
+            assert_eq!(copies(text), Err(ReplayValueError::Copies), "{text}");
         }
         for text in ["100", "0/s", "/s"] {
             assert_eq!(rate(text), Err(ReplayValueError::Rate), "{text}");

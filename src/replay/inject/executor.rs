@@ -76,6 +76,8 @@ pub struct Executor {
     variables: HashMap<String, StreamId>,
     inbox: VecDeque<Bytes>,
     dropped: u64,
+    received: u64,
+    sent: u64,
     outputs: VecDeque<InjectOutput>,
     outcome: Option<bool>,
 }
@@ -94,6 +96,8 @@ impl Executor {
             variables: HashMap::new(),
             inbox: VecDeque::new(),
             dropped: 0,
+            received: 0,
+            sent: 0,
             outputs: VecDeque::new(),
             outcome: None,
         }
@@ -109,6 +113,16 @@ impl Executor {
         self.inbox.iter()
     }
 
+    /// Messages that came, whether a step asked for them or not.
+    pub const fn received_count(&self) -> u64 {
+        self.received
+    }
+
+    /// Messages that were sent.
+    pub const fn sent_count(&self) -> u64 {
+        self.sent
+    }
+
     /// Messages that came and could not be kept.
     pub const fn dropped_count(&self) -> u64 {
         self.dropped
@@ -116,6 +130,7 @@ impl Executor {
 
     /// Takes a message of the peer.
     pub fn handle_message(&mut self, message: Bytes) {
+        self.received += 1;
         if self.inbox.len() < MAX_INBOX {
             self.inbox.push_back(message);
         } else {
@@ -209,6 +224,7 @@ impl Executor {
     }
 
     fn send(&mut self, now: Instant, message: Bytes) {
+        self.sent += 1;
         self.outputs
             .push_back(InjectOutput::Transmit(message.clone()));
         self.report(now, StepResult::Ok, Some(message));

@@ -413,8 +413,12 @@ fn without_comment(line: &str) -> &str {
     comment.map_or(line, |(at, _)| &line[..at])
 }
 
+/// The words of an error as a part of ours, without the system's number.
 fn lower(error: &dyn std::fmt::Display) -> String {
-    let text = error.to_string();
+    let mut text = error.to_string();
+    if let Some(number) = text.find(" (os error ") {
+        text.truncate(number);
+    }
     let mut characters = text.chars();
     match characters.next() {
         Some(first) => first.to_lowercase().chain(characters).collect(),
