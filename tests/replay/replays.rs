@@ -102,6 +102,10 @@ fn a_dry_run_tells_the_schedule_and_what_is_substituted() {
          0.300000  #8      c3     SYN   234567 -> fresh client id     387 B\n    \
          0.900000  #11     c3     CLOSE 987654 -> learnt server id      0 B\n"
     );
+    assert_eq!(
+        stderr(&output),
+        "ministream-replay: not replayed (1 orphan, 1 ping, 1 unknown type)\n"
+    );
 }
 
 #[test]

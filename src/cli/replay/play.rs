@@ -64,7 +64,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         print_schedule(&plan)?;
         let skipped = &loaded.recording.skipped_counts;
         if !skipped.is_empty() {
-            print_note(format_args!("not replayed:{}", not_played(skipped)));
+            print_note(format_args!("not replayed{}", not_played(skipped)));
         }
         return Ok(loaded.ending);
     }
