@@ -158,6 +158,12 @@ pub(crate) struct DumpArgs {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
 
+    /// Write the packets of what is selected as pcapng, with findings as comments, and of TCP
+    /// whole connections; FILE - is standard output. Takes the place of the tables, and reads
+    /// its input again
+    #[arg(short = 'w', value_name = "FILE", help_heading = "Output")]
+    pub(crate) write: Option<PathBuf>,
+
     /// Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin,
     /// and index.json; takes the place of the tables as --html does
     #[arg(long, value_name = "DIR", help_heading = "Output")]

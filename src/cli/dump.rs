@@ -13,12 +13,13 @@ use super::error::{DumpError, PROGRAM, describe, print_error, print_warning};
 use super::exit::Ending;
 use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
 use super::progress::ProgressReport;
-use crate::capture::{InputInfo, Inputs, ReadingThread};
+use crate::capture::{InputInfo, Inputs, Packet, PacketSource, PcapngWriter, ReadingThread};
 use crate::conversation::{EndOfInput, Level};
 use crate::dissect::{DecodedSource, DissectCounts, Dissector, Relay, Sink, Step};
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
+use crate::report::packets::PacketPlan;
 use crate::report::record::Summary;
 use crate::report::reporter::{Printer, Reporter};
 use crate::report::selection::{Picked, Selection};
@@ -269,6 +270,7 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Stdout>, Du
     let mut statistics = options.output.statistics();
     statistics.extend(options.output.html_report()?);
     statistics.extend(options.output.stream_export()?);
+    statistics.extend(options.output.packet_plan());
     Ok(Reporter::new(
         io::stdout(),
         options.pace,
@@ -306,6 +308,7 @@ pub(super) fn conclude(
         dropped_by_kernel: done.dropped_by_kernel,
         exit_code: ending.code(),
     })?;
+    write_packets(options, reporter.into_packets())?;
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;
     }
@@ -320,6 +323,45 @@ pub(super) fn conclude(
         (None, _) => {}
     }
     Ok(ending)
+}
+
+/// Reads the files again and writes the packets of what was selected.
+fn write_packets(options: &DumpOptions, plan: Option<PacketPlan>) -> Result<(), DumpError> {
+    let (Some(mut plan), Input::Files(files)) = (plan, &options.input) else {
+        return Ok(());
+    };
+    let Some(output) = options.output.packet_output()? else {
+        return Ok(());
+    };
+    again(files, |packet| {
+        plan.learn(packet);
+        Ok(())
+    })?;
+    let mut writer = PcapngWriter::new(output)?;
+    again(files, |packet| plan.write(packet, &mut writer))?;
+    writer.flush()?;
+    if plan.left_out() > 0 {
+        print_warning(format_args!(
+            "{} findings are not in comments: there are too many",
+            plan.left_out()
+        ));
+    }
+    Ok(())
+}
+
+/// Shows every packet that can be read; what cannot was told in the first pass.
+fn again(
+    files: &[PathBuf],
+    mut show: impl FnMut(&Packet<'_>) -> io::Result<()>,
+) -> Result<(), DumpError> {
+    let mut source = Inputs::open(files.to_vec())?;
+    loop {
+        match source.next_packet() {
+            Ok(Some(packet)) => show(&packet)?,
+            Ok(None) => return Ok(()),
+            Err(_) => {}
+        }
+    }
 }
 
 /// The conversations that the user named, of which there are only `count`.

@@ -30,7 +30,7 @@ pub(crate) enum DumpError {
     },
     /// Results cannot be written.
     Output(io::Error),
-    /// The file of a report cannot be made.
+    /// The file of a report, or of packets, cannot be made.
     Report {
         /// Its path.
         path: PathBuf,

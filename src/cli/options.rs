@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal};
-use std::path::PathBuf;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
@@ -99,6 +99,7 @@ pub(crate) struct OutputOptions {
     statistics: Vec<StatisticName>,
     html: Option<PathBuf>,
     export: Option<ExportTarget>,
+    packets: Option<PathBuf>,
     /// How much of payloads the report shows.
     report_payload: PayloadDetail,
 }
@@ -146,11 +147,15 @@ impl DumpOptions {
         check_statistics(&args, format)?;
         let input = input(&args)?;
         let conversations = if args.whole_conv {
-            check_two_passes(&input)?;
+            check_passes(
+                "--whole-conv reads its input twice, which only files allow",
+                &input,
+            )?;
             WholeConversations::Yes
         } else {
             WholeConversations::No
         };
+        check_packet_output(&args, format, &input)?;
         let limits = limits(&args);
         let output = OutputOptions::resolve(&args, format);
         let depth = depth(&args, &output);
@@ -275,8 +280,8 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
     }
 }
 
-/// `--whole-conv` learns in a first pass which conversations match.
-fn check_two_passes(input: &Input) -> Result<(), DumpError> {
+/// What is selected by later messages is learnt in a first pass.
+fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     let can_be_read_twice = match input {
         Input::Files(files) => files.iter().all(|file| file.is_file()),
         Input::Live(_) => false,
@@ -285,9 +290,55 @@ fn check_two_passes(input: &Input) -> Result<(), DumpError> {
         return Ok(());
     }
     Err(DumpError::Usage(
-        "--whole-conv reads its input twice, which only files allow",
+        reason,
         "write the capture to a file first",
     ))
+}
+
+/// `-w` learns which packets are needed before it writes the first.
+fn check_packet_output(args: &DumpArgs, format: Format, input: &Input) -> Result<(), DumpError> {
+    let Some(output) = &args.write else {
+        return Ok(());
+    };
+    check_passes(
+        "-w reads its input more than once, which only files allow",
+        input,
+    )?;
+    if is_standard(output) {
+        let prints =
+            format != Format::Table || args.ladder.is_some() || !args.statistics.is_empty();
+        if prints {
+            return Err(DumpError::Usage(
+                "-w - fills standard output, and another output was asked for",
+                "write packets to a file, or leave -T, -z and --ladder away",
+            ));
+        }
+        if io::stdout().is_terminal() {
+            return Err(DumpError::Usage(
+                "-w - writes packets as bytes, which no terminal shows",
+                "redirect it to a file or a pipe",
+            ));
+        }
+        return Ok(());
+    }
+    let Input::Files(files) = input else {
+        return Ok(());
+    };
+    let is_output = |file: &PathBuf| match (fs::canonicalize(file), fs::canonicalize(output)) {
+        (Ok(file), Ok(output)) => file == output,
+        _ => false,
+    };
+    if files.iter().any(is_output) {
+        return Err(DumpError::Usage(
+            "-w names a file that is read",
+            "name another file; the one that is read would be lost",
+        ));
+    }
+    Ok(())
+}
+
+fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 fn named(args: &DumpArgs) -> BTreeSet<ConversationId> {
@@ -322,6 +373,7 @@ fn depth(args: &DumpArgs, output: &OutputOptions) -> Depth {
     let counts_only = output.shown == Shown::Nothing
         && output.html.is_none()
         && output.export.is_none()
+        && output.packets.is_none()
         && !output.statistics.is_empty()
         && output
             .statistics
@@ -359,7 +411,7 @@ impl OutputOptions {
             .statistics
             .iter()
             .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
-        let writes_files = args.html.is_some() || args.export.is_some();
+        let writes_files = args.html.is_some() || args.export.is_some() || args.write.is_some();
         let has_files_instead = writes_files && args.format.is_none();
         let messages = if args.quiet {
             Messages::Hidden
@@ -399,6 +451,7 @@ impl OutputOptions {
             shown,
             statistics,
             html: args.html.clone(),
+            packets: args.write.clone(),
             export: args.export.clone().map(|directory| ExportTarget {
                 directory,
                 occupied: if args.force {
@@ -504,11 +557,34 @@ impl OutputOptions {
         Ok(Some(Statistic::Export(Box::new(export))))
     }
 
+    /// What notes the packets to write, if they are to be written.
+    pub(crate) fn packet_plan(&self) -> Option<Statistic> {
+        self.packets
+            .as_ref()
+            .map(|_| Statistic::Packets(Box::default()))
+    }
+
+    /// Where packets are written to, if they are.
+    pub(crate) fn packet_output(&self) -> Result<Option<Box<dyn Write>>, DumpError> {
+        let Some(path) = &self.packets else {
+            return Ok(None);
+        };
+        if is_standard(path) {
+            return Ok(Some(Box::new(BufWriter::new(io::stdout()))));
+        }
+        let file = File::create(path).map_err(|error| DumpError::Report {
+            path: path.clone(),
+            error,
+        })?;
+        Ok(Some(Box::new(BufWriter::new(file))))
+    }
+
     /// The files to look at, of those that were asked for beside the output.
     pub(crate) fn written_files(&self) -> impl Iterator<Item = PathBuf> {
         let index = |target: &ExportTarget| target.directory.join("index.json");
         let export = self.export.as_ref().map(index);
-        self.html.clone().into_iter().chain(export)
+        let packets = self.packets.clone().filter(|path| !is_standard(path));
+        self.html.clone().into_iter().chain(export).chain(packets)
     }
 
     /// Whether the table of messages is shown, below which a hint has its place.

@@ -16,6 +16,7 @@ mod reassembly;
 mod slice;
 #[cfg(test)]
 mod testing;
+mod whole;
 
 use std::net::SocketAddr;
 
@@ -28,6 +29,7 @@ pub use defrag::{LossReason, LostDatagram};
 pub(crate) use flow::FlowKey;
 pub use network::{Network, NetworkCounts, NetworkLimits};
 pub use reassembly::StreamCounts;
+pub use whole::Whole;
 
 /// Names one flow within a dissection, from 0 in order of appearance. A TCP
 /// connection that reuses the addresses and ports of an earlier one is a new flow.

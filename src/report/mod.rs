@@ -14,6 +14,7 @@ pub mod json;
 pub mod ladder;
 pub mod lines;
 pub mod look;
+pub mod packets;
 pub mod record;
 pub mod replay;
 pub mod reporter;
@@ -28,6 +29,7 @@ mod describe;
 pub(crate) mod heading;
 mod hexdump;
 mod markup;
+mod number_set;
 #[cfg(test)]
 mod samples;
 mod sorted;

@@ -14,6 +14,7 @@ use super::json::{JsonPrinter, NdjsonPrinter};
 use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
+use super::packets::PacketPlan;
 use super::record::{Reading, Summary};
 use super::spec::SpecPrinter;
 use super::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
@@ -68,6 +69,8 @@ pub enum Statistic {
     Html(Box<HtmlReport<BufWriter<File>>>),
     /// The byte streams of conversations, in files of their own.
     Export(Box<Export>),
+    /// The packets of what is selected; they are written later.
+    Packets(Box<PacketPlan>),
 }
 
 /// When output is handed on.
@@ -135,6 +138,16 @@ impl<W: Write> Reporter<W> {
     /// What decided, and remembers what it admitted.
     pub fn into_selection(self) -> Selection {
         self.selection
+    }
+
+    /// The packets of what was selected, if they are to be written.
+    pub fn into_packets(self) -> Option<PacketPlan> {
+        self.statistics
+            .into_iter()
+            .find_map(|statistic| match statistic {
+                Statistic::Packets(plan) => Some(*plan),
+                _ => None,
+            })
     }
 
     /// What was shown so far.
@@ -234,7 +247,8 @@ impl<W: Write> Reporter<W> {
                 Statistic::Follow(_)
                 | Statistic::Ladder(_)
                 | Statistic::Html(_)
-                | Statistic::Export(_) => {}
+                | Statistic::Export(_)
+                | Statistic::Packets(_) => {}
             }
         }
         Ok(())
@@ -380,6 +394,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Ladder(ladders) => ladders.message(event),
                 Statistic::Html(report) => report.message(event),
                 Statistic::Export(export) => export.message(event)?,
+                Statistic::Packets(plan) => plan.message(event),
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
             }
         }
@@ -402,6 +417,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Findings(table) => table.finding(finding),
                 Statistic::Ladder(ladders) => ladders.finding(finding),
                 Statistic::Html(report) => report.finding(finding),
+                Statistic::Packets(plan) => plan.finding(finding),
                 _ => {}
             }
         }

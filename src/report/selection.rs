@@ -3,34 +3,23 @@
 use std::collections::BTreeSet;
 
 use super::filter::Filter;
+use super::number_set::NumberSet;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
 
 /// A set of conversations; one bit for each, as their numbers are dense.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConversationSet {
-    words: Vec<u64>,
-}
+pub struct ConversationSet(NumberSet);
 
 impl ConversationSet {
     /// Adds a conversation of the dissection.
     pub fn insert(&mut self, id: ConversationId) {
-        let Some((word, bit)) = place(id) else {
-            return;
-        };
-        if self.words.len() <= word {
-            self.words.resize(word + 1, 0);
-        }
-        self.words[word] |= bit;
+        self.0.insert(id.0);
     }
 
     /// Whether a conversation was added.
     pub fn contains(&self, id: ConversationId) -> bool {
-        place(id).is_some_and(|(word, bit)| self.words.get(word).is_some_and(|w| w & bit != 0))
+        self.0.contains(id.0)
     }
-}
-
-fn place(id: ConversationId) -> Option<(usize, u64)> {
-    Some((usize::try_from(id.0 / 64).ok()?, 1 << (id.0 % 64)))
 }
 
 /// The conversations to choose from.

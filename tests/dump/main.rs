@@ -6,6 +6,7 @@ mod formats;
 mod generate;
 mod html;
 mod ladders;
+mod packets;
 mod run;
 mod schema;
 mod selection;

@@ -1,0 +1,128 @@
+//! `-w`: which packets of a capture a selection needs, and what is said on each.
+//!
+//! A first pass dissects and notes packets; the later ones only read them. A TCP
+//! stream with holes cannot be read, so of a connection all packets belong to the
+//! selection when one does, and of a datagram all its fragments.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write};
+
+use super::number_set::NumberSet;
+use crate::capture::{Packet, PcapngWriter};
+use crate::conversation::{Finding, MessageEvent};
+use crate::net::Whole;
+
+/// Bytes of the comment on one packet; pcapng allows 65,535.
+const MAX_COMMENT_BYTES: usize = 4 << 10;
+
+/// Bytes of all comments, which are held until packets are written.
+const MAX_COMMENTS_BYTES: usize = 64 << 20;
+
+/// The packets that a selection needs.
+#[derive(Debug, Default)]
+pub struct PacketPlan {
+    /// Those that completed a selected message.
+    completing: NumberSet,
+    wholes: HashSet<Whole>,
+    comments: BTreeMap<u64, String>,
+    comments_bytes: usize,
+    left_out: u64,
+}
+
+impl PacketPlan {
+    /// Notes a selected message.
+    pub fn message(&mut self, event: &MessageEvent<'_>) {
+        self.completing.insert(event.packet);
+    }
+
+    /// Notes what is to be said on a packet; counts what has no room.
+    pub fn finding(&mut self, finding: &Finding) {
+        let Some(packet) = finding.packet else {
+            return;
+        };
+        let line = format!("{} {}: {}", finding.level, finding.code, finding.text);
+        let length = self.comments.get(&packet).map_or(0, String::len);
+        if length + line.len() >= MAX_COMMENT_BYTES
+            || self.comments_bytes + line.len() >= MAX_COMMENTS_BYTES
+        {
+            self.left_out += 1;
+            return;
+        }
+        self.comments_bytes += line.len() + 1;
+        let comment = self.comments.entry(packet).or_default();
+        if !comment.is_empty() {
+            comment.push('\n');
+        }
+        comment.push_str(&line);
+    }
+
+    /// Findings that are in no comment, as there were too many.
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Learns what the noted packets are parts of; to be shown every packet
+    /// before the first is written.
+    pub fn learn(&mut self, packet: &Packet<'_>) {
+        if self.completing.contains(packet.number) {
+            self.wholes.extend(Whole::of(packet));
+        }
+    }
+
+    /// Writes a packet if it belongs to the selection, with its findings as a comment.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write<W: Write>(
+        &self,
+        packet: &Packet<'_>,
+        writer: &mut PcapngWriter<W>,
+    ) -> io::Result<()> {
+        if !self.needs(packet) {
+            return Ok(());
+        }
+        match self.comments.get(&packet.number) {
+            Some(comment) => writer.write_commented(packet, comment),
+            None => writer.write(packet),
+        }
+    }
+
+    fn needs(&self, packet: &Packet<'_>) -> bool {
+        self.completing.contains(packet.number)
+            || !self.wholes.is_empty()
+                && Whole::of(packet).is_some_and(|whole| self.wholes.contains(&whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::FindingCode;
+    use crate::report::samples;
+
+    #[test]
+    fn a_comment_is_bounded_and_what_has_no_room_is_counted() {
+        let mut plan = PacketPlan::default();
+        let finding = Finding {
+            packet: Some(7),
+            ..samples::finding(FindingCode::Ping)
+        };
+        for _ in 0..1_000 {
+            plan.finding(&finding);
+        }
+        let comment = &plan.comments[&7];
+        assert!(comment.len() <= MAX_COMMENT_BYTES);
+        let lines = comment.lines().count() as u64;
+        assert!(lines > 10 && lines + plan.left_out() == 1_000, "{lines}");
+    }
+
+    #[test]
+    fn a_finding_that_names_no_packet_is_in_no_comment() {
+        let mut plan = PacketPlan::default();
+        plan.finding(&Finding {
+            packet: None,
+            ..samples::finding(FindingCode::NoClose)
+        });
+        assert_eq!((plan.comments.len(), plan.left_out()), (0, 0));
+    }
+}

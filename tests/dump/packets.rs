@@ -1,0 +1,174 @@
+//! `-w`: the packets of a selection, for Wireshark and for ourselves.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::run::{Run, SAMPLES, command, dump, run};
+
+fn write(output: &Path, arguments: &str) -> Run {
+    let output = ["-w", output.to_str().unwrap()];
+    run(arguments.split_whitespace().chain(output))
+}
+
+/// What Wireshark makes of a capture: a line for each packet.
+fn tshark(capture: &Path, fields: &[&str]) -> Vec<String> {
+    let output = Command::new("tshark")
+        .args(["-n", "-T", "fields", "-r"])
+        .arg(capture)
+        .args(fields.iter().flat_map(|field| ["-e", field]))
+        .output()
+        .expect("tshark is installed");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What messages say, without the numbers that depend on what else is in the capture.
+fn messages(capture: &str, selection: &str) -> String {
+    let fields = "ts,carrier,src,dst,dir,type,id,payload_bytes,payload_hex";
+    let shown = dump(&format!(
+        "--lenient -T fields -e {fields} {selection} {capture}"
+    ));
+    assert_eq!(shown.code, Some(0), "{capture}: {}", shown.stderr);
+    shown.stdout
+}
+
+#[test]
+fn wireshark_shows_findings_as_comments() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.pcapng");
+    let written = write(&output, SAMPLES);
+    assert_eq!((written.code, &*written.stdout), (Some(0), ""));
+    assert_eq!(
+        written.stderr,
+        format!("ministream-dump: wrote {}\n", output.display())
+    );
+    let shown = tshark(&output, &["frame.time_epoch", "frame.comment"]);
+    assert_eq!(shown.len(), 14);
+    let comments: Vec<(usize, &str)> = shown
+        .iter()
+        .enumerate()
+        .filter_map(|(index, line)| Some((index + 1, line.split_once('\t')?.1)))
+        .filter(|(_, comment)| !comment.is_empty())
+        .collect();
+    assert_eq!(
+        comments,
+        [
+            (
+                12,
+                "warn ms.orphan_id: no conversation has server id 0bad1d"
+            ),
+            (13, "note ms.ping: single 0xff byte"),
+            (
+                14,
+                "error ms.unknown_type: type 0x53 is not in the protocol, after close"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_is_written_of_a_whole_capture_has_the_same_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.pcapng");
+    for name in [
+        "spec-samples.pcap.gz",
+        "spec-samples-tcp-u16be.pcap",
+        "spec-samples-segment.pcap",
+        "i2cp-java.pcap",
+        "several-carriers.pcap",
+        "among-other-traffic.pcap",
+        "any-duplicates.pcap",
+        "ipv4-fragments-reversed.pcap",
+        "ipv6-fragments.pcap",
+        "link-sll2.pcap",
+        "format-pcapng-sections.pcapng",
+        "tcp-byte-by-byte.pcap",
+        "tcp-gap-in-message.pcap",
+        "tcp-reordered.pcap",
+        "tcp-port-reuse.pcap",
+        "time-backwards.pcap",
+        "truncated.pcap",
+        "udp-snaplen.pcap",
+    ] {
+        let capture = format!("captures/{name}");
+        let written = write(&output, &format!("--lenient {capture}"));
+        assert_eq!(written.code, Some(0), "{name}: {written:?}");
+        let again = messages(output.to_str().unwrap(), "");
+        assert_eq!(again, messages(&capture, ""), "{name}");
+    }
+}
+
+#[test]
+fn selecting_then_dissecting_is_dissecting_then_selecting() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("out.pcapng");
+    let rule = "-d udp.port==9004,ministream";
+    for (name, selection) in [
+        ("spec-samples.pcap", "--conv c1"),
+        ("spec-samples.pcap", "--conv c2,c3"),
+        ("spec-samples.pcap", "-Y type==data"),
+        ("spec-samples.pcap", "-Y level>=warn"),
+        ("spec-samples.pcap", "-Y type==close --whole-conv"),
+        ("spec-samples.pcap", "-c 5"),
+        ("udp-server-id-reuse.pcap", "--conv c2"),
+        ("udp-close-crossing.pcap", "--conv c1"),
+        ("ipv4-fragments.pcap", "-Y type==syn"),
+        ("ipv6-fragments-reversed.pcap", "-Y type==syn"),
+        ("several-carriers.pcap", "-Y carrier==udp"),
+        ("several-carriers.pcap", "-Y carrier==i2cp"),
+        ("several-carriers.pcap", "-Y carrier==tcp_u32be"),
+    ] {
+        let capture = format!("captures/{name}");
+        let written = write(&output, &format!("{rule} {selection} {capture}"));
+        assert_eq!(written.code, Some(0), "{name}: {written:?}");
+        let selected = messages(&capture, &format!("{rule} {selection}"));
+        assert!(!selected.is_empty(), "{name} {selection}");
+        let again = messages(output.to_str().unwrap(), rule);
+        assert_eq!(again, selected, "{name} {selection}");
+    }
+}
+
+#[test]
+fn standard_output_takes_packets_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.pcapng");
+    write(&path, &format!("--conv c1 {SAMPLES}"));
+    let output = command(["-w", "-", "--conv", "c1", SAMPLES])
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert!(output.stdout == std::fs::read(&path).unwrap());
+    let refused = dump(&format!("-w - -z conv {SAMPLES}")).refused(2);
+    assert!(
+        refused.contains("another output was asked for"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_again_is_refused() {
+    let refused = dump("-w out.pcapng -").refused(2);
+    assert_eq!(
+        refused,
+        "ministream-dump: error: -w reads its input more than once, which only files allow\n    \
+         help: write the capture to a file first\n"
+    );
+}
+
+#[test]
+fn a_capture_is_never_written_over_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own.pcap");
+    std::fs::copy(format!("{}/{SAMPLES}", env!("CARGO_MANIFEST_DIR")), &path).unwrap();
+    let detour = directory.path().join(".").join("own.pcap");
+    let refused = write(&detour, path.to_str().unwrap()).refused(2);
+    assert!(
+        refused.contains("-w names a file that is read"),
+        "{refused}"
+    );
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), {
+        let shipped = format!("{}/{SAMPLES}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::metadata(shipped).unwrap().len()
+    });
+}
