@@ -600,7 +600,7 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
         } else {
             terminal::charset()
         },
-        colour: terminal::colour(args.color),
+        colour: terminal::colour(args.color, &io::stdout()),
         width: terminal::width(),
         ids: match args.id_format {
             Ids::Hex => IdFormat::Hex,

@@ -24,8 +24,8 @@ pub(crate) fn width() -> usize {
         .max(MIN_WIDTH)
 }
 
-/// Whether to colour standard output (<https://no-color.org>, <https://bixense.com/clicolors>).
-pub(crate) fn colour(when: When) -> Colour {
+/// Whether to colour a stream (<https://no-color.org>, <https://bixense.com/clicolors>).
+pub(crate) fn colour(when: When, stream: &impl IsTerminal) -> Colour {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_forced = is_set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE") != Some("0".into());
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -34,7 +34,7 @@ pub(crate) fn colour(when: When) -> Colour {
         When::Never => false,
         When::Auto if is_set("NO_COLOR") => false,
         When::Auto if is_forced => true,
-        When::Auto => !is_dumb && io::stdout().is_terminal(),
+        When::Auto => !is_dumb && stream.is_terminal(),
     };
     if wanted { Colour::Ansi } else { Colour::Never }
 }

@@ -33,7 +33,7 @@ fn bytes_come_back_as_they_went_at_every_size_around_a_message() {
 
 #[test]
 fn messages_are_as_long_as_is_asked_for_and_bytes_are_the_same() {
-    for size in ["1", "3", "1KiB"] {
+    for size in ["1B", "3B", "1KiB"] {
         let tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &["--max-message", size]);
         let stream = tunnel.connect();
         let sent = pattern(20_000);

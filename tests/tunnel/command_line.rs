@@ -1,8 +1,9 @@
 //! What the programs print, and how they end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Child, Output, Stdio};
 
 use rustix::process::Signal;
 
@@ -204,6 +205,8 @@ fn help_version_completions_and_manual_are_printed() {
         (&["-h"][..], "Examples:"),
         (&["--help"], "--carrier tcp://127.0.0.1:9004"),
         (&["client", "--help"], "--on-eof"),
+        (&["client", "-h"], "Examples:\n  ministream-replay client "),
+        (&["server", "-h"], "Examples:\n  ministream-replay server "),
         (
             &["--version"],
             concat!("ministream-replay ", env!("CARGO_PKG_VERSION")),
@@ -259,4 +262,82 @@ fn the_log_is_json_with_the_conversations_fields_if_asked_for() {
         assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
     }
     assert_eq!(tunnel.client.log(), "");
+}
+
+#[test]
+fn the_log_is_coloured_as_the_flag_and_else_the_environment_say() {
+    for (arguments, environment, is_coloured) in [
+        (&[][..], &[][..], false),
+        (&["--color", "always"], &[("NO_COLOR", "1")], true),
+        (&["--color", "never"], &[("CLICOLOR_FORCE", "1")], false),
+        (&[], &[("CLICOLOR_FORCE", "1")], true),
+        (&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+        (&["--log-format", "json"], &[], false),
+    ] {
+        let log = log_of_a_server_that_ends(arguments, environment);
+        assert!(log.contains("closing"), "{log}");
+        let case = (arguments, environment);
+        assert_eq!(log.contains('\u{1b}'), is_coloured, "{case:?}: {log}");
+    }
+}
+
+#[test]
+fn parts_of_the_program_log_as_much_as_the_variable_says() {
+    for (filter, is_told) in [
+        ("off,tunnel=info", true),
+        ("off,carrier=trace", false),
+        ("warn", false),
+    ] {
+        let log = log_of_a_server_that_ends(&[], &[("MINISTREAM_LOG", filter)]);
+        assert_eq!(log.contains("closing"), is_told, "{filter}: {log}");
+    }
+}
+
+fn log_of_a_server_that_ends(more: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut server = command(&["server", "--carrier", "udp://127.0.0.1:0"])
+        .args(["--target", "127.0.0.1:9", "-v"])
+        .args(more)
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .envs(environment.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(server.stdout.as_mut().unwrap())
+        .read_line(&mut ready)
+        .unwrap();
+    assert!(ready.starts_with("ready "), "{ready:?}");
+    terminate(&server);
+    String::from_utf8(server.wait_with_output().unwrap().stderr).unwrap()
+}
+
+fn terminate(child: &Child) {
+    let id = i32::try_from(child.id()).unwrap();
+    let process = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+}
+
+#[test]
+fn limits_and_sizes_that_make_no_sense_are_refused() {
+    for (flag, value, reason) in [
+        (
+            "--max-message",
+            "64KiB",
+            "a message carries 1 byte to 32KiB",
+        ),
+        ("--max-message", "1000", "did you mean 1000B?"),
+        ("--buffer", "2", "did you mean 2MiB?"),
+        ("--udp-rate", "8", "did you mean 8MiB?"),
+        ("--max-conversations", "0", "non-zero"),
+        ("--max-per-peer", "0", "non-zero"),
+    ] {
+        let target = ["--target", "127.0.0.1:9"];
+        let carrier = ["--carrier", "udp://127.0.0.1:0"];
+        let arguments = [&["server"][..], &target, &carrier, &[flag, value]].concat();
+        let (code, text) = refusal(&arguments);
+        assert_eq!(code, Some(2), "{flag} {value}");
+        assert!(text.contains(reason), "{flag} {value}: {text}");
+    }
 }

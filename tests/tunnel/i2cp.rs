@@ -158,7 +158,7 @@ fn a_killed_router_is_named_and_a_new_one_taken_up() {
         assert_eq!(exchange(&stream, b"before"), b"before");
 
         net.router.kill();
-        let broken = stream.read(&mut [0]).unwrap_err();
+        let broken = stream.read_exact(&mut [0]).unwrap_err();
         assert_eq!(broken.kind(), ErrorKind::ConnectionReset);
         assert_eq!(ends.wait().code(), Some(4));
         let log = ends.log();
@@ -207,7 +207,7 @@ fn nobody_at_the_destination_resets_the_connection_and_is_told() {
         stream
             .set_read_timeout(Some(std::time::Duration::from_secs(60)))
             .unwrap();
-        let broken = stream.read(&mut [0]).unwrap_err();
+        let broken = stream.read_exact(&mut [0]).unwrap_err();
         assert_eq!(broken.kind(), ErrorKind::ConnectionReset);
         client.wait_for_log("the router finds no lease set of the destination: is it online?");
     });

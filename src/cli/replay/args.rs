@@ -1,5 +1,6 @@
 //! The arguments of `ministream-replay`, as the user types them.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
-use super::values::{TimeOrOff, on_eof, slow_reader};
-use crate::cli::values::{duration, size};
+use super::values::{TimeOrOff, message_size, on_eof, slow_reader};
+use crate::cli::args::When;
+use crate::cli::values::{duration, size_with_unit};
 use crate::endpoint::{OnEof, SlowReader};
 use crate::runtime::{Allowed, CarrierUrl, FaultPlan, Remote};
 
@@ -18,6 +20,18 @@ Examples:
   ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
   curl http://127.0.0.1:8080/
   ministream-replay replay capture.pcap --carrier tcp://127.0.0.1:9004";
+
+const CLIENT_EXAMPLES: &str = "\
+Examples:
+  ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
+  ministream-replay client --carrier i2cp://127.0.0.1 --keys transient --to site.i2p --listen 127.0.0.1:8080
+  ssh -o ProxyCommand='ministream-replay client --carrier tcp://127.0.0.1:9004 --stdio' host";
+
+const SERVER_EXAMPLES: &str = "\
+Examples:
+  ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
+  ministream-replay server --carrier i2cp://127.0.0.1 --keys site.dat --target 127.0.0.1:80
+  ministream-replay server --carrier udp://127.0.0.1:9004 --target 127.0.0.1:80 --capture tunnel.pcapng";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -63,8 +77,10 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Local TCP in, ministreaming out
+    #[command(before_help = CLIENT_EXAMPLES)]
     Client(Box<ClientArgs>),
     /// Ministreaming in, a TCP service out
+    #[command(before_help = SERVER_EXAMPLES)]
     Server(Box<ServerArgs>),
     /// Play the client side of a capture against a live server
     #[command(before_help = REPLAY_EXAMPLES)]
@@ -165,15 +181,15 @@ pub(super) struct EndpointArgs {
     pub(super) allow_remote: bool,
 
     /// Most conversations at once
-    #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Safety")]
-    pub(super) max_conversations: usize,
+    #[arg(long, value_name = "N", default_value = "256", help_heading = "Safety")]
+    pub(super) max_conversations: NonZeroUsize,
 
     /// Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]
     #[arg(long, value_name = "N", help_heading = "Safety")]
-    pub(super) max_per_peer: Option<usize>,
+    pub(super) max_per_peer: Option<NonZeroUsize>,
 
     /// Bytes of a conversation that may wait for its reader
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size, help_heading = "Flow")]
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size_with_unit, help_heading = "Flow")]
     pub(super) buffer: u64,
 
     /// When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]
@@ -195,15 +211,15 @@ pub(super) struct EndpointArgs {
     pub(super) merge: TimeOrOff,
 
     /// Most payload bytes of a message [default: 32KiB, 8KiB on udp]
-    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Flow")]
-    pub(super) max_message: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = message_size, help_heading = "Flow")]
+    pub(super) max_message: Option<usize>,
 
     /// Most bytes sent over UDP in a second
-    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size, help_heading = "Flow")]
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size_with_unit, help_heading = "Flow")]
     pub(super) udp_rate: u64,
 
     /// Most bytes given to an I2P router in a second: what the receiver's router cannot pass on is lost
-    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size, help_heading = "Flow")]
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size_with_unit, help_heading = "Flow")]
     pub(super) i2cp_rate: u64,
 
     /// How long the answer to a SYN may take
@@ -248,6 +264,10 @@ pub(super) struct LogArgs {
     /// Append the log to a file instead of standard error
     #[arg(long, value_name = "FILE", help_heading = "Logs")]
     pub(super) log_file: Option<PathBuf>,
+
+    /// Colours, in the log and in a report
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, hide_short_help = true, help_heading = "Logs")]
+    pub(super) color: When,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,7 +1,7 @@
 //! Where the log goes, and in which form.
 
 use std::fs::OpenOptions;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
@@ -9,14 +9,22 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::args::{LogArgs, LogFormat};
 use super::error::ReplayError;
+use crate::cli::terminal;
+use crate::report::look::Colour;
 
-/// The variable that says what is logged, as in `debug,ministream::runtime=trace`.
+/// The variable that says what is logged, as in `debug,carrier=trace`.
 const VARIABLE: &str = "MINISTREAM_LOG";
+
+/// Parts of the program that the variable may call by one word, and where their lines come from.
+const PARTS: [(&str, &str); 2] = [
+    ("carrier", "ministream::runtime::link"),
+    ("tunnel", "ministream::runtime::tunnel"),
+];
 
 /// Begins to log. The variable goes before `-v`.
 pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
     let filter = match std::env::var(VARIABLE) {
-        Ok(filter) => EnvFilter::builder().parse(filter)?,
+        Ok(filter) => EnvFilter::builder().parse(spelled_out(&filter))?,
         Err(_) => EnvFilter::new(match verbose {
             0 => "warn",
             1 => "info",
@@ -24,8 +32,11 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
             _ => "trace",
         }),
     };
-    let (writer, ansi) = match &args.log_file {
-        None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
+    let (writer, colour) = match &args.log_file {
+        None => (
+            BoxMakeWriter::new(io::stderr),
+            terminal::colour(args.color, &io::stderr()),
+        ),
         Some(path) => {
             let file = OpenOptions::new()
                 .create(true)
@@ -35,16 +46,55 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
                     path: path.clone(),
                     source,
                 })?;
-            (BoxMakeWriter::new(Mutex::new(file)), false)
+            (BoxMakeWriter::new(Mutex::new(file)), Colour::Never)
         }
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
-        .with_ansi(ansi);
+        .with_ansi(colour == Colour::Ansi);
     match args.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// A filter with the targets that its one-word names stand for.
+fn spelled_out(filter: &str) -> String {
+    let directives: Vec<String> = filter.split(',').map(directive_of).collect();
+    directives.join(",")
+}
+
+fn directive_of(directive: &str) -> String {
+    let directive = directive.trim();
+    let end = directive.find(['=', '[']).unwrap_or(directive.len());
+    let (name, rest) = directive.split_at(end);
+    let part = PARTS.iter().find(|(word, _)| *word == name);
+    format!("{}{rest}", part.map_or(name, |(_, target)| target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_word_names_of_parts_become_their_targets_and_nothing_else_changes() {
+        for (given, expected) in [
+            (
+                "debug,carrier=trace",
+                "debug,ministream::runtime::link=trace",
+            ),
+            ("carrier", "ministream::runtime::link"),
+            (
+                "warn, tunnel[x]=info",
+                "warn,ministream::runtime::tunnel[x]=info",
+            ),
+            ("ministream::session=debug", "ministream::session=debug"),
+            ("carriers=info,trace", "carriers=info,trace"),
+            ("", ""),
+        ] {
+            assert_eq!(spelled_out(given), expected);
+        }
+    }
 }

@@ -348,7 +348,7 @@ fn look(args: &PlayArgs) -> Look {
         } else {
             terminal::charset()
         },
-        colour: terminal::colour(args.color),
+        colour: terminal::colour(args.peer.log.color, &io::stdout()),
         width: terminal::width(),
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::args::LogArgs;
 use super::values::{compare, copies, ids, loops, order, rate, speed, syn_source, unmatched};
-use crate::cli::args::{ProgressWhen, When};
+use crate::cli::args::ProgressWhen;
 use crate::cli::values::{ConversationNames, duration};
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Mask, Order};
@@ -191,15 +191,6 @@ pub(super) struct PlayArgs {
     /// Write a JUnit report into this file
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(super) junit: Option<PathBuf>,
-
-    /// Colours
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        help_heading = "Report"
-    )]
-    pub(super) color: When,
 
     /// ASCII instead of box lines and arrows
     #[arg(long, help_heading = "Report")]

@@ -117,9 +117,6 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
         Config::default()
     };
     let buffer = usize::try_from(args.buffer).unwrap_or(usize::MAX);
-    let max_payload = args.max_message.map_or(base.max_payload, |size| {
-        usize::try_from(size).unwrap_or(usize::MAX)
-    });
     // Where the link cannot be paused, or is emptied by the system, pausing
     // would lose bytes without a sign.
     let slow_reader = if tcp {
@@ -135,7 +132,7 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
             .map_or(base.idle_timeout, |TimeOrOff(time)| time),
         merge: args.merge.0,
         turn: if tcp { TCP_TURN_BYTES } else { base.turn },
-        max_payload,
+        max_payload: args.max_message.unwrap_or(base.max_payload),
         send_buffer: buffer.clamp(1, MAX_SEND_BUFFER_BYTES),
         receive_buffer: buffer,
         receive_total: base.receive_total.max(buffer),
@@ -149,10 +146,10 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
 /// nobody can come under many names: I2P destinations cost nothing, and the one
 /// in a SYN is not proven. Elsewhere it would only be in its owner's way.
 fn limits(args: &EndpointArgs) -> Limits {
-    let total = args.max_conversations;
+    let total = args.max_conversations.get();
     let shared = args.allow_remote && !matches!(args.carrier, CarrierUrl::I2cp(..));
     let per_peer = match args.max_per_peer {
-        Some(limit) => limit,
+        Some(limit) => limit.get(),
         None if shared => MAX_PER_PEER.min(total),
         None => total,
     };

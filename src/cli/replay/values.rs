@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::play_args::SynSource;
-use crate::cli::values::{ValueError, duration};
+use crate::cli::values::{ValueError, duration, size_with_unit};
 use crate::endpoint::{OnEof, SlowReader};
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Order};
+use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 
 /// A text that is no value of its argument.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,12 @@ pub(crate) enum ReplayValueError {
     /// Not one of the words that there are.
     #[error("there are {0}")]
     Choice(&'static str),
+    /// A message that is empty, or longer than the reference implementation sends.
+    #[error("a message carries 1 byte to {}KiB", MAX_DATA_PAYLOAD_BYTES / 1024)]
+    MessageSize,
+    /// Such a size without a unit.
+    #[error("a size needs a unit: B or KiB; did you mean {0}B?")]
+    BareMessageSize(String),
     /// No factor.
     #[error("a speed is a number above 0, as in 2, 0.5 or 10x")]
     Speed,
@@ -56,6 +63,18 @@ pub(super) fn slow_reader(text: &str) -> Result<SlowReader, ReplayValueError> {
         "close" => Ok(SlowReader::Close),
         _ => Err(ReplayValueError::SlowReader),
     }
+}
+
+/// `32KiB`: what a data message may carry.
+pub(super) fn message_size(text: &str) -> Result<usize, ReplayValueError> {
+    let bytes = size_with_unit(text).map_err(|error| match error {
+        ValueError::BareSize(number) => ReplayValueError::BareMessageSize(number),
+        error => error.into(),
+    })?;
+    usize::try_from(bytes)
+        .ok()
+        .filter(|bytes| (1..=MAX_DATA_PAYLOAD_BYTES).contains(bytes))
+        .ok_or(ReplayValueError::MessageSize)
 }
 
 /// `2`, `0.5`, `10x`.
@@ -186,6 +205,21 @@ mod tests {
         );
         assert_eq!(slow_reader("pause"), Ok(SlowReader::Pause));
         assert!(slow_reader("stop").is_err());
+    }
+
+    #[test]
+    fn a_message_carries_1_byte_to_32_kib() {
+        assert_eq!(message_size("1B"), Ok(1));
+        assert_eq!(message_size("32KiB"), Ok(32_768));
+        for text in ["0B", "32769B", "1GiB"] {
+            let error = message_size(text).unwrap_err().to_string();
+            assert_eq!(error, "a message carries 1 byte to 32KiB", "{text}");
+        }
+        assert_eq!(
+            message_size("1024").unwrap_err().to_string(),
+            "a size needs a unit: B or KiB; did you mean 1024B?"
+        );
+        assert!(message_size("x").is_err());
     }
 
     #[test]
