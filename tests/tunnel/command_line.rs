@@ -257,6 +257,7 @@ fn the_log_is_json_with_the_conversations_fields_if_asked_for() {
     for line in &opened {
         assert_eq!(line["client_id"].as_str().unwrap().len(), 6);
         assert_eq!(line["conv"], "c1");
+        assert!(line["handshake_us"].is_u64(), "{line}");
         let ids = line["base64"].as_str().unwrap().split('/');
         assert_eq!(ids.map(str::len).collect::<Vec<_>>(), [4, 4]);
         assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"));

@@ -100,7 +100,10 @@ fn a_paused_link_holds_back_the_sender_and_costs_bounded_memory() {
     for (before, after) in before.into_iter().zip(after) {
         assert!(after < before + (8 << 20), "{before} became {after}");
     }
-    tunnel.server.wait_for_log("--slow-reader close");
+    tunnel
+        .server
+        .wait_for_log("does not read fills --buffer; --slow-reader close");
+    tunnel.server.wait_for_log("conv=c1 client_id=");
 }
 
 #[test]

@@ -41,14 +41,14 @@ const LINGER_BYTES: usize = 1024 * 1024;
 pub(super) struct Record {
     /// The number of its local end; `None` if that is gone.
     local: Option<usize>,
-    peer: Peer,
-    client_id: ClientId,
-    server_id: Option<ServerId>,
+    pub(super) peer: Peer,
+    pub(super) client_id: ClientId,
+    pub(super) server_id: Option<ServerId>,
 }
 
 impl Record {
     /// Both ids as the Java implementation logs them: `EjRW/~~~-`.
-    fn base64(&self) -> String {
+    pub(super) fn base64(&self) -> String {
         let mut ids = self.client_id.0.to_base64();
         if let Some(server_id) = self.server_id {
             ids.push('/');
@@ -147,7 +147,7 @@ impl Driver {
                 server_id = %server_id,
                 base64 = record.base64(),
                 peer = %record.peer,
-                handshake_us = handshake.as_micros(),
+                handshake_us = whole_micros(handshake),
                 "conversation opened"
             );
         }
@@ -372,7 +372,18 @@ impl Driver {
         let Some(local) = self.remove(number) else {
             return;
         };
-        debug!(leg = "target", conv = %local.handle, %error, "local connection failed");
+        if let Some(record) = self.records.get(&local.handle) {
+            debug!(
+                leg = "target",
+                conv = %local.handle,
+                client_id = %record.client_id,
+                server_id = record.server_id.map(tracing::field::display),
+                base64 = record.base64(),
+                peer = %record.peer,
+                %error,
+                "local connection failed"
+            );
+        }
         self.endpoint.abort(now, local.handle);
         local.reset();
     }
@@ -392,11 +403,25 @@ impl Driver {
     }
 }
 
+/// A number that every log format writes as one, which it would not do for 128 bits.
+fn whole_micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
     let server_id = record.server_id.map(tracing::field::display);
     match end.leg() {
         // That the link was lost has been told, once.
-        Some(_) if end == End::LinkLost => debug!(conv = %handle, %end, "conversation failed"),
+        Some(leg) if end == End::LinkLost => debug!(
+            leg = leg.name(),
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            base64 = record.base64(),
+            peer = %record.peer,
+            %end,
+            "conversation failed"
+        ),
         None => info!(
             conv = %handle,
             client_id = %record.client_id,
@@ -405,7 +430,7 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
             peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
-            duration_us = summary.duration.as_micros(),
+            duration_us = whole_micros(summary.duration),
             %end,
             "conversation ended"
         ),

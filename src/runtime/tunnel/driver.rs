@@ -429,11 +429,17 @@ impl Driver {
         }
         if let Some(time) = self.pause.due(now) {
             let slow = self.endpoint.slow_readers().next();
+            let record = slow.and_then(|handle| self.records.get(&handle));
             warn!(
                 leg = "target",
                 conv = slow.map(tracing::field::display),
+                client_id = record.map(|record| tracing::field::display(record.client_id)),
+                server_id = record.and_then(|record| record.server_id.map(tracing::field::display)),
+                base64 = record.map(Record::base64),
+                peer = record.map(|record| tracing::field::display(record.peer)),
                 ?time,
-                "nothing is taken from the link: what this conversation's local side does not                  read fills --buffer; --slow-reader close would end the conversation"
+                "nothing is taken from the link: what this conversation's local side does not \
+                 read fills --buffer; --slow-reader close would end the conversation"
             );
         }
     }
