@@ -112,7 +112,7 @@ fn matched_conversations(
 
 fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
     // Writing messages takes as long as understanding them.
-    if has_second_core(options, &files) && options.output.writes_messages() {
+    if may_run_ahead(options, &files) && options.output.writes_messages() {
         let limits = &options.dissect.network;
         let mut source = DecodedSource::here(Inputs::open(files)?, limits);
         let mut relay = Relay::spawn(reporter(options)?).map_err(DumpError::Thread)?;
@@ -128,17 +128,16 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     conclude(options, &done, source.inputs(), reporter)
 }
 
-/// Whether a second thread is of use: not where rows are waited for (a pipe may
-/// be live), nor where reading may end early.
-fn has_second_core(options: &DumpOptions, files: &[PathBuf]) -> bool {
+/// Whether one thread may run ahead of another: not where rows are waited for (a
+/// pipe may be live), nor where reading may end early.
+fn may_run_ahead(options: &DumpOptions, files: &[PathBuf]) -> bool {
     options.limits == Limits::default() && Inputs::are_files(files)
 }
 
-/// The files, with the headers of their packets read, on another core if that
-/// is of use.
+/// The files, with the headers of their packets read, ahead where that may be.
 fn decoded(options: &DumpOptions, files: Vec<PathBuf>) -> Result<DecodedSource<Inputs>, DumpError> {
     let limits = &options.dissect.network;
-    if has_second_core(options, &files) {
+    if may_run_ahead(options, &files) {
         let inputs = Inputs::open_on(files, ReadingThread::Parsers)?;
         DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
     } else {

@@ -14,13 +14,66 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Packets between two looks at the clock.
 const PACKETS_BETWEEN: u32 = 4096;
 
-/// Shows how far reading has come, once that takes longer than [`PATIENCE`].
+/// A bar that is seen once the run takes longer than [`PATIENCE`]. It learns the
+/// pace from the start, before it is seen; there is none where none is wanted.
+#[derive(Debug)]
+struct PatientBar {
+    start: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl PatientBar {
+    fn new(when: ProgressWhen) -> Self {
+        let is_wanted = when == ProgressWhen::Auto && io::stderr().is_terminal();
+        Self {
+            start: Instant::now(),
+            bar: is_wanted.then(ProgressBar::hidden),
+        }
+    }
+
+    /// Moves to `position`; it is shown with a template for a known or an unknown `length`.
+    fn advance(&self, position: u64, length: Option<u64>, templates: &Templates) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(position);
+        if bar.is_hidden() && self.start.elapsed() >= PATIENCE {
+            let template = match length {
+                Some(_) => templates.known,
+                None => templates.unknown,
+            };
+            draw(bar, template, length);
+        }
+    }
+
+    /// Takes the bar away.
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What a bar says, in indicatif's notation.
+struct Templates {
+    /// When the length is known.
+    known: &'static str,
+    unknown: &'static str,
+}
+
+const BYTES: Templates = Templates {
+    known: "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}",
+    unknown: "{spinner} {bytes} {bytes_per_sec}",
+};
+
+const CONVERSATIONS: Templates = Templates {
+    known: "{percent:>3}% [{bar:30}] {pos}/{len} conversations {per_sec} eta {eta}",
+    unknown: "{spinner} {pos} conversations {per_sec}",
+};
+
+/// Shows how far reading has come.
 #[derive(Debug)]
 pub(crate) struct ProgressReport {
-    start: Instant,
     packets: u32,
-    /// Learns the pace from the start, before it is seen; none where none is wanted.
-    bar: Option<ProgressBar>,
+    bar: PatientBar,
 }
 
 /// Whether messages go to the terminal, where a bar would be in their way.
@@ -34,83 +87,61 @@ pub(crate) enum Screen {
 
 impl ProgressReport {
     pub(crate) fn new(when: ProgressWhen, screen: Screen) -> Self {
-        let is_wanted =
-            when == ProgressWhen::Auto && screen == Screen::Free && io::stderr().is_terminal();
+        let when = match screen {
+            Screen::Free => when,
+            Screen::Busy => ProgressWhen::Never,
+        };
         Self {
-            start: Instant::now(),
             packets: 0,
-            bar: is_wanted.then(ProgressBar::hidden),
+            bar: PatientBar::new(when),
         }
     }
 
     /// To be called after each packet; `progress` is asked only now and then.
     pub(crate) fn packet(&mut self, progress: impl FnOnce() -> Progress) {
         self.packets = self.packets.wrapping_add(1);
-        let Some(bar) = &self.bar else { return };
-        if !self.packets.is_multiple_of(PACKETS_BETWEEN) {
+        if self.bar.bar.is_none() || !self.packets.is_multiple_of(PACKETS_BETWEEN) {
             return;
         }
         let progress = progress();
-        bar.set_position(progress.read_bytes);
-        if bar.is_hidden() && self.start.elapsed() >= PATIENCE {
-            show(bar, progress.total_bytes);
-        }
+        self.bar
+            .advance(progress.read_bytes, progress.total_bytes, &BYTES);
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
     }
 }
 
-/// Shows how many conversations are over, once a replay takes longer than [`PATIENCE`].
+/// Shows how many conversations of a replay are over.
 #[derive(Debug)]
 pub(crate) struct ConversationProgress {
-    start: Instant,
+    over: u64,
     expected: Option<u64>,
-    bar: Option<ProgressBar>,
+    bar: PatientBar,
 }
 
 impl ConversationProgress {
     /// `expected` conversations, if it is known how many.
     pub(crate) fn new(when: ProgressWhen, expected: Option<u64>) -> Self {
-        let is_wanted = when == ProgressWhen::Auto && io::stderr().is_terminal();
         Self {
-            start: Instant::now(),
+            over: 0,
             expected,
-            bar: is_wanted.then(ProgressBar::hidden),
+            bar: PatientBar::new(when),
         }
     }
 
     /// To be called after each conversation.
     pub(crate) fn one_over(&mut self) {
-        let Some(bar) = &self.bar else { return };
-        bar.inc(1);
-        if bar.is_hidden() && self.start.elapsed() >= PATIENCE {
-            let template = match self.expected {
-                Some(_) => "{percent:>3}% [{bar:30}] {pos}/{len} conversations {per_sec} eta {eta}",
-                None => "{spinner} {pos} conversations {per_sec}",
-            };
-            draw(bar, template, self.expected);
-        }
+        self.over += 1;
+        self.bar.advance(self.over, self.expected, &CONVERSATIONS);
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
     }
-}
-
-fn show(bar: &ProgressBar, total_bytes: Option<u64>) {
-    let template = match total_bytes {
-        Some(_) => "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}",
-        None => "{spinner} {bytes} {bytes_per_sec}",
-    };
-    draw(bar, template, total_bytes);
 }
 
 /// Brings a bar that was hidden to the terminal.

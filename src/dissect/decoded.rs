@@ -103,11 +103,6 @@ impl<P: PacketSource> DecodedSource<P> {
         }
     }
 
-    /// Whether it reads ahead.
-    pub const fn is_ahead(&self) -> bool {
-        matches!(self.place, Place::Ahead(_))
-    }
-
     /// The inputs so far, as [`PacketSource::inputs`].
     pub fn inputs(&self) -> &[InputInfo] {
         match &self.place {

@@ -4,8 +4,9 @@ use hashbrown::HashMap;
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
+use serde_json::{Map, Value, json};
+
 use super::outcome::Outcome;
-use crate::conversation::ConversationId;
 use crate::wire::{ClientId, ServerId, StreamId};
 
 /// The live client ids, each with the slot of its conversation.
@@ -50,58 +51,30 @@ impl LiveIds {
     }
 }
 
-/// The ids of one played conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdMapping {
-    /// Which recorded conversation.
-    pub conversation: ConversationId,
-    /// Which pass of its copy, from 1.
-    pub pass: u64,
-    /// Which copy, from 1.
-    pub copy: u32,
-    /// Recorded and live client id.
-    pub client: (Option<ClientId>, Option<ClientId>),
-    /// Recorded and live server id.
-    pub server: (Option<ServerId>, Option<ServerId>),
-}
-
-impl From<&Outcome> for IdMapping {
-    fn from(outcome: &Outcome) -> Self {
-        Self {
-            conversation: outcome.conversation,
-            pass: outcome.pass,
-            copy: outcome.copy,
-            client: (outcome.recorded_ids.0, outcome.live_ids.0),
-            server: (outcome.recorded_ids.1, outcome.live_ids.1),
-        }
-    }
-}
-
-/// Writes mappings as NDJSON, one conversation a line (`--id-map`).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IdMap;
-
-impl IdMap {
-    /// One line with its end.
-    pub fn line(mapping: &IdMapping) -> String {
-        let text = |id: Option<StreamId>| id.map(|id| id.to_string());
-        let mut line = serde_json::json!({
-            "conv": mapping.conversation.to_string(),
-            "pass": mapping.pass,
-            "copy": mapping.copy,
-            "recorded": {
-                "client_id": text(mapping.client.0.map(StreamId::from)),
-                "server_id": text(mapping.server.0.map(StreamId::from)),
-            },
-            "live": {
-                "client_id": text(mapping.client.1.map(StreamId::from)),
-                "server_id": text(mapping.server.1.map(StreamId::from)),
-            },
+/// Which conversation was played, and its recorded and live ids: the keys that
+/// the report and the NDJSON of `--id-map` share.
+pub(crate) fn identity(outcome: &Outcome) -> Map<String, Value> {
+    let ids = |(client, server): (Option<ClientId>, Option<ServerId>)| {
+        json!({
+            "client_id": client.map(|id| id.0.to_string()),
+            "server_id": server.map(|id| id.0.to_string()),
         })
-        .to_string();
-        line.push('\n');
-        line
-    }
+    };
+    let mut identity = Map::new();
+    identity.insert("conv".into(), json!(outcome.conversation.to_string()));
+    identity.insert("pass".into(), json!(outcome.pass));
+    identity.insert("copy".into(), json!(outcome.copy));
+    identity.insert("recorded".into(), ids(outcome.recorded_ids));
+    identity.insert("live".into(), ids(outcome.live_ids));
+    identity
+}
+
+/// A line of NDJSON, with its end, that tells which recorded id became which
+/// live one (`--id-map`).
+pub fn id_map_line(outcome: &Outcome) -> String {
+    let mut line = Value::Object(identity(outcome)).to_string();
+    line.push('\n');
+    line
 }
 
 #[cfg(test)]
@@ -109,6 +82,8 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+    use crate::conversation::ConversationId;
+    use crate::replay::ReplayResult;
 
     #[test]
     fn live_ids_never_collide_and_are_never_zero() {
@@ -135,17 +110,26 @@ mod tests {
 
     #[test]
     fn a_mapping_is_one_line_of_json() {
-        let mapping = IdMapping {
+        let line = id_map_line(&Outcome {
             conversation: ConversationId(3),
             pass: 1,
             copy: 2,
-            client: (
+            recorded_ids: (
                 Some(ClientId(StreamId([1, 2, 3]))),
-                Some(ClientId(StreamId([4, 5, 6]))),
+                Some(ServerId(StreamId([7, 8, 9]))),
             ),
-            server: (Some(ServerId(StreamId([7, 8, 9]))), None),
-        };
-        let value: serde_json::Value = serde_json::from_str(&IdMap::line(&mapping)).unwrap();
+            live_ids: (Some(ClientId(StreamId([4, 5, 6]))), None),
+            result: ReplayResult::NoReply,
+            note: None,
+            c2s_bytes: 0,
+            s2c_want_bytes: 0,
+            s2c_got_bytes: 0,
+            handshake: None,
+            recorded_handshake: None,
+            differences: Vec::new(),
+        });
+        assert_eq!(line.find('\n'), Some(line.len() - 1));
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(
             value,
             serde_json::json!({

@@ -17,7 +17,8 @@ mod player;
 mod recording;
 
 pub use self::compare::{CONTEXT_BYTES, Compare, Difference, Excerpt, Mask, MaskError, Masks};
-pub use self::id_map::{IdMap, IdMapping};
+pub use self::id_map::id_map_line;
+pub(crate) use self::id_map::identity;
 pub use self::ndjson::{NdjsonError, NdjsonReader};
 pub use self::options::{IdPolicy, Load, Loops, Order, Pace, PlayOptions, SynPayload, Timeouts};
 pub use self::outcome::{Note, Outcome, ReplayResult, Tally, Verdict};

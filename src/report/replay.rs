@@ -11,7 +11,7 @@ use super::statistics::put_table;
 use super::write::put;
 use crate::replay::{
     Difference, Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped,
-    Tally, Verdict,
+    Tally, Verdict, identity,
 };
 use crate::wire::{Direction, StreamId};
 
@@ -400,7 +400,6 @@ fn put_difference(outcome: &Outcome, difference: &Difference, look: &Look, out: 
 }
 
 fn conversation_json(outcome: &Outcome) -> Value {
-    let id = |id: Option<StreamId>| id.map(|id| id.to_string());
     let diffs: Vec<Value> = outcome
         .differences
         .iter()
@@ -413,27 +412,24 @@ fn conversation_json(outcome: &Outcome) -> Value {
             })
         })
         .collect();
-    json!({
-        "conv": outcome.conversation.to_string(),
-        "pass": outcome.pass,
-        "copy": outcome.copy,
-        "recorded": {
-            "client_id": id(outcome.recorded_ids.0.map(Into::into)),
-            "server_id": id(outcome.recorded_ids.1.map(Into::into)),
-        },
-        "live": {
-            "client_id": id(outcome.live_ids.0.map(Into::into)),
-            "server_id": id(outcome.live_ids.1.map(Into::into)),
-        },
-        "result": outcome.result.name(),
-        "note": outcome.note.map(|note| note.to_string()),
-        "c2s_bytes": outcome.c2s_bytes,
-        "s2c_want_bytes": outcome.s2c_want_bytes,
-        "s2c_got_bytes": outcome.s2c_got_bytes,
-        "handshake_us": outcome.handshake.map(us),
-        "recorded_handshake_us": outcome.recorded_handshake.map(us),
-        "diffs": diffs,
-    })
+    let mut record = identity(outcome);
+    record.extend(
+        [
+            ("result", json!(outcome.result.name())),
+            ("note", json!(outcome.note.map(|note| note.to_string()))),
+            ("c2s_bytes", json!(outcome.c2s_bytes)),
+            ("s2c_want_bytes", json!(outcome.s2c_want_bytes)),
+            ("s2c_got_bytes", json!(outcome.s2c_got_bytes)),
+            ("handshake_us", json!(outcome.handshake.map(us))),
+            (
+                "recorded_handshake_us",
+                json!(outcome.recorded_handshake.map(us)),
+            ),
+            ("diffs", json!(diffs)),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    Value::Object(record)
 }
 
 fn percentiles_json(percentiles: Percentiles) -> Value {

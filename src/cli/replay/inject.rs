@@ -14,7 +14,7 @@ use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
 use crate::report::escape::{Charset, escaped};
-use crate::runtime::{CarrierUrl, Role, Signals, inject};
+use crate::runtime::{Role, Signals, inject};
 use crate::wire::HEADER_BYTES;
 
 /// Payload bytes of a message that are shown.
@@ -24,29 +24,22 @@ const SHOWN_BYTES: usize = 64;
 pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError> {
     logging::begin(&args.peer.log, verbose)?;
     let (script, loaded) = script(args)?;
+    let lines: Vec<String> = script
+        .steps()
+        .iter()
+        .map(|step| format!("{:>4}  {}", step.line, step.text))
+        .collect();
     if args.dry_run {
-        let lines = script.steps().iter();
-        let text: String = lines
-            .map(|step| format!("{:>4}  {}\n", step.line, step.text))
-            .collect();
-        print(text.as_bytes())?;
+        print(format!("{}\n", lines.join("\n")).as_bytes())?;
         return Ok(loaded);
     }
     check_lengths(&script, args)?;
     let seed = peer::seed(&args.peer)?;
     let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
-    if let Some(to) = &args.to {
-        print_note(format_args!("will call {}", peer::name(to)));
-    }
     peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
         let destination = opened.destination.clone();
-        let lines: Vec<String> = script
-            .steps()
-            .iter()
-            .map(|step| format!("{:>4}  {}", step.line, step.text))
-            .collect();
         let mut executor = Executor::new(script, destination, seed);
         let began = Instant::now();
         let (passed, driving) = inject(opened, &mut signals, &mut executor, &mut |report| {
@@ -94,11 +87,10 @@ fn script(args: &InjectArgs) -> Result<(Script, Ending), ReplayError> {
 }
 
 fn taken(args: &InjectArgs, path: &PathBuf) -> Result<(Script, Ending), ReplayError> {
-    let syn_payload = match &args.dest {
-        Some(SynSource::Keep) => None,
-        Some(SynSource::Own) => Some(Payload::Destination),
-        Some(SynSource::File(path)) => Some(Payload::Bytes(peer::read(path)?.into())),
-        None => matches!(args.peer.carrier, CarrierUrl::I2cp(..)).then_some(Payload::Destination),
+    let syn_payload = match SynSource::or_default(args.dest.as_ref(), &args.peer.carrier) {
+        SynSource::Keep => None,
+        SynSource::Own => Some(Payload::Destination),
+        SynSource::File(path) => Some(Payload::Bytes(peer::read(path)?.into())),
     };
     let (taker, ending) = take(path, args.filter.as_deref())?;
     let script = taker.script(args.ids, syn_payload.as_ref());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
-use super::error::ReplayError;
+use super::error::{ReplayError, print_note};
 use super::keys;
 use super::play_args::PeerArgs;
 use crate::runtime::{
@@ -53,7 +53,7 @@ pub(super) fn check_fits(
     })
 }
 
-/// What the link is to be.
+/// What the link is to be; says whom it will call.
 pub(super) fn link(
     args: &PeerArgs,
     role: Role,
@@ -62,7 +62,7 @@ pub(super) fn link(
 ) -> Result<LinkOptions, ReplayError> {
     let mut rng = ChaCha12Rng::from_seed(seed);
     rng.set_stream(1);
-    Ok(LinkOptions {
+    let options = LinkOptions {
         carrier: args.carrier.clone(),
         role,
         reach: if args.allow_remote {
@@ -76,7 +76,11 @@ pub(super) fn link(
         udp_rate: UDP_RATE,
         destination: nameless_destination(&mut rng),
         i2cp: keys::for_one_run(&args.carrier, args.keys.as_deref(), role, to)?,
-    })
+    };
+    if let Some(to) = to {
+        print_note(format_args!("will call {}", name(to)));
+    }
+    Ok(options)
 }
 
 fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
@@ -120,7 +124,7 @@ pub(super) fn block_on<T>(
 }
 
 /// The destination that will be called, as far as it is known before it is looked up.
-pub(super) fn name(to: &Remote) -> String {
+fn name(to: &Remote) -> String {
     match to {
         Remote::Destination(bytes) => DestinationHash::of(bytes).to_b32_name(),
         Remote::LookUp(Query::Hash(hash)) => hash.to_b32_name(),

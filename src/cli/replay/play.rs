@@ -18,8 +18,8 @@ use crate::cli::exit::Ending;
 use crate::cli::progress::ConversationProgress;
 use crate::cli::terminal;
 use crate::replay::{
-    IdMap, IdMapping, Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player,
-    ReplayResult, Substitution, SynPayload, Tally, Timeouts, Verdict,
+    Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player, ReplayResult, Substitution,
+    SynPayload, Tally, Timeouts, Verdict, id_map_line,
 };
 use crate::report::escape::Charset;
 use crate::report::look::{IdFormat, Look, TimeStyle};
@@ -70,18 +70,10 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
     }
     let seed = peer::seed(&args.peer)?;
     let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
-    if let Some(to) = &args.to {
-        print_note(format_args!("will call {}", peer::name(to)));
-    }
     peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
-        let own = match args.dest {
-            Some(SynSource::Own) => true,
-            None => matches!(args.peer.carrier, CarrierUrl::I2cp(..)),
-            Some(SynSource::Keep | SynSource::File(_)) => false,
-        };
-        let plan = if own {
+        let plan = if *syn_source(args) == SynSource::Own {
             options.syn_payload = SynPayload::Replace(opened.destination.clone());
             Plan::new(&loaded.recording, &options)?
         } else {
@@ -113,9 +105,10 @@ fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
         (false, Some(per_second)) => Pace::Rate { per_second },
         (false, None) => Pace::Recorded { speed: args.speed },
     };
-    let syn_payload = match &args.dest {
-        Some(SynSource::File(path)) => SynPayload::Replace(Bytes::from(peer::read(path)?)),
-        Some(SynSource::Keep | SynSource::Own) | None => SynPayload::Keep,
+    let syn_payload = match syn_source(args) {
+        SynSource::File(path) => SynPayload::Replace(Bytes::from(peer::read(path)?)),
+        // Ours is known when the link is open.
+        SynSource::Keep | SynSource::Own => SynPayload::Keep,
     };
     Ok(PlayOptions {
         pace,
@@ -140,6 +133,10 @@ fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
         max_differences: args.recording.max_diffs,
         ..PlayOptions::default()
     })
+}
+
+fn syn_source(args: &PlayArgs) -> &SynSource {
+    SynSource::or_default(args.dest.as_ref(), &args.peer.carrier)
 }
 
 fn print_schedule(plan: &Plan) -> Result<(), ReplayError> {
@@ -194,7 +191,7 @@ impl<'a> Run<'a> {
 
     fn tell(&mut self, outcome: crate::replay::Outcome) {
         if let Some(file) = &mut self.id_map {
-            let line = IdMap::line(&IdMapping::from(&outcome));
+            let line = id_map_line(&outcome);
             if let Err(error) = file.write_all(line.as_bytes()) {
                 self.id_map_error.get_or_insert(error);
             }

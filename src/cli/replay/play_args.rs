@@ -294,6 +294,18 @@ pub(super) enum SynSource {
     File(PathBuf),
 }
 
+impl SynSource {
+    /// What was chosen, or else what fits the carrier: only on I2CP do answers
+    /// go to the destination in a SYN.
+    pub(super) const fn or_default<'a>(chosen: Option<&'a Self>, carrier: &CarrierUrl) -> &'a Self {
+        match (chosen, carrier) {
+            (Some(chosen), _) => chosen,
+            (None, CarrierUrl::I2cp(..)) => &Self::Own,
+            (None, _) => &Self::Keep,
+        }
+    }
+}
+
 /// `--include`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Include {
