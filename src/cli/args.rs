@@ -258,7 +258,8 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'l', hide_short_help = true, help_heading = "Output")]
     pub(crate) line_buffered: bool,
 
-    /// Print completions for a shell, the manual page, or the JSON Schema of records
+    /// Print completions for a shell, the manual page, the JSON Schema of records, or a
+    /// dissector for Wireshark
     #[arg(long, value_name = "WHAT", hide_short_help = true)]
     pub(crate) generate: Option<Generate>,
 
@@ -284,6 +285,8 @@ pub(crate) enum Generate {
     Man,
     /// JSON Schema of the records of -T ndjson and -T json
     Schema,
+    /// A dissector for Wireshark's plugin folder, with the names of fields and findings used here
+    WiresharkLua,
 }
 
 /// `-T`

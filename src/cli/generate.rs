@@ -1,4 +1,5 @@
-//! What packagers ship beside the programs: completions, manual pages, the schema.
+//! What packagers ship beside the programs: completions, manual pages, the schema, a
+//! dissector for Wireshark.
 
 use std::io::{self, Write};
 
@@ -7,6 +8,7 @@ use clap_complete::Shell;
 
 use super::args::{DumpArgs, Generate};
 use crate::report::record::JSON_SCHEMA;
+use crate::report::wireshark::LUA_DISSECTOR;
 
 /// Prints what `ministream-dump --generate` asks for.
 pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
@@ -17,6 +19,7 @@ pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
         Generate::CompletionsFish => print(&completions(command, Shell::Fish)),
         Generate::Man => print(&man(command)?),
         Generate::Schema => print(JSON_SCHEMA.as_bytes()),
+        Generate::WiresharkLua => print(LUA_DISSECTOR.as_bytes()),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod statistics;
 pub mod suggest;
 pub mod table;
 pub mod tally;
+pub mod wireshark;
 
 mod describe;
 pub(crate) mod heading;

@@ -13,7 +13,7 @@ fn schema() -> Schema {
 }
 
 /// Every shipped capture, by its path.
-fn captures() -> Vec<String> {
+pub(crate) fn captures() -> Vec<String> {
     let mut paths = Vec::new();
     for folder in ["captures", "captures/real"] {
         let root = env!("CARGO_MANIFEST_DIR");

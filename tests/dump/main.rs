@@ -13,3 +13,4 @@ mod selection;
 mod statistics;
 mod tables;
 mod tour;
+mod wireshark;

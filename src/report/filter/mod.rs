@@ -13,6 +13,9 @@
 //!
 //! `and`, `or`, `not` and `matches` may be written for `&&`, `||`, `!` and `~`.
 //! A message without the field fails every test but `!=`.
+//!
+//! A field may be written as in Wireshark with our [dissector](super::wireshark):
+//! `ministream.type == "syn"`.
 
 mod evaluate;
 mod parse;

@@ -106,6 +106,7 @@ impl<'a> Parser<'a> {
         else {
             return Err(self.error_here("expected a field").hint(LIST_FIELDS));
         };
+        let name = name.strip_prefix(WIRESHARK_PREFIX).unwrap_or(name);
         let Some(field) = Field::named(name) else {
             let error = self.error(span.clone(), format!("unknown field `{name}`"));
             return Err(error.hint(match Field::suggestion(name) {
@@ -269,6 +270,9 @@ impl<'a> Parser<'a> {
         self.error(0..self.text[..end].trim_end().len(), problem)
     }
 }
+
+/// What stands before the name of a field in Wireshark.
+const WIRESHARK_PREFIX: &str = "ministream.";
 
 const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
 

@@ -79,6 +79,8 @@ fn tests_that_hold_and_tests_that_do_not() {
             "n == 99 || (n == 1 || n == 3) && type == data",
             "((((n == 3))))",
             "!!n",
+            "ministream.type == \"data\" && ministream.id == \"ffffff\"",
+            "ministream.findings == \"ms.ping\" and not ministream.server_id",
         ] {
             assert!(holds(filter, event), "{filter}");
         }
@@ -181,6 +183,11 @@ fn errors_point_at_the_place() {
             "unexpected character\n    payload contains 'x'\n                     ^ texts stand in double quotes",
         ),
         ("n ? 1", "unexpected character\n    n ? 1\n      ^"),
+        (
+            "ministream.typ == 1",
+            "unknown field `typ`\n    ministream.typ == 1\n    ^~~~~~~~~~~~~~ did you mean `type`?   \
+             (fields: ministream-dump --list-fields)",
+        ),
         (
             "len > 3",
             "unknown field `len`\n    len > 3\n    ^~~ did you mean `payload_bytes`?   (fields: ministream-dump --list-fields)",
