@@ -200,6 +200,27 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) payload: Option<Payload>,
 
+    /// Make every output safe to share: payload (its bytes become *), dest (destinations
+    /// become pseudonyms), or payload,dest; lengths, ids, addresses and times stay
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_delimiter = ',',
+        help_heading = "Output"
+    )]
+    pub(crate) redact: Vec<Redact>,
+
+    /// Take pseudonyms from the key in FILE, so that those of several runs are the same; made
+    /// if it is not there. Keep it to yourself
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "redact",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
+    pub(crate) redact_key: Option<PathBuf>,
+
     /// Ids in hex, in base64 as in Java logs, or both
     #[arg(
         long,
@@ -346,6 +367,15 @@ pub(crate) enum Payload {
     Preview,
     /// Everything
     Full,
+}
+
+/// `--redact`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Redact {
+    /// Application data, and nicknames of I2CP sessions
+    Payload,
+    /// I2P destinations and their hashes, and nicknames of I2CP sessions
+    Dest,
 }
 
 /// `--id-format`

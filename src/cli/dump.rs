@@ -104,7 +104,8 @@ fn matched_conversations(
         Selection::new(options.filter.take(), picked, None),
         Printer::Nothing,
         Vec::new(),
-    );
+    )
+    .redacted(options.redaction.clone());
     let mut source = decoded(options, files)?;
     read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
     Ok(Picked::Matched(reporter.into_selection().into_matched()))
@@ -277,7 +278,8 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Stdout>, Du
         selection,
         options.output.printer(),
         statistics,
-    ))
+    )
+    .redacted(options.redaction.clone()))
 }
 
 /// Writes what is due at the end, and decides the exit code.

@@ -1,5 +1,6 @@
 //! What ends a run early, and how it is told: what, where, what to do.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
+use crate::keys::file::KeyFileError;
 use crate::report::filter::FilterError;
 
 /// The name that messages on standard error begin with.
@@ -49,6 +51,15 @@ pub(crate) enum DumpError {
         /// Its path.
         path: PathBuf,
     },
+    /// The file of `--redact-key` cannot be made or used.
+    KeyFile(KeyFileError),
+    /// The file of `--redact-key` holds something else.
+    NoRedactKey {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The system has no random bytes to give.
+    Random(io::Error),
     /// The system has no thread to give.
     Thread(io::Error),
 }
@@ -62,6 +73,12 @@ impl From<FilterError> for DumpError {
 impl From<CaptureError> for DumpError {
     fn from(error: CaptureError) -> Self {
         Self::Capture(error)
+    }
+}
+
+impl From<KeyFileError> for DumpError {
+    fn from(error: KeyFileError) -> Self {
+        Self::KeyFile(error)
     }
 }
 
@@ -111,6 +128,17 @@ impl fmt::Display for DumpError {
                 "{} is not empty\n    help: name a new directory, or add --force to replace files in it",
                 path.display()
             ),
+            Self::KeyFile(error) => match error.source() {
+                Some(source) => write!(f, "{error}: {}", source.to_string().to_lowercase()),
+                None => write!(f, "{error}"),
+            },
+            Self::NoRedactKey { path } => write!(
+                f,
+                "{} holds no key for pseudonyms, which is 32 bytes\n    \
+                 help: name a file that is not there yet; it is made with a new key",
+                path.display()
+            ),
+            Self::Random(error) => write!(f, "cannot make a random key: {}", reason(error)),
             Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
             Self::Thread(error) => write!(
                 f,

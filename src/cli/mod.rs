@@ -12,6 +12,7 @@ mod live;
 mod live;
 mod options;
 mod progress;
+mod redaction;
 mod replay;
 mod terminal;
 mod values;

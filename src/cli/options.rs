@@ -10,6 +10,7 @@ use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, 
 use super::error::DumpError;
 use super::live::{self, LiveInput};
 use super::progress::Screen;
+use super::redaction;
 use super::terminal;
 use super::values::{StatisticName, Stop};
 use crate::conversation::{ConversationId, Destinations};
@@ -27,6 +28,7 @@ use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
+use crate::report::redact::Redaction;
 use crate::report::reporter::{Pace, Printer, Statistic};
 use crate::report::selection::Picked;
 use crate::report::spec::SpecPrinter;
@@ -45,6 +47,8 @@ pub(crate) struct DumpOptions {
     pub(crate) conversations: WholeConversations,
     pub(crate) dissect: DissectOptions,
     pub(crate) output: OutputOptions,
+    /// What every output hides.
+    pub(crate) redaction: Option<Redaction>,
     pub(crate) pace: Pace,
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) incomplete: IncompleteInput,
@@ -156,13 +160,23 @@ impl DumpOptions {
             WholeConversations::No
         };
         check_packet_output(&args, format, &input)?;
+        if args.write.is_some() && !args.redact.is_empty() {
+            return Err(DumpError::Usage(
+                "-w writes packets as they were captured, which --redact cannot make safe",
+                "share --html, --export or -T ndjson, which --redact makes safe, or leave it away",
+            ));
+        }
         let limits = limits(&args);
         let output = OutputOptions::resolve(&args, format);
         let depth = depth(&args, &output);
-        let destinations = match output.shown {
-            // Its index names destinations.
-            Shown::Nothing | Shown::Ladder(_) if output.export.is_none() => Destinations::Skip,
-            _ => Destinations::Hash,
+        let redaction = redaction::redaction(&args)?;
+        let destinations = match (&redaction, &output.shown) {
+            (Some(redaction), _) => redaction.destinations(),
+            // The index of an export names destinations.
+            (None, Shown::Nothing | Shown::Ladder(_)) if output.export.is_none() => {
+                Destinations::Skip
+            }
+            (None, _) => Destinations::Hash,
         };
         let pace = pace(&args, &input);
         let named = named(&args);
@@ -187,6 +201,7 @@ impl DumpOptions {
                 ..DissectOptions::default()
             },
             output,
+            redaction,
             pace,
             fail_on: args.fail_on,
             incomplete: if args.lenient {
@@ -553,7 +568,7 @@ impl OutputOptions {
             return Err(DumpError::ExportNotEmpty { path: path.clone() });
         }
         fs::create_dir_all(path).map_err(failed)?;
-        let export = Export::new(path.clone()).map_err(failed)?;
+        let export = Export::new(path.clone(), self.look.redacted).map_err(failed)?;
         Ok(Some(Statistic::Export(Box::new(export))))
     }
 
@@ -619,6 +634,7 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
             None if shown.is_json() || matches!(shown, Shown::Fields(..)) => PayloadDetail::Full,
             None => PayloadDetail::Preview,
         },
+        redacted: redaction::secrets(args),
     }
 }
 

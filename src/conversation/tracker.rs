@@ -20,14 +20,15 @@ use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{
     ClientId, Destination, DestinationHash, Direction, FrameKind, FrameType,
-    MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage, ServerId, StreamId,
+    MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, Pseudonyms, RawFrame, RawMessage, ServerId,
+    StreamId,
 };
 
 /// What a [`Tracker`] is asked for, and its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerOptions {
     /// Whether the destinations in SYNs are hashed on carriers that do not
-    /// need it; on I2CP they always are.
+    /// need it; on I2CP they always are. Pseudonyms hold for all carriers.
     pub destinations: Destinations,
     /// After how long without an answer a SYN counts as not answered, in
     /// nanoseconds of capture time. Default 60 s, the reference's connect timeout.
@@ -55,13 +56,25 @@ impl Default for TrackerOptions {
     }
 }
 
-/// Whether to compute the hash of every SYN's destination.
+/// Whether to compute the hash of every SYN's destination, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destinations {
     /// Compute it.
     Hash,
     /// Save the time.
     Skip,
+    /// Compute those of pseudonyms: no true one is ever told, on any carrier.
+    Pseudonyms(Pseudonyms),
+}
+
+impl Destinations {
+    /// The hash under which a destination is known.
+    fn hash(self, destination: Destination<'_>) -> DestinationHash {
+        match self {
+            Self::Hash | Self::Skip => destination.hash(),
+            Self::Pseudonyms(pseudonyms) => pseudonyms.hash(destination),
+        }
+    }
 }
 
 /// One message as it passed on a channel.
@@ -245,6 +258,11 @@ impl Tracker {
             conversation_count: 0,
             evicted_count: 0,
         }
+    }
+
+    /// The hash under which a destination is known here.
+    pub fn hash(&self, destination: Destination<'_>) -> DestinationHash {
+        self.options.destinations.hash(destination)
     }
 
     /// Makes a channel known.

@@ -286,7 +286,7 @@ impl Sessions {
                 destination,
                 nickname,
             } => {
-                self.requested = Some((destination.hash(), nickname));
+                self.requested = Some((messages.tracker.hash(destination), nickname));
                 Ok(())
             }
             i2cp::Item::SessionStatus { session, status } => {
@@ -300,7 +300,7 @@ impl Sessions {
                 message,
                 ..
             } => {
-                let addressee = Some(destination.hash());
+                let addressee = Some(messages.tracker.hash(destination));
                 let Some(channel) = self.of_message(place, session, protocol, message, messages)
                 else {
                     return Ok(());

@@ -105,23 +105,26 @@ pub fn read(path: &Path) -> Result<Keys, KeyFileError> {
     })
 }
 
+/// Opens new files that only their owner may read.
 #[cfg(unix)]
-fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = File::options();
     options.write(true).create_new(true).mode(0o600);
     options
 }
 
+/// Opens new files that only their owner may read.
 #[cfg(not(unix))]
-fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     let mut options = File::options();
     options.write(true).create_new(true);
     options
 }
 
+/// Whether only its owner may read a file.
 #[cfg(unix)]
-fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
+pub(crate) fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = file.metadata().map_err(|source| KeyFileError::Read {
         path: path.to_owned(),
@@ -136,8 +139,9 @@ fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
     }
 }
 
+/// Whether only its owner may read a file.
 #[cfg(not(unix))]
-fn check_mode(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
+pub(crate) fn check_mode(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::record::{PayloadDetail, RecordWriter};
+use super::record::{PayloadDetail, RecordWriter, put_redacted};
+use super::redact::Secrets;
 use super::write::{put, put_hex, put_number};
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::wire::{Direction, FrameKind};
@@ -43,17 +44,22 @@ struct Stream {
 }
 
 impl Export {
-    /// An export to a directory that is there; files in it that have the same names are replaced.
+    /// An export to a directory that is there; files in it that have the same names are
+    /// replaced. `redacted` is what the streams do not tell.
     ///
     /// # Errors
     /// `index.json` cannot be made.
-    pub fn new(directory: PathBuf) -> io::Result<Self> {
+    pub fn new(directory: PathBuf, redacted: Secrets) -> io::Result<Self> {
         let mut index = BufWriter::new(File::create(directory.join("index.json"))?);
-        write!(
-            index,
-            "{{\"schema\":\"{INDEX_SCHEMA}\",\"tool_version\":\"{}\",\"conversations\":[",
-            env!("CARGO_PKG_VERSION")
-        )?;
+        let mut start = Vec::new();
+        put(&mut start, "{\"schema\":\"");
+        put(&mut start, INDEX_SCHEMA);
+        put(&mut start, "\",\"tool_version\":\"");
+        put(&mut start, env!("CARGO_PKG_VERSION"));
+        put(&mut start, "\",\"redacted\":");
+        put_redacted(&mut start, redacted);
+        put(&mut start, ",\"conversations\":[");
+        index.write_all(&start)?;
         Ok(Self {
             directory,
             index,

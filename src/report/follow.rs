@@ -45,6 +45,11 @@ impl FollowPrinter {
         }
     }
 
+    /// Whether other text may stand beside it.
+    pub(crate) const fn is_text(&self) -> bool {
+        matches!(self.format, FollowFormat::Text | FollowFormat::Hex)
+    }
+
     /// Appends the data of a message, if it belongs to the conversation.
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         let Some(frame) = event.message.frame() else {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
 use super::record::{PayloadDetail, Reading, RecordWriter, Summary};
+use super::redact::Secrets;
 use super::tally::Totals;
 use super::write::put;
 use crate::capture::InputInfo;
@@ -39,8 +40,14 @@ impl NdjsonPrinter {
     }
 
     /// Appends the header record, the first line.
-    pub fn header(&self, inputs: &[InputInfo], reading: Reading, out: &mut Vec<u8>) {
-        self.records.header(inputs, reading, out);
+    pub fn header(
+        &self,
+        inputs: &[InputInfo],
+        reading: Reading,
+        redacted: Secrets,
+        out: &mut Vec<u8>,
+    ) {
+        self.records.header(inputs, reading, redacted, out);
         out.push(b'\n');
     }
 
@@ -119,9 +126,15 @@ impl JsonPrinter {
     }
 
     /// Appends the start of the object with the header.
-    pub fn header(&self, inputs: &[InputInfo], reading: Reading, out: &mut Vec<u8>) {
+    pub fn header(
+        &self,
+        inputs: &[InputInfo],
+        reading: Reading,
+        redacted: Secrets,
+        out: &mut Vec<u8>,
+    ) {
         put(out, "{\"header\":");
-        self.records.header(inputs, reading, out);
+        self.records.header(inputs, reading, redacted, out);
         put(out, ",\n \"messages\":[");
     }
 

@@ -3,6 +3,7 @@
 use super::escape::{Charset, escaped};
 use super::grid::Paint;
 use super::record::PayloadDetail;
+use super::redact::Secrets;
 use super::write::{UtcClock, put, put_id, put_number, put_padded, put_seconds};
 use crate::conversation::{Level, MessageEvent};
 use crate::time::Timestamp;
@@ -23,6 +24,8 @@ pub struct Look {
     pub times: TimeStyle,
     /// How much of payloads is shown.
     pub payload: PayloadDetail,
+    /// What was replaced before it came to be shown; said where there is a place for it.
+    pub redacted: Secrets,
 }
 
 /// Whether to colour.

@@ -16,6 +16,7 @@ pub mod lines;
 pub mod look;
 pub mod packets;
 pub mod record;
+pub mod redact;
 pub mod replay;
 pub mod reporter;
 pub mod selection;

@@ -12,6 +12,7 @@ use super::field::{
     TYPE_NAMES, announced_server_id, id_owner, meaning_name, payload, short_message, type_byte,
     type_name,
 };
+use super::redact::Secrets;
 use super::tally::Totals;
 use super::write::{
     UtcClock, put, put_address, put_hex, put_id, put_json_escaped, put_json_string, put_number,
@@ -91,13 +92,21 @@ impl RecordWriter {
     }
 
     /// The header record. `inputs` are those opened so far; packet counts are
-    /// `null` unless reading is over.
-    pub fn header(&self, inputs: &[InputInfo], reading: Reading, out: &mut Vec<u8>) {
+    /// `null` unless reading is over. `redacted` is what the records do not tell.
+    pub fn header(
+        &self,
+        inputs: &[InputInfo],
+        reading: Reading,
+        redacted: Secrets,
+        out: &mut Vec<u8>,
+    ) {
         put(out, r#"{"record":"header","schema":""#);
         put(out, SCHEMA);
         put(out, r#"","tool_version":""#);
         put(out, env!("CARGO_PKG_VERSION"));
-        put(out, r#"","inputs":"#);
+        put(out, r#"","redacted":"#);
+        put_redacted(out, redacted);
+        put(out, r#","inputs":"#);
         put_inputs(out, inputs, reading);
         out.push(b'}');
     }
@@ -420,6 +429,17 @@ fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
         }
         put(out, r#","truncated":"#);
         put(out, if input.truncated { "true}" } else { "false}" });
+    }
+    out.push(b']');
+}
+
+/// Appends what was redacted, as an array of the words that ask for it.
+pub(super) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
+    out.push(b'[');
+    for (index, name) in redacted.names().enumerate() {
+        put(out, if index == 0 { "\"" } else { ",\"" });
+        put(out, name);
+        out.push(b'"');
     }
     out.push(b']');
 }

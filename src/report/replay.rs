@@ -495,6 +495,7 @@ mod tests {
     use crate::report::escape::Charset;
     use crate::report::look::{Colour, IdFormat, TimeStyle};
     use crate::report::record::PayloadDetail;
+    use crate::report::redact::Secrets;
     use crate::wire::{ClientId, ServerId};
 
     const LOOK: Look = Look {
@@ -504,6 +505,7 @@ mod tests {
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,
         payload: PayloadDetail::Full,
+        redacted: Secrets::NONE,
     };
 
     fn outcome(number: u64, result: ReplayResult) -> Outcome {

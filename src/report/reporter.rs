@@ -1,5 +1,6 @@
 //! The sink of a dump: sends what is selected to the printer and the statistics.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
@@ -16,6 +17,7 @@ use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
 use super::packets::PacketPlan;
 use super::record::{Reading, Summary};
+use super::redact::{Redaction, Secrets};
 use super::spec::SpecPrinter;
 use super::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
 use super::table::{HELD_ROWS, MessageTable};
@@ -73,6 +75,22 @@ pub enum Statistic {
     Packets(Box<PacketPlan>),
 }
 
+impl Statistic {
+    /// Whether it is written to where messages are, and as text that a further line
+    /// does no harm.
+    const fn is_text(&self) -> bool {
+        match self {
+            Self::Conversations(_)
+            | Self::Types(_)
+            | Self::Timing(_)
+            | Self::Findings(_)
+            | Self::Io(_) => true,
+            Self::Follow(follow) => follow.is_text(),
+            Self::Ladder(_) | Self::Html(_) | Self::Export(_) | Self::Packets(_) => false,
+        }
+    }
+}
+
 /// When output is handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -96,6 +114,8 @@ pub struct Reporter<W> {
     pace: Pace,
     look: Look,
     selection: Selection,
+    /// What is hidden from all that is below.
+    redaction: Option<Redaction>,
     printer: Printer,
     statistics: Vec<Statistic>,
     heading: Heading,
@@ -127,12 +147,21 @@ impl<W: Write> Reporter<W> {
             pace,
             look,
             selection,
+            redaction: None,
             printer,
             statistics,
             heading: Heading::default(),
             header: Header::Due,
             totals: Totals::default(),
         }
+    }
+
+    /// Hides what others must not see, if anything, from every output; what is selected
+    /// is still decided by what was captured.
+    pub fn redacted(mut self, redaction: Option<Redaction>) -> Self {
+        self.look.redacted = redaction.as_ref().map_or(Secrets::NONE, Redaction::secrets);
+        self.redaction = redaction;
+        self
     }
 
     /// What decided, and remembers what it admitted.
@@ -215,12 +244,17 @@ impl<W: Write> Reporter<W> {
         }
         self.header = Header::Written;
         let mut header = Vec::new();
+        if let Some(notice) = self.notice() {
+            put(&mut header, &notice);
+        }
         match &self.printer {
             Printer::Table(_) => {
                 self.heading.put(inputs, reading, &self.look, &mut header);
             }
-            Printer::Ndjson(ndjson) => ndjson.header(inputs, reading, &mut header),
-            Printer::Json(json) => json.header(inputs, reading, &mut header),
+            Printer::Ndjson(ndjson) => {
+                ndjson.header(inputs, reading, self.look.redacted, &mut header);
+            }
+            Printer::Json(json) => json.header(inputs, reading, self.look.redacted, &mut header),
             Printer::Fields(fields) => fields.heading(&mut header),
             Printer::Nothing
             | Printer::Text(_)
@@ -231,9 +265,33 @@ impl<W: Write> Reporter<W> {
         self.writer.write_all(&header)
     }
 
+    /// The line that says what was redacted, for outputs that have room for one.
+    /// Records say it in their header, and ladders each for itself.
+    fn notice(&self) -> Option<String> {
+        let notice = self.look.redacted.notice()?;
+        match self.printer {
+            Printer::Table(_) => Some(format!("{notice}\n")),
+            Printer::Nothing if self.statistics.iter().any(Statistic::is_text) => {
+                Some(format!("{notice}\n"))
+            }
+            Printer::Text(_) | Printer::Details(_) | Printer::Spec(_) => {
+                Some(format!("# {notice}\n"))
+            }
+            Printer::Nothing
+            | Printer::Fields(_)
+            | Printer::Ndjson(_)
+            | Printer::Json(_)
+            | Printer::Ladder(_) => None,
+        }
+    }
+
     fn write_statistics(&mut self, open: &[Conversation]) -> io::Result<()> {
         let is_selected = |open: &&Conversation| self.selection.admits_conversation(open);
-        let open: Vec<&Conversation> = open.iter().filter(is_selected).collect();
+        let open = open.iter().filter(is_selected);
+        let open: Vec<Cow<'_, Conversation>> = open
+            .map(|open| conversation_for_others(self.redaction.as_ref(), open))
+            .collect();
+        let open: Vec<&Conversation> = open.iter().map(AsRef::as_ref).collect();
         let (writer, out, look) = (&mut self.writer, &mut self.buffer, &self.look);
         for statistic in &mut self.statistics {
             match statistic {
@@ -304,6 +362,17 @@ impl<W: Write> Reporter<W> {
     }
 }
 
+/// The conversation as `redaction`, if there is one, leaves it.
+fn conversation_for_others<'a>(
+    redaction: Option<&Redaction>,
+    conversation: &'a Conversation,
+) -> Cow<'a, Conversation> {
+    match redaction {
+        Some(redaction) => Cow::Owned(redaction.conversation(conversation)),
+        None => Cow::Borrowed(conversation),
+    }
+}
+
 /// Writes `buffer` once it holds more than `at_most` bytes.
 fn drain(writer: &mut impl Write, buffer: &mut Vec<u8>, at_most: usize) -> io::Result<()> {
     if buffer.len() > at_most {
@@ -369,9 +438,22 @@ impl<W: Write> Sink for Reporter<W> {
         if self.header == Header::Due && matches!(self.printer, Printer::Table(_)) {
             self.heading.message(event);
         }
-        if !self.selection.admits_message(event) {
+        let is_selected = match self.redaction {
+            Some(_) => self.selection.admits_message(&Redaction::unveiled(event)),
+            None => self.selection.admits_message(event),
+        };
+        if !is_selected {
             return Ok(());
         }
+        // From here on there is only what others may see.
+        let redacted;
+        let event = match &mut self.redaction {
+            Some(redaction) => {
+                redacted = redaction.message(event);
+                &redacted
+            }
+            None => event,
+        };
         self.totals.message(event);
         let out = &mut self.buffer;
         match &mut self.printer {
@@ -405,6 +487,8 @@ impl<W: Write> Sink for Reporter<W> {
         if !self.selection.admits_finding(finding) {
             return Ok(());
         }
+        let redacted = self.redaction.as_ref().map(|by| by.finding(finding));
+        let finding = redacted.as_deref().unwrap_or(finding);
         self.totals.finding(finding);
         match &mut self.printer {
             Printer::Ndjson(ndjson) => ndjson.finding(finding, &mut self.buffer),
@@ -428,6 +512,8 @@ impl<W: Write> Sink for Reporter<W> {
         if !self.selection.admits_conversation(conversation) {
             return Ok(());
         }
+        let redacted = conversation_for_others(self.redaction.as_ref(), conversation);
+        let conversation = redacted.as_ref();
         self.totals.conversation(conversation);
         match &mut self.printer {
             Printer::Spec(spec) => spec.conversation(conversation, &mut self.buffer),

@@ -12,6 +12,7 @@ use crate::conversation::{
 use crate::report::escape::Charset;
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
+use crate::report::redact::Secrets;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId, StreamId};
 
@@ -130,6 +131,7 @@ pub(crate) const fn look() -> Look {
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,
         payload: PayloadDetail::Preview,
+        redacted: Secrets::NONE,
     }
 }
 

@@ -158,8 +158,8 @@ impl FromStr for DestinationHash {
 #[error("a destination hash is 44 characters of I2P base64 or 52 of base32 with .b32.i2p")]
 pub struct HashParseError;
 
-const KEYS_BYTES: usize = 256 + 128;
-const CERTIFICATE_HEADER_BYTES: usize = 1 + 2;
+pub(super) const KEYS_BYTES: usize = 256 + 128;
+pub(super) const CERTIFICATE_HEADER_BYTES: usize = 1 + 2;
 
 fn certificate_length(input: &[u8]) -> nom::IResult<&[u8], u16> {
     let (rest, (_keys, _certificate_type, length)) =

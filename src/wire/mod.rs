@@ -9,11 +9,13 @@ mod destination;
 mod frame;
 mod frame_type;
 mod id;
+mod pseudonym;
 
 pub use destination::{Destination, DestinationError, DestinationHash, HashParseError};
 pub use frame::{Frame, FrameError, RawFrame, RawMessage, looks_like_message};
 pub use frame_type::{Direction, FrameKind, FrameType};
 pub use id::{ClientId, IdParseError, ServerId, StreamId};
+pub use pseudonym::{Pseudonyms, keep_certificate_header};
 
 /// Bytes before the payload of a frame: 1 type, 3 id.
 pub const HEADER_BYTES: usize = 4;

@@ -24,6 +24,7 @@ use crate::replay::{
 use crate::report::escape::Charset;
 use crate::report::look::{IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
+use crate::report::redact::Secrets;
 use crate::report::replay::{ReplayOutcomes, ReplayReport};
 use crate::runtime::{CarrierUrl, Driving, Role, Signals, play};
 use crate::wire::{Direction, HEADER_BYTES};
@@ -350,6 +351,7 @@ fn look(args: &PlayArgs) -> Look {
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,
         payload: PayloadDetail::Full,
+        redacted: Secrets::NONE,
     }
 }
 

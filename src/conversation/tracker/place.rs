@@ -51,9 +51,9 @@ impl Tracker {
     pub(super) fn place_syn(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
         let (client_hash, bad_destination) = match Destination::split(frame.payload) {
             Ok((destination, _)) => {
-                let wanted = self.options.destinations == Destinations::Hash
+                let wanted = self.options.destinations != Destinations::Skip
                     || self.channels[seen.channel.0 as usize].session.is_some();
-                (wanted.then(|| destination.hash()), None)
+                (wanted.then(|| self.hash(destination)), None)
             }
             // Nobody can tell what was behind the cut.
             Err(_) if seen.cut_bytes > 0 => (None, None),

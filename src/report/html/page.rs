@@ -151,6 +151,9 @@ impl<'a> Page<'a> {
         put(out, "</style>\n</head>\n<body>\n<main>\n<h1>");
         put_markup_text(out, &self.title());
         put(out, "</h1>\n");
+        if let Some(notice) = self.collected.look.redacted.notice() {
+            put_paragraph("redacted", notice, out);
+        }
         let mut heading = Vec::new();
         let collected = self.collected;
         let reading = self.summary.reading();

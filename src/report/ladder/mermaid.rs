@@ -1,6 +1,6 @@
 //! A ladder as a Mermaid sequence diagram in a fenced block, for Markdown.
 
-use super::{Arrow, Heading, Ladder, Row, left_out, text_of, title};
+use super::{Arrow, Heading, Ladder, Row, remarks, text_of, title};
 use crate::report::look::{Look, put_duration};
 use crate::report::write::{put, put_number};
 
@@ -30,7 +30,7 @@ pub(super) fn put_mermaid(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
             Row::Note(note) => put_note(&span, &format!("{} {}", note.level, note.text), out),
         }
     }
-    if let Some(text) = left_out(ladder) {
+    for text in remarks(ladder, look) {
         put_note(&span, &text, out);
     }
     put(out, "```\n\n");

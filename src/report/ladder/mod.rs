@@ -142,7 +142,14 @@ fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
     }
 }
 
-/// `3 more messages and 1 more finding are not drawn`, if there are any.
+/// What is to be known of a ladder besides its rows: what it leaves out, and what was
+/// redacted.
+pub(crate) fn remarks(ladder: &Ladder<'_>, look: &Look) -> impl Iterator<Item = String> {
+    let notice = look.redacted.notice().map(str::to_owned);
+    left_out(ladder).into_iter().chain(notice)
+}
+
+/// `3 more messages and 1 more finding not drawn`, if there are any.
 pub(crate) fn left_out(ladder: &Ladder<'_>) -> Option<String> {
     let mut parts = Vec::new();
     for (count, one, many) in [

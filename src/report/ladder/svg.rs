@@ -3,7 +3,7 @@
 //! Shapes carry classes and no styles; `ladder.css` gives them their looks.
 
 use super::text::wrapped;
-use super::{Arrow, Heading, Ladder, Note, Row, left_out, text_of, title};
+use super::{Arrow, Heading, Ladder, Note, Row, remarks, text_of, title};
 use crate::report::escape::columns_of;
 use crate::report::grid::cut;
 use crate::report::look::{Look, put_duration};
@@ -83,7 +83,9 @@ impl<'a> Drawing<'a> {
             .iter()
             .map(|row| Line::of(row, note_columns))
             .collect();
-        rows.extend(left_out(ladder).map(|text| Line::Note("note", wrapped(&text, note_columns))));
+        rows.extend(
+            remarks(ladder, look).map(|text| Line::Note("note", wrapped(&text, note_columns))),
+        );
         Self {
             look,
             gap,

@@ -65,7 +65,7 @@ const ASCII: Strokes = Strokes {
 pub(super) fn put_text(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
     put_heading(ladder, look, out);
     Drawing::of(ladder, look).put(ladder, out);
-    put_left_out(ladder, look, out);
+    put_remarks(ladder, look, out);
     out.push(b'\n');
 }
 
@@ -81,11 +81,15 @@ fn put_heading(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
     put(out, "\n\n");
 }
 
-fn put_left_out(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_remarks(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
     if let Some(text) = super::left_out(ladder) {
         put(out, look.charset.ellipsis());
         out.push(b' ');
         put(out, &text);
+        out.push(b'\n');
+    }
+    if let Some(notice) = look.redacted.notice() {
+        put(out, notice);
         out.push(b'\n');
     }
 }

@@ -306,7 +306,8 @@ fn a_finding_is_written_as_documented() {
 #[test]
 fn header_and_summary_are_written_as_documented() {
     let inputs = [samples::input(), samples::input()];
-    let header = samples::written(|out| writer().header(&inputs, Reading::GoesOn, out));
+    let header =
+        samples::written(|out| writer().header(&inputs, Reading::GoesOn, Secrets::NONE, out));
     assert_eq!(keys(&header), documented("header"));
     let parsed: Value = serde_json::from_str(&header).unwrap();
     assert_eq!(parsed["schema"], SCHEMA);

@@ -1,0 +1,84 @@
+//! `--redact` and `--redact-key`.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use super::args::{DumpArgs, Redact};
+use super::error::DumpError;
+use crate::keys::file::{KeyFileError, check_mode, private_file};
+use crate::report::redact::{Redaction, Secrets};
+use crate::wire::Pseudonyms;
+
+/// A key of pseudonyms.
+type Key = [u8; 32];
+
+/// What the arguments ask to keep secret.
+pub(super) fn secrets(args: &DumpArgs) -> Secrets {
+    Secrets {
+        payload: args.redact.contains(&Redact::Payload),
+        destinations: args.redact.contains(&Redact::Dest),
+    }
+}
+
+/// What hides it; makes the key file if there is none yet.
+pub(super) fn redaction(args: &DumpArgs) -> Result<Option<Redaction>, DumpError> {
+    let secrets = secrets(args);
+    if !secrets.any() {
+        return Ok(None);
+    }
+    let key = match &args.redact_key {
+        Some(path) => key_of_file(path)?,
+        None => fresh_key().map_err(DumpError::Random)?,
+    };
+    Ok(Some(Redaction::new(secrets, Pseudonyms::new(key))))
+}
+
+fn fresh_key() -> io::Result<Key> {
+    let mut key = Key::default();
+    SysRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
+    Ok(key)
+}
+
+/// The key in a file, which is made if it is not there.
+fn key_of_file(path: &Path) -> Result<Key, DumpError> {
+    match private_file().open(path) {
+        Ok(file) => new_key(path, file),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => old_key(path),
+        Err(source) => Err(KeyFileError::Write {
+            path: path.to_owned(),
+            source,
+        }
+        .into()),
+    }
+}
+
+fn new_key(path: &Path, mut file: File) -> Result<Key, DumpError> {
+    let key = fresh_key().map_err(DumpError::Random)?;
+    let written = file.write_all(&key).and_then(|()| file.sync_all());
+    written.map_err(|source| KeyFileError::Write {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(key)
+}
+
+fn old_key(path: &Path) -> Result<Key, DumpError> {
+    let unreadable = |source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    check_mode(path, &file)?;
+    let mut bytes = Vec::new();
+    // One more than a key has tells a longer file from it.
+    file.take(Key::default().len() as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    Key::try_from(bytes).map_err(|_| DumpError::NoRedactKey {
+        path: path.to_owned(),
+    })
+}
