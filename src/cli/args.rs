@@ -263,6 +263,10 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) progress: ProgressWhen,
 
+    /// Never show results that are longer than the screen in a pager
+    #[arg(long, hide_short_help = true, help_heading = "Output")]
+    pub(crate) no_pager: bool,
+
     /// Exit with 1 on a finding of this level or above, or when nothing was shown
     #[arg(long, value_name = "LEVEL", help_heading = "Checks")]
     pub(crate) fail_on: Option<FailOn>,

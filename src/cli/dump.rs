@@ -1,7 +1,7 @@
 //! `ministream-dump`, run.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::args::{DumpArgs, FailOn};
 use super::error::{DumpError, PROGRAM, describe, print_error, print_warning};
 use super::exit::Ending;
 use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
+use super::pager::Results;
 use super::progress::ProgressReport;
 use crate::capture::{InputInfo, Inputs, Packet, PacketSource, PcapngWriter, ReadingThread};
 use crate::conversation::{EndOfInput, Level};
@@ -261,7 +262,7 @@ impl Budget {
 }
 
 /// The sink that these options ask for.
-pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Stdout>, DumpError> {
+pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Results>, DumpError> {
     let selection = Selection::new(
         options.filter.take(),
         std::mem::take(&mut options.picked),
@@ -272,7 +273,7 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Stdout>, Du
     statistics.extend(options.output.stream_export()?);
     statistics.extend(options.output.packet_plan());
     Ok(Reporter::new(
-        io::stdout(),
+        Results::new(options.paging),
         options.pace,
         options.output.look,
         selection,
@@ -287,7 +288,7 @@ pub(super) fn conclude(
     options: &DumpOptions,
     done: &Done,
     inputs: &[InputInfo],
-    mut reporter: Reporter<Stdout>,
+    mut reporter: Reporter<Results>,
 ) -> Result<Ending, DumpError> {
     let ending = match (done.ending, options.incomplete) {
         (Ending::Incomplete, IncompleteInput::IsFine) => Ending::Fine,
@@ -309,6 +310,7 @@ pub(super) fn conclude(
         dropped_by_kernel: done.dropped_by_kernel,
         exit_code: ending.code(),
     })?;
+    // The pager ends with the reporter; what follows is seen behind it.
     write_packets(options, reporter.into_packets())?;
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;

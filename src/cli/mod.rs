@@ -11,6 +11,7 @@ mod live;
 #[path = "no_live.rs"]
 mod live;
 mod options;
+mod pager;
 mod progress;
 mod redaction;
 mod replay;

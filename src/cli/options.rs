@@ -9,10 +9,12 @@ use std::time::Duration;
 use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
 use super::error::DumpError;
 use super::live::{self, LiveInput};
+use super::pager::Paging;
 use super::progress::Screen;
 use super::redaction;
 use super::terminal;
 use super::values::{StatisticName, Stop};
+use crate::capture::Inputs;
 use crate::conversation::{ConversationId, Destinations};
 use crate::dissect::{Depth, DissectOptions};
 use crate::report::conversations::ConversationTable;
@@ -54,6 +56,7 @@ pub(crate) struct DumpOptions {
     pub(crate) incomplete: IncompleteInput,
     pub(crate) progress: ProgressWhen,
     pub(crate) screen: Screen,
+    pub(crate) paging: Paging,
     pub(crate) verbosity: u8,
 }
 
@@ -179,6 +182,7 @@ impl DumpOptions {
             (None, _) => Destinations::Hash,
         };
         let pace = pace(&args, &input);
+        let paging = paging(&args, &input);
         let named = named(&args);
         let screen = match output.shown {
             Shown::Nothing => Screen::Free,
@@ -211,6 +215,7 @@ impl DumpOptions {
             },
             progress: args.progress,
             screen,
+            paging,
             verbosity: args.verbose,
         })
     }
@@ -417,6 +422,19 @@ fn pace(args: &DumpArgs, input: &Input) -> Pace {
         Input::Files(_) if args.line_buffered => Pace::AtOnce,
         Input::Files(files) if is_watched_pipe(files) => Pace::AtOnce,
         Input::Files(_) => Pace::Blocks,
+    }
+}
+
+/// Whether a pager has its place: for files on a terminal, where nobody waits for rows.
+fn paging(args: &DumpArgs, input: &Input) -> Paging {
+    let Input::Files(files) = input else {
+        return Paging::Never;
+    };
+    let has_its_place =
+        Inputs::are_files(files) && io::stdout().is_terminal() && !args.line_buffered;
+    match has_its_place && !args.no_pager {
+        true => Paging::WhenLong,
+        false => Paging::Never,
     }
 }
 

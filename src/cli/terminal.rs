@@ -16,12 +16,17 @@ const MIN_WIDTH: usize = 40;
 
 /// Columns of standard output: the terminal's, else `COLUMNS`, else 120.
 pub(crate) fn width() -> usize {
-    let terminal =
-        terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0));
-    terminal
+    size()
+        .map(|(columns, _)| columns)
         .or_else(|| env::var("COLUMNS").ok()?.parse().ok())
         .unwrap_or(DEFAULT_WIDTH)
         .max(MIN_WIDTH)
+}
+
+/// Columns and rows of the terminal that standard output is; `None` where it is none.
+pub(crate) fn size() -> Option<(usize, usize)> {
+    terminal_size::terminal_size_of(io::stdout())
+        .map(|(columns, rows)| (usize::from(columns.0), usize::from(rows.0)))
 }
 
 /// Whether to colour a stream (<https://no-color.org>, <https://bixense.com/clicolors>).

@@ -7,6 +7,7 @@ mod generate;
 mod html;
 mod ladders;
 mod packets;
+mod pager;
 mod redact;
 mod run;
 mod schema;
