@@ -306,6 +306,10 @@ pub(crate) enum Generate {
     CompletionsZsh,
     /// Completions for fish
     CompletionsFish,
+    /// Completions for PowerShell
+    CompletionsPowershell,
+    /// Completions for Elvish
+    CompletionsElvish,
     /// The manual page, for man
     Man,
     /// JSON Schema of the records of -T ndjson and -T json

@@ -17,6 +17,8 @@ pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
         Generate::CompletionsBash => print(&completions(command, Shell::Bash)),
         Generate::CompletionsZsh => print(&completions(command, Shell::Zsh)),
         Generate::CompletionsFish => print(&completions(command, Shell::Fish)),
+        Generate::CompletionsPowershell => print(&completions(command, Shell::PowerShell)),
+        Generate::CompletionsElvish => print(&completions(command, Shell::Elvish)),
         Generate::Man => print(&man(command)?),
         Generate::Schema => print(JSON_SCHEMA.as_bytes()),
         Generate::WiresharkLua => print(LUA_DISSECTOR.as_bytes()),
@@ -32,7 +34,9 @@ pub(super) fn completions(mut command: clap::Command, shell: Shell) -> Vec<u8> {
 }
 
 /// The manual of a command: the program's page, and behind it one for each subcommand.
-pub(super) fn man(mut command: clap::Command) -> io::Result<Vec<u8>> {
+pub(super) fn man(command: clap::Command) -> io::Result<Vec<u8>> {
+    // Its page would say nothing.
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut pages)?;

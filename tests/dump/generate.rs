@@ -107,7 +107,7 @@ fn every_shell_is_given_completions_that_name_every_flag() {
         .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
         .collect();
     assert!(flags.contains(&"generate") && flags.len() > 15, "{flags:?}");
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = dump(&format!("--generate completions-{shell}")).ok();
         for flag in &flags {
             assert!(script.contains(flag), "{shell} lacks {flag}");

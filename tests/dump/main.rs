@@ -12,6 +12,7 @@ mod redact;
 mod run;
 mod schema;
 mod selection;
+mod shipped;
 mod statistics;
 mod tables;
 mod tour;

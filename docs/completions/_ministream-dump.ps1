@@ -1,0 +1,75 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'ministream-dump'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'ministream-dump' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'The same as FILE')
+            [CompletionResult]::new('-i', '-i', [CompletionResultType]::ParameterName, 'Capture on an interface')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Capture filter in libpcap''s language: ''udp port 9004''')
+            [CompletionResult]::new('-s', '-s', [CompletionResultType]::ParameterName, 'Bytes to capture of each packet; 0 for all')
+            [CompletionResult]::new('-B', '-B ', [CompletionResultType]::ParameterName, 'Size of the kernel''s buffer: 8MiB')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Stop after N messages were shown')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Stop after duration:10s, messages:N or bytes:N')
+            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Show only messages that match: ''type==data && conv==c3'', ''level>=warn'', ''payload contains "HTTP"'', ''payload ~ /2\d\d OK/''')
+            [CompletionResult]::new('--conv', '--conv', [CompletionResultType]::ParameterName, 'Show only these conversations: c1,c3')
+            [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp')
+            [CompletionResult]::new('-T', '-T ', [CompletionResultType]::ParameterName, 'Format of messages')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Fields for -T fields and csv, one or several: -e n -e type,id')
+            [CompletionResult]::new('-z', '-z', [CompletionResultType]::ParameterName, 'Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw], ladder[,c1[,text|mermaid|svg]]; repeatable')
+            [CompletionResult]::new('--ladder', '--ladder', [CompletionResultType]::ParameterName, 'Each conversation as a ladder diagram, in place of messages')
+            [CompletionResult]::new('--html', '--html', [CompletionResultType]::ParameterName, 'A report to look at in a browser: one file, which needs no network; takes the place of the tables unless -T or -z asks for them')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables, and reads its input again')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)')
+            [CompletionResult]::new('--payload', '--payload', [CompletionResultType]::ParameterName, 'How much of payloads is shown; tables preview, JSON is full')
+            [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Make every output safe to share: payload (its bytes become *), dest (destinations become pseudonyms), or payload,dest; lengths, ids, addresses and times stay')
+            [CompletionResult]::new('--redact-key', '--redact-key', [CompletionResultType]::ParameterName, 'Take pseudonyms from the key in FILE, so that those of several runs are the same; made if it is not there. Keep it to yourself')
+            [CompletionResult]::new('--id-format', '--id-format', [CompletionResultType]::ParameterName, 'Ids in hex, in base64 as in Java logs, or both')
+            [CompletionResult]::new('--schema', '--schema', [CompletionResultType]::ParameterName, 'Schema of JSON records to write')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'Progress on standard error, if that is a terminal')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Exit with 1 on a finding of this level or above, or when nothing was shown')
+            [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark')
+            [CompletionResult]::new('-D', '-D ', [CompletionResultType]::ParameterName, 'List interfaces')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Do not put the interface into promiscuous mode')
+            [CompletionResult]::new('--list-fields', '--list-fields', [CompletionResultType]::ParameterName, 'List the fields that filters and -e know')
+            [CompletionResult]::new('--whole-conv', '--whole-conv', [CompletionResultType]::ParameterName, 'Show all messages of conversations in which one matches -Y (reads files twice)')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The same as -T json')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Every field of a message, with its offset')
+            [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'The bytes of each message')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Let --export write to a directory that is not empty, and replace files')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No messages, only the tables asked for; for JSON all records but those of messages')
+            [CompletionResult]::new('--ascii', '--ascii', [CompletionResultType]::ParameterName, 'ASCII instead of box lines and arrows')
+            [CompletionResult]::new('--no-pager', '--no-pager', [CompletionResultType]::ParameterName, 'Never show results that are longer than the screen in a pager')
+            [CompletionResult]::new('--lenient', '--lenient', [CompletionResultType]::ParameterName, 'Exit with 0, not 3, when a capture is truncated or packets were dropped')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Accepted: addresses and ports are never resolved')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Show every message at once, also when reading from a pipe')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on standard error: -v what was skipped, -vv also what was reassembled')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print the version')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,296 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'ministream-replay'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'ministream-replay' {
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print the version')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('client', 'client', [CompletionResultType]::ParameterValue, 'Local TCP in, ministreaming out')
+            [CompletionResult]::new('server', 'server', [CompletionResultType]::ParameterValue, 'Ministreaming in, a TCP service out')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play the client side of a capture against a live server')
+            [CompletionResult]::new('mock', 'mock', [CompletionResultType]::ParameterValue, 'Play the server side of a capture for a live client')
+            [CompletionResult]::new('inject', 'inject', [CompletionResultType]::ParameterValue, 'Send hand-made messages, and check what comes back')
+            [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make and show I2P destinations')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ministream-replay;client' {
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Open a conversation for each connection to this address; port 0 takes any')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Whom to call over i2cp: a destination in base64, a name, or a file with a destination')
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
+            [CompletionResult]::new('--capture', '--capture', [CompletionResultType]::ParameterName, 'Record what passes on the carrier, for ministream-dump and Wireshark')
+            [CompletionResult]::new('--max-conversations', '--max-conversations', [CompletionResultType]::ParameterName, 'Most conversations at once')
+            [CompletionResult]::new('--max-per-peer', '--max-per-peer', [CompletionResultType]::ParameterName, 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]')
+            [CompletionResult]::new('--buffer', '--buffer', [CompletionResultType]::ParameterName, 'Bytes of a conversation that may wait for its reader')
+            [CompletionResult]::new('--slow-reader', '--slow-reader', [CompletionResultType]::ParameterName, 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]')
+            [CompletionResult]::new('--on-eof', '--on-eof', [CompletionResultType]::ParameterName, 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]')
+            [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Wait this long for more before a message that is not full is sent')
+            [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]')
+            [CompletionResult]::new('--udp-rate', '--udp-rate', [CompletionResultType]::ParameterName, 'Most bytes sent over UDP in a second')
+            [CompletionResult]::new('--i2cp-rate', '--i2cp-rate', [CompletionResultType]::ParameterName, 'Most bytes given to an I2P router in a second: what the receiver''s router cannot pass on is lost')
+            [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'How long the answer to a SYN may take')
+            [CompletionResult]::new('--accept-timeout', '--accept-timeout', [CompletionResultType]::ParameterName, 'How long the service may take to accept a connection')
+            [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'How long a conversation may be silent [default: off, 5m on udp]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids')
+            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB')
+            [CompletionResult]::new('--metrics', '--metrics', [CompletionResultType]::ParameterName, 'Tell numbers to Prometheus at http://ADDR/metrics')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--stdio', '--stdio', [CompletionResultType]::ParameterName, 'Open one conversation, on standard input and output, and end with it')
+            [CompletionResult]::new('--reconnect', '--reconnect', [CompletionResultType]::ParameterName, 'Take up service again when the link was lost')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound, or to be the target')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ministream-replay;server' {
+            [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'The one service that conversations are connected to')
+            [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Hear only these: networks, or .b32.i2p names')
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
+            [CompletionResult]::new('--capture', '--capture', [CompletionResultType]::ParameterName, 'Record what passes on the carrier, for ministream-dump and Wireshark')
+            [CompletionResult]::new('--max-conversations', '--max-conversations', [CompletionResultType]::ParameterName, 'Most conversations at once')
+            [CompletionResult]::new('--max-per-peer', '--max-per-peer', [CompletionResultType]::ParameterName, 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]')
+            [CompletionResult]::new('--buffer', '--buffer', [CompletionResultType]::ParameterName, 'Bytes of a conversation that may wait for its reader')
+            [CompletionResult]::new('--slow-reader', '--slow-reader', [CompletionResultType]::ParameterName, 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]')
+            [CompletionResult]::new('--on-eof', '--on-eof', [CompletionResultType]::ParameterName, 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]')
+            [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Wait this long for more before a message that is not full is sent')
+            [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]')
+            [CompletionResult]::new('--udp-rate', '--udp-rate', [CompletionResultType]::ParameterName, 'Most bytes sent over UDP in a second')
+            [CompletionResult]::new('--i2cp-rate', '--i2cp-rate', [CompletionResultType]::ParameterName, 'Most bytes given to an I2P router in a second: what the receiver''s router cannot pass on is lost')
+            [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'How long the answer to a SYN may take')
+            [CompletionResult]::new('--accept-timeout', '--accept-timeout', [CompletionResultType]::ParameterName, 'How long the service may take to accept a connection')
+            [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'How long a conversation may be silent [default: off, 5m on udp]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids')
+            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB')
+            [CompletionResult]::new('--metrics', '--metrics', [CompletionResultType]::ParameterName, 'Tell numbers to Prometheus at http://ADDR/metrics')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--reconnect', '--reconnect', [CompletionResultType]::ParameterName, 'Take up service again when the link was lost')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound, or to be the target')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ministream-replay;replay' {
+            [CompletionResult]::new('--conv', '--conv', [CompletionResultType]::ParameterName, 'Only these conversations: c1,c3')
+            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Only conversations with a message that matches, as in ministream-dump')
+            [CompletionResult]::new('--mask', '--mask', [CompletionResultType]::ParameterName, 'Bytes that may differ: ''s2c:/Date: [^\r]+/'' or s2c:10..18')
+            [CompletionResult]::new('--max-diffs', '--max-diffs', [CompletionResultType]::ParameterName, 'Most differences to show')
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids follow from a number')
+            [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The destination to call, for i2cp')
+            [CompletionResult]::new('--speed', '--speed', [CompletionResultType]::ParameterName, 'Faster or slower than recorded by this factor')
+            [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'So many messages a second: 100/s')
+            [CompletionResult]::new('--max-gap', '--max-gap', [CompletionResultType]::ParameterName, 'Cut longer silence of the recording to this')
+            [CompletionResult]::new('--start-delay', '--start-delay', [CompletionResultType]::ParameterName, 'Wait before the first message')
+            [CompletionResult]::new('--order', '--order', [CompletionResultType]::ParameterName, 'What a message waits for: ids, replies, or none (with --ids raw)')
+            [CompletionResult]::new('--ids', '--ids', [CompletionResultType]::ParameterName, 'fresh, recorded or raw')
+            [CompletionResult]::new('--id-map', '--id-map', [CompletionResultType]::ParameterName, 'Write which recorded id became which, as NDJSON')
+            [CompletionResult]::new('--dest', '--dest', [CompletionResultType]::ParameterName, 'The destination in our SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]')
+            [CompletionResult]::new('--include', '--include', [CompletionResultType]::ParameterName, 'Play conversations whose SYN is not in the capture, too, with their ids as captured')
+            [CompletionResult]::new('--expect', '--expect', [CompletionResultType]::ParameterName, 'The answers to expect: a capture or NDJSON with the same conversations')
+            [CompletionResult]::new('--compare', '--compare', [CompletionResultType]::ParameterName, 'What has to be as recorded: stream, messages, shape or none')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'What makes the exit code 1')
+            [CompletionResult]::new('--loops', '--loops', [CompletionResultType]::ParameterName, 'How often each copy is played: a number or forever')
+            [CompletionResult]::new('--loop-gap', '--loop-gap', [CompletionResultType]::ParameterName, 'Between two passes of a copy')
+            [CompletionResult]::new('--concurrency', '--concurrency', [CompletionResultType]::ParameterName, 'Copies at once')
+            [CompletionResult]::new('--stagger', '--stagger', [CompletionResultType]::ParameterName, 'Between the starts of two copies')
+            [CompletionResult]::new('--duration', '--duration', [CompletionResultType]::ParameterName, 'Begin nothing after this')
+            [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'For the answer to a SYN')
+            [CompletionResult]::new('--reply-timeout', '--reply-timeout', [CompletionResultType]::ParameterName, 'Silence while bytes are owed')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'For everything')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'What is printed')
+            [CompletionResult]::new('--report-file', '--report-file', [CompletionResultType]::ParameterName, 'Write the JSON report into this file')
+            [CompletionResult]::new('--junit', '--junit', [CompletionResultType]::ParameterName, 'Write a JUnit report into this file')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'Progress on standard error, if that is a terminal')
+            [CompletionResult]::new('--lenient', '--lenient', [CompletionResultType]::ParameterName, 'Exit with 0, not 3, when a capture is truncated')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Print the schedule and open no socket')
+            [CompletionResult]::new('--topspeed', '--topspeed', [CompletionResultType]::ParameterName, 'As fast as the order allows')
+            [CompletionResult]::new('--ascii', '--ascii', [CompletionResultType]::ParameterName, 'ASCII instead of box lines and arrows')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ministream-replay;mock' {
+            [CompletionResult]::new('--conv', '--conv', [CompletionResultType]::ParameterName, 'Only these conversations: c1,c3')
+            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Only conversations with a message that matches, as in ministream-dump')
+            [CompletionResult]::new('--mask', '--mask', [CompletionResultType]::ParameterName, 'Bytes that may differ: ''s2c:/Date: [^\r]+/'' or s2c:10..18')
+            [CompletionResult]::new('--max-diffs', '--max-diffs', [CompletionResultType]::ParameterName, 'Most differences to show')
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids follow from a number')
+            [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--unmatched', '--unmatched', [CompletionResultType]::ParameterName, 'When no recorded conversation is left: refuse, close or silence')
+            [CompletionResult]::new('--loops', '--loops', [CompletionResultType]::ParameterName, 'How often each recorded conversation may be played: a number or forever')
+            [CompletionResult]::new('--speed', '--speed', [CompletionResultType]::ParameterName, 'Faster or slower than recorded by this factor')
+            [CompletionResult]::new('--reply-timeout', '--reply-timeout', [CompletionResultType]::ParameterName, 'Silence of a client while it owes bytes')
+            [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
+            [CompletionResult]::new('--lenient', '--lenient', [CompletionResultType]::ParameterName, 'Exit with 0, not 3, when a capture is truncated')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound')
+            [CompletionResult]::new('--topspeed', '--topspeed', [CompletionResultType]::ParameterName, 'Answer at once')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ministream-replay;inject' {
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids follow from a number')
+            [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The destination to call, for i2cp')
+            [CompletionResult]::new('--script', '--script', [CompletionResultType]::ParameterName, 'Read the steps from a file, or from standard input (-)')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'First send what the clients in a capture sent; steps follow')
+            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Only messages that match, as in ministream-dump')
+            [CompletionResult]::new('--ids', '--ids', [CompletionResultType]::ParameterName, 'fresh, recorded or raw; a message that needs a live id waits for the ACK')
+            [CompletionResult]::new('--dest', '--dest', [CompletionResultType]::ParameterName, 'The destination in its SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Check the script and open no socket')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'ministream-replay;keys' {
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Make a destination, and keep its keys in a new file')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print the destination in a key file: name, hash, base64')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ministream-replay;keys;new' {
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ministream-replay;keys;show' {
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ministream-replay;keys;help' {
+            [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Make a destination, and keep its keys in a new file')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print the destination in a key file: name, hash, base64')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ministream-replay;keys;help;new' {
+            break
+        }
+        'ministream-replay;keys;help;show' {
+            break
+        }
+        'ministream-replay;keys;help;help' {
+            break
+        }
+        'ministream-replay;completions' {
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ministream-replay;man' {
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'ministream-replay;help' {
+            [CompletionResult]::new('client', 'client', [CompletionResultType]::ParameterValue, 'Local TCP in, ministreaming out')
+            [CompletionResult]::new('server', 'server', [CompletionResultType]::ParameterValue, 'Ministreaming in, a TCP service out')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play the client side of a capture against a live server')
+            [CompletionResult]::new('mock', 'mock', [CompletionResultType]::ParameterValue, 'Play the server side of a capture for a live client')
+            [CompletionResult]::new('inject', 'inject', [CompletionResultType]::ParameterValue, 'Send hand-made messages, and check what comes back')
+            [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make and show I2P destinations')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'ministream-replay;help;client' {
+            break
+        }
+        'ministream-replay;help;server' {
+            break
+        }
+        'ministream-replay;help;replay' {
+            break
+        }
+        'ministream-replay;help;mock' {
+            break
+        }
+        'ministream-replay;help;inject' {
+            break
+        }
+        'ministream-replay;help;keys' {
+            [CompletionResult]::new('new', 'new', [CompletionResultType]::ParameterValue, 'Make a destination, and keep its keys in a new file')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print the destination in a key file: name, hash, base64')
+            break
+        }
+        'ministream-replay;help;keys;new' {
+            break
+        }
+        'ministream-replay;help;keys;show' {
+            break
+        }
+        'ministream-replay;help;completions' {
+            break
+        }
+        'ministream-replay;help;man' {
+            break
+        }
+        'ministream-replay;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,69 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[ministream-dump] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'ministream-dump'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'ministream-dump'= {
+            cand -r 'The same as FILE'
+            cand -i 'Capture on an interface'
+            cand -f 'Capture filter in libpcap''s language: ''udp port 9004'''
+            cand -s 'Bytes to capture of each packet; 0 for all'
+            cand -B 'Size of the kernel''s buffer: 8MiB'
+            cand -c 'Stop after N messages were shown'
+            cand -a 'Stop after duration:10s, messages:N or bytes:N'
+            cand -Y 'Show only messages that match: ''type==data && conv==c3'', ''level>=warn'', ''payload contains "HTTP"'', ''payload ~ /2\d\d OK/'''
+            cand --conv 'Show only these conversations: c1,c3'
+            cand -d 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp'
+            cand -T 'Format of messages'
+            cand -e 'Fields for -T fields and csv, one or several: -e n -e type,id'
+            cand -z 'Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw], ladder[,c1[,text|mermaid|svg]]; repeatable'
+            cand --ladder 'Each conversation as a ladder diagram, in place of messages'
+            cand --html 'A report to look at in a browser: one file, which needs no network; takes the place of the tables unless -T or -z asks for them'
+            cand -w 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables, and reads its input again'
+            cand --export 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does'
+            cand -t 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)'
+            cand --payload 'How much of payloads is shown; tables preview, JSON is full'
+            cand --redact 'Make every output safe to share: payload (its bytes become *), dest (destinations become pseudonyms), or payload,dest; lengths, ids, addresses and times stay'
+            cand --redact-key 'Take pseudonyms from the key in FILE, so that those of several runs are the same; made if it is not there. Keep it to yourself'
+            cand --id-format 'Ids in hex, in base64 as in Java logs, or both'
+            cand --schema 'Schema of JSON records to write'
+            cand --color 'Colours'
+            cand --progress 'Progress on standard error, if that is a terminal'
+            cand --fail-on 'Exit with 1 on a finding of this level or above, or when nothing was shown'
+            cand --generate 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark'
+            cand -D 'List interfaces'
+            cand -p 'Do not put the interface into promiscuous mode'
+            cand --list-fields 'List the fields that filters and -e know'
+            cand --whole-conv 'Show all messages of conversations in which one matches -Y (reads files twice)'
+            cand --json 'The same as -T json'
+            cand -V 'Every field of a message, with its offset'
+            cand -x 'The bytes of each message'
+            cand --force 'Let --export write to a directory that is not empty, and replace files'
+            cand -q 'No messages, only the tables asked for; for JSON all records but those of messages'
+            cand --ascii 'ASCII instead of box lines and arrows'
+            cand --no-pager 'Never show results that are longer than the screen in a pager'
+            cand --lenient 'Exit with 0, not 3, when a capture is truncated or packets were dropped'
+            cand -n 'Accepted: addresses and ports are never resolved'
+            cand -l 'Show every message at once, also when reading from a pipe'
+            cand -v 'Say more on standard error: -v what was skipped, -vv also what was reassembled'
+            cand --version 'Print the version'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,264 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[ministream-replay] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'ministream-replay'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'ministream-replay'= {
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand --version 'Print the version'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand client 'Local TCP in, ministreaming out'
+            cand server 'Ministreaming in, a TCP service out'
+            cand replay 'Play the client side of a capture against a live server'
+            cand mock 'Play the server side of a capture for a live client'
+            cand inject 'Send hand-made messages, and check what comes back'
+            cand keys 'Make and show I2P destinations'
+            cand completions 'Print completions for a shell'
+            cand man 'Print the manual page'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ministream-replay;client'= {
+            cand --listen 'Open a conversation for each connection to this address; port 0 takes any'
+            cand --to 'Whom to call over i2cp: a destination in base64, a name, or a file with a destination'
+            cand --carrier 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]'
+            cand --keys 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient'
+            cand --ready-file 'Write the line that tells readiness into this file, too'
+            cand --capture 'Record what passes on the carrier, for ministream-dump and Wireshark'
+            cand --max-conversations 'Most conversations at once'
+            cand --max-per-peer 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]'
+            cand --buffer 'Bytes of a conversation that may wait for its reader'
+            cand --slow-reader 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]'
+            cand --on-eof 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]'
+            cand --merge 'Wait this long for more before a message that is not full is sent'
+            cand --max-message 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]'
+            cand --udp-rate 'Most bytes sent over UDP in a second'
+            cand --i2cp-rate 'Most bytes given to an I2P router in a second: what the receiver''s router cannot pass on is lost'
+            cand --handshake-timeout 'How long the answer to a SYN may take'
+            cand --accept-timeout 'How long the service may take to accept a connection'
+            cand --idle-timeout 'How long a conversation may be silent [default: off, 5m on udp]'
+            cand --seed 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids'
+            cand --fault 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB'
+            cand --metrics 'Tell numbers to Prometheus at http://ADDR/metrics'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --stdio 'Open one conversation, on standard input and output, and end with it'
+            cand --reconnect 'Take up service again when the link was lost'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound, or to be the target'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ministream-replay;server'= {
+            cand --target 'The one service that conversations are connected to'
+            cand --allow 'Hear only these: networks, or .b32.i2p names'
+            cand --carrier 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]'
+            cand --keys 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient'
+            cand --ready-file 'Write the line that tells readiness into this file, too'
+            cand --capture 'Record what passes on the carrier, for ministream-dump and Wireshark'
+            cand --max-conversations 'Most conversations at once'
+            cand --max-per-peer 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]'
+            cand --buffer 'Bytes of a conversation that may wait for its reader'
+            cand --slow-reader 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]'
+            cand --on-eof 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]'
+            cand --merge 'Wait this long for more before a message that is not full is sent'
+            cand --max-message 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]'
+            cand --udp-rate 'Most bytes sent over UDP in a second'
+            cand --i2cp-rate 'Most bytes given to an I2P router in a second: what the receiver''s router cannot pass on is lost'
+            cand --handshake-timeout 'How long the answer to a SYN may take'
+            cand --accept-timeout 'How long the service may take to accept a connection'
+            cand --idle-timeout 'How long a conversation may be silent [default: off, 5m on udp]'
+            cand --seed 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids'
+            cand --fault 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB'
+            cand --metrics 'Tell numbers to Prometheus at http://ADDR/metrics'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --reconnect 'Take up service again when the link was lost'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound, or to be the target'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ministream-replay;replay'= {
+            cand --conv 'Only these conversations: c1,c3'
+            cand -Y 'Only conversations with a message that matches, as in ministream-dump'
+            cand --mask 'Bytes that may differ: ''s2c:/Date: [^\r]+/'' or s2c:10..18'
+            cand --max-diffs 'Most differences to show'
+            cand --carrier 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]'
+            cand --keys 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient'
+            cand --seed 'Make ids follow from a number'
+            cand --save-live 'Record what really passes, as pcapng'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --to 'The destination to call, for i2cp'
+            cand --speed 'Faster or slower than recorded by this factor'
+            cand --rate 'So many messages a second: 100/s'
+            cand --max-gap 'Cut longer silence of the recording to this'
+            cand --start-delay 'Wait before the first message'
+            cand --order 'What a message waits for: ids, replies, or none (with --ids raw)'
+            cand --ids 'fresh, recorded or raw'
+            cand --id-map 'Write which recorded id became which, as NDJSON'
+            cand --dest 'The destination in our SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]'
+            cand --include 'Play conversations whose SYN is not in the capture, too, with their ids as captured'
+            cand --expect 'The answers to expect: a capture or NDJSON with the same conversations'
+            cand --compare 'What has to be as recorded: stream, messages, shape or none'
+            cand --fail-on 'What makes the exit code 1'
+            cand --loops 'How often each copy is played: a number or forever'
+            cand --loop-gap 'Between two passes of a copy'
+            cand --concurrency 'Copies at once'
+            cand --stagger 'Between the starts of two copies'
+            cand --duration 'Begin nothing after this'
+            cand --handshake-timeout 'For the answer to a SYN'
+            cand --reply-timeout 'Silence while bytes are owed'
+            cand --timeout 'For everything'
+            cand --report 'What is printed'
+            cand --report-file 'Write the JSON report into this file'
+            cand --junit 'Write a JUnit report into this file'
+            cand --progress 'Progress on standard error, if that is a terminal'
+            cand --lenient 'Exit with 0, not 3, when a capture is truncated'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound'
+            cand --dry-run 'Print the schedule and open no socket'
+            cand --topspeed 'As fast as the order allows'
+            cand --ascii 'ASCII instead of box lines and arrows'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ministream-replay;mock'= {
+            cand --conv 'Only these conversations: c1,c3'
+            cand -Y 'Only conversations with a message that matches, as in ministream-dump'
+            cand --mask 'Bytes that may differ: ''s2c:/Date: [^\r]+/'' or s2c:10..18'
+            cand --max-diffs 'Most differences to show'
+            cand --carrier 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]'
+            cand --keys 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient'
+            cand --seed 'Make ids follow from a number'
+            cand --save-live 'Record what really passes, as pcapng'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --unmatched 'When no recorded conversation is left: refuse, close or silence'
+            cand --loops 'How often each recorded conversation may be played: a number or forever'
+            cand --speed 'Faster or slower than recorded by this factor'
+            cand --reply-timeout 'Silence of a client while it owes bytes'
+            cand --ready-file 'Write the line that tells readiness into this file, too'
+            cand --lenient 'Exit with 0, not 3, when a capture is truncated'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound'
+            cand --topspeed 'Answer at once'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ministream-replay;inject'= {
+            cand --carrier 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]'
+            cand --keys 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient'
+            cand --seed 'Make ids follow from a number'
+            cand --save-live 'Record what really passes, as pcapng'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --to 'The destination to call, for i2cp'
+            cand --script 'Read the steps from a file, or from standard input (-)'
+            cand --from 'First send what the clients in a capture sent; steps follow'
+            cand -Y 'Only messages that match, as in ministream-dump'
+            cand --ids 'fresh, recorded or raw; a message that needs a live id waits for the ACK'
+            cand --dest 'The destination in its SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound'
+            cand --dry-run 'Check the script and open no socket'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'ministream-replay;keys'= {
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand new 'Make a destination, and keep its keys in a new file'
+            cand show 'Print the destination in a key file: name, hash, base64'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ministream-replay;keys;new'= {
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ministream-replay;keys;show'= {
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ministream-replay;keys;help'= {
+            cand new 'Make a destination, and keep its keys in a new file'
+            cand show 'Print the destination in a key file: name, hash, base64'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ministream-replay;keys;help;new'= {
+        }
+        &'ministream-replay;keys;help;show'= {
+        }
+        &'ministream-replay;keys;help;help'= {
+        }
+        &'ministream-replay;completions'= {
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ministream-replay;man'= {
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'ministream-replay;help'= {
+            cand client 'Local TCP in, ministreaming out'
+            cand server 'Ministreaming in, a TCP service out'
+            cand replay 'Play the client side of a capture against a live server'
+            cand mock 'Play the server side of a capture for a live client'
+            cand inject 'Send hand-made messages, and check what comes back'
+            cand keys 'Make and show I2P destinations'
+            cand completions 'Print completions for a shell'
+            cand man 'Print the manual page'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'ministream-replay;help;client'= {
+        }
+        &'ministream-replay;help;server'= {
+        }
+        &'ministream-replay;help;replay'= {
+        }
+        &'ministream-replay;help;mock'= {
+        }
+        &'ministream-replay;help;inject'= {
+        }
+        &'ministream-replay;help;keys'= {
+            cand new 'Make a destination, and keep its keys in a new file'
+            cand show 'Print the destination in a key file: name, hash, base64'
+        }
+        &'ministream-replay;help;keys;new'= {
+        }
+        &'ministream-replay;help;keys;show'= {
+        }
+        &'ministream-replay;help;completions'= {
+        }
+        &'ministream-replay;help;man'= {
+        }
+        &'ministream-replay;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

@@ -1,0 +1,223 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ministream_replay_global_optspecs
+    string join \n v version h/help
+end
+
+function __fish_ministream_replay_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ministream_replay_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ministream_replay_using_subcommand
+    set -l cmd (__fish_ministream_replay_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -l version -d 'Print the version'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "client" -d 'Local TCP in, ministreaming out'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "server" -d 'Ministreaming in, a TCP service out'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "replay" -d 'Play the client side of a capture against a live server'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "mock" -d 'Play the server side of a capture for a live client'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "keys" -d 'Make and show I2P destinations'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "completions" -d 'Print completions for a shell'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "man" -d 'Print the manual page'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l listen -d 'Open a conversation for each connection to this address; port 0 takes any' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l to -d 'Whom to call over i2cp: a destination in base64, a name, or a file with a destination' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l capture -d 'Record what passes on the carrier, for ministream-dump and Wireshark' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-conversations -d 'Most conversations at once' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l slow-reader -d 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l i2cp-rate -d 'Most bytes given to an I2P router in a second: what the receiver\'s router cannot pass on is lost' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l accept-timeout -d 'How long the service may take to accept a connection' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l stdio -d 'Open one conversation, on standard input and output, and end with it'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l reconnect -d 'Take up service again when the link was lost'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l allow-remote -d 'Allow addresses that are not loopback to be bound, or to be the target'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l target -d 'The one service that conversations are connected to' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow -d 'Hear only these: networks, or .b32.i2p names' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l capture -d 'Record what passes on the carrier, for ministream-dump and Wireshark' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-conversations -d 'Most conversations at once' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l slow-reader -d 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l i2cp-rate -d 'Most bytes given to an I2P router in a second: what the receiver\'s router cannot pass on is lost' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l accept-timeout -d 'How long the service may take to accept a connection' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l reconnect -d 'Take up service again when the link was lost'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow-remote -d 'Allow addresses that are not loopback to be bound, or to be the target'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l conv -d 'Only these conversations: c1,c3' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -s Y -d 'Only conversations with a message that matches, as in ministream-dump' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l mask -d 'Bytes that may differ: \'s2c:/Date: [^\\r]+/\' or s2c:10..18' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-diffs -d 'Most differences to show' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l to -d 'The destination to call, for i2cp' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l speed -d 'Faster or slower than recorded by this factor' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l rate -d 'So many messages a second: 100/s' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-gap -d 'Cut longer silence of the recording to this' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l start-delay -d 'Wait before the first message' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l order -d 'What a message waits for: ids, replies, or none (with --ids raw)' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l ids -d 'fresh, recorded or raw' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l id-map -d 'Write which recorded id became which, as NDJSON' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l dest -d 'The destination in our SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l include -d 'Play conversations whose SYN is not in the capture, too, with their ids as captured' -r -f -a "mid-stream\t'Conversations whose SYN is not in the capture'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l expect -d 'The answers to expect: a capture or NDJSON with the same conversations' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l compare -d 'What has to be as recorded: stream, messages, shape or none' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l fail-on -d 'What makes the exit code 1' -r -f -a "differs\t'Any result but `same`'
+no-reply\t'Only answers that were not seen'
+never\t'Nothing'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l loops -d 'How often each copy is played: a number or forever' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l loop-gap -d 'Between two passes of a copy' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l concurrency -d 'Copies at once' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l stagger -d 'Between the starts of two copies' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l duration -d 'Begin nothing after this' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l handshake-timeout -d 'For the answer to a SYN' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l reply-timeout -d 'Silence while bytes are owed' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l timeout -d 'For everything' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l report -d 'What is printed' -r -f -a "table\t'For people'
+json\t'For programs'
+none\t'Nothing'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l report-file -d 'Write the JSON report into this file' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l junit -d 'Write a JUnit report into this file' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l progress -d 'Progress on standard error, if that is a terminal' -r -f -a "auto\t'After a second, on a terminal'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l dry-run -d 'Print the schedule and open no socket'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l topspeed -d 'As fast as the order allows'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l ascii -d 'ASCII instead of box lines and arrows'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l conv -d 'Only these conversations: c1,c3' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s Y -d 'Only conversations with a message that matches, as in ministream-dump' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l mask -d 'Bytes that may differ: \'s2c:/Date: [^\\r]+/\' or s2c:10..18' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l max-diffs -d 'Most differences to show' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l unmatched -d 'When no recorded conversation is left: refuse, close or silence' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l loops -d 'How often each recorded conversation may be played: a number or forever' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l speed -d 'Faster or slower than recorded by this factor' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l reply-timeout -d 'Silence of a client while it owes bytes' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l topspeed -d 'Answer at once'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l to -d 'The destination to call, for i2cp' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l script -d 'Read the steps from a file, or from standard input (-)' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l from -d 'First send what the clients in a capture sent; steps follow' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s Y -d 'Only messages that match, as in ministream-dump' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l ids -d 'fresh, recorded or raw; a message that needs a live id waits for the ACK' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l dest -d 'The destination in its SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l dry-run -d 'Check the script and open no socket'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "show" -d 'Print the destination in a key file: name, hash, base64'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from new" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from show" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the destination in a key file: name, hash, base64'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand completions" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand man" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand man" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "client" -d 'Local TCP in, ministreaming out'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "server" -d 'Ministreaming in, a TCP service out'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "replay" -d 'Play the client side of a capture against a live server'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "mock" -d 'Play the server side of a capture for a live client'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "keys" -d 'Make and show I2P destinations'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "man" -d 'Print the manual page'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "show" -d 'Print the destination in a key file: name, hash, base64'
