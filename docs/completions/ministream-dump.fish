@@ -20,7 +20,7 @@ complete -c ministream-dump -s z -d 'Tables: conv, types, timing, findings, io,1
 complete -c ministream-dump -l ladder -d 'Each conversation as a ladder diagram, in place of messages' -r -f -a "text\t'For a terminal'
 mermaid\t'For Markdown documents'"
 complete -c ministream-dump -l html -d 'A report to look at in a browser: one file, which needs no network; takes the place of the tables unless -T or -z asks for them' -r -F
-complete -c ministream-dump -s w -d 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables, and reads its input again' -r -F
+complete -c ministream-dump -s w -d 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables. Files are read again for it; of a live capture each packet is written as it comes' -r -F
 complete -c ministream-dump -l export -d 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does' -r -F
 complete -c ministream-dump -s t -d 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)' -r -f -a "r\t'Seconds since the first packet'
 d\t'Seconds since the message before'

@@ -159,8 +159,8 @@ pub(crate) struct DumpArgs {
     pub(crate) html: Option<PathBuf>,
 
     /// Write the packets of what is selected as pcapng, with findings as comments, and of TCP
-    /// whole connections; FILE - is standard output. Takes the place of the tables, and reads
-    /// its input again
+    /// whole connections; FILE - is standard output. Takes the place of the tables. Files are
+    /// read again for it; of a live capture each packet is written as it comes
     #[arg(short = 'w', value_name = "FILE", help_heading = "Output")]
     pub(crate) write: Option<PathBuf>,
 

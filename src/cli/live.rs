@@ -14,10 +14,17 @@ use super::dump::{Budget, Done, conclude, reporter};
 use super::error::{DumpError, PROGRAM, describe, print_warning};
 use super::exit::Ending;
 use super::options::DumpOptions;
-use crate::capture::{LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats, PacketSource};
+use super::pager::Results;
+use crate::capture::{
+    LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats, Packet, PacketSource,
+    PcapngWriter,
+};
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
 use crate::report::heading::link_type_title;
+use crate::report::packets::LiveScope;
+use crate::report::reporter::Reporter;
+use crate::report::selection::Picked;
 
 /// An interface, and how to capture on it.
 pub(super) type LiveInput = LiveOptions;
@@ -48,6 +55,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let signals = Signals::catch()?;
     let mut source = LiveCapture::open(live)?;
     announce(live, &source);
+    let mut recording = Recording::begin(options)?;
     let mut reporter = reporter(options)?;
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut budget = Budget::new(options.limits);
@@ -65,6 +73,9 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             Ok(LivePoll::Idle) => {}
             Ok(LivePoll::Packet(packet)) => {
                 dissector.push(&packet, &mut reporter)?;
+                if let Some(recording) = &mut recording {
+                    recording.write(&packet, &mut reporter)?;
+                }
                 if budget.is_spent_by(packet.time, packet.captured_bytes()) {
                     break;
                 }
@@ -85,6 +96,12 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         dissector.note_drops(stats.dropped_by_kernel.into(), &mut reporter)?;
         ending = ending.max(Ending::Incomplete);
     }
+    if let Some(plan) = reporter.packets_mut().filter(|plan| plan.left_out() > 0) {
+        print_warning(format_args!(
+            "{} findings are not in comments: their packets were written before",
+            plan.left_out()
+        ));
+    }
     dissector.finish(EndOfInput::Stopped, &mut reporter)?;
     let done = Done {
         ending,
@@ -95,6 +112,39 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let ending = conclude(options, &done, source.inputs(), reporter)?;
     say_goodbye(done.counts.network.packets, stats);
     Ok(ending)
+}
+
+/// The packets of a live capture on their way to `-w`.
+struct Recording {
+    writer: PcapngWriter<Box<dyn Write>>,
+    scope: LiveScope,
+}
+
+impl Recording {
+    /// Begins the file, if one was asked for; empty it can be read already.
+    fn begin(options: &DumpOptions) -> Result<Option<Self>, DumpError> {
+        let Some(output) = options.output.packet_output()? else {
+            return Ok(None);
+        };
+        let selects_all = options.filter.is_none() && matches!(options.picked, Picked::All);
+        let mut writer = PcapngWriter::new(output)?;
+        writer.flush()?;
+        Ok(Some(Self {
+            writer,
+            scope: match selects_all {
+                true => LiveScope::Everything,
+                false => LiveScope::Selected,
+            },
+        }))
+    }
+
+    /// Writes a packet with what the reporter was told of it.
+    fn write(&mut self, packet: &Packet<'_>, reporter: &mut Reporter<Results>) -> io::Result<()> {
+        match reporter.packets_mut() {
+            Some(plan) => plan.write_live(packet, self.scope, &mut self.writer),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The signals that end a capture, or ask for its tables.

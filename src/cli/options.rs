@@ -315,15 +315,17 @@ fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     ))
 }
 
-/// `-w` learns which packets are needed before it writes the first.
+/// `-w` learns which packets of files are needed before it writes the first.
 fn check_packet_output(args: &DumpArgs, format: Format, input: &Input) -> Result<(), DumpError> {
     let Some(output) = &args.write else {
         return Ok(());
     };
-    check_passes(
-        "-w reads its input more than once, which only files allow",
-        input,
-    )?;
+    if let Input::Files(_) = input {
+        check_passes(
+            "-w reads its input more than once, which only files allow",
+            input,
+        )?;
+    }
     if is_standard(output) {
         let prints =
             format != Format::Table || args.ladder.is_some() || !args.statistics.is_empty();

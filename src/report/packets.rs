@@ -2,7 +2,8 @@
 //!
 //! A first pass dissects and notes packets; the later ones only read them. A TCP
 //! stream with holes cannot be read, so of a connection all packets belong to the
-//! selection when one does, and of a datagram all its fragments.
+//! selection when one does, and of a datagram all its fragments. A live capture does not
+//! come twice: its packets are written with what is known when they come.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
@@ -17,6 +18,18 @@ const MAX_COMMENT_BYTES: usize = 4 << 10;
 
 /// Bytes of all comments, which are held until packets are written.
 const MAX_COMMENTS_BYTES: usize = 64 << 20;
+
+/// Connections and datagrams that are remembered of a live capture.
+const MAX_LIVE_WHOLES: usize = 65_536;
+
+/// Which packets of a live capture are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveScope {
+    /// All of them.
+    Everything,
+    /// Those that complete a selected message, and what comes later of their connections.
+    Selected,
+}
 
 /// The packets that a selection needs.
 #[derive(Debug, Default)]
@@ -85,6 +98,43 @@ impl PacketPlan {
             Some(comment) => writer.write_commented(packet, comment),
             None => writer.write(packet),
         }
+    }
+
+    /// Writes a packet of a live capture, once it was dissected, if it belongs to the selection
+    /// as far as anyone can tell yet, and flushes. Findings on earlier packets are counted as
+    /// left out.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_live<W: Write>(
+        &mut self,
+        packet: &Packet<'_>,
+        scope: LiveScope,
+        writer: &mut PcapngWriter<W>,
+    ) -> io::Result<()> {
+        if scope == LiveScope::Selected {
+            if self.wholes.len() >= MAX_LIVE_WHOLES {
+                // Those that go on are learnt again with their next message.
+                self.wholes.clear();
+            }
+            self.learn(packet);
+        }
+        let is_written = scope == LiveScope::Everything || self.needs(packet);
+        let comment = self.comments.remove(&packet.number);
+        let late: usize = self
+            .comments
+            .values()
+            .map(|text| text.lines().count())
+            .sum();
+        self.left_out += late as u64;
+        self.comments.clear();
+        self.comments_bytes = 0;
+        match comment {
+            _ if !is_written => return Ok(()),
+            Some(comment) => writer.write_commented(packet, &comment)?,
+            None => writer.write(packet)?,
+        }
+        writer.flush()
     }
 
     fn needs(&self, packet: &Packet<'_>) -> bool {

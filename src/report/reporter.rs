@@ -169,6 +169,16 @@ impl<W: Write> Reporter<W> {
         self.selection
     }
 
+    /// The packets of what was selected so far, if they are to be written.
+    pub fn packets_mut(&mut self) -> Option<&mut PacketPlan> {
+        self.statistics
+            .iter_mut()
+            .find_map(|statistic| match statistic {
+                Statistic::Packets(plan) => Some(&mut **plan),
+                _ => None,
+            })
+    }
+
     /// The packets of what was selected, if they are to be written.
     pub fn into_packets(self) -> Option<PacketPlan> {
         self.statistics

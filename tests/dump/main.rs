@@ -6,6 +6,7 @@ mod formats;
 mod generate;
 mod html;
 mod ladders;
+mod live;
 mod packets;
 mod pager;
 mod redact;
