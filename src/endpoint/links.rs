@@ -227,6 +227,11 @@ impl<P: Copy + Eq + Hash> Links<P> {
         }
     }
 
+    /// Whether nothing can be sent to this peer at the moment.
+    pub(super) fn is_blocked(&self, slot: usize) -> bool {
+        self.all_blocked || self.peers[slot].blocked
+    }
+
     pub(super) fn unblock(&mut self, link: Link<P>) {
         match link {
             Link::All => self.all_blocked = false,

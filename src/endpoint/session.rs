@@ -190,6 +190,12 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             .is_some_and(|conversation| conversation.takes_data() && !conversation.full)
     }
 
+    /// Whether the link takes nothing at the moment that this conversation has to send.
+    pub fn is_link_blocked(&self, handle: Handle) -> bool {
+        self.known(handle)
+            .is_some_and(|conversation| self.links.is_blocked(conversation.peer))
+    }
+
     /// The application has no more to send but may still read: the policy
     /// [`OnEof`] says what comes of it.
     pub fn finish(&mut self, now: Instant, handle: Handle) {

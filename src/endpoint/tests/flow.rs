@@ -57,6 +57,25 @@ fn a_full_send_buffer_refuses_writes_until_it_has_drained_to_half() {
 }
 
 #[test]
+fn only_conversations_of_a_blocked_link_are_told_so() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.opened();
+    for (link, blocks) in [
+        (Link::Peer(PEER), true),
+        (Link::Peer(PEER + 1), false),
+        (Link::All, true),
+    ] {
+        assert!(!client.endpoint.is_link_blocked(handle));
+        client.endpoint.handle_link_blocked(link);
+        assert_eq!(client.endpoint.is_link_blocked(handle), blocks, "{link:?}");
+        client.endpoint.handle_link_ready(link);
+    }
+    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_lost(client.now, Link::All);
+    assert!(!client.endpoint.is_link_blocked(handle), "it is over");
+}
+
+#[test]
 fn a_send_buffer_that_was_never_full_is_not_reported_writable() {
     let mut client = Rig::new(bounded(SlowReader::Pause));
     let handle = client.opened();

@@ -11,12 +11,16 @@ use tracing::{debug, info, warn};
 use super::driver::{Driver, ROUND_BYTES};
 use super::local::{Local, Phase, Read};
 use super::stream::{Farewell, LocalStream};
-use crate::endpoint::{End, Handle, Open, OpenError, Summary};
+use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
 use crate::runtime::link::Peer;
 use crate::wire::{ClientId, ServerId};
 
-/// How much is read from a local stream at once, at most.
-const READ_BYTES: usize = 256 * 1024;
+/// How much is read from a local stream at once, at most. Few large reads cost
+/// the system a quarter less than many small ones.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// The same while the link takes nothing: what is read then has to wait in memory.
+const WAITING_READ_BYTES: usize = 256 * 1024;
 
 /// How much room there is for it at least.
 const MIN_READ_BYTES: usize = 64 * 1024;
@@ -269,14 +273,19 @@ impl Driver {
         if self.scratch.capacity() < MIN_READ_BYTES {
             self.scratch.reserve(SCRATCH_BYTES);
         }
+        let most = if self.endpoint.is_link_blocked(handle) {
+            WAITING_READ_BYTES
+        } else {
+            READ_BYTES
+        };
         let mut cx = Context::from_waker(self.ready.waker(number));
-        match local.read(&mut cx, &mut (&mut self.scratch).limit(READ_BYTES)) {
+        match local.read(&mut cx, &mut (&mut self.scratch).limit(most)) {
             Ok(Read::Bytes(count)) => {
                 self.ready.mark(number);
                 if local.phase == Phase::Live {
                     let bytes = self.take_scratch();
                     if let Err(error) = self.endpoint.write(now, handle, bytes) {
-                        debug!(conv = %handle, %error, "bytes dropped");
+                        self.tell_dropped(handle, &error);
                     }
                 } else {
                     self.scratch.clear();
@@ -301,6 +310,20 @@ impl Driver {
                 self.local_failed(now, number, &error);
                 0
             }
+        }
+    }
+
+    fn tell_dropped(&self, handle: Handle, error: &WriteError) {
+        if let Some(record) = self.records.get(&handle) {
+            debug!(
+                conv = %handle,
+                client_id = %record.client_id,
+                server_id = record.server_id.map(tracing::field::display),
+                base64 = record.base64(),
+                peer = %record.peer,
+                %error,
+                "bytes dropped"
+            );
         }
     }
 

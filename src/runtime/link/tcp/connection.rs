@@ -22,8 +22,9 @@ use crate::runtime::recorder::RecordedStream;
 /// conversation's application what it gets in few pieces.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// Bytes waiting to be written at which the connection is full.
-const FULL_BYTES: usize = 1024 * 1024;
+/// Bytes waiting to be written at which the connection is full: more than one
+/// round brings, so that a round does not stop halfway.
+const FULL_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes waiting at which a full connection takes messages again.
 const ROOM_BYTES: usize = 64 * 1024;
