@@ -37,9 +37,9 @@ impl Ends {
         Ok((self.client.resident_bytes()?, self.server.resident_bytes()?))
     }
 
-    /// The client's, and the server's.
-    pub(crate) fn cpu_seconds(&self) -> io::Result<(f64, f64)> {
-        Ok((self.client.cpu_seconds()?, self.server.cpu_seconds()?))
+    /// What both have used so far.
+    pub(crate) fn cpu_seconds(&self) -> io::Result<f64> {
+        Ok(self.client.cpu_seconds()? + self.server.cpu_seconds()?)
     }
 }
 
@@ -87,17 +87,23 @@ impl Program {
             .ok_or_else(|| io::Error::other("no VmRSS in the status of a program"))
     }
 
-    /// In the kernel and outside; counted in hundredths on Linux.
-    fn cpu_seconds(&self) -> io::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let ticks: u64 = stat
-            .split_whitespace()
-            .skip(13)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        Ok(ticks as f64 / 100.0)
+    /// What it has used so far.
+    pub(crate) fn cpu_seconds(&self) -> io::Result<f64> {
+        cpu_seconds(self.child.id())
     }
+}
+
+/// What a process has used so far, in the kernel and outside; counted in
+/// hundredths on Linux.
+pub(crate) fn cpu_seconds(process: u32) -> io::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let ticks: u64 = stat
+        .split_whitespace()
+        .skip(13)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    Ok(ticks as f64 / 100.0)
 }
 
 impl Drop for Program {

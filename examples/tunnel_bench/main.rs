@@ -23,7 +23,7 @@ use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 
-use self::ends::{Ends, Program};
+use self::ends::{Ends, Program, cpu_seconds};
 
 /// How often each piece of work alternates between direct and the tunnels.
 const ROUNDS: usize = 3;
@@ -142,7 +142,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tunnels.extend(args.peers);
     for work in [Work::Bulk, Work::Streams, Work::Connections, Work::Requests] {
         if wanted(work) {
-            compare(work, direct, &tunnels, &ends)?;
+            compare(work, &service, &tunnels, &ends)?;
         }
     }
     drop(ends);
@@ -155,12 +155,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Does the same work directly and through each tunnel, in turns, and prints the medians.
-fn compare(work: Work, direct: SocketAddr, tunnels: &[Peer], ours: &Ends) -> io::Result<()> {
+fn compare(work: Work, service: &Program, tunnels: &[Peer], ours: &Ends) -> io::Result<()> {
+    let address = service.address("service=")?;
     let mut direct_results = Vec::new();
+    let mut direct_cpu = 0.0;
     let mut results = vec![Vec::new(); tunnels.len()];
-    let cpu_before = ours.cpu_seconds()?;
+    let ours_before = ours.cpu_seconds()?;
     for _ in 0..ROUNDS {
-        direct_results.push(work.measure(direct)?);
+        let before = service.cpu_seconds()? + cpu_seconds(std::process::id())?;
+        direct_results.push(work.measure(address)?);
+        direct_cpu += service.cpu_seconds()? + cpu_seconds(std::process::id())? - before;
         for (tunnel, results) in tunnels.iter().zip(&mut results) {
             let result = work.measure(tunnel.address);
             results.push(result.map_err(|error| {
@@ -168,7 +172,7 @@ fn compare(work: Work, direct: SocketAddr, tunnels: &[Peer], ours: &Ends) -> io:
             })?);
         }
     }
-    let cpu_after = ours.cpu_seconds()?;
+    let ours_cpu = ours.cpu_seconds()? - ours_before;
 
     let Scale { what, unit, factor } = work.scale();
     let direct = median(&mut direct_results);
@@ -184,8 +188,13 @@ fn compare(work: Work, direct: SocketAddr, tunnels: &[Peer], ours: &Ends) -> io:
         );
     }
     if matches!(work, Work::Bulk | Work::Streams) {
-        let bytes: f64 = results[0].iter().sum::<f64>() * work::PART.as_secs_f64();
-        print_cpu(cpu_before, cpu_after, bytes * 1e-9);
+        // Unlike the ratio, it depends little on what else the machine does.
+        println!(
+            "{:<28} CPU for a gigabyte: service and reader, direct {:.2} s; both our ends {:.2} s",
+            "",
+            direct_cpu / gigabytes(&direct_results),
+            ours_cpu / gigabytes(&results[0])
+        );
     }
     Ok(())
 }
@@ -195,15 +204,9 @@ fn median(results: &mut [f64]) -> f64 {
     results[results.len() / 2]
 }
 
-/// What each of our ends spent on a gigabyte; unlike the ratio, it depends
-/// little on what else the machine does.
-fn print_cpu(before: (f64, f64), after: (f64, f64), gigabytes: f64) {
-    println!(
-        "{:<28} CPU for a gigabyte: client {:.2} s, server {:.2} s",
-        "",
-        (after.0 - before.0) / gigabytes,
-        (after.1 - before.1) / gigabytes
-    );
+/// What was moved at these speeds.
+fn gigabytes(results: &[f64]) -> f64 {
+    results.iter().sum::<f64>() * work::PART.as_secs_f64() * 1e-9
 }
 
 fn idle_memory(ends: &Ends, count: usize) -> io::Result<()> {

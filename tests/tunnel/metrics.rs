@@ -6,10 +6,8 @@ use crate::endpoint::{Endpoint, connect};
 use crate::services::{echo, exchange, nobody, pattern};
 
 fn get(endpoint: &Endpoint, path: &str) -> String {
-    endpoint.wait_for_log("numbers at http://");
-    let log = endpoint.log();
-    let (_, rest) = log.split_once("numbers at http://").unwrap();
-    let (address, _) = rest.split_once("/metrics").unwrap();
+    let url = endpoint.field("metrics=http://");
+    let address = url.strip_suffix("/metrics").unwrap();
     let mut stream = connect(address.parse().unwrap());
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();

@@ -8,9 +8,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
-use super::values::{TimeOrOff, message_size, on_eof, slow_reader};
+use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
 use crate::cli::args::When;
-use crate::cli::values::{duration, size_with_unit};
+use crate::cli::values::duration;
 use crate::endpoint::{OnEof, SlowReader};
 use crate::runtime::{Allowed, CarrierUrl, FaultPlan, Remote};
 
@@ -189,7 +189,7 @@ pub(super) struct EndpointArgs {
     pub(super) max_per_peer: Option<NonZeroUsize>,
 
     /// Bytes of a conversation that may wait for its reader
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size_with_unit, help_heading = "Flow")]
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) buffer: u64,
 
     /// When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]
@@ -215,11 +215,11 @@ pub(super) struct EndpointArgs {
     pub(super) max_message: Option<usize>,
 
     /// Most bytes sent over UDP in a second
-    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = size_with_unit, help_heading = "Flow")]
+    #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) udp_rate: u64,
 
     /// Most bytes given to an I2P router in a second: what the receiver's router cannot pass on is lost
-    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size_with_unit, help_heading = "Flow")]
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) i2cp_rate: u64,
 
     /// How long the answer to a SYN may take

@@ -266,6 +266,9 @@ fn ready_line(tunnel: &Tunnel, target: Option<SocketAddr>) -> String {
         (None, Some(listen)) => format!("ready client listen={listen} carrier={carrier}"),
         (None, None) => format!("ready client stdio carrier={carrier}"),
     };
+    if let Some(address) = tunnel.metrics_addr() {
+        line.push_str(&format!(" metrics=http://{address}/metrics"));
+    }
     line.push_str(&own_name(carrier, tunnel.destination()));
     line.push('\n');
     line

@@ -35,6 +35,9 @@ pub(crate) enum ReplayValueError {
     /// No rate.
     #[error("a rate is a number above 0 and /s, as in 100/s")]
     Rate,
+    /// A bound that lets nothing through.
+    #[error("a size above 0")]
+    NoSize,
     /// No number of times.
     #[error("a number from 1, or forever")]
     Loops,
@@ -87,6 +90,14 @@ pub(super) fn rate(text: &str) -> Result<f64, ReplayValueError> {
     text.strip_suffix("/s")
         .and_then(positive)
         .ok_or(ReplayValueError::Rate)
+}
+
+/// `8MiB`: a bound in bytes.
+pub(super) fn positive_size(text: &str) -> Result<u64, ReplayValueError> {
+    match size_with_unit(text)? {
+        0 => Err(ReplayValueError::NoSize),
+        bytes => Ok(bytes),
+    }
 }
 
 fn positive(text: &str) -> Option<f64> {
@@ -237,6 +248,11 @@ mod tests {
         for text in ["100", "0/s", "/s"] {
             assert_eq!(rate(text), Err(ReplayValueError::Rate), "{text}");
         }
+        assert_eq!(positive_size("1B"), Ok(1));
+        for text in ["0B", "0MiB"] {
+            assert_eq!(positive_size(text), Err(ReplayValueError::NoSize), "{text}");
+        }
+        assert!(positive_size("1").is_err());
     }
 
     #[test]
