@@ -39,6 +39,20 @@ impl<W: Write> PcapngWriter<W> {
     /// # Errors
     /// Those of `out`.
     pub fn new(out: W) -> io::Result<Self> {
+        Self::begin(out, None)
+    }
+
+    /// Begins a capture with a comment on all of it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] for a comment of more than 65,535 bytes, and
+    /// the errors of `out`.
+    pub fn new_commented(out: W, comment: &str) -> io::Result<Self> {
+        Self::begin(out, Some(comment))
+    }
+
+    fn begin(out: W, comment: Option<&str>) -> io::Result<Self> {
+        let comment = comment.map(Comment::new).transpose()?;
         let mut writer = Self {
             out,
             interfaces: Vec::new(),
@@ -49,6 +63,9 @@ impl<W: Write> PcapngWriter<W> {
             // Version 1.0, and a section of unknown length.
             block.extend_from_slice(&[1, 0, 0, 0]);
             block.extend_from_slice(&(-1_i64).to_le_bytes());
+            if let Some(comment) = comment {
+                comment.push(block);
+            }
         })?;
         Ok(writer)
     }
@@ -85,8 +102,7 @@ impl<W: Write> PcapngWriter<W> {
 
     fn write_packet(&mut self, packet: &Packet<'_>, comment: Option<&str>) -> io::Result<()> {
         let captured = captured_length(packet)?;
-        let comment_length = u16::try_from(comment.map_or(0, str::len))
-            .map_err(|_| invalid("a comment holds at most 65535 bytes"))?;
+        let comment = comment.map(Comment::new).transpose()?;
         let offset_seconds = if packet.time < Timestamp::default() {
             BEFORE_1970
         } else {
@@ -101,8 +117,7 @@ impl<W: Write> PcapngWriter<W> {
             block.extend_from_slice(packet.data);
             pad(block);
             if let Some(comment) = comment {
-                push_option(block, 1, comment_length, comment.as_bytes());
-                push_option(block, 0, 0, &[]);
+                comment.push(block);
             }
         })
     }
@@ -151,6 +166,28 @@ impl<W: Write> PcapngWriter<W> {
         self.block[4..8].copy_from_slice(&length);
         self.block.extend_from_slice(&length);
         self.out.write_all(&self.block)
+    }
+}
+
+/// A comment that a block can hold.
+#[derive(Clone, Copy, Debug)]
+struct Comment<'a> {
+    text: &'a str,
+    length: u16,
+}
+
+impl<'a> Comment<'a> {
+    fn new(text: &'a str) -> io::Result<Self> {
+        match u16::try_from(text.len()) {
+            Ok(length) => Ok(Self { text, length }),
+            Err(_) => Err(invalid("a comment holds at most 65535 bytes")),
+        }
+    }
+
+    /// Appends it as the only option of a block.
+    fn push(self, block: &mut Vec<u8>) {
+        push_option(block, 1, self.length, self.text.as_bytes());
+        push_option(block, 0, 0, &[]);
     }
 }
 

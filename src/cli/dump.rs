@@ -20,6 +20,7 @@ use crate::dissect::{DecodedSource, DissectCounts, Dissector, Relay, Sink, Step}
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
+use crate::report::made_packets::MadePackets;
 use crate::report::packets::PacketPlan;
 use crate::report::record::Summary;
 use crate::report::reporter::{Printer, Reporter};
@@ -271,7 +272,7 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Results>, D
     let mut statistics = options.output.statistics();
     statistics.extend(options.output.html_report()?);
     statistics.extend(options.output.stream_export()?);
-    statistics.extend(options.output.packet_plan());
+    statistics.extend(options.output.packet_writer()?);
     Ok(Reporter::new(
         Results::new(options.paging),
         options.pace,
@@ -300,6 +301,11 @@ pub(super) fn conclude(
         (Some(_), EndOfInput::Complete) => ending.max(Ending::Failed),
         _ => ending,
     };
+    let unwritten = unwritten_messages(options, &reporter);
+    let ending = match unwritten {
+        Some(_) => ending.max(Ending::Failed),
+        None => ending,
+    };
     let skipped = Skip::ALL.map(|reason| (reason.name(), done.counts.network.skipped(reason)));
     reporter.finish(&Summary {
         inputs,
@@ -310,8 +316,12 @@ pub(super) fn conclude(
         dropped_by_kernel: done.dropped_by_kernel,
         exit_code: ending.code(),
     })?;
+    let unsaid = reporter
+        .made_packets()
+        .map_or(0, MadePackets::findings_left_out);
     // The pager ends with the reporter; what follows is seen behind it.
     write_packets(options, reporter.into_packets())?;
+    tell_comments_left_out(unsaid);
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;
     }
@@ -319,6 +329,9 @@ pub(super) fn conclude(
         eprintln!("{PROGRAM}: wrote {}", path.display());
     }
     tell_counts(options.verbosity, &done.counts);
+    if let Some(unwritten) = unwritten {
+        print_error(unwritten);
+    }
     match (missing, done.end) {
         (Some(missing), EndOfInput::Complete) => print_error(missing),
         // They may yet come.
@@ -343,13 +356,26 @@ fn write_packets(options: &DumpOptions, plan: Option<PacketPlan>) -> Result<(), 
     let mut writer = PcapngWriter::new(output)?;
     again(files, |packet| plan.write(packet, &mut writer))?;
     writer.flush()?;
-    if plan.left_out() > 0 {
+    tell_comments_left_out(plan.left_out());
+    Ok(())
+}
+
+fn tell_comments_left_out(findings: u64) {
+    if findings > 0 {
         print_warning(format_args!(
-            "{} findings are not in comments: there are too many",
-            plan.left_out()
+            "{findings} findings are not in comments: there are too many"
         ));
     }
-    Ok(())
+}
+
+/// The selected messages that `-w` cannot write redacted, if there are any.
+fn unwritten_messages(options: &DumpOptions, reporter: &Reporter<Results>) -> Option<DumpError> {
+    let count = reporter.made_packets()?.messages_left_out();
+    let path = options.output.packet_path()?;
+    (count > 0).then(|| DumpError::NotWritten {
+        count,
+        path: path.to_owned(),
+    })
 }
 
 /// Shows every packet that can be read; what cannot was told in the first pass.

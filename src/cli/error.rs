@@ -51,6 +51,13 @@ pub(crate) enum DumpError {
         /// Its path.
         path: PathBuf,
     },
+    /// Messages of which `-w` cannot make packets anew.
+    NotWritten {
+        /// How many.
+        count: u64,
+        /// The file that lacks them.
+        path: PathBuf,
+    },
     /// The file of `--redact-key` cannot be made or used.
     KeyFile(KeyFileError),
     /// The file of `--redact-key` holds something else.
@@ -126,6 +133,12 @@ impl fmt::Display for DumpError {
             Self::ExportNotEmpty { path } => write!(
                 f,
                 "{} is not empty\n    help: name a new directory, or add --force to replace files in it",
+                path.display()
+            ),
+            Self::NotWritten { count, path } => write!(
+                f,
+                "{count} messages over I2CP are not in {}: -w cannot redact what surrounds them\n    \
+                 help: --html, --export and -T ndjson have them; -Y 'carrier!=i2cp' leaves them out",
                 path.display()
             ),
             Self::KeyFile(error) => match error.source() {

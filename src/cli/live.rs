@@ -22,6 +22,7 @@ use crate::capture::{
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
 use crate::report::heading::link_type_title;
+use crate::report::made_packets::PacketOutput;
 use crate::report::packets::LiveScope;
 use crate::report::reporter::Reporter;
 use crate::report::selection::Picked;
@@ -116,7 +117,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
 
 /// The packets of a live capture on their way to `-w`.
 struct Recording {
-    writer: PcapngWriter<Box<dyn Write>>,
+    writer: PcapngWriter<PacketOutput>,
     scope: LiveScope,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::made_packets::{MadePackets, PacketOutput};
 use crate::report::record::PayloadDetail;
 use crate::report::redact::Redaction;
 use crate::report::reporter::{Pace, Printer, Statistic};
@@ -163,12 +164,6 @@ impl DumpOptions {
             WholeConversations::No
         };
         check_packet_output(&args, format, &input)?;
-        if args.write.is_some() && !args.redact.is_empty() {
-            return Err(DumpError::Usage(
-                "-w writes packets as they were captured, which --redact cannot make safe",
-                "share --html, --export or -T ndjson, which --redact makes safe, or leave it away",
-            ));
-        }
         let limits = limits(&args);
         let output = OutputOptions::resolve(&args, format);
         let depth = depth(&args, &output);
@@ -592,26 +587,49 @@ impl OutputOptions {
         Ok(Some(Statistic::Export(Box::new(export))))
     }
 
-    /// What notes the packets to write, if they are to be written.
-    pub(crate) fn packet_plan(&self) -> Option<Statistic> {
-        self.packets
-            .as_ref()
-            .map(|_| Statistic::Packets(Box::default()))
+    /// What notes the packets to write, if they are to be written; if they are to be
+    /// redacted, what makes them anew.
+    pub(crate) fn packet_writer(&self) -> Result<Option<Statistic>, DumpError> {
+        let redacted = self.look.redacted;
+        if self.packets.is_none() {
+            return Ok(None);
+        }
+        if !redacted.any() {
+            return Ok(Some(Statistic::Packets(Box::default())));
+        }
+        let Some(output) = self.packet_file()? else {
+            return Ok(None);
+        };
+        let packets = MadePackets::new(output, redacted)?;
+        Ok(Some(Statistic::MadePackets(Box::new(packets))))
     }
 
-    /// Where packets are written to, if they are.
-    pub(crate) fn packet_output(&self) -> Result<Option<Box<dyn Write>>, DumpError> {
+    /// Where packets are written to as they were captured, if they are; there is no such
+    /// place when anything is to be redacted.
+    pub(crate) fn packet_output(&self) -> Result<Option<PacketOutput>, DumpError> {
+        if self.look.redacted.any() {
+            return Ok(None);
+        }
+        self.packet_file()
+    }
+
+    fn packet_file(&self) -> Result<Option<PacketOutput>, DumpError> {
         let Some(path) = &self.packets else {
             return Ok(None);
         };
         if is_standard(path) {
-            return Ok(Some(Box::new(BufWriter::new(io::stdout()))));
+            return Ok(Some(PacketOutput::Standard(BufWriter::new(io::stdout()))));
         }
         let file = File::create(path).map_err(|error| DumpError::Report {
             path: path.clone(),
             error,
         })?;
-        Ok(Some(Box::new(BufWriter::new(file))))
+        Ok(Some(PacketOutput::File(BufWriter::new(file))))
+    }
+
+    /// The file that packets are written to, if they are.
+    pub(crate) fn packet_path(&self) -> Option<&Path> {
+        self.packets.as_deref()
     }
 
     /// The files to look at, of those that were asked for beside the output.

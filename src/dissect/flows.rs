@@ -40,6 +40,7 @@ pub(super) enum FlowState {
         detector: Box<Detector<Arrival>>,
         /// Which directions have ended, by [`Side::index`].
         ended: [bool; 2],
+        start: ChannelStart,
     },
     /// A message per datagram.
     Datagrams(ChannelId),
@@ -130,7 +131,7 @@ impl Messages {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         if let FlowState::New = flow.state {
-            self.meet(flow, sink)?;
+            self.meet(flow, start_shown_by(delivery), sink)?;
         }
         match (&mut flow.state, delivery) {
             (
@@ -164,10 +165,20 @@ impl Messages {
                 self.settle_datagrams(flow, verdict, sink)?;
                 self.end_settled(flow, arrival, delivery, sink)
             }
-            (FlowState::DecidingStreams { detector, ended }, delivery) => {
+            (
+                FlowState::DecidingStreams {
+                    detector,
+                    ended,
+                    start,
+                },
+                delivery,
+            ) => {
                 let Some(piece) = piece_of(delivery) else {
                     return Ok(());
                 };
+                if start_shown_by(delivery) == ChannelStart::Missed {
+                    *start = ChannelStart::Missed;
+                }
                 if let Delivery::End { from, .. } = delivery {
                     ended[from.index()] = true;
                 }
@@ -197,7 +208,12 @@ impl Messages {
     }
 
     /// The first of a flow: whether a rule tells its carrier.
-    fn meet<S: Sink>(&mut self, flow: &mut Flow<FlowState>, sink: &mut S) -> Result<(), S::Error> {
+    fn meet<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        start: ChannelStart,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
         let [one, other] = flow.addresses.map(|address| address.port());
         let rule = self.rules.iter().find(|rule| {
             rule.transport == flow.transport && (rule.port == one || rule.port == other)
@@ -213,6 +229,7 @@ impl Messages {
                 flow.state = FlowState::DecidingStreams {
                     detector: Box::new(detector),
                     ended: [false; 2],
+                    start,
                 };
                 return Ok(());
             }
@@ -230,7 +247,7 @@ impl Messages {
                 },
             },
         };
-        self.begin_streams(flow, verdict, Decided::ByRule, sink)
+        self.begin_streams(flow, verdict, Decided::ByRule, start, sink)
     }
 
     /// Decodes the datagrams that were held back, when it is known what they are.
@@ -273,10 +290,13 @@ impl Messages {
         if verdict == Verdict::NeedMore {
             return Ok(());
         }
-        let FlowState::DecidingStreams { detector, .. } = std::mem::take(&mut flow.state) else {
+        let FlowState::DecidingStreams {
+            detector, start, ..
+        } = std::mem::take(&mut flow.state)
+        else {
             return Ok(());
         };
-        self.begin_streams(flow, verdict, Decided::ByContent, sink)?;
+        self.begin_streams(flow, verdict, Decided::ByContent, start, sink)?;
         detector.replay(|piece, arrival| self.stream(flow, arrival, piece, sink))
     }
 
@@ -285,6 +305,7 @@ impl Messages {
         flow: &mut Flow<FlowState>,
         verdict: Verdict,
         decided: Decided,
+        start: ChannelStart,
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let Some(streams) = Streams::new(verdict, flow.addresses, &mut self.tracker) else {
@@ -296,6 +317,7 @@ impl Messages {
             addresses: streams.addresses(),
             carrier: streams.carrier(),
             decided,
+            start,
         };
         flow.state = FlowState::Streams(Box::new(streams));
         sink.flow(&report)
@@ -314,6 +336,7 @@ impl Messages {
             addresses: flow.addresses,
             carrier: Carrier::Udp,
             decided,
+            start: ChannelStart::Unknown,
         })
     }
 
@@ -407,6 +430,17 @@ impl Messages {
             }
         }
         Ok(())
+    }
+}
+
+/// What a delivery shows of the beginning of its connection.
+const fn start_shown_by(delivery: Delivery<'_>) -> ChannelStart {
+    match delivery {
+        Delivery::Gap {
+            missing_bytes: None,
+            ..
+        } => ChannelStart::Missed,
+        _ => ChannelStart::Captured,
     }
 }
 

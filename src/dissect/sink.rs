@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::capture::InputInfo;
 use crate::carrier::Carrier;
-use crate::conversation::{Conversation, Finding, MessageEvent};
+use crate::conversation::{ChannelStart, Conversation, Finding, MessageEvent};
 use crate::net::FlowId;
 
 /// Takes what a [`Dissector`](super::Dissector) sees, in the order of the capture.
@@ -68,6 +68,8 @@ pub struct FlowReport {
     pub carrier: Carrier,
     /// How that was decided.
     pub decided: Decided,
+    /// What is known of its beginning.
+    pub start: ChannelStart,
 }
 
 /// How the carrier of a flow was decided.

@@ -11,6 +11,7 @@ mod defrag;
 mod duplicate;
 mod flow;
 mod link;
+pub mod made;
 mod network;
 mod reassembly;
 mod slice;

@@ -14,6 +14,7 @@ pub mod json;
 pub mod ladder;
 pub mod lines;
 pub mod look;
+pub mod made_packets;
 pub mod packets;
 pub mod record;
 pub mod redact;

@@ -14,7 +14,7 @@ use crate::conversation::{Finding, MessageEvent};
 use crate::net::Whole;
 
 /// Bytes of the comment on one packet; pcapng allows 65,535.
-const MAX_COMMENT_BYTES: usize = 4 << 10;
+pub(super) const MAX_COMMENT_BYTES: usize = 4 << 10;
 
 /// Bytes of all comments, which are held until packets are written.
 const MAX_COMMENTS_BYTES: usize = 64 << 20;
@@ -53,7 +53,7 @@ impl PacketPlan {
         let Some(packet) = finding.packet else {
             return;
         };
-        let line = format!("{} {}: {}", finding.level, finding.code, finding.text);
+        let line = comment_line(finding);
         let length = self.comments.get(&packet).map_or(0, String::len);
         if length + line.len() >= MAX_COMMENT_BYTES
             || self.comments_bytes + line.len() >= MAX_COMMENTS_BYTES
@@ -142,6 +142,11 @@ impl PacketPlan {
             || !self.wholes.is_empty()
                 && Whole::of(packet).is_some_and(|whole| self.wholes.contains(&whole))
     }
+}
+
+/// What a comment says of a finding.
+pub(super) fn comment_line(finding: &Finding) -> String {
+    format!("{} {}: {}", finding.level, finding.code, finding.text)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::json::{JsonPrinter, NdjsonPrinter};
 use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
+use super::made_packets::{MadePackets, PacketOutput};
 use super::packets::PacketPlan;
 use super::record::{Reading, Summary};
 use super::redact::{Redaction, Secrets};
@@ -73,6 +74,8 @@ pub enum Statistic {
     Export(Box<Export>),
     /// The packets of what is selected; they are written later.
     Packets(Box<PacketPlan>),
+    /// Packets made anew around what is selected, in a file of their own.
+    MadePackets(Box<MadePackets<PacketOutput>>),
 }
 
 impl Statistic {
@@ -86,7 +89,11 @@ impl Statistic {
             | Self::Findings(_)
             | Self::Io(_) => true,
             Self::Follow(follow) => follow.is_text(),
-            Self::Ladder(_) | Self::Html(_) | Self::Export(_) | Self::Packets(_) => false,
+            Self::Ladder(_)
+            | Self::Html(_)
+            | Self::Export(_)
+            | Self::Packets(_)
+            | Self::MadePackets(_) => false,
         }
     }
 }
@@ -189,6 +196,16 @@ impl<W: Write> Reporter<W> {
             })
     }
 
+    /// The packets made anew, if they were asked for.
+    pub fn made_packets(&self) -> Option<&MadePackets<PacketOutput>> {
+        self.statistics
+            .iter()
+            .find_map(|statistic| match statistic {
+                Statistic::MadePackets(packets) => Some(&**packets),
+                _ => None,
+            })
+    }
+
     /// What was shown so far.
     pub const fn totals(&self) -> &Totals {
         &self.totals
@@ -219,6 +236,7 @@ impl<W: Write> Reporter<W> {
                 Statistic::Ladder(ladders) => ladders.finish(&mut self.buffer),
                 Statistic::Html(report) => report.finish(&self.totals, summary)?,
                 Statistic::Export(export) => export.finish()?,
+                Statistic::MadePackets(packets) => packets.settle()?,
                 _ => {}
             }
         }
@@ -316,7 +334,8 @@ impl<W: Write> Reporter<W> {
                 | Statistic::Ladder(_)
                 | Statistic::Html(_)
                 | Statistic::Export(_)
-                | Statistic::Packets(_) => {}
+                | Statistic::Packets(_)
+                | Statistic::MadePackets(_) => {}
             }
         }
         Ok(())
@@ -437,8 +456,10 @@ impl<W: Write> Sink for Reporter<W> {
     fn flow(&mut self, flow: &FlowReport) -> io::Result<()> {
         self.heading.flow(flow);
         for statistic in &mut self.statistics {
-            if let Statistic::Html(report) = statistic {
-                report.flow(flow);
+            match statistic {
+                Statistic::Html(report) => report.flow(flow),
+                Statistic::MadePackets(packets) => packets.flow(flow),
+                _ => {}
             }
         }
         Ok(())
@@ -487,6 +508,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Html(report) => report.message(event),
                 Statistic::Export(export) => export.message(event)?,
                 Statistic::Packets(plan) => plan.message(event),
+                Statistic::MadePackets(packets) => packets.message(event)?,
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
             }
         }
@@ -512,6 +534,7 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Ladder(ladders) => ladders.finding(finding),
                 Statistic::Html(report) => report.finding(finding),
                 Statistic::Packets(plan) => plan.finding(finding),
+                Statistic::MadePackets(packets) => packets.finding(finding)?,
                 _ => {}
             }
         }
@@ -558,6 +581,13 @@ impl<W: Write> Sink for Reporter<W> {
             (Header::Written, Pace::Blocks) => BLOCK_BYTES,
             (_, Pace::AtOnce) => 0,
         };
+        if self.pace == Pace::AtOnce {
+            for statistic in &mut self.statistics {
+                if let Statistic::MadePackets(packets) = statistic {
+                    packets.settle()?;
+                }
+            }
+        }
         let held_rows = match &self.printer {
             Printer::Table(table) => table.held().unwrap_or(0),
             _ => 0,

@@ -3,24 +3,19 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use etherparse::{IpHeaders, Ipv4Header, Ipv6FlowLabel, Ipv6Header, PacketBuilder, TcpHeader};
 use tracing::error;
 
 use crate::capture::PcapngWriter;
 use crate::capture::{LinkType, Packet};
 use crate::carrier::Way;
+use crate::net::Side;
+use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::time::Timestamp;
-
-/// Most payload bytes in one packet: what IPv4 can say, less the headers.
-const MAX_SEGMENT_BYTES: usize = 65_535 - 20 - 20;
-
-const TIME_TO_LIVE: u8 = 64;
-const WINDOW: u16 = u16::MAX;
 
 /// A capture that is being written. Its clones write to the same.
 #[derive(Clone, Debug)]
@@ -56,10 +51,8 @@ impl Recorder {
 
     /// Records a UDP datagram.
     pub fn datagram(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
-        self.inner().record(|packet| {
-            let udp = PacketBuilder::ip(ip_header(from, to)).udp(from.port(), to.port());
-            write_packet(udp.write(packet, payload));
-        });
+        self.inner()
+            .record(|packet| make_datagram(from, to, payload, packet));
     }
 
     /// Records the beginning of a TCP connection; the rest of it goes into what
@@ -67,14 +60,11 @@ impl Recorder {
     pub fn stream(&self, dialler: SocketAddr, listener: SocketAddr) -> RecordedStream {
         let mut stream = RecordedStream {
             recorder: self.clone(),
-            dialler,
-            listener,
-            // As if each had chosen the sequence number 0.
-            next: [0, 0],
+            connection: Connection::new(dialler, listener, 0),
         };
-        stream.segment(Way::Forward, &[], |tcp| tcp.syn = true);
-        stream.segment(Way::Backward, &[], |tcp| tcp.syn = true);
-        stream.segment(Way::Forward, &[], |_| {});
+        for (from, segment) in Connection::HANDSHAKE {
+            stream.segment(from, segment);
+        }
         stream
     }
 
@@ -101,7 +91,6 @@ impl Inner {
         let Some(writer) = &mut self.writer else {
             return;
         };
-        self.packet.clear();
         build(&mut self.packet);
         self.number += 1;
         let written = writer.write(&Packet {
@@ -134,82 +123,35 @@ impl Inner {
 #[derive(Debug)]
 pub struct RecordedStream {
     recorder: Recorder,
-    dialler: SocketAddr,
-    listener: SocketAddr,
-    /// The next sequence number of each way.
-    next: [u32; 2],
+    connection: Connection,
 }
 
 impl RecordedStream {
     /// Records bytes that one end sent; `Forward` is from the end that dialled.
     pub fn bytes(&mut self, way: Way, bytes: &[u8]) {
-        for segment in bytes.chunks(MAX_SEGMENT_BYTES) {
-            self.segment(way, segment, |tcp| tcp.psh = true);
+        for piece in bytes.chunks(MAX_SEGMENT_BYTES) {
+            self.segment(sender(way), Segment::Data(piece));
         }
     }
 
     /// Records that one end closed.
     pub fn finish(&mut self, way: Way) {
-        self.segment(way, &[], |tcp| tcp.fin = true);
+        self.segment(sender(way), Segment::Fin);
     }
 
-    fn segment(&mut self, way: Way, payload: &[u8], flags: impl FnOnce(&mut TcpHeader)) {
-        let (from, to) = match way {
-            Way::Forward => (self.dialler, self.listener),
-            Way::Backward => (self.listener, self.dialler),
-        };
-        let sequence = self.next[way.index()];
-        let mut tcp = TcpHeader::new(from.port(), to.port(), sequence, WINDOW);
-        flags(&mut tcp);
-        // Only the very first segment acknowledges nothing.
-        tcp.ack = !(tcp.syn && way == Way::Forward);
-        if tcp.ack {
-            tcp.acknowledgment_number = self.next[way.reversed().index()];
-        }
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        let counted = length + u32::from(tcp.syn) + u32::from(tcp.fin);
-        self.next[way.index()] = sequence.wrapping_add(counted);
-        self.recorder.inner().record(|packet| {
-            let tcp = PacketBuilder::ip(ip_header(from, to)).tcp_header(tcp);
-            write_packet(tcp.write(packet, payload));
-        });
+    fn segment(&mut self, from: Side, segment: Segment<'_>) {
+        let connection = &mut self.connection;
+        self.recorder
+            .inner()
+            .record(|packet| connection.make_segment(from, segment, packet));
     }
 }
 
-/// An IP header whose lengths and checksums are filled in when it is written.
-fn ip_header(from: SocketAddr, to: SocketAddr) -> IpHeaders {
-    match (from.ip(), to.ip()) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => IpHeaders::Ipv4(
-            Ipv4Header {
-                time_to_live: TIME_TO_LIVE,
-                source: source.octets(),
-                destination: destination.octets(),
-                ..Ipv4Header::default()
-            },
-            etherparse::Ipv4Extensions::default(),
-        ),
-        (source, destination) => IpHeaders::Ipv6(
-            Ipv6Header {
-                flow_label: Ipv6FlowLabel::ZERO,
-                hop_limit: TIME_TO_LIVE,
-                source: ipv6(source).octets(),
-                destination: ipv6(destination).octets(),
-                ..Ipv6Header::default()
-            },
-            etherparse::Ipv6Extensions::default(),
-        ),
+const fn sender(way: Way) -> Side {
+    match way {
+        Way::Forward => Side::Initiator,
+        Way::Backward => Side::Responder,
     }
-}
-
-fn ipv6(address: IpAddr) -> Ipv6Addr {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
-}
-
-fn write_packet(written: Result<(), etherparse::err::packet::BuildWriteError>) {
-    written.expect("a vector takes everything, and segments and datagrams fit into a packet");
 }
 
 #[cfg(test)]

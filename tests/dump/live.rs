@@ -130,3 +130,24 @@ fn a_filter_selects_the_packets_of_a_live_capture() {
         assert_eq!(packets(&output), ["ff\tnote ms.ping: single 0xff byte"]);
     });
 }
+
+#[test]
+#[ignore = "needs root"]
+fn a_live_capture_is_redacted_as_it_comes() {
+    let name = "live::a_live_capture_is_redacted_as_it_comes";
+    in_namespace(name, || {
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("live.pcapng");
+        let capture = Capture::start(&output, &["--redact", "payload"]);
+        exchange(&output, |_| true);
+        drop(capture);
+        assert_eq!(
+            packets(&output),
+            [
+                "a00bad1d2a2a2a2a2a\twarn ms.orphan_id: no conversation has server id 0bad1d",
+                "ff\tnote ms.ping: single 0xff byte",
+                "a00bad1d2a2a2a2a2a2a\t",
+            ]
+        );
+    });
+}

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use data_encoding::{BASE32_NOPAD, BASE64};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::generate::captures;
-use crate::run::{SAMPLES, command, dump, run};
+use crate::run::{Run, SAMPLES, command, dump, run};
 
 /// Bytes that tell something. Fewer occur by chance.
 const RUN_BYTES: usize = 6;
@@ -213,6 +214,12 @@ fn outputs(capture: &str, redact: &str, conversations: &[String]) -> Vec<(String
         format!("{redact} --html {capture}"),
         fs::read(page).unwrap(),
     ));
+    if !redact.is_empty() {
+        let packets = directory.path().join("packets.pcapng");
+        write(&packets, &format!("{redact} {capture}"));
+        let written = fs::read(packets).unwrap();
+        outputs.push((format!("{redact} -w {capture}"), written));
+    }
     let mut exported = Vec::new();
     for entry in fs::read_dir(streams).unwrap() {
         exported.extend(fs::read(entry.unwrap().path()).unwrap());
@@ -489,4 +496,139 @@ fn what_cannot_be_redacted_is_refused() {
     );
     let refused = dump(&format!("--redact-key key {SAMPLES}")).refused(2);
     assert!(refused.contains("--redact <WHAT>"), "{refused}");
+}
+
+fn write(path: &Path, arguments: &str) -> Run {
+    let output = ["-w", path.to_str().unwrap()];
+    run(arguments
+        .split_whitespace()
+        .chain(["--lenient"])
+        .chain(output))
+}
+
+/// What is the same in a capture and in one that is made anew of its messages.
+fn messages(capture: &str, redact: &str) -> String {
+    let fields = "ts,carrier,src,dst,dir,type,id,payload_bytes,payload_hex,destination_hash";
+    let shown = dump(&format!(
+        "--lenient {redact} -T fields -e {fields} {capture}"
+    ));
+    assert_eq!(shown.code, Some(0), "{capture}: {}", shown.stderr);
+    shown.stdout
+}
+
+#[test]
+fn packets_made_anew_hold_the_redacted_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let (packets, key) = (path("packets.pcapng"), path("key"));
+    let redact = format!("--redact payload,dest --redact-key {}", key.display());
+    for capture in captures() {
+        let i2cp = ndjson(&capture, "-Y carrier==i2cp");
+        let written = write(&packets, &format!("{redact} {capture}"));
+        if i2cp.iter().any(|record| record["record"] == "message") {
+            assert_eq!(written.code, Some(2), "{capture}");
+            let told = written.stderr.contains("messages over I2CP are not in");
+            assert!(told, "{capture}: {}", written.stderr);
+            continue;
+        }
+        assert_eq!(written.code, Some(0), "{capture}: {}", written.stderr);
+        let again = messages(packets.to_str().unwrap(), "");
+        assert_eq!(again, messages(&capture, &redact), "{capture}");
+    }
+}
+
+#[test]
+fn states_and_findings_survive_in_packets_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let packets = directory.path().join("packets.pcapng");
+    for name in [
+        "spec-samples.pcap",
+        "spec-samples-tcp-u32be.pcap",
+        "spec-samples-tcp-u16be.pcap",
+        "spec-samples-segment.pcap",
+        "tcp-port-reuse.pcap",
+        "tcp-mid-stream.pcap",
+        "tcp-both-dial.pcap",
+        "udp-syn-bad-destination.pcap",
+        "udp-ack-bad-length.pcap",
+        "udp-key-certificate.pcap",
+        "udp-too-short.pcap",
+        "udp-unknown-types.pcap",
+        "udp-close-payload.pcap",
+        "udp-oversize.pcap",
+        "udp-chaff.pcap",
+        "ipv6-fragments.pcap",
+    ] {
+        let capture = format!("captures/{name}");
+        write(&packets, &format!("--redact payload,dest {capture}"));
+        let told = |capture: &str| {
+            let mut records = ndjson(capture, "-q --redact payload,dest");
+            records.retain(|record| {
+                ["conversation", "finding"]
+                    .iter()
+                    .any(|kind| record["record"] == *kind)
+            });
+            for record in &mut records {
+                take(record, &["client_hash", "packet_n", "start_t_us"]);
+                // That a connection ends before the capture does is not in packets made anew.
+                if record["code"] == "ms.no_close" {
+                    take(record, &["text"]);
+                }
+            }
+            records
+        };
+        assert_eq!(told(packets.to_str().unwrap()), told(&capture), "{name}");
+    }
+}
+
+#[test]
+fn wireshark_finds_nothing_wrong_with_packets_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let packets = directory.path().join("packets.pcapng");
+    for name in [
+        "spec-samples.pcap",
+        "spec-samples-tcp-u32be.pcap",
+        "tcp-mid-stream.pcap",
+        "link-ethernet-ipv6.pcap",
+        "ipv4-fragments.pcap",
+    ] {
+        write(&packets, &format!("--redact payload,dest captures/{name}"));
+        let output =
+            Command::new("tshark")
+                .args(["-n", "-r", packets.to_str().unwrap(), "-T", "fields"])
+                .args(["ip", "udp", "tcp"].iter().flat_map(|protocol| {
+                    ["-o".to_owned(), format!("{protocol}.check_checksum:TRUE")]
+                }))
+                .args([
+                    "-e",
+                    "ip.checksum.status",
+                    "-e",
+                    "udp.checksum.status",
+                    "-e",
+                    "tcp.checksum.status",
+                    "-e",
+                    "_ws.expert.severity",
+                ])
+                .output()
+                .expect("tshark is installed");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && !text.is_empty(),
+            "{name}: {text}"
+        );
+        for line in text.lines() {
+            let [ip, udp, tcp, severity] = line.split('\t').collect::<Vec<_>>().try_into().unwrap();
+            assert!(["", "1"].contains(&ip), "{name}: {line}");
+            assert_eq!([udp, tcp].concat(), "1", "{name}: {line}");
+            // Wireshark's level of warnings.
+            let severities = severity.split(',').filter_map(|number| number.parse().ok());
+            assert!(
+                severities.max().unwrap_or(0) < 6_291_456_u32,
+                "{name}: {line}"
+            );
+        }
+    }
+    let bytes = fs::read(&packets).unwrap();
+    let comment = b"redacted: payload, destinations; packets made anew by ministream-dump";
+    assert!(bytes.windows(comment.len()).any(|piece| piece == comment));
 }
