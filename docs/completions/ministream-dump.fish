@@ -22,6 +22,7 @@ mermaid\t'For Markdown documents'"
 complete -c ministream-dump -l html -d 'A report to look at in a browser: one file, which needs no network; takes the place of the tables unless -T or -z asks for them' -r -F
 complete -c ministream-dump -s w -d 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables. Files are read again for it; of a live capture each packet is written as it comes' -r -F
 complete -c ministream-dump -l export -d 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does' -r -F
+complete -c ministream-dump -l parquet -d 'Add messages, conversations and findings to a Parquet data set in DIR, with the names and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes the place of the tables as --html does' -r -F
 complete -c ministream-dump -s t -d 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)' -r -f -a "r\t'Seconds since the first packet'
 d\t'Seconds since the message before'
 a\t'Local date and time'
@@ -61,7 +62,7 @@ complete -c ministream-dump -l whole-conv -d 'Show all messages of conversations
 complete -c ministream-dump -l json -d 'The same as -T json'
 complete -c ministream-dump -s V -d 'Every field of a message, with its offset'
 complete -c ministream-dump -s x -d 'The bytes of each message'
-complete -c ministream-dump -l force -d 'Let --export write to a directory that is not empty, and replace files'
+complete -c ministream-dump -l force -d 'Let --export write to a directory that is not empty, and --parquet to a partition that is there, and replace files'
 complete -c ministream-dump -s q -d 'No messages, only the tables asked for; for JSON all records but those of messages'
 complete -c ministream-dump -l ascii -d 'ASCII instead of box lines and arrows'
 complete -c ministream-dump -l no-pager -d 'Never show results that are longer than the screen in a pager'

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
 
 use super::values::{ConversationNames, StatisticName, Stop, field};
 use crate::dissect::DecodeAs;
@@ -22,6 +22,7 @@ Examples:
     disable_version_flag = true,
     before_help = EXAMPLES,
     max_term_width = 100,
+    group = ArgGroup::new("directory").args(["export", "parquet"]).multiple(true),
     after_help = "Exit codes: 0 fine, 1 a check of --fail-on failed, 2 could not start, 3 incomplete input"
 )]
 pub(crate) struct DumpArgs {
@@ -169,10 +170,17 @@ pub(crate) struct DumpArgs {
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) export: Option<PathBuf>,
 
-    /// Let --export write to a directory that is not empty, and replace files
+    /// Add messages, conversations and findings to a Parquet data set in DIR, with the names
+    /// and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes
+    /// the place of the tables as --html does
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) parquet: Option<PathBuf>,
+
+    /// Let --export write to a directory that is not empty, and --parquet to a partition that
+    /// is there, and replace files
     #[arg(
         long,
-        requires = "export",
+        requires = "directory",
         hide_short_help = true,
         help_heading = "Output"
     )]

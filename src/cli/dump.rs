@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use super::args::{DumpArgs, FailOn};
 use super::error::{DumpError, PROGRAM, describe, print_error, print_warning};
 use super::exit::Ending;
+use super::interrupt::Interrupt;
 use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
 use super::pager::Results;
 use super::progress::ProgressReport;
@@ -177,7 +178,15 @@ fn read(
     let mut budget = Budget::new(options.limits);
     let mut end = EndOfInput::Complete;
     let mut ending = Ending::Fine;
+    let is_caught = trouble == Trouble::Told && options.output.is_given_an_end();
+    let interrupt = is_caught.then(Interrupt::catch).transpose()?;
     loop {
+        if interrupt.as_ref().is_some_and(Interrupt::is_asked_for) {
+            print_warning("interrupted; what was read so far is written");
+            end = EndOfInput::Stopped;
+            ending = ending.max(Ending::Interrupted);
+            break;
+        }
         match source.next_step() {
             Ok(None) => break,
             Ok(Some(step)) => {
@@ -272,6 +281,7 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Results>, D
     let mut statistics = options.output.statistics();
     statistics.extend(options.output.html_report()?);
     statistics.extend(options.output.stream_export()?);
+    statistics.extend(options.output.data_set()?);
     statistics.extend(options.output.packet_writer()?);
     Ok(Reporter::new(
         Results::new(options.paging),

@@ -67,6 +67,20 @@ pub(crate) enum DumpError {
     },
     /// The system has no random bytes to give.
     Random(io::Error),
+    /// The directories of a data set cannot be made or read.
+    #[cfg(feature = "parquet")]
+    DataSet {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// A data set has a partition of that name.
+    #[cfg(feature = "parquet")]
+    PartitionExists {
+        /// The directory of the partition.
+        path: PathBuf,
+    },
     /// The system has no thread to give.
     Thread(io::Error),
 }
@@ -152,6 +166,19 @@ impl fmt::Display for DumpError {
                 path.display()
             ),
             Self::Random(error) => write!(f, "cannot make a random key: {}", reason(error)),
+            #[cfg(feature = "parquet")]
+            Self::DataSet { path, error } => write!(
+                f,
+                "cannot write a data set to {}: {}\n    help: name a directory that you may write to",
+                path.display(),
+                reason(error)
+            ),
+            #[cfg(feature = "parquet")]
+            Self::PartitionExists { path } => write!(
+                f,
+                "{} holds data\n    help: name another directory, or add --force to replace that data",
+                path.display()
+            ),
             Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
             Self::Thread(error) => write!(
                 f,

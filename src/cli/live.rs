@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::SIGUSR1;
 use signal_hook::flag;
 
 use super::args::DumpArgs;
 use super::dump::{Budget, Done, conclude, reporter};
 use super::error::{DumpError, PROGRAM, describe, print_warning};
 use super::exit::Ending;
+use super::interrupt::Interrupt;
 use super::options::DumpOptions;
 use super::pager::Results;
 use crate::capture::{
@@ -32,9 +33,6 @@ pub(super) type LiveInput = LiveOptions;
 
 /// How long to wait for a packet before looking at the clock.
 const WAIT: Duration = Duration::from_millis(250);
-
-/// The exit code of the second Ctrl-C, as the shell gives it.
-const INTERRUPTED: i32 = 130;
 
 /// What the arguments ask to capture.
 pub(super) fn input(interface: &str, args: &DumpArgs) -> Result<LiveInput, DumpError> {
@@ -62,7 +60,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let mut budget = Budget::new(options.limits);
     let start = Instant::now();
     let mut ending = Ending::Fine;
-    while !signals.stop.load(Ordering::Relaxed) && reporter.wants_more() {
+    while !signals.stop.is_asked_for() && reporter.wants_more() {
         let left = match options.limits.duration {
             Some(limit) => limit.saturating_sub(start.elapsed()),
             None => WAIT,
@@ -150,22 +148,16 @@ impl Recording {
 
 /// The signals that end a capture, or ask for its tables.
 struct Signals {
-    stop: Arc<AtomicBool>,
+    stop: Interrupt,
     show_tables: Arc<AtomicBool>,
 }
 
 impl Signals {
     fn catch() -> io::Result<Self> {
         let signals = Self {
-            stop: Arc::default(),
+            stop: Interrupt::catch()?,
             show_tables: Arc::default(),
         };
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset and sets it,
-            // the second finds it set and ends the process at once.
-            flag::register_conditional_shutdown(signal, INTERRUPTED, signals.stop.clone())?;
-            flag::register(signal, signals.stop.clone())?;
-        }
         flag::register(SIGUSR1, signals.show_tables.clone())?;
         Ok(signals)
     }

@@ -5,6 +5,7 @@ mod dump;
 mod error;
 mod exit;
 mod generate;
+mod interrupt;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(not(feature = "live"))]
@@ -12,6 +13,11 @@ mod live;
 mod live;
 mod options;
 mod pager;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+mod parquet;
 mod progress;
 mod redaction;
 mod replay;

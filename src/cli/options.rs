@@ -10,6 +10,7 @@ use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, 
 use super::error::DumpError;
 use super::live::{self, LiveInput};
 use super::pager::Paging;
+use super::parquet::{self, DataSetTarget};
 use super::progress::Screen;
 use super::redaction;
 use super::terminal;
@@ -107,8 +108,9 @@ pub(crate) struct OutputOptions {
     statistics: Vec<StatisticName>,
     html: Option<PathBuf>,
     export: Option<ExportTarget>,
+    data_set: Option<DataSetTarget>,
     packets: Option<PathBuf>,
-    /// How much of payloads the report shows.
+    /// How much of payloads the report and a data set show.
     report_payload: PayloadDetail,
 }
 
@@ -121,7 +123,7 @@ struct ExportTarget {
 
 /// What is done about a directory that is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Occupied {
+pub(super) enum Occupied {
     IsRefused,
     /// Files of the same names are replaced (`--force`).
     IsFine,
@@ -165,15 +167,14 @@ impl DumpOptions {
         };
         check_packet_output(&args, format, &input)?;
         let limits = limits(&args);
-        let output = OutputOptions::resolve(&args, format);
+        let output = OutputOptions::resolve(&args, format)?;
         let depth = depth(&args, &output);
         let redaction = redaction::redaction(&args)?;
+        // The index of an export names destinations, and so do columns.
+        let has_records = output.export.is_some() || output.data_set.is_some();
         let destinations = match (&redaction, &output.shown) {
             (Some(redaction), _) => redaction.destinations(),
-            // The index of an export names destinations.
-            (None, Shown::Nothing | Shown::Ladder(_)) if output.export.is_none() => {
-                Destinations::Skip
-            }
+            (None, Shown::Nothing | Shown::Ladder(_)) if !has_records => Destinations::Skip,
             (None, _) => Destinations::Hash,
         };
         let pace = pace(&args, &input);
@@ -390,6 +391,7 @@ fn depth(args: &DumpArgs, output: &OutputOptions) -> Depth {
     let counts_only = output.shown == Shown::Nothing
         && output.html.is_none()
         && output.export.is_none()
+        && output.data_set.is_none()
         && output.packets.is_none()
         && !output.statistics.is_empty()
         && output
@@ -422,13 +424,16 @@ fn pace(args: &DumpArgs, input: &Input) -> Pace {
     }
 }
 
-/// Whether a pager has its place: for files on a terminal, where nobody waits for rows.
+/// Whether a pager has its place: for files on a terminal, where nobody waits for rows,
+/// and Ctrl-C means nothing else.
 fn paging(args: &DumpArgs, input: &Input) -> Paging {
     let Input::Files(files) = input else {
         return Paging::Never;
     };
-    let has_its_place =
-        Inputs::are_files(files) && io::stdout().is_terminal() && !args.line_buffered;
+    let has_its_place = Inputs::are_files(files)
+        && io::stdout().is_terminal()
+        && !args.line_buffered
+        && args.parquet.is_none();
     match has_its_place && !args.no_pager {
         true => Paging::WhenLong,
         false => Paging::Never,
@@ -436,12 +441,15 @@ fn paging(args: &DumpArgs, input: &Input) -> Paging {
 }
 
 impl OutputOptions {
-    fn resolve(args: &DumpArgs, format: Format) -> Self {
+    fn resolve(args: &DumpArgs, format: Format) -> Result<Self, DumpError> {
         let tells_messages = args
             .statistics
             .iter()
             .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
-        let writes_files = args.html.is_some() || args.export.is_some() || args.write.is_some();
+        let writes_files = args.html.is_some()
+            || args.export.is_some()
+            || args.parquet.is_some()
+            || args.write.is_some();
         let has_files_instead = writes_files && args.format.is_none();
         let messages = if args.quiet {
             Messages::Hidden
@@ -476,7 +484,12 @@ impl OutputOptions {
         if shown == Shown::Table && statistics.is_empty() {
             statistics = vec![StatisticName::Conversations, StatisticName::Findings];
         }
-        Self {
+        let occupied = if args.force {
+            Occupied::IsFine
+        } else {
+            Occupied::IsRefused
+        };
+        Ok(Self {
             look: look(args, &shown),
             shown,
             statistics,
@@ -484,14 +497,11 @@ impl OutputOptions {
             packets: args.write.clone(),
             export: args.export.clone().map(|directory| ExportTarget {
                 directory,
-                occupied: if args.force {
-                    Occupied::IsFine
-                } else {
-                    Occupied::IsRefused
-                },
+                occupied,
             }),
+            data_set: parquet::target(args, occupied)?,
             report_payload: args.payload.map_or(PayloadDetail::Full, payload_detail),
-        }
+        })
     }
 
     /// What writes the messages.
@@ -519,9 +529,14 @@ impl OutputOptions {
         }
     }
 
-    /// Whether messages are shown, and not only tables.
+    /// Whether messages are written, and not only tables.
     pub(crate) const fn writes_messages(&self) -> bool {
-        !matches!(self.shown, Shown::Nothing)
+        !matches!(self.shown, Shown::Nothing) || self.data_set.is_some()
+    }
+
+    /// Whether what is written is of no use without its end, which Ctrl-C must not take.
+    pub(crate) const fn is_given_an_end(&self) -> bool {
+        self.data_set.is_some()
     }
 
     /// The tables below them.
@@ -587,6 +602,12 @@ impl OutputOptions {
         Ok(Some(Statistic::Export(Box::new(export))))
     }
 
+    /// What writes a data set, if that was asked for; its directories are there from now on.
+    pub(crate) fn data_set(&self) -> Result<Option<Statistic>, DumpError> {
+        let open = |target: &DataSetTarget| target.open(self.report_payload, self.look.redacted);
+        self.data_set.as_ref().map(open).transpose()
+    }
+
     /// What notes the packets to write, if they are to be written; if they are to be
     /// redacted, what makes them anew.
     pub(crate) fn packet_writer(&self) -> Result<Option<Statistic>, DumpError> {
@@ -636,8 +657,10 @@ impl OutputOptions {
     pub(crate) fn written_files(&self) -> impl Iterator<Item = PathBuf> {
         let index = |target: &ExportTarget| target.directory.join("index.json");
         let export = self.export.as_ref().map(index);
+        let data_set = self.data_set.as_ref().map(DataSetTarget::files);
         let packets = self.packets.clone().filter(|path| !is_standard(path));
-        self.html.clone().into_iter().chain(export).chain(packets)
+        let report = self.html.clone();
+        [report, export, data_set, packets].into_iter().flatten()
     }
 
     /// Whether the table of messages is shown, below which a hint has its place.

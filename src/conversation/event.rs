@@ -170,6 +170,15 @@ pub struct RouterTime {
     pub max_ns: i64,
 }
 
+impl RouterTime {
+    /// The mean time, in nanoseconds.
+    pub fn mean_ns(self) -> i64 {
+        // Only messages that were seen make one of these.
+        let count = self.message_count.max(1);
+        i64::try_from(count).map_or(0, |count| self.total_ns / count)
+    }
+}
+
 /// A conversation, told when it is over or the capture is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationId, Finding, Level, Meaning, MessageEvent};
+use crate::report::record::{PREVIEW_BYTES, PayloadDetail};
 use crate::report::suggest::closest;
 use crate::time::Timestamp;
 use crate::wire::{
@@ -190,6 +191,17 @@ impl Field {
     /// Whether the JSON record has it; the others exist for filters only.
     pub const fn in_record(self) -> bool {
         !matches!(self, Self::Level | Self::Payload)
+    }
+
+    /// Its value in a message, with as much of the payload as is to be seen.
+    pub fn shown_value<'a>(self, event: &MessageEvent<'a>, payload: PayloadDetail) -> Value<'a> {
+        match (self, self.value(event), payload) {
+            (Self::PayloadHex | Self::PayloadText, _, PayloadDetail::None) => Value::Null,
+            (Self::PayloadHex, Value::Bytes(bytes), PayloadDetail::Preview) => {
+                Value::Bytes(&bytes[..bytes.len().min(PREVIEW_BYTES)])
+            }
+            (_, value, _) => value,
+        }
     }
 
     /// Its value in a message.

@@ -4,7 +4,7 @@ use super::describe::put_info;
 use super::escape::{Charset, escape};
 use super::field::{Field, FieldKind, Value, payload};
 use super::look::{Look, TimeWriter};
-use super::record::{PREVIEW_BYTES, PayloadDetail, put_preview};
+use super::record::{PayloadDetail, put_preview};
 use super::table::put_type;
 use super::write::{
     UtcClock, put, put_address, put_conversation, put_display, put_hex, put_id, put_number,
@@ -137,7 +137,7 @@ impl FieldPrinter {
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         for (index, &field) in self.fields.iter().enumerate() {
             self.value.clear();
-            let value = shortened(field, field.value(event), self.payload);
+            let value = field.shown_value(event, self.payload);
             put_value(field, value, &mut self.clock, &mut self.value);
             match self.separation {
                 Separation::Tabs => {
@@ -157,17 +157,6 @@ impl FieldPrinter {
                 Separation::Commas => "\r\n",
             },
         );
-    }
-}
-
-/// The part of a payload that is to be seen; other values as they are.
-fn shortened(field: Field, value: Value<'_>, payload: PayloadDetail) -> Value<'_> {
-    match (field, value, payload) {
-        (Field::PayloadHex | Field::PayloadText, _, PayloadDetail::None) => Value::Null,
-        (Field::PayloadHex, Value::Bytes(bytes), PayloadDetail::Preview) => {
-            Value::Bytes(&bytes[..bytes.len().min(PREVIEW_BYTES)])
-        }
-        (_, value, _) => value,
     }
 }
 

@@ -16,6 +16,8 @@ pub mod lines;
 pub mod look;
 pub mod made_packets;
 pub mod packets;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod record;
 pub mod redact;
 pub mod replay;

@@ -248,19 +248,9 @@ impl RecordWriter {
         put_conversation_or_null(out, finding.conversation.map(|id| id.0));
         put(out, r#","text":"#);
         put_json_string(out, &finding.text);
-        put(out, r#","detail":{"#);
-        for (index, (name, detail)) in finding.detail.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            put_json_string(out, name);
-            out.push(b':');
-            match detail {
-                FindingDetail::Number(number) => put_number(out, *number),
-                FindingDetail::Text(text) => put_json_string(out, text),
-            }
-        }
-        put(out, "}}");
+        put(out, r#","detail":"#);
+        put_detail(out, finding);
+        out.push(b'}');
     }
 
     /// The summary record, with the `totals` of what was shown.
@@ -393,6 +383,23 @@ pub(crate) const fn micros(nanos: i64) -> i64 {
     nanos.div_euclid(1_000)
 }
 
+/// Appends the facts of a finding as an object.
+pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
+    out.push(b'{');
+    for (index, (name, detail)) in finding.detail.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put_json_string(out, name);
+        out.push(b':');
+        match detail {
+            FindingDetail::Number(number) => put_number(out, *number),
+            FindingDetail::Text(text) => put_json_string(out, text),
+        }
+    }
+    out.push(b'}');
+}
+
 /// Appends the first bytes of a payload as escaped text.
 pub(crate) fn put_preview(out: &mut Vec<u8>, payload: &[u8]) {
     let start = &payload[..payload.len().min(PREVIEW_BYTES)];
@@ -434,7 +441,7 @@ fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
 }
 
 /// Appends what was redacted, as an array of the words that ask for it.
-pub(super) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
+pub(crate) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
     out.push(b'[');
     for (index, name) in redacted.names().enumerate() {
         put(out, if index == 0 { "\"" } else { ",\"" });
@@ -478,11 +485,10 @@ fn put_router_time(out: &mut Vec<u8>, router: Option<RouterTime>) {
     let Some(router) = router else {
         return put(out, "null");
     };
-    let count = i64::try_from(router.message_count).unwrap_or(i64::MAX);
     put(out, r#"{"min":"#);
     put_number(out, micros(router.min_ns));
     put(out, r#","mean":"#);
-    put_number_or_null(out, router.total_ns.checked_div(count).map(micros));
+    put_number(out, micros(router.mean_ns()));
     put(out, r#","max":"#);
     put_number(out, micros(router.max_ns));
     out.push(b'}');

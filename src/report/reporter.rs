@@ -17,6 +17,8 @@ use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
 use super::made_packets::{MadePackets, PacketOutput};
 use super::packets::PacketPlan;
+#[cfg(feature = "parquet")]
+use super::parquet::DataSet;
 use super::record::{Reading, Summary};
 use super::redact::{Redaction, Secrets};
 use super::spec::SpecPrinter;
@@ -72,6 +74,9 @@ pub enum Statistic {
     Html(Box<HtmlReport<BufWriter<File>>>),
     /// The byte streams of conversations, in files of their own.
     Export(Box<Export>),
+    /// Messages, conversations and findings as Parquet files.
+    #[cfg(feature = "parquet")]
+    Parquet(Box<DataSet>),
     /// The packets of what is selected; they are written later.
     Packets(Box<PacketPlan>),
     /// Packets made anew around what is selected, in a file of their own.
@@ -94,6 +99,8 @@ impl Statistic {
             | Self::Export(_)
             | Self::Packets(_)
             | Self::MadePackets(_) => false,
+            #[cfg(feature = "parquet")]
+            Self::Parquet(_) => false,
         }
     }
 }
@@ -240,12 +247,27 @@ impl<W: Write> Reporter<W> {
                 _ => {}
             }
         }
+        #[cfg(feature = "parquet")]
+        self.finish_data_set()?;
         self.write_statistics(&[])?;
         if matches!(self.printer, Printer::Table(_)) {
             self.put_totals(summary);
         }
         self.write_buffer()?;
         self.writer.flush()
+    }
+
+    /// Files of a data set become visible when they are whole, and nothing is added to
+    /// them afterwards.
+    #[cfg(feature = "parquet")]
+    fn finish_data_set(&mut self) -> io::Result<()> {
+        let is_data_set = |statistic: &mut Statistic| matches!(statistic, Statistic::Parquet(_));
+        for statistic in self.statistics.extract_if(.., is_data_set) {
+            if let Statistic::Parquet(set) = statistic {
+                set.finish()?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the tables so far, with `open` conversations as they stand; more
@@ -336,6 +358,8 @@ impl<W: Write> Reporter<W> {
                 | Statistic::Export(_)
                 | Statistic::Packets(_)
                 | Statistic::MadePackets(_) => {}
+                #[cfg(feature = "parquet")]
+                Statistic::Parquet(_) => {}
             }
         }
         Ok(())
@@ -507,6 +531,8 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Ladder(ladders) => ladders.message(event),
                 Statistic::Html(report) => report.message(event),
                 Statistic::Export(export) => export.message(event)?,
+                #[cfg(feature = "parquet")]
+                Statistic::Parquet(set) => set.message(event)?,
                 Statistic::Packets(plan) => plan.message(event),
                 Statistic::MadePackets(packets) => packets.message(event)?,
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
@@ -533,6 +559,8 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Findings(table) => table.finding(finding),
                 Statistic::Ladder(ladders) => ladders.finding(finding),
                 Statistic::Html(report) => report.finding(finding),
+                #[cfg(feature = "parquet")]
+                Statistic::Parquet(set) => set.finding(finding)?,
                 Statistic::Packets(plan) => plan.finding(finding),
                 Statistic::MadePackets(packets) => packets.finding(finding)?,
                 _ => {}
@@ -561,6 +589,8 @@ impl<W: Write> Sink for Reporter<W> {
                 Statistic::Timing(table) => table.conversation(conversation),
                 Statistic::Html(report) => report.conversation(conversation),
                 Statistic::Export(export) => export.conversation(conversation)?,
+                #[cfg(feature = "parquet")]
+                Statistic::Parquet(set) => set.conversation(conversation)?,
                 Statistic::Ladder(ladders) => {
                     ladders.conversation(conversation, &mut self.buffer);
                 }

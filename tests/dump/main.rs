@@ -1,5 +1,7 @@
 //! `ministream-dump` as its users meet it: arguments in, text and exit code out.
 
+#[cfg(feature = "parquet")]
+mod analysis;
 mod errors;
 mod export;
 mod formats;
@@ -9,6 +11,10 @@ mod ladders;
 mod live;
 mod packets;
 mod pager;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "parquet")]
+mod readers;
 mod redact;
 mod run;
 mod schema;

@@ -1,0 +1,41 @@
+//! In place of Parquet data sets, where the program was built without them.
+
+use std::path::PathBuf;
+
+use super::args::DumpArgs;
+use super::error::DumpError;
+use super::options::Occupied;
+use crate::report::record::PayloadDetail;
+use crate::report::redact::Secrets;
+use crate::report::reporter::Statistic;
+
+/// There is no way to have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum DataSetTarget {}
+
+pub(super) fn target(
+    args: &DumpArgs,
+    _occupied: Occupied,
+) -> Result<Option<DataSetTarget>, DumpError> {
+    if args.parquet.is_some() {
+        return Err(DumpError::Usage(
+            "this program was built without Parquet (feature `parquet`)",
+            "cargo install --path . --features parquet; -T ndjson has the same records",
+        ));
+    }
+    Ok(None)
+}
+
+impl DataSetTarget {
+    pub(super) fn open(
+        &self,
+        _payload: PayloadDetail,
+        _redacted: Secrets,
+    ) -> Result<Statistic, DumpError> {
+        match *self {}
+    }
+
+    pub(super) fn files(&self) -> PathBuf {
+        match *self {}
+    }
+}

@@ -1,0 +1,85 @@
+//! The rows of the tables: what the JSON records say, cell by cell.
+
+use super::table::Table;
+use crate::conversation::{Conversation, Endpoint, Finding, MessageEvent, Tally};
+use crate::report::field::{Field, FieldKind, Value};
+use crate::report::record::{PayloadDetail, micros, put_detail, put_preview};
+use crate::report::write::{put, put_address, put_conversation, put_display, put_hex, put_id};
+use crate::wire::StreamId;
+
+/// A message, with as much of its payload as `payload` says.
+pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: PayloadDetail) {
+    for &field in Field::ALL.iter().filter(|field| field.in_record()) {
+        let name = field.name();
+        match field.shown_value(event, payload) {
+            Value::Null => table.null(name),
+            Value::Number(number) => table.integer(name, number),
+            Value::Time(time) => table.integer(name, time.as_nanos()),
+            Value::Text(text) => table.text(name, |out| put(out, text)),
+            Value::Id(id) => table.text(name, |out| put_id(out, id)),
+            Value::Conversation(id) => table.text(name, |out| put_conversation(out, id)),
+            Value::Address(address) => table.text(name, |out| put_address(out, address)),
+            Value::Hash(hash) => table.text(name, |out| put_display(out, hash)),
+            Value::Bytes(bytes) => table.text(name, |out| match field.kind() {
+                FieldKind::HexBytes => put_hex(out, bytes),
+                _ => put_preview(out, bytes),
+            }),
+            Value::Codes(findings) => {
+                table.words(name, findings.iter().map(|finding| finding.code.code()));
+            }
+            Value::Level(level) => table.text(name, |out| put(out, level.name())),
+        }
+    }
+    table.end_row();
+}
+
+pub(super) fn put_conversation_row(table: &mut Table, conversation: &Conversation) {
+    let c = conversation;
+    table.text("conv", |out| put_conversation(out, c.id));
+    put_endpoint(table, ["client", "client_name", "client_hash"], &c.client);
+    put_endpoint(table, ["server", "server_name", "server_hash"], &c.server);
+    table.text("carrier", |out| put(out, c.carrier.name()));
+    table.text_or_null("client_id", c.client_id.map(StreamId::from), put_id);
+    table.text_or_null("server_id", c.server_id.map(StreamId::from), put_id);
+    table.text("state", |out| put(out, c.state.name()));
+    table.integer("start_t_us", c.start_us);
+    table.integer("duration_us", micros(c.duration_ns()));
+    table.integer_or_null("handshake_us", c.handshake_ns.map(micros));
+    table.integer_or_null("first_byte_us", c.first_byte_ns.map(micros));
+    put_tally(table, ["c2s.message_count", "c2s.payload_bytes"], c.c2s);
+    put_tally(table, ["s2c.message_count", "s2c.payload_bytes"], c.s2c);
+    table.count("finding_count", c.finding_count);
+    table.text_or_null("peer_view", c.peer_view, put_conversation);
+    let router = c.router;
+    table.integer_or_null("router_time_us.min", router.map(|time| micros(time.min_ns)));
+    table.integer_or_null(
+        "router_time_us.mean",
+        router.map(|time| micros(time.mean_ns())),
+    );
+    table.integer_or_null("router_time_us.max", router.map(|time| micros(time.max_ns)));
+    table.end_row();
+}
+
+fn put_endpoint(table: &mut Table, names: [&str; 3], endpoint: &Endpoint) {
+    let [address, nickname, hash] = names;
+    table.text(address, |out| put_address(out, endpoint.address));
+    table.text_or_null(nickname, endpoint.nickname.as_deref(), put);
+    table.text_or_null(hash, endpoint.hash, put_display);
+}
+
+fn put_tally(table: &mut Table, names: [&str; 2], tally: Tally) {
+    let [messages, bytes] = names;
+    table.count(messages, tally.message_count);
+    table.count(bytes, tally.payload_bytes);
+}
+
+pub(super) fn put_finding(table: &mut Table, finding: &Finding) {
+    table.text("level", |out| put(out, finding.level.name()));
+    table.text("code", |out| put(out, finding.code.code()));
+    table.count_or_null("n", finding.message);
+    table.count_or_null("packet_n", finding.packet);
+    table.text_or_null("conv", finding.conversation, put_conversation);
+    table.text("text", |out| put(out, &finding.text));
+    table.text("detail", |out| put_detail(out, finding));
+    table.end_row();
+}

@@ -1,0 +1,171 @@
+//! The columns: names and types of the JSON records, as Parquet says them.
+//!
+//! A test holds these texts against the JSON Schema of the records
+//! ([`JSON_SCHEMA`](crate::report::record::JSON_SCHEMA)): a key that is added there must be
+//! added here. What a record is (`record`) the directory says.
+
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{ColumnPath, TypePtr};
+
+use crate::report::record::{SCHEMA, put_redacted};
+use crate::report::redact::Secrets;
+
+/// A kind of record, which has a table of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableKind {
+    Messages,
+    Conversations,
+    Findings,
+}
+
+impl TableKind {
+    pub(super) const ALL: [Self; 3] = [Self::Messages, Self::Conversations, Self::Findings];
+
+    /// The directory of its partitions.
+    pub(super) const fn directory(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Conversations => "conversations",
+            Self::Findings => "findings",
+        }
+    }
+
+    pub(super) const fn columns(self) -> &'static str {
+        match self {
+            Self::Messages => MESSAGE,
+            Self::Conversations => CONVERSATION,
+            Self::Findings => FINDING,
+        }
+    }
+
+    pub(super) fn schema(self) -> TypePtr {
+        Arc::new(parse_message_type(self.columns()).expect("the texts below are schemas"))
+    }
+}
+
+const MESSAGE: &str = "message message {
+    required int64 n;
+    required int64 packet_n;
+    required int64 ts (TIMESTAMP(NANOS, true));
+    required int64 t_us;
+    required binary carrier (STRING);
+    required binary src (STRING);
+    required binary dst (STRING);
+    optional binary dir (STRING);
+    required binary type (STRING);
+    optional int64 type_byte;
+    optional binary id (STRING);
+    optional binary id_owner (STRING);
+    optional binary conv (STRING);
+    required binary meaning (STRING);
+    required int64 payload_bytes;
+    optional binary payload_hex (STRING);
+    optional binary payload_text (STRING);
+    optional binary short_hex (STRING);
+    optional binary server_id (STRING);
+    optional binary destination_hash (STRING);
+    optional int64 session;
+    optional binary session_name (STRING);
+    optional int64 router_us;
+    required group findings (LIST) {
+        repeated group list {
+            required binary element (STRING);
+        }
+    }
+}";
+
+const CONVERSATION: &str = "message conversation {
+    required binary conv (STRING);
+    required binary client (STRING);
+    optional binary client_name (STRING);
+    optional binary client_hash (STRING);
+    required binary server (STRING);
+    optional binary server_name (STRING);
+    optional binary server_hash (STRING);
+    required binary carrier (STRING);
+    optional binary client_id (STRING);
+    optional binary server_id (STRING);
+    required binary state (STRING);
+    required int64 start_t_us;
+    required int64 duration_us;
+    optional int64 handshake_us;
+    optional int64 first_byte_us;
+    required group c2s {
+        required int64 message_count;
+        required int64 payload_bytes;
+    }
+    required group s2c {
+        required int64 message_count;
+        required int64 payload_bytes;
+    }
+    required int64 finding_count;
+    optional binary peer_view (STRING);
+    optional group router_time_us {
+        required int64 min;
+        required int64 mean;
+        required int64 max;
+    }
+}";
+
+const FINDING: &str = "message finding {
+    required binary level (STRING);
+    required binary code (STRING);
+    optional int64 n;
+    optional int64 packet_n;
+    optional binary conv (STRING);
+    required binary text (STRING);
+    required binary detail (JSON);
+}";
+
+/// Columns of numbers that mostly grow, or are all different, so that differences are
+/// shorter than a dictionary.
+pub(super) const GROWING: [&str; 9] = [
+    "n",
+    "packet_n",
+    "ts",
+    "t_us",
+    "start_t_us",
+    "duration_us",
+    "handshake_us",
+    "first_byte_us",
+    "router_us",
+];
+
+/// Columns of text that is seldom the same twice: a dictionary would be in vain, and
+/// so would be the least and the greatest.
+pub(super) const MANIFOLD: [&str; 3] = ["payload_hex", "payload_text", "detail"];
+
+/// How columns are written, and what files say about themselves: as much of the header
+/// record as is the same for all of them.
+pub(super) fn properties(redacted: Secrets) -> WriterPropertiesPtr {
+    let key_value = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
+    let mut names = Vec::new();
+    put_redacted(&mut names, redacted);
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("ministream ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_key_value_metadata(Some(vec![
+            key_value("schema", SCHEMA),
+            key_value("tool_version", env!("CARGO_PKG_VERSION")),
+            key_value("redacted", &String::from_utf8_lossy(&names)),
+        ]))
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    for name in GROWING {
+        let column = ColumnPath::from(name);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    for name in MANIFOLD {
+        let column = ColumnPath::from(name);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column, EnabledStatistics::None);
+    }
+    Arc::new(properties.build())
+}

@@ -1,0 +1,361 @@
+use std::fmt::Write as _;
+use std::fs::{self, File};
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::Value;
+
+use super::*;
+use crate::conversation::{FindingCode, FindingDetail, RouterTime};
+use crate::report::record::JSON_SCHEMA;
+use crate::report::samples;
+
+/// The Parquet columns of an object that a JSON Schema describes.
+fn columns_of(root: &Value, object: &Value, indent: &str) -> String {
+    let mut columns = String::new();
+    for name in object["required"].as_array().unwrap() {
+        let name = name.as_str().unwrap();
+        if name == "record" {
+            continue;
+        }
+        let (repetition, schema) = unwrapped(root, &object["properties"][name]);
+        let line = match (name, type_of(schema)) {
+            // It says that it is a moment by its pattern only.
+            ("ts", "string") => format!("{repetition} int64 ts (TIMESTAMP(NANOS, true));"),
+            (_, "integer") => format!("{repetition} int64 {name};"),
+            (_, "string") => format!("{repetition} binary {name} (STRING);"),
+            (_, "array") => format!(
+                "{repetition} group {name} (LIST) {{\n\
+                 {indent}    repeated group list {{\n\
+                 {indent}        required binary element (STRING);\n\
+                 {indent}    }}\n{indent}}}"
+            ),
+            (_, "object") if schema.get("properties").is_none() => {
+                format!("{repetition} binary {name} (JSON);")
+            }
+            (_, "object") => {
+                let members = columns_of(root, schema, &format!("{indent}    "));
+                format!("{repetition} group {name} {{\n{members}{indent}}}")
+            }
+            (_, other) => panic!("{name}: no column for {other}"),
+        };
+        writeln!(columns, "{indent}{line}").unwrap();
+    }
+    columns
+}
+
+/// Whether a value may be null, and what it is where it is not.
+fn unwrapped<'a>(root: &'a Value, schema: &'a Value) -> (&'static str, &'a Value) {
+    if let Some(target) = schema["$ref"].as_str() {
+        return unwrapped(root, root.pointer(&target[1..]).unwrap());
+    }
+    if let Some([value, null]) = schema["anyOf"].as_array().map(Vec::as_slice) {
+        assert_eq!(null["type"], "null");
+        return ("optional", unwrapped(root, value).1);
+    }
+    let has_null = ["enum", "type"].iter().any(|keyword| {
+        let values = schema[keyword].as_array().into_iter().flatten();
+        values.into_iter().any(|v| v.is_null() || v == "null")
+    });
+    (if has_null { "optional" } else { "required" }, schema)
+}
+
+fn type_of(schema: &Value) -> &str {
+    match &schema["type"] {
+        Value::String(name) => name,
+        Value::Array(names) => names[0].as_str().unwrap(),
+        _ if schema.get("enum").is_some() => "string",
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn columns_are_the_keys_of_the_json_records_with_their_types() {
+    let root: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
+    for (kind, record) in [
+        (TableKind::Messages, "message"),
+        (TableKind::Conversations, "conversation"),
+        (TableKind::Findings, "finding"),
+    ] {
+        let columns = columns_of(&root, &root["$defs"][record], "    ");
+        assert_eq!(
+            kind.columns(),
+            format!("message {record} {{\n{columns}}}"),
+            "the columns of {record} are not those of its JSON Schema"
+        );
+        assert_eq!(kind.schema().name(), record);
+    }
+}
+
+#[test]
+fn every_column_that_is_written_in_a_way_of_its_own_exists() {
+    let schemas = TableKind::ALL.map(|kind| kind.columns()).concat();
+    for name in schema::GROWING.iter().chain(&schema::MANIFOLD) {
+        assert!(schemas.contains(&format!(" {name}")), "{name}");
+    }
+}
+
+/// A small data set of three of everything, in `bounds`.
+fn filled(root: &Path, bounds: Bounds) -> DataSet {
+    let mut set = DataSet::bounded(root, "x", PayloadDetail::Full, Secrets::NONE, bounds).unwrap();
+    for number in 1..=3 {
+        let mut event = samples::event(b"\xa0\xff\xff\xffhello");
+        event.number = number;
+        set.message(&event).unwrap();
+        set.conversation(&samples::conversation(number)).unwrap();
+        set.finding(&samples::finding(FindingCode::OrphanId))
+            .unwrap();
+    }
+    set
+}
+
+fn files(root: &Path, kind: TableKind) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory(root, kind, "x"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The rows of a file as the reader prints them, and how many each row group has.
+fn read(path: &Path) -> (Vec<String>, Vec<i64>) {
+    let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    let groups = groups.iter().map(|group| group.num_rows()).collect();
+    let rows = reader.get_row_iter(None).unwrap();
+    (rows.map(|row| row.unwrap().to_string()).collect(), groups)
+}
+
+const ONE_FILE: Bounds = Bounds {
+    rows: 2,
+    bytes: usize::MAX,
+    row_groups: 100,
+};
+
+#[test]
+fn rows_are_what_was_put() {
+    let root = tempfile::tempdir().unwrap();
+    let set = filled(root.path(), ONE_FILE);
+    set.finish().unwrap();
+    let first_row = |kind| {
+        let path = directory(root.path(), kind, "x").join("part-00000.parquet");
+        let (rows, groups) = read(&path);
+        assert_eq!((rows.len(), groups), (3, vec![2, 1]));
+        rows[0].clone()
+    };
+    assert_eq!(
+        first_row(TableKind::Messages),
+        "{n: 1, packet_n: 3, ts: 1085486400005000000, t_us: 5000, carrier: \"udp\", \
+         src: \"127.0.0.1:40112\", dst: \"127.0.0.1:9004\", dir: \"c2s\", type: \"data\", \
+         type_byte: 160, id: \"ffffff\", id_owner: \"server\", conv: \"c1\", \
+         meaning: \"carries\", payload_bytes: 5, payload_hex: \"68656c6c6f\", \
+         payload_text: \"hello\", short_hex: null, server_id: null, destination_hash: null, \
+         session: null, session_name: null, router_us: null, findings: []}"
+    );
+    assert_eq!(
+        first_row(TableKind::Conversations),
+        "{conv: \"c1\", client: \"127.0.0.1:40112\", client_name: null, \
+         client_hash: \"47DEQpj8HBSa-~TImW-5JCeuQeRkm5NMpJWZG3hSuFU=\", \
+         server: \"127.0.0.1:9004\", server_name: null, server_hash: null, carrier: \"udp\", \
+         client_id: \"111111\", server_id: \"ffffff\", state: \"server_closed\", start_t_us: 0, \
+         duration_us: 206000, handshake_us: 4000, first_byte_us: 5000, \
+         c2s: {message_count: 1, payload_bytes: 27}, \
+         s2c: {message_count: 1, payload_bytes: 44}, finding_count: 0, peer_view: null, \
+         router_time_us: null}"
+    );
+    assert_eq!(
+        first_row(TableKind::Findings),
+        "{level: \"warn\", code: \"ms.orphan_id\", n: 3, packet_n: 3, conv: \"c1\", \
+         text: \"seen\", detail: \"{\"id\":\"0bad1d\",\"at_bytes\":7}\"}"
+    );
+}
+
+#[test]
+fn lists_structures_and_details_are_read_back() {
+    let root = tempfile::tempdir().unwrap();
+    let mut set = DataSet::new(root.path(), "x", PayloadDetail::None, Secrets::NONE).unwrap();
+    let findings = [
+        FindingCode::OrphanId,
+        FindingCode::Oversize,
+        FindingCode::Chaff,
+    ];
+    let findings = findings.map(samples::finding);
+    for count in [0, 3, 0, 1, 2] {
+        let mut event = samples::event(b"\xa0\xff\xff\xffhello");
+        event.findings = &findings[..count];
+        set.message(&event).unwrap();
+    }
+    let mut conversation = samples::conversation(1);
+    conversation.router = Some(RouterTime {
+        message_count: 2,
+        min_ns: -1_500,
+        total_ns: 4_000,
+        max_ns: 5_500,
+    });
+    set.conversation(&conversation).unwrap();
+    let mut finding = samples::finding(FindingCode::OrphanId);
+    finding.detail = vec![
+        ("number", FindingDetail::Number(7)),
+        ("text", FindingDetail::Text("\"\u{1b}".to_owned())),
+    ];
+    set.finding(&finding).unwrap();
+    set.finish().unwrap();
+
+    let rows = |kind| read(&directory(root.path(), kind, "x").join("part-00000.parquet")).0;
+    let lists: Vec<String> = rows(TableKind::Messages)
+        .iter()
+        .map(|row| row.split("findings: ").nth(1).unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        lists,
+        [
+            "[]}",
+            "[\"ms.orphan_id\", \"ms.oversize\", \"ms.chaff\"]}",
+            "[]}",
+            "[\"ms.orphan_id\"]}",
+            "[\"ms.orphan_id\", \"ms.oversize\"]}",
+        ]
+    );
+    assert!(rows(TableKind::Messages)[0].contains("payload_hex: null, payload_text: null,"));
+    let conversation = &rows(TableKind::Conversations)[0];
+    assert!(
+        conversation.ends_with("router_time_us: {min: -2, mean: 2, max: 5}}"),
+        "{conversation}"
+    );
+    let finding = &rows(TableKind::Findings)[0];
+    assert!(
+        finding.contains(r#"{"number":7,"text":"\"\u001b"}"#),
+        "{finding}"
+    );
+}
+
+#[test]
+fn files_and_row_groups_end_at_their_bounds() {
+    let one = Bounds {
+        rows: 1,
+        bytes: usize::MAX,
+        row_groups: 1,
+    };
+    let by_bytes = Bounds {
+        rows: usize::MAX,
+        bytes: 1,
+        row_groups: 2,
+    };
+    for (bounds, expected) in [
+        (one, &[&[1][..], &[1], &[1]][..]),
+        (by_bytes, &[&[1, 1], &[1]]),
+        (Bounds::USUAL, &[&[3]]),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        filled(root.path(), bounds).finish().unwrap();
+        for kind in TableKind::ALL {
+            let directory = directory(root.path(), kind, "x");
+            let groups: Vec<Vec<i64>> = files(root.path(), kind)
+                .iter()
+                .map(|name| read(&directory.join(name)).1)
+                .collect();
+            assert_eq!(groups, expected, "{bounds:?}");
+        }
+        let names = files(root.path(), TableKind::Messages);
+        assert_eq!(names[0], "part-00000.parquet");
+        assert_eq!(
+            names[expected.len() - 1],
+            format!("part-{:05}.parquet", expected.len() - 1)
+        );
+    }
+}
+
+#[test]
+fn a_table_without_rows_has_a_file_with_its_columns_and_what_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let redacted = Secrets {
+        payload: true,
+        destinations: true,
+    };
+    let set = DataSet::new(root.path(), "x", PayloadDetail::Full, redacted).unwrap();
+    set.finish().unwrap();
+    for kind in TableKind::ALL {
+        let path = directory(root.path(), kind, "x").join("part-00000.parquet");
+        let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+        assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
+        assert_eq!(
+            reader.metadata().file_metadata().schema(),
+            kind.schema().as_ref()
+        );
+        let said = reader.metadata().file_metadata().key_value_metadata();
+        let said: Vec<(&str, &str)> = said
+            .unwrap()
+            .iter()
+            .map(|one| (&*one.key, one.value.as_deref().unwrap()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("schema", "ministream.dump/1"),
+                ("tool_version", env!("CARGO_PKG_VERSION")),
+                ("redacted", r#"["payload","dest"]"#),
+            ]
+        );
+    }
+}
+
+#[test]
+fn nothing_looks_like_data_until_all_of_it_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let bounds = Bounds {
+        rows: 1,
+        bytes: usize::MAX,
+        row_groups: 1,
+    };
+    let set = filled(root.path(), bounds);
+    for kind in TableKind::ALL {
+        for name in files(root.path(), kind) {
+            assert!(
+                name.starts_with("_part-") && name.ends_with(".partial"),
+                "{name}"
+            );
+        }
+    }
+    assert_eq!(occupied_partition(root.path(), "x").unwrap(), None);
+    drop(set);
+    for kind in TableKind::ALL {
+        assert!(files(root.path(), kind).is_empty());
+    }
+}
+
+#[test]
+fn what_was_there_stays_until_all_that_replaces_it_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let small = Bounds {
+        rows: 1,
+        bytes: usize::MAX,
+        row_groups: 1,
+    };
+    filled(root.path(), small).finish().unwrap();
+    let occupied = occupied_partition(root.path(), "x").unwrap();
+    assert_eq!(
+        occupied,
+        Some(root.path().join("messages").join("capture=x"))
+    );
+    assert_eq!(occupied_partition(root.path(), "y").unwrap(), None);
+
+    drop(filled(root.path(), ONE_FILE));
+    assert_eq!(files(root.path(), TableKind::Messages).len(), 3);
+    filled(root.path(), ONE_FILE).finish().unwrap();
+    for kind in TableKind::ALL {
+        assert_eq!(files(root.path(), kind), ["part-00000.parquet"]);
+    }
+}
+
+#[test]
+fn an_error_names_the_file() {
+    let root = tempfile::tempdir().unwrap();
+    let set = filled(root.path(), ONE_FILE);
+    let in_the_way = directory(root.path(), TableKind::Messages, "x").join("part-00000.parquet");
+    fs::create_dir(&in_the_way).unwrap();
+    let error = set.finish().unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{}: ", in_the_way.display())),
+        "{error}"
+    );
+}
