@@ -157,6 +157,18 @@ fn what_cannot_start_exits_with_2_and_says_why() {
             vec!["inject", "ping", "sin 111111"],
             "line 2, column 1: unknown step",
         ),
+        (
+            vec!["replay", SAMPLES, "--report-file", "captures/gone/file"],
+            "cannot write captures/gone/file",
+        ),
+        (
+            vec!["replay", SAMPLES, "--junit", "captures/gone/file"],
+            "cannot write captures/gone/file",
+        ),
+        (
+            vec!["replay", SAMPLES, "--id-map", "captures/gone/file"],
+            "cannot write captures/gone/file",
+        ),
     ] {
         let output = run(&[&arguments[..], &carrier].concat());
         assert_eq!(code(&output), 2, "{arguments:?}: {}", stderr(&output));

@@ -6,6 +6,7 @@ mod inject;
 mod keys;
 mod logging;
 mod mock;
+mod output_file;
 mod peer;
 mod play;
 mod play_args;

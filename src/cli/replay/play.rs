@@ -1,8 +1,7 @@
 //! `replay`: the client side of a capture against a live server.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use super::error::{
     ReplayError, Unanswered, not_played, print_lost, print_no_answer, print_note, print_warning,
 };
 use super::logging;
+use super::output_file::OutputFile;
 use super::peer;
 use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
 use super::recording::{Loaded, load, load_expected};
@@ -69,6 +69,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         }
         return Ok(loaded.ending);
     }
+    let files = ResultFiles::create(args)?;
     let seed = peer::seed(&args.peer)?;
     let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
     peer::block_on(async {
@@ -84,7 +85,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         let expected = options.load.conversations(plan.conversation_count());
         let masks = Masks::new(args.recording.mask.clone());
         let mut player = Player::new(plan, options.clone(), masks, seed, Instant::now());
-        let mut run = Run::new(args, expected)?;
+        let mut run = Run::new(args, files, expected);
         let began = Instant::now();
         let mut tell = |outcome| run.tell(outcome);
         let (end, driving) = play(opened, &mut signals, &mut player, &mut tell).await;
@@ -162,40 +163,46 @@ fn print_schedule(plan: &Plan) -> Result<(), ReplayError> {
     print(text.as_bytes())
 }
 
+/// Where results go beside standard output.
+struct ResultFiles {
+    id_map: Option<OutputFile>,
+    report: Option<OutputFile>,
+    junit: Option<OutputFile>,
+}
+
+impl ResultFiles {
+    fn create(args: &PlayArgs) -> Result<Self, ReplayError> {
+        let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
+        Ok(Self {
+            id_map: create(&args.id_map)?,
+            report: create(&args.report_file)?,
+            junit: create(&args.junit)?,
+        })
+    }
+}
+
 /// What comes of a run.
 struct Run<'a> {
     args: &'a PlayArgs,
     outcomes: ReplayOutcomes,
-    id_map: Option<BufWriter<File>>,
-    id_map_error: Option<io::Error>,
+    files: ResultFiles,
     progress: ConversationProgress,
 }
 
 impl<'a> Run<'a> {
     /// `expected` conversations will be played, if it is known how many.
-    fn new(args: &'a PlayArgs, expected: Option<u64>) -> Result<Self, ReplayError> {
-        let create = |path: &Path| {
-            File::create(path).map_err(|source| ReplayError::Write {
-                path: path.to_owned(),
-                source,
-            })
-        };
-        let id_map = args.id_map.as_deref().map(create).transpose()?;
-        Ok(Self {
+    fn new(args: &'a PlayArgs, files: ResultFiles, expected: Option<u64>) -> Self {
+        Self {
             args,
             outcomes: ReplayOutcomes::default(),
-            id_map: id_map.map(BufWriter::new),
-            id_map_error: None,
+            files,
             progress: ConversationProgress::new(args.progress, expected),
-        })
+        }
     }
 
     fn tell(&mut self, outcome: crate::replay::Outcome) {
-        if let Some(file) = &mut self.id_map {
-            let line = id_map_line(&outcome);
-            if let Err(error) = file.write_all(line.as_bytes()) {
-                self.id_map_error.get_or_insert(error);
-            }
+        if let Some(file) = &mut self.files.id_map {
+            file.write(&id_map_line(&outcome));
         }
         self.outcomes.add(outcome);
         self.progress.one_over();
@@ -219,7 +226,6 @@ impl<'a> Run<'a> {
         for mask in player.masks().unused() {
             print_warning(format_args!("mask {mask} never covered anything"));
         }
-        self.finish_id_map()?;
         let ending = loaded
             .ending
             .max(self.checks(self.outcomes.tally()))
@@ -244,20 +250,9 @@ impl<'a> Run<'a> {
             elapsed,
             exit_code: ending.code(),
         };
-        self.write(&report)?;
+        print_report(self.args, &report)?;
+        write_files(self.files, &report)?;
         Ok(ending)
-    }
-
-    fn finish_id_map(&mut self) -> Result<(), ReplayError> {
-        let flushed = self.id_map.as_mut().map_or(Ok(()), Write::flush);
-        let failed = self.id_map_error.take().or(flushed.err());
-        match (failed, &self.args.id_map) {
-            (Some(source), Some(path)) => Err(ReplayError::Write {
-                path: path.clone(),
-                source,
-            }),
-            _ => Ok(()),
-        }
     }
 
     fn checks(&self, tally: &Tally) -> Ending {
@@ -318,25 +313,38 @@ impl<'a> Run<'a> {
         }
         Ending::Fine
     }
+}
 
-    fn write(&self, report: &ReplayReport<'_>) -> Result<(), ReplayError> {
-        match self.args.report {
-            ReportFormat::Table => {
-                let mut out = Vec::new();
-                report.table(&look(self.args), &mut out);
-                print(&out)?;
-            }
-            ReportFormat::Json => print(report.json().as_bytes())?,
-            ReportFormat::None => {}
+fn print_report(args: &PlayArgs, report: &ReplayReport<'_>) -> Result<(), ReplayError> {
+    match args.report {
+        ReportFormat::Table => {
+            let mut out = Vec::new();
+            report.table(&look(args), &mut out);
+            print(&out)
         }
-        if let Some(path) = &self.args.report_file {
-            write_file(path, &report.json())?;
-        }
-        if let Some(path) = &self.args.junit {
-            write_file(path, &report.junit())?;
-        }
-        Ok(())
+        ReportFormat::Json => print(report.json().as_bytes()),
+        ReportFormat::None => Ok(()),
     }
+}
+
+fn write_files(files: ResultFiles, report: &ReplayReport<'_>) -> Result<(), ReplayError> {
+    let ResultFiles {
+        id_map,
+        report: whole,
+        junit,
+    } = files;
+    if let Some(file) = id_map {
+        file.finish()?;
+    }
+    if let Some(mut file) = whole {
+        file.write(&report.json());
+        file.finish()?;
+    }
+    if let Some(mut file) = junit {
+        file.write(&report.junit());
+        file.finish()?;
+    }
+    Ok(())
 }
 
 fn look(args: &PlayArgs) -> Look {
@@ -353,13 +361,6 @@ fn look(args: &PlayArgs) -> Look {
         payload: PayloadDetail::Full,
         redacted: Secrets::NONE,
     }
-}
-
-fn write_file(path: &Path, text: &str) -> Result<(), ReplayError> {
-    std::fs::write(path, text).map_err(|source| ReplayError::Write {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// Prints on standard output; whoever closed it has seen enough.

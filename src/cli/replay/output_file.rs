@@ -1,0 +1,54 @@
+//! A file that results are written to.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::ReplayError;
+
+/// A file that is made before the work begins, so that a path that cannot be
+/// written is told at once and not after a run whose result would be lost.
+#[derive(Debug)]
+pub(super) struct OutputFile {
+    path: PathBuf,
+    out: BufWriter<File>,
+    error: Option<io::Error>,
+}
+
+impl OutputFile {
+    /// Makes the file, or empties the one that is there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(super) fn create(path: &Path) -> Result<Self, ReplayError> {
+        let file = File::create(path).map_err(|source| ReplayError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            out: BufWriter::new(file),
+            error: None,
+        })
+    }
+
+    /// Appends; an error is told by [`finish`](Self::finish).
+    pub(super) fn write(&mut self, text: &str) {
+        if let Err(error) = self.out.write_all(text.as_bytes()) {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// # Errors
+    /// The first of the errors of writing.
+    pub(super) fn finish(mut self) -> Result<(), ReplayError> {
+        let flushed = self.out.flush();
+        match self.error.take().or(flushed.err()) {
+            None => Ok(()),
+            Some(source) => Err(ReplayError::Write {
+                path: self.path,
+                source,
+            }),
+        }
+    }
+}
