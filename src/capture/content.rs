@@ -106,7 +106,10 @@ mod tests {
             (&b""[..], "it is empty"),
             (b"\x7fELF\x02\x01", "it looks like an ELF program"),
             (b"Dear all,\r\n\tgr\xc3\xbc\xc3", "it looks like text"),
-            (b"{\"record\":", "it looks like JSON"),
+            (
+                b"{\"record\":",
+                "it holds records of -T ndjson, which ministream-replay reads",
+            ),
             (b"a\0b", "it begins with 610062"),
             (b"\xff", "it begins with ff"),
             (b"\xc3", "it begins with c3"),

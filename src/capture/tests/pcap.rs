@@ -132,7 +132,10 @@ fn what_is_no_capture_is_called_what_it_is() {
         ),
         (b"\x34\xcd\xb2\xa1\x02\0", modified),
         (b"Hello, world\n", "it looks like text"),
-        (b"{\"record\":", "it looks like JSON"),
+        (
+            b"{\"record\":",
+            "it holds records of -T ndjson, which ministream-replay reads",
+        ),
         (b"\x7fELF\x02", "it looks like an ELF program"),
     ];
     for (bytes, text) in cases {
