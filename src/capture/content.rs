@@ -56,6 +56,10 @@ const KNOWN: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "a zip archive"),
     (b"\x7fELF", "an ELF program"),
     (b"snoop\0\0\0", "a snoop capture; editcap converts it"),
+    (
+        b"{\"record\":",
+        "records of -T ndjson; ministream-replay replay takes them",
+    ),
     (b"{", "JSON"),
 ];
 
@@ -108,8 +112,9 @@ mod tests {
             (b"Dear all,\r\n\tgr\xc3\xbc\xc3", "it looks like text"),
             (
                 b"{\"record\":",
-                "it holds records of -T ndjson, which ministream-replay reads",
+                "it looks like records of -T ndjson; ministream-replay replay takes them",
             ),
+            (b"{\"header\":", "it looks like JSON"),
             (b"a\0b", "it begins with 610062"),
             (b"\xff", "it begins with ff"),
             (b"\xc3", "it begins with c3"),

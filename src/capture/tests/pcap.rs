@@ -134,7 +134,7 @@ fn what_is_no_capture_is_called_what_it_is() {
         (b"Hello, world\n", "it looks like text"),
         (
             b"{\"record\":",
-            "it holds records of -T ndjson, which ministream-replay reads",
+            "it looks like records of -T ndjson; ministream-replay replay takes them",
         ),
         (b"\x7fELF\x02", "it looks like an ELF program"),
     ];
