@@ -1,7 +1,6 @@
 //! `--redact` and `--redact-key`.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 
 use rand::TryRng;
@@ -9,7 +8,7 @@ use rand::rngs::SysRng;
 
 use super::args::{DumpArgs, Redact};
 use super::error::DumpError;
-use crate::keys::file::{KeyFileError, check_mode, private_file};
+use crate::keys::file::{KeyFileError, create_private, read_private};
 use crate::report::redact::{Redaction, Secrets};
 use crate::wire::Pseudonyms;
 
@@ -45,39 +44,17 @@ fn fresh_key() -> io::Result<Key> {
 
 /// The key in a file, which is made if it is not there.
 fn key_of_file(path: &Path) -> Result<Key, DumpError> {
-    match private_file().open(path) {
-        Ok(file) => new_key(path, file),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => old_key(path),
-        Err(source) => Err(KeyFileError::Write {
-            path: path.to_owned(),
-            source,
-        }
-        .into()),
+    let key = fresh_key().map_err(DumpError::Random)?;
+    match create_private(path, &key) {
+        Ok(()) => Ok(key),
+        Err(KeyFileError::Exists(_)) => old_key(path),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn new_key(path: &Path, mut file: File) -> Result<Key, DumpError> {
-    let key = fresh_key().map_err(DumpError::Random)?;
-    let written = file.write_all(&key).and_then(|()| file.sync_all());
-    written.map_err(|source| KeyFileError::Write {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(key)
-}
-
 fn old_key(path: &Path) -> Result<Key, DumpError> {
-    let unreadable = |source| KeyFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    check_mode(path, &file)?;
-    let mut bytes = Vec::new();
     // One more than a key has tells a longer file from it.
-    file.take(Key::default().len() as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let bytes = read_private(path, Key::default().len() as u64 + 1)?;
     Key::try_from(bytes).map_err(|_| DumpError::NoRedactKey {
         path: path.to_owned(),
     })

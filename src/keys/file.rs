@@ -63,24 +63,7 @@ pub enum KeyFileError {
 /// # Errors
 /// There is such a file, or it cannot be written; nothing is left behind then.
 pub fn create(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
-    let mut file = private_file().open(path).map_err(|source| {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path),
-            _ => KeyFileError::Write { path, source },
-        }
-    })?;
-    let written = file
-        .write_all(&keys.to_bytes())
-        .and_then(|()| file.sync_all());
-    written.map_err(|source| {
-        // Half a key file would only be in the way; the first error counts.
-        drop(std::fs::remove_file(path));
-        KeyFileError::Write {
-            path: path.to_owned(),
-            source,
-        }
-    })
+    create_private(path, &keys.to_bytes())
 }
 
 /// Reads keys.
@@ -89,6 +72,41 @@ pub fn create(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
 /// The file cannot be read, others may read it too (on Unix), or it holds no
 /// keys of the kind that we use.
 pub fn read(path: &Path) -> Result<Keys, KeyFileError> {
+    let bytes = read_private(path, MAX_FILE_BYTES)?;
+    Keys::from_bytes(&bytes).map_err(|source| KeyFileError::Content {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a secret of any kind as [`create`] writes keys.
+///
+/// # Errors
+/// Those of [`create`].
+pub(crate) fn create_private(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> {
+    let mut file = private_file().open(path).map_err(|source| {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path),
+            _ => KeyFileError::Write { path, source },
+        }
+    })?;
+    let written = file.write_all(secret).and_then(|()| file.sync_all());
+    written.map_err(|source| {
+        // Half a secret would only be in the way; the first error counts.
+        drop(std::fs::remove_file(path));
+        KeyFileError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Reads a secret that only its owner may read, at most `most` bytes of it.
+///
+/// # Errors
+/// The file cannot be read, or others may read it too (on Unix).
+pub(crate) fn read_private(path: &Path, most: u64) -> Result<Vec<u8>, KeyFileError> {
     let unreadable = |source| KeyFileError::Read {
         path: path.to_owned(),
         source,
@@ -96,18 +114,15 @@ pub fn read(path: &Path) -> Result<Keys, KeyFileError> {
     let file = File::open(path).map_err(unreadable)?;
     check_mode(path, &file)?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES)
+    file.take(most)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    Keys::from_bytes(&bytes).map_err(|source| KeyFileError::Content {
-        path: path.to_owned(),
-        source,
-    })
+    Ok(bytes)
 }
 
 /// Opens new files that only their owner may read.
 #[cfg(unix)]
-pub(crate) fn private_file() -> OpenOptions {
+fn private_file() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = File::options();
     options.write(true).create_new(true).mode(0o600);
@@ -116,7 +131,7 @@ pub(crate) fn private_file() -> OpenOptions {
 
 /// Opens new files that only their owner may read.
 #[cfg(not(unix))]
-pub(crate) fn private_file() -> OpenOptions {
+fn private_file() -> OpenOptions {
     let mut options = File::options();
     options.write(true).create_new(true);
     options
@@ -124,7 +139,7 @@ pub(crate) fn private_file() -> OpenOptions {
 
 /// Whether only its owner may read a file.
 #[cfg(unix)]
-pub(crate) fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
+fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = file.metadata().map_err(|source| KeyFileError::Read {
         path: path.to_owned(),
@@ -141,7 +156,7 @@ pub(crate) fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
 
 /// Whether only its owner may read a file.
 #[cfg(not(unix))]
-pub(crate) fn check_mode(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
+fn check_mode(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
     Ok(())
 }
 
