@@ -10,6 +10,8 @@ use std::io::Write;
 
 use unicode_width::UnicodeWidthChar;
 
+use super::write::hex_pair;
+
 /// Which characters an output may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
@@ -141,8 +143,8 @@ fn for_each_piece(bytes: &[u8], charset: Charset, mut put: impl FnMut(&[u8], usi
             }
         }
         for &byte in chunk.invalid() {
-            let piece = format_into(&mut scratch, format_args!("\\x{byte:02x}"));
-            if !put(piece, piece.len()) {
+            let piece = byte_escape(byte);
+            if !put(&piece, piece.len()) {
                 return;
             }
         }
@@ -165,9 +167,19 @@ fn escape_of(c: char, scratch: &mut [u8; 16]) -> &[u8] {
         '\n' => b"\\n",
         '\r' => b"\\r",
         '\t' => b"\\t",
-        '\0'..='\x7f' => format_into(scratch, format_args!("\\x{:02x}", u32::from(c))),
+        '\0'..='\x7f' => {
+            let (escape, _) = scratch.split_at_mut(4);
+            escape.copy_from_slice(&byte_escape(u8::try_from(c).unwrap_or(b'?')));
+            escape
+        }
         _ => format_into(scratch, format_args!("\\u{{{:x}}}", u32::from(c))),
     }
+}
+
+/// `\x1b`; binary payloads are full of them, which formatting would take too long for.
+fn byte_escape(byte: u8) -> [u8; 4] {
+    let [high, low] = hex_pair(byte);
+    [b'\\', b'x', high, low]
 }
 
 fn format_into<'a>(scratch: &'a mut [u8; 16], text: std::fmt::Arguments<'_>) -> &'a [u8] {

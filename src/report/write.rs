@@ -38,16 +38,21 @@ static HEX_PAIRS: [[u8; 2]; 256] = {
     pairs
 };
 
+/// Both lowercase hex digits of a byte.
+pub(crate) fn hex_pair(byte: u8) -> [u8; 2] {
+    HEX_PAIRS[usize::from(byte)]
+}
+
 pub(crate) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() * 2);
     for &byte in bytes {
-        out.extend_from_slice(&HEX_PAIRS[usize::from(byte)]);
+        out.extend_from_slice(&hex_pair(byte));
     }
 }
 
 #[inline]
 pub(crate) fn put_id(out: &mut Vec<u8>, id: StreamId) {
-    let [a, b, c] = id.0.map(|byte| HEX_PAIRS[usize::from(byte)]);
+    let [a, b, c] = id.0.map(hex_pair);
     out.extend_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1]]);
 }
 

@@ -26,7 +26,7 @@ const BOUND_KIB: u64 = 96 * 1024;
 #[cfg(feature = "parquet")]
 const DATA_SET_SLACK_KIB: u64 = 40 * 1024;
 #[cfg(feature = "parquet")]
-const DATA_SET_BOUND_KIB: u64 = 160 * 1024;
+const DATA_SET_BOUND_KIB: u64 = 128 * 1024;
 
 #[test]
 fn memory_does_not_grow_with_the_number_of_conversations() {

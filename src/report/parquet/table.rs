@@ -163,14 +163,19 @@ impl Table {
                 Values::Integers(values) => {
                     out.typed::<Int64Type>()
                         .write_batch(values, definition, repetition)?;
+                    out.close()?;
                 }
                 Values::Texts { bytes, ends } => {
-                    let texts = texts(std::mem::take(bytes), ends);
-                    out.typed::<ByteArrayType>()
-                        .write_batch(&texts, definition, repetition)?;
+                    let all = Bytes::from(std::mem::take(bytes));
+                    out.typed::<ByteArrayType>().write_batch(
+                        &texts(&all, ends),
+                        definition,
+                        repetition,
+                    )?;
+                    out.close()?;
+                    *bytes = reclaimed(all);
                 }
             }
-            out.close()?;
             column.clear();
         }
         group.close()?;
@@ -244,8 +249,7 @@ impl Column {
 }
 
 /// The texts that end at `ends`, without a copy.
-fn texts(bytes: Vec<u8>, ends: &[usize]) -> Vec<ByteArray> {
-    let bytes = Bytes::from(bytes);
+fn texts(bytes: &Bytes, ends: &[usize]) -> Vec<ByteArray> {
     let mut start = 0;
     ends.iter()
         .map(|&end| {
@@ -254,4 +258,15 @@ fn texts(bytes: Vec<u8>, ends: &[usize]) -> Vec<ByteArray> {
             text.into()
         })
         .collect()
+}
+
+/// The memory of texts that are written, for those to come.
+fn reclaimed(bytes: Bytes) -> Vec<u8> {
+    match bytes.try_into_mut() {
+        Ok(bytes) => bytes.into(),
+        Err(kept) => {
+            debug_assert!(kept.is_empty(), "somebody keeps the texts of a row group");
+            Vec::new()
+        }
+    }
 }
