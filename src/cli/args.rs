@@ -154,8 +154,8 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) ladder: Option<Ladder>,
 
-    /// A report to look at in a browser: one file, which needs no network; takes the
-    /// place of the tables unless -T or -z asks for them
+    /// A report to look at in a browser: one file, which needs no network; FILE - is standard
+    /// output. Takes the place of the tables unless -T or -z asks for them
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
 

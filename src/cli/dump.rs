@@ -22,6 +22,7 @@ use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
 use crate::report::made_packets::MadePackets;
+use crate::report::output::Output;
 use crate::report::packets::PacketPlan;
 use crate::report::record::Summary;
 use crate::report::reporter::{Printer, Reporter};
@@ -119,17 +120,20 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     if may_run_ahead(options, &files) && options.output.writes_messages() {
         let limits = &options.dissect.network;
         let mut source = DecodedSource::here(Inputs::open(files)?, limits);
-        let mut relay = Relay::spawn(reporter(options)?).map_err(DumpError::Thread)?;
+        let reporter = reporter(options)?;
+        let packets = options.output.packet_output()?;
+        let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
         let done = read(options, &mut source, &mut relay, Trouble::Told)?;
         return match relay.finish()? {
-            Some(reporter) => conclude(options, &done, source.inputs(), reporter),
+            Some(reporter) => conclude(options, &done, source.inputs(), reporter, packets),
             None => Ok(done.ending),
         };
     }
     let mut source = decoded(options, files)?;
     let mut reporter = reporter(options)?;
+    let packets = options.output.packet_output()?;
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
-    conclude(options, &done, source.inputs(), reporter)
+    conclude(options, &done, source.inputs(), reporter, packets)
 }
 
 /// Whether one thread may run ahead of another: not where rows are waited for (a
@@ -294,12 +298,14 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Results>, D
     .redacted(options.redaction.clone()))
 }
 
-/// Writes what is due at the end, and decides the exit code.
+/// Writes what is due at the end, and decides the exit code. `packets` is where the packets
+/// of files go; those of a live capture are already where they belong.
 pub(super) fn conclude(
     options: &DumpOptions,
     done: &Done,
     inputs: &[InputInfo],
     mut reporter: Reporter<Results>,
+    packets: Option<Output>,
 ) -> Result<Ending, DumpError> {
     let ending = match (done.ending, options.incomplete) {
         (Ending::Incomplete, IncompleteInput::IsFine) => Ending::Fine,
@@ -330,7 +336,7 @@ pub(super) fn conclude(
         .made_packets()
         .map_or(0, MadePackets::findings_left_out);
     // The pager ends with the reporter; what follows is seen behind it.
-    write_packets(options, reporter.into_packets())?;
+    write_packets(options, reporter.into_packets(), packets)?;
     tell_comments_left_out(unsaid);
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;
@@ -352,11 +358,12 @@ pub(super) fn conclude(
 }
 
 /// Reads the files again and writes the packets of what was selected.
-fn write_packets(options: &DumpOptions, plan: Option<PacketPlan>) -> Result<(), DumpError> {
-    let (Some(mut plan), Input::Files(files)) = (plan, &options.input) else {
-        return Ok(());
-    };
-    let Some(output) = options.output.packet_output()? else {
+fn write_packets(
+    options: &DumpOptions,
+    plan: Option<PacketPlan>,
+    output: Option<Output>,
+) -> Result<(), DumpError> {
+    let (Some(mut plan), Some(output), Input::Files(files)) = (plan, output, &options.input) else {
         return Ok(());
     };
     again(files, |packet| {

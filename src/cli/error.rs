@@ -10,6 +10,7 @@ use crate::capture::CaptureError;
 use crate::capture::LiveFailure;
 use crate::keys::file::KeyFileError;
 use crate::report::filter::FilterError;
+use crate::report::output::WriteError;
 
 /// The name that messages on standard error begin with.
 pub(crate) const PROGRAM: &str = "ministream-dump";
@@ -32,8 +33,10 @@ pub(crate) enum DumpError {
     },
     /// Results cannot be written.
     Output(io::Error),
+    /// A file of results cannot be written to its end.
+    Write(WriteError),
     /// The file of a report, or of packets, cannot be made.
-    Report {
+    Create {
         /// Its path.
         path: PathBuf,
         /// What the operating system says.
@@ -105,7 +108,10 @@ impl From<KeyFileError> for DumpError {
 
 impl From<io::Error> for DumpError {
     fn from(error: io::Error) -> Self {
-        Self::Output(error)
+        match error.downcast::<WriteError>() {
+            Ok(error) => Self::Write(error),
+            Err(error) => Self::Output(error),
+        }
     }
 }
 
@@ -132,11 +138,18 @@ impl fmt::Display for DumpError {
                     }
                 )
             }
-            Self::Report { path, error } => write!(
+            Self::Create { path, error } => write!(
                 f,
                 "cannot write {}: {}\n    help: name a file in a directory that you may write to",
                 path.display(),
                 reason(error)
+            ),
+            Self::Write(WriteError { path, source }) => write!(
+                f,
+                "cannot write {}: {}\n    help: what is in it is not complete; name a file on another disk, \
+                 or make room",
+                path.display(),
+                reason(source)
             ),
             Self::Export { path, error } => write!(
                 f,

@@ -23,7 +23,7 @@ use crate::capture::{
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
 use crate::report::heading::link_type_title;
-use crate::report::made_packets::PacketOutput;
+use crate::report::output::Output;
 use crate::report::packets::LiveScope;
 use crate::report::reporter::Reporter;
 use crate::report::selection::Picked;
@@ -108,14 +108,14 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         counts: dissector.counts(),
         dropped_by_kernel: Some(stats.dropped_by_kernel.into()),
     };
-    let ending = conclude(options, &done, source.inputs(), reporter)?;
+    let ending = conclude(options, &done, source.inputs(), reporter, None)?;
     say_goodbye(done.counts.network.packets, stats);
     Ok(ending)
 }
 
 /// The packets of a live capture on their way to `-w`.
 struct Recording {
-    writer: PcapngWriter<PacketOutput>,
+    writer: PcapngWriter<Output>,
     scope: LiveScope,
 }
 

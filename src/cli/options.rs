@@ -1,8 +1,8 @@
 //! From arguments to what a dump does: checked, with every default filled in.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal};
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::dissect::{Depth, DissectOptions};
 use crate::report::conversations::ConversationTable;
 use crate::report::detail::{DetailPrinter, Details};
 use crate::report::escape::Charset;
-use crate::report::export::{Export, is_vacant};
+use crate::report::export::{Export, INDEX, is_vacant};
 use crate::report::field::Field;
 use crate::report::filter::Filter;
 use crate::report::follow::{FollowFormat, FollowPrinter};
@@ -30,7 +30,8 @@ use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
-use crate::report::made_packets::{MadePackets, PacketOutput};
+use crate::report::made_packets::MadePackets;
+use crate::report::output::Output;
 use crate::report::record::PayloadDetail;
 use crate::report::redact::Redaction;
 use crate::report::reporter::{Pace, Printer, Statistic};
@@ -165,7 +166,7 @@ impl DumpOptions {
         } else {
             WholeConversations::No
         };
-        check_packet_output(&args, format, &input)?;
+        check_outputs(&args, format, &input)?;
         let limits = limits(&args);
         let output = OutputOptions::resolve(&args, format)?;
         let depth = depth(&args, &output);
@@ -311,48 +312,103 @@ fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     ))
 }
 
-/// `-w` learns which packets of files are needed before it writes the first.
-fn check_packet_output(args: &DumpArgs, format: Format, input: &Input) -> Result<(), DumpError> {
-    let Some(output) = &args.write else {
-        return Ok(());
-    };
-    if let Input::Files(_) = input {
+/// Whether the outputs that were asked for can be written side by side, and without losing
+/// what is read.
+fn check_outputs(args: &DumpArgs, format: Format, input: &Input) -> Result<(), DumpError> {
+    // `-w` learns which packets of files are needed before it writes the first.
+    if let (Some(_), Input::Files(_)) = (&args.write, input) {
         check_passes(
             "-w reads its input more than once, which only files allow",
             input,
         )?;
     }
-    if is_standard(output) {
-        let prints =
-            format != Format::Table || args.ladder.is_some() || !args.statistics.is_empty();
-        if prints {
-            return Err(DumpError::Usage(
-                "-w - fills standard output, and another output was asked for",
-                "write packets to a file, or leave -T, -z and --ladder away",
-            ));
-        }
-        if io::stdout().is_terminal() {
-            return Err(DumpError::Usage(
-                "-w - writes packets as bytes, which no terminal shows",
-                "redirect it to a file or a pipe",
-            ));
-        }
-        return Ok(());
+    check_standard_output(args, format)?;
+    check_files(args, input)
+}
+
+fn check_standard_output(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
+    let fills = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_standard);
+    let (packets, html) = (fills(&args.write), fills(&args.html));
+    let prints = format != Format::Table || args.ladder.is_some() || !args.statistics.is_empty();
+    if packets && (prints || html) {
+        return Err(DumpError::Usage(
+            "-w - fills standard output, and another output was asked for",
+            "write packets to a file, or leave -T, -z, --ladder and --html - away",
+        ));
     }
-    let Input::Files(files) = input else {
-        return Ok(());
+    if html && prints {
+        return Err(DumpError::Usage(
+            "--html - fills standard output, and another output was asked for",
+            "write the report to a file, or leave -T, -z and --ladder away",
+        ));
+    }
+    if packets && io::stdout().is_terminal() {
+        return Err(DumpError::Usage(
+            "-w - writes packets as bytes, which no terminal shows",
+            "redirect it to a file or a pipe",
+        ));
+    }
+    Ok(())
+}
+
+/// No output may be an input, or another output.
+fn check_files(args: &DumpArgs, input: &Input) -> Result<(), DumpError> {
+    let is_read = |output: &PathBuf| match input {
+        Input::Files(files) => files.iter().any(|file| is_same_file(file, output)),
+        Input::Live(_) => false,
     };
-    let is_output = |file: &PathBuf| match (fs::canonicalize(file), fs::canonicalize(output)) {
-        (Ok(file), Ok(output)) => file == output,
-        _ => false,
-    };
-    if files.iter().any(is_output) {
+    if args.write.as_ref().is_some_and(is_read) {
         return Err(DumpError::Usage(
             "-w names a file that is read",
             "name another file; the one that is read would be lost",
         ));
     }
-    Ok(())
+    if args.html.as_ref().is_some_and(is_read) {
+        return Err(DumpError::Usage(
+            "--html names a file that is read",
+            "name another file; the one that is read would be lost",
+        ));
+    }
+    match (&args.write, &args.html) {
+        (Some(packets), Some(html)) if is_same_file(packets, html) => Err(DumpError::Usage(
+            "-w and --html name the same file",
+            "name two files; one would be written over the other",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether two paths lead to one file, by whatever names and links, that can be lost. The
+/// file need not be there yet.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    if is_standard(one) || is_standard(other) {
+        return false;
+    }
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one_is), Ok(other_is)) => {
+            one_is.is_file() && (is_same_inode(&one_is, &other_is) || is_same_path(one, other))
+        }
+        (Err(_), Err(_)) => is_same_path(one, other),
+        _ => false,
+    }
+}
+
+#[cfg(unix)]
+fn is_same_inode(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Only paths are compared.
+#[cfg(not(unix))]
+fn is_same_inode(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    false
+}
+
+fn is_same_path(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    matches!((whole(one), whole(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 fn is_standard(path: &Path) -> bool {
@@ -570,17 +626,14 @@ impl OutputOptions {
         let Some(path) = &self.html else {
             return Ok(None);
         };
-        let file = File::create(path).map_err(|error| DumpError::Report {
-            path: path.clone(),
-            error,
-        })?;
+        let output = open_output(path)?;
         let look = Look {
             charset: Charset::Unicode,
             colour: Colour::Never,
             payload: self.report_payload,
             ..self.look
         };
-        let report = HtmlReport::new(BufWriter::new(file), look);
+        let report = HtmlReport::new(output, look);
         Ok(Some(Statistic::Html(Box::new(report))))
     }
 
@@ -627,25 +680,15 @@ impl OutputOptions {
 
     /// Where packets are written to as they were captured, if they are; there is no such
     /// place when anything is to be redacted.
-    pub(crate) fn packet_output(&self) -> Result<Option<PacketOutput>, DumpError> {
+    pub(crate) fn packet_output(&self) -> Result<Option<Output>, DumpError> {
         if self.look.redacted.any() {
             return Ok(None);
         }
         self.packet_file()
     }
 
-    fn packet_file(&self) -> Result<Option<PacketOutput>, DumpError> {
-        let Some(path) = &self.packets else {
-            return Ok(None);
-        };
-        if is_standard(path) {
-            return Ok(Some(PacketOutput::Standard(BufWriter::new(io::stdout()))));
-        }
-        let file = File::create(path).map_err(|error| DumpError::Report {
-            path: path.clone(),
-            error,
-        })?;
-        Ok(Some(PacketOutput::File(BufWriter::new(file))))
+    fn packet_file(&self) -> Result<Option<Output>, DumpError> {
+        self.packets.as_deref().map(open_output).transpose()
     }
 
     /// The file that packets are written to, if they are.
@@ -655,18 +698,31 @@ impl OutputOptions {
 
     /// The files to look at, of those that were asked for beside the output.
     pub(crate) fn written_files(&self) -> impl Iterator<Item = PathBuf> {
-        let index = |target: &ExportTarget| target.directory.join("index.json");
+        let index = |target: &ExportTarget| target.directory.join(INDEX);
         let export = self.export.as_ref().map(index);
         let data_set = self.data_set.as_ref().map(DataSetTarget::files);
-        let packets = self.packets.clone().filter(|path| !is_standard(path));
-        let report = self.html.clone();
-        [report, export, data_set, packets].into_iter().flatten()
+        let files = [self.html.clone(), export, data_set, self.packets.clone()];
+        files
+            .into_iter()
+            .flatten()
+            .filter(|path| !is_standard(path))
     }
 
     /// Whether the table of messages is shown, below which a hint has its place.
     pub(crate) fn is_table(&self) -> bool {
         self.shown == Shown::Table
     }
+}
+
+/// A file that is there from now on, or standard output.
+fn open_output(path: &Path) -> Result<Output, DumpError> {
+    if is_standard(path) {
+        return Ok(Output::standard());
+    }
+    Output::create(path).map_err(|error| DumpError::Create {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn look(args: &DumpArgs, shown: &Shown) -> Look {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::output::WriteError;
 use super::record::{PayloadDetail, RecordWriter, put_redacted};
 use super::redact::Secrets;
 use super::write::{put, put_hex, put_number};
@@ -15,6 +16,9 @@ use crate::wire::{Direction, FrameKind};
 
 /// Name and version of what `index.json` holds.
 pub const INDEX_SCHEMA: &str = "ministream.export/1";
+
+/// The index, among the files of streams.
+pub const INDEX: &str = "index.json";
 
 /// Files that are kept open between two pieces; a process has a thousand or so.
 const OPEN_FILES: usize = 64;
@@ -50,7 +54,7 @@ impl Export {
     /// # Errors
     /// `index.json` cannot be made.
     pub fn new(directory: PathBuf, redacted: Secrets) -> io::Result<Self> {
-        let mut index = BufWriter::new(File::create(directory.join("index.json"))?);
+        let mut index = BufWriter::new(File::create(directory.join(INDEX))?);
         let mut start = Vec::new();
         put(&mut start, "{\"schema\":\"");
         put(&mut start, INDEX_SCHEMA);
@@ -84,10 +88,8 @@ impl Export {
             return Ok(());
         }
         let name = (id, direction);
-        self.append(name, frame.payload).map_err(|error| {
-            let path = self.directory.join(file_name(name));
-            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        })
+        self.append(name, frame.payload)
+            .map_err(|error| WriteError::at(&self.directory.join(file_name(name)), error))
     }
 
     fn append(&mut self, name: StreamName, piece: &[u8]) -> io::Result<()> {
@@ -138,7 +140,7 @@ impl Export {
             put_stream(&mut entry, name, self.streams.remove(&name));
         }
         entry.push(b'}');
-        self.index.write_all(&entry)
+        self.write_index(&entry)
     }
 
     /// Ends the index.
@@ -146,8 +148,16 @@ impl Export {
     /// # Errors
     /// It cannot be written.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.index.write_all(b"\n]}\n")?;
-        self.index.flush()
+        self.write_index(b"\n]}\n")?;
+        self.index
+            .flush()
+            .map_err(|error| WriteError::at(&self.directory.join(INDEX), error))
+    }
+
+    fn write_index(&mut self, text: &[u8]) -> io::Result<()> {
+        self.index
+            .write_all(text)
+            .map_err(|error| WriteError::at(&self.directory.join(INDEX), error))
     }
 }
 

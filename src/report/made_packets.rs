@@ -6,8 +6,7 @@
 //! in it; what was wrong with the packets themselves is not in it either.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use super::packets::{MAX_COMMENT_BYTES, comment_line};
@@ -21,31 +20,6 @@ use crate::net::Side;
 use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::time::Timestamp;
 use crate::wire::{FrameType, RawMessage};
-
-/// Where packets are written to.
-#[derive(Debug)]
-pub enum PacketOutput {
-    /// A file.
-    File(BufWriter<File>),
-    /// Standard output, which nothing else uses then.
-    Standard(BufWriter<Stdout>),
-}
-
-impl Write for PacketOutput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.write(bytes),
-            Self::Standard(out) => out.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Standard(out) => out.flush(),
-        }
-    }
-}
 
 /// Connections that are remembered; of one that was forgotten what follows goes on
 /// as a new connection. As many as the dissection follows.

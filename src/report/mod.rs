@@ -15,6 +15,7 @@ pub mod ladder;
 pub mod lines;
 pub mod look;
 pub mod made_packets;
+pub mod output;
 pub mod packets;
 #[cfg(feature = "parquet")]
 pub mod parquet;

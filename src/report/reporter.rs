@@ -1,8 +1,7 @@
 //! The sink of a dump: sends what is selected to the printer and the statistics.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use super::Selection;
 use super::conversations::ConversationTable;
@@ -15,7 +14,8 @@ use super::json::{JsonPrinter, NdjsonPrinter};
 use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
-use super::made_packets::{MadePackets, PacketOutput};
+use super::made_packets::MadePackets;
+use super::output::Output;
 use super::packets::PacketPlan;
 #[cfg(feature = "parquet")]
 use super::parquet::DataSet;
@@ -71,7 +71,7 @@ pub enum Statistic {
     /// Conversations as ladders, each written when it is over.
     Ladder(Box<LadderPrinter>),
     /// Everything in a page, which is a file of its own.
-    Html(Box<HtmlReport<BufWriter<File>>>),
+    Html(Box<HtmlReport<Output>>),
     /// The byte streams of conversations, in files of their own.
     Export(Box<Export>),
     /// Messages, conversations and findings as Parquet files.
@@ -80,7 +80,7 @@ pub enum Statistic {
     /// The packets of what is selected; they are written later.
     Packets(Box<PacketPlan>),
     /// Packets made anew around what is selected, in a file of their own.
-    MadePackets(Box<MadePackets<PacketOutput>>),
+    MadePackets(Box<MadePackets<Output>>),
 }
 
 impl Statistic {
@@ -204,7 +204,7 @@ impl<W: Write> Reporter<W> {
     }
 
     /// The packets made anew, if they were asked for.
-    pub fn made_packets(&self) -> Option<&MadePackets<PacketOutput>> {
+    pub fn made_packets(&self) -> Option<&MadePackets<Output>> {
         self.statistics
             .iter()
             .find_map(|statistic| match statistic {

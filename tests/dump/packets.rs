@@ -158,17 +158,70 @@ fn what_cannot_be_read_again_is_refused() {
 
 #[test]
 fn a_capture_is_never_written_over_itself() {
+    let shipped = format!("{}/{SAMPLES}", env!("CARGO_MANIFEST_DIR"));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("own.pcap");
-    std::fs::copy(format!("{}/{SAMPLES}", env!("CARGO_MANIFEST_DIR")), &path).unwrap();
+    std::fs::copy(&shipped, &path).unwrap();
     let detour = directory.path().join(".").join("own.pcap");
-    let refused = write(&detour, path.to_str().unwrap()).refused(2);
-    assert!(
-        refused.contains("-w names a file that is read"),
-        "{refused}"
+    let symbolic = directory.path().join("symbolic.pcap");
+    std::os::unix::fs::symlink(&path, &symbolic).unwrap();
+    let hard = directory.path().join("hard.pcap");
+    std::fs::hard_link(&path, &hard).unwrap();
+    for output in [&path, &detour, &symbolic, &hard] {
+        for flag in ["-w", "--html"] {
+            let names = [&path, output].map(|path| path.to_str().unwrap());
+            let refused = run([names[0], flag, names[1]]).refused(2);
+            assert_eq!(
+                refused,
+                format!(
+                    "ministream-dump: error: {flag} names a file that is read\n    \
+                     help: name another file; the one that is read would be lost\n"
+                ),
+                "{output:?}"
+            );
+        }
+    }
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        std::fs::read(&shipped).unwrap()
     );
-    assert_eq!(std::fs::metadata(&path).unwrap().len(), {
-        let shipped = format!("{}/{SAMPLES}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::metadata(shipped).unwrap().len()
-    });
+}
+
+#[test]
+fn two_outputs_never_share_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out");
+    let detour = directory.path().join(".").join("out");
+    let names = [&path, &detour].map(|path| path.to_str().unwrap());
+    let refused = run(["-w", names[0], "--html", names[1], SAMPLES]).refused(2);
+    assert!(refused.contains("-w and --html name the same file"));
+    assert!(!path.exists());
+    // Which is where many outputs may go.
+    let devices = dump(&format!("-w /dev/null --html /dev/null {SAMPLES}"));
+    assert_eq!(devices.code, Some(0), "{devices:?}");
+    let refused = dump(&format!("-w - --html - {SAMPLES}")).refused(2);
+    assert!(refused.contains("another output was asked for"));
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_told_before_anything_is_read() {
+    let refused = dump("-w no/such/out captures/truncated.pcap").refused(2);
+    assert_eq!(
+        refused,
+        "ministream-dump: error: cannot write no/such/out: no such file or directory\n    \
+         help: name a file in a directory that you may write to\n"
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_with_the_file_it_holds() {
+    for flag in ["-w", "--html"] {
+        let refused = dump(&format!("{flag} /dev/full {SAMPLES}")).refused(2);
+        assert_eq!(
+            refused,
+            "ministream-dump: error: cannot write /dev/full: no space left on device\n    \
+             help: what is in it is not complete; name a file on another disk, or make room\n"
+        );
+    }
 }

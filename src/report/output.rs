@@ -1,0 +1,77 @@
+//! Where a report or packets go that were asked for beside the tables.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Stdout, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A file could not be written to its end.
+///
+/// It travels inside an [`io::Error`], and so names the file wherever that arrives.
+#[derive(Debug, Error)]
+#[error("{}: {source}", path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the operating system says.
+    pub source: io::Error,
+}
+
+impl WriteError {
+    /// `source`, with the name of the file that it is about.
+    pub(super) fn at(path: &Path, source: io::Error) -> io::Error {
+        let path = path.to_owned();
+        io::Error::new(source.kind(), Self { path, source })
+    }
+}
+
+/// A file, or standard output, for the results of one kind.
+#[derive(Debug)]
+pub struct Output(Place);
+
+#[derive(Debug)]
+enum Place {
+    File {
+        file: BufWriter<File>,
+        path: PathBuf,
+    },
+    /// Nothing else uses it then.
+    Standard(BufWriter<Stdout>),
+}
+
+impl Output {
+    /// A new file; what was in it is lost.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self(Place::File {
+            file: BufWriter::new(File::create(path)?),
+            path: path.to_owned(),
+        }))
+    }
+
+    /// Standard output.
+    pub fn standard() -> Self {
+        Self(Place::Standard(BufWriter::new(io::stdout())))
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Place::File { file, path } => file
+                .write(bytes)
+                .map_err(|error| WriteError::at(path, error)),
+            Place::Standard(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Place::File { file, path } => file.flush().map_err(|error| WriteError::at(path, error)),
+            Place::Standard(out) => out.flush(),
+        }
+    }
+}
