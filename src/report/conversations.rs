@@ -48,9 +48,6 @@ const TITLES: [&str; COLUMNS] = [
     "!",
 ];
 
-/// Columns that are left out where the terminal is too narrow, first to last.
-const EXPENDABLE: [usize; 4] = [START, LIFE, SHAKE, PEER];
-
 const PEER: usize = 1;
 const CLIENT: usize = 2;
 const SERVER: usize = 3;
@@ -247,11 +244,12 @@ struct RowWriter<'a> {
 
 impl<'a> RowWriter<'a> {
     fn new(look: Look, names: &'a Names, widths: &[usize; COLUMNS]) -> Self {
-        let shown = columns_that_fit(widths, look.width);
+        let widths = widths_that_fit(*widths, look.width);
+        let shown: Vec<usize> = (0..COLUMNS).filter(|&column| widths[column] > 0).collect();
         Self {
             look,
             names,
-            grid: grid(&look, &shown, widths),
+            grid: grid(&look, &shown, &widths),
             shown,
             cells: Default::default(),
         }
@@ -271,18 +269,45 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-/// The columns that have something to show, without those that the terminal is
-/// too narrow for.
-fn columns_that_fit(widths: &[usize; COLUMNS], room: usize) -> Vec<usize> {
-    let mut shown: Vec<usize> = (0..COLUMNS).filter(|&column| widths[column] > 0).collect();
-    for expendable in EXPENDABLE {
-        let texts: usize = shown.iter().map(|&column| widths[column]).sum();
-        if texts + frame_width(shown.len()) <= room {
-            break;
+/// The widths of the columns that fit; those of width 0 are not shown.
+fn widths_that_fit(mut widths: [usize; COLUMNS], room: usize) -> [usize; COLUMNS] {
+    for column in [START, LIFE, SHAKE] {
+        if excess(&widths, room) > 0 {
+            widths[column] = 0;
         }
-        shown.retain(|&column| column != expendable);
     }
-    shown
+    shorten_names(&mut widths, room);
+    // What is said twice, without names, is told apart by which view belongs to which.
+    for columns in [&[CLIENT, SERVER][..], &[PEER]] {
+        if excess(&widths, room) > 0 {
+            for &column in columns {
+                widths[column] = 0;
+            }
+        }
+    }
+    widths
+}
+
+/// Makes the longer name shorter until both fit, if they do with titles whole.
+fn shorten_names(widths: &mut [usize; COLUMNS], room: usize) {
+    let spare = |column: usize| widths[column].saturating_sub(TITLES[column].len());
+    let excess = excess(widths, room);
+    if excess > spare(CLIENT) + spare(SERVER) {
+        return;
+    }
+    for _ in 0..excess {
+        let longer = match widths[CLIENT] > widths[SERVER] {
+            true => CLIENT,
+            false => SERVER,
+        };
+        widths[longer] -= 1;
+    }
+}
+
+/// Columns by which the table is too wide.
+fn excess(widths: &[usize; COLUMNS], room: usize) -> usize {
+    let shown = widths.iter().filter(|&&width| width > 0).count();
+    (widths.iter().sum::<usize>() + frame_width(shown)).saturating_sub(room)
 }
 
 fn grid(look: &Look, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {

@@ -2,8 +2,8 @@
 //!
 //! The rule, in one place for every output: a character that takes room on a
 //! line is shown as it is; everything else is written as an escape. That covers
-//! control characters with ESC, the bidirectional controls, zero-width and
-//! combining characters, and bytes that are not UTF-8. The backslash is doubled,
+//! control characters with ESC, the bidirectional controls, line separators,
+//! zero-width and combining characters, and bytes that are not UTF-8. The backslash is doubled,
 //! so that an escape can be told from the same characters in the payload.
 
 use std::io::Write;
@@ -157,6 +157,8 @@ fn plain_width(c: char, charset: Charset) -> Option<usize> {
         '\\' => None,
         ' '..='~' => Some(1),
         _ if charset == Charset::Ascii => None,
+        // Separators of lines and paragraphs: programs that read lines break there.
+        '\u{2028}' | '\u{2029}' => None,
         _ => c.width().filter(|&width| width > 0),
     }
 }
@@ -213,6 +215,7 @@ mod tests {
                 "e\u{301}\u{200b}\u{feff}".as_bytes(),
                 "e\\u{301}\\u{200b}\\u{feff}",
             ),
+            ("a\u{2028}b\u{2029}".as_bytes(), "a\\u{2028}b\\u{2029}"),
             (b"\xff\xc3(", "\\xff\\xc3("),
             ("größe 日本".as_bytes(), "größe 日本"),
         ] {

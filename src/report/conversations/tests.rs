@@ -103,6 +103,42 @@ fn narrow_terminals_lose_times_first() {
     }
 }
 
+#[test]
+fn names_give_way_to_the_width_of_the_terminal() {
+    let mut conversation = samples::conversation(1);
+    conversation.carrier = Carrier::I2cp;
+    conversation.client.nickname = Some("a-rather-long-name-of-a-client".to_owned());
+    conversation.server.nickname = Some("srv-of-mine".to_owned());
+    conversation.peer_view = Some(ConversationId(7));
+    let mut look = samples::look();
+    for (width, cells) in [
+        (
+            200,
+            "│ c1   ┆ c7   ┆ a-rather-long-name-… ┆ srv-of-mine ┆ 111111/ffffff ┆",
+        ),
+        (
+            110,
+            "│ c1   ┆ c7   ┆ a-rather-long-name-… ┆ srv-of-mine ┆ 111111/ffffff ┆",
+        ),
+        (
+            104,
+            "│ c1   ┆ c7   ┆ a-rather-long… ┆ srv-of-mine ┆ 111111/ffffff ┆",
+        ),
+        (92, "│ c1   ┆ c7   ┆ a-rath… ┆ srv-o… ┆ 111111/ffffff ┆"),
+        (90, "│ c1   ┆ c7   ┆ 111111/ffffff ┆"),
+        (80, "│ c1   ┆ c7   ┆ 111111/ffffff ┆"),
+        (72, "│ c1   ┆ 111111/ffffff ┆"),
+    ] {
+        look.width = width;
+        let drawn = drawn(look, std::slice::from_ref(&conversation));
+        assert!(drawn.contains(cells), "{width}\n{drawn}");
+        assert!(
+            drawn.lines().all(|line| columns_of(line) <= width),
+            "{width}\n{drawn}"
+        );
+    }
+}
+
 fn any_conversation() -> impl Strategy<Value = Conversation> {
     (
         any::<[u64; 6]>(),
