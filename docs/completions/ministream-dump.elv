@@ -32,7 +32,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
             cand -e 'Fields for -T fields and csv, one or several: -e n -e type,id'
             cand -z 'Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw], ladder[,c1[,text|mermaid|svg]]; repeatable'
             cand --ladder 'Each conversation as a ladder diagram, in place of messages'
-            cand --html 'A report to look at in a browser: one file, which needs no network; takes the place of the tables unless -T or -z asks for them'
+            cand --html 'A report to look at in a browser: one file, which needs no network; FILE - is standard output. Takes the place of the tables unless -T or -z asks for them'
             cand -w 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables. Files are read again for it; of a live capture each packet is written as it comes'
             cand --export 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does'
             cand --parquet 'Add messages, conversations and findings to a Parquet data set in DIR, with the names and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes the place of the tables as --html does'

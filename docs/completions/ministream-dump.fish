@@ -19,7 +19,7 @@ complete -c ministream-dump -s e -d 'Fields for -T fields and csv, one or severa
 complete -c ministream-dump -s z -d 'Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw], ladder[,c1[,text|mermaid|svg]]; repeatable' -r
 complete -c ministream-dump -l ladder -d 'Each conversation as a ladder diagram, in place of messages' -r -f -a "text\t'For a terminal'
 mermaid\t'For Markdown documents'"
-complete -c ministream-dump -l html -d 'A report to look at in a browser: one file, which needs no network; takes the place of the tables unless -T or -z asks for them' -r -F
+complete -c ministream-dump -l html -d 'A report to look at in a browser: one file, which needs no network; FILE - is standard output. Takes the place of the tables unless -T or -z asks for them' -r -F
 complete -c ministream-dump -s w -d 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables. Files are read again for it; of a live capture each packet is written as it comes' -r -F
 complete -c ministream-dump -l export -d 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does' -r -F
 complete -c ministream-dump -l parquet -d 'Add messages, conversations and findings to a Parquet data set in DIR, with the names and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes the place of the tables as --html does' -r -F

@@ -23,7 +23,7 @@ Examples:
     before_help = EXAMPLES,
     max_term_width = 100,
     group = ArgGroup::new("directory").args(["export", "parquet"]).multiple(true),
-    after_help = "Exit codes: 0 fine, 1 a check of --fail-on failed, 2 could not start, 3 incomplete input"
+    after_help = "Exit codes: 0 fine; 1 a check of --fail-on failed; 2 could not start; 3 incomplete input"
 )]
 pub(crate) struct DumpArgs {
     /// Captures: pcap or pcapng, also compressed with gzip or zstd; - is standard input

@@ -39,11 +39,80 @@ pub(super) fn man(command: clap::Command) -> io::Result<Vec<u8>> {
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut pages)?;
+    put_page(&command, &mut pages)?;
     for subcommand in command.get_subcommands() {
-        clap_mangen::Man::new(subcommand.clone()).render(&mut pages)?;
+        put_page(subcommand, &mut pages)?;
     }
     Ok(pages)
+}
+
+/// What every piece of `clap_mangen` begins with; a page needs it once.
+const PREAMBLE: &[u8] = b".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
+fn put_page(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
+    // What the short help leaves out would be left unexplained here.
+    let mut command = command.clone().mut_args(|arg| arg.hide_short_help(false));
+    let usage = command.render_usage().to_string();
+    let man = clap_mangen::Man::new(command.clone());
+    man.render_title(out)?;
+    put_section(out, |out| man.render_name_section(out))?;
+    put_heading("SYNOPSIS", out);
+    put_lines(usage.trim_start_matches("Usage: ").lines(), out);
+    put_section(out, |out| man.render_description_section(out))?;
+    if command.get_arguments().next().is_some() {
+        put_section(out, |out| man.render_options_section(out))?;
+    }
+    if command.has_subcommands() {
+        put_section(out, |out| man.render_subcommands_section(out))?;
+    }
+    if let Some(examples) = command.get_before_help() {
+        put_heading("EXAMPLES", out);
+        // The first line is their heading in the help.
+        put_lines(examples.to_string().lines().skip(1), out);
+    }
+    if let Some(codes) = command.get_after_help() {
+        put_heading("EXIT STATUS", out);
+        put_lines(
+            codes
+                .to_string()
+                .trim_start_matches("Exit codes: ")
+                .split("; "),
+            out,
+        );
+    }
+    if command.get_version().is_some() {
+        put_section(out, |out| man.render_version_section(out))?;
+    }
+    Ok(())
+}
+
+fn put_section(
+    out: &mut Vec<u8>,
+    render: impl Fn(&mut Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut section = Vec::new();
+    render(&mut section)?;
+    out.extend_from_slice(section.strip_prefix(PREAMBLE).unwrap_or(&section));
+    Ok(())
+}
+
+fn put_heading(title: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!(".SH \"{title}\"\n").as_bytes());
+}
+
+/// Lines that stay as they are, with what has a meaning in a manual page escaped.
+fn put_lines<'a>(lines: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b".nf\n");
+    for line in lines {
+        let line = line.trim();
+        let line = line
+            .replace('\\', "\\e")
+            .replace('-', "\\-")
+            .replace('\'', "\\(aq");
+        // A dot would begin a request.
+        out.extend_from_slice(format!("\\&{line}\n").as_bytes());
+    }
+    out.extend_from_slice(b".fi\n");
 }
 
 /// Prints to standard output.

@@ -156,3 +156,21 @@ fn neither_the_terminal_nor_the_environment_changes_them() {
         }
     }
 }
+
+#[test]
+fn the_manual_explains_every_option_and_has_examples() {
+    for program in PROGRAMS {
+        for (name, page) in program.pages() {
+            for entry in page.split(".TP\n").skip(1) {
+                let mut lines = entry.lines();
+                let option = lines.next().unwrap();
+                let about = lines.next().unwrap_or_default();
+                assert!(!about.is_empty() && about != ".br", "{name}: {option}");
+            }
+        }
+        let page = &program.pages()[&format!("{}.1", program.name)];
+        let examples = page.split(".SH \"EXAMPLES\"\n").nth(1).unwrap();
+        assert!(examples.starts_with(&format!(".nf\n\\&{} ", program.name.replace('-', "\\-"))));
+        assert!(page.contains(".SH \"EXIT STATUS\"\n.nf\n\\&0 fine"));
+    }
+}
