@@ -101,8 +101,8 @@ pub(crate) fn put_seconds(out: &mut Vec<u8>, micros: i64, decimals: u32) {
 }
 
 /// Appends `text` as a JSON string. Besides what JSON requires, every character
-/// that takes no room on a line is written as `\u....`, because JSON lines are
-/// read on terminals too.
+/// that takes no room on a line, or ends one, is written as `\u....`, because JSON
+/// lines are read on terminals, too, and by programs that know more ends of lines.
 pub(crate) fn put_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     for c in text.chars() {
@@ -110,18 +110,21 @@ pub(crate) fn put_json_string(out: &mut Vec<u8>, text: &str) {
             '"' => put(out, "\\\""),
             '\\' => put(out, "\\\\"),
             ' '..='~' => out.push(u8::try_from(c).unwrap_or(b'?')),
+            '\u{2028}' | '\u{2029}' => put_json_escape(out, c),
             _ if unicode_width::UnicodeWidthChar::width(c).is_some_and(|width| width > 0) => {
                 put(out, c.encode_utf8(&mut [0; 4]));
             }
-            _ => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    put(out, "\\u");
-                    put_hex(out, &unit.to_be_bytes());
-                }
-            }
+            _ => put_json_escape(out, c),
         }
     }
     out.push(b'"');
+}
+
+fn put_json_escape(out: &mut Vec<u8>, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        put(out, "\\u");
+        put_hex(out, &unit.to_be_bytes());
+    }
 }
 
 /// Appends `text`, already escaped for a terminal, as a JSON string.
@@ -262,5 +265,11 @@ mod tests {
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
             prop_assert!(!json.chars().any(char::is_control));
         }
+    }
+
+    #[test]
+    fn every_end_of_a_line_is_escaped_in_json() {
+        let json = written(|out| put_json_string(out, "a\n\u{85}\u{2028}\u{2029}b"));
+        assert_eq!(json, r#""a\u000a\u0085\u2028\u2029b""#);
     }
 }

@@ -108,7 +108,7 @@ fn ten_thousand_conversations_open_sort_and_filter_at_once() {
     );
     assert_eq!(
         browser.text("document.getElementById('count').textContent"),
-        "10000 conversations"
+        "10,000 conversations"
     );
     assert!(
         browser

@@ -76,6 +76,7 @@
 
   const payloadOf = (message) => Uint8Array.from(atob(message.payload_base64), (c) => c.charCodeAt(0));
   const size = (bytes) => `${bytes} B`;
+  const grouped = (number) => number.toLocaleString("en");
 
   // Messages by number, with the ladder that shows them.
   const messages = new Map();
@@ -215,11 +216,12 @@
     body.replaceChildren(...parts);
     const noun = conversations.length === 1 ? "conversation" : "conversations";
     byId("count").textContent = rows.length === conversations.length
-      ? `${rows.length} ${noun}`
-      : `${rows.length} of ${conversations.length} ${noun}`;
+      ? `${grouped(rows.length)} ${noun}`
+      : `${grouped(rows.length)} of ${grouped(conversations.length)} ${noun}`;
     const more = byId("more");
     more.hidden = rows.length <= shown.length;
-    more.textContent = `Show ${Math.min(PAGE_ROWS, rows.length - shown.length)} more of ${rows.length - shown.length}`;
+    const left = rows.length - shown.length;
+    more.textContent = `Show ${grouped(Math.min(PAGE_ROWS, left))} more of ${grouped(left)}`;
   }
 
   function toggle(one) {

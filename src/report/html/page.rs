@@ -316,8 +316,13 @@ impl<'a> Page<'a> {
         let start_of = |index: usize| {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
             let offset = timeline.interval_us().saturating_mul(index);
+            let at = timeline.start_us().saturating_add(offset);
             text_of(|out| {
-                put_seconds(out, timeline.start_us().saturating_add(offset), 3);
+                if timeline.interval_us() < 1_000_000 {
+                    put_seconds(out, at, 3);
+                } else {
+                    put_display(out, at / 1_000_000);
+                }
                 put(out, " s");
             })
         };

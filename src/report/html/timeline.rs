@@ -9,8 +9,30 @@ use crate::wire::Direction;
 /// Intervals from the first to the last message, at most.
 const MAX_INTERVALS: i64 = 120;
 
-/// Microseconds of the intervals to begin with; they double as time goes on.
+/// Microseconds of the intervals to begin with; they grow as time goes on.
 const FIRST_INTERVAL_US: i64 = 1_000;
+
+/// Microseconds of the intervals that people count in, each a multiple of the one before:
+/// from 2 ms to a day. Beyond, they double.
+const INTERVALS_US: [i64; 17] = [
+    2_000,
+    10_000,
+    20_000,
+    100_000,
+    200_000,
+    1_000_000,
+    2_000_000,
+    10_000_000,
+    20_000_000,
+    60_000_000,
+    120_000_000,
+    600_000_000,
+    1_200_000_000,
+    3_600_000_000,
+    7_200_000_000,
+    21_600_000_000,
+    86_400_000_000,
+];
 
 /// Counts messages in intervals of time since the first packet.
 #[derive(Debug)]
@@ -45,7 +67,7 @@ impl Timeline {
         interval.messages[sender] += 1;
         interval.bytes[sender] += payload(&event.message).len() as u64;
         while self.span() > MAX_INTERVALS {
-            self.double();
+            self.widen();
         }
     }
 
@@ -65,12 +87,15 @@ impl Timeline {
         }
     }
 
-    fn double(&mut self) {
-        self.interval_us = self.interval_us.saturating_mul(2);
+    fn widen(&mut self) {
+        let wider = INTERVALS_US.into_iter().find(|&us| us > self.interval_us);
+        let wider = wider.unwrap_or_else(|| self.interval_us.saturating_mul(2));
+        let factor = wider / self.interval_us;
+        self.interval_us = wider;
         let mut merged: BTreeMap<i64, Interval> = BTreeMap::new();
         for (index, interval) in std::mem::take(&mut self.intervals) {
             merged
-                .entry(index.div_euclid(2))
+                .entry(index.div_euclid(factor))
                 .or_default()
                 .add(&interval);
         }
@@ -129,6 +154,31 @@ mod tests {
                 prop_assert_eq!((messages, bytes), (times.len() as u64, 2 * times.len() as u64));
                 prop_assert!(intervals.len() <= usize::try_from(MAX_INTERVALS).unwrap());
             }
+        }
+    }
+
+    #[test]
+    fn intervals_are_those_that_people_count_in() {
+        assert!(INTERVALS_US.is_sorted_by(|one, next| next % one == 0 && next > one));
+        for (last_us, interval_us) in [
+            (119_999, 1_000),
+            (120_000, 2_000),
+            (1_200_000, 20_000),
+            (120_000_000, 2_000_000),
+            (3 * 86_400_000_000, 3_600_000_000),
+            (365 * 86_400_000_000, 4 * 86_400_000_000),
+        ] {
+            let mut timeline = Timeline::default();
+            for elapsed_us in [0, last_us] {
+                timeline.message(&MessageEvent {
+                    elapsed_us,
+                    ..event(b"\x52\x11\x11\x11")
+                });
+            }
+            assert_eq!(timeline.interval_us(), interval_us, "{last_us}");
+            let intervals = timeline.intervals();
+            assert_eq!(intervals.first().unwrap().messages, [0, 1]);
+            assert_eq!(intervals.last().unwrap().messages, [0, 1]);
         }
     }
 
