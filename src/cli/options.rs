@@ -665,11 +665,9 @@ impl OutputOptions {
     /// redacted, what makes them anew.
     pub(crate) fn packet_writer(&self) -> Result<Option<Statistic>, DumpError> {
         let redacted = self.look.redacted;
-        if self.packets.is_none() {
-            return Ok(None);
-        }
         if !redacted.any() {
-            return Ok(Some(Statistic::Packets(Box::default())));
+            let plan = || Statistic::Packets(Box::default());
+            return Ok(self.packets.is_some().then(plan));
         }
         let Some(output) = self.packet_file()? else {
             return Ok(None);

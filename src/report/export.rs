@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::output::WriteError;
+use super::output::{Output, WriteError};
 use super::record::{PayloadDetail, RecordWriter, put_redacted};
 use super::redact::Secrets;
 use super::write::{put, put_hex, put_number};
@@ -30,7 +30,7 @@ const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::Server
 #[derive(Debug)]
 pub struct Export {
     directory: PathBuf,
-    index: BufWriter<File>,
+    index: Output,
     records: RecordWriter,
     streams: HashMap<StreamName, Stream>,
     /// The most recently used last.
@@ -54,7 +54,7 @@ impl Export {
     /// # Errors
     /// `index.json` cannot be made.
     pub fn new(directory: PathBuf, redacted: Secrets) -> io::Result<Self> {
-        let mut index = BufWriter::new(File::create(directory.join(INDEX))?);
+        let mut index = Output::create(&directory.join(INDEX))?;
         let mut start = Vec::new();
         put(&mut start, "{\"schema\":\"");
         put(&mut start, INDEX_SCHEMA);
@@ -140,7 +140,7 @@ impl Export {
             put_stream(&mut entry, name, self.streams.remove(&name));
         }
         entry.push(b'}');
-        self.write_index(&entry)
+        self.index.write_all(&entry)
     }
 
     /// Ends the index.
@@ -148,16 +148,8 @@ impl Export {
     /// # Errors
     /// It cannot be written.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.write_index(b"\n]}\n")?;
-        self.index
-            .flush()
-            .map_err(|error| WriteError::at(&self.directory.join(INDEX), error))
-    }
-
-    fn write_index(&mut self, text: &[u8]) -> io::Result<()> {
-        self.index
-            .write_all(text)
-            .map_err(|error| WriteError::at(&self.directory.join(INDEX), error))
+        self.index.write_all(b"\n]}\n")?;
+        self.index.flush()
     }
 }
 
