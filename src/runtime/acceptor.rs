@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 
+use super::socket;
+
 /// How long nothing is accepted after the system had no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -21,7 +23,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Binds and listens. Connections come in with `TCP_NODELAY`.
+    /// Binds and listens. Connections come in [prepared](socket::prepare).
     pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         Ok(Self {
@@ -47,7 +49,7 @@ impl Acceptor {
         }
         let accepted = ready!(self.listener.poll_accept(cx));
         let accepted = accepted.and_then(|(stream, address)| {
-            stream.set_nodelay(true)?;
+            socket::prepare(&stream, address)?;
             Ok((stream, address))
         });
         if let Err(error) = &accepted

@@ -21,6 +21,7 @@ mod play;
 mod ready;
 mod recorder;
 mod signals;
+mod socket;
 mod tunnel;
 
 pub use self::allow::{AllowList, Allowed, AllowedError};

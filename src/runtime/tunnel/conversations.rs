@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes};
-use tokio::net::TcpStream;
 use tracing::{debug, info, warn};
 
 use super::driver::{Driver, ROUND_BYTES};
@@ -13,6 +12,7 @@ use super::local::{Local, Phase, Read};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
 use crate::runtime::link::Peer;
+use crate::runtime::socket;
 use crate::wire::{ClientId, ServerId};
 
 /// How much is read from a local stream at once, at most. Few large reads cost
@@ -105,7 +105,7 @@ impl Driver {
     ) {
         let local = match self.service.target() {
             Some(target) => {
-                let connecting = Box::pin(TcpStream::connect(target));
+                let connecting = Box::pin(socket::connect(target));
                 Some(self.insert(Local::connecting(handle, connecting)))
             }
             None => {

@@ -104,10 +104,8 @@ impl Local {
             return Poll::Pending;
         };
         let connected = std::task::ready!(connecting.as_mut().poll(cx));
-        Poll::Ready(connected.and_then(|stream| {
-            stream.set_nodelay(true)?;
+        Poll::Ready(connected.map(|stream| {
             self.stage = Stage::Connected(LocalStream::Tcp(stream));
-            Ok(())
         }))
     }
 

@@ -18,6 +18,7 @@ use super::{I2cpLink, LinkError, LinkEvent, Peer, State, warn_unreachable};
 use crate::keys::Keys;
 use crate::runtime::allow::AllowList;
 use crate::runtime::recorder::Recorder;
+use crate::runtime::socket;
 use crate::session::{Config, LookupError, SelfTest, Session};
 use crate::wire::Destination;
 
@@ -91,7 +92,7 @@ impl I2cpLink {
     ) -> Result<(Self, Option<Peer>), LinkError> {
         let mut attempt = 1;
         let mut link = loop {
-            let socket = TcpStream::connect(address).await?;
+            let socket = socket::connect(address).await?;
             let mut link = Self::begin(socket, options, allow, recorder)?;
             match poll_fn(|cx| link.poll_usable(cx)).await {
                 Err(LinkError::Unreachable) if attempt < ATTEMPTS => {
@@ -120,7 +121,6 @@ impl I2cpLink {
         allow: &AllowList,
         recorder: Option<&Recorder>,
     ) -> Result<Self, LinkError> {
-        socket.set_nodelay(true)?;
         let tap = match recorder {
             Some(recorder) => Some(Tap::new(
                 recorder,

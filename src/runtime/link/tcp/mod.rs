@@ -20,6 +20,7 @@ use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
+use crate::runtime::socket;
 
 /// Most connections of peers at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -96,8 +97,7 @@ impl TcpLink {
         address: SocketAddr,
         options: TcpOptions,
     ) -> std::io::Result<(Self, Peer)> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+        let stream = socket::connect(address).await?;
         let mut link = Self::new(Source::Own, options);
         let peer = link.add(stream, address)?;
         Ok((link, peer))
