@@ -155,12 +155,16 @@ pub enum SlowReader {
 ///
 /// A SYN beyond a limit is refused with a close; an own opening fails. Half-open
 /// are accepted conversations that wait for the application, or for [`AddressProof`].
+///
+/// Conversations that have ended, but whose bytes the application has not consumed,
+/// do not take the places of live ones: a peer with the same limit has forgotten
+/// them, and would be refused. But nothing begins while there are as many of them
+/// as there may be live ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Conversations of both roles, including those that have ended but whose
-    /// bytes the application has not consumed. At most [`Limits::MAX_TOTAL`].
+    /// Live conversations of both roles. At most [`Limits::MAX_TOTAL`].
     pub total: usize,
-    /// Accepted conversations of one peer.
+    /// Live accepted conversations of one peer.
     pub per_peer: usize,
     /// Half-open conversations.
     pub half_open: usize,

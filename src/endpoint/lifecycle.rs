@@ -109,12 +109,19 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let handle = conversation.handle;
         let peer = conversation.peer;
         conversation.state = State::Ended;
+        let role = conversation.role;
         // Early data never reached the application.
         let early: usize = conversation.early.drain(..).map(|data| data.len()).sum();
         conversation.unread -= early;
         self.unread_total -= early;
         conversation.queue = SendQueue::default();
         self.timers.arm(slot, &mut conversation.armed, None);
+        self.ended += 1;
+        if role == Role::Server {
+            let peer = self.links.get_mut(peer);
+            peer.accepted -= 1;
+            peer.ended += 1;
+        }
 
         match farewell {
             Farewell::Silent => {}
@@ -163,10 +170,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             return;
         }
         let conversation = self.conversations.remove(slot);
+        self.ended -= 1;
         let peer = self.links.get_mut(conversation.peer);
         peer.conversations -= 1;
         if conversation.role == Role::Server {
-            peer.accepted -= 1;
+            peer.ended -= 1;
         }
         self.links.forget_if_unused(conversation.peer);
     }

@@ -18,8 +18,10 @@ pub(super) struct Peer<P> {
     pub(super) id: P,
     /// Conversations of both roles, whether live or ended.
     pub(super) conversations: usize,
-    /// Accepted conversations, whether live or ended.
+    /// Accepted conversations that are live.
     pub(super) accepted: usize,
+    /// Accepted conversations that have ended.
+    pub(super) ended: usize,
     /// Accepted conversations that are half-open.
     pub(super) half_open: usize,
     /// Conversations whose unread bytes pause the link.
@@ -94,6 +96,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
                 id,
                 conversations: 0,
                 accepted: 0,
+                ended: 0,
                 half_open: 0,
                 pausing: 0,
                 farewells: VecDeque::new(),

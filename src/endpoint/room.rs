@@ -13,6 +13,19 @@ use super::state::{State, Stimulus};
 const SHARE: usize = 16;
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
+    /// Whether [`close_answered`](Self::close_answered) should be called before
+    /// the next conversation is opened: there is no room, or has just become so
+    /// little that the peer may have none. It still has to hear of conversations
+    /// that we gave up before its ACK.
+    pub fn is_short_of_room(&self) -> bool {
+        let free = self.config.limits.total.saturating_sub(self.live_count());
+        free == 0 || free == self.share()
+    }
+
+    fn share(&self) -> usize {
+        self.config.limits.total.div_ceil(SHARE)
+    }
+
     /// Closes some of the conversations that the application has finished and
     /// that have been answered since: nearly always it has left, and the protocol
     /// has no way to say so. The longest silent go first. There is room as soon as
@@ -24,7 +37,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             .filter(|(_, conversation)| is_answered(conversation))
             .map(|(_, conversation)| (conversation.last_message, conversation.handle))
             .collect();
-        let count = self.config.limits.total.div_ceil(SHARE);
+        let count = self.share();
         if let Some(last) = count.checked_sub(1)
             && answered.len() > count
         {

@@ -80,14 +80,12 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn is_over_limit(&self, from: P) -> bool {
         let limits = &self.config.limits;
-        let (accepted, half_open) = self.links.known_slot(from).map_or((0, 0), |slot| {
+        let peer_is_over = self.links.known_slot(from).is_some_and(|slot| {
             let peer = self.links.get(slot);
-            (peer.accepted, peer.half_open)
+            peer.accepted.max(peer.ended) >= limits.per_peer
+                || peer.half_open >= limits.half_open_per_peer
         });
-        self.conversations.len() >= limits.total
-            || accepted >= limits.per_peer
-            || self.half_open >= limits.half_open
-            || half_open >= limits.half_open_per_peer
+        peer_is_over || self.is_full() || self.half_open >= limits.half_open
     }
 
     fn refuse_syn(&mut self, from: P, client_id: ClientId) {

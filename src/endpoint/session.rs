@@ -48,6 +48,8 @@ pub struct Endpoint<P> {
     pub(super) stats: Stats,
     pub(super) half_open: usize,
     pub(super) unread_total: usize,
+    /// Conversations that have ended and are kept for their unread bytes.
+    pub(super) ended: usize,
 }
 
 /// What an application asks for when it opens a conversation.
@@ -112,6 +114,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             stats: Stats::default(),
             half_open: 0,
             unread_total: 0,
+            ended: 0,
         }
     }
 
@@ -122,8 +125,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// # Errors
     /// A limit is reached, or the id that was asked for is in use.
     pub fn open(&mut self, now: Instant, open: Open<P>) -> Result<Handle, OpenError> {
-        let limit = self.config.limits.total;
-        if self.conversations.len() >= limit {
+        if self.is_full() {
+            let limit = self.config.limits.total;
             return Err(OpenError::TooMany { limit });
         }
         let slot = self.conversations.vacant_key();
@@ -367,7 +370,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Whether there are as many conversations as there may be, so that
     /// [`open`](Self::open) would fail.
     pub fn is_full(&self) -> bool {
-        self.conversations.len() >= self.config.limits.total
+        self.live_count().max(self.ended) >= self.config.limits.total
+    }
+
+    pub(super) fn live_count(&self) -> usize {
+        self.conversations.len() - self.ended
     }
 
     /// The opener's id in a conversation.
@@ -386,6 +393,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             && self.events.is_empty()
             && self.half_open == 0
             && self.unread_total == 0
+            && self.ended == 0
     }
 
     pub(super) fn emit(&mut self, event: Event<P>) {

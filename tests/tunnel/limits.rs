@@ -176,6 +176,25 @@ fn connections_beyond_the_limit_wait_until_one_ends() {
 }
 
 #[test]
+fn a_connection_that_waits_for_the_readers_of_ended_conversations_is_let_in() {
+    // More than the system takes for a reader that does not read.
+    let said = pattern(16 << 20);
+    let speech = said.clone();
+    let speaker = service(move |mut stream| stream.write_all(&speech));
+    let server = Endpoint::server("tcp://127.0.0.1:0", speaker, &[]);
+    let more = ["--max-conversations", "1", "--buffer", "32MiB", "-v"];
+    let client = Endpoint::client(server.carrier(), &more);
+    let mut first = client.connect();
+    client.wait_for_log("conversation ended");
+    let mut second = client.connect();
+    let mut received = vec![0; said.len()];
+    for stream in [&mut first, &mut second] {
+        stream.read_exact(&mut received).unwrap();
+        assert!(received == said);
+    }
+}
+
+#[test]
 fn connections_that_were_answered_and_left_do_not_keep_others_waiting() {
     let tunnel = Tunnel::to("tcp://127.0.0.1:0", echo(), &["--max-conversations", "4"]);
     let started = Instant::now();

@@ -319,6 +319,27 @@ fn room_is_made_by_closing_the_longest_silent_of_those_that_were_answered() {
 }
 
 #[test]
+fn room_is_short_when_there_is_none_and_once_before() {
+    let mut client = Rig::new(Config {
+        limits: Limits {
+            total: 32,
+            ..Limits::default()
+        },
+        ..Config::default()
+    });
+    let short: Vec<u8> = (0..=32)
+        .filter(|&live| {
+            let short = client.endpoint.is_short_of_room();
+            if live < 32 {
+                client.open_with([live + 1; 3]);
+            }
+            short
+        })
+        .collect();
+    assert_eq!(short, [30, 32], "a sixteenth of 32 before the end");
+}
+
+#[test]
 fn no_room_is_made_of_conversations_that_wait_for_an_answer_or_are_not_finished() {
     let mut client = Rig::new(Config::default());
     let waiting = client.open_with([1; 3]);

@@ -71,19 +71,50 @@ fn an_accepted_conversation_is_no_longer_half_open() {
 }
 
 #[test]
-fn accepted_conversations_are_limited_for_each_peer_until_they_end_and_are_consumed() {
+fn accepted_conversations_are_limited_for_each_peer_until_they_end() {
     let mut server = limited(Limits {
         per_peer: 1,
         ..WIDE
     });
-    let (handle, id) = server.accepted();
-    server.receive(&message(0xa0, id.0.0, b"held"));
-    server.receive(&message(0xa2, id.0.0, b""));
+    let (_, id) = server.accepted();
     server.take();
     server.receive(&syn([1, 1, 1]));
     assert_eq!(server.sent(), [[0x52, 1, 1, 1]]);
-    server.endpoint.consumed(server.now, handle, 4);
+    server.receive(&message(0xa2, id.0.0, b""));
     server.incoming([1, 1, 2]);
+}
+
+#[test]
+fn ended_conversations_with_unread_bytes_leave_their_places_to_as_many_others() {
+    for limits in [
+        Limits {
+            per_peer: 2,
+            ..WIDE
+        },
+        Limits { total: 2, ..WIDE },
+    ] {
+        let mut server = limited(limits);
+        let ended = [(); 2].map(|()| {
+            let (handle, id) = server.accepted();
+            server.receive(&message(0xa0, id.0.0, b"held"));
+            server.receive(&message(0xa2, id.0.0, b""));
+            handle
+        });
+        assert_eq!(server.endpoint.count_in(State::Ended), 2);
+        server.take();
+        server.receive(&syn([1, 1, 1]));
+        assert_eq!(
+            server.sent(),
+            [[0x52, 1, 1, 1]],
+            "there are enough of these"
+        );
+        server.endpoint.consumed(server.now, ended[0], 4);
+        server.incoming([1, 1, 2]);
+        server.incoming([1, 1, 3]);
+        server.take();
+        server.receive(&syn([1, 1, 4]));
+        assert_eq!(server.sent(), [[0x52, 1, 1, 4]], "and of live ones, too");
+    }
 }
 
 #[test]

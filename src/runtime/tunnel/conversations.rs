@@ -200,10 +200,19 @@ impl Driver {
                 local.in_line = true;
                 self.unwritten.push(number);
             }
-        } else if let Some(local) = self.remove(number) {
+        } else {
             // What is left would look like the whole.
+            self.give_up(now, number);
+        }
+    }
+
+    /// Resets a local end and drops what is left of its conversation.
+    fn give_up(&mut self, now: Instant, number: usize) {
+        if let Some(local) = self.remove(number) {
             self.endpoint.abort(now, local.handle);
             local.reset();
+            // An ended conversation gives up its place with its last bytes.
+            self.admit();
         }
     }
 
@@ -334,11 +343,8 @@ impl Driver {
             return;
         };
         local.discarded += count;
-        if local.discarded > LINGER_BYTES
-            && let Some(local) = self.remove(number)
-        {
-            self.endpoint.abort(now, local.handle);
-            local.reset();
+        if local.discarded > LINGER_BYTES {
+            self.give_up(now, number);
         }
     }
 
@@ -368,6 +374,8 @@ impl Driver {
             }
         }
         if local.phase == Phase::Flushing && local.is_flushed() {
+            // The conversation's place has become free with its last bytes.
+            self.admit();
             return self.shut_down(now, number);
         }
         true
@@ -392,7 +400,7 @@ impl Driver {
     }
 
     fn local_failed(&mut self, now: Instant, number: usize, error: &io::Error) {
-        let Some(local) = self.remove(number) else {
+        let Some(Some(local)) = self.locals.get(number) else {
             return;
         };
         if let Some(record) = self.records.get(&local.handle) {
@@ -407,8 +415,7 @@ impl Driver {
                 "local connection failed"
             );
         }
-        self.endpoint.abort(now, local.handle);
-        local.reset();
+        self.give_up(now, number);
     }
 
     /// Closes local streams whose other side has not ended them in time.

@@ -258,9 +258,11 @@ impl Driver {
     fn accept_some(&mut self, now: Instant) -> usize {
         let number = Number::Service as usize;
         loop {
+            if self.endpoint.is_short_of_room() {
+                self.endpoint.close_answered(now);
+            }
             if self.endpoint.is_full() {
                 // They wait in the system's queue until a conversation ends.
-                self.endpoint.close_answered(now);
                 self.service.hold();
                 return 0;
             }
