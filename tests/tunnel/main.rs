@@ -14,3 +14,4 @@ mod peers;
 mod real_services;
 mod recorded_http;
 mod services;
+mod soak;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use crate::endpoint::{Endpoint, connect};
 use crate::services::{echo, exchange, nobody, pattern};
 
-fn get(endpoint: &Endpoint, path: &str) -> String {
+pub(crate) fn get(endpoint: &Endpoint, path: &str) -> String {
     let url = endpoint.field("metrics=http://");
     let address = url.strip_suffix("/metrics").unwrap();
     let mut stream = connect(address.parse().unwrap());
