@@ -9,7 +9,7 @@ use super::config::AddressProof;
 use super::conversation::{Due, Intent};
 use super::output::{Event, Message};
 use super::session::Endpoint;
-use super::state::{State, Step, Stimulus};
+use super::state::{State, Stimulus};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, ServerId, StreamId};
 
@@ -30,16 +30,27 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         };
         match server_id {
             Ok(server_id) => self.handle_server_id(now, slot, server_id),
-            Err(_) if payload.is_empty() => {
-                // The close of the specification's sample (c), once there is
-                // something to close.
-                let anomaly = match self.apply(now, slot, Stimulus::EmptyAck) {
-                    Step::Ends(..) => Anomaly::AckEmpty,
-                    Step::To(_) | Step::Ignored => Anomaly::AckLength,
-                };
-                self.stats.note(anomaly);
-            }
+            Err(_) if payload.is_empty() => self.handle_empty_ack(now, slot),
             Err(_) => self.stats.note(Anomaly::AckLength),
+        }
+    }
+
+    /// The specification's sample (c) has it as the close, where there is something to
+    /// close. The reference implementation ignores it, so data that follow prove
+    /// that it was none.
+    fn handle_empty_ack(&mut self, now: Instant, slot: usize) {
+        match self.conversations[slot].state {
+            State::Open | State::Draining | State::Closing => {}
+            State::SynSent | State::SynReceived | State::Ended => {
+                return self.stats.note(Anomaly::AckLength);
+            }
+        }
+        self.stats.note(Anomaly::AckEmpty);
+        let due = now.checked_add(self.config.empty_ack_time);
+        let conversation = &mut self.conversations[slot];
+        if conversation.suspected_close.is_none() {
+            conversation.suspected_close = due;
+            self.settle(slot);
         }
     }
 

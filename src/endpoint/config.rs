@@ -26,6 +26,9 @@ pub struct Config {
     /// How long a closing conversation may go without sending anything of what
     /// is left to send, before that is given up.
     pub close_timeout: Duration,
+    /// How long after an ACK without a server id data may come that prove it no close,
+    /// as which the specification's sample (c) has it.
+    pub empty_ack_time: Duration,
     /// How long a conversation may go without a message either way; `None`: for ever.
     pub idle_timeout: Option<Duration>,
     /// Policy for the application's end of input on conversations that we opened.
@@ -68,6 +71,7 @@ impl Default for Config {
             accept_timeout: Duration::from_secs(5),
             proof_timeout: Duration::from_secs(60),
             close_timeout: Duration::from_secs(60),
+            empty_ack_time: Duration::from_secs(5),
             idle_timeout: None,
             client_eof: OnEof::Drain(Duration::from_secs(5)),
             server_eof: OnEof::Close,

@@ -68,6 +68,8 @@ pub(super) struct Conversation {
 
     /// When the state's own time is up.
     pub(super) deadline: Option<Instant>,
+    /// When an ACK without an id was a close, if no data come before.
+    pub(super) suspected_close: Option<Instant>,
     /// When a message that is not full has waited long enough.
     pub(super) merge_at: Option<Instant>,
     /// It has.
@@ -113,6 +115,7 @@ impl Conversation {
             unread: 0,
             pausing: false,
             deadline: None,
+            suspected_close: None,
             merge_at: None,
             merge_due: false,
             last_message: now,
@@ -162,7 +165,7 @@ impl Conversation {
             return None;
         }
         let idle = self.idle_deadline(idle_timeout);
-        [self.deadline, self.merge_at, idle]
+        [self.deadline, self.suspected_close, self.merge_at, idle]
             .into_iter()
             .flatten()
             .min()

@@ -27,7 +27,7 @@
 //! message of unknown type harms no conversation. What is left over when a
 //! message is cut is sent at once. The ids of ended conversations rest before
 //! they are used again. An ACK without payload closes an open conversation, as
-//! the specification's sample (c) has it; the reference ignores it.
+//! the specification's sample (c) has it, unless data follow; the reference ignores it.
 
 mod abandoned;
 mod client;

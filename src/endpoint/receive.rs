@@ -56,6 +56,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             return self.stats.note(Anomaly::DataAfterClose);
         }
         self.conversations[slot].last_message = now;
+        self.conversations[slot].suspected_close = None;
         if payload.is_empty() {
             return;
         }

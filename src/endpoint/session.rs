@@ -324,7 +324,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 conversation.merge_at = None;
                 conversation.merge_due = true;
             }
-            if conversation.deadline.is_some_and(|at| at <= now) {
+            if conversation.suspected_close.is_some_and(|at| at <= now) {
+                self.apply(now, slot, Stimulus::EmptyAck);
+            } else if conversation.deadline.is_some_and(|at| at <= now) {
                 self.deadline_passed(now, slot);
             } else if conversation
                 .idle_deadline(self.config.idle_timeout)

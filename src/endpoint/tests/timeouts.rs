@@ -41,6 +41,53 @@ fn a_syn_that_the_application_leaves_is_refused_after_the_accept_timeout() {
 }
 
 #[test]
+fn an_ack_without_an_id_is_a_close_unless_data_follow() {
+    let empty_ack = [0x51, 0x12, 0x34, 0x56];
+    for (data_after, ends_after) in [(None, 5), (Some(&b"data"[..]), 1_000), (Some(b""), 1_000)] {
+        let mut client = Rig::new(Config::default());
+        let handle = client.opened();
+        client.receive(&empty_ack);
+        client.advance(3 * SECOND);
+        // Another one does not put it off.
+        client.receive(&empty_ack);
+        if let Some(data) = data_after {
+            client.receive(&message(0x50, [0x12, 0x34, 0x56], data));
+        }
+        client.advance(2 * SECOND - Duration::from_nanos(1));
+        assert_eq!(client.ends(), []);
+        client.take();
+        client.advance(Duration::from_nanos(1));
+        if ends_after == 5 {
+            assert_eq!(client.ends(), [End::PeerClosed]);
+            assert_eq!(client.sent(), Vec::<Vec<u8>>::new(), "it is not answered");
+            continue;
+        }
+        client.advance(ends_after * SECOND);
+        assert_eq!(client.ends(), []);
+        client.write(handle, b"still here");
+        assert_eq!(
+            client.sent(),
+            [message(0xa0, [0x98, 0x76, 0x54], b"still here")]
+        );
+        client.receive(&[0x52, 0x12, 0x34, 0x56]);
+        assert_eq!(client.ends(), [End::PeerClosed]);
+    }
+}
+
+#[test]
+fn a_conversation_that_waits_for_its_close_still_reads_an_ack_without_an_id_as_one() {
+    let mut client = Rig::new(Config {
+        client_eof: OnEof::Drain(60 * SECOND),
+        ..Config::default()
+    });
+    let handle = client.opened();
+    client.endpoint.finish(client.now, handle);
+    client.receive(&[0x51, 0x12, 0x34, 0x56]);
+    client.advance(5 * SECOND);
+    assert_eq!(client.ends(), [End::PeerClosed]);
+}
+
+#[test]
 fn an_idle_conversation_ends_only_if_it_is_told_to() {
     for idle_timeout in [None, Some(9 * SECOND)] {
         let mut client = Rig::new(Config {
