@@ -13,7 +13,9 @@ base=${BASE_PORT:-19100}
 service=$base rathole_control=$((base + 1)) rathole_begin=$((base + 2))
 sshd_port=$((base + 3)) ssh_begin=$((base + 4))
 directory=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || :; rm -rf "$directory"' EXIT
+children=
+# Not `jobs -p`: a shell need not know its jobs in a command substitution.
+trap 'kill $children 2>/dev/null || :; rm -rf "$directory"' EXIT
 trap 'exit 1' INT TERM
 
 cat >"$directory/rathole.toml" <<EOF
@@ -29,7 +31,9 @@ default_token = "benchmark"
 local_addr = "127.0.0.1:$service"
 EOF
 rathole --server "$directory/rathole.toml" >"$directory/rathole-server.log" 2>&1 &
+children="$children $!"
 rathole --client "$directory/rathole.toml" >"$directory/rathole-client.log" 2>&1 &
+children="$children $!"
 
 mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$directory/host"
@@ -38,10 +42,12 @@ cp "$directory/user.pub" "$directory/authorized"
 /usr/sbin/sshd -D -e -f /dev/null -p "$sshd_port" -h "$directory/host" \
     -o ListenAddress=127.0.0.1 -o AuthorizedKeysFile="$directory/authorized" \
     -o StrictModes=no -o UsePAM=no -o PidFile=none >"$directory/sshd.log" 2>&1 &
+children="$children $!"
 sleep 1
 ssh -N -F /dev/null -p "$sshd_port" -i "$directory/user" \
     -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -L "127.0.0.1:$ssh_begin:127.0.0.1:$service" 127.0.0.1 >"$directory/ssh.log" 2>&1 &
+children="$children $!"
 sleep 1
 
 target/release/examples/tunnel_bench target/release/ministream-replay \
