@@ -30,6 +30,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play the client side of a capture against a live server')
             [CompletionResult]::new('mock', 'mock', [CompletionResultType]::ParameterValue, 'Play the server side of a capture for a live client')
             [CompletionResult]::new('inject', 'inject', [CompletionResultType]::ParameterValue, 'Send hand-made messages, and check what comes back')
+            [CompletionResult]::new('conform', 'conform', [CompletionResultType]::ParameterValue, 'Try on a peer whether it keeps to the protocol')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make and show I2P destinations')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
@@ -194,6 +195,29 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'ministream-replay;conform' {
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; called to test a server, bound to test a client')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The destination of the server, for i2cp')
+            [CompletionResult]::new('--service', '--service', [CompletionResultType]::ParameterName, 'Be the service to which the tested server connects (its --target); without it, cases that look at that side are skipped')
+            [CompletionResult]::new('--dial', '--dial', [CompletionResultType]::ParameterName, 'Connect to the tested client here (its --listen) to make it open conversations')
+            [CompletionResult]::new('--dialect', '--dialect', [CompletionResultType]::ParameterName, 'What is right where the protocol''s text and the implementation of 2004 differ')
+            [CompletionResult]::new('--retries', '--retries', [CompletionResultType]::ParameterName, 'Try a case that fails again, so many times')
+            [CompletionResult]::new('--junit', '--junit', [CompletionResultType]::ParameterName, 'Write a JUnit report into this file')
+            [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids follow from a number')
+            [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--list', '--list', [CompletionResultType]::ParameterName, 'Name the cases, and try none')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Fail also where a peer only should do what it does not')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'ministream-replay;keys' {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -248,6 +272,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Play the client side of a capture against a live server')
             [CompletionResult]::new('mock', 'mock', [CompletionResultType]::ParameterValue, 'Play the server side of a capture for a live client')
             [CompletionResult]::new('inject', 'inject', [CompletionResultType]::ParameterValue, 'Send hand-made messages, and check what comes back')
+            [CompletionResult]::new('conform', 'conform', [CompletionResultType]::ParameterValue, 'Try on a peer whether it keeps to the protocol')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make and show I2P destinations')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
@@ -267,6 +292,9 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             break
         }
         'ministream-replay;help;inject' {
+            break
+        }
+        'ministream-replay;help;conform' {
             break
         }
         'ministream-replay;help;keys' {

@@ -22,6 +22,9 @@ _ministream__replay() {
             ministream__replay,completions)
                 cmd="ministream__replay__subcmd__completions"
                 ;;
+            ministream__replay,conform)
+                cmd="ministream__replay__subcmd__conform"
+                ;;
             ministream__replay,help)
                 cmd="ministream__replay__subcmd__help"
                 ;;
@@ -48,6 +51,9 @@ _ministream__replay() {
                 ;;
             ministream__replay__subcmd__help,completions)
                 cmd="ministream__replay__subcmd__help__subcmd__completions"
+                ;;
+            ministream__replay__subcmd__help,conform)
+                cmd="ministream__replay__subcmd__help__subcmd__conform"
                 ;;
             ministream__replay__subcmd__help,help)
                 cmd="ministream__replay__subcmd__help__subcmd__help"
@@ -101,7 +107,7 @@ _ministream__replay() {
 
     case "${cmd}" in
         ministream__replay)
-            opts="-v -h --version --help client server replay mock inject keys completions man help"
+            opts="-v -h --version --help client server replay mock inject conform keys completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -238,8 +244,78 @@ _ministream__replay() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ministream__subcmd__replay__subcmd__conform)
+            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --save-live --allow-remote --log-format --log-file --color --help server client"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --carrier)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --service)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect)
+                    COMPREPLY=($(compgen -W "text java2004" -- "${cur}"))
+                    return 0
+                    ;;
+                --retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --junit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ready-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --save-live)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ministream__subcmd__replay__subcmd__help)
-            opts="client server replay mock inject keys completions man help"
+            opts="client server replay mock inject conform keys completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,6 +343,20 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ministream__subcmd__replay__subcmd__help__subcmd__conform)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

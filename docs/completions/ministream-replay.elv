@@ -27,6 +27,7 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand replay 'Play the client side of a capture against a live server'
             cand mock 'Play the server side of a capture for a live client'
             cand inject 'Send hand-made messages, and check what comes back'
+            cand conform 'Try on a peer whether it keeps to the protocol'
             cand keys 'Make and show I2P destinations'
             cand completions 'Print completions for a shell'
             cand man 'Print the manual page'
@@ -185,6 +186,28 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'ministream-replay;conform'= {
+            cand --carrier 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; called to test a server, bound to test a client'
+            cand --to 'The destination of the server, for i2cp'
+            cand --service 'Be the service to which the tested server connects (its --target); without it, cases that look at that side are skipped'
+            cand --dial 'Connect to the tested client here (its --listen) to make it open conversations'
+            cand --dialect 'What is right where the protocol''s text and the implementation of 2004 differ'
+            cand --retries 'Try a case that fails again, so many times'
+            cand --junit 'Write a JUnit report into this file'
+            cand --ready-file 'Write the line that tells readiness into this file, too'
+            cand --keys 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient'
+            cand --seed 'Make ids follow from a number'
+            cand --save-live 'Record what really passes, as pcapng'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --list 'Name the cases, and try none'
+            cand --strict 'Fail also where a peer only should do what it does not'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'ministream-replay;keys'= {
             cand -v 'Log more: -v conversations, -vv details, -vvv everything'
             cand -h 'Print help'
@@ -230,6 +253,7 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand replay 'Play the client side of a capture against a live server'
             cand mock 'Play the server side of a capture for a live client'
             cand inject 'Send hand-made messages, and check what comes back'
+            cand conform 'Try on a peer whether it keeps to the protocol'
             cand keys 'Make and show I2P destinations'
             cand completions 'Print completions for a shell'
             cand man 'Print the manual page'
@@ -244,6 +268,8 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
         &'ministream-replay;help;mock'= {
         }
         &'ministream-replay;help;inject'= {
+        }
+        &'ministream-replay;help;conform'= {
         }
         &'ministream-replay;help;keys'= {
             cand new 'Make a destination, and keep its keys in a new file'

@@ -32,6 +32,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a 
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "replay" -d 'Play the client side of a capture against a live server'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "mock" -d 'Play the server side of a capture for a live client'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "conform" -d 'Try on a peer whether it keeps to the protocol'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "keys" -d 'Make and show I2P destinations'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "man" -d 'Print the manual page'
@@ -194,6 +195,29 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inje
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l dry-run -d 'Check the script and open no socket'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; called to test a server, bound to test a client' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l to -d 'The destination of the server, for i2cp' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l service -d 'Be the service to which the tested server connects (its --target); without it, cases that look at that side are skipped' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dial -d 'Connect to the tested client here (its --listen) to make it open conversations' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dialect -d 'What is right where the protocol\'s text and the implementation of 2004 differ' -r -f -a "text\t'The protocol\'s text'
+java2004\t'The Java implementation of 2004'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l retries -d 'Try a case that fails again, so many times' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l junit -d 'Write a JUnit report into this file' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l list -d 'Name the cases, and try none'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l strict -d 'Fail also where a peer only should do what it does not'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s h -l help -d 'Print help'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
@@ -210,14 +234,15 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand comp
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand man" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand man" -s h -l help -d 'Print help'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "client" -d 'Local TCP in, ministreaming out'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "server" -d 'Ministreaming in, a TCP service out'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "replay" -d 'Play the client side of a capture against a live server'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "mock" -d 'Play the server side of a capture for a live client'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "keys" -d 'Make and show I2P destinations'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "man" -d 'Print the manual page'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject keys completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "client" -d 'Local TCP in, ministreaming out'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "server" -d 'Ministreaming in, a TCP service out'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "replay" -d 'Play the client side of a capture against a live server'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "mock" -d 'Play the server side of a capture for a live client'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "conform" -d 'Try on a peer whether it keeps to the protocol'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "keys" -d 'Make and show I2P destinations'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "man" -d 'Print the manual page'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "show" -d 'Print the destination in a key file: name, hash, base64'

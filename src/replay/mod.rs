@@ -6,6 +6,7 @@
 //! answer that was seen.
 
 mod compare;
+pub mod conform;
 mod id_map;
 pub mod inject;
 pub mod mock;

@@ -1,6 +1,7 @@
 //! How findings look: tables, text, JSON, statistics. Everything here writes
 //! and nothing decides; what is shown is chosen by a [`Selection`].
 
+pub mod conform;
 pub mod conversations;
 pub mod detail;
 pub mod escape;
@@ -11,6 +12,7 @@ pub mod follow;
 pub mod grid;
 pub mod html;
 pub mod json;
+mod junit;
 pub mod ladder;
 pub mod lines;
 pub mod look;
@@ -35,6 +37,7 @@ mod describe;
 pub(crate) mod heading;
 mod hexdump;
 mod markup;
+pub(crate) mod message;
 mod number_set;
 #[cfg(test)]
 mod samples;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::escape::escaped;
 use super::grid::{Align, Paint};
+use super::junit::{Counts, Fate, Junit};
 use super::look::{Look, put_duration};
 use super::statistics::put_table;
 use super::write::put;
@@ -267,46 +268,38 @@ impl ReplayReport<'_> {
         let failures = tally.total() - tally.count(ReplayResult::Same) - skipped - lost;
         let of_the_run = u64::from(cut_short.is_some());
         let errors = lost + of_the_run;
-        let mut text = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" \
-             skipped=\"{skipped}\" time=\"{:.3}\">\n",
-            xml(&format!("{} to {}", self.source, self.carrier)),
-            tally.total() + of_the_run,
-            self.elapsed.as_secs_f64()
+        let mut junit = Junit::new(
+            &format!("{} to {}", self.source, self.carrier),
+            Counts {
+                tests: tally.total() + of_the_run,
+                failures,
+                errors,
+                skipped,
+            },
+            self.elapsed,
         );
         for outcome in &self.outcomes.told {
             let name = format!(
                 "{} copy {} pass {}",
                 outcome.conversation, outcome.copy, outcome.pass
             );
-            text.push_str(&format!("  <testcase name=\"{}\"", xml(&name)));
-            let element = match outcome.result {
-                ReplayResult::Same => {
-                    text.push_str("/>\n");
-                    continue;
-                }
-                ReplayResult::Skipped => "skipped",
-                ReplayResult::TransportError => "error",
-                _ => "failure",
-            };
             let remark = remark(outcome, "s2c");
             let message = match &*remark {
                 "" => outcome.result.to_string(),
                 remark => format!("{}: {remark}", outcome.result),
             };
-            text.push_str(&format!(
-                "><{element} message=\"{}\"/></testcase>\n",
-                xml(&message)
-            ));
+            let fate = match outcome.result {
+                ReplayResult::Same => Fate::Passed,
+                ReplayResult::Skipped => Fate::Skipped(&message),
+                ReplayResult::TransportError => Fate::Error(&message),
+                _ => Fate::Failure(&message),
+            };
+            junit.case(&name, fate);
         }
         if let Some(why) = cut_short {
-            text.push_str(&format!(
-                "  <testcase name=\"the whole run\"><error message=\"{why}\"/></testcase>\n"
-            ));
+            junit.case("the whole run", Fate::Error(&why));
         }
-        text.push_str("</testsuite>\n");
-        text
+        junit.finish()
     }
 }
 
@@ -449,7 +442,7 @@ fn conversations_text(count: u64) -> String {
 }
 
 /// `1 message`, `2 messages`
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
 }
@@ -469,22 +462,6 @@ fn us(time: Duration) -> u64 {
 fn micros(micros: u64, look: &Look) -> String {
     let nanos = i64::try_from(micros.saturating_mul(1_000)).unwrap_or(i64::MAX);
     super::statistics::text_of(|out| put_duration(out, nanos, look.charset))
-}
-
-/// Text as the value of an attribute; characters that XML has no way to write are replaced.
-fn xml(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c if c.is_control() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

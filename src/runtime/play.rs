@@ -21,7 +21,7 @@ const MESSAGES_AT_ONCE: usize = 1_024;
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
 /// What is driven: something that sends, hears and waits.
-trait Driven {
+pub(super) trait Driven {
     /// Hands out what is to be done; `Over` when nothing more is.
     fn poll(&mut self, now: Instant) -> Wish;
     fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
@@ -34,7 +34,7 @@ trait Driven {
 
 /// What a loss means to what is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Loss {
+pub(super) enum Loss {
     /// It goes on with others.
     OfOne,
     /// It has nobody left.
@@ -42,7 +42,7 @@ enum Loss {
 }
 
 /// What something that is driven wants.
-enum Wish {
+pub(super) enum Wish {
     Send(Peer, Parcel),
     /// It told somebody something: ask again.
     Again,
@@ -113,18 +113,33 @@ pub async fn inject(
 }
 
 async fn drive(mut link: Link, signals: &mut Signals, driven: &mut dyn Driven) -> Driving {
+    let driving = drive_on(&mut link, signals, driven).await;
+    if driving.lost.is_none() {
+        close(link).await;
+    }
+    driving
+}
+
+/// Closes the link when all that is queued was written and read.
+pub(super) async fn close(mut link: Link) {
+    let closing = std::future::poll_fn(|cx| link.poll_close(cx));
+    if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
+        warn!(leg = "carrier", "the other end may not have read all");
+    }
+}
+
+/// Drives until it is over, or the link is lost.
+pub(super) async fn drive_on(
+    link: &mut Link,
+    signals: &mut Signals,
+    driven: &mut dyn Driven,
+) -> Driving {
     let mut driver = Driver {
         signals,
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         driving: Driving::default(),
     };
-    std::future::poll_fn(|cx| driver.poll(cx, &mut link, driven)).await;
-    if driver.driving.lost.is_none() {
-        let closing = std::future::poll_fn(|cx| link.poll_close(cx));
-        if tokio::time::timeout(CLOSING_TIME, closing).await.is_err() {
-            warn!(leg = "carrier", "the other end may not have read all");
-        }
-    }
+    std::future::poll_fn(|cx| driver.poll(cx, link, driven)).await;
     driver.driving
 }
 
@@ -278,9 +293,7 @@ impl Driven for Serving<'_> {
     }
 
     fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes) {
-        // Where the carrier tells no senders, the SYN's destination does.
-        let syn = || crate::endpoint::syn_destination(message);
-        let from = from.or_else(|| syn().map(|destination| Peer::Destination(destination.hash())));
+        let from = from.or_else(|| sender(message));
         self.mock.handle_message(now, from, message);
     }
 
@@ -308,6 +321,12 @@ impl Driven for Serving<'_> {
     }
 }
 
+/// Where the carrier tells no senders, the SYN's destination does.
+pub(super) fn sender(message: &[u8]) -> Option<Peer> {
+    crate::endpoint::syn_destination(message)
+        .map(|destination| Peer::Destination(destination.hash()))
+}
+
 struct Injecting<'a> {
     executor: &'a mut Executor,
     peer: Option<Peer>,
@@ -330,6 +349,8 @@ impl Driven for Injecting<'_> {
                 (self.tell)(report);
                 Wish::Again
             }
+            // Only the scripts of cases dial.
+            InjectOutput::Dial(_) => Wish::Again,
             InjectOutput::Timeout(at) => Wish::Wait(Some(at)),
             InjectOutput::Done { passed } => {
                 self.passed = Some(passed);

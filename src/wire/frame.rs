@@ -47,6 +47,12 @@ impl<'a> RawMessage<'a> {
             Self::Ping | Self::Short(_) => None,
         }
     }
+
+    /// Whether it is a SYN.
+    pub fn is_syn(&self) -> bool {
+        self.frame()
+            .is_some_and(|frame| frame.frame_type == FrameType::SYN)
+    }
 }
 
 /// A message of four bytes or more, byte-exact: `encode` gives back what was parsed.

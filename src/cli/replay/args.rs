@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::conform_args::ConformArgs;
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
 use crate::cli::args::When;
@@ -51,6 +52,12 @@ Examples:
   ministream-dump capture.pcap -T spec | ministream-replay inject --carrier udp://127.0.0.1:9004 --script -
   ministream-replay inject --carrier udp://127.0.0.1:9004 --from capture.pcap -Y 'type == syn'";
 
+const CONFORM_EXAMPLES: &str = "\
+Examples:
+  ministream-replay conform server --list
+  ministream-replay conform server --carrier tcp://127.0.0.1:9004 --service 127.0.0.1:7000
+  ministream-replay conform client --carrier udp://127.0.0.1:9004 --dial 127.0.0.1:8080 ms/handshake";
+
 /// Tunnel TCP through ministreaming, I2P's first tunnel protocol
 #[derive(Debug, Parser)]
 #[command(
@@ -91,6 +98,9 @@ pub(super) enum Command {
     /// Send hand-made messages, and check what comes back
     #[command(before_help = INJECT_EXAMPLES)]
     Inject(Box<InjectArgs>),
+    /// Try on a peer whether it keeps to the protocol
+    #[command(before_help = CONFORM_EXAMPLES)]
+    Conform(Box<ConformArgs>),
     /// Make and show I2P destinations
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -13,10 +13,11 @@ use crate::cli::error::{describe, reason};
 use crate::cli::exit::Ending;
 use crate::conversation::ConversationId;
 use crate::keys::file::KeyFileError;
+use crate::replay::conform::UnknownCase;
 use crate::replay::inject::ScriptError;
 use crate::replay::{NdjsonError, NotExpected, PlanError, RecordingTooLarge, SkipReason};
 use crate::report::filter::FilterError;
-use crate::runtime::{CarrierUrl, LinkError, TunnelError};
+use crate::runtime::{CarrierUrl, ConformError, LinkError, TunnelError};
 
 const PROGRAM: &str = "ministream-replay";
 
@@ -154,6 +155,12 @@ pub(crate) enum ReplayError {
     /// Ctrl-C before there was anything to report.
     #[error("interrupted before the carrier was usable")]
     Interrupted,
+    /// A case that there is not.
+    #[error(transparent)]
+    UnknownCase(#[from] UnknownCase),
+    /// Cases cannot be tried any more.
+    #[error(transparent)]
+    Conform(#[from] ConformError),
     /// The tunnel.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
@@ -202,10 +209,12 @@ impl ReplayError {
             | Self::Script(_)
             | Self::TooLong { .. }
             | Self::Expected { .. }
+            | Self::UnknownCase(_)
+            | Self::Conform(ConformError::Service { .. })
             | Self::LogFilter(_)
             | Self::System(_) => Ending::Failed,
-            Self::Interrupted => Ending::Interrupted,
-            Self::Tunnel(_) => Ending::Transport,
+            Self::Interrupted | Self::Conform(ConformError::Interrupted) => Ending::Interrupted,
+            Self::Conform(_) | Self::Tunnel(_) => Ending::Transport,
         }
     }
 
@@ -237,6 +246,21 @@ impl ReplayError {
                     format!("the last is {last}; ministream-dump -q -z conv FILE lists them")
                 }
             }),
+            Self::UnknownCase(unknown) => Some(format!(
+                "{PROGRAM} conform {} --list names them",
+                unknown.tested
+            )),
+            Self::Conform(ConformError::Service { address, source })
+                if source.kind() == io::ErrorKind::AddrInUse =>
+            {
+                Some(format!(
+                    "another program has this port: end it, and let us stand at {address}, where \
+                     the server's target is"
+                ))
+            }
+            Self::Conform(ConformError::Application { .. }) => {
+                Some("--dial is where the client that is tested listens for TCP".into())
+            }
             Self::EmptyScript => Some(format!("{PROGRAM} inject --help begins with examples")),
             Self::Nothing { skipped } if skipped.contains_key(&SkipReason::MidStream) => {
                 Some("--include mid-stream plays conversations whose SYN was not captured".into())

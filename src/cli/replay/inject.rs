@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::error::{
     ReplayError, Unanswered, print_lost, print_no_answer, print_note, print_warning,
 };
@@ -14,15 +16,12 @@ use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
 use crate::report::escape::{Charset, escaped};
+use crate::report::message::message_text;
 use crate::runtime::{Role, Signals, inject};
-use crate::wire::HEADER_BYTES;
-
-/// Payload bytes of a message that are shown.
-const SHOWN_BYTES: usize = 64;
 
 /// Runs `ministream-replay inject`.
 pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError> {
-    logging::begin(&args.peer.log, verbose)?;
+    logging::begin(&args.peer.options.log, verbose)?;
     let (script, loaded) = script(args)?;
     let lines: Vec<String> = script
         .steps()
@@ -34,8 +33,14 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         return Ok(loaded);
     }
     check_lengths(&script, args)?;
-    let seed = peer::seed(&args.peer)?;
-    let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
+    let seed = peer::seed(&args.peer.options)?;
+    let link = peer::link(
+        &args.peer.carrier,
+        &args.peer.options,
+        Role::Client,
+        args.to.as_ref(),
+        seed,
+    )?;
     peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
@@ -50,7 +55,12 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         .await;
         let unclaimed: String = executor
             .unclaimed()
-            .map(|message| format!("      came, not asked for: {}\n", shown(message)))
+            .map(|message| {
+                format!(
+                    "      came, not asked for: {}\n",
+                    message_text(message, Charset::Unicode)
+                )
+            })
             .collect();
         print(unclaimed.as_bytes())?;
         if let Some(error) = driving.lost {
@@ -89,7 +99,7 @@ fn script(args: &InjectArgs) -> Result<(Script, Ending), ReplayError> {
 fn taken(args: &InjectArgs, path: &PathBuf) -> Result<(Script, Ending), ReplayError> {
     let syn_payload = match SynSource::or_default(args.dest.as_ref(), &args.peer.carrier) {
         SynSource::Keep => None,
-        SynSource::Own => Some(Payload::Destination),
+        SynSource::Own => Some(Payload::Destination { then: Bytes::new() }),
         SynSource::File(path) => Some(Payload::Bytes(peer::read(path)?.into())),
     };
     let (taker, ending) = take(path, args.filter.as_deref())?;
@@ -128,7 +138,7 @@ fn written(args: &InjectArgs) -> Result<Script, ReplayError> {
 fn check_lengths(script: &Script, args: &InjectArgs) -> Result<(), ReplayError> {
     for step in script.steps() {
         let bytes = step.message_bytes().unwrap_or(0);
-        peer::check_fits(&args.peer, bytes, || format!("line {}", step.line))?;
+        peer::check_fits(&args.peer.carrier, bytes, || format!("line {}", step.line))?;
     }
     Ok(())
 }
@@ -136,34 +146,13 @@ fn check_lengths(script: &Script, args: &InjectArgs) -> Result<(), ReplayError> 
 /// A step and what became of it.
 fn told(lines: &[String], report: &StepReport) -> String {
     let line = lines.get(report.step).map_or("", |line| line);
-    let (verdict, why) = match report.result {
-        StepResult::Ok => ("ok  ", ""),
-        StepResult::Nothing => ("FAIL", ": nothing came"),
-        StepResult::OtherType => ("FAIL", ": another type came"),
-        StepResult::OtherPayload => ("FAIL", ": another payload came"),
-        StepResult::NoId => ("FAIL", ": the ACK hands out no id"),
-        StepResult::Something => ("FAIL", ": something came"),
+    let (verdict, why) = match &report.result {
+        StepResult::Ok => ("ok  ", String::new()),
+        wrong => ("FAIL", format!(": {wrong}")),
     };
-    let message = report
-        .message
-        .as_ref()
-        .map_or_else(String::new, |message| format!("      {}\n", shown(message)));
+    let message = report.message.as_ref().map_or_else(String::new, |message| {
+        format!("      {}\n", message_text(message, Charset::Unicode))
+    });
     let line = escaped(line.as_bytes(), Charset::Unicode);
     format!("{verdict} {line}{why}\n{message}")
-}
-
-/// A message: its header in hex, its payload as text.
-fn shown(message: &[u8]) -> String {
-    let (header, payload) = message.split_at(message.len().min(HEADER_BYTES));
-    let start = &payload[..payload.len().min(SHOWN_BYTES)];
-    let more = if payload.len() > start.len() {
-        format!("… ({} B)", payload.len())
-    } else {
-        String::new()
-    };
-    format!(
-        "{} {}{more}",
-        hex::encode(header),
-        escaped(start, Charset::Unicode)
-    )
 }

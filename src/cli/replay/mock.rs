@@ -14,12 +14,12 @@ use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay mock`.
 pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
-    logging::begin(&args.peer.log, verbose)?;
+    logging::begin(&args.peer.options.log, verbose)?;
     let loaded = load(&args.recording, MidStream::Skip)?;
     loaded.check_not_empty()?;
     if let Some(longest) = loaded.recording.longest_message(Direction::ServerToClient) {
         let bytes = HEADER_BYTES + longest.payload.len();
-        peer::check_fits(&args.peer, bytes, || format!("#{}", longest.number))?;
+        peer::check_fits(&args.peer.carrier, bytes, || format!("#{}", longest.number))?;
     }
     let options = MockOptions {
         unmatched: args.unmatched,
@@ -28,8 +28,14 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         reply_timeout: args.reply_timeout,
         max_differences: args.recording.max_diffs,
     };
-    let seed = peer::seed(&args.peer)?;
-    let link = peer::link(&args.peer, Role::Server, None, seed)?;
+    let seed = peer::seed(&args.peer.options)?;
+    let link = peer::link(
+        &args.peer.carrier,
+        &args.peer.options,
+        Role::Server,
+        None,
+        seed,
+    )?;
     let masks = Masks::new(args.recording.mask.clone());
     let mut server = Mock::new(&loaded.recording, options, masks, seed);
     let mut tally = Tally::default();

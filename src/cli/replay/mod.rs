@@ -1,6 +1,8 @@
 //! `ministream-replay`: endpoints, and traffic played against live ones.
 
 mod args;
+mod conform;
+mod conform_args;
 mod error;
 mod inject;
 mod keys;
@@ -50,6 +52,7 @@ fn run(args: ReplayArgs) -> Result<Ending, ReplayError> {
         Command::Replay(play) => return play::run(&play, args.verbose),
         Command::Mock(mock) => return mock::run(&mock, args.verbose),
         Command::Inject(inject) => return inject::run(&inject, args.verbose),
+        Command::Conform(conform) => return conform::run(&conform, args.verbose),
         Command::Client(client) => tunnel::client(&client, args.verbose),
         Command::Server(server) => tunnel::server(&server, args.verbose),
         Command::Keys(command) => keys::run(&command),

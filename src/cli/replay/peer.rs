@@ -12,10 +12,10 @@ use rand::{Rng, SeedableRng, TryRng};
 
 use super::error::{ReplayError, print_note};
 use super::keys;
-use super::play_args::PeerArgs;
+use super::play_args::PeerOptions;
 use crate::runtime::{
-    AllowList, LinkOptions, Opened, Reach, Recorder, Remote, Role, Signals, TunnelError,
-    nameless_destination,
+    AllowList, CarrierUrl, LinkOptions, Opened, Reach, Recorder, Remote, Role, Signals,
+    TunnelError, nameless_destination,
 };
 use crate::session::Query;
 use crate::wire::DestinationHash;
@@ -24,7 +24,7 @@ use crate::wire::DestinationHash;
 const UDP_RATE: u64 = 256 << 20;
 
 /// The randomness of a run.
-pub(super) fn seed(args: &PeerArgs) -> Result<[u8; 32], ReplayError> {
+pub(super) fn seed(args: &PeerOptions) -> Result<[u8; 32], ReplayError> {
     let mut seed = [0; 32];
     match args.seed {
         Some(number) => ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed),
@@ -37,25 +37,26 @@ pub(super) fn seed(args: &PeerArgs) -> Result<[u8; 32], ReplayError> {
 
 /// Whether the carrier takes a message of this length.
 pub(super) fn check_fits(
-    args: &PeerArgs,
+    carrier: &CarrierUrl,
     bytes: usize,
     place: impl FnOnce() -> String,
 ) -> Result<(), ReplayError> {
-    let limit = args.carrier.max_message_bytes();
+    let limit = carrier.max_message_bytes();
     if bytes <= limit {
         return Ok(());
     }
     Err(ReplayError::TooLong {
         place: place(),
         bytes,
-        carrier: args.carrier.clone(),
+        carrier: carrier.clone(),
         limit,
     })
 }
 
 /// What the link is to be; says whom it will call.
 pub(super) fn link(
-    args: &PeerArgs,
+    carrier: &CarrierUrl,
+    args: &PeerOptions,
     role: Role,
     to: Option<&Remote>,
     seed: [u8; 32],
@@ -63,24 +64,29 @@ pub(super) fn link(
     let mut rng = ChaCha12Rng::from_seed(seed);
     rng.set_stream(1);
     let options = LinkOptions {
-        carrier: args.carrier.clone(),
+        carrier: carrier.clone(),
         role,
-        reach: if args.allow_remote {
-            Reach::Anywhere
-        } else {
-            Reach::Loopback
-        },
+        reach: reach(args),
         allow: AllowList::default(),
         recorder: args.save_live.as_deref().map(recorder).transpose()?,
         slice: None,
         udp_rate: UDP_RATE,
         destination: nameless_destination(&mut rng),
-        i2cp: keys::for_one_run(&args.carrier, args.keys.as_deref(), role, to)?,
+        i2cp: keys::for_one_run(carrier, args.keys.as_deref(), role, to)?,
     };
     if let Some(to) = to {
         print_note(format_args!("will call {}", name(to)));
     }
     Ok(options)
+}
+
+/// Which addresses may be bound.
+pub(super) const fn reach(args: &PeerOptions) -> Reach {
+    if args.allow_remote {
+        Reach::Anywhere
+    } else {
+        Reach::Loopback
+    }
 }
 
 fn recorder(path: &Path) -> Result<Recorder, ReplayError> {

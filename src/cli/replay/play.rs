@@ -14,6 +14,7 @@ use super::output_file::OutputFile;
 use super::peer;
 use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
 use super::recording::{Loaded, load, load_expected};
+use crate::cli::args::When;
 use crate::cli::exit::Ending;
 use crate::cli::progress::ConversationProgress;
 use crate::cli::terminal;
@@ -31,7 +32,7 @@ use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay replay`.
 pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
-    logging::begin(&args.peer.log, verbose)?;
+    logging::begin(&args.peer.options.log, verbose)?;
     let mid_stream = match args.include {
         Some(Include::MidStream) => MidStream::Include,
         None => MidStream::Skip,
@@ -50,7 +51,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
     }
     if let Some(longest) = loaded.recording.longest_message(Direction::ClientToServer) {
         let bytes = HEADER_BYTES + longest.payload.len();
-        peer::check_fits(&args.peer, bytes, || format!("#{}", longest.number))?;
+        peer::check_fits(&args.peer.carrier, bytes, || format!("#{}", longest.number))?;
     }
     let mut options = options(args)?;
     let plan = loaded.plan(&options)?;
@@ -70,8 +71,14 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         return Ok(loaded.ending);
     }
     let files = ResultFiles::create(args)?;
-    let seed = peer::seed(&args.peer)?;
-    let link = peer::link(&args.peer, Role::Client, args.to.as_ref(), seed)?;
+    let seed = peer::seed(&args.peer.options)?;
+    let link = peer::link(
+        &args.peer.carrier,
+        &args.peer.options,
+        Role::Client,
+        args.to.as_ref(),
+        seed,
+    )?;
     peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
@@ -319,7 +326,12 @@ fn print_report(args: &PlayArgs, report: &ReplayReport<'_>) -> Result<(), Replay
     match args.report {
         ReportFormat::Table => {
             let mut out = Vec::new();
-            report.table(&look(args), &mut out);
+            let charset = if args.ascii {
+                Charset::Ascii
+            } else {
+                terminal::charset()
+            };
+            report.table(&look(charset, args.peer.options.log.color), &mut out);
             print(&out)
         }
         ReportFormat::Json => print(report.json().as_bytes()),
@@ -347,14 +359,11 @@ fn write_files(files: ResultFiles, report: &ReplayReport<'_>) -> Result<(), Repl
     Ok(())
 }
 
-fn look(args: &PlayArgs) -> Look {
+/// Reports as they look on this terminal.
+pub(super) fn look(charset: Charset, colour: When) -> Look {
     Look {
-        charset: if args.ascii {
-            Charset::Ascii
-        } else {
-            terminal::charset()
-        },
-        colour: terminal::colour(args.peer.log.color, &io::stdout()),
+        charset,
+        colour: terminal::colour(colour, &io::stdout()),
         width: terminal::width(),
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,

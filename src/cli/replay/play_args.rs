@@ -21,6 +21,13 @@ pub(super) struct PeerArgs {
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
+    #[command(flatten)]
+    pub(super) options: PeerOptions,
+}
+
+/// How to talk to a peer.
+#[derive(Debug, Args)]
+pub(super) struct PeerOptions {
     /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! Carries out a script: a state machine with the time as an argument.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,6 +22,9 @@ const STEPS_AT_ONCE: usize = 10_000;
 pub enum InjectOutput {
     /// Send this, which may be no message at all.
     Transmit(Bytes),
+    /// Make the client that is tested open a conversation, and let its application
+    /// send this.
+    Dial(Bytes),
     /// A step was done.
     Step(StepReport),
     /// Nothing before this moment, unless there is input first.
@@ -52,6 +56,8 @@ pub enum StepResult {
     Ok,
     /// The expected message did not come in time.
     Nothing,
+    /// Only so many of the expected bytes came in time.
+    Fewer(usize),
     /// One of another type came for this id.
     OtherType,
     /// Its payload was another.
@@ -60,6 +66,21 @@ pub enum StepResult {
     NoId,
     /// Something came where nothing was expected.
     Something,
+}
+
+/// What is wrong: `nothing came`.
+impl fmt::Display for StepResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => f.write_str("as expected"),
+            Self::Nothing => f.write_str("nothing came"),
+            Self::Fewer(count) => write!(f, "only {count} of the bytes came"),
+            Self::OtherType => f.write_str("another type came"),
+            Self::OtherPayload => f.write_str("another payload came"),
+            Self::NoId => f.write_str("the ACK hands out no id"),
+            Self::Something => f.write_str("something came"),
+        }
+    }
 }
 
 /// Carries out one script.
@@ -74,6 +95,8 @@ pub struct Executor {
     /// How often the loops that are open are to be done again.
     left: Vec<u64>,
     variables: HashMap<String, StreamId>,
+    /// What came of the stream that is waited for.
+    collected: Vec<u8>,
     inbox: VecDeque<Bytes>,
     dropped: u64,
     received: u64,
@@ -94,6 +117,7 @@ impl Executor {
             began: None,
             left: Vec::new(),
             variables: HashMap::new(),
+            collected: Vec::new(),
             inbox: VecDeque::new(),
             dropped: 0,
             received: 0,
@@ -186,15 +210,27 @@ impl Executor {
                 let expect = expect.clone();
                 return self.expect(now, began, &expect);
             }
-            Action::ExpectNothing { within } => {
+            Action::ExpectBytes { id, bytes, within } => {
+                let (id, bytes, until) = (id.clone(), bytes.clone(), began + *within);
+                return self.expect_bytes(now, until, &id, &bytes);
+            }
+            Action::ExpectNothing { id, within } => {
                 let until = began + *within;
-                if let Some(message) = self.inbox.pop_front() {
+                let message = match id.clone() {
+                    Some(id) => self.take(&id, false),
+                    None => self.inbox.pop_front(),
+                };
+                if let Some(message) = message {
                     self.report(now, StepResult::Something, Some(message));
                 } else if now < until {
                     return Some(until);
                 } else {
                     self.report(now, StepResult::Ok, None);
                 }
+            }
+            Action::Dial { first } => {
+                self.outputs.push_back(InjectOutput::Dial(first.clone()));
+                self.report(now, StepResult::Ok, None);
             }
             Action::Repeat { count, .. } => {
                 self.left.push(count - 1);
@@ -221,6 +257,7 @@ impl Executor {
     fn go(&mut self, next: usize) {
         self.next = next;
         self.began = None;
+        self.collected.clear();
     }
 
     fn send(&mut self, now: Instant, message: Bytes) {
@@ -249,7 +286,7 @@ impl Executor {
         };
         let payload = match payload {
             Payload::Bytes(bytes) => bytes.clone(),
-            Payload::Destination => self.destination.clone(),
+            Payload::Destination { then } => [&self.destination[..], then].concat().into(),
             Payload::Random(length) => {
                 let mut bytes = vec![0; *length];
                 self.rng.fill_bytes(&mut bytes);
@@ -272,7 +309,14 @@ impl Executor {
 
     fn expect(&mut self, now: Instant, began: Instant, expect: &Expect) -> Option<Instant> {
         let until = began + expect.within;
-        let Some(message) = self.take(expect) else {
+        let chaff_asked_for = expect.expected == Expected::Type(FrameType::CHAFF);
+        let any_syn = expect.expected == Expected::Type(FrameType::SYN) && expect.id == Id::Random;
+        let message = if any_syn {
+            self.take_syn()
+        } else {
+            self.take(&expect.id, chaff_asked_for)
+        };
+        let Some(message) = message else {
             if now < until {
                 return Some(until);
             }
@@ -287,15 +331,57 @@ impl Executor {
         None
     }
 
-    /// The first message that came for the id of a step. What came for others
-    /// stays for theirs.
-    fn take(&mut self, expect: &Expect) -> Option<Bytes> {
-        let id = match &expect.id {
+    fn expect_bytes(
+        &mut self,
+        now: Instant,
+        until: Instant,
+        id: &Id,
+        wanted: &Bytes,
+    ) -> Option<Instant> {
+        while self.collected.len() < wanted.len() {
+            let Some(message) = self.take(id, false) else {
+                if now < until {
+                    return Some(until);
+                }
+                let result = match self.collected.len() {
+                    0 => StepResult::Nothing,
+                    count => StepResult::Fewer(count),
+                };
+                self.report(now, result, None);
+                return None;
+            };
+            match RawMessage::parse(&message) {
+                RawMessage::Frame(frame) if frame.frame_type.kind() == FrameKind::Data => {
+                    self.collected.extend_from_slice(frame.payload);
+                }
+                _ => {
+                    self.report(now, StepResult::OtherType, Some(message));
+                    return None;
+                }
+            }
+            if !wanted.starts_with(&self.collected) {
+                self.report(now, StepResult::OtherPayload, Some(message));
+                return None;
+            }
+        }
+        self.report(now, StepResult::Ok, None);
+        None
+    }
+
+    /// The first SYN that came, whatever its id.
+    fn take_syn(&mut self) -> Option<Bytes> {
+        let mut inbox = self.inbox.iter();
+        let position = inbox.position(|message| RawMessage::parse(message).is_syn())?;
+        self.inbox.remove(position)
+    }
+
+    /// The first message that came for an id. What came for others stays for their steps.
+    fn take(&mut self, id: &Id, chaff_asked_for: bool) -> Option<Bytes> {
+        let id = match id {
             Id::Literal(id) => Some(*id),
             Id::Variable(name) => self.variables.get(name).copied(),
             Id::Random => None,
         };
-        let chaff_asked_for = expect.expected == Expected::Type(FrameType::CHAFF);
         let position = self.inbox.iter().position(|message| {
             RawMessage::parse(message).frame().is_some_and(|frame| {
                 (chaff_asked_for || frame.frame_type.kind() != FrameKind::Chaff)
@@ -328,9 +414,13 @@ impl Executor {
         let Some(name) = &expect.bind else {
             return StepResult::Ok;
         };
-        match <[u8; 3]>::try_from(frame.payload) {
+        let id = match frame.frame_type {
+            FrameType::SYN => Ok(frame.id),
+            _ => <[u8; 3]>::try_from(frame.payload).map(StreamId),
+        };
+        match id {
             Ok(id) => {
-                self.variables.insert(name.clone(), StreamId(id));
+                self.variables.insert(name.clone(), id);
                 StepResult::Ok
             }
             Err(_) => StepResult::NoId,

@@ -10,9 +10,10 @@
 //!
 //! A line is `syn|ack|data|close|type:XX ID [PAYLOAD]`, `hex BYTES`, `ping`,
 //! `wait TIME`, `expect TYPE ID [-> $VAR] [= PAYLOAD | ~ /RE/] [within TIME]`,
-//! `expect nothing within TIME`, or `repeat N` … `end`. An ID is six hex digits,
-//! `$VAR`, `rand` or `zero`; a PAYLOAD is `"C string"`, `hex:…`, `@file`, `rand:N`
-//! or `zero:N`. A line may also be one of the specification's samples:
+//! `expect bytes ID = PAYLOAD [within TIME]`, `expect nothing [for ID] within TIME`,
+//! or `repeat N` … `end`. An ID is six hex digits, `$VAR`, `rand` or `zero`; a PAYLOAD
+//! is `"C string"`, `hex:…`, `@file`, `rand:N`, `zero:N`, `seq:N`, or in a SYN
+//! `dest+hex:…`. `expect syn -> $VAR` takes any SYN, and its id. A line may also be one of the specification's samples:
 //! `C->S A1 12 34 56 key...` is sent, `S->C 52 12 34 56` is expected.
 
 mod error;
@@ -25,7 +26,8 @@ mod text;
 
 pub use self::error::ScriptError;
 pub use self::executor::{Executor, InjectOutput, StepReport, StepResult};
-pub use self::parse::{Files, parse};
+pub use self::parse::{Files, parse, sequence};
+pub(in crate::replay) use self::parse::{Vocabulary, parse_with};
 pub use self::script::{
     Action, Expect, Expected, Id, MAX_PAYLOAD_BYTES, Payload, Script, Step, Want,
 };

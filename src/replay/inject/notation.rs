@@ -120,7 +120,7 @@ fn sent(input: &str) -> Read<'_, Option<Action>> {
         return Ok((rest, Some(Action::Raw(message.bytes.into()))));
     };
     let payload = match message.word {
-        Some("key...") => Payload::Destination,
+        Some("key...") => Payload::Destination { then: Bytes::new() },
         Some(word) => {
             if word.starts_with("...") {
                 return fail(

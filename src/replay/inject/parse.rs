@@ -21,6 +21,14 @@ const MAX_REPEAT: u64 = 1_000_000_000;
 /// Loops within loops.
 const MAX_DEPTH: usize = 32;
 
+const RANDOM_EXPECTED: &str = "random bytes cannot be expected";
+
+/// The payload `seq:N`: of its bytes no two that are near each other are alike, and
+/// pieces of it that changed places are noticed, as 251 is prime.
+pub fn sequence(length: usize) -> Bytes {
+    (0..=250_u8).cycle().take(length).collect()
+}
+
 /// Gives the content of the files that a script names with `@`.
 pub type Files<'a> = dyn FnMut(&str) -> io::Result<Vec<u8>> + 'a;
 
@@ -30,8 +38,30 @@ pub type Files<'a> = dyn FnMut(&str) -> io::Result<Vec<u8>> + 'a;
 /// The first line that is no step, or uses a variable that has no value there,
 /// or names a file that cannot be read.
 pub fn parse(text: &str, files: &mut Files<'_>) -> Result<Script, ScriptError> {
+    parse_with(text, files, Vocabulary::Messages)
+}
+
+/// What a script may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::replay) enum Vocabulary {
+    /// Messages.
+    Messages,
+    /// Also `dial`, where there is somebody to be dialled.
+    Dialling,
+}
+
+/// Reads and checks a whole script that may hold this.
+///
+/// # Errors
+/// Those of [`parse`].
+pub(in crate::replay) fn parse_with(
+    text: &str,
+    files: &mut Files<'_>,
+    vocabulary: Vocabulary,
+) -> Result<Script, ScriptError> {
     let mut parser = Parser {
         files,
+        vocabulary,
         steps: Vec::new(),
         bound: HashSet::new(),
         open: Vec::new(),
@@ -53,6 +83,7 @@ pub fn parse(text: &str, files: &mut Files<'_>) -> Result<Script, ScriptError> {
 
 struct Parser<'f, 'a> {
     files: &'f mut Files<'a>,
+    vocabulary: Vocabulary,
     steps: Vec<Step>,
     /// Variables that have a value.
     bound: HashSet<String>,
@@ -112,6 +143,7 @@ impl Parser<'_, '_> {
             )),
             "wait" => time(rest).map(|(rest, time)| (rest, Some(Action::Wait(time)))),
             "expect" => self.expect(rest),
+            "dial" if self.vocabulary == Vocabulary::Dialling => self.dial(rest),
             "repeat" => repeat(rest),
             "end" => match self.open.last() {
                 Some(&start) => Ok((rest, Some(Action::End { start }))),
@@ -145,7 +177,7 @@ impl Parser<'_, '_> {
         let at_payload = skip(rest);
         let (rest, payload) = if is_end(at_payload) {
             let payload = match frame_type {
-                FrameType::SYN => Payload::Destination,
+                FrameType::SYN => Payload::Destination { then: Bytes::new() },
                 _ => Payload::Bytes(Bytes::new()),
             };
             (rest, payload)
@@ -209,10 +241,17 @@ impl Parser<'_, '_> {
             Payload::Random(length(input, count)?)
         } else if let Some(count) = text.strip_prefix("zero:") {
             Payload::Bytes(vec![0; length(input, count)?].into())
+        } else if let Some(count) = text.strip_prefix("seq:") {
+            Payload::Bytes(sequence(length(input, count)?))
+        } else if let Some(digits) = text.strip_prefix("dest+hex:") {
+            match hex::decode(digits) {
+                Ok(then) => Payload::Destination { then: then.into() },
+                Err(error) => return fail(input, format!("bad hex: {}", lower(&error))),
+            }
         } else {
             return fail(
                 input,
-                r#"a payload is "text", hex:…, @file, rand:N or zero:N"#,
+                r#"a payload is "text", hex:…, @file, rand:N, zero:N, seq:N or dest+hex:…"#,
             );
         };
         Ok((rest, payload))
@@ -222,11 +261,18 @@ impl Parser<'_, '_> {
         let start = skip(input);
         let (rest, name) = word(start)?;
         if name == "nothing" {
+            let (rest, id) = match keyword(rest, "for") {
+                Some(rest) => self.id(rest, false).map(|(rest, id)| (rest, Some(id)))?,
+                None => (rest, None),
+            };
             let (rest, within) = match keyword(rest, "within") {
                 Some(rest) => time(rest)?,
                 None => return fail(skip(rest), "expect nothing needs a time, as in within 1s"),
             };
-            return Ok((rest, Some(Action::ExpectNothing { within })));
+            return Ok((rest, Some(Action::ExpectNothing { id, within })));
+        }
+        if name == "bytes" {
+            return self.expect_bytes(rest);
         }
         let expected = match name {
             "syn" => Expected::Type(FrameType::SYN),
@@ -238,13 +284,50 @@ impl Parser<'_, '_> {
                 None => {
                     return fail(
                         start,
-                        "what is expected is syn, ack, data, close, type:XX or nothing",
+                        "what is expected is syn, ack, data, close, type:XX, bytes or nothing",
                     );
                 }
             },
         };
-        let (rest, id) = self.id(rest, false)?;
+        let any_syn = expected == Expected::Type(FrameType::SYN) && keyword(rest, "->").is_some();
+        let (rest, id) = if any_syn {
+            (rest, Id::Random)
+        } else {
+            self.id(rest, false)?
+        };
         self.expectation(rest, expected, id)
+    }
+
+    /// `bytes ID = PAYLOAD [within TIME]`
+    fn expect_bytes<'s>(&mut self, input: &'s str) -> Read<'s, Option<Action>> {
+        let (rest, id) = self.id(input, false)?;
+        let Some(after) = keyword(rest, "=") else {
+            return fail(skip(rest), "expect bytes needs them, as in = \"hello\"");
+        };
+        let at = skip(after);
+        let (rest, payload) = self.payload(at)?;
+        let Payload::Bytes(bytes) = payload else {
+            return fail(at, RANDOM_EXPECTED);
+        };
+        let (rest, within) = match keyword(rest, "within") {
+            Some(rest) => time(rest)?,
+            None => (rest, DEFAULT_WITHIN),
+        };
+        Ok((rest, Some(Action::ExpectBytes { id, bytes, within })))
+    }
+
+    /// `dial [PAYLOAD]`
+    fn dial<'s>(&mut self, input: &'s str) -> Read<'s, Option<Action>> {
+        let at = skip(input);
+        if is_end(at) {
+            let first = Bytes::new();
+            return Ok((at, Some(Action::Dial { first })));
+        }
+        let (rest, payload) = self.payload(at)?;
+        match payload {
+            Payload::Bytes(first) => Ok((rest, Some(Action::Dial { first }))),
+            Payload::Random(_) | Payload::Destination { .. } => fail(at, RANDOM_EXPECTED),
+        }
     }
 
     /// What follows the id: in this order, each at most once.
@@ -263,8 +346,11 @@ impl Parser<'_, '_> {
         };
         let mut rest = input;
         if let Some(after) = keyword(rest, "->") {
-            if expected != Expected::Type(FrameType::ACK) {
-                return fail(skip(rest), "only an ack hands out an id");
+            if !matches!(expected, Expected::Type(FrameType::ACK | FrameType::SYN)) {
+                return fail(
+                    skip(rest),
+                    "only an ack hands out an id, and a syn brings one",
+                );
             }
             let (after, name) = variable(after)?;
             self.bound.insert(name.to_owned());
@@ -276,8 +362,8 @@ impl Parser<'_, '_> {
             let (after, payload) = self.payload(at)?;
             expect.want = match payload {
                 Payload::Bytes(bytes) => Want::Exactly(bytes),
-                Payload::Random(_) | Payload::Destination => {
-                    return fail(at, "random bytes cannot be expected");
+                Payload::Random(_) | Payload::Destination { .. } => {
+                    return fail(at, RANDOM_EXPECTED);
                 }
             };
             rest = after;

@@ -61,7 +61,7 @@ impl Step {
                     + match payload {
                         Payload::Bytes(bytes) => bytes.len(),
                         Payload::Random(length) => *length,
-                        Payload::Destination => return None,
+                        Payload::Destination { .. } => return None,
                     },
             ),
             _ => None,
@@ -87,10 +87,26 @@ pub enum Action {
     Wait(Duration),
     /// Waits for a message.
     Expect(Expect),
+    /// Waits for a stream of bytes, in however many data messages it comes.
+    ExpectBytes {
+        /// The id of the messages.
+        id: Id,
+        /// What their payloads have to be, one after the other.
+        bytes: Bytes,
+        /// How long all of them may take.
+        within: Duration,
+    },
     /// Waits whether nothing comes.
     ExpectNothing {
+        /// For this id; `None`: for any.
+        id: Option<Id>,
         /// For how long.
         within: Duration,
+    },
+    /// Makes the client that is tested open a conversation.
+    Dial {
+        /// What its application sends at once.
+        first: Bytes,
     },
     /// Does the steps up to that index so many times.
     Repeat {
@@ -136,7 +152,10 @@ pub enum Payload {
     /// So many random bytes.
     Random(usize),
     /// Our own destination.
-    Destination,
+    Destination {
+        /// What follows it, which is nothing in a proper SYN.
+        then: Bytes,
+    },
 }
 
 /// A message that is waited for.
@@ -146,7 +165,7 @@ pub struct Expect {
     pub expected: Expected,
     /// Its id.
     pub id: Id,
-    /// The variable that takes the id in an ACK.
+    /// The variable that takes the id in an ACK, or that of a SYN.
     pub bind: Option<String>,
     /// What its payload has to be.
     pub want: Want,

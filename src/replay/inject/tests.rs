@@ -38,6 +38,7 @@ fn run(
                 let line = executor.script().steps()[report.step].line;
                 reports.push((line, report.result));
             }
+            InjectOutput::Dial(_) => unreachable!("only cases dial"),
             InjectOutput::Timeout(at) => now = now.max(at),
             InjectOutput::Done { passed } => {
                 let all_ok = reports.iter().all(|(_, result)| *result == StepResult::Ok);
@@ -131,7 +132,7 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
             "data 111111 text",
             1,
             13,
-            "a payload is \"text\", hex:…, @file, rand:N or zero:N",
+            "a payload is \"text\", hex:…, @file, rand:N, zero:N, seq:N or dest+hex:…",
         ),
         ("data 111111 \"open", 1, 13, "the string has no end"),
         (
@@ -176,7 +177,7 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
             "expect",
             1,
             7,
-            "what is expected is syn, ack, data, close, type:XX or nothing",
+            "what is expected is syn, ack, data, close, type:XX, bytes or nothing",
         ),
         (
             "expect nothing",
@@ -188,7 +189,7 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
             "expect data 111111 -> $s",
             1,
             20,
-            "only an ack hands out an id",
+            "only an ack hands out an id, and a syn brings one",
         ),
         (
             "expect ack 111111 -> s",
@@ -340,6 +341,48 @@ fn each_way_to_disappoint_an_expectation_has_a_result() {
             0,
         ),
         (
+            "expect nothing for 222222 within 9ms",
+            vec![b"\x50\x22\x22\x22"],
+            StepResult::Something,
+            0,
+        ),
+        (
+            "expect bytes 111111 = \"hello\" within 30ms",
+            vec![b"\x50\x11\x11\x11hel"],
+            StepResult::Fewer(3),
+            30,
+        ),
+        (
+            "expect bytes 111111 = \"hello\" within 30ms",
+            vec![b"\x50\x22\x22\x22hello"],
+            StepResult::Nothing,
+            30,
+        ),
+        (
+            "expect bytes 111111 = \"hello\"",
+            vec![b"\x50\x11\x11\x11hex"],
+            StepResult::OtherPayload,
+            0,
+        ),
+        (
+            "expect bytes 111111 = \"hello\"",
+            vec![b"\x50\x11\x11\x11hello!"],
+            StepResult::OtherPayload,
+            0,
+        ),
+        (
+            "expect bytes 111111 = \"hello\"",
+            vec![b"\x50\x11\x11\x11hel", b"\x52\x11\x11\x11"],
+            StepResult::OtherType,
+            0,
+        ),
+        (
+            "expect syn -> $c within 1ms",
+            vec![b"\xa0\x11\x11\x11"],
+            StepResult::Nothing,
+            1,
+        ),
+        (
             "expect data 111111 within 1ms",
             vec![b"\x50\x22\x22\x22"],
             StepResult::Nothing,
@@ -359,6 +402,52 @@ fn each_way_to_disappoint_an_expectation_has_a_result() {
         assert_eq!(reports, [(1, StepResult::Ok), (2, result)], "{expectation}");
         assert_eq!(elapsed, Duration::from_millis(millis), "{expectation}");
     }
+}
+
+#[test]
+fn a_stream_may_come_in_any_pieces() {
+    for cut in 0..=5 {
+        let (one, two) = b"hello".split_at(cut);
+        let pieces = [one, b"", two].map(|bytes| [b"\x50\x11\x11\x11", bytes].concat());
+        let text = "ping\nexpect bytes 111111 = \"hello\"\nexpect nothing for 222222 within 1ms";
+        let (_, reports, _) = run(text, |_| pieces.to_vec());
+        let results: Vec<_> = reports.into_iter().map(|(_, result)| result).collect();
+        assert_eq!(results, [StepResult::Ok, StepResult::Ok, StepResult::Ok]);
+    }
+}
+
+#[test]
+fn a_client_that_calls_is_answered_by_its_id() {
+    let mut calls = VecDeque::from([vec![
+        b"\x50\x00\x00\x01noise".to_vec(),
+        b"\xa1\x33\x44\x55key".to_vec(),
+    ]]);
+    let text = "ping\nexpect syn -> $c = \"key\"\ntype:51 $c hex:010203\ntype:52 $c";
+    let (sent, reports, _) = run(text, |_| calls.pop_front().unwrap_or_default());
+    assert_eq!(
+        sent[1..],
+        [&b"\x51\x33\x44\x55\x01\x02\x03"[..], b"\x52\x33\x44\x55"]
+    );
+    assert_eq!(reports.len(), 4);
+}
+
+#[test]
+fn sequences_and_destinations_with_something_behind_them_are_sent_to_the_byte() {
+    assert_eq!(sent("data 010203 seq:3"), [b"\xa0\x01\x02\x03\0\x01\x02"]);
+    assert_eq!(sent("data 010203 seq:253")[0][4 + 249..], [249, 250, 0, 1]);
+    assert_eq!(
+        sent("syn 010203 dest+hex:ff00"),
+        [b"\xa1\x01\x02\x03dest\xff\0"]
+    );
+}
+
+#[test]
+fn nobody_is_dialled_by_a_script_of_messages() {
+    let error = parse("dial \"hello\"", &mut no_files).unwrap_err();
+    assert!(
+        error.to_string().contains("unknown step \"dial\""),
+        "{error}"
+    );
 }
 
 #[test]
@@ -435,6 +524,7 @@ fn the_samples_of_the_specification_run_against_an_endpoint() {
                 assert_eq!(report.result, StepResult::Ok, "{report:?}");
                 ok += 1;
             }
+            InjectOutput::Dial(_) => unreachable!("only cases dial"),
             InjectOutput::Timeout(at) => clock = at,
             InjectOutput::Done { passed } => break passed,
         }

@@ -1,0 +1,208 @@
+//! `conform`: whether a peer keeps to the protocol.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::conform_args::{ConformArgs, TestedPeer};
+use super::error::{
+    ReplayError, Unanswered, print_lost, print_no_answer, print_note, print_warning,
+};
+use super::output_file::OutputFile;
+use super::play::{look, print};
+use super::tunnel::{own_name, write_ready_file};
+use super::{logging, peer};
+use crate::cli::exit::Ending;
+use crate::cli::terminal;
+use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
+use crate::report::conform::{ConformReport, list};
+use crate::runtime::{CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
+
+/// Runs `ministream-replay conform`.
+pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError> {
+    let tested = Tested::from(args.tested);
+    let cases = cases(tested, &args.cases)?;
+    let carrier = match &args.carrier {
+        Some(carrier) if !args.list => carrier,
+        _ => {
+            print(list(&cases).as_bytes())?;
+            return Ok(Ending::Fine);
+        }
+    };
+    logging::begin(&args.options.log, verbose)?;
+    check_tcp_side(args)?;
+    let junit = args.junit.as_deref().map(OutputFile::create).transpose()?;
+    let seed = peer::seed(&args.options)?;
+    let role = match tested {
+        Tested::Server => Role::Client,
+        Tested::Client => Role::Server,
+    };
+    let link = peer::link(carrier, &args.options, role, args.to.as_ref(), seed)?;
+    let began = Instant::now();
+    let mut run = Run {
+        args,
+        carrier,
+        report: ConformReport::new(if args.strict {
+            Level::Should
+        } else {
+            Level::Must
+        }),
+    };
+    let tried = peer::block_on(run.try_all(&cases, &link, seed));
+    let cut_short = match &tried {
+        Ok(Ending::Interrupted) => Some("stopped by a signal".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(mut file) = junit {
+        let name = format!("conform {} at {carrier}", tested.name());
+        file.write(
+            &run.report
+                .junit(&name, began.elapsed(), cut_short.as_deref()),
+        );
+        file.finish()?;
+    }
+    tried
+}
+
+/// Whether the flag is there that says where the TCP side of the peer is, and may say so.
+fn check_tcp_side(args: &ConformArgs) -> Result<(), ReplayError> {
+    let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
+    match (args.tested, args.service, args.dial) {
+        (TestedPeer::Client, None, None) => {
+            return wrong("--dial", "is missing: where does the client listen?");
+        }
+        (TestedPeer::Client, Some(_), _) => {
+            return wrong(
+                "--service",
+                "is for servers; a client is dialled, with --dial",
+            );
+        }
+        (TestedPeer::Server, _, Some(_)) => {
+            return wrong("--dial", "is for clients; a server connects, to --service");
+        }
+        (TestedPeer::Client, None, Some(_)) | (TestedPeer::Server, _, None) => {}
+    }
+    check_reach(args, "--service", args.service)?;
+    check_reach(args, "--dial", args.dial)
+}
+
+fn check_reach(
+    args: &ConformArgs,
+    flag: &'static str,
+    address: Option<SocketAddr>,
+) -> Result<(), ReplayError> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    if address.port() == 0 {
+        let problem = "needs the port that the peer knows, and not 0";
+        return Err(ReplayError::Carrier { flag, problem });
+    }
+    if peer::reach(&args.options).admits(address) {
+        Ok(())
+    } else {
+        Err(ReplayError::Remote { flag, address })
+    }
+}
+
+struct Run<'a> {
+    args: &'a ConformArgs,
+    carrier: &'a CarrierUrl,
+    report: ConformReport,
+}
+
+impl Run<'_> {
+    async fn try_all(
+        &mut self,
+        cases: &[&'static Case],
+        link: &LinkOptions,
+        seed: [u8; 32],
+    ) -> Result<Ending, ReplayError> {
+        let args = self.args;
+        let mut signals = Signals::new()?;
+        let opened = peer::open(link, &mut signals).await?;
+        if link.role == Role::Server {
+            let name = own_name(&opened.carrier, &opened.destination);
+            let line = format!("ready conform carrier={}{name}\n", opened.carrier);
+            print(line.as_bytes())?;
+            if let Some(path) = &args.ready_file {
+                write_ready_file(path, &line)?;
+            }
+        }
+        let mirror = match (args.service, args.dial) {
+            (Some(address), _) => Some(Mirror::service(address)),
+            (None, Some(address)) => {
+                let mirror = Mirror::application(address);
+                print_note(format_args!("waiting for the client at {address}"));
+                mirror.wait_for_client(&mut signals).await?;
+                Some(mirror)
+            }
+            (None, None) => None,
+        };
+        let mut suite = Suite::new(
+            cases,
+            SuiteOptions {
+                tested: args.tested.into(),
+                dialect: args.dialect.into(),
+                retries: args.retries,
+                tcp_side: match mirror {
+                    Some(_) => TcpSide::Mirror,
+                    None => TcpSide::Unknown,
+                },
+                max_message_bytes: self.carrier.max_message_bytes(),
+                delivery: match self.carrier {
+                    CarrierUrl::Udp(_) => Delivery::Unsure,
+                    CarrierUrl::Tcp(..) | CarrierUrl::I2cp(..) => Delivery::Once,
+                },
+                destination: opened.destination.clone(),
+                seed,
+            },
+        );
+        let look = look(terminal::charset(), args.options.log.color);
+        let began = Instant::now();
+        let report = &mut self.report;
+        let driving = conform(
+            link,
+            opened,
+            &mut signals,
+            &mut suite,
+            mirror,
+            &mut |case| {
+                let mut out = Vec::new();
+                report.put_case(&case, &look, &mut out);
+                report.add(case);
+                if let Err(error) = print(&out) {
+                    print_warning(error);
+                }
+            },
+        )
+        .await?;
+        let mut out = Vec::new();
+        self.report.put_totals(began.elapsed(), &look, &mut out);
+        print(&out)?;
+        Ok(self.ending(&suite, &driving, began))
+    }
+
+    fn ending(&self, suite: &Suite, driving: &Driving, began: Instant) -> Ending {
+        if driving.interrupted {
+            return Ending::Interrupted;
+        }
+        if let Some(error) = &driving.lost {
+            print_lost(self.carrier, error);
+            return Ending::Transport;
+        }
+        if suite.sent_count() > 0 && suite.received_count() == 0 {
+            let sent = Unanswered {
+                syns: 0,
+                messages: suite.sent_count(),
+            };
+            print_no_answer(self.carrier, sent, began.elapsed(), None);
+            return Ending::Transport;
+        }
+        if self.report.passed() {
+            Ending::Fine
+        } else {
+            Ending::CheckFailed
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The arguments of `conform`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::play_args::PeerOptions;
+use crate::replay::conform::{Dialect, Tested};
+use crate::runtime::{CarrierUrl, Remote};
+
+#[derive(Debug, Args)]
+pub(super) struct ConformArgs {
+    /// What is tested
+    #[arg(value_enum)]
+    pub(super) tested: TestedPeer,
+
+    /// Only cases whose names begin with this: ms/handshake, ms/close/4
+    #[arg(value_name = "CASE")]
+    pub(super) cases: Vec<String>,
+
+    /// Name the cases, and try none
+    #[arg(long)]
+    pub(super) list: bool,
+
+    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654];
+    /// called to test a server, bound to test a client
+    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    pub(super) carrier: Option<CarrierUrl>,
+
+    /// The destination of the server, for i2cp
+    #[arg(long, value_name = "BASE64|NAME|@FILE")]
+    pub(super) to: Option<Remote>,
+
+    /// Be the service to which the tested server connects (its --target); without it,
+    /// cases that look at that side are skipped
+    #[arg(long, value_name = "ADDR", conflicts_with = "dial")]
+    pub(super) service: Option<SocketAddr>,
+
+    /// Connect to the tested client here (its --listen) to make it open conversations
+    #[arg(long, value_name = "ADDR")]
+    pub(super) dial: Option<SocketAddr>,
+
+    /// Fail also where a peer only should do what it does not
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// What is right where the protocol's text and the implementation of 2004 differ
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) dialect: DialectName,
+
+    /// Try a case that fails again, so many times
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) retries: u32,
+
+    /// Write a JUnit report into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+
+    /// Write the line that tells readiness into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) ready_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) options: PeerOptions,
+}
+
+/// Who is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TestedPeer {
+    /// An endpoint that answers SYNs
+    Server,
+    /// An endpoint that sends SYNs
+    Client,
+}
+
+impl From<TestedPeer> for Tested {
+    fn from(peer: TestedPeer) -> Self {
+        match peer {
+            TestedPeer::Server => Self::Server,
+            TestedPeer::Client => Self::Client,
+        }
+    }
+}
+
+/// `--dialect`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DialectName {
+    /// The protocol's text
+    Text,
+    /// The Java implementation of 2004
+    Java2004,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Text => Self::Text,
+            DialectName::Java2004 => Self::Java2004,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a case is.
+
+use std::fmt;
+
+use super::rule::Rule;
+use super::{client, server};
+use crate::replay::inject::{Script, Vocabulary, parse_with};
+
+/// Who is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tested {
+    /// An endpoint that answers SYNs; we are its client.
+    Server,
+    /// An endpoint that sends SYNs; we are its server.
+    Client,
+}
+
+impl Tested {
+    /// `server`, `client`
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// How much a case weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// The protocol's text says it, or no conversation works without it.
+    Must,
+    /// The reference implementation does it, and peers may count on it.
+    Should,
+}
+
+impl Level {
+    /// `must`, `should`
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Must => "must",
+            Self::Should => "should",
+        }
+    }
+}
+
+/// Where the text and the first implementations differ, which of them is right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// The protocol's text.
+    #[default]
+    Text,
+    /// The Java implementation of 2004.
+    Java2004,
+}
+
+impl Dialect {
+    /// `text`, `java2004`
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Java2004 => "java2004",
+        }
+    }
+}
+
+/// What stands on the TCP side of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It does not matter.
+    Nothing,
+    /// The mirror.
+    Mirror,
+    /// A service that refuses connections.
+    NoService,
+}
+
+/// One thing that a peer does or does not do.
+#[derive(Debug)]
+pub struct Case {
+    /// `ms/handshake/1`
+    pub id: &'static str,
+    /// How much it weighs.
+    pub level: Level,
+    /// What a peer does that passes.
+    pub title: &'static str,
+    /// What it follows from, in the words of `docs/protocol.md`.
+    pub sentence: &'static str,
+    /// What has to stand on the TCP side.
+    pub needs: Needs,
+    pub(super) check: Check,
+}
+
+/// How a case is decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Check {
+    /// By these steps.
+    Script(&'static str),
+    /// By other steps in each dialect; without steps there is nothing to check.
+    Dialects {
+        text: Option<&'static str>,
+        java2004: Option<&'static str>,
+    },
+    /// By all messages of all other cases.
+    Rule(Rule),
+}
+
+impl Case {
+    /// What is sent and expected in this dialect; `None` if nothing is.
+    pub fn script(&self, dialect: Dialect) -> Option<Script> {
+        let text = match (self.check, dialect) {
+            (Check::Script(text), _) => text,
+            (Check::Dialects { text, .. }, Dialect::Text) => text?,
+            (Check::Dialects { java2004, .. }, Dialect::Java2004) => java2004?,
+            (Check::Rule(_), _) => return None,
+        };
+        let no_files = &mut |_: &str| Err(std::io::ErrorKind::Unsupported.into());
+        match parse_with(text, no_files, Vocabulary::Dialling) {
+            Ok(script) => Some(script),
+            Err(error) => unreachable!("a test reads the steps of every case: {error}"),
+        }
+    }
+
+    /// What every message is held against, if that is what decides.
+    pub const fn rule(&self) -> Option<Rule> {
+        match self.check {
+            Check::Rule(rule) => Some(rule),
+            Check::Script(_) | Check::Dialects { .. } => None,
+        }
+    }
+}
+
+/// A name that is no case's, nor the beginning of one's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct UnknownCase {
+    /// What was asked for.
+    pub name: String,
+    /// Who was to be tested.
+    pub tested: &'static str,
+}
+
+impl fmt::Display for UnknownCase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no case for a {} is called {:?}", self.tested, self.name)
+    }
+}
+
+/// The cases whose id begins with one of `names`, part by part; all without names.
+///
+/// # Errors
+/// A name that no case has.
+pub fn cases(tested: Tested, names: &[String]) -> Result<Vec<&'static Case>, UnknownCase> {
+    let all = match tested {
+        Tested::Server => server::CASES,
+        Tested::Client => client::CASES,
+    };
+    let is_called = |case: &Case, name: &str| {
+        let name = name.trim_end_matches('/');
+        let rest = case.id.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if let Some(name) = names
+        .iter()
+        .find(|name| !all.iter().any(|case| is_called(case, name)))
+    {
+        return Err(UnknownCase {
+            name: name.clone(),
+            tested: tested.name(),
+        });
+    }
+    Ok(all
+        .iter()
+        .filter(|case| names.is_empty() || names.iter().any(|name| is_called(case, name)))
+        .collect())
+}

@@ -1,0 +1,25 @@
+//! Cases that a peer must pass, or should.
+//!
+//! A [`Case`] is a script of messages (see [`inject`](super::inject)) with the
+//! sentence that it checks, or a [`Rule`] that every message of the peer is held
+//! against. Behind a server that is tested stands the [mirror service](command),
+//! and before a client that is tested an application that does the same: so a
+//! script sees both sides of the peer, its carrier by messages and its TCP side
+//! by what comes back.
+
+mod case;
+mod client;
+mod mirror;
+mod rule;
+mod server;
+mod suite;
+
+pub use self::case::{Case, Dialect, Level, Needs, Tested, UnknownCase, cases};
+pub use self::mirror::{Command, LONGEST_COMMAND, command};
+pub use self::rule::{Breach, Rule, Watcher};
+pub use self::suite::{
+    CaseReport, CaseResult, Delivery, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! What holds for every message of a peer.
+
+use std::collections::HashSet;
+
+use super::case::Tested;
+use crate::wire::{Destination, FrameKind, FrameType, RawFrame, RawMessage, StreamId};
+
+/// The longest payload that the reference implementation sends.
+const MAX_DATA_BYTES: usize = 32_768;
+
+/// What a server's refusal may carry: an id that is good for nothing.
+const REFUSAL_BYTES: usize = 3;
+
+/// Something that every message of a peer has to keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Its type is one of the three that its sender may use, or chaff.
+    Types,
+    /// Its id is one that we chose, or the client's own in a SYN.
+    Ids,
+    /// An ACK hands out an id of three bytes that is not 000000; a SYN has such an id.
+    NewIds,
+    /// A SYN carries a destination.
+    Destination,
+    /// A close carries nothing; a server's may carry three bytes.
+    Close,
+    /// Data are at most 32768 bytes.
+    Data,
+}
+
+/// A message that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The rule.
+    pub rule: Rule,
+    /// The message.
+    pub message: Vec<u8>,
+}
+
+/// Sees all messages of a run.
+#[derive(Debug)]
+pub struct Watcher {
+    tested: Tested,
+    /// The ids that we chose and told the peer.
+    ours: HashSet<StreamId>,
+    /// Those of them that only earlier trials used.
+    earlier: HashSet<StreamId>,
+    breaches: Vec<Breach>,
+    applied: HashSet<Rule>,
+}
+
+impl Watcher {
+    /// Has seen nothing.
+    pub fn new(tested: Tested) -> Self {
+        Self {
+            tested,
+            ours: HashSet::new(),
+            earlier: HashSet::new(),
+            breaches: Vec::new(),
+            applied: HashSet::new(),
+        }
+    }
+
+    /// Sees what we send.
+    pub fn sent(&mut self, message: &[u8]) {
+        let RawMessage::Frame(frame) = RawMessage::parse(message) else {
+            return;
+        };
+        let chosen = match (self.tested, frame.frame_type) {
+            (Tested::Server, FrameType::SYN) => Some(frame.id),
+            (Tested::Client, FrameType::ACK) => frame.payload.try_into().ok().map(StreamId),
+            _ => None,
+        };
+        if let Some(id) = chosen {
+            self.ours.insert(id);
+            self.earlier.remove(&id);
+        }
+    }
+
+    /// A trial begins: what comes for the ids of those before it is not for it.
+    pub fn begin_trial(&mut self) {
+        self.earlier = self.ours.clone();
+    }
+
+    /// Whether a message of the peer concerns the trial. What is late does not, nor do
+    /// data without bytes: a client may prove its address by them.
+    pub fn concerns_trial(&self, message: &[u8]) -> bool {
+        let RawMessage::Frame(frame) = RawMessage::parse(message) else {
+            return true;
+        };
+        let says_nothing = frame.frame_type.kind() == FrameKind::Data && frame.payload.is_empty();
+        let is_late = frame.frame_type != FrameType::SYN && self.earlier.contains(&frame.id);
+        !says_nothing && !is_late
+    }
+
+    /// Sees what the peer sends. What is shorter than a message is ignored by
+    /// everybody, and pings and chaff say nothing.
+    pub fn received(&mut self, message: &[u8]) {
+        let RawMessage::Frame(frame) = RawMessage::parse(message) else {
+            return;
+        };
+        if frame.frame_type.kind() == FrameKind::Chaff {
+            return;
+        }
+        for rule in [
+            Rule::Types,
+            Rule::Ids,
+            Rule::NewIds,
+            Rule::Destination,
+            Rule::Close,
+            Rule::Data,
+        ] {
+            match self.keeps(rule, &frame) {
+                None => {}
+                Some(true) => {
+                    self.applied.insert(rule);
+                }
+                Some(false) => {
+                    self.applied.insert(rule);
+                    if self.breach(rule).is_none() {
+                        self.breaches.push(Breach {
+                            rule,
+                            message: message.to_vec(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first message that broke a rule.
+    pub fn breach(&self, rule: Rule) -> Option<&Breach> {
+        self.breaches.iter().find(|breach| breach.rule == rule)
+    }
+
+    /// Whether there was any message that the rule is about.
+    pub fn has_applied(&self, rule: Rule) -> bool {
+        self.applied.contains(&rule)
+    }
+
+    /// Whether a message keeps to a rule; `None` if the rule is not about it.
+    fn keeps(&self, rule: Rule, frame: &RawFrame<'_>) -> Option<bool> {
+        let kind = frame.frame_type.kind();
+        let of_peer = match self.tested {
+            Tested::Server => [
+                FrameType::SERVER_DATA,
+                FrameType::ACK,
+                FrameType::SERVER_CLOSE,
+            ],
+            Tested::Client => [
+                FrameType::CLIENT_DATA,
+                FrameType::SYN,
+                FrameType::CLIENT_CLOSE,
+            ],
+        };
+        match rule {
+            Rule::Types => Some(of_peer.contains(&frame.frame_type)),
+            Rule::Ids => (kind != FrameKind::Syn).then(|| self.ours.contains(&frame.id)),
+            Rule::NewIds => match kind {
+                FrameKind::Syn => Some(frame.id != StreamId::ZERO),
+                FrameKind::Ack => Some(frame.payload.len() == 3 && frame.payload != [0; 3]),
+                _ => None,
+            },
+            Rule::Destination => {
+                (kind == FrameKind::Syn).then(|| Destination::split(frame.payload).is_ok())
+            }
+            Rule::Close => (kind == FrameKind::Close).then(|| {
+                frame.payload.is_empty()
+                    || (self.tested == Tested::Server && frame.payload.len() == REFUSAL_BYTES)
+            }),
+            Rule::Data => {
+                (kind == FrameKind::Data).then_some(frame.payload.len() <= MAX_DATA_BYTES)
+            }
+        }
+    }
+}

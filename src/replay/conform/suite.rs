@@ -1,0 +1,348 @@
+//! A run of cases: which one is next, and what became of each.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::case::{Case, Dialect, Level, Needs, Tested};
+use super::rule::Watcher;
+use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
+use crate::wire::FrameType;
+
+/// Messages of a case that its report shows.
+const MAX_HEARD: usize = 64;
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub struct CaseReport {
+    /// Which.
+    pub case: &'static Case,
+    /// What became of it.
+    pub result: CaseResult,
+    /// How long its last trial took.
+    pub elapsed: Duration,
+    /// What was sent and received in it, the first of it.
+    pub heard: Vec<Heard>,
+}
+
+impl CaseReport {
+    /// Whether it counts against the peer.
+    pub fn fails(&self, weighs: Level) -> bool {
+        matches!(self.result, CaseResult::Failed { .. })
+            && (self.case.level == Level::Must || weighs == Level::Should)
+    }
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaseResult {
+    /// The peer did what it says.
+    Passed,
+    /// The peer did something else.
+    Failed {
+        /// The step at which that was seen; for a rule, the rule broken.
+        step: String,
+        /// What was wrong.
+        why: String,
+    },
+    /// It could not be tried.
+    Skipped(Reason),
+}
+
+/// Why a case could not be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// What it needs on the TCP side of the peer is not there.
+    NoTcpSide,
+    /// It has no steps in this dialect.
+    NotInDialect,
+    /// No message came that it is about.
+    NothingSeen,
+    /// The carrier cannot carry a message of it.
+    TooLong,
+    /// It sends the same message twice, and the carrier may do so, too.
+    MayBeDuplicate,
+}
+
+impl Reason {
+    /// In words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NoTcpSide => "nothing stands on the TCP side of the peer",
+            Self::NotInDialect => "not in this dialect",
+            Self::NothingSeen => "no message came that it is about",
+            Self::TooLong => "the carrier cannot carry its messages",
+            Self::MayBeDuplicate => "on this carrier, the second SYN could be the first again",
+        }
+    }
+}
+
+/// A message of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// We sent it.
+    Sent(Bytes),
+    /// The peer sent it.
+    Received(Bytes),
+}
+
+/// One attempt at a case.
+#[derive(Debug)]
+pub struct Trial {
+    /// Carries out its script.
+    pub executor: Executor,
+    /// What has to stand on the TCP side.
+    pub needs: Needs,
+    case: &'static Case,
+    failed: Option<StepReport>,
+    elapsed: Duration,
+    heard: Vec<Heard>,
+}
+
+impl Trial {
+    /// Takes what the executor says of a step.
+    pub fn step(&mut self, report: StepReport) {
+        self.elapsed += report.elapsed;
+        if report.result != StepResult::Ok {
+            self.failed = Some(report);
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Suite {
+    dialect: Dialect,
+    destination: Bytes,
+    seed: [u8; 32],
+    trials: u64,
+    retries: u32,
+    left: VecDeque<&'static Case>,
+    retried: u32,
+    rules: Vec<&'static Case>,
+    watcher: Watcher,
+    sent: u64,
+    received: u64,
+    reports: VecDeque<CaseReport>,
+}
+
+/// What a run is to be like.
+#[derive(Clone, Debug)]
+pub struct SuiteOptions {
+    /// Who is tested.
+    pub tested: Tested,
+    /// What is right where two things could be.
+    pub dialect: Dialect,
+    /// How often a case that fails is tried again.
+    pub retries: u32,
+    /// Whether something of ours stands on the TCP side of the peer.
+    pub tcp_side: TcpSide,
+    /// The longest message on the carrier.
+    pub max_message_bytes: usize,
+    /// How often a message arrives.
+    pub delivery: Delivery,
+    /// Our destination.
+    pub destination: Bytes,
+    /// All that is random follows from it.
+    pub seed: [u8; 32],
+}
+
+/// How often a message arrives on a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Once.
+    Once,
+    /// Perhaps twice, or not at all.
+    Unsure,
+}
+
+/// What stands on the TCP side of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpSide {
+    /// The mirror, which can be taken away.
+    Mirror,
+    /// Something that we do not know.
+    Unknown,
+}
+
+impl Suite {
+    /// Begins with the first case.
+    pub fn new(cases: &[&'static Case], options: SuiteOptions) -> Self {
+        let (rules, left): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.rule().is_some());
+        let mut suite = Self {
+            dialect: options.dialect,
+            destination: options.destination.clone(),
+            seed: options.seed,
+            trials: 0,
+            retries: options.retries,
+            left: VecDeque::new(),
+            retried: 0,
+            rules,
+            watcher: Watcher::new(options.tested),
+            sent: 0,
+            received: 0,
+            reports: VecDeque::new(),
+        };
+        for case in left {
+            match obstacle(case, &options) {
+                Some(reason) => suite.skip(case, reason),
+                None => suite.left.push_back(case),
+            }
+        }
+        suite
+    }
+
+    fn skip(&mut self, case: &'static Case, reason: Reason) {
+        self.reports.push_back(CaseReport {
+            case,
+            result: CaseResult::Skipped(reason),
+            elapsed: Duration::ZERO,
+            heard: Vec::new(),
+        });
+    }
+
+    /// What became of a case of which that is known now.
+    pub fn poll_report(&mut self) -> Option<CaseReport> {
+        self.reports.pop_front()
+    }
+
+    /// The next attempt; `None` after the last.
+    pub fn next_trial(&mut self) -> Option<Trial> {
+        let case = *self.left.front()?;
+        let Some(script) = case.script(self.dialect) else {
+            unreachable!("cases without a script in this dialect were skipped");
+        };
+        self.trials += 1;
+        self.watcher.begin_trial();
+        let mut seed = self.seed;
+        for (byte, number) in seed.iter_mut().zip(self.trials.to_be_bytes()) {
+            *byte ^= number;
+        }
+        Some(Trial {
+            executor: Executor::new(script, self.destination.clone(), seed),
+            needs: case.needs,
+            case,
+            failed: None,
+            elapsed: Duration::ZERO,
+            heard: Vec::new(),
+        })
+    }
+
+    /// Sees a message of ours.
+    pub fn sent(&mut self, trial: &mut Trial, message: &Bytes) {
+        self.sent += 1;
+        self.watcher.sent(message);
+        keep(trial, Heard::Sent(message.clone()));
+    }
+
+    /// Sees a message of the peer, and hands it to the trial if it concerns that.
+    pub fn received(&mut self, trial: &mut Trial, message: &Bytes) {
+        self.received += 1;
+        self.watcher.received(message);
+        if self.watcher.concerns_trial(message) {
+            trial.executor.handle_message(message.clone());
+        }
+        keep(trial, Heard::Received(message.clone()));
+    }
+
+    /// Messages that were sent, of all cases.
+    pub const fn sent_count(&self) -> u64 {
+        self.sent
+    }
+
+    /// Messages that came, of all cases.
+    pub const fn received_count(&self) -> u64 {
+        self.received
+    }
+
+    /// An attempt has come to its end; `lost` if the carrier was gone before.
+    pub fn finish(&mut self, trial: Trial, lost: Option<&str>) {
+        let failure = match (&trial.failed, lost) {
+            (Some(report), _) => {
+                let steps = trial.executor.script().steps();
+                let step = steps.get(report.step);
+                Some((
+                    step.map_or_else(String::new, |step| step.text.clone()),
+                    report.result.to_string(),
+                ))
+            }
+            (None, Some(error)) => Some(("the carrier".to_owned(), error.to_owned())),
+            (None, None) => None,
+        };
+        if failure.is_some() && self.retried < self.retries {
+            self.retried += 1;
+            return;
+        }
+        self.retried = 0;
+        self.left.pop_front();
+        self.reports.push_back(CaseReport {
+            case: trial.case,
+            result: match failure {
+                None => CaseResult::Passed,
+                Some((step, why)) => CaseResult::Failed { step, why },
+            },
+            elapsed: trial.elapsed,
+            heard: trial.heard,
+        });
+    }
+
+    /// Judges by what was seen of all cases. To be called when no trial is left.
+    pub fn finish_rules(&mut self) {
+        for case in std::mem::take(&mut self.rules) {
+            let Some(rule) = case.rule() else { continue };
+            if !self.watcher.has_applied(rule) {
+                self.skip(case, Reason::NothingSeen);
+                continue;
+            }
+            let breach = self.watcher.breach(rule);
+            let heard = breach.map(|breach| Heard::Received(breach.message.clone().into()));
+            self.reports.push_back(CaseReport {
+                case,
+                result: match breach {
+                    None => CaseResult::Passed,
+                    Some(_) => CaseResult::Failed {
+                        step: "all messages".to_owned(),
+                        why: "one of them is otherwise".to_owned(),
+                    },
+                },
+                elapsed: Duration::ZERO,
+                heard: heard.into_iter().collect(),
+            });
+        }
+    }
+}
+
+/// Why a case cannot be tried, if it cannot.
+fn obstacle(case: &Case, options: &SuiteOptions) -> Option<Reason> {
+    if case.needs != Needs::Nothing && options.tcp_side == TcpSide::Unknown {
+        return Some(Reason::NoTcpSide);
+    }
+    let Some(script) = case.script(options.dialect) else {
+        return Some(Reason::NotInDialect);
+    };
+    let lengths = script.steps().iter().filter_map(Step::message_bytes);
+    if lengths.max() > Some(options.max_message_bytes) {
+        return Some(Reason::TooLong);
+    }
+    (options.delivery == Delivery::Unsure && repeats_a_syn(&script))
+        .then_some(Reason::MayBeDuplicate)
+}
+
+fn repeats_a_syn(script: &Script) -> bool {
+    let mut ids = HashSet::new();
+    script.steps().iter().any(|step| match &step.action {
+        Action::Send {
+            frame_type: FrameType::SYN,
+            id: Id::Literal(id),
+            ..
+        } => !ids.insert(*id),
+        _ => false,
+    })
+}
+
+fn keep(trial: &mut Trial, message: Heard) {
+    if trial.heard.len() < MAX_HEARD {
+        trial.heard.push(message);
+    }
+}

@@ -1,0 +1,389 @@
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::replay::inject::{StepReport, StepResult};
+
+const BOTH: [Tested; 2] = [Tested::Server, Tested::Client];
+
+fn all(tested: Tested) -> Vec<&'static Case> {
+    cases(tested, &[]).unwrap()
+}
+
+fn options(tested: Tested) -> SuiteOptions {
+    SuiteOptions {
+        tested,
+        dialect: Dialect::Text,
+        retries: 0,
+        tcp_side: TcpSide::Mirror,
+        max_message_bytes: 65_507,
+        delivery: Delivery::Once,
+        destination: Bytes::from_static(b"destination"),
+        seed: [7; 32],
+    }
+}
+
+fn ids(reports: impl IntoIterator<Item = CaseReport>, reason: Reason) -> Vec<&'static str> {
+    let skipped = CaseResult::Skipped(reason);
+    reports
+        .into_iter()
+        .filter(|report| report.result == skipped)
+        .map(|report| report.case.id)
+        .collect()
+}
+
+fn skipped(options: SuiteOptions, reason: Reason) -> Vec<&'static str> {
+    let mut suite = Suite::new(&all(options.tested), options);
+    ids(std::iter::from_fn(|| suite.poll_report()), reason)
+}
+
+#[test]
+fn every_case_has_steps_that_can_be_read_in_some_dialect_or_a_rule() {
+    for tested in BOTH {
+        for case in all(tested) {
+            let scripts = [Dialect::Text, Dialect::Java2004].map(|dialect| case.script(dialect));
+            let has_steps = scripts
+                .iter()
+                .flatten()
+                .all(|script| !script.steps().is_empty());
+            assert!(has_steps, "{}", case.id);
+            let is_decided = scripts.iter().any(Option::is_some) != case.rule().is_some();
+            assert!(is_decided, "{}", case.id);
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_count_up_in_their_group() {
+    for tested in BOTH {
+        let mut seen = HashSet::new();
+        let mut last = ("", 0);
+        for case in all(tested) {
+            let (group, number) = case.id.rsplit_once('/').unwrap();
+            let number: u32 = number.parse().unwrap();
+            let expected = if group == last.0 { last.1 + 1 } else { 1 };
+            assert_eq!(number, expected, "{}", case.id);
+            assert!(group.starts_with("ms/") && seen.insert(case.id));
+            last = (group, number);
+        }
+    }
+}
+
+#[test]
+fn every_sentence_stands_in_the_page_about_the_protocol() {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = words(include_str!("../../../docs/protocol.md"));
+    for case in BOTH.into_iter().flat_map(all) {
+        assert!(
+            page.contains(&words(case.sentence)),
+            "{}: {}",
+            case.id,
+            case.sentence
+        );
+    }
+}
+
+#[test]
+fn the_page_about_conformance_lists_every_case() {
+    let page = include_str!("../../../docs/conform.md");
+    for (tested, cases) in BOTH.map(|tested| (tested, all(tested))) {
+        for case in cases {
+            let row = format!("| `{}` | {} | {} |", case.id, case.level.name(), case.title);
+            assert!(page.contains(&row), "{}: {row}", tested.name());
+        }
+    }
+}
+
+#[test]
+fn cases_are_chosen_by_the_beginning_of_their_names() {
+    let chosen = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        cases(Tested::Server, &names)
+            .map(|cases| cases.iter().map(|case| case.id).collect::<Vec<_>>())
+    };
+    let handshakes: Vec<_> = (1..=6).map(|n| format!("ms/handshake/{n}")).collect();
+    assert_eq!(
+        chosen(&["ms/handshake"]),
+        Ok(handshakes.iter().map(|id| &**id).collect())
+    );
+    assert_eq!(chosen(&["ms/handshake/", "ms/data/1"]).unwrap().len(), 7);
+    assert_eq!(chosen(&["ms/data/1", "ms/data/1"]), Ok(vec!["ms/data/1"]));
+    for unknown in ["ms/handshak", "ms/handshake/11", "", "x"] {
+        let error = chosen(&["ms/data/1", unknown]).unwrap_err();
+        assert_eq!(error.name, unknown);
+    }
+}
+
+#[test]
+fn what_cannot_be_tried_is_skipped_with_its_reason() {
+    let server = options(Tested::Server);
+    assert_eq!(
+        skipped(
+            SuiteOptions {
+                tcp_side: TcpSide::Unknown,
+                ..server.clone()
+            },
+            Reason::NoTcpSide
+        ),
+        all(Tested::Server)
+            .iter()
+            .filter(|case| case.needs != Needs::Nothing)
+            .map(|case| case.id)
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        skipped(
+            SuiteOptions {
+                max_message_bytes: 32_772,
+                ..server.clone()
+            },
+            Reason::TooLong
+        ),
+        ["ms/data/6"]
+    );
+    assert_eq!(
+        skipped(
+            SuiteOptions {
+                delivery: Delivery::Unsure,
+                ..server.clone()
+            },
+            Reason::MayBeDuplicate
+        ),
+        ["ms/handshake/3"]
+    );
+    assert_eq!(
+        skipped(
+            SuiteOptions {
+                dialect: Dialect::Java2004,
+                ..server
+            },
+            Reason::NotInDialect
+        ),
+        ["ms/handshake/4", "ms/close/7"]
+    );
+}
+
+/// Says of a trial's first step that it went so.
+fn end(trial: &mut Trial, result: StepResult) {
+    trial.step(StepReport {
+        step: 0,
+        result,
+        message: None,
+        elapsed: std::time::Duration::from_millis(3),
+    });
+}
+
+#[test]
+fn a_case_that_fails_is_tried_again_as_often_as_is_wished() {
+    let case = cases(Tested::Server, &["ms/close/4".to_owned()]).unwrap();
+    for (retries, failures, passes) in [(0, 1, false), (2, 2, true), (2, 3, false)] {
+        let mut suite = Suite::new(
+            &case,
+            SuiteOptions {
+                retries,
+                ..options(Tested::Server)
+            },
+        );
+        let mut trials = 0;
+        while let Some(mut trial) = suite.next_trial() {
+            trials += 1;
+            let result = if trials <= failures {
+                StepResult::Nothing
+            } else {
+                StepResult::Ok
+            };
+            end(&mut trial, result);
+            suite.finish(trial, None);
+        }
+        assert_eq!(trials, if passes { failures + 1 } else { failures });
+        let report = suite.poll_report().unwrap();
+        let failed = CaseResult::Failed {
+            step: "syn $c".to_owned(),
+            why: "nothing came".to_owned(),
+        };
+        assert_eq!(
+            report.result,
+            if passes { CaseResult::Passed } else { failed }
+        );
+        assert_eq!(report.fails(Level::Should), !passes);
+        assert!(!report.fails(Level::Must), "it only should");
+        assert!(suite.poll_report().is_none());
+    }
+}
+
+#[test]
+fn a_carrier_that_is_lost_fails_the_case() {
+    let mut suite = Suite::new(&all(Tested::Server), options(Tested::Server));
+    let trial = suite.next_trial().unwrap();
+    suite.finish(trial, Some("closed"));
+    let failed = CaseResult::Failed {
+        step: "the carrier".to_owned(),
+        why: "closed".to_owned(),
+    };
+    assert_eq!(suite.poll_report().unwrap().result, failed);
+}
+
+#[test]
+fn each_rule_is_broken_by_some_message_and_kept_by_its_neighbour() {
+    let syn = [&[0xa1, 9, 9, 9][..], &[7; 384], &[0; 3]].concat();
+    for (tested, rule, kept, broken) in [
+        (
+            Tested::Server,
+            Rule::Types,
+            &b"\x50\x01\x01\x01x"[..],
+            &b"\x53\x01\x01\x01"[..],
+        ),
+        (
+            Tested::Server,
+            Rule::Types,
+            b"\x52\x01\x01\x01",
+            b"\xa2\x01\x01\x01",
+        ),
+        (
+            Tested::Server,
+            Rule::Ids,
+            b"\x50\x01\x01\x01x",
+            b"\x50\x01\x01\x02x",
+        ),
+        (
+            Tested::Server,
+            Rule::NewIds,
+            b"\x51\x01\x01\x01\0\0\x01",
+            b"\x51\x01\x01\x01\0\0\0",
+        ),
+        (
+            Tested::Server,
+            Rule::NewIds,
+            b"\x51\x01\x01\x01abc",
+            b"\x51\x01\x01\x01ab",
+        ),
+        (
+            Tested::Server,
+            Rule::NewIds,
+            b"\x51\x01\x01\x01abc",
+            b"\x51\x01\x01\x01",
+        ),
+        (
+            Tested::Server,
+            Rule::Close,
+            b"\x52\x01\x01\x01",
+            b"\x52\x01\x01\x01x",
+        ),
+        (
+            Tested::Server,
+            Rule::Close,
+            b"\x52\x01\x01\x01abc",
+            b"\x52\x01\x01\x01abcd",
+        ),
+        (
+            Tested::Server,
+            Rule::Data,
+            &[0x50; 4 + 32_768],
+            &[0x50; 4 + 32_769],
+        ),
+        (
+            Tested::Client,
+            Rule::Types,
+            b"\xa0\x02\x02\x02x",
+            b"\x50\x02\x02\x02x",
+        ),
+        (
+            Tested::Client,
+            Rule::Ids,
+            b"\xa2\x02\x02\x02",
+            b"\xa2\x01\x01\x01",
+        ),
+        (Tested::Client, Rule::NewIds, &syn, b"\xa1\0\0\0"),
+        (
+            Tested::Client,
+            Rule::Destination,
+            &syn,
+            &syn[..syn.len() - 1],
+        ),
+        (
+            Tested::Client,
+            Rule::Close,
+            b"\xa2\x02\x02\x02",
+            b"\xa2\x02\x02\x02abc",
+        ),
+    ] {
+        let mut watcher = Watcher::new(tested);
+        watcher.sent(b"\xa1\x01\x01\x01key");
+        watcher.sent(b"\x51\x01\x01\x01\x02\x02\x02");
+        assert!(!watcher.has_applied(rule));
+        watcher.received(kept);
+        assert!(watcher.has_applied(rule));
+        assert_eq!(watcher.breach(rule), None, "{kept:02x?}");
+        watcher.received(broken);
+        watcher.received(&[0x50, 1, 1, 1]);
+        assert_eq!(
+            watcher.breach(rule).map(|breach| &breach.message[..]),
+            Some(broken)
+        );
+    }
+}
+
+#[test]
+fn noise_breaks_no_rule() {
+    for tested in BOTH {
+        let mut watcher = Watcher::new(tested);
+        for noise in [&b""[..], b"\xff", b"\x50\x01\x02", b"\xff\x01\x02\x03chaff"] {
+            watcher.received(noise);
+        }
+        for rule in [Rule::Types, Rule::Ids, Rule::Data] {
+            assert!(!watcher.has_applied(rule));
+        }
+    }
+}
+
+#[test]
+fn what_is_late_or_says_nothing_does_not_concern_a_trial() {
+    let mut watcher = Watcher::new(Tested::Client);
+    watcher.sent(b"\x51\x01\x01\x01\x02\x02\x02");
+    assert!(watcher.concerns_trial(b"\xa2\x02\x02\x02"));
+    assert!(
+        !watcher.concerns_trial(b"\xa0\x02\x02\x02"),
+        "data without bytes"
+    );
+    watcher.begin_trial();
+    assert!(!watcher.concerns_trial(b"\xa2\x02\x02\x02"));
+    assert!(
+        watcher.concerns_trial(b"\xa1\x02\x02\x02"),
+        "a SYN has another space of ids"
+    );
+    assert!(watcher.concerns_trial(b"\xa2\x03\x03\x03"));
+    // The same id again, in a trial that is repeated.
+    watcher.sent(b"\x51\x01\x01\x01\x02\x02\x02");
+    assert!(watcher.concerns_trial(b"\xa2\x02\x02\x02"));
+}
+
+#[test]
+fn rules_without_messages_are_skipped_and_not_passed() {
+    let rules = cases(Tested::Server, &["ms/wire".to_owned()]).unwrap();
+    let mut suite = Suite::new(&rules, options(Tested::Server));
+    assert!(suite.next_trial().is_none());
+    suite.finish_rules();
+    let reports: Vec<_> = std::iter::from_fn(|| suite.poll_report()).collect();
+    assert_eq!(ids(reports, Reason::NothingSeen).len(), 5);
+}
+
+#[test]
+fn commands_are_lines_to_the_letter() {
+    assert_eq!(command(b"echo"), Some(Command::Echo));
+    assert_eq!(command(b"open"), Some(Command::Open));
+    assert_eq!(command(b"last"), Some(Command::Last));
+    assert_eq!(command(b"send 200000"), Some(Command::Send(200_000)));
+    for line in [
+        &b""[..],
+        b"echo ",
+        b"send",
+        b"send ",
+        b"send x",
+        b"send -1",
+        b"ECHO",
+        b"\xff",
+    ] {
+        assert_eq!(command(line), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! A message in one line, for what is sent and heard by hand.
+
+use super::escape::{Charset, escaped};
+use crate::wire::{Destination, FrameType, HEADER_BYTES, RawFrame, RawMessage};
+
+/// Payload bytes that are shown.
+const SHOWN_BYTES: usize = 64;
+
+/// A message: its header in hex, its payload as text, or by name if it is a
+/// destination in a SYN.
+pub(crate) fn message_text(message: &[u8], charset: Charset) -> String {
+    if let RawMessage::Frame(frame) = RawMessage::parse(message)
+        && let Some(text) = syn_text(&frame)
+    {
+        return text;
+    }
+    let (header, payload) = message.split_at(message.len().min(HEADER_BYTES));
+    let start = &payload[..payload.len().min(SHOWN_BYTES)];
+    let more = if payload.len() > start.len() {
+        let ellipsis = match charset {
+            Charset::Unicode => "…",
+            Charset::Ascii => "...",
+        };
+        format!("{ellipsis} ({} B)", payload.len())
+    } else {
+        String::new()
+    };
+    format!("{} {}{more}", hex::encode(header), escaped(start, charset))
+}
+
+fn syn_text(frame: &RawFrame<'_>) -> Option<String> {
+    if frame.frame_type != FrameType::SYN {
+        return None;
+    }
+    let (destination, rest) = Destination::split(frame.payload).ok()?;
+    let then = match rest.len() {
+        0 => String::new(),
+        count => format!(" and {count} B"),
+    };
+    Some(format!(
+        "{:02x}{} {} ({} B){then}",
+        frame.frame_type.0,
+        frame.id,
+        destination.hash().to_b32_name(),
+        destination.as_bytes().len()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_told_in_one_line_whatever_it_holds() {
+        let destination = [7; 384].into_iter().chain([0; 3]);
+        let syn: Vec<u8> = [0xa1, 1, 2, 3].into_iter().chain(destination).collect();
+        let name = Destination::split(&syn[4..])
+            .unwrap()
+            .0
+            .hash()
+            .to_b32_name();
+        for (message, text) in [
+            (&b"\xff"[..], "ff ".to_owned()),
+            (b"\xa1\x01\x02\x03key", "a1010203 key".to_owned()),
+            (
+                b"\x50\x01\x02\x03a\r\n\x1b",
+                "50010203 a\\r\\n\\x1b".to_owned(),
+            ),
+            (&syn, format!("a1010203 {name} (387 B)")),
+            (
+                &[&syn[..], b"xy"].concat(),
+                format!("a1010203 {name} (387 B) and 2 B"),
+            ),
+            (
+                &[b'x'; 100],
+                format!("78787878 {}... (96 B)", "x".repeat(64)),
+            ),
+        ] {
+            assert_eq!(message_text(message, Charset::Ascii), text);
+        }
+    }
+}

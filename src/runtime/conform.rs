@@ -1,0 +1,189 @@
+//! Tries the cases of a suite on a peer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::link::{LinkError, Opened, Parcel, Peer};
+use super::mirror::Mirror;
+use super::open::LinkOptions;
+use super::play::{Driven, Driving, Loss, Wish, close, drive_on, sender};
+use super::signals::Signals;
+use crate::replay::conform::{CaseReport, Suite, Trial};
+use crate::replay::inject::InjectOutput;
+use crate::wire::RawMessage;
+
+/// What is heard for so long after a case that failed is still of it.
+const SETTLING_TIME: Duration = Duration::from_millis(200);
+
+/// Why cases can be tried no more.
+#[derive(Debug, thiserror::Error)]
+pub enum ConformError {
+    /// The carrier is gone and does not come back.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The mirror cannot stand behind the server.
+    #[error("cannot be the service at {address}")]
+    Service {
+        /// Where it should.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A signal came before the first case.
+    #[error("interrupted before the client was there")]
+    Interrupted,
+    /// The client does not listen where it should.
+    #[error("cannot connect to the client at {address}")]
+    Application {
+        /// Where it should.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Tries all cases, one after the other, and tells of each. A carrier that is lost
+/// is opened again for the next case.
+///
+/// # Errors
+/// There is no carrier, or no TCP side of the peer, for the next case.
+pub async fn conform(
+    link_options: &LinkOptions,
+    opened: Opened,
+    signals: &mut Signals,
+    suite: &mut Suite,
+    mut mirror: Option<Mirror>,
+    tell: &mut dyn FnMut(CaseReport),
+) -> Result<Driving, ConformError> {
+    let mut link = opened.link;
+    let mut peer = opened.peer;
+    while let Some(trial) = suite.next_trial() {
+        tell_all(suite, tell);
+        if let Some(mirror) = &mut mirror {
+            let begun = mirror.begin(trial.needs).await;
+            begun.map_err(|source| ConformError::Service {
+                address: mirror.address(),
+                source,
+            })?;
+        }
+        let mut trying = Trying {
+            suite,
+            trial,
+            mirror: mirror.as_mut(),
+            peer: &mut peer,
+            state: State::Trying,
+        };
+        let mut driving = drive_on(&mut link, signals, &mut trying).await;
+        if driving.lost.is_none() && trying.state == State::Failed {
+            trying.state = State::Settling(Instant::now() + SETTLING_TIME);
+            driving = drive_on(&mut link, signals, &mut trying).await;
+        }
+        let trial = trying.trial;
+        if let Some(mirror) = &mirror
+            && let Some(source) = mirror.take_failure()
+        {
+            return Err(ConformError::Application {
+                address: mirror.address(),
+                source,
+            });
+        }
+        if driving.interrupted {
+            return Ok(driving);
+        }
+        let lost = driving.lost.as_ref().map(LinkError::to_string);
+        suite.finish(trial, lost.as_deref());
+        tell_all(suite, tell);
+        if lost.is_some() && link_options.role == super::Role::Client {
+            let opened = link_options.open().await?;
+            (link, peer) = (opened.link, opened.peer);
+        }
+    }
+    suite.finish_rules();
+    tell_all(suite, tell);
+    close(link).await;
+    Ok(Driving::default())
+}
+
+fn tell_all(suite: &mut Suite, tell: &mut dyn FnMut(CaseReport)) {
+    while let Some(report) = suite.poll_report() {
+        tell(report);
+    }
+}
+
+struct Trying<'a> {
+    suite: &'a mut Suite,
+    trial: Trial,
+    mirror: Option<&'a mut Mirror>,
+    /// A client that is tested is known when it has sent something.
+    peer: &'a mut Option<Peer>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Trying,
+    Passed,
+    Failed,
+    /// Until then, what comes is still of the case that failed.
+    Settling(Instant),
+    Stopped,
+}
+
+impl Driven for Trying<'_> {
+    fn poll(&mut self, now: Instant) -> Wish {
+        match self.state {
+            State::Trying => {}
+            State::Settling(until) if now < until => return Wish::Wait(Some(until)),
+            State::Settling(_) | State::Passed | State::Failed | State::Stopped => {
+                return Wish::Over;
+            }
+        }
+        match self.trial.executor.poll_output(now) {
+            InjectOutput::Transmit(bytes) => {
+                self.suite.sent(&mut self.trial, &bytes);
+                match *self.peer {
+                    Some(peer) => Wish::Send(peer, Parcel::raw(bytes)),
+                    None => Wish::Again,
+                }
+            }
+            InjectOutput::Dial(first) => {
+                if let Some(mirror) = &mut self.mirror {
+                    mirror.dial(first);
+                }
+                Wish::Again
+            }
+            InjectOutput::Step(report) => {
+                self.trial.step(report);
+                Wish::Again
+            }
+            InjectOutput::Timeout(at) => Wish::Wait(Some(at)),
+            InjectOutput::Done { passed } => {
+                self.state = if passed { State::Passed } else { State::Failed };
+                Wish::Over
+            }
+        }
+    }
+
+    fn hear(&mut self, _now: Instant, from: Option<Peer>, message: &Bytes) {
+        if RawMessage::parse(message).is_syn() {
+            *self.peer = from.or_else(|| sender(message)).or(*self.peer);
+        }
+        self.suite.received(&mut self.trial, message);
+    }
+
+    fn blocked(&mut self) {}
+
+    fn ready(&mut self) {}
+
+    fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {
+        self.state = State::Failed;
+        Loss::OfAll
+    }
+
+    fn stop(&mut self, _now: Instant) {
+        self.state = State::Stopped;
+    }
+}

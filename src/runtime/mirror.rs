@@ -1,0 +1,266 @@
+//! Our part on the TCP side of a peer that is tested.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::conform::ConformError;
+use super::signals::Signals;
+use super::socket;
+use crate::replay::conform::{Command, LONGEST_COMMAND, Needs, command};
+use crate::replay::inject::sequence;
+
+/// How long a client that is tested may take to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is looked whether it does.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Bytes that are sent back at once.
+const ECHO_BYTES: usize = 64 * 1024;
+
+/// Answers [commands](Command) on the TCP connections that a tested server makes, or
+/// on those that it makes itself to a tested client.
+#[derive(Debug)]
+pub struct Mirror {
+    place: Place,
+    counts: Counts,
+    /// Takes connections, and holds them.
+    service: Option<JoinHandle<()>>,
+    /// The connections that were dialled.
+    dialled: JoinSet<()>,
+}
+
+/// Where connections come from.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// The tested server connects to this address.
+    Service(SocketAddr),
+    /// The tested client listens on this address.
+    Application(SocketAddr),
+}
+
+impl Mirror {
+    /// The service behind a tested server, which has to lead to this address.
+    pub fn service(address: SocketAddr) -> Self {
+        Self::new(Place::Service(address))
+    }
+
+    /// The application before a tested client, which has to listen on this address.
+    pub fn application(address: SocketAddr) -> Self {
+        Self::new(Place::Application(address))
+    }
+
+    fn new(place: Place) -> Self {
+        Self {
+            place,
+            counts: Counts::default(),
+            service: None,
+            dialled: JoinSet::new(),
+        }
+    }
+
+    /// The address.
+    pub const fn address(&self) -> SocketAddr {
+        let (Place::Service(address) | Place::Application(address)) = self.place;
+        address
+    }
+
+    /// Waits until something listens where the client that is tested should. To
+    /// connect would make it open a conversation, so that its address is asked for,
+    /// and had as long as nobody has it.
+    ///
+    /// # Errors
+    /// Nobody listens there in time, or a signal came.
+    pub async fn wait_for_client(&self, signals: &mut Signals) -> Result<(), ConformError> {
+        let address = self.address();
+        let refused = || ConformError::Application {
+            address,
+            source: io::ErrorKind::ConnectionRefused.into(),
+        };
+        let until = Instant::now() + PATIENCE;
+        while is_free(address) {
+            if Instant::now() > until {
+                return Err(refused());
+            }
+            let mut pause = pin!(tokio::time::sleep(LOOK_AGAIN));
+            let stopped = poll_fn(|cx| match signals.poll_recv(cx) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending => pause.as_mut().poll(cx).map(|()| false),
+            });
+            if stopped.await {
+                return Err(ConformError::Interrupted);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all connections, forgets them, and is what the next case needs.
+    ///
+    /// # Errors
+    /// Those of listening.
+    pub(super) async fn begin(&mut self, needs: Needs) -> io::Result<()> {
+        self.dialled = JoinSet::new();
+        if let Some(service) = self.service.take() {
+            service.abort();
+            // Its socket is closed when it has ended.
+            service.await.ok();
+        }
+        self.counts = Counts::default();
+        if let Place::Service(address) = self.place
+            && needs != Needs::NoService
+        {
+            let listener = TcpListener::bind(address).await?;
+            let counts = self.counts.clone();
+            self.service = Some(tokio::spawn(serve(listener, counts)));
+        }
+        Ok(())
+    }
+
+    /// Opens a connection to the tested client, and sends `first`.
+    pub(super) fn dial(&mut self, first: Bytes) {
+        let (address, counts) = (self.address(), self.counts.clone());
+        self.dialled.spawn(async move {
+            match socket::connect(address).await {
+                Ok(stream) => reflect(stream, &first, counts).await,
+                Err(error) => counts.change(|counted| counted.failure = Some(error)),
+            }
+        });
+    }
+
+    /// Why a connection could not be made, if one could not.
+    pub(super) fn take_failure(&self) -> Option<io::Error> {
+        let mut failure = None;
+        self.counts
+            .change(|counted| failure = counted.failure.take());
+        failure
+    }
+}
+
+/// Whether an address of this machine has nobody who listens.
+fn is_free(address: SocketAddr) -> bool {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    };
+    // Connections that were closed on it do not count.
+    socket.is_ok_and(|socket| socket.set_reuseaddr(true).is_ok() && socket.bind(address).is_ok())
+}
+
+async fn serve(listener: TcpListener, counts: Counts) {
+    let mut connections = JoinSet::new();
+    // What was not accepted is not there, and the case will say so.
+    while let Ok((stream, _)) = listener.accept().await {
+        let counts = counts.clone();
+        connections.spawn(async move { reflect(stream, &[], counts).await });
+    }
+}
+
+/// What the connections of a case have in common.
+#[derive(Clone, Debug, Default)]
+struct Counts(Arc<Mutex<Counted>>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    open: usize,
+    /// What followed the command of the connection that was last to end.
+    last_bytes: usize,
+    failure: Option<io::Error>,
+}
+
+impl Counts {
+    fn change(&self, change: impl FnOnce(&mut Counted)) {
+        // Nothing panics while it is locked.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn tell(&self, number: impl FnOnce(&Counted) -> usize) -> String {
+        let mut text = String::new();
+        self.change(|counted| text = format!("{}\n", number(counted)));
+        text
+    }
+}
+
+/// A connection that is open, and counted until it is dropped.
+struct Open {
+    counts: Counts,
+    received_bytes: usize,
+}
+
+impl Open {
+    fn new(counts: Counts) -> Self {
+        counts.change(|counted| counted.open += 1);
+        Self {
+            counts,
+            received_bytes: 0,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let received = self.received_bytes;
+        self.counts.change(|counted| {
+            counted.open -= 1;
+            counted.last_bytes = received;
+        });
+    }
+}
+
+/// Sends what comes first, and follows the commands of a connection until it ends.
+/// How it ends says nothing: what did not come is missed on the carrier.
+async fn reflect(mut stream: TcpStream, first: &[u8], counts: Counts) {
+    let mut open = Open::new(counts);
+    follow(&mut stream, first, &mut open).await.ok();
+}
+
+async fn follow(stream: &mut TcpStream, first: &[u8], open: &mut Open) -> io::Result<()> {
+    stream.write_all(first).await?;
+    while let Some(asked) = next_command(stream).await? {
+        let number = match asked {
+            Command::Open => open.counts.tell(|counted| counted.open),
+            Command::Last => open.counts.tell(|counted| counted.last_bytes),
+            Command::Send(count) => {
+                stream.write_all(&sequence(count)).await?;
+                return stream.shutdown().await;
+            }
+            Command::Echo => return echo(stream, open).await,
+        };
+        stream.write_all(number.as_bytes()).await?;
+    }
+    Ok(())
+}
+
+/// The command in the next line; `None` where there is none.
+async fn next_command(stream: &mut TcpStream) -> io::Result<Option<Command>> {
+    let mut line = Vec::new();
+    while line.len() <= LONGEST_COMMAND {
+        match stream.read_u8().await? {
+            b'\n' => return Ok(command(&line)),
+            byte => line.push(byte),
+        }
+    }
+    Ok(None)
+}
+
+async fn echo(stream: &mut TcpStream, open: &mut Open) -> io::Result<()> {
+    let mut buffer = vec![0; ECHO_BYTES];
+    loop {
+        let count = stream.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        open.received_bytes += count;
+        stream.write_all(&buffer[..count]).await?;
+    }
+}
