@@ -1,10 +1,12 @@
 //! What happens when a part of the tunnel goes away or was never there.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Endpoint, Tunnel, eventually, stdio, wait};
+use crate::endpoint::{Endpoint, Tunnel, command, eventually, stdio, wait};
 use crate::services::{deaf, echo, exchange, nobody, pattern, service};
 
 /// The end of a connection that failed: never an orderly one.
@@ -136,6 +138,45 @@ fn a_udp_peer_that_is_silent_is_given_up() {
     let (mut child, input, _output) = stdio(&carrier, &["--handshake-timeout", "300ms"]);
     assert_eq!(wait(&mut child).code(), Some(4));
     drop(input);
+}
+
+#[test]
+fn standard_output_that_takes_nothing_ends_the_conversation_and_is_told() {
+    let greeter = service(|mut stream| {
+        stream.write_all(b"hello")?;
+        stream.read(&mut [0]).map(drop)
+    });
+    let server = Endpoint::server("tcp://127.0.0.1:0", greeter, &[]);
+    let mut child = command(&["client", "--carrier", server.carrier(), "--stdio"])
+        // Stays open, as a terminal's would.
+        .stdin(Stdio::piped())
+        .stdout(File::create("/dev/full").unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _input = child.stdin.take().unwrap();
+    assert_eq!(wait(&mut child).code(), Some(4));
+    let mut log = String::new();
+    child.stderr.unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(
+        log,
+        "ministream-replay: error: cannot write to standard output: no space left on device\n"
+    );
+}
+
+#[test]
+fn a_refusal_is_told_as_such_on_standard_input_and_output() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", nobody(), &[]);
+    for _ in 0..20 {
+        let (mut child, mut input, _output) = stdio(server.carrier(), &[]);
+        // What is sent meanwhile is not read any more.
+        input.write_all(&pattern(10_000)).ok();
+        assert_eq!(wait(&mut child).code(), Some(4));
+        let mut log = String::new();
+        child.stderr.unwrap().read_to_string(&mut log).unwrap();
+        let error = "ministream-replay: error: handshake: refused by the peer\n";
+        assert!(log.ends_with(error), "{log}");
+    }
 }
 
 #[test]

@@ -96,6 +96,9 @@ pub enum TunnelError {
     /// Signals, pipes or threads could not be had.
     #[error("the system refuses a resource")]
     System(#[from] io::Error),
+    /// What the one conversation of [`Side::Stdio`] brought could not be passed on.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
     /// The one conversation of [`Side::Stdio`] failed.
     #[error("{leg}: {end}", leg = end.leg().map_or("conversation", |leg| leg.name()))]
     Conversation {
@@ -206,9 +209,7 @@ impl Tunnel {
             Ok(result) => result,
             Err(error) => Err(TunnelError::System(io::Error::other(error))),
         };
-        if let Some(stdio) = stdio {
-            stdio.finish()?;
-        }
-        result
+        let written = stdio.map_or(Ok(()), Stdio::finish);
+        written.map_err(TunnelError::Output).and(result)
     }
 }

@@ -3,10 +3,13 @@
 //! They may be files, which cannot be waited for, so threads read and write
 //! them, through a pair of sockets.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
+
+/// How much is written to standard output at once, at most.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The threads behind [`Side::Stdio`](super::Side::Stdio).
 #[derive(Debug)]
@@ -50,12 +53,27 @@ fn read_input(mut to: UnixStream) {
 
 fn write_output(mut from: UnixStream) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    match io::copy(&mut from, &mut output).and_then(|_| output.flush()) {
-        // Whoever read our output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                // The conversation failed, which is told as such.
+                tracing::debug!(%error, "standard output ended");
+                return Ok(());
+            }
+        };
+        let written = output.write_all(&buffer[..count]);
+        if let Err(error) = written.and_then(|()| output.flush()) {
+            // The conversation ends, too: nothing of it could be passed on.
             from.shutdown(Shutdown::Both)?;
-            Ok(())
+            return match error.kind() {
+                // Whoever read our output has seen enough.
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(error),
+            };
         }
-        other => other,
     }
 }
