@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -103,6 +103,24 @@ fn two_hundred_curls_and_redis_over_i2cp() {
         net.keys = net.directory.path().join("redis.dat");
         make_keys(&net.keys);
         run_redis_benchmark(&net.tunnel(redis.address, &[]), 1000);
+    });
+}
+
+#[test]
+fn a_server_keeps_to_the_protocol_over_i2cp() {
+    with_router("a_server_keeps_to_the_protocol_over_i2cp", |net| {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let service = free.local_addr().unwrap();
+        drop(free);
+        let server = net.server(service, &[]);
+        let (name, service) = (server.field("name="), service.to_string());
+        let keys = ["--keys", "transient", "--to", name];
+        let conform = ["conform", "server", "--strict", "--carrier", &net.carrier];
+        let arguments = [&conform[..], &keys, &["--service", &service]].concat();
+        let tried = command(&arguments).output().unwrap();
+        let told = String::from_utf8_lossy(&tried.stdout);
+        assert!(tried.status.success(), "{told}");
+        assert!(told.contains(": 30 passed   PASSED"), "{told}");
     });
 }
 
