@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::link::{LinkError, Opened, Parcel, Peer};
+use super::link::{Link, LinkError, Opened, Parcel, Peer, Role};
 use super::mirror::Mirror;
 use super::open::LinkOptions;
 use super::play::{Driven, Driving, Loss, Wish, close, drive_on, sender};
@@ -15,7 +15,8 @@ use crate::replay::conform::{CaseReport, Suite, Trial};
 use crate::replay::inject::InjectOutput;
 use crate::wire::RawMessage;
 
-/// What is heard for so long after a case that failed is still of it.
+/// What is heard for so long after a case that failed is still of it, and what is heard
+/// after the last one is still held against the rules.
 const SETTLING_TIME: Duration = Duration::from_millis(200);
 
 /// Why cases can be tried no more.
@@ -58,9 +59,17 @@ pub async fn conform(
     mut mirror: Option<Mirror>,
     tell: &mut dyn FnMut(CaseReport),
 ) -> Result<Driving, ConformError> {
-    let mut link = opened.link;
     let mut peer = opened.peer;
+    let mut held = Some(opened.link);
     while let Some(trial) = suite.next_trial() {
+        let mut link = match held.take() {
+            Some(link) => link,
+            None => {
+                let opened = link_options.open().await?;
+                peer = opened.peer;
+                opened.link
+            }
+        };
         tell_all(suite, tell);
         if let Some(mirror) = &mut mirror {
             let begun = mirror.begin(trial.needs).await;
@@ -76,11 +85,7 @@ pub async fn conform(
             peer: &mut peer,
             state: State::Trying,
         };
-        let mut driving = drive_on(&mut link, signals, &mut trying).await;
-        if driving.lost.is_none() && trying.state == State::Failed {
-            trying.state = State::Settling(Instant::now() + SETTLING_TIME);
-            driving = drive_on(&mut link, signals, &mut trying).await;
-        }
+        let driving = try_one(&mut link, signals, &mut trying).await;
         let trial = trying.trial;
         if let Some(mirror) = &mirror
             && let Some(source) = mirror.take_failure()
@@ -96,15 +101,32 @@ pub async fn conform(
         let lost = driving.lost.as_ref().map(LinkError::to_string);
         suite.finish(trial, lost.as_deref());
         tell_all(suite, tell);
-        if lost.is_some() && link_options.role == super::Role::Client {
-            let opened = link_options.open().await?;
-            (link, peer) = (opened.link, opened.peer);
-        }
+        let is_gone = lost.is_some() && link_options.role == Role::Client;
+        held = (!is_gone).then_some(link);
     }
     suite.finish_rules();
     tell_all(suite, tell);
-    close(link).await;
+    if let Some(link) = held {
+        close(link).await;
+    }
     Ok(Driving::default())
+}
+
+/// Tries a case, and listens on where that tells more of it.
+async fn try_one(link: &mut Link, signals: &mut Signals, trying: &mut Trying<'_>) -> Driving {
+    let driving = drive_on(link, signals, trying).await;
+    let passed = trying.state == State::Passed;
+    let more_is_told = trying.state == State::Failed || (passed && trying.suite.is_last());
+    if driving.lost.is_some() || !more_is_told {
+        return driving;
+    }
+    trying.state = State::Settling(Instant::now() + SETTLING_TIME);
+    let settling = drive_on(link, signals, trying).await;
+    Driving {
+        // A peer may leave when all is done.
+        lost: settling.lost.filter(|_| !passed),
+        interrupted: settling.interrupted,
+    }
 }
 
 fn tell_all(suite: &mut Suite, tell: &mut dyn FnMut(CaseReport)) {

@@ -132,6 +132,8 @@ impl Mirror {
         self.dialled.spawn(async move {
             match socket::connect(address).await {
                 Ok(stream) => reflect(stream, &first, counts).await,
+                // It was taken, and ended before we heard of that.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => counts.change(|counted| counted.failure = Some(error)),
             }
         });

@@ -151,10 +151,22 @@ pub(super) const CASES: &[Case] = &[
              expect syn -> $c
              type:51 $c hex:0a0102
              type:50 $c \"echo\\n\"
-             repeat 40
-               type:50 $c seq:1255
+             repeat 4
+               type:50 $c \"one \"
+               type:50 $c \"two \"
+               type:50 $c \"three \"
+               type:50 $c \"four \"
+               type:50 $c \"five \"
+               type:50 $c \"six \"
+               type:50 $c \"seven \"
+               type:50 $c \"eight \"
+               type:50 $c \"nine \"
+               type:50 $c \"ten \"
              end
-             expect bytes 0a0102 = seq:50200
+             expect bytes 0a0102 = \"one two three four five six seven eight nine ten \
+              one two three four five six seven eight nine ten \
+              one two three four five six seven eight nine ten \
+              one two three four five six seven eight nine ten \"
              type:52 $c",
         ),
     },

@@ -83,12 +83,16 @@ impl Watcher {
     }
 
     /// Whether a message of the peer concerns the trial. What is late does not, nor do
-    /// data without bytes: a client may prove its address by them.
+    /// pings, chaff and data without bytes: a client may prove its address by them.
     pub fn concerns_trial(&self, message: &[u8]) -> bool {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
-            return true;
+            return false;
         };
-        let says_nothing = frame.frame_type.kind() == FrameKind::Data && frame.payload.is_empty();
+        let says_nothing = match frame.frame_type.kind() {
+            FrameKind::Chaff => true,
+            FrameKind::Data => frame.payload.is_empty(),
+            _ => false,
+        };
         let is_late = frame.frame_type != FrameType::SYN && self.earlier.contains(&frame.id);
         !says_nothing && !is_late
     }

@@ -10,7 +10,7 @@ use super::rule::Watcher;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
 use crate::wire::FrameType;
 
-/// Messages of a case that its report shows.
+/// Messages of a case that its report has.
 const MAX_HEARD: usize = 64;
 
 /// What became of a case.
@@ -22,7 +22,7 @@ pub struct CaseReport {
     pub result: CaseResult,
     /// How long its last trial took.
     pub elapsed: Duration,
-    /// What was sent and received in it, the first of it.
+    /// What was sent and received in it, the last of it.
     pub heard: Vec<Heard>,
 }
 
@@ -97,7 +97,7 @@ pub struct Trial {
     case: &'static Case,
     failed: Option<StepReport>,
     elapsed: Duration,
-    heard: Vec<Heard>,
+    heard: VecDeque<Heard>,
 }
 
 impl Trial {
@@ -225,8 +225,13 @@ impl Suite {
             case,
             failed: None,
             elapsed: Duration::ZERO,
-            heard: Vec::new(),
+            heard: VecDeque::new(),
         })
+    }
+
+    /// Whether rules are judged when the attempt that was begun has come to its end.
+    pub fn is_last(&self) -> bool {
+        self.left.len() == 1 && !self.rules.is_empty()
     }
 
     /// Sees a message of ours.
@@ -242,8 +247,8 @@ impl Suite {
         self.watcher.received(message);
         if self.watcher.concerns_trial(message) {
             trial.executor.handle_message(message.clone());
+            keep(trial, Heard::Received(message.clone()));
         }
-        keep(trial, Heard::Received(message.clone()));
     }
 
     /// Messages that were sent, of all cases.
@@ -283,7 +288,7 @@ impl Suite {
                 Some((step, why)) => CaseResult::Failed { step, why },
             },
             elapsed: trial.elapsed,
-            heard: trial.heard,
+            heard: trial.heard.into(),
         });
     }
 
@@ -342,7 +347,8 @@ fn repeats_a_syn(script: &Script) -> bool {
 }
 
 fn keep(trial: &mut Trial, message: Heard) {
-    if trial.heard.len() < MAX_HEARD {
-        trial.heard.push(message);
+    if trial.heard.len() == MAX_HEARD {
+        trial.heard.pop_front();
     }
+    trial.heard.push_back(message);
 }
