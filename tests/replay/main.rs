@@ -1,6 +1,7 @@
-//! `ministream-replay replay`, `mock` and `inject` as processes. Everything is on
+//! `ministream-replay replay`, `mock`, `inject` and `conform` as processes. Everything is on
 //! 127.0.0.1 and bounded in time.
 
+mod conform;
 mod endings;
 mod ids;
 mod peer;

@@ -41,10 +41,20 @@ impl Server {
 
     /// A `mock` or a `server`.
     pub(crate) fn of(command: &str, arguments: &[&str]) -> Self {
+        Self::with_notes(command, arguments, Stdio::inherit())
+    }
+
+    /// One of which only the results matter.
+    pub(crate) fn quiet(command: &str, arguments: &[&str]) -> Self {
+        Self::with_notes(command, arguments, Stdio::null())
+    }
+
+    fn with_notes(command: &str, arguments: &[&str], notes: Stdio) -> Self {
         let mut child = Command::new(PROGRAM)
             .arg(command)
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(notes)
             .spawn()
             .expect("the program starts");
         let mut out = BufReader::new(child.stdout.take().expect("its output is a pipe"));
