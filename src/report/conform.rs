@@ -21,6 +21,8 @@ const ID_WIDTH: usize = 14;
 pub struct ConformReport {
     weighs: Level,
     reports: Vec<CaseReport>,
+    /// Why not all cases were tried.
+    cut_short: Option<String>,
 }
 
 /// How a case counts.
@@ -40,6 +42,7 @@ impl ConformReport {
         Self {
             weighs,
             reports: Vec::new(),
+            cut_short: None,
         }
     }
 
@@ -48,9 +51,16 @@ impl ConformReport {
         self.reports.push(report);
     }
 
-    /// Whether no case failed that weighs, and at least one passed.
+    /// Not all cases are tried, for this reason.
+    pub fn cut_short(&mut self, why: String) {
+        self.cut_short = Some(why);
+    }
+
+    /// Whether all cases were tried, none failed that weighs, and at least one passed.
     pub fn passed(&self) -> bool {
-        self.count(Outcome::Failed) == 0 && self.count(Outcome::Passed) > 0
+        self.cut_short.is_none()
+            && self.count(Outcome::Failed) == 0
+            && self.count(Outcome::Passed) > 0
     }
 
     fn outcome(&self, report: &CaseReport) -> Outcome {
@@ -138,9 +148,9 @@ impl ConformReport {
         put(out, "\n");
     }
 
-    /// The report for CI. `cut_short` says why not all cases were tried.
-    pub fn junit(&self, name: &str, elapsed: Duration, cut_short: Option<&str>) -> String {
-        let of_the_run = u64::from(cut_short.is_some());
+    /// The report for CI.
+    pub fn junit(&self, name: &str, elapsed: Duration) -> String {
+        let of_the_run = u64::from(self.cut_short.is_some());
         let mut junit = Junit::new(
             name,
             Counts {
@@ -167,7 +177,7 @@ impl ConformReport {
                 },
             );
         }
-        if let Some(why) = cut_short {
+        if let Some(why) = &self.cut_short {
             junit.case("the whole run", Fate::Error(why));
         }
         junit.finish()

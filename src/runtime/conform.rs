@@ -47,7 +47,7 @@ pub enum ConformError {
 }
 
 /// Tries all cases, one after the other, and tells of each. A carrier that is lost
-/// is opened again for the next case.
+/// is opened again for the next case; how it was lost the last time is told at the end.
 ///
 /// # Errors
 /// There is no carrier, or no TCP side of the peer, for the next case.
@@ -61,6 +61,7 @@ pub async fn conform(
 ) -> Result<Driving, ConformError> {
     let mut peer = opened.peer;
     let mut held = Some(opened.link);
+    let mut last_loss = None;
     while let Some(trial) = suite.next_trial() {
         let mut link = match held.take() {
             Some(link) => link,
@@ -103,13 +104,17 @@ pub async fn conform(
         tell_all(suite, tell);
         let is_gone = lost.is_some() && link_options.role == Role::Client;
         held = (!is_gone).then_some(link);
+        last_loss = driving.lost.or(last_loss);
     }
     suite.finish_rules();
     tell_all(suite, tell);
     if let Some(link) = held {
         close(link).await;
     }
-    Ok(Driving::default())
+    Ok(Driving {
+        lost: last_loss,
+        interrupted: false,
+    })
 }
 
 /// Tries a case, and listens on where that tells more of it.

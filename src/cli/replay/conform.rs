@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::conform_args::{ConformArgs, TestedPeer};
-use super::error::{
-    ReplayError, Unanswered, print_lost, print_no_answer, print_note, print_warning,
-};
+use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_warning};
 use super::output_file::OutputFile;
 use super::play::{look, print};
 use super::tunnel::{own_name, write_ready_file};
@@ -48,17 +46,12 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
         }),
     };
     let tried = peer::block_on(run.try_all(&cases, &link, seed));
-    let cut_short = match &tried {
-        Ok(Ending::Interrupted) => Some("stopped by a signal".to_owned()),
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    };
+    if let Err(error) = &tried {
+        run.report.cut_short(error.to_string());
+    }
     if let Some(mut file) = junit {
         let name = format!("conform {} at {carrier}", tested.name());
-        file.write(
-            &run.report
-                .junit(&name, began.elapsed(), cut_short.as_deref()),
-        );
+        file.write(&run.report.junit(&name, began.elapsed()));
         file.finish()?;
     }
     tried
@@ -177,6 +170,11 @@ impl Run<'_> {
             },
         )
         .await?;
+        if driving.interrupted {
+            self.report.cut_short("stopped by a signal".to_owned());
+        } else if suite.peer_is_silent() {
+            self.report.cut_short("nobody answers".to_owned());
+        }
         let mut out = Vec::new();
         self.report.put_totals(began.elapsed(), &look, &mut out);
         print(&out)?;
@@ -187,17 +185,18 @@ impl Run<'_> {
         if driving.interrupted {
             return Ending::Interrupted;
         }
-        if let Some(error) = &driving.lost {
-            print_lost(self.carrier, error);
-            return Ending::Transport;
-        }
         if suite.sent_count() > 0 && suite.received_count() == 0 {
             let sent = Unanswered {
                 syns: 0,
                 messages: suite.sent_count(),
             };
-            print_no_answer(self.carrier, sent, began.elapsed(), None);
+            print_no_answer(self.carrier, sent, began.elapsed(), driving.lost.as_ref());
             return Ending::Transport;
+        }
+        if !suite.has_tried() {
+            print_warning(
+                "nothing was tried; ms/wire judges the messages of other cases: name some, too",
+            );
         }
         if self.report.passed() {
             Ending::Fine

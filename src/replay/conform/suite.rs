@@ -13,6 +13,9 @@ use crate::wire::FrameType;
 /// Messages of a case that its report has.
 const MAX_HEARD: usize = 64;
 
+/// Attempts without any message of the peer after which no more are made.
+const SILENT_TRIALS: u64 = 3;
+
 /// What became of a case.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
@@ -207,8 +210,21 @@ impl Suite {
         self.reports.pop_front()
     }
 
-    /// The next attempt; `None` after the last.
+    /// Whether any attempt was begun.
+    pub const fn has_tried(&self) -> bool {
+        self.trials > 0
+    }
+
+    /// Whether nothing came in so many attempts that more are not worth the time.
+    pub fn peer_is_silent(&self) -> bool {
+        self.received == 0 && self.trials >= SILENT_TRIALS && !self.left.is_empty()
+    }
+
+    /// The next attempt; `None` after the last, or where nobody answers.
     pub fn next_trial(&mut self) -> Option<Trial> {
+        if self.peer_is_silent() {
+            return None;
+        }
         let case = *self.left.front()?;
         let Some(script) = case.script(self.dialect) else {
             unreachable!("cases without a script in this dialect were skipped");

@@ -213,6 +213,27 @@ fn a_case_that_fails_is_tried_again_as_often_as_is_wished() {
 }
 
 #[test]
+fn a_peer_that_sent_nothing_in_three_attempts_is_given_up() {
+    let all = all(Tested::Server);
+    let scripts = all.iter().filter(|case| case.rule().is_none()).count();
+    for (speaks, expected) in [(false, 3), (true, scripts)] {
+        let mut suite = Suite::new(&all, options(Tested::Server));
+        assert!(!suite.has_tried());
+        let mut trials = 0;
+        while let Some(mut trial) = suite.next_trial() {
+            trials += 1;
+            if speaks && trials == 3 {
+                suite.received(&mut trial, &Bytes::from_static(b"\xff"));
+            }
+            end(&mut trial, StepResult::Nothing);
+            suite.finish(trial, None);
+        }
+        assert_eq!((trials, suite.peer_is_silent()), (expected, !speaks));
+        assert!(suite.has_tried());
+    }
+}
+
+#[test]
 fn a_carrier_that_is_lost_fails_the_case() {
     let mut suite = Suite::new(&all(Tested::Server), options(Tested::Server));
     let trial = suite.next_trial().unwrap();
