@@ -9,7 +9,7 @@ use super::config::AddressProof;
 use super::conversation::{Due, Intent};
 use super::output::{Event, Message};
 use super::session::Endpoint;
-use super::state::{State, Stimulus};
+use super::state::{State, Step, Stimulus, step};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, ServerId, StreamId};
 
@@ -39,11 +39,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// close. The reference implementation ignores it, so data that follow prove
     /// that it was none.
     fn handle_empty_ack(&mut self, now: Instant, slot: usize) {
-        match self.conversations[slot].state {
-            State::Open | State::Draining | State::Closing => {}
-            State::SynSent | State::SynReceived | State::Ended => {
-                return self.stats.note(Anomaly::AckLength);
-            }
+        let closes = step(self.conversations[slot].state, Stimulus::EmptyAck);
+        if !matches!(closes, Step::Ends(..)) {
+            return self.stats.note(Anomaly::AckLength);
         }
         self.stats.note(Anomaly::AckEmpty);
         let due = now.checked_add(self.config.empty_ack_time);
