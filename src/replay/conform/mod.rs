@@ -16,7 +16,7 @@ mod suite;
 
 pub use self::case::{Case, Dialect, Level, Needs, Tested, UnknownCase, cases};
 pub use self::mirror::{Command, LONGEST_COMMAND, command};
-pub use self::rule::{Breach, Rule, Watcher};
+pub use self::rule::{Rule, Watcher};
 pub use self::suite::{
     CaseReport, CaseResult, Delivery, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
 };

@@ -1,9 +1,9 @@
 //! What holds for every message of a peer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::case::Tested;
-use crate::wire::{Destination, FrameKind, FrameType, RawFrame, RawMessage, StreamId};
+use crate::wire::{Destination, Direction, FrameKind, FrameType, RawFrame, RawMessage, StreamId};
 
 /// The longest payload that the reference implementation sends.
 const MAX_DATA_BYTES: usize = 32_768;
@@ -28,15 +28,6 @@ pub enum Rule {
     Data,
 }
 
-/// A message that breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// The rule.
-    pub rule: Rule,
-    /// The message.
-    pub message: Vec<u8>,
-}
-
 /// Sees all messages of a run.
 #[derive(Debug)]
 pub struct Watcher {
@@ -45,8 +36,8 @@ pub struct Watcher {
     ours: HashSet<StreamId>,
     /// Those of them that only earlier trials used.
     earlier: HashSet<StreamId>,
-    breaches: Vec<Breach>,
-    applied: HashSet<Rule>,
+    /// The rules that were about some message, with the first that broke them.
+    applied: HashMap<Rule, Option<Vec<u8>>>,
 }
 
 impl Watcher {
@@ -56,8 +47,7 @@ impl Watcher {
             tested,
             ours: HashSet::new(),
             earlier: HashSet::new(),
-            breaches: Vec::new(),
-            applied: HashSet::new(),
+            applied: HashMap::new(),
         }
     }
 
@@ -114,51 +104,37 @@ impl Watcher {
             Rule::Close,
             Rule::Data,
         ] {
-            match self.keeps(rule, &frame) {
-                None => {}
-                Some(true) => {
-                    self.applied.insert(rule);
-                }
-                Some(false) => {
-                    self.applied.insert(rule);
-                    if self.breach(rule).is_none() {
-                        self.breaches.push(Breach {
-                            rule,
-                            message: message.to_vec(),
-                        });
-                    }
-                }
+            let Some(keeps) = self.keeps(rule, &frame) else {
+                continue;
+            };
+            let breach = self.applied.entry(rule).or_default();
+            if !keeps && breach.is_none() {
+                *breach = Some(message.to_vec());
             }
         }
     }
 
     /// The first message that broke a rule.
-    pub fn breach(&self, rule: Rule) -> Option<&Breach> {
-        self.breaches.iter().find(|breach| breach.rule == rule)
+    pub fn breach(&self, rule: Rule) -> Option<&[u8]> {
+        self.applied.get(&rule)?.as_deref()
     }
 
     /// Whether there was any message that the rule is about.
     pub fn has_applied(&self, rule: Rule) -> bool {
-        self.applied.contains(&rule)
+        self.applied.contains_key(&rule)
     }
 
     /// Whether a message keeps to a rule; `None` if the rule is not about it.
     fn keeps(&self, rule: Rule, frame: &RawFrame<'_>) -> Option<bool> {
         let kind = frame.frame_type.kind();
-        let of_peer = match self.tested {
-            Tested::Server => [
-                FrameType::SERVER_DATA,
-                FrameType::ACK,
-                FrameType::SERVER_CLOSE,
-            ],
-            Tested::Client => [
-                FrameType::CLIENT_DATA,
-                FrameType::SYN,
-                FrameType::CLIENT_CLOSE,
-            ],
+        let from_peer = match self.tested {
+            Tested::Server => Direction::ServerToClient,
+            Tested::Client => Direction::ClientToServer,
         };
         match rule {
-            Rule::Types => Some(of_peer.contains(&frame.frame_type)),
+            Rule::Types => {
+                Some(kind != FrameKind::Unknown && frame.frame_type.direction() == Some(from_peer))
+            }
             Rule::Ids => (kind != FrameKind::Syn).then(|| self.ours.contains(&frame.id)),
             Rule::NewIds => match kind {
                 FrameKind::Syn => Some(frame.id != StreamId::ZERO),

@@ -1,7 +1,6 @@
 //! A run of cases: which one is next, and what became of each.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -23,8 +22,6 @@ pub struct CaseReport {
     pub case: &'static Case,
     /// What became of it.
     pub result: CaseResult,
-    /// How long its last trial took.
-    pub elapsed: Duration,
     /// What was sent and received in it, the last of it.
     pub heard: Vec<Heard>,
 }
@@ -99,14 +96,12 @@ pub struct Trial {
     pub needs: Needs,
     case: &'static Case,
     failed: Option<StepReport>,
-    elapsed: Duration,
     heard: VecDeque<Heard>,
 }
 
 impl Trial {
     /// Takes what the executor says of a step.
     pub fn step(&mut self, report: StepReport) {
-        self.elapsed += report.elapsed;
         if report.result != StepResult::Ok {
             self.failed = Some(report);
         }
@@ -116,11 +111,8 @@ impl Trial {
 /// A run.
 #[derive(Debug)]
 pub struct Suite {
-    dialect: Dialect,
-    destination: Bytes,
-    seed: [u8; 32],
+    options: SuiteOptions,
     trials: u64,
-    retries: u32,
     left: VecDeque<&'static Case>,
     retried: u32,
     rules: Vec<&'static Case>,
@@ -174,21 +166,18 @@ impl Suite {
     pub fn new(cases: &[&'static Case], options: SuiteOptions) -> Self {
         let (rules, left): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.rule().is_some());
         let mut suite = Self {
-            dialect: options.dialect,
-            destination: options.destination.clone(),
-            seed: options.seed,
+            watcher: Watcher::new(options.tested),
+            options,
             trials: 0,
-            retries: options.retries,
             left: VecDeque::new(),
             retried: 0,
             rules,
-            watcher: Watcher::new(options.tested),
             sent: 0,
             received: 0,
             reports: VecDeque::new(),
         };
         for case in left {
-            match obstacle(case, &options) {
+            match obstacle(case, &suite.options) {
                 Some(reason) => suite.skip(case, reason),
                 None => suite.left.push_back(case),
             }
@@ -200,7 +189,6 @@ impl Suite {
         self.reports.push_back(CaseReport {
             case,
             result: CaseResult::Skipped(reason),
-            elapsed: Duration::ZERO,
             heard: Vec::new(),
         });
     }
@@ -226,21 +214,20 @@ impl Suite {
             return None;
         }
         let case = *self.left.front()?;
-        let Some(script) = case.script(self.dialect) else {
+        let Some(script) = case.script(self.options.dialect) else {
             unreachable!("cases without a script in this dialect were skipped");
         };
         self.trials += 1;
         self.watcher.begin_trial();
-        let mut seed = self.seed;
+        let mut seed = self.options.seed;
         for (byte, number) in seed.iter_mut().zip(self.trials.to_be_bytes()) {
             *byte ^= number;
         }
         Some(Trial {
-            executor: Executor::new(script, self.destination.clone(), seed),
+            executor: Executor::new(script, self.options.destination.clone(), seed),
             needs: case.needs,
             case,
             failed: None,
-            elapsed: Duration::ZERO,
             heard: VecDeque::new(),
         })
     }
@@ -291,7 +278,7 @@ impl Suite {
             (None, Some(error)) => Some(("the carrier".to_owned(), error.to_owned())),
             (None, None) => None,
         };
-        if failure.is_some() && self.retried < self.retries {
+        if failure.is_some() && self.retried < self.options.retries {
             self.retried += 1;
             return;
         }
@@ -303,7 +290,6 @@ impl Suite {
                 None => CaseResult::Passed,
                 Some((step, why)) => CaseResult::Failed { step, why },
             },
-            elapsed: trial.elapsed,
             heard: trial.heard.into(),
         });
     }
@@ -317,7 +303,7 @@ impl Suite {
                 continue;
             }
             let breach = self.watcher.breach(rule);
-            let heard = breach.map(|breach| Heard::Received(breach.message.clone().into()));
+            let heard = breach.map(|breach| Heard::Received(Bytes::copy_from_slice(breach)));
             self.reports.push_back(CaseReport {
                 case,
                 result: match breach {
@@ -327,7 +313,6 @@ impl Suite {
                         why: "one of them is otherwise".to_owned(),
                     },
                 },
-                elapsed: Duration::ZERO,
                 heard: heard.into_iter().collect(),
             });
         }

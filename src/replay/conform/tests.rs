@@ -338,10 +338,7 @@ fn each_rule_is_broken_by_some_message_and_kept_by_its_neighbour() {
         assert_eq!(watcher.breach(rule), None, "{kept:02x?}");
         watcher.received(broken);
         watcher.received(&[0x50, 1, 1, 1]);
-        assert_eq!(
-            watcher.breach(rule).map(|breach| &breach.message[..]),
-            Some(broken)
-        );
+        assert_eq!(watcher.breach(rule), Some(broken));
     }
 }
 

@@ -21,8 +21,6 @@ const MAX_REPEAT: u64 = 1_000_000_000;
 /// Loops within loops.
 const MAX_DEPTH: usize = 32;
 
-const RANDOM_EXPECTED: &str = "random bytes cannot be expected";
-
 /// The payload `seq:N`: of its bytes no two that are near each other are alike, and
 /// pieces of it that changed places are noticed, as 251 is prime.
 pub fn sequence(length: usize) -> Bytes {
@@ -227,10 +225,7 @@ impl Parser<'_, '_> {
         }
         let (rest, text) = word(input)?;
         let payload = if let Some(digits) = text.strip_prefix("hex:") {
-            match hex::decode(digits) {
-                Ok(bytes) => Payload::Bytes(bytes.into()),
-                Err(error) => return fail(input, format!("bad hex: {}", lower(&error))),
-            }
+            Payload::Bytes(from_hex(input, digits)?)
         } else if let Some(path) = text.strip_prefix('@') {
             match (self.files)(path) {
                 Ok(bytes) if bytes.len() <= MAX_PAYLOAD_BYTES => Payload::Bytes(bytes.into()),
@@ -244,10 +239,8 @@ impl Parser<'_, '_> {
         } else if let Some(count) = text.strip_prefix("seq:") {
             Payload::Bytes(sequence(length(input, count)?))
         } else if let Some(digits) = text.strip_prefix("dest+hex:") {
-            match hex::decode(digits) {
-                Ok(then) => Payload::Destination { then: then.into() },
-                Err(error) => return fail(input, format!("bad hex: {}", lower(&error))),
-            }
+            let then = from_hex(input, digits)?;
+            Payload::Destination { then }
         } else {
             return fail(
                 input,
@@ -255,6 +248,16 @@ impl Parser<'_, '_> {
             );
         };
         Ok((rest, payload))
+    }
+
+    /// A payload of which each byte is written.
+    fn known_bytes<'s>(&mut self, input: &'s str) -> Read<'s, Bytes> {
+        match self.payload(input)? {
+            (rest, Payload::Bytes(bytes)) => Ok((rest, bytes)),
+            (_, Payload::Random(_) | Payload::Destination { .. }) => {
+                fail(input, "random bytes cannot be expected")
+            }
+        }
     }
 
     fn expect<'s>(&mut self, input: &'s str) -> Read<'s, Option<Action>> {
@@ -304,15 +307,8 @@ impl Parser<'_, '_> {
         let Some(after) = keyword(rest, "=") else {
             return fail(skip(rest), "expect bytes needs them, as in = \"hello\"");
         };
-        let at = skip(after);
-        let (rest, payload) = self.payload(at)?;
-        let Payload::Bytes(bytes) = payload else {
-            return fail(at, RANDOM_EXPECTED);
-        };
-        let (rest, within) = match keyword(rest, "within") {
-            Some(rest) => time(rest)?,
-            None => (rest, DEFAULT_WITHIN),
-        };
+        let (rest, bytes) = self.known_bytes(skip(after))?;
+        let (rest, within) = within_or_default(rest)?;
         Ok((rest, Some(Action::ExpectBytes { id, bytes, within })))
     }
 
@@ -323,11 +319,8 @@ impl Parser<'_, '_> {
             let first = Bytes::new();
             return Ok((at, Some(Action::Dial { first })));
         }
-        let (rest, payload) = self.payload(at)?;
-        match payload {
-            Payload::Bytes(first) => Ok((rest, Some(Action::Dial { first }))),
-            Payload::Random(_) | Payload::Destination { .. } => fail(at, RANDOM_EXPECTED),
-        }
+        let (rest, first) = self.known_bytes(at)?;
+        Ok((rest, Some(Action::Dial { first })))
     }
 
     /// What follows the id: in this order, each at most once.
@@ -358,25 +351,15 @@ impl Parser<'_, '_> {
             rest = after;
         }
         if let Some(after) = keyword(rest, "=") {
-            let at = skip(after);
-            let (after, payload) = self.payload(at)?;
-            expect.want = match payload {
-                Payload::Bytes(bytes) => Want::Exactly(bytes),
-                Payload::Random(_) | Payload::Destination { .. } => {
-                    return fail(at, RANDOM_EXPECTED);
-                }
-            };
+            let (after, bytes) = self.known_bytes(skip(after))?;
+            expect.want = Want::Exactly(bytes);
             rest = after;
         } else if let Some(after) = keyword(rest, "~") {
             let (after, regex) = pattern(after)?;
             expect.want = Want::Matches(regex);
             rest = after;
         }
-        if let Some(after) = keyword(rest, "within") {
-            let (after, within) = time(after)?;
-            expect.within = within;
-            rest = after;
-        }
+        (rest, expect.within) = within_or_default(rest)?;
         Ok((rest, Some(Action::Expect(expect))))
     }
 
@@ -406,6 +389,14 @@ impl Parser<'_, '_> {
     }
 }
 
+/// `[within TIME]`
+fn within_or_default(input: &str) -> Read<'_, Duration> {
+    match keyword(input, "within") {
+        Some(rest) => time(rest),
+        None => Ok((input, DEFAULT_WITHIN)),
+    }
+}
+
 fn raw(input: &str) -> Read<'_, Option<Action>> {
     let start = skip(input);
     let body = without_comment(start);
@@ -413,10 +404,15 @@ fn raw(input: &str) -> Read<'_, Option<Action>> {
     if digits.is_empty() {
         return fail(start, "hex needs bytes, as in hex a1 12 34 56");
     }
-    match hex::decode(&digits) {
-        Ok(bytes) => Ok((&start[body.len()..], Some(Action::Raw(bytes.into())))),
-        Err(error) => fail(start, format!("bad hex: {}", lower(&error))),
-    }
+    let bytes = from_hex(start, &digits)?;
+    Ok((&start[body.len()..], Some(Action::Raw(bytes))))
+}
+
+fn from_hex<'s>(at: &'s str, digits: &str) -> Result<Bytes, nom::Err<Fail<'s>>> {
+    hex::decode(digits).map(Bytes::from).map_err(|error| {
+        let problem = format!("bad hex: {}", lower(&error));
+        nom::Err::Failure(Fail { at, problem })
+    })
 }
 
 fn repeat(input: &str) -> Read<'_, Option<Action>> {
