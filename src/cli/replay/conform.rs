@@ -7,7 +7,7 @@ use super::conform_args::{ConformArgs, TestedPeer};
 use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_warning};
 use super::output_file::OutputFile;
 use super::play::{look, print};
-use super::tunnel::{own_name, write_ready_file};
+use super::tunnel::announce_bound;
 use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
     logging::begin(&args.options.log, verbose)?;
     check_tcp_side(args)?;
     let junit = args.junit.as_deref().map(OutputFile::create).transpose()?;
-    let seed = peer::seed(&args.options)?;
+    let seed = peer::seed(args.options.seed)?;
     let role = match tested {
         Tested::Server => Role::Client,
         Tested::Client => Role::Server,
@@ -91,11 +91,7 @@ fn check_reach(
         let problem = "needs the port that the peer knows, and not 0";
         return Err(ReplayError::Carrier { flag, problem });
     }
-    if peer::reach(&args.options).admits(address) {
-        Ok(())
-    } else {
-        Err(ReplayError::Remote { flag, address })
-    }
+    peer::within_reach(peer::reach(&args.options), flag, address).map(|_| ())
 }
 
 struct Run<'a> {
@@ -115,12 +111,7 @@ impl Run<'_> {
         let mut signals = Signals::new()?;
         let opened = peer::open(link, &mut signals).await?;
         if link.role == Role::Server {
-            let name = own_name(&opened.carrier, &opened.destination);
-            let line = format!("ready conform carrier={}{name}\n", opened.carrier);
-            print(line.as_bytes())?;
-            if let Some(path) = &args.ready_file {
-                write_ready_file(path, &line)?;
-            }
+            announce_bound("conform", &opened, args.ready_file.as_deref())?;
         }
         let mirror = match (args.service, args.dial) {
             (Some(address), _) => Some(Mirror::service(address)),

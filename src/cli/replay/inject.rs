@@ -33,7 +33,7 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         return Ok(loaded);
     }
     check_lengths(&script, args)?;
-    let seed = peer::seed(&args.peer.options)?;
+    let seed = peer::seed(args.peer.options.seed)?;
     let link = peer::link(
         &args.peer.carrier,
         &args.peer.options,

@@ -4,7 +4,7 @@ use super::error::{ReplayError, print_lost, print_warning};
 use super::play::print;
 use super::play_args::MockArgs;
 use super::recording::load;
-use super::tunnel::{own_name, write_ready_file};
+use super::tunnel::announce_bound;
 use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
@@ -28,7 +28,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         reply_timeout: args.reply_timeout,
         max_differences: args.recording.max_diffs,
     };
-    let seed = peer::seed(&args.peer.options)?;
+    let seed = peer::seed(args.peer.options.seed)?;
     let link = peer::link(
         &args.peer.carrier,
         &args.peer.options,
@@ -42,12 +42,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
     let driving = peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
-        let name = own_name(&opened.carrier, &opened.destination);
-        let line = format!("ready mock carrier={}{name}\n", opened.carrier);
-        print(line.as_bytes())?;
-        if let Some(path) = &args.ready_file {
-            write_ready_file(path, &line)?;
-        }
+        announce_bound("mock", &opened, args.ready_file.as_deref())?;
         let driving = mock(opened, &mut signals, &mut server, &mut |outcome| {
             tally.add(outcome.result);
             if let Err(error) = print(line_of(&outcome).as_bytes()) {

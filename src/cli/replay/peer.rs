@@ -1,7 +1,8 @@
-//! The link that `replay`, `mock` and `inject` share.
+//! The link that `replay`, `mock`, `inject` and `conform` share, and what tunnels need of it.
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
@@ -24,9 +25,9 @@ use crate::wire::DestinationHash;
 const UDP_RATE: u64 = 256 << 20;
 
 /// The randomness of a run.
-pub(super) fn seed(args: &PeerOptions) -> Result<[u8; 32], ReplayError> {
+pub(super) fn seed(number: Option<u64>) -> Result<[u8; 32], ReplayError> {
     let mut seed = [0; 32];
-    match args.seed {
+    match number {
         Some(number) => ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed),
         None => rand::rngs::SysRng
             .try_fill_bytes(&mut seed)
@@ -89,7 +90,21 @@ pub(super) const fn reach(args: &PeerOptions) -> Reach {
     }
 }
 
-fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
+/// An address that a flag names, if it is within reach.
+pub(super) fn within_reach(
+    reach: Reach,
+    flag: &'static str,
+    address: SocketAddr,
+) -> Result<SocketAddr, ReplayError> {
+    if reach.admits(address) {
+        Ok(address)
+    } else {
+        Err(ReplayError::Remote { flag, address })
+    }
+}
+
+/// Where what passes is recorded.
+pub(super) fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
     Recorder::create(path).map_err(|source| ReplayError::Write {
         path: path.to_owned(),
         source,

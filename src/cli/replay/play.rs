@@ -71,7 +71,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         return Ok(loaded.ending);
     }
     let files = ResultFiles::create(args)?;
-    let seed = peer::seed(&args.peer.options)?;
+    let seed = peer::seed(args.peer.options.seed)?;
     let link = peer::link(
         &args.peer.carrier,
         &args.peer.options,

@@ -1,21 +1,21 @@
 //! `client` and `server`: from arguments to a tunnel.
 
-use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use rand::rngs::{ChaCha12Rng, SysRng};
-use rand::{Rng, SeedableRng, TryRng};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
 use tracing::info;
 
 use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
+use super::play::print;
 use super::values::TimeOrOff;
-use super::{keys, logging};
+use super::{keys, logging, peer};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    AllowList, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Reach, Recorder, Role, Side, Tunnel,
+    AllowList, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side, Tunnel,
     TunnelOptions, nameless_destination,
 };
 use crate::wire::Destination;
@@ -95,7 +95,7 @@ fn options(
         },
         endpoint,
         faults: args.fault,
-        seed: seed(args)?,
+        seed: peer::seed(args.seed)?,
         metrics: match &args.metrics {
             Some(name) => Some(local_address("--metrics", name, args)?),
             None => None,
@@ -167,25 +167,18 @@ fn link(
     allow: AllowList,
     i2cp: Option<I2cpOptions>,
 ) -> Result<LinkOptions, ReplayError> {
-    let mut rng = ChaCha12Rng::from_seed(seed(args)?);
+    let mut rng = ChaCha12Rng::from_seed(peer::seed(args.seed)?);
     rng.set_stream(1);
     Ok(LinkOptions {
         carrier: args.carrier.clone(),
         role,
         reach: reach(args),
         allow,
-        recorder: args.capture.as_deref().map(recorder).transpose()?,
+        recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
         slice: args.fault.and_then(|plan| plan.slice),
         udp_rate: args.udp_rate,
         destination: nameless_destination(&mut rng),
         i2cp,
-    })
-}
-
-fn recorder(path: &Path) -> Result<Recorder, ReplayError> {
-    Recorder::create(path).map_err(|source| ReplayError::Write {
-        path: path.to_owned(),
-        source,
     })
 }
 
@@ -195,17 +188,6 @@ const fn reach(args: &EndpointArgs) -> Reach {
     } else {
         Reach::Loopback
     }
-}
-
-fn seed(args: &EndpointArgs) -> Result<[u8; 32], ReplayError> {
-    let mut seed = [0; 32];
-    match args.seed {
-        Some(number) => ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed),
-        None => SysRng
-            .try_fill_bytes(&mut seed)
-            .map_err(|error| io::Error::other(error.to_string()))?,
-    }
-    Ok(seed)
 }
 
 /// The address that a flag names; loopback unless others are allowed.
@@ -226,11 +208,7 @@ fn local_address(
             flag,
             name: name.to_owned(),
         })?;
-    if reach(args).admits(address) {
-        Ok(address)
-    } else {
-        Err(ReplayError::Remote { flag, address })
-    }
+    peer::within_reach(reach(args), flag, address)
 }
 
 fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
@@ -239,10 +217,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         Side::Serve { target } => Some(target),
         Side::Listen(_) | Side::Stdio => None,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    peer::block_on(async {
         let tunnel = Tunnel::open(options).await?;
         let line = ready_line(&tunnel, target);
         if let Some(address) = tunnel.metrics_addr() {
@@ -252,7 +227,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
             write_ready_file(path, &line)?;
         }
         if !stdio {
-            announce(&line)?;
+            print(line.as_bytes())?;
         }
         Ok(tunnel.run().await?)
     })
@@ -275,7 +250,7 @@ fn ready_line(tunnel: &Tunnel, target: Option<SocketAddr>) -> String {
 }
 
 /// Where the carrier has destinations, what ours is.
-pub(super) fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> String {
+fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> String {
     match (carrier, Destination::split(destination)) {
         (CarrierUrl::I2cp(..), Ok((destination, _))) => format!(
             " name={} destination={}",
@@ -286,17 +261,23 @@ pub(super) fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> String {
     }
 }
 
-fn announce(line: &str) -> Result<(), ReplayError> {
-    let mut out = io::stdout().lock();
-    match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
-        // Nobody needs to know.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+/// Tells that a carrier is bound, on standard output and in the file that scripts wait for.
+pub(super) fn announce_bound(
+    what: &str,
+    opened: &Opened,
+    ready_file: Option<&Path>,
+) -> Result<(), ReplayError> {
+    let name = own_name(&opened.carrier, &opened.destination);
+    let line = format!("ready {what} carrier={}{name}\n", opened.carrier);
+    print(line.as_bytes())?;
+    match ready_file {
+        Some(path) => write_ready_file(path, &line),
+        None => Ok(()),
     }
 }
 
 /// Whoever waits for the file finds it whole.
-pub(super) fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
+fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     std::fs::write(&partial, line)
