@@ -28,7 +28,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
             [CompletionResult]::new('-B', '-B ', [CompletionResultType]::ParameterName, 'Size of the kernel''s buffer: 8MiB')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'Stop after N messages were shown')
             [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Stop after duration:10s, messages:N or bytes:N')
-            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Show only messages that match: ''type==data && conv==c3'', ''level>=warn'', ''payload contains "HTTP"'', ''payload ~ /2\d\d OK/''')
+            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Show only messages that match: ''type==data && conv==c3'', ''level>=warn'', ''payload contains "HTTP"'', ''payload ~ /2\d\d OK/'', ''state == refused''')
             [CompletionResult]::new('--conv', '--conv', [CompletionResultType]::ParameterName, 'Show only these conversations: c1,c3')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp')
             [CompletionResult]::new('-T', '-T ', [CompletionResultType]::ParameterName, 'Format of messages')

@@ -25,7 +25,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
             cand -B 'Size of the kernel''s buffer: 8MiB'
             cand -c 'Stop after N messages were shown'
             cand -a 'Stop after duration:10s, messages:N or bytes:N'
-            cand -Y 'Show only messages that match: ''type==data && conv==c3'', ''level>=warn'', ''payload contains "HTTP"'', ''payload ~ /2\d\d OK/'''
+            cand -Y 'Show only messages that match: ''type==data && conv==c3'', ''level>=warn'', ''payload contains "HTTP"'', ''payload ~ /2\d\d OK/'', ''state == refused'''
             cand --conv 'Show only these conversations: c1,c3'
             cand -d 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp'
             cand -T 'Format of messages'

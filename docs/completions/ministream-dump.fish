@@ -5,7 +5,7 @@ complete -c ministream-dump -s s -d 'Bytes to capture of each packet; 0 for all'
 complete -c ministream-dump -s B -d 'Size of the kernel\'s buffer: 8MiB' -r
 complete -c ministream-dump -s c -d 'Stop after N messages were shown' -r
 complete -c ministream-dump -s a -d 'Stop after duration:10s, messages:N or bytes:N' -r
-complete -c ministream-dump -s Y -d 'Show only messages that match: \'type==data && conv==c3\', \'level>=warn\', \'payload contains "HTTP"\', \'payload ~ /2\\d\\d OK/\'' -r
+complete -c ministream-dump -s Y -d 'Show only messages that match: \'type==data && conv==c3\', \'level>=warn\', \'payload contains "HTTP"\', \'payload ~ /2\\d\\d OK/\', \'state == refused\'' -r
 complete -c ministream-dump -l conv -d 'Show only these conversations: c1,c3' -r
 complete -c ministream-dump -s d -d 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp' -r
 complete -c ministream-dump -s T -d 'Format of messages' -r -f -a "table\t'A table, then conversations and findings'

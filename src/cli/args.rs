@@ -81,7 +81,7 @@ pub(crate) struct DumpArgs {
     pub(crate) stop: Vec<Stop>,
 
     /// Show only messages that match: 'type==data && conv==c3', 'level>=warn',
-    /// 'payload contains "HTTP"', 'payload ~ /2\d\d OK/'
+    /// 'payload contains "HTTP"', 'payload ~ /2\d\d OK/', 'state == refused'
     #[arg(short = 'Y', value_name = "FILTER", help_heading = "Selection")]
     pub(crate) filter: Option<String>,
 

@@ -21,6 +21,7 @@ use crate::dissect::{DecodedSource, DissectCounts, Dissector, Relay, Sink, Step}
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
+use crate::report::filter::ConversationField;
 use crate::report::made_packets::MadePackets;
 use crate::report::output::Output;
 use crate::report::packets::PacketPlan;
@@ -77,6 +78,7 @@ fn run(args: DumpArgs) -> Result<Ending, DumpError> {
     let mut options = DumpOptions::resolve(args)?;
     match options.input.clone() {
         Input::Files(files) => {
+            learn_outcomes(&mut options, &files)?;
             if options.conversations == WholeConversations::Yes {
                 options.picked = matched_conversations(&mut options, files.clone())?;
             }
@@ -89,10 +91,29 @@ fn run(args: DumpArgs) -> Result<Ending, DumpError> {
 fn list_fields() -> io::Result<Ending> {
     let mut out = io::stdout().lock();
     for field in Field::ALL {
-        writeln!(out, "{:<18} {}", field.name(), field.about())?;
+        writeln!(out, "{:<22} {}", field.name(), field.about())?;
+    }
+    writeln!(out, "\nof whole conversations, for -Y only:")?;
+    for field in ConversationField::ALL {
+        writeln!(out, "{:<22} {}", field.name(), field.about())?;
     }
     out.flush()?;
     Ok(Ending::Fine)
+}
+
+/// Reads the files once for the tests of conversations in the filter, if it has any.
+fn learn_outcomes(options: &mut DumpOptions, files: &[PathBuf]) -> Result<(), DumpError> {
+    let Some(mut filter) = options.filter.take() else {
+        return Ok(());
+    };
+    if filter.tests_conversations() {
+        let mut outcomes = filter.outcomes();
+        let mut source = decoded(options, files.to_vec())?;
+        read(options, &mut source, &mut outcomes, Trouble::ToldLater)?;
+        filter.learn(outcomes);
+    }
+    options.filter = Some(filter);
+    Ok(())
 }
 
 /// The conversations in which a message matches the filter.
@@ -311,7 +332,12 @@ pub(super) fn conclude(
         (Ending::Incomplete, IncompleteInput::IsFine) => Ending::Fine,
         (ending, _) => ending,
     };
-    let ending = ending.max(checked(options.fail_on, reporter.totals()));
+    let failures = failures(options.fail_on, reporter.totals());
+    let ending = if failures.is_empty() {
+        ending
+    } else {
+        ending.max(Ending::CheckFailed)
+    };
     let missing = missing_conversations(options, done.counts.conversations);
     let ending = match (&missing, done.end) {
         (Some(_), EndOfInput::Complete) => ending.max(Ending::Failed),
@@ -343,6 +369,11 @@ pub(super) fn conclude(
     }
     for path in options.output.written_files() {
         eprintln!("{PROGRAM}: wrote {}", path.display());
+    }
+    if !options.output.shows_findings() {
+        for failure in failures {
+            eprintln!("{PROGRAM}: {failure}");
+        }
     }
     tell_counts(options.verbosity, &done.counts);
     if let Some(unwritten) = unwritten {
@@ -424,21 +455,28 @@ fn missing_conversations(options: &DumpOptions, count: u64) -> Option<DumpError>
     })
 }
 
-/// What the check of `--fail-on` comes to.
-fn checked(fail_on: Option<FailOn>, totals: &Totals) -> Ending {
-    let highest = totals.highest_level();
-    let failed = match fail_on {
-        None => false,
-        Some(FailOn::Note) => highest >= Some(Level::Note),
-        Some(FailOn::Warn) => highest >= Some(Level::Warn),
-        Some(FailOn::Error) => highest >= Some(Level::Error),
-        Some(FailOn::Empty) => totals.messages() == 0,
+/// Why the check of `--fail-on` fails, a line for each kind of finding; empty when it passes.
+fn failures(fail_on: Option<FailOn>, totals: &Totals) -> Vec<String> {
+    let least = match fail_on {
+        None => return Vec::new(),
+        Some(FailOn::Empty) if totals.messages() == 0 => {
+            return vec!["--fail-on empty: no message was shown".to_owned()];
+        }
+        Some(FailOn::Empty) => return Vec::new(),
+        Some(FailOn::Note) => Level::Note,
+        Some(FailOn::Warn) => Level::Warn,
+        Some(FailOn::Error) => Level::Error,
     };
-    if failed {
-        Ending::CheckFailed
-    } else {
-        Ending::Fine
-    }
+    totals
+        .findings_from(least)
+        .map(|(level, code, count)| {
+            format!(
+                "--fail-on {least}: {count} {level} {}: {}",
+                code.code(),
+                code.meaning()
+            )
+        })
+        .collect()
 }
 
 /// One obvious next command.

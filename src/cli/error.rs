@@ -9,6 +9,8 @@ use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
 use crate::keys::file::KeyFileError;
+#[cfg(feature = "live")]
+use crate::report::filter::Filter;
 use crate::report::filter::FilterError;
 use crate::report::output::WriteError;
 
@@ -219,12 +221,15 @@ fn help_for(error: &CaptureError) -> Option<String> {
             LiveFailure::NotPermitted => Some(super::live::help_for_permission(interface)),
             LiveFailure::NoSuchInterface => Some("-D lists the interfaces".to_owned()),
             LiveFailure::InterfaceDown => Some(format!("sudo ip link set {interface} up")),
+            LiveFailure::BadFilter { filter, .. } if Filter::parse(filter).is_ok() => {
+                Some("this is a filter of messages, for -Y; -f takes libpcap's language".to_owned())
+            }
             LiveFailure::BadFilter { .. } => Some(
                 "-f takes libpcap's language, as in 'udp port 9004' (man 7 pcap-filter); \
                  -Y filters messages"
                     .to_owned(),
             ),
-            LiveFailure::OutOfRange { .. } => Some("leave it away for the default".to_owned()),
+            LiveFailure::OutOfRange { .. } => Some("omit it for the default".to_owned()),
             LiveFailure::Other(_) => None,
         };
     }

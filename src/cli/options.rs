@@ -157,6 +157,12 @@ impl DumpOptions {
         let format = format(&args)?;
         check_statistics(&args, format)?;
         let input = input(&args)?;
+        if filter.as_ref().is_some_and(Filter::tests_conversations) {
+            check_passes(
+                "a filter on whole conversations reads its input twice, which only files allow",
+                &input,
+            )?;
+        }
         let conversations = if args.whole_conv {
             check_passes(
                 "--whole-conv reads its input twice, which only files allow",
@@ -300,7 +306,10 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
 /// What is selected by later messages is learnt in a first pass.
 fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     let can_be_read_twice = match input {
-        Input::Files(files) => files.iter().all(|file| file.is_file()),
+        // A file that is not there is reported when it is opened.
+        Input::Files(files) => files
+            .iter()
+            .all(|file| file.is_file() || !is_standard(file) && !file.exists()),
         Input::Live(_) => false,
     };
     if can_be_read_twice {
@@ -704,6 +713,11 @@ impl OutputOptions {
             .into_iter()
             .flatten()
             .filter(|path| !is_standard(path))
+    }
+
+    /// Whether the table of findings is shown.
+    pub(crate) fn shows_findings(&self) -> bool {
+        self.statistics.contains(&StatisticName::Findings)
     }
 
     /// Whether the table of messages is shown, below which a hint has its place.

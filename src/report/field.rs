@@ -19,6 +19,8 @@ use crate::wire::{
 pub enum FieldKind {
     /// A whole number.
     Number,
+    /// A whole number of bytes.
+    Size,
     /// A whole number of microseconds.
     Micros,
     /// A moment, RFC 3339.
@@ -117,7 +119,7 @@ fields! {
     IdOwner = "id_owner", FieldKind::Word(OWNER_NAMES), "whose id that is";
     Conv = "conv", FieldKind::Conversation, "the conversation it belongs to";
     Meaning = "meaning", FieldKind::Word(MEANING_NAMES), "what it does to its conversation";
-    PayloadBytes = "payload_bytes", FieldKind::Number, "length of the payload";
+    PayloadBytes = "payload_bytes", FieldKind::Size, "length of the payload";
     PayloadHex = "payload_hex", FieldKind::HexBytes, "the payload in hex";
     PayloadText = "payload_text", FieldKind::Bytes, "the payload's first 64 bytes as text, escaped";
     ShortHex = "short_hex", FieldKind::HexBytes, "the whole message in hex, when it is shorter than 4 bytes";
@@ -169,23 +171,18 @@ pub(crate) const MEANING_NAMES: &[&str] = &[
 ];
 
 impl Field {
-    /// The field of that name.
+    /// The field of that name, or that tables call so.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|field| field.name() == name)
-    }
-
-    /// The name of the field that `name`, which is none, probably means: one
-    /// that is like it, or that tables call so.
-    pub fn suggestion(name: &str) -> Option<&'static str> {
-        let titled = match name {
+        match name {
             "len" | "length" => Some(Self::PayloadBytes),
             "time" => Some(Self::TUs),
-            _ => None,
-        };
-        match titled {
-            Some(field) => Some(field.name()),
-            None => closest(name, Self::ALL.iter().map(|field| field.name())),
+            _ => Self::ALL.iter().copied().find(|field| field.name() == name),
         }
+    }
+
+    /// The name of the field that `name`, which is none, probably means.
+    pub fn suggestion(name: &str) -> Option<&'static str> {
+        closest(name, Self::ALL.iter().map(|field| field.name()))
     }
 
     /// Whether the JSON record has it; the others exist for filters only.

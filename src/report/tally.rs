@@ -1,7 +1,9 @@
 //! What was shown, in numbers.
 
+use std::collections::BTreeMap;
+
 use super::field::{TYPE_NAMES, payload, type_index};
-use crate::conversation::{Conversation, Finding, Level, MessageEvent, State, Tally};
+use crate::conversation::{Conversation, Finding, FindingCode, Level, MessageEvent, State, Tally};
 use crate::wire::{Direction, FrameKind};
 
 /// Counts over all messages, conversations and findings shown.
@@ -16,6 +18,7 @@ pub struct Totals {
     /// DATA from servers, within conversations.
     pub s2c: Tally,
     by_level: [u64; 3],
+    by_code: BTreeMap<(Level, FindingCode), u64>,
 }
 
 impl Totals {
@@ -39,6 +42,10 @@ impl Totals {
     /// Counts a finding.
     pub fn finding(&mut self, finding: &Finding) {
         self.by_level[level_index(finding.level)] += 1;
+        *self
+            .by_code
+            .entry((finding.level, finding.code))
+            .or_default() += 1;
     }
 
     /// Counts a conversation.
@@ -64,6 +71,18 @@ impl Totals {
     /// Findings of a level.
     pub const fn findings_at(&self, level: Level) -> u64 {
         self.by_level[level_index(level)]
+    }
+
+    /// Findings of `least` and above by level and code, the worst first.
+    pub fn findings_from(
+        &self,
+        least: Level,
+    ) -> impl Iterator<Item = (Level, FindingCode, u64)> + '_ {
+        self.by_code
+            .iter()
+            .rev()
+            .filter(move |((level, _), _)| *level >= least)
+            .map(|(&(level, code), &count)| (level, code, count))
     }
 
     /// The highest level of any finding.

@@ -153,6 +153,15 @@ fn checks_decide_the_exit_code() {
         dump("-q --fail-on empty captures/truncated.pcap").code,
         Some(3)
     );
+    let reasons = "ministream-dump: --fail-on warn: 1 error ms.unknown_type: type is not in the \
+                   protocol\nministream-dump: --fail-on warn: 1 warn ms.orphan_id: id never \
+                   announced: late capture or sender bug\n";
+    assert_eq!(
+        dump(&format!("-q --fail-on warn {SAMPLES}")).stderr,
+        reasons
+    );
+    let table = dump(&format!("--fail-on warn {SAMPLES}"));
+    assert_eq!(table.stderr, "", "the table of findings says it");
     let summary = dump(&format!("-q -T ndjson --fail-on error {SAMPLES}")).stdout;
     assert!(summary.ends_with("\"exit_code\":1}\n"), "{summary}");
 }

@@ -28,6 +28,86 @@ fn filters_choose_messages() {
 }
 
 #[test]
+fn filters_take_names_and_words_as_tables_show_them() {
+    for (filter, expected) in [
+        ("Type == DATA && Conv == c3", &[10][..]),
+        ("Len > 30 && type == data", &[4]),
+        ("Time < 5ms", &[1, 2]),
+        ("payload ~ /(?i)http.*ok/", &[4]),
+        ("payload_bytes >= 1KiB", &[]),
+    ] {
+        assert_eq!(numbers(&["-Y", filter]), expected, "{filter}");
+    }
+}
+
+#[test]
+fn filters_choose_whole_conversations_by_what_they_came_to() {
+    let (first, second, third) = ([1, 2, 3, 4, 7], [5, 6], [8, 9, 10, 11, 14]);
+    let none = [12, 13];
+    let all_but = |left_out: &[u64]| (1..=14).filter(|n| !left_out.contains(n)).collect();
+    for (filter, expected) in [
+        ("state == refused", second.to_vec()),
+        ("State == \"server closed\"", first.to_vec()),
+        (
+            "conv.state in {server_closed, client_closed}",
+            [first, third].concat(),
+        ),
+        ("state != refused", all_but(&second)),
+        ("!(state == refused)", all_but(&second)),
+        ("conv.state", [&first[..], &second, &third].concat()),
+        ("!conv.state", none.to_vec()),
+        ("duration > 200ms", [first, third].concat()),
+        ("duration >= 600ms && type == syn", vec![8]),
+        ("handshake >= 3ms && handshake < 4ms", third.to_vec()),
+        ("!handshake && conv", second.to_vec()),
+        ("conv.bytes > 70B", first.to_vec()),
+        (
+            "conv.c2s.payload_bytes == 27 || conv.s2c.payload_bytes == 11",
+            [first, third].concat(),
+        ),
+        ("conv.messages == 2", first.to_vec()),
+        ("conv.finding_count > 0", third.to_vec()),
+    ] {
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!(numbers(&["-Y", filter]), expected, "{filter}");
+    }
+}
+
+#[test]
+fn a_filter_on_conversations_selects_for_every_output() {
+    let shown = run(["-q", "-z", "conv", "-Y", "state == refused", SAMPLES]).ok();
+    assert!(
+        shown.contains("c2") && !shown.contains("c1") && !shown.contains("c3"),
+        "{shown}"
+    );
+    let records = run(["-T", "ndjson", "-Y", "state == refused", SAMPLES]).ok();
+    let named: Vec<&str> = records
+        .lines()
+        .filter_map(|line| line.split_once(r#""conv":""#))
+        .map(|(_, rest)| &rest[..2])
+        .collect();
+    assert_eq!(named, ["c2"; 3], "{records}");
+    let piped = pipe("-Y state==open -", &capture("spec-samples.pcap"));
+    assert!(
+        piped
+            .refused(2)
+            .contains("a filter on whole conversations reads its input twice")
+    );
+    let missing = run(["-Y", "state == open", "no-such.pcap"]).refused(2);
+    assert!(missing.contains("no-such.pcap"), "{missing}");
+}
+
+#[test]
+fn a_capture_filter_after_the_wrong_flag_is_recognised() {
+    assert_eq!(
+        run(["-Y", "udp port 9004", SAMPLES]).refused(2),
+        "ministream-dump: error: bad filter: unknown field `udp`\n    udp port 9004\n    ^~~ \
+         is it a capture filter, for -f?   (fields: ministream-dump --list-fields)\n"
+    );
+}
+
+#[test]
 fn conversations_are_picked_by_name() {
     assert_eq!(numbers(&["--conv", "c2"]), [5, 6]);
     assert_eq!(numbers(&["--conv", "c2,c3", "-Y", "type==syn"]), [5, 8]);

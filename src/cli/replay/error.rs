@@ -89,6 +89,9 @@ pub(crate) enum ReplayError {
     /// A filter where messages are read from NDJSON.
     #[error("-Y works on captures; ministream-dump -Y filters what it writes as NDJSON")]
     FilterOnNdjson,
+    /// A filter on whole conversations where the capture comes only once.
+    #[error("a filter on whole conversations reads its input twice, which only files allow")]
+    FilterReadsTwice,
     /// A capture.
     #[error("{}", describe(.0))]
     Capture(CaptureError),
@@ -198,6 +201,7 @@ impl ReplayError {
             | Self::Read { .. }
             | Self::Filter(_)
             | Self::FilterOnNdjson
+            | Self::FilterReadsTwice
             | Self::Capture(_)
             | Self::Ndjson { .. }
             | Self::TooLarge(_)

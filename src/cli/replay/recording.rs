@@ -111,6 +111,9 @@ pub(super) fn take(
     filter: Option<&str>,
 ) -> Result<(Taker<impl FnMut(&MessageEvent<'_>) -> bool>, Ending), ReplayError> {
     let filter = filter.map(Filter::parse).transpose()?;
+    let filter = filter
+        .map(|filter| informed(filter, std::slice::from_ref(path)))
+        .transpose()?;
     let mut taker = Taker::new(matching(filter));
     let ending = dissect(std::slice::from_ref(path), &mut taker, OnDamage::Tell)?;
     Ok((taker, ending))
@@ -123,6 +126,8 @@ enum OnDamage {
     Tell,
     /// Nothing (`--lenient`).
     Forgive,
+    /// Nothing yet: a later reading tells.
+    Ignore,
 }
 
 impl OnDamage {
@@ -162,12 +167,30 @@ fn record(
     filter: Option<Filter>,
     on_damage: OnDamage,
 ) -> Result<Loaded, ReplayError> {
+    let filter = filter.map(|filter| informed(filter, files)).transpose()?;
     let mut recorder = Recorder::new(wanted, matching(filter));
     let ending = dissect(files, &mut recorder, on_damage)?;
     Ok(Loaded {
         recording: recorder.into_recording(),
         ending,
     })
+}
+
+/// The filter, with what a first reading of the files says of whole conversations if it
+/// tests any.
+fn informed(mut filter: Filter, files: &[PathBuf]) -> Result<Filter, ReplayError> {
+    if filter.tests_conversations() {
+        // One that is not there is reported when it is opened.
+        let comes_once =
+            |path: &PathBuf| path == Path::new("-") || path.exists() && !path.is_file();
+        if files.iter().any(comes_once) {
+            return Err(ReplayError::FilterReadsTwice);
+        }
+        let mut outcomes = filter.outcomes();
+        dissect(files, &mut outcomes, OnDamage::Ignore)?;
+        filter.learn(outcomes);
+    }
+    Ok(filter)
 }
 
 fn matching(filter: Option<Filter>) -> impl FnMut(&MessageEvent<'_>) -> bool {
@@ -187,7 +210,9 @@ fn dissect(
             Ok(None) => break,
             Ok(Some(packet)) => dissector.push(&packet, sink)?,
             Err(error) if error.is_partial() => {
-                print_warning(describe(&error));
+                if on_damage != OnDamage::Ignore {
+                    print_warning(describe(&error));
+                }
                 if on_damage == OnDamage::Tell {
                     ending = Ending::Incomplete;
                 }

@@ -5,13 +5,20 @@ use std::cmp::Ordering;
 use super::{Comparison, Expression, Literal};
 use crate::conversation::MessageEvent;
 use crate::report::field::{Field, Value};
+use crate::report::number_set::NumberSet;
 
 impl Expression {
-    pub(super) fn holds(&self, event: &MessageEvent<'_>) -> bool {
+    /// `passed` has for each test of conversations those that passed it.
+    pub(super) fn holds(&self, event: &MessageEvent<'_>, passed: &[NumberSet]) -> bool {
         match self {
-            Self::And(left, right) => left.holds(event) && right.holds(event),
-            Self::Or(left, right) => left.holds(event) || right.holds(event),
-            Self::Not(inner) => !inner.holds(event),
+            Self::And(left, right) => left.holds(event, passed) && right.holds(event, passed),
+            Self::Or(left, right) => left.holds(event, passed) || right.holds(event, passed),
+            Self::Not(inner) => !inner.holds(event, passed),
+            Self::OfConversation(test) => event.conversation.is_some_and(|id| {
+                passed
+                    .get(*test)
+                    .is_some_and(|passed| passed.contains(id.0))
+            }),
             Self::Present(field) => is_present(*field, event),
             Self::Compare(field, Comparison::NotEqual, literal) => {
                 !equals(&field.value(event), literal)
@@ -35,7 +42,7 @@ impl Expression {
 }
 
 impl Comparison {
-    const fn allows(self, order: Ordering) -> bool {
+    pub(super) const fn allows(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::NotEqual => order.is_ne(),
@@ -56,13 +63,13 @@ fn is_present(field: Field, event: &MessageEvent<'_>) -> bool {
     }
 }
 
-fn equals(value: &Value<'_>, literal: &Literal) -> bool {
+pub(super) fn equals(value: &Value<'_>, literal: &Literal) -> bool {
     compare(value, literal).is_some_and(Ordering::is_eq)
 }
 
 /// How a value stands to a literal; `None` where there is no value. The parser
 /// has seen to it that both are of one kind.
-fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> {
+pub(super) fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> {
     match (value, literal) {
         (Value::Number(a), Literal::Number(b)) => Some(a.cmp(b)),
         (Value::Time(a), Literal::Time(b)) => Some(a.cmp(b)),

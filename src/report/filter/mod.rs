@@ -15,8 +15,13 @@
 //! A message without the field fails every test but `!=`.
 //!
 //! A field may be written as in Wireshark with our [dissector](super::wireshark):
-//! `ministream.type == "syn"`.
+//! `ministream.type == "syn"`. Names and words may be written in capitals, as tables show
+//! them: `Type == DATA`.
+//!
+//! [Fields of conversations](ConversationField), such as `state`, are known when a
+//! conversation is over: see [`Filter::outcomes`].
 
+mod conversation;
 mod evaluate;
 mod parse;
 mod token;
@@ -25,14 +30,22 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use self::conversation::ConversationTest;
+pub use self::conversation::{ConversationField, Outcomes};
 use super::field::Field;
+use super::number_set::NumberSet;
 use crate::conversation::{ConversationId, FindingCode, Level, MessageEvent};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, StreamId};
 
 /// A condition on messages, parsed and checked.
 #[derive(Clone, Debug)]
-pub struct Filter(Expression);
+pub struct Filter {
+    expression: Expression,
+    conversation_tests: Vec<ConversationTest>,
+    /// For each of these tests the conversations that passed it.
+    passed: Vec<NumberSet>,
+}
 
 impl Filter {
     /// Reads a filter.
@@ -41,12 +54,28 @@ impl Filter {
     /// It does not follow the grammar, or compares a field with something that
     /// the field cannot be. The error's text points at the place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        parse::filter(text).map(Self)
+        parse::filter(text)
     }
 
-    /// Whether a message satisfies it.
+    /// Whether it tests conversations, so that its input must be read twice.
+    pub const fn tests_conversations(&self) -> bool {
+        !self.conversation_tests.is_empty()
+    }
+
+    /// What notes, in a first reading of the input, which conversations pass its tests.
+    pub fn outcomes<E>(&self) -> Outcomes<E> {
+        Outcomes::new(&self.conversation_tests)
+    }
+
+    /// Takes over what a first reading found, for the second.
+    pub fn learn<E>(&mut self, outcomes: Outcomes<E>) {
+        self.passed = outcomes.into_sets();
+    }
+
+    /// Whether a message satisfies it. A test of its conversation fails until
+    /// [`Filter::learn`] was called.
     pub fn matches(&self, event: &MessageEvent<'_>) -> bool {
-        self.0.holds(event)
+        self.expression.holds(event, &self.passed)
     }
 }
 
@@ -63,6 +92,8 @@ enum Expression {
     ContainsCode(FindingCode),
     Matches(Field, regex::bytes::Regex),
     OneOf(Field, Vec<Literal>),
+    /// The message's conversation passes the test of that number.
+    OfConversation(usize),
 }
 
 /// How two values are compared.

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use super::conversation::{Check, ConversationField, ConversationTest};
 use super::token::{Spanned, Token, tokens};
-use super::{Comparison, Expression, FilterError, Literal};
+use super::{Comparison, Expression, Filter, FilterError, Literal};
 use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::report::field::{Field, FieldKind};
 use crate::report::suggest::closest;
@@ -13,16 +14,21 @@ use crate::time::Timestamp;
 /// Parentheses and `!` inside one another that are accepted.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn filter(text: &str) -> Result<Expression, FilterError> {
+pub(super) fn filter(text: &str) -> Result<Filter, FilterError> {
     let tokens = tokens(text)?;
     let mut parser = Parser {
         text,
         tokens: &tokens,
         depth: 0,
+        conversation_tests: Vec::new(),
     };
     let expression = parser.any()?;
     match parser.tokens.first() {
-        None => Ok(expression),
+        None => Ok(Filter {
+            expression,
+            conversation_tests: parser.conversation_tests,
+            passed: Vec::new(),
+        }),
         Some(extra) => Err(parser
             .error(extra.span.clone(), "expected the end of the filter")
             .hint("join tests with && or ||")),
@@ -33,6 +39,40 @@ struct Parser<'a> {
     text: &'a str,
     tokens: &'a [Spanned],
     depth: usize,
+    conversation_tests: Vec<ConversationTest>,
+}
+
+/// What a test is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Message(Field),
+    Conversation(ConversationField),
+}
+
+impl Subject {
+    /// The field that a user means by `name`: exact names first, then as tables show them.
+    fn named(name: &str) -> Option<Self> {
+        let of = |name: &str| {
+            Field::named(name)
+                .map(Self::Message)
+                .or_else(|| ConversationField::named(name).map(Self::Conversation))
+        };
+        of(name).or_else(|| of(&name.to_ascii_lowercase()))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Message(field) => field.name(),
+            Self::Conversation(field) => field.name(),
+        }
+    }
+
+    const fn kind(self) -> FieldKind {
+        match self {
+            Self::Message(field) => field.kind(),
+            Self::Conversation(field) => field.kind(),
+        }
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -71,34 +111,50 @@ impl<'a> Parser<'a> {
     }
 
     fn test(&mut self) -> Result<Expression, FilterError> {
-        let field = self.field()?;
-        let Some(operator) = self.tokens.first() else {
-            return Ok(Expression::Present(field));
+        let subject = self.subject()?;
+        let operator = self.tokens.first();
+        let check = match operator.map(|operator| &operator.token) {
+            Some(&Token::Compare(comparison)) => {
+                self.check_order(subject, comparison, operator)?;
+                self.advance();
+                Check::Compare(comparison, self.literal(subject)?)
+            }
+            Some(Token::In) => {
+                self.advance();
+                Check::OneOf(self.one_of(subject)?)
+            }
+            Some(Token::Contains) => {
+                self.advance();
+                return self.contains(subject);
+            }
+            Some(Token::Matches) => {
+                self.advance();
+                return self.matches(subject);
+            }
+            _ => Check::Present,
         };
-        match operator.token {
-            Token::Compare(comparison) => {
-                self.advance();
-                self.check_order(field, comparison, operator)?;
-                let literal = self.literal(field)?;
-                Ok(Expression::Compare(field, comparison, literal))
+        Ok(match (subject, check) {
+            (Subject::Message(field), Check::Present) => Expression::Present(field),
+            (Subject::Message(field), Check::Compare(comparison, literal)) => {
+                Expression::Compare(field, comparison, literal)
             }
-            Token::Contains => {
-                self.advance();
-                self.contains(field)
+            (Subject::Message(field), Check::OneOf(literals)) => Expression::OneOf(field, literals),
+            // As with messages: what belongs to no conversation passes `!=`, and nothing else.
+            (Subject::Conversation(field), Check::Compare(Comparison::NotEqual, literal)) => {
+                let equal = Check::Compare(Comparison::Equal, literal);
+                Expression::Not(Box::new(self.of_conversation(field, equal)))
             }
-            Token::Matches => {
-                self.advance();
-                self.matches(field)
-            }
-            Token::In => {
-                self.advance();
-                self.one_of(field)
-            }
-            _ => Ok(Expression::Present(field)),
-        }
+            (Subject::Conversation(field), check) => self.of_conversation(field, check),
+        })
     }
 
-    fn field(&mut self) -> Result<Field, FilterError> {
+    fn of_conversation(&mut self, field: ConversationField, check: Check) -> Expression {
+        self.conversation_tests
+            .push(ConversationTest { field, check });
+        Expression::OfConversation(self.conversation_tests.len() - 1)
+    }
+
+    fn subject(&mut self) -> Result<Subject, FilterError> {
         let Some(Spanned {
             token: Token::Word(name),
             span,
@@ -107,27 +163,32 @@ impl<'a> Parser<'a> {
             return Err(self.error_here("expected a field").hint(LIST_FIELDS));
         };
         let name = name.strip_prefix(WIRESHARK_PREFIX).unwrap_or(name);
-        let Some(field) = Field::named(name) else {
+        let Some(subject) = Subject::named(name) else {
             let error = self.error(span.clone(), format!("unknown field `{name}`"));
-            return Err(error.hint(match Field::suggestion(name) {
-                Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
-                None => LIST_FIELDS.to_owned(),
+            return Err(error.hint(if CAPTURE_FILTER_WORDS.contains(&name) {
+                format!("is it a capture filter, for -f?   {LIST_FIELDS}")
+            } else {
+                match suggestion(name) {
+                    Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
+                    None => LIST_FIELDS.to_owned(),
+                }
             }));
         };
         self.advance();
-        Ok(field)
+        Ok(subject)
     }
 
     /// Refuses `<` and `>` where values have no order.
     fn check_order(
         &self,
-        field: Field,
+        subject: Subject,
         comparison: Comparison,
-        operator: &Spanned,
+        operator: Option<&Spanned>,
     ) -> Result<(), FilterError> {
         let ordered = matches!(
-            field.kind(),
+            subject.kind(),
             FieldKind::Number
+                | FieldKind::Size
                 | FieldKind::Micros
                 | FieldKind::Time
                 | FieldKind::Conversation
@@ -136,14 +197,16 @@ impl<'a> Parser<'a> {
         if ordered || matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
             return Ok(());
         }
-        let problem = format!("values of `{}` have no order", field.name());
-        Err(self
-            .error(operator.span.clone(), problem)
-            .hint("compare with == or !="))
+        let problem = format!("values of `{}` have no order", subject.name());
+        let span = operator.map_or(0..0, |operator| operator.span.clone());
+        Err(self.error(span, problem).hint("compare with == or !="))
     }
 
-    fn contains(&mut self, field: Field) -> Result<Expression, FilterError> {
-        match (field.kind(), self.literal(field)?) {
+    fn contains(&mut self, subject: Subject) -> Result<Expression, FilterError> {
+        let Subject::Message(field) = subject else {
+            return Err(self.error_before(format!("`{}` is not a text", subject.name())));
+        };
+        match (field.kind(), self.literal(subject)?) {
             (FieldKind::Codes, Literal::Code(code)) => Ok(Expression::ContainsCode(code)),
             (
                 FieldKind::Bytes | FieldKind::HexBytes | FieldKind::Text,
@@ -153,13 +216,14 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn matches(&mut self, field: Field) -> Result<Expression, FilterError> {
-        if !matches!(
-            field.kind(),
+    fn matches(&mut self, subject: Subject) -> Result<Expression, FilterError> {
+        let is_text = matches!(
+            subject.kind(),
             FieldKind::Bytes | FieldKind::Text | FieldKind::Word(_)
-        ) {
-            return Err(self.error_before(format!("`{}` is not a text", field.name())));
-        }
+        );
+        let (Subject::Message(field), true) = (subject, is_text) else {
+            return Err(self.error_before(format!("`{}` is not a text", subject.name())));
+        };
         let Some(Spanned { token, span }) = self.tokens.first() else {
             return Err(self
                 .error_here("expected a regular expression")
@@ -188,18 +252,18 @@ impl<'a> Parser<'a> {
         Ok(Expression::Matches(field, regex))
     }
 
-    fn one_of(&mut self, field: Field) -> Result<Expression, FilterError> {
+    fn one_of(&mut self, subject: Subject) -> Result<Vec<Literal>, FilterError> {
         self.expect(&Token::OpenSet, "expected `{`")?;
-        let mut literals = vec![self.literal(field)?];
+        let mut literals = vec![self.literal(subject)?];
         while self.take(&Token::Comma) {
-            literals.push(self.literal(field)?);
+            literals.push(self.literal(subject)?);
         }
         self.expect(&Token::CloseSet, "expected `,` or `}`")?;
-        Ok(Expression::OneOf(field, literals))
+        Ok(literals)
     }
 
     /// A value of the field's kind.
-    fn literal(&mut self, field: Field) -> Result<Literal, FilterError> {
+    fn literal(&mut self, field: Subject) -> Result<Literal, FilterError> {
         let Some(Spanned { token, span }) = self.tokens.first() else {
             return Err(self.error_here(format!("expected {}", expected(field.kind()))));
         };
@@ -215,7 +279,7 @@ impl<'a> Parser<'a> {
         Ok(literal)
     }
 
-    fn bad_literal(&self, field: Field, token: &Token, span: Range<usize>) -> FilterError {
+    fn bad_literal(&self, field: Subject, token: &Token, span: Range<usize>) -> FilterError {
         let problem = format!("`{}` is {}", field.name(), expected(field.kind()));
         let error = self.error(span, problem);
         let (FieldKind::Word(words), Token::Word(word)) = (field.kind(), token) else {
@@ -276,10 +340,39 @@ const WIRESHARK_PREFIX: &str = "ministream.";
 
 const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
 
+/// How capture filters begin, which are libpcap's language and not this one.
+const CAPTURE_FILTER_WORDS: &[&str] = &[
+    "tcp",
+    "udp",
+    "ip",
+    "ip6",
+    "port",
+    "host",
+    "net",
+    "portrange",
+    "ether",
+    "vlan",
+    "icmp",
+    "arp",
+];
+
+/// The field that `name`, which is none, probably means.
+fn suggestion(name: &str) -> Option<&'static str> {
+    let of_conversations = ConversationField::ALL.iter().map(|field| field.name());
+    closest(
+        &name.to_ascii_lowercase(),
+        Field::ALL
+            .iter()
+            .map(|field| field.name())
+            .chain(of_conversations),
+    )
+}
+
 /// What a value of a kind looks like.
 fn expected(kind: FieldKind) -> String {
     match kind {
         FieldKind::Number => "a number".to_owned(),
+        FieldKind::Size => "a number of bytes, or a size as in 4KiB".to_owned(),
         FieldKind::Micros => "a number of microseconds, or a time as in 20ms".to_owned(),
         FieldKind::Time => "a time as in 2004-05-25T12:00:00Z".to_owned(),
         FieldKind::Word(words) => format!("one of {}", words.join(" ")),
@@ -306,11 +399,17 @@ fn from_quoted(kind: FieldKind, text: &[u8]) -> Option<Literal> {
 fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
     match kind {
         FieldKind::Number => number(word).map(Literal::Number),
+        FieldKind::Size => number(word).or_else(|| size(word)).map(Literal::Number),
         FieldKind::Micros => number(word).or_else(|| duration(word)).map(Literal::Number),
         FieldKind::Time => word.parse().ok().map(|time: Timestamp| Literal::Time(time)),
-        FieldKind::Word(words) => words
-            .contains(&word)
-            .then(|| Literal::Text(word.as_bytes().to_vec())),
+        FieldKind::Word(words) => {
+            // As tables show it: `DATA`, `"server closed"`.
+            let shown = word.to_ascii_lowercase().replace([' ', '-'], "_");
+            words
+                .iter()
+                .find(|known| **known == word || **known == shown)
+                .map(|known| Literal::Text(known.as_bytes().to_vec()))
+        }
         FieldKind::Text => Some(Literal::Text(word.as_bytes().to_vec())),
         FieldKind::Id => word.parse().ok().map(Literal::Id),
         FieldKind::Conversation => word
@@ -340,6 +439,20 @@ fn number(word: &str) -> Option<i64> {
         Some(digits) => i64::from_str_radix(digits, 16).ok(),
         None => word.parse().ok(),
     }
+}
+
+/// Bytes of `4KiB`, `1MiB`, `2GiB`.
+fn size(word: &str) -> Option<i64> {
+    let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
+    let (digits, unit) = word.split_at(unit_at);
+    let bytes = match unit {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<i64>().ok()?.checked_mul(bytes)
 }
 
 /// Microseconds of `500us`, `20ms`, `1s`, `2m`.

@@ -189,8 +189,8 @@ fn errors_point_at_the_place() {
              (fields: ministream-dump --list-fields)",
         ),
         (
-            "len > 3",
-            "unknown field `len`\n    len > 3\n    ^~~ did you mean `payload_bytes`?   (fields: ministream-dump --list-fields)",
+            "conv.stat == open",
+            "unknown field `conv.stat`\n    conv.stat == open\n    ^~~~~~~~~ did you mean `conv.state`?   (fields: ministream-dump --list-fields)",
         ),
         (
             "",
