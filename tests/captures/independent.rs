@@ -1,9 +1,9 @@
 //! TCP streams are put together as `tshark` does it.
 
+use ministream_fixtures::wireshark;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::process::Command;
 
 use ministream::capture::{CaptureFile, PacketSource};
 use ministream::net::{Arrival, Delivery, Network, NetworkLimits, PacketDecoder, Side, Transport};
@@ -26,7 +26,7 @@ const CUT_BY_SNAP_LENGTH: [&str; 1] = ["tcp-snaplen.pcap"];
 
 #[test]
 fn reassembled_streams_equal_those_of_tshark() {
-    if Command::new("tshark").arg("--version").output().is_err() {
+    if wireshark::tshark().arg("--version").output().is_err() {
         assert!(
             std::env::var_os("CI").is_none(),
             "tshark is missing; .ci/run installs it"
@@ -95,7 +95,7 @@ fn our_streams(name: &str) -> Vec<Stream> {
 
 /// What `tshark` prints when it follows each connection.
 fn their_streams(name: &str, count: usize) -> Vec<Stream> {
-    let mut command = Command::new("tshark");
+    let mut command = wireshark::tshark();
     command.args(["-n", "-q", "-r"]);
     command.arg(shelf::directory().join(name));
     // One more than there should be: it must come out empty.

@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ministream_fixtures::namespace::in_namespace;
+use ministream_fixtures::wireshark;
 
 /// A ministreaming exchange over UDP: a data message that is an orphan once the SYN was seen.
 const MESSAGES: [&[u8]; 3] = [b"\xa0\x0b\xad\x1dfirst", b"\xff", b"\xa0\x0b\xad\x1dsecond"];
@@ -60,7 +61,7 @@ fn size(path: &Path) -> u64 {
 
 /// A packet a line: its bytes and its comment. `tshark` must read the file whole.
 fn packets(path: &Path) -> Vec<String> {
-    let output = Command::new("tshark")
+    let output = wireshark::tshark()
         .args([
             "-n",
             "-T",

@@ -1,7 +1,7 @@
 //! `-w`: the packets of a selection, for Wireshark and for ourselves.
 
+use ministream_fixtures::wireshark;
 use std::path::Path;
-use std::process::Command;
 
 use crate::run::{Run, SAMPLES, command, dump, run};
 
@@ -12,7 +12,7 @@ fn write(output: &Path, arguments: &str) -> Run {
 
 /// What Wireshark makes of a capture: a line for each packet.
 fn tshark(capture: &Path, fields: &[&str]) -> Vec<String> {
-    let output = Command::new("tshark")
+    let output = wireshark::tshark()
         .args(["-n", "-T", "fields", "-r"])
         .arg(capture)
         .args(fields.iter().flat_map(|field| ["-e", field]))

@@ -1,9 +1,9 @@
 //! `--redact`: what is secret is in no output, and everything else stays as it was.
 
+use ministream_fixtures::wireshark;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use data_encoding::{BASE32_NOPAD, BASE64};
 use serde_json::Value;
@@ -594,7 +594,7 @@ fn wireshark_finds_nothing_wrong_with_packets_made_anew() {
     ] {
         write(&packets, &format!("--redact payload,dest captures/{name}"));
         let output =
-            Command::new("tshark")
+            wireshark::tshark()
                 .args(["-n", "-r", packets.to_str().unwrap(), "-T", "fields"])
                 .args(["ip", "udp", "tcp"].iter().flat_map(|protocol| {
                     ["-o".to_owned(), format!("{protocol}.check_checksum:TRUE")]

@@ -1,8 +1,8 @@
 //! `--generate wireshark-lua`: Wireshark shows what we show, and takes the same filters.
 
+use ministream_fixtures::wireshark;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -96,7 +96,7 @@ impl Dissector {
     /// be in it.
     fn tshark(&self, capture: &Path, arguments: &[&str]) -> String {
         let script = self.0.path().join("ministream.lua");
-        let output = Command::new("tshark")
+        let output = wireshark::tshark()
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .args(["-2", "-n", "-X"])
             .arg(format!("lua_script:{}", script.display()))

@@ -10,8 +10,8 @@
 //! [`file`] writes pcap and pcapng, [`carry`] puts one exchange on any carrier,
 //! and [`shipped`] is the list of the captures in `captures/`.
 //!
-//! Beside them [`router`] runs a real I2P router, and [`namespace`] keeps a
-//! test away from every network.
+//! Beside them [`router`] runs a real I2P router, [`wireshark`] a `tshark` without anybody's
+//! settings, and [`namespace`] keeps a test away from every network.
 #![forbid(unsafe_code)]
 
 pub mod bulk;
@@ -31,6 +31,7 @@ pub mod shipped;
 mod tcp;
 mod udp;
 mod wire;
+pub mod wireshark;
 
 pub use destination::{key_destination, sample_destination, seeded_destination};
 pub use link::{Link, SllPacketType, VlanTag};
