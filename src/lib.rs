@@ -39,6 +39,7 @@
 //! | [`conversation`] | frames | what they mean, [`Conversation`](conversation::Conversation)s, [`Finding`](conversation::Finding)s |
 //! | [`dissect`] | packets | all of this, in one [`Sink`](dissect::Sink) |
 //! | [`endpoint`] | messages, requests, time | messages, events: a participant without I/O |
+//! | [`fault`] | messages, time | the same, late, lost, doubled, damaged |
 //! | [`replay`] | recorded conversations, messages, time | messages, verdicts |
 //! | [`session`] | messages, requests, time, the [`keys`] of a destination | I2CP frames for a router, events: an application of I2P without I/O |
 //!
@@ -63,6 +64,7 @@ pub mod cli;
 pub mod conversation;
 pub mod dissect;
 pub mod endpoint;
+pub mod fault;
 pub mod keys;
 pub mod net;
 pub mod replay;

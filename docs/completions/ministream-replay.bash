@@ -245,7 +245,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__conform)
-            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --save-live --allow-remote --log-format --log-file --color --help server client"
+            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --help server client"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -288,6 +288,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fault)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -497,7 +501,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__inject)
-            opts="-Y -v -h --carrier --keys --seed --save-live --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
+            opts="-Y -v -h --carrier --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -512,6 +516,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fault)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -675,7 +683,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__mock)
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --save-live --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
+            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -706,6 +714,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fault)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -753,7 +765,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__replay)
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --save-live --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
+            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -784,6 +796,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fault)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -56,7 +56,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l accept-timeout -d 'How long the service may take to accept a connection' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
@@ -88,7 +88,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l accept-timeout -d 'How long the service may take to accept a connection' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
@@ -106,7 +106,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-diffs -d 'Most differences to show' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Make ids and faults follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l save-live -d 'Record what really passes, as pcapng' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
@@ -157,7 +158,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l max-diffs -d 'Most differences to show' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Make ids and faults follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l save-live -d 'Record what really passes, as pcapng' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
@@ -177,7 +179,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Make ids and faults follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l save-live -d 'Record what really passes, as pcapng' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
@@ -205,7 +208,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l junit -d 'Write a JUnit report into this file' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids and faults follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l save-live -d 'Record what really passes, as pcapng' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"

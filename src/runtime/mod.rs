@@ -14,7 +14,6 @@ mod acceptor;
 mod allow;
 mod carrier_url;
 mod conform;
-mod faults;
 mod link;
 mod metrics;
 mod mirror;
@@ -29,10 +28,10 @@ mod tunnel;
 pub use self::allow::{AllowList, Allowed, AllowedError};
 pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::conform::{ConformError, conform};
-pub use self::faults::{FaultPlan, FaultPlanError};
 pub use self::link::{
-    I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys, Parcel, Peer, Remote,
-    RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink, Unreachable,
+    FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys,
+    Parcel, Peer, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink,
+    Unreachable,
 };
 pub use self::mirror::Mirror;
 pub use self::open::{LinkOptions, Reach, nameless_destination};

@@ -8,10 +8,12 @@ use rand::Rng;
 use super::allow::AllowList;
 use super::carrier_url::{Authority, CarrierUrl};
 use super::link::{
-    I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink, TcpOptions, UdpLink,
+    FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink,
+    TcpOptions, UdpLink,
 };
 use super::recorder::Recorder;
 use crate::carrier::length_prefixed::Prefix;
+use crate::fault::FaultSpec;
 use crate::session::Tunnels;
 use crate::wire::Destination;
 
@@ -28,8 +30,8 @@ pub struct LinkOptions {
     pub allow: AllowList,
     /// Where what passes is recorded.
     pub recorder: Option<Recorder>,
-    /// Most bytes in one write to a TCP connection; `None`: as many as there are.
-    pub slice: Option<usize>,
+    /// What is done to messages on purpose.
+    pub faults: Option<FaultPlan>,
     /// Bytes a second that are sent at most over UDP.
     pub udp_rate: u64,
     /// Our destination where the carrier has none of its own.
@@ -60,6 +62,14 @@ impl LinkOptions {
     /// # Errors
     /// The host has no address, or the carrier does not let us.
     pub async fn open(&self) -> Result<Opened, LinkError> {
+        let opened = self.open_carrier().await?;
+        Ok(match &self.faults {
+            Some(plan) => FaultyLink::before(opened, plan, self.role),
+            None => opened,
+        })
+    }
+
+    async fn open_carrier(&self) -> Result<Opened, LinkError> {
         match (&self.carrier, self.role) {
             (CarrierUrl::Udp(authority), Role::Client) => {
                 let address = self.resolve(authority).await?;
@@ -129,9 +139,11 @@ impl LinkOptions {
     }
 
     fn tcp_options(&self, prefix: Prefix) -> TcpOptions {
+        let sent = self.faults.as_ref().map(|plan| plan.sent(self.role));
+        let slice = sent.and_then(FaultSpec::slice);
         TcpOptions {
             prefix,
-            slice: self.slice.unwrap_or(usize::MAX),
+            slice: slice.unwrap_or(usize::MAX),
             recorder: self.recorder.clone(),
         }
     }

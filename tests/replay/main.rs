@@ -3,6 +3,7 @@
 
 mod conform;
 mod endings;
+mod faults;
 mod ids;
 mod peer;
 mod process;

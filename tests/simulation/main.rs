@@ -110,13 +110,14 @@ fn after_schedule(seed: u64, network: Network, idle_timeout: Option<Duration>) -
 #[test]
 fn on_a_reliable_network_every_stream_that_both_sides_call_complete_is_equal() {
     for_each_seed(|seed| {
-        let network = Network {
-            latency_ms: [0, 1, 50, 2_000][usize::try_from(seed % 4).expect("below 4")],
-            loss: 0,
-            duplicates: 0,
-            reorders: false,
-        };
-        let mut applications = after_schedule(seed, network, None);
+        let latency = [
+            "",
+            "latency=500us±500us",
+            "latency=25ms±25ms",
+            "latency=1s±1s",
+        ];
+        let latency = latency[usize::try_from(seed % 4).expect("below 4")];
+        let mut applications = after_schedule(seed, Network::with(latency), None);
         applications.close_everything();
         applications.run_until_quiet();
         applications.assert_all_ended();
@@ -128,12 +129,13 @@ fn on_a_reliable_network_every_stream_that_both_sides_call_complete_is_equal() {
 fn on_an_unreliable_network_everything_ends_and_no_conversation_gets_the_bytes_of_another() {
     for_each_seed(|seed| {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(!seed);
-        let network = Network {
-            latency_ms: pick(&mut rng, &[1, 50, 2_000]),
-            loss: pick(&mut rng, &[0, 1, 20]),
-            duplicates: pick(&mut rng, &[0, 1, 20]),
-            reorders: rng.random_range(0..3) > 0,
-        };
+        let latency = pick(&mut rng, &["500us±500us", "25ms±25ms", "1s±1s"]);
+        let loss = pick(&mut rng, &["0%", "1%", "20%"]);
+        let twice = pick(&mut rng, &["0%", "1%", "20%"]);
+        let overtaken = pick(&mut rng, &["0%", "5%", "50%"]);
+        let network = Network::with(&format!(
+            "latency={latency},loss={loss},dup={twice},reorder={overtaken}"
+        ));
         // Half of the schedules end by the applications closing, half by silence.
         let idle_timeout = (seed % 2 == 0).then_some(Duration::from_secs(30));
         let mut applications = after_schedule(seed, network, idle_timeout);
@@ -148,14 +150,9 @@ fn on_an_unreliable_network_everything_ends_and_no_conversation_gets_the_bytes_o
 
 #[test]
 fn a_schedule_runs_the_same_way_each_time() {
-    let network = Network {
-        latency_ms: 50,
-        loss: 10,
-        duplicates: 10,
-        reorders: true,
-    };
+    let network = Network::with("latency=25ms±25ms,loss=10%,dup=10%,reorder=30%");
     let stats = |seed| -> [Stats; 2] {
-        let mut applications = after_schedule(seed, network, None);
+        let mut applications = after_schedule(seed, network.clone(), None);
         applications.close_everything();
         applications.run_until_quiet();
         applications.stats()
@@ -167,14 +164,9 @@ fn a_schedule_runs_the_same_way_each_time() {
 
 #[test]
 fn the_schedules_reach_what_they_are_meant_to_test() {
-    let network = Network {
-        latency_ms: 50,
-        loss: 0,
-        duplicates: 0,
-        reorders: false,
-    };
     let mut tally = applications::Tally::default();
     for seed in 0..1_000 {
+        let network = Network::with("latency=25ms±25ms");
         let mut applications = after_schedule(seed, network, None);
         applications.close_everything();
         applications.run_until_quiet();

@@ -1,10 +1,10 @@
 //! Two endpoints, the network between them, and a clock that only this file moves.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use ministream::endpoint::{Config, Endpoint, Event, Link, Output};
+use ministream::fault::{Delivery, Engine, FaultKind, FaultSpec};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -12,22 +12,24 @@ use rand::{RngExt, SeedableRng};
 pub(crate) type Side = usize;
 
 /// What the network does to messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Network {
-    /// The longest way of a message, in milliseconds.
-    pub(crate) latency_ms: u64,
-    /// Messages in a hundred that are lost.
-    pub(crate) loss: u32,
-    /// Messages in a hundred that arrive twice.
-    pub(crate) duplicates: u32,
-    /// Whether a message may overtake another.
-    pub(crate) reorders: bool,
-}
+#[derive(Clone, Debug)]
+pub(crate) struct Network(FaultSpec);
 
 impl Network {
+    /// A network with these faults; without any for an empty text.
+    pub(crate) fn with(faults: &str) -> Self {
+        Self(match faults {
+            "" => FaultSpec::default(),
+            faults => faults.parse().expect("a test knows its faults"),
+        })
+    }
+
     /// What `tcp://` and `i2cp://` promise.
-    pub(crate) const fn is_reliable(&self) -> bool {
-        self.loss == 0 && self.duplicates == 0 && !self.reorders
+    pub(crate) fn is_reliable(&self) -> bool {
+        self.0
+            .faults()
+            .iter()
+            .all(|fault| fault.kind() == FaultKind::Latency)
     }
 }
 
@@ -38,10 +40,8 @@ pub(crate) struct Pair {
     pub(crate) network: Network,
     pub(crate) rng: Xoshiro256PlusPlus,
     timeouts: [Option<Instant>; 2],
-    /// Messages under way to each side, by arrival and then by departure.
-    under_way: [BTreeMap<(Instant, u64), Bytes>; 2],
-    departures: u64,
-    last_arrival: [Instant; 2],
+    /// Messages under way to each side.
+    under_way: [Engine<Side, Bytes>; 2],
     events: Vec<(Side, Event<Side>)>,
 }
 
@@ -49,15 +49,15 @@ impl Pair {
     pub(crate) fn new(configs: [Config; 2], network: Network, seed: u64) -> Self {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let now = Instant::now();
+        let endpoints = configs.map(|config| Endpoint::new(config, rng.random()));
+        let luck = rng.random();
         Self {
-            endpoints: configs.map(|config| Endpoint::new(config, rng.random())),
+            endpoints,
             now,
+            under_way: [0, 1].map(|side| Engine::new(network.0.clone(), luck, side, now)),
             network,
             rng,
             timeouts: [None; 2],
-            under_way: [BTreeMap::new(), BTreeMap::new()],
-            departures: 0,
-            last_arrival: [now; 2],
             events: Vec::new(),
         }
     }
@@ -69,7 +69,7 @@ impl Pair {
                 match self.endpoints[side].poll_output(self.now) {
                     Output::Transmit { to, message } => {
                         assert_eq!(to, 1 - side, "there is nobody else");
-                        self.send(to, message.to_vec().into());
+                        self.under_way[to].submit(self.now, to, message.to_vec().into());
                     }
                     Output::Event(event) => self.events.push((side, event)),
                     Output::Timeout(at) => break Some(at),
@@ -80,36 +80,12 @@ impl Pair {
         std::mem::take(&mut self.events)
     }
 
-    fn send(&mut self, to: Side, message: Bytes) {
-        let lost = self.happens(self.network.loss);
-        let twice = self.happens(self.network.duplicates);
-        let copies = match (lost, twice) {
-            (true, _) => 0,
-            (false, true) => 2,
-            (false, false) => 1,
-        };
-        for _ in 0..copies {
-            let latency = self.rng.random_range(0..=self.network.latency_ms);
-            let mut arrival = self.now + Duration::from_millis(latency);
-            if !self.network.reorders {
-                arrival = arrival.max(self.last_arrival[to]);
-                self.last_arrival[to] = arrival;
-            }
-            self.departures += 1;
-            self.under_way[to].insert((arrival, self.departures), message.clone());
-        }
-    }
-
     /// The link breaks, with all that is under way, and returns at once.
     pub(crate) fn lose_link(&mut self) {
         for side in 0..2 {
-            self.under_way[side].clear();
+            self.under_way[side].forget_all();
             self.endpoints[side].handle_link_lost(self.now, Link::Peer(1 - side));
         }
-    }
-
-    fn happens(&mut self, percent: u32) -> bool {
-        percent > 0 && self.rng.random_range(0..100) < percent
     }
 
     /// Moves the clock to the next thing that happens by itself, but not beyond
@@ -117,7 +93,7 @@ impl Pair {
     pub(crate) fn step(&mut self, until: Instant) -> bool {
         let arrival = |side: Side| {
             let wanted = self.endpoints[side].wants_input(Link::Peer(1 - side));
-            let (&(at, _), _) = self.under_way[side].first_key_value()?;
+            let at = self.under_way[side].next_due()?;
             wanted.then_some(at)
         };
         let next = (0..2)
@@ -139,20 +115,15 @@ impl Pair {
 
     fn deliver(&mut self, side: Side) {
         while self.endpoints[side].wants_input(Link::Peer(1 - side)) {
-            let Some(first) = self.under_way[side].first_entry() else {
+            let Some(Delivery::Arrives(_, message)) = self.under_way[side].poll(self.now) else {
                 break;
             };
-            if first.key().0 > self.now {
-                break;
-            }
-            let message = first.remove();
             self.endpoints[side].handle_message(self.now, Some(1 - side), message);
         }
     }
 
     /// Nothing is under way, and both endpoints have forgotten everything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.under_way.iter().all(BTreeMap::is_empty)
-            && self.endpoints.iter().all(Endpoint::is_empty)
+        self.under_way.iter().all(Engine::is_idle) && self.endpoints.iter().all(Endpoint::is_empty)
     }
 }

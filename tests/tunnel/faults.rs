@@ -81,3 +81,102 @@ fn what_udp_loses_ends_in_a_clear_error() {
     assert!(client.connect().read(&mut [0]).is_err());
     client.wait_for_log("no answer to the SYN");
 }
+
+#[test]
+fn each_direction_has_faults_of_its_own() {
+    // The client hears late what it sends in time.
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    for (fault, at_least) in [
+        ("s2c: latency=150ms", 150),
+        ("c2s: latency=150ms", 150),
+        ("c2s: latency=150ms; s2c: latency=150ms", 300),
+    ] {
+        let client = Endpoint::client(server.carrier(), &["--fault", fault]);
+        let stream = client.connect();
+        assert_eq!(exchange(&stream, b"opened"), b"opened");
+        let started = Instant::now();
+        assert_eq!(exchange(&stream, b"x"), b"x");
+        let took = started.elapsed();
+        let least = Duration::from_millis(at_least);
+        assert!(took >= least, "{fault}: {took:?}");
+    }
+}
+
+#[test]
+fn what_is_late_is_whole_and_in_order_on_every_carrier() {
+    let fault =
+        "c2s: latency=3ms±3ms, rate=2MiB/s; s2c: latency=3ms±3ms, merge=8KiB, stall=200ms@20KiB";
+    for carrier in [
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:0?prefix=u16be",
+        "udp://127.0.0.1:0",
+    ] {
+        for side in ["client", "server"] {
+            let more = ["--fault", fault, "--seed", "3"];
+            let (at_server, at_client): (&[&str], &[&str]) = match side {
+                "client" => (&[], &more),
+                _ => (&more, &[]),
+            };
+            let server = Endpoint::server(carrier, echo(), at_server);
+            let client = Endpoint::client(server.carrier(), at_client);
+            let sent = pattern(100_000);
+            assert!(
+                exchange(&client.connect(), &sent) == sent,
+                "{carrier} at the {side}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_server_cuts_one_connection_and_serves_the_others() {
+    let server = Endpoint::server(
+        "tcp://127.0.0.1:0",
+        echo(),
+        &["--fault", "c2s: cut-after=10KiB"],
+    );
+    let mut cut = Endpoint::client(server.carrier(), &[]);
+    let other = Endpoint::client(server.carrier(), &[]);
+    let kept = other.connect();
+    assert_eq!(exchange(&kept, b"before"), b"before");
+    let stream = cut.connect();
+    std::io::Write::write_all(&mut &stream, &pattern(40_000)).unwrap();
+    assert_eq!(cut.wait().code(), Some(4));
+    server.wait_for_log("cut on purpose by --fault");
+    assert_eq!(exchange(&kept, b"after"), b"after");
+}
+
+#[test]
+fn damage_is_never_taken_for_success() {
+    // One byte of each message from the client is changed: its SYN's first byte, id or key,
+    // and all that follows.
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    for seed in ["1", "2", "3", "4"] {
+        let more = [
+            "--fault",
+            "corrupt=100%",
+            "--seed",
+            seed,
+            "--handshake-timeout",
+            "300ms",
+        ];
+        let client = Endpoint::client(server.carrier(), &more);
+        let mut stream = client.connect();
+        let timeout = Some(Duration::from_millis(500));
+        stream.set_read_timeout(timeout).unwrap();
+        let mut answer = [0; 5];
+        let written = std::io::Write::write_all(&mut stream, b"hello");
+        let heard = written.and_then(|()| stream.read_exact(&mut answer));
+        assert!(heard.is_err() || &answer != b"hello", "seed {seed}");
+    }
+}
+
+#[test]
+fn the_seed_is_told_and_gives_the_same_faults_again() {
+    let server = Endpoint::server("udp://127.0.0.1:0", echo(), &[]);
+    let client = Endpoint::client(server.carrier(), &["--fault", "s2c:loss=1%"]);
+    client.wait_for_log("faults: s2c: loss=1%; the same again: --seed ");
+    let more = ["--fault", "s2c:loss=1%", "--seed", "77"];
+    let client = Endpoint::client(server.carrier(), &more);
+    client.wait_for_log("the same again: --seed 77");
+}

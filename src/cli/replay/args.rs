@@ -13,7 +13,8 @@ use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader}
 use crate::cli::args::When;
 use crate::cli::values::duration;
 use crate::endpoint::{OnEof, SlowReader};
-use crate::runtime::{Allowed, CarrierUrl, FaultPlan, Remote};
+use crate::fault::FaultLines;
+use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -253,9 +254,10 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "N", help_heading = "Tests")]
     pub(super) seed: Option<u64>,
 
-    /// Faults in what is sent: latency=50ms±10ms,loss=1%,dup=0.5%,reorder=2%,slice=512B,cut-after=10KiB
+    /// Faults on purpose in what is sent, or in one direction:
+    /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
     #[arg(long, value_name = "FAULTS", help_heading = "Tests")]
-    pub(super) fault: Option<FaultPlan>,
+    pub(super) fault: Vec<FaultLines>,
 
     /// Tell numbers to Prometheus at http://ADDR/metrics
     #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]

@@ -11,11 +11,12 @@ use std::time::Duration;
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
-use super::error::{ReplayError, print_note};
+use super::error::{ReplayError, print_note, print_warning};
 use super::keys;
 use super::play_args::PeerOptions;
+use crate::fault::{FaultLines, Faults};
 use crate::runtime::{
-    AllowList, CarrierUrl, LinkOptions, Opened, Reach, Recorder, Remote, Role, Signals,
+    AllowList, CarrierUrl, FaultPlan, LinkOptions, Opened, Reach, Recorder, Remote, Role, Signals,
     TunnelError, nameless_destination,
 };
 use crate::session::Query;
@@ -34,6 +35,40 @@ pub(super) fn seed(number: Option<u64>) -> Result<[u8; 32], ReplayError> {
             .map_err(|error| io::Error::other(error.to_string()))?,
     }
     Ok(seed)
+}
+
+/// What is done to messages on purpose, if anything is; says from which seed it follows.
+pub(super) fn fault_plan(
+    lines: &[FaultLines],
+    carrier: &CarrierUrl,
+    role: Role,
+    seed_number: Option<u64>,
+) -> Result<Option<FaultPlan>, ReplayError> {
+    let faults = Faults::of(lines, &[role.sends()]);
+    if faults.is_empty() {
+        return Ok(None);
+    }
+    let number = match seed_number {
+        Some(number) => number,
+        None => short_number()?,
+    };
+    print_note(format_args!(
+        "faults: {faults}; the same again: --seed {number}"
+    ));
+    if matches!(carrier, CarrierUrl::Udp(_)) && faults.direction(role.sends()).slice().is_some() {
+        print_warning(format_args!(
+            "slice does nothing on {carrier}: each message is a datagram"
+        ));
+    }
+    Ok(Some(FaultPlan::new(faults, seed(Some(number))?)))
+}
+
+/// A seed that can be typed again.
+fn short_number() -> Result<u64, ReplayError> {
+    let random = rand::rngs::SysRng
+        .try_next_u32()
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(random.into())
 }
 
 /// Whether the carrier takes a message of this length.
@@ -70,7 +105,7 @@ pub(super) fn link(
         reach: reach(args),
         allow: AllowList::default(),
         recorder: args.save_live.as_deref().map(recorder).transpose()?,
-        slice: None,
+        faults: fault_plan(&args.fault, carrier, role, args.seed)?,
         udp_rate: UDP_RATE,
         destination: nameless_destination(&mut rng),
         i2cp: keys::for_one_run(carrier, args.keys.as_deref(), role, to)?,

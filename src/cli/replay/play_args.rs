@@ -10,6 +10,7 @@ use super::args::LogArgs;
 use super::values::{compare, copies, ids, loops, order, rate, speed, syn_source, unmatched};
 use crate::cli::args::ProgressWhen;
 use crate::cli::values::{ConversationNames, duration};
+use crate::fault::FaultLines;
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Mask, Order};
 use crate::runtime::{CarrierUrl, Remote};
@@ -32,9 +33,14 @@ pub(super) struct PeerOptions {
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
-    /// Make ids follow from a number
+    /// Make ids and faults follow from a number
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+
+    /// Faults on purpose in what is sent, or in one direction:
+    /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
+    #[arg(long, value_name = "FAULTS")]
+    pub(super) fault: Vec<FaultLines>,
 
     /// Record what really passes, as pcapng
     #[arg(long, value_name = "FILE.pcapng")]

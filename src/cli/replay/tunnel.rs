@@ -94,7 +94,6 @@ fn options(
             LostLink::Ends
         },
         endpoint,
-        faults: args.fault,
         seed: peer::seed(args.seed)?,
         metrics: match &args.metrics {
             Some(name) => Some(local_address("--metrics", name, args)?),
@@ -175,7 +174,7 @@ fn link(
         reach: reach(args),
         allow,
         recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
-        slice: args.fault.and_then(|plan| plan.slice),
+        faults: peer::fault_plan(&args.fault, &args.carrier, role, args.seed)?,
         udp_rate: args.udp_rate,
         destination: nameless_destination(&mut rng),
         i2cp,

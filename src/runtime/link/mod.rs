@@ -10,6 +10,7 @@
 //! - [`poll_event`](Link::poll_event) hands out what arrived, one message at a
 //!   time out of one large read.
 
+mod faulty;
 mod i2cp;
 mod parcel;
 mod tcp;
@@ -27,6 +28,7 @@ use crate::endpoint;
 use crate::session::{LookupError, SessionError, Undelivered};
 use crate::wire::DestinationHash;
 
+pub use self::faulty::{FaultPlan, FaultyLink};
 pub use self::i2cp::{I2cpLink, I2cpOptions, OwnKeys, Remote, RemoteError, Unreachable};
 pub use self::parcel::Parcel;
 pub use self::tcp::{TcpLink, TcpOptions};
@@ -229,6 +231,8 @@ pub enum Link {
     Tcp(TcpLink),
     /// `i2cp://`
     I2cp(Box<I2cpLink>),
+    /// Any of them, with faults on purpose.
+    Faulty(Box<FaultyLink>),
 }
 
 impl Link {
@@ -247,6 +251,7 @@ impl Link {
             Self::Udp(link) => link.poll_event(cx, reads),
             Self::Tcp(link) => link.poll_event(cx, reads),
             Self::I2cp(link) => link.poll_event(cx, reads),
+            Self::Faulty(link) => link.poll_event(cx, reads),
         }
     }
 
@@ -257,6 +262,7 @@ impl Link {
             Self::Udp(link) => link.send(to, message),
             Self::Tcp(link) => link.send(to, message),
             Self::I2cp(link) => link.send(to, &message),
+            Self::Faulty(link) => link.send(to, message),
         }
     }
 
@@ -268,6 +274,7 @@ impl Link {
             Self::Udp(link) => link.poll_flush(cx),
             Self::Tcp(link) => link.poll_flush(cx),
             Self::I2cp(link) => link.poll_flush(cx),
+            Self::Faulty(link) => link.poll_flush(cx),
         }
     }
 
@@ -279,6 +286,17 @@ impl Link {
             Self::Udp(link) => link.poll_close(cx),
             Self::Tcp(link) => link.poll_close(cx),
             Self::I2cp(link) => link.poll_close(cx),
+            Self::Faulty(link) => link.poll_close(cx),
+        }
+    }
+
+    /// Ends the connection of one peer at once; no event tells of it. On carriers without
+    /// connections there is nothing to end.
+    pub fn sever(&mut self, peer: Peer) {
+        match self {
+            Self::Tcp(link) => link.sever(peer),
+            Self::Udp(_) | Self::I2cp(_) => {}
+            Self::Faulty(link) => link.sever_peer(peer),
         }
     }
 }

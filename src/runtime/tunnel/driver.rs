@@ -24,7 +24,6 @@ use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
 use crate::endpoint::{Anomaly, End, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
-use crate::runtime::faults::{Faults, Passage};
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
 use crate::runtime::metrics::{Metrics, Scrapes};
 use crate::runtime::open::LinkOptions;
@@ -51,9 +50,6 @@ pub(super) struct Driver {
     link: Option<Link>,
     link_options: LinkOptions,
     lost_link: LostLink,
-    faults: Option<Box<Faults>>,
-    /// The endpoint waits because the faults hold too much.
-    faults_full: bool,
     reopening: Option<Reopening>,
     /// A conversation's link is not read because of a slow reader.
     link_paused: bool,
@@ -113,10 +109,6 @@ impl Driver {
             link: Some(opened.link),
             link_options: options.link.clone(),
             lost_link: options.lost_link,
-            faults: options
-                .faults
-                .map(|plan| Box::new(Faults::new(plan, options.seed))),
-            faults_full: false,
             reopening: None,
             link_paused: false,
             pause: Pause::default(),
@@ -191,7 +183,6 @@ impl Driver {
         let local = self.take_turns(now, cx);
         let link = self.take_messages(now, cx);
         self.drain(now);
-        self.pass_faults(now);
         let room = self.write_locals(now);
         if let Some(link) = &mut self.link {
             link.poll_flush(cx);
@@ -325,9 +316,6 @@ impl Driver {
 
     fn link_down(&mut self, now: Instant, error: LinkError) {
         self.link = None;
-        if let Some(faults) = &mut self.faults {
-            faults.forget();
-        }
         self.endpoint.handle_link_lost(now, Scope::All);
         match self.lost_link {
             LostLink::Ends => {
@@ -361,16 +349,7 @@ impl Driver {
     fn drain(&mut self, now: Instant) {
         self.endpoint_due = loop {
             match self.endpoint.poll_output(now) {
-                Output::Transmit { to, message } => match &mut self.faults {
-                    None => self.send(to, message),
-                    Some(faults) => {
-                        faults.submit(now, to, message);
-                        if faults.is_full() && !self.faults_full {
-                            self.faults_full = true;
-                            self.endpoint.handle_link_blocked(Scope::All);
-                        }
-                    }
-                },
+                Output::Transmit { to, message } => self.send(to, message),
                 Output::Event(event) => self.handle_event(now, event),
                 Output::Timeout(at) => break Some(at),
                 Output::Idle => break None,
@@ -383,20 +362,6 @@ impl Driver {
         match link.send(to, message) {
             Room::Free => {}
             Room::Full(scope) => self.endpoint.handle_link_blocked(scope),
-        }
-    }
-
-    /// Sends what comes out of the faults now.
-    fn pass_faults(&mut self, now: Instant) {
-        while let Some(passage) = self.faults.as_mut().and_then(|faults| faults.next(now)) {
-            match passage {
-                Passage::Arrives(to, message) => self.send(to, message),
-                Passage::Breaks => self.link_down(now, LinkError::Fault),
-            }
-        }
-        if self.faults_full && self.faults.as_ref().is_none_or(|faults| faults.has_room()) {
-            self.faults_full = false;
-            self.endpoint.handle_link_ready(Scope::All);
         }
     }
 
@@ -449,9 +414,8 @@ impl Driver {
     /// Sees to it that the task is woken in time; true if it is time already.
     fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let lingering = self.lingering.front().map(|(until, ..)| *until);
-        let delayed = self.faults.as_ref().and_then(|faults| faults.next_due());
         let pause = self.pause.next_due();
-        let next = [self.endpoint_due, lingering, delayed, self.closing, pause]
+        let next = [self.endpoint_due, lingering, self.closing, pause]
             .into_iter()
             .flatten()
             .min();
@@ -497,14 +461,6 @@ impl Driver {
     }
 
     fn link_closed(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if self
-            .faults
-            .as_ref()
-            .is_some_and(|faults| faults.next_due().is_some())
-            && self.closing.is_none_or(|until| now < until)
-        {
-            return false;
-        }
         let patient = self.closing.is_none_or(|until| now < until);
         match &mut self.link {
             Some(link) => link.poll_close(cx).is_ready() || !patient,

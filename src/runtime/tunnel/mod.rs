@@ -22,7 +22,6 @@ use self::driver::Driver;
 use self::stdio::Stdio;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
-use super::faults::FaultPlan;
 use super::link::LinkError;
 use super::metrics::Scrapes;
 use super::open::LinkOptions;
@@ -38,9 +37,7 @@ pub struct TunnelOptions {
     pub lost_link: LostLink,
     /// Limits, times and policies of the endpoint.
     pub endpoint: Config,
-    /// What is done to the messages that go out, on purpose.
-    pub faults: Option<FaultPlan>,
-    /// From which the ids and faults follow.
+    /// From which the ids follow.
     pub seed: [u8; 32],
     /// Where numbers are told over HTTP.
     pub metrics: Option<SocketAddr>,

@@ -309,6 +309,18 @@ impl TcpLink {
         connection.send(message)
     }
 
+    /// See [`Link::sever`](super::Link::sever).
+    pub(super) fn sever(&mut self, peer: Peer) {
+        let Peer::Connection { number, .. } = peer else {
+            return;
+        };
+        if let Some(number) = self.by_peer.remove(&number) {
+            self.flush(number);
+            self.connections.remove(&number);
+            self.ready.remove(number);
+        }
+    }
+
     /// See [`Link::poll_flush`](super::Link::poll_flush).
     pub(super) fn poll_flush(&mut self, cx: &Context<'_>) {
         while let Some(number) = self.unflushed.pop() {

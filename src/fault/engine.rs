@@ -1,0 +1,389 @@
+//! The engine: messages in, the same or others out when they are due.
+
+use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::ops::Bound;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+
+use super::lane::{Lane, Place, Strengths};
+use super::spec::{FaultKind, FaultSpec};
+use super::stats::FaultStats;
+
+/// Bytes of messages under way at which no more should come in.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a message counts beside its bytes.
+const OVERHEAD_BYTES: usize = 64;
+
+/// How long a message that is to be overtaken waits for another at most, and one that is
+/// to go with others.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Connections that are remembered; beyond it, those without a message under way are forgotten,
+/// and begin anew when they are heard of again.
+const MAX_LANES: usize = 16 * 1024;
+
+/// What can be lost, doubled and damaged.
+pub trait Parcelled: Clone {
+    /// Its length in bytes.
+    fn bytes(&self) -> usize;
+
+    /// Changes the byte at a place, which is below [`bytes`](Self::bytes), by XOR.
+    fn damage(&mut self, place: usize, mask: u8);
+}
+
+impl Parcelled for Vec<u8> {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
+    fn damage(&mut self, place: usize, mask: u8) {
+        if let Some(byte) = self.get_mut(place) {
+            *byte ^= mask;
+        }
+    }
+}
+
+impl Parcelled for bytes::Bytes {
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
+    fn damage(&mut self, place: usize, mask: u8) {
+        let mut damaged = self.to_vec();
+        damaged.damage(place, mask);
+        *self = damaged.into();
+    }
+}
+
+/// What comes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery<K, M> {
+    /// A message of a connection.
+    Arrives(K, M),
+    /// A connection breaks, and what was under way on it is lost.
+    Breaks(K),
+}
+
+/// Messages of one direction on their way through a bad network.
+///
+/// `K` names a connection: order, rate, stalls and cuts are matters of each.
+#[derive(Debug)]
+pub struct Engine<K, M> {
+    spec: FaultSpec,
+    strengths: Strengths,
+    seed: [u8; 32],
+    /// Numbers the next lane.
+    next_lane: u64,
+    began: Instant,
+    lanes: HashMap<K, Lane>,
+    under_way: BTreeMap<Place, Delivery<K, M>>,
+    bytes: usize,
+    submitted: u64,
+    stats: FaultStats,
+}
+
+impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
+    /// An engine with nothing under way. Engines of one seed with another `stream` have other
+    /// luck. Black holes count from `began`.
+    pub fn new(spec: FaultSpec, seed: [u8; 32], stream: u32, began: Instant) -> Self {
+        Self {
+            strengths: Strengths::of(&spec),
+            spec,
+            seed,
+            next_lane: u64::from(stream) << 32,
+            began,
+            lanes: HashMap::new(),
+            under_way: BTreeMap::new(),
+            bytes: 0,
+            submitted: 0,
+            stats: FaultStats::default(),
+        }
+    }
+
+    /// What is done.
+    pub const fn spec(&self) -> &FaultSpec {
+        &self.spec
+    }
+
+    /// Does something else from now on; what is under way stays so.
+    pub fn set_spec(&mut self, spec: FaultSpec) {
+        self.strengths = Strengths::of(&spec);
+        self.spec = spec;
+    }
+
+    /// What was done so far.
+    pub const fn stats(&self) -> &FaultStats {
+        &self.stats
+    }
+
+    /// Takes a message.
+    pub fn submit(&mut self, now: Instant, key: K, mut message: M) {
+        let bytes = message.bytes();
+        self.stats.messages += 1;
+        self.stats.bytes += bytes as u64;
+        let strengths = self.strengths.clone();
+        let lane = Self::lane(&mut self.lanes, self.seed, &mut self.next_lane, key.clone());
+        if lane.is_broken {
+            return;
+        }
+        let age = now.saturating_duration_since(self.began);
+        if strengths
+            .black_hole
+            .as_ref()
+            .is_some_and(|hole| hole.contains(&age))
+        {
+            return self.stats.note(FaultKind::BlackHole, Duration::ZERO);
+        }
+        if let Some(stall) = strengths.stall
+            && !lane.has_stalled
+            && lane.passed_bytes >= stall.after_bytes
+        {
+            lane.has_stalled = true;
+            lane.stall(now, stall.time);
+            self.stats.note(FaultKind::Stall, stall.time);
+        }
+        let is_lost = lane.happens(strengths.loss);
+        let due = lane.due(now, bytes, &strengths);
+        if strengths.rate.is_some() && !due.queued.is_zero() {
+            self.stats.note(FaultKind::Rate, due.queued);
+        }
+        if is_lost {
+            return self.stats.note(FaultKind::Loss, Duration::ZERO);
+        }
+        lane.passed_bytes += bytes as u64;
+        if strengths
+            .cut_after
+            .is_some_and(|cut| lane.passed_bytes > cut)
+        {
+            lane.is_broken = true;
+            let at = lane.latest_due.map_or(due.at, |latest| due.at.max(latest));
+            self.stats.note(FaultKind::CutAfter, Duration::ZERO);
+            self.insert(at, Delivery::Breaks(key), 0);
+            return;
+        }
+        if lane.happens(strengths.corrupted) {
+            let (place, mask) = lane.damage(bytes);
+            message.damage(place, mask);
+            self.stats.note(FaultKind::Corrupted, Duration::ZERO);
+        }
+        let copy = lane.happens(strengths.duplicates).then(|| message.clone());
+        let is_overtaken = lane.happens(strengths.reordered);
+        if !due.late.is_zero() {
+            self.stats.note(FaultKind::Latency, due.late);
+        }
+        if copy.is_some() {
+            self.stats.note(FaultKind::Duplicates, Duration::ZERO);
+        }
+        let place = if is_overtaken {
+            self.stats.note(FaultKind::Reordered, Duration::ZERO);
+            self.overtaken(due.at, key.clone(), message, bytes)
+        } else {
+            self.in_order(now, due.at, key.clone(), message, bytes)
+        };
+        if let Some(copy) = copy {
+            let copied = self.insert(place.0, Delivery::Arrives(key.clone(), copy), bytes);
+            if let Some(lane) = self.lanes.get_mut(&key) {
+                if is_overtaken {
+                    lane.overtaken.push(copied);
+                } else if lane.merging.places.contains(&place) {
+                    lane.merging.places.push(copied);
+                }
+            }
+        }
+    }
+
+    /// Takes something that is late and keeps its place as messages do, behind all that came
+    /// before, but meets no other fault: the end of a connection.
+    pub fn submit_end(&mut self, now: Instant, key: K, end: M) {
+        let lane = Self::lane(&mut self.lanes, self.seed, &mut self.next_lane, key.clone());
+        let due = lane.due(now, 0, &self.strengths).at;
+        let at = lane.latest_due.map_or(due, |latest| due.max(latest));
+        lane.keeps_place(at);
+        lane.overtaken.clear();
+        let bytes = end.bytes();
+        self.insert(at, Delivery::Arrives(key, end), bytes);
+    }
+
+    fn lane<'a>(
+        lanes: &'a mut HashMap<K, Lane>,
+        seed: [u8; 32],
+        next_lane: &mut u64,
+        key: K,
+    ) -> &'a mut Lane {
+        if lanes.len() >= MAX_LANES && !lanes.contains_key(&key) {
+            lanes.retain(|_, lane| lane.under_way > 0);
+        }
+        lanes.entry(key).or_insert_with(|| {
+            let number = *next_lane;
+            *next_lane += 1;
+            Lane::new(seed, number)
+        })
+    }
+
+    /// Lets a message wait until the next one has passed.
+    fn overtaken(&mut self, due: Instant, key: K, message: M, bytes: usize) -> Place {
+        let place = self.insert(
+            due + PATIENCE,
+            Delivery::Arrives(key.clone(), message),
+            bytes,
+        );
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.overtaken.push(place);
+        }
+        place
+    }
+
+    fn in_order(&mut self, now: Instant, due: Instant, key: K, message: M, bytes: usize) -> Place {
+        let merge = self.strengths.merge;
+        let mut at = due;
+        let mut gathered = Vec::new();
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.keeps_place(due);
+            if let Some(enough) = merge {
+                let merging = &mut lane.merging;
+                let until = match merging.until {
+                    Some(until) if now < until => until,
+                    _ => {
+                        merging.places.clear();
+                        merging.bytes = 0;
+                        due + PATIENCE
+                    }
+                };
+                merging.until = Some(until);
+                merging.bytes += bytes;
+                if merging.bytes >= enough {
+                    gathered = std::mem::take(&mut merging.places);
+                    merging.bytes = 0;
+                    merging.until = None;
+                } else {
+                    at = due.max(until);
+                }
+            }
+        }
+        // They go when the last of them is there.
+        for place in gathered {
+            self.stats.note(FaultKind::Merge, Duration::ZERO);
+            self.put_off(place, at);
+        }
+        let place = self.insert(at, Delivery::Arrives(key.clone(), message), bytes);
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return place;
+        };
+        if at > due {
+            lane.merging.places.push(place);
+        }
+        for overtaken in std::mem::take(&mut lane.overtaken) {
+            self.put_off(overtaken, at);
+        }
+        place
+    }
+
+    /// Gives what is still under way another time.
+    fn put_off(&mut self, place: Place, at: Instant) {
+        if let Some(delivery) = self.under_way.remove(&place) {
+            self.submitted += 1;
+            self.under_way.insert((at, self.submitted), delivery);
+        }
+    }
+
+    fn insert(&mut self, at: Instant, delivery: Delivery<K, M>, bytes: usize) -> Place {
+        let (Delivery::Arrives(key, _) | Delivery::Breaks(key)) = &delivery;
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.under_way += 1;
+            lane.latest_due = Some(lane.latest_due.map_or(at, |latest| latest.max(at)));
+        }
+        self.bytes += bytes + OVERHEAD_BYTES;
+        self.submitted += 1;
+        let place = (at, self.submitted);
+        self.under_way.insert(place, delivery);
+        place
+    }
+
+    /// The next thing that is due.
+    pub fn poll(&mut self, now: Instant) -> Option<Delivery<K, M>> {
+        self.poll_wanted(now, |_| true)
+    }
+
+    /// The next thing that is due on a connection that is wanted.
+    pub fn poll_wanted(
+        &mut self,
+        now: Instant,
+        mut wanted: impl FnMut(&K) -> bool,
+    ) -> Option<Delivery<K, M>> {
+        let due = self.under_way.range(..=(now, u64::MAX));
+        let place = due.into_iter().find_map(|(place, delivery)| {
+            let (Delivery::Arrives(key, _) | Delivery::Breaks(key)) = delivery;
+            wanted(key).then_some(*place)
+        })?;
+        let delivery = self.under_way.remove(&place)?;
+        match &delivery {
+            Delivery::Arrives(key, message) => {
+                self.bytes -= message.bytes() + OVERHEAD_BYTES;
+                if let Some(lane) = self.lanes.get_mut(key) {
+                    lane.under_way -= 1;
+                }
+            }
+            Delivery::Breaks(key) => {
+                self.bytes -= OVERHEAD_BYTES;
+                let key = key.clone();
+                self.forget(&key);
+            }
+        }
+        Some(delivery)
+    }
+
+    /// When the next thing is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.under_way.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// When the next thing is due that is not yet.
+    pub fn next_due_after(&self, now: Instant) -> Option<Instant> {
+        let later = (Bound::Excluded((now, u64::MAX)), Bound::Unbounded);
+        self.under_way.range(later).next().map(|((due, _), _)| *due)
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Whether no more messages should come in. They may all the same.
+    pub const fn is_full(&self) -> bool {
+        self.bytes >= MAX_BYTES
+    }
+
+    /// Whether messages may come in again after it was full.
+    pub const fn has_room(&self) -> bool {
+        self.bytes <= MAX_BYTES / 2
+    }
+
+    /// Drops what is under way on a connection that is gone.
+    pub fn forget(&mut self, key: &K) {
+        let gone = self.lanes.remove(key);
+        if gone.is_none_or(|lane| lane.under_way == 0) {
+            return;
+        }
+        let bytes = &mut self.bytes;
+        self.under_way.retain(|_, delivery| {
+            let (of, message_bytes) = match delivery {
+                Delivery::Arrives(of, message) => (of, message.bytes()),
+                Delivery::Breaks(of) => (of, 0),
+            };
+            if of == key {
+                *bytes -= message_bytes + OVERHEAD_BYTES;
+            }
+            of != key
+        });
+    }
+
+    /// Drops everything: all connections are gone.
+    pub fn forget_all(&mut self) {
+        self.lanes.clear();
+        self.under_way.clear();
+        self.bytes = 0;
+    }
+}

@@ -1,0 +1,47 @@
+//! What faults did.
+
+use std::time::Duration;
+
+use super::spec::FaultKind;
+
+/// What one direction of a link went through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultStats {
+    /// Messages that came in.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    effects: [Effect; FaultKind::ALL.len()],
+}
+
+/// What a fault of one kind did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Messages that it met; of a cut or a stall, how often it happened.
+    pub count: u64,
+    /// By how much all these messages together were late.
+    pub delay: Duration,
+}
+
+impl FaultStats {
+    /// What the faults of a kind did.
+    pub const fn effect(&self, kind: FaultKind) -> Effect {
+        self.effects[kind as usize]
+    }
+
+    /// Adds what another direction, or an earlier link, went through.
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        for (mine, theirs) in self.effects.iter_mut().zip(&other.effects) {
+            mine.count += theirs.count;
+            mine.delay += theirs.delay;
+        }
+    }
+
+    pub(super) fn note(&mut self, kind: FaultKind, delay: Duration) {
+        let effect = &mut self.effects[kind as usize];
+        effect.count += 1;
+        effect.delay += delay;
+    }
+}

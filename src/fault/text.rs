@@ -1,0 +1,301 @@
+//! Faults as they are written: `c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB`.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+use super::spec::{Fault, FaultKind, FaultSpec, Stall};
+use crate::wire::Direction;
+
+/// Why a text is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No name and value.
+    #[error("`{0}` is no fault; there are {names}", names = names())]
+    Unknown(String),
+    /// A direction that there is not.
+    #[error("`{0}` is no direction; there are c2s and s2c")]
+    Direction(String),
+    /// A value that is none of its kind.
+    #[error("{name}={value}: {expected}", name = kind.name())]
+    Value {
+        /// The fault.
+        kind: FaultKind,
+        /// Its value.
+        value: String,
+        /// What the value should be.
+        expected: &'static str,
+    },
+    /// Two faults of a kind in one direction.
+    #[error("{} is there twice", .0.name())]
+    Twice(FaultKind),
+}
+
+/// `latency=50ms±10ms, loss=1%, … `
+fn names() -> String {
+    let each = FaultKind::ALL.map(|kind| format!("{}={}", kind.name(), kind.example()));
+    each.join(", ")
+}
+
+impl FaultError {
+    const fn value(kind: FaultKind, value: String, expected: &'static str) -> Self {
+        Self::Value {
+            kind,
+            value,
+            expected,
+        }
+    }
+}
+
+/// `latency=50ms±10ms`
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let unknown = || FaultError::Unknown(text.to_owned());
+        let (name, value) = text.split_once('=').ok_or_else(unknown)?;
+        let (name, value) = (name.trim(), value.trim());
+        let kind = FaultKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(unknown)?;
+        let refused = |expected| FaultError::value(kind, value.to_owned(), expected);
+        let share = || percent::read(value).ok_or_else(|| refused("a share is 0% to 100%"));
+        let bytes = || {
+            size::read(value)
+                .and_then(|bytes| usize::try_from(bytes).ok())
+                .filter(|bytes| *bytes > 0)
+                .ok_or_else(|| refused("a size is bytes above 0, as in 512B or 10KiB"))
+        };
+        Ok(match kind {
+            FaultKind::Latency => latency(value)
+                .ok_or_else(|| refused("a latency is a time, as in 50ms or 50ms±10ms"))?,
+            FaultKind::Loss => Self::Loss(share()?),
+            FaultKind::Duplicates => Self::Duplicates(share()?),
+            FaultKind::Reordered => Self::Reordered(share()?),
+            FaultKind::Corrupted => Self::Corrupted(share()?),
+            FaultKind::Slice => Self::Slice(bytes()?),
+            FaultKind::Merge => Self::Merge(bytes()?),
+            FaultKind::Rate => {
+                Self::Rate(rate(value).ok_or_else(|| refused("a rate is as in 512KiB/s"))?)
+            }
+            FaultKind::Stall => {
+                Self::Stall(stall(value).ok_or_else(|| {
+                    refused("a stall is a time and after how much, as in 2s@10KiB")
+                })?)
+            }
+            FaultKind::CutAfter => Self::CutAfter(
+                size::read(value).ok_or_else(|| refused("a size is bytes, as in 512B or 10KiB"))?,
+            ),
+            FaultKind::BlackHole => black_hole(value).ok_or_else(|| {
+                refused("a black hole is from a time to a later one, as in 5s..8s")
+            })?,
+        })
+    }
+}
+
+fn latency(value: &str) -> Option<Fault> {
+    let (late, jitter) = match value.split_once('±').or_else(|| value.split_once("+-")) {
+        Some((late, jitter)) => (time::read(late)?, time::read(jitter)?),
+        None => (time::read(value)?, std::time::Duration::ZERO),
+    };
+    Some(Fault::Latency { time: late, jitter })
+}
+
+fn rate(value: &str) -> Option<NonZeroU64> {
+    NonZeroU64::new(size::read(value.strip_suffix("/s")?)?)
+}
+
+fn stall(value: &str) -> Option<Stall> {
+    let (stalled, after) = value.split_once('@')?;
+    Some(Stall {
+        time: time::read(stalled)?,
+        after_bytes: size::read(after)?,
+    })
+}
+
+fn black_hole(value: &str) -> Option<Fault> {
+    let (from, to) = value.split_once("..")?;
+    let (from, to) = (time::read(from)?, time::read(to)?);
+    (from < to).then_some(Fault::BlackHole(from..to))
+}
+
+/// `latency=50ms, loss=1%`
+impl FromStr for FaultSpec {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let mut spec = Self::default();
+        for fault in text.split(',') {
+            let fault: Fault = fault.trim().parse()?;
+            if spec
+                .faults()
+                .iter()
+                .any(|other| other.kind() == fault.kind())
+            {
+                return Err(FaultError::Twice(fault.kind()));
+            }
+            spec.set(fault);
+        }
+        Ok(spec)
+    }
+}
+
+/// Faults as somebody wrote them: for a direction, or for what is sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FaultLines(Vec<(Option<Direction>, FaultSpec)>);
+
+/// `c2s: latency=50ms; s2c: loss=1%`, or `latency=50ms` for what is sent.
+impl FromStr for FaultLines {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let lines = text.split(';').map(|line| match line.split_once(':') {
+            Some((direction, faults)) => {
+                let direction = direction.trim();
+                let known = [Direction::ClientToServer, Direction::ServerToClient]
+                    .into_iter()
+                    .find(|known| known.name() == direction)
+                    .ok_or_else(|| FaultError::Direction(direction.to_owned()))?;
+                Ok((Some(known), faults.parse()?))
+            }
+            None => Ok((None, line.parse()?)),
+        });
+        lines.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// What is done to messages, by the direction in which they go.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// To those of clients.
+    pub c2s: FaultSpec,
+    /// To those of servers.
+    pub s2c: FaultSpec,
+}
+
+impl Faults {
+    /// Those of a command that sends in these directions. Where two lines name
+    /// faults of a kind for a direction, the later holds.
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a FaultLines>, sends: &[Direction]) -> Self {
+        let mut faults = Self::default();
+        for (direction, spec) in lines.into_iter().flat_map(|lines| &lines.0) {
+            let directions = match direction {
+                Some(direction) => std::slice::from_ref(direction),
+                None => sends,
+            };
+            for direction in directions {
+                for fault in spec.faults() {
+                    faults.direction_mut(*direction).set(fault.clone());
+                }
+            }
+        }
+        faults
+    }
+
+    /// Whether nothing is done.
+    pub const fn is_empty(&self) -> bool {
+        self.c2s.is_empty() && self.s2c.is_empty()
+    }
+
+    /// What is done in a direction.
+    pub const fn direction(&self, direction: Direction) -> &FaultSpec {
+        match direction {
+            Direction::ClientToServer => &self.c2s,
+            Direction::ServerToClient => &self.s2c,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn direction_mut(&mut self, direction: Direction) -> &mut FaultSpec {
+        match direction {
+            Direction::ClientToServer => &mut self.c2s,
+            Direction::ServerToClient => &mut self.s2c,
+        }
+    }
+}
+
+/// `c2s: latency=50ms; s2c: loss=1%`
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.c2s.is_empty(), self.s2c.is_empty()) {
+            (true, true) => Ok(()),
+            (false, true) => write!(f, "c2s: {}", self.c2s),
+            (true, false) => write!(f, "s2c: {}", self.s2c),
+            (false, false) => write!(f, "c2s: {}; s2c: {}", self.c2s, self.s2c),
+        }
+    }
+}
+
+pub(super) mod time {
+    //! Times: `500us`, `20ms`, `1s`, `2m`.
+
+    use std::time::Duration;
+
+    pub(in crate::fault) fn read(text: &str) -> Option<Duration> {
+        let (number, unit) = super::split_unit(text.trim());
+        let number: u64 = number.parse().ok()?;
+        match unit {
+            "us" => Some(Duration::from_micros(number)),
+            "ms" => Some(Duration::from_millis(number)),
+            "s" => Some(Duration::from_secs(number)),
+            "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+            _ => None,
+        }
+        // What a clock can be moved by with certainty.
+        .filter(|time| *time <= Duration::from_secs(30 * 24 * 3600))
+    }
+
+    pub(in crate::fault) fn shown(time: Duration) -> String {
+        let micros = time.as_micros();
+        match (micros % 1_000, micros % 1_000_000) {
+            (_, 0) => format!("{}s", micros / 1_000_000),
+            (0, _) => format!("{}ms", micros / 1_000),
+            _ => format!("{micros}us"),
+        }
+    }
+}
+
+pub(super) mod size {
+    //! Sizes: `512B`, `10KiB`, `1MiB`.
+
+    const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+    pub(in crate::fault) fn read(text: &str) -> Option<u64> {
+        let (number, unit) = super::split_unit(text.trim());
+        let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+        number.parse::<u64>().ok()?.checked_mul(factor)
+    }
+
+    pub(in crate::fault) fn shown(bytes: u64) -> String {
+        UNITS
+            .into_iter()
+            .find(|(_, factor)| bytes.is_multiple_of(*factor) && bytes > 0)
+            .map_or_else(
+                || format!("{bytes}B"),
+                |(unit, factor)| format!("{}{unit}", bytes / factor),
+            )
+    }
+}
+
+pub(super) mod percent {
+    //! Shares: `0.5%`.
+
+    pub(in crate::fault) fn read(text: &str) -> Option<f64> {
+        let number: f64 = text.trim().strip_suffix('%')?.parse().ok()?;
+        (0.0..=100.0).contains(&number).then_some(number / 100.0)
+    }
+
+    pub(in crate::fault) fn shown(share: f64) -> String {
+        // Shares are written with few digits; their hundredths would show many.
+        let percent = (share * 100.0 * 1e9).round() / 1e9;
+        format!("{percent}%")
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at(unit_at)
+}

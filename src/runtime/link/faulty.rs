@@ -1,0 +1,413 @@
+//! A link through a bad network: what it takes and gives is late, lost, doubled or damaged.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::time::Sleep;
+use tracing::info;
+
+use super::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Role, Room, Scope};
+use crate::fault::{Delivery, Engine, FaultKind, FaultSpec, FaultStats, Faults, Parcelled};
+use crate::wire::Direction;
+
+/// Which faults all links of a run have, one after the other.
+#[derive(Clone, Debug)]
+pub struct FaultPlan {
+    faults: Faults,
+    seed: [u8; 32],
+    began: Instant,
+    /// Each link has its own luck.
+    openings: Arc<AtomicU32>,
+}
+
+impl FaultPlan {
+    /// Faults that follow from a seed. Black holes count from now.
+    pub fn new(faults: Faults, seed: [u8; 32]) -> Self {
+        Self {
+            faults,
+            seed,
+            began: Instant::now(),
+            openings: Arc::default(),
+        }
+    }
+
+    /// The faults of what a role sends.
+    pub const fn sent(&self, role: Role) -> &FaultSpec {
+        self.faults.direction(role.sends())
+    }
+
+    fn engine<M: Parcelled>(&self, direction: Direction, opening: u32) -> Engine<Key, M> {
+        let stream = opening.wrapping_mul(2) + u32::from(direction == Direction::ServerToClient);
+        let spec = self.faults.direction(direction).clone();
+        Engine::new(spec, self.seed, stream, self.began)
+    }
+}
+
+impl Role {
+    /// Which way the messages go that it sends.
+    pub const fn sends(self) -> Direction {
+        match self {
+            Self::Client => Direction::ClientToServer,
+            Self::Server => Direction::ServerToClient,
+        }
+    }
+
+    /// Which way the messages go that it receives.
+    pub const fn receives(self) -> Direction {
+        match self {
+            Self::Client => Direction::ServerToClient,
+            Self::Server => Direction::ClientToServer,
+        }
+    }
+}
+
+/// What has a fate of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// The only connection of a link.
+    Link,
+    /// One of those that a server has.
+    Peer(Peer),
+}
+
+#[derive(Clone, Debug)]
+struct Outbound {
+    to: Peer,
+    message: Parcel,
+}
+
+impl Parcelled for Outbound {
+    fn bytes(&self) -> usize {
+        self.message.bytes()
+    }
+
+    fn damage(&mut self, place: usize, mask: u8) {
+        let mut bytes = Vec::with_capacity(self.message.bytes());
+        self.message.put(&mut bytes);
+        bytes.damage(place, mask);
+        self.message = Parcel::raw(bytes.into());
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Inbound {
+    Message {
+        from: Option<Peer>,
+        bytes: Bytes,
+    },
+    /// The end of a connection, which is never doubled.
+    End(Arc<LinkEvent>),
+}
+
+impl Parcelled for Inbound {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message { bytes, .. } => bytes.len(),
+            Self::End(_) => 0,
+        }
+    }
+
+    fn damage(&mut self, place: usize, mask: u8) {
+        if let Self::Message { bytes, .. } = self {
+            bytes.damage(place, mask);
+        }
+    }
+}
+
+/// A link with faults both ways.
+#[derive(Debug)]
+pub struct FaultyLink {
+    link: Box<Link>,
+    /// Whether the link has one connection only.
+    single: bool,
+    outgoing: Engine<Key, Outbound>,
+    incoming: Engine<Key, Inbound>,
+    events: VecDeque<LinkEvent>,
+    /// Where the link takes no more at the moment.
+    blocked: Vec<Scope>,
+    /// The sender was told to wait.
+    full: bool,
+    /// The link is of no further use.
+    down: bool,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl FaultyLink {
+    /// Puts faults before a link that has just been opened.
+    pub(in crate::runtime) fn before(mut opened: Opened, plan: &FaultPlan, role: Role) -> Opened {
+        if plan.faults.is_empty() {
+            return opened;
+        }
+        let opening = plan.openings.fetch_add(1, Ordering::Relaxed);
+        let single = opened.peer.is_some() || matches!(opened.link, Link::I2cp(_));
+        opened.link = Link::Faulty(Box::new(Self {
+            link: Box::new(opened.link),
+            single,
+            outgoing: plan.engine(role.sends(), opening),
+            incoming: plan.engine(role.receives(), opening),
+            events: VecDeque::new(),
+            blocked: Vec::new(),
+            full: false,
+            down: false,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        }));
+        opened
+    }
+
+    fn key(&self, peer: Option<Peer>) -> Key {
+        match peer {
+            Some(peer) if !self.single => Key::Peer(peer),
+            _ => Key::Link,
+        }
+    }
+
+    /// See [`Link::poll_event`].
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> Poll<LinkEvent> {
+        loop {
+            let now = Instant::now();
+            self.pass_outgoing(now);
+            if let Some(event) = self.events.pop_front() {
+                return Poll::Ready(event);
+            }
+            let wanted = |key: &Key| {
+                reads(match key {
+                    Key::Link => Scope::All,
+                    Key::Peer(peer) => Scope::Peer(*peer),
+                })
+            };
+            match self.incoming.poll_wanted(now, wanted) {
+                Some(Delivery::Arrives(_, Inbound::Message { from, bytes })) => {
+                    return Poll::Ready(LinkEvent::Message { from, bytes });
+                }
+                Some(Delivery::Arrives(_, Inbound::End(end))) => {
+                    self.events.extend(Arc::into_inner(end));
+                    continue;
+                }
+                Some(Delivery::Breaks(key)) => {
+                    self.sever(key);
+                    continue;
+                }
+                None => {}
+            }
+            if !self.down && self.take_in(cx, now, reads) {
+                continue;
+            }
+            ready!(self.poll_timer(cx, now));
+        }
+    }
+
+    /// Takes in what the link has; false if that is nothing.
+    fn take_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        reads: &mut dyn FnMut(Scope) -> bool,
+    ) -> bool {
+        let has_room = !self.incoming.is_full();
+        let polled = self
+            .link
+            .poll_event(cx, &mut |scope| has_room && reads(scope));
+        let Poll::Ready(event) = polled else {
+            return false;
+        };
+        match event {
+            LinkEvent::Message { from, bytes } => {
+                let key = self.key(from);
+                self.incoming
+                    .submit(now, key, Inbound::Message { from, bytes });
+            }
+            LinkEvent::PeerLost { peer, .. } => {
+                let key = self.key(Some(peer));
+                self.outgoing.forget(&key);
+                self.end(now, key, event);
+            }
+            LinkEvent::Down(_) => {
+                self.down = true;
+                self.outgoing.forget_all();
+                self.end(now, Key::Link, event);
+            }
+            LinkEvent::Ready(scope) => {
+                self.blocked
+                    .retain(|blocked| scope != Scope::All && *blocked != scope);
+            }
+            LinkEvent::PeerUp(_) => self.events.push_back(event),
+        }
+        true
+    }
+
+    fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
+        let end = Inbound::End(Arc::new(event));
+        self.incoming.submit_end(now, key, end);
+    }
+
+    /// Breaks a connection on purpose.
+    fn sever(&mut self, key: Key) {
+        self.outgoing.forget(&key);
+        self.incoming.forget(&key);
+        match key {
+            Key::Link if self.down => {}
+            Key::Link => {
+                self.down = true;
+                self.events.push_back(LinkEvent::Down(LinkError::Fault));
+            }
+            Key::Peer(peer) => {
+                self.link.sever(peer);
+                self.events.push_back(LinkEvent::PeerLost {
+                    peer,
+                    error: LinkError::Fault,
+                });
+            }
+        }
+    }
+
+    /// See [`Link::send`].
+    pub(super) fn send(&mut self, to: Peer, message: Parcel) -> Room {
+        if self.down {
+            return Room::Free;
+        }
+        let key = self.key(Some(to));
+        self.outgoing
+            .submit(Instant::now(), key, Outbound { to, message });
+        if !self.outgoing.is_full() {
+            return Room::Free;
+        }
+        self.full = true;
+        Room::Full(Scope::All)
+    }
+
+    /// Hands the link what is due, as far as it takes it.
+    fn pass_outgoing(&mut self, now: Instant) {
+        let Self {
+            link,
+            outgoing,
+            blocked,
+            ..
+        } = self;
+        let mut broken = Vec::new();
+        while let Some(delivery) = outgoing.poll_wanted(now, |key| match key {
+            Key::Link => blocked.is_empty(),
+            Key::Peer(peer) => {
+                !blocked.contains(&Scope::All) && !blocked.contains(&Scope::Peer(*peer))
+            }
+        }) {
+            match delivery {
+                Delivery::Arrives(_, Outbound { to, message }) => {
+                    if let Room::Full(scope) = link.send(to, message) {
+                        blocked.push(scope);
+                    }
+                }
+                Delivery::Breaks(key) => {
+                    // What went before it is still written.
+                    broken.push(key);
+                }
+            }
+        }
+        for key in broken {
+            self.sever(key);
+        }
+        if self.full && self.outgoing.has_room() {
+            self.full = false;
+            self.events.push_back(LinkEvent::Ready(Scope::All));
+        }
+    }
+
+    /// See [`Link::poll_flush`].
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        self.pass_outgoing(now);
+        if !self.down {
+            self.link.poll_flush(cx);
+        }
+        if !self.events.is_empty() || self.poll_timer(cx, now).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// See [`Link::poll_close`]. What is late still goes out.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = Instant::now();
+            self.blocked.clear();
+            self.pass_outgoing(now);
+            if self.down {
+                return Poll::Ready(());
+            }
+            if self.outgoing.is_idle() {
+                return self.link.poll_close(cx);
+            }
+            self.link.poll_flush(cx);
+            ready!(self.poll_timer(cx, now));
+        }
+    }
+
+    /// See [`Link::sever`].
+    pub(super) fn sever_peer(&mut self, peer: Peer) {
+        let key = self.key(Some(peer));
+        self.outgoing.forget(&key);
+        self.incoming.forget(&key);
+        self.link.sever(peer);
+    }
+
+    /// Ready when something more is due.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let incoming = self.incoming.next_due_after(now);
+        let outgoing = self.outgoing.next_due_after(now);
+        let Some(due) = [incoming, outgoing].into_iter().flatten().min() else {
+            return Poll::Pending;
+        };
+        let deadline = tokio::time::Instant::from_std(due);
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        self.timer.as_mut().poll(cx)
+    }
+}
+
+impl Drop for FaultyLink {
+    fn drop(&mut self) {
+        for (way, stats) in [
+            ("sent", self.outgoing.stats()),
+            ("received", self.incoming.stats()),
+        ] {
+            if stats.messages > 0 {
+                info!(
+                    messages = stats.messages,
+                    bytes = stats.bytes,
+                    "{way}: {}",
+                    told(stats)
+                );
+            }
+        }
+    }
+}
+
+/// `loss 3, latency 20 (51.2 ms each)`
+fn told(stats: &FaultStats) -> String {
+    let mut parts = Vec::new();
+    for kind in FaultKind::ALL {
+        let effect = stats.effect(kind);
+        if effect.count == 0 {
+            continue;
+        }
+        let mut part = format!("{} {}", kind.name(), effect.count);
+        if !effect.delay.is_zero() {
+            let each = effect.delay.as_secs_f64() * 1e3 / effect.count as f64;
+            part += &format!(" ({each:.1} ms each)");
+        }
+        parts.push(part);
+    }
+    match parts.is_empty() {
+        true => "no fault met a message".to_owned(),
+        false => parts.join(", "),
+    }
+}
