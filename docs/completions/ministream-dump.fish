@@ -5,7 +5,7 @@ complete -c ministream-dump -s s -d 'Bytes to capture of each packet; 0 for all'
 complete -c ministream-dump -s B -d 'Size of the kernel\'s buffer: 8MiB' -r
 complete -c ministream-dump -s c -d 'Stop after N messages were shown' -r
 complete -c ministream-dump -s a -d 'Stop after duration:10s, messages:N or bytes:N' -r
-complete -c ministream-dump -s Y -d 'Show only messages that match: \'type==data && conv==c3\', \'level>=warn\', \'payload contains "HTTP"\', \'payload ~ /2\\d\\d OK/\', \'state == refused\'' -r
+complete -c ministream-dump -s Y -d 'Messages that match: \'type==data && conv==c3\'' -r
 complete -c ministream-dump -l conv -d 'Show only these conversations: c1,c3' -r
 complete -c ministream-dump -s d -d 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp' -r
 complete -c ministream-dump -s T -d 'Format of messages' -r -f -a "table\t'A table, then conversations and findings'
@@ -16,11 +16,11 @@ ndjson\t'One JSON record a line'
 csv\t'Comma-separated values with a heading'
 fields\t'The fields of -e, separated by tabs'"
 complete -c ministream-dump -s e -d 'Fields for -T fields and csv, one or several: -e n -e type,id' -r
-complete -c ministream-dump -s z -d 'Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw], ladder[,c1[,text|mermaid|svg]]; repeatable' -r
+complete -c ministream-dump -s z -d 'Tables: conv, types, timing, findings, follow,c1 …' -r
 complete -c ministream-dump -l ladder -d 'Each conversation as a ladder diagram, in place of messages' -r -f -a "text\t'For a terminal'
 mermaid\t'For Markdown documents'"
-complete -c ministream-dump -l html -d 'A report to look at in a browser: one file, which needs no network; FILE - is standard output. Takes the place of the tables unless -T or -z asks for them' -r -F
-complete -c ministream-dump -s w -d 'Write the packets of what is selected as pcapng, with findings as comments, and of TCP whole connections; FILE - is standard output. Takes the place of the tables. Files are read again for it; of a live capture each packet is written as it comes' -r -F
+complete -c ministream-dump -l html -d 'A report for a browser, in one file' -r -F
+complete -c ministream-dump -s w -d 'Packets of the selection as pcapng' -r -F
 complete -c ministream-dump -l export -d 'Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin, and index.json; takes the place of the tables as --html does' -r -F
 complete -c ministream-dump -l parquet -d 'Add messages, conversations and findings to a Parquet data set in DIR, with the names and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes the place of the tables as --html does' -r -F
 complete -c ministream-dump -s t -d 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)' -r -f -a "r\t'Seconds since the first packet'
@@ -43,7 +43,7 @@ always\t'Always'
 never\t'Never'"
 complete -c ministream-dump -l progress -d 'Progress on standard error, if that is a terminal' -r -f -a "auto\t'After a second, on a terminal'
 never\t'Never'"
-complete -c ministream-dump -l fail-on -d 'Exit with 1 on a finding of this level or above, or when nothing was shown' -r -f -a "note\t'Any finding'
+complete -c ministream-dump -l fail-on -d 'Exit with 1 on a note, warn, error, or if empty' -r -f -a "note\t'Any finding'
 warn\t'A warning or an error'
 error\t'An error'
 empty\t'No message shown'"
@@ -63,7 +63,7 @@ complete -c ministream-dump -l json -d 'The same as -T json'
 complete -c ministream-dump -s V -d 'Every field of a message, with its offset'
 complete -c ministream-dump -s x -d 'The bytes of each message'
 complete -c ministream-dump -l force -d 'Let --export write to a directory that is not empty, and --parquet to a partition that is there, and replace files'
-complete -c ministream-dump -s q -d 'No messages, only the tables asked for; for JSON all records but those of messages'
+complete -c ministream-dump -s q -d 'No messages, only the tables asked for'
 complete -c ministream-dump -l ascii -d 'ASCII instead of box lines and arrows'
 complete -c ministream-dump -l no-pager -d 'Never show results that are longer than the screen in a pager'
 complete -c ministream-dump -l lenient -d 'Exit with 0, not 3, when a capture is truncated or packets were dropped'

@@ -9,10 +9,14 @@ use crate::dissect::DecodeAs;
 use crate::report::field::Field;
 
 const EXAMPLES: &str = "\
-Examples:
-  ministream-dump capture.pcap                       messages, conversations, findings
-  ministream-dump capture.pcap -z follow,c1          what was said in one conversation
-  ministream-dump capture.pcap -T ndjson -Y 'level>=warn'   odd messages as JSON lines";
+  ministream-dump capture.pcap                messages, conversations, findings
+  ministream-dump capture.pcap -z follow,c1   what was said in one conversation
+  ministream-dump -i lo -f 'udp port 9004'    the same, while it happens";
+
+/// What `-h` shows fits a terminal of 80 columns and 24 lines: common options, each with a
+/// short first paragraph, before those that only `--help` shows under their headings.
+const TEMPLATE: &str =
+    "{about}\n\n{usage-heading} {usage}\n\n  {before-help}{all-args}{after-help}";
 
 /// Dissect ministreaming traffic, I2P's first tunnel protocol
 #[derive(Debug, Parser)]
@@ -21,13 +25,14 @@ Examples:
     version,
     disable_version_flag = true,
     before_help = EXAMPLES,
+    help_template = TEMPLATE,
     max_term_width = 100,
     group = ArgGroup::new("directory").args(["export", "parquet"]).multiple(true),
-    after_help = "Exit codes: 0 fine; 1 a check of --fail-on failed; 2 could not start; 3 incomplete input"
+    after_long_help = "Exit codes: 0 fine; 1 a check of --fail-on failed; 2 could not start; 3 incomplete input"
 )]
 pub(crate) struct DumpArgs {
     /// Captures: pcap or pcapng, also compressed with gzip or zstd; - is standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", hide_short_help = true)]
     pub(crate) files: Vec<PathBuf>,
 
     /// The same as FILE
@@ -35,15 +40,15 @@ pub(crate) struct DumpArgs {
     pub(crate) read: Vec<PathBuf>,
 
     /// Capture on an interface
-    #[arg(short = 'i', value_name = "IFACE", help_heading = "Live capture")]
+    #[arg(short = 'i', value_name = "IFACE")]
     pub(crate) interface: Option<String>,
 
     /// List interfaces
-    #[arg(short = 'D', help_heading = "Live capture")]
+    #[arg(short = 'D', hide_short_help = true, help_heading = "Live capture")]
     pub(crate) list_interfaces: bool,
 
     /// Capture filter in libpcap's language: 'udp port 9004'
-    #[arg(short = 'f', value_name = "BPF", help_heading = "Live capture")]
+    #[arg(short = 'f', value_name = "BPF")]
     pub(crate) capture_filter: Option<String>,
 
     /// Bytes to capture of each packet; 0 for all
@@ -68,7 +73,10 @@ pub(crate) struct DumpArgs {
     pub(crate) buffer: Option<u64>,
 
     /// Stop after N messages were shown
-    #[arg(short = 'c', value_name = "N", value_parser = super::values::count, help_heading = "Selection")]
+    #[arg(
+        short = 'c', value_name = "N", value_parser = super::values::count,
+        hide_short_help = true, help_heading = "Selection"
+    )]
     pub(crate) count: Option<u64>,
 
     /// Stop after duration:10s, messages:N or bytes:N
@@ -80,17 +88,20 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) stop: Vec<Stop>,
 
-    /// Show only messages that match: 'type==data && conv==c3', 'level>=warn',
-    /// 'payload contains "HTTP"', 'payload ~ /2\d\d OK/', 'state == refused'
-    #[arg(short = 'Y', value_name = "FILTER", help_heading = "Selection")]
+    /// Messages that match: 'type==data && conv==c3'
+    ///
+    /// More examples: 'payload contains "HTTP"', 'level>=warn', 'payload ~ /2\d\d OK/'. A test of whole
+    /// conversations, such as 'state == refused' or 'duration > 5s', reads files twice.
+    /// --list-fields lists what can be tested.
+    #[arg(short = 'Y', value_name = "FILTER")]
     pub(crate) filter: Option<String>,
 
     /// List the fields that filters and -e know
-    #[arg(long, help_heading = "Selection")]
+    #[arg(long, hide_short_help = true, help_heading = "Selection")]
     pub(crate) list_fields: bool,
 
     /// Show only these conversations: c1,c3
-    #[arg(long, value_name = "CONV", help_heading = "Selection")]
+    #[arg(long, value_name = "CONV")]
     pub(crate) conv: Option<ConversationNames>,
 
     /// Show all messages of conversations in which one matches -Y (reads files twice)
@@ -113,7 +124,7 @@ pub(crate) struct DumpArgs {
     pub(crate) decode_as: Vec<DecodeAs>,
 
     /// Format of messages
-    #[arg(short = 'T', value_name = "FORMAT", help_heading = "Output")]
+    #[arg(short = 'T', value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
     /// Fields for -T fields and csv, one or several: -e n -e type,id
@@ -133,16 +144,18 @@ pub(crate) struct DumpArgs {
     pub(crate) json: bool,
 
     /// Every field of a message, with its offset
-    #[arg(short = 'V', help_heading = "Output")]
+    #[arg(short = 'V')]
     pub(crate) details: bool,
 
     /// The bytes of each message
-    #[arg(short = 'x', help_heading = "Output")]
+    #[arg(short = 'x')]
     pub(crate) hex: bool,
 
-    /// Tables: conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw],
-    /// ladder[,c1[,text|mermaid|svg]]; repeatable
-    #[arg(short = 'z', value_name = "STAT", help_heading = "Output")]
+    /// Tables: conv, types, timing, findings, follow,c1 …
+    ///
+    /// Repeatable. io,1s counts messages in intervals; follow,c1[,text|hex|raw] is what was said in a conversation;
+    /// ladder[,c1[,text|mermaid|svg]] draws it.
+    #[arg(short = 'z', value_name = "STAT")]
     pub(crate) statistics: Vec<StatisticName>,
 
     /// Each conversation as a ladder diagram, in place of messages
@@ -150,30 +163,45 @@ pub(crate) struct DumpArgs {
         long,
         value_name = "HOW",
         conflicts_with_all = ["format", "json", "details", "hex", "quiet", "statistics"],
+        hide_short_help = true,
         help_heading = "Output"
     )]
     pub(crate) ladder: Option<Ladder>,
 
-    /// A report to look at in a browser: one file, which needs no network; FILE - is standard
-    /// output. Takes the place of the tables unless -T or -z asks for them
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// A report for a browser, in one file
+    ///
+    /// It needs no network. FILE - is standard output. The report takes the place of the tables unless -T or -z
+    /// asks for them.
+    #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
-    /// Write the packets of what is selected as pcapng, with findings as comments, and of TCP
-    /// whole connections; FILE - is standard output. Takes the place of the tables. Files are
-    /// read again for it; of a live capture each packet is written as it comes
-    #[arg(short = 'w', value_name = "FILE", help_heading = "Output")]
+    /// Packets of the selection as pcapng
+    ///
+    /// Findings become packet comments. Of a TCP connection, all packets. FILE - is standard output. Takes the place of the
+    /// tables. Files are read again for it; of a live capture each packet is written as it
+    /// comes.
+    #[arg(short = 'w', value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
     /// Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin,
     /// and index.json; takes the place of the tables as --html does
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
     pub(crate) export: Option<PathBuf>,
 
     /// Add messages, conversations and findings to a Parquet data set in DIR, with the names
     /// and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes
     /// the place of the tables as --html does
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        hide_short_help = true,
+        help_heading = "Output"
+    )]
     pub(crate) parquet: Option<PathBuf>,
 
     /// Let --export write to a directory that is not empty, and --parquet to a partition that
@@ -186,8 +214,10 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) force: bool,
 
-    /// No messages, only the tables asked for; for JSON all records but those of messages
-    #[arg(short = 'q', help_heading = "Output")]
+    /// No messages, only the tables asked for
+    ///
+    /// Of JSON, all records but those of messages.
+    #[arg(short = 'q')]
     pub(crate) quiet: bool,
 
     /// Times: r(elative), d(elta), a (local time), u(tc), e(poch)
@@ -195,6 +225,7 @@ pub(crate) struct DumpArgs {
         short = 't',
         value_name = "STYLE",
         default_value = "r",
+        hide_short_help = true,
         help_heading = "Output"
     )]
     pub(crate) times: Times,
@@ -214,6 +245,7 @@ pub(crate) struct DumpArgs {
         long,
         value_name = "WHAT",
         value_delimiter = ',',
+        hide_short_help = true,
         help_heading = "Output"
     )]
     pub(crate) redact: Vec<Redact>,
@@ -275,8 +307,11 @@ pub(crate) struct DumpArgs {
     #[arg(long, hide_short_help = true, help_heading = "Output")]
     pub(crate) no_pager: bool,
 
-    /// Exit with 1 on a finding of this level or above, or when nothing was shown
-    #[arg(long, value_name = "LEVEL", help_heading = "Checks")]
+    /// Exit with 1 on a note, warn, error, or if empty
+    ///
+    /// note is any finding, warn a warning or an error, error an error; empty means that no
+    /// message was shown.
+    #[arg(long, value_name = "LEVEL", hide_possible_values = true)]
     pub(crate) fail_on: Option<FailOn>,
 
     /// Exit with 0, not 3, when a capture is truncated or packets were dropped
@@ -301,7 +336,7 @@ pub(crate) struct DumpArgs {
     pub(crate) verbose: u8,
 
     /// Print the version
-    #[arg(long, action = ArgAction::Version)]
+    #[arg(long, hide_short_help = true, action = ArgAction::Version)]
     pub(crate) version: Option<bool>,
 }
 

@@ -67,10 +67,11 @@ fn put_page(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
     }
     if let Some(examples) = command.get_before_help() {
         put_heading("EXAMPLES", out);
-        // The first line is their heading in the help.
-        put_lines(examples.to_string().lines().skip(1), out);
+        let examples = examples.to_string();
+        put_lines(examples.lines().filter(|line| *line != "Examples:"), out);
     }
-    if let Some(codes) = command.get_after_help() {
+    let codes = command.get_after_help().or(command.get_after_long_help());
+    if let Some(codes) = codes {
         put_heading("EXIT STATUS", out);
         put_lines(
             codes

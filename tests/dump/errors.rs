@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::run::{SAMPLES, capture, command, dump, pipe, run};
+use crate::run::{Run, SAMPLES, capture, command, dump, pipe, run};
 
 #[test]
 fn filters_are_refused_with_the_place_and_a_hint() {
@@ -268,17 +268,33 @@ fn garbage_on_standard_input_is_refused() {
     assert_eq!(pipe("-q -", half).code, Some(3));
 }
 
+/// What the program prints where lines have that many columns.
+fn run_in(columns: u16, argument: &str) -> String {
+    let output = command([argument])
+        .env("COLUMNS", columns.to_string())
+        .output()
+        .unwrap();
+    Run::from(output).ok()
+}
+
 #[test]
 fn help_and_version_go_to_standard_output() {
-    let short = dump("-h").ok();
+    let short = run_in(80, "-h");
     assert!(
-        short.starts_with("Examples:\n  ministream-dump capture.pcap "),
+        short.contains("\n  ministream-dump capture.pcap  "),
         "{short}"
     );
     assert!(!short.contains("--lenient"), "{short}");
-    let long = dump("--help").ok();
+    // A line is left for the prompt of a terminal of 80 columns and 24 lines.
+    assert!(short.lines().count() <= 23, "{short}");
     assert!(
-        long.starts_with("Examples:\n") && long.contains("--lenient"),
+        short.lines().all(|line| line.chars().count() <= 80),
+        "{short}"
+    );
+    let long = run_in(80, "--help");
+    assert!(long.starts_with(short.lines().next().unwrap()), "{long}");
+    assert!(
+        long.contains("--lenient") && long.contains("Exit codes: 0 "),
         "{long}"
     );
     let version = dump("--version").ok();
