@@ -1,15 +1,18 @@
-//! Writes a large capture of short conversations, one after the other, to
-//! measure with: `cargo run --release --example generate -- bench.pcap`.
+//! Writes a large capture to measure with: short conversations one after the other,
+//! `cargo run --release --example generate -- bench.pcap`, or as a busy server has them,
+//! 20,000 at once over 4,096 flows, half of which both ends close:
+//! `… -- busy.pcap --open 20000 --flows 4096 --crossing 50 --large 5`.
 //!
 //! A million conversations are 6.8 million messages and 1.2 GB. The same
-//! options and seed always give the same bytes.
+//! options and seed always give the same bytes. `--truth` writes down what a
+//! dissector must find in them.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use ministream_fixtures::bulk::{Bulk, BulkCarrier};
+use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape, Share};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{Link, Wire};
@@ -19,17 +22,44 @@ use ministream_fixtures::{Link, Wire};
 struct Arguments {
     /// Where to write it; `-` is standard output.
     output: PathBuf,
-    /// How many conversations.
-    #[arg(long, default_value_t = 1_000_000)]
+    /// Also write, as JSON, what a dissector must find in it.
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// How many conversations come and go; with --idle at most 16,777,215.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     conversations: u64,
+    /// How many of them are open at once.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    open: usize,
+    /// Conversations that open before them and stay open without a word.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    idle: u64,
     /// How messages travel.
     #[arg(long, value_enum, default_value_t = Carrier::Udp)]
     carrier: Carrier,
-    /// Over how many flows, which take turns.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20_000))]
-    flows: u16,
+    /// Over how many flows; each conversation takes one at random.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    flows: u32,
+    /// Of all conversations, those that the server refuses.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    refused: Share,
+    /// Of the accepted conversations, those that end without a close.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    unclosed: Share,
+    /// Of the closed conversations, those that both ends close.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    crossing: Share,
+    /// Of the closed conversations, those with data under way from the other end.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    late: Share,
+    /// Of the data messages, those of 211 to 1,400 bytes instead of 1 to 210.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    large: Share,
+    /// Of the TCP segments, those that come twice or late, half each.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    disorder: Share,
     /// Another seed gives other bytes.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
 
@@ -53,6 +83,18 @@ impl From<Carrier> for BulkCarrier {
     }
 }
 
+/// `0.8` are 8,000 millionths.
+fn percent(text: &str) -> Result<Share, String> {
+    let parse = |digits: &str| digits.parse::<u32>().ok();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    match (parse(whole), parse(&format!("{fraction:0<4}"))) {
+        (Some(whole @ 0..=100), Some(fraction @ 0..=9_999)) => {
+            Ok(Share::millionths(whole * 10_000 + fraction))
+        }
+        _ => Err("is no percentage: 0 to 100 with up to 4 decimals".to_owned()),
+    }
+}
+
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     let output: Box<dyn Write> = if arguments.output.as_os_str() == "-" {
@@ -60,17 +102,32 @@ fn main() -> io::Result<()> {
     } else {
         Box::new(File::create(&arguments.output)?)
     };
-    generate(&arguments, BufWriter::with_capacity(1 << 20, output))
+    let mut bulk = Bulk::new(Shape {
+        carrier: arguments.carrier.into(),
+        flows: arguments.flows,
+        conversations: arguments.conversations,
+        open: arguments.open,
+        idle: arguments.idle,
+        refused: arguments.refused,
+        unclosed: arguments.unclosed,
+        crossing: arguments.crossing,
+        late: arguments.late,
+        large: arguments.large,
+        disorder: arguments.disorder,
+        seed: arguments.seed,
+    });
+    generate(&mut bulk, BufWriter::with_capacity(1 << 20, output))?;
+    match arguments.truth {
+        Some(path) => fs::write(path, bulk.truth().to_string()),
+        None => Ok(()),
+    }
 }
 
-fn generate(arguments: &Arguments, mut output: impl Write) -> io::Result<()> {
+fn generate(bulk: &mut Bulk, mut output: impl Write) -> io::Result<()> {
     let mut wire = Wire::new(Link::ETHERNET);
     let header = Pcap::USUAL.header(u32::from(wire.link.number()));
     output.write_all(&header)?;
-    let carrier = arguments.carrier.into();
-    let mut bulk = Bulk::open(carrier, arguments.flows, arguments.seed, &mut wire);
-    for _ in 0..arguments.conversations {
-        bulk.record(&mut wire);
+    while bulk.advance(&mut wire) {
         for packet in wire.packets.drain(..) {
             output.write_all(&Pcap::USUAL.record(&packet))?;
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ministream_fixtures::bulk::{Bulk, BulkCarrier};
+use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{Link, Wire};
 
@@ -88,7 +88,7 @@ fn ten_thousand_conversations_open_sort_and_filter_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let capture = directory.path().join("many.pcap");
     let mut wire = Wire::new(Link::ETHERNET);
-    let mut bulk = Bulk::open(BulkCarrier::Udp, 1, 1, &mut wire);
+    let mut bulk = Bulk::new(Shape::sequential(BulkCarrier::Udp));
     let mut bytes = Pcap::USUAL.header(u32::from(wire.link.number()));
     for _ in 0..12_000 {
         bulk.record(&mut wire);

@@ -3,6 +3,8 @@
 //!
 //! `docs/captures.md` tells what the captures are and how to add one.
 
+#[cfg(feature = "cli")]
+mod busy;
 mod cut_files;
 mod damage;
 #[cfg(feature = "cli")]

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::{self, JoinHandle};
 
-use ministream_fixtures::bulk::{Bulk, BulkCarrier};
+use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{Link, Wire};
@@ -60,7 +60,10 @@ fn peak_that_does_not_grow(
     slack_kib: u64,
 ) -> u64 {
     let mut wire = Wire::new(Link::ETHERNET);
-    let mut bulk = Bulk::open(carrier, 3, 1, &mut wire);
+    let mut bulk = Bulk::new(Shape {
+        flows: 3,
+        ..Shape::sequential(carrier)
+    });
     let header = Pcap::USUAL.header(u32::from(wire.link.number()));
     let mut input = child.stdin.take().unwrap();
     let summary = last_line_of(child.stdout.take().unwrap());

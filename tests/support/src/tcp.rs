@@ -171,13 +171,13 @@ impl TcpFlow {
     }
 
     /// Forgets what an end has sent; it cannot be sent again. Keeps a long
-    /// connection small.
+    /// connection small, and many of them.
     pub fn forget(&mut self, from: End) {
         let direction = &mut self.directions[from.index()];
         direction.initial = direction
             .initial
             .wrapping_add(length_u32(direction.sent.len()));
-        direction.sent.clear();
+        direction.sent = Vec::new();
     }
 
     /// How many bytes an end has sent.

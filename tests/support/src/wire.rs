@@ -57,6 +57,17 @@ impl Wire {
         self
     }
 
+    /// Sets the clock, in nanoseconds since [`EPOCH_SECONDS`].
+    pub const fn at_nanos(&mut self, nanos: i64) -> &mut Self {
+        self.nanos = nanos;
+        self
+    }
+
+    /// Where the clock stands, in nanoseconds since [`EPOCH_SECONDS`].
+    pub const fn now_nanos(&self) -> i64 {
+        self.nanos
+    }
+
     /// Where the clock stands, in microseconds since [`EPOCH_SECONDS`].
     pub const fn now_micros(&self) -> i64 {
         self.nanos / 1_000
