@@ -73,8 +73,8 @@ finding_codes! {
     OrphanId = "ms.orphan_id", Warn, "id never announced: late capture or sender bug";
     /// The type belongs to the other role of this conversation.
     WrongDirection = "ms.wrong_direction", Error, "type belongs to the other peer";
-    /// The payload of a SYN is not a destination.
-    SynBadDestination = "ms.syn_bad_destination", Error, "payload of SYN is not an I2P destination";
+    /// The payload of a SYN is not a destination: an error on I2CP, which asks for one.
+    SynBadDestination = "ms.syn_bad_destination", Note, "payload of SYN is not an I2P destination";
     /// A SYN was never answered.
     SynNoAnswer = "ms.syn_no_answer", Warn, "no answer to SYN in the capture";
     /// An id was announced while a conversation that uses it is open.

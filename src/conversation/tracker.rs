@@ -1,5 +1,6 @@
 //! The tracker: messages in, their meaning out; conversations when they are over.
 
+mod disorder;
 mod ending;
 mod oddities;
 mod place;
@@ -16,10 +17,11 @@ use super::finding::{Finding, FindingCode, FindingDetail, Level};
 use super::id_table::{IdKey, IdTable, Space};
 use super::router::{LinkKey, RouterLink};
 use super::state::{Effect, State, Stimulus, TakenAsClose};
+use crate::carrier::Carrier;
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{
-    ClientId, Destination, DestinationHash, Direction, FrameKind, FrameType,
+    ClientId, Destination, DestinationError, DestinationHash, Direction, FrameKind, FrameType,
     MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, Pseudonyms, RawFrame, RawMessage, ServerId,
     StreamId,
 };
@@ -151,6 +153,10 @@ const ROUTER_GRACE_NS: i64 = 5 * SECOND_NS;
 /// reference's accept timeout.
 const ACCEPT_LIMIT_NS: i64 = 5 * SECOND_NS;
 
+/// How far a message may stand in a capture before the one that it answers: where two
+/// interfaces were captured, or files of machines whose clocks differ.
+const DISORDER_NS: i64 = SECOND_NS;
+
 #[derive(Debug)]
 struct Live {
     id: ConversationId,
@@ -163,8 +169,11 @@ struct Live {
     state: State,
     syn_seen: bool,
     taken_as_close: TakenAsClose,
-    /// Whether its ACK was read only after its close; no ACK is sent so late.
-    acked_after_close: bool,
+    /// The direction that is read late as a whole: its messages stand in the capture behind
+    /// those of the other direction that answer them.
+    late: Option<Direction>,
+    /// The message by which an id was taken for this conversation's before anything announced it.
+    assumed_by: Option<u64>,
     start: Timestamp,
     start_us: i64,
     end: Timestamp,
@@ -431,7 +440,8 @@ impl Tracker {
             state: State::SynSent,
             syn_seen: false,
             taken_as_close: TakenAsClose::No,
-            acked_after_close: false,
+            late: None,
+            assumed_by: None,
             start: seen.time,
             start_us: seen.elapsed_us,
             end: seen.time,

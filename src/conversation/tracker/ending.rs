@@ -115,6 +115,7 @@ impl Tracker {
             }
             _ => {}
         }
+        self.find_never_announced(slot);
         self.find_lost(slot, now, ending);
         self.forget_ids(slot);
         let live = self.live.remove(slot as usize);

@@ -27,6 +27,29 @@ impl Tracker {
         ]);
     }
 
+    /// The payload of a SYN is no destination. I2CP asks for one, because the answer goes
+    /// there; elsewhere the protocol text only asks for "the public key".
+    pub(super) fn find_bad_destination(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        slot: u32,
+        error: &DestinationError,
+    ) {
+        let id = self.live[slot as usize].id;
+        let is_i2cp = self.channels[seen.channel.0 as usize].carrier == Carrier::I2cp;
+        let text = match is_i2cp {
+            true => error.to_string(),
+            false => format!("not an I2P destination: {error}"),
+        };
+        let index = self.findings.len();
+        self.find(seen, Some(id), FindingCode::SynBadDestination, text)
+            .push(("payload_bytes", number(frame.payload.len())));
+        if is_i2cp {
+            self.findings[index].level = Level::Error;
+        }
+    }
+
     pub(super) fn find_reuse(
         &mut self,
         seen: &Observation<'_>,
@@ -87,11 +110,14 @@ impl Tracker {
         &mut self,
         seen: &Observation<'_>,
         frame: &RawFrame<'_>,
-        id: ConversationId,
+        slot: u32,
         meaning: Meaning,
     ) {
         let payload_bytes = frame.payload.len();
-        let is_refusal = matches!(meaning, Meaning::Refuses { .. }) && payload_bytes == 3;
+        let live = &self.live[slot as usize];
+        let (id, precedes_its_syn) = (live.id, live.assumed_by == Some(self.message_count));
+        let refuses = precedes_its_syn || matches!(meaning, Meaning::Refuses { .. });
+        let is_refusal = refuses && payload_bytes == 3;
         let text = if is_refusal {
             "refusal with an id, as the reference sends where nobody listens".to_owned()
         } else {

@@ -1,6 +1,7 @@
 //! Where a message belongs, and what it does there.
 
 use super::super::finding::AFTER_CLOSE;
+use super::disorder::may_precede_its_syn;
 use super::*;
 
 impl Tracker {
@@ -59,6 +60,30 @@ impl Tracker {
             Err(_) if seen.cut_bytes > 0 => (None, None),
             Err(error) => (None, Some(error)),
         };
+        let slot = match self.answered_before(seen, frame) {
+            Some(slot) => {
+                self.open_late(slot, seen, client_hash);
+                slot
+            }
+            None => self.open(seen, frame, client_hash),
+        };
+        if let Some(error) = bad_destination {
+            self.find_bad_destination(seen, frame, slot, &error);
+        }
+        self.link_views(seen, slot);
+        Place {
+            slot: Some(slot),
+            meaning: Meaning::Opens,
+        }
+    }
+
+    /// A new conversation by its SYN.
+    fn open(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        client_hash: Option<DestinationHash>,
+    ) -> u32 {
         let in_use = self
             .ids
             .get(IdKey::new(seen.channel, seen.from, Space::Client, frame.id))
@@ -85,16 +110,6 @@ impl Tracker {
             slot,
         );
         self.wait_for_answer(slot, seen.time);
-
-        if let Some(error) = bad_destination {
-            self.find(
-                seen,
-                Some(id),
-                FindingCode::SynBadDestination,
-                error.to_string(),
-            )
-            .push(("payload_bytes", number(frame.payload.len())));
-        }
         if let Some((other_slot, other, state)) = in_use {
             if state.is_closed() || state == State::NoAnswer {
                 self.finalize(other_slot, seen.time, Ending::Over);
@@ -102,11 +117,7 @@ impl Tracker {
                 self.find_reuse(seen, id, frame.id, other, "client");
             }
         }
-        self.link_views(seen, slot);
-        Place {
-            slot: Some(slot),
-            meaning: Meaning::Opens,
-        }
+        slot
     }
 
     /// ACK, data and closes: messages that name a conversation by the receiver's id.
@@ -134,15 +145,23 @@ impl Tracker {
                     return self.place_misdirected(seen, frame, slot);
                 }
                 let channel = &self.channels[seen.channel.0 as usize];
-                let adopts = stimulus == Stimulus::Ack || channel.may_have_missed_ids();
                 let explained = stimulus == Stimulus::Ack || channel.has_missed_ids();
-                if !explained {
-                    self.find_orphan(seen, frame, space);
+                let adopts = explained || channel.may_have_missed_ids();
+                if let Some(slot) = self.assume_announced(seen, frame, direction) {
+                    slot
+                } else if may_precede_its_syn(frame) && !explained {
+                    let slot = self.adopt(seen, direction, space, frame.id);
+                    self.live[slot as usize].assumed_by = Some(self.message_count);
+                    slot
+                } else {
+                    if !explained {
+                        self.find_orphan(seen, frame, space);
+                    }
+                    if !adopts {
+                        return Place::nowhere(Meaning::Orphan);
+                    }
+                    self.adopt(seen, direction, space, frame.id)
                 }
-                if !adopts {
-                    return Place::nowhere(Meaning::Orphan);
-                }
-                self.adopt(seen, direction, space, frame.id)
             }
         };
         self.advance(seen, frame, slot, stimulus, direction)
@@ -324,18 +343,45 @@ impl Tracker {
         stimulus: Stimulus,
         direction: Direction,
     ) -> Place {
+        match stimulus {
+            Stimulus::Ack => self.settle_assumed(seen, slot, Some(accepted_id(frame))),
+            // Whoever refuses announces nothing.
+            Stimulus::Close(Direction::ServerToClient) if self.may_be_refused(slot) => {
+                self.settle_assumed(seen, slot, None);
+            }
+            _ => {}
+        }
+        let channel = &self.channels[seen.channel.0 as usize];
+        let ack_may_be_missing = channel.has_gaps || channel.carrier == Carrier::Udp;
         let live = &mut self.live[slot as usize];
         let (id, before, syn_seen) = (live.id, live.state, live.syn_seen);
         let since_syn = syn_seen.then(|| seen.time.nanos_since(live.start));
         let mut step = live.state.step(stimulus, live.taken_as_close);
-        if stimulus == Stimulus::Ack && !syn_seen && live.lacks_an_id() {
+        let is_first_ack = (!syn_seen && live.lacks_an_id()) || live.assumed_by.is_some();
+        if stimulus == Stimulus::Ack && is_first_ack {
             step.effect = Effect::Accepts;
             step.finding = None;
-            live.acked_after_close = live.state.is_closed();
-        } else if live.acked_after_close && stimulus == Stimulus::Data(Direction::ServerToClient) {
-            // The server's side is read late as a whole.
+            if live.state.is_closed() {
+                // No ACK is sent so late.
+                live.late = Some(Direction::ServerToClient);
+            }
+        } else if let Stimulus::Data(direction) = stimulus
+            && live.late == Some(direction)
+            && live.state.is_closed()
+        {
             step.effect = Effect::Carries;
             step.finding = None;
+        } else if live.assumed_by.is_some() && stimulus == Stimulus::Data(Direction::ClientToServer)
+        {
+            // It is the ACK that is read late; a client cannot send before it.
+            step.finding = None;
+        } else if stimulus == Stimulus::Close(Direction::ServerToClient)
+            && step.effect == Effect::Refuses
+            && ack_may_be_missing
+            && live.tallies[Direction::ServerToClient as usize].message_count > 0
+        {
+            // Whoever sends data has accepted.
+            step = State::Open.step(stimulus, TakenAsClose::No);
         }
         live.state = step.next;
         live.taken_as_close = match (step.effect, stimulus) {
@@ -346,8 +392,13 @@ impl Tracker {
         let meaning = match step.effect {
             Effect::Accepts => {
                 let server_id = accepted_id(frame);
+                let assumed = live.server_id.filter(|assumed| *assumed != server_id);
                 live.server_id = Some(server_id);
+                live.assumed_by = None;
                 live.handshake_ns = since_syn;
+                if let Some(assumed) = assumed {
+                    self.forget_server_id(slot, assumed);
+                }
                 Meaning::Accepts {
                     server_id,
                     handshake_ns: since_syn,
@@ -376,7 +427,7 @@ impl Tracker {
             && matches!(stimulus, Stimulus::Close(_))
             && !frame.payload.is_empty()
         {
-            self.find_close_payload(seen, frame, id, meaning);
+            self.find_close_payload(seen, frame, slot, meaning);
         }
         match meaning {
             Meaning::Accepts { server_id, .. } => {

@@ -74,7 +74,7 @@ local FINDINGS = {
     ["ms.zero_id"] = { "error", "id 000000 is reserved" },
     ["ms.orphan_id"] = { "warn", "id never announced: late capture or sender bug" },
     ["ms.wrong_direction"] = { "error", "type belongs to the other peer" },
-    ["ms.syn_bad_destination"] = { "error", "payload of SYN is not an I2P destination" },
+    ["ms.syn_bad_destination"] = { "note", "payload of SYN is not an I2P destination" },
     ["ms.id_reuse"] = { "warn", "id announced again while still in use" },
     ["ms.ack_bad_length"] = { "error", "ACK without a 3-byte server id" },
     ["ms.ack_empty"] = { "warn", "ACK without server id, read as close" },
@@ -326,7 +326,8 @@ local function place_syn(seen, record)
     channel.dialled[seen.side] = true
     register(channel, key, conv)
     if not destination and not seen.cut then
-        find(record, "ms.syn_bad_destination")
+        -- Only I2CP asks for a destination: the answer goes there.
+        find(record, "ms.syn_bad_destination", channel.carrier == "i2cp" and "error")
     end
     if in_use and (is_closed(in_use) or in_use.state == "no_answer") then
         in_use.forgotten = true
