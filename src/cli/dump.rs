@@ -177,9 +177,9 @@ fn decoded(options: &DumpOptions, files: Vec<PathBuf>) -> Result<DecodedSource<I
 /// What is done about damaged inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
-    /// They are told on standard error.
+    /// A warning on standard error names them.
     Told,
-    /// A later pass tells of them.
+    /// A later pass warns of them.
     ToldLater,
 }
 

@@ -92,7 +92,7 @@ pub(crate) enum WholeConversations {
     Yes,
 }
 
-/// What is thought of incomplete input.
+/// What incomplete input does to the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IncompleteInput {
     /// It makes the exit code 3.
@@ -238,7 +238,7 @@ fn format(args: &DumpArgs) -> Result<Format, DumpError> {
     if (args.details || args.hex) && format != Format::Text {
         return Err(DumpError::Usage(
             "-V and -x write text, which is no part of the other formats",
-            "leave -T away, or use -T text; -T ndjson has every field and byte too",
+            "omit -T, or use -T text; -T ndjson has every field and byte too",
         ));
     }
     match format {
@@ -260,13 +260,13 @@ fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
     if !args.statistics.is_empty() && !is_for_people {
         return Err(DumpError::Usage(
             "-z prints tables for people, which other formats than table and text cannot hold",
-            "run it a second time for -z, or leave -T away",
+            "run it a second time for -z, or omit -T",
         ));
     }
     if args.quiet && matches!(format, Format::Spec | Format::Csv | Format::Fields) {
         return Err(DumpError::Usage(
             "-q leaves nothing of this format",
-            "leave -q or -T away",
+            "omit -q or -T",
         ));
     }
     let is_raw = |name: &StatisticName| matches!(name, StatisticName::Follow(_, FollowFormat::Raw));
@@ -292,7 +292,7 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
         )),
         Some(_) if !files.is_empty() => Err(DumpError::Usage(
             "-i and files exclude each other",
-            "leave one of them away",
+            "omit one of them",
         )),
         Some(interface) => live::input(interface, args).map(Input::Live),
         None if files.is_empty() => Err(DumpError::Usage(
@@ -342,13 +342,13 @@ fn check_standard_output(args: &DumpArgs, format: Format) -> Result<(), DumpErro
     if packets && (prints || html) {
         return Err(DumpError::Usage(
             "-w - fills standard output, and another output was asked for",
-            "write packets to a file, or leave -T, -z, --ladder and --html - away",
+            "write packets to a file, or omit -T, -z, --ladder and --html -",
         ));
     }
     if html && prints {
         return Err(DumpError::Usage(
             "--html - fills standard output, and another output was asked for",
-            "write the report to a file, or leave -T, -z and --ladder away",
+            "write the report to a file, or omit -T, -z and --ladder",
         ));
     }
     if packets && io::stdout().is_terminal() {

@@ -1,4 +1,4 @@
-//! What an endpoint is told before it starts.
+//! The settings of an endpoint.
 
 use std::time::Duration;
 

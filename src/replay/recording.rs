@@ -16,7 +16,7 @@ use crate::wire::{
 /// Payload bytes that a recording holds at most: it is kept in memory as a whole.
 pub const MAX_RECORDING_BYTES: u64 = 1 << 31;
 
-/// Skipped messages that are told one by one; those beyond it are only counted.
+/// Skipped messages that are listed one by one; those beyond it are only counted.
 pub const MAX_SKIPPED_LISTED: usize = 1_000;
 
 /// The conversations of a capture, in the order in which they opened.

@@ -1,6 +1,6 @@
 //! The table of conversations, sorted by number.
 //!
-//! Conversations are told in the order in which they end, and there may be
+//! Conversations are reported in the order in which they end, and there may be
 //! millions. `Sorted` keeps a small record of each in
 //! bounded memory; how wide the columns must be is noted as they come in.
 

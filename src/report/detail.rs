@@ -167,16 +167,29 @@ fn put_syn(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
     put(out, "\n          name        ");
     put(out, &destination.hash().to_b32_name());
     out.push(b'\n');
-    for (offset, length, name) in [(0, 256, "encryption"), (256, 128, "signing")] {
-        let at = HEADER_BYTES + offset;
-        put_display(
-            out,
-            format_args!("    {at:04x}  {name:<11} {length} bytes, "),
-        );
-        let key = &bytes[offset..offset + KEY_PREVIEW_BYTES];
-        put(out, &hex::encode(key));
-        put(out, look.charset.ellipsis());
-        out.push(b'\n');
+    let (padding, signing) = destination.signing_key();
+    let algorithm = match destination.signature_type() {
+        known if known.name().is_some() => known.name().unwrap_or_default().to_owned(),
+        unknown => format!("type {}", unknown.0),
+    };
+    let mut at = HEADER_BYTES;
+    for (field, name, note) in [
+        (&bytes[..256], "encryption", ""),
+        (padding, "padding", ""),
+        (signing, "signing", &*algorithm),
+    ] {
+        if !field.is_empty() {
+            let separator = if note.is_empty() { "" } else { ", " };
+            let length = field.len();
+            put_display(
+                out,
+                format_args!("    {at:04x}  {name:<11} {note}{separator}{length} bytes, "),
+            );
+            put(out, &hex::encode(&field[..length.min(KEY_PREVIEW_BYTES)]));
+            put(out, look.charset.ellipsis());
+            out.push(b'\n');
+        }
+        at += field.len();
     }
     let certificate = &bytes[256 + 128..];
     put_display(

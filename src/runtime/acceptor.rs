@@ -15,7 +15,7 @@ use super::socket;
 /// How long nothing is accepted after the system had no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections; what fails is told and does not end it.
+/// Accepts connections; a failure is reported and does not end it.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     listener: TcpListener,

@@ -1,4 +1,4 @@
-//! What a session is told before it starts.
+//! The settings of a session.
 
 use std::time::Duration;
 

@@ -76,6 +76,30 @@ impl<'a> Destination<'a> {
         self.0
     }
 
+    /// How the owner of the destination signs, by its certificate: a key certificate (type 5)
+    /// names a type, any other stands for DSA-SHA1 (common structures specification,
+    /// "Certificate", "Key Certificates").
+    pub fn signature_type(&self) -> SignatureType {
+        match self.0.get(KEYS_BYTES..) {
+            Some(&[KEY_CERTIFICATE, _, _, high, low, ..]) => {
+                SignatureType(u16::from_be_bytes([high, low]))
+            }
+            _ => SignatureType::DSA_SHA1,
+        }
+    }
+
+    /// The signing key field, 128 bytes, split into padding and key: a shorter key stands at
+    /// its end. A key whose length is not known, or that does not fit, is the whole field.
+    pub fn signing_key(&self) -> (&'a [u8], &'a [u8]) {
+        let field = &self.0[ENCRYPTION_KEY_BYTES..KEYS_BYTES];
+        let padding = self
+            .signature_type()
+            .key_bytes()
+            .and_then(|length| field.len().checked_sub(length))
+            .unwrap_or(0);
+        field.split_at(padding)
+    }
+
     /// The SHA-256 by which I2P names the destination.
     pub fn hash(&self) -> DestinationHash {
         DestinationHash::of(self.0)
@@ -96,6 +120,43 @@ impl<'a> Destination<'a> {
             .map_err(|_| DestinationError::BadBase64)?;
         Destination::split(&bytes)?;
         Ok(bytes)
+    }
+}
+
+/// A signature algorithm of I2P, as key certificates number them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SignatureType(pub u16);
+
+impl SignatureType {
+    /// What every destination of 2004 has.
+    pub const DSA_SHA1: Self = Self(0);
+    /// Ed25519 with SHA-512.
+    pub const ED25519: Self = Self(7);
+
+    /// The name of the algorithm; `None` for one that is not known here.
+    pub const fn name(self) -> Option<&'static str> {
+        match self.0 {
+            0 => Some("DSA-SHA1"),
+            1 => Some("ECDSA-P256"),
+            2 => Some("ECDSA-P384"),
+            3 => Some("ECDSA-P521"),
+            7 => Some("Ed25519"),
+            8 => Some("Ed25519ph"),
+            11 => Some("RedDSA"),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a public key; `None` where that is not known here.
+    pub const fn key_bytes(self) -> Option<usize> {
+        match self.0 {
+            0 => Some(128),
+            1 => Some(64),
+            2 => Some(96),
+            3 => Some(132),
+            7 | 8 | 11 => Some(32),
+            _ => None,
+        }
     }
 }
 
@@ -158,7 +219,10 @@ impl FromStr for DestinationHash {
 #[error("a destination hash is 44 characters of I2P base64 or 52 of base32 with .b32.i2p")]
 pub struct HashParseError;
 
-pub(super) const KEYS_BYTES: usize = 256 + 128;
+const ENCRYPTION_KEY_BYTES: usize = 256;
+pub(super) const KEYS_BYTES: usize = ENCRYPTION_KEY_BYTES + 128;
+/// The certificate type that names the algorithms of the keys.
+pub(super) const KEY_CERTIFICATE: u8 = 5;
 pub(super) const CERTIFICATE_HEADER_BYTES: usize = 1 + 2;
 
 fn certificate_length(input: &[u8]) -> nom::IResult<&[u8], u16> {
@@ -177,6 +241,33 @@ mod tests {
         bytes.extend_from_slice(&u16::try_from(content.len()).unwrap().to_be_bytes());
         bytes.extend_from_slice(content);
         bytes
+    }
+
+    #[test]
+    fn a_key_certificate_tells_where_the_signing_key_begins() {
+        for (content, padding) in [
+            (&[][..], 0),
+            (&[0, 0, 0, 0], 0),
+            (&[0, 1, 0, 0], 64),
+            (&[0, 2, 0, 0], 32),
+            (&[0, 3, 0, 0, 1, 2, 3, 4], 0),
+            (&[0, 7, 0, 4], 96),
+            (&[0, 11, 0, 4], 96),
+            (&[0x12, 0x34, 0, 4], 0),
+            (&[7], 0),
+        ] {
+            let bytes = with_certificate(5, content);
+            let (destination, _) = Destination::split(&bytes).unwrap();
+            let (before, key) = destination.signing_key();
+            assert_eq!(
+                (before.len(), key.len()),
+                (padding, 128 - padding),
+                "{content:?}"
+            );
+        }
+        let other = with_certificate(3, &[0, 7, 0, 4]);
+        let (destination, _) = Destination::split(&other).unwrap();
+        assert_eq!(destination.signature_type(), SignatureType::DSA_SHA1);
     }
 
     #[test]

@@ -11,7 +11,9 @@ mod frame_type;
 mod id;
 mod pseudonym;
 
-pub use destination::{Destination, DestinationError, DestinationHash, HashParseError};
+pub use destination::{
+    Destination, DestinationError, DestinationHash, HashParseError, SignatureType,
+};
 pub use frame::{Frame, FrameError, RawFrame, RawMessage, looks_like_message};
 pub use frame_type::{Direction, FrameKind, FrameType};
 pub use id::{ClientId, IdParseError, ServerId, StreamId};

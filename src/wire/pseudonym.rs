@@ -5,11 +5,9 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::destination::{CERTIFICATE_HEADER_BYTES, KEYS_BYTES};
+use super::destination::{CERTIFICATE_HEADER_BYTES, KEY_CERTIFICATE, KEYS_BYTES};
 use super::{Destination, DestinationHash};
 
-/// The certificate type KEY. Its first four bytes name the algorithms of the keys.
-const KEY_CERTIFICATE: u8 = 5;
 const ALGORITHMS_BYTES: usize = 4;
 
 /// Hex digits of a name that stands in for a nickname.

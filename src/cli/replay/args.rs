@@ -259,7 +259,7 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "FAULTS", help_heading = "Tests")]
     pub(super) fault: Vec<FaultLines>,
 
-    /// Tell numbers to Prometheus at http://ADDR/metrics
+    /// Serve metrics for Prometheus at http://ADDR/metrics
     #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
     pub(super) metrics: Option<String>,
 

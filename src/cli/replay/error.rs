@@ -1,4 +1,4 @@
-//! What ends a run early, and how it is told: what, where, what to do.
+//! What ends a run early, and the message for it: what, where, what to do.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -39,7 +39,7 @@ pub struct TunnelOptions {
     pub endpoint: Config,
     /// From which the ids follow.
     pub seed: [u8; 32],
-    /// Where numbers are told over HTTP.
+    /// Where metrics are served over HTTP.
     pub metrics: Option<SocketAddr>,
     /// How long orderly closing may take after a signal.
     pub closing_time: Duration,
