@@ -47,7 +47,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l slow-reader -d 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer until nothing came for 5 s, drain:off without limit, close does not [default: drain:5s for a client, close for a server]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
@@ -57,7 +57,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-file -d 'Append the log to a file instead of standard error' -r -F
@@ -79,7 +79,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l slow-reader -d 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer, close does not [default: drain:5s for a client, close for a server]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer until nothing came for 5 s, drain:off without limit, close does not [default: drain:5s for a client, close for a server]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
@@ -89,7 +89,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-file -d 'Append the log to a file instead of standard error' -r -F

@@ -73,7 +73,7 @@ impl Default for Config {
             close_timeout: Duration::from_secs(60),
             empty_ack_time: Duration::from_secs(5),
             idle_timeout: None,
-            client_eof: OnEof::Drain(Duration::from_secs(5)),
+            client_eof: OnEof::Drain(Some(Duration::from_secs(5))),
             server_eof: OnEof::Close,
             max_payload: MAX_DATA_PAYLOAD_BYTES,
             merge: None,
@@ -138,8 +138,10 @@ pub enum AddressProof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnEof {
     /// Our close is held back until the peer closes, or until no data has come
-    /// from it, and none of ours has gone, for this long.
-    Drain(Duration),
+    /// from it, and none of ours has gone, for this long; `None`: without limit.
+    /// What came until then may be a part of the answer: the end is
+    /// [`End::DrainTimeout`](super::End::DrainTimeout).
+    Drain(Option<Duration>),
     /// What has been written is sent and the conversation closed, as in the reference.
     Close,
 }

@@ -80,6 +80,8 @@ pub(super) struct Conversation {
 
     /// Data was sent since data was last received.
     pub(super) awaits_answer: bool,
+    /// Data came after our application had finished.
+    pub(super) answered_late: bool,
     pub(super) sent_bytes: u64,
     pub(super) received_bytes: u64,
     pub(super) dropped_bytes: u64,
@@ -121,6 +123,7 @@ impl Conversation {
             last_message: now,
             armed: None,
             awaits_answer: false,
+            answered_late: false,
             sent_bytes: 0,
             received_bytes: 0,
             dropped_bytes: 0,
@@ -216,6 +219,7 @@ impl Conversation {
             received_bytes: self.received_bytes,
             unsent_bytes: self.queue.bytes() as u64,
             dropped_bytes: self.dropped_bytes,
+            answer_expected: self.awaits_answer || self.answered_late,
             duration: now.saturating_duration_since(self.started),
         }
     }

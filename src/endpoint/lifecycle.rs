@@ -96,7 +96,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             Role::Server => self.config.server_eof,
         };
         if let (State::Draining, OnEof::Drain(silence)) = (conversation.state, policy) {
-            conversation.deadline = now.checked_add(silence);
+            conversation.deadline = silence.and_then(|silence| now.checked_add(silence));
         }
     }
 

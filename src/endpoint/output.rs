@@ -158,6 +158,9 @@ pub struct Summary {
     pub unsent_bytes: u64,
     /// Payload bytes that came after the application had closed, and were dropped.
     pub dropped_bytes: u64,
+    /// An answer may have been under way: nothing had come since the last data
+    /// went, or data came after the application had finished.
+    pub answer_expected: bool,
     /// From its opening to its end.
     pub duration: Duration,
 }
@@ -169,6 +172,10 @@ pub enum End {
     Closed,
     /// The peer closed.
     PeerClosed,
+    /// The application had finished, and the peer was silent for the time of
+    /// [`OnEof::Drain`](super::OnEof::Drain) without closing: what came may be
+    /// a part of its answer.
+    DrainTimeout,
     /// The application gave it up: [`abort`](super::Endpoint::abort).
     Aborted,
     /// The peer refused our SYN.
@@ -225,7 +232,9 @@ impl End {
             | Self::AddressUnproven
             | Self::EarlyDataOverflow => Some(Leg::Handshake),
             Self::RefusedByUs | Self::AcceptTimeout | Self::SlowReader => Some(Leg::Target),
-            Self::CloseTimeout | Self::IdleTimeout | Self::LinkLost => Some(Leg::Carrier),
+            Self::DrainTimeout | Self::CloseTimeout | Self::IdleTimeout | Self::LinkLost => {
+                Some(Leg::Carrier)
+            }
         }
     }
 }
@@ -236,6 +245,7 @@ impl fmt::Display for End {
         f.pad(match self {
             Self::Closed => "closed by us",
             Self::PeerClosed => "closed by the peer",
+            Self::DrainTimeout => "the peer neither sent more nor closed after our end of input",
             Self::Aborted => "aborted by us",
             Self::Refused => "refused by the peer",
             Self::RefusedByUs => "refused by us",

@@ -84,6 +84,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     fn hand_over(&mut self, now: Instant, slot: usize, bytes: Bytes) {
         let conversation = &mut self.conversations[slot];
         conversation.awaits_answer = false;
+        conversation.answered_late |= conversation.state == State::Draining;
         conversation.received_bytes += bytes.len() as u64;
         let conversation = conversation.handle;
         self.emit(Event::Data {

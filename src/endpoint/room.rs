@@ -26,10 +26,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.config.limits.total.div_ceil(SHARE)
     }
 
-    /// Closes some of the conversations that the application has finished and
-    /// that have been answered since: nearly always it has left, and the protocol
-    /// has no way to say so. The longest silent go first. There is room as soon as
-    /// their closes are on their way, see [`Event::Closed`](super::Event::Closed).
+    /// Ends the waiting of some of the conversations that the application has
+    /// finished and that have been answered since: nearly always it has left, and
+    /// the protocol has no way to say so. The longest silent go first, as if their
+    /// time had run out. There is room as soon as their closes are on their way, see
+    /// [`Event::Closed`](super::Event::Closed).
     pub fn close_answered(&mut self, now: Instant) {
         let mut answered: Vec<(Instant, Handle)> = self
             .conversations
@@ -45,7 +46,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             answered.truncate(count);
         }
         for (_, handle) in answered {
-            self.apply_to(now, handle, Stimulus::Close);
+            self.apply_to(now, handle, Stimulus::Deadline);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -210,10 +210,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             Role::Server => self.config.server_eof,
         };
         match policy {
-            OnEof::Drain(silence) if !silence.is_zero() => {
-                self.apply_to(now, handle, Stimulus::Eof)
+            OnEof::Drain(Some(Duration::ZERO)) | OnEof::Close => {
+                self.apply_to(now, handle, Stimulus::Close);
             }
-            OnEof::Drain(_) | OnEof::Close => self.apply_to(now, handle, Stimulus::Close),
+            OnEof::Drain(_) => self.apply_to(now, handle, Stimulus::Eof),
         }
     }
 
@@ -341,10 +341,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     fn deadline_passed(&mut self, now: Instant, slot: usize) {
-        let draining = self.conversations[slot].state == State::Draining;
-        if draining && !self.wants_input(Link::All) {
-            // The peer is not silent: we do not listen.
-            return self.restart_drain(now, slot);
+        let conversation = &self.conversations[slot];
+        if conversation.state == State::Draining {
+            let blocked =
+                !conversation.queue.is_empty() && self.links.is_blocked(conversation.peer);
+            if blocked || !self.wants_input(Link::All) {
+                // The peer is not silent: it has not heard all, or we do not listen.
+                return self.restart_drain(now, slot);
+            }
         }
         self.conversations[slot].deadline = None;
         self.apply(now, slot, Stimulus::Deadline);

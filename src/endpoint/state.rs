@@ -14,12 +14,13 @@
 //!     │               │ Open │─────────▶│ Draining │  │
 //!     │               └──────┘          └──────────┘  │
 //!     │        close() │   │              │  │        │
-//!     │                ▼   │   close(), D │  │        │
-//!     │         ┌─────────┐│   of silence │  │        │
+//!     │                ▼   │      close() │  │        │
+//!     │         ┌─────────┐│              │  │        │
 //!     │         │ Closing │◀──────────────┘  │        │
 //!     │         └─────────┘│                 │        │
 //!     │  all sent: │       │ close arrives   │ close  │
-//!     │      close │       │                 │ arrives│
+//!     │      close │       │                 │ arrives,
+//!     │            │       │                 │ silence│
 //!     ▼            ▼       ▼                 ▼        ▼
 //!   ┌──────────────────────────────────────────────────┐
 //!   │                      Ended                       │
@@ -189,7 +190,8 @@ pub(super) const fn step(state: State, stimulus: Stimulus) -> Step {
         (S::Open, I::Ack | I::Accept | I::Refuse | I::Flushed) => Ignored,
 
         (S::Draining, I::Data) => To(S::Draining),
-        (S::Draining, I::Close | I::Deadline) => To(S::Closing),
+        (S::Draining, I::Close) => To(S::Closing),
+        (S::Draining, I::Deadline) => Ends(End::DrainTimeout, SayClose),
         (S::Draining, I::PeerClose | I::EmptyAck) => Ends(End::PeerClosed, Silent),
         (S::Draining, I::Abort) => Ends(End::Aborted, SayClose),
         (S::Draining, I::Idle) => Ends(End::IdleTimeout, SayClose),

@@ -57,8 +57,8 @@ fn pick<T: Copy>(rng: &mut Xoshiro256PlusPlus, choices: &[T]) -> T {
 fn random_config(rng: &mut Xoshiro256PlusPlus) -> Config {
     let eof = [
         OnEof::Close,
-        OnEof::Drain(Duration::from_millis(30)),
-        OnEof::Drain(Duration::from_secs(5)),
+        OnEof::Drain(Some(Duration::from_millis(30))),
+        OnEof::Drain(Some(Duration::from_secs(5))),
     ];
     Config {
         max_payload: pick(rng, &[3, 7, 100, 32_768]),

@@ -4,6 +4,7 @@
 mod bytes;
 mod captures;
 mod command_line;
+mod cut_answers;
 mod endpoint;
 mod failures;
 mod faults;

@@ -207,9 +207,10 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "pause|close", value_parser = slow_reader, help_heading = "Flow")]
     pub(super) slow_reader: Option<SlowReader>,
 
-    /// When the local side ends its input: drain:5s waits for the answer, close does not
+    /// When the local side ends its input: drain:5s waits for the answer until nothing came
+    /// for 5 s, drain:off without limit, close does not
     /// [default: drain:5s for a client, close for a server]
-    #[arg(long, value_name = "drain:T|close", value_parser = on_eof, help_heading = "Flow")]
+    #[arg(long, value_name = "drain:T|drain:off|close", value_parser = on_eof, help_heading = "Flow")]
     pub(super) on_eof: Option<OnEof>,
 
     /// Wait this long for more before a message that is not full is sent

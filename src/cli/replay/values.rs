@@ -15,7 +15,7 @@ use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReplayValueError {
     /// No policy for the end of input.
-    #[error("what follows the end of input is drain:5s or close")]
+    #[error("what follows the end of input is drain:5s, drain:off or close")]
     OnEof,
     /// No policy for slow readers.
     #[error("a slow reader is met with pause or close")]
@@ -49,12 +49,13 @@ pub(crate) enum ReplayValueError {
     Value(#[from] ValueError),
 }
 
-/// `drain:5s`, `drain`, `close`.
+/// `drain:5s`, `drain:off`, `drain`, `close`.
 pub(super) fn on_eof(text: &str) -> Result<OnEof, ReplayValueError> {
     match text.split_once(':') {
         None if text == "close" => Ok(OnEof::Close),
-        None if text == "drain" => Ok(OnEof::Drain(Duration::from_secs(5))),
-        Some(("drain", time)) => Ok(OnEof::Drain(duration(time)?)),
+        None if text == "drain" => Ok(OnEof::Drain(Some(Duration::from_secs(5)))),
+        Some(("drain", "off")) => Ok(OnEof::Drain(None)),
+        Some(("drain", time)) => Ok(OnEof::Drain(Some(duration(time)?))),
         _ => Err(ReplayValueError::OnEof),
     }
 }
@@ -202,11 +203,10 @@ mod tests {
     #[test]
     fn policies_are_read_by_their_names() {
         assert_eq!(on_eof("close"), Ok(OnEof::Close));
-        assert_eq!(on_eof("drain"), Ok(OnEof::Drain(Duration::from_secs(5))));
-        assert_eq!(
-            on_eof("drain:20ms"),
-            Ok(OnEof::Drain(Duration::from_millis(20)))
-        );
+        let drain = |time| Ok(OnEof::Drain(time));
+        assert_eq!(on_eof("drain"), drain(Some(Duration::from_secs(5))));
+        assert_eq!(on_eof("drain:off"), drain(None));
+        assert_eq!(on_eof("drain:20ms"), drain(Some(Duration::from_millis(20))));
         for text in ["", "drains", "close:5s", "keep"] {
             assert_eq!(on_eof(text), Err(ReplayValueError::OnEof), "{text}");
         }

@@ -198,7 +198,7 @@ fn sending_also_keeps_a_draining_conversation_up() {
 #[test]
 fn a_drain_of_no_time_is_a_close() {
     let mut client = Rig::new(Config {
-        client_eof: OnEof::Drain(Duration::ZERO),
+        client_eof: OnEof::Drain(Some(Duration::ZERO)),
         ..Config::default()
     });
     let handle = client.opened();

@@ -198,7 +198,7 @@ fn while_a_slow_reader_pauses_the_link_a_finished_conversation_is_not_closed() {
     assert_eq!(client.ends(), []);
     client.endpoint.consumed(client.now, slow, 251);
     client.advance(5 * SECOND);
-    assert_eq!(client.ends(), [End::Closed]);
+    assert_eq!(client.ends(), [End::DrainTimeout]);
 }
 
 #[test]

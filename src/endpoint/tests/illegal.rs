@@ -39,7 +39,7 @@ const PLACES: [(Role, State); 8] = [
 /// A conversation in a state, and the id by which the peer calls us.
 fn at(role: Role, state: State) -> (Rig, Handle, [u8; 3]) {
     let mut rig = Rig::new(Config {
-        server_eof: OnEof::Drain(5 * SECOND),
+        server_eof: OnEof::Drain(Some(5 * SECOND)),
         ..Config::default()
     });
     let (handle, id) = match (role, state) {

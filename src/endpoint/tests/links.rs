@@ -51,7 +51,7 @@ fn a_blocked_peer_does_not_hold_up_another() {
 #[test]
 fn a_lost_link_ends_its_conversations_in_every_state_and_no_others() {
     let mut peer = Rig::new(Config {
-        client_eof: OnEof::Drain(5 * SECOND),
+        client_eof: OnEof::Drain(Some(5 * SECOND)),
         ..Config::default()
     });
     peer.open_with([1; 3]);

@@ -77,7 +77,7 @@ fn an_ack_without_an_id_is_a_close_unless_data_follow() {
 #[test]
 fn a_conversation_that_waits_for_its_close_still_reads_an_ack_without_an_id_as_one() {
     let mut client = Rig::new(Config {
-        client_eof: OnEof::Drain(60 * SECOND),
+        client_eof: OnEof::Drain(Some(60 * SECOND)),
         ..Config::default()
     });
     let handle = client.opened();
@@ -130,9 +130,38 @@ fn a_finished_client_holds_its_close_until_the_peer_is_silent() {
     assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
     client.advance(Duration::from_nanos(1));
     assert_eq!(client.sent(), [[0xa2, 0x98, 0x76, 0x54]]);
-    assert_eq!(client.ends(), [End::Closed]);
+    assert_eq!(client.ends(), [End::DrainTimeout]);
     client.endpoint.consumed(client.now, handle, 18);
     assert!(client.endpoint.is_empty());
+}
+
+#[test]
+fn a_drain_without_limit_lasts_until_the_peer_closes() {
+    let mut client = Rig::new(Config {
+        client_eof: OnEof::Drain(None),
+        ..Config::default()
+    });
+    let handle = client.opened();
+    client.endpoint.finish(client.now, handle);
+    client.advance(1_000_000 * SECOND);
+    assert_eq!(client.ends(), []);
+    client.receive(&[0x52, 0x12, 0x34, 0x56]);
+    assert_eq!(client.ends(), [End::PeerClosed]);
+}
+
+#[test]
+fn a_drain_does_not_run_out_while_the_link_takes_nothing() {
+    let mut client = Rig::new(Config::default());
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Link::All);
+    client.write(handle, b"request");
+    client.endpoint.finish(client.now, handle);
+    client.advance(60 * SECOND);
+    assert_eq!(client.ends(), []);
+    client.endpoint.handle_link_ready(Link::All);
+    client.drain();
+    client.advance(5 * SECOND);
+    assert_eq!(client.ends(), [End::DrainTimeout]);
 }
 
 #[test]

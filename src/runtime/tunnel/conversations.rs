@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes};
 use tracing::{debug, info, warn};
 
 use super::driver::{Driver, ROUND_BYTES};
-use super::local::{Local, Phase, Read};
+use super::local::{Last, Local, Phase, Read};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
 use crate::runtime::link::Peer;
@@ -40,6 +40,12 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Bytes that a local side may still send after that, for nobody.
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// The longest farewell of an application that notices the end of its conversation.
+const FAREWELL_BYTES: usize = 256;
+
+/// When it comes at the latest.
+const FAREWELL_TIME: Duration = Duration::from_millis(100);
+
 /// What is known of a live conversation beside its endpoint.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -48,6 +54,8 @@ pub(super) struct Record {
     pub(super) peer: Peer,
     pub(super) client_id: ClientId,
     pub(super) server_id: Option<ServerId>,
+    /// Why its local connection broke.
+    broken: Option<io::Error>,
 }
 
 impl Record {
@@ -90,6 +98,7 @@ impl Driver {
                 peer,
                 client_id,
                 server_id: None,
+                broken: None,
             },
         );
         Ok(handle)
@@ -120,6 +129,7 @@ impl Driver {
                 peer,
                 client_id,
                 server_id: None,
+                broken: None,
             },
         );
     }
@@ -134,6 +144,7 @@ impl Driver {
     fn remove(&mut self, number: usize) -> Option<Local> {
         self.ready.remove(number);
         let local = self.locals.remove(number)?;
+        tell_lost(&local);
         if let Some(record) = self.records.get_mut(&local.handle) {
             record.local = None;
         }
@@ -180,29 +191,36 @@ impl Driver {
 
     /// The conversation is over.
     pub(super) fn closed(&mut self, now: Instant, handle: Handle, end: End, summary: Summary) {
-        self.service.ended(handle, end);
+        self.service.ended(handle, end, &summary);
         if let Some(record) = self.records.remove(&handle) {
             tell_end(handle, &record, end, &summary);
             if let Some(number) = record.local {
-                self.end_local(now, number, end);
+                self.end_local(now, number, end, &summary);
             }
         }
         self.admit();
     }
 
-    fn end_local(&mut self, now: Instant, number: usize, end: End) {
+    fn end_local(&mut self, now: Instant, number: usize, end: End, summary: &Summary) {
         let Some(Some(local)) = self.locals.get_mut(number) else {
             return;
         };
-        if end.leg().is_none() {
-            local.phase = Phase::Flushing;
-            if !local.in_line {
-                local.in_line = true;
-                self.unwritten.push(number);
-            }
-        } else {
+        if end.leg().is_some() && end != End::DrainTimeout {
             // What is left would look like the whole.
-            self.give_up(now, number);
+            return self.give_up(now, number);
+        }
+        // Neither may a part of the answer, of what this side sent, or what we
+        // ended ourselves on a signal, look like the whole.
+        let cut = end == End::DrainTimeout
+            || summary.unsent_bytes > 0
+            || summary.dropped_bytes > 0
+            || (end == End::Closed && local.has_input());
+        local.last = if cut { Last::Reset } else { Last::End };
+        local.farewell_until = now.checked_add(FAREWELL_TIME);
+        local.phase = Phase::Flushing;
+        if !local.in_line {
+            local.in_line = true;
+            self.unwritten.push(number);
         }
     }
 
@@ -316,7 +334,7 @@ impl Driver {
             }
             Ok(Read::Later) => 0,
             Err(error) => {
-                self.local_failed(now, number, &error);
+                self.local_failed(now, number, error);
                 0
             }
         }
@@ -343,6 +361,7 @@ impl Driver {
             return;
         };
         local.discarded += count;
+        local.spoke_late |= local.farewell_until.is_none_or(|until| until < now);
         if local.discarded > LINGER_BYTES {
             self.give_up(now, number);
         }
@@ -369,7 +388,7 @@ impl Driver {
             Ok(0) => {}
             Ok(written) => self.endpoint.consumed(now, handle, written),
             Err(error) => {
-                self.local_failed(now, number, &error);
+                self.local_failed(now, number, error);
                 return false;
             }
         }
@@ -387,6 +406,12 @@ impl Driver {
             return false;
         };
         let mut cx = Context::from_waker(self.ready.waker(number));
+        if local.last == Last::Reset {
+            if let Some(local) = self.remove(number) {
+                local.reset();
+            }
+            return false;
+        }
         let (result, farewell) = local.shutdown(&mut cx);
         if result.is_err() || farewell == Farewell::None || !local.has_input() {
             self.remove(number);
@@ -399,11 +424,11 @@ impl Driver {
         true
     }
 
-    fn local_failed(&mut self, now: Instant, number: usize, error: &io::Error) {
+    fn local_failed(&mut self, now: Instant, number: usize, error: io::Error) {
         let Some(Some(local)) = self.locals.get(number) else {
             return;
         };
-        if let Some(record) = self.records.get(&local.handle) {
+        if let Some(record) = self.records.get_mut(&local.handle) {
             debug!(
                 leg = "target",
                 conv = %local.handle,
@@ -414,6 +439,9 @@ impl Driver {
                 %error,
                 "local connection failed"
             );
+            if self.service.target().is_some() {
+                record.broken = Some(error);
+            }
         }
         self.give_up(now, number);
     }
@@ -438,8 +466,38 @@ fn whole_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// What a local side sent after the peer's close has nobody to go to. A few bytes
+/// at once are a farewell, as that of TLS or of a mail client.
+fn tell_lost(local: &Local) {
+    if local.discarded > FAREWELL_BYTES || local.spoke_late {
+        warn!(
+            leg = "target",
+            conv = %local.handle,
+            lost_bytes = local.discarded,
+            "the local side went on sending after the peer had closed"
+        );
+    }
+}
+
 fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
     let server_id = record.server_id.map(tracing::field::display);
+    if let Some(error) = &record.broken {
+        // The protocol has no reset: the peer takes our close for an end.
+        return warn!(
+            leg = "target",
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            base64 = record.base64(),
+            peer = %record.peer,
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %error,
+            "the service broke its connection: the peer may have a part of the answer only, and \
+             takes it for the whole"
+        );
+    }
     match end.leg() {
         // That the link was lost has been told, once.
         Some(leg) if end == End::LinkLost => debug!(
@@ -451,6 +509,45 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
             peer = %record.peer,
             %end,
             "conversation failed"
+        ),
+        // Most who end their input have left, and this is how that shows.
+        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => info!(
+            leg = leg.name(),
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            base64 = record.base64(),
+            peer = %record.peer,
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            duration_us = whole_micros(summary.duration),
+            %end,
+            "conversation ended"
+        ),
+        Some(leg) if end == End::DrainTimeout => warn!(
+            leg = leg.name(),
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            base64 = record.base64(),
+            peer = %record.peer,
+            sent_bytes = summary.sent_bytes,
+            delivered_bytes = summary.received_bytes,
+            %end,
+            "the answer may be cut: --on-eof drain:T waits longer, drain:off without limit"
+        ),
+        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => warn!(
+            conv = %handle,
+            client_id = %record.client_id,
+            server_id,
+            base64 = record.base64(),
+            peer = %record.peer,
+            sent_bytes = summary.sent_bytes,
+            delivered_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            dropped_bytes = summary.dropped_bytes,
+            %end,
+            "conversation ended before all was delivered"
         ),
         None => info!(
             conv = %handle,

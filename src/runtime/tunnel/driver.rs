@@ -22,7 +22,7 @@ use super::notices::{Pause, Refusals};
 use super::service::{Reopening, Service};
 use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
-use crate::endpoint::{Anomaly, End, Endpoint, Event, Handle, Message, Output};
+use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
 use crate::runtime::metrics::{Metrics, Scrapes};
@@ -444,14 +444,15 @@ impl Driver {
         if let Some(ending) = self.ending.take() {
             return Some(ending);
         }
-        if let Some(end) = self.service.only_ended()
+        if let Some(outcome) = self.service.only_ended()
             && self.all_written()
         {
             // Our close may still be on its way.
             if self.closing.is_none() {
                 self.closing = Some(now + self.closing_time);
             }
-            return self.link_closed(now, cx).then(|| outcome(end));
+            let outcome = outcome.map_err(|end| TunnelError::Conversation { end });
+            return self.link_closed(now, cx).then_some(outcome);
         }
         let until = self.closing?;
         if self.records.is_empty() && self.all_written() || until <= now {
@@ -513,12 +514,5 @@ fn tell_loss(peer: Peer, error: &LinkError) {
     match error {
         LinkError::Closed => info!(%peer, "peer disconnected"),
         error => warn!(leg = "carrier", %peer, %error, "peer lost"),
-    }
-}
-
-fn outcome(end: End) -> Result<(), TunnelError> {
-    match end.leg() {
-        None => Ok(()),
-        Some(_) => Err(TunnelError::Conversation { end }),
     }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::buf::Limit;
 use bytes::{Bytes, BytesMut};
@@ -24,6 +25,12 @@ pub(super) struct Local {
     outgoing: Outgoing,
     input: Input,
     pub(super) phase: Phase,
+    /// What the local side sees when all has been written.
+    pub(super) last: Last,
+    /// What comes later than this is no farewell.
+    pub(super) farewell_until: Option<Instant>,
+    /// Something did.
+    pub(super) spoke_late: bool,
     /// Bytes that were read after the end of the conversation.
     pub(super) discarded: usize,
     /// Stands in the line of those that have something new to write.
@@ -50,6 +57,15 @@ pub(super) enum Phase {
     Flushing,
     /// All is written and the stream's own end is awaited.
     Lingering,
+}
+
+/// How the stream of a local side ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// In order: what came is all.
+    End,
+    /// By a reset: it may not be.
+    Reset,
 }
 
 /// What reading found.
@@ -88,6 +104,9 @@ impl Local {
             outgoing: Outgoing::default(),
             input: Input::Open,
             phase: Phase::Live,
+            last: Last::End,
+            farewell_until: None,
+            spoke_late: false,
             discarded: 0,
             in_line: false,
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
-use crate::endpoint::{End, Handle};
+use crate::endpoint::{End, Handle, Summary};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Opened, Peer};
 use crate::runtime::open::LinkOptions;
@@ -21,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How the only conversation ended.
+pub(super) type Outcome = Result<(), End>;
 
 /// Where conversations come from and go to.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ enum Source {
     /// Conversations become connections to this service.
     Target(SocketAddr),
     /// There is one conversation; how it ended.
-    Only(Handle, Option<End>),
+    Only(Handle, Option<Outcome>),
 }
 
 impl Service {
@@ -128,16 +131,20 @@ impl Service {
         }
     }
 
-    pub(super) fn ended(&mut self, handle: Handle, end: End) {
+    pub(super) fn ended(&mut self, handle: Handle, end: End, summary: &Summary) {
         if let Source::Only(only, ended) = &mut self.source
             && *only == handle
         {
-            *ended = Some(end);
+            let waited_for_nothing = end == End::DrainTimeout && !summary.answer_expected;
+            *ended = Some(match end.leg() {
+                Some(_) if !waited_for_nothing => Err(end),
+                Some(_) | None => Ok(()),
+            });
         }
     }
 
     /// How the only conversation ended, if there is one and it did.
-    pub(super) const fn only_ended(&self) -> Option<End> {
+    pub(super) const fn only_ended(&self) -> Option<Outcome> {
         match self.source {
             Source::Only(_, ended) => ended,
             Source::None | Source::Listener { .. } | Source::Target(_) => None,

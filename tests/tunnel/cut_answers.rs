@@ -1,0 +1,163 @@
+//! No part of an answer looks like the whole.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use socket2::SockRef;
+
+use crate::endpoint::{Endpoint, Tunnel, eventually, stdio, wait};
+use crate::services::{deaf, read_to_end, service};
+
+const CARRIERS: [&str; 2] = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
+
+/// Reads to the reset that ends the stream; what came before it.
+fn read_to_reset(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => panic!("an orderly end behind {} bytes", all.len()),
+            Ok(count) => all.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return all,
+            Err(error) => panic!("{error} behind {} bytes", all.len()),
+        }
+    }
+}
+
+/// Answers in two parts, `pause` apart.
+fn in_two_parts(pause: Duration) -> std::net::SocketAddr {
+    service(move |mut stream| {
+        stream.read_exact(&mut [0; 8])?;
+        stream.write_all(b"one part")?;
+        thread::sleep(pause);
+        stream.write_all(b", and the other")
+    })
+}
+
+fn half_closed(client: &Endpoint) -> TcpStream {
+    let mut stream = client.connect();
+    stream.write_all(b"question").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    stream
+}
+
+#[test]
+fn an_answer_that_pauses_for_longer_than_the_drain_ends_in_a_reset_and_both_sides_say_so() {
+    for carrier in CARRIERS {
+        let target = in_two_parts(Duration::from_millis(1_200));
+        let server = Endpoint::server(carrier, target, &[]);
+        let client = Endpoint::client(server.carrier(), &["--on-eof", "drain:400ms"]);
+        assert_eq!(read_to_reset(&mut half_closed(&client)), b"one part");
+        client.wait_for_log("the answer may be cut");
+        assert!(
+            client.log().contains("delivered_bytes=8"),
+            "{}",
+            client.log()
+        );
+        // What the service sends to nobody is counted when its connection ends.
+        server.wait_for_log("lost_bytes=15");
+    }
+}
+
+#[test]
+fn a_drain_without_limit_waits_for_the_rest() {
+    let target = in_two_parts(Duration::from_millis(900));
+    let server = Endpoint::server("tcp://127.0.0.1:0", target, &[]);
+    let short = Endpoint::client(server.carrier(), &["--on-eof", "drain:300ms"]);
+    let client = Endpoint::client(server.carrier(), &["--on-eof", "drain:off"]);
+    assert_eq!(read_to_reset(&mut half_closed(&short)), b"one part");
+    let whole = read_to_end(&mut half_closed(&client)).unwrap();
+    assert_eq!(whole, b"one part, and the other");
+    assert!(!client.log().contains("cut"), "{}", client.log());
+}
+
+#[test]
+fn an_answer_that_is_cut_on_standard_output_is_a_failure() {
+    let target = in_two_parts(Duration::from_secs(60));
+    let server = Endpoint::server("tcp://127.0.0.1:0", target, &[]);
+    let (mut child, mut input, mut output) = stdio(server.carrier(), &["--on-eof", "drain:400ms"]);
+    input.write_all(b"question").unwrap();
+    drop(input);
+    let mut answer = String::new();
+    output.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "one part");
+    assert_eq!(wait(&mut child).code(), Some(4));
+}
+
+#[test]
+fn an_application_that_left_with_its_answer_is_no_warning() {
+    let echo = crate::services::echo();
+    let tunnel = Tunnel::to(
+        "tcp://127.0.0.1:0",
+        echo,
+        &["--on-eof", "drain:200ms", "-v"],
+    );
+    let mut stream = tunnel.connect();
+    stream.write_all(b"question").unwrap();
+    stream.read_exact(&mut [0; 8]).unwrap();
+    drop(stream);
+    tunnel.client.wait_for_log("conversation ended");
+    assert!(
+        !tunnel.client.log().contains("WARN"),
+        "{}",
+        tunnel.client.log()
+    );
+}
+
+#[test]
+fn a_service_that_breaks_its_connection_is_told_with_what_it_had_sent() {
+    let rude = service(|mut stream| {
+        stream.read_exact(&mut [0; 8])?;
+        stream.write_all(b"half of it")?;
+        thread::sleep(Duration::from_millis(200));
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO))
+    });
+    for carrier in CARRIERS {
+        let tunnel = Tunnel::to(carrier, rude, &[]);
+        let mut stream = tunnel.connect();
+        stream.write_all(b"question").unwrap();
+        // The protocol has no reset: this side cannot know.
+        assert_eq!(read_to_end(&mut stream).unwrap(), b"half of it");
+        tunnel
+            .server
+            .wait_for_log("the service broke its connection");
+        let log = tunnel.server.log();
+        assert!(log.contains("sent_bytes=10"), "{log}");
+    }
+}
+
+#[test]
+fn an_upload_that_the_peer_cuts_off_ends_in_a_reset_behind_its_answer() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", deaf(), &["--buffer", "64KiB"]);
+    let client = Endpoint::client(server.carrier(), &[]);
+    let mut stream = client.connect();
+    let upload = vec![0; 16 * 1024 * 1024];
+    let mut sender = stream.try_clone().unwrap();
+    thread::spawn(move || sender.write_all(&upload));
+    // The server takes no more from the link, so that bytes wait in the client.
+    server.wait_for_log("nothing is taken from the link");
+    server.signal(Signal::TERM);
+    read_to_reset(&mut stream);
+    client.wait_for_log("unsent_bytes=");
+}
+
+#[test]
+fn a_client_that_is_ended_by_a_signal_resets_what_it_carries() {
+    let greeter = service(|mut stream| {
+        stream.write_all(b"the beginning")?;
+        thread::park();
+        Ok(())
+    });
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", greeter, &[]);
+    let mut stream = tunnel.connect();
+    let mut beginning = [0; 13];
+    stream.read_exact(&mut beginning).unwrap();
+    tunnel.client.signal(Signal::TERM);
+    assert_eq!(read_to_reset(&mut stream), b"");
+    eventually("the server knows", || {
+        TcpStream::connect(tunnel.client.listen()).is_err()
+    });
+}
