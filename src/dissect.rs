@@ -192,7 +192,7 @@ impl Dissector {
             network: self.follower.network.counts(),
             messages: messages.message_count(),
             conversations: messages.tracker.conversation_count(),
-            evicted_conversations: messages.tracker.evicted_count(),
+            evicted_conversations: messages.tracker.forgotten().conversations,
             foreign: messages.foreign,
             start: messages.start,
             end: self.follower.seen.latest,

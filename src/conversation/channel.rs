@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+use hashbrown::HashMap;
+use slab::Slab;
+
 use super::{Endpoint, Session};
 use crate::carrier::Carrier;
 use crate::net::Side;
@@ -9,7 +12,13 @@ use crate::wire::{DestinationHash, Direction};
 
 /// Names a channel within a tracker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ChannelId(pub(super) u32);
+pub struct ChannelId {
+    /// Where it lies; another channel may lie there after it.
+    pub(super) slot: u32,
+    /// How many channels were opened before it, by which nothing that is
+    /// remembered of an earlier channel is taken for this one's.
+    pub(super) serial: u32,
+}
 
 /// How much of a channel's past the capture holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +43,11 @@ pub struct Channel {
     /// What is known of its past.
     pub start: ChannelStart,
     /// The session, on I2CP.
-    pub session: Option<Session>,
+    pub session: Option<Box<Session>>,
     /// Slots of the tracked conversations that run over it.
     pub(super) slots: Vec<u32>,
+    /// See [`ChannelId`].
+    serial: u32,
     /// Which sides sent a SYN, by [`Side::index`].
     pub(super) dialled: [bool; 2],
     /// Whether bytes of it are missing from the capture.
@@ -45,7 +56,7 @@ pub struct Channel {
 
 impl Channel {
     /// A channel on which nothing was seen yet.
-    pub const fn new(
+    pub fn new(
         carrier: Carrier,
         addresses: [SocketAddr; 2],
         start: ChannelStart,
@@ -55,8 +66,9 @@ impl Channel {
             carrier,
             addresses,
             start,
-            session,
+            session: session.map(Box::new),
             slots: Vec::new(),
+            serial: 0,
             dialled: [false; 2],
             has_gaps: false,
         }
@@ -65,7 +77,7 @@ impl Channel {
     /// The endpoint at one side, named where a session names it. `remote` is
     /// the hash of the destination behind the router.
     pub(super) fn endpoint(&self, side: Side, remote: Option<DestinationHash>) -> Endpoint {
-        let session = self.session.as_ref();
+        let session = self.session.as_deref();
         let is_session = session.is_some() && side == Side::Initiator;
         Endpoint {
             address: self.addresses[side.index()],
@@ -107,5 +119,78 @@ impl Channel {
             (false, true) => Some(Direction::ServerToClient),
             (false, false) | (true, true) => None,
         }
+    }
+}
+
+/// The channels that are open, and the destinations that have a session here.
+#[derive(Debug)]
+pub(super) struct Channels {
+    open: Slab<Channel>,
+    created: u32,
+    /// Sessions by the hash of their destination.
+    sessions: HashMap<DestinationHash, u32>,
+}
+
+const CHANNELS_ARE_FEW: &str = "every channel takes memory, so there are fewer than 2^32";
+
+impl Channels {
+    pub(super) fn new() -> Self {
+        Self {
+            open: Slab::new(),
+            created: 0,
+            sessions: HashMap::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, mut channel: Channel) -> ChannelId {
+        if let Some(hash) = channel.session.as_ref().and_then(|session| session.hash) {
+            *self.sessions.entry(hash).or_default() += 1;
+        }
+        // Begins anew after 2^32 channels; nothing is remembered for so long.
+        let serial = self.created;
+        self.created = self.created.wrapping_add(1);
+        channel.serial = serial;
+        let slot = u32::try_from(self.open.insert(channel)).expect(CHANNELS_ARE_FEW);
+        ChannelId { slot, serial }
+    }
+
+    pub(super) fn close(&mut self, channel: ChannelId) {
+        let channel = self.open.remove(channel.slot as usize);
+        if let Some(hash) = channel.session.and_then(|session| session.hash)
+            && let Some(count) = self.sessions.get_mut(&hash)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.sessions.remove(&hash);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, channel: ChannelId) -> &Channel {
+        &self.open[channel.slot as usize]
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, channel: ChannelId) -> &mut Channel {
+        &mut self.open[channel.slot as usize]
+    }
+
+    /// The channel that lies in a slot.
+    #[inline]
+    pub(super) fn at(&self, slot: u32) -> (ChannelId, &Channel) {
+        let channel = &self.open[slot as usize];
+        let serial = channel.serial;
+        (ChannelId { slot, serial }, channel)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn at_mut(&mut self, slot: u32) -> &mut Channel {
+        &mut self.open[slot as usize]
+    }
+
+    /// Whether a destination has a session in this capture, now.
+    pub(super) fn has_session(&self, destination: DestinationHash) -> bool {
+        self.sessions.contains_key(&destination)
     }
 }

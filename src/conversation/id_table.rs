@@ -1,9 +1,12 @@
-//! Which conversations an id stands for.
+//! Which tracked conversations an id stands for.
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
 
 use super::channel::ChannelId;
+use super::index::Index;
+use super::records::{Live, Records, Slot};
 use crate::net::Side;
 use crate::wire::StreamId;
 
@@ -16,141 +19,281 @@ pub(super) enum Space {
     Server,
 }
 
+impl Space {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// The client of a conversation in which an id of this space belongs to `owner`.
+    pub(super) const fn client_side(self, owner: Side) -> Side {
+        match self {
+            Self::Client => owner,
+            Self::Server => owner.opposite(),
+        }
+    }
+}
+
 /// An id with everything that makes it mean one conversation: the channel, the
 /// side that it belongs to, and the space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct IdKey(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IdKey {
+    pub(super) channel: ChannelId,
+    pub(super) owner: Side,
+    pub(super) space: Space,
+    pub(super) id: StreamId,
+}
 
 impl IdKey {
-    pub(super) fn new(channel: ChannelId, owner: Side, space: Space, id: StreamId) -> Self {
-        let owner = match owner {
+    /// As a number, different for every key of channels that can be remembered at once.
+    const fn number(self) -> u64 {
+        let owner = match self.owner {
             Side::Initiator => 0,
             Side::Responder => 1 << 25,
         };
-        let space = match space {
+        let space = match self.space {
             Space::Client => 0,
             Space::Server => 1 << 24,
         };
-        Self(u64::from(channel.0) << 32 | owner | space | u64::from(id.to_u32()))
+        (self.channel.serial as u64) << 32 | owner | space | self.id.to_u32() as u64
+    }
+
+    #[inline]
+    fn names(self, live: &Live) -> bool {
+        live.channel == self.channel.slot
+            && live.client_side == self.space.client_side(self.owner)
+            && match self.space {
+                Space::Client => live.has_client_id(self.id),
+                Space::Server => live.has_server_id(self.id),
+            }
     }
 }
+
+/// Hashes keys in a way that a capture cannot aim at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyHasher(DefaultHashBuilder);
+
+impl KeyHasher {
+    /// The upper half of the hash: the mixing ends there.
+    #[inline]
+    pub(super) fn hash(&self, key: IdKey) -> u32 {
+        let hash = self.0.hash_one(key.number());
+        ((hash ^ (hash >> 32)) & 0xffff_ffff) as u32
+    }
+}
+
+/// Tracked conversations that one id may stand for at a time. The reference
+/// never gives out an id that is in use; who does so for fun would otherwise
+/// make every look-up walk through all of them.
+pub(super) const MAX_NAMESAKES: usize = 64;
 
 /// From ids to the slots of tracked conversations.
 ///
 /// An id may stand for several at once: a client that uses one twice (the
 /// reference implementation's acceptor then makes two streams), or on I2CP two
 /// peers of one session that happen to choose the same.
-#[derive(Debug, Default)]
-pub(super) struct IdTable {
-    slots: HashMap<IdKey, Slots>,
-}
-
-/// Nearly always one.
 #[derive(Debug)]
-enum Slots {
-    One(u32),
-    /// Two or more, oldest first.
-    Several(Vec<u32>),
+pub(super) struct IdTable {
+    hasher: KeyHasher,
+    /// Slots, doubled, and one more for ids of servers.
+    slots: Index,
 }
 
 impl IdTable {
-    pub(super) fn insert(&mut self, key: IdKey, slot: u32) {
-        match self.slots.entry(key) {
-            Entry::Vacant(entry) => {
-                entry.insert(Slots::One(slot));
-            }
-            Entry::Occupied(entry) => match entry.into_mut() {
-                Slots::Several(slots) => slots.push(slot),
-                one @ Slots::One(_) => {
-                    let older = one.as_slice()[0];
-                    *one = Slots::Several(vec![older, slot]);
-                }
-            },
+    pub(super) fn new(hasher: KeyHasher) -> Self {
+        Self {
+            hasher,
+            slots: Index::new(),
         }
     }
 
-    pub(super) fn remove(&mut self, key: IdKey, slot: u32) {
-        let Entry::Occupied(mut entry) = self.slots.entry(key) else {
-            return;
+    /// Lets an id stand for a conversation, whose record has it already. Returns
+    /// the oldest of its namesakes when there are too many: it has to go.
+    pub(super) fn insert(&mut self, key: IdKey, slot: Slot, records: &mut Records) -> Option<Slot> {
+        let hash = self.hasher.hash(key);
+        let found = self.slots.find(hash, |value| {
+            slot_of(value) != slot
+                && space_of(value) == key.space
+                && key.names(records.live(slot_of(value)))
+        });
+        let mut too_many = None;
+        if let Some(namesake) = found.map(slot_of) {
+            records.live_mut(namesake).note_namesake();
+            records.live_mut(slot).note_namesake();
+            let all = self.all(key, records);
+            if all.len() > MAX_NAMESAKES {
+                too_many = all.into_iter().find(|other| *other != slot);
+            }
+        }
+        self.slots.insert(hash, value_of(slot, key.space));
+        too_many
+    }
+
+    pub(super) fn remove(&mut self, key: IdKey, slot: Slot) {
+        self.slots
+            .remove(self.hasher.hash(key), value_of(slot, key.space));
+    }
+
+    /// A conversation that the id stands for; the only one unless it shares ids.
+    #[inline]
+    pub(super) fn find(&self, key: IdKey, records: &Records) -> Option<Slot> {
+        self.slots
+            .find(self.hasher.hash(key), |value| {
+                space_of(value) == key.space && key.names(records.live(slot_of(value)))
+            })
+            .map(slot_of)
+    }
+
+    /// The conversations that the id stands for, in the order in which they opened.
+    pub(super) fn all(&self, key: IdKey, records: &Records) -> Vec<Slot> {
+        let Some(one) = self.find(key, records) else {
+            return Vec::new();
         };
-        match entry.get_mut() {
-            Slots::One(one) if *one == slot => {
-                entry.remove();
-            }
-            Slots::One(_) => {}
-            Slots::Several(slots) => {
-                slots.retain(|other| *other != slot);
-                if let [one] = slots[..] {
-                    entry.insert(Slots::One(one));
+        let mut all = vec![one];
+        if records.live(one).shares_ids() {
+            all.clear();
+            // The answer is always no, so that it looks at every one.
+            self.slots.find(self.hasher.hash(key), |value| {
+                let slot = slot_of(value);
+                if space_of(value) == key.space && key.names(records.live(slot)) {
+                    all.push(slot);
                 }
-            }
+                false
+            });
+            all.sort_unstable_by_key(|slot| records.live(*slot).id());
         }
+        all
     }
 
-    /// The conversations that the id stands for, oldest first.
-    pub(super) fn get(&self, key: IdKey) -> &[u32] {
-        self.slots.get(&key).map_or(&[], Slots::as_slice)
+    /// The conversation that the id has stood for since last.
+    pub(super) fn latest(&self, key: IdKey, records: &Records) -> Option<Slot> {
+        self.all(key, records).pop()
     }
 }
 
-impl Slots {
-    const fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::One(slot) => std::slice::from_ref(slot),
-            Self::Several(slots) => slots.as_slice(),
+const fn value_of(slot: Slot, space: Space) -> u32 {
+    slot << 1
+        | match space {
+            Space::Client => 0,
+            Space::Server => 1,
         }
+}
+
+const fn slot_of(value: u32) -> Slot {
+    value >> 1
+}
+
+const fn space_of(value: u32) -> Space {
+    match value & 1 {
+        0 => Space::Client,
+        _ => Space::Server,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::records::NewRecord;
+    use super::super::state::Phase;
     use super::*;
+    use crate::time::Timestamp;
+    use crate::wire::{ClientId, ServerId};
 
-    const ID: StreamId = StreamId([1, 2, 3]);
+    fn record(records: &mut Records, number: u64, channel: u32, client_side: Side) -> Slot {
+        records.insert(&NewRecord {
+            number,
+            channel,
+            channel_position: 0,
+            client_side,
+            phase: Phase::Open,
+            time: Timestamp::from_nanos(0),
+            elapsed_us: 0,
+            message: 1,
+        })
+    }
 
-    #[test]
-    fn channel_owner_space_and_id_all_tell_keys_apart() {
-        let mut table = IdTable::default();
-        let mut keys = Vec::new();
-        for channel in [0, 1, u32::MAX] {
-            for owner in [Side::Initiator, Side::Responder] {
-                for space in [Space::Client, Space::Server] {
-                    for id in [0, 1, 0xff_ffff] {
-                        keys.push(IdKey::new(
-                            ChannelId(channel),
-                            owner,
-                            space,
-                            StreamId::from_u32(id),
-                        ));
-                    }
-                }
-            }
-        }
-        for (slot, key) in (0..).zip(&keys) {
-            table.insert(*key, slot);
-        }
-        for (slot, key) in (0..).zip(&keys) {
-            assert_eq!(table.get(*key), [slot]);
+    fn key(channel: u32, owner: Side, space: Space, id: u32) -> IdKey {
+        IdKey {
+            channel: ChannelId {
+                slot: channel,
+                serial: channel,
+            },
+            owner,
+            space,
+            id: StreamId::from_u32(id),
         }
     }
 
     #[test]
-    fn slots_of_one_id_come_oldest_first_and_go_one_by_one() {
-        let key = IdKey::new(ChannelId(0), Side::Initiator, Space::Client, ID);
+    fn channel_owner_space_and_id_all_tell_keys_apart() {
+        let mut records = Records::new();
+        let mut table = IdTable::new(KeyHasher::default());
+        let mut keys = Vec::new();
+        for channel in [0, 1, 1 << 30] {
+            for owner in [Side::Initiator, Side::Responder] {
+                for space in [Space::Client, Space::Server] {
+                    for id in [0, 1, 0xff_ffff] {
+                        keys.push(key(channel, owner, space, id));
+                    }
+                }
+            }
+        }
+        let numbers =
+            std::collections::HashSet::<u64>::from_iter(keys.iter().map(|key| key.number()));
+        assert_eq!(numbers.len(), keys.len());
+        let mut slots = Vec::new();
+        for (number, key) in (1..).zip(&keys) {
+            let side = key.space.client_side(key.owner);
+            let slot = record(&mut records, number, key.channel.slot, side);
+            match key.space {
+                Space::Client => records.live_mut(slot).set_client_id(ClientId(key.id)),
+                Space::Server => records.live_mut(slot).set_server_id(ServerId(key.id)),
+            }
+            assert_eq!(table.insert(*key, slot, &mut records), None);
+            slots.push(slot);
+        }
+        for (slot, key) in slots.iter().zip(&keys) {
+            assert_eq!(table.all(*key, &records), [*slot]);
+        }
+    }
+
+    #[test]
+    fn namesakes_come_oldest_first_and_go_one_by_one() {
+        let key = key(0, Side::Initiator, Space::Client, 7);
         for gone in 0..3 {
-            let mut table = IdTable::default();
-            for slot in 0..3 {
-                table.insert(key, slot);
+            let mut records = Records::new();
+            let mut table = IdTable::new(KeyHasher::default());
+            for number in 1..=3 {
+                let slot = record(&mut records, number, 0, Side::Initiator);
+                records.live_mut(slot).set_client_id(ClientId(key.id));
+                table.insert(key, slot, &mut records);
             }
             table.remove(key, gone);
             table.remove(key, 9);
             let left: Vec<_> = (0..3).filter(|slot| *slot != gone).collect();
-            assert_eq!(table.get(key), left);
+            assert_eq!(table.all(key, &records), left);
             for slot in left {
                 table.remove(key, slot);
             }
-            assert_eq!(table.get(key), [0; 0]);
-            assert!(table.slots.is_empty(), "nothing is left behind");
+            assert_eq!(table.all(key, &records), [0; 0]);
+            assert_eq!(table.slots.len(), 0, "nothing is left behind");
+        }
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_namesakes_has_to_go() {
+        let key = key(0, Side::Initiator, Space::Client, 7);
+        let mut records = Records::new();
+        let mut table = IdTable::new(KeyHasher::default());
+        for number in 1..200 {
+            let slot = record(&mut records, number, 0, Side::Initiator);
+            records.live_mut(slot).set_client_id(ClientId(key.id));
+            if let Some(oldest) = table.insert(key, slot, &mut records) {
+                table.remove(key, oldest);
+                records.remove(oldest);
+            }
+            assert!(table.all(key, &records).len() <= MAX_NAMESAKES + 1);
         }
     }
 }

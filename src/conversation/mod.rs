@@ -3,12 +3,22 @@
 //! peer breaks the protocol.
 
 mod channel;
+mod deadlines;
 mod event;
 mod finding;
 mod id_table;
+mod index;
+mod observation;
+mod options;
+mod records;
+mod registry;
+mod remarks;
 mod router;
 mod state;
+mod tombstone;
 mod tracker;
+mod views;
+mod wording;
 
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
@@ -17,5 +27,9 @@ pub use event::{
 };
 pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
+pub use observation::{EndOfInput, Observation, Outcome};
+pub use options::{Destinations, TrackerOptions};
+pub use registry::Forgotten;
+pub use remarks::Wording;
 pub use state::State;
-pub use tracker::{Destinations, EndOfInput, Observation, Outcome, Tracker, TrackerOptions};
+pub use tracker::Tracker;

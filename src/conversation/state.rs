@@ -17,7 +17,8 @@
 //! ```
 //!
 //! A conversation whose SYN is not in the capture goes through the same
-//! states and is shown as `mid-stream`.
+//! states and is shown as `mid-stream`. What a message does follows from the
+//! [`Phase`], of which two are one state to the reader, and the [`Circumstances`].
 
 use std::fmt;
 
@@ -67,14 +68,6 @@ impl State {
             Self::MidStream => "mid_stream",
         }
     }
-
-    /// Whether a close was seen.
-    pub(super) const fn is_closed(self) -> bool {
-        matches!(
-            self,
-            Self::Refused | Self::ClientClosed | Self::ServerClosed
-        )
-    }
 }
 
 /// Its name for people: `server closed`.
@@ -90,6 +83,84 @@ impl fmt::Display for State {
             Self::MidStream => "mid-stream",
         })
     }
+}
+
+/// Where a conversation stands, as finely as the meaning of its next message
+/// depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// The SYN was seen, its answer not yet.
+    SynSent,
+    /// The SYN was not answered in time.
+    NoAnswer,
+    /// A close answered the SYN.
+    Refused,
+    /// It was accepted, or begins in mid-stream.
+    Open,
+    /// An empty ACK was read as the server's close, which data after it take back
+    /// (protocol text, sample (c); the reference ignores such an ACK).
+    AckClosed,
+    /// The client closed first.
+    ClientClosed,
+    /// The server closed first.
+    ServerClosed,
+}
+
+impl Phase {
+    /// Every phase, in the order of their declaration.
+    pub(super) const ALL: [Self; 7] = [
+        Self::SynSent,
+        Self::NoAnswer,
+        Self::Refused,
+        Self::Open,
+        Self::AckClosed,
+        Self::ClientClosed,
+        Self::ServerClosed,
+    ];
+
+    /// The state of a conversation whose SYN was seen.
+    pub(super) const fn state(self) -> State {
+        match self {
+            Self::SynSent => State::SynSent,
+            Self::NoAnswer => State::NoAnswer,
+            Self::Refused => State::Refused,
+            Self::Open => State::Open,
+            Self::ClientClosed => State::ClientClosed,
+            Self::AckClosed | Self::ServerClosed => State::ServerClosed,
+        }
+    }
+
+    /// Whether a close was seen.
+    pub(super) const fn is_closed(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::AckClosed | Self::ClientClosed | Self::ServerClosed
+        )
+    }
+
+    /// The phase in which a conversation is remembered that was told: an empty ACK
+    /// that was told as its close is not taken back any more.
+    pub(super) const fn when_told(self) -> Self {
+        match self {
+            Self::AckClosed => Self::ServerClosed,
+            other => other,
+        }
+    }
+}
+
+/// What a capture that lacks messages, or holds them out of order, makes of the
+/// next one. None of it is so where a conversation was seen whole and in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Circumstances {
+    /// Whether its ACK may still come, although messages came that no one sends
+    /// before it.
+    pub(super) awaits_ack: bool,
+    /// The direction that is read late as a whole: its messages stand in the capture
+    /// behind those of the other direction that answer them.
+    pub(super) late: Option<Direction>,
+    /// Whether the server sent data and its ACK may be missing: who sends data has accepted.
+    pub(super) server_spoke: bool,
 }
 
 /// A message within a conversation, as far as its state cares.
@@ -121,149 +192,83 @@ pub(super) enum Effect {
 /// One entry of the transition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) next: State,
+    pub(super) next: Phase,
     pub(super) effect: Effect,
     pub(super) finding: Option<(FindingCode, Level)>,
 }
 
-impl State {
-    /// What a message does in this state. `taken_as_close` says that the
-    /// state came about by an empty ACK, which data after it takes back
-    /// (protocol text, sample (c); the reference ignores such an ACK).
+impl Phase {
+    /// What a message does in this phase. This is the whole truth: nothing is
+    /// decided anywhere else, and the tables in `docs/protocol.md` are held against it.
     #[rustfmt::skip]
-    pub(super) fn step(self, stimulus: Stimulus, taken_as_close: TakenAsClose) -> Step {
+    pub(super) fn step(self, stimulus: Stimulus, circumstances: Circumstances) -> Step {
         use Direction::{ClientToServer as Client, ServerToClient as Server};
         use Effect::{Accepts, Carries, Closes, ClosesAgain, Ignored, Refuses};
         use FindingCode::{AckBadLength, AckDuplicate, AckEmpty, DataAfterClose, DataBeforeAck};
-        use State::{ClientClosed, NoAnswer, Open, Refused, ServerClosed, SynSent};
+        use Phase::{AckClosed, ClientClosed, NoAnswer, Open, Refused, ServerClosed, SynSent};
+        use Stimulus::{Ack, Close, Data, EmptyAck, MisshapenAck};
 
         let step = |next, effect| Step { next, effect, finding: None };
         let odd = |next, effect, code: FindingCode| Step { next, effect, finding: Some((code, code.level())) };
         let warn = |next, effect, code| Step { next, effect, finding: Some((code, Level::Warn)) };
-        let was_taken_back = self == ServerClosed && taken_as_close == TakenAsClose::Yes;
+        let Circumstances { awaits_ack, late, server_spoke } = circumstances;
 
         match (self, stimulus) {
-            (SynSent | NoAnswer,  Stimulus::Ack)           => step(Open, Accepts),
-            (SynSent | NoAnswer,  Stimulus::EmptyAck | Stimulus::MisshapenAck)
-                                                           => odd(self, Ignored, AckBadLength),
-            (SynSent | NoAnswer,  Stimulus::Data(_))       => odd(self, Carries, DataBeforeAck),
-            (SynSent | NoAnswer,  Stimulus::Close(Server)) => step(Refused, Refuses),
+            (Open, Data(_))                               => step(Open, Carries),
+
+            (SynSent | NoAnswer, Ack)                     => step(Open, Accepts),
+            // No ACK is sent so late: it is read late.
+            (_, Ack) if awaits_ack                        => step(self, Accepts),
+            (SynSent | NoAnswer, EmptyAck | MisshapenAck) => odd(self, Ignored, AckBadLength),
+            // A client cannot send before the ACK: it is the ACK that is read late.
+            (SynSent | NoAnswer, Data(Client)) if awaits_ack => step(self, Carries),
+            (SynSent | NoAnswer, Data(_))                 => odd(self, Carries, DataBeforeAck),
+            (SynSent | NoAnswer, Close(Server)) if server_spoke => step(ServerClosed, Closes),
+            (SynSent | NoAnswer, Close(Server))           => step(Refused, Refuses),
             // Without a server id a client cannot close; it could name one only by guessing.
-            (SynSent | NoAnswer,  Stimulus::Close(Client)) => step(ClientClosed, Closes),
+            (SynSent | NoAnswer, Close(Client))           => step(ClientClosed, Closes),
 
-            (Open | State::MidStream, Stimulus::Ack)           => odd(Open, Ignored, AckDuplicate),
-            (Open | State::MidStream, Stimulus::EmptyAck)      => odd(ServerClosed, Closes, AckEmpty),
-            (Open | State::MidStream, Stimulus::MisshapenAck)  => odd(Open, Ignored, AckBadLength),
-            (Open | State::MidStream, Stimulus::Data(_))       => step(Open, Carries),
-            (Open | State::MidStream, Stimulus::Close(Client)) => step(ClientClosed, Closes),
-            (Open | State::MidStream, Stimulus::Close(Server)) => step(ServerClosed, Closes),
+            (Open, Ack)                                   => odd(Open, Ignored, AckDuplicate),
+            (Open, EmptyAck)                              => odd(AckClosed, Closes, AckEmpty),
+            (Open, MisshapenAck)                          => odd(Open, Ignored, AckBadLength),
+            (Open, Close(Client))                         => step(ClientClosed, Closes),
+            (Open, Close(Server))                         => step(ServerClosed, Closes),
 
-            (ServerClosed, Stimulus::Data(_))       if was_taken_back => step(Open, Carries),
-            (ServerClosed, Stimulus::Close(Server)) if was_taken_back => step(ServerClosed, Closes),
+            // It was no close after all, or here is the real one.
+            (AckClosed, Data(_))                          => step(Open, Carries),
+            (AckClosed, Close(Server))                    => step(ServerClosed, Closes),
 
+            (Refused | ClientClosed | ServerClosed, Data(from)) if late == Some(from)
+                                                          => step(self, Carries),
             // Messages that were on their way when the other side closed are
             // normal; a side that goes on after its own close is at fault.
-            (ClientClosed, Stimulus::Data(Server))  => odd(self, Ignored, DataAfterClose),
-            (ServerClosed, Stimulus::Data(Client))  => odd(self, Ignored, DataAfterClose),
-            (ClientClosed, Stimulus::Close(Server)) => step(self, ClosesAgain),
-            (ServerClosed, Stimulus::Close(Client)) => step(self, ClosesAgain),
-            (ClientClosed | ServerClosed | Refused, Stimulus::Data(_) | Stimulus::Close(_))
-                                                    => warn(self, Ignored, DataAfterClose),
-            (ClientClosed | ServerClosed, Stimulus::Ack)
-                                                    => odd(self, Ignored, AckDuplicate),
-            (Refused, Stimulus::Ack)                => odd(self, Ignored, DataAfterClose),
-            (ClientClosed | ServerClosed | Refused, Stimulus::EmptyAck | Stimulus::MisshapenAck)
-                                                    => odd(self, Ignored, AckBadLength),
+            (ClientClosed, Data(Server))                  => odd(self, Ignored, DataAfterClose),
+            (ServerClosed, Data(Client))                  => odd(self, Ignored, DataAfterClose),
+            (ClientClosed, Close(Server))                 => step(self, ClosesAgain),
+            (AckClosed | ServerClosed, Close(Client))     => step(self, ClosesAgain),
+            (ClientClosed | ServerClosed | Refused, Data(_) | Close(_))
+                                                          => warn(self, Ignored, DataAfterClose),
+            (AckClosed | ClientClosed | ServerClosed, Ack) => odd(self, Ignored, AckDuplicate),
+            (Refused, Ack)                                => odd(self, Ignored, DataAfterClose),
+            (AckClosed | ClientClosed | ServerClosed | Refused, EmptyAck | MisshapenAck)
+                                                          => odd(self, Ignored, AckBadLength),
         }
     }
-}
 
-/// Whether a conversation is closed only because an empty ACK was read as its close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TakenAsClose {
-    Yes,
-    No,
+    /// What a message does to a conversation that was told already: whatever it
+    /// is, the conversation stays as it was told.
+    pub(super) fn step_when_told(self, stimulus: Stimulus, circumstances: Circumstances) -> Step {
+        let step = self.when_told().step(stimulus, circumstances);
+        match step.effect {
+            Effect::ClosesAgain | Effect::Ignored => step,
+            Effect::Accepts | Effect::Refuses | Effect::Carries | Effect::Closes => Step {
+                next: self,
+                effect: Effect::Ignored,
+                finding: None,
+            },
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Direction::{ClientToServer, ServerToClient};
-
-    const STIMULI: [Stimulus; 7] = [
-        Stimulus::Ack,
-        Stimulus::EmptyAck,
-        Stimulus::MisshapenAck,
-        Stimulus::Data(ClientToServer),
-        Stimulus::Data(ServerToClient),
-        Stimulus::Close(ClientToServer),
-        Stimulus::Close(ServerToClient),
-    ];
-
-    #[test]
-    fn a_closed_conversation_stays_closed_whatever_comes() {
-        for state in [State::Refused, State::ClientClosed, State::ServerClosed] {
-            for stimulus in STIMULI {
-                let step = state.step(stimulus, TakenAsClose::No);
-                assert_eq!(step.next, state, "{state} {stimulus:?}");
-                assert!(
-                    matches!(step.effect, Effect::Ignored | Effect::ClosesAgain),
-                    "{state} {stimulus:?}"
-                );
-                assert_eq!(
-                    step.finding.is_none(),
-                    step.effect == Effect::ClosesAgain,
-                    "only crossing closes are normal: {state} {stimulus:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn only_data_or_a_real_close_takes_an_empty_ack_back() {
-        for stimulus in STIMULI {
-            let step = State::ServerClosed.step(stimulus, TakenAsClose::Yes);
-            let expected = match stimulus {
-                Stimulus::Data(_) => (State::Open, Effect::Carries),
-                Stimulus::Close(ServerToClient) => (State::ServerClosed, Effect::Closes),
-                Stimulus::Close(ClientToServer) => (State::ServerClosed, Effect::ClosesAgain),
-                _ => (State::ServerClosed, Effect::Ignored),
-            };
-            assert_eq!((step.next, step.effect), expected, "{stimulus:?}");
-        }
-    }
-
-    #[test]
-    fn a_late_answer_counts_as_one_in_time() {
-        for stimulus in STIMULI {
-            let in_time = State::SynSent.step(stimulus, TakenAsClose::No);
-            let late = State::NoAnswer.step(stimulus, TakenAsClose::No);
-            assert_eq!(
-                (in_time.effect, in_time.finding),
-                (late.effect, late.finding)
-            );
-            if in_time.next != State::SynSent {
-                assert_eq!(in_time.next, late.next);
-            }
-        }
-    }
-
-    #[test]
-    fn an_open_conversation_ends_by_either_close_and_the_empty_ack() {
-        let ends: Vec<_> = STIMULI
-            .into_iter()
-            .filter_map(|stimulus| {
-                let step = State::Open.step(stimulus, TakenAsClose::No);
-                (step.next != State::Open).then_some((stimulus, step.next))
-            })
-            .collect();
-        assert_eq!(
-            ends,
-            [
-                (Stimulus::EmptyAck, State::ServerClosed),
-                (Stimulus::Close(ClientToServer), State::ClientClosed),
-                (Stimulus::Close(ServerToClient), State::ServerClosed),
-            ]
-        );
-    }
-}
+mod tests;

@@ -1,248 +1,76 @@
 //! The tracker: messages in, their meaning out; conversations when they are over.
 
-mod disorder;
-mod ending;
-mod oddities;
-mod place;
-mod views;
-
-use std::collections::VecDeque;
-
-use hashbrown::HashMap;
-use slab::Slab;
-
 use super::channel::{Channel, ChannelId, ChannelStart};
-use super::event::{Conversation, ConversationId, Meaning, MessageEvent, RouterTime, Tally};
-use super::finding::{Finding, FindingCode, FindingDetail, Level};
-use super::id_table::{IdKey, IdTable, Space};
-use super::router::{LinkKey, RouterLink};
-use super::state::{Effect, State, Stimulus, TakenAsClose};
+use super::event::{Conversation, ConversationId, Meaning, MessageEvent};
+use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
+use super::id_table::{IdKey, Space};
+use super::observation::{EndOfInput, Observation, Outcome};
+use super::options::{Destinations, TrackerOptions};
+use super::records::{Slot, Span};
+use super::registry::{Ending, Forgotten, Registry};
+use super::remarks::{Remarks, number};
+use super::state::{Effect, Phase, State, Step, Stimulus};
+use super::wording;
 use crate::carrier::Carrier;
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{
-    ClientId, Destination, DestinationError, DestinationHash, Direction, FrameKind, FrameType,
-    MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, Pseudonyms, RawFrame, RawMessage, ServerId,
-    StreamId,
+    ClientId, Destination, DestinationHash, Direction, FrameKind, FrameType,
+    MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage, ServerId, StreamId,
 };
-
-/// What a [`Tracker`] is asked for, and its bounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackerOptions {
-    /// Whether the destinations in SYNs are hashed on carriers that do not
-    /// need it; on I2CP they always are. Pseudonyms hold for all carriers.
-    pub destinations: Destinations,
-    /// After how long without an answer a SYN counts as not answered, in
-    /// nanoseconds of capture time. Default 60 s, the reference's connect timeout.
-    pub handshake_limit_ns: i64,
-    /// How long a conversation that is over is kept for late messages, in
-    /// nanoseconds of capture time. Default 30 s.
-    pub linger_ns: i64,
-    /// How many such conversations are kept at most. Default 1,024: as many as
-    /// stay in a processor's cache.
-    pub max_lingering: usize,
-    /// How many conversations are tracked at most; beyond it those that were
-    /// silent for the longest time are told as they stand. Default 1,000,000.
-    pub max_conversations: usize,
-}
-
-impl Default for TrackerOptions {
-    fn default() -> Self {
-        Self {
-            destinations: Destinations::Skip,
-            handshake_limit_ns: 60 * SECOND_NS,
-            linger_ns: 30 * SECOND_NS,
-            max_lingering: 1_024,
-            max_conversations: 1_000_000,
-        }
-    }
-}
-
-/// Whether to compute the hash of every SYN's destination, and which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destinations {
-    /// Compute it.
-    Hash,
-    /// Save the time.
-    Skip,
-    /// Compute those of pseudonyms: no true one is ever told, on any carrier.
-    Pseudonyms(Pseudonyms),
-}
-
-impl Destinations {
-    /// The hash under which a destination is known.
-    fn hash(self, destination: Destination<'_>) -> DestinationHash {
-        match self {
-            Self::Hash | Self::Skip => destination.hash(),
-            Self::Pseudonyms(pseudonyms) => pseudonyms.hash(destination),
-        }
-    }
-}
-
-/// One message as it passed on a channel.
-#[derive(Clone, Copy, Debug)]
-pub struct Observation<'a> {
-    /// Number of the packet that completed it.
-    pub packet: u64,
-    /// Capture time of that packet.
-    pub time: Timestamp,
-    /// Microseconds since the first packet of the capture.
-    pub elapsed_us: i64,
-    /// Where it passed.
-    pub channel: ChannelId,
-    /// Which side sent it.
-    pub from: Side,
-    /// The message.
-    pub message: RawMessage<'a>,
-    /// Bytes that the snap length cut from its end.
-    pub cut_bytes: u32,
-    /// On I2CP, the hash of the destination that a SendMessage is addressed to.
-    pub addressee: Option<DestinationHash>,
-}
-
-/// Something that happened apart from a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A finding that no new message brought about.
-    Finding(Finding),
-    /// A conversation is over.
-    Ended(Box<Conversation>),
-}
-
-/// Why the observation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndOfInput {
-    /// The capture is at its end: what is open will not be closed in it.
-    Complete,
-    /// Someone stopped looking; the traffic goes on.
-    Stopped,
-}
 
 /// Rebuilds conversations from the messages of all channels of a capture.
 ///
-/// Its memory is bounded by the conversations that are open, plus a fixed
-/// number of closed ones for which messages may still be on their way.
+/// Its memory is bounded in bytes. What is open, and the conversations that were
+/// closed last, are kept whole; of earlier ones their ids are remembered for as
+/// long as messages may be on their way.
 #[derive(Debug)]
 pub struct Tracker {
-    options: TrackerOptions,
-    channels: Slab<Channel>,
-    live: Slab<Live>,
-    ids: IdTable,
-    /// SYNs in the order in which their time for an answer runs out.
-    unanswered: VecDeque<Deadline>,
-    /// Conversations that are over, in the order in which they are told.
-    lingering: VecDeque<Deadline>,
-    /// Views of SYNs on their way through a router.
-    unlinked: HashMap<LinkKey, VecDeque<u32>>,
-    links: Slab<Link>,
-    /// Destinations whose sessions this capture shows.
-    sessions: HashMap<DestinationHash, u32>,
-    outcomes: VecDeque<Outcome>,
-    findings: Vec<Finding>,
+    destinations: Destinations,
+    registry: Registry,
+    remarks: Remarks,
     message_count: u64,
-    conversation_count: u64,
-    evicted_count: u64,
+    /// Whether an id that nobody announced may be one that was forgotten.
+    forgets: Forgets,
 }
 
-const SECOND_NS: i64 = 1_000_000_000;
-
-/// A message that has been in the router for longer is lost, as far as anyone can tell.
-const ROUTER_GRACE_NS: i64 = 5 * SECOND_NS;
-
-/// A SYN that waits for less when the capture ends may yet be answered: the
-/// reference's accept timeout.
-const ACCEPT_LIMIT_NS: i64 = 5 * SECOND_NS;
-
-/// How far a message may stand in a capture before the one that it answers: where two
-/// interfaces were captured, or files of machines whose clocks differ.
-const DISORDER_NS: i64 = SECOND_NS;
-
-#[derive(Debug)]
-struct Live {
-    id: ConversationId,
-    channel: ChannelId,
-    /// Position in the channel's list.
-    channel_position: usize,
-    client_side: Side,
-    client_id: Option<ClientId>,
-    server_id: Option<ServerId>,
-    state: State,
-    syn_seen: bool,
-    taken_as_close: TakenAsClose,
-    /// The direction that is read late as a whole: its messages stand in the capture behind
-    /// those of the other direction that answer them.
-    late: Option<Direction>,
-    /// The message by which an id was taken for this conversation's before anything announced it.
-    assumed_by: Option<u64>,
-    start: Timestamp,
-    start_us: i64,
-    end: Timestamp,
-    first_message: u64,
-    handshake_ns: Option<i64>,
-    first_byte_ns: Option<i64>,
-    tallies: [Tally; 2],
-    finding_count: u64,
-    /// Hash of the SYN's destination.
-    client_hash: Option<DestinationHash>,
-    /// Hash of the destination behind the router.
-    far_hash: Option<DestinationHash>,
-    far_nickname: Option<String>,
-    /// Whether the destination that the SYN went to has a session in this capture.
-    addressee_in_capture: bool,
-    /// Distinguishes the deadlines of this conversation that still hold.
-    deadline: u32,
-    peer_view: Option<ConversationId>,
-    link: Option<usize>,
-    router: Option<RouterTime>,
-}
-
-impl Live {
-    /// Whether only messages to its server were seen.
-    const fn is_headless(&self) -> bool {
-        self.client_id.is_none()
-    }
-
-    /// Whether one of its ids is not known, so that no ACK can have been seen.
-    const fn lacks_an_id(&self) -> bool {
-        self.client_id.is_none() || self.server_id.is_none()
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    time: Timestamp,
-    slot: u32,
-    id: ConversationId,
-    deadline: u32,
-}
-
-#[derive(Debug)]
-struct Link {
-    router: RouterLink,
-    views: [u32; 2],
-}
-
-/// Why a conversation is told.
+/// Whether anything was forgotten for want of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// It is over, or room is needed.
-    Over,
-    /// Its channel is gone.
-    ChannelClosed,
-    Input(EndOfInput),
+enum Forgets {
+    Nothing,
+    Something,
 }
 
 /// Where a message belongs.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    slot: Option<u32>,
+    conversation: Whose,
     meaning: Meaning,
+}
+
+/// Whose message it is.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Nobodys,
+    Tracked(Slot),
+    /// It comes late for a conversation that was told.
+    Told {
+        id: ConversationId,
+        client_side: Side,
+    },
 }
 
 impl Place {
     const fn nowhere(meaning: Meaning) -> Self {
         Self {
-            slot: None,
+            conversation: Whose::Nobodys,
+            meaning,
+        }
+    }
+
+    const fn tracked(slot: Slot, meaning: Meaning) -> Self {
+        Self {
+            conversation: Whose::Tracked(slot),
             meaning,
         }
     }
@@ -252,115 +80,109 @@ impl Tracker {
     /// A tracker that has seen nothing.
     pub fn new(options: TrackerOptions) -> Self {
         Self {
-            options,
-            channels: Slab::new(),
-            live: Slab::new(),
-            ids: IdTable::default(),
-            unanswered: VecDeque::new(),
-            lingering: VecDeque::new(),
-            unlinked: HashMap::new(),
-            links: Slab::new(),
-            sessions: HashMap::new(),
-            outcomes: VecDeque::new(),
-            findings: Vec::new(),
+            destinations: options.destinations,
+            registry: Registry::new(&options),
+            remarks: Remarks::new(options.wording),
             message_count: 0,
-            conversation_count: 0,
-            evicted_count: 0,
+            forgets: Forgets::Nothing,
         }
     }
 
     /// The hash under which a destination is known here.
     pub fn hash(&self, destination: Destination<'_>) -> DestinationHash {
-        self.options.destinations.hash(destination)
+        self.destinations.hash(destination)
     }
 
     /// Makes a channel known.
     pub fn open_channel(&mut self, channel: Channel) -> ChannelId {
-        if let Some(hash) = channel.session.as_ref().and_then(|session| session.hash) {
-            *self.sessions.entry(hash).or_default() += 1;
-        }
-        let key = self.channels.insert(channel);
-        ChannelId(
-            u32::try_from(key).expect("every channel takes memory, so there are fewer than 2^32"),
-        )
+        self.registry.channels.open(channel)
     }
 
     /// A channel that is open.
     pub fn channel(&self, channel: ChannelId) -> &Channel {
-        &self.channels[channel.0 as usize]
+        self.registry.channels.get(channel)
     }
 
     /// Takes note that a channel began before the capture.
     pub fn note_missed_start(&mut self, channel: ChannelId) {
-        self.channels[channel.0 as usize].start = ChannelStart::Missed;
+        self.registry.channels.get_mut(channel).start = ChannelStart::Missed;
     }
 
     /// Takes note that bytes of a channel are missing from the capture.
     pub fn note_gap(&mut self, channel: ChannelId) {
-        self.channels[channel.0 as usize].has_gaps = true;
+        self.registry.channels.get_mut(channel).has_gaps = true;
     }
 
     /// Forgets a channel; what was open on it is over, and told in the order in
     /// which it opened.
     pub fn close_channel(&mut self, channel: ChannelId, time: Timestamp) {
-        let mut slots = self.channels[channel.0 as usize].slots.clone();
-        slots.sort_unstable_by_key(|slot| self.live[*slot as usize].id);
-        for slot in slots {
-            self.finalize(slot, time, Ending::ChannelClosed);
-        }
-        let channel = self.channels.remove(channel.0 as usize);
-        if let Some(hash) = channel.session.and_then(|session| session.hash)
-            && let Some(count) = self.sessions.get_mut(&hash)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.sessions.remove(&hash);
-            }
-        }
+        self.registry
+            .close_channel(channel, time, Ending::ChannelClosed, &self.remarks);
+    }
+
+    /// Forgets a channel because its memory is needed; what was open on it is told
+    /// as it stands.
+    pub fn evict_channel(&mut self, channel: ChannelId, time: Timestamp) {
+        self.forgets = Forgets::Something;
+        self.registry
+            .close_channel(channel, time, Ending::ChannelEvicted, &self.remarks);
     }
 
     /// Tells what a message means. What it brought about beside that waits in
     /// [`Tracker::next_outcome`].
+    #[inline]
     pub fn observe<'a>(&'a mut self, seen: &Observation<'a>) -> MessageEvent<'a> {
-        self.findings.clear();
-        self.expire(seen.time);
         self.message_count += 1;
+        self.remarks.begin(self.message_count, seen.packet);
+        self.registry.expire(seen.time, &self.remarks);
         let place = self.place(seen);
-        let router_ns = self.compare_views(seen, place);
-        if let Some(slot) = place.slot {
-            let conversation = &mut self.live[slot as usize];
-            // What comes for a conversation that is over does not lengthen its life.
-            let is_late = conversation.state.is_closed()
-                && matches!(place.meaning, Meaning::Ignored | Meaning::Meaningless);
-            if !is_late {
-                conversation.end = seen.time;
+        let mut router_ns = None;
+        match place.conversation {
+            Whose::Tracked(slot) => {
+                if self.channel(seen.channel).session.is_some() {
+                    router_ns = self.registry.compare_views(
+                        seen,
+                        self.message_count,
+                        slot,
+                        &mut self.remarks,
+                    );
+                }
+                self.note(seen.time, slot, place.meaning);
             }
-            conversation.finding_count += self.findings.len() as u64;
-            // What was found before the message had its place is about it too.
-            for finding in &mut self.findings {
-                finding.conversation.get_or_insert(conversation.id);
-            }
+            Whose::Told { id, .. } => self.remarks.settle_on(id),
+            Whose::Nobodys => {}
         }
         self.event(seen, place, router_ns)
     }
 
+    /// What every message leaves behind in its conversation.
+    fn note(&mut self, time: Timestamp, slot: Slot, meaning: Meaning) {
+        let live = self.registry.records.live_mut(slot);
+        // What comes for a conversation that is over does not lengthen its life.
+        let is_late =
+            matches!(meaning, Meaning::Ignored | Meaning::Meaningless) && live.phase.is_closed();
+        if !is_late {
+            live.end = time;
+        }
+        let findings = self.remarks.findings().len();
+        if findings > 0 {
+            self.remarks.settle_on(live.id());
+            let details = self.registry.records.details_mut(slot);
+            let findings = u32::try_from(findings).unwrap_or(u32::MAX);
+            details.finding_count = details.finding_count.saturating_add(findings);
+        }
+    }
+
     /// The next thing that happened apart from messages, in order.
+    #[inline]
     pub fn next_outcome(&mut self) -> Option<Outcome> {
-        self.outcomes.pop_front()
+        self.registry.outcomes.pop_front()
     }
 
     /// The observation is over at `time`: tells every conversation that is
     /// still tracked, in the order in which they opened.
     pub fn finish(&mut self, time: Timestamp, end: EndOfInput) {
-        let mut slots: Vec<_> = self
-            .live
-            .iter()
-            .map(|(slot, live)| (live.id, slot))
-            .collect();
-        slots.sort_unstable();
-        for (_, slot) in slots {
-            self.finalize(slot_number(slot), time, Ending::Input(end));
-        }
+        self.registry.end_all(time, end, &self.remarks);
     }
 
     /// Messages observed so far.
@@ -370,39 +192,47 @@ impl Tracker {
 
     /// Conversations found so far.
     pub const fn conversation_count(&self) -> u64 {
-        self.conversation_count
+        self.registry.conversation_count()
     }
 
-    /// Conversations that were told early because there were too many.
-    pub const fn evicted_count(&self) -> u64 {
-        self.evicted_count
+    /// What was forgotten for want of memory so far.
+    pub const fn forgotten(&self) -> Forgotten {
+        self.registry.forgotten()
+    }
+
+    /// Bytes that conversations are reckoned to take, told ones included.
+    pub const fn bytes(&self) -> usize {
+        self.registry.bytes()
     }
 
     /// The conversations that are tracked now, as they stand, in the order in
     /// which they opened; each is told again when it is over.
     pub fn tracked(&self) -> Vec<Conversation> {
-        let mut tracked: Vec<Conversation> = self
-            .live
-            .iter()
-            .map(|(_, live)| self.describe(live))
-            .collect();
-        tracked.sort_unstable_by_key(|conversation| conversation.id);
-        tracked
+        self.registry.tracked()
     }
 
     /// Conversations that are tracked now.
     pub fn tracked_count(&self) -> usize {
-        self.live.len()
+        self.registry.records.len()
     }
 
+    #[inline]
     fn event<'a>(
         &'a self,
         seen: &Observation<'a>,
         place: Place,
         router_ns: Option<i64>,
     ) -> MessageEvent<'a> {
-        let channel = &self.channels[seen.channel.0 as usize];
-        let conversation = place.slot.map(|slot| &self.live[slot as usize]);
+        let records = &self.registry.records;
+        let channel = self.channel(seen.channel);
+        let (conversation, client_side) = match place.conversation {
+            Whose::Nobodys => (None, None),
+            Whose::Tracked(slot) => {
+                let live = records.live(slot);
+                (Some(live.id()), Some(live.client_side))
+            }
+            Whose::Told { id, client_side } => (Some(id), Some(client_side)),
+        };
         MessageEvent {
             number: self.message_count,
             packet: seen.packet,
@@ -411,57 +241,593 @@ impl Tracker {
             carrier: channel.carrier,
             source: channel.addresses[seen.from.index()],
             target: channel.addresses[seen.from.opposite().index()],
-            direction: direction_of(seen, conversation, channel),
+            direction: direction_of(seen, client_side, channel),
             message: seen.message,
-            conversation: conversation.map(|conversation| conversation.id),
+            conversation,
             meaning: place.meaning,
-            session: channel.session.as_ref(),
+            session: channel.session.as_deref(),
             router_ns,
-            destination_hash: conversation
-                .filter(|_| place.meaning == Meaning::Opens)
-                .and_then(|conversation| conversation.client_hash),
-            findings: &self.findings,
+            destination_hash: match place {
+                Place {
+                    conversation: Whose::Tracked(slot),
+                    meaning: Meaning::Opens,
+                } => records.details(slot).client_hash(),
+                _ => None,
+            },
+            findings: self.remarks.findings(),
         }
     }
 
-    fn insert(&mut self, seen: &Observation<'_>, client_side: Side) -> u32 {
-        if self.live.len() >= self.options.max_conversations {
-            self.evict_silent(seen.time);
+    #[inline]
+    fn place(&mut self, seen: &Observation<'_>) -> Place {
+        let frame = match &seen.message {
+            RawMessage::Frame(frame) => frame,
+            RawMessage::Ping => {
+                self.remarks.find(None, FindingCode::Ping, wording::ping);
+                return Place::nowhere(Meaning::Idle);
+            }
+            // What a snap length left of it may be short.
+            RawMessage::Short(_) if seen.cut_bytes > 0 => {
+                return Place::nowhere(Meaning::Meaningless);
+            }
+            RawMessage::Short(bytes) => {
+                self.remarks
+                    .find(None, FindingCode::TooShort, || wording::too_short(bytes));
+                return Place::nowhere(Meaning::Meaningless);
+            }
+        };
+        let kind = frame.frame_type.kind();
+        if seen.message.message_bytes() > MAX_MESSAGE_BYTES
+            || (kind == FrameKind::Data && frame.payload.len() > MAX_DATA_PAYLOAD_BYTES)
+        {
+            self.remarks.find(None, FindingCode::Oversize, || {
+                wording::oversize(&seen.message, frame)
+            });
         }
-        self.conversation_count += 1;
-        let channel = &mut self.channels[seen.channel.0 as usize];
-        let slot = self.live.insert(Live {
-            id: ConversationId(self.conversation_count),
+        match kind {
+            FrameKind::Chaff => {
+                self.remarks
+                    .find(None, FindingCode::Chaff, || wording::chaff(&seen.message));
+                Place::nowhere(Meaning::Idle)
+            }
+            FrameKind::Unknown => self.place_unknown(seen, frame),
+            kind => {
+                if frame.id.is_zero() {
+                    self.remarks
+                        .find(None, FindingCode::ZeroId, || wording::zero_id(frame));
+                }
+                match kind {
+                    FrameKind::Syn => self.place_syn(seen, frame),
+                    _ => self.place_within(seen, frame),
+                }
+            }
+        }
+    }
+
+    fn place_syn(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+        let is_at_router = self.channel(seen.channel).session.is_some();
+        let (client_hash, bad_destination) = match Destination::split(frame.payload) {
+            Ok((destination, _)) => {
+                let wanted = self.destinations != Destinations::Skip || is_at_router;
+                (wanted.then(|| self.hash(destination)), None)
+            }
+            // Nobody can tell what was behind the cut.
+            Err(_) if seen.cut_bytes > 0 => (None, None),
+            Err(error) => (None, Some(error)),
+        };
+        let namesakes = self.registry.namesakes(IdKey {
             channel: seen.channel,
-            channel_position: channel.slots.len(),
-            client_side,
-            client_id: None,
-            server_id: None,
-            state: State::SynSent,
-            syn_seen: false,
-            taken_as_close: TakenAsClose::No,
-            late: None,
-            assumed_by: None,
-            start: seen.time,
-            start_us: seen.elapsed_us,
-            end: seen.time,
-            first_message: self.message_count,
-            handshake_ns: None,
-            first_byte_ns: None,
-            tallies: [Tally::default(); 2],
-            finding_count: 0,
-            client_hash: None,
-            far_hash: None,
-            far_nickname: None,
-            addressee_in_capture: false,
-            deadline: 0,
-            peer_view: None,
-            link: None,
-            router: None,
+            owner: seen.from,
+            space: Space::Client,
+            id: frame.id,
         });
-        let slot = slot_number(slot);
-        channel.slots.push(slot);
+        let slot = match self.registry.answered_before(&namesakes, seen.time) {
+            Some(slot) => {
+                self.registry.open_late(slot, seen.from, client_hash);
+                slot
+            }
+            None => self.open(seen, frame, client_hash, namesakes),
+        };
+        self.registry.channels.get_mut(seen.channel).dialled[seen.from.index()] = true;
+        if let Some(error) = bad_destination {
+            let id = self.registry.records.live(slot).id();
+            let carrier = self.channel(seen.channel).carrier;
+            // I2CP asks for a destination, because the answer goes there; elsewhere the
+            // protocol text only asks for "the public key".
+            let level = match carrier {
+                Carrier::I2cp => Level::Error,
+                _ => FindingCode::SynBadDestination.level(),
+            };
+            self.remarks
+                .find_at(level, Some(id), FindingCode::SynBadDestination, || {
+                    wording::bad_destination(carrier, frame, &error)
+                });
+        }
+        self.registry.meet_other_view(seen, slot);
+        Place::tracked(slot, Meaning::Opens)
+    }
+
+    /// A new conversation by its SYN.
+    fn open(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        client_hash: Option<DestinationHash>,
+        namesakes: Vec<Slot>,
+    ) -> Slot {
+        let records = &self.registry.records;
+        let in_use = namesakes
+            .into_iter()
+            .find(|slot| same_client(records.details(*slot).client_hash(), client_hash));
+        let in_use = in_use.map(|slot| (slot, records.live(slot).id(), records.live(slot).phase));
+        let (number, remarks) = (self.message_count, &self.remarks);
+        let slot = self
+            .registry
+            .open(seen, number, seen.from, Phase::SynSent, remarks);
+        let details = self.registry.records.details_mut(slot);
+        details.client_hash = client_hash.map(Box::new);
+        if self.registry.channels.get(seen.channel).session.is_some() {
+            let is_in_capture = seen
+                .addressee
+                .is_some_and(|hash| self.registry.channels.has_session(hash));
+            let at_router = self.registry.records.details_mut(slot).at_router();
+            at_router.addressee_in_capture = is_in_capture;
+            at_router.far_hash = match seen.from {
+                Side::Initiator => seen.addressee,
+                Side::Responder => client_hash,
+            };
+        }
+        let id = ClientId(frame.id);
+        self.registry
+            .name_client(seen.channel, slot, id, seen.time, remarks);
+        if let Some((other_slot, other, phase)) = in_use {
+            if phase.is_closed() || phase == Phase::NoAnswer {
+                // Unless it had to make room just now.
+                if self.registry.records.live(other_slot).id() == other {
+                    self.registry
+                        .end(other_slot, seen.time, Ending::Over, &self.remarks);
+                }
+            } else {
+                let id = self.registry.records.live(slot).id();
+                self.remarks.find(Some(id), FindingCode::IdReuse, || {
+                    wording::id_reuse("client", frame.id, other)
+                });
+            }
+        }
         slot
+    }
+
+    /// ACK, data and closes: messages that name a conversation by the receiver's id.
+    #[inline]
+    fn place_within(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+        let Some(direction) = frame.frame_type.direction() else {
+            return Place::nowhere(Meaning::Meaningless);
+        };
+        let stimulus = match frame.frame_type.kind() {
+            FrameKind::Ack => match frame.payload.len() {
+                3 => Stimulus::Ack,
+                0 => Stimulus::EmptyAck,
+                _ => Stimulus::MisshapenAck,
+            },
+            FrameKind::Close => Stimulus::Close(direction),
+            _ => Stimulus::Data(direction),
+        };
+        let key = IdKey {
+            channel: seen.channel,
+            owner: seen.from.opposite(),
+            space: receiver_space(direction),
+            id: frame.id,
+        };
+        match self.registry.find(key, stimulus, seen.addressee) {
+            Some(slot) => self.advance(seen, frame, slot, stimulus, direction),
+            None => self.place_unannounced(seen, frame, key, stimulus, direction),
+        }
+    }
+
+    /// A message with an id that no tracked conversation has.
+    #[cold]
+    fn place_unannounced(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        key: IdKey,
+        stimulus: Stimulus,
+        direction: Direction,
+    ) -> Place {
+        if stimulus == Stimulus::Ack
+            && let Some(slot) = self.find_announced(seen, frame)
+        {
+            return self.advance(seen, frame, slot, stimulus, direction);
+        }
+        if let Some(told) = self.registry.find_told(key, seen.addressee) {
+            let (id, phase, client_side) = (told.id(), told.phase(), told.client_side());
+            let step = phase.step_when_told(stimulus, told.circumstances());
+            self.find_step(frame, id, phase.state(), &step);
+            let meaning = match step.effect {
+                Effect::ClosesAgain => Meaning::ClosesAgain,
+                _ => Meaning::Ignored,
+            };
+            return Place {
+                conversation: Whose::Told { id, client_side },
+                meaning,
+            };
+        }
+        if let Some(place) = self.place_misdirected(seen, frame, key) {
+            return place;
+        }
+        let channel = self.channel(seen.channel);
+        let explained = stimulus == Stimulus::Ack || channel.has_missed_ids();
+        let adopts = explained || channel.may_have_missed_ids();
+        // What was forgotten is not taken for what is about to be announced.
+        if self.forgets() == Forgets::Nothing {
+            let (number, remarks) = (self.message_count, &self.remarks);
+            let assumed = self
+                .registry
+                .assume_announced(seen, frame.id, direction, number, remarks);
+            if let Some(slot) = assumed {
+                return self.advance(seen, frame, slot, stimulus, direction);
+            }
+            if may_precede_its_syn(frame) && !explained {
+                let slot = self.adopt(seen, key);
+                self.registry.set_assumed(slot, self.message_count);
+                return self.advance(seen, frame, slot, stimulus, direction);
+            }
+        }
+        if !explained {
+            self.find_orphan(key);
+        }
+        if !adopts {
+            return Place::nowhere(Meaning::Orphan);
+        }
+        let slot = self.adopt(seen, key);
+        self.advance(seen, frame, slot, stimulus, direction)
+    }
+
+    /// The conversation without a known client whose server id an ACK announces
+    /// only now: of a connection that began before the capture, one direction may
+    /// be readable before the other.
+    fn find_announced(&self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Option<Slot> {
+        let key = IdKey {
+            channel: seen.channel,
+            owner: seen.from,
+            space: Space::Server,
+            id: accepted_id(frame).0,
+        };
+        self.registry.find_headless(key, seen.addressee)
+    }
+
+    fn place_unknown(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+        let spaces: &[Space] = match frame.frame_type.direction() {
+            Some(Direction::ClientToServer) => &[Space::Server],
+            Some(Direction::ServerToClient) => &[Space::Client],
+            None => &[Space::Server, Space::Client],
+        };
+        let keys = spaces.iter().map(|space| IdKey {
+            channel: seen.channel,
+            owner: seen.from.opposite(),
+            space: *space,
+            id: frame.id,
+        });
+        let conversation = self.whose(keys);
+        let (id, is_closed) = match conversation {
+            Whose::Nobodys => (None, false),
+            Whose::Tracked(slot) => {
+                let live = self.registry.records.live(slot);
+                (Some(live.id()), live.phase.is_closed())
+            }
+            Whose::Told { id, .. } => (Some(id), true),
+        };
+        self.remarks.find(id, FindingCode::UnknownType, || {
+            let frame_type = frame.frame_type;
+            let after_close = if is_closed { AFTER_CLOSE } else { "" };
+            let text = format!("type {frame_type} is not in the protocol{after_close}");
+            let type_byte = FindingDetail::Number(u64::from(frame_type.0));
+            (text, vec![("type_byte", type_byte)])
+        });
+        Place {
+            conversation,
+            meaning: Meaning::Meaningless,
+        }
+    }
+
+    /// The conversation that an id names when the type is the other peer's.
+    fn place_misdirected(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        key: IdKey,
+    ) -> Option<Place> {
+        let keys = [
+            IdKey {
+                space: key.space.other(),
+                ..key
+            },
+            IdKey {
+                owner: seen.from,
+                ..key
+            },
+        ];
+        let conversation = self.whose(keys.into_iter());
+        let (id, client_side) = match conversation {
+            Whose::Nobodys => return None,
+            Whose::Tracked(slot) => {
+                let live = self.registry.records.live(slot);
+                (live.id(), live.client_side)
+            }
+            Whose::Told { id, client_side } => (id, client_side),
+        };
+        self.remarks
+            .find(Some(id), FindingCode::WrongDirection, || {
+                wording::wrong_direction(frame, id, client_side == seen.from)
+            });
+        Some(Place {
+            conversation,
+            meaning: Meaning::Ignored,
+        })
+    }
+
+    /// The latest conversation that any of these ids stands for, tracked or told.
+    fn whose(&self, keys: impl Iterator<Item = IdKey> + Clone) -> Whose {
+        if let Some(slot) = keys.clone().find_map(|key| self.registry.latest(key)) {
+            return Whose::Tracked(slot);
+        }
+        keys.into_iter()
+            .find_map(|key| self.registry.find_told(key, None))
+            .map_or(Whose::Nobodys, |told| Whose::Told {
+                id: told.id(),
+                client_side: told.client_side(),
+            })
+    }
+
+    /// Makes a conversation of which the SYN is not in the capture.
+    fn adopt(&mut self, seen: &Observation<'_>, key: IdKey) -> Slot {
+        let client_side = key.space.client_side(key.owner);
+        let (message, remarks) = (self.message_count, &self.remarks);
+        let slot = self
+            .registry
+            .open(seen, message, client_side, Phase::Open, remarks);
+        let details = self.registry.records.details_mut(slot);
+        details.set_far_hash(seen.addressee);
+        let (channel, time) = (seen.channel, seen.time);
+        match key.space {
+            Space::Client => {
+                let id = ClientId(key.id);
+                self.registry.name_client(channel, slot, id, time, remarks);
+            }
+            Space::Server => {
+                let id = ServerId(key.id);
+                self.registry.name_server(channel, slot, id, time, remarks);
+            }
+        }
+        slot
+    }
+
+    /// Moves a conversation on.
+    #[inline]
+    fn advance(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        slot: Slot,
+        stimulus: Stimulus,
+        direction: Direction,
+    ) -> Place {
+        match stimulus {
+            Stimulus::Ack => {
+                let announced = Some(accepted_id(frame));
+                self.registry
+                    .settle_assumed(seen, slot, announced, &self.remarks);
+            }
+            // Whoever refuses announces nothing.
+            Stimulus::Close(Direction::ServerToClient) if self.registry.may_be_refused(slot) => {
+                self.registry
+                    .settle_assumed(seen, slot, None, &self.remarks);
+            }
+            _ => {}
+        }
+        let channel = self.registry.channels.get(seen.channel);
+        let ack_may_be_missing = channel.has_gaps || channel.carrier == Carrier::Udp;
+        let live = self.registry.records.live_mut(slot);
+        let (id, before) = (live.id(), live.phase.state());
+        let step = live
+            .phase
+            .step(stimulus, live.circumstances(ack_may_be_missing));
+        if step.effect == Effect::Accepts && live.phase.is_closed() {
+            // No ACK is sent so late.
+            live.late = Some(Direction::ServerToClient);
+        }
+        live.phase = step.next;
+        let meaning = match step.effect {
+            Effect::Accepts => self.accept(seen, frame, slot),
+            Effect::Refuses => Meaning::Refuses {
+                handshake_ns: self.since_syn(seen, slot).unwrap_or_default(),
+            },
+            Effect::Carries => {
+                self.carry(seen, frame, slot, direction);
+                Meaning::Carries
+            }
+            Effect::Closes => Meaning::Closes { by: direction },
+            Effect::ClosesAgain => Meaning::ClosesAgain,
+            Effect::Ignored => Meaning::Ignored,
+        };
+        self.find_step(frame, id, before, &step);
+        if matches!(stimulus, Stimulus::Close(_)) && !frame.payload.is_empty() {
+            self.find_close_payload(frame, slot, meaning);
+        }
+        match meaning {
+            Meaning::Accepts { server_id, .. } => self.register_ids(seen, frame, slot, server_id),
+            Meaning::Refuses { .. } | Meaning::Closes { .. } => {
+                self.registry.linger(slot, seen.time, &self.remarks);
+            }
+            _ => {}
+        }
+        Place::tracked(slot, meaning)
+    }
+
+    /// Data of a conversation.
+    #[inline]
+    fn carry(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        slot: Slot,
+        direction: Direction,
+    ) {
+        let live = self.registry.records.live_mut(slot);
+        // Where the SYN is read late, the first since it was read counts.
+        let may_be_first =
+            live.late.is_some() || live.tallies.iter().all(|tally| tally.message_count == 0);
+        let tally = &mut live.tallies[direction as usize];
+        tally.message_count += 1;
+        tally.payload_bytes += frame.payload.len() as u64;
+        if may_be_first && self.registry.records.details(slot).first_byte == Span::UNKNOWN {
+            let since_syn = self.since_syn(seen, slot);
+            self.registry.records.details_mut(slot).first_byte = Span::new(since_syn);
+        }
+    }
+
+    fn accept(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>, slot: Slot) -> Meaning {
+        let server_id = accepted_id(frame);
+        self.registry.clear_assumed(slot);
+        if self.registry.records.live(slot).server_id() != Some(server_id) {
+            self.registry.forget_server_id(slot);
+        }
+        let handshake_ns = self.since_syn(seen, slot);
+        self.registry.records.details_mut(slot).handshake = Span::new(handshake_ns);
+        Meaning::Accepts {
+            server_id,
+            handshake_ns,
+        }
+    }
+
+    /// Nanoseconds since the SYN, if it was seen.
+    fn since_syn(&self, seen: &Observation<'_>, slot: Slot) -> Option<i64> {
+        let records = &self.registry.records;
+        let start = records.details(slot).start;
+        records
+            .live(slot)
+            .syn_seen()
+            .then(|| seen.time.nanos_since(start))
+    }
+
+    /// Makes the ids known that an ACK shows.
+    fn register_ids(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        slot: Slot,
+        server_id: ServerId,
+    ) {
+        let (channel, time) = (seen.channel, seen.time);
+        // The id of a client that was not known before the ACK named it.
+        if self.registry.records.live(slot).is_headless() {
+            let details = self.registry.records.details_mut(slot);
+            if details.far_hash().is_none() {
+                details.set_far_hash(seen.addressee);
+            }
+            let id = ClientId(frame.id);
+            self.registry
+                .name_client(channel, slot, id, time, &self.remarks);
+        }
+        let live = self.registry.records.live(slot);
+        let id = live.id();
+        if server_id.0.is_zero() {
+            self.remarks.find(Some(id), FindingCode::ZeroId, || {
+                let text = "ACK hands out 000000, which is reserved".to_owned();
+                (text, Vec::new())
+            });
+        }
+        if live.server_id() == Some(server_id) {
+            return;
+        }
+        if let Some(other) = self.user_of_server_id(seen, slot, server_id) {
+            let live = self.registry.records.live(other);
+            // What is headless is the beginning of this very conversation.
+            if live.phase.is_closed() || live.is_headless() {
+                self.registry.end(other, time, Ending::Over, &self.remarks);
+            } else {
+                let other = live.id();
+                self.remarks.find(Some(id), FindingCode::IdReuse, || {
+                    wording::id_reuse("server", server_id.0, other)
+                });
+            }
+        }
+        self.registry
+            .name_server(channel, slot, server_id, time, &self.remarks);
+    }
+
+    /// The conversation that has the id which a server gives to this one.
+    fn user_of_server_id(
+        &self,
+        seen: &Observation<'_>,
+        slot: Slot,
+        server_id: ServerId,
+    ) -> Option<Slot> {
+        let key = IdKey {
+            channel: seen.channel,
+            owner: seen.from,
+            space: Space::Server,
+            id: server_id.0,
+        };
+        let records = &self.registry.records;
+        let far_hash = records.details(slot).far_hash();
+        // Behind a router, two peers of one session may choose the same id.
+        self.registry.namesakes(key).into_iter().find(|other| {
+            seen.from == Side::Initiator || records.details(*other).far_hash() == far_hash
+        })
+    }
+
+    fn find_orphan(&mut self, key: IdKey) {
+        let level = match self.forgets() {
+            Forgets::Nothing => FindingCode::OrphanId.level(),
+            // It may be the fault of this program.
+            Forgets::Something => Level::Note,
+        };
+        self.remarks
+            .find_at(level, None, FindingCode::OrphanId, || {
+                wording::orphan(key.space, key.id, level)
+            });
+    }
+
+    fn forgets(&self) -> Forgets {
+        if self.registry.forgotten() == Forgotten::default() {
+            self.forgets
+        } else {
+            Forgets::Something
+        }
+    }
+
+    #[inline]
+    fn find_step(&mut self, frame: &RawFrame<'_>, id: ConversationId, before: State, step: &Step) {
+        if let Some((code, level)) = step.finding {
+            self.remarks.find_at(level, Some(id), code, || {
+                wording::step(code, frame, id, before)
+            });
+        }
+    }
+
+    fn find_close_payload(&mut self, frame: &RawFrame<'_>, slot: Slot, meaning: Meaning) {
+        let code = FindingCode::ClosePayload;
+        let id = self.registry.records.live(slot).id();
+        let assumed_by = self.registry.records.details(slot).assumed_by;
+        let precedes_its_syn = assumed_by.is_some_and(|by| by.get() == self.message_count);
+        let payload_bytes = number(frame.payload.len());
+        // The reference answers so where nobody listens.
+        let refuses = precedes_its_syn || matches!(meaning, Meaning::Refuses { .. });
+        let is_refusal = refuses && frame.payload.len() == StreamId::ZERO.0.len();
+        let level = if is_refusal {
+            code.level()
+        } else {
+            Level::Warn
+        };
+        self.remarks.find_at(level, Some(id), code, || {
+            let text = if is_refusal {
+                "refusal with an id, as the reference sends where nobody listens".to_owned()
+            } else {
+                format!("close carries {} bytes", frame.payload.len())
+            };
+            (text, vec![("payload_bytes", payload_bytes)])
+        });
     }
 }
 
@@ -474,14 +840,14 @@ const fn receiver_space(direction: Direction) -> Space {
 
 fn direction_of(
     seen: &Observation<'_>,
-    conversation: Option<&Live>,
+    client_side: Option<Side>,
     channel: &Channel,
 ) -> Option<Direction> {
     seen.message
         .frame()
         .and_then(|frame| frame.frame_type.direction())
         .or_else(|| {
-            conversation.map(|conversation| match conversation.client_side == seen.from {
+            client_side.map(|client_side| match client_side == seen.from {
                 true => Direction::ClientToServer,
                 false => Direction::ServerToClient,
             })
@@ -498,25 +864,16 @@ fn same_client(one: Option<DestinationHash>, other: Option<DestinationHash>) -> 
     }
 }
 
+/// Whether a message may be the answer to a SYN that stands behind it in the capture:
+/// a refusal. (An ACK opens a conversation in any case.)
+fn may_precede_its_syn(frame: &RawFrame<'_>) -> bool {
+    frame.frame_type == FrameType::SERVER_CLOSE && matches!(frame.payload.len(), 0 | 3)
+}
+
 fn accepted_id(frame: &RawFrame<'_>) -> ServerId {
     let mut id = StreamId::ZERO;
     id.0.copy_from_slice(frame.payload);
     ServerId(id)
-}
-
-fn slot_number(slot: usize) -> u32 {
-    u32::try_from(slot).expect("max_conversations keeps slots below 2^32")
-}
-
-fn number(count: usize) -> FindingDetail {
-    FindingDetail::Number(count as u64)
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
-    }
 }
 
 #[cfg(test)]

@@ -471,7 +471,7 @@ fn untracked<'a>(seen: &Observation<'a>, number: u64, channel: &'a Channel) -> M
         message: seen.message,
         conversation: None,
         meaning: Meaning::Untracked,
-        session: channel.session.as_ref(),
+        session: channel.session.as_deref(),
         router_ns: None,
         destination_hash: None,
         findings: &[],

@@ -3,9 +3,10 @@
 
 mod disorder;
 
+use super::super::registry::CONVERSATION_BYTES;
 use super::*;
 use crate::carrier::Carrier;
-use crate::conversation::{ChannelStart, Session, SessionId};
+use crate::conversation::{Session, SessionId};
 
 /// A tracker with channels, driven by messages in hex.
 struct Watch {
@@ -692,7 +693,8 @@ fn closed_conversations_are_told_after_the_linger_time_or_beyond_its_bound() {
 #[test]
 fn too_many_open_conversations_push_out_the_most_silent() {
     let mut watch = Watch::with(TrackerOptions {
-        max_conversations: 10,
+        memory_bytes: 10 * CONVERSATION_BYTES,
+        tombstone_bytes: 0,
         ..TrackerOptions::default()
     });
     let udp = watch.udp();
@@ -709,7 +711,7 @@ fn too_many_open_conversations_push_out_the_most_silent() {
             "c3 000003/000003 open 0/0 0/0"
         ]
     );
-    assert_eq!(watch.tracker.evicted_count(), 2);
+    assert_eq!(watch.tracker.forgotten().conversations, 2);
 }
 
 #[test]

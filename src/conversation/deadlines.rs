@@ -1,0 +1,179 @@
+//! For what conversations wait in capture time: an answer, late messages, their
+//! telling.
+
+use std::collections::VecDeque;
+
+use super::records::{Records, Slot, low_half};
+use super::state::Phase;
+use crate::time::Timestamp;
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The SYN of this conversation was not answered in time.
+    NoAnswer(Slot),
+    /// This conversation is over, and nothing more is to come.
+    Over(Slot),
+}
+
+/// Conversations that wait, each kind in the order in which its time runs out.
+///
+/// Nothing is taken out when it no longer waits: its entry is passed over
+/// when it comes first, and its kind is swept when most entries are such.
+#[derive(Debug)]
+pub(super) struct Deadlines {
+    /// SYNs without an answer.
+    unanswered: VecDeque<Deadline>,
+    /// When these are as many, they are swept.
+    sweep_at: usize,
+    /// Those that had no answer in time, which may still come.
+    unheard: VecDeque<Deadline>,
+    /// Closed ones.
+    lingering: VecDeque<Deadline>,
+    /// Before this nothing is due.
+    earliest: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    time: Timestamp,
+    slot: Slot,
+    /// The lowest bits of its number, by which one is told from a later one in its slot.
+    number: u32,
+}
+
+/// Entries up to which nothing is swept.
+const FEW: usize = 1_024;
+
+const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
+
+impl Deadlines {
+    pub(super) const fn new() -> Self {
+        Self {
+            unanswered: VecDeque::new(),
+            sweep_at: FEW,
+            unheard: VecDeque::new(),
+            lingering: VecDeque::new(),
+            earliest: NEVER,
+        }
+    }
+
+    /// A SYN was seen.
+    pub(super) fn wait_for_answer(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+        if self.unanswered.len() >= self.sweep_at {
+            self.unanswered
+                .retain(|deadline| is_in(deadline, Phase::SynSent, records));
+            self.sweep_at = FEW.max(self.unanswered.len() * 2);
+        }
+        self.unanswered.push_back(deadline(slot, until, records));
+        self.earliest = self.earliest.min(until);
+    }
+
+    /// The latest SYNs without an answer, the very last one first, of which at most
+    /// `limit` entries are looked at.
+    pub(super) fn latest_unanswered(
+        &self,
+        limit: usize,
+        records: &Records,
+    ) -> impl DoubleEndedIterator<Item = Slot> {
+        self.unanswered
+            .iter()
+            .rev()
+            .take(limit)
+            .filter(|deadline| is_in(deadline, Phase::SynSent, records))
+            .map(|deadline| deadline.slot)
+    }
+
+    /// An answer did not come in time.
+    pub(super) fn wait_for_late_answer(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+        self.unheard.push_back(deadline(slot, until, records));
+        self.earliest = self.earliest.min(until);
+    }
+
+    /// A conversation was closed.
+    pub(super) fn linger(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+        self.lingering.push_back(deadline(slot, until, records));
+        self.earliest = self.earliest.min(until);
+    }
+
+    /// Of more than `limit` closed conversations, the first to have been closed.
+    pub(super) fn crowded_out(&mut self, limit: usize, records: &Records) -> Option<Slot> {
+        while self.lingering.len() > limit {
+            let deadline = self.lingering.pop_front()?;
+            if is_closed(&deadline, records) {
+                return Some(deadline.slot);
+            }
+        }
+        None
+    }
+
+    /// Has [`is_due`](Self::is_due) say so at this time.
+    pub(super) fn wake_at(&mut self, time: Timestamp) {
+        self.earliest = self.earliest.min(time);
+    }
+
+    /// Whether [`next`](Self::next) may have something.
+    #[inline]
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.earliest <= now
+    }
+
+    /// The next that is due, which is then waited for no more.
+    pub(super) fn next(&mut self, now: Timestamp, records: &Records) -> Option<Due> {
+        while let Some(deadline) = self.unanswered.front().copied() {
+            let waits = is_in(&deadline, Phase::SynSent, records);
+            if waits && deadline.time > now {
+                break;
+            }
+            self.unanswered.pop_front();
+            if waits {
+                return Some(Due::NoAnswer(deadline.slot));
+            }
+        }
+        loop {
+            let time_of =
+                |queue: &VecDeque<Deadline>| queue.front().map_or(NEVER, |first| first.time);
+            let (unheard, lingering) = (time_of(&self.unheard), time_of(&self.lingering));
+            if unheard.min(lingering) > now {
+                break;
+            }
+            let (queue, is_over): (_, fn(&Deadline, &Records) -> bool) = if unheard <= lingering {
+                (&mut self.unheard, is_unheard)
+            } else {
+                (&mut self.lingering, is_closed)
+            };
+            let Some(deadline) = queue.pop_front() else {
+                break;
+            };
+            if is_over(&deadline, records) {
+                return Some(Due::Over(deadline.slot));
+            }
+        }
+        let first = [&self.unanswered, &self.unheard, &self.lingering]
+            .into_iter()
+            .filter_map(|queue| queue.front())
+            .map(|deadline| deadline.time);
+        self.earliest = first.min().unwrap_or(NEVER);
+        None
+    }
+}
+
+fn deadline(slot: Slot, time: Timestamp, records: &Records) -> Deadline {
+    Deadline {
+        time,
+        slot,
+        number: low_half(records.live(slot).id().0),
+    }
+}
+
+fn is_in(deadline: &Deadline, phase: Phase, records: &Records) -> bool {
+    records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase == phase
+}
+
+fn is_unheard(deadline: &Deadline, records: &Records) -> bool {
+    is_in(deadline, Phase::NoAnswer, records)
+}
+
+fn is_closed(deadline: &Deadline, records: &Records) -> bool {
+    records.holds(deadline.slot, deadline.number) && records.live(deadline.slot).phase.is_closed()
+}

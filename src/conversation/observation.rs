@@ -1,0 +1,47 @@
+//! What the tracker is shown, and what it tells apart from messages.
+
+use super::channel::ChannelId;
+use super::event::Conversation;
+use super::finding::Finding;
+use crate::net::Side;
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, RawMessage};
+
+/// One message as it passed on a channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation<'a> {
+    /// Number of the packet that completed it.
+    pub packet: u64,
+    /// Capture time of that packet.
+    pub time: Timestamp,
+    /// Microseconds since the first packet of the capture.
+    pub elapsed_us: i64,
+    /// Where it passed.
+    pub channel: ChannelId,
+    /// Which side sent it.
+    pub from: Side,
+    /// The message.
+    pub message: RawMessage<'a>,
+    /// Bytes that the snap length cut from its end.
+    pub cut_bytes: u32,
+    /// On I2CP, the hash of the destination that a SendMessage is addressed to.
+    pub addressee: Option<DestinationHash>,
+}
+
+/// Something that happened apart from a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A finding that no new message brought about.
+    Finding(Finding),
+    /// A conversation is over.
+    Ended(Box<Conversation>),
+}
+
+/// Why the observation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndOfInput {
+    /// The capture is at its end: what is open will not be closed in it.
+    Complete,
+    /// Someone stopped looking; the traffic goes on.
+    Stopped,
+}

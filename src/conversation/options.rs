@@ -1,0 +1,69 @@
+//! What a tracker is asked for, and its bounds.
+
+use super::remarks::Wording;
+use crate::wire::{Destination, DestinationHash, Pseudonyms};
+
+/// What a [`Tracker`](super::Tracker) is asked for, and its bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackerOptions {
+    /// Whether the destinations in SYNs are hashed on carriers that do not
+    /// need it; on I2CP they always are. Pseudonyms hold for all carriers.
+    pub destinations: Destinations,
+    /// Whether findings need words.
+    pub wording: Wording,
+    /// After how long without an answer a SYN counts as not answered, in
+    /// nanoseconds of capture time. Default 60 s, the reference's connect timeout.
+    pub handshake_limit_ns: i64,
+    /// How long a conversation that is over is remembered for late messages, in
+    /// nanoseconds of capture time. Default 30 s.
+    pub linger_ns: i64,
+    /// How many such conversations are kept whole at most, before they are told
+    /// and only their ids are remembered. Default 4,096: what has crossed a
+    /// close, or was on its way when it was sent, mostly comes within as many
+    /// other closes, and so many records stay in a processor's cache.
+    pub max_lingering: usize,
+    /// How many bytes all conversations may take, those that are over
+    /// included. Beyond it those that were silent for the longest time are told
+    /// as they stand. Default 1 GiB.
+    pub memory_bytes: usize,
+    /// How many of these bytes at most remember conversations that were told;
+    /// never more than half. Default 64 MiB, enough for a million.
+    pub tombstone_bytes: usize,
+}
+
+impl Default for TrackerOptions {
+    fn default() -> Self {
+        Self {
+            destinations: Destinations::Skip,
+            wording: Wording::Full,
+            handshake_limit_ns: 60 * SECOND_NS,
+            linger_ns: 30 * SECOND_NS,
+            max_lingering: 4_096,
+            memory_bytes: 1 << 30,
+            tombstone_bytes: 64 << 20,
+        }
+    }
+}
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// Whether to compute the hash of every SYN's destination, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destinations {
+    /// Compute it.
+    Hash,
+    /// Save the time.
+    Skip,
+    /// Compute those of pseudonyms: no true one is ever told, on any carrier.
+    Pseudonyms(Pseudonyms),
+}
+
+impl Destinations {
+    /// The hash under which a destination is known.
+    pub(super) fn hash(self, destination: Destination<'_>) -> DestinationHash {
+        match self {
+            Self::Hash | Self::Skip => destination.hash(),
+            Self::Pseudonyms(pseudonyms) => pseudonyms.hash(destination),
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! The records of tracked conversations: what every message needs in one cache
+//! line, everything else beside it.
+
+use std::num::NonZeroU64;
+
+use super::event::{ConversationId, RouterTime, Tally};
+use super::state::{Circumstances, Phase, State};
+use crate::net::Side;
+use crate::time::Timestamp;
+use crate::wire::{ClientId, DestinationHash, Direction, ServerId, StreamId};
+
+/// Names a record while its conversation is tracked; below 2^31.
+pub(super) type Slot = u32;
+
+/// What a message of a conversation reads and writes: 64 bytes, held by a test.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// Its number; 0 marks a record that is free.
+    number: u64,
+    /// Time of the last message that had an effect.
+    pub(super) end: Timestamp,
+    pub(super) tallies: [Tally; 2],
+    /// Slot of its channel; of a free record, the next free one.
+    pub(super) channel: u32,
+    client_id: MaybeId,
+    server_id: MaybeId,
+    pub(super) phase: Phase,
+    pub(super) client_side: Side,
+    /// The direction that is read late as a whole, see [`Circumstances`].
+    pub(super) late: Option<Direction>,
+    marks: Marks,
+}
+
+/// What is true of a conversation, in the bits of a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Marks(u8);
+
+impl Marks {
+    const SYN_SEEN: u8 = 1;
+    const SHARES_IDS: u8 = 2;
+    const ASSUMED: u8 = 4;
+
+    const fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+
+    const fn set(&mut self, mark: u8) {
+        self.0 |= mark;
+    }
+
+    const fn clear(&mut self, mark: u8) {
+        self.0 &= !mark;
+    }
+}
+
+/// An id, or that it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MaybeId(u32);
+
+impl MaybeId {
+    const UNKNOWN: Self = Self(u32::MAX);
+
+    fn get(self) -> Option<StreamId> {
+        (self != Self::UNKNOWN).then(|| StreamId::from_u32(self.0))
+    }
+}
+
+impl Live {
+    pub(super) const fn id(&self) -> ConversationId {
+        ConversationId(self.number)
+    }
+
+    pub(super) fn client_id(&self) -> Option<ClientId> {
+        self.client_id.get().map(ClientId)
+    }
+
+    pub(super) fn server_id(&self) -> Option<ServerId> {
+        self.server_id.get().map(ServerId)
+    }
+
+    pub(super) const fn has_client_id(&self, id: StreamId) -> bool {
+        self.client_id.0 == id.to_u32()
+    }
+
+    pub(super) const fn has_server_id(&self, id: StreamId) -> bool {
+        self.server_id.0 == id.to_u32()
+    }
+
+    pub(super) const fn set_client_id(&mut self, ClientId(id): ClientId) {
+        self.client_id = MaybeId(id.to_u32());
+    }
+
+    pub(super) const fn set_server_id(&mut self, ServerId(id): ServerId) {
+        self.server_id = MaybeId(id.to_u32());
+    }
+
+    /// Whether only messages to its server were seen.
+    pub(super) fn is_headless(&self) -> bool {
+        self.client_id == MaybeId::UNKNOWN
+    }
+
+    /// Forgets the server's id, which was another's.
+    pub(super) const fn forget_server_id(&mut self) {
+        self.server_id = MaybeId::UNKNOWN;
+    }
+
+    pub(super) const fn syn_seen(&self) -> bool {
+        self.marks.has(Marks::SYN_SEEN)
+    }
+
+    pub(super) const fn note_syn(&mut self) {
+        self.marks.set(Marks::SYN_SEEN);
+    }
+
+    /// Whether other tracked conversations have, or had, an id of this one.
+    pub(super) const fn shares_ids(&self) -> bool {
+        self.marks.has(Marks::SHARES_IDS)
+    }
+
+    pub(super) const fn note_namesake(&mut self) {
+        self.marks.set(Marks::SHARES_IDS);
+    }
+
+    /// Whether an id was taken for this conversation's before anything announced it.
+    pub(super) const fn is_assumed(&self) -> bool {
+        self.marks.has(Marks::ASSUMED)
+    }
+
+    pub(super) const fn set_assumed(&mut self) {
+        self.marks.set(Marks::ASSUMED);
+    }
+
+    pub(super) const fn clear_assumed(&mut self) {
+        self.marks.clear(Marks::ASSUMED);
+    }
+
+    /// What the capture's lacks and disorder make of the next message, where an
+    /// ACK may be missing or not.
+    #[inline]
+    pub(super) fn circumstances(&self, ack_may_be_missing: bool) -> Circumstances {
+        let lacks_an_id = self.client_id == MaybeId::UNKNOWN || self.server_id == MaybeId::UNKNOWN;
+        Circumstances {
+            awaits_ack: self.is_assumed() || (lacks_an_id && !self.syn_seen()),
+            late: self.late,
+            server_spoke: ack_may_be_missing
+                && self.tallies[Direction::ServerToClient as usize].message_count > 0,
+        }
+    }
+
+    /// The state that is shown.
+    pub(super) const fn state(&self) -> State {
+        match self.syn_seen() {
+            true => self.phase.state(),
+            false => State::MidStream,
+        }
+    }
+}
+
+/// What is touched when a conversation opens and ends.
+#[derive(Debug)]
+pub(super) struct Details {
+    /// Position in the channel's list.
+    pub(super) channel_position: u32,
+    /// Findings that name it. Nobody shows more than four billion of one conversation.
+    pub(super) finding_count: u32,
+    pub(super) start: Timestamp,
+    pub(super) start_us: i64,
+    pub(super) first_message: u64,
+    /// The message by which an id was taken for this conversation's before anything
+    /// announced it.
+    pub(super) assumed_by: Option<NonZeroU64>,
+    pub(super) handshake: Span,
+    pub(super) first_byte: Span,
+    /// Hash of the SYN's destination.
+    pub(super) client_hash: Option<Box<DestinationHash>>,
+    /// What only conversations at a router have.
+    pub(super) router: Option<Box<AtRouter>>,
+}
+
+/// Nanoseconds, or that they are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(i64);
+
+impl Span {
+    pub(super) const UNKNOWN: Self = Self(i64::MIN);
+
+    pub(super) fn new(nanos: Option<i64>) -> Self {
+        Self(nanos.unwrap_or(i64::MIN))
+    }
+
+    pub(super) fn get(self) -> Option<i64> {
+        (self != Self::UNKNOWN).then_some(self.0)
+    }
+}
+
+/// A view of a conversation at an I2P router.
+#[derive(Debug, Default)]
+pub(super) struct AtRouter {
+    /// Hash of the destination behind the router.
+    pub(super) far_hash: Option<DestinationHash>,
+    pub(super) far_nickname: Option<String>,
+    /// Whether the destination that the SYN went to has a session in this capture.
+    pub(super) addressee_in_capture: bool,
+    /// The other view.
+    pub(super) peer_view: Option<ConversationId>,
+    /// The comparison with it, as long as both are tracked.
+    pub(super) link: Option<usize>,
+    pub(super) time: Option<RouterTime>,
+}
+
+impl Details {
+    pub(super) fn far_hash(&self) -> Option<DestinationHash> {
+        self.router.as_ref().and_then(|router| router.far_hash)
+    }
+
+    pub(super) fn client_hash(&self) -> Option<DestinationHash> {
+        self.client_hash.as_deref().copied()
+    }
+
+    pub(super) fn link(&self) -> Option<usize> {
+        self.router.as_ref().and_then(|router| router.link)
+    }
+
+    pub(super) fn at_router(&mut self) -> &mut AtRouter {
+        self.router.get_or_insert_default()
+    }
+
+    /// Sets the destination behind the router, if there is one.
+    pub(super) fn set_far_hash(&mut self, hash: Option<DestinationHash>) {
+        if hash.is_some() {
+            self.at_router().far_hash = hash;
+        }
+    }
+}
+
+/// What a new record begins with.
+#[derive(Debug)]
+pub(super) struct NewRecord {
+    pub(super) number: u64,
+    pub(super) channel: u32,
+    pub(super) channel_position: u32,
+    pub(super) client_side: Side,
+    pub(super) phase: Phase,
+    pub(super) time: Timestamp,
+    pub(super) elapsed_us: i64,
+    pub(super) message: u64,
+}
+
+/// All records, by slot. Two arrays, so that what belongs to one message lies in
+/// one cache line, and what is rarely touched does not push others out of the cache.
+#[derive(Debug)]
+pub(super) struct Records {
+    live: Vec<Live>,
+    details: Vec<Details>,
+    next_free: Option<Slot>,
+    len: usize,
+}
+
+const SLOTS_ARE_FEW: &str = "memory for conversations ends long before 2^31 of them";
+
+impl Records {
+    pub(super) const fn new() -> Self {
+        Self {
+            live: Vec::new(),
+            details: Vec::new(),
+            next_free: None,
+            len: 0,
+        }
+    }
+
+    /// Conversations that are tracked.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn insert(&mut self, new: &NewRecord) -> Slot {
+        let live = Live {
+            number: new.number,
+            end: new.time,
+            tallies: [Tally::default(); 2],
+            channel: new.channel,
+            client_id: MaybeId::UNKNOWN,
+            server_id: MaybeId::UNKNOWN,
+            phase: new.phase,
+            client_side: new.client_side,
+            late: None,
+            marks: Marks(match new.phase {
+                Phase::SynSent => Marks::SYN_SEEN,
+                _ => 0,
+            }),
+        };
+        let details = Details {
+            channel_position: new.channel_position,
+            finding_count: 0,
+            start: new.time,
+            start_us: new.elapsed_us,
+            first_message: new.message,
+            assumed_by: None,
+            handshake: Span::UNKNOWN,
+            first_byte: Span::UNKNOWN,
+            client_hash: None,
+            router: None,
+        };
+        self.len += 1;
+        match self.next_free {
+            Some(slot) => {
+                let index = slot as usize;
+                let next = self.live[index].channel;
+                self.next_free = (next != slot).then_some(next);
+                self.live[index] = live;
+                self.details[index] = details;
+                slot
+            }
+            None => {
+                self.live.push(live);
+                self.details.push(details);
+                slot_number(self.live.len() - 1)
+            }
+        }
+    }
+
+    /// Frees a record; what it held besides its two arrays is returned.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        let index = slot as usize;
+        self.live[index].number = 0;
+        // The last of the free ones names itself.
+        self.live[index].channel = self.next_free.replace(slot).unwrap_or(slot);
+        self.details[index].client_hash = None;
+        self.details[index].router = None;
+        self.len -= 1;
+    }
+
+    #[inline]
+    pub(super) fn live(&self, slot: Slot) -> &Live {
+        &self.live[slot as usize]
+    }
+
+    #[inline]
+    pub(super) fn live_mut(&mut self, slot: Slot) -> &mut Live {
+        &mut self.live[slot as usize]
+    }
+
+    #[inline]
+    pub(super) fn details(&self, slot: Slot) -> &Details {
+        &self.details[slot as usize]
+    }
+
+    #[inline]
+    pub(super) fn details_mut(&mut self, slot: Slot) -> &mut Details {
+        &mut self.details[slot as usize]
+    }
+
+    /// The hot parts of two records.
+    pub(super) fn pair_mut(&mut self, one: Slot, other: Slot) -> Option<[&mut Live; 2]> {
+        self.live
+            .get_disjoint_mut([one as usize, other as usize])
+            .ok()
+    }
+
+    /// Whether a slot still holds the conversation whose number ends in these 32 bits.
+    pub(super) fn holds(&self, slot: Slot, number: u32) -> bool {
+        let live = &self.live[slot as usize];
+        live.number != 0 && low_half(live.number) == number
+    }
+
+    /// The slots of all tracked conversations.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
+        (0..)
+            .zip(&self.live)
+            .filter(|(_, live)| live.number != 0)
+            .map(|(slot, _)| slot)
+    }
+}
+
+/// The lower 32 bits of a conversation's number, which tell apart all that can be
+/// in memory at once.
+pub(super) const fn low_half(number: u64) -> u32 {
+    (number & 0xffff_ffff) as u32
+}
+
+fn slot_number(slot: usize) -> Slot {
+    u32::try_from(slot)
+        .ok()
+        .filter(|slot| *slot < 1 << 31)
+        .expect(SLOTS_ARE_FEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_takes_a_cache_line_and_a_little_more() {
+        assert_eq!(size_of::<Live>(), 64);
+        assert!(size_of::<Details>() <= 72, "{}", size_of::<Details>());
+    }
+
+    #[test]
+    fn slots_are_used_again_and_only_tracked_ones_are_listed() {
+        let mut records = Records::new();
+        let insert = |records: &mut Records, number| {
+            records.insert(&NewRecord {
+                number,
+                channel: 9,
+                channel_position: 0,
+                client_side: Side::Initiator,
+                phase: Phase::SynSent,
+                time: Timestamp::from_nanos(0),
+                elapsed_us: 0,
+                message: 1,
+            })
+        };
+        let slots: Vec<Slot> = (1..=4).map(|number| insert(&mut records, number)).collect();
+        assert_eq!(slots, [0, 1, 2, 3]);
+        for slot in [1, 3, 0] {
+            records.remove(slot);
+        }
+        assert_eq!(records.slots().collect::<Vec<_>>(), [2]);
+        let again: Vec<Slot> = (5..=8).map(|number| insert(&mut records, number)).collect();
+        assert_eq!(
+            again,
+            [0, 3, 1, 4],
+            "the one that became free last goes first"
+        );
+        assert_eq!(records.len(), 5);
+        assert!(records.holds(3, 6) && !records.holds(3, 4));
+    }
+}

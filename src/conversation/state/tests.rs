@@ -1,0 +1,189 @@
+use super::*;
+use Direction::{ClientToServer, ServerToClient};
+
+const STIMULI: [Stimulus; 7] = [
+    Stimulus::Ack,
+    Stimulus::EmptyAck,
+    Stimulus::MisshapenAck,
+    Stimulus::Data(ClientToServer),
+    Stimulus::Data(ServerToClient),
+    Stimulus::Close(ClientToServer),
+    Stimulus::Close(ServerToClient),
+];
+
+#[test]
+fn phases_are_numbered_in_the_order_of_their_list() {
+    for (number, phase) in Phase::ALL.into_iter().enumerate() {
+        assert_eq!(phase as usize, number);
+    }
+}
+
+const WHOLE: Circumstances = Circumstances {
+    awaits_ack: false,
+    late: None,
+    server_spoke: false,
+};
+
+const CIRCUMSTANCES: [(&str, Circumstances); 4] = [
+    (
+        "its ACK may still come",
+        Circumstances {
+            awaits_ack: true,
+            ..WHOLE
+        },
+    ),
+    (
+        "the client's direction is read late",
+        Circumstances {
+            late: Some(ClientToServer),
+            ..WHOLE
+        },
+    ),
+    (
+        "the server's direction is read late",
+        Circumstances {
+            late: Some(ServerToClient),
+            ..WHOLE
+        },
+    ),
+    (
+        "the server sent data, and its ACK may be missing",
+        Circumstances {
+            server_spoke: true,
+            ..WHOLE
+        },
+    ),
+];
+
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::SynSent => "syn sent",
+        Phase::NoAnswer => "no answer",
+        Phase::Refused => "refused",
+        Phase::Open => "open",
+        Phase::AckClosed => "closed by an empty ACK",
+        Phase::ClientClosed => "client closed",
+        Phase::ServerClosed => "server closed",
+    }
+}
+
+const MESSAGES: [&str; 7] = [
+    "ACK",
+    "ACK without id",
+    "ACK of another length",
+    "data →",
+    "data ←",
+    "close →",
+    "close ←",
+];
+
+fn in_words(phase: Phase, step: Step) -> String {
+    let effect = match step.effect {
+        Effect::Accepts => "accepts",
+        Effect::Refuses => "refuses",
+        Effect::Carries => "carries",
+        Effect::Closes => "closes",
+        Effect::ClosesAgain => "closes again",
+        Effect::Ignored => "ignored",
+    };
+    let next = match step.next == phase {
+        true => String::new(),
+        false => format!(" → {}", phase_name(step.next)),
+    };
+    let finding = step
+        .finding
+        .map(|(code, level)| format!(", {level} `{code}`"));
+    format!("{effect}{next}{}", finding.unwrap_or_default())
+}
+
+/// What the table has for conversations that were seen whole and in order.
+fn table() -> String {
+    let mut table = format!(
+        "| phase | {} |\n|{}\n",
+        MESSAGES.join(" | "),
+        "---|".repeat(8)
+    );
+    for phase in Phase::ALL {
+        let cells = STIMULI.map(|stimulus| in_words(phase, phase.step(stimulus, WHOLE)));
+        table.push_str(&format!(
+            "| {} | {} |\n",
+            phase_name(phase),
+            cells.join(" | ")
+        ));
+    }
+    table
+}
+
+/// What is otherwise where they were not.
+fn exceptions() -> String {
+    let mut table = String::from("| when | phase | message | what it does |\n|---|---|---|---|\n");
+    for (when, circumstances) in CIRCUMSTANCES {
+        for phase in Phase::ALL {
+            for (stimulus, message) in STIMULI.into_iter().zip(MESSAGES) {
+                let step = phase.step(stimulus, circumstances);
+                if step != phase.step(stimulus, WHOLE) {
+                    let (phase_name, what) = (phase_name(phase), in_words(phase, step));
+                    table.push_str(&format!("| {when} | {phase_name} | {message} | {what} |\n"));
+                }
+            }
+        }
+    }
+    table
+}
+
+#[test]
+fn the_documented_tables_are_the_one_that_decides() {
+    let page = include_str!("../../../docs/protocol.md");
+    for table in [table(), exceptions()] {
+        assert!(
+            page.contains(&table),
+            "docs/protocol.md should have this table:\n{table}"
+        );
+    }
+}
+
+#[test]
+fn a_closed_conversation_stays_closed_unless_an_empty_ack_closed_it() {
+    for phase in Phase::ALL.into_iter().filter(|phase| phase.is_closed()) {
+        for stimulus in STIMULI {
+            for (_, circumstances) in CIRCUMSTANCES {
+                let step = phase.step(stimulus, circumstances);
+                let reopens = phase == Phase::AckClosed && matches!(stimulus, Stimulus::Data(_));
+                assert_eq!(step.next.is_closed(), !reopens, "{phase:?} {stimulus:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_told_is_changed_by_no_message() {
+    for phase in Phase::ALL.into_iter().filter(|phase| phase.is_closed()) {
+        for stimulus in STIMULI {
+            for (_, circumstances) in CIRCUMSTANCES {
+                let step = phase.step_when_told(stimulus, circumstances);
+                assert_eq!(step.next.state(), phase.state(), "{phase:?} {stimulus:?}");
+                assert!(
+                    matches!(step.effect, Effect::Ignored | Effect::ClosesAgain),
+                    "{phase:?} {stimulus:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_late_answer_counts_as_one_in_time() {
+    for stimulus in STIMULI {
+        for (_, circumstances) in CIRCUMSTANCES {
+            let in_time = Phase::SynSent.step(stimulus, circumstances);
+            let late = Phase::NoAnswer.step(stimulus, circumstances);
+            assert_eq!(
+                (in_time.effect, in_time.finding),
+                (late.effect, late.finding)
+            );
+            if in_time.next != Phase::SynSent {
+                assert_eq!(in_time.next, late.next);
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Two views of one conversation at one router: found, linked and compared.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::channel::{ChannelId, Channels};
+use super::event::{ConversationId, RouterTime};
+use super::finding::{FindingCode, FindingDetail};
+use super::observation::Observation;
+use super::records::{Records, Slot};
+use super::remarks::{Remarks, number};
+use super::router::{Delivered, LinkKey, RouterLink};
+use crate::net::Side;
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, Direction, StreamId};
+
+/// The views of conversations at routers that belong together.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    /// Views of SYNs on their way through a router.
+    unlinked: HashMap<LinkKey, VecDeque<Slot>>,
+    links: Slab<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    router: RouterLink,
+    views: [Slot; 2],
+}
+
+/// A message that one view sent and the other did not get.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Undelivered {
+    pub(super) sender: Slot,
+    pub(super) time: Timestamp,
+    pub(super) number: u64,
+    /// Whether a later one came out before the link ended.
+    pub(super) is_overtaken: bool,
+}
+
+impl Views {
+    /// Finds the other view of a conversation that a SYN opens.
+    pub(super) fn meet(
+        &mut self,
+        seen: &Observation<'_>,
+        slot: Slot,
+        records: &mut Records,
+        channels: &Channels,
+    ) {
+        let client_id = records.live(slot).client_id();
+        let (Some(client_id), Some(client_hash)) = (client_id, records.details(slot).client_hash())
+        else {
+            return;
+        };
+        if channels.get(seen.channel).session.is_none() {
+            return;
+        }
+        let key = (client_id.0, client_hash);
+        match seen.from {
+            Side::Initiator => self.unlinked.entry(key).or_default().push_back(slot),
+            Side::Responder => {
+                let opener = self.take_unlinked(key, seen.channel, records, channels);
+                if let Some(opener) = opener {
+                    self.link(opener, slot, seen, records, channels);
+                }
+            }
+        }
+    }
+
+    /// The oldest view of a SYN on its way that can have arrived on `channel`.
+    fn take_unlinked(
+        &mut self,
+        key: LinkKey,
+        channel: ChannelId,
+        records: &Records,
+        channels: &Channels,
+    ) -> Option<Slot> {
+        let session = channels.get(channel).session.as_ref();
+        let here = session.and_then(|session| session.hash);
+        let waiting = self.unlinked.get_mut(&key)?;
+        let position = waiting.iter().position(|slot| {
+            let addressee = records.details(*slot).far_hash();
+            here.is_none() || addressee.is_none() || addressee == here
+        })?;
+        let opener = waiting.remove(position);
+        if waiting.is_empty() {
+            self.unlinked.remove(&key);
+        }
+        opener
+    }
+
+    fn link(
+        &mut self,
+        opener: Slot,
+        acceptor: Slot,
+        seen: &Observation<'_>,
+        records: &mut Records,
+        channels: &Channels,
+    ) {
+        let link = self.links.insert(Link {
+            router: RouterLink::default(),
+            views: [opener, acceptor],
+        });
+        for (view, other) in [(opener, acceptor), (acceptor, opener)] {
+            let (peer, (_, channel)) = (
+                records.live(other).id(),
+                channels.at(records.live(other).channel),
+            );
+            let nickname = channel
+                .session
+                .as_ref()
+                .and_then(|session| session.nickname.clone());
+            let at_router = records.details_mut(view).at_router();
+            at_router.peer_view = Some(peer);
+            at_router.link = Some(link);
+            at_router.far_nickname = nickname;
+        }
+        let sent = records.details(opener);
+        self.links[link].router.sent(
+            Direction::ClientToServer,
+            &seen.message,
+            sent.start,
+            sent.first_message,
+        );
+    }
+
+    /// Compares a message with its copy on the other view; returns the
+    /// nanoseconds that it spent in the router.
+    pub(super) fn compare(
+        &mut self,
+        seen: &Observation<'_>,
+        message_number: u64,
+        slot: Slot,
+        records: &mut Records,
+        remarks: &mut Remarks,
+    ) -> Option<i64> {
+        let link = records.details(slot).link()?;
+        let live = records.live(slot);
+        let direction = match live.client_side == seen.from {
+            true => Direction::ClientToServer,
+            false => Direction::ServerToClient,
+        };
+        let router = &mut self.links[link].router;
+        match seen.from {
+            Side::Initiator => {
+                router.sent(direction, &seen.message, seen.time, message_number);
+                None
+            }
+            Side::Responder => {
+                let delivered = router.delivered(direction, &seen.message, seen.time)?;
+                let id = live.id();
+                let at_router = records.details_mut(slot).at_router();
+                RouterTime::add(&mut at_router.time, delivered.router_ns);
+                if delivered.overtaken_by > 0 {
+                    find_reordered(remarks, id, delivered);
+                }
+                Some(delivered.router_ns)
+            }
+        }
+    }
+
+    /// Forgets that a SYN is on its way.
+    pub(super) fn forget_unlinked(
+        &mut self,
+        client_id: StreamId,
+        hash: DestinationHash,
+        slot: Slot,
+    ) {
+        if let Some(waiting) = self.unlinked.get_mut(&(client_id, hash)) {
+            waiting.retain(|other| *other != slot);
+            if waiting.is_empty() {
+                self.unlinked.remove(&(client_id, hash));
+            }
+        }
+    }
+
+    /// Ends a comparison: what one view sent and the other did not get, unless
+    /// parts of either are missing from the capture.
+    pub(super) fn unlink(
+        &mut self,
+        link: usize,
+        records: &mut Records,
+        channels: &Channels,
+    ) -> Vec<Undelivered> {
+        let link = self.links.remove(link);
+        let is_complete = link
+            .views
+            .iter()
+            .all(|view| !channels.at(records.live(*view).channel).1.has_gaps);
+        let [opener, acceptor] = link.views;
+        let mut undelivered = Vec::new();
+        for (sender, direction) in [
+            (opener, Direction::ClientToServer),
+            (acceptor, Direction::ServerToClient),
+        ] {
+            records.details_mut(sender).at_router().link = None;
+            if is_complete {
+                let sent = link.router.undelivered(direction).map(|sent| Undelivered {
+                    sender,
+                    time: sent.time,
+                    number: sent.number,
+                    is_overtaken: sent.overtaken_by > 0,
+                });
+                undelivered.extend(sent);
+            }
+        }
+        undelivered
+    }
+}
+
+fn find_reordered(remarks: &mut Remarks, id: ConversationId, delivered: Delivered) {
+    remarks.find(Some(id), FindingCode::I2cpReordered, || {
+        let text = match delivered.overtaken_by {
+            1 => "came behind 1 message that was sent after it".to_owned(),
+            count => format!("came behind {count} messages that were sent after it"),
+        };
+        let detail = vec![
+            ("sent_n", FindingDetail::Number(delivered.sent_as)),
+            ("overtaken_by_count", number(delivered.overtaken_by)),
+        ];
+        (text, detail)
+    });
+}

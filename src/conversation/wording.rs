@@ -1,0 +1,129 @@
+//! What is odd about a message, in words.
+
+use super::event::ConversationId;
+use super::finding::{FindingCode, FindingDetail, Level};
+use super::id_table::Space;
+use super::remarks::{Words, number};
+use super::state::State;
+use crate::carrier::Carrier;
+use crate::wire::{
+    DestinationError, MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage, StreamId,
+};
+
+pub(super) fn ping() -> Words {
+    ("single 0xff byte".to_owned(), Vec::new())
+}
+
+pub(super) fn too_short(bytes: &[u8]) -> Words {
+    let text = format!("{} bytes are no message", bytes.len());
+    (text, vec![("message_bytes", number(bytes.len()))])
+}
+
+pub(super) fn chaff(message: &RawMessage<'_>) -> Words {
+    let text = format!("chaff of {} bytes", message.message_bytes());
+    (text, Vec::new())
+}
+
+pub(super) fn zero_id(frame: &RawFrame<'_>) -> Words {
+    let text = format!("{} uses 000000, which is reserved", frame.frame_type);
+    (text, Vec::new())
+}
+
+pub(super) fn oversize(message: &RawMessage<'_>, frame: &RawFrame<'_>) -> Words {
+    let message_bytes = message.message_bytes();
+    let (limit, text) = if message_bytes > MAX_MESSAGE_BYTES {
+        (
+            MAX_MESSAGE_BYTES,
+            format!(
+                "{message_bytes} bytes; the reference implementation accepts {MAX_MESSAGE_BYTES}"
+            ),
+        )
+    } else {
+        (
+            MAX_DATA_PAYLOAD_BYTES,
+            format!(
+                "{} bytes of data; the reference implementation sends at most {MAX_DATA_PAYLOAD_BYTES}",
+                frame.payload.len()
+            ),
+        )
+    };
+    let detail = vec![
+        ("message_bytes", number(message_bytes)),
+        ("limit_bytes", number(limit)),
+    ];
+    (text, detail)
+}
+
+pub(super) fn bad_destination(
+    carrier: Carrier,
+    frame: &RawFrame<'_>,
+    error: &DestinationError,
+) -> Words {
+    let text = match carrier {
+        Carrier::I2cp => error.to_string(),
+        _ => format!("not an I2P destination: {error}"),
+    };
+    let detail = vec![("payload_bytes", number(frame.payload.len()))];
+    (text, detail)
+}
+
+pub(super) fn id_reuse(space: &str, id: StreamId, other: ConversationId) -> Words {
+    let text = format!("{space} id {id} is announced again while {other} uses it");
+    let detail = vec![
+        ("id", FindingDetail::Text(id.to_string())),
+        ("other_conv", FindingDetail::Text(other.to_string())),
+    ];
+    (text, detail)
+}
+
+pub(super) fn wrong_direction(
+    frame: &RawFrame<'_>,
+    id: ConversationId,
+    is_from_client: bool,
+) -> Words {
+    let (sender, owner) = if is_from_client {
+        ("client", "server")
+    } else {
+        ("server", "client")
+    };
+    let text = format!(
+        "the {sender} of {id} sends type {:#04x}, which is the {owner}'s",
+        frame.frame_type.0
+    );
+    (
+        text,
+        vec![("id", FindingDetail::Text(frame.id.to_string()))],
+    )
+}
+
+pub(super) fn orphan(space: Space, id: StreamId, level: Level) -> Words {
+    let owner = match space {
+        Space::Client => "client",
+        Space::Server => "server",
+    };
+    let doubt = match level {
+        Level::Note => "; it may be one that was forgotten for want of memory",
+        Level::Warn | Level::Error => "",
+    };
+    let text = format!("no conversation has {owner} id {id}{doubt}");
+    (text, vec![("id", FindingDetail::Text(id.to_string()))])
+}
+
+pub(super) fn step(
+    code: FindingCode,
+    frame: &RawFrame<'_>,
+    id: ConversationId,
+    before: State,
+) -> Words {
+    let payload_bytes = frame.payload.len();
+    let text = match code {
+        FindingCode::DataBeforeAck => format!("{payload_bytes} bytes before the ACK of {id}"),
+        FindingCode::DataAfterClose => {
+            format!("{} for {id}, which is {before}", frame.frame_type)
+        }
+        FindingCode::AckDuplicate => format!("{id} was acknowledged before"),
+        FindingCode::AckEmpty => format!("ACK without server id, read as the close of {id}"),
+        _ => format!("ACK carries {payload_bytes} bytes instead of a 3-byte server id"),
+    };
+    (text, vec![("payload_bytes", number(payload_bytes))])
+}
