@@ -96,7 +96,7 @@ finding_codes! {
     /// A data message larger than the reference sends, or than it accepts.
     Oversize = "ms.oversize", Warn, "more bytes than the reference implementation sends";
     /// The single byte `ff`.
-    Ping = "ms.ping", Note, "keep-alive byte the 2004 Java client sends";
+    Ping = "ms.ping", Note, "ping call of the Java library; not answered";
     /// A message of type `ff`.
     Chaff = "ms.chaff", Note, "chaff: ignored by the receiver";
     /// Bytes of a TCP connection are not in the capture.

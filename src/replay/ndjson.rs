@@ -215,9 +215,6 @@ impl<R: BufRead> NdjsonReader<R> {
             client_id: self.id(record, "client_id")?.map(crate::wire::ClientId),
             server_id: self.id(record, "server_id")?.map(crate::wire::ServerId),
             state,
-            handshake_ns: record["handshake_us"]
-                .as_i64()
-                .map(|micros| micros.saturating_mul(1_000)),
             messages,
         };
         self.recording.conversations.push(conversation);

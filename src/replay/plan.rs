@@ -32,6 +32,7 @@ pub(super) struct PlannedConversation {
     pub(super) opening: Opening,
     /// Raw where the SYN is not in the capture, for then no live id can be had.
     pub(super) ids: IdPolicy,
+    /// How long the recorded peer took to accept or to refuse.
     pub(super) recorded_handshake: Option<Duration>,
     /// What we send, in order.
     pub(super) steps: Vec<Step>,
@@ -320,10 +321,7 @@ fn planned(
         server_id: recorded.server_id,
         opening: builder.opening,
         ids,
-        recorded_handshake: recorded
-            .handshake_ns
-            .and_then(|nanos| u64::try_from(nanos).ok())
-            .map(Duration::from_nanos),
+        recorded_handshake: builder.handshake,
         steps: builder.steps,
         answers,
         slowest_answer: builder.slowest_answer,
@@ -335,6 +333,9 @@ struct Builder<'a> {
     options: &'a PlayOptions,
     ids: IdPolicy,
     opening: Opening,
+    syn: Option<Timestamp>,
+    /// From the SYN until it was accepted or refused.
+    handshake: Option<Duration>,
     steps: Vec<Step>,
     clock: Duration,
     stream: Vec<u8>,
@@ -352,6 +353,8 @@ impl<'a> Builder<'a> {
             options,
             ids,
             opening: Opening::NotCaptured,
+            syn: None,
+            handshake: None,
             steps: Vec::new(),
             clock: Duration::ZERO,
             stream: Vec::new(),
@@ -367,7 +370,12 @@ impl<'a> Builder<'a> {
         let previous = self.previous.replace(message.time);
         self.clock = self.clock.max(offset);
         match message.direction {
-            Direction::ClientToServer => self.add_step(message),
+            Direction::ClientToServer => {
+                if message.frame_type == FrameType::SYN && self.syn.is_none() {
+                    self.syn = Some(message.time);
+                }
+                self.add_step(message);
+            }
             Direction::ServerToClient => {
                 let waited = previous.map_or(Duration::ZERO, |time| between(time, message.time));
                 self.slowest_answer = self.slowest_answer.max(waited);
@@ -411,6 +419,12 @@ impl<'a> Builder<'a> {
     }
 
     fn add_answer(&mut self, message: &RecordedMessage) {
+        // A peer that took its time to refuse is granted it as one that accepted: the
+        // reference refuses after 5 s what nobody accepts (docs/protocol.md, "Times").
+        if matches!(message.effect, Effect::Accepted | Effect::Refused) && self.handshake.is_none()
+        {
+            self.handshake = self.syn.map(|syn| between(syn, message.time));
+        }
         match (message.frame_type.kind(), message.effect) {
             (_, Effect::Accepted) => self.opening = Opening::Accepted,
             (_, Effect::Refused) => self.opening = Opening::Refused,

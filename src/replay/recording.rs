@@ -43,8 +43,6 @@ pub struct RecordedConversation {
     pub server_id: Option<ServerId>,
     /// Where it ended.
     pub state: State,
-    /// Nanoseconds from SYN to ACK.
-    pub handshake_ns: Option<i64>,
     /// Its messages in the order of the capture.
     pub messages: Vec<RecordedMessage>,
 }
@@ -276,7 +274,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Recorder<F> {
             client_id: conversation.client_id,
             server_id: conversation.server_id,
             state: conversation.state,
-            handshake_ns: conversation.handshake_ns,
             messages: open.messages,
         });
     }

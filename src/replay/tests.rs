@@ -182,7 +182,6 @@ fn recording(conversations: &[&[(i64, u8, &[u8])]]) -> Recording {
             client_id: Some(ClientId(client_id)),
             server_id: accepted.then_some(ServerId(server_id)),
             state: State::Open,
-            handshake_ns: None,
             messages,
         }
     });

@@ -12,18 +12,22 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use super::conform::ConformError;
 use super::signals::Signals;
 use super::socket;
 use crate::replay::conform::{Command, LONGEST_COMMAND, Needs, command};
-use crate::replay::inject::sequence;
+use crate::replay::inject::{MAX_PAYLOAD_BYTES, sequence};
 
 /// How long a client that is tested may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether it does.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long bytes that are taken may be on their way; less than a step waits.
+const TAKING_TIME: Duration = Duration::from_secs(3);
 
 /// Bytes that are sent back at once.
 const ECHO_BYTES: usize = 64 * 1024;
@@ -236,6 +240,7 @@ async fn follow(stream: &mut TcpStream, first: &[u8], open: &mut Open) -> io::Re
                 stream.write_all(&sequence(count)).await?;
                 return stream.shutdown().await;
             }
+            Command::Take(count) => format!("{}\n", take(stream, open, count).await?),
             Command::Echo => return echo(stream, open).await,
         };
         stream.write_all(number.as_bytes()).await?;
@@ -253,6 +258,24 @@ async fn next_command(stream: &mut TcpStream) -> io::Result<Option<Command>> {
         }
     }
     Ok(None)
+}
+
+/// Reads `count` bytes, or those that come in time, and counts the ones before the first
+/// that is not the sequence's.
+async fn take(stream: &mut TcpStream, open: &mut Open, count: usize) -> io::Result<usize> {
+    let mut taken = Vec::new();
+    let mut all = AsyncReadExt::take(&mut *stream, count.min(MAX_PAYLOAD_BYTES) as u64);
+    // What has come by then is told: it is what the peer is judged by.
+    if let Ok(ended) = timeout(TAKING_TIME, all.read_to_end(&mut taken)).await {
+        ended?;
+    }
+    open.received_bytes += taken.len();
+    let expected = sequence(taken.len());
+    let alike = taken
+        .iter()
+        .zip(&expected)
+        .take_while(|(got, want)| got == want);
+    Ok(alike.count())
 }
 
 async fn echo(stream: &mut TcpStream, open: &mut Open) -> io::Result<()> {

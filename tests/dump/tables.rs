@@ -38,7 +38,7 @@ Findings (3)
 ╞═══════╪═════════════════╪═══════╪═══════╪════════════════════════════════════════════════╡
 │ error ┆ ms.unknown_type ┆     1 ┆ #14   ┆ type 0x53 is not in the protocol               │
 │ warn  ┆ ms.orphan_id    ┆     1 ┆ #12   ┆ id never announced: late capture or sender bug │
-│ note  ┆ ms.ping         ┆     1 ┆ #13   ┆ keep-alive byte the 2004 Java client sends     │
+│ note  ┆ ms.ping         ┆     1 ┆ #13   ┆ ping call of the Java library; not answered    │
 └───────┴─────────────────┴───────┴───────┴────────────────────────────────────────────────┘
 14 messages, 3 conversations (2 opened, 1 refused), 27 B →, 55 B ←, 1 error, 1 warning, 1 note
 ";
@@ -138,11 +138,12 @@ Findings (3)
 │       ┆                 ┆ late       │
 │       ┆                 ┆ capture or │
 │       ┆                 ┆ sender bug │
-│ note  ┆ ms.ping         ┆ keep-alive │
-│       ┆                 ┆ byte the   │
-│       ┆                 ┆ 2004 Java  │
-│       ┆                 ┆ client     │
-│       ┆                 ┆ sends      │
+│ note  ┆ ms.ping         ┆ ping call  │
+│       ┆                 ┆ of the     │
+│       ┆                 ┆ Java       │
+│       ┆                 ┆ library;   │
+│       ┆                 ┆ not        │
+│       ┆                 ┆ answered   │
 └───────┴─────────────────┴────────────┘
 Timing
 ┌───────────┬───────┬────────┬────────┐

@@ -88,8 +88,10 @@ impl From<TestedPeer> for Tested {
 pub(super) enum DialectName {
     /// The protocol's text
     Text,
-    /// The Java implementation of 2004
+    /// The Java implementation of April 2004
     Java2004,
+    /// The Java implementation of 2011, the last that was released
+    Java2011,
 }
 
 impl From<DialectName> for Dialect {
@@ -97,6 +99,7 @@ impl From<DialectName> for Dialect {
         match name {
             DialectName::Text => Self::Text,
             DialectName::Java2004 => Self::Java2004,
+            DialectName::Java2011 => Self::Java2011,
         }
     }
 }

@@ -1,10 +1,16 @@
 //! What a case is.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::rule::Rule;
 use super::{client, server};
 use crate::replay::inject::{Script, Vocabulary, parse_with};
+
+/// How long a server may take to accept, or to refuse. The reference refuses what its
+/// application has not accepted after 5 s (docs/protocol.md, "Opening"): who waits no
+/// longer hears nothing of it.
+const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Who is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,16 +56,22 @@ pub enum Dialect {
     /// The protocol's text.
     #[default]
     Text,
-    /// The Java implementation of 2004.
+    /// The Java implementation of April 2004.
     Java2004,
+    /// The Java implementation as it was last released, in 2011.
+    Java2011,
 }
 
 impl Dialect {
-    /// `text`, `java2004`
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Text, Self::Java2004, Self::Java2011];
+
+    /// `text`, `java2004`, `java2011`
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Java2004 => "java2004",
+            Self::Java2011 => "java2011",
         }
     }
 }
@@ -100,6 +112,7 @@ pub(super) enum Check {
     Dialects {
         text: Option<&'static str>,
         java2004: Option<&'static str>,
+        java2011: Option<&'static str>,
     },
     /// By all messages of all other cases.
     Rule(Rule),
@@ -112,11 +125,15 @@ impl Case {
             (Check::Script(text), _) => text,
             (Check::Dialects { text, .. }, Dialect::Text) => text?,
             (Check::Dialects { java2004, .. }, Dialect::Java2004) => java2004?,
+            (Check::Dialects { java2011, .. }, Dialect::Java2011) => java2011?,
             (Check::Rule(_), _) => return None,
         };
         let no_files = &mut |_: &str| Err(std::io::ErrorKind::Unsupported.into());
         match parse_with(text, no_files, Vocabulary::Dialling) {
-            Ok(script) => Some(script),
+            Ok(mut script) => {
+                script.wait_for_acks(ACCEPT_PATIENCE);
+                Some(script)
+            }
             Err(error) => unreachable!("a test reads the steps of every case: {error}"),
         }
     }

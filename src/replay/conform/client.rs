@@ -4,6 +4,17 @@
 use super::case::{Case, Check, Level, Needs};
 use super::rule::Rule;
 
+const REFUSAL_WITH_PAYLOAD: &str = "dial
+     expect syn -> $c
+     type:52 $c hex:0a0004
+     wait 300ms
+     dial
+     expect syn -> $d
+     type:51 $d hex:0a0005
+     type:50 $d \"open\\n\"
+     expect bytes 0a0005 = \"1\\n\"
+     type:52 $d";
+
 pub(super) const CASES: &[Case] = &[
     Case {
         id: "ms/handshake/1",
@@ -59,19 +70,9 @@ pub(super) const CASES: &[Case] = &[
         sentence: "nothing; a refusal may carry 3 bytes",
         needs: Needs::Mirror,
         check: Check::Dialects {
-            text: Some(
-                "dial
-                 expect syn -> $c
-                 type:52 $c hex:0a0004
-                 wait 300ms
-                 dial
-                 expect syn -> $d
-                 type:51 $d hex:0a0005
-                 type:50 $d \"open\\n\"
-                 expect bytes 0a0005 = \"1\\n\"
-                 type:52 $d",
-            ),
+            text: Some(REFUSAL_WITH_PAYLOAD),
             java2004: None,
+            java2011: Some(REFUSAL_WITH_PAYLOAD),
         },
     },
     Case {
@@ -220,9 +221,9 @@ pub(super) const CASES: &[Case] = &[
             "dial
              expect syn -> $c
              type:51 $c hex:0a0106
-             type:50 $c \"echo\\n\"
+             type:50 $c \"take 40000\\n\"
              type:50 $c seq:40000
-             expect bytes 0a0106 = seq:40000
+             expect bytes 0a0106 = \"40000\\n\"
              type:52 $c",
         ),
     },

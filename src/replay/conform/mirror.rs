@@ -11,6 +11,9 @@ pub enum Command {
     Echo,
     /// `send N`: send so many bytes of the payload `seq`, and close.
     Send(usize),
+    /// `take N`: read N bytes, and tell how many of them were those of the payload `seq`.
+    /// So a peer is judged by what it handed on, and not by how it carries them back.
+    Take(usize),
     /// `open`: tell how many connections are open, this one included.
     Open,
     /// `last`: tell how many bytes followed the command of the connection that was
@@ -25,8 +28,13 @@ pub fn command(line: &[u8]) -> Option<Command> {
         b"open" => Some(Command::Open),
         b"last" => Some(Command::Last),
         _ => {
-            let count = std::str::from_utf8(line.strip_prefix(b"send ")?).ok()?;
-            count.parse().ok().map(Command::Send)
+            let (name, count) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+            let count = count.parse().ok()?;
+            match name {
+                "send" => Some(Command::Send(count)),
+                "take" => Some(Command::Take(count)),
+                _ => None,
+            }
         }
     }
 }

@@ -96,10 +96,28 @@ pub struct Trial {
     pub needs: Needs,
     case: &'static Case,
     failed: Option<StepReport>,
+    /// Messages that came when the step that waited for one had failed.
+    late: u64,
     heard: VecDeque<Heard>,
 }
 
 impl Trial {
+    /// In words what was wrong with the step that failed. It does not say that nothing
+    /// came where the report then lists what did.
+    fn what_was_wrong(&self, report: &StepReport) -> String {
+        let waited = report.elapsed.as_secs_f64();
+        match report.result {
+            StepResult::Nothing if self.late > 0 => {
+                format!("nothing came within {waited:.1} s; what came was late")
+            }
+            StepResult::Nothing if self.executor.unclaimed().next().is_some() => {
+                format!("nothing came for this id within {waited:.1} s")
+            }
+            StepResult::Nothing => format!("nothing came within {waited:.1} s"),
+            ref result => result.to_string(),
+        }
+    }
+
     /// Takes what the executor says of a step.
     pub fn step(&mut self, report: StepReport) {
         if report.result != StepResult::Ok {
@@ -228,6 +246,7 @@ impl Suite {
             needs: case.needs,
             case,
             failed: None,
+            late: 0,
             heard: VecDeque::new(),
         })
     }
@@ -250,6 +269,7 @@ impl Suite {
         self.watcher.received(message);
         if self.watcher.concerns_trial(message) {
             trial.executor.handle_message(message.clone());
+            trial.late += u64::from(trial.failed.is_some());
             keep(trial, Heard::Received(message.clone()));
         }
     }
@@ -272,7 +292,7 @@ impl Suite {
                 let step = steps.get(report.step);
                 Some((
                     step.map_or_else(String::new, |step| step.text.clone()),
-                    report.result.to_string(),
+                    trial.what_was_wrong(report),
                 ))
             }
             (None, Some(error)) => Some(("the carrier".to_owned(), error.to_owned())),

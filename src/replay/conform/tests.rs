@@ -1,9 +1,10 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::*;
-use crate::replay::inject::{StepReport, StepResult};
+use crate::replay::inject::{Action, StepReport, StepResult};
 
 const BOTH: [Tested; 2] = [Tested::Server, Tested::Client];
 
@@ -42,7 +43,7 @@ fn skipped(options: SuiteOptions, reason: Reason) -> Vec<&'static str> {
 fn every_case_has_steps_that_can_be_read_in_some_dialect_or_a_rule() {
     for tested in BOTH {
         for case in all(tested) {
-            let scripts = [Dialect::Text, Dialect::Java2004].map(|dialect| case.script(dialect));
+            let scripts = Dialect::ALL.map(|dialect| case.script(dialect));
             let has_steps = scripts
                 .iter()
                 .flatten()
@@ -162,6 +163,11 @@ fn what_cannot_be_tried_is_skipped_with_its_reason() {
         ),
         ["ms/handshake/4", "ms/close/7"]
     );
+    let of_2011 = SuiteOptions {
+        dialect: Dialect::Java2011,
+        ..options(Tested::Server)
+    };
+    assert_eq!(skipped(of_2011, Reason::NotInDialect), [""; 0]);
 }
 
 /// Says of a trial's first step that it went so.
@@ -170,7 +176,7 @@ fn end(trial: &mut Trial, result: StepResult) {
         step: 0,
         result,
         message: None,
-        elapsed: std::time::Duration::from_millis(3),
+        elapsed: Duration::from_millis(3),
     });
 }
 
@@ -200,7 +206,7 @@ fn a_case_that_fails_is_tried_again_as_often_as_is_wished() {
         let report = suite.poll_report().unwrap();
         let failed = CaseResult::Failed {
             step: "syn $c".to_owned(),
-            why: "nothing came".to_owned(),
+            why: "nothing came within 0.0 s".to_owned(),
         };
         assert_eq!(
             report.result,
@@ -209,6 +215,49 @@ fn a_case_that_fails_is_tried_again_as_often_as_is_wished() {
         assert_eq!(report.fails(Level::Should), !passes);
         assert!(!report.fails(Level::Must), "it only should");
         assert!(suite.poll_report().is_none());
+    }
+}
+
+#[test]
+fn what_came_late_or_for_another_id_is_not_called_nothing() {
+    let case = cases(Tested::Server, &["ms/handshake/1".to_owned()]).unwrap();
+    let close = Bytes::from_static(b"\x52\x01\x02\x03");
+    for (before, after, expected) in [
+        (false, false, "nothing came within 0.0 s"),
+        (true, false, "nothing came for this id within 0.0 s"),
+        (false, true, "nothing came within 0.0 s; what came was late"),
+        (true, true, "nothing came within 0.0 s; what came was late"),
+    ] {
+        let mut suite = Suite::new(&case, options(Tested::Server));
+        let mut trial = suite.next_trial().unwrap();
+        if before {
+            suite.received(&mut trial, &close);
+        }
+        end(&mut trial, StepResult::Nothing);
+        if after {
+            suite.received(&mut trial, &close);
+        }
+        suite.finish(trial, None);
+        let failed = CaseResult::Failed {
+            step: "syn $c".to_owned(),
+            why: expected.to_owned(),
+        };
+        assert_eq!(suite.poll_report().unwrap().result, failed);
+    }
+}
+
+#[test]
+fn every_case_waits_longer_for_an_ack_than_the_reference_lets_it_wait() {
+    for case in all(Tested::Server) {
+        for script in Dialect::ALL.into_iter().filter_map(|d| case.script(d)) {
+            for step in script.steps() {
+                if let Action::Expect(expect) = &step.action
+                    && step.text.starts_with("expect ack")
+                {
+                    assert!(expect.within > Duration::from_secs(6), "{}", case.id);
+                }
+            }
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use rand::{Rng, RngExt, SeedableRng};
 use super::script::{Action, Expect, Expected, Id, Payload, Script, Want};
 use crate::wire::{FrameKind, FrameType, RawFrame, RawMessage, StreamId};
 
+/// What an ACK, and the reference's immediate refusal, carry.
+const ID_BYTES: usize = 3;
+
 /// Messages that are kept until a step asks for them; more are dropped and counted.
 const MAX_INBOX: usize = 65_536;
 
@@ -97,6 +100,8 @@ pub struct Executor {
     variables: HashMap<String, StreamId>,
     /// What came of the stream that is waited for.
     collected: Vec<u8>,
+    /// Whether an ACK came before the refusal that is waited for.
+    acknowledged: bool,
     inbox: VecDeque<Bytes>,
     dropped: u64,
     received: u64,
@@ -118,6 +123,7 @@ impl Executor {
             left: Vec::new(),
             variables: HashMap::new(),
             collected: Vec::new(),
+            acknowledged: false,
             inbox: VecDeque::new(),
             dropped: 0,
             received: 0,
@@ -257,6 +263,7 @@ impl Executor {
     fn go(&mut self, next: usize) {
         self.next = next;
         self.began = None;
+        self.acknowledged = false;
         self.collected.clear();
     }
 
@@ -324,6 +331,16 @@ impl Executor {
             return None;
         };
         let result = match RawMessage::parse(&message) {
+            // The reference acknowledges, and closes when its service has refused.
+            RawMessage::Frame(frame)
+                if expect.expected == Expected::Refusal
+                    && frame.frame_type == FrameType::ACK
+                    && frame.payload.len() == ID_BYTES
+                    && !self.acknowledged =>
+            {
+                self.acknowledged = true;
+                return None;
+            }
             RawMessage::Frame(frame) => self.compare(expect, &frame),
             RawMessage::Ping | RawMessage::Short(_) => StepResult::OtherType,
         };
@@ -394,6 +411,10 @@ impl Executor {
     fn compare(&mut self, expect: &Expect, frame: &RawFrame<'_>) -> StepResult {
         let is_of_type = match expect.expected {
             Expected::Type(frame_type) => frame.frame_type == frame_type,
+            Expected::Refusal => {
+                frame.frame_type == FrameType::SERVER_CLOSE
+                    && matches!(frame.payload.len(), 0 | ID_BYTES)
+            }
             Expected::Close => {
                 frame.frame_type == FrameType::SERVER_CLOSE
                     || (frame.frame_type == FrameType::ACK && frame.payload.is_empty())

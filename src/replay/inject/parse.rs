@@ -282,12 +282,14 @@ impl Parser<'_, '_> {
             "ack" => Expected::Type(FrameType::ACK),
             "data" => Expected::Type(FrameType::SERVER_DATA),
             "close" => Expected::Type(FrameType::SERVER_CLOSE),
+            "refusal" => Expected::Refusal,
             _ => match type_byte(name) {
                 Some(frame_type) => Expected::Type(frame_type),
                 None => {
                     return fail(
                         start,
-                        "what is expected is syn, ack, data, close, type:XX, bytes or nothing",
+                        "what is expected is syn, ack, data, close, refusal, type:XX, bytes or \
+                         nothing",
                     );
                 }
             },

@@ -24,6 +24,20 @@ impl Script {
         &self.steps
     }
 
+    /// Makes the steps that wait for an ACK or a refusal wait for at least so long.
+    pub fn wait_for_acks(&mut self, at_least: Duration) {
+        for step in &mut self.steps {
+            if let Action::Expect(expect) = &mut step.action
+                && matches!(
+                    expect.expected,
+                    Expected::Type(FrameType::ACK) | Expected::Refusal
+                )
+            {
+                expect.within = expect.within.max(at_least);
+            }
+        }
+    }
+
     /// Appends the steps of another script, which must not use this one's variables.
     pub fn append(&mut self, mut later: Self) {
         let before = self.steps.len();
@@ -180,6 +194,9 @@ pub enum Expected {
     Type(FrameType),
     /// A server's close, or the empty ACK of the specification's sample (c).
     Close,
+    /// What tells a client that there is no service: a server's close, which may carry
+    /// three bytes, or an ACK and then the close (docs/protocol.md, "Opening").
+    Refusal,
 }
 
 /// What a payload has to be.

@@ -177,7 +177,7 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
             "expect",
             1,
             7,
-            "what is expected is syn, ack, data, close, type:XX, bytes or nothing",
+            "what is expected is syn, ack, data, close, refusal, type:XX, bytes or nothing",
         ),
         (
             "expect nothing",
@@ -401,6 +401,32 @@ fn each_way_to_disappoint_an_expectation_has_a_result() {
         assert_eq!(sent.len(), 1, "nothing is sent after a failure");
         assert_eq!(reports, [(1, StepResult::Ok), (2, result)], "{expectation}");
         assert_eq!(elapsed, Duration::from_millis(millis), "{expectation}");
+    }
+}
+
+#[test]
+fn a_refusal_is_a_close_with_three_bytes_or_none_after_one_ack_at_most() {
+    let close = |payload: &[u8]| [b"\x52\x11\x11\x11", payload].concat();
+    let ack = |payload: &[u8]| [b"\x51\x11\x11\x11", payload].concat();
+    for (answers, expected) in [
+        (vec![close(b"")], StepResult::Ok),
+        (vec![close(b"abc")], StepResult::Ok),
+        (vec![ack(b"abc"), close(b"")], StepResult::Ok),
+        (vec![ack(b"abc"), close(b"abc")], StepResult::Ok),
+        (vec![], StepResult::Nothing),
+        (vec![ack(b"abc")], StepResult::Nothing),
+        (vec![close(b"ab")], StepResult::OtherType),
+        (vec![close(b"abcd")], StepResult::OtherType),
+        (vec![ack(b""), close(b"")], StepResult::OtherType),
+        (
+            vec![ack(b"abc"), ack(b"abc"), close(b"")],
+            StepResult::OtherType,
+        ),
+        (vec![b"\x50\x11\x11\x11x".to_vec()], StepResult::OtherType),
+    ] {
+        let text = "syn 111111\nexpect refusal 111111 within 2s";
+        let (_, reports, _) = run(text, |_| answers.clone());
+        assert_eq!(reports[1], (2, expected), "{answers:x?}");
     }
 }
 
@@ -644,7 +670,7 @@ fn type_of(step: &Step) -> u8 {
         Action::Send { frame_type, .. } => frame_type.0,
         Action::Expect(expect) => match expect.expected {
             Expected::Type(frame_type) => frame_type.0,
-            Expected::Close => 0x52,
+            Expected::Close | Expected::Refusal => 0x52,
         },
         Action::Raw(bytes) => bytes[0],
         other => panic!("{other:?}"),

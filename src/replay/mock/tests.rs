@@ -21,7 +21,6 @@ fn conversation(number: u64, messages: &[(u8, &'static [u8], Effect)]) -> Record
         client_id: None,
         server_id: None,
         state: State::Open,
-        handshake_ns: None,
         messages: (0..)
             .zip(messages)
             .map(|(index, &(byte, payload, effect))| RecordedMessage {

@@ -73,6 +73,26 @@ fn a_long_gap_is_cut_and_told() {
 }
 
 #[test]
+fn a_peer_that_took_its_time_to_refuse_is_granted_it_again() {
+    // The reference refuses after 5 s what nobody accepts: as long as we wait by default.
+    let recorded = recording(&[&[(0, SYN, b"d"), (5_010, SERVER_CLOSE, b"")]]);
+    for (after, expected) in [
+        (1, ReplayResult::Same),
+        (5_010, ReplayResult::Same),
+        (10_000, ReplayResult::Same),
+        (10_020, ReplayResult::NoReply),
+    ] {
+        let slow =
+            move |message: &Message| vec![(millis(after), frame(SERVER_CLOSE, message.id.0, b""))];
+        let mut rig = Rig::new(&recorded, PlayOptions::default(), slow);
+        rig.run();
+        assert_eq!(rig.results(), [expected], "refused after {after} ms");
+        let recorded = rig.only_outcome().recorded_handshake;
+        assert_eq!(recorded, Some(millis(5_010)));
+    }
+}
+
+#[test]
 fn a_rate_is_held_over_a_minute() {
     for per_second in [1.0, 100.0, 900.0] {
         let options = PlayOptions {

@@ -263,16 +263,22 @@ fn a_server_without_a_defect_passes_every_case_also_if_it_is_peculiar() {
 }
 
 #[test]
-fn the_implementation_of_2004_acknowledges_and_closes_what_is_refused() {
+fn the_java_implementations_may_refuse_in_three_ways_and_the_text_in_two() {
+    let acks_and_closes = Manner::Wrong(Defect::AcksAndClosesWhatIsRefused);
+    let three_bytes = Manner::Has(Peculiarity::RefusesWithThreeBytes);
+    let acks = Manner::Wrong(Defect::AcksWhatIsRefused);
     for (manner, dialect, exit_code) in [
         (Manner::Right, "text", 0),
-        (Manner::Right, "java2004", 1),
-        (Manner::Wrong(Defect::AcksAndClosesWhatIsRefused), "text", 1),
-        (
-            Manner::Wrong(Defect::AcksAndClosesWhatIsRefused),
-            "java2004",
-            0,
-        ),
+        (Manner::Right, "java2004", 0),
+        (Manner::Right, "java2011", 0),
+        (three_bytes, "text", 0),
+        (three_bytes, "java2004", 0),
+        (three_bytes, "java2011", 0),
+        (acks_and_closes, "text", 1),
+        (acks_and_closes, "java2004", 0),
+        (acks_and_closes, "java2011", 0),
+        (acks, "java2004", 1),
+        (acks, "java2011", 1),
     ] {
         let more = ["ms/handshake/2", "--dialect", dialect];
         let (code, text) = conform(manner, &more);
