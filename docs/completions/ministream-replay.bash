@@ -268,7 +268,7 @@ _ministream__replay() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "text java2004" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text java2004 java2011" -- "${cur}"))
                     return 0
                     ;;
                 --retries)

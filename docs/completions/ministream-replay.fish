@@ -203,7 +203,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l service -d 'Be the service to which the tested server connects (its --target); without it, cases that look at that side are skipped' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dial -d 'Connect to the tested client here (its --listen) to make it open conversations' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dialect -d 'What is right where the protocol\'s text and the implementation of 2004 differ' -r -f -a "text\t'The protocol\'s text'
-java2004\t'The Java implementation of 2004'"
+java2004\t'The Java implementation of April 2004'
+java2011\t'The Java implementation of 2011, the last that was released'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l retries -d 'Try a case that fails again, so many times' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l junit -d 'Write a JUnit report into this file' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
