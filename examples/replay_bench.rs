@@ -109,7 +109,6 @@ fn recording() -> Recording {
             client_id: Some(ClientId(CLIENT_ID)),
             server_id: Some(ServerId(SERVER_ID)),
             state: State::ClientClosed,
-            handshake_ns: None,
             messages,
         }],
         ..Recording::default()
