@@ -6,8 +6,6 @@
 //! zero-width and combining characters, and bytes that are not UTF-8. The backslash is doubled,
 //! so that an escape can be told from the same characters in the payload.
 
-use std::io::Write;
-
 use unicode_width::UnicodeWidthChar;
 
 use super::write::hex_pair;
@@ -50,8 +48,8 @@ impl Charset {
 
 /// Appends all of `bytes` to `out`, escaped.
 pub fn escape(bytes: &[u8], charset: Charset, out: &mut Vec<u8>) {
-    for_each_piece(bytes, charset, |piece, _| {
-        out.extend_from_slice(piece);
+    for_each_piece(bytes, charset, &PLAIN, |piece| {
+        piece.put(out);
         true
     });
 }
@@ -66,6 +64,21 @@ pub fn escaped(bytes: &[u8], charset: Charset) -> String {
 /// Appends as much of `bytes` as fits into `columns` of a terminal; when that
 /// is not all, the last column holds an ellipsis. Escapes and characters are never split.
 pub fn preview(bytes: &[u8], charset: Charset, columns: usize, out: &mut Vec<u8>) {
+    preview_with(bytes, charset, &PLAIN, columns, out);
+}
+
+/// What [`preview`] appends, quoted as within a JSON string.
+pub(crate) fn preview_in_json(bytes: &[u8], charset: Charset, columns: usize, out: &mut Vec<u8>) {
+    preview_with(bytes, charset, &IN_JSON, columns, out);
+}
+
+fn preview_with(
+    bytes: &[u8],
+    charset: Charset,
+    quoting: &Quoting,
+    columns: usize,
+    out: &mut Vec<u8>,
+) {
     // A character takes at most four bytes and at least one column.
     let bytes = &bytes[..bytes.len().min(4 * (columns + 1))];
     let room_before_ellipsis = columns.saturating_sub(charset.ellipsis().chars().count());
@@ -73,13 +86,14 @@ pub fn preview(bytes: &[u8], charset: Charset, columns: usize, out: &mut Vec<u8>
     let mut used = 0;
     let mut cut_at = start;
     let mut fits = true;
-    for_each_piece(bytes, charset, |piece, width| {
-        if used + width > columns {
+    for_each_piece(bytes, charset, quoting, |piece| {
+        let columns_after = used + usize::from(piece.columns);
+        if columns_after > columns {
             fits = false;
             return false;
         }
-        out.extend_from_slice(piece);
-        used += width;
+        piece.put(out);
+        used = columns_after;
         if used <= room_before_ellipsis {
             cut_at = out.len();
         }
@@ -125,71 +139,150 @@ pub(crate) fn columns_of_bytes(text: &[u8]) -> usize {
     columns_of(&String::from_utf8_lossy(text))
 }
 
-/// Calls `put` with each indivisible piece of the escaped text and its width in
-/// columns, until `put` returns false.
-fn for_each_piece(bytes: &[u8], charset: Charset, mut put: impl FnMut(&[u8], usize) -> bool) {
-    let mut scratch = [0_u8; 16];
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            let go_on = match plain_width(c, charset) {
-                Some(width) => put(c.encode_utf8(&mut [0; 4]).as_bytes(), width),
-                None => {
-                    let piece = escape_of(c, &mut scratch);
-                    put(piece, piece.len())
-                }
-            };
-            if !go_on {
-                return;
-            }
+/// A character or an escape: what is never split.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    /// Padded, so that it is copied in one store whatever its length.
+    text: [u8; PIECE_BYTES],
+    length: u8,
+    /// Its width on a terminal, without what JSON adds.
+    columns: u8,
+}
+
+/// The longest piece, `\\u{10ffff}` in JSON, takes 11.
+const PIECE_BYTES: usize = 16;
+
+impl Piece {
+    const fn empty(columns: u8) -> Self {
+        Self {
+            text: [0; PIECE_BYTES],
+            length: 0,
+            columns,
         }
-        for &byte in chunk.invalid() {
-            let piece = byte_escape(byte);
-            if !put(&piece, piece.len()) {
-                return;
+    }
+
+    const fn then(mut self, text: &[u8]) -> Self {
+        let mut index = 0;
+        while index < text.len() {
+            self.text[self.length as usize] = text[index];
+            self.length += 1;
+            index += 1;
+        }
+        self
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let end = out.len() + usize::from(self.length);
+        out.extend_from_slice(&self.text);
+        out.truncate(end);
+    }
+}
+
+/// How escaped text is written: as it is, or within a JSON string, where quotation
+/// marks and backslashes take another backslash.
+struct Quoting {
+    backslash: &'static [u8],
+    /// The bytes that are no part of a longer character: ASCII, and what is not UTF-8.
+    bytes: [Piece; 256],
+}
+
+static PLAIN: Quoting = Quoting::new(b"\\", b"\"");
+
+static IN_JSON: Quoting = Quoting::new(b"\\\\", b"\\\"");
+
+impl Quoting {
+    const fn new(backslash: &'static [u8], quotation_mark: &'static [u8]) -> Self {
+        let mut bytes = [Piece::empty(0); 256];
+        let mut byte = 0;
+        while byte < 256 {
+            // The loop ends at 256.
+            let value = byte as u8;
+            bytes[byte] = match value {
+                b'"' => Piece::empty(1).then(quotation_mark),
+                b'\\' => Piece::empty(2).then(backslash).then(backslash),
+                b'\n' => Piece::empty(2).then(backslash).then(b"n"),
+                b'\r' => Piece::empty(2).then(backslash).then(b"r"),
+                b'\t' => Piece::empty(2).then(backslash).then(b"t"),
+                b' '..=b'~' => Piece::empty(1).then(&[value]),
+                _ => Piece::empty(4)
+                    .then(backslash)
+                    .then(b"x")
+                    .then(&hex_pair(value)),
+            };
+            byte += 1;
+        }
+        Self { backslash, bytes }
+    }
+
+    /// A character beyond ASCII.
+    fn character(&self, c: char, charset: Charset) -> Piece {
+        if let Some(columns) = plain_width(c, charset) {
+            return Piece::empty(columns).then(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        let pairs = u32::from(c).to_be_bytes().map(hex_pair);
+        let digits = pairs.as_flattened();
+        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+        let digits = &digits[zeros..];
+        // `\u{` and `}` take four.
+        Piece::empty(u8::try_from(4 + digits.len()).unwrap_or(u8::MAX))
+            .then(self.backslash)
+            .then(b"u{")
+            .then(digits)
+            .then(b"}")
+    }
+}
+
+/// Calls `put` with each indivisible piece of the escaped text, until `put` returns false.
+#[inline]
+fn for_each_piece(
+    bytes: &[u8],
+    charset: Charset,
+    quoting: &Quoting,
+    mut put: impl FnMut(&Piece) -> bool,
+) {
+    let mut rest = bytes;
+    while let [byte, behind @ ..] = rest {
+        let go_on = match first_wide_character(rest) {
+            None => {
+                rest = behind;
+                put(&quoting.bytes[usize::from(*byte)])
             }
+            Some(c) => {
+                rest = &rest[c.len_utf8()..];
+                put(&quoting.character(c, charset))
+            }
+        };
+        if !go_on {
+            return;
         }
     }
 }
 
-/// The width of a character that may stand for itself.
-fn plain_width(c: char, charset: Charset) -> Option<usize> {
+/// The character beyond ASCII that bytes begin with.
+#[inline]
+fn first_wide_character(bytes: &[u8]) -> Option<char> {
+    // What UTF-8 begins such characters with (RFC 3629, section 4).
+    let length = match bytes.first()? {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    let character = str::from_utf8(bytes.get(..length)?).ok()?;
+    character.chars().next()
+}
+
+/// The width of a character beyond ASCII that may stand for itself.
+fn plain_width(c: char, charset: Charset) -> Option<u8> {
     match c {
-        '\\' => None,
-        ' '..='~' => Some(1),
         _ if charset == Charset::Ascii => None,
         // Separators of lines and paragraphs: programs that read lines break there.
         '\u{2028}' | '\u{2029}' => None,
-        _ => c.width().filter(|&width| width > 0),
+        _ => c
+            .width()
+            .and_then(|width| u8::try_from(width).ok())
+            .filter(|&width| width > 0),
     }
-}
-
-fn escape_of(c: char, scratch: &mut [u8; 16]) -> &[u8] {
-    match c {
-        '\\' => b"\\\\",
-        '\n' => b"\\n",
-        '\r' => b"\\r",
-        '\t' => b"\\t",
-        '\0'..='\x7f' => {
-            let (escape, _) = scratch.split_at_mut(4);
-            escape.copy_from_slice(&byte_escape(u8::try_from(c).unwrap_or(b'?')));
-            escape
-        }
-        _ => format_into(scratch, format_args!("\\u{{{:x}}}", u32::from(c))),
-    }
-}
-
-/// `\x1b`; binary payloads are full of them, which formatting would take too long for.
-fn byte_escape(byte: u8) -> [u8; 4] {
-    let [high, low] = hex_pair(byte);
-    [b'\\', b'x', high, low]
-}
-
-fn format_into<'a>(scratch: &'a mut [u8; 16], text: std::fmt::Arguments<'_>) -> &'a [u8] {
-    let mut rest = &mut scratch[..];
-    rest.write_fmt(text)
-        .expect("the longest escape, \\u{10ffff}, takes 10 bytes of 16");
-    let unused = rest.len();
-    &scratch[..16 - unused]
 }
 
 #[cfg(test)]
@@ -249,7 +342,68 @@ mod tests {
         );
     }
 
+    #[test]
+    fn every_byte_and_every_character_is_shown_or_escaped_as_it_is_read() {
+        for byte in 0..=u8::MAX {
+            let text = escaped(&[byte], Charset::Unicode);
+            let expected = match byte {
+                b'\n' => "\\n".to_owned(),
+                b'\r' => "\\r".to_owned(),
+                b'\t' => "\\t".to_owned(),
+                b'\\' => "\\\\".to_owned(),
+                b' '..=b'~' => char::from(byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            assert_eq!(text, expected);
+        }
+        // All of the plane that nearly all characters are in, and some of each other.
+        let beyond = ('\u{10000}'..=char::MAX).step_by(89);
+        for c in ('\u{80}'..='\u{ffff}').chain(beyond) {
+            let shown = c.to_string();
+            let text = escaped(shown.as_bytes(), Charset::Unicode);
+            let has_width = c.width().is_some_and(|width| width > 0);
+            match has_width && !matches!(c, '\u{2028}' | '\u{2029}') {
+                true => assert_eq!(text, shown),
+                false => assert_eq!(text, format!("\\u{{{:x}}}", u32::from(c))),
+            }
+            let ascii = escaped(shown.as_bytes(), Charset::Ascii);
+            assert_eq!(ascii, format!("\\u{{{:x}}}", u32::from(c)));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_preview_in_json_is_read_back_as_the_preview(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..80),
+                any::<String>().prop_map(String::into_bytes),
+                "[\"\\\\a\u{e9}\u{202e}\n]{0,80}".prop_map(String::into_bytes),
+            ],
+            columns in 0_usize..80,
+        ) {
+            for charset in [Charset::Unicode, Charset::Ascii] {
+                let (mut plain, mut quoted) = (Vec::new(), vec![b'"']);
+                preview(&bytes, charset, columns, &mut plain);
+                preview_in_json(&bytes, charset, columns, &mut quoted);
+                quoted.push(b'"');
+                let read: String = serde_json::from_slice(&quoted).unwrap();
+                prop_assert_eq!(read.as_bytes(), plain);
+            }
+        }
+
+        #[test]
+        fn what_is_not_utf_8_is_escaped_byte_by_byte(bytes in prop::collection::vec(0x70_u8.., 0..12)) {
+            // As the standard library tells it apart.
+            let mut expected = String::new();
+            for chunk in bytes.utf8_chunks() {
+                expected += &escaped(chunk.valid().as_bytes(), Charset::Unicode);
+                for byte in chunk.invalid() {
+                    expected += &format!("\\x{byte:02x}");
+                }
+            }
+            prop_assert_eq!(escaped(&bytes, Charset::Unicode), expected);
+        }
+
         #[test]
         fn escaped_bytes_never_hold_a_control_and_fit_their_columns(
             bytes in prop::collection::vec(any::<u8>(), 0..80),

@@ -7,16 +7,14 @@
 
 use std::net::SocketAddr;
 
-use super::escape::{Charset, preview};
+use super::escape::{Charset, preview, preview_in_json};
 use super::field::{
     TYPE_NAMES, announced_server_id, id_owner, meaning_name, payload, short_message, type_byte,
     type_name,
 };
 use super::redact::Secrets;
 use super::tally::Totals;
-use super::write::{
-    UtcClock, put, put_address, put_hex, put_id, put_json_escaped, put_json_string, put_number,
-};
+use super::write::{UtcClock, hex_pair, put, put_address, put_hex, put_json_string, put_number};
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::conversation::{
     Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
@@ -58,8 +56,45 @@ const PREVIEW_COLUMNS: usize = 72;
 pub struct RecordWriter {
     payload: PayloadDetail,
     clock: UtcClock,
-    scratch: Vec<u8>,
     addresses: [CachedAddress; 2],
+    /// Of messages with that first byte, once there was one.
+    types: Box<[Option<TypeText>; 256]>,
+}
+
+/// The columns that are the same in all messages of a type, around the id.
+#[derive(Debug)]
+struct TypeText {
+    before_id: Box<[u8]>,
+    after_id: Box<[u8]>,
+}
+
+impl TypeText {
+    fn of(event: &MessageEvent<'_>) -> Self {
+        let message = &event.message;
+        let mut out = Vec::new();
+        put(&mut out, r#"","dir":"#);
+        put_word_or_null(&mut out, event.direction.map(Direction::name));
+        put(&mut out, r#","type":""#);
+        put(&mut out, type_name(message));
+        put(&mut out, r#"","type_byte":"#);
+        put_number_or_null(&mut out, type_byte(message));
+        put(&mut out, r#","id":"#);
+        let before_id = out.as_slice().into();
+        out.clear();
+        put(&mut out, r#","id_owner":"#);
+        put_word_or_null(&mut out, id_owner(message));
+        put(&mut out, r#","conv":"#);
+        Self {
+            before_id,
+            after_id: out.into(),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>, id: Option<StreamId>) {
+        out.extend_from_slice(&self.before_id);
+        put_id_or_null(out, id);
+        out.extend_from_slice(&self.after_id);
+    }
 }
 
 /// An address and its text: a flow's messages have the same two over and over.
@@ -86,8 +121,8 @@ impl RecordWriter {
         Self {
             payload,
             clock: UtcClock::new(b'T'),
-            scratch: Vec::new(),
             addresses: Default::default(),
+            types: Box::new([const { None }; 256]),
         }
     }
 
@@ -127,17 +162,7 @@ impl RecordWriter {
         put(out, event.carrier.name());
         put(out, r#"","src":""#);
         self.put_addresses(out, event.source, event.target);
-        put(out, r#"","dir":"#);
-        put_word_or_null(out, event.direction.map(Direction::name));
-        put(out, r#","type":""#);
-        put(out, type_name(message));
-        put(out, r#"","type_byte":"#);
-        put_number_or_null(out, type_byte(message));
-        put(out, r#","id":"#);
-        put_id_or_null(out, message.frame().map(|frame| frame.id));
-        put(out, r#","id_owner":"#);
-        put_word_or_null(out, id_owner(message));
-        put(out, r#","conv":"#);
+        self.put_type(out, event);
         put_conversation_or_null(out, event.conversation.map(|id| id.0));
         put(out, r#","meaning":""#);
         put(out, meaning_name(event.meaning));
@@ -181,6 +206,20 @@ impl RecordWriter {
         second.put(out, target);
     }
 
+    /// Appends the columns from `dir` on, and the key of `conv`.
+    fn put_type(&mut self, out: &mut Vec<u8>, event: &MessageEvent<'_>) {
+        let message = &event.message;
+        match message.frame() {
+            // The type decides whose message it is, with few exceptions.
+            Some(frame) if event.direction == frame.frame_type.direction() => {
+                let types = &mut self.types[usize::from(frame.frame_type.0)];
+                let text = types.get_or_insert_with(|| TypeText::of(event));
+                text.put(out, Some(frame.id));
+            }
+            frame => TypeText::of(event).put(out, frame.map(|frame| frame.id)),
+        }
+    }
+
     fn put_payload(&mut self, out: &mut Vec<u8>, payload: &[u8]) {
         put(out, r#","payload_bytes":"#);
         put_number(out, payload.len());
@@ -195,9 +234,9 @@ impl RecordWriter {
         put(out, r#","payload_hex":"#);
         put_hex_string(out, hex);
         put(out, r#","payload_text":"#);
-        self.scratch.clear();
-        put_preview(&mut self.scratch, payload);
-        put_json_escaped(out, &self.scratch);
+        out.push(b'"');
+        put_preview_with(preview_in_json, payload, out);
+        out.push(b'"');
     }
 
     /// A conversation record.
@@ -402,6 +441,14 @@ pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
 
 /// Appends the first bytes of a payload as escaped text.
 pub(crate) fn put_preview(out: &mut Vec<u8>, payload: &[u8]) {
+    put_preview_with(preview, payload, out);
+}
+
+fn put_preview_with(
+    preview: fn(&[u8], Charset, usize, &mut Vec<u8>),
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) {
     let start = &payload[..payload.len().min(PREVIEW_BYTES)];
     let before = out.len();
     preview(start, Charset::Unicode, PREVIEW_COLUMNS, out);
@@ -538,9 +585,8 @@ fn put_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
 fn put_id_or_null(out: &mut Vec<u8>, id: Option<StreamId>) {
     match id {
         Some(id) => {
-            out.push(b'"');
-            put_id(out, id);
-            out.push(b'"');
+            let [a, b, c] = id.0.map(hex_pair);
+            out.extend_from_slice(&[b'"', a[0], a[1], b[0], b[1], c[0], c[1], b'"']);
         }
         None => put(out, "null"),
     }
@@ -551,7 +597,7 @@ fn put_hash_or_null(out: &mut Vec<u8>, hash: Option<DestinationHash>) {
         // Base64 needs no escapes.
         Some(hash) => {
             out.push(b'"');
-            put(out, &hash.to_string());
+            out.extend_from_slice(&hash.to_base64());
             out.push(b'"');
         }
         None => put(out, "null"),

@@ -25,29 +25,28 @@ pub(crate) fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// Both lowercase hex digits of every byte.
-static HEX_PAIRS: [[u8; 2]; 256] = {
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [HEX_DIGITS[byte >> 4], HEX_DIGITS[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 /// Both lowercase hex digits of a byte.
-pub(crate) fn hex_pair(byte: u8) -> [u8; 2] {
-    HEX_PAIRS[usize::from(byte)]
+#[inline]
+pub(crate) const fn hex_pair(byte: u8) -> [u8; 2] {
+    [hex_digit(byte >> 4), hex_digit(byte & 0xf)]
 }
 
+/// Appends both hex digits of every byte.
 pub(crate) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len() * 2);
-    for &byte in bytes {
-        out.extend_from_slice(&hex_pair(byte));
+    let start = out.len();
+    out.resize(start + 2 * bytes.len(), 0);
+    // Computed, not looked up, the digits of sixteen bytes take a few instructions.
+    for (pair, &byte) in out[start..].chunks_exact_mut(2).zip(bytes) {
+        pair[0] = hex_digit(byte >> 4);
+        pair[1] = hex_digit(byte & 0xf);
     }
+}
+
+/// The lowercase digit of a value below 16.
+#[inline]
+const fn hex_digit(value: u8) -> u8 {
+    let letter = (value > 9) as u8;
+    b'0' + value + letter * (b'a' - b'9' - 1)
 }
 
 #[inline]
@@ -62,17 +61,60 @@ pub(crate) fn put_conversation(out: &mut Vec<u8>, id: ConversationId) {
     put_number(out, id.0);
 }
 
+/// Three digits of every number below a thousand.
+static TRIPLES: [[u8; 3]; 1_000] = {
+    let mut triples = [[0; 3]; 1_000];
+    let mut number = 0;
+    while number < 1_000 {
+        let digits = [number / 100, number / 10 % 10, number % 10];
+        triples[number] = [
+            b'0' + digits[0] as u8,
+            b'0' + digits[1] as u8,
+            b'0' + digits[2] as u8,
+        ];
+        number += 1;
+    }
+    triples
+};
+
+/// Every octet of an address with the dot behind it, padded to four bytes: a store of
+/// constant length is cheaper than a copy of just what is needed.
+static OCTETS: [[u8; 4]; 256] = {
+    let mut octets = [*b"...."; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = TRIPLES[octet];
+        let zeros = if octet < 10 {
+            2
+        } else if octet < 100 {
+            1
+        } else {
+            0
+        };
+        let mut index = zeros;
+        while index < 3 {
+            octets[octet][index - zeros] = digits[index];
+            index += 1;
+        }
+        octet += 1;
+    }
+    octets
+};
+
 /// Appends `127.0.0.1:9004` or `[::1]:9004`.
 pub(crate) fn put_address(out: &mut Vec<u8>, address: SocketAddr) {
     match address {
         SocketAddr::V4(v4) => {
-            for (index, octet) in v4.ip().octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                put_number(out, octet);
+            let mut text = [0; 16];
+            let mut end = 0;
+            for octet in v4.ip().octets() {
+                text[end..end + 4].copy_from_slice(&OCTETS[usize::from(octet)]);
+                end += 2 + usize::from(octet > 9) + usize::from(octet > 99);
             }
-            out.push(b':');
+            text[end - 1] = b':';
+            let end = out.len() + end;
+            out.extend_from_slice(&text);
+            out.truncate(end);
             put_number(out, v4.port());
         }
         SocketAddr::V6(v6) => put_display(out, v6),
@@ -105,7 +147,10 @@ pub(crate) fn put_seconds(out: &mut Vec<u8>, micros: i64, decimals: u32) {
 /// lines are read on terminals, too, and by programs that know more ends of lines.
 pub(crate) fn put_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    for c in text.chars() {
+    let plain = |byte: &u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    let start = text.bytes().take_while(plain).count();
+    put(out, &text[..start]);
+    for c in text[start..].chars() {
         match c {
             '"' => put(out, "\\\""),
             '\\' => put(out, "\\\\"),
@@ -125,18 +170,6 @@ fn put_json_escape(out: &mut Vec<u8>, c: char) {
         put(out, "\\u");
         put_hex(out, &unit.to_be_bytes());
     }
-}
-
-/// Appends `text`, already escaped for a terminal, as a JSON string.
-pub(crate) fn put_json_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    for &byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
-    out.push(b'"');
 }
 
 pub(crate) fn put_spaces(out: &mut Vec<u8>, count: usize) {
@@ -197,13 +230,12 @@ impl UtcClock {
     /// Appends `time` with nine digits: `2004-05-25T12:00:00.005000000Z`.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, time: Timestamp) {
         self.put_second(out, time);
-        let mut nanos = time.as_nanos().rem_euclid(1_000_000_000);
+        let nanos = time.as_nanos().rem_euclid(1_000_000_000);
+        let nanos = usize::try_from(nanos).expect("a remainder is not negative");
         let mut fraction = *b".000000000Z";
-        for digit in fraction[1..10].iter_mut().rev() {
-            // A remainder of ten fits in a byte.
-            *digit = b'0' + (nanos % 10) as u8;
-            nanos /= 10;
-        }
+        fraction[1..4].copy_from_slice(&TRIPLES[nanos / 1_000_000]);
+        fraction[4..7].copy_from_slice(&TRIPLES[nanos / 1_000 % 1_000]);
+        fraction[7..10].copy_from_slice(&TRIPLES[nanos % 1_000]);
         out.extend_from_slice(&fraction);
     }
 }
@@ -244,6 +276,33 @@ mod tests {
         ] {
             let address: SocketAddr = text.parse().unwrap();
             assert_eq!(written(|out| put_address(out, address)), text);
+        }
+    }
+
+    #[test]
+    fn every_octet_is_written_at_every_place() {
+        for octet in 0..=u8::MAX {
+            for place in 0..4 {
+                let mut octets = [10, 2, 200, 1];
+                octets[place] = octet;
+                let address = SocketAddr::from((octets, u16::from(octet) * 257));
+                assert_eq!(
+                    written(|out| put_address(out, address)),
+                    address.to_string()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn hex_of_every_length_and_every_byte_has_two_digits_a_byte() {
+        let bytes: Vec<u8> = (0..=u8::MAX).collect();
+        for length in 0..=bytes.len() {
+            let expected: String = bytes[..length]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(written(|out| put_hex(out, &bytes[..length])), expected);
         }
     }
 

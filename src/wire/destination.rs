@@ -176,6 +176,13 @@ impl DestinationHash {
         Self(Sha256::digest(destination).into())
     }
 
+    /// I2P's base64 of the hash, as ASCII.
+    pub fn to_base64(&self) -> [u8; 44] {
+        let mut text = [0; 44];
+        I2P_BASE64.encode_mut(&self.0, &mut text);
+        text
+    }
+
     /// `….b32.i2p`: lowercase base32 of the hash, without padding.
     pub fn to_b32_name(&self) -> String {
         let mut name = BASE32_NOPAD.encode(&self.0).to_ascii_lowercase();
