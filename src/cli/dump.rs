@@ -15,6 +15,7 @@ use super::interrupt::Interrupt;
 use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
 use super::pager::Results;
 use super::progress::ProgressReport;
+use super::terminal;
 use crate::capture::{InputInfo, Inputs, Packet, PacketSource, PcapngWriter, ReadingThread};
 use crate::conversation::{EndOfInput, Level};
 use crate::dissect::{DecodedSource, DissectCounts, Dissector, Relay, Sink, Step};
@@ -368,11 +369,11 @@ pub(super) fn conclude(
         print_hint(options, inputs)?;
     }
     for path in options.output.written_files() {
-        eprintln!("{PROGRAM}: wrote {}", path.display());
+        terminal::tell(format_args!("{PROGRAM}: wrote {}", path.display()));
     }
     if !options.output.shows_findings() {
         for failure in failures {
-            eprintln!("{PROGRAM}: {failure}");
+            terminal::tell(format_args!("{PROGRAM}: {failure}"));
         }
     }
     tell_counts(options.verbosity, &done.counts);
@@ -503,7 +504,7 @@ fn tell_counts(verbosity: u8, counts: &DissectCounts) {
     let network = &counts.network;
     let tell = |what: &str, count: u64| {
         if count > 0 {
-            eprintln!("{PROGRAM}: info: {what}: {count}");
+            terminal::tell(format_args!("{PROGRAM}: info: {what}: {count}"));
         }
     };
     tell("packets", network.packets);
@@ -530,6 +531,9 @@ fn tell_counts(verbosity: u8, counts: &DissectCounts) {
         tell("TCP segments", network.segments);
         tell("packets cut by the snap length", network.cut);
         tell("datagrams that lack fragments", network.lost_datagrams);
-        eprintln!("{PROGRAM}: debug: streams: {:?}", network.streams);
+        terminal::tell(format_args!(
+            "{PROGRAM}: debug: streams: {:?}",
+            network.streams
+        ));
     }
 }

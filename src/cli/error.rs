@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::terminal::tell;
 use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
@@ -269,10 +270,10 @@ pub(crate) fn reason(error: &io::Error) -> String {
 
 /// Prints an error on standard error.
 pub(crate) fn print_error(error: impl fmt::Display) {
-    eprintln!("{PROGRAM}: error: {error}");
+    tell(format_args!("{PROGRAM}: error: {error}"));
 }
 
 /// Prints a warning on standard error.
 pub(crate) fn print_warning(warning: impl fmt::Display) {
-    eprintln!("{PROGRAM}: warning: {warning}");
+    tell(format_args!("{PROGRAM}: warning: {warning}"));
 }

@@ -16,6 +16,7 @@ use super::exit::Ending;
 use super::interrupt::Interrupt;
 use super::options::DumpOptions;
 use super::pager::Results;
+use super::terminal::tell;
 use crate::capture::{
     LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats, Packet, PacketSource,
     PcapngWriter,
@@ -171,14 +172,16 @@ fn announce(live: &LiveInput, source: &LiveCapture) {
         about += filter;
     }
     let interface = &live.interface;
-    eprintln!("{PROGRAM}: capturing on {interface} ({about}); Ctrl-C to stop");
+    tell(format_args!(
+        "{PROGRAM}: capturing on {interface} ({about}); Ctrl-C to stop"
+    ));
 }
 
 fn say_goodbye(packets: u64, stats: LiveStats) {
-    eprintln!(
+    tell(format_args!(
         "{packets} packets captured, {} dropped by kernel, {} dropped by interface",
         stats.dropped_by_kernel, stats.dropped_by_interface
-    );
+    ));
 }
 
 /// Prints the interfaces that can be captured on.

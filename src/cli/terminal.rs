@@ -1,7 +1,8 @@
 //! What the terminal can do, and the local time zone.
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 use super::args::When;
 use crate::report::escape::Charset;
@@ -13,6 +14,11 @@ const DEFAULT_WIDTH: usize = 120;
 
 /// The narrowest terminal that tables are drawn for.
 const MIN_WIDTH: usize = 40;
+
+/// Puts a line on standard error. Where that cannot be written, nobody can be told.
+pub(crate) fn tell(line: fmt::Arguments<'_>) {
+    drop(writeln!(io::stderr(), "{line}"));
+}
 
 /// Columns of standard output: the terminal's, else `COLUMNS`, else 120.
 pub(crate) fn width() -> usize {

@@ -3,12 +3,14 @@
 use std::fmt::{self, Write};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use super::link::Peer;
@@ -16,6 +18,9 @@ use crate::endpoint::{Anomaly, Endpoint, State, Stats, Traffic};
 
 /// Longest request that is read.
 const MAX_REQUEST_BYTES: usize = 8 * 1024;
+
+/// Requests that are read or answered at once; further ones wait to be accepted.
+const MAX_REQUESTS: usize = 64;
 
 /// How long a request, and its answer, may take.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
@@ -29,13 +34,23 @@ const BOUNDS: [f64; 12] = [
 ];
 
 /// What a tunnel counts beside its endpoint.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Metrics {
     handshakes: Histogram,
     pub(super) target_failure_count: u64,
+    lost_log_lines: &'static AtomicU64,
 }
 
 impl Metrics {
+    /// `lost_log_lines` is told with the rest.
+    pub(super) fn new(lost_log_lines: &'static AtomicU64) -> Self {
+        Self {
+            handshakes: Histogram::default(),
+            target_failure_count: 0,
+            lost_log_lines,
+        }
+    }
+
     pub(super) fn handshake(&mut self, duration: Duration) {
         self.handshakes.observe(duration.as_secs_f64());
     }
@@ -101,7 +116,15 @@ impl Metrics {
             "Connections to the service that failed.",
         )?;
         let failures = self.target_failure_count;
-        writeln!(out, "ministream_target_connect_failures_total {failures}")
+        writeln!(out, "ministream_target_connect_failures_total {failures}")?;
+        head(
+            out,
+            "log_lines_lost_total",
+            "counter",
+            "Lines of the log that could not be written.",
+        )?;
+        let lost = self.lost_log_lines.load(Ordering::Relaxed);
+        writeln!(out, "ministream_log_lines_lost_total {lost}")
     }
 }
 
@@ -187,14 +210,22 @@ impl Scrapes {
 }
 
 async fn respond(listener: TcpListener, scrapes: mpsc::Sender<oneshot::Sender<String>>) {
-    loop {
+    let places = Arc::new(Semaphore::new(MAX_REQUESTS));
+    // The semaphore is never closed.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let answered = tokio::time::timeout(REQUEST_TIME, answer(stream, &scrapes)).await;
-                if let Err(error) = answered.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-                {
-                    debug!(%peer, %error, "a request for metrics failed");
-                }
+                let scrapes = scrapes.clone();
+                tokio::spawn(async move {
+                    let answered =
+                        tokio::time::timeout(REQUEST_TIME, answer(stream, &scrapes)).await;
+                    if let Err(error) =
+                        answered.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                    {
+                        debug!(%peer, %error, "a request for metrics failed");
+                    }
+                    drop(place);
+                });
             }
             Err(error) => {
                 warn!(%error, "cannot accept a request for metrics");
@@ -240,7 +271,12 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 fn is_for_metrics(request: &[u8]) -> bool {
-    request.starts_with(b"GET /metrics ") || request.starts_with(b"GET / ")
+    let Some(target) = request.strip_prefix(b"GET ") else {
+        return false;
+    };
+    // RFC 9112, 3.2.1: what follows a question mark is no part of the path.
+    let end = target.iter().position(|byte| matches!(byte, b' ' | b'?'));
+    matches!(end.map(|end| &target[..end]), Some(b"/metrics" | b"/"))
 }
 
 #[cfg(test)]
@@ -270,12 +306,29 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_no_part_of_the_path_and_other_paths_are_not_ours() {
+        for (request, ours) in [
+            ("GET /metrics HTTP/1.1", true),
+            ("GET /metrics?x=1 HTTP/1.1", true),
+            ("GET /?name[]=up HTTP/1.1", true),
+            ("GET / HTTP/1.0", true),
+            ("GET /metrics/ HTTP/1.1", false),
+            ("GET /metricsx HTTP/1.1", false),
+            ("GET /x?/metrics HTTP/1.1", false),
+            ("POST /metrics HTTP/1.1", false),
+            ("GET /metrics", false),
+            ("", false),
+        ] {
+            assert_eq!(is_for_metrics(request.as_bytes()), ours, "{request}");
+        }
+    }
+
+    #[test]
     fn every_number_has_a_help_and_a_type() {
         let endpoint = Endpoint::new(Config::default(), [0; 32]);
-        let metrics = Metrics {
-            target_failure_count: 3,
-            ..Metrics::default()
-        };
+        static LOST: AtomicU64 = AtomicU64::new(7);
+        let mut metrics = Metrics::new(&LOST);
+        metrics.target_failure_count = 3;
         let text = metrics.render(&endpoint);
         for name in [
             "messages_total",
@@ -284,6 +337,7 @@ mod tests {
             "handshake_seconds",
             "findings_total",
             "target_connect_failures_total",
+            "log_lines_lost_total",
         ] {
             assert!(
                 text.contains(&format!("# HELP ministream_{name} ")),
@@ -297,6 +351,7 @@ mod tests {
         assert!(text.contains("ministream_messages_total{dir=\"in\",type=\"syn\"} 0\n"));
         assert!(text.contains("ministream_conversations{state=\"open\"} 0\n"));
         assert!(text.contains("ministream_findings_total{code=\"ms.zero_id\"} 0\n"));
-        assert!(text.ends_with("ministream_target_connect_failures_total 3\n"));
+        assert!(text.contains("ministream_target_connect_failures_total 3\n"));
+        assert!(text.ends_with("ministream_log_lines_lost_total 7\n"));
     }
 }

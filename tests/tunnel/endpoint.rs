@@ -35,10 +35,27 @@ impl Endpoint {
     pub(crate) fn try_start(arguments: &[&str]) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
+        let stderr = fs::File::create(&log).unwrap();
+        Self::logging(arguments, stderr.into(), directory)
+    }
+
+    /// As [`try_start`](Self::try_start), with a log of one's own.
+    pub(crate) fn start_logging_to(arguments: &[&str], stderr: Stdio) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("log"), "").unwrap();
+        Self::logging(arguments, stderr, directory).unwrap()
+    }
+
+    fn logging(
+        arguments: &[&str],
+        stderr: Stdio,
+        directory: tempfile::TempDir,
+    ) -> Result<Self, String> {
+        let log = directory.path().join("log");
         let mut child = command(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).unwrap())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let ready = first_line(child.stdout.take().unwrap());

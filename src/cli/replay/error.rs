@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::line_queue;
 use crate::capture::CaptureError;
 use crate::cli::error::{describe, reason};
 use crate::cli::exit::Ending;
@@ -296,30 +297,36 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
     })
 }
 
+/// Puts a line on standard error, between the lines of the log and like them: if it cannot be
+/// written, it is dropped.
+fn tell(line: std::fmt::Arguments<'_>) {
+    line_queue::stderr().push(format!("{line}\n").as_bytes());
+}
+
 /// Prints an error with its causes on standard error.
 pub(super) fn print_error(error: &ReplayError) {
-    eprintln!("{PROGRAM}: error: {}", with_causes(error));
+    tell(format_args!("{PROGRAM}: error: {}", with_causes(error)));
     if let Some(help) = error.help() {
-        eprintln!("    help: {help}");
+        tell(format_args!("    help: {help}"));
     }
 }
 
 /// Says that the link was lost before all was done.
 pub(super) fn print_lost(carrier: &CarrierUrl, error: &LinkError) {
-    eprintln!(
+    tell(format_args!(
         "{PROGRAM}: error: {carrier}: the link was lost: {}",
         with_causes(error)
-    );
+    ));
 }
 
 /// Prints a warning on standard error.
 pub(super) fn print_warning(warning: impl Display) {
-    eprintln!("{PROGRAM}: warning: {warning}");
+    tell(format_args!("{PROGRAM}: warning: {warning}"));
 }
 
 /// Prints what is good to know on standard error.
 pub(super) fn print_note(note: impl Display) {
-    eprintln!("{PROGRAM}: {note}");
+    tell(format_args!("{PROGRAM}: {note}"));
 }
 
 /// What was sent without an answer.
@@ -342,17 +349,19 @@ pub(super) fn print_no_answer(
         Unanswered { syns: 0, messages } => format!("messages: {messages} sent, 0 came"),
         Unanswered { syns, .. } => format!("{syns} SYN sent, 0 ACK, 0 CLOSE"),
     };
-    eprintln!(
+    tell(format_args!(
         "{PROGRAM}: error: no answer from {carrier}: {counts} in {:.1} s",
         elapsed.as_secs_f64()
-    );
+    ));
     if let CarrierUrl::Udp(authority) = carrier {
         let why = match lost {
             Some(_) => "the port was refused",
             None => "UDP gives no refusal here",
         };
         let port = authority.port;
-        eprintln!("    help: {why}; is a server listening?  ss -lun 'sport = :{port}'");
+        tell(format_args!(
+            "    help: {why}; is a server listening?  ss -lun 'sport = :{port}'"
+        ));
     }
 }
 

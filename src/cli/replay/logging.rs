@@ -2,13 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::args::{LogArgs, LogFormat};
 use super::error::ReplayError;
+use super::line_queue::{self, LineQueue};
 use crate::cli::terminal;
 use crate::report::look::Colour;
 
@@ -20,6 +20,9 @@ const PARTS: [(&str, &str); 2] = [
     ("carrier", "ministream::runtime::link"),
     ("tunnel", "ministream::runtime::tunnel"),
 ];
+
+/// The queue before the file of `--log-file`.
+static FILE: OnceLock<LineQueue> = OnceLock::new();
 
 /// Begins to log. The variable goes before `-v`.
 pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
@@ -34,7 +37,7 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
     };
     let (writer, colour) = match &args.log_file {
         None => (
-            BoxMakeWriter::new(io::stderr),
+            line_queue::stderr().clone(),
             terminal::colour(args.color, &io::stderr()),
         ),
         Some(path) => {
@@ -46,18 +49,28 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
                     path: path.clone(),
                     source,
                 })?;
-            (BoxMakeWriter::new(Mutex::new(file)), Colour::Never)
+            let queue = FILE.get_or_init(|| LineQueue::before(file));
+            (queue.clone(), Colour::Never)
         }
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
+        .log_internal_errors(false)
         .with_ansi(colour == Colour::Ansi);
     match args.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// Waits until the log is written, as far as it can be.
+pub(super) fn finish() {
+    if let Some(file) = FILE.get() {
+        file.finish();
+    }
+    line_queue::stderr().finish();
 }
 
 /// A filter with the targets that its one-word names stand for.

@@ -6,6 +6,7 @@ mod conform_args;
 mod error;
 mod inject;
 mod keys;
+mod line_queue;
 mod logging;
 mod mock;
 mod output_file;
@@ -38,13 +39,12 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
-    match run(args) {
-        Ok(ending) => ending.into(),
-        Err(error) => {
-            print_error(&error);
-            error.ending().into()
-        }
-    }
+    let ending = run(args).unwrap_or_else(|error| {
+        print_error(&error);
+        error.ending()
+    });
+    logging::finish();
+    ending.into()
 }
 
 fn run(args: ReplayArgs) -> Result<Ending, ReplayError> {

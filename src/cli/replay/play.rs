@@ -374,6 +374,8 @@ pub(super) fn look(charset: Charset, colour: When) -> Look {
 
 /// Prints on standard output; whoever closed it has seen enough.
 pub(super) fn print(text: &[u8]) -> Result<(), ReplayError> {
+    // On a terminal what was told before stands before.
+    logging::finish();
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
+use super::line_queue;
 use super::play::print;
 use super::values::TimeOrOff;
 use super::{keys, logging, peer};
@@ -99,6 +100,7 @@ fn options(
             Some(name) => Some(local_address("--metrics", name, args)?),
             None => None,
         },
+        lost_log_lines: line_queue::lost_lines(),
         closing_time: CLOSING_TIME,
     })
 }

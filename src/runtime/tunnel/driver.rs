@@ -121,7 +121,7 @@ impl Driver {
             unwritten: Vec::new(),
             lingering: VecDeque::new(),
             scratch: BytesMut::new(),
-            metrics: Metrics::default(),
+            metrics: Metrics::new(options.lost_log_lines),
             scrapes: None,
             signals: Signals::new()?,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),

@@ -12,6 +12,7 @@ mod stream;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +42,8 @@ pub struct TunnelOptions {
     pub seed: [u8; 32],
     /// Where metrics are served over HTTP.
     pub metrics: Option<SocketAddr>,
+    /// Lines of the log that were lost, told with the numbers.
+    pub lost_log_lines: &'static AtomicU64,
     /// How long orderly closing may take after a signal.
     pub closing_time: Duration,
 }

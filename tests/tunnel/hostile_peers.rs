@@ -1,0 +1,1 @@
+//! Peers that want us to grow, wait or lock others out.

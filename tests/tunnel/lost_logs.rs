@@ -1,0 +1,143 @@
+//! Logs that cannot be written: nothing else may suffer from them.
+
+use std::fs::File;
+use std::io::{Read, Write, pipe};
+use std::process::Stdio;
+
+use crate::endpoint::{Endpoint, Tunnel, command, connect, eventually, wait};
+use crate::metrics::get;
+use crate::services::{echo, exchange, pattern};
+
+/// A server whose log goes elsewhere, and its client.
+fn tunnel(stderr: Stdio, more: &[&str]) -> Tunnel {
+    let target = echo().to_string();
+    let server = [
+        &[
+            "server",
+            "--carrier",
+            "tcp://127.0.0.1:0",
+            "--target",
+            &target,
+            "--metrics",
+            "127.0.0.1:0",
+        ],
+        more,
+    ]
+    .concat();
+    let server = Endpoint::start_logging_to(&server, stderr);
+    let client = Endpoint::client(server.carrier(), &[]);
+    Tunnel { server, client }
+}
+
+/// A connection that is lost with a warning: the length of its first message is 0.
+fn provoke_a_warning(server: &Endpoint) {
+    let address = server.carrier().strip_prefix("tcp://").unwrap();
+    let mut stream = connect(address.parse().unwrap());
+    stream.write_all(&[0; 4]).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
+}
+
+fn lost_lines(server: &Endpoint) -> u64 {
+    let numbers = get(server, "/metrics");
+    let (_, count) = numbers
+        .rsplit_once("ministream_log_lines_lost_total ")
+        .unwrap();
+    count.trim().parse().unwrap()
+}
+
+fn assert_served(tunnel: &Tunnel) {
+    let sent = pattern(100_000);
+    assert_eq!(exchange(&tunnel.connect(), &sent), sent);
+}
+
+#[test]
+fn a_reader_of_the_log_that_leaves_costs_lines_and_nothing_else() {
+    let (reader, writer) = pipe().unwrap();
+    let mut tunnel = tunnel(writer.into(), &[]);
+    drop(reader);
+    for _ in 0..3 {
+        provoke_a_warning(&tunnel.server);
+    }
+    eventually("all lines are counted", || lost_lines(&tunnel.server) == 3);
+    assert_served(&tunnel);
+    tunnel.server.signal(rustix::process::Signal::TERM);
+    assert_eq!(tunnel.server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_full_disk_costs_lines_and_nothing_else() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for log in [
+        tunnel(full().into(), &[]),
+        tunnel(full().into(), &["--log-format", "json"]),
+        tunnel(Stdio::null(), &["--log-file", "/dev/full"]),
+    ] {
+        provoke_a_warning(&log.server);
+        eventually("lines are counted", || lost_lines(&log.server) > 0);
+        assert_served(&log);
+    }
+}
+
+#[test]
+fn a_reader_of_the_log_that_stalls_holds_nothing_up_and_is_told_what_it_missed() {
+    let (mut reader, writer) = pipe().unwrap();
+    let mut tunnel = tunnel(writer.into(), &["-vvv"]);
+    // Much more than the pipe and the queue hold.
+    while lost_lines(&tunnel.server) == 0 {
+        for _ in 0..100 {
+            provoke_a_warning(&tunnel.server);
+        }
+        assert_served(&tunnel);
+    }
+    let log = std::thread::spawn(move || {
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        log
+    });
+    tunnel.server.signal(rustix::process::Signal::TERM);
+    assert_eq!(tunnel.server.wait().code(), Some(0));
+    let log = log.join().unwrap();
+    assert!(log.contains("lines were dropped lost_lines="), "{log}");
+    assert!(log.ends_with('\n'), "no line is cut");
+}
+
+#[test]
+fn a_reader_that_never_reads_does_not_keep_a_program_from_its_end() {
+    let (_reader, writer) = pipe().unwrap();
+    let mut tunnel = tunnel(writer.into(), &["-vvv"]);
+    while lost_lines(&tunnel.server) == 0 {
+        for _ in 0..100 {
+            provoke_a_warning(&tunnel.server);
+        }
+    }
+    tunnel.server.signal(rustix::process::Signal::TERM);
+    assert_eq!(tunnel.server.wait().code(), Some(0));
+}
+
+#[test]
+fn an_error_that_cannot_be_told_keeps_its_exit_code() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut child = command(&[
+        "server",
+        "--carrier",
+        "tcp://192.0.2.1:1",
+        "--target",
+        "127.0.0.1:1",
+    ])
+    .stdout(Stdio::null())
+    .stderr(full)
+    .spawn()
+    .unwrap();
+    assert_eq!(wait(&mut child).code(), Some(2));
+}
+
+#[test]
+fn an_idle_request_for_numbers_holds_no_other_up() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--metrics", "127.0.0.1:0"]);
+    let url = server.field("metrics=http://");
+    let address = url.strip_suffix("/metrics").unwrap().parse().unwrap();
+    let started = std::time::Instant::now();
+    let _idle: Vec<_> = (0..10).map(|_| connect(address)).collect();
+    assert!(get(&server, "/metrics?x=1").starts_with("HTTP/1.0 200 OK\r\n"));
+    assert!(started.elapsed().as_secs() < 4);
+}
