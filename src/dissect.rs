@@ -7,6 +7,7 @@
 mod decode_as;
 mod decoded;
 mod flows;
+mod passing;
 mod relay;
 mod sink;
 mod streams;
@@ -14,6 +15,7 @@ mod streams;
 pub use decode_as::{DecodeAs, DecodeAsError};
 pub use decoded::{DecodedPacket, DecodedSource, Step};
 pub use flows::ForeignCounts;
+pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
 

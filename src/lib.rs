@@ -67,6 +67,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod keys;
 pub mod net;
+pub mod proxy;
 pub mod replay;
 pub mod report;
 #[cfg(feature = "runtime")]

@@ -31,6 +31,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('mock', 'mock', [CompletionResultType]::ParameterValue, 'Play the server side of a capture for a live client')
             [CompletionResult]::new('inject', 'inject', [CompletionResultType]::ParameterValue, 'Send hand-made messages, and check what comes back')
             [CompletionResult]::new('conform', 'conform', [CompletionResultType]::ParameterValue, 'Try on a peer whether it keeps to the protocol')
+            [CompletionResult]::new('proxy', 'proxy', [CompletionResultType]::ParameterValue, 'Stand between clients and a server: watch, record, delay, change, break')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make and show I2P destinations')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
@@ -222,6 +223,37 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'ministream-replay;proxy' {
+            [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any')
+            [CompletionResult]::new('--upstream', '--upstream', [CompletionResultType]::ParameterName, 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router')
+            [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
+            [CompletionResult]::new('--capture', '--capture', [CompletionResultType]::ParameterName, 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments')
+            [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults on purpose, in both directions or one: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make faults follow from a number')
+            [CompletionResult]::new('--rule', '--rule', [CompletionResultType]::ParameterName, 'Do something to messages that match, as -Y matches; the first rule that does holds: ''type == ack && nth == 3: drop''; see docs/proxy.md')
+            [CompletionResult]::new('--rules', '--rules', [CompletionResultType]::ParameterName, 'Rules, one a line, behind those of --rule')
+            [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Show only messages that match, as in ministream-dump')
+            [CompletionResult]::new('-T', '-T ', [CompletionResultType]::ParameterName, 'Format of messages, as in ministream-dump')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Fields for -T fields and csv: -e n -e type,id')
+            [CompletionResult]::new('-z', '-z', [CompletionResultType]::ParameterName, 'Tables at the end and at SIGUSR1, as in ministream-dump: conv, types, timing, findings')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)')
+            [CompletionResult]::new('--payload', '--payload', [CompletionResultType]::ParameterName, 'How much of payloads is shown')
+            [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Hide what others must not see, as in ministream-dump; --capture records it all the same')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'What is printed at the end [default: table; none where messages are for programs]')
+            [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Hear only clients of these networks')
+            [CompletionResult]::new('--metrics', '--metrics', [CompletionResultType]::ParameterName, 'Tell numbers to Prometheus at http://ADDR/metrics')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
+            [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Exit with 1 if a rule never matched')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Show no messages, only the tables asked for')
+            [CompletionResult]::new('--ascii', '--ascii', [CompletionResultType]::ParameterName, 'ASCII instead of box lines and arrows')
+            [CompletionResult]::new('--allow-remote', '--allow-remote', [CompletionResultType]::ParameterName, 'Allow addresses that are not loopback to be bound')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'ministream-replay;keys' {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -277,6 +309,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('mock', 'mock', [CompletionResultType]::ParameterValue, 'Play the server side of a capture for a live client')
             [CompletionResult]::new('inject', 'inject', [CompletionResultType]::ParameterValue, 'Send hand-made messages, and check what comes back')
             [CompletionResult]::new('conform', 'conform', [CompletionResultType]::ParameterValue, 'Try on a peer whether it keeps to the protocol')
+            [CompletionResult]::new('proxy', 'proxy', [CompletionResultType]::ParameterValue, 'Stand between clients and a server: watch, record, delay, change, break')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Make and show I2P destinations')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page')
@@ -299,6 +332,9 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             break
         }
         'ministream-replay;help;conform' {
+            break
+        }
+        'ministream-replay;help;proxy' {
             break
         }
         'ministream-replay;help;keys' {

@@ -28,6 +28,7 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand mock 'Play the server side of a capture for a live client'
             cand inject 'Send hand-made messages, and check what comes back'
             cand conform 'Try on a peer whether it keeps to the protocol'
+            cand proxy 'Stand between clients and a server: watch, record, delay, change, break'
             cand keys 'Make and show I2P destinations'
             cand completions 'Print completions for a shell'
             cand man 'Print the manual page'
@@ -212,6 +213,36 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'ministream-replay;proxy'= {
+            cand --carrier 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any'
+            cand --upstream 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router'
+            cand --ready-file 'Write the line that tells readiness into this file, too'
+            cand --capture 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments'
+            cand --fault 'Faults on purpose, in both directions or one: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md'
+            cand --seed 'Make faults follow from a number'
+            cand --rule 'Do something to messages that match, as -Y matches; the first rule that does holds: ''type == ack && nth == 3: drop''; see docs/proxy.md'
+            cand --rules 'Rules, one a line, behind those of --rule'
+            cand -Y 'Show only messages that match, as in ministream-dump'
+            cand -T 'Format of messages, as in ministream-dump'
+            cand -e 'Fields for -T fields and csv: -e n -e type,id'
+            cand -z 'Tables at the end and at SIGUSR1, as in ministream-dump: conv, types, timing, findings'
+            cand -t 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)'
+            cand --payload 'How much of payloads is shown'
+            cand --redact 'Hide what others must not see, as in ministream-dump; --capture records it all the same'
+            cand --report 'What is printed at the end [default: table; none where messages are for programs]'
+            cand --allow 'Hear only clients of these networks'
+            cand --metrics 'Tell numbers to Prometheus at http://ADDR/metrics'
+            cand --log-format 'Form of the log'
+            cand --log-file 'Append the log to a file instead of standard error'
+            cand --color 'Colours, in the log and in a report'
+            cand --strict 'Exit with 1 if a rule never matched'
+            cand -q 'Show no messages, only the tables asked for'
+            cand --ascii 'ASCII instead of box lines and arrows'
+            cand --allow-remote 'Allow addresses that are not loopback to be bound'
+            cand -v 'Log more: -v conversations, -vv details, -vvv everything'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'ministream-replay;keys'= {
             cand -v 'Log more: -v conversations, -vv details, -vvv everything'
             cand -h 'Print help'
@@ -258,6 +289,7 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand mock 'Play the server side of a capture for a live client'
             cand inject 'Send hand-made messages, and check what comes back'
             cand conform 'Try on a peer whether it keeps to the protocol'
+            cand proxy 'Stand between clients and a server: watch, record, delay, change, break'
             cand keys 'Make and show I2P destinations'
             cand completions 'Print completions for a shell'
             cand man 'Print the manual page'
@@ -274,6 +306,8 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
         &'ministream-replay;help;inject'= {
         }
         &'ministream-replay;help;conform'= {
+        }
+        &'ministream-replay;help;proxy'= {
         }
         &'ministream-replay;help;keys'= {
             cand new 'Make a destination, and keep its keys in a new file'

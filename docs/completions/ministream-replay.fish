@@ -33,6 +33,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a 
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "mock" -d 'Play the server side of a capture for a live client'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "conform" -d 'Try on a peer whether it keeps to the protocol'
+complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "proxy" -d 'Stand between clients and a server: watch, record, delay, change, break'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "keys" -d 'Make and show I2P destinations'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "man" -d 'Print the manual page'
@@ -223,6 +224,51 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l carrier -d 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l upstream -d 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l capture -d 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l fault -d 'Faults on purpose, in both directions or one: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l seed -d 'Make faults follow from a number' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l rule -d 'Do something to messages that match, as -Y matches; the first rule that does holds: \'type == ack && nth == 3: drop\'; see docs/proxy.md' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l rules -d 'Rules, one a line, behind those of --rule' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s Y -d 'Show only messages that match, as in ministream-dump' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s T -d 'Format of messages, as in ministream-dump' -r -f -a "table\t'A table, then conversations and findings'
+text\t'One line a message'
+spec\t'Each conversation as the specification writes its samples'
+json\t'One JSON object'
+ndjson\t'One JSON record a line'
+csv\t'Comma-separated values with a heading'
+fields\t'The fields of -e, separated by tabs'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s e -d 'Fields for -T fields and csv: -e n -e type,id' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s z -d 'Tables at the end and at SIGUSR1, as in ministream-dump: conv, types, timing, findings' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s t -d 'Times: r(elative), d(elta), a (local time), u(tc), e(poch)' -r -f -a "r\t'Seconds since the first packet'
+d\t'Seconds since the message before'
+a\t'Local date and time'
+u\t'Date and time in UTC'
+e\t'Seconds since 1970'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l payload -d 'How much of payloads is shown' -r -f -a "none\t'Nothing but the length'
+preview\t'The beginning'
+full\t'Everything'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l redact -d 'Hide what others must not see, as in ministream-dump; --capture records it all the same' -r -f -a "payload\t'Application data, and nicknames of I2CP sessions'
+dest\t'I2P destinations and their hashes, and nicknames of I2CP sessions'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l report -d 'What is printed at the end [default: table; none where messages are for programs]' -r -f -a "table\t'For people'
+json\t'For programs'
+none\t'Nothing'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow -d 'Hear only clients of these networks' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+json\t'One object a line'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-file -d 'Append the log to a file instead of standard error' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
+always\t'Always'
+never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l strict -d 'Exit with 1 if a rule never matched'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s q -d 'Show no messages, only the tables asked for'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l ascii -d 'ASCII instead of box lines and arrows'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s h -l help -d 'Print help'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
@@ -239,15 +285,16 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand comp
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand man" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand man" -s h -l help -d 'Print help'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "client" -d 'Local TCP in, ministreaming out'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "server" -d 'Ministreaming in, a TCP service out'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "replay" -d 'Play the client side of a capture against a live server'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "mock" -d 'Play the server side of a capture for a live client'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "conform" -d 'Try on a peer whether it keeps to the protocol'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "keys" -d 'Make and show I2P destinations'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "completions" -d 'Print completions for a shell'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "man" -d 'Print the manual page'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform keys completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "client" -d 'Local TCP in, ministreaming out'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "server" -d 'Ministreaming in, a TCP service out'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "replay" -d 'Play the client side of a capture against a live server'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "mock" -d 'Play the server side of a capture for a live client'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "inject" -d 'Send hand-made messages, and check what comes back'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "conform" -d 'Try on a peer whether it keeps to the protocol'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "proxy" -d 'Stand between clients and a server: watch, record, delay, change, break'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "keys" -d 'Make and show I2P destinations'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "completions" -d 'Print completions for a shell'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "man" -d 'Print the manual page'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and not __fish_seen_subcommand_from client server replay mock inject conform proxy keys completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "show" -d 'Print the destination in a key file: name, hash, base64'

@@ -187,6 +187,18 @@ impl FaultSpec {
         self.faults.is_empty()
     }
 
+    /// What of it concerns the size of writes only.
+    #[must_use]
+    pub fn only_slices(&self) -> Self {
+        self.slice().map(Fault::Slice).into_iter().collect()
+    }
+
+    /// Whether it does anything beyond the size of writes.
+    pub fn acts_on_messages(&self) -> bool {
+        let is_slice = |fault: &Fault| fault.kind() == FaultKind::Slice;
+        !self.faults.iter().all(is_slice)
+    }
+
     /// The faults.
     pub fn faults(&self) -> &[Fault] {
         &self.faults

@@ -42,7 +42,7 @@ mod number_set;
 #[cfg(test)]
 mod samples;
 mod sorted;
-mod write;
+pub(crate) mod write;
 
 pub use reporter::Reporter;
 pub use selection::Selection;

@@ -23,7 +23,7 @@ use super::write::{put, put_display};
 /// Appends a heading and a table of few rows, as wide as its contents and at
 /// most as wide as the terminal: cells wrap between words, and where not even
 /// their words fit, the columns of `expendable` are left out, first to last.
-pub(super) fn put_table<const COLUMNS: usize>(
+pub(crate) fn put_table<const COLUMNS: usize>(
     heading: &str,
     columns: [(&str, Align); COLUMNS],
     rows: &[[String; COLUMNS]],

@@ -19,6 +19,7 @@ mod metrics;
 mod mirror;
 mod open;
 mod play;
+mod proxy;
 mod ready;
 mod recorder;
 mod signals;
@@ -36,6 +37,7 @@ pub use self::link::{
 pub use self::mirror::Mirror;
 pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};
+pub use self::proxy::{NO_INPUTS, ProxyTask, ProxyTaskOptions, Watcher};
 pub use self::recorder::{RecordedStream, Recorder};
 pub use self::signals::Signals;
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

@@ -148,6 +148,22 @@ impl LinkOptions {
         }
     }
 
+    /// Where to connect to.
+    ///
+    /// # Errors
+    /// The host has no address.
+    pub(super) async fn address(&self) -> Result<SocketAddr, LinkError> {
+        self.resolve(self.carrier.authority()).await
+    }
+
+    /// What to bind.
+    ///
+    /// # Errors
+    /// The host has no address, or one that must not be bound.
+    pub(super) async fn own_address(&self) -> Result<SocketAddr, LinkError> {
+        self.resolve_own(self.carrier.authority()).await
+    }
+
     async fn resolve(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {
         let Authority { host, port } = authority;
         tokio::net::lookup_host((host.as_str(), *port))
@@ -189,14 +205,14 @@ impl LinkOptions {
         }
     }
 
-    fn connect_error(&self, source: std::io::Error) -> LinkError {
+    pub(super) fn connect_error(&self, source: std::io::Error) -> LinkError {
         LinkError::Connect {
             carrier: self.carrier.clone(),
             source,
         }
     }
 
-    fn bind_error(&self, source: std::io::Error) -> LinkError {
+    pub(super) fn bind_error(&self, source: std::io::Error) -> LinkError {
         LinkError::Bind {
             carrier: self.carrier.clone(),
             source,

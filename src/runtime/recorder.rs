@@ -51,8 +51,19 @@ impl Recorder {
 
     /// Records a UDP datagram.
     pub fn datagram(&self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        self.commented_datagram(from, to, payload, None);
+    }
+
+    /// Records a UDP datagram of which there is something to say.
+    pub fn commented_datagram(
+        &self,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+        comment: Option<&str>,
+    ) {
         self.inner()
-            .record(|packet| make_datagram(from, to, payload, packet));
+            .record(comment, |packet| make_datagram(from, to, payload, packet));
     }
 
     /// Records the beginning of a TCP connection; the rest of it goes into what
@@ -86,20 +97,24 @@ impl Recorder {
 }
 
 impl Inner {
-    fn record(&mut self, build: impl FnOnce(&mut Vec<u8>)) {
+    fn record(&mut self, comment: Option<&str>, build: impl FnOnce(&mut Vec<u8>)) {
         let time = self.now();
         let Some(writer) = &mut self.writer else {
             return;
         };
         build(&mut self.packet);
         self.number += 1;
-        let written = writer.write(&Packet {
+        let packet = Packet {
             number: self.number,
             time,
             link_type: LinkType::RawIp,
             data: &self.packet,
             original_bytes: u32::try_from(self.packet.len()).unwrap_or(u32::MAX),
-        });
+        };
+        let written = match comment {
+            Some(comment) => writer.write_commented(&packet, comment),
+            None => writer.write(&packet),
+        };
         if let Err(error) = written {
             self.fail(&error);
         }
@@ -129,8 +144,15 @@ pub struct RecordedStream {
 impl RecordedStream {
     /// Records bytes that one end sent; `Forward` is from the end that dialled.
     pub fn bytes(&mut self, way: Way, bytes: &[u8]) {
-        for piece in bytes.chunks(MAX_SEGMENT_BYTES) {
-            self.segment(sender(way), Segment::Data(piece));
+        self.commented_bytes(way, bytes, None);
+    }
+
+    /// Records bytes of which there is something to say, which stands at the last of their packets.
+    pub fn commented_bytes(&mut self, way: Way, bytes: &[u8], comment: Option<&str>) {
+        let mut pieces = bytes.chunks(MAX_SEGMENT_BYTES).peekable();
+        while let Some(piece) = pieces.next() {
+            let comment = comment.filter(|_| pieces.peek().is_none());
+            self.commented_segment(sender(way), Segment::Data(piece), comment);
         }
     }
 
@@ -140,10 +162,14 @@ impl RecordedStream {
     }
 
     fn segment(&mut self, from: Side, segment: Segment<'_>) {
+        self.commented_segment(from, segment, None);
+    }
+
+    fn commented_segment(&mut self, from: Side, segment: Segment<'_>, comment: Option<&str>) {
         let connection = &mut self.connection;
-        self.recorder
-            .inner()
-            .record(|packet| connection.make_segment(from, segment, packet));
+        self.recorder.inner().record(comment, |packet| {
+            connection.make_segment(from, segment, packet);
+        });
     }
 }
 

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use super::conform_args::ConformArgs;
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
+use super::proxy_args::ProxyArgs;
 use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
 use crate::cli::args::When;
 use crate::cli::values::duration;
@@ -59,6 +60,12 @@ Examples:
   ministream-replay conform server --carrier tcp://127.0.0.1:9004 --service 127.0.0.1:7000
   ministream-replay conform client --carrier udp://127.0.0.1:9004 --dial 127.0.0.1:8080 ms/handshake";
 
+const PROXY_EXAMPLES: &str = "\
+Examples:
+  ministream-replay proxy --carrier tcp://127.0.0.1:9005 --upstream tcp://127.0.0.1:9004
+  ministream-replay proxy --carrier udp://127.0.0.1:9005 --upstream tcp://127.0.0.1:9004 --capture both.pcapng
+  ministream-replay proxy --carrier tcp://127.0.0.1:9005 --upstream tcp://127.0.0.1:9004 --rule 'type == ack: delay 200ms'";
+
 /// Tunnel TCP through ministreaming, I2P's first tunnel protocol
 #[derive(Debug, Parser)]
 #[command(
@@ -102,6 +109,9 @@ pub(super) enum Command {
     /// Try on a peer whether it keeps to the protocol
     #[command(before_help = CONFORM_EXAMPLES)]
     Conform(Box<ConformArgs>),
+    /// Stand between clients and a server: watch, record, delay, change, break
+    #[command(before_help = PROXY_EXAMPLES)]
+    Proxy(Box<ProxyArgs>),
     /// Make and show I2P destinations
     #[command(subcommand)]
     Keys(KeysCommand),

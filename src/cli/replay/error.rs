@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::line_queue;
 use crate::capture::CaptureError;
-use crate::cli::error::{describe, reason};
+use crate::cli::error::{DumpError, describe, reason};
 use crate::cli::exit::Ending;
 use crate::conversation::ConversationId;
 use crate::keys::file::KeyFileError;
@@ -133,6 +133,25 @@ pub(crate) enum ReplayError {
         /// What they hold instead.
         skipped: BTreeMap<SkipReason, u64>,
     },
+    /// What is shown of what passes.
+    #[error("{0}")]
+    Watch(DumpError),
+    /// A rule.
+    #[error("bad rule{}: {problem}", file.as_ref().map_or_else(String::new, |file| format!(" in {}", file.display())))]
+    Rule {
+        /// The file it stands in.
+        file: Option<PathBuf>,
+        /// What is wrong.
+        problem: ScriptError,
+    },
+    /// More rules than are tried on a message.
+    #[error("{count} rules, and {limit} are the most")]
+    TooManyRules {
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        limit: usize,
+    },
     /// A script.
     #[error("bad script: {0}")]
     Script(ScriptError),
@@ -212,6 +231,9 @@ impl ReplayError {
             | Self::NoSuchConversation { .. }
             | Self::EmptyScript
             | Self::Script(_)
+            | Self::Watch(_)
+            | Self::Rule { .. }
+            | Self::TooManyRules { .. }
             | Self::TooLong { .. }
             | Self::Expected { .. }
             | Self::UnknownCase(_)

@@ -13,6 +13,8 @@ mod output_file;
 mod peer;
 mod play;
 mod play_args;
+mod proxy;
+mod proxy_args;
 mod recording;
 mod tunnel;
 mod values;
@@ -53,6 +55,7 @@ fn run(args: ReplayArgs) -> Result<Ending, ReplayError> {
         Command::Mock(mock) => return mock::run(&mock, args.verbose),
         Command::Inject(inject) => return inject::run(&inject, args.verbose),
         Command::Conform(conform) => return conform::run(&conform, args.verbose),
+        Command::Proxy(proxy) => return proxy::run(&proxy, args.verbose),
         Command::Client(client) => tunnel::client(&client, args.verbose),
         Command::Server(server) => tunnel::server(&server, args.verbose),
         Command::Keys(command) => keys::run(&command),

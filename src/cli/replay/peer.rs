@@ -23,7 +23,7 @@ use crate::session::Query;
 use crate::wire::DestinationHash;
 
 /// Bytes a second over UDP: what loopback carries without loss.
-const UDP_RATE: u64 = 256 << 20;
+pub(super) const UDP_RATE: u64 = 256 << 20;
 
 /// The randomness of a run.
 pub(super) fn seed(number: Option<u64>) -> Result<[u8; 32], ReplayError> {
@@ -48,19 +48,30 @@ pub(super) fn fault_plan(
     if faults.is_empty() {
         return Ok(None);
     }
-    let number = match seed_number {
-        Some(number) => number,
-        None => short_number()?,
-    };
-    print_note(format_args!(
-        "faults: {faults}; the same again: --seed {number}"
-    ));
+    let seed = fault_seed(&faults, seed_number)?;
     if matches!(carrier, CarrierUrl::Udp(_)) && faults.direction(role.sends()).slice().is_some() {
         print_warning(format_args!(
             "slice does nothing on {carrier}: each message is a datagram"
         ));
     }
-    Ok(Some(FaultPlan::new(faults, seed(Some(number))?)))
+    Ok(Some(FaultPlan::new(faults, seed)))
+}
+
+/// From which faults follow, which is told if there are any.
+pub(super) fn fault_seed(
+    faults: &Faults,
+    seed_number: Option<u64>,
+) -> Result<[u8; 32], ReplayError> {
+    let number = match seed_number {
+        Some(number) => number,
+        None => short_number()?,
+    };
+    if !faults.is_empty() {
+        print_note(format_args!(
+            "faults: {faults}; the same again: --seed {number}"
+        ));
+    }
+    seed(Some(number))
 }
 
 /// A seed that can be typed again.

@@ -197,6 +197,15 @@ fn local_address(
     name: &str,
     args: &EndpointArgs,
 ) -> Result<SocketAddr, ReplayError> {
+    resolved(flag, name, reach(args))
+}
+
+/// The same, for any command.
+pub(super) fn resolved(
+    flag: &'static str,
+    name: &str,
+    reach: Reach,
+) -> Result<SocketAddr, ReplayError> {
     let address = name
         .to_socket_addrs()
         .map_err(|source| ReplayError::Resolve {
@@ -209,7 +218,7 @@ fn local_address(
             flag,
             name: name.to_owned(),
         })?;
-    peer::within_reach(reach(args), flag, address)
+    peer::within_reach(reach, flag, address)
 }
 
 fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
@@ -278,7 +287,7 @@ pub(super) fn announce_bound(
 }
 
 /// Whoever waits for the file finds it whole.
-fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
+pub(super) fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     std::fs::write(&partial, line)

@@ -16,7 +16,7 @@ pub struct ScriptError {
 
 impl ScriptError {
     /// An error at a byte of a line.
-    pub(super) fn new(
+    pub(crate) fn new(
         line: usize,
         source_line: &str,
         at: usize,

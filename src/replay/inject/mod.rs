@@ -22,7 +22,7 @@ mod notation;
 mod parse;
 mod script;
 mod taken;
-mod text;
+pub(crate) mod text;
 
 pub use self::error::ScriptError;
 pub use self::executor::{Executor, InjectOutput, StepReport, StepResult};

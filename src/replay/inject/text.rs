@@ -12,9 +12,9 @@ use crate::wire::StreamId;
 
 /// The rest of a line at which reading failed, and why.
 #[derive(Clone, Debug)]
-pub(super) struct Fail<'a> {
-    pub(super) at: &'a str,
-    pub(super) problem: String,
+pub(crate) struct Fail<'a> {
+    pub(crate) at: &'a str,
+    pub(crate) problem: String,
 }
 
 impl<'a> ParseError<&'a str> for Fail<'a> {
@@ -30,10 +30,10 @@ impl<'a> ParseError<&'a str> for Fail<'a> {
     }
 }
 
-pub(super) type Read<'a, T> = IResult<&'a str, T, Fail<'a>>;
+pub(crate) type Read<'a, T> = IResult<&'a str, T, Fail<'a>>;
 
 /// A failure that no other way of reading can mend.
-pub(super) fn fail<T>(at: &str, problem: impl Into<String>) -> Read<'_, T> {
+pub(crate) fn fail<T>(at: &str, problem: impl Into<String>) -> Read<'_, T> {
     Err(nom::Err::Failure(Fail {
         at,
         problem: problem.into(),
@@ -41,18 +41,18 @@ pub(super) fn fail<T>(at: &str, problem: impl Into<String>) -> Read<'_, T> {
 }
 
 /// A word up to the next space; empty at the end of the line.
-pub(super) fn word(input: &str) -> Read<'_, &str> {
+pub(crate) fn word(input: &str) -> Read<'_, &str> {
     let (rest, (_, word)) = (space0, take_while(|c: char| !c.is_whitespace())).parse(input)?;
     Ok((rest, word))
 }
 
 /// Skips spaces.
-pub(super) fn skip(input: &str) -> &str {
+pub(crate) fn skip(input: &str) -> &str {
     input.trim_start_matches([' ', '\t'])
 }
 
 /// A variable without its `$`.
-pub(super) fn variable(input: &str) -> Read<'_, &str> {
+pub(crate) fn variable(input: &str) -> Read<'_, &str> {
     let start = skip(input);
     let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     match (tag::<_, _, Fail<'_>>("$"), take_while1(name)).parse(start) {
@@ -62,12 +62,12 @@ pub(super) fn variable(input: &str) -> Read<'_, &str> {
 }
 
 /// Six hex digits, all of a word.
-pub(super) fn literal_id(text: &str) -> Option<StreamId> {
+pub(crate) fn literal_id(text: &str) -> Option<StreamId> {
     text.parse().ok()
 }
 
 /// `500us`, `20ms`, `1s`, `2m`.
-pub(super) fn time(input: &str) -> Read<'_, Duration> {
+pub(crate) fn time(input: &str) -> Read<'_, Duration> {
     let start = skip(input);
     let Ok((rest, digits)) = digit1::<_, Fail<'_>>(start) else {
         return fail(
@@ -96,7 +96,7 @@ pub(super) fn time(input: &str) -> Read<'_, Duration> {
 }
 
 /// A C string, from its first quote to its last.
-pub(super) fn c_string(input: &str) -> Read<'_, Vec<u8>> {
+pub(crate) fn c_string(input: &str) -> Read<'_, Vec<u8>> {
     let Some(mut rest) = input.strip_prefix('"') else {
         return fail(input, "a string begins with a double quote");
     };
@@ -149,7 +149,7 @@ fn escape(input: &str) -> Read<'_, u8> {
 }
 
 /// `/…/`; a slash within is written `\/`.
-pub(super) fn pattern(input: &str) -> Read<'_, Regex> {
+pub(crate) fn pattern(input: &str) -> Read<'_, Regex> {
     let start = skip(input);
     let Some(body) = start.strip_prefix('/') else {
         return fail(start, "a pattern stands between slashes, as in /200 OK/");

@@ -2,18 +2,29 @@
 
 use std::cmp::Ordering;
 
-use super::{Comparison, Expression, Literal};
+use super::{Comparison, Counts, Expression, Literal};
 use crate::conversation::MessageEvent;
 use crate::report::field::{Field, Value};
 use crate::report::number_set::NumberSet;
 
 impl Expression {
     /// `passed` has for each test of conversations those that passed it.
-    pub(super) fn holds(&self, event: &MessageEvent<'_>, passed: &[NumberSet]) -> bool {
+    pub(super) fn holds(
+        &self,
+        event: &MessageEvent<'_>,
+        passed: &[NumberSet],
+        counts: Counts,
+    ) -> bool {
         match self {
-            Self::And(left, right) => left.holds(event, passed) && right.holds(event, passed),
-            Self::Or(left, right) => left.holds(event, passed) || right.holds(event, passed),
-            Self::Not(inner) => !inner.holds(event, passed),
+            Self::And(left, right) => {
+                left.holds(event, passed, counts) && right.holds(event, passed, counts)
+            }
+            Self::Or(left, right) => {
+                left.holds(event, passed, counts) || right.holds(event, passed, counts)
+            }
+            Self::Not(inner) => !inner.holds(event, passed, counts),
+            Self::Always => true,
+            Self::Count(counted, comparison, number) => counts.hold(*counted, *comparison, *number),
             Self::OfConversation(test) => event.conversation.is_some_and(|id| {
                 passed
                     .get(*test)

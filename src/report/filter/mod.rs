@@ -22,6 +22,7 @@
 //! conversation is over: see [`Filter::outcomes`].
 
 mod conversation;
+mod count;
 mod evaluate;
 mod parse;
 mod token;
@@ -32,6 +33,8 @@ use std::ops::Range;
 
 use self::conversation::ConversationTest;
 pub use self::conversation::{ConversationField, Outcomes};
+use self::count::Counted;
+pub use self::count::{CountingFilter, Counts};
 use super::field::Field;
 use super::number_set::NumberSet;
 use crate::conversation::{ConversationId, FindingCode, Level, MessageEvent};
@@ -75,7 +78,8 @@ impl Filter {
     /// Whether a message satisfies it. A test of its conversation fails until
     /// [`Filter::learn`] was called.
     pub fn matches(&self, event: &MessageEvent<'_>) -> bool {
-        self.expression.holds(event, &self.passed)
+        self.expression
+            .holds(event, &self.passed, Counts::default())
     }
 }
 
@@ -94,6 +98,10 @@ enum Expression {
     OneOf(Field, Vec<Literal>),
     /// The message's conversation passes the test of that number.
     OfConversation(usize),
+    /// The message has such a number among those that match.
+    Count(Counted, Comparison, u64),
+    /// Every message.
+    Always,
 }
 
 /// How two values are compared.
@@ -157,6 +165,11 @@ impl FilterError {
     /// What is wrong, without the place.
     pub fn problem(&self) -> &str {
         &self.problem
+    }
+
+    /// What might be meant instead.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// The bytes of the filter that are wrong.

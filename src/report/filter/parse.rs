@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::conversation::{Check, ConversationField, ConversationTest};
+use super::count::Counted;
 use super::token::{Spanned, Token, tokens};
 use super::{Comparison, Expression, Filter, FilterError, Literal};
 use crate::conversation::{ConversationId, FindingCode, Level};
@@ -14,12 +15,31 @@ use crate::time::Timestamp;
 /// Parentheses and `!` inside one another that are accepted.
 const MAX_DEPTH: usize = 64;
 
+/// What the words of a filter are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vocabulary {
+    /// Messages and conversations.
+    Fields,
+    /// The numbers of messages, too.
+    FieldsAndCounts,
+}
+
 pub(super) fn filter(text: &str) -> Result<Filter, FilterError> {
+    read(text, Vocabulary::Fields)
+}
+
+/// A filter in which numbers of messages may stand.
+pub(super) fn counting_filter(text: &str) -> Result<Filter, FilterError> {
+    read(text, Vocabulary::FieldsAndCounts)
+}
+
+fn read(text: &str, vocabulary: Vocabulary) -> Result<Filter, FilterError> {
     let tokens = tokens(text)?;
     let mut parser = Parser {
         text,
         tokens: &tokens,
         depth: 0,
+        vocabulary,
         conversation_tests: Vec::new(),
     };
     let expression = parser.any()?;
@@ -39,6 +59,7 @@ struct Parser<'a> {
     text: &'a str,
     tokens: &'a [Spanned],
     depth: usize,
+    vocabulary: Vocabulary,
     conversation_tests: Vec<ConversationTest>,
 }
 
@@ -110,7 +131,50 @@ impl<'a> Parser<'a> {
         Ok(term)
     }
 
+    /// What is counted, if a test of a number comes next.
+    fn counted(&self) -> Option<Counted> {
+        match (self.vocabulary, self.tokens.first()?) {
+            (
+                Vocabulary::FieldsAndCounts,
+                Spanned {
+                    token: Token::Word(name),
+                    ..
+                },
+            ) => Counted::named(name),
+            _ => None,
+        }
+    }
+
+    /// The rest of a test of a number.
+    fn count(&mut self, counted: Counted) -> Result<Expression, FilterError> {
+        self.advance();
+        let Some(&Spanned {
+            token: Token::Compare(comparison),
+            ..
+        }) = self.tokens.first()
+        else {
+            let error = self.error_here("a number of messages is compared");
+            return Err(error.hint("as in nth == 3, or conv_nth >= 2"));
+        };
+        self.advance();
+        let number = match self.tokens.first() {
+            Some(Spanned {
+                token: Token::Word(word),
+                ..
+            }) => word.parse().ok(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            return Err(self.error_here("expected a number from 1"));
+        };
+        self.advance();
+        Ok(Expression::Count(counted, comparison, number))
+    }
+
     fn test(&mut self) -> Result<Expression, FilterError> {
+        if let Some(counted) = self.counted() {
+            return self.count(counted);
+        }
         let subject = self.subject()?;
         let operator = self.tokens.first();
         let check = match operator.map(|operator| &operator.token) {

@@ -141,7 +141,7 @@ pub struct FaultyLink {
 impl FaultyLink {
     /// Puts faults before a link that has just been opened.
     pub(in crate::runtime) fn before(mut opened: Opened, plan: &FaultPlan, role: Role) -> Opened {
-        if plan.faults.is_empty() {
+        if !plan.faults.c2s.acts_on_messages() && !plan.faults.s2c.acts_on_messages() {
             return opened;
         }
         let opening = plan.openings.fetch_add(1, Ordering::Relaxed);
@@ -348,6 +348,11 @@ impl FaultyLink {
             self.link.poll_flush(cx);
             ready!(self.poll_timer(cx, now));
         }
+    }
+
+    /// See [`Link::finish`].
+    pub(super) fn finish_peer(&mut self, peer: Peer) {
+        self.link.finish(peer);
     }
 
     /// See [`Link::sever`].

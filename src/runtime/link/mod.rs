@@ -177,6 +177,12 @@ pub enum LinkError {
         /// The longest message that is taken.
         limit: usize,
     },
+    /// What comes first is no application of I2P.
+    #[error("the first byte is {byte:02x}, and that of an I2CP application is 2a")]
+    NoFrames {
+        /// The byte.
+        byte: u8,
+    },
     /// The session with the router could not be had, or ended.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -287,6 +293,17 @@ impl Link {
             Self::Tcp(link) => link.poll_close(cx),
             Self::I2cp(link) => link.poll_close(cx),
             Self::Faulty(link) => link.poll_close(cx),
+        }
+    }
+
+    /// Ends the connection of one peer when all that is queued for it was written; what it still
+    /// sends is dropped, and no event tells of its end. On carriers without connections there is
+    /// nothing to end.
+    pub fn finish(&mut self, peer: Peer) {
+        match self {
+            Self::Tcp(link) => link.finish(peer),
+            Self::Udp(_) | Self::I2cp(_) => {}
+            Self::Faulty(link) => link.finish_peer(peer),
         }
     }
 

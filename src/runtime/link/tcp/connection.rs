@@ -43,6 +43,8 @@ pub(super) struct Connection {
     output: Output,
     /// The endpoint was told to wait.
     full: bool,
+    /// The other end is to be told that nothing more comes, when all is written.
+    finishing: bool,
     /// The other end was told that nothing more comes.
     finished: bool,
     record: Option<Record>,
@@ -84,6 +86,7 @@ impl Connection {
             input: BytesMut::new(),
             output: Output::new(options.prefix),
             full: false,
+            finishing: false,
             finished: false,
             record,
         })
@@ -157,6 +160,16 @@ impl Connection {
                 Ok(Read::Later)
             }
         }
+    }
+
+    /// Has the connection end when all is written.
+    pub(super) const fn finish_when_flushed(&mut self) {
+        self.finishing = true;
+    }
+
+    /// Whether it ends when all is written.
+    pub(super) const fn is_finishing(&self) -> bool {
+        self.finishing
     }
 
     /// Whether the other end was told that nothing more comes.

@@ -216,6 +216,11 @@ impl TcpLink {
             return None;
         };
         let peer = connection.peer();
+        if connection.is_finishing() {
+            self.turns.pop_front();
+            self.flush(number);
+            return None;
+        }
         if !reads(Scope::Peer(peer)) {
             self.turns.pop_front();
             if !self.paused.contains(&number) {
@@ -309,6 +314,20 @@ impl TcpLink {
         connection.send(message)
     }
 
+    /// See [`Link::finish`](super::Link::finish).
+    pub(super) fn finish(&mut self, peer: Peer) {
+        let Peer::Connection { number, .. } = peer else {
+            return;
+        };
+        if let Some(number) = self.by_peer.remove(&number)
+            && let Some(connection) = self.connections.get_mut(&number)
+        {
+            connection.finish_when_flushed();
+            self.ready.mark(number);
+            self.flush(number);
+        }
+    }
+
     /// See [`Link::sever`](super::Link::sever).
     pub(super) fn sever(&mut self, peer: Peer) {
         let Peer::Connection { number, .. } = peer else {
@@ -376,7 +395,13 @@ impl TcpLink {
         let mut cx = Context::from_waker(self.ready.waker(number));
         match connection.poll_flush(&mut cx) {
             Ok(has_room_again) => {
-                if has_room_again {
+                if connection.is_finishing() {
+                    if connection.is_flushed() && connection.poll_finish(&mut cx).is_ready() {
+                        self.connections.remove(&number);
+                        self.ready.remove(number);
+                        return false;
+                    }
+                } else if has_room_again {
                     let scope = Scope::Peer(connection.peer());
                     self.events.push_back(LinkEvent::Ready(scope));
                 }
@@ -398,7 +423,7 @@ impl TcpLink {
             self.by_peer.remove(&number);
         }
         self.ready.remove(number);
-        if connection.is_finished() {
+        if connection.is_finished() || connection.is_finishing() {
             // It ends because we wanted it to.
             return;
         }

@@ -1,0 +1,295 @@
+//! `proxy`: between clients and a server.
+
+use std::io;
+use std::net::SocketAddr;
+
+use clap::Parser;
+
+use super::error::{ReplayError, print_warning};
+use super::play::{look, print};
+use super::play_args::ReportFormat;
+use super::proxy_args::ProxyArgs;
+use super::tunnel::{resolved, write_ready_file};
+use super::{logging, peer};
+use crate::cli::args::{DumpArgs, Format};
+use crate::cli::dump::reporter;
+use crate::cli::exit::Ending;
+use crate::cli::options::DumpOptions;
+use crate::cli::pager::Results;
+use crate::cli::terminal;
+use crate::conversation::{Conversation, Finding, MessageEvent};
+use crate::dissect::{FlowReport, Sink};
+use crate::fault::Faults;
+use crate::proxy::{MAX_RULES, Proxy, ProxyOptions, ProxySummary, Rule};
+use crate::report::escape::Charset;
+use crate::report::record::Summary;
+use crate::report::reporter::Reporter;
+use crate::runtime::{
+    AllowList, CarrierUrl, FaultPlan, LinkOptions, NO_INPUTS, ProxyTask, ProxyTaskOptions, Reach,
+    Role, TunnelError, Watcher,
+};
+use crate::wire::Direction;
+
+/// Runs `ministream-replay proxy`.
+pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> {
+    logging::begin(&args.log, verbose)?;
+    check_carriers(args)?;
+    let rules = rules(args)?;
+    let mut watch = watching(args)?;
+    let sends = [Direction::ClientToServer, Direction::ServerToClient];
+    let faults = Faults::of(&args.fault, &sends);
+    let seed = peer::fault_seed(&faults, args.seed)?;
+    let metrics = match &args.metrics {
+        Some(name) => Some(resolved("--metrics", name, reach(args))?),
+        None => None,
+    };
+    let options = ProxyTaskOptions {
+        carrier: leg(args, &args.carrier, Role::Server, &faults, seed),
+        upstream: leg(args, &args.upstream, Role::Client, &faults, seed),
+        proxy: ProxyOptions {
+            faults,
+            seed,
+            rules,
+            dissect: watch.dissect.clone(),
+        },
+        recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
+        metrics,
+    };
+    let reporter = reporter(&mut watch).map_err(ReplayError::Watch)?;
+    let mut watcher = Watch { reporter };
+    peer::block_on(async {
+        let task = ProxyTask::open(options).await?;
+        let carrier = task.carrier().to_string();
+        announce(args, &carrier, task.metrics_addr())?;
+        let (proxy, ended) = task.run(&mut watcher).await;
+        conclude(args, &carrier, proxy, watcher, ended)
+    })
+}
+
+/// I2CP is between an application and its router, and nothing else is.
+fn check_carriers(args: &ProxyArgs) -> Result<(), ReplayError> {
+    let is_i2cp = |url: &CarrierUrl| matches!(url, CarrierUrl::I2cp(..));
+    if is_i2cp(&args.carrier) == is_i2cp(&args.upstream) {
+        return Ok(());
+    }
+    Err(ReplayError::Carrier {
+        flag: "--upstream",
+        problem: "i2cp is what an application and its router speak: both --carrier and \
+                  --upstream are i2cp, or neither is",
+    })
+}
+
+/// Every rule, checked before the first socket opens.
+fn rules(args: &ProxyArgs) -> Result<Vec<Rule>, ReplayError> {
+    let mut rules = Vec::new();
+    for text in &args.rule {
+        rules.push(Rule::parse(text).map_err(|problem| ReplayError::Rule {
+            file: None,
+            problem,
+        })?);
+    }
+    for path in &args.rules {
+        let bytes = peer::read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        rules.extend(
+            Rule::parse_file(&text).map_err(|problem| ReplayError::Rule {
+                file: Some(path.clone()),
+                problem,
+            })?,
+        );
+    }
+    if rules.len() > MAX_RULES {
+        return Err(ReplayError::TooManyRules {
+            count: rules.len(),
+            limit: MAX_RULES,
+        });
+    }
+    Ok(rules)
+}
+
+/// What `ministream-dump` would do with these flags.
+fn watching(args: &ProxyArgs) -> Result<DumpOptions, ReplayError> {
+    let defaults = DumpArgs::try_parse_from(["ministream-dump", "-l", "-"]);
+    let defaults = defaults.map_err(|error| ReplayError::System(io::Error::other(error)))?;
+    let dump = DumpArgs {
+        filter: args.filter.clone(),
+        format: args.format,
+        fields: args.fields.clone(),
+        statistics: args.statistics.clone(),
+        quiet: args.quiet,
+        times: args.times,
+        payload: args.payload,
+        redact: args.redact.clone(),
+        color: args.log.color,
+        ascii: args.ascii,
+        ..defaults
+    };
+    DumpOptions::resolve(dump).map_err(ReplayError::Watch)
+}
+
+fn leg(
+    args: &ProxyArgs,
+    carrier: &CarrierUrl,
+    role: Role,
+    faults: &Faults,
+    seed: [u8; 32],
+) -> LinkOptions {
+    // What acts on messages is the proxy's; the size of writes is the link's.
+    let slices = Faults {
+        c2s: faults.c2s.only_slices(),
+        s2c: faults.s2c.only_slices(),
+    };
+    LinkOptions {
+        carrier: carrier.clone(),
+        role,
+        reach: reach(args),
+        allow: match role {
+            Role::Server => args.allow.iter().copied().collect(),
+            Role::Client => AllowList::default(),
+        },
+        recorder: None,
+        faults: (!slices.is_empty()).then(|| FaultPlan::new(slices, seed)),
+        udp_rate: peer::UDP_RATE,
+        destination: bytes::Bytes::new(),
+        i2cp: None,
+    }
+}
+
+const fn reach(args: &ProxyArgs) -> Reach {
+    if args.allow_remote {
+        Reach::Anywhere
+    } else {
+        Reach::Loopback
+    }
+}
+
+/// Whether messages are written for programs, so that nothing else may stand among them.
+const fn is_for_programs(args: &ProxyArgs) -> bool {
+    matches!(
+        args.format,
+        Some(Format::Json | Format::Ndjson | Format::Csv | Format::Fields)
+    )
+}
+
+/// Tells scripts that the proxy can be used.
+fn announce(
+    args: &ProxyArgs,
+    carrier: &str,
+    metrics: Option<SocketAddr>,
+) -> Result<(), ReplayError> {
+    let mut line = format!("ready proxy carrier={carrier} upstream={}", args.upstream);
+    if let Some(address) = metrics {
+        line.push_str(&format!(" metrics=http://{address}/metrics"));
+    }
+    line.push('\n');
+    if let Some(path) = &args.ready_file {
+        write_ready_file(path, &line)?;
+    }
+    if is_for_programs(args) {
+        eprint!("{line}");
+        return Ok(());
+    }
+    print(line.as_bytes())
+}
+
+fn conclude(
+    args: &ProxyArgs,
+    carrier: &str,
+    mut proxy: Proxy,
+    mut watcher: Watch,
+    ended: Result<(), TunnelError>,
+) -> Result<Ending, ReplayError> {
+    let report = proxy.report();
+    let mut ending = Ending::Fine;
+    for (place, rule) in report.rules.iter().enumerate() {
+        if rule.never_matched() {
+            print_warning(format_args!(
+                "rule {} never matched: {}",
+                place + 1,
+                rule.text
+            ));
+            if args.strict {
+                ending = Ending::CheckFailed;
+            }
+        }
+    }
+    match ended {
+        // Whoever closed standard output has seen enough.
+        Err(TunnelError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            return Ok(ending);
+        }
+        Err(error) => return Err(error.into()),
+        Ok(()) => {}
+    }
+    proxy.finish(&mut watcher)?;
+    let counts = proxy.counts();
+    watcher.reporter.finish(&Summary {
+        inputs: NO_INPUTS,
+        packet_count: counts.passed,
+        span: counts.span,
+        skipped: &[],
+        foreign: counts.foreign,
+        dropped_by_kernel: None,
+        exit_code: ending.code(),
+    })?;
+    let summary = ProxySummary {
+        carrier,
+        upstream: &args.upstream.to_string(),
+        report: &report,
+        exit_code: ending.code(),
+    };
+    let default = match is_for_programs(args) {
+        true => ReportFormat::None,
+        false => ReportFormat::Table,
+    };
+    match args.report.unwrap_or(default) {
+        ReportFormat::Table => {
+            let charset = if args.ascii {
+                Charset::Ascii
+            } else {
+                terminal::charset()
+            };
+            let mut out = Vec::new();
+            summary.table(&look(charset, args.log.color), &mut out);
+            print(&out)?;
+        }
+        ReportFormat::Json => print(summary.json().as_bytes())?,
+        ReportFormat::None => {}
+    }
+    Ok(ending)
+}
+
+/// Shows what passes as `ministream-dump` does.
+struct Watch {
+    reporter: Reporter<Results>,
+}
+
+impl Sink for Watch {
+    type Error = io::Error;
+
+    fn flow(&mut self, flow: &FlowReport) -> io::Result<()> {
+        self.reporter.flow(flow)
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
+        self.reporter.message(event)
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        self.reporter.finding(finding)
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+        self.reporter.conversation(conversation)
+    }
+}
+
+impl Watcher for Watch {
+    fn settle_watch(&mut self) -> io::Result<()> {
+        self.reporter.settle(NO_INPUTS)
+    }
+
+    fn show_so_far(&mut self, open: &[Conversation]) -> io::Result<()> {
+        self.reporter.show_tables_so_far(open)
+    }
+}

@@ -1,0 +1,125 @@
+//! The arguments of `proxy`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::LogArgs;
+use super::play_args::ReportFormat;
+use crate::cli::args::{Format, Payload, Redact, Times};
+use crate::cli::values::{StatisticName, field};
+use crate::fault::FaultLines;
+use crate::report::field::Field;
+use crate::runtime::{Allowed, CarrierUrl};
+
+#[derive(Debug, Args)]
+pub(super) struct ProxyArgs {
+    /// Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or
+    /// i2cp://host[:7654]; port 0 takes any
+    #[arg(long, value_name = "URL")]
+    pub(super) carrier: CarrierUrl,
+
+    /// Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router
+    #[arg(long, value_name = "URL")]
+    pub(super) upstream: CarrierUrl,
+
+    /// Write the line that tells readiness into this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) ready_file: Option<PathBuf>,
+
+    /// Record both legs, for ministream-dump and Wireshark; what rules did stands in comments
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub(super) capture: Option<PathBuf>,
+
+    /// Faults on purpose, in both directions or one:
+    /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
+    #[arg(long, value_name = "FAULTS", help_heading = "Change")]
+    pub(super) fault: Vec<FaultLines>,
+
+    /// Make faults follow from a number
+    #[arg(long, value_name = "N", help_heading = "Change")]
+    pub(super) seed: Option<u64>,
+
+    /// Do something to messages that match, as -Y matches; the first rule that does holds:
+    /// 'type == ack && nth == 3: drop'; see docs/proxy.md
+    #[arg(long, value_name = "RULE", help_heading = "Change")]
+    pub(super) rule: Vec<String>,
+
+    /// Rules, one a line, behind those of --rule
+    #[arg(long, value_name = "FILE", help_heading = "Change")]
+    pub(super) rules: Vec<PathBuf>,
+
+    /// Exit with 1 if a rule never matched
+    #[arg(long, help_heading = "Change")]
+    pub(super) strict: bool,
+
+    /// Show no messages, only the tables asked for
+    #[arg(short = 'q', help_heading = "Watch")]
+    pub(super) quiet: bool,
+
+    /// Show only messages that match, as in ministream-dump
+    #[arg(short = 'Y', value_name = "EXPR", help_heading = "Watch")]
+    pub(super) filter: Option<String>,
+
+    /// Format of messages, as in ministream-dump
+    #[arg(short = 'T', value_name = "FORMAT", help_heading = "Watch")]
+    pub(super) format: Option<Format>,
+
+    /// Fields for -T fields and csv: -e n -e type,id
+    #[arg(short = 'e', value_name = "FIELD", value_parser = field, value_delimiter = ',', help_heading = "Watch")]
+    pub(super) fields: Vec<Field>,
+
+    /// Tables at the end and at SIGUSR1, as in ministream-dump: conv, types, timing, findings
+    #[arg(short = 'z', value_name = "STAT", help_heading = "Watch")]
+    pub(super) statistics: Vec<StatisticName>,
+
+    /// Times: r(elative), d(elta), a (local time), u(tc), e(poch)
+    #[arg(
+        short = 't',
+        value_name = "STYLE",
+        default_value = "r",
+        help_heading = "Watch"
+    )]
+    pub(super) times: Times,
+
+    /// How much of payloads is shown
+    #[arg(long, value_name = "HOW", help_heading = "Watch")]
+    pub(super) payload: Option<Payload>,
+
+    /// Hide what others must not see, as in ministream-dump; --capture records it all the same
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_delimiter = ',',
+        help_heading = "Watch"
+    )]
+    pub(super) redact: Vec<Redact>,
+
+    /// ASCII instead of box lines and arrows
+    #[arg(long, help_heading = "Watch")]
+    pub(super) ascii: bool,
+
+    /// What is printed at the end [default: table; none where messages are for programs]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Report")]
+    pub(super) report: Option<ReportFormat>,
+
+    /// Allow addresses that are not loopback to be bound
+    #[arg(long, help_heading = "Safety")]
+    pub(super) allow_remote: bool,
+
+    /// Hear only clients of these networks
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        help_heading = "Safety"
+    )]
+    pub(super) allow: Vec<Allowed>,
+
+    /// Tell numbers to Prometheus at http://ADDR/metrics
+    #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
+    pub(super) metrics: Option<String>,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}

@@ -1,0 +1,244 @@
+//! Messages that pass through our own hands: no packets, no carrier to be found.
+
+use std::net::SocketAddr;
+
+use super::flows::{Messages, Passed};
+use super::streams::Streams;
+use super::{Decided, DissectOptions, FlowReport, ForeignCounts, Sink};
+use crate::carrier::detect::{Piece, Verdict};
+use crate::carrier::{Carrier, Extent, Way};
+use crate::conversation::{
+    Channel, ChannelId, ChannelStart, Conversation, EndOfInput, Tracker, TrackerOptions,
+};
+use crate::net::{Arrival, FlowId, Side};
+use crate::time::Timestamp;
+
+/// Dissects messages as they pass, one after the other, as a [`Dissector`](super::Dissector)
+/// does packets.
+///
+/// Each message that is shown is told to the sink before the call returns.
+#[derive(Debug)]
+pub struct PassingDissector {
+    messages: Messages,
+    flow_count: u32,
+    /// Messages and frames, in the place of packets.
+    passed_count: u64,
+    latest: Option<Timestamp>,
+}
+
+/// A connection on which whole messages pass.
+#[derive(Debug)]
+pub struct PassingFlow {
+    channel: ChannelId,
+}
+
+/// An I2CP connection, on which frames pass.
+#[derive(Debug)]
+pub struct PassingFrames {
+    streams: Streams,
+}
+
+impl PassingDissector {
+    /// A dissector that has seen nothing. Depth, bounds of the network layer and rules for
+    /// ports are of no use here.
+    pub fn new(options: DissectOptions) -> Self {
+        let tracker = Tracker::new(TrackerOptions {
+            destinations: options.destinations,
+            ..options.tracker
+        });
+        Self {
+            messages: Messages::new(options.depth, Vec::new(), tracker),
+            flow_count: 0,
+            passed_count: 0,
+            latest: None,
+        }
+    }
+
+    /// A connection between a client and a server begins.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn open<S: Sink>(
+        &mut self,
+        carrier: Carrier,
+        addresses: [SocketAddr; 2],
+        sink: &mut S,
+    ) -> Result<PassingFlow, S::Error> {
+        let start = match carrier {
+            Carrier::Udp => ChannelStart::Unknown,
+            _ => ChannelStart::Captured,
+        };
+        let channel = Channel::new(carrier, addresses, start, None);
+        let channel = self.messages.tracker.open_channel(channel);
+        self.tell_flow(carrier, addresses, start, sink)?;
+        Ok(PassingFlow { channel })
+    }
+
+    /// A connection between an application and its router begins.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn open_i2cp<S: Sink>(
+        &mut self,
+        addresses: [SocketAddr; 2],
+        sink: &mut S,
+    ) -> Result<Option<PassingFrames>, S::Error> {
+        let verdict = Verdict::I2cp {
+            application: Way::Forward,
+        };
+        let Some(streams) = Streams::new(verdict, addresses, &mut self.messages.tracker) else {
+            return Ok(None);
+        };
+        self.tell_flow(Carrier::I2cp, addresses, ChannelStart::Captured, sink)?;
+        Ok(Some(PassingFrames { streams }))
+    }
+
+    fn tell_flow<S: Sink>(
+        &mut self,
+        carrier: Carrier,
+        addresses: [SocketAddr; 2],
+        start: ChannelStart,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let id = FlowId(self.flow_count);
+        self.flow_count = self.flow_count.wrapping_add(1);
+        sink.flow(&FlowReport {
+            id,
+            addresses,
+            carrier,
+            decided: Decided::ByRule,
+            start,
+        })
+    }
+
+    fn arrival(&mut self, time: Timestamp) -> Arrival {
+        self.passed_count += 1;
+        self.messages.start.get_or_insert(time);
+        self.latest = Some(time);
+        Arrival {
+            packet: self.passed_count,
+            time,
+        }
+    }
+
+    /// A message passes; the initiator is the client.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn message<S: Sink>(
+        &mut self,
+        time: Timestamp,
+        flow: &PassingFlow,
+        from: Side,
+        bytes: &[u8],
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let arrival = self.arrival(time);
+        self.messages
+            .message(arrival, Passed::new(flow.channel, from, bytes), sink)
+    }
+
+    /// Whole frames pass, or the application's first byte; the initiator is the application.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn frames<S: Sink>(
+        &mut self,
+        time: Timestamp,
+        flow: &mut PassingFrames,
+        from: Side,
+        bytes: &[u8],
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let arrival = self.arrival(time);
+        let from = match from {
+            Side::Initiator => Way::Forward,
+            Side::Responder => Way::Backward,
+        };
+        let piece = Piece::Bytes {
+            from,
+            bytes,
+            extent: Extent::PartOfSegment,
+        };
+        flow.streams
+            .take(arrival, piece, &mut self.messages, sink)?;
+        Ok(())
+    }
+
+    /// A connection is over.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn close<S: Sink>(
+        &mut self,
+        time: Timestamp,
+        flow: &PassingFlow,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        self.latest = self.latest.max(Some(time));
+        self.messages.tracker.close_channel(flow.channel, time);
+        self.messages.tell_outcomes(sink)
+    }
+
+    /// The same of an I2CP connection.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn close_frames<S: Sink>(
+        &mut self,
+        time: Timestamp,
+        flow: &mut PassingFrames,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        self.latest = self.latest.max(Some(time));
+        flow.streams
+            .close_channels(&mut self.messages.tracker, time);
+        self.messages.tell_outcomes(sink)
+    }
+
+    /// Nothing more passes: tells everything that is still open.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        let now = self.latest.unwrap_or_default();
+        self.messages.tracker.finish(now, EndOfInput::Stopped);
+        self.messages.tell_outcomes(sink)
+    }
+
+    /// The conversations that are not told yet, as they stand.
+    pub fn tracked(&self) -> Vec<Conversation> {
+        self.messages.tracker.tracked()
+    }
+
+    /// How many these are.
+    pub fn tracked_count(&self) -> usize {
+        self.messages.tracker.tracked_count()
+    }
+
+    /// What passed so far.
+    pub fn counts(&self) -> PassingCounts {
+        PassingCounts {
+            passed: self.passed_count,
+            messages: self.messages.message_count(),
+            conversations: self.messages.tracker.conversation_count(),
+            foreign: self.messages.foreign,
+            span: self.messages.start.zip(self.latest),
+        }
+    }
+}
+
+/// What a [`PassingDissector`] has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassingCounts {
+    /// Messages, on I2CP frames.
+    pub passed: u64,
+    /// Messages of ministreaming.
+    pub messages: u64,
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages of other protocols, on I2CP.
+    pub foreign: ForeignCounts,
+    /// When the first passed, and the latest.
+    pub span: Option<(Timestamp, Timestamp)>,
+}

@@ -1,0 +1,114 @@
+//! What is on its way through the proxy.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::i2cp;
+use crate::fault::Parcelled;
+
+/// A message, or what else keeps its place among messages.
+#[derive(Clone, Debug)]
+pub(super) struct Carried {
+    pub(super) content: Content,
+    /// What a rule did to it.
+    pub(super) comment: Option<Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// A message, with the I2CP frame it came in.
+    Message {
+        bytes: Bytes,
+        frame: Option<Bytes>,
+        /// Whether the frame still holds these bytes.
+        changed: bool,
+    },
+    /// An I2CP frame that carries no message.
+    Frame(Bytes),
+    /// The end of what one side sends.
+    End,
+}
+
+impl Carried {
+    pub(super) const fn message(bytes: Bytes, frame: Option<Bytes>) -> Self {
+        Self {
+            content: Content::Message {
+                bytes,
+                frame,
+                changed: false,
+            },
+            comment: None,
+        }
+    }
+
+    pub(super) const fn frame(frame: Bytes) -> Self {
+        Self {
+            content: Content::Frame(frame),
+            comment: None,
+        }
+    }
+
+    pub(super) const fn end() -> Self {
+        Self {
+            content: Content::End,
+            comment: None,
+        }
+    }
+
+    /// Puts other bytes in the place of the message.
+    pub(super) fn set_bytes(&mut self, new: Vec<u8>) {
+        if let Content::Message { bytes, changed, .. } = &mut self.content {
+            *bytes = new.into();
+            *changed = true;
+        }
+    }
+
+    /// What goes out: the message, on I2CP the frame; `None` for an end.
+    pub(super) fn wire_bytes(&self, wrapper: &mut i2cp::Wrapper) -> Option<Bytes> {
+        match &self.content {
+            Content::Message {
+                bytes, frame: None, ..
+            } => Some(bytes.clone()),
+            Content::Message {
+                frame: Some(frame),
+                changed: false,
+                ..
+            } => Some(frame.clone()),
+            Content::Message {
+                bytes,
+                frame: Some(frame),
+                ..
+            } => wrapper.wrap(frame, bytes).map(Bytes::from),
+            Content::Frame(frame) => Some(frame.clone()),
+            Content::End => None,
+        }
+    }
+}
+
+impl Parcelled for Carried {
+    fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Message { bytes, .. } => bytes.len(),
+            Content::Frame(frame) => frame.len(),
+            Content::End => 0,
+        }
+    }
+
+    fn damage(&mut self, place: usize, mask: u8) {
+        if let Content::Message { bytes, changed, .. } = &mut self.content {
+            bytes.damage(place, mask);
+            *changed = true;
+        }
+    }
+}
+
+/// Something that waits, and since when.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) connection: super::ConnectionId,
+    pub(super) from: crate::net::Side,
+    pub(super) carried: Carried,
+    pub(super) since: Instant,
+}

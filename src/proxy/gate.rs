@@ -1,0 +1,107 @@
+//! Where a message is looked at: what the dissection says of it is shown to the sink, and
+//! tried by the rules.
+
+use bytes::Bytes;
+
+use super::connection::Known;
+use super::rule::{Action, KnownIds, Rules};
+use super::{ConnectionId, machine::Hold};
+use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
+use crate::dissect::{FlowReport, Sink};
+use crate::wire::{Direction, RawMessage};
+
+/// Stands before a sink for the time of one message.
+pub(super) struct Gate<'a, S> {
+    pub(super) sink: &'a mut S,
+    pub(super) rules: &'a mut Rules,
+    pub(super) known: &'a mut Known,
+    pub(super) holds: &'a mut [Hold],
+    pub(super) connection: ConnectionId,
+    /// Whether the message's bytes are wanted: they are known already where they are no frame's.
+    pub(super) copies: Copies,
+    pub(super) seen: Vec<Seen>,
+    /// Conversations that ended.
+    pub(super) ended: Vec<ConversationId>,
+}
+
+/// Whether a gate keeps the bytes of what it sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copies {
+    Wanted,
+    NotWanted,
+}
+
+/// A message that was looked at.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) conversation: Option<ConversationId>,
+    pub(super) direction: Option<Direction>,
+    pub(super) type_index: usize,
+    pub(super) payload_bytes: usize,
+    pub(super) is_ours: bool,
+    pub(super) ids: KnownIds,
+    pub(super) rule: Option<Matched>,
+    /// The bytes, if they were wanted.
+    pub(super) bytes: Bytes,
+}
+
+/// A rule that holds for a message.
+#[derive(Clone, Debug)]
+pub(super) struct Matched {
+    /// Its number, from 1.
+    pub(super) number: usize,
+    pub(super) actions: Vec<Action>,
+}
+
+impl<S: Sink> Sink for Gate<'_, S> {
+    type Error = S::Error;
+
+    fn flow(&mut self, flow: &FlowReport) -> Result<(), S::Error> {
+        self.sink.flow(flow)
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), S::Error> {
+        let ids = self
+            .known
+            .learn(self.connection, event.conversation, &event.message);
+        let rule = self.rules.first(event).map(|(number, rule)| Matched {
+            number,
+            actions: rule.actions.clone(),
+        });
+        for hold in self.holds.iter_mut() {
+            hold.look_at(self.connection, event);
+        }
+        self.seen.push(Seen {
+            conversation: event.conversation,
+            direction: event.direction,
+            type_index: crate::report::field::type_index(&event.message),
+            payload_bytes: crate::report::field::payload(&event.message).len(),
+            is_ours: event.meaning != Meaning::Meaningless,
+            ids,
+            rule,
+            bytes: match self.copies {
+                Copies::Wanted => bytes_of(&event.message),
+                Copies::NotWanted => Bytes::new(),
+            },
+        });
+        self.sink.message(event)
+    }
+
+    fn finding(&mut self, finding: &Finding) -> Result<(), S::Error> {
+        self.sink.finding(finding)
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), S::Error> {
+        self.ended.push(conversation.id);
+        self.sink.conversation(conversation)
+    }
+}
+
+fn bytes_of(message: &RawMessage<'_>) -> Bytes {
+    let mut bytes = Vec::new();
+    match message {
+        RawMessage::Frame(frame) => frame.encode(&mut bytes),
+        other => bytes.extend(crate::report::field::short_message(other).unwrap_or_default()),
+    }
+    bytes.into()
+}

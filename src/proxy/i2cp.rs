@@ -1,0 +1,89 @@
+//! Messages in I2CP frames: wrapped anew when they were changed.
+
+use crate::carrier::i2cp::gzip::Deflater;
+use crate::carrier::i2cp::{Message, MessageType};
+
+/// Length of the body, and type.
+const FRAME_HEADER_BYTES: usize = 4 + 1;
+
+/// Where the wrapper of a message keeps two ports, and further on the protocol.
+const GZIP_PORTS: std::ops::Range<usize> = 4..8;
+const GZIP_PROTOCOL: usize = 9;
+
+/// Makes frames around messages.
+#[derive(Debug, Default)]
+pub(super) struct Wrapper {
+    deflater: Deflater,
+}
+
+impl Wrapper {
+    /// A frame like `frame` with another message in it; `None` if that carries no message, or
+    /// the new one is too long for a frame.
+    pub(super) fn wrap(&mut self, frame: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+        let decoded = decode(frame)?;
+        let old = payload(&decoded)?;
+        let mut wrapped = Vec::new();
+        self.deflater.deflate(message, &mut wrapped);
+        // The ports and the protocol are not ours to change.
+        if let (Some(old), Some(new)) = (old.get(GZIP_PORTS), wrapped.get_mut(GZIP_PORTS)) {
+            new.copy_from_slice(old);
+        }
+        if let (Some(old), Some(new)) = (old.get(GZIP_PROTOCOL), wrapped.get_mut(GZIP_PROTOCOL)) {
+            *new = *old;
+        }
+        let mut made = Vec::new();
+        with_payload(decoded, &wrapped).encode(&mut made).ok()?;
+        Some(made)
+    }
+}
+
+/// The frame without its message, from which others can be made.
+pub(super) fn envelope(frame: &[u8]) -> Option<Vec<u8>> {
+    let decoded = decode(frame)?;
+    payload(&decoded)?;
+    let mut made = Vec::new();
+    with_payload(decoded, &[]).encode(&mut made).ok()?;
+    Some(made)
+}
+
+fn decode(frame: &[u8]) -> Option<Message<'_>> {
+    let message_type = MessageType(*frame.get(FRAME_HEADER_BYTES - 1)?);
+    Message::decode(message_type, frame.get(FRAME_HEADER_BYTES..)?).ok()
+}
+
+const fn payload<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    match message {
+        Message::SendMessage { payload, .. } | Message::MessagePayload { payload, .. } => {
+            Some(payload)
+        }
+        _ => None,
+    }
+}
+
+const fn with_payload<'a>(message: Message<'a>, new: &'a [u8]) -> Message<'a> {
+    match message {
+        Message::SendMessage {
+            session,
+            destination,
+            nonce,
+            expiry,
+            ..
+        } => Message::SendMessage {
+            session,
+            destination,
+            payload: new,
+            nonce,
+            expiry,
+        },
+        Message::MessagePayload {
+            session,
+            message_id,
+            ..
+        } => Message::MessagePayload {
+            session,
+            message_id,
+            payload: new,
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,30 @@
+//! A proxy that understands the messages it passes on, without I/O and without a clock.
+//!
+//! ```text
+//!            ┌───────┐   ┌───────┐   ┌──────────┐   ┌────────┐
+//!  message ─▶│dissect│──▶│ rules │──▶│ pause,   │──▶│ faults │──▶ message
+//!            └───────┘   └───────┘   │ hold ... │   └────────┘
+//!                │                   └──────────┘
+//!                ▼ sink: what passes is shown as `ministream-dump` shows it
+//! ```
+//!
+//! A [`Proxy`] is told what comes in on its connections, and when; it says what goes out.
+//! Whoever drives it has the sockets.
+
+mod carried;
+mod connection;
+mod gate;
+mod i2cp;
+mod machine;
+mod report;
+mod rule;
+mod summary;
+
+pub use self::connection::ConnectionId;
+pub use self::machine::{Output, Proxy, ProxyOptions};
+pub use self::report::{DirectionReport, FaultReport, ProxyReport, RuleReport};
+pub use self::rule::{MAX_RULES, Rule, RuleTally, Rules};
+pub use self::summary::{ProxySummary, SCHEMA, rule_json};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What a proxy did, for whoever asks while it runs or at the end.
+
+use std::time::Duration;
+
+use super::rule::RuleTally;
+use crate::fault::{FaultStats, Faults};
+use crate::wire::Direction;
+
+/// What passed, and what was done to it.
+#[derive(Clone, Debug)]
+pub struct ProxyReport {
+    /// Clients' messages, and servers'.
+    pub directions: [DirectionReport; 2],
+    /// Each rule, in order.
+    pub rules: Vec<RuleReport>,
+    /// What the faults in force are and were.
+    pub faults: FaultReport,
+    /// Conversations seen.
+    pub conversations: u64,
+    /// Connections of clients.
+    pub connections: u64,
+    /// Connections to the server that failed.
+    pub failed_connections: u64,
+    /// Time that the proxy itself added, in microseconds.
+    pub added_us: Added,
+}
+
+/// Percentiles of a time, in microseconds; 0 where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// How many were measured.
+    pub count: u64,
+    /// Half are below.
+    pub p50: u64,
+    /// 99 of 100 are below.
+    pub p99: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+/// What passed in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectionReport {
+    /// Messages that came in.
+    pub messages_in: u64,
+    /// Their bytes, without the carrier's.
+    pub bytes_in: u64,
+    /// Messages that went out.
+    pub messages_out: u64,
+    /// Their bytes, without the carrier's; on I2CP whole frames.
+    pub bytes_out: u64,
+    /// Messages that are not of the protocol, and passed all the same.
+    pub not_ours: u64,
+    /// I2CP frames without a message for us.
+    pub frames: u64,
+    /// Messages by type, as in [`TYPE_NAMES`](crate::report::field::TYPE_NAMES).
+    pub by_type: [u64; 8],
+    /// Bytes of payload that came in with data.
+    pub payload_bytes: u64,
+}
+
+/// A rule and what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleReport {
+    /// As it was written.
+    pub text: String,
+    /// What it did.
+    pub tally: RuleTally,
+}
+
+/// Faults and what they did.
+#[derive(Clone, Debug, Default)]
+pub struct FaultReport {
+    /// Those in force.
+    pub faults: Faults,
+    /// What was done to clients' messages, and to servers'.
+    pub stats: [FaultStats; 2],
+}
+
+impl FaultReport {
+    /// What was done in a direction.
+    pub const fn stats(&self, direction: Direction) -> &FaultStats {
+        &self.stats[index(direction)]
+    }
+}
+
+/// 0 for clients' messages, 1 for servers'.
+pub(crate) const fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::ClientToServer => 0,
+        Direction::ServerToClient => 1,
+    }
+}
+
+impl RuleReport {
+    /// Whether it held for no message.
+    pub const fn never_matched(&self) -> bool {
+        self.tally.matched == 0
+    }
+}
+
+/// The sum of delays over messages, in microseconds a message.
+pub(crate) fn mean_us(total: Duration, count: u64) -> u64 {
+    let mean = total.as_micros().checked_div(count.into()).unwrap_or(0);
+    u64::try_from(mean).unwrap_or(u64::MAX)
+}

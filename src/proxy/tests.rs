@@ -1,0 +1,419 @@
+//! The proxy in virtual time.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::carrier::Carrier;
+use crate::dissect::Collected;
+use crate::net::Side;
+use crate::time::Timestamp;
+
+const SYN: &str = "a1 111111";
+const ACK: &str = "51 111111 ffffff";
+const REQUEST: &str = "a0 ffffff 474554";
+const ANSWER: &str = "50 111111 323030204f4b";
+const CLOSE: &str = "52 111111";
+
+/// What came out: when in milliseconds, to which side, the bytes in hex.
+type Arrivals = Vec<(u128, char, String)>;
+
+struct Bench {
+    proxy: Proxy,
+    sink: Collected,
+    start: Instant,
+    now: Instant,
+    id: ConnectionId,
+    out: Arrivals,
+}
+
+fn bytes(message: &str) -> Bytes {
+    let mut bytes = hex::decode(message.replace(' ', "")).unwrap();
+    if bytes[0] == 0xa1 {
+        // A destination of 387 bytes, with the null certificate.
+        bytes.resize(4 + 387, 0);
+    }
+    bytes.into()
+}
+
+impl Bench {
+    fn new(rules: &[&str], faults: &str, seed: u8) -> Self {
+        let start = Instant::now();
+        let lines = (!faults.is_empty()).then(|| faults.parse().unwrap());
+        let options = ProxyOptions {
+            faults: crate::fault::Faults::of(&lines, &[]),
+            seed: [seed; 32],
+            rules: rules
+                .iter()
+                .map(|rule| Rule::parse(rule).unwrap())
+                .collect(),
+            ..ProxyOptions::default()
+        };
+        let mut proxy = Proxy::new(options, start, Timestamp::from_nanos(0));
+        let mut sink = Collected::default();
+        let ends = ["127.0.0.1:40000", "127.0.0.1:9005"].map(|end| end.parse().unwrap());
+        let Ok(id) = proxy.open(Carrier::TcpU32, ends, &mut sink);
+        Self {
+            proxy,
+            sink,
+            start,
+            now: start,
+            id,
+            out: Vec::new(),
+        }
+    }
+
+    fn takes(&mut self, from: Side, message: &str) {
+        self.takes_bytes(from, bytes(message));
+    }
+
+    fn takes_bytes(&mut self, from: Side, bytes: Bytes) {
+        let Ok(()) = self
+            .proxy
+            .receive(self.now, self.id, from, bytes, &mut self.sink);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.proxy.poll_output(self.now) {
+            let at = (self.now - self.start).as_millis();
+            let (to, text) = match output {
+                Output::Transmit { to, bytes, .. } => {
+                    (to, hex::encode(&bytes[..bytes.len().min(16)]))
+                }
+                Output::Finish { to, .. } => (to, "finish".to_owned()),
+                Output::Break { .. } => (Side::Initiator, "break".to_owned()),
+            };
+            let to = match to {
+                Side::Initiator => 'c',
+                Side::Responder => 's',
+            };
+            self.out.push((at, to, text));
+        }
+    }
+
+    /// Lets time pass, as far as something is still to happen.
+    fn settle(&mut self) {
+        while let Some(at) = self.proxy.poll_timeout() {
+            self.now = self.now.max(at);
+            self.drain();
+        }
+    }
+
+    fn wait(&mut self, millis: u64) {
+        let until = self.now + Duration::from_millis(millis);
+        while let Some(at) = self.proxy.poll_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.drain();
+        }
+        self.now = until;
+    }
+}
+
+/// Sends the messages of a request and its answer a millisecond apart.
+fn through(rules: &[&str], faults: &str, seed: u8) -> Bench {
+    let mut bench = Bench::new(rules, faults, seed);
+    for (from, message) in [
+        (Side::Initiator, SYN),
+        (Side::Responder, ACK),
+        (Side::Initiator, REQUEST),
+        (Side::Responder, ANSWER),
+        (Side::Responder, CLOSE),
+    ] {
+        bench.takes(from, message);
+        bench.wait(1);
+    }
+    let now = bench.now;
+    bench.proxy.end(now, bench.id, Side::Responder);
+    bench.drain();
+    bench.settle();
+    bench
+}
+
+/// What came out, without the SYN and what is said in its place.
+fn told(rules: &[&str]) -> Vec<String> {
+    let out = through(rules, "", 0).out;
+    assert!(out[0].2.starts_with("a1111111"), "{out:?}");
+    out[1..]
+        .iter()
+        .map(|(at, to, text)| format!("{at}{to} {text}"))
+        .collect()
+}
+
+const UNTOUCHED: [&str; 5] = [
+    "1c 51111111ffffff",
+    "2s a0ffffff474554",
+    "3c 50111111323030204f4b",
+    "4c 52111111",
+    "5c finish",
+];
+
+#[test]
+fn without_rules_everything_passes_as_it_is() {
+    assert_eq!(told(&[]), UNTOUCHED);
+    assert_eq!(told(&["all: pass", "all: drop"]), UNTOUCHED);
+    let report = through(&[], "", 0).proxy.report();
+    assert_eq!(
+        report.directions.map(|d| (d.messages_in, d.messages_out)),
+        [(2, 2), (3, 3)]
+    );
+    assert_eq!(
+        report.directions.map(|d| (d.bytes_in, d.bytes_out)),
+        [(398, 398), (21, 21)]
+    );
+    assert_eq!((report.conversations, report.connections), (1, 1));
+}
+
+/// What a rule about the ACK, or about the answer, makes of an exchange.
+#[test]
+fn each_action_has_its_effect_and_no_other() {
+    let [ack, request, answer, close, finish] = UNTOUCHED;
+    for (rule, expected) in [
+        ("type==ack: drop", vec![request, answer, close, finish]),
+        (
+            "type==ack: duplicate",
+            vec![ack, ack, request, answer, close, finish],
+        ),
+        (
+            "type==ack: delay 2500us",
+            vec![request, answer, "3c 51111111ffffff", close, finish],
+        ),
+        (
+            "type==ack: hold until type==close",
+            vec![request, answer, close, "4c 51111111ffffff", finish],
+        ),
+        (
+            "type==ack: hold until type==syn",
+            vec![request, answer, close, "5c 51111111ffffff", finish],
+        ),
+        (
+            "type==ack: swap with next",
+            vec![request, answer, "3c 51111111ffffff", close, finish],
+        ),
+        (
+            "type==ack: set id abcdef",
+            vec!["1c 51abcdefffffff", request, answer, close, finish],
+        ),
+        (
+            "type==ack: set id zero",
+            vec!["1c 51000000ffffff", request, answer, close, finish],
+        ),
+        (
+            "type==ack: set id $server_id",
+            vec!["1c 51ffffffffffff", request, answer, close, finish],
+        ),
+        (
+            "type==ack: set type 0x53",
+            vec!["1c 53111111ffffff", request, answer, close, finish],
+        ),
+        (
+            r#"type==data && dir==s2c: replace /2\d\d OK/ "500 no""#,
+            vec![ack, request, "3c 50111111353030206e6f", close, finish],
+        ),
+        (
+            "type==ack: truncate 2",
+            vec!["1c 51111111ffff", request, answer, close, finish],
+        ),
+        (
+            "type==ack: append hex:00",
+            vec!["1c 51111111ffffff00", request, answer, close, finish],
+        ),
+        (
+            "type==ack: inject s2c close $client_id",
+            vec![ack, "1c 52111111", request, answer, close, finish],
+        ),
+        (
+            r#"type==ack: inject c2s data $server_id "x", drop"#,
+            vec!["1s a0ffffff78", request, answer, close, finish],
+        ),
+        (
+            "type==ack: close both",
+            vec![
+                ack,
+                "1c 52111111",
+                "1s a2ffffff",
+                request,
+                answer,
+                close,
+                finish,
+            ],
+        ),
+        (
+            "type==ack: set id 222222, duplicate",
+            vec![
+                "1c 51222222ffffff",
+                "1c 51222222ffffff",
+                request,
+                answer,
+                close,
+                finish,
+            ],
+        ),
+    ] {
+        assert_eq!(told(&[rule]), expected, "{rule}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_counted_and_the_message_passes() {
+    // No server id is known before the ACK, and a ping has no payload.
+    let bench = through(
+        &["type==syn: inject c2s close $server_id, truncate 1000"],
+        "",
+        0,
+    );
+    assert_eq!(bench.out.len(), 6);
+    let tally = bench.proxy.report().rules[0].tally;
+    assert_eq!(
+        (tally.matched, tally.left_out, tally.injected, tally.changed),
+        (1, 2, 0, 0)
+    );
+}
+
+#[test]
+fn messages_are_counted_among_all_and_within_their_conversation() {
+    let rules = [
+        "type==data && nth==3: drop",
+        "type==data && conv_nth==1: duplicate",
+    ];
+    let mut bench = Bench::new(&rules, "", 0);
+    for id in ["111111", "222222"] {
+        bench.takes(Side::Initiator, &format!("a1 {id}"));
+        bench.takes(Side::Responder, &format!("51 {id} {id}"));
+        bench.out.clear();
+        for number in 0..3 {
+            bench.takes(Side::Initiator, &format!("a0 {id} 0{number}"));
+        }
+        let data: Vec<&str> = bench.out.iter().map(|(.., text)| &text[8..]).collect();
+        let expected: &[&str] = match id {
+            "111111" => &["00", "00", "01"],
+            _ => &["00", "00", "01", "02"],
+        };
+        assert_eq!(data, expected, "{id}");
+    }
+    let matched: Vec<u64> = bench
+        .proxy
+        .report()
+        .rules
+        .iter()
+        .map(|rule| rule.tally.matched)
+        .collect();
+    assert_eq!(matched, [1, 2]);
+}
+
+#[test]
+fn a_seed_gives_the_same_run_twice() {
+    let faults = "c2s: latency=5ms±5ms,loss=20%,dup=20%,reorder=20%,corrupt=20%; \
+                  s2c: latency=3ms±3ms,loss=10%,dup=20%,rate=1KiB/s,stall=20ms@10B";
+    let rules = ["type==ack: delay 7ms", "conv_nth==2: duplicate"];
+    let runs: Vec<Vec<Arrivals>> = (0..2)
+        .map(|_| {
+            (0..50)
+                .map(|seed| through(&rules, faults, seed).out)
+                .collect()
+        })
+        .collect();
+    assert_eq!(runs[0], runs[1]);
+    assert!(runs[0].iter().any(|run| *run != runs[0][0]), "seeds differ");
+}
+
+#[test]
+fn an_end_waits_for_all_that_is_late() {
+    for faults in [
+        "s2c: latency=50ms",
+        "s2c: rate=100B/s",
+        "s2c: stall=1s@0B",
+        "s2c: merge=1MiB",
+    ] {
+        let out = through(&["type==close: delay 20ms"], faults, 1).out;
+        let last: Vec<&str> = out.iter().rev().take(2).map(|(.., text)| &**text).collect();
+        assert_eq!(last, ["finish", "52111111"], "{faults}: {out:?}");
+    }
+}
+
+#[test]
+fn a_cut_breaks_the_connection() {
+    let out = through(&[], "s2c: cut-after=10B", 1).out;
+    let told: Vec<&str> = out.iter().map(|(.., text)| &**text).take(4).collect();
+    assert_eq!(told[1..], ["51111111ffffff", "a0ffffff474554", "break"]);
+}
+
+#[test]
+fn paused_messages_go_on_one_by_one() {
+    let mut bench = Bench::new(&[], "", 0);
+    bench.proxy.pause();
+    for (from, message) in [
+        (Side::Initiator, SYN),
+        (Side::Responder, ACK),
+        (Side::Initiator, REQUEST),
+    ] {
+        bench.takes(from, message);
+    }
+    assert!(bench.out.is_empty());
+    assert_eq!(bench.proxy.queued(), 3);
+    let now = bench.now;
+    assert_eq!(bench.proxy.step(now, 2), 2);
+    bench.drain();
+    assert_eq!(bench.out.len(), 2);
+    bench.proxy.resume(now);
+    bench.drain();
+    bench.takes(Side::Responder, ANSWER);
+    let order: Vec<&str> = bench.out.iter().map(|(.., text)| &text[..2]).collect();
+    assert_eq!(order, ["a1", "51", "a0", "50"]);
+}
+
+#[test]
+fn a_conversation_is_killed_towards_both_ends() {
+    let mut bench = Bench::new(&[], "", 0);
+    for (from, message) in [(Side::Initiator, SYN), (Side::Responder, ACK)] {
+        bench.takes(from, message);
+    }
+    bench.out.clear();
+    let conversation = bench.proxy.conversations()[0].id;
+    let now = bench.now;
+    assert!(bench.proxy.kill(now, conversation));
+    bench.drain();
+    let told: Vec<(char, &str)> = bench
+        .out
+        .iter()
+        .map(|(_, to, text)| (*to, &**text))
+        .collect();
+    assert_eq!(told, [('c', "52111111"), ('s', "a2ffffff")]);
+    assert!(
+        !bench
+            .proxy
+            .kill(now, crate::conversation::ConversationId(9))
+    );
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let large = bytes(&format!("a0 000001 {}", "00".repeat(32_768)));
+    // What is held is let go at half of the bound: what it waits for must be able to come.
+    let mut bench = Bench::new(&["all: hold until type==close"], "", 0);
+    for _ in 0..600 {
+        bench.takes_bytes(Side::Initiator, large.clone());
+        assert!(bench.proxy.has_room());
+    }
+    assert!(bench.out.len() > 300, "{}", bench.out.len());
+    // What is delayed or paused keeps more from being read.
+    for pause in [false, true] {
+        let mut bench = Bench::new(&["all: delay 10s"], "", 0);
+        if pause {
+            bench.proxy.pause();
+        }
+        let mut taken = 0;
+        while bench.proxy.has_room() {
+            bench.takes_bytes(Side::Initiator, large.clone());
+            taken += 1;
+        }
+        assert!((500..=513).contains(&taken), "{taken}");
+        let now = bench.now;
+        let Ok(()) = bench.proxy.close(now, bench.id, &mut bench.sink);
+        assert!(
+            bench.proxy.has_room(),
+            "a connection that is gone holds nothing"
+        );
+    }
+}

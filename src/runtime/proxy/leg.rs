@@ -1,0 +1,230 @@
+//! The two legs of a connection: to the client, and to the server.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::frames::{FrameStream, Greeting};
+use crate::carrier::Way;
+use crate::carrier::length_prefixed::Prefix;
+use crate::runtime::carrier_url::CarrierUrl;
+use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Room};
+use crate::runtime::open::LinkOptions;
+use crate::runtime::recorder::{RecordedStream, Recorder};
+use crate::runtime::socket;
+
+/// How a leg is called in logs and errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LegName {
+    Client,
+    Server,
+}
+
+impl LegName {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What leads to the client.
+#[derive(Debug)]
+pub(super) enum ClientLeg {
+    /// One of the peers of the link that all clients come to.
+    Peer(Peer),
+    /// A connection of its own.
+    Frames(Box<FrameStream>),
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<OpenLeg, LinkError>> + Send>>;
+
+/// What leads to the server.
+pub(super) enum ServerLeg {
+    /// It is being connected; what is for it waits.
+    Opening(Opening, Vec<Bytes>),
+    Open(OpenLeg),
+    /// It is no more, and nothing is said to it.
+    Gone,
+}
+
+impl fmt::Debug for ServerLeg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Opening(..) => "Opening",
+            Self::Open(_) => "Open",
+            Self::Gone => "Gone",
+        })
+    }
+}
+
+/// A connection to the server.
+#[derive(Debug)]
+pub(super) enum OpenLeg {
+    Link(Box<Link>, Peer),
+    Frames(Box<FrameStream>),
+}
+
+/// What a leg has to tell.
+#[derive(Debug)]
+pub(super) enum LegEvent {
+    Received(Bytes),
+    /// More may be sent again.
+    Room,
+    Ended(LinkError),
+}
+
+impl ServerLeg {
+    /// Begins to connect.
+    pub(super) fn open(options: &LinkOptions) -> Self {
+        let options = options.clone();
+        Self::Opening(
+            Box::pin(async move {
+                if let CarrierUrl::I2cp(..) = options.carrier {
+                    let address = options.address().await?;
+                    let stream = socket::connect(address)
+                        .await
+                        .map_err(|source| options.connect_error(source))?;
+                    return Ok(OpenLeg::Frames(Box::new(FrameStream::new(
+                        stream,
+                        Greeting::None,
+                    ))));
+                }
+                let opened = options.open().await?;
+                match opened.peer {
+                    Some(peer) => Ok(OpenLeg::Link(Box::new(opened.link), peer)),
+                    None => Err(LinkError::Closed),
+                }
+            }),
+            Vec::new(),
+        )
+    }
+}
+
+impl OpenLeg {
+    /// Queues something; false if no more should come until [`LegEvent::Room`].
+    pub(super) fn send(&mut self, bytes: Bytes) -> bool {
+        match self {
+            Self::Link(link, peer) => match link.send(*peer, Parcel::raw(bytes)) {
+                Room::Free => true,
+                Room::Full(_) => false,
+            },
+            Self::Frames(stream) => stream.send(bytes),
+        }
+    }
+
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<LegEvent> {
+        match self {
+            Self::Link(link, _) => loop {
+                return match link.poll_event(cx, &mut |_| reads) {
+                    Poll::Ready(LinkEvent::Message { bytes, .. }) => {
+                        Poll::Ready(LegEvent::Received(bytes))
+                    }
+                    Poll::Ready(LinkEvent::Ready(_)) => Poll::Ready(LegEvent::Room),
+                    Poll::Ready(LinkEvent::Down(error)) => Poll::Ready(LegEvent::Ended(error)),
+                    Poll::Ready(LinkEvent::PeerLost { error, .. }) => {
+                        // Nobody listens there at the moment; a datagram more or less.
+                        tracing::debug!(leg = "server", %error, "datagram not delivered");
+                        continue;
+                    }
+                    Poll::Ready(LinkEvent::PeerUp(_)) => continue,
+                    Poll::Pending => Poll::Pending,
+                };
+            },
+            Self::Frames(stream) => {
+                match stream.poll_flush(cx) {
+                    Ok(true) => return Poll::Ready(LegEvent::Room),
+                    Ok(false) => {}
+                    Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
+                }
+                if !reads {
+                    return Poll::Pending;
+                }
+                stream.poll_next(cx).map(|read| match read {
+                    Ok(frame) => LegEvent::Received(frame),
+                    Err(error) => LegEvent::Ended(error),
+                })
+            }
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Link(link, _) => link.poll_flush(cx),
+            Self::Frames(stream) => match stream.poll_flush(cx) {
+                // Its next event tells.
+                Ok(false) => {}
+                Ok(true) | Err(_) => cx.waker().wake_by_ref(),
+            },
+        }
+    }
+
+    /// Takes leave; ready when all is written and read.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Link(link, _) => link.poll_close(cx),
+            Self::Frames(stream) => stream.poll_finish(cx),
+        }
+    }
+}
+
+/// A leg's part of a capture.
+#[derive(Debug)]
+pub(super) enum LegRecord {
+    Stream(Box<RecordedStream>, Option<Prefix>),
+    Datagrams {
+        recorder: Recorder,
+        ends: [SocketAddr; 2],
+    },
+}
+
+impl LegRecord {
+    /// Begins the record of a leg between these addresses.
+    pub(super) fn begin(recorder: &Recorder, carrier: &CarrierUrl, ends: [SocketAddr; 2]) -> Self {
+        let [dialler, listener] = ends;
+        match carrier {
+            CarrierUrl::Udp(_) => Self::Datagrams {
+                recorder: recorder.clone(),
+                ends,
+            },
+            CarrierUrl::Tcp(_, prefix) => {
+                Self::Stream(Box::new(recorder.stream(dialler, listener)), Some(*prefix))
+            }
+            CarrierUrl::I2cp(..) => {
+                Self::Stream(Box::new(recorder.stream(dialler, listener)), None)
+            }
+        }
+    }
+
+    /// Records a message, or a frame.
+    pub(super) fn message(&mut self, way: Way, bytes: &[u8], comment: Option<&str>) {
+        match self {
+            Self::Stream(stream, None) => stream.commented_bytes(way, bytes, comment),
+            Self::Stream(stream, Some(prefix)) => {
+                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+                let mut whole = length[length.len() - prefix.bytes()..].to_vec();
+                whole.extend_from_slice(bytes);
+                stream.commented_bytes(way, &whole, comment);
+            }
+            Self::Datagrams { recorder, ends } => {
+                let (from, to) = match way {
+                    Way::Forward => (ends[0], ends[1]),
+                    Way::Backward => (ends[1], ends[0]),
+                };
+                recorder.commented_datagram(from, to, bytes, comment);
+            }
+        }
+    }
+
+    /// Records the end of what one side sends.
+    pub(super) fn finish(&mut self, way: Way) {
+        if let Self::Stream(stream, _) = self {
+            stream.finish(way);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Sockets around a [`Proxy`]: clients on one side, the server on the other.
+
+mod driver;
+mod frames;
+mod leg;
+mod metrics;
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use self::driver::{Driver, Entrance};
+use super::acceptor::Acceptor;
+use super::carrier_url::CarrierUrl;
+use super::metrics::Scrapes;
+use super::open::LinkOptions;
+use super::recorder::Recorder;
+use super::tunnel::TunnelError;
+use crate::capture::InputInfo;
+use crate::conversation::Conversation;
+use crate::dissect::Sink;
+use crate::proxy::{Proxy, ProxyOptions};
+use crate::time::Timestamp;
+
+/// Where a proxy stands, and what it does there.
+#[derive(Debug)]
+pub struct ProxyTaskOptions {
+    /// Where clients come to.
+    pub carrier: LinkOptions,
+    /// Where the server is.
+    pub upstream: LinkOptions,
+    /// What is done to messages.
+    pub proxy: ProxyOptions,
+    /// Where what passes is recorded.
+    pub recorder: Option<Recorder>,
+    /// Where numbers are told over HTTP.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// What is told of what passes.
+pub trait Watcher: Sink<Error = io::Error> {
+    /// Something passed; what was told may be handed on.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn settle_watch(&mut self) -> io::Result<()>;
+
+    /// Somebody wants to see how things stand.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn show_so_far(&mut self, open: &[Conversation]) -> io::Result<()>;
+}
+
+/// No files are read where messages pass.
+pub const NO_INPUTS: &[InputInfo] = &[];
+
+/// A proxy that is ready for use.
+#[derive(Debug)]
+pub struct ProxyTask {
+    driver: Driver,
+    carrier: CarrierUrl,
+    metrics: Option<SocketAddr>,
+}
+
+impl ProxyTask {
+    /// Binds; the server is first connected to when a client comes.
+    ///
+    /// # Errors
+    /// An address cannot be bound.
+    pub async fn open(options: ProxyTaskOptions) -> Result<Self, TunnelError> {
+        let now = Instant::now();
+        let proxy = Proxy::new(options.proxy, now, wall_clock());
+        let (entrance, carrier) = match &options.carrier.carrier {
+            CarrierUrl::I2cp(..) => {
+                let address = options.carrier.own_address().await?;
+                let acceptor = Acceptor::bind(address)
+                    .await
+                    .map_err(|source| options.carrier.bind_error(source))?;
+                let bound = acceptor.local_addr()?;
+                let carrier = options.carrier.carrier.at(bound);
+                (Entrance::Frames(acceptor), carrier)
+            }
+            _ => {
+                let opened = options.carrier.open().await?;
+                (Entrance::Link(Box::new(opened.link)), opened.carrier)
+            }
+        };
+        let address = |carrier: &CarrierUrl| {
+            let authority = carrier.authority();
+            let ip = authority.host.trim_matches(['[', ']']).parse().ok()?;
+            Some(SocketAddr::new(ip, authority.port))
+        };
+        let bound = address(&carrier);
+        let upstream = options.upstream.address().await?;
+        let mut metrics = None;
+        let mut scrapes = None;
+        if let Some(address) = options.metrics {
+            let (listening, bound) = Scrapes::listen(address)
+                .await
+                .map_err(|source| TunnelError::Listen { address, source })?;
+            scrapes = Some(listening);
+            metrics = Some(bound);
+        }
+        let ends = [bound.unwrap_or(upstream), upstream];
+        let driver = Driver::new(
+            proxy,
+            entrance,
+            carrier.clone(),
+            options.upstream,
+            ends,
+            options.recorder,
+            scrapes,
+        )?;
+        Ok(Self {
+            driver,
+            carrier,
+            metrics,
+        })
+    }
+
+    /// The carrier, with the address that was bound for it.
+    pub const fn carrier(&self) -> &CarrierUrl {
+        &self.carrier
+    }
+
+    /// The address that was bound for numbers.
+    pub const fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
+    /// Passes messages until a signal to end (Ctrl-C, SIGTERM), and tells `watcher` of them.
+    ///
+    /// # Errors
+    /// Clients cannot come any more, or what passes cannot be told.
+    pub async fn run(self, watcher: &mut impl Watcher) -> (Proxy, Result<(), TunnelError>) {
+        let mut driver = self.driver;
+        let result = poll_fn(|cx| driver.poll(cx, watcher)).await;
+        (driver.into_proxy(), result)
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX))
+}
