@@ -7,7 +7,9 @@
 mod decode_as;
 mod decoded;
 mod flows;
+mod near;
 mod passing;
+pub(crate) mod recognise;
 mod relay;
 mod sink;
 mod streams;
@@ -15,6 +17,7 @@ mod streams;
 pub use decode_as::{DecodeAs, DecodeAsError};
 pub use decoded::{DecodedPacket, DecodedSource, Step};
 pub use flows::ForeignCounts;
+pub use near::{NearFlow, NearFlows};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
@@ -185,6 +188,11 @@ impl Dissector {
     /// The conversations that are not told yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
         self.follower.messages.tracker.tracked()
+    }
+
+    /// Flows that were judged to be another protocol's and have something of ours.
+    pub const fn near_flows(&self) -> &NearFlows {
+        &self.follower.messages.near
     }
 
     /// What was seen so far.

@@ -18,12 +18,13 @@ use super::progress::ProgressReport;
 use super::terminal;
 use crate::capture::{InputInfo, Inputs, Packet, PacketSource, PcapngWriter, ReadingThread};
 use crate::conversation::{EndOfInput, Level};
-use crate::dissect::{DecodedSource, DissectCounts, Dissector, Relay, Sink, Step};
+use crate::dissect::{DecodedSource, DissectCounts, Dissector, NearFlows, Relay, Sink, Step};
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
 use crate::report::filter::ConversationField;
 use crate::report::made_packets::MadePackets;
+use crate::report::near::put_near_flow;
 use crate::report::output::Output;
 use crate::report::packets::PacketPlan;
 use crate::report::record::Summary;
@@ -189,6 +190,7 @@ pub(super) struct Done {
     pub(super) ending: Ending,
     pub(super) end: EndOfInput,
     pub(super) counts: DissectCounts,
+    pub(super) near: NearFlows,
     pub(super) dropped_by_kernel: Option<u64>,
 }
 
@@ -249,6 +251,7 @@ fn read(
         ending,
         end,
         counts: dissector.counts(),
+        near: dissector.near_flows().clone(),
         dropped_by_kernel: None,
     })
 }
@@ -349,6 +352,7 @@ pub(super) fn conclude(
         Some(_) => ending.max(Ending::Failed),
         None => ending,
     };
+    let warning = nothing_found(&done.counts, &done.near);
     let skipped = Skip::ALL.map(|reason| (reason.name(), done.counts.network.skipped(reason)));
     reporter.finish(&Summary {
         inputs,
@@ -356,6 +360,8 @@ pub(super) fn conclude(
         span: done.counts.start.zip(done.counts.end),
         skipped: &skipped,
         foreign: done.counts.foreign,
+        near: &done.near,
+        warning: warning.as_deref(),
         dropped_by_kernel: done.dropped_by_kernel,
         exit_code: ending.code(),
     })?;
@@ -377,6 +383,10 @@ pub(super) fn conclude(
         }
     }
     tell_counts(options.verbosity, &done.counts);
+    tell_near_flows(options, &done.near);
+    if let Some(warning) = &warning {
+        print_warning(warning);
+    }
     if let Some(unwritten) = unwritten {
         print_error(unwritten);
     }
@@ -494,6 +504,49 @@ fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// What to warn of when there is no message, and something that may hold some.
+fn nothing_found(counts: &DissectCounts, near: &NearFlows) -> Option<String> {
+    if counts.messages > 0 {
+        return None;
+    }
+    let unread: Vec<String> = [Skip::LinkType, Skip::BadHeader, Skip::CutHeader]
+        .into_iter()
+        .map(|reason| (reason, counts.network.skipped(reason)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| {
+            format!(
+                "{count} packets skipped: {}",
+                reason.name().replace('_', " ")
+            )
+        })
+        .collect();
+    let mut reasons = Vec::new();
+    if let Some(group) = near.groups().first() {
+        let flows = match near.flow_count() {
+            1 => "1 flow is".to_owned(),
+            count => format!("{count} flows are"),
+        };
+        reasons.push(format!(
+            "{flows} perhaps ministream, try -d {}",
+            group.rule()
+        ));
+    }
+    reasons.extend(unread);
+    (!reasons.is_empty()).then(|| format!("no ministreaming found; {}", reasons.join("; ")))
+}
+
+/// What `-v` says about flows that are nearly ours.
+fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
+    if options.verbosity == 0 {
+        return;
+    }
+    for group in near.groups() {
+        let mut line = Vec::new();
+        put_near_flow(group, &options.output.look, &mut line);
+        eprintln!("{PROGRAM}: info: {}", String::from_utf8_lossy(&line));
+    }
 }
 
 /// What `-v` and `-vv` say about the input.

@@ -107,6 +107,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         ending,
         end: EndOfInput::Stopped,
         counts: dissector.counts(),
+        near: dissector.near_flows().clone(),
         dropped_by_kernel: Some(stats.dropped_by_kernel.into()),
     };
     let ending = conclude(options, &done, source.inputs(), reporter, None)?;

@@ -1,9 +1,11 @@
 //! From what a flow delivers to messages: its carrier is found, the carrier's
 //! decoder fed, and what that finds is handed on.
 
+use super::near::{NearFlow, NearFlows};
+use super::recognise::PROTOCOL;
 use super::streams::{Left, Streams};
 use super::{Decided, DecodeAs, Depth, FlowReport, Sink};
-use crate::carrier::detect::{Detector, Piece, UdpDetector, Verdict};
+use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
@@ -12,7 +14,7 @@ use crate::conversation::{
 };
 use crate::net::{Arrival, Delivery, Flow, Side, Transport};
 use crate::time::Timestamp;
-use crate::wire::{DestinationHash, RawMessage, looks_like_message};
+use crate::wire::{DestinationHash, RawMessage};
 
 /// Traffic that was seen and is not ministreaming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub(super) struct Messages {
     rules: Vec<DecodeAs>,
     pub(super) tracker: Tracker,
     pub(super) foreign: ForeignCounts,
+    pub(super) near: NearFlows,
     /// Time of the first packet.
     pub(super) start: Option<Timestamp>,
     untracked_count: u64,
@@ -97,6 +100,7 @@ impl Messages {
             rules,
             tracker,
             foreign: ForeignCounts::default(),
+            near: NearFlows::default(),
             start: None,
             untracked_count: 0,
             session_count: 0,
@@ -220,12 +224,12 @@ impl Messages {
         });
         let verdict = match (flow.transport, rule) {
             (Transport::Udp, None) => {
-                let detector = UdpDetector::new(looks_like_message);
+                let detector = UdpDetector::new(PROTOCOL);
                 flow.state = FlowState::DecidingDatagrams(Box::new(detector));
                 return Ok(());
             }
             (Transport::Tcp, None) => {
-                let detector = Detector::new(looks_like_message);
+                let detector = Detector::new(PROTOCOL);
                 flow.state = FlowState::DecidingStreams {
                     detector: Box::new(detector),
                     ended: [false; 2],
@@ -264,6 +268,9 @@ impl Messages {
             return Ok(());
         };
         if verdict == Verdict::Foreign {
+            if let Some(trace) = detector.trace() {
+                self.note_near(flow, Carrier::Udp, trace);
+            }
             self.set_foreign(flow);
             return Ok(());
         }
@@ -296,6 +303,11 @@ impl Messages {
         else {
             return Ok(());
         };
+        if verdict == Verdict::Foreign
+            && let Some((carrier, trace)) = detector.trace()
+        {
+            self.note_near(flow, carrier, trace);
+        }
         self.begin_streams(flow, verdict, Decided::ByContent, start, sink)?;
         detector.replay(|piece, arrival| self.stream(flow, arrival, piece, sink))
     }
@@ -338,6 +350,20 @@ impl Messages {
             decided,
             start: ChannelStart::Unknown,
         })
+    }
+
+    fn note_near(&mut self, flow: &Flow<FlowState>, carrier: Carrier, trace: Trace) {
+        let [client, server] = match trace.to_server {
+            Way::Forward => flow.addresses,
+            Way::Backward => [flow.addresses[1], flow.addresses[0]],
+        };
+        self.near.note(NearFlow {
+            client,
+            server,
+            carrier,
+            flow_count: 1,
+            trace,
+        });
     }
 
     fn set_foreign(&mut self, flow: &mut Flow<FlowState>) {

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::Sink;
 use super::flows::{Messages, Passed, side_of};
+use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender};
 use crate::carrier::{Carrier, Item, Problem, Way, length_prefixed, segment};
@@ -456,7 +457,7 @@ impl Sessions {
         message: &[u8],
         messages: &mut Messages,
     ) -> Option<ChannelId> {
-        let looks_like_ours = looks_like_message(message, message.len());
+        let looks_like_ours = is_ours_on_i2cp(message);
         let known = self.open.get(&wire_id).copied();
         let is_ours = looks_like_ours || known.is_some_and(|session| session.is_ours);
         if !is_ours && !matches!(protocol, PROTOCOL_NONE | PROTOCOL_UNSET) {

@@ -38,6 +38,7 @@ pub(crate) mod heading;
 mod hexdump;
 mod markup;
 pub(crate) mod message;
+pub(crate) mod near;
 mod number_set;
 #[cfg(test)]
 mod samples;

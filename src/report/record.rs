@@ -19,7 +19,7 @@ use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::conversation::{
     Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
 };
-use crate::dissect::ForeignCounts;
+use crate::dissect::{ForeignCounts, NearFlows};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
 
@@ -330,7 +330,14 @@ impl RecordWriter {
                 ("i2cp_message_count", foreign.i2cp_messages),
             ],
         );
-        put(out, r#"},"inputs":"#);
+        put(out, r#"},"near_flows":["#);
+        put_near_flows(out, summary.near);
+        put(out, r#"],"warning":"#);
+        match summary.warning {
+            Some(warning) => put_json_string(out, warning),
+            None => put(out, "null"),
+        }
+        put(out, r#","inputs":"#);
         put_inputs(out, summary.inputs, summary.reading());
         put(out, r#","dropped_by_kernel_count":"#);
         put_number_or_null(out, summary.dropped_by_kernel);
@@ -338,6 +345,25 @@ impl RecordWriter {
         put_number_or_null(out, summary.duration_us());
         put(out, r#","exit_code":"#);
         put_number(out, summary.exit_code);
+        out.push(b'}');
+    }
+}
+
+fn put_near_flows(out: &mut Vec<u8>, near: &NearFlows) {
+    for (index, group) in near.groups().iter().enumerate() {
+        put(out, if index == 0 { "{" } else { ",{" });
+        put(out, r#""client":""#);
+        put_address(out, group.client);
+        put(out, r#"","server":""#);
+        put_address(out, group.server);
+        put(out, r#"","carrier":""#);
+        put(out, group.carrier.name());
+        put(out, r#"","flow_count":"#);
+        put_number(out, group.flow_count);
+        put(out, r#","reason":"#);
+        put_json_string(out, &group.reason());
+        put(out, r#","decode_as":"#);
+        put_json_string(out, &group.rule().to_string());
         out.push(b'}');
     }
 }
@@ -367,6 +393,10 @@ pub struct Summary<'a> {
     pub skipped: &'a [(&'static str, u64)],
     /// Traffic of other protocols.
     pub foreign: ForeignCounts,
+    /// Flows among it that have something of ours.
+    pub near: &'a NearFlows,
+    /// What the user is warned of: that nothing was found where something may be.
+    pub warning: Option<&'a str>,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
     /// With what the program will end.

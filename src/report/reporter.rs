@@ -15,6 +15,7 @@ use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
 use super::made_packets::MadePackets;
+use super::near::put_near_flows;
 use super::output::Output;
 use super::packets::PacketPlan;
 #[cfg(feature = "parquet")]
@@ -223,7 +224,16 @@ impl<W: Write> Reporter<W> {
     /// # Errors
     /// The output cannot be written, or a temporary file not read.
     pub fn finish(&mut self, summary: &Summary<'_>) -> io::Result<()> {
+        let near_goes_above = self.header != Header::Written;
         self.write_header(summary.inputs, summary.reading())?;
+        let is_table = matches!(self.printer, Printer::Table(_));
+        let mut near = Vec::new();
+        if is_table {
+            put_near_flows(summary.near, &self.look, &mut near);
+        }
+        if near_goes_above {
+            self.writer.write_all(&near)?;
+        }
         let out = &mut self.buffer;
         match &mut self.printer {
             Printer::Table(table) if self.totals.messages() > 0 => table.finish(out),
@@ -250,8 +260,12 @@ impl<W: Write> Reporter<W> {
         #[cfg(feature = "parquet")]
         self.finish_data_set()?;
         self.write_statistics(&[])?;
-        if matches!(self.printer, Printer::Table(_)) {
+        if is_table {
             self.put_totals(summary);
+        }
+        // Rows may have been written before these flows were judged.
+        if !near_goes_above {
+            self.buffer.extend_from_slice(&near);
         }
         self.write_buffer()?;
         self.writer.flush()

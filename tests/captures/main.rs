@@ -10,6 +10,7 @@ mod damage;
 #[cfg(feature = "cli")]
 mod display;
 mod findings;
+mod implementers;
 mod independent;
 mod layout;
 #[cfg(feature = "cli")]

@@ -9,6 +9,7 @@ mod generate;
 mod html;
 mod ladders;
 mod live;
+mod near;
 mod packets;
 mod pager;
 #[cfg(feature = "parquet")]

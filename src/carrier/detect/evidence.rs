@@ -3,16 +3,29 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Standing;
-use crate::carrier::{Plausible, Way};
+use super::sketch::{Kind, Protocol, Sketch};
+use crate::carrier::Way;
 
 /// Points that decide at once.
-pub(super) const CERTAIN_POINTS: u32 = 3;
+pub(super) const CERTAIN_POINTS: u32 = 6;
 
-/// Messages against us that are tolerated beside one for each point.
+/// Points of a handshake: an opening, and the answer to it from the other side.
+const HANDSHAKE_POINTS: u32 = CERTAIN_POINTS;
+
+/// Messages against us that are tolerated beside one for each two points.
 const TOLERATED: u32 = 2;
 
 /// Different messages that are remembered to find others of the same conversation.
 const REMEMBERED: usize = 16;
+
+/// Ids that are remembered to find answers to them.
+const REMEMBERED_IDS: usize = 4_096;
+
+/// Openings that no other protocol begins so many messages like, when nothing else passes.
+const CERTAIN_OPENINGS: usize = 8;
+
+/// From how many bytes on a payload that comes twice is no chance.
+const TELLING_PAYLOAD_BYTES: usize = 8;
 
 /// What the framing tells beside the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +41,17 @@ pub(super) enum Framing {
 /// The messages of a flow as one carrier delimits them, weighed.
 #[derive(Debug)]
 pub(super) struct Evidence {
-    plausible: Plausible,
+    protocol: Protocol,
     framing: Framing,
     points: u32,
+    /// Messages that speak for us. Openings do only when they are answered.
     fitting: u32,
     unfitting: u32,
+    /// Fitting messages that may be those of any protocol.
+    idle: u32,
     remembered: Vec<Remembered>,
+    ids: Vec<(Way, Announced, [u8; 3])>,
+    openings: Openings,
 }
 
 /// What messages of one conversation share, and what tells them apart.
@@ -44,25 +62,80 @@ struct Remembered {
     content: u64,
 }
 
+/// What a message announced about an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announced {
+    /// It opened a conversation.
+    Opened,
+    /// It answered an opening.
+    Answered,
+    /// It named the id under which the server is reached.
+    Server,
+}
+
+/// The openings of a flow, as far as they tell something without an answer.
+#[derive(Debug, Default)]
+struct Openings {
+    /// With different ids.
+    count: usize,
+    first: Option<Opening>,
+    /// Whether all are from one side.
+    both_sides: bool,
+    lengths_differ: bool,
+    payloads_differ: bool,
+    /// Whether their ids differ in more than the first byte. (Ids that do not are a number of
+    /// 16 bits and constant bytes behind it, as in DNS and NetBIOS.)
+    ids_vary: bool,
+}
+
+#[derive(Debug)]
+struct Opening {
+    from: Way,
+    id: [u8; 3],
+    length: usize,
+    payload: u64,
+}
+
+/// What a flow that was judged to be another protocol's had that is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Openings with different ids.
+    pub openings: u32,
+    /// Other messages that fit.
+    pub fitting: u32,
+    /// Messages that do not.
+    pub unfitting: u32,
+    /// The direction towards the server.
+    pub to_server: Way,
+}
+
 impl Evidence {
-    pub(super) const fn new(plausible: Plausible, framing: Framing) -> Self {
+    pub(super) const fn new(protocol: Protocol, framing: Framing) -> Self {
         Self {
-            plausible,
+            protocol,
             framing,
             points: 0,
             fitting: 0,
             unfitting: 0,
+            idle: 0,
             remembered: Vec::new(),
+            ids: Vec::new(),
+            openings: Openings::new(),
         }
     }
 
     /// Weighs a message of `length` bytes of which `known` are known.
     pub(super) fn weigh(&mut self, from: Way, known: &[u8], length: usize) {
-        if (self.plausible)(known, length) {
-            self.fitting += 1;
-            self.points += self.points_for(from, known, length);
-        } else {
+        let Some(sketch) = (self.protocol.recognise)(known, length) else {
             self.against();
+            return;
+        };
+        match (sketch.kind, sketch.id) {
+            (Kind::Opening, Some(id)) => self.weigh_opening(from, id, known, length),
+            _ => {
+                self.fitting += 1;
+                self.points += self.points_for(from, sketch, known, length);
+            }
         }
     }
 
@@ -80,58 +153,177 @@ impl Evidence {
             Framing::Loose | Framing::Tight => self.unfitting > self.fitting,
         };
         let enough = match self.framing {
-            Framing::Tight => 1,
-            Framing::Any | Framing::Loose => 2,
+            Framing::Tight => 5,
+            Framing::Any | Framing::Loose => 4,
         };
-        if self.unfitting > self.points + TOLERATED {
+        let openings = self.openings_alone();
+        if self.unfitting > self.points / 2 + TOLERATED {
             Standing::Out
-        } else if self.points >= CERTAIN_POINTS && !outnumbered {
+        } else if (self.points >= CERTAIN_POINTS && !outnumbered) || openings == Standing::Certain {
             Standing::Certain
-        } else if self.points >= enough && !outnumbered {
+        } else if (self.points >= enough && !outnumbered) || openings == Standing::Probable {
             Standing::Probable
         } else {
             Standing::Open
         }
     }
 
-    fn points_for(&mut self, from: Way, known: &[u8], length: usize) -> u32 {
-        if length == 1 {
-            return u32::from(self.framing != Framing::Any);
+    /// What there is of ours in a flow that is not.
+    pub(super) fn trace(&self) -> Option<Trace> {
+        let has_some = match self.framing {
+            Framing::Any | Framing::Loose => self.openings.count > 0 || self.points >= 2,
+            Framing::Tight => self.openings.count > 0 || self.points > 0,
+        };
+        let is_mostly_ours = self.unfitting == 0
+            || (self.points >= 4 && self.unfitting <= self.fitting + self.openings.fitting());
+        if !has_some || !is_mostly_ours || self.openings.both_sides {
+            return None;
         }
-        let alone = (self.plausible)(&known[..1], 1);
-        if alone {
+        Some(Trace {
+            openings: self.openings.fitting(),
+            fitting: self.fitting,
+            unfitting: self.unfitting,
+            to_server: self.to_server()?,
+        })
+    }
+
+    /// Who the server is: the one that messages for a server go to.
+    fn to_server(&self) -> Option<Way> {
+        let by_opening = self.openings.first.as_ref().map(|first| first.from);
+        by_opening.or_else(|| {
+            self.ids
+                .first()
+                .map(|(from, announced, _)| match announced {
+                    Announced::Opened => *from,
+                    Announced::Answered | Announced::Server => from.reversed(),
+                })
+        })
+    }
+
+    /// An opening speaks for nothing by itself: the text allows any key in it, so that it is
+    /// no more than a message that begins with its type.
+    fn weigh_opening(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize) {
+        let is_new = !self.has_announced(from, Announced::Opened, id);
+        self.openings.add(from, id, known, length, is_new);
+        if !is_new {
+            return;
+        }
+        self.announce(from, Announced::Opened, id);
+        // The answer may be captured before it.
+        if self.has_announced(from.reversed(), Announced::Answered, id) {
+            self.fitting += 1;
+            self.points += HANDSHAKE_POINTS;
+        }
+    }
+
+    fn points_for(&mut self, from: Way, sketch: Sketch, known: &[u8], length: usize) -> u32 {
+        if sketch.kind == Kind::Idle {
+            self.idle += 1;
+            return u32::from(length == 1 && self.framing != Framing::Any);
+        }
+        let Some(id) = sketch.id else {
+            return 0;
+        };
+        let known_by_id = self.points_for_id(from, sketch.kind, id);
+        let repeated = self.repeats(from, id, known);
+        let begins_with_text = is_text(&known[..known.len().min(4)]);
+        if begins_with_text {
+            return known_by_id + self.points_for_length(sketch.kind, known, length);
+        }
+        let (framing, repetition) = match self.framing {
+            Framing::Tight => (1, 3),
+            Framing::Any | Framing::Loose => (0, 2),
+        };
+        known_by_id
+            + framing
+            + self.points_for_length(sketch.kind, known, length)
+            + if repeated { repetition } else { 0 }
+    }
+
+    /// Points for an id that the other side announced: 24 bits that are not by chance.
+    fn points_for_id(&mut self, from: Way, kind: Kind, id: [u8; 3]) -> u32 {
+        let peer = from.reversed();
+        match kind {
+            Kind::Accept { server } => {
+                self.announce(from, Announced::Answered, id);
+                self.announce(from, Announced::Server, server);
+            }
+            Kind::ServerClose => self.announce(from, Announced::Answered, id),
+            _ => {}
+        }
+        let (wanted, points) = match kind {
+            Kind::Accept { .. } | Kind::ServerClose => (Announced::Opened, HANDSHAKE_POINTS),
+            Kind::ServerData => (Announced::Opened, 4),
+            Kind::ClientData | Kind::ClientClose => (Announced::Server, HANDSHAKE_POINTS),
+            Kind::Opening | Kind::Destination | Kind::Other | Kind::Idle => return 0,
+        };
+        if !self.has_announced(peer, wanted, id) {
             return 0;
         }
-        let repeated = self.repeats(from, known);
-        let begins_with_text = is_text(&known[..known.len().min(4)]);
-        let framing = u32::from(self.framing == Framing::Tight && !begins_with_text);
-        framing + self.points_for_length(known, length) + u32::from(repeated && !begins_with_text)
+        // The message that announced it is explained as well.
+        if wanted == Announced::Opened {
+            self.fitting += 1;
+        }
+        points
     }
 
     /// Points for a length that the content asks for: one byte less would be no message.
-    fn points_for_length(&self, known: &[u8], length: usize) -> u32 {
-        let exact = known.len() == length && !(self.plausible)(known, length - 1);
-        match length {
-            _ if !exact => 0,
-            8.. => CERTAIN_POINTS,
-            _ if is_text(known) => 0,
-            5.. => 2,
-            _ => 1,
+    fn points_for_length(&self, kind: Kind, known: &[u8], length: usize) -> u32 {
+        let is_text = known.len() == length && is_text(known);
+        match kind {
+            Kind::Destination => CERTAIN_POINTS,
+            _ if is_text => 0,
+            Kind::Accept { .. } => 3,
+            Kind::ServerClose if length > 4 => 3,
+            Kind::ServerClose | Kind::ClientClose => 2,
+            Kind::Other if length == 4 => 2,
+            _ => 0,
         }
+    }
+
+    /// Whether openings are all there is, and so many, or so alike, that they are no chance.
+    fn openings_alone(&self) -> Standing {
+        let Openings {
+            count,
+            both_sides,
+            lengths_differ,
+            payloads_differ,
+            ids_vary,
+            ..
+        } = self.openings;
+        if self.unfitting > 0 || self.fitting > self.idle || both_sides || !ids_vary {
+            return Standing::Open;
+        }
+        let is_enough = match (self.framing, count) {
+            (_, 3..) => true,
+            (Framing::Loose | Framing::Tight, 2) => !lengths_differ,
+            (Framing::Any, 2) => !payloads_differ && self.openings.has_telling_payload(),
+            (_, 0..=1) => false,
+        };
+        match is_enough {
+            true if count >= CERTAIN_OPENINGS => Standing::Certain,
+            true => Standing::Probable,
+            false => Standing::Open,
+        }
+    }
+
+    fn announce(&mut self, from: Way, announced: Announced, id: [u8; 3]) {
+        if self.ids.len() < REMEMBERED_IDS {
+            self.ids.push((from, announced, id));
+        }
+    }
+
+    fn has_announced(&self, from: Way, announced: Announced, id: [u8; 3]) -> bool {
+        self.ids.contains(&(from, announced, id))
     }
 
     /// Whether an earlier message in this direction has the same id and
     /// another content, and none has the same content.
-    fn repeats(&mut self, from: Way, known: &[u8]) -> bool {
-        let Some(&[_, a, b, c]) = known.first_chunk() else {
-            return false;
-        };
-        let mut hasher = DefaultHasher::new();
-        known.hash(&mut hasher);
+    fn repeats(&mut self, from: Way, id: [u8; 3], known: &[u8]) -> bool {
         let new = Remembered {
             from,
-            id: [a, b, c],
-            content: hasher.finish(),
+            id,
+            content: hash(known),
         };
         if self.remembered.contains(&new) {
             return false;
@@ -145,6 +337,53 @@ impl Evidence {
         }
         repeats
     }
+}
+
+impl Openings {
+    const fn new() -> Self {
+        Self {
+            count: 0,
+            first: None,
+            both_sides: false,
+            lengths_differ: false,
+            payloads_differ: false,
+            ids_vary: false,
+        }
+    }
+
+    fn add(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize, is_new: bool) {
+        self.count += usize::from(is_new);
+        let payload = hash(known.get(4..).unwrap_or_default());
+        let Some(first) = &self.first else {
+            self.first = Some(Opening {
+                from,
+                id,
+                length,
+                payload,
+            });
+            return;
+        };
+        self.both_sides |= first.from != from;
+        self.lengths_differ |= first.length != length;
+        self.payloads_differ |= first.payload != payload;
+        self.ids_vary |= first.id[1..] != id[1..];
+    }
+
+    fn has_telling_payload(&self) -> bool {
+        self.first
+            .as_ref()
+            .is_some_and(|first| first.length >= 4 + TELLING_PAYLOAD_BYTES)
+    }
+
+    fn fitting(&self) -> u32 {
+        u32::try_from(self.count).unwrap_or(u32::MAX)
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn is_text(bytes: &[u8]) -> bool {

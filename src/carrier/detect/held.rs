@@ -85,6 +85,11 @@ impl<T: Copy> Held<T> {
         self.bytes.len()
     }
 
+    /// Bytes that it takes to hold them.
+    pub(super) const fn cost(&self) -> usize {
+        self.bytes.len() + self.pieces.len() * size_of::<(Kind, Way, T)>()
+    }
+
     /// Pieces held.
     pub(super) fn pieces(&self) -> usize {
         self.pieces.len()

@@ -3,35 +3,44 @@
 //! A detector keeps what it is fed until it has decided; [`Detector::replay`]
 //! and [`UdpDetector::replay`] then hand it on, in the order in which it came.
 //!
-//! What speaks for a carrier is counted in points:
-//! - a message of 8 bytes or more whose length is the only one that its content
-//!   allows (a SYN, whose destination tells its length): 3, which decides;
-//! - a shorter one whose length is one of few (an ACK of 7 bytes): 2; of 4
-//!   bytes (a close): 1; but 0 when all its bytes are text (`QUIT`);
-//! - a message whose bytes 1 to 3, the id in all messages of a conversation,
-//!   are those of another, different message in the same direction: 1, unless
-//!   it begins with text (`POST`);
-//! - behind a 4-byte length, any message: 1 more, as few other streams have such
-//!   lengths;
+//! It goes by what the protocol's text says, not by what the keys in it look like:
+//! a client opens with a message that names an id, the server answers with that id,
+//! and from then on both name ids that the other side announced. 24 bits that two
+//! sides agree on are no chance. What speaks for a carrier is counted in points:
+//! - an answer, an ACK or a close, to an opening from the other side, whichever comes
+//!   first in the capture: 6, which decides; data of the client with the id that the
+//!   server announced: 6; data of the server with the id of an opening: 4;
+//! - an opening alone: nothing, and nothing against us either, because the text allows any
+//!   key in it. When nothing else passes, openings from one side with different ids are
+//!   enough: 3, or 2 behind lengths or with one key;
+//! - an opening with an I2P destination whose length is the one that it tells: 6;
+//! - a message whose length is one of few, an ACK of 7 bytes: 3; of 4 bytes (a close): 2;
+//!   but 0 when all its bytes are text (`QUIT`);
+//! - a message whose id is that of another, different message in the same direction: 2,
+//!   behind a 4-byte length 3, unless it begins with text (`POST`);
+//! - behind a 4-byte length, any message that does not begin with text: 1 more;
 //! - messages of the type whose single byte is a message already (the ping, chaff):
 //!   nothing, but the single byte itself behind a length: 1.
 //!
-//! Messages that the protocol does not have count against it. Three points
-//! decide at once, as long as no more messages speak against a carrier than
-//! for it; when a flow is over, or has sent more than is held, two are enough,
-//! behind a 4-byte length one.
+//! Messages that the protocol does not have count against it. Six points decide at once, as
+//! long as no more messages speak against a carrier than for it; when a flow is over, or
+//! has sent more than is held, four are enough, behind a 4-byte length five. How often
+//! other traffic gets as far is derived in `docs/protocol.md`.
 
 mod evidence;
 mod held;
 mod i2cp;
 mod prefixed;
+mod sketch;
 mod tcp;
 mod udp;
 
 use super::length_prefixed::Prefix;
 use super::{Carrier, Way};
 
+pub use evidence::Trace;
 pub use held::Piece;
+pub use sketch::{Kind, Protocol, Recognise, Sketch};
 pub use tcp::Detector;
 pub use udp::UdpDetector;
 
@@ -41,9 +50,6 @@ pub const MAX_HELD_BYTES: usize = 96 * 1024;
 
 /// The most pieces that a detector holds of a TCP flow.
 pub const MAX_HELD_PIECES: usize = 8 * 1024;
-
-/// The most datagrams that are held of a UDP flow.
-pub const MAX_HELD_DATAGRAMS: usize = 32;
 
 /// What a detector has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

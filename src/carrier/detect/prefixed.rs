@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 
-use super::Standing;
 use super::evidence::{Evidence, Framing};
 use super::held::Piece;
+use super::{Protocol, Standing, Trace};
 use crate::carrier::length_prefixed::{Decoder, Prefix};
 use crate::carrier::{Item, Plausible, Problem, Way};
 
@@ -34,18 +34,18 @@ enum Head {
 }
 
 impl Trial {
-    pub(super) fn new(prefix: Prefix, plausible: Plausible) -> Self {
+    pub(super) fn new(prefix: Prefix, protocol: Protocol) -> Self {
         let framing = match prefix {
             Prefix::U32 => Framing::Tight,
             Prefix::U16 => Framing::Loose,
         };
         Self {
             prefix,
-            plausible,
-            evidence: Evidence::new(plausible, framing),
+            plausible: protocol.plausible,
+            evidence: Evidence::new(protocol, framing),
             decoders: [
-                Decoder::new(prefix, plausible),
-                Decoder::new(prefix, plausible),
+                Decoder::new(prefix, protocol.plausible),
+                Decoder::new(prefix, protocol.plausible),
             ],
             heads: [Head::Partial(Vec::new()), Head::Partial(Vec::new())],
             out: false,
@@ -86,6 +86,13 @@ impl Trial {
             Standing::Out
         } else {
             self.evidence.standing()
+        }
+    }
+
+    pub(super) fn trace(&self) -> Option<Trace> {
+        match self.out {
+            true => None,
+            false => self.evidence.trace(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
-use super::{MAX_HELD_BYTES, MAX_HELD_PIECES, Standing, Verdict, i2cp, prefixed};
+use super::{MAX_HELD_BYTES, MAX_HELD_PIECES, Protocol, Standing, Trace, Verdict, i2cp, prefixed};
 use crate::carrier::length_prefixed::Prefix;
-use crate::carrier::{Extent, Plausible, Way};
+use crate::carrier::{Carrier, Extent, Way};
 
 /// Finds the carrier of a TCP flow.
 ///
@@ -41,14 +41,14 @@ enum Asked {
 
 impl<T: Copy> Detector<T> {
     /// A detector for a new flow.
-    pub fn new(plausible: Plausible) -> Self {
-        Self::asking(Asked::Any, plausible)
+    pub fn new(protocol: Protocol) -> Self {
+        Self::asking(Asked::Any, protocol)
     }
 
     /// A detector for a flow that is known to be I2CP. It only finds out which
     /// side the application is; where nothing tells, the one that dialled.
-    pub fn expecting_i2cp(plausible: Plausible) -> Self {
-        Self::asking(Asked::I2cpSide, plausible)
+    pub fn expecting_i2cp(protocol: Protocol) -> Self {
+        Self::asking(Asked::I2cpSide, protocol)
     }
 
     /// Takes what came next; see [`Piece`]. What comes after the verdict is not
@@ -79,6 +79,11 @@ impl<T: Copy> Detector<T> {
         self.verdict
     }
 
+    /// What a flow that is [`Verdict::Foreign`] has of ours all the same, and on which carrier.
+    pub fn trace(&self) -> Option<(Carrier, Trace)> {
+        self.trials.trace()
+    }
+
     /// The verdict so far.
     pub const fn verdict(&self) -> Verdict {
         self.verdict
@@ -93,15 +98,15 @@ impl<T: Copy> Detector<T> {
         self.held.replay(take)
     }
 
-    fn asking(asked: Asked, plausible: Plausible) -> Self {
+    fn asking(asked: Asked, protocol: Protocol) -> Self {
         Self {
             held: Held::new(),
             trials: Trials {
                 asked,
                 i2cp: Way::BOTH.map(i2cp::Trial::new),
                 prefixed: [Prefix::U32, Prefix::U16]
-                    .map(|prefix| (prefix, prefixed::Trial::new(prefix, plausible))),
-                segments: Evidence::new(plausible, Framing::Any),
+                    .map(|prefix| (prefix, prefixed::Trial::new(prefix, protocol))),
+                segments: Evidence::new(protocol, Framing::Any),
             },
             verdict: Verdict::NeedMore,
         }
@@ -159,6 +164,16 @@ impl Trials {
                 application: Way::Forward,
             },
         }
+    }
+
+    fn trace(&self) -> Option<(Carrier, Trace)> {
+        let prefixed = self
+            .prefixed
+            .iter()
+            .map(|(prefix, trial)| (prefix.carrier(), trial.trace()));
+        prefixed
+            .chain([(Carrier::Segment, self.segments.trace())])
+            .find_map(|(carrier, trace)| Some((carrier, trace?)))
     }
 
     fn first_of(&self, wanted: Standing) -> Option<Verdict> {

@@ -2,17 +2,14 @@
 
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
-use super::{MAX_HELD_BYTES, MAX_HELD_DATAGRAMS, Standing, Verdict};
-use crate::carrier::{Extent, Plausible, Way};
+use super::{MAX_HELD_BYTES, Protocol, Standing, Trace, Verdict};
+use crate::carrier::{Extent, Way};
 
 /// Finds out whether the datagrams of a flow are messages.
 ///
-/// By the points of the [module](super): a SYN decides at once; otherwise it
-/// takes an ACK or close of exactly its length and something more, or data
-/// messages that share their id. A single data message is as good as any other
-/// datagram that begins with its byte, and is foreign. When
-/// [`MAX_HELD_DATAGRAMS`] or [`MAX_HELD_BYTES`] have come without a verdict, it
-/// is the one that [`UdpDetector::finish`] would give.
+/// By the points of the [module](super). A single data message is as good as any other
+/// datagram that begins with its byte, and is foreign. When more than [`MAX_HELD_BYTES`]
+/// have come without a verdict, it is the one that [`UdpDetector::finish`] would give.
 #[derive(Debug)]
 pub struct UdpDetector<T> {
     held: Held<T>,
@@ -22,10 +19,10 @@ pub struct UdpDetector<T> {
 
 impl<T: Copy> UdpDetector<T> {
     /// A detector for a new flow.
-    pub const fn new(plausible: Plausible) -> Self {
+    pub const fn new(protocol: Protocol) -> Self {
         Self {
             held: Held::new(),
-            evidence: Evidence::new(plausible, Framing::Any),
+            evidence: Evidence::new(protocol, Framing::Any),
             verdict: Verdict::NeedMore,
         }
     }
@@ -51,8 +48,7 @@ impl<T: Copy> UdpDetector<T> {
             Standing::Out => Verdict::Foreign,
             Standing::Probable | Standing::Open => Verdict::NeedMore,
         };
-        let full = self.held.pieces() >= MAX_HELD_DATAGRAMS || self.held.bytes() > MAX_HELD_BYTES;
-        if full {
+        if self.held.cost() > MAX_HELD_BYTES {
             self.finish();
         }
         self.drop_foreign();
@@ -69,6 +65,11 @@ impl<T: Copy> UdpDetector<T> {
             self.drop_foreign();
         }
         self.verdict
+    }
+
+    /// What a flow that is [`Verdict::Foreign`] has of ours all the same.
+    pub fn trace(&self) -> Option<Trace> {
+        self.evidence.trace()
     }
 
     /// The verdict so far.

@@ -18,7 +18,7 @@ use crate::cli::options::DumpOptions;
 use crate::cli::pager::Results;
 use crate::cli::terminal;
 use crate::conversation::{Conversation, Finding, MessageEvent};
-use crate::dissect::{FlowReport, Sink};
+use crate::dissect::{FlowReport, NearFlows, Sink};
 use crate::fault::Faults;
 use crate::proxy::{MAX_RULES, Proxy, ProxyOptions, ProxySummary, Rule};
 use crate::report::escape::Charset;
@@ -229,6 +229,8 @@ fn conclude(
         span: counts.span,
         skipped: &[],
         foreign: counts.foreign,
+        near: &NearFlows::default(),
+        warning: None,
         dropped_by_kernel: None,
         exit_code: ending.code(),
     })?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::conversation::FindingCode;
-use crate::dissect::ForeignCounts;
+use crate::dissect::{ForeignCounts, NearFlows};
 use crate::report::samples::{conversation, event, finding, input, look};
 
 /// A report that is told `count` conversations of one message each; `told` may
@@ -36,6 +36,8 @@ fn finish(mut report: HtmlReport<Vec<u8>>, totals: &Totals) -> String {
         span: None,
         skipped: &[],
         foreign: ForeignCounts::default(),
+        near: &NearFlows::default(),
+        warning: None,
         dropped_by_kernel: None,
         exit_code: 0,
     };
@@ -276,6 +278,8 @@ proptest! {
             span: None,
             skipped: &[],
             foreign: ForeignCounts::default(),
+            near: &NearFlows::default(),
+            warning: None,
             dropped_by_kernel: None,
             exit_code: 0,
         };

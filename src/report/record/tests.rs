@@ -328,6 +328,8 @@ fn header_and_summary_are_written_as_documented() {
             bytes: 400,
             i2cp_messages: 5,
         },
+        near: &NearFlows::default(),
+        warning: None,
         dropped_by_kernel: None,
         exit_code: 3,
     };

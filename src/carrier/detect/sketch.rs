@@ -1,0 +1,51 @@
+//! What a detector is lent to tell messages of our protocol from others.
+
+use crate::carrier::Plausible;
+
+/// What carriers are lent of the protocol, which they do not know.
+#[derive(Clone, Copy, Debug)]
+pub struct Protocol {
+    /// Whether bytes may begin a message.
+    pub plausible: Plausible,
+    /// What that message is.
+    pub recognise: Recognise,
+}
+
+/// What a message is: the first bytes known of it, and its whole length in bytes. `None`
+/// where [`Plausible`] says no.
+pub type Recognise = fn(prefix: &[u8], length: usize) -> Option<Sketch>;
+
+/// As much of a message as detection asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    /// What it is for.
+    pub kind: Kind,
+    /// The conversation that it names; `None` when that is not known or it names none.
+    pub id: Option<[u8; 3]>,
+}
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A client opens a conversation, with any key.
+    Opening,
+    /// It does so with a destination, whose length is the one that it tells itself.
+    Destination,
+    /// A server accepts, and says under which id it is reached.
+    Accept {
+        /// That id.
+        server: [u8; 3],
+    },
+    /// Bytes for the server.
+    ClientData,
+    /// Bytes for the client.
+    ServerData,
+    /// A client closes.
+    ClientClose,
+    /// A server closes or refuses.
+    ServerClose,
+    /// To be ignored, as in other protocols too.
+    Idle,
+    /// Anything else of the protocol.
+    Other,
+}

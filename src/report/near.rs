@@ -1,0 +1,62 @@
+//! Flows that are nearly ours, in lines.
+
+use super::look::Look;
+use super::write::{put, put_address, put_number};
+use crate::dissect::{NearFlow, NearFlows};
+use crate::net::Transport;
+
+/// Groups of flows that have a line of their own.
+const MAX_LINES: usize = 6;
+
+/// Appends a line for each group: `udp 127.0.0.1:40112 → 127.0.0.1:9004, perhaps ministream:
+/// 1 SYN without an answer; -d udp.port==9004,ministream reads it`.
+pub(crate) fn put_near_flows(near: &NearFlows, look: &Look, out: &mut Vec<u8>) {
+    let (shown, further) = near.groups().split_at(near.groups().len().min(MAX_LINES));
+    for group in shown {
+        put_near_flow(group, look, out);
+        out.push(b'\n');
+    }
+    let shown: u64 = shown.iter().map(|group| group.flow_count).sum();
+    if !further.is_empty() {
+        put(out, "and ");
+        put_number(out, near.flow_count() - shown);
+        put(out, " more flows that are perhaps ministream\n");
+    }
+}
+
+/// Appends what a group is, and how it is read.
+pub(crate) fn put_near_flow(group: &NearFlow, look: &Look, out: &mut Vec<u8>) {
+    put(
+        out,
+        match group.transport() {
+            Transport::Udp => "udp ",
+            Transport::Tcp => "tcp ",
+        },
+    );
+    put_address(out, group.client);
+    out.push(b' ');
+    put(out, look.charset.right_arrow());
+    out.push(b' ');
+    put_address(out, group.server);
+    match group.flow_count {
+        1 => {}
+        2 => put(out, " and 1 more flow"),
+        count => {
+            put(out, " and ");
+            put_number(out, count - 1);
+            put(out, " more flows");
+        }
+    }
+    put(out, ", perhaps ministream: ");
+    put(out, &group.reason());
+    put(out, "; -d ");
+    put(out, &group.rule().to_string());
+    put(
+        out,
+        if group.flow_count == 1 {
+            " reads it"
+        } else {
+            " reads them"
+        },
+    );
+}
