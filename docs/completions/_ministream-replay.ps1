@@ -42,7 +42,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Open a conversation for each connection to this address; port 0 takes any')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'Whom to call over i2cp: a destination in base64, a name, or a file with a destination')
             [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]')
-            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa')
             [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
             [CompletionResult]::new('--capture', '--capture', [CompletionResultType]::ParameterName, 'Record what passes on the carrier, for ministream-dump and Wireshark')
             [CompletionResult]::new('--max-conversations', '--max-conversations', [CompletionResultType]::ParameterName, 'Most conversations at once')
@@ -54,6 +54,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]')
             [CompletionResult]::new('--udp-rate', '--udp-rate', [CompletionResultType]::ParameterName, 'Most bytes sent over UDP in a second')
             [CompletionResult]::new('--i2cp-rate', '--i2cp-rate', [CompletionResultType]::ParameterName, 'Most bytes given to an I2P router in a second: what the receiver''s router cannot pass on is lost')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long a carrier that cannot be connected to yet is waited for')
             [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'How long the answer to a SYN may take')
             [CompletionResult]::new('--accept-timeout', '--accept-timeout', [CompletionResultType]::ParameterName, 'How long the service may take to accept a connection')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'How long a conversation may be silent [default: off, 5m on udp]')
@@ -75,7 +76,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--target', '--target', [CompletionResultType]::ParameterName, 'The one service that conversations are connected to')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Hear only these: networks, or .b32.i2p names')
             [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]')
-            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient')
+            [CompletionResult]::new('--keys', '--keys', [CompletionResultType]::ParameterName, 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa')
             [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
             [CompletionResult]::new('--capture', '--capture', [CompletionResultType]::ParameterName, 'Record what passes on the carrier, for ministream-dump and Wireshark')
             [CompletionResult]::new('--max-conversations', '--max-conversations', [CompletionResultType]::ParameterName, 'Most conversations at once')
@@ -87,6 +88,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--max-message', '--max-message', [CompletionResultType]::ParameterName, 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]')
             [CompletionResult]::new('--udp-rate', '--udp-rate', [CompletionResultType]::ParameterName, 'Most bytes sent over UDP in a second')
             [CompletionResult]::new('--i2cp-rate', '--i2cp-rate', [CompletionResultType]::ParameterName, 'Most bytes given to an I2P router in a second: what the receiver''s router cannot pass on is lost')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long a carrier that cannot be connected to yet is waited for')
             [CompletionResult]::new('--handshake-timeout', '--handshake-timeout', [CompletionResultType]::ParameterName, 'How long the answer to a SYN may take')
             [CompletionResult]::new('--accept-timeout', '--accept-timeout', [CompletionResultType]::ParameterName, 'How long the service may take to accept a connection')
             [CompletionResult]::new('--idle-timeout', '--idle-timeout', [CompletionResultType]::ParameterName, 'How long a conversation may be silent [default: off, 5m on udp]')
@@ -113,6 +115,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids and faults follow from a number')
             [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults on purpose in what is sent, or in one direction: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md')
             [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long a carrier that cannot be connected to yet is waited for')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
@@ -161,6 +164,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids and faults follow from a number')
             [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults on purpose in what is sent, or in one direction: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md')
             [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long a carrier that cannot be connected to yet is waited for')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
@@ -183,6 +187,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids and faults follow from a number')
             [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults on purpose in what is sent, or in one direction: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md')
             [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long a carrier that cannot be connected to yet is waited for')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
@@ -212,6 +217,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Make ids and faults follow from a number')
             [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults on purpose in what is sent, or in one direction: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md')
             [CompletionResult]::new('--save-live', '--save-live', [CompletionResultType]::ParameterName, 'Record what really passes, as pcapng')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long a carrier that cannot be connected to yet is waited for')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')
             [CompletionResult]::new('--log-file', '--log-file', [CompletionResultType]::ParameterName, 'Append the log to a file instead of standard error')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours, in the log and in a report')
@@ -264,9 +270,10 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             break
         }
         'ministream-replay;keys;new' {
+            [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'How the destination signs. dsa is what destinations were in 2004, and protects nothing today: for laboratories, Java routers before 0.9.15 and peers of April 2004')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Log more: -v conversations, -vv details, -vvv everything')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'ministream-replay;keys;show' {

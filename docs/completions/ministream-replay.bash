@@ -127,7 +127,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__client)
-            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
+            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,6 +193,10 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --handshake-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -251,7 +255,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__conform)
-            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --help server client"
+            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --help server client"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -302,6 +306,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --save-live)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -521,7 +529,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__inject)
-            opts="-Y -v -h --carrier --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
+            opts="-Y -v -h --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -544,6 +552,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --save-live)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -661,12 +673,16 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__keys__subcmd__new)
-            opts="-v -h --help"
+            opts="-v -h --type --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --type)
+                    COMPREPLY=($(compgen -W "dsa ed25519" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -703,7 +719,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__mock)
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
+            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -742,6 +758,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --save-live)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -883,7 +903,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__replay)
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
+            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -922,6 +942,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --save-live)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1045,7 +1069,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__server)
-            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
+            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1108,6 +1132,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --i2cp-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -41,7 +41,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a 
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l listen -d 'Open a conversation for each connection to this address; port 0 takes any' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l to -d 'Whom to call over i2cp: a destination in base64, a name, or a file with a destination' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l capture -d 'Record what passes on the carrier, for ministream-dump and Wireshark' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-conversations -d 'Most conversations at once' -r
@@ -53,6 +53,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l i2cp-rate -d 'Most bytes given to an I2P router in a second: what the receiver\'s router cannot pass on is lost' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l accept-timeout -d 'How long the service may take to accept a connection' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
@@ -73,7 +74,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l target -d 'The one service that conversations are connected to' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow -d 'Hear only these: networks, or .b32.i2p names' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l capture -d 'Record what passes on the carrier, for ministream-dump and Wireshark' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-conversations -d 'Most conversations at once' -r
@@ -85,6 +86,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l i2cp-rate -d 'Most bytes given to an I2P router in a second: what the receiver\'s router cannot pass on is lost' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l accept-timeout -d 'How long the service may take to accept a connection' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l idle-timeout -d 'How long a conversation may be silent [default: off, 5m on udp]' -r
@@ -110,6 +112,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-file -d 'Append the log to a file instead of standard error' -r -F
@@ -162,6 +165,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-file -d 'Append the log to a file instead of standard error' -r -F
@@ -183,6 +187,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inje
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-file -d 'Append the log to a file instead of standard error' -r -F
@@ -213,6 +218,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-file -d 'Append the log to a file instead of standard error' -r -F
@@ -274,8 +280,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "new" -d 'Make a destination, and keep its keys in a new file'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "show" -d 'Print the destination in a key file: name, hash, base64'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from new" -l type -d 'How the destination signs. dsa is what destinations were in 2004, and protects nothing today: for laboratories, Java routers before 0.9.15 and peers of April 2004' -r -f -a "dsa\t'387 bytes, null certificate, DSA-SHA1'
+ed25519\t'391 bytes, key certificate'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from new" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from show" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a destination, and keep its keys in a new file'

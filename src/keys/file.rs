@@ -1,12 +1,12 @@
 //! Key files, in the format of other I2P programs (i2pd's and Java I2P's
-//! `.dat`): the destination, then its private keys. 679 bytes, and no one but
-//! the owner may read them.
+//! `.dat`): the destination, then its private keys. No one but the owner may read them.
 //!
-//! | offset | bytes | |
+//! | Ed25519: offset | DSA: offset | |
 //! |---|---|---|
-//! | 0 | 391 | destination: ElGamal key 256, padding 96, Ed25519 key 32, certificate `05 0004 0007 0000` |
-//! | 391 | 256 | private ElGamal key |
-//! | 647 | 32 | private Ed25519 key (the seed of RFC 8032) |
+//! | 0, 391 bytes | 0, 387 bytes | destination: ElGamal key 256, then padding 96 and Ed25519 key 32, or DSA key 128, then certificate `05 0004 0007 0000` or `00 0000` |
+//! | 391, 256 bytes | 387, 256 bytes | private ElGamal key |
+//! | 647, 32 bytes | 643, 20 bytes | private key: the seed of RFC 8032, or the DSA exponent |
+//! | 679 in all | 663 in all | |
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

@@ -1,5 +1,5 @@
-//! The keys behind an I2P destination of our own: Ed25519 to sign with, and
-//! ElGamal for what others encrypt to it.
+//! The keys behind an I2P destination of our own: a key to sign with, and ElGamal for
+//! what others encrypt to it.
 //!
 //! A session tells its router the destination, signs with the one key, and
 //! hands over the other, by which the router decrypts. See [`mod@file`] for how
@@ -10,34 +10,151 @@ use rand::CryptoRng;
 
 use crate::wire::{Destination, DestinationError};
 
+mod dsa;
 mod elgamal;
 pub mod file;
 
-/// Bytes of a signature.
-pub const SIGNATURE_BYTES: usize = 64;
-/// Bytes of a public signing key, which a lease set repeats as its unused revocation key.
-pub const SIGNING_KEY_BYTES: usize = 32;
 /// Bytes of an ElGamal key, private or public.
 pub const ENCRYPTION_KEY_BYTES: usize = elgamal::KEY_BYTES;
 
-/// Bytes of a destination with an Ed25519 key: 384 of keys and a certificate of 7.
-const DESTINATION_BYTES: usize = Destination::MIN_BYTES + 4;
-/// Where the signing key stands: at the end of its field of 128 bytes.
-const SIGNING_KEY_AT: usize = Destination::MIN_BYTES - 3 - SIGNING_KEY_BYTES;
-/// A key certificate of 4 bytes: signature type 7 (Ed25519), encryption type 0 (ElGamal).
-const CERTIFICATE: [u8; 7] = [5, 0, 4, 0, 7, 0, 0];
-/// Bytes of keys written out: destination, private ElGamal key, private signing key.
-const KEYS_BYTES: usize = DESTINATION_BYTES + ENCRYPTION_KEY_BYTES + SIGNING_KEY_BYTES;
+/// Bytes of an Ed25519 key, private (the seed of RFC 8032) or public.
+const ED25519_KEY_BYTES: usize = 32;
+/// Where the field for the signing key ends, and the certificate begins.
+const CERTIFICATE_AT: usize = Destination::MIN_BYTES - 3;
+
+/// How a destination signs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyType {
+    /// DSA-SHA1 with a null certificate, 387 bytes: what every destination was in
+    /// 2004, and the only kind that Java routers before 0.9.15 take and that the
+    /// April 2004 implementation opens conversations with. Its 1,024 bits protect
+    /// nothing today: for laboratories only.
+    Dsa,
+    /// Ed25519 with a key certificate, 391 bytes.
+    #[default]
+    Ed25519,
+}
+
+impl KeyType {
+    /// Its certificate. A key certificate has 4 bytes: signature type 7 (Ed25519),
+    /// encryption type 0 (ElGamal).
+    const fn certificate(self) -> &'static [u8] {
+        match self {
+            Self::Dsa => &[0, 0, 0],
+            Self::Ed25519 => &[5, 0, 4, 0, 7, 0, 0],
+        }
+    }
+
+    fn of_certificate(certificate: &[u8]) -> Option<Self> {
+        let types = [Self::Dsa, Self::Ed25519];
+        types
+            .into_iter()
+            .find(|key_type| key_type.certificate() == certificate)
+    }
+
+    /// Bytes of a public signing key, which a lease set repeats as its unused
+    /// revocation key.
+    pub const fn public_key_bytes(self) -> usize {
+        match self {
+            Self::Dsa => dsa::PUBLIC_KEY_BYTES,
+            Self::Ed25519 => ED25519_KEY_BYTES,
+        }
+    }
+
+    /// Bytes of a private signing key.
+    pub const fn private_key_bytes(self) -> usize {
+        match self {
+            Self::Dsa => dsa::PRIVATE_KEY_BYTES,
+            Self::Ed25519 => ED25519_KEY_BYTES,
+        }
+    }
+
+    /// Bytes of a signature.
+    pub const fn signature_bytes(self) -> usize {
+        match self {
+            Self::Dsa => dsa::SIGNATURE_BYTES,
+            Self::Ed25519 => ed25519_dalek::SIGNATURE_LENGTH,
+        }
+    }
+
+    /// Bytes of a destination.
+    pub const fn destination_bytes(self) -> usize {
+        CERTIFICATE_AT + self.certificate().len()
+    }
+
+    /// Bytes of keys written out: destination, private ElGamal key, private signing key.
+    pub const fn file_bytes(self) -> usize {
+        self.destination_bytes() + ENCRYPTION_KEY_BYTES + self.private_key_bytes()
+    }
+
+    /// Where the public signing key stands: at the end of its field of 128 bytes.
+    const fn public_key_at(self) -> usize {
+        CERTIFICATE_AT - self.public_key_bytes()
+    }
+}
 
 /// A destination of our own with its private keys.
 ///
 /// `Debug` shows the destination's hash only.
 #[derive(Clone)]
 pub struct Keys {
-    destination: [u8; DESTINATION_BYTES],
-    signing_key: SigningKey,
+    destination: Vec<u8>,
+    signing_key: PrivateKey,
     decryption_key: [u8; ENCRYPTION_KEY_BYTES],
     encryption_key: [u8; ENCRYPTION_KEY_BYTES],
+}
+
+#[derive(Clone)]
+enum PrivateKey {
+    Dsa(Box<dsa::Key>),
+    Ed25519(Box<SigningKey>),
+}
+
+impl PrivateKey {
+    fn generate(key_type: KeyType, rng: &mut impl CryptoRng) -> Self {
+        match key_type {
+            KeyType::Dsa => Self::Dsa(Box::new(dsa::Key::generate(rng))),
+            KeyType::Ed25519 => {
+                let mut seed = [0; ED25519_KEY_BYTES];
+                rng.fill_bytes(&mut seed);
+                Self::Ed25519(Box::new(SigningKey::from_bytes(&seed)))
+            }
+        }
+    }
+
+    fn from_bytes(key_type: KeyType, bytes: &[u8]) -> Option<Self> {
+        match key_type {
+            KeyType::Dsa => {
+                let key = dsa::Key::from_private(bytes.try_into().ok()?)?;
+                Some(Self::Dsa(Box::new(key)))
+            }
+            KeyType::Ed25519 => {
+                let key = SigningKey::from_bytes(bytes.try_into().ok()?);
+                Some(Self::Ed25519(Box::new(key)))
+            }
+        }
+    }
+
+    const fn key_type(&self) -> KeyType {
+        match self {
+            Self::Dsa(_) => KeyType::Dsa,
+            Self::Ed25519(_) => KeyType::Ed25519,
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Dsa(key) => key.to_private().to_vec(),
+            Self::Ed25519(key) => key.to_bytes().to_vec(),
+        }
+    }
+
+    fn public(&self) -> Vec<u8> {
+        match self {
+            Self::Dsa(key) => key.to_public().to_vec(),
+            Self::Ed25519(key) => key.verifying_key().to_bytes().to_vec(),
+        }
+    }
 }
 
 /// Why bytes are not keys that we can use.
@@ -48,42 +165,55 @@ pub enum KeysError {
     Destination(#[source] DestinationError),
     /// The destination has keys of other kinds.
     #[error(
-        "certificate {} at offset 384 is not {}: only Ed25519 signatures (type 7) \
-         with ElGamal encryption (type 0) are supported",
-        hex::encode(.0), hex::encode(CERTIFICATE)
+        "certificate {} at offset 384 is neither {} (DSA) nor {}: only DSA and Ed25519 signatures \
+         (types 0 and 7) with ElGamal encryption (type 0) are supported",
+        hex::encode(.0),
+        hex::encode(KeyType::Dsa.certificate()),
+        hex::encode(KeyType::Ed25519.certificate())
     )]
     Certificate(Vec<u8>),
     /// There are too few or too many bytes.
     #[error(
-        "{0} bytes instead of {KEYS_BYTES}: destination {DESTINATION_BYTES}, \
-         encryption key {ENCRYPTION_KEY_BYTES}, signing key {SIGNING_KEY_BYTES}"
+        "{bytes} bytes instead of {}: destination {}, encryption key {ENCRYPTION_KEY_BYTES}, \
+         signing key {}",
+        key_type.file_bytes(),
+        key_type.destination_bytes(),
+        key_type.private_key_bytes()
     )]
-    Length(usize),
+    Length {
+        /// How many there are.
+        bytes: usize,
+        /// Of what the destination says it is.
+        key_type: KeyType,
+    },
     /// The private signing key is not that of the destination.
     #[error(
-        "the private signing key at offset {} does not belong to the public one at offset {SIGNING_KEY_AT}",
-        KEYS_BYTES - SIGNING_KEY_BYTES
+        "the private signing key at offset {} does not belong to the public one at offset {}",
+        .0.file_bytes() - .0.private_key_bytes(),
+        .0.public_key_at()
     )]
-    Mismatch,
+    Mismatch(KeyType),
 }
 
 impl Keys {
-    /// Makes a new destination. `rng` must be good enough for secrets: the
-    /// operating system's, but in tests.
+    /// Makes a new destination of the usual type, Ed25519. `rng` must be good enough for
+    /// secrets: the operating system's, but in tests.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self::generate_as(KeyType::Ed25519, rng)
+    }
+
+    /// Makes a new destination, as [`generate`](Self::generate) does.
+    pub fn generate_as(key_type: KeyType, rng: &mut impl CryptoRng) -> Self {
         let mut decryption_key = [0; ENCRYPTION_KEY_BYTES];
         rng.fill_bytes(&mut decryption_key);
-        let mut seed = [0; SIGNING_KEY_BYTES];
-        rng.fill_bytes(&mut seed);
-        let signing_key = SigningKey::from_bytes(&seed);
+        let signing_key = PrivateKey::generate(key_type, rng);
         let encryption_key = elgamal::public_key(&decryption_key);
 
-        let mut destination = [0; DESTINATION_BYTES];
-        destination[..ENCRYPTION_KEY_BYTES].copy_from_slice(&encryption_key);
-        rng.fill_bytes(&mut destination[ENCRYPTION_KEY_BYTES..SIGNING_KEY_AT]);
-        destination[SIGNING_KEY_AT..][..SIGNING_KEY_BYTES]
-            .copy_from_slice(signing_key.verifying_key().as_bytes());
-        destination[DESTINATION_BYTES - CERTIFICATE.len()..].copy_from_slice(&CERTIFICATE);
+        let mut destination = encryption_key.to_vec();
+        destination.resize(key_type.public_key_at(), 0);
+        rng.fill_bytes(&mut destination[ENCRYPTION_KEY_BYTES..]);
+        destination.extend_from_slice(&signing_key.public());
+        destination.extend_from_slice(key_type.certificate());
         Self {
             destination,
             signing_key,
@@ -92,29 +222,36 @@ impl Keys {
         }
     }
 
-    /// Takes keys from the bytes of [`to_bytes`](Self::to_bytes).
+    /// Takes keys from the bytes of [`to_bytes`](Self::to_bytes), or of a file that
+    /// another I2P program made.
     ///
     /// # Errors
     /// What is wrong with them, and where.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeysError> {
         let (destination, private) = Destination::split(bytes).map_err(KeysError::Destination)?;
-        let certificate = &destination.as_bytes()[Destination::MIN_BYTES - 3..];
-        if certificate != CERTIFICATE {
-            return Err(KeysError::Certificate(certificate.to_vec()));
+        let certificate = &destination.as_bytes()[CERTIFICATE_AT..];
+        let key_type = KeyType::of_certificate(certificate)
+            .ok_or_else(|| KeysError::Certificate(certificate.to_vec()))?;
+        let length = KeysError::Length {
+            bytes: bytes.len(),
+            key_type,
+        };
+        let Some((decryption_key, signing_key)) = private.split_first_chunk() else {
+            return Err(length);
+        };
+        if signing_key.len() != key_type.private_key_bytes() {
+            return Err(length);
         }
-        let length = KeysError::Length(bytes.len());
-        let (decryption_key, seed) = private.split_first_chunk().ok_or(length.clone())?;
-        let signing_key = SigningKey::from_bytes(seed.try_into().map_err(|_| length)?);
-        let destination: [u8; DESTINATION_BYTES] = destination
-            .as_bytes()
-            .try_into()
-            .expect("a destination with a certificate of 7 bytes has 391");
-        let public = &destination[SIGNING_KEY_AT..][..SIGNING_KEY_BYTES];
-        if public != signing_key.verifying_key().as_bytes() {
-            return Err(KeysError::Mismatch);
+        let mismatch = KeysError::Mismatch(key_type);
+        let Some(signing_key) = PrivateKey::from_bytes(key_type, signing_key) else {
+            return Err(mismatch);
+        };
+        if destination.as_bytes()[key_type.public_key_at()..CERTIFICATE_AT] != signing_key.public()
+        {
+            return Err(mismatch);
         }
         Ok(Self {
-            destination,
+            destination: destination.as_bytes().to_vec(),
             signing_key,
             decryption_key: *decryption_key,
             encryption_key: elgamal::public_key(decryption_key),
@@ -122,31 +259,40 @@ impl Keys {
     }
 
     /// Destination, private ElGamal key, private signing key, as in I2P's key
-    /// files: 391, 256 and 32 bytes.
+    /// files: [`KeyType::file_bytes`].
     pub fn to_bytes(&self) -> Vec<u8> {
         [
             &self.destination[..],
             &self.decryption_key,
-            self.signing_key.as_bytes(),
+            &self.signing_key.to_bytes(),
         ]
         .concat()
     }
 
-    /// The destination, 391 bytes.
+    /// How the destination signs.
+    pub const fn key_type(&self) -> KeyType {
+        self.signing_key.key_type()
+    }
+
+    /// The destination.
     pub fn destination(&self) -> Destination<'_> {
         Destination::split(&self.destination)
-            .expect("the certificate's length is that of the array")
+            .expect("it was made with a certificate of its type")
             .0
     }
 
-    /// Signs by the destination's signing key.
-    pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        self.signing_key.sign(message).to_bytes()
+    /// Signs by the destination's signing key; [`KeyType::signature_bytes`].
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &self.signing_key {
+            PrivateKey::Dsa(key) => key.sign(message).to_vec(),
+            PrivateKey::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
+        }
     }
 
-    /// The public signing key that stands in the destination.
-    pub fn verifying_key(&self) -> [u8; SIGNING_KEY_BYTES] {
-        self.signing_key.verifying_key().to_bytes()
+    /// The public signing key that stands in the destination;
+    /// [`KeyType::public_key_bytes`].
+    pub fn verifying_key(&self) -> Vec<u8> {
+        self.signing_key.public()
     }
 
     /// The private ElGamal key, which the router needs.

@@ -5,12 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
+use tracing::warn;
 
-use super::socket;
+use super::socket::{self, Addresses, EachFailed, reason};
 
 /// How long nothing is accepted after the system had no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -18,46 +19,113 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Accepts connections; a failure is reported and does not end it.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listener: TcpListener,
+    /// One for each address.
+    listeners: Vec<TcpListener>,
     pause: Option<Pin<Box<Sleep>>>,
+    /// Nothing is accepted because something of the system has run out, since then.
+    short_since: Option<Instant>,
 }
 
 impl Acceptor {
     /// Binds and listens. Connections come in [prepared](socket::prepare).
-    pub(super) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+    /// Where only some of several addresses can be bound, that is told.
+    ///
+    /// # Errors
+    /// None can be bound; the error has the reason of each.
+    pub(super) async fn bind(addresses: &Addresses) -> io::Result<Self> {
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        let mut failures = Vec::new();
+        for &(mut address) in addresses.as_slice() {
+            if address.port() == 0
+                && let Some(first) = listeners.first()
+            {
+                // One name has one port.
+                address.set_port(first.local_addr()?.port());
+            }
+            match TcpListener::bind(address).await {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => failures.push((address, error)),
+            }
+        }
+        if listeners.is_empty() {
+            return Err(EachFailed::into_error(failures));
+        }
+        for (address, error) in &failures {
+            warn!(
+                leg = "target",
+                "does not listen on {address}: {}",
+                reason(error)
+            );
+        }
         Ok(Self {
-            listener,
+            listeners,
             pause: None,
+            short_since: None,
         })
     }
 
-    /// The address that was bound.
+    /// The address that was bound, of several the first.
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        match self.listeners.first() {
+            Some(listener) => listener.local_addr(),
+            None => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
     }
 
-    /// The next connection. After an error poll again: it was that of one
-    /// connection, or the next poll waits until resources may be there again.
+    /// The next connection. An error is that of one connection: poll again.
+    /// While the system has no descriptors or memory left nothing is accepted, and
+    /// tried again from time to time; that it began and that it is over is told once.
     pub(super) fn poll_accept(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+            }
+            let mut listeners = self.listeners.iter();
+            let accepted = listeners.find_map(|listener| match listener.poll_accept(cx) {
+                Poll::Ready(accepted) => Some(accepted),
+                Poll::Pending => None,
+            });
+            let Some(accepted) = accepted else {
+                self.recover();
+                return Poll::Pending;
+            };
+            match accepted {
+                Err(error) if !concerns_one_connection(&error) => self.fall_short(&error),
+                accepted => {
+                    return Poll::Ready(accepted.and_then(|(stream, address)| {
+                        socket::prepare(&stream, address)?;
+                        Ok((stream, address))
+                    }));
+                }
+            }
         }
-        let accepted = ready!(self.listener.poll_accept(cx));
-        let accepted = accepted.and_then(|(stream, address)| {
-            socket::prepare(&stream, address)?;
-            Ok((stream, address))
-        });
-        if let Err(error) = &accepted
-            && !concerns_one_connection(error)
-        {
-            self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+    }
+
+    fn fall_short(&mut self, error: &io::Error) {
+        if self.short_since.is_none() {
+            self.short_since = Some(Instant::now());
+            warn!(
+                leg = "target",
+                %error,
+                "no connections are accepted for now: they wait in the system's queue"
+            );
         }
-        Poll::Ready(accepted)
+        self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+    }
+
+    /// All that waited has been let in.
+    fn recover(&mut self) {
+        if let Some(since) = self.short_since.take() {
+            warn!(
+                leg = "target",
+                "connections are accepted again, after {:.1} s",
+                since.elapsed().as_secs_f64()
+            );
+        }
     }
 }
 

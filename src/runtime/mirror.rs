@@ -134,8 +134,8 @@ impl Mirror {
     pub(super) fn dial(&mut self, first: Bytes) {
         let (address, counts) = (self.address(), self.counts.clone());
         self.dialled.spawn(async move {
-            match socket::connect(address).await {
-                Ok(stream) => reflect(stream, &first, counts).await,
+            match socket::connect(&address.into()).await {
+                Ok((stream, _)) => reflect(stream, &first, counts).await,
                 // It was taken, and ended before we heard of that.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
                 Err(error) => counts.change(|counted| counted.failure = Some(error)),

@@ -17,6 +17,7 @@ mod conform;
 mod link;
 mod metrics;
 mod mirror;
+mod notice;
 mod open;
 mod play;
 mod proxy;
@@ -35,9 +36,11 @@ pub use self::link::{
     Unreachable,
 };
 pub use self::mirror::Mirror;
+pub use self::notice::NOTICE;
 pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};
 pub use self::proxy::{NO_INPUTS, ProxyTask, ProxyTaskOptions, Watcher};
 pub use self::recorder::{RecordedStream, Recorder};
 pub use self::signals::Signals;
+pub use self::socket::Addresses;
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

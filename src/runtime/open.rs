@@ -1,9 +1,12 @@
 //! From a carrier's name to a link in use.
 
+use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::Rng;
+use tracing::{info, warn};
 
 use super::allow::AllowList;
 use super::carrier_url::{Authority, CarrierUrl};
@@ -11,7 +14,9 @@ use super::link::{
     FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink,
     TcpOptions, UdpLink,
 };
+use super::notice::NOTICE;
 use super::recorder::Recorder;
+use super::socket::{Addresses, reason};
 use crate::carrier::length_prefixed::Prefix;
 use crate::fault::FaultSpec;
 use crate::session::Tunnels;
@@ -28,6 +33,8 @@ pub struct LinkOptions {
     pub reach: Reach,
     /// Who is heard.
     pub allow: AllowList,
+    /// How long what cannot be connected to the first time is tried again.
+    pub connect_timeout: Duration,
     /// Where what passes is recorded.
     pub recorder: Option<Recorder>,
     /// What is done to messages on purpose.
@@ -38,6 +45,24 @@ pub struct LinkOptions {
     pub destination: Bytes,
     /// What an I2CP carrier needs; the others have no use for it.
     pub i2cp: Option<I2cpOptions>,
+}
+
+/// The pause before the second attempt to connect; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Whether what could not be connected to may be about to start.
+fn may_pass(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    )
 }
 
 /// Who can get at an address that we bind.
@@ -62,24 +87,76 @@ impl LinkOptions {
     /// # Errors
     /// The host has no address, or the carrier does not let us.
     pub async fn open(&self) -> Result<Opened, LinkError> {
-        let opened = self.open_carrier().await?;
+        self.open_once(Duration::ZERO).await
+    }
+
+    /// As [`open`](Self::open), but what cannot be connected to yet is tried again for
+    /// [`connect_timeout`](Self::connect_timeout): two programs may be started in any
+    /// order. That it is waited for is told, and when it is there.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); a refusal only when the time is over.
+    pub async fn open_patiently(&self) -> Result<Opened, LinkError> {
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut waits = false;
+        loop {
+            let error = match self.open_once(self.connect_timeout).await {
+                Ok(opened) => {
+                    if waits {
+                        let time = began.elapsed().as_secs_f64();
+                        info!(target: NOTICE, "{} is there, after {time:.1} s", self.carrier);
+                    }
+                    return Ok(opened);
+                }
+                Err(error) => error,
+            };
+            let LinkError::Connect { source, .. } = &error else {
+                return Err(error);
+            };
+            let left = self.connect_timeout.saturating_sub(began.elapsed());
+            if left.is_zero() || !may_pass(source) {
+                return Err(error);
+            }
+            if !waits {
+                waits = true;
+                info!(target: NOTICE, "waiting for {} ({})", self.carrier, reason(source));
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn open_once(&self, patience: Duration) -> Result<Opened, LinkError> {
+        let opened = self.open_carrier(patience).await?;
         Ok(match &self.faults {
             Some(plan) => FaultyLink::before(opened, plan, self.role),
             None => opened,
         })
     }
 
-    async fn open_carrier(&self) -> Result<Opened, LinkError> {
+    async fn open_carrier(&self, patience: Duration) -> Result<Opened, LinkError> {
         match (&self.carrier, self.role) {
             (CarrierUrl::Udp(authority), Role::Client) => {
-                let address = self.resolve(authority).await?;
-                UdpLink::connect(address, self.udp_rate, self.recorder.clone())
+                let addresses = self.resolve(authority).await?;
+                let recorder = self.recorder.clone();
+                UdpLink::connect(&addresses, patience, self.udp_rate, recorder)
                     .await
                     .map(|(link, peer)| self.connected(Link::Udp(link), peer))
                     .map_err(|source| self.connect_error(source))
             }
             (CarrierUrl::Udp(authority), Role::Server) => {
-                let address = self.resolve_own(authority).await?;
+                let addresses = self.resolve_own(authority).await?;
+                let address = addresses.first();
+                if let [_, others @ ..] = addresses.as_slice()
+                    && !others.is_empty()
+                {
+                    // A datagram has to leave by the socket that its peer knows.
+                    warn!(
+                        leg = "carrier",
+                        "{} has several addresses, and {address} alone is bound", self.carrier
+                    );
+                }
                 UdpLink::bind(
                     address,
                     self.udp_rate,
@@ -91,15 +168,15 @@ impl LinkOptions {
                 .map_err(|source| self.bind_error(source))
             }
             (CarrierUrl::Tcp(authority, prefix), Role::Client) => {
-                let address = self.resolve(authority).await?;
-                TcpLink::connect(address, self.tcp_options(*prefix))
+                let addresses = self.resolve(authority).await?;
+                TcpLink::connect(&addresses, self.tcp_options(*prefix))
                     .await
                     .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
                     .map_err(|source| self.connect_error(source))
             }
             (CarrierUrl::Tcp(authority, prefix), Role::Server) => {
-                let address = self.resolve_own(authority).await?;
-                TcpLink::listen(address, self.allow.clone(), self.tcp_options(*prefix))
+                let addresses = self.resolve_own(authority).await?;
+                TcpLink::listen(&addresses, self.allow.clone(), self.tcp_options(*prefix))
                     .await
                     .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
                     .map_err(|source| self.bind_error(source))
@@ -115,13 +192,13 @@ impl LinkOptions {
         authority: &Authority,
         tunnels: Tunnels,
     ) -> Result<Opened, LinkError> {
-        let address = self.resolve(authority).await?;
+        let addresses = self.resolve(authority).await?;
         let mut options = self.i2cp.clone().ok_or_else(|| LinkError::NoKeys {
             carrier: self.carrier.clone(),
         })?;
         options.session.tunnels = tunnels;
         let recorder = self.recorder.as_ref();
-        let (link, peer) = I2cpLink::open(address, &options, &self.allow, recorder)
+        let (link, peer) = I2cpLink::open(&addresses, &options, &self.allow, recorder)
             .await
             .map_err(|error| match error {
                 LinkError::Io(source) => self.connect_error(source),
@@ -152,7 +229,7 @@ impl LinkOptions {
     ///
     /// # Errors
     /// The host has no address.
-    pub(super) async fn address(&self) -> Result<SocketAddr, LinkError> {
+    pub(super) async fn addresses(&self) -> Result<Addresses, LinkError> {
         self.resolve(self.carrier.authority()).await
     }
 
@@ -160,26 +237,26 @@ impl LinkOptions {
     ///
     /// # Errors
     /// The host has no address, or one that must not be bound.
-    pub(super) async fn own_address(&self) -> Result<SocketAddr, LinkError> {
+    pub(super) async fn own_addresses(&self) -> Result<Addresses, LinkError> {
         self.resolve_own(self.carrier.authority()).await
     }
 
-    async fn resolve(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {
+    async fn resolve(&self, authority: &Authority) -> Result<Addresses, LinkError> {
         let Authority { host, port } = authority;
-        tokio::net::lookup_host((host.as_str(), *port))
+        let addresses = tokio::net::lookup_host((host.as_str(), *port))
             .await
-            .map_err(|source| self.connect_error(source))?
-            .next()
-            .ok_or_else(|| LinkError::NoAddress {
-                carrier: self.carrier.clone(),
-            })
+            .map_err(|source| self.connect_error(source))?;
+        Addresses::new(addresses).ok_or_else(|| LinkError::NoAddress {
+            carrier: self.carrier.clone(),
+        })
     }
 
-    /// An address that is to be bound.
-    async fn resolve_own(&self, authority: &Authority) -> Result<SocketAddr, LinkError> {
-        let address = self.resolve(authority).await?;
-        if self.reach.admits(address) {
-            Ok(address)
+    /// Addresses that are to be bound.
+    async fn resolve_own(&self, authority: &Authority) -> Result<Addresses, LinkError> {
+        let addresses = self.resolve(authority).await?;
+        let mut each = addresses.as_slice().iter();
+        if each.all(|address| self.reach.admits(*address)) {
+            Ok(addresses)
         } else {
             Err(LinkError::Remote {
                 carrier: self.carrier.clone(),

@@ -14,7 +14,6 @@ use super::lookup::{Answer, Dialect, Reply};
 use crate::carrier::i2cp::{
     Frame, LEASE_BYTES, Lease, LeaseSet, Leases, Mapping, Message, RouterHops,
 };
-use crate::keys::SIGNING_KEY_BYTES;
 use crate::wire::{Destination, DestinationHash};
 
 impl Core {
@@ -157,7 +156,7 @@ impl Core {
             destination: destination.as_bytes(),
             encryption_key: self.keys.encryption_key(),
             // Nobody uses it, but its length must be that of a signing key.
-            revocation_key: &[0; SIGNING_KEY_BYTES],
+            revocation_key: &vec![0; self.keys.key_type().public_key_bytes()],
             leases,
         }
         .encode_unsigned(&mut lease_set);

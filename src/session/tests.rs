@@ -190,7 +190,7 @@ fn the_tunnels_are_the_routers_choice_unless_told_otherwise() {
 }
 
 fn verify(message: &[u8], signature: &[u8]) {
-    let key = VerifyingKey::from_bytes(&keys().verifying_key()).unwrap();
+    let key = VerifyingKey::try_from(&keys().verifying_key()[..]).unwrap();
     let signature = Signature::from_bytes(signature.try_into().unwrap());
     key.verify_strict(message, &signature).unwrap();
 }

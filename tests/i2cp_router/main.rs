@@ -14,7 +14,7 @@ use ministream_fixtures::router::Router;
 
 mod user;
 
-use user::{User, new_keys, zero_hop};
+use user::{User, new_dsa_keys, new_keys, zero_hop};
 
 /// More than a router takes for anything, on a machine with other things to do.
 const SOON: Duration = Duration::from_secs(60);
@@ -60,6 +60,31 @@ fn two_sessions_exchange_messages_of_all_sizes() {
 
         a.session.leave(Instant::now());
         a.wait_for(SOON, |event| *event == Event::Ended(Ok(())));
+    });
+}
+
+#[test]
+fn sessions_with_dsa_keys_and_with_ed25519_keys_reach_each_other() {
+    let name = "sessions_with_dsa_keys_and_with_ed25519_keys_reach_each_other";
+    in_namespace(name, || {
+        let router = Router::start();
+        let address = router.i2cp();
+        let others = [new_dsa_keys(), new_keys()]
+            .map(|keys| thread::spawn(move || User::ready(address, keys, zero_hop())));
+        let mut a = User::ready(address, new_dsa_keys(), zero_hop());
+        assert_eq!(a.session.destination().as_bytes().len(), 387);
+        let until = Attempts::Until(Instant::now() + SOON);
+        for other in others {
+            while !other.is_finished() {
+                a.run(Duration::from_millis(10));
+            }
+            let mut b = other.join().unwrap();
+            let (to_a, to_b) = (b.meet(&a), a.meet(&b));
+            a.send(to_b, b"there", until);
+            assert_eq!(b.wait_for(SOON, is_message), message(b"there"));
+            b.send(to_a, b"and back", until);
+            assert_eq!(a.wait_for(SOON, is_message), message(b"and back"));
+        }
     });
 }
 

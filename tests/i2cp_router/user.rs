@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ministream::keys::Keys;
+use ministream::keys::{KeyType, Keys};
 use ministream::session::{Attempts, Config, Event, Session, Tunnels};
 use ministream::wire::{Destination, DestinationHash};
 
@@ -18,6 +18,10 @@ pub(crate) struct User {
 
 pub(crate) fn new_keys() -> Arc<Keys> {
     Arc::new(Keys::generate(&mut rand::rng()))
+}
+
+pub(crate) fn new_dsa_keys() -> Arc<Keys> {
+    Arc::new(Keys::generate_as(KeyType::Dsa, &mut rand::rng()))
 }
 
 pub(crate) fn zero_hop() -> Config {

@@ -37,6 +37,8 @@ fn play(carrier: &str, conversations: &str, patience: Duration) -> Played {
         &patience,
         "--handshake-timeout",
         &patience,
+        "--connect-timeout",
+        "0s",
     ];
     play_with(
         carrier,

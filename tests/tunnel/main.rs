@@ -18,3 +18,4 @@ mod real_services;
 mod recorded_http;
 mod services;
 mod soak;
+mod start_order;

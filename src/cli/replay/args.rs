@@ -15,6 +15,7 @@ use crate::cli::args::When;
 use crate::cli::values::duration;
 use crate::endpoint::{OnEof, SlowReader};
 use crate::fault::FaultLines;
+use crate::keys::KeyType;
 use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 const EXAMPLES: &str = "\
@@ -130,12 +131,34 @@ pub(super) enum KeysCommand {
     New {
         /// The file; it must not exist
         file: PathBuf,
+
+        /// How the destination signs. dsa is what destinations were in 2004, and protects
+        /// nothing today: for laboratories, Java routers before 0.9.15 and peers of April 2004
+        #[arg(long = "type", value_enum, default_value = "ed25519")]
+        key_type: KeyTypeName,
     },
     /// Print the destination in a key file: name, hash, base64
     Show {
         /// The file
         file: PathBuf,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum KeyTypeName {
+    /// 387 bytes, null certificate, DSA-SHA1
+    Dsa,
+    /// 391 bytes, key certificate
+    Ed25519,
+}
+
+impl From<KeyTypeName> for KeyType {
+    fn from(name: KeyTypeName) -> Self {
+        match name {
+            KeyTypeName::Dsa => Self::Dsa,
+            KeyTypeName::Ed25519 => Self::Ed25519,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -181,7 +204,7 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
-    /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient
+    /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa
     #[arg(long, value_name = "FILE|transient")]
     pub(super) keys: Option<PathBuf>,
 
@@ -243,6 +266,10 @@ pub(super) struct EndpointArgs {
     /// Most bytes given to an I2P router in a second: what the receiver's router cannot pass on is lost
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) i2cp_rate: u64,
+
+    /// How long a carrier that cannot be connected to yet is waited for
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true, help_heading = "Times")]
+    pub(super) connect_timeout: Duration,
 
     /// How long the answer to a SYN may take
     #[arg(

@@ -9,18 +9,27 @@ use rand::{SeedableRng, TryRng};
 
 use super::args::{EndpointArgs, KeysCommand};
 use super::error::ReplayError;
-use crate::keys::{Keys, file};
+use crate::keys::{KeyType, Keys, file};
 use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
 use crate::session::Config;
 
-/// What `--keys` is called instead of a file.
-const TRANSIENT: &str = "transient";
+/// What `--keys` is called instead of a file, and of which type the keys then are.
+const TRANSIENT: [(&str, KeyType); 2] = [
+    ("transient", KeyType::Ed25519),
+    ("transient:dsa", KeyType::Dsa),
+];
+
+fn transient(keys: Option<&Path>) -> Option<KeyType> {
+    let keys = keys?;
+    let found = TRANSIENT.iter().find(|(name, _)| keys == Path::new(name));
+    found.map(|(_, key_type)| *key_type)
+}
 
 /// Runs `ministream-replay keys`.
 pub(super) fn run(command: &KeysCommand) -> Result<(), ReplayError> {
     let keys = match command {
-        KeysCommand::New { file } => {
-            let keys = generate()?;
+        KeysCommand::New { file, key_type } => {
+            let keys = generate((*key_type).into())?;
             file::create(file, &keys)?;
             keys
         }
@@ -41,12 +50,15 @@ fn show(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "destination  {}", destination.to_base64())
 }
 
-fn generate() -> Result<Keys, ReplayError> {
+fn generate(key_type: KeyType) -> Result<Keys, ReplayError> {
     let mut seed = [0; 32];
     SysRng
         .try_fill_bytes(&mut seed)
         .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Keys::generate(&mut ChaCha12Rng::from_seed(seed)))
+    Ok(Keys::generate_as(
+        key_type,
+        &mut ChaCha12Rng::from_seed(seed),
+    ))
 }
 
 /// What the carrier needs on the side that opens conversations.
@@ -71,7 +83,7 @@ pub(super) fn caller(
 /// What the carrier needs on the side that accepts conversations.
 pub(super) fn called(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
     match &args.carrier {
-        CarrierUrl::I2cp(..) if args.keys.as_deref() == Some(Path::new(TRANSIENT)) => {
+        CarrierUrl::I2cp(..) if transient(args.keys.as_deref()).is_some() => {
             Err(ReplayError::Carrier {
                 flag: "--keys",
                 problem: "a server's destination must be kept, or nobody finds it again",
@@ -94,7 +106,7 @@ pub(super) fn for_one_run(
         (CarrierUrl::I2cp(..), Role::Client, None) => {
             wrong("--to", "i2cp:// needs the destination that is to be called")
         }
-        (CarrierUrl::I2cp(..), Role::Server, _) if keys == Some(Path::new(TRANSIENT)) => wrong(
+        (CarrierUrl::I2cp(..), Role::Server, _) if transient(keys).is_some() => wrong(
             "--keys",
             "a server's destination must be kept, or nobody finds it again",
         ),
@@ -118,8 +130,10 @@ fn own_keys(keys: Option<&Path>) -> Result<OwnKeys, ReplayError> {
             flag: "--keys",
             problem: "i2cp:// needs a destination of our own",
         }),
-        Some(path) if path == Path::new(TRANSIENT) => Ok(OwnKeys::Transient),
-        Some(path) => Ok(OwnKeys::Kept(Arc::new(file::read(path)?))),
+        Some(path) => match transient(keys) {
+            Some(key_type) => Ok(OwnKeys::Transient(key_type)),
+            None => Ok(OwnKeys::Kept(Arc::new(file::read(path)?))),
+        },
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
     let filter = match std::env::var(VARIABLE) {
         Ok(filter) => EnvFilter::builder().parse(spelled_out(&filter))?,
         Err(_) => EnvFilter::new(match verbose {
-            0 => "warn",
+            0 => "warn,ministream::notice=info",
             1 => "info",
             2 => "debug",
             _ => "trace",

@@ -115,6 +115,7 @@ pub(super) fn link(
         role,
         reach: reach(args),
         allow: AllowList::default(),
+        connect_timeout: args.connect_timeout,
         recorder: args.save_live.as_deref().map(recorder).transpose()?,
         faults: fault_plan(&args.fault, carrier, role, args.seed)?,
         udp_rate: UDP_RATE,
@@ -170,7 +171,7 @@ pub(super) async fn open(
     options: &LinkOptions,
     signals: &mut Signals,
 ) -> Result<Opened, ReplayError> {
-    let mut opening = pin!(options.open());
+    let mut opening = pin!(options.open_patiently());
     poll_fn(|cx| match opening.as_mut().poll(cx) {
         Poll::Ready(opened) => Poll::Ready(Ok(opened.map_err(TunnelError::from)?)),
         Poll::Pending => signals

@@ -46,6 +46,10 @@ pub(super) struct PeerOptions {
     #[arg(long, value_name = "FILE.pcapng")]
     pub(super) save_live: Option<PathBuf>,
 
+    /// How long a carrier that cannot be connected to yet is waited for
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true)]
+    pub(super) connect_timeout: Duration,
+
     /// Allow addresses that are not loopback to be bound
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,

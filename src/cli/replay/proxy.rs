@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -147,6 +148,7 @@ fn leg(
             Role::Server => args.allow.iter().copied().collect(),
             Role::Client => AllowList::default(),
         },
+        connect_timeout: Duration::ZERO,
         recorder: None,
         faults: (!slices.is_empty()).then(|| FaultPlan::new(slices, seed)),
         udp_rate: peer::UDP_RATE,

@@ -16,8 +16,8 @@ use super::values::TimeOrOff;
 use super::{keys, logging, peer};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    AllowList, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side, Tunnel,
-    TunnelOptions, nameless_destination,
+    Addresses, AllowList, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role,
+    Side, Tunnel, TunnelOptions, nameless_destination,
 };
 use crate::wire::Destination;
 
@@ -46,7 +46,7 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> {
     logging::begin(&args.endpoint.log, verbose)?;
     let side = match &args.listen {
-        Some(listen) => Side::Listen(local_address("--listen", listen, &args.endpoint)?),
+        Some(listen) => Side::Listen(local_addresses("--listen", listen, &args.endpoint)?),
         None => Side::Stdio,
     };
     let mut endpoint = config(&args.endpoint)?;
@@ -65,7 +65,7 @@ pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> 
 pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> {
     logging::begin(&args.endpoint.log, verbose)?;
     let side = Side::Serve {
-        target: local_address("--target", &args.target, &args.endpoint)?,
+        target: local_addresses("--target", &args.target, &args.endpoint)?,
     };
     let mut endpoint = config(&args.endpoint)?;
     if let Some(on_eof) = args.endpoint.on_eof {
@@ -97,7 +97,7 @@ fn options(
         endpoint,
         seed: peer::seed(args.seed)?,
         metrics: match &args.metrics {
-            Some(name) => Some(local_address("--metrics", name, args)?),
+            Some(name) => Some(local_addresses("--metrics", name, args)?.first()),
             None => None,
         },
         lost_log_lines: line_queue::lost_lines(),
@@ -175,6 +175,7 @@ fn link(
         role,
         reach: reach(args),
         allow,
+        connect_timeout: args.connect_timeout,
         recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
         faults: peer::fault_plan(&args.fault, &args.carrier, role, args.seed)?,
         udp_rate: args.udp_rate,
@@ -191,40 +192,46 @@ const fn reach(args: &EndpointArgs) -> Reach {
     }
 }
 
-/// The address that a flag names; loopback unless others are allowed.
-fn local_address(
+/// The addresses that a flag names; loopback unless others are allowed.
+fn local_addresses(
     flag: &'static str,
     name: &str,
     args: &EndpointArgs,
-) -> Result<SocketAddr, ReplayError> {
-    resolved(flag, name, reach(args))
+) -> Result<Addresses, ReplayError> {
+    resolved_all(flag, name, reach(args))
 }
 
-/// The same, for any command.
+/// The address that the system prefers, for any command.
 pub(super) fn resolved(
     flag: &'static str,
     name: &str,
     reach: Reach,
 ) -> Result<SocketAddr, ReplayError> {
-    let address = name
+    resolved_all(flag, name, reach).map(|addresses| addresses.first())
+}
+
+fn resolved_all(flag: &'static str, name: &str, reach: Reach) -> Result<Addresses, ReplayError> {
+    let found = name
         .to_socket_addrs()
         .map_err(|source| ReplayError::Resolve {
             flag,
             name: name.to_owned(),
             source,
-        })?
-        .next()
-        .ok_or_else(|| ReplayError::NoAddress {
-            flag,
-            name: name.to_owned(),
         })?;
-    peer::within_reach(reach, flag, address)
+    let addresses = Addresses::new(found).ok_or_else(|| ReplayError::NoAddress {
+        flag,
+        name: name.to_owned(),
+    })?;
+    for address in addresses.as_slice() {
+        peer::within_reach(reach, flag, *address)?;
+    }
+    Ok(addresses)
 }
 
 fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
     let stdio = matches!(options.side, Side::Stdio);
-    let target = match options.side {
-        Side::Serve { target } => Some(target),
+    let target = match &options.side {
+        Side::Serve { target } => Some(target.clone()),
         Side::Listen(_) | Side::Stdio => None,
     };
     peer::block_on(async {
@@ -244,7 +251,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
 }
 
 /// What tells scripts that the tunnel can be used.
-fn ready_line(tunnel: &Tunnel, target: Option<SocketAddr>) -> String {
+fn ready_line(tunnel: &Tunnel, target: Option<Addresses>) -> String {
     let carrier = tunnel.carrier();
     let mut line = match (target, tunnel.listen_addr()) {
         (Some(target), _) => format!("ready server target={target} carrier={carrier}"),

@@ -11,6 +11,7 @@
 //!   time out of one large read.
 
 mod faulty;
+mod first_contact;
 mod i2cp;
 mod parcel;
 mod tcp;

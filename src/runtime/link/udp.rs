@@ -17,10 +17,12 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, Sleep};
 use tracing::{debug, warn};
 
+use super::first_contact::FirstContact;
 use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::runtime::allow::AllowList;
 use crate::runtime::carrier_url::MAX_DATAGRAM_BYTES;
 use crate::runtime::recorder::Recorder;
+use crate::runtime::socket::Addresses;
 
 /// What both socket buffers are asked to be. The system may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -47,6 +49,10 @@ pub struct UdpLink {
     errors: Option<SocketErrors>,
     /// The only peer of a connected socket.
     server: Option<Peer>,
+    /// Where that socket is connected to.
+    remote: Option<SocketAddr>,
+    /// The server was not heard yet.
+    first_contact: Option<FirstContact>,
     allow: AllowList,
     pacer: Pacer,
     output: VecDeque<(Peer, Parcel)>,
@@ -66,19 +72,22 @@ impl UdpLink {
     ///
     /// # Errors
     /// Those of making the socket.
+    ///
+    /// Until the server was heard for the first time, and for `patience` at most, a
+    /// refusal of the network is no loss: what was sent is sent again, in turn to each
+    /// of `addresses`.
     pub async fn connect(
-        address: SocketAddr,
+        addresses: &Addresses,
+        patience: Duration,
         rate: u64,
         recorder: Option<Recorder>,
     ) -> io::Result<(Self, Peer)> {
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).await?;
-        socket.connect(address).await?;
+        let address = addresses.first();
+        let socket = connected(address)?;
         let peer = Peer::Address(address);
-        let link = Self::new(socket, Some(peer), AllowList::default(), rate, recorder)?;
+        let mut link = Self::new(socket, Some(peer), AllowList::default(), rate, recorder)?;
+        link.remote = Some(address);
+        link.first_contact = FirstContact::begin(addresses.clone(), patience);
         Ok((link, peer))
     }
 
@@ -119,6 +128,8 @@ impl UdpLink {
             recorder,
             socket,
             server,
+            remote: None,
+            first_contact: None,
             allow,
             pacer: Pacer::new(rate),
             output: VecDeque::new(),
@@ -139,6 +150,7 @@ impl UdpLink {
     ) -> Poll<LinkEvent> {
         self.poll_send(cx);
         loop {
+            self.try_again(cx);
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
@@ -153,6 +165,9 @@ impl UdpLink {
             }
             match self.poll_receive(cx) {
                 Poll::Ready(Ok((from, bytes))) => {
+                    if let Some(contact) = self.first_contact.take() {
+                        contact.made();
+                    }
                     if let Some(message) = self.heard(from, bytes) {
                         return Poll::Ready(message);
                     }
@@ -194,6 +209,13 @@ impl UdpLink {
 
     /// The network's answer to what was sent, on a connected socket.
     fn failed(&mut self, error: io::Error) {
+        if let Some(contact) = &mut self.first_contact
+            && error.kind() == io::ErrorKind::ConnectionRefused
+            && contact.refused(self.server, &error)
+        {
+            return;
+        }
+        self.first_contact = None;
         match self.server {
             Some(peer) => self.events.push_back(LinkEvent::PeerLost {
                 peer,
@@ -246,7 +268,21 @@ impl UdpLink {
             self.sending.clear();
             message.put(&mut self.sending);
             match self.poll_send_one(cx, to) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => {
+                    if let Some(contact) = &mut self.first_contact {
+                        contact.sent(&self.sending);
+                    }
+                }
+                // The refusal is that of an earlier one; this one is still to be sent.
+                Poll::Ready(Err(error))
+                    if self.first_contact.is_some()
+                        && error.kind() == io::ErrorKind::ConnectionRefused =>
+                {
+                    if let Some(contact) = &mut self.first_contact {
+                        contact.sent(&self.sending);
+                    }
+                    self.failed(error);
+                }
                 Poll::Ready(Err(error)) => self.failed(error),
                 Poll::Pending => {
                     self.pacer.give_back(cost);
@@ -262,6 +298,34 @@ impl UdpLink {
         }
     }
 
+    /// Sends everything once more, to the next address, when it is time.
+    fn try_again(&mut self, cx: &mut Context<'_>) {
+        let Some(contact) = &mut self.first_contact else {
+            return;
+        };
+        let Some((address, messages)) = contact.poll_retry(cx) else {
+            return;
+        };
+        if self.remote != Some(address) {
+            match connected(address).map(Arc::new) {
+                Ok(socket) => {
+                    self.errors = Some(SocketErrors::of(&socket));
+                    self.socket = socket;
+                    self.remote = Some(address);
+                }
+                Err(error) => return debug!(leg = "carrier", %error, %address, "cannot be tried"),
+            }
+        }
+        for message in messages.into_iter().rev() {
+            let message = Parcel::raw(message.into());
+            self.output_bytes += cost(&message);
+            if let Some(peer) = self.server {
+                self.output.push_front((peer, message));
+            }
+        }
+        self.poll_send(cx);
+    }
+
     /// Sends what is in `sending`, and records it when it is gone.
     fn poll_send_one(&self, cx: &mut Context<'_>, to: Peer) -> Poll<io::Result<()>> {
         let Peer::Address(address) = to else {
@@ -273,10 +337,22 @@ impl UdpLink {
             None => self.socket.poll_send_to(cx, &self.sending, address),
         };
         if let (Poll::Ready(Ok(_)), Some(recorder)) = (&sent, &self.recorder) {
-            recorder.datagram(self.local, address, &self.sending);
+            recorder.datagram(self.local, self.remote.unwrap_or(address), &self.sending);
         }
         sent.map_ok(|_| ())
     }
+}
+
+/// A socket that sends to and hears this address only.
+fn connected(address: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let socket = std::net::UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
 }
 
 /// Waits for a socket's errors. Reading does not: an error alone does not make

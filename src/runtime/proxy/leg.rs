@@ -86,8 +86,8 @@ impl ServerLeg {
         Self::Opening(
             Box::pin(async move {
                 if let CarrierUrl::I2cp(..) = options.carrier {
-                    let address = options.address().await?;
-                    let stream = socket::connect(address)
+                    let addresses = options.addresses().await?;
+                    let (stream, _) = socket::connect(&addresses)
                         .await
                         .map_err(|source| options.connect_error(source))?;
                     return Ok(OpenLeg::Frames(Box::new(FrameStream::new(

@@ -74,8 +74,8 @@ impl ProxyTask {
         let proxy = Proxy::new(options.proxy, now, wall_clock());
         let (entrance, carrier) = match &options.carrier.carrier {
             CarrierUrl::I2cp(..) => {
-                let address = options.carrier.own_address().await?;
-                let acceptor = Acceptor::bind(address)
+                let addresses = options.carrier.own_addresses().await?;
+                let acceptor = Acceptor::bind(&addresses)
                     .await
                     .map_err(|source| options.carrier.bind_error(source))?;
                 let bound = acceptor.local_addr()?;
@@ -93,13 +93,17 @@ impl ProxyTask {
             Some(SocketAddr::new(ip, authority.port))
         };
         let bound = address(&carrier);
-        let upstream = options.upstream.address().await?;
+        let upstream = options.upstream.addresses().await?.first();
         let mut metrics = None;
         let mut scrapes = None;
         if let Some(address) = options.metrics {
-            let (listening, bound) = Scrapes::listen(address)
-                .await
-                .map_err(|source| TunnelError::Listen { address, source })?;
+            let (listening, bound) =
+                Scrapes::listen(address)
+                    .await
+                    .map_err(|source| TunnelError::Listen {
+                        address: address.into(),
+                        source,
+                    })?;
             scrapes = Some(listening);
             metrics = Some(bound);
         }

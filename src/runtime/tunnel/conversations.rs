@@ -112,9 +112,11 @@ impl Driver {
         peer: Peer,
         client_id: ClientId,
     ) {
-        let local = match self.service.target() {
+        let local = match self.service.target().cloned() {
             Some(target) => {
-                let connecting = Box::pin(socket::connect(target));
+                let connecting =
+                    async move { socket::connect(&target).await.map(|(stream, _)| stream) };
+                let connecting = Box::pin(connecting);
                 Some(self.insert(Local::connecting(handle, connecting)))
             }
             None => {

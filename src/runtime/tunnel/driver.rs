@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -29,6 +28,7 @@ use crate::runtime::metrics::{Metrics, Scrapes};
 use crate::runtime::open::LinkOptions;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::signals::Signals;
+use crate::runtime::socket::Addresses;
 
 /// Rounds after which the system is asked what else is ready, however much
 /// there is to do.
@@ -138,7 +138,7 @@ impl Driver {
     }
 
     /// Answers each conversation by a connection to this service.
-    pub(super) fn serve(&mut self, target: SocketAddr) {
+    pub(super) fn serve(&mut self, target: Addresses) {
         self.service.serve(target);
     }
 

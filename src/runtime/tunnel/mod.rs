@@ -26,6 +26,7 @@ use super::carrier_url::CarrierUrl;
 use super::link::LinkError;
 use super::metrics::Scrapes;
 use super::open::LinkOptions;
+use super::socket::Addresses;
 
 /// What a tunnel is to be.
 #[derive(Debug)]
@@ -51,14 +52,14 @@ pub struct TunnelOptions {
 /// The local side of a tunnel.
 #[derive(Debug)]
 pub enum Side {
-    /// Opens a conversation for each connection to this address.
-    Listen(SocketAddr),
+    /// Opens a conversation for each connection to these addresses.
+    Listen(Addresses),
     /// Opens one conversation, on standard input and output, and ends with it.
     Stdio,
     /// Answers each conversation by a connection to this service.
     Serve {
         /// The service.
-        target: SocketAddr,
+        target: Addresses,
     },
 }
 
@@ -89,7 +90,7 @@ pub enum TunnelError {
     #[error("cannot listen on {address}")]
     Listen {
         /// Which.
-        address: SocketAddr,
+        address: Addresses,
         /// What the system says.
         source: io::Error,
     },
@@ -124,28 +125,34 @@ impl Tunnel {
     /// # Errors
     /// An address cannot be bound or connected to.
     pub async fn open(options: TunnelOptions) -> Result<Self, TunnelError> {
-        let acceptor = match options.side {
-            Side::Listen(address) => Some(
-                Acceptor::bind(address)
-                    .await
-                    .map_err(|source| TunnelError::Listen { address, source })?,
-            ),
-            Side::Stdio | Side::Serve { .. } => None,
-        };
+        let acceptor =
+            match &options.side {
+                Side::Listen(addresses) => Some(Acceptor::bind(addresses).await.map_err(
+                    |source| TunnelError::Listen {
+                        address: addresses.clone(),
+                        source,
+                    },
+                )?),
+                Side::Stdio | Side::Serve { .. } => None,
+            };
         let listen = match &acceptor {
             Some(acceptor) => Some(acceptor.local_addr()?),
             None => None,
         };
-        let opened = options.link.open().await?;
+        let opened = options.link.open_patiently().await?;
         let carrier = opened.carrier.clone();
         let destination = opened.destination.clone();
         let endpoint = Endpoint::new(options.endpoint.clone(), options.seed);
         let mut driver = Driver::new(endpoint, opened, &options)?;
         let mut metrics = None;
         if let Some(address) = options.metrics {
-            let (scrapes, bound) = Scrapes::listen(address)
-                .await
-                .map_err(|source| TunnelError::Listen { address, source })?;
+            let (scrapes, bound) =
+                Scrapes::listen(address)
+                    .await
+                    .map_err(|source| TunnelError::Listen {
+                        address: address.into(),
+                        source,
+                    })?;
             driver.measure(scrapes);
             metrics = Some(bound);
         }

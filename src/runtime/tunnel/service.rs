@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::endpoint::{End, Handle, Summary};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Opened, Peer};
 use crate::runtime::open::LinkOptions;
+use crate::runtime::socket::Addresses;
 
 /// The pause before the second attempt to get a link back; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ enum Source {
         held: bool,
     },
     /// Conversations become connections to this service.
-    Target(SocketAddr),
+    Target(Addresses),
     /// There is one conversation; how it ended.
     Only(Handle, Option<Outcome>),
 }
@@ -65,7 +65,7 @@ impl Service {
         };
     }
 
-    pub(super) fn serve(&mut self, target: SocketAddr) {
+    pub(super) fn serve(&mut self, target: Addresses) {
         self.source = Source::Target(target);
     }
 
@@ -96,8 +96,8 @@ impl Service {
     }
 
     /// The service that conversations are for.
-    pub(super) const fn target(&self) -> Option<SocketAddr> {
-        match self.source {
+    pub(super) const fn target(&self) -> Option<&Addresses> {
+        match &self.source {
             Source::Target(target) => Some(target),
             Source::None | Source::Listener { .. } | Source::Only(..) => None,
         }

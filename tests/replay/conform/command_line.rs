@@ -105,7 +105,8 @@ fn flags_that_are_missing_or_do_not_go_together_exit_with_2() {
 
 #[test]
 fn a_carrier_where_nobody_listens_exits_with_4() {
-    let output = run(&[&["conform", "server"], &NOBODY[..]].concat());
+    let impatient = ["--connect-timeout", "0s"];
+    let output = run(&[&["conform", "server"], &NOBODY[..], &impatient].concat());
     assert_eq!(code(&output), 4);
     assert_eq!(
         stderr(&output),
@@ -129,7 +130,8 @@ fn a_server_that_never_says_anything_exits_with_4_although_a_case_passed() {
 #[test]
 fn a_udp_port_that_is_refused_exits_with_4() {
     let carrier = format!("udp://{}", free_address());
-    let output = run(&["conform", "server", "ms/handshake/1", "--carrier", &carrier]);
+    let conform = ["conform", "server", "ms/handshake/1", "--carrier", &carrier];
+    let output = run(&[&conform[..], &["--connect-timeout", "0s"]].concat());
     assert_eq!(code(&output), 4, "{}", stderr(&output));
     let error = format!("no answer from {carrier}: messages: 1 sent, 0 came in 0.");
     assert!(stderr(&output).contains(&error), "{}", stderr(&output));

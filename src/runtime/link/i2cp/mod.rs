@@ -312,7 +312,10 @@ impl I2cpLink {
                     peer: Peer::Destination(to),
                     error: LinkError::Undelivered(reason),
                 }),
-                Event::Created => info!("the router builds tunnels"),
+                Event::Created => {
+                    info!("the router builds tunnels");
+                    self.progress.is_created = true;
+                }
                 Event::Ready => self.progress.is_ready = true,
                 Event::Reachable => {
                     info!("peers can reach this session");

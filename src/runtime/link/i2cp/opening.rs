@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -15,10 +14,11 @@ use tracing::{info, warn};
 use super::remote::Remote;
 use super::tap::Tap;
 use super::{I2cpLink, LinkError, LinkEvent, Peer, State, warn_unreachable};
-use crate::keys::Keys;
+use crate::keys::{KeyType, Keys};
 use crate::runtime::allow::AllowList;
+use crate::runtime::notice::with_word;
 use crate::runtime::recorder::Recorder;
-use crate::runtime::socket;
+use crate::runtime::socket::{self, Addresses};
 use crate::session::{Config, LookupError, SelfTest, Session};
 use crate::wire::Destination;
 
@@ -47,8 +47,8 @@ pub struct I2cpOptions {
 pub enum OwnKeys {
     /// Always the same.
     Kept(Arc<Keys>),
-    /// A new one for each session.
-    Transient,
+    /// A new one of this type for each session.
+    Transient(KeyType),
 }
 
 /// What happens when a session finds out that peers cannot reach it.
@@ -65,7 +65,7 @@ impl I2cpOptions {
     /// Whoever is called must be reachable; who calls under a new destination is.
     const fn self_test(&self) -> SelfTest {
         match (&self.to, &self.keys) {
-            (Some(_), OwnKeys::Transient) => SelfTest::Off,
+            (Some(_), OwnKeys::Transient(_)) => SelfTest::Off,
             (Some(_), OwnKeys::Kept(_)) | (None, _) => SelfTest::On,
         }
     }
@@ -73,9 +73,9 @@ impl I2cpOptions {
     fn keys(&self) -> io::Result<Arc<Keys>> {
         match &self.keys {
             OwnKeys::Kept(keys) => Ok(Arc::clone(keys)),
-            OwnKeys::Transient => {
+            OwnKeys::Transient(key_type) => {
                 let mut rng = ChaCha12Rng::from_seed(seed()?);
-                Ok(Arc::new(Keys::generate(&mut rng)))
+                Ok(Arc::new(Keys::generate_as(*key_type, &mut rng)))
             }
         }
     }
@@ -85,16 +85,16 @@ impl I2cpLink {
     /// Makes a session with the router at `address`; ready when messages can go
     /// out and, where that matters, come in.
     pub(in crate::runtime) async fn open(
-        address: SocketAddr,
+        addresses: &Addresses,
         options: &I2cpOptions,
         allow: &AllowList,
         recorder: Option<&Recorder>,
     ) -> Result<(Self, Option<Peer>), LinkError> {
         let mut attempt = 1;
         let mut link = loop {
-            let socket = socket::connect(address).await?;
+            let (socket, _) = socket::connect(addresses).await?;
             let mut link = Self::begin(socket, options, allow, recorder)?;
-            match poll_fn(|cx| link.poll_usable(cx)).await {
+            match link.become_usable().await {
                 Err(LinkError::Unreachable) if attempt < ATTEMPTS => {
                     warn_unreachable();
                     warn!(leg = "carrier", "making the session anew");
@@ -144,11 +144,29 @@ impl I2cpLink {
         })
     }
 
-    fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    async fn become_usable(&mut self) -> Result<(), LinkError> {
+        for (stage, waiting) in [
+            (Stage::Greeting, "the router's answer"),
+            (
+                Stage::Building,
+                "the router has created the session and builds tunnels, none of which is there yet \
+                 (a router without a network builds those of ?length=0 only)",
+            ),
+            (
+                Stage::Testing,
+                "the session is published; a message to ourselves shows whether peers reach it",
+            ),
+        ] {
+            with_word(waiting, poll_fn(|cx| self.poll_beyond(cx, stage))).await?;
+        }
+        Ok(())
+    }
+
+    fn poll_beyond(&mut self, cx: &mut Context<'_>, stage: Stage) -> Poll<Result<(), LinkError>> {
         self.drive(cx);
         match self.take_failure() {
             Some(error) => Poll::Ready(Err(error)),
-            None if self.progress.is_ready && self.progress.is_tested => Poll::Ready(Ok(())),
+            None if self.progress.stage() > stage => Poll::Ready(Ok(())),
             None => Poll::Pending,
         }
     }
@@ -170,7 +188,11 @@ impl I2cpLink {
             Remote::LookUp(query) => {
                 info!(?query, "looking for the destination");
                 self.session.look_up(Instant::now(), query.clone());
-                poll_fn(|cx| self.poll_found(cx)).await?
+                with_word(
+                    "the router looks for the destination: is it online?",
+                    poll_fn(|cx| self.poll_found(cx)),
+                )
+                .await?
             }
         };
         let (destination, _) = Destination::split(&bytes)
@@ -191,12 +213,40 @@ impl I2cpLink {
 /// What came of the steps that lead to a usable link.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// The router has taken the session.
+    pub(super) is_created: bool,
     /// The router has a lease set.
     pub(super) is_ready: bool,
     /// The self test has an outcome, or there is none.
     pub(super) is_tested: bool,
     /// The end of a lookup.
     pub(super) found: Option<Result<Vec<u8>, LookupError>>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Greeting,
+    Building,
+    Testing,
+    Usable,
+}
+
+impl Progress {
+    const fn stage(&self) -> Stage {
+        match self {
+            Self {
+                is_ready: true,
+                is_tested: true,
+                ..
+            } => Stage::Usable,
+            Self { is_ready: true, .. } => Stage::Testing,
+            Self {
+                is_created: true, ..
+            } => Stage::Building,
+            Self { .. } => Stage::Greeting,
+        }
+    }
 }
 
 fn seed() -> io::Result<[u8; 32]> {

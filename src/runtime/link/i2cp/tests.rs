@@ -38,7 +38,7 @@ fn with_link<R: Send + 'static>(
         script(stream)
     });
     let options = I2cpOptions {
-        keys: OwnKeys::Transient,
+        keys: OwnKeys::Transient(crate::keys::KeyType::Ed25519),
         to: Some(Remote::Destination(key_destination(1))),
         unreachable: Unreachable::Wait,
         session: Config {
@@ -51,7 +51,7 @@ fn with_link<R: Send + 'static>(
         .build()
         .unwrap();
     runtime.block_on(async {
-        let opened = I2cpLink::open(address, &options, &allow, None).await;
+        let opened = I2cpLink::open(&address.into(), &options, &allow, None).await;
         let (link, peer) = opened.unwrap();
         test(link, peer.unwrap(), router).await;
     });
@@ -324,7 +324,7 @@ fn a_router_that_refuses_is_an_error_of_opening() {
         .unwrap();
     let error = runtime
         .block_on(I2cpLink::open(
-            address,
+            &address.into(),
             &options,
             &AllowList::default(),
             None,

@@ -20,7 +20,7 @@ use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
-use crate::runtime::socket;
+use crate::runtime::socket::{self, Addresses};
 
 /// Most connections of peers at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -94,10 +94,10 @@ impl TcpLink {
     /// # Errors
     /// Those of connecting.
     pub async fn connect(
-        address: SocketAddr,
+        addresses: &Addresses,
         options: TcpOptions,
     ) -> std::io::Result<(Self, Peer)> {
-        let stream = socket::connect(address).await?;
+        let (stream, address) = socket::connect(addresses).await?;
         let mut link = Self::new(Source::Own, options);
         let peer = link.add(stream, address)?;
         Ok((link, peer))
@@ -108,11 +108,11 @@ impl TcpLink {
     /// # Errors
     /// Those of binding.
     pub async fn listen(
-        address: SocketAddr,
+        addresses: &Addresses,
         allow: AllowList,
         options: TcpOptions,
     ) -> std::io::Result<(Self, SocketAddr)> {
-        let acceptor = Acceptor::bind(address).await?;
+        let acceptor = Acceptor::bind(addresses).await?;
         let bound = acceptor.local_addr()?;
         let source = Source::Peers { acceptor, allow };
         Ok((Self::new(source, options), bound))
