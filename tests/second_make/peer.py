@@ -10,7 +10,7 @@ protocol and not a common mistake. It is a peer for tests, on loopback:
     peer.py server --carrier i2cp://127.0.0.1:7654 --target 127.0.0.1:8000
     peer.py client --carrier i2cp://127.0.0.1:7654 --to DESTINATION --listen 127.0.0.1:0
 
-When it can be used it writes one line: "ready carrier=… listen=… name=…".
+When it can be used it writes one line: "ready carrier=… listen=… destination=…".
 
 The habits are on unless --without names them:
 
@@ -540,8 +540,8 @@ async def main():
     if options.role == "client":
         server = await asyncio.start_server(session.open, *options.listen, backlog=512)
         fields.append("listen=%s:%d" % server.sockets[0].getsockname()[:2])
-    name = base64.b64encode(session.carrier.destination, altchars=b"-~").decode()
-    print("ready", *fields, f"name={name}", flush=True)
+    destination = base64.b64encode(session.carrier.destination, altchars=b"-~").decode()
+    print("ready", *fields, f"destination={destination}", flush=True)
     await session.run()
 
 

@@ -33,26 +33,31 @@ impl Endpoint {
 
     /// As [`start`](Self::start); the error is what it wrote to standard error.
     pub(crate) fn try_start(arguments: &[&str]) -> Result<Self, String> {
+        Self::run(command(arguments))
+    }
+
+    /// The same for any program that tells its readiness in this way.
+    pub(crate) fn run(program: Command) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
         let stderr = fs::File::create(&log).unwrap();
-        Self::logging(arguments, stderr.into(), directory)
+        Self::logging(program, stderr.into(), directory)
     }
 
     /// As [`try_start`](Self::try_start), with a log of one's own.
     pub(crate) fn start_logging_to(arguments: &[&str], stderr: Stdio) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("log"), "").unwrap();
-        Self::logging(arguments, stderr, directory).unwrap()
+        Self::logging(command(arguments), stderr, directory).unwrap()
     }
 
     fn logging(
-        arguments: &[&str],
+        mut program: Command,
         stderr: Stdio,
         directory: tempfile::TempDir,
     ) -> Result<Self, String> {
         let log = directory.path().join("log");
-        let mut child = command(arguments)
+        let mut child = program
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

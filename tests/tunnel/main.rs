@@ -13,6 +13,7 @@ mod i2cp;
 mod limits;
 mod lost_logs;
 mod metrics;
+mod other_make;
 mod peers;
 mod real_services;
 mod recorded_http;
