@@ -8,6 +8,7 @@ use slab::Slab;
 use super::{Endpoint, Session};
 use crate::carrier::Carrier;
 use crate::net::Side;
+use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction};
 
 /// Names a channel within a tracker.
@@ -48,6 +49,8 @@ pub struct Channel {
     pub(super) slots: Vec<u32>,
     /// See [`ChannelId`].
     serial: u32,
+    /// When it ended, if it is only kept for what was sent on it before.
+    pub(super) closed: Option<Timestamp>,
     /// Which sides sent a SYN, by [`Side::index`].
     pub(super) dialled: [bool; 2],
     /// Whether bytes of it are missing from the capture.
@@ -69,6 +72,7 @@ impl Channel {
             session: session.map(Box::new),
             slots: Vec::new(),
             serial: 0,
+            closed: None,
             dialled: [false; 2],
             has_gaps: false,
         }
@@ -154,9 +158,18 @@ impl Channels {
         ChannelId { slot, serial }
     }
 
-    pub(super) fn close(&mut self, channel: ChannelId) {
-        let channel = self.open.remove(channel.slot as usize);
-        if let Some(hash) = channel.session.and_then(|session| session.hash)
+    pub(super) fn close(&mut self, channel: ChannelId, now: Timestamp) {
+        self.note_end(channel, now);
+        self.open.remove(channel.slot as usize);
+    }
+
+    /// Takes note that a channel has ended, without forgetting it: its session is gone.
+    pub(super) fn note_end(&mut self, channel: ChannelId, now: Timestamp) {
+        let channel = &mut self.open[channel.slot as usize];
+        if channel.closed.replace(now).is_some() {
+            return;
+        }
+        if let Some(hash) = channel.session.as_ref().and_then(|session| session.hash)
             && let Some(count) = self.sessions.get_mut(&hash)
         {
             *count -= 1;

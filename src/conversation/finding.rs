@@ -95,6 +95,8 @@ finding_codes! {
     NoClose = "ms.no_close", Note, "no close in the capture";
     /// A data message larger than the reference sends, or than it accepts.
     Oversize = "ms.oversize", Warn, "more bytes than the reference implementation sends";
+    /// Silence that the reference's habit of holding back a message's rest would explain.
+    LeftoverStall = "ms.leftover_stall", Note, "perhaps a rest that its sender holds back";
     /// The single byte `ff`.
     Ping = "ms.ping", Note, "ping call of the Java library; not answered";
     /// A message of type `ff`.

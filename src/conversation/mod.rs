@@ -14,6 +14,7 @@ mod records;
 mod registry;
 mod remarks;
 mod router;
+mod stall;
 mod state;
 mod tombstone;
 mod tracker;

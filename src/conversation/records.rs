@@ -4,6 +4,7 @@
 use std::num::NonZeroU64;
 
 use super::event::{ConversationId, RouterTime, Tally};
+use super::router::SynContent;
 use super::state::{Circumstances, Phase, State};
 use crate::net::Side;
 use crate::time::Timestamp;
@@ -39,6 +40,10 @@ impl Marks {
     const SYN_SEEN: u8 = 1;
     const SHARES_IDS: u8 = 2;
     const ASSUMED: u8 = 4;
+    const CLIENT_FILLED: u8 = 8;
+    const SERVER_FILLED: u8 = 16;
+    const FILLED: u8 = Self::CLIENT_FILLED | Self::SERVER_FILLED;
+    const IN_BLOCKS: u8 = 32;
 
     const fn has(self, mark: u8) -> bool {
         self.0 & mark != 0
@@ -134,6 +139,38 @@ impl Live {
         self.marks.clear(Marks::ASSUMED);
     }
 
+    /// Whose full message the last one was, if it was full.
+    #[inline]
+    pub(super) const fn filled_by(&self) -> Option<Direction> {
+        if !self.marks.has(Marks::FILLED) {
+            return None;
+        }
+        match self.marks.has(Marks::CLIENT_FILLED) {
+            true => Some(Direction::ClientToServer),
+            false => Some(Direction::ServerToClient),
+        }
+    }
+
+    /// Takes note whether the last message was full, and whose.
+    #[inline]
+    pub(super) const fn note_filled(&mut self, by: Option<Direction>) {
+        self.marks.clear(Marks::FILLED);
+        match by {
+            Some(Direction::ClientToServer) => self.marks.set(Marks::CLIENT_FILLED),
+            Some(Direction::ServerToClient) => self.marks.set(Marks::SERVER_FILLED),
+            None => {}
+        }
+    }
+
+    /// Whether full messages followed each other after a pause.
+    pub(super) const fn is_in_blocks(&self) -> bool {
+        self.marks.has(Marks::IN_BLOCKS)
+    }
+
+    pub(super) const fn note_blocks(&mut self) {
+        self.marks.set(Marks::IN_BLOCKS);
+    }
+
     /// What the capture's lacks and disorder make of the next message, where an
     /// ACK may be missing or not.
     #[inline]
@@ -171,6 +208,8 @@ pub(super) struct Details {
     pub(super) assumed_by: Option<NonZeroU64>,
     pub(super) handshake: Span,
     pub(super) first_byte: Span,
+    /// Bytes that the head of each direction announced; 0 where none did.
+    pub(super) announced: Option<Box<[u64; 2]>>,
     /// Hash of the SYN's destination.
     pub(super) client_hash: Option<Box<DestinationHash>>,
     /// What only conversations at a router have.
@@ -199,6 +238,8 @@ pub(super) struct AtRouter {
     /// Hash of the destination behind the router.
     pub(super) far_hash: Option<DestinationHash>,
     pub(super) far_nickname: Option<String>,
+    /// What the SYN carries instead of a destination.
+    pub(super) syn_bytes: Option<u64>,
     /// Whether the destination that the SYN went to has a session in this capture.
     pub(super) addressee_in_capture: bool,
     /// The other view.
@@ -208,6 +249,14 @@ pub(super) struct AtRouter {
     pub(super) time: Option<RouterTime>,
 }
 
+impl AtRouter {
+    /// Whether the session that the SYN went to has not shown it, although it is in the
+    /// capture.
+    pub(super) const fn awaits_other_view(&self) -> bool {
+        self.addressee_in_capture && self.peer_view.is_none()
+    }
+}
+
 impl Details {
     pub(super) fn far_hash(&self) -> Option<DestinationHash> {
         self.router.as_ref().and_then(|router| router.far_hash)
@@ -215,6 +264,15 @@ impl Details {
 
     pub(super) fn client_hash(&self) -> Option<DestinationHash> {
         self.client_hash.as_deref().copied()
+    }
+
+    /// What the SYN carries, as far as the two views of it are told apart by it.
+    pub(super) fn syn_content(&self) -> Option<SynContent> {
+        let bytes = self.router.as_ref().and_then(|router| router.syn_bytes);
+        match self.client_hash() {
+            Some(hash) => Some(SynContent::Destination(hash)),
+            None => bytes.map(SynContent::Bytes),
+        }
     }
 
     pub(super) fn link(&self) -> Option<usize> {
@@ -298,6 +356,7 @@ impl Records {
             assumed_by: None,
             handshake: Span::UNKNOWN,
             first_byte: Span::UNKNOWN,
+            announced: None,
             client_hash: None,
             router: None,
         };
@@ -325,6 +384,7 @@ impl Records {
         self.live[index].number = 0;
         // The last of the free ones names itself.
         self.live[index].channel = self.next_free.replace(slot).unwrap_or(slot);
+        self.details[index].announced = None;
         self.details[index].client_hash = None;
         self.details[index].router = None;
         self.len -= 1;
@@ -392,7 +452,7 @@ mod tests {
     #[test]
     fn a_conversation_takes_a_cache_line_and_a_little_more() {
         assert_eq!(size_of::<Live>(), 64);
-        assert!(size_of::<Details>() <= 72, "{}", size_of::<Details>());
+        assert!(size_of::<Details>() <= 80, "{}", size_of::<Details>());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! and are told, and what is remembered of them then.
 
 mod disorder;
+mod losses;
+mod stalls;
 
 use std::collections::VecDeque;
 
@@ -23,16 +25,13 @@ use crate::wire::{ClientId, DestinationHash, ServerId};
 
 pub(super) const SECOND_NS: i64 = 1_000_000_000;
 
-/// A message that has been in the router for longer is lost, as far as anyone can tell.
-const ROUTER_GRACE_NS: i64 = 5 * SECOND_NS;
-
 /// A SYN that waits for less when the capture ends may yet be answered: the
 /// reference's accept timeout.
 const ACCEPT_LIMIT_NS: i64 = 5 * SECOND_NS;
 
-/// Bytes that a tracked conversation is reckoned to take: its record (128), its
+/// Bytes that a tracked conversation is reckoned to take: its record (136), its
 /// ids (up to 43), its place in the list of its channel and among the deadlines.
-pub(super) const CONVERSATION_BYTES: usize = 200;
+pub(super) const CONVERSATION_BYTES: usize = 208;
 
 /// The same for the hash of its destination.
 const HASH_BYTES: usize = 48;
@@ -77,6 +76,9 @@ pub(super) struct Registry {
     views: Views,
     deadlines: Deadlines,
     tombstones: Tombstones,
+    /// Channels that have ended, kept until what their sessions sent at last must have
+    /// come out of the router.
+    closing: VecDeque<(Timestamp, ChannelId)>,
     pub(super) outcomes: VecDeque<Outcome>,
     /// Bytes that the records are reckoned to take.
     bytes: usize,
@@ -102,6 +104,7 @@ impl Registry {
             views: Views::default(),
             deadlines: Deadlines::new(),
             tombstones: Tombstones::new(hasher, tombstone_limit),
+            closing: VecDeque::new(),
             outcomes: VecDeque::new(),
             bytes: 0,
             conversation_count: 0,
@@ -323,10 +326,16 @@ impl Registry {
                 Due::Over(slot) => self.end(slot, now, Ending::Over, remarks),
             }
         }
+        self.close_waiting(now, remarks);
         self.tombstones.expire(now);
         if let Some(until) = self.tombstones.next_expiry() {
             self.deadlines.wake_at(until);
         }
+    }
+
+    /// By what a SYN that carries no destination is found again.
+    pub(super) fn fingerprint(&self, payload: &[u8]) -> u64 {
+        self.views.fingerprint(payload)
     }
 
     /// Links a conversation that a SYN opened with its other view at a router.
@@ -358,6 +367,12 @@ impl Registry {
         remarks: &Remarks,
     ) {
         let mut slots = self.channels.get(channel).slots.clone();
+        if ending == Ending::ChannelClosed {
+            self.channels.note_end(channel, now);
+            if self.puts_off_end(channel, now, remarks) {
+                return;
+            }
+        }
         slots.sort_unstable_by_key(|slot| self.records.live(*slot).id());
         for slot in slots {
             if ending == Ending::ChannelEvicted && !self.records.live(slot).phase.is_closed() {
@@ -365,7 +380,7 @@ impl Registry {
             }
             self.end(slot, now, ending, remarks);
         }
-        self.channels.close(channel);
+        self.channels.close(channel, now);
     }
 
     /// Tells everything that is tracked, in the order in which it opened.
@@ -456,14 +471,19 @@ impl Registry {
     pub(super) fn end(&mut self, slot: Slot, now: Timestamp, ending: Ending, remarks: &Remarks) {
         let live = self.records.live(slot);
         let (phase, id) = (live.phase, live.id());
+        let (ended, ending) = match self.channels.at(live.channel).1.closed {
+            // Its end was put off, for what was in the router.
+            Some(at) => (at, Ending::ChannelClosed),
+            None => (now, ending),
+        };
         match (phase, ending) {
             (Phase::SynSent, Ending::ChannelClosed | Ending::Input(EndOfInput::Complete)) => {
-                let waited_ns = now.nanos_since(self.records.details(slot).start);
+                let waited_ns = ended.nanos_since(self.records.details(slot).start);
                 let level = match waited_ns < ACCEPT_LIMIT_NS {
                     true => Level::Note,
                     false => Level::Warn,
                 };
-                self.give_up_answer(slot, now, level, remarks);
+                self.give_up_answer(slot, ended, level, remarks);
             }
             (Phase::Open, Ending::ChannelClosed | Ending::Input(EndOfInput::Complete)) => {
                 let (code, level) = (FindingCode::NoClose, FindingCode::NoClose.level());
@@ -474,6 +494,7 @@ impl Registry {
                     };
                     (format!("{id} is open when {what} ends"), Vec::new())
                 });
+                self.find_stall(slot, ended, remarks);
             }
             _ => {}
         }
@@ -515,8 +536,8 @@ impl Registry {
         };
         if let Some(ClientId(id)) = live.client_id() {
             self.ids.remove(key(client_side, Space::Client, id), slot);
-            if let Some(hash) = self.records.details(slot).client_hash() {
-                self.views.forget_unlinked(id, hash, slot);
+            if let Some(content) = self.records.details(slot).syn_content() {
+                self.views.forget_unlinked((id, content), slot);
             }
         }
         if let Some(ServerId(id)) = live.server_id() {
@@ -535,49 +556,6 @@ impl Registry {
         // A flow that was busy once is not so for ever.
         if slots.len() < slots.capacity() / 4 {
             slots.shrink_to(slots.len() * 2);
-        }
-    }
-
-    /// What this view or its other one sent and nobody received.
-    fn find_lost(&mut self, slot: Slot, now: Timestamp, ending: Ending, remarks: &Remarks) {
-        if self.records.details(slot).router.is_none() {
-            return;
-        }
-        let Some(link) = self.records.details(slot).link() else {
-            self.find_lost_syn(slot, now, remarks);
-            return;
-        };
-        for sent in self.views.unlink(link, &mut self.records, &self.channels) {
-            let level = if now.nanos_since(sent.time) >= ROUTER_GRACE_NS || sent.is_overtaken {
-                Level::Warn
-            } else if ending == Ending::ChannelClosed {
-                Level::Note
-            } else {
-                continue;
-            };
-            let code = FindingCode::I2cpLost;
-            self.find_late(sent.sender, code, level, Some(sent.number), remarks, || {
-                let text = "sent through the router, but the other session did not get it";
-                (text.to_owned(), Vec::new())
-            });
-        }
-    }
-
-    fn find_lost_syn(&mut self, slot: Slot, now: Timestamp, remarks: &Remarks) {
-        let details = self.records.details(slot);
-        let (_, channel) = self.channels.at(self.records.live(slot).channel);
-        let is_lost = details
-            .router
-            .as_ref()
-            .is_some_and(|router| router.addressee_in_capture && router.peer_view.is_none())
-            && !channel.has_gaps
-            && now.nanos_since(details.start) >= ROUTER_GRACE_NS;
-        if is_lost {
-            let (code, level) = (FindingCode::I2cpLost, FindingCode::I2cpLost.level());
-            self.find_late(slot, code, level, None, remarks, || {
-                let text = "SYN sent to a session of this router, which did not get it";
-                (text.to_owned(), Vec::new())
-            });
         }
     }
 

@@ -15,8 +15,16 @@ use crate::wire::{DestinationHash, Direction, RawMessage, StreamId};
 const MAX_IN_FLIGHT: usize = 16_384;
 
 /// What both views of a conversation share, by which they find each other:
-/// the client's id and the destination in the SYN.
-pub(super) type LinkKey = (StreamId, DestinationHash);
+/// the client's id and what the SYN carries.
+pub(super) type LinkKey = (StreamId, SynContent);
+
+/// What a SYN carries, as far as its views are told apart by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum SynContent {
+    Destination(DestinationHash),
+    /// Bytes that are no destination. A router carries them all the same.
+    Bytes(u64),
+}
 
 /// A message that was handed to the router.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ use super::options::{Destinations, TrackerOptions};
 use super::records::{Slot, Span};
 use super::registry::{Ending, Forgotten, Registry};
 use super::remarks::{Remarks, number};
+use super::stall;
 use super::state::{Effect, Phase, State, Step, Stimulus};
 use super::wording;
 use crate::carrier::Carrier;
@@ -367,11 +368,15 @@ impl Tracker {
         let details = self.registry.records.details_mut(slot);
         details.client_hash = client_hash.map(Box::new);
         if self.registry.channels.get(seen.channel).session.is_some() {
+            // A router does not look at it: only its bytes tell that it arrived.
+            let syn_bytes = (client_hash.is_none() && seen.cut_bytes == 0)
+                .then(|| self.registry.fingerprint(frame.payload));
             let is_in_capture = seen
                 .addressee
                 .is_some_and(|hash| self.registry.channels.has_session(hash));
             let at_router = self.registry.records.details_mut(slot).at_router();
             at_router.addressee_in_capture = is_in_capture;
+            at_router.syn_bytes = syn_bytes;
             at_router.far_hash = match seen.from {
                 Side::Initiator => seen.addressee,
                 Side::Responder => client_hash,
@@ -651,6 +656,10 @@ impl Tracker {
             Effect::Ignored => Meaning::Ignored,
         };
         self.find_step(frame, id, before, &step);
+        if let (Stimulus::Close(by), Meaning::Closes { .. }) = (stimulus, meaning) {
+            self.registry
+                .close_in_silence(slot, by, seen.time, &mut self.remarks);
+        }
         if matches!(stimulus, Stimulus::Close(_)) && !frame.payload.is_empty() {
             self.find_close_payload(frame, slot, meaning);
         }
@@ -677,6 +686,21 @@ impl Tracker {
         // Where the SYN is read late, the first since it was read counts.
         let may_be_first =
             live.late.is_some() || live.tallies.iter().all(|tally| tally.message_count == 0);
+        let was_filled = live.filled_by().is_some();
+        let is_full = frame.payload.len() == MAX_DATA_PAYLOAD_BYTES;
+        if was_filled || is_full {
+            self.registry
+                .go_on(slot, direction, seen.time, frame.payload, &mut self.remarks);
+        }
+        let live = self.registry.records.live_mut(slot);
+        let tally = &mut live.tallies[direction as usize];
+        if tally.message_count == 0
+            && let Some(bytes) = stall::announced_bytes(frame.payload)
+        {
+            let details = self.registry.records.details_mut(slot);
+            details.announced.get_or_insert_default()[direction as usize] = bytes;
+        }
+        let live = self.registry.records.live_mut(slot);
         let tally = &mut live.tallies[direction as usize];
         tally.message_count += 1;
         tally.payload_bytes += frame.payload.len() as u64;

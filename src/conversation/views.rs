@@ -1,8 +1,9 @@
 //! Two views of one conversation at one router: found, linked and compared.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use slab::Slab;
 
 use super::channel::{ChannelId, Channels};
@@ -14,7 +15,7 @@ use super::remarks::{Remarks, number};
 use super::router::{Delivered, LinkKey, RouterLink};
 use crate::net::Side;
 use crate::time::Timestamp;
-use crate::wire::{DestinationHash, Direction, StreamId};
+use crate::wire::Direction;
 
 /// The views of conversations at routers that belong together.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub(super) struct Views {
     /// Views of SYNs on their way through a router.
     unlinked: HashMap<LinkKey, VecDeque<Slot>>,
     links: Slab<Link>,
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,7 @@ struct Link {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Undelivered {
     pub(super) sender: Slot,
+    pub(super) receiver: Slot,
     pub(super) time: Timestamp,
     pub(super) number: u64,
     /// Whether a later one came out before the link ended.
@@ -50,14 +53,14 @@ impl Views {
         channels: &Channels,
     ) {
         let client_id = records.live(slot).client_id();
-        let (Some(client_id), Some(client_hash)) = (client_id, records.details(slot).client_hash())
+        let (Some(client_id), Some(content)) = (client_id, records.details(slot).syn_content())
         else {
             return;
         };
         if channels.get(seen.channel).session.is_none() {
             return;
         }
-        let key = (client_id.0, client_hash);
+        let key = (client_id.0, content);
         match seen.from {
             Side::Initiator => self.unlinked.entry(key).or_default().push_back(slot),
             Side::Responder => {
@@ -161,18 +164,38 @@ impl Views {
         }
     }
 
+    /// By what a SYN that carries no destination is found again.
+    pub(super) fn fingerprint(&self, payload: &[u8]) -> u64 {
+        self.hasher.hash_one(payload)
+    }
+
     /// Forgets that a SYN is on its way.
-    pub(super) fn forget_unlinked(
-        &mut self,
-        client_id: StreamId,
-        hash: DestinationHash,
-        slot: Slot,
-    ) {
-        if let Some(waiting) = self.unlinked.get_mut(&(client_id, hash)) {
+    pub(super) fn forget_unlinked(&mut self, key: LinkKey, slot: Slot) {
+        if let Some(waiting) = self.unlinked.get_mut(&key) {
             waiting.retain(|other| *other != slot);
             if waiting.is_empty() {
-                self.unlinked.remove(&(client_id, hash));
+                self.unlinked.remove(&key);
             }
+        }
+    }
+
+    /// Whether something that this view sent at `since` or later has not come out yet.
+    pub(super) fn has_sent(&self, slot: Slot, since: Timestamp, records: &Records) -> bool {
+        let details = records.details(slot);
+        let Some(router) = &details.router else {
+            return false;
+        };
+        let is_opener = records.live(slot).client_side == Side::Initiator;
+        match router.link {
+            Some(link) => {
+                let direction = match is_opener {
+                    true => Direction::ClientToServer,
+                    false => Direction::ServerToClient,
+                };
+                let mut sent = self.links[link].router.undelivered(direction);
+                sent.any(|sent| sent.time >= since)
+            }
+            None => is_opener && router.awaits_other_view() && details.start >= since,
         }
     }
 
@@ -191,14 +214,15 @@ impl Views {
             .all(|view| !channels.at(records.live(*view).channel).1.has_gaps);
         let [opener, acceptor] = link.views;
         let mut undelivered = Vec::new();
-        for (sender, direction) in [
-            (opener, Direction::ClientToServer),
-            (acceptor, Direction::ServerToClient),
+        for (sender, receiver, direction) in [
+            (opener, acceptor, Direction::ClientToServer),
+            (acceptor, opener, Direction::ServerToClient),
         ] {
             records.details_mut(sender).at_router().link = None;
             if is_complete {
                 let sent = link.router.undelivered(direction).map(|sent| Undelivered {
                     sender,
+                    receiver,
                     time: sent.time,
                     number: sent.number,
                     is_overtaken: sent.overtaken_by > 0,

@@ -245,7 +245,9 @@ const fn quotes_bytes(code: FindingCode) -> bool {
     match code {
         FindingCode::TcpBadPrefix
         | FindingCode::I2cpBadFrame
-        | FindingCode::I2cpUnreadablePayload => true,
+        | FindingCode::I2cpUnreadablePayload
+        // How much of an announced length is missing.
+        | FindingCode::LeftoverStall => true,
         FindingCode::TooShort
         | FindingCode::UnknownType
         | FindingCode::ZeroId

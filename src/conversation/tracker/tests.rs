@@ -2,6 +2,7 @@
 //! is expected to mean stands beside it.
 
 mod disorder;
+mod stalls;
 
 use super::super::registry::CONVERSATION_BYTES;
 use super::*;
@@ -874,7 +875,100 @@ fn lost_messages_are_told_at_the_end() {
     router.client_sends(&message(0xa0, 2, b"perhaps still on its way"));
     let told = router.watch.finish();
     assert!(told.contains(&"warn i2cp.lost #5".to_owned()), "{told:?}");
-    assert!(!told.iter().any(|line| line.contains("#6")), "{told:?}");
+    assert!(told.contains(&"note i2cp.lost #6".to_owned()), "{told:?}");
+}
+
+#[test]
+fn what_a_session_sent_before_it_ended_may_arrive_when_it_is_gone() {
+    for arrives_after in [0, 1, 4_900] {
+        let mut router = Router::new();
+        router.open();
+        let close = message(0xa2, 2, &[]);
+        router.client_sends(&close);
+        let time = router.watch.time;
+        router.watch.tracker.close_channel(router.client, time);
+        router.watch.wait(arrives_after);
+        assert_eq!(router.server_gets(&close), "c2s c2 closes c2s");
+        router.watch.wait(60_000);
+        let told = router.watch.finish();
+        assert!(!told.iter().any(|line| line.contains("lost")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_syn_may_arrive_when_the_session_that_sent_it_is_gone() {
+    let mut router = Router::new();
+    let syn = message(0xa1, 1, &router.client_destination.clone());
+    router.client_sends(&syn);
+    let time = router.watch.time;
+    router.watch.tracker.close_channel(router.client, time);
+    assert_eq!(router.server_gets(&syn), "c2s c2 opens");
+    let views: Vec<_> = router.ended().iter().map(|view| view.peer_view).collect();
+    assert_eq!(views, [Some(ConversationId(2)), Some(ConversationId(1))]);
+}
+
+#[test]
+fn what_could_not_be_seen_to_arrive_is_a_note_with_its_reason() {
+    type End = fn(&mut Router);
+    let ends: [(End, &str); 3] = [
+        (
+            |router| {
+                let time = router.watch.time;
+                router.watch.tracker.close_channel(router.client, time);
+            },
+            "not seen to arrive: its sender's session ended 200.000 ms after it was sent",
+        ),
+        (
+            |router| {
+                let time = router.watch.time;
+                router.watch.tracker.close_channel(router.server, time);
+            },
+            "not seen to arrive: its receiver's session ended 200.000 ms after it was sent",
+        ),
+        (
+            |_| (),
+            "not seen to arrive: the capture ended 200.000 ms after it was sent",
+        ),
+    ];
+    for (end, expected) in ends {
+        let mut router = Router::new();
+        router.open();
+        router.client_sends(&message(0xa0, 2, b"last"));
+        router.watch.wait(200);
+        end(&mut router);
+        let time = router.watch.time;
+        router.watch.tracker.finish(time, EndOfInput::Complete);
+        let findings: Vec<_> = std::iter::from_fn(|| router.watch.tracker.next_outcome())
+            .filter_map(|outcome| match outcome {
+                Outcome::Finding(finding) if finding.code == FindingCode::I2cpLost => Some(finding),
+                _ => None,
+            })
+            .collect();
+        let [finding] = &*findings else {
+            panic!("{expected}: {findings:?}");
+        };
+        assert_eq!((finding.level, &*finding.text), (Level::Note, expected));
+        assert_eq!(finding.message, Some(5));
+    }
+}
+
+#[test]
+fn a_syn_whose_payload_is_no_destination_is_linked_by_its_bytes() {
+    for payload in [&b""[..], b"no destination", &[0; 387]] {
+        let mut router = Router::new();
+        let syn = message(0xa1, 1, payload);
+        let other = message(0xa1, 1, b"another");
+        for sent in [&other, &syn] {
+            router.client_sends(sent);
+        }
+        for delivered in [&syn, &other] {
+            router.server_gets(delivered);
+        }
+        router.watch.wait(10_000);
+        let views: Vec<_> = router.ended().iter().map(|view| view.peer_view).collect();
+        let peers = [4, 3, 2, 1].map(|number| Some(ConversationId(number)));
+        assert_eq!(views, peers, "{payload:x?}");
+    }
 }
 
 #[test]
