@@ -3,6 +3,7 @@
 //! arrives whole, or ends as the documentation says.
 
 mod matrix;
+mod played;
 
 use std::net::SocketAddr;
 use std::process::Command;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::case::{Case, Dialect, Level, Needs, Tested};
 use super::rule::Watcher;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
-use crate::wire::FrameType;
+use crate::wire::{FrameType, RawMessage};
 
 /// Messages of a case that its report has.
 const MAX_HEARD: usize = 64;
@@ -114,6 +114,13 @@ impl Trial {
                 format!("nothing came for this id within {waited:.1} s")
             }
             StepResult::Nothing => format!("nothing came within {waited:.1} s"),
+            StepResult::OtherType => {
+                let message = report.message.as_deref().map(RawMessage::parse);
+                match message.as_ref().and_then(RawMessage::frame) {
+                    Some(frame) => format!("{} came instead", frame.frame_type),
+                    None => report.result.to_string(),
+                }
+            }
             ref result => result.to_string(),
         }
     }
