@@ -69,7 +69,7 @@ pub enum Depth {
 }
 
 /// What a dissection has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DissectCounts {
     /// Packets, and why some of them delivered nothing.
     pub network: NetworkCounts,

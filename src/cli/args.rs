@@ -31,7 +31,8 @@ const TEMPLATE: &str =
     after_long_help = "Exit codes: 0 fine; 1 a check of --fail-on failed; 2 could not start; 3 incomplete input"
 )]
 pub(crate) struct DumpArgs {
-    /// Captures: pcap or pcapng, also compressed with gzip or zstd; - is standard input
+    /// Captures: pcap or pcapng, also compressed with gzip or zstd, or one file of records of -T ndjson; - is standard
+    /// input
     #[arg(value_name = "FILE", hide_short_help = true)]
     pub(crate) files: Vec<PathBuf>,
 

@@ -15,6 +15,7 @@ use super::interrupt::Interrupt;
 use super::options::{DumpOptions, IncompleteInput, Input, Limits, WholeConversations};
 use super::pager::Results;
 use super::progress::ProgressReport;
+use super::records::RecordInput;
 use super::terminal;
 use crate::capture::{InputInfo, Inputs, Packet, PacketSource, PcapngWriter, ReadingThread};
 use crate::conversation::{EndOfInput, Level};
@@ -110,8 +111,12 @@ fn learn_outcomes(options: &mut DumpOptions, files: &[PathBuf]) -> Result<(), Du
     };
     if filter.tests_conversations() {
         let mut outcomes = filter.outcomes();
-        let mut source = decoded(options, files.to_vec())?;
-        read(options, &mut source, &mut outcomes, Trouble::ToldLater)?;
+        if let Some(records) = RecordInput::open(files)? {
+            records.pass(&mut outcomes)?;
+        } else {
+            let mut source = decoded(options, files.to_vec())?;
+            read(options, &mut source, &mut outcomes, Trouble::ToldLater)?;
+        }
         filter.learn(outcomes);
     }
     options.filter = Some(filter);
@@ -133,12 +138,19 @@ fn matched_conversations(
         Vec::new(),
     )
     .redacted(options.redaction.clone());
-    let mut source = decoded(options, files)?;
-    read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
+    if let Some(records) = RecordInput::open(&files)? {
+        records.pass(&mut reporter)?;
+    } else {
+        let mut source = decoded(options, files)?;
+        read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
+    }
     Ok(Picked::Matched(reporter.into_selection().into_matched()))
 }
 
 fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, DumpError> {
+    if let Some(records) = RecordInput::open(&files)? {
+        return records.dump(options);
+    }
     // Writing messages takes as long as understanding them.
     if may_run_ahead(options, &files) && options.output.writes_messages() {
         let limits = &options.dissect.network;

@@ -10,6 +10,7 @@ use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
 use crate::keys::file::KeyFileError;
+use crate::replay::NdjsonError;
 #[cfg(feature = "live")]
 use crate::report::filter::Filter;
 use crate::report::filter::FilterError;
@@ -27,6 +28,13 @@ pub(crate) enum DumpError {
     Filter(FilterError),
     /// An input cannot be opened or is no capture.
     Capture(CaptureError),
+    /// Records of `-T ndjson` cannot be read.
+    Records {
+        /// Their path.
+        path: PathBuf,
+        /// What is wrong with them.
+        error: NdjsonError,
+    },
     /// Conversations were asked for by names that none in the whole capture has.
     NoSuchConversation {
         /// Their names: `c7, c9`.
@@ -127,6 +135,13 @@ impl fmt::Display for DumpError {
                 write!(f, "{}", describe(error))?;
                 match help_for(error) {
                     Some(help) => write!(f, "\n    help: {help}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Records { path, error } => {
+                write!(f, "{}: {error}", path.display())?;
+                match error.source() {
+                    Some(source) => write!(f, ": {source}"),
                     None => Ok(()),
                 }
             }

@@ -19,6 +19,7 @@ mod parquet;
 #[path = "no_parquet.rs"]
 mod parquet;
 mod progress;
+mod records;
 mod redaction;
 mod replay;
 mod terminal;

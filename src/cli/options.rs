@@ -698,6 +698,11 @@ impl OutputOptions {
         self.packets.as_deref().map(open_output).transpose()
     }
 
+    /// Whether packets are written as they were captured.
+    pub(crate) const fn writes_captured_packets(&self) -> bool {
+        self.packets.is_some() && !self.look.redacted.any()
+    }
+
     /// The file that packets are written to, if they are.
     pub(crate) fn packet_path(&self) -> Option<&Path> {
         self.packets.as_deref()

@@ -49,8 +49,9 @@ pub struct SessionId(pub u32);
 pub struct Session {
     /// Its name in this dissection.
     pub id: SessionId,
-    /// The two bytes by which application and router call it.
-    pub wire_id: u16,
+    /// The two bytes by which application and router call it; `None` where records are
+    /// read, which do not tell them.
+    pub wire_id: Option<u16>,
     /// `inbound.nickname` (else `outbound.nickname`) of its CreateSession.
     pub nickname: Option<String>,
     /// Hash of its own destination, from its CreateSession.

@@ -409,7 +409,7 @@ impl Sessions {
     ) -> ChannelId {
         let session = Session {
             id: messages.next_session(),
-            wire_id,
+            wire_id: Some(wire_id),
             nickname,
             hash,
         };

@@ -70,6 +70,15 @@ pub struct NetworkCounts {
 }
 
 impl NetworkCounts {
+    /// Counts of which only these are known.
+    pub(crate) fn of_packets(packets: u64, skipped: impl Fn(Skip) -> u64) -> Self {
+        Self {
+            packets,
+            skipped: Skip::ALL.map(skipped),
+            ..Self::default()
+        }
+    }
+
     /// Packets that delivered nothing for this reason.
     pub const fn skipped(&self, reason: Skip) -> u64 {
         self.skipped[reason as usize]

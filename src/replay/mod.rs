@@ -15,6 +15,7 @@ mod options;
 mod outcome;
 mod plan;
 mod player;
+pub(crate) mod record_line;
 mod recording;
 
 pub use self::compare::{CONTEXT_BYTES, Compare, Difference, Excerpt, Mask, MaskError, Masks};

@@ -98,8 +98,11 @@ fn put_tree(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
 
 fn put_session(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
     if let Some(session) = event.session {
-        put(out, ", session ");
-        put_number(out, session.wire_id);
+        put(out, ", session");
+        if let Some(wire_id) = session.wire_id {
+            out.push(b' ');
+            put_number(out, wire_id);
+        }
         if let Some(nickname) = &session.nickname {
             put(out, " (");
             put(out, &look.escaped(nickname));

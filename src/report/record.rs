@@ -5,6 +5,8 @@
 //! means unknown or not applicable. Adding keys keeps [`SCHEMA`]; anything else
 //! raises its number.
 
+mod read;
+
 use std::net::SocketAddr;
 
 use super::escape::{Charset, preview, preview_in_json};
@@ -22,6 +24,8 @@ use crate::conversation::{
 use crate::dissect::{ForeignCounts, NearFlows};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
+
+pub use read::{MessageRecord, Record, RecordReader, SummaryRecord};
 
 /// Name and version of the schema, as in the header record.
 pub const SCHEMA: &str = "ministream.dump/1";

@@ -38,6 +38,14 @@ impl Secrets {
         self.payload || self.destinations
     }
 
+    /// What either hides.
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            payload: self.payload || other.payload,
+            destinations: self.destinations || other.destinations,
+        }
+    }
+
     /// The values of `--redact` that ask for it.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let payload = self.payload.then_some("payload");

@@ -174,7 +174,9 @@ impl<W: Write> Reporter<W> {
     /// Hides what others must not see, if anything, from every output; what is selected
     /// is still decided by what was captured.
     pub fn redacted(mut self, redaction: Option<Redaction>) -> Self {
-        self.look.redacted = redaction.as_ref().map_or(Secrets::NONE, Redaction::secrets);
+        let secrets = redaction.as_ref().map_or(Secrets::NONE, Redaction::secrets);
+        // What is read may have been redacted before.
+        self.look.redacted = self.look.redacted.and(secrets);
         self.redaction = redaction;
         self
     }

@@ -58,7 +58,7 @@ pub(crate) fn event(message: &[u8]) -> MessageEvent<'_> {
 pub(crate) fn session() -> Session {
     Session {
         id: SessionId(2),
-        wire_id: 0x1f2e,
+        wire_id: Some(0x1f2e),
         nickname: Some("evil\u{1b}[2J\"\u{202e}".to_owned()),
         hash: None,
     }

@@ -16,6 +16,7 @@ mod pager;
 mod parquet;
 #[cfg(feature = "parquet")]
 mod readers;
+mod records;
 mod redact;
 mod run;
 mod schema;

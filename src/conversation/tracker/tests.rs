@@ -47,7 +47,7 @@ impl Watch {
     fn session(&mut self, wire_id: u16, nickname: &str, destination: &[u8]) -> ChannelId {
         let session = Session {
             id: SessionId(u32::from(wire_id)),
-            wire_id,
+            wire_id: Some(wire_id),
             nickname: Some(nickname.to_owned()),
             hash: Some(DestinationHash::of(destination)),
         };
@@ -449,7 +449,7 @@ fn behind_a_router_an_ack_joins_only_the_conversation_with_its_sender() {
     let mut watch = Watch::new();
     let session = Session {
         id: SessionId(0),
-        wire_id: 7,
+        wire_id: Some(7),
         nickname: None,
         hash: None,
     };

@@ -1,0 +1,148 @@
+//! Records of `-T ndjson` as an input instead of a capture.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::dump::{Done, conclude, reporter};
+use super::error::{DumpError, print_warning};
+use super::exit::Ending;
+use super::options::DumpOptions;
+use crate::conversation::{ConversationId, EndOfInput};
+use crate::dissect::{DissectCounts, Sink};
+use crate::net::NetworkCounts;
+use crate::replay::NdjsonError;
+use crate::report::record::{Record, RecordReader, SummaryRecord};
+
+/// Records, and where they come from.
+pub(super) struct RecordInput {
+    path: PathBuf,
+    reader: RecordReader<Box<dyn BufRead>>,
+}
+
+/// What a pass over records found.
+#[derive(Debug, Default)]
+struct Told {
+    summary: Option<SummaryRecord>,
+    last: Option<ConversationId>,
+    is_stopped: bool,
+}
+
+impl RecordInput {
+    /// The only input, if it begins as JSON does, which no capture does. Whatever is
+    /// wrong with it otherwise is told when it is read as a capture.
+    pub(super) fn open(paths: &[PathBuf]) -> Result<Option<Self>, DumpError> {
+        let [path] = paths else { return Ok(None) };
+        let mut input: Box<dyn BufRead> = if path == Path::new("-") {
+            Box::new(io::stdin().lock())
+        } else {
+            match File::open(path) {
+                Ok(file) => Box::new(BufReader::new(file)),
+                Err(_) => return Ok(None),
+            }
+        };
+        let begins_as_json = input
+            .fill_buf()
+            .is_ok_and(|bytes| bytes.first() == Some(&b'{'));
+        if !begins_as_json {
+            return Ok(None);
+        }
+        let reader = RecordReader::open(input).map_err(|error| records(path, error))?;
+        Ok(Some(Self {
+            path: path.clone(),
+            reader,
+        }))
+    }
+
+    /// Tells `sink` what the records say.
+    pub(super) fn pass(mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<(), DumpError> {
+        self.tell(sink).map(drop)
+    }
+
+    /// Writes what the options ask for.
+    pub(super) fn dump(mut self, options: &mut DumpOptions) -> Result<Ending, DumpError> {
+        let before = self.reader.redacted();
+        let look = &mut options.output.look;
+        // Pseudonyms take the place of hashes where a capture is dissected.
+        if look.redacted.destinations && !before.destinations {
+            return Err(DumpError::Usage(
+                "--redact dest needs the capture: records have the hashes of true destinations",
+                "redact when the records are written",
+            ));
+        }
+        look.redacted = look.redacted.and(before);
+        if options.output.writes_captured_packets() {
+            return Err(DumpError::Usage(
+                "-w writes the packets of a capture, and records have none",
+                "give the capture, or make packets anew with --redact",
+            ));
+        }
+        let mut reporter = reporter(options)?;
+        let told = self.tell(&mut reporter)?;
+        let (summary, is_whole) = match told.summary {
+            Some(summary) => (summary, true),
+            None => (
+                SummaryRecord::unknown(self.reader.inputs()),
+                told.is_stopped,
+            ),
+        };
+        let mut ending = Ending::Fine;
+        if !is_whole {
+            print_warning(format_args!(
+                "{} ends without its summary; what is there is shown",
+                self.path.display()
+            ));
+        }
+        if !is_whole || summary.inputs.iter().any(|input| input.truncated) {
+            ending = Ending::Incomplete;
+        }
+        let done = Done {
+            ending,
+            end: match told.is_stopped {
+                true => EndOfInput::Stopped,
+                false => EndOfInput::Complete,
+            },
+            counts: DissectCounts {
+                network: NetworkCounts::of_packets(summary.packet_count, |reason| {
+                    summary.skipped_for(reason)
+                }),
+                conversations: told.last.map_or(0, |id| id.0),
+                foreign: summary.foreign,
+                start: summary.span.map(|(first, _)| first),
+                end: summary.span.map(|(_, latest)| latest),
+                ..DissectCounts::default()
+            },
+            dropped_by_kernel: summary.dropped_by_kernel,
+        };
+        conclude(options, &done, &summary.inputs, reporter, None)
+    }
+
+    fn tell(&mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<Told, DumpError> {
+        let mut told = Told::default();
+        loop {
+            let record = self.reader.next_record();
+            match record.map_err(|error| records(&self.path, error))? {
+                None => return Ok(told),
+                Some(Record::Message(message)) => sink.message(&message.event())?,
+                Some(Record::Finding(finding)) => sink.finding(&finding)?,
+                Some(Record::Conversation(conversation)) => {
+                    told.last = told.last.max(Some(conversation.id));
+                    sink.conversation(&conversation)?;
+                }
+                Some(Record::Summary(summary)) => told.summary = Some(*summary),
+            }
+            if !sink.wants_more() {
+                told.is_stopped = true;
+                return Ok(told);
+            }
+            sink.settle(self.reader.inputs())?;
+        }
+    }
+}
+
+fn records(path: &Path, error: NdjsonError) -> DumpError {
+    DumpError::Records {
+        path: path.to_owned(),
+        error,
+    }
+}

@@ -1,0 +1,212 @@
+//! Lines of what `ministream-dump -T ndjson` wrote, and the values in them.
+
+use std::io::{self, BufRead};
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::NdjsonError;
+use crate::conversation::ConversationId;
+use crate::wire::{Direction, StreamId};
+
+/// The longest line that is read: a message of the largest size in hex and text
+/// takes less than a tenth of it.
+pub(crate) const MAX_LINE_BYTES: u64 = 16 << 20;
+
+/// The schema that is understood. Keys that were added since are passed over.
+const SCHEMA: &str = "ministream.dump/1";
+
+/// The records of an input, one by one.
+#[derive(Debug)]
+pub(crate) struct RecordLines<R> {
+    input: R,
+    line: u64,
+    text: Vec<u8>,
+}
+
+impl<R: BufRead> RecordLines<R> {
+    pub(crate) const fn new(input: R) -> Self {
+        Self {
+            input,
+            line: 0,
+            text: Vec::new(),
+        }
+    }
+
+    /// The header, which comes first.
+    pub(crate) fn header(&mut self) -> Result<RecordLine, NdjsonError> {
+        let header = self.next_record()?.ok_or(NdjsonError::NotADump)?;
+        match header.text("schema") {
+            Ok(SCHEMA) => Ok(header),
+            _ => Err(NdjsonError::NotADump),
+        }
+    }
+
+    /// The next record; `None` at the end.
+    pub(crate) fn next_record(&mut self) -> Result<Option<RecordLine>, NdjsonError> {
+        loop {
+            self.text.clear();
+            self.line += 1;
+            let line = self.line;
+            let mut limited = io::Read::take(&mut self.input, MAX_LINE_BYTES);
+            let read = limited.read_until(b'\n', &mut self.text)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if read as u64 == MAX_LINE_BYTES && self.text.last() != Some(&b'\n') {
+                return Err(NdjsonError::LineTooLong { line });
+            }
+            if self.text.trim_ascii().is_empty() {
+                continue;
+            }
+            return match serde_json::from_slice(&self.text) {
+                Ok(value) => Ok(Some(RecordLine { value, line })),
+                Err(_) if line == 1 => Err(NdjsonError::NotADump),
+                Err(source) => Err(NdjsonError::Json { line, source }),
+            };
+        }
+    }
+}
+
+/// One record, or an object in one. Every key is always there; what is unknown is null.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordLine {
+    value: Value,
+    line: u64,
+}
+
+impl RecordLine {
+    /// `message`, `finding` and so on; empty if it does not say.
+    pub(crate) fn kind(&self) -> &str {
+        self.value["record"].as_str().unwrap_or_default()
+    }
+
+    /// Its line in the input, from 1.
+    pub(crate) const fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The error for a value that is not what it should be.
+    pub(crate) const fn invalid(&self, field: &'static str) -> NdjsonError {
+        NdjsonError::Field {
+            line: self.line,
+            field,
+        }
+    }
+
+    /// A value that is not null, as `read` takes it.
+    pub(crate) fn required<'a, T>(
+        &'a self,
+        field: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<T, NdjsonError> {
+        read(&self.value[field]).ok_or_else(|| self.invalid(field))
+    }
+
+    /// A value that may be null.
+    pub(crate) fn optional<'a, T>(
+        &'a self,
+        field: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, NdjsonError> {
+        match &self.value[field] {
+            Value::Null => Ok(None),
+            _ => self.required(field, read).map(Some),
+        }
+    }
+
+    pub(crate) fn text(&self, field: &'static str) -> Result<&str, NdjsonError> {
+        self.required(field, Value::as_str)
+    }
+
+    pub(crate) fn count(&self, field: &'static str) -> Result<u64, NdjsonError> {
+        self.required(field, Value::as_u64)
+    }
+
+    /// A count, a string or whatever else is written as text of its own.
+    pub(crate) fn parsed<T: FromStr>(&self, field: &'static str) -> Result<T, NdjsonError> {
+        self.required(field, |value| value.as_str()?.parse().ok())
+    }
+
+    pub(crate) fn optional_parsed<T: FromStr>(
+        &self,
+        field: &'static str,
+    ) -> Result<Option<T>, NdjsonError> {
+        self.optional(field, |value| value.as_str()?.parse().ok())
+    }
+
+    pub(crate) fn micros(&self, field: &'static str) -> Result<i64, NdjsonError> {
+        self.required(field, Value::as_i64)
+    }
+
+    /// Microseconds as nanoseconds.
+    pub(crate) fn optional_nanos(&self, field: &'static str) -> Result<Option<i64>, NdjsonError> {
+        let micros = self.optional(field, Value::as_i64)?;
+        Ok(micros.map(|micros| micros.saturating_mul(1_000)))
+    }
+
+    pub(crate) fn conversation(
+        &self,
+        field: &'static str,
+    ) -> Result<Option<ConversationId>, NdjsonError> {
+        self.optional_parsed(field)
+    }
+
+    pub(crate) fn id(&self, field: &'static str) -> Result<Option<StreamId>, NdjsonError> {
+        self.optional_parsed(field)
+    }
+
+    pub(crate) fn direction(&self) -> Result<Option<Direction>, NdjsonError> {
+        self.optional("dir", |value| {
+            let directions = [Direction::ClientToServer, Direction::ServerToClient];
+            let name = value.as_str()?;
+            directions
+                .into_iter()
+                .find(|direction| direction.name() == name)
+        })
+    }
+
+    pub(crate) fn type_byte(&self) -> Result<u8, NdjsonError> {
+        self.required("type_byte", |value| u8::try_from(value.as_u64()?).ok())
+    }
+
+    /// The payload, if all of it was written.
+    pub(crate) fn payload(&self) -> Result<Option<Vec<u8>>, NdjsonError> {
+        let whole = self.count("payload_bytes")?;
+        let bytes = self.optional("payload_hex", |value| hex::decode(value.as_str()?).ok())?;
+        // Where nothing was written, there is nothing but an empty payload to know.
+        let bytes = bytes.unwrap_or_default();
+        Ok((bytes.len() as u64 == whole).then_some(bytes))
+    }
+
+    /// An object that stands in it.
+    pub(crate) fn object(&self, field: &'static str) -> Result<Option<Self>, NdjsonError> {
+        self.optional(field, |value| {
+            value.is_object().then(|| Self {
+                value: value.clone(),
+                line: self.line,
+            })
+        })
+    }
+
+    /// The objects of an array that stands in it.
+    pub(crate) fn objects(&self, field: &'static str) -> Result<Vec<Self>, NdjsonError> {
+        let values = self.required(field, Value::as_array)?;
+        Ok(values
+            .iter()
+            .map(|value| Self {
+                value: value.clone(),
+                line: self.line,
+            })
+            .collect())
+    }
+
+    /// The keys and values of an object that stands in it.
+    pub(crate) fn entries(
+        &self,
+        field: &'static str,
+    ) -> Result<impl Iterator<Item = (&str, &Value)>, NdjsonError> {
+        let object = self.required(field, Value::as_object)?;
+        Ok(object.iter().map(|(name, value)| (name.as_str(), value)))
+    }
+}

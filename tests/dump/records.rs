@@ -1,0 +1,164 @@
+//! Records of `-T ndjson` as an input.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::run::{SAMPLES, dump, pipe};
+
+fn captures() -> Vec<String> {
+    let root = format!("{}/captures", env!("CARGO_MANIFEST_DIR"));
+    let mut names = Vec::new();
+    for directory in [root.clone(), format!("{root}/real")] {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.to_str().unwrap();
+            if name.contains(".pcap") {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names.sort();
+    assert!(names.len() > 50, "{names:?}");
+    names
+}
+
+#[test]
+fn records_of_records_are_the_same_bytes() {
+    for capture in captures() {
+        let first = dump(&format!("-T ndjson {capture}"));
+        if !first.stdout.contains(r#""record":"message""#) {
+            continue;
+        }
+        let second = pipe("-T ndjson -", first.stdout.as_bytes());
+        assert!(second.stdout == first.stdout, "{capture}");
+        assert_eq!(second.code, first.code, "{capture}: {}", second.stderr);
+    }
+}
+
+#[test]
+fn outputs_of_records_are_those_of_the_capture() {
+    for capture in [
+        SAMPLES,
+        "captures/real/c-http.pcapng",
+        "captures/hostile-payloads.pcap",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let records = directory.path().join("records.ndjson");
+        let records = records.to_str().unwrap();
+        fs::write(records, dump(&format!("-T ndjson {capture}")).stdout).unwrap();
+        for output in [
+            "-T json",
+            "-T text",
+            "-T spec",
+            "-T fields -e ts -e payload_text -e router_us",
+            "-q -z conv",
+            "-q -z timing",
+            "-q -z types -z findings -z io,1",
+            "-q -z follow,c1",
+            "-q -z ladder,c1",
+            "-T ndjson -Y state==server_closed",
+            "-T ndjson --redact payload --redact-key KEY",
+        ] {
+            let output = output.replace("KEY", &format!("{}/key", directory.path().display()));
+            let of_capture = dump(&format!("{output} {capture}"));
+            let of_records = dump(&format!("{output} {records}"));
+            assert_eq!(of_records.code, of_capture.code, "{}", of_records.stderr);
+            assert!(of_records.stdout == of_capture.stdout, "{output} {capture}");
+        }
+    }
+}
+
+#[test]
+fn what_was_redacted_says_so_again() {
+    for secrets in ["payload", "dest", "payload,dest"] {
+        let first = dump(&format!("-T ndjson --redact {secrets} {SAMPLES}")).ok();
+        let second = pipe("-T ndjson -", first.as_bytes()).ok();
+        assert!(second == first, "{secrets}");
+        let table = pipe("-", first.as_bytes()).ok();
+        assert!(table.starts_with("redacted: "), "{table}");
+    }
+}
+
+#[test]
+fn true_destinations_are_not_redacted_too_late() {
+    let records = dump(&format!("-T ndjson {SAMPLES}")).ok();
+    assert_eq!(
+        pipe("-T ndjson --redact dest -", records.as_bytes()).refused(2),
+        "ministream-dump: error: --redact dest needs the capture: records have the hashes of true \
+         destinations\n    help: redact when the records are written\n"
+    );
+}
+
+#[test]
+fn records_that_end_early_are_shown_up_to_there_at_every_line() {
+    let all = dump(&format!("-T ndjson {SAMPLES}")).ok();
+    let lines: Vec<&str> = all.split_inclusive('\n').collect();
+    for count in 1..lines.len() {
+        let run = pipe("-T ndjson -", lines[..count].concat().as_bytes());
+        assert_eq!(run.code, Some(3));
+        assert_eq!(
+            run.stderr,
+            "ministream-dump: warning: - ends without its summary; what is there is shown\n"
+        );
+        let shown = run.stdout.lines().count();
+        let summary: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!(summary["exit_code"], 3);
+        assert_eq!(shown, count + 1);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_line() {
+    let without = |payload: &str| dump(&format!("-T ndjson --payload {payload} {SAMPLES}")).ok();
+    let records = dump(&format!("-T ndjson {SAMPLES}")).ok();
+    for (input, error) in [
+        (
+            without("none"),
+            "-: line 2: the payload is not in the record; write records without --payload",
+        ),
+        (
+            without("preview"),
+            "-: line 2: the payload is not in the record; write records without --payload",
+        ),
+        (
+            "{}\n".to_owned(),
+            "-: not written by ministream-dump -T ndjson: no header of schema ministream.dump/1",
+        ),
+        (
+            records.replacen(r#""meaning":"accepts""#, r#""meaning":"excepts""#, 1),
+            "-: line 3: meaning is missing or not what it should be",
+        ),
+        (
+            records.replacen(r#""src":"127.0.0.1:40112""#, r#""src":"here""#, 1),
+            "-: line 2: src is missing or not what it should be",
+        ),
+        (
+            records.replacen("}\n", "}\n{\n", 1),
+            "-: line 2: not JSON: EOF while parsing an object at line 2 column 0",
+        ),
+    ] {
+        let run = pipe("-q -z types -", input.as_bytes());
+        assert_eq!(run.refused(2), format!("ministream-dump: error: {error}\n"));
+    }
+}
+
+#[test]
+fn packets_are_made_of_redacted_records_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (records, packets) = (file("records.ndjson"), file("packets.pcapng"));
+    fs::write(&records, dump(&format!("-T ndjson {SAMPLES}")).ok()).unwrap();
+    assert_eq!(
+        dump(&format!("-w {packets} {records}")).refused(2),
+        "ministream-dump: error: -w writes the packets of a capture, and records have none\n    \
+         help: give the capture, or make packets anew with --redact\n"
+    );
+
+    let redacted = dump(&format!("-T ndjson --redact payload {SAMPLES}")).ok();
+    fs::write(&records, redacted).unwrap();
+    let run = dump(&format!("-q -w {packets} {records}"));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let types = dump(&format!("-q -z types {packets}")).ok();
+    assert_eq!(types, dump(&format!("-q -z types {SAMPLES}")).ok());
+}
