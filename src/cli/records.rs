@@ -9,7 +9,7 @@ use super::error::{DumpError, print_warning};
 use super::exit::Ending;
 use super::options::DumpOptions;
 use crate::conversation::{ConversationId, EndOfInput};
-use crate::dissect::{DissectCounts, Sink};
+use crate::dissect::{DissectCounts, NearFlows, Sink};
 use crate::net::NetworkCounts;
 use crate::replay::NdjsonError;
 use crate::report::record::{Record, RecordReader, SummaryRecord};
@@ -24,6 +24,7 @@ pub(super) struct RecordInput {
 #[derive(Debug, Default)]
 struct Told {
     summary: Option<SummaryRecord>,
+    messages: u64,
     last: Option<ConversationId>,
     is_stopped: bool,
 }
@@ -106,12 +107,15 @@ impl RecordInput {
                 network: NetworkCounts::of_packets(summary.packet_count, |reason| {
                     summary.skipped_for(reason)
                 }),
+                messages: told.messages,
                 conversations: told.last.map_or(0, |id| id.0),
                 foreign: summary.foreign,
                 start: summary.span.map(|(first, _)| first),
                 end: summary.span.map(|(_, latest)| latest),
                 ..DissectCounts::default()
             },
+            // Records say of them what people read, and no more.
+            near: NearFlows::default(),
             dropped_by_kernel: summary.dropped_by_kernel,
         };
         conclude(options, &done, &summary.inputs, reporter, None)
@@ -123,7 +127,10 @@ impl RecordInput {
             let record = self.reader.next_record();
             match record.map_err(|error| records(&self.path, error))? {
                 None => return Ok(told),
-                Some(Record::Message(message)) => sink.message(&message.event())?,
+                Some(Record::Message(message)) => {
+                    told.messages += 1;
+                    sink.message(&message.event())?;
+                }
                 Some(Record::Finding(finding)) => sink.finding(&finding)?,
                 Some(Record::Conversation(conversation)) => {
                     told.last = told.last.max(Some(conversation.id));

@@ -27,7 +27,10 @@ fn captures() -> Vec<String> {
 fn records_of_records_are_the_same_bytes() {
     for capture in captures() {
         let first = dump(&format!("-T ndjson {capture}"));
-        if !first.stdout.contains(r#""record":"message""#) {
+        // What is not told again: the time of a file without messages, and flows nearly ours.
+        if !first.stdout.contains(r#""record":"message""#)
+            || !first.stdout.contains(r#""near_flows":[]"#)
+        {
             continue;
         }
         let second = pipe("-T ndjson -", first.stdout.as_bytes());
