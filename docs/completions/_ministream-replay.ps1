@@ -246,6 +246,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
             [CompletionResult]::new('--payload', '--payload', [CompletionResultType]::ParameterName, 'How much of payloads is shown')
             [CompletionResult]::new('--redact', '--redact', [CompletionResultType]::ParameterName, 'Hide what others must not see, as in ministream-dump; --capture records it all the same')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'What is printed at the end [default: table; none where messages are for programs]')
+            [CompletionResult]::new('--control', '--control', [CompletionResultType]::ParameterName, 'Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only')
             [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Hear only clients of these networks')
             [CompletionResult]::new('--metrics', '--metrics', [CompletionResultType]::ParameterName, 'Tell numbers to Prometheus at http://ADDR/metrics')
             [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of the log')

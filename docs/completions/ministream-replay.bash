@@ -805,7 +805,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__proxy)
-            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --allow-remote --allow --metrics --log-format --log-file --color --help"
+            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --metrics --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -873,6 +873,10 @@ _ministream__replay() {
                     ;;
                 --report)
                     COMPREPLY=($(compgen -W "table json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --allow)

@@ -236,6 +236,7 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
             cand --payload 'How much of payloads is shown'
             cand --redact 'Hide what others must not see, as in ministream-dump; --capture records it all the same'
             cand --report 'What is printed at the end [default: table; none where messages are for programs]'
+            cand --control 'Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only'
             cand --allow 'Hear only clients of these networks'
             cand --metrics 'Tell numbers to Prometheus at http://ADDR/metrics'
             cand --log-format 'Form of the log'

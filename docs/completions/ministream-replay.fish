@@ -261,6 +261,7 @@ dest\t'I2P destinations and their hashes, and nicknames of I2CP sessions'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l report -d 'What is printed at the end [default: table; none where messages are for programs]' -r -f -a "table\t'For people'
 json\t'For programs'
 none\t'Nothing'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l control -d 'Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow -d 'Hear only clients of these networks' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::connection::Known;
+use super::control::Recent;
 use super::rule::{Action, KnownIds, Rules};
 use super::{ConnectionId, machine::Hold};
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
@@ -16,6 +17,7 @@ pub(super) struct Gate<'a, S> {
     pub(super) rules: &'a mut Rules,
     pub(super) known: &'a mut Known,
     pub(super) holds: &'a mut [Hold],
+    pub(super) recent: Option<&'a mut Recent>,
     pub(super) connection: ConnectionId,
     /// Whether the message's bytes are wanted: they are known already where they are no frame's.
     pub(super) copies: Copies,
@@ -68,6 +70,9 @@ impl<S: Sink> Sink for Gate<'_, S> {
             number,
             actions: rule.actions.clone(),
         });
+        if let Some(recent) = &mut self.recent {
+            recent.add(event, rule.as_ref().map(|rule| rule.number));
+        }
         for hold in self.holds.iter_mut() {
             hold.look_at(self.connection, event);
         }

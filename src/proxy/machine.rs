@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 
 use super::carried::{Carried, Content, Waiting};
 use super::connection::{Connection, ConnectionId, Flow, Known};
+use super::control::Recent;
 use super::gate::{Copies, Gate, Matched, Seen};
 use super::i2cp;
 use super::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport, index};
@@ -142,6 +143,8 @@ pub struct Proxy {
     directions: [DirectionReport; 2],
     added: Histogram<u64>,
     last_comment: Option<Arc<str>>,
+    /// The last messages, if somebody may ask for them.
+    pub(super) recent: Option<Recent>,
 }
 
 impl Proxy {
@@ -179,6 +182,7 @@ impl Proxy {
             added: Histogram::new_with_bounds(1, LONGEST_US, 2)
                 .unwrap_or_else(|_| unreachable!("constant bounds that a histogram takes")),
             last_comment: None,
+            recent: None,
         }
     }
 
@@ -237,6 +241,7 @@ impl Proxy {
             rules: &mut self.rules,
             known: &mut self.known,
             holds: &mut self.holds,
+            recent: self.recent.as_mut(),
             connection: id,
             copies: Copies::NotWanted,
             seen: Vec::new(),
@@ -586,6 +591,11 @@ impl Proxy {
         });
     }
 
+    /// Remembers the last messages from now on, for [`control`](super::control).
+    pub fn remember_messages(&mut self) {
+        self.recent.get_or_insert_with(Recent::default);
+    }
+
     /// What is said of the message that came in last, if a rule met it.
     pub fn last_comment(&self) -> Option<Arc<str>> {
         self.last_comment.clone()
@@ -645,6 +655,7 @@ impl Proxy {
             rules: &mut self.rules,
             known: &mut self.known,
             holds: &mut [],
+            recent: None,
             connection: id,
             copies: Copies::NotWanted,
             seen: Vec::new(),

@@ -13,6 +13,7 @@
 
 mod carried;
 mod connection;
+pub mod control;
 mod gate;
 mod i2cp;
 mod machine;

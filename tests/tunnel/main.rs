@@ -1,6 +1,7 @@
 //! Tunnels between real processes: bytes, ends of connections, failures, real
 //! services. Everything is on 127.0.0.1 and bounded in time.
 
+mod broken_cases;
 mod bytes;
 mod captures;
 mod command_line;
@@ -12,9 +13,11 @@ mod hostile_peers;
 mod i2cp;
 mod limits;
 mod lost_logs;
+mod matrix;
 mod metrics;
 mod other_make;
 mod peers;
+mod proxy;
 mod real_services;
 mod recorded_http;
 mod services;

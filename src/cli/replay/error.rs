@@ -247,6 +247,9 @@ impl ReplayError {
 
     fn help(&self) -> Option<String> {
         match self {
+            Self::Remote {
+                flag: "--control", ..
+            } => Some("whoever reaches it can change what passes: only this machine may".into()),
             Self::Remote { .. } | Self::Tunnel(TunnelError::Link(LinkError::Remote { .. })) => {
                 Some("add --allow-remote if it is meant to be reached from other machines".into())
             }

@@ -1,7 +1,6 @@
 //! `proxy`: between clients and a server.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser;
@@ -44,6 +43,10 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         Some(name) => Some(resolved("--metrics", name, reach(args))?),
         None => None,
     };
+    let control = match &args.control {
+        Some(name) => Some(resolved("--control", name, Reach::Loopback)?),
+        None => None,
+    };
     let options = ProxyTaskOptions {
         carrier: leg(args, &args.carrier, Role::Server, &faults, seed),
         upstream: leg(args, &args.upstream, Role::Client, &faults, seed),
@@ -55,13 +58,14 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         },
         recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
         metrics,
+        control,
     };
     let reporter = reporter(&mut watch).map_err(ReplayError::Watch)?;
     let mut watcher = Watch { reporter };
     peer::block_on(async {
         let task = ProxyTask::open(options).await?;
         let carrier = task.carrier().to_string();
-        announce(args, &carrier, task.metrics_addr())?;
+        announce(args, &carrier, &task)?;
         let (proxy, ended) = task.run(&mut watcher).await;
         conclude(args, &carrier, proxy, watcher, ended)
     })
@@ -174,14 +178,13 @@ const fn is_for_programs(args: &ProxyArgs) -> bool {
 }
 
 /// Tells scripts that the proxy can be used.
-fn announce(
-    args: &ProxyArgs,
-    carrier: &str,
-    metrics: Option<SocketAddr>,
-) -> Result<(), ReplayError> {
+fn announce(args: &ProxyArgs, carrier: &str, task: &ProxyTask) -> Result<(), ReplayError> {
     let mut line = format!("ready proxy carrier={carrier} upstream={}", args.upstream);
-    if let Some(address) = metrics {
+    if let Some(address) = task.metrics_addr() {
         line.push_str(&format!(" metrics=http://{address}/metrics"));
+    }
+    if let Some(address) = task.control_addr() {
+        line.push_str(&format!(" control=http://{address}/"));
     }
     line.push('\n');
     if let Some(path) = &args.ready_file {

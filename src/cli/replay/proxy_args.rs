@@ -103,6 +103,10 @@ pub(super) struct ProxyArgs {
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Report")]
     pub(super) report: Option<ReportFormat>,
 
+    /// Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only
+    #[arg(long, value_name = "ADDR", help_heading = "Control")]
+    pub(super) control: Option<String>,
+
     /// Allow addresses that are not loopback to be bound
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,

@@ -307,7 +307,7 @@ fn payload(input: &str) -> Read<'_, Payload> {
     if start.is_empty() || start.starts_with(',') {
         return Ok((start, Payload::Bytes(Vec::new())));
     }
-    if start.starts_with('$') {
+    if start.starts_with('$') || verb_of(start).1 == "zero" {
         let (rest, id) = id(start)?;
         return Ok((rest, Payload::Id(id)));
     }

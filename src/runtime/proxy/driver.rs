@@ -17,12 +17,13 @@ use tracing::{debug, info, warn};
 
 use super::Watcher;
 use super::frames::{FrameStream, Greeting};
+use super::http::Requests;
 use super::leg::{ClientLeg, LegEvent, LegName, LegRecord, ServerLeg};
 use super::metrics;
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Way};
 use crate::net::Side;
-use crate::proxy::{ConnectionId, Output, Proxy};
+use crate::proxy::{ConnectionId, Output, Proxy, control};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Room, Scope};
@@ -55,6 +56,14 @@ pub(super) enum Entrance {
     Frames(Acceptor),
 }
 
+/// Where others come in: clients, and those who ask.
+#[derive(Debug)]
+pub(super) struct Doors {
+    pub(super) entrance: Entrance,
+    pub(super) scrapes: Option<Scrapes>,
+    pub(super) requests: Option<Requests>,
+}
+
 /// What a number in the ready set stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
@@ -62,6 +71,7 @@ enum Owner {
     ShowTables,
     Entrance,
     Scrapes,
+    Control,
     /// A leg of its own.
     Leg(ConnectionId, Side),
 }
@@ -106,6 +116,7 @@ pub(super) struct Driver {
     /// When what goes out in this round should have gone.
     dues: Vec<Instant>,
     scrapes: Option<Scrapes>,
+    requests: Option<Requests>,
     signals: Signals,
     show_tables: Signal,
     timer: Pin<Box<Sleep>>,
@@ -117,13 +128,17 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         proxy: Proxy,
-        entrance: Entrance,
+        doors: Doors,
         carrier: CarrierUrl,
         upstream: LinkOptions,
         ends: [SocketAddr; 2],
         recorder: Option<Recorder>,
-        scrapes: Option<Scrapes>,
     ) -> Result<Self, TunnelError> {
+        let Doors {
+            entrance,
+            scrapes,
+            requests,
+        } = doors;
         let mut ready = ReadySet::default();
         let mut owners = Slab::new();
         for owner in [
@@ -131,6 +146,7 @@ impl Driver {
             Owner::ShowTables,
             Owner::Entrance,
             Owner::Scrapes,
+            Owner::Control,
         ] {
             // Both number alike.
             ready.insert();
@@ -153,6 +169,7 @@ impl Driver {
             unflushed: Vec::new(),
             dues: Vec::new(),
             scrapes,
+            requests,
             signals: Signals::new()?,
             show_tables: signal(SignalKind::user_defined1())?,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -218,6 +235,7 @@ impl Driver {
                 Some(Owner::Signals) => self.take_signal(number),
                 Some(Owner::ShowTables) => self.take_request_for_tables(number, watcher)?,
                 Some(Owner::Scrapes) => self.answer_scrapes(number),
+                Some(Owner::Control) => self.answer_requests(number),
                 Some(Owner::Entrance) => self.take_from_entrance(number, watcher)?,
                 Some(&Owner::Leg(id, side)) => self.take_from_leg(number, id, side, watcher)?,
                 None => {}
@@ -252,6 +270,18 @@ impl Driver {
         {
             if request.send(metrics::render(&self.proxy)).is_err() {
                 debug!("whoever asked for metrics has left");
+            }
+        }
+    }
+
+    fn answer_requests(&mut self, number: usize) {
+        let mut cx = Context::from_waker(self.ready.waker(number));
+        while let Some(requests) = &mut self.requests
+            && let Poll::Ready((request, reply)) = requests.poll_next(&mut cx)
+        {
+            let answer = control::answer(&mut self.proxy, Instant::now(), &request);
+            if reply.send(answer).is_err() {
+                debug!("whoever asked the proxy has left");
             }
         }
     }

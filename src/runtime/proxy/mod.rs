@@ -2,6 +2,7 @@
 
 mod driver;
 mod frames;
+mod http;
 mod leg;
 mod metrics;
 
@@ -10,7 +11,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use self::driver::{Driver, Entrance};
+use self::driver::{Doors, Driver, Entrance};
+use self::http::Requests;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
 use super::metrics::Scrapes;
@@ -36,6 +38,8 @@ pub struct ProxyTaskOptions {
     pub recorder: Option<Recorder>,
     /// Where numbers are told over HTTP.
     pub metrics: Option<SocketAddr>,
+    /// Where it can be controlled over HTTP.
+    pub control: Option<SocketAddr>,
 }
 
 /// What is told of what passes.
@@ -62,6 +66,7 @@ pub struct ProxyTask {
     driver: Driver,
     carrier: CarrierUrl,
     metrics: Option<SocketAddr>,
+    control: Option<SocketAddr>,
 }
 
 impl ProxyTask {
@@ -71,7 +76,7 @@ impl ProxyTask {
     /// An address cannot be bound.
     pub async fn open(options: ProxyTaskOptions) -> Result<Self, TunnelError> {
         let now = Instant::now();
-        let proxy = Proxy::new(options.proxy, now, wall_clock());
+        let mut proxy = Proxy::new(options.proxy, now, wall_clock());
         let (entrance, carrier) = match &options.carrier.carrier {
             CarrierUrl::I2cp(..) => {
                 let addresses = options.carrier.own_addresses().await?;
@@ -107,20 +112,38 @@ impl ProxyTask {
             scrapes = Some(listening);
             metrics = Some(bound);
         }
+        let mut control = None;
+        let mut requests = None;
+        if let Some(address) = options.control {
+            let (listening, bound) =
+                Requests::listen(address)
+                    .await
+                    .map_err(|source| TunnelError::Listen {
+                        address: address.into(),
+                        source,
+                    })?;
+            proxy.remember_messages();
+            requests = Some(listening);
+            control = Some(bound);
+        }
         let ends = [bound.unwrap_or(upstream), upstream];
         let driver = Driver::new(
             proxy,
-            entrance,
+            Doors {
+                entrance,
+                scrapes,
+                requests,
+            },
             carrier.clone(),
             options.upstream,
             ends,
             options.recorder,
-            scrapes,
         )?;
         Ok(Self {
             driver,
             carrier,
             metrics,
+            control,
         })
     }
 
@@ -132,6 +155,11 @@ impl ProxyTask {
     /// The address that was bound for numbers.
     pub const fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics
+    }
+
+    /// The address that was bound for control.
+    pub const fn control_addr(&self) -> Option<SocketAddr> {
+        self.control
     }
 
     /// Passes messages until a signal to end (Ctrl-C, SIGTERM), and tells `watcher` of them.

@@ -1,0 +1,806 @@
+//! The proxy between real processes.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::endpoint::{Endpoint, Tunnel, command, eventually, wait};
+use crate::i2cp::with_router_for;
+use crate::real_services::{ask, fetch_and_put, nginx};
+use crate::services::{echo, exchange, nobody, pattern};
+
+/// A proxy whose output is kept.
+pub(crate) struct Proxy {
+    child: Child,
+    directory: tempfile::TempDir,
+    ready: String,
+}
+
+/// How a proxy ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) log: String,
+}
+
+impl Proxy {
+    pub(crate) fn start(carrier: &str, upstream: &str, more: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let file = |name: &str| fs::File::create(path(name)).unwrap();
+        let mut child = command(&["proxy", "--carrier", carrier, "--upstream", upstream])
+            .args(["--ready-file", path("ready").to_str().unwrap()])
+            .args(["--capture", path("capture.pcapng").to_str().unwrap()])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(file("out"))
+            .stderr(file("log"))
+            .spawn()
+            .unwrap();
+        let ready = path("ready");
+        eventually("the proxy is ready", || {
+            let ended = child.try_wait().unwrap();
+            let log = || fs::read_to_string(path("log")).unwrap();
+            assert!(ended.is_none(), "the proxy ended: {}", log());
+            ready.exists()
+        });
+        let ready = fs::read_to_string(ready).unwrap();
+        assert!(ready.starts_with("ready proxy carrier="), "{ready}");
+        Self {
+            child,
+            directory,
+            ready,
+        }
+    }
+
+    pub(crate) fn carrier(&self) -> &str {
+        self.field("carrier=")
+    }
+
+    pub(crate) fn field(&self, name: &str) -> &str {
+        self.ready
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix(name))
+            .unwrap()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    pub(crate) fn out(&self) -> String {
+        fs::read_to_string(self.directory.path().join("out")).unwrap()
+    }
+
+    pub(crate) fn capture(&self) -> String {
+        let path = self.directory.path().join("capture.pcapng");
+        path.display().to_string()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        let process = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
+    /// Ends it as Ctrl-C does.
+    pub(crate) fn end(&mut self) -> Ended {
+        self.signal(Signal::INT);
+        let code = wait(&mut self.child).code();
+        Ended {
+            code,
+            out: self.out(),
+            log: self.log(),
+        }
+    }
+
+    /// Ends it, and gives the report.
+    pub(crate) fn report(&mut self) -> Value {
+        let ended = self.end();
+        let line = ended.out.lines().last().unwrap_or_default();
+        serde_json::from_str(line).unwrap_or_else(|_| panic!("{}\n{}", ended.out, ended.log))
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+        if std::thread::panicking() {
+            eprintln!("{}\n{}", self.ready, self.log());
+        }
+    }
+}
+
+const QUIET: [&str; 3] = ["-q", "--report", "json"];
+
+/// The records of a capture.
+fn records(capture: &str) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args(["-T", "ndjson", capture])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn of_kind<'a>(records: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    records
+        .iter()
+        .filter(move |record| record["record"] == kind)
+}
+
+/// Checks that there are no findings but of conversations that go on when the proxy is ended,
+/// which there are without it, too.
+fn assert_nothing_odd(records: &[Value]) {
+    let odd: Vec<&Value> = of_kind(records, "finding")
+        .filter(|finding| finding["code"] != "ms.no_close")
+        .collect();
+    assert!(odd.is_empty(), "{odd:?}");
+}
+
+/// Checks that both legs of a capture carried the same messages, and that nothing is odd.
+fn assert_passed_through(capture: &str, at_least: usize) {
+    let records = records(capture);
+    assert_nothing_odd(&records);
+    // The legs differ by the server's address.
+    let mut legs: Vec<(String, Vec<[String; 2]>)> = Vec::new();
+    for message in of_kind(&records, "message") {
+        let ends = [&message["src"], &message["dst"]].map(|end| end.as_str().unwrap().to_owned());
+        let server = match &message["dir"] {
+            dir if *dir == "c2s" => &ends[1],
+            _ => &ends[0],
+        };
+        let said = ["type", "id", "payload_hex"].map(|field| message[field].to_string());
+        let said = [message["dir"].to_string(), said.concat()];
+        match legs.iter_mut().find(|(address, _)| address == server) {
+            Some((_, leg)) => leg.push(said),
+            None => legs.push((server.clone(), vec![said])),
+        }
+    }
+    assert_eq!(legs.len(), 2, "two legs");
+    for direction in ["\"c2s\"", "\"s2c\""] {
+        let of = |leg: usize| {
+            let messages = legs[leg].1.iter();
+            messages
+                .filter(|[way, _]| way == direction)
+                .map(|[_, said]| said)
+                .collect::<Vec<_>>()
+        };
+        assert!(of(0) == of(1), "{direction}");
+        assert!(!of(0).is_empty());
+    }
+    assert!(legs[0].1.len() >= at_least, "{}", legs[0].1.len());
+}
+
+/// A client before a proxy before a server.
+fn through(carrier: &str, upstream: &str, target: SocketAddr, more: &[&str]) -> (Tunnel, Proxy) {
+    let server = Endpoint::server(upstream, target, &[]);
+    let proxy = Proxy::start(carrier, server.carrier(), &[&QUIET[..], more].concat());
+    let client = Endpoint::client(proxy.carrier(), &[]);
+    (Tunnel { server, client }, proxy)
+}
+
+const CARRIERS: [(&str, &str); 4] = [
+    ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0"),
+    ("udp://127.0.0.1:0", "udp://127.0.0.1:0"),
+    ("udp://127.0.0.1:0", "tcp://127.0.0.1:0?prefix=u16be"),
+    ("tcp://127.0.0.1:0?prefix=u16be", "udp://127.0.0.1:0"),
+];
+
+#[test]
+fn curl_and_nginx_do_not_notice_a_proxy_on_any_carrier() {
+    let Some(nginx) = nginx() else { return };
+    for (carrier, upstream) in CARRIERS {
+        let (tunnel, mut proxy) = through(carrier, upstream, nginx.address, &[]);
+        fetch_and_put(&nginx, &tunnel, 3);
+        let capture = proxy.capture();
+        let report = proxy.report();
+        assert_passed_through(&capture, 100);
+        for direction in ["c2s", "s2c"] {
+            let passed = &report["directions"][direction];
+            assert_eq!(passed["in_bytes"], passed["out_bytes"], "{report}");
+            assert_eq!(passed["not_ours_count"], 0, "{report}");
+            assert!(passed["in_bytes"].as_u64().unwrap() > 3_000_000, "{report}");
+        }
+        assert_eq!(report["conversation_count"], 3, "{report}");
+        assert_eq!(report["exit_code"], 0);
+    }
+}
+
+#[test]
+fn curl_and_nginx_do_not_notice_a_proxy_between_an_application_and_its_router() {
+    let name = "proxy::curl_and_nginx_do_not_notice_a_proxy_between_an_application_and_its_router";
+    with_router_for(name, |net| {
+        let Some(nginx) = nginx() else { return };
+        let server = net.server(nginx.address, &[]);
+        let router = net.carrier.split('?').next().unwrap().to_owned();
+        let mut proxy = Proxy::start("i2cp://127.0.0.1:0", &router, &QUIET);
+        net.carrier = format!("{}?length=0&quantity=1", proxy.carrier());
+        let client = net.client(&server, &[]);
+        let tunnel = Tunnel { server, client };
+        fetch_and_put(&nginx, &tunnel, 2);
+        let capture = proxy.capture();
+        let report = proxy.report();
+        for direction in ["c2s", "s2c"] {
+            let passed = &report["directions"][direction];
+            assert_eq!(
+                passed["message_in_count"], passed["message_out_count"],
+                "{report}"
+            );
+            assert!(passed["in_bytes"].as_u64().unwrap() > 2_000_000, "{report}");
+        }
+        let records = records(&capture);
+        assert_nothing_odd(&records);
+        assert_eq!(
+            of_kind(&records, "conversation").count(),
+            6,
+            "3 on each leg"
+        );
+    });
+}
+
+#[test]
+fn rules_reach_into_the_messages_between_an_application_and_its_router() {
+    let name = "proxy::rules_reach_into_the_messages_between_an_application_and_its_router";
+    with_router_for(name, |net| {
+        let server = net.server(echo(), &[]);
+        let router = net.carrier.split('?').next().unwrap().to_owned();
+        let rules = [
+            "--rule",
+            r#"type==data && payload contains "secret": replace /secret/ "public", append "!""#,
+            "--rule",
+            r#"payload contains "enough": drop, inject s2c data $client_id "bye", inject s2c close $client_id"#,
+        ];
+        let more = [&QUIET[..], &rules].concat();
+        let mut proxy = Proxy::start("i2cp://127.0.0.1:0", &router, &more);
+        net.carrier = format!("{}?length=0&quantity=1", proxy.carrier());
+        let client = net.client(&server, &[]);
+        let mut stream = client.connect();
+        stream.write_all(b"a secret").unwrap();
+        // Changed on its way there and, with the secret gone, not on its way back.
+        let mut heard = [0; 9];
+        stream.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"a public!");
+        stream.write_all(b"enough").unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"bye");
+        let report = proxy.report();
+        assert_eq!(report["rules"][0]["changed_count"], 2, "{report}");
+        assert_eq!(report["rules"][1]["injected_count"], 2, "{report}");
+    });
+}
+
+#[test]
+fn every_conformance_case_passes_through_a_proxy() {
+    // Over UDP a SYN that comes twice is one; a suite on another carrier does not know of that.
+    for (carrier, upstream) in &CARRIERS[..2] {
+        let service = nobody();
+        let server = Endpoint::server(upstream, service, &[]);
+        let mut proxy = Proxy::start(carrier, server.carrier(), &QUIET);
+        let service = service.to_string();
+        let tried = command(&["conform", "server", "--strict", "--service", &service])
+            .args(["--carrier", proxy.carrier()])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&tried.stdout).into_owned();
+        assert!(tried.status.success(), "{carrier} {upstream}: {told}");
+        assert!(told.contains("PASSED"), "{told}");
+        proxy.end();
+    }
+}
+
+#[test]
+fn every_conformance_case_for_clients_passes_through_a_proxy() {
+    let (dial, carrier) = (nobody(), nobody());
+    let proxy = Proxy::start("tcp://127.0.0.1:0", &format!("tcp://{carrier}"), &QUIET);
+    let (dial, carrier) = (dial.to_string(), format!("tcp://{carrier}"));
+    let conform = [
+        "conform",
+        "client",
+        "--strict",
+        "--dial",
+        &dial,
+        "--carrier",
+        &carrier,
+    ];
+    let suite = command(&conform).stdout(Stdio::piped()).spawn().unwrap();
+    let bound: SocketAddr = carrier.trim_start_matches("tcp://").parse().unwrap();
+    // Bound by the suite when it cannot be bound by us.
+    eventually("the suite listens", || TcpListener::bind(bound).is_err());
+    let client = [
+        "client",
+        "--listen",
+        &dial,
+        "--carrier",
+        proxy.carrier(),
+        "--reconnect",
+    ];
+    let mut client = command(&client).stdout(Stdio::null()).spawn().unwrap();
+    let tried = suite.wait_with_output().unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    let told = String::from_utf8_lossy(&tried.stdout);
+    assert!(tried.status.success(), "{told}");
+    assert!(told.contains("PASSED"), "{told}");
+}
+
+/// The comments in a capture, as they stand in its bytes.
+fn has_comment(capture: &str, comment: &str) -> bool {
+    let bytes = fs::read(capture).unwrap();
+    bytes
+        .windows(comment.len())
+        .any(|part| part == comment.as_bytes())
+}
+
+#[test]
+fn a_rule_is_felt_by_the_peer_told_in_the_capture_and_counted_in_the_report() {
+    let rule = "type==ack: delay 300ms";
+    let (tunnel, mut proxy) = through(
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:0",
+        echo(),
+        &["--rule", rule],
+    );
+    let began = Instant::now();
+    assert_eq!(exchange(&tunnel.connect(), b"late"), b"late");
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    let capture = proxy.capture();
+    let report = proxy.report();
+    assert!(has_comment(&capture, &format!("rule 1: {rule}")));
+    assert_eq!(report["rules"][0]["delayed_count"], 1, "{report}");
+    assert_eq!(report["rules"][0]["mean_delay_us"], 300_000, "{report}");
+    assert!(
+        report["added_us"]["p50"].as_u64().unwrap() < 100_000,
+        "{report}"
+    );
+}
+
+#[test]
+fn a_lost_ack_is_a_clear_error_at_the_client_and_missing_on_its_leg() {
+    let server = Endpoint::server("udp://127.0.0.1:0", echo(), &[]);
+    let more = [&QUIET[..], &["--rule", "type==ack: drop", "--strict"]].concat();
+    let mut proxy = Proxy::start("udp://127.0.0.1:0", server.carrier(), &more);
+    let client = Endpoint::client(proxy.carrier(), &["--handshake-timeout", "300ms"]);
+    assert!(client.connect().read(&mut [0]).is_err());
+    client.wait_for_log("no answer to the SYN");
+    let capture = proxy.capture();
+    let ended = proxy.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let records = records(&capture);
+    let acks = of_kind(&records, "message").filter(|message| message["type"] == "ack");
+    assert_eq!(acks.count(), 1, "it came in and did not go out");
+    assert!(has_comment(&capture, "rule 1: type==ack: drop"));
+}
+
+#[test]
+fn a_rule_that_never_matched_is_a_warning_and_with_strict_a_failure() {
+    let nowhere = format!("tcp://{}", nobody());
+    for (more, code) in [(&[][..], 0), (&["--strict"], 1)] {
+        let rule = ["--rule", "type==ack && nth==3: drop"];
+        let more = [&QUIET[..], &rule, more].concat();
+        let ended = Proxy::start("tcp://127.0.0.1:0", &nowhere, &more).end();
+        assert_eq!(ended.code, Some(code));
+        let warning = "warning: rule 1 never matched: type==ack && nth==3: drop";
+        assert!(ended.log.contains(warning), "{}", ended.log);
+    }
+}
+
+#[test]
+fn files_of_rules_are_checked_whole_before_a_socket_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("late.rules");
+    fs::write(&file, "# late\ntype==ack: delay 20\n").unwrap();
+    let output = command(&[
+        "proxy",
+        "--carrier",
+        "tcp://127.0.0.1:0",
+        "--upstream",
+        "tcp://127.0.0.1:1",
+    ])
+    .args(["--rules", file.to_str().unwrap()])
+    .output()
+    .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let expected = format!(
+        "ministream-replay: error: bad rule in {}: line 2, column 18: a time needs a unit: us, ms, s or m; \
+         did you mean 20s?\n    type==ack: delay 20\n                     ^\n",
+        file.display()
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+}
+
+#[test]
+fn what_passes_is_shown_as_it_comes_and_on_request() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    let mut proxy = Proxy::start(
+        "tcp://127.0.0.1:0",
+        server.carrier(),
+        &[
+            "-T",
+            "text",
+            "-Y",
+            "type==data",
+            "-z",
+            "conv",
+            "--redact",
+            "payload",
+        ],
+    );
+    let client = Endpoint::client(proxy.carrier(), &[]);
+    let stream = client.connect();
+    assert_eq!(exchange(&stream, b"secret"), b"secret");
+    eventually("both messages are shown", || {
+        proxy.out().matches("DATA").count() == 2
+    });
+    let shown = proxy.out();
+    assert!(
+        !shown.contains("SYN") && !shown.contains("secret"),
+        "{shown}"
+    );
+    assert!(!shown.contains("Conversations"), "{shown}");
+    proxy.signal(Signal::USR1);
+    eventually("the table is shown", || {
+        proxy.out().contains("Conversations (1)")
+    });
+    let ended = proxy.end();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.out.matches("Conversations (1)").count(),
+        2,
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("the proxy added p50"), "{}", ended.out);
+}
+
+#[test]
+fn messages_for_programs_stand_alone_on_standard_output() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    let mut proxy = Proxy::start("tcp://127.0.0.1:0", server.carrier(), &["-T", "ndjson"]);
+    let client = Endpoint::client(proxy.carrier(), &[]);
+    assert_eq!(exchange(&client.connect(), b"x"), b"x");
+    eventually("the answer is told", || {
+        proxy.out().matches("\"data\"").count() >= 2
+    });
+    let ended = proxy.end();
+    for line in ended.out.lines() {
+        let record: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        assert!(record["record"].is_string());
+    }
+    assert!(ended.log.contains("ready proxy carrier="));
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_the_client_and_is_named() {
+    let nowhere = format!("tcp://{}", nobody());
+    let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &QUIET);
+    let mut client = Endpoint::client(proxy.carrier(), &[]);
+    assert_eq!(client.wait().code(), Some(4));
+    eventually("the leg is named", || {
+        proxy.log().contains("cannot connect") && proxy.log().contains("leg=\"server\"")
+    });
+    assert!(
+        proxy.log().contains("connection refused") || proxy.log().contains("Connection refused")
+    );
+}
+
+#[test]
+fn numbers_are_told_to_prometheus() {
+    let more = [
+        "--metrics",
+        "127.0.0.1:0",
+        "--rule",
+        "type==ping: drop",
+        "--fault",
+        "c2s: latency=1ms",
+    ];
+    let (tunnel, proxy) = through("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", echo(), &more);
+    assert_eq!(exchange(&tunnel.connect(), b"x"), b"x");
+    let told = String::from_utf8(ask(&[proxy.field("metrics=")])).unwrap();
+    for line in [
+        "ministream_messages_total{dir=\"c2s\",type=\"syn\"} 1\n",
+        "ministream_payload_bytes_total{dir=\"s2c\"} 1\n",
+        "ministream_conversations_total 1\n",
+        "ministream_rules_total{rule=\"1\"} 0\n",
+    ] {
+        assert!(told.contains(line), "{line}{told}");
+    }
+    assert!(
+        told.contains("ministream_faults_total{dir=\"c2s\",fault=\"latency\"} "),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_slow_reader_makes_the_sender_wait_and_loses_nothing() {
+    let (tunnel, mut proxy) = through("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", echo(), &[]);
+    let stream = tunnel.connect();
+    let sent = pattern(30_000_000);
+    let writer = stream.try_clone().unwrap();
+    let copy = sent.clone();
+    let writing = std::thread::spawn(move || (&writer).write_all(&copy).unwrap());
+    // What is sent meanwhile fills every buffer on the way, and the proxy's, too.
+    std::thread::sleep(Duration::from_millis(500));
+    let mut heard = vec![0; sent.len()];
+    (&stream).read_exact(&mut heard).unwrap();
+    assert!(heard == sent);
+    writing.join().unwrap();
+    proxy.end();
+}
+
+#[test]
+fn hostile_clients_are_bounded_named_and_do_not_disturb_others() {
+    let (tunnel, proxy) = through("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", echo(), &[]);
+    let stream = tunnel.connect();
+    assert_eq!(exchange(&stream, b"before"), b"before");
+    let address: SocketAddr = proxy
+        .carrier()
+        .trim_start_matches("tcp://")
+        .parse()
+        .unwrap();
+    // Garbage that is no length, a length that nothing follows, half a length.
+    for garbage in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\xff\xff\xff\xff",
+        b"\0\0\x10\0abc",
+        b"\0",
+    ] {
+        let mut hostile = TcpStream::connect(address).unwrap();
+        hostile.write_all(garbage).unwrap();
+        drop(hostile);
+    }
+    eventually("the leg is named", || {
+        let log = proxy.log();
+        log.contains("leg=\"client\"") && log.contains("is announced, and the limit is")
+    });
+    // More than there may be; those beyond are turned away.
+    let crowd: Vec<TcpStream> = (0..400)
+        .filter_map(|_| TcpStream::connect(address).ok())
+        .collect();
+    eventually("some are turned away", || {
+        proxy.log().contains("connection turned away")
+    });
+    assert_eq!(exchange(&stream, b"after"), b"after");
+    drop(crowd);
+    eventually("there is room again", || {
+        let client = TcpStream::connect(address).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        // One that is turned away ends at once.
+        let mut byte = [0];
+        !matches!((&client).read(&mut byte), Ok(0))
+    });
+    assert!(Path::new(&proxy.capture()).exists());
+}
+
+/// Asks the control interface; the status and the JSON of its answer.
+fn control(proxy: &Proxy, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let url = format!("{}{path}", proxy.field("control="));
+    let told = String::from_utf8(ask(&[
+        "--request",
+        method,
+        "--header",
+        "Content-Type: application/json",
+        "--data",
+        body,
+        "--write-out",
+        "\n%{http_code}",
+        &url,
+    ]))
+    .unwrap();
+    let (text, status) = told.rsplit_once('\n').unwrap();
+    let answer = match text.trim() {
+        "" => Value::Null,
+        text => serde_json::from_str(text).unwrap_or_else(|_| panic!("{text}")),
+    };
+    (status.parse().unwrap(), answer)
+}
+
+const WITH_CONTROL: [&str; 2] = ["--control", "127.0.0.1:0"];
+
+#[test]
+fn faults_and_rules_are_added_changed_listed_and_taken_away_while_it_runs() {
+    let (tunnel, proxy) = through(
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:0",
+        echo(),
+        &WITH_CONTROL,
+    );
+    let stream = tunnel.connect();
+    assert_eq!(exchange(&stream, b"before"), b"before");
+    let added = r#"{"dir": "s2c", "fault": "latency=200ms"}"#;
+    let (status, faults) = control(&proxy, "POST", "api/faults", added);
+    assert_eq!(
+        (status, &faults[0]["name"]),
+        (201, &Value::from("s2c/latency"))
+    );
+    let began = Instant::now();
+    assert_eq!(exchange(&stream, b"late"), b"late");
+    assert!(began.elapsed() >= Duration::from_millis(200));
+    let (_, faults) = control(&proxy, "GET", "api/faults", "");
+    assert_eq!(faults[0]["message_count"], 1, "{faults}");
+    assert_eq!(
+        control(&proxy, "DELETE", "api/faults/s2c/latency", "").0,
+        204
+    );
+    assert_eq!(
+        control(&proxy, "DELETE", "api/faults/s2c/latency", "").0,
+        404
+    );
+
+    let rule = r#"{"text": "dir==c2s && type==data: replace /one/ \"two\""}"#;
+    assert_eq!(
+        control(&proxy, "POST", "api/rules", rule),
+        (201, serde_json::json!({"rule": 1}))
+    );
+    assert_eq!(exchange(&stream, b"one"), b"two");
+    let rule = r#"{"text": "dir==c2s && type==data: replace /one/ \"six\""}"#;
+    assert_eq!(control(&proxy, "PUT", "api/rules/1", rule).0, 204);
+    assert_eq!(exchange(&stream, b"one"), b"six");
+    let (_, rules) = control(&proxy, "GET", "api/rules", "");
+    assert_eq!(rules[0]["changed_count"], 1, "{rules}");
+    assert_eq!(control(&proxy, "DELETE", "api/rules/1", "").0, 204);
+    assert_eq!(exchange(&stream, b"one"), b"one");
+    assert_eq!(control(&proxy, "DELETE", "api/rules/1", "").0, 404);
+
+    for (method, path, body, expected) in [
+        ("POST", "api/rules", r#"{"text": "type==ack: dorp"}"#, 400),
+        ("POST", "api/rules", "{", 400),
+        ("POST", "api/faults", r#"{"fault": "loss=101%"}"#, 400),
+        (
+            "POST",
+            "api/faults",
+            r#"{"dir": "up", "fault": "loss=1%"}"#,
+            400,
+        ),
+        ("POST", "api/step", r#"{"count": -1}"#, 400),
+        ("PATCH", "api/rules", "", 405),
+        ("GET", "api/nothing", "", 404),
+        ("DELETE", "api/conversations/c99", "", 404),
+        ("POST", "api/reset", "", 204),
+    ] {
+        assert_eq!(
+            control(&proxy, method, path, body).0,
+            expected,
+            "{method} {path} {body}"
+        );
+    }
+    let (_, refused) = control(
+        &proxy,
+        "POST",
+        "api/rules",
+        r#"{"text": "type==ack: dorp"}"#,
+    );
+    assert_eq!(refused["column"], 12, "{refused}");
+}
+
+#[test]
+fn messages_are_held_shown_and_released_one_by_one_and_a_conversation_is_killed() {
+    let (tunnel, proxy) = through(
+        "tcp://127.0.0.1:0",
+        "tcp://127.0.0.1:0",
+        echo(),
+        &WITH_CONTROL,
+    );
+    let mut stream = tunnel.connect();
+    assert_eq!(exchange(&stream, b"free"), b"free");
+    assert_eq!(control(&proxy, "POST", "api/pause", "").0, 204);
+    stream.write_all(b"held").unwrap();
+    eventually("the message is held", || {
+        control(&proxy, "GET", "api/status", "").1["queued_count"] == 1
+    });
+    let (_, queue) = control(&proxy, "GET", "api/queue", "");
+    assert_eq!(queue[0]["payload_text"], "held", "{queue}");
+    let stepped = control(&proxy, "POST", "api/step", "{\"count\": 1}");
+    assert_eq!(stepped.1["passed_count"], 1);
+    eventually("the answer is held", || {
+        let (_, queue) = control(&proxy, "GET", "api/queue", "");
+        queue[0]["dir"] == "s2c"
+    });
+    assert_eq!(control(&proxy, "POST", "api/resume", "").0, 204);
+    let mut heard = [0; 4];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"held");
+
+    let (_, messages) = control(&proxy, "GET", "api/messages?since=2&conv=c1", "");
+    let types: Vec<&str> = messages
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types, ["data"; 4]);
+    let (_, conversations) = control(&proxy, "GET", "api/conversations", "");
+    assert_eq!(conversations[0]["conv"], "c1", "{conversations}");
+    assert_eq!(control(&proxy, "DELETE", "api/conversations/c1", "").0, 204);
+    assert_eq!(stream.read(&mut heard).unwrap(), 0, "closed");
+}
+
+#[test]
+fn the_control_interface_describes_itself_and_answers_only_this_machine() {
+    let nowhere = format!("tcp://{}", nobody());
+    let more = [&QUIET[..], &WITH_CONTROL].concat();
+    let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &more);
+    let url = proxy.field("control=").to_owned();
+    let page = String::from_utf8(ask(&["--include", &url])).unwrap();
+    assert!(
+        page.contains("content-security-policy: default-src 'none'; script-src 'sha256-"),
+        "{page}"
+    );
+    assert!(page.contains("<title>ministream-replay proxy</title>"));
+    let (_, openapi) = control(&proxy, "GET", "openapi.json", "");
+    // Every path of the description is there, by each of its methods.
+    for (path, methods) in openapi["paths"].as_object().unwrap() {
+        for method in methods
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| *key != "parameters")
+        {
+            let path = path
+                .replace("{dir}", "c2s")
+                .replace("{kind}", "loss")
+                .replace("{number}", "7");
+            let path = path.replace("{conv}", "c7");
+            if path == "/" {
+                continue;
+            }
+            let (status, answer) = control(&proxy, &method.to_uppercase(), &path[1..], "{}");
+            assert!(
+                status != 405 && (status != 404 || path.ends_with(['7', 's'])),
+                "{method} {path}: {status} {answer}"
+            );
+        }
+    }
+    for (header, status) in [
+        ("Host: evil.example", "403"),
+        ("Origin: http://evil.example", "403"),
+        ("Content-Type: text/plain", "403"),
+    ] {
+        let told = ask(&[
+            "--header",
+            header,
+            "--data",
+            "{}",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            &format!("{url}api/reset"),
+        ]);
+        assert_eq!(String::from_utf8(told).unwrap(), status, "{header}");
+    }
+    // Those who ask and do not read, or do not ask, are not waited for.
+    let address: SocketAddr = url
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .parse()
+        .unwrap();
+    let _idle: Vec<TcpStream> = (0..20)
+        .map(|number| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            if number % 2 == 0 {
+                stream
+                    .write_all(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                    .unwrap();
+            }
+            stream
+        })
+        .collect();
+    assert_eq!(control(&proxy, "GET", "api/status", "").0, 200);
+}
