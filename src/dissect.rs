@@ -304,17 +304,16 @@ impl Follower {
             FindingCode::CaptureSnaplen,
             format!(
                 "packet {} is cut to {} of {} bytes; capture with a larger -s",
-                packet.arrival.packet, packet.captured_bytes, packet.original_bytes
+                packet.arrival.packet,
+                packet.captured_bytes,
+                packet.link_bytes()
             ),
             vec![
                 (
                     "captured_bytes",
                     FindingDetail::Number(u64::from(packet.captured_bytes)),
                 ),
-                (
-                    "original_bytes",
-                    FindingDetail::Number(u64::from(packet.original_bytes)),
-                ),
+                ("original_bytes", FindingDetail::Number(packet.link_bytes())),
             ],
         );
         finding.packet = Some(packet.arrival.packet);

@@ -59,6 +59,15 @@ pub(super) enum Cut<'a> {
         /// All its bytes.
         bytes: &'a [u8],
     },
+    /// A frame of which a snap length cut the end; only of [`Framer::cut`].
+    Partial {
+        /// Where it begins in the stream.
+        offset: u64,
+        /// What is left of it, with its whole header.
+        bytes: &'a [u8],
+        /// Bytes that are missing behind that.
+        missing: u64,
+    },
     /// Why there is none.
     Problem(Problem),
 }
@@ -172,6 +181,52 @@ impl<L: Layout> Framer<L> {
         Ok(())
     }
 
+    /// Takes note of bytes that a snap length cut from the end of a packet.
+    ///
+    /// Unlike those of a gap they belong to what stands before them: the frame that they are
+    /// the end of is told without them. Where the place is lost, a frame that begins behind a
+    /// gap, or behind plausible frames, and ends where the packet did, is believed.
+    pub(super) fn cut<E>(
+        &mut self,
+        missing: u64,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Place::Lost(lost) = &mut self.place
+            && let Some(start) = lost.search.settle_cut(&self.layout, &self.buffer, missing)
+        {
+            self.go_on_at(start, emit)?;
+        }
+        let present = self.buffer.len() as u64;
+        let left = match &self.place {
+            Place::Boundary => self.buffered_frame_bytes().map(|bytes| bytes - present),
+            _ => None,
+        };
+        let Some(left) = left else {
+            return self.gap(Some(missing), emit);
+        };
+        emit(Cut::Partial {
+            offset: self.offset,
+            bytes: &self.buffer,
+            missing: left,
+        })?;
+        self.buffer.clear();
+        self.offset += present + missing;
+        self.place = match left.checked_sub(missing) {
+            Some(left) => Place::inside(left),
+            None => Place::Lost(Lost {
+                since: self.offset,
+                skipped: 0,
+                search: Search::from_origin(),
+            }),
+        };
+        Ok(())
+    }
+
+    /// Whether nobody knows where the next frame begins.
+    pub(super) const fn is_lost(&self) -> bool {
+        matches!(self.place, Place::Lost(_))
+    }
+
     /// The stream is at its end: tells what remains of it.
     pub(super) fn finish<E>(
         &mut self,
@@ -218,7 +273,7 @@ impl<L: Layout> Framer<L> {
             bytes = self.complete_buffered(bytes, emit)?;
         }
         if matches!(self.place, Place::Boundary) && self.buffer.is_empty() {
-            let taken = self.cut(bytes, emit)?;
+            let taken = self.frames(bytes, emit)?;
             bytes = &bytes[taken..];
             if matches!(self.place, Place::Boundary) {
                 self.buffer.extend_from_slice(bytes);
@@ -265,7 +320,7 @@ impl<L: Layout> Framer<L> {
 
     /// Emits the whole frames at the start of `bytes`, which begin at
     /// `self.offset`; returns how many bytes they are.
-    fn cut<E>(
+    fn frames<E>(
         &mut self,
         bytes: &[u8],
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
@@ -332,9 +387,31 @@ impl<L: Layout> Framer<L> {
             if let Some(problem) = problem {
                 emit(Cut::Problem(problem))?;
             }
-            head += self.cut(&buffer[head..], emit)?;
+            head += self.frames(&buffer[head..], emit)?;
         }
         buffer.drain(..head);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// A place was found in the buffer: goes on from there.
+    fn go_on_at<E>(
+        &mut self,
+        start: usize,
+        emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Place::Lost(lost) = &self.place else {
+            return Ok(());
+        };
+        let problem = skipped(lost.since, lost.skipped + start as u64);
+        self.place = Place::Boundary;
+        self.offset += start as u64;
+        if let Some(problem) = problem {
+            emit(Cut::Problem(problem))?;
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let taken = self.frames(&buffer[start..], emit)?;
+        buffer.drain(..start + taken);
         self.buffer = buffer;
         Ok(())
     }

@@ -136,6 +136,25 @@ impl Decoder {
         self.framer.gap(missing, &mut |cut| emit(item(prefix, cut)))
     }
 
+    /// Takes note of bytes that a snap length cut from the end of a segment. A message of which
+    /// the length is known is handed on without them, and the next is expected where it ends.
+    ///
+    /// # Errors
+    /// Those of `emit`.
+    pub fn cut<E>(
+        &mut self,
+        missing: u64,
+        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let prefix = self.framer.layout().prefix;
+        self.framer.cut(missing, &mut |cut| emit(item(prefix, cut)))
+    }
+
+    /// Whether nobody knows where the next message begins.
+    pub const fn is_lost(&self) -> bool {
+        self.framer.is_lost()
+    }
+
     /// Takes note of the end of the stream.
     ///
     /// # Errors
@@ -149,6 +168,10 @@ impl Decoder {
 fn item(prefix: Prefix, cut: Cut<'_>) -> Item<'_> {
     match cut {
         Cut::Frame { bytes, .. } => Item::Message(&bytes[prefix.bytes()..]),
+        Cut::Partial { bytes, missing, .. } => Item::Cut {
+            message: &bytes[prefix.bytes()..],
+            missing_bytes: missing,
+        },
         Cut::Problem(problem) => Item::Problem(problem),
     }
 }

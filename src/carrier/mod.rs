@@ -94,6 +94,8 @@ impl Way {
 pub enum Extent {
     /// They are.
     WholeSegment,
+    /// They are, but for as many bytes at its end, which a snap length cut.
+    CutSegment(u32),
     /// Bytes before or behind them belong to the same segment.
     PartOfSegment,
 }
@@ -103,6 +105,13 @@ pub enum Extent {
 pub enum Item<'a> {
     /// A whole message.
     Message(&'a [u8]),
+    /// A message of which a snap length cut the end.
+    Cut {
+        /// What is left of it.
+        message: &'a [u8],
+        /// Bytes that are missing behind that.
+        missing_bytes: u64,
+    },
     /// Why there is none.
     Problem(Problem),
 }

@@ -32,6 +32,10 @@ impl Decoder {
         self.offset += bytes.len() as u64;
         emit(match extent {
             Extent::WholeSegment => Item::Message(bytes),
+            Extent::CutSegment(missing) => Item::Cut {
+                message: bytes,
+                missing_bytes: missing.into(),
+            },
             Extent::PartOfSegment => Item::Problem(Problem::PartOfSegment {
                 offset,
                 bytes: bytes.len() as u64,
@@ -56,6 +60,7 @@ mod tests {
         let mut emit = |item: Item<'_>| -> Result<(), ()> {
             seen.push(match item {
                 Item::Message(message) => Ok(message.to_vec()),
+                Item::Cut { message, .. } => Ok(message.to_vec()),
                 Item::Problem(problem) => Err(problem),
             });
             Ok(())

@@ -105,6 +105,10 @@ finding_codes! {
     TcpGap = "tcp.gap", Warn, "TCP bytes missing from the capture";
     /// A TCP connection whose beginning is not in the capture.
     TcpNoStart = "tcp.no_start", Note, "TCP connection began before the capture";
+    /// A RST with another sequence number than the receiver expected, which ignores it.
+    TcpResetIgnored = "tcp.reset_ignored", Warn, "TCP reset that the receiver ignores";
+    /// A SYN within an open connection, which the receiver ignores.
+    TcpSynIgnored = "tcp.syn_ignored", Warn, "TCP SYN within an open connection";
     /// A length prefix that cannot be one.
     TcpBadPrefix = "tcp.bad_prefix", Error, "length prefix that no message has";
     /// A message of which bytes are missing: in a gap, or behind the end of its connection.

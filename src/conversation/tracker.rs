@@ -408,6 +408,11 @@ impl Tracker {
         let Some(direction) = frame.frame_type.direction() else {
             return Place::nowhere(Meaning::Meaningless);
         };
+        if is_ack_without_its_id(seen, frame) {
+            // An id was announced that nobody knows.
+            self.note_gap(seen.channel);
+            return Place::nowhere(Meaning::Meaningless);
+        }
         let stimulus = match frame.frame_type.kind() {
             FrameKind::Ack => match frame.payload.len() {
                 3 => Stimulus::Ack,
@@ -892,6 +897,11 @@ fn same_client(one: Option<DestinationHash>, other: Option<DestinationHash>) -> 
 /// a refusal. (An ACK opens a conversation in any case.)
 fn may_precede_its_syn(frame: &RawFrame<'_>) -> bool {
     frame.frame_type == FrameType::SERVER_CLOSE && matches!(frame.payload.len(), 0 | 3)
+}
+
+/// Whether a snap length cut the id that an ACK announces.
+fn is_ack_without_its_id(seen: &Observation<'_>, frame: &RawFrame<'_>) -> bool {
+    seen.cut_bytes > 0 && frame.frame_type == FrameType::ACK && frame.payload.len() < 3
 }
 
 fn accepted_id(frame: &RawFrame<'_>) -> ServerId {

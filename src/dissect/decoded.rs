@@ -46,7 +46,21 @@ impl<'a> DecodedPacket<'a> {
 
     /// Whether the snap length cut it.
     pub(super) const fn is_cut(&self) -> bool {
-        self.captured_bytes < self.original_bytes
+        self.captured_bytes < self.original_bytes || self.missing_bytes() > 0
+    }
+
+    /// Bytes of it that were on the link at least. Some tools that cut packets write the length
+    /// that is left as the original one; the headers within tell more.
+    pub(super) fn link_bytes(&self) -> u64 {
+        let by_headers = u64::from(self.captured_bytes) + self.missing_bytes() as u64;
+        by_headers.max(self.original_bytes.into())
+    }
+
+    const fn missing_bytes(&self) -> usize {
+        match &self.content {
+            Ok(decoded) => decoded.missing_bytes(),
+            Err(_) => 0,
+        }
     }
 }
 

@@ -3,16 +3,16 @@
 
 use super::near::{NearFlow, NearFlows};
 use super::recognise::PROTOCOL;
-use super::streams::{Left, Streams};
+use super::streams::{Left, Streams, ignored_segment};
 use super::{Decided, DecodeAs, Depth, FlowReport, Sink};
 use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
-    Channel, ChannelId, ChannelStart, Meaning, MessageEvent, Observation, Outcome, SessionId,
-    Tracker,
+    Channel, ChannelId, ChannelStart, Finding, Meaning, MessageEvent, Observation, Outcome,
+    SessionId, Tracker,
 };
-use crate::net::{Arrival, Delivery, Flow, Side, Transport};
+use crate::net::{Arrival, Delivery, Flow, Ignored, Side, Transport};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, RawMessage};
 
@@ -43,6 +43,8 @@ pub(super) enum FlowState {
         /// Which directions have ended, by [`Side::index`].
         ended: [bool; 2],
         start: ChannelStart,
+        /// What there is to tell if it turns out to be ours.
+        odd: Vec<Finding>,
     },
     /// A message per datagram.
     Datagrams(ChannelId),
@@ -51,6 +53,9 @@ pub(super) enum FlowState {
     /// Something else, or nothing any more.
     Foreign,
 }
+
+/// Findings that are kept of a connection until its carrier is known.
+const MAX_ODD: usize = 8;
 
 /// What passes from the flows to the tracker and the sink.
 #[derive(Debug)]
@@ -134,6 +139,9 @@ impl Messages {
         delivery: Delivery<'_>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
+        if let Delivery::Ignored { from, what } = delivery {
+            return self.tell_ignored(flow, arrival, from, what, sink);
+        }
         if let FlowState::New = flow.state {
             self.meet(flow, start_shown_by(delivery), sink)?;
         }
@@ -174,6 +182,7 @@ impl Messages {
                     detector,
                     ended,
                     start,
+                    ..
                 },
                 delivery,
             ) => {
@@ -234,6 +243,7 @@ impl Messages {
                     detector: Box::new(detector),
                     ended: [false; 2],
                     start,
+                    odd: Vec::new(),
                 };
                 return Ok(());
             }
@@ -298,7 +308,10 @@ impl Messages {
             return Ok(());
         }
         let FlowState::DecidingStreams {
-            detector, start, ..
+            detector,
+            start,
+            odd,
+            ..
         } = std::mem::take(&mut flow.state)
         else {
             return Ok(());
@@ -309,6 +322,9 @@ impl Messages {
             self.note_near(flow, carrier, trace);
         }
         self.begin_streams(flow, verdict, Decided::ByContent, start, sink)?;
+        if verdict != Verdict::Foreign {
+            odd.iter().try_for_each(|finding| sink.finding(finding))?;
+        }
         detector.replay(|piece, arrival| self.stream(flow, arrival, piece, sink))
     }
 
@@ -350,6 +366,27 @@ impl Messages {
             decided,
             start: ChannelStart::Unknown,
         })
+    }
+
+    /// A segment that receivers ignore is told of where the connection is ours, or may be.
+    fn tell_ignored<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        arrival: Arrival,
+        from: Side,
+        what: Ignored,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let (one, other) = (flow.address(from), flow.address(from.opposite()));
+        let finding = ignored_segment(arrival, one, other, what);
+        match &mut flow.state {
+            FlowState::Streams(_) => sink.finding(&finding),
+            FlowState::DecidingStreams { odd, .. } if odd.len() < MAX_ODD => {
+                odd.push(finding);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn note_near(&mut self, flow: &Flow<FlowState>, carrier: Carrier, trace: Trace) {
@@ -507,18 +544,27 @@ fn untracked<'a>(seen: &Observation<'a>, number: u64, channel: &'a Channel) -> M
 /// What a TCP flow delivers, in the carriers' words.
 const fn piece_of(delivery: Delivery<'_>) -> Option<Piece<'_>> {
     Some(match delivery {
-        Delivery::Datagram { .. } => return None,
+        Delivery::Datagram { .. } | Delivery::Ignored { .. } => return None,
         Delivery::Bytes {
             from,
             bytes,
             whole_segment,
+            cut_bytes,
         } => Piece::Bytes {
             from: way_of(from),
             bytes,
-            extent: match whole_segment {
-                true => Extent::WholeSegment,
-                false => Extent::PartOfSegment,
+            extent: match (whole_segment, cut_bytes) {
+                (true, 0) => Extent::WholeSegment,
+                (true, cut) => Extent::CutSegment(cut),
+                (false, _) => Extent::PartOfSegment,
             },
+        },
+        Delivery::Cut {
+            from,
+            missing_bytes,
+        } => Piece::Cut {
+            from: way_of(from),
+            missing: missing_bytes,
         },
         Delivery::Gap {
             from,

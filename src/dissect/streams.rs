@@ -13,7 +13,7 @@ use crate::carrier::{Carrier, Item, Problem, Way, length_prefixed, segment};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Finding, FindingCode, FindingDetail, Session, Tracker,
 };
-use crate::net::{Arrival, Side};
+use crate::net::{Arrival, Ignored, Side};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, looks_like_message};
 
@@ -144,6 +144,11 @@ impl Streams {
     ) -> Result<Left, S::Error> {
         match piece {
             Piece::Gap { missing, .. } => self.note_gap(arrival, missing, messages, sink)?,
+            // I2CP is compressed: nothing is left of what was cut.
+            Piece::Cut { missing, .. } if self.carrier == Carrier::I2cp => {
+                self.note_gap(arrival, Some(missing), messages, sink)?;
+            }
+            Piece::Cut { .. } => {}
             Piece::End { from } => self.ended[from.index()] = true,
             Piece::Bytes { .. } => {}
         }
@@ -210,7 +215,7 @@ impl Streams {
         messages: &mut Messages,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let (Piece::Bytes { from, .. } | Piece::Gap { from, .. } | Piece::End { from }) = piece;
+        let from = piece.from();
         match &mut self.decoder {
             Decoder::Prefixed(channel, decoders) => {
                 let (channel, decoder) = (*channel, &mut decoders[from.index()]);
@@ -219,6 +224,14 @@ impl Streams {
                 match piece {
                     Piece::Bytes { bytes, .. } => decoder.push(bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(missing, emit),
+                    Piece::Cut { missing, .. } => {
+                        decoder.cut(missing, emit)?;
+                        // Whole messages may have been in what was cut.
+                        if decoder.is_lost() {
+                            messages.tracker.note_gap(channel);
+                        }
+                        Ok(())
+                    }
                     Piece::End { .. } => decoder.finish(emit),
                 }
             }
@@ -232,6 +245,10 @@ impl Streams {
                     }
                     Piece::Gap { missing, .. } => {
                         decoder.gap(missing);
+                        Ok(())
+                    }
+                    Piece::Cut { missing, .. } => {
+                        decoder.gap(Some(missing));
                         Ok(())
                     }
                     Piece::End { .. } => Ok(()),
@@ -256,6 +273,7 @@ impl Streams {
                 match piece {
                     Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(sender, missing, emit),
+                    Piece::Cut { missing, .. } => decoder.gap(sender, Some(missing), emit),
                     Piece::End { .. } => decoder.finish(sender, emit),
                 }
             }
@@ -505,8 +523,52 @@ fn hand_on<S: Sink>(
             let passed = Passed::new(channel, side_of(from), message);
             messages.message(arrival, passed, sink)
         }
+        Item::Cut {
+            message,
+            missing_bytes,
+        } => {
+            let passed = Passed {
+                cut_bytes: u32::try_from(missing_bytes).unwrap_or(u32::MAX),
+                ..Passed::new(channel, side_of(from), message)
+            };
+            messages.message(arrival, passed, sink)
+        }
         Item::Problem(problem) => sink.finding(&from_problem(problem, arrival)),
     }
+}
+
+/// A finding about a segment that receivers ignore.
+pub(super) fn ignored_segment(
+    arrival: Arrival,
+    source: SocketAddr,
+    target: SocketAddr,
+    what: Ignored,
+) -> Finding {
+    let (code, text, detail) = match what {
+        Ignored::Reset { ahead_bytes } => {
+            let place = match ahead_bytes {
+                0.. => "ahead of",
+                _ => "behind",
+            };
+            let bytes = ahead_bytes.unsigned_abs();
+            (
+                FindingCode::TcpResetIgnored,
+                format!(
+                    "a reset of {source} - {target} was ignored: it is {bytes} bytes {place} what was \
+                     expected, and data went on"
+                ),
+                vec![("distance_bytes", FindingDetail::Number(bytes))],
+            )
+        }
+        Ignored::Opening => (
+            FindingCode::TcpSynIgnored,
+            format!(
+                "a SYN of {source} - {target} was ignored: the connection is open, and data went on"
+            ),
+            Vec::new(),
+        ),
+    };
+    about_connection(code, arrival, text, detail)
 }
 
 fn from_problem(problem: Problem, arrival: Arrival) -> Finding {

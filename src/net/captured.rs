@@ -49,6 +49,18 @@ impl<'a> Captured<'a> {
         }
     }
 
+    /// The first `length` bytes, also where the packet seems to be shorter: whoever cut it may
+    /// have written the length that was left into its record.
+    pub(super) fn of_length(self, length: usize) -> Self {
+        match length.checked_sub(self.len()) {
+            None => self.first(length),
+            Some(more) => Self {
+                bytes: self.bytes,
+                missing: self.missing + more,
+            },
+        }
+    }
+
     /// What lies behind the first `length` bytes; nothing when there are fewer.
     pub(super) fn after(self, length: usize) -> Self {
         match self.bytes.get(length..) {

@@ -1,9 +1,10 @@
 //! A TCP connection: what its flags mean for its two streams.
 
 use super::captured::Captured;
-use super::reassembly::{Pool, Stream};
+use super::flow::Sender;
+use super::reassembly::{PATIENCE, Pool, Stream, WINDOW};
 use super::slice::TcpHeader;
-use super::{Delivery, Side, StreamEnd};
+use super::{Delivery, Ignored, Side, StreamEnd};
 
 /// How much data a SYN can carry (TCP Fast Open, RFC 7413), so how far behind
 /// the SYN the answer may acknowledge, in bytes.
@@ -13,12 +14,55 @@ const MAX_SYN_DATA: u64 = 65_535;
 #[derive(Debug)]
 pub(super) struct Connection {
     streams: [Stream; 2],
+    doubtful: Option<Box<Doubtful>>,
+}
+
+/// Segments of which only what follows tells whether the receiver took them.
+#[derive(Debug, Default)]
+struct Doubtful {
+    reset: Option<DoubtfulReset>,
+    opening: Option<Opening>,
+}
+
+/// A RST that lies elsewhere than the next expected byte. A receiver ignores it, unless the
+/// capture lacks what lies between.
+#[derive(Clone, Copy, Debug)]
+struct DoubtfulReset {
+    from: Side,
+    sequence: u32,
+    ahead_bytes: i64,
+    /// Segments with data that its sender sent afterwards.
+    segments: u8,
+}
+
+/// A SYN within an open connection. A receiver ignores it, unless it knows nothing of that
+/// connection any more, and answers.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) sender: Sender,
+    pub(super) header: TcpHeader,
+    pub(super) payload: Box<[u8]>,
+    from: Side,
+}
+
+/// What a segment is to a connection on its addresses and ports.
+#[derive(Clone, Debug)]
+pub(super) enum Claim {
+    /// A part of it.
+    Belongs,
+    /// It begins another one.
+    Begins,
+    /// It tells that this earlier one began another.
+    Confirms(Box<Opening>),
+    /// It may begin another one; what follows will tell.
+    Waits,
 }
 
 impl Connection {
     pub(super) const fn new() -> Self {
         Self {
             streams: [Stream::new(Side::Initiator), Stream::new(Side::Responder)],
+            doubtful: None,
         }
     }
 
@@ -28,26 +72,96 @@ impl Connection {
         !header.rst && (header.syn || !payload.is_empty())
     }
 
-    /// Whether a segment begins another connection on the same addresses and
-    /// ports: a SYN with another sequence number, or the answer to one.
-    pub(super) fn is_displaced_by(&self, from: Side, header: &TcpHeader) -> bool {
-        if !header.syn || header.rst {
-            return false;
+    /// Whether a segment belongs to this connection or to another one on the same addresses
+    /// and ports, and keeps one of which only later ones tell.
+    pub(super) fn claim(
+        &mut self,
+        from: Side,
+        sender: Sender,
+        header: &TcpHeader,
+        payload: Captured<'_>,
+    ) -> Claim {
+        if header.syn && !header.rst {
+            return self.claim_opening(from, sender, header, payload);
         }
-        if !self
+        let Some(opening) = self
+            .doubtful
+            .as_ref()
+            .and_then(|doubtful| doubtful.opening.as_ref())
+        else {
+            return Claim::Belongs;
+        };
+        let begin = opening.header.sequence.wrapping_add(1);
+        let confirms = if from == opening.from {
+            header.sequence == begin && !self.stream(from).takes_reset_at(begin)
+        } else {
+            header
+                .acknowledgment
+                .is_some_and(|ack| opening.is_answered_by(ack))
+        };
+        match confirms.then(|| self.take_opening()).flatten() {
+            Some(opening) => Claim::Confirms(Box::new(opening)),
+            None => Claim::Belongs,
+        }
+    }
+
+    fn claim_opening(
+        &mut self,
+        from: Side,
+        sender: Sender,
+        header: &TcpHeader,
+        payload: Captured<'_>,
+    ) -> Claim {
+        let is_request = header.acknowledgment.is_none();
+        // Whoever is done may begin anew at once, with any sequence number.
+        if self.is_over() && is_request {
+            return Claim::Begins;
+        }
+        let peer = self.stream(from.opposite());
+        if self
             .stream(from)
             .may_begin_at(header.sequence.wrapping_add(1))
         {
-            return true;
+            let answers_this = |acknowledgment| {
+                peer.offset_of(acknowledgment)
+                    .is_some_and(|offset| offset <= MAX_SYN_DATA)
+            };
+            let answers_another = self.stream(from).is_unseen()
+                && !peer.is_unseen()
+                && header.acknowledgment.is_some_and(|ack| !answers_this(ack));
+            if !answers_another {
+                return Claim::Belongs;
+            }
+        } else if self.is_over() {
+            return Claim::Begins;
         }
-        let peer = self.stream(from.opposite());
-        let answers_this = |acknowledgment| {
-            peer.offset_of(acknowledgment)
-                .is_some_and(|offset| offset <= MAX_SYN_DATA)
-        };
-        self.stream(from).is_unseen()
-            && !peer.is_unseen()
-            && header.acknowledgment.is_some_and(|ack| !answers_this(ack))
+        let answered = self
+            .doubtful
+            .as_ref()
+            .and_then(|doubtful| doubtful.opening.as_ref())
+            .is_some_and(|opening| {
+                opening.from != from
+                    && header
+                        .acknowledgment
+                        .is_some_and(|ack| opening.is_answered_by(ack))
+            });
+        if answered && let Some(opening) = self.take_opening() {
+            return Claim::Confirms(Box::new(opening));
+        }
+        if self.stream(from).is_unseen() {
+            return Claim::Begins;
+        }
+        self.doubtful.get_or_insert_default().opening = Some(Opening {
+            sender,
+            header: *header,
+            payload: payload.bytes().into(),
+            from,
+        });
+        Claim::Waits
+    }
+
+    fn take_opening(&mut self) -> Option<Opening> {
+        self.doubtful.as_mut()?.opening.take()
     }
 
     /// Whether both streams ended.
@@ -79,6 +193,9 @@ impl Connection {
             }
             peer.acknowledge(acknowledgment);
         }
+        if self.doubtful.is_some() && (header.fin || !payload.is_empty()) {
+            self.settle_doubts(from, header, payload, pool, emit)?;
+        }
         self.stream_mut(from).segment(header, payload, pool, emit)?;
         for stream in &mut self.streams {
             stream.packet_passed(pool, emit)?;
@@ -86,8 +203,50 @@ impl Connection {
         Ok(())
     }
 
-    /// RST ends both directions, if its sequence number is plausible (RFC 9293,
-    /// 3.5.3). What it may carry is an error text, not data of the stream.
+    /// Data go on: what would have ended this connection was ignored.
+    fn settle_doubts<E>(
+        &mut self,
+        from: Side,
+        header: &TcpHeader,
+        payload: Captured<'_>,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(doubtful) = &mut self.doubtful else {
+            return Ok(());
+        };
+        let mut ignored = [None; 2];
+        if let Some(opening) = doubtful.opening.take() {
+            ignored[0] = Some((opening.from, Ignored::Opening));
+        }
+        if let Some(reset) = &mut doubtful.reset
+            && reset.from == from
+        {
+            reset.segments += 1;
+            let end = header
+                .sequence
+                .wrapping_add(u32::try_from(payload.len()).unwrap_or(u32::MAX));
+            let is_beyond = end.wrapping_sub(reset.sequence).cast_signed() > 0;
+            // A capture may hold a RST before the data that it follows.
+            if is_beyond || header.fin || reset.segments >= PATIENCE {
+                let ahead_bytes = reset.ahead_bytes;
+                ignored[1] = Some((from, Ignored::Reset { ahead_bytes }));
+                doubtful.reset = None;
+            }
+        }
+        if doubtful.reset.is_none() && doubtful.opening.is_none() {
+            self.doubtful = None;
+        }
+        for (from, what) in ignored.into_iter().flatten() {
+            pool.counts.ignored_segments += 1;
+            emit(Delivery::Ignored { from, what })?;
+        }
+        Ok(())
+    }
+
+    /// RST ends both directions if the receiver takes it (RFC 9293, 3.5.3; RFC 5961, 3.2);
+    /// where it is elsewhere, whatever comes next tells. What it may carry is an error text,
+    /// not data of the stream.
     fn reset<E>(
         &mut self,
         from: Side,
@@ -95,11 +254,19 @@ impl Connection {
         pool: &mut Pool,
         emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if !self.stream(from).is_near(header.sequence) {
-            pool.counts.far_segments += 1;
-            return Ok(());
+        if self.stream(from).takes_reset_at(header.sequence) {
+            self.doubtful = None;
+            return self.finish(StreamEnd::Reset, pool, emit);
         }
-        self.finish(StreamEnd::Reset, pool, emit)
+        let ahead_bytes = self.stream(from).ahead(header.sequence);
+        pool.counts.far_segments += u64::from(ahead_bytes.unsigned_abs() > WINDOW);
+        self.doubtful.get_or_insert_default().reset = Some(DoubtfulReset {
+            from,
+            sequence: header.sequence,
+            ahead_bytes,
+            segments: 0,
+        });
+        Ok(())
     }
 
     /// No more segments will come.
@@ -121,5 +288,13 @@ impl Connection {
 
     const fn stream_mut(&mut self, side: Side) -> &mut Stream {
         &mut self.streams[side.index()]
+    }
+}
+
+impl Opening {
+    /// Whether an acknowledgment is of this SYN, or of data in it.
+    fn is_answered_by(&self, acknowledgment: u32) -> bool {
+        let begin = self.header.sequence.wrapping_add(1);
+        u64::from(acknowledgment.wrapping_sub(begin)) <= MAX_SYN_DATA
     }
 }

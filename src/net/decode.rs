@@ -29,6 +29,13 @@ pub struct Decoded<'a> {
     pub(super) payload: Captured<'a>,
 }
 
+impl Decoded<'_> {
+    /// Bytes at its end that were on the link and were not captured.
+    pub const fn missing_bytes(&self) -> usize {
+        self.payload.missing()
+    }
+}
+
 impl PacketDecoder {
     /// A decoder that has seen nothing.
     pub fn new(limits: &NetworkLimits) -> Self {

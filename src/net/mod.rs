@@ -128,9 +128,19 @@ pub enum Delivery<'a> {
         from: Side,
         /// The bytes, at least one.
         bytes: &'a [u8],
-        /// Whether `bytes` is the whole payload of a segment as it was sent:
-        /// false when a part of it had been delivered before, or is missing.
+        /// Whether `bytes` is the whole payload of a segment as it was sent, but for what a
+        /// snap length cut from its end: false when a part of it had been delivered before.
         whole_segment: bool,
+        /// Bytes of the segment that a snap length cut. They are told of next, as [`Delivery::Cut`].
+        cut_bytes: u32,
+    },
+    /// Bytes of a direction that were on the link and that a snap length cut from the end of
+    /// their packet; what follows lies behind them.
+    Cut {
+        /// Who sent them.
+        from: Side,
+        /// How many.
+        missing_bytes: u64,
     },
     /// Bytes of a direction that are not in the capture; what follows lies
     /// behind them.
@@ -141,6 +151,13 @@ pub enum Delivery<'a> {
         /// so that nobody knows what came before.
         missing_bytes: Option<u64>,
     },
+    /// A segment that receivers ignore, and whose sender went on as if it had not sent it.
+    Ignored {
+        /// Who sent it.
+        from: Side,
+        /// What it was.
+        what: Ignored,
+    },
     /// A direction ended in order (FIN), or the connection was reset or
     /// displaced by a new one on the same ports. UDP flows end, too, when they
     /// are forgotten. Every direction of a flow ends once.
@@ -150,6 +167,19 @@ pub enum Delivery<'a> {
         /// How.
         how: StreamEnd,
     },
+}
+
+/// A segment that would end a connection, or begin one on its ports, if receivers did not
+/// ignore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// RST with another sequence number than the next (RFC 5961, 3.2).
+    Reset {
+        /// How far it lies ahead of the next expected byte; negative when it lies behind.
+        ahead_bytes: i64,
+    },
+    /// SYN in an open connection (RFC 5961, 4.2).
+    Opening,
 }
 
 /// How a direction of a TCP connection ended.

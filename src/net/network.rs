@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::captured::Captured;
-use super::connection::Connection;
+use super::connection::{Claim, Connection, Opening};
 use super::decode::Decoded;
 use super::flow::{FlowKey, FlowTable, Kind, NewFlow, Sender, Slot};
 use super::reassembly::{Pool, StreamCounts};
@@ -230,11 +230,29 @@ impl<S: Default> Network<S> {
             ..
         } = *decoded;
         let mut found = self.table.find(key);
-        if let Some(slot) = found
-            && self.is_displaced(slot, sender, header)
-        {
-            self.forget(slot, arrival, deliver)?;
-            found = None;
+        match found.map(|slot| self.claim(slot, sender, header, payload)) {
+            None | Some(Claim::Belongs) => {}
+            Some(Claim::Waits) => return Ok(()),
+            Some(Claim::Begins) => {
+                if let Some(slot) = found.take() {
+                    self.forget(slot, arrival, deliver)?;
+                }
+            }
+            Some(Claim::Confirms(opening)) => {
+                if let Some(slot) = found {
+                    self.forget(slot, arrival, deliver)?;
+                }
+                let Opening {
+                    sender,
+                    header,
+                    payload,
+                    ..
+                } = *opening;
+                let slot = self.table.insert(new_connection(*key, sender, &header));
+                let payload = Captured::new(&payload, 0);
+                self.advance(slot, sender, &header, payload, arrival, deliver)?;
+                found = Some(slot);
+            }
         }
         let slot = match found {
             Some(slot) => slot,
@@ -247,12 +265,18 @@ impl<S: Default> Network<S> {
         self.advance(slot, sender, header, payload, arrival, deliver)
     }
 
-    fn is_displaced(&mut self, slot: Slot, sender: Sender, header: &TcpHeader) -> bool {
+    fn claim(
+        &mut self,
+        slot: Slot,
+        sender: Sender,
+        header: &TcpHeader,
+        payload: Captured<'_>,
+    ) -> Claim {
         let entry = self.table.get_mut(slot);
         let from = entry.side(sender);
-        match &entry.kind {
-            Kind::Tcp(connection) => connection.is_displaced_by(from, header),
-            Kind::Udp => false,
+        match &mut entry.kind {
+            Kind::Tcp(connection) => connection.claim(from, sender, header, payload),
+            Kind::Udp => Claim::Belongs,
         }
     }
 

@@ -61,6 +61,10 @@ pub struct StreamCounts {
     pub gaps: u64,
     /// Bytes missing in them.
     pub missing_bytes: u64,
+    /// Bytes that a snap length cut.
+    pub cut_bytes: u64,
+    /// Segments that receivers ignore: see [`Ignored`](super::Ignored).
+    pub ignored_segments: u64,
     /// Gaps that were declared because too much waited behind them.
     pub forced_gaps: u64,
 }
@@ -139,7 +143,7 @@ struct Far {
 struct Piece<'a> {
     start: u64,
     data: Captured<'a>,
-    /// Whether it is the payload of a segment, untrimmed and uncut.
+    /// Whether it is the payload of a segment, untrimmed.
     whole: bool,
 }
 
@@ -274,7 +278,7 @@ impl Stream {
         let piece = Piece {
             start,
             data: payload,
-            whole: payload.missing() == 0,
+            whole: true,
         };
         if header.fin && self.fin.is_none() && piece.end() >= self.seen_until() {
             self.fin = Some(piece.end());
@@ -456,9 +460,19 @@ impl Stream {
                 from: self.from,
                 bytes: data.bytes(),
                 whole_segment,
+                cut_bytes: u32::try_from(data.missing()).unwrap_or(u32::MAX),
             })?;
         }
-        self.gap_until(self.next + data.missing() as u64, pool, emit)
+        let missing = data.missing() as u64;
+        if missing == 0 {
+            return Ok(());
+        }
+        self.next += missing;
+        pool.counts.cut_bytes += missing;
+        emit(Delivery::Cut {
+            from: self.from,
+            missing_bytes: missing,
+        })
     }
 
     fn gap_until<E>(
@@ -556,7 +570,7 @@ impl Stream {
         // How often the sequence wrapped in between is not known; the least will do.
         let distance = sequence.wrapping_sub(low_bits(self.next));
         self.gap_until(self.next + u64::from(distance), pool, emit)?;
-        self.deliver(payload, payload.missing() == 0, pool, emit)
+        self.deliver(payload, true, pool, emit)
     }
 
     /// Delivers everything that waits.
@@ -614,9 +628,27 @@ impl Stream {
         })
     }
 
-    /// Whether `sequence` is near enough to the next expected byte to be believed.
-    pub(super) fn is_near(&self, sequence: u32) -> bool {
-        self.phase == Phase::Unseen || unwrap(self.next, sequence).abs_diff(self.next) <= WINDOW
+    /// Whether a receiver takes a RST with this sequence number (RFC 5961, 3.2): the next
+    /// that it expects. It may have more than the capture holds: what it acknowledged, or
+    /// what waits here for missing bytes. In a stream of which little is known anything near is
+    /// believed.
+    pub(super) fn takes_reset_at(&self, sequence: u32) -> bool {
+        let position = unwrap(self.next, sequence);
+        match self.phase {
+            Phase::Unseen => true,
+            // FIN takes a place in the sequence, too.
+            Phase::Collecting(_) | Phase::Ended => position.abs_diff(self.next) <= WINDOW,
+            Phase::Flowing => {
+                position == self.next
+                    || position == self.seen_until()
+                    || self.acknowledged_position() == Some(position)
+            }
+        }
+    }
+
+    /// How far `sequence` lies ahead of the next expected byte.
+    pub(super) const fn ahead(&self, sequence: u32) -> i64 {
+        sequence.wrapping_sub(low_bits(self.next)).cast_signed() as i64
     }
 }
 

@@ -126,8 +126,8 @@ pub(super) fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     let packet = match usize::from(header.total_len()) {
         // Segmentation offload: the card fills the length in, after the capture.
         0 => packet,
-        length if length < header_length || length > packet.len() => return Err(Skip::BadHeader),
-        length => packet.first(length),
+        length if length < header_length => return Err(Skip::BadHeader),
+        length => packet.of_length(length),
     };
     let payload = packet.after(header_length);
     let upper = if header.is_fragmenting_payload() {
@@ -160,8 +160,7 @@ pub(super) fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     let payload = match usize::from(header.payload_length()) {
         // A jumbogram (RFC 2675), or segmentation offload.
         0 => payload,
-        length if length > payload.len() => return Err(Skip::BadHeader),
-        length => payload.first(length),
+        length => payload.of_length(length),
     };
     Ok(IpPacket {
         route: Route::V6 {

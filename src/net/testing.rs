@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::{Arrival, Delivery, Flow, Network, NetworkLimits, PacketDecoder, Side, StreamEnd};
+use super::{
+    Arrival, Delivery, Flow, Ignored, Network, NetworkLimits, PacketDecoder, Side, StreamEnd,
+};
 use crate::capture::{LinkType, Packet};
 use crate::time::Timestamp;
 
@@ -125,6 +127,8 @@ pub(super) enum Seen {
     Datagram(u32, Side, Vec<u8>, u32),
     Bytes(u32, Side, Vec<u8>, Whole),
     Gap(u32, Side, Option<u64>),
+    Cut(u32, Side, u64),
+    Ignored(u32, Side, Ignored),
     End(u32, Side, StreamEnd),
 }
 
@@ -147,6 +151,7 @@ impl Seen {
                 from,
                 bytes,
                 whole_segment,
+                cut_bytes: _,
             } => {
                 let whole = if whole_segment {
                     Whole::Segment
@@ -159,6 +164,11 @@ impl Seen {
                 from,
                 missing_bytes,
             } => Self::Gap(flow, from, missing_bytes),
+            Delivery::Cut {
+                from,
+                missing_bytes,
+            } => Self::Cut(flow, from, missing_bytes),
+            Delivery::Ignored { from, what } => Self::Ignored(flow, from, what),
             Delivery::End { from, how } => Self::End(flow, from, how),
         }
     }
@@ -244,7 +254,7 @@ pub(super) fn text_of(seen: &[Seen], side: Side) -> String {
     for seen in seen {
         match seen {
             Seen::Bytes(_, from, bytes, _) if *from == side => text.extend(bytes),
-            Seen::Gap(_, from, Some(missing)) if *from == side => {
+            Seen::Gap(_, from, Some(missing)) | Seen::Cut(_, from, missing) if *from == side => {
                 text.extend(vec![b'?'; usize::try_from(*missing).unwrap()]);
             }
             _ => {}

@@ -276,6 +276,8 @@ const fn quotes_bytes(code: FindingCode) -> bool {
         | FindingCode::Chaff
         | FindingCode::TcpGap
         | FindingCode::TcpNoStart
+        | FindingCode::TcpResetIgnored
+        | FindingCode::TcpSynIgnored
         | FindingCode::TcpIncomplete
         | FindingCode::TcpSkipped
         | FindingCode::UdpFragmentMissing

@@ -22,7 +22,16 @@ type Stream = [(SocketAddr, Vec<Piece>); 2];
 
 /// Captures of whose packets a snap length cut the data. We call that missing,
 /// and it is; `tshark` joins what is left.
-const CUT_BY_SNAP_LENGTH: [&str; 1] = ["tcp-snaplen.pcap"];
+const CUT_BY_SNAP_LENGTH: [&str; 2] = ["tcp-snaplen.pcap", "tcp-rewritten-length.pcap"];
+
+/// Captures in which ports are used again at once with the same sequence numbers, which `tshark`
+/// takes for retransmissions, although the connection before was over; and one with a SYN
+/// that receivers ignore, which it believes.
+const OTHER_CONNECTIONS: [&str; 3] = [
+    "among-other-traffic.pcap",
+    "other-traffic.pcap",
+    "tcp-syn-ignored.pcap",
+];
 
 #[test]
 fn reassembled_streams_equal_those_of_tshark() {
@@ -37,7 +46,9 @@ fn reassembled_streams_equal_those_of_tshark() {
     let mut compared = 0;
     for name in shelf::names() {
         let ours = our_streams(&name);
-        if ours.is_empty() || CUT_BY_SNAP_LENGTH.contains(&name.as_str()) {
+        let is_left_out = CUT_BY_SNAP_LENGTH.contains(&name.as_str())
+            || OTHER_CONNECTIONS.contains(&name.as_str());
+        if ours.is_empty() || is_left_out {
             continue;
         }
         let theirs = their_streams(&name, ours.len());
@@ -76,12 +87,17 @@ fn our_streams(name: &str) -> Vec<Stream> {
             Delivery::Gap {
                 from,
                 missing_bytes: Some(count),
+            }
+            | Delivery::Cut {
+                from,
+                missing_bytes: count,
             } => extend(&mut stream[from.index()].1, Piece::Missing(count)),
             Delivery::Gap {
                 missing_bytes: None,
                 ..
             }
             | Delivery::Datagram { .. }
+            | Delivery::Ignored { .. }
             | Delivery::End { .. } => {}
         }
         Ok(())

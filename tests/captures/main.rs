@@ -10,11 +10,13 @@ mod damage;
 #[cfg(feature = "cli")]
 mod display;
 mod findings;
+mod foreign;
 mod implementers;
 mod independent;
 mod layout;
 #[cfg(feature = "cli")]
 mod memory;
+mod receivers;
 mod recording;
 mod regenerate;
 mod shelf;

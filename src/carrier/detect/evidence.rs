@@ -226,8 +226,9 @@ impl Evidence {
         };
         let known_by_id = self.points_for_id(from, sketch.kind, id);
         let repeated = self.repeats(from, id, known);
-        let begins_with_text = is_text(&known[..known.len().min(4)]);
-        if begins_with_text {
+        let head = &known[..known.len().min(4)];
+        // Text, or one byte again and again, names no id.
+        if is_text(head) || head.iter().all(|byte| *byte == head[0]) {
             return known_by_id + self.points_for_length(sketch.kind, known, length);
         }
         let (framing, repetition) = match self.framing {

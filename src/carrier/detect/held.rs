@@ -21,6 +21,13 @@ pub enum Piece<'a> {
         /// How many; `None` when nobody knows.
         missing: Option<u64>,
     },
+    /// Bytes of a direction that a snap length cut from the end of a segment.
+    Cut {
+        /// Its direction.
+        from: Way,
+        /// How many.
+        missing: u64,
+    },
     /// The end of a direction.
     End {
         /// Its direction.
@@ -32,7 +39,10 @@ impl Piece<'_> {
     /// Its direction.
     pub const fn from(&self) -> Way {
         match self {
-            Self::Bytes { from, .. } | Self::Gap { from, .. } | Self::End { from } => *from,
+            Self::Bytes { from, .. }
+            | Self::Gap { from, .. }
+            | Self::Cut { from, .. }
+            | Self::End { from } => *from,
         }
     }
 }
@@ -52,6 +62,7 @@ enum Kind {
         extent: Extent,
     },
     Gap(Option<u64>),
+    Cut(u64),
     End,
 }
 
@@ -75,6 +86,7 @@ impl<T: Copy> Held<T> {
                 (Kind::Bytes { length, extent }, from)
             }
             Piece::Gap { from, missing } => (Kind::Gap(missing), from),
+            Piece::Cut { from, missing } => (Kind::Cut(missing), from),
             Piece::End { from } => (Kind::End, from),
         };
         self.pieces.push((kind, from, token));
@@ -118,6 +130,7 @@ impl<T: Copy> Held<T> {
                     }
                 }
                 Kind::Gap(missing) => Piece::Gap { from, missing },
+                Kind::Cut(missing) => Piece::Cut { from, missing },
                 Kind::End => Piece::End { from },
             };
             take(piece, *token)?;

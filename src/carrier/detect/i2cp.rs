@@ -75,6 +75,7 @@ impl Trial {
         let Ok(()) = match piece {
             Piece::Bytes { bytes, .. } => reader.push(bytes, &mut weigh),
             Piece::Gap { missing, .. } => reader.gap(missing, &mut weigh),
+            Piece::Cut { missing, .. } => reader.gap(Some(missing), &mut weigh),
             Piece::End { .. } => reader.finish(&mut weigh),
         };
         self.points += points;

@@ -64,6 +64,17 @@ impl Trial {
         let mut weigh = |item: Item<'_>| -> Result<(), Infallible> {
             match item {
                 Item::Message(message) => evidence.weigh(from, message, message.len()),
+                Item::Cut {
+                    message,
+                    missing_bytes,
+                } => {
+                    // Of nothing but a length there is nothing to say.
+                    if message.is_empty() {
+                        return Ok(());
+                    }
+                    let missing = usize::try_from(missing_bytes).unwrap_or(usize::MAX);
+                    evidence.weigh(from, message, message.len().saturating_add(missing));
+                }
                 Item::Problem(Problem::BadPrefix { offset: 0, .. }) => *out = true,
                 Item::Problem(Problem::BadPrefix { .. }) => evidence.against(),
                 Item::Problem(_) => {}
@@ -73,6 +84,7 @@ impl Trial {
         let decoder = &mut self.decoders[from.index()];
         let Ok(()) = match piece {
             Piece::Bytes { bytes, .. } => decoder.push(bytes, &mut weigh),
+            Piece::Cut { missing, .. } => decoder.cut(missing, &mut weigh),
             Piece::Gap { missing, .. } => {
                 self.heads[from.index()] = Head::Done;
                 decoder.gap(missing, &mut weigh)

@@ -133,10 +133,16 @@ impl Trials {
         if let Piece::Bytes {
             from,
             bytes,
-            extent: Extent::WholeSegment,
+            extent,
         } = piece
         {
-            self.segments.weigh(from, bytes, bytes.len());
+            let missing = match extent {
+                Extent::WholeSegment => 0,
+                Extent::CutSegment(missing) => usize::try_from(missing).unwrap_or(usize::MAX),
+                Extent::PartOfSegment => return,
+            };
+            let length = bytes.len().saturating_add(missing);
+            self.segments.weigh(from, bytes, length);
         }
     }
 

@@ -85,7 +85,7 @@ impl<T: Copy> UdpDetector<T> {
     pub fn replay<E>(&self, mut take: impl FnMut(Way, &[u8], T) -> Result<(), E>) -> Result<(), E> {
         self.held.replay(|piece, token| match piece {
             Piece::Bytes { from, bytes, .. } => take(from, bytes, token),
-            Piece::Gap { .. } | Piece::End { .. } => Ok(()),
+            Piece::Gap { .. } | Piece::Cut { .. } | Piece::End { .. } => Ok(()),
         })
     }
 

@@ -4,19 +4,32 @@
 //! making sense. The place is proven by the candidate whose run of plausible
 //! frames is complete first in the stream, so that the answer does not depend
 //! on how the bytes arrive, and no candidate has to wait for another.
+//!
+//! A candidate is looked at again only when the bytes that it waits for have come, so that
+//! the work grows with the bytes and not with bytes times candidates.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::Layout;
 
 /// Candidates in a run of bytes that only grows at its end.
+///
+/// Positions are counted from the first byte of the search, also of bytes that were forgotten.
 #[derive(Debug)]
 pub(super) struct Search {
+    /// Where the bytes that are still there begin.
+    begin: usize,
     /// The first byte behind a gap: frames often begin there, because a
     /// sender's writes and the segments that got lost do.
     origin: Option<usize>,
     /// The next position to look at.
     next: usize,
-    /// In the order of their starts.
-    candidates: Vec<Candidate>,
+    /// By their starts.
+    candidates: BTreeMap<usize, Candidate>,
+    /// How many bytes must be known before there is more to say of the candidate that starts
+    /// there, the fewest first. Each candidate waits once.
+    waiting: BinaryHeap<Reverse<(usize, usize)>>,
 }
 
 /// A position from which everything known so far makes sense.
@@ -29,56 +42,98 @@ struct Candidate {
     end: usize,
     /// What the whole frames from `start` to `end` are worth.
     worth: usize,
-    /// Bytes that must be known before there is more to say.
-    needed: usize,
 }
 
 enum Standing {
     Refuted,
-    Open,
+    /// There is more to say when so many bytes are known.
+    Open {
+        needed: usize,
+    },
     Proven,
+}
+
+/// Bytes from `begin` on.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    begin: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Known<'a> {
+    const fn end(self) -> usize {
+        self.begin + self.bytes.len()
+    }
+
+    fn from(self, position: usize) -> &'a [u8] {
+        &self.bytes[position - self.begin..]
+    }
 }
 
 impl Search {
     /// The first byte may be a boundary.
     pub(super) const fn from_origin() -> Self {
-        Self {
-            origin: Some(0),
-            next: 0,
-            candidates: Vec::new(),
-        }
+        Self::at(Some(0), 0)
     }
 
     /// The first byte is known not to be a boundary.
     pub(super) const fn behind_origin() -> Self {
+        Self::at(None, 1)
+    }
+
+    const fn at(origin: Option<usize>, next: usize) -> Self {
         Self {
-            origin: None,
-            next: 1,
-            candidates: Vec::new(),
+            begin: 0,
+            origin,
+            next,
+            candidates: BTreeMap::new(),
+            waiting: BinaryHeap::new(),
         }
     }
 
     /// A proven boundary in `bytes`, which begin where they did at the last
     /// call, or behind what [`Self::forget_refuted`] named, and may have grown.
     pub(super) fn advance<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
+        let known = Known {
+            begin: self.begin,
+            bytes,
+        };
         let mut first: Option<Candidate> = None;
-        let mut keep = |candidate: &mut Candidate| match candidate.examine(layout, bytes) {
-            Standing::Refuted => false,
-            Standing::Open => true,
-            Standing::Proven => {
-                if first.is_none_or(|first| candidate.end < first.end) {
-                    first = Some(*candidate);
-                }
-                false
+        let mut proven = |candidate: Candidate| {
+            if first.is_none_or(|first| (candidate.end, candidate.start) < (first.end, first.start))
+            {
+                first = Some(candidate);
             }
         };
-        self.candidates.retain_mut(&mut keep);
+        while let Some(Reverse((needed, start))) = self.waiting.peek().copied()
+            && needed <= known.end()
+        {
+            self.waiting.pop();
+            let Some(candidate) = self.candidates.get_mut(&start) else {
+                continue;
+            };
+            match candidate.examine(layout, known) {
+                Standing::Open { needed } => self.waiting.push(Reverse((needed, start))),
+                Standing::Refuted => {
+                    self.candidates.remove(&start);
+                }
+                Standing::Proven => {
+                    proven(*candidate);
+                    self.candidates.remove(&start);
+                }
+            }
+        }
         // A candidate has at least one byte behind its header: see `examine`.
-        let looked_at = bytes.len().saturating_sub(layout.header_bytes());
+        let looked_at = known.end().saturating_sub(layout.header_bytes());
         for start in self.next..looked_at {
             let mut candidate = Candidate::at(start);
-            if keep(&mut candidate) {
-                self.candidates.push(candidate);
+            match candidate.examine(layout, known) {
+                Standing::Open { needed } => {
+                    self.candidates.insert(start, candidate);
+                    self.waiting.push(Reverse((needed, start)));
+                }
+                Standing::Refuted => {}
+                Standing::Proven => proven(candidate),
             }
         }
         self.next = self.next.max(looked_at);
@@ -93,45 +148,79 @@ impl Search {
         if let Some(proven) = self.advance(layout, bytes) {
             return Some(proven);
         }
+        let end = self.begin + bytes.len();
         let weight = |candidate: &Candidate| {
-            let tail = bytes.len() - candidate.end;
+            let tail = end - candidate.end;
             candidate.worth + usize::from(tail == 0 || tail > layout.header_bytes())
         };
         let best = self
             .candidates
-            .iter()
+            .values()
             .filter(|candidate| candidate.worth > 0)
             .filter(|candidate| weight(candidate) + 1 >= layout.proof_frames())
-            .max_by_key(|candidate| (weight(candidate), std::cmp::Reverse(candidate.start)))?;
+            .max_by_key(|candidate| (weight(candidate), Reverse(candidate.start)))?;
         Some(self.believe(layout, *best))
+    }
+
+    /// A boundary in `bytes`, of whose packet a snap length cut `missing` more: one from which
+    /// frames lead to the end of the packet, the last of them cut. That a length names
+    /// the end of a packet is no chance where its frame begins behind a gap or behind another;
+    /// nor is a whole frame right behind a gap.
+    pub(super) fn settle_cut<L: Layout>(
+        &mut self,
+        layout: &L,
+        bytes: &[u8],
+        missing: u64,
+    ) -> Option<usize> {
+        if let Some(proven) = self.advance(layout, bytes) {
+            return Some(proven);
+        }
+        let known = Known {
+            begin: self.begin,
+            bytes,
+        };
+        let ends_with_packet = |candidate: &Candidate| {
+            let last = known.from(candidate.end);
+            let Some(Ok(frame_bytes)) = last
+                .get(..layout.header_bytes())
+                .map(|header| layout.frame_bytes(header))
+            else {
+                return false;
+            };
+            frame_bytes as u64 == last.len() as u64 + missing && layout.plausible(last, frame_bytes)
+        };
+        self.candidates
+            .values()
+            .find(|candidate| {
+                let is_behind_gap = Some(candidate.start) == self.origin;
+                let is_whole_first = candidate.worth > 0;
+                // Several messages may have been in the packet, but packets begin with one.
+                (is_behind_gap && (is_whole_first || layout.trusts_first()))
+                    || ((is_behind_gap || is_whole_first) && ends_with_packet(candidate))
+            })
+            .map(|candidate| candidate.start - self.begin)
     }
 
     /// How many bytes at the start cannot be a boundary any more; the search
     /// goes on as if they had never been.
     pub(super) fn forget_refuted(&mut self) -> usize {
-        let refuted = self
+        let kept = self
             .candidates
-            .first()
-            .map_or(self.next, |candidate| candidate.start);
-        if refuted > 0 {
-            self.origin = None;
-        }
-        self.next -= refuted;
-        for candidate in &mut self.candidates {
-            candidate.start -= refuted;
-            candidate.second -= refuted;
-            candidate.end -= refuted;
-            candidate.needed -= refuted;
-        }
+            .first_key_value()
+            .map_or(self.next, |(start, _)| *start);
+        let refuted = kept - self.begin;
+        self.begin = kept;
         refuted
     }
 
+    /// Where the boundary is in the bytes that are still there.
     fn believe<L: Layout>(&self, layout: &L, candidate: Candidate) -> usize {
-        if layout.trusts_first() || Some(candidate.start) == self.origin {
+        let position = if layout.trusts_first() || Some(candidate.start) == self.origin {
             candidate.start
         } else {
             candidate.second
-        }
+        };
+        position - self.begin
     }
 }
 
@@ -142,17 +231,17 @@ impl Candidate {
             second: start,
             end: start,
             worth: 0,
-            needed: start,
         }
     }
 
-    /// Follows the run as far as `bytes` are known.
-    fn examine<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Standing {
-        while self.needed <= bytes.len() {
-            let known = &bytes[self.end..];
+    /// Follows the run as far as bytes are known.
+    fn examine<L: Layout>(&mut self, layout: &L, all: Known<'_>) -> Standing {
+        let mut needed = self.end;
+        while needed <= all.end() {
+            let known = all.from(self.end);
             let Some(header) = known.get(..layout.header_bytes()) else {
-                self.needed = self.end + layout.header_bytes();
-                return Standing::Open;
+                needed = self.end + layout.header_bytes();
+                continue;
             };
             let Ok(frame_bytes) = layout.frame_bytes(header) else {
                 return Standing::Refuted;
@@ -168,11 +257,11 @@ impl Candidate {
                 } else {
                     header.len() + 1
                 };
-                self.needed = self.end + enough;
+                needed = self.end + enough;
                 continue;
             }
             self.end += frame_bytes;
-            self.needed = self.end;
+            needed = self.end;
             if self.worth == 0 {
                 self.second = self.end;
             }
@@ -181,6 +270,6 @@ impl Candidate {
                 return Standing::Proven;
             }
         }
-        Standing::Open
+        Standing::Open { needed }
     }
 }

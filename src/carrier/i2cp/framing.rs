@@ -105,6 +105,15 @@ fn item(cut: Cut<'_>) -> FrameItem<'_> {
             message_type: MessageType(bytes[HEADER_BYTES - 1]),
             body: &bytes[HEADER_BYTES..],
         }),
+        Cut::Partial {
+            offset,
+            bytes,
+            missing,
+        } => FrameItem::Problem(Problem::Incomplete {
+            offset,
+            frame_bytes: Some(bytes.len() as u64 + missing),
+            present_bytes: bytes.len() as u64,
+        }),
         Cut::Problem(problem) => FrameItem::Problem(problem),
     }
 }

@@ -10,15 +10,17 @@ use crate::wire::looks_like_message;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Message(Vec<u8>),
+    Shortened(Vec<u8>, u64),
     Problem(Problem),
 }
 
-use Seen::{Message, Problem as Trouble};
+use Seen::{Message, Problem as Trouble, Shortened};
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'a> {
     Bytes(&'a [u8]),
     Gap(Option<u64>),
+    Cut(u64),
 }
 
 fn run(prefix: Prefix, steps: &[Step<'_>]) -> Vec<Seen> {
@@ -27,6 +29,10 @@ fn run(prefix: Prefix, steps: &[Step<'_>]) -> Vec<Seen> {
     let mut emit = |item: Item<'_>| -> Result<(), Infallible> {
         seen.push(match item {
             Item::Message(message) => Message(message.to_vec()),
+            Item::Cut {
+                message,
+                missing_bytes,
+            } => Shortened(message.to_vec(), missing_bytes),
             Item::Problem(problem) => Trouble(problem),
         });
         Ok(())
@@ -35,6 +41,7 @@ fn run(prefix: Prefix, steps: &[Step<'_>]) -> Vec<Seen> {
         let Ok(()) = match step {
             Step::Bytes(bytes) => decoder.push(bytes, &mut emit),
             Step::Gap(missing) => decoder.gap(*missing, &mut emit),
+            Step::Cut(missing) => decoder.cut(*missing, &mut emit),
         };
     }
     let Ok(()) = decoder.finish(&mut emit);
@@ -389,6 +396,38 @@ fn steps_of<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> 
     at.extend([0, bytes.len()]);
     at.sort_unstable();
     at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+}
+
+#[test]
+fn a_message_that_a_snap_length_cut_is_told_without_its_end_and_the_next_follows() {
+    let messages = [
+        [&[0xa1, 1, 2, 3][..], &[7; 100]].concat(),
+        vec![0x51, 1, 2, 3, 4, 5, 6],
+        [&[0x50, 1, 2, 3][..], &[8; 50]].concat(),
+    ];
+    for prefix in [Prefix::U32, Prefix::U16] {
+        for kept in prefix.bytes()..prefix.bytes() + 60 {
+            let mut steps = Vec::new();
+            let frames: Vec<Vec<u8>> = messages
+                .iter()
+                .map(|message| stream(prefix, std::slice::from_ref(message)))
+                .collect();
+            let mut expected = Vec::new();
+            for (frame, message) in frames.iter().zip(&messages) {
+                let kept = kept.min(frame.len());
+                let cut = (frame.len() - kept) as u64;
+                steps.push(Step::Bytes(&frame[..kept]));
+                if cut > 0 {
+                    steps.push(Step::Cut(cut));
+                    let message = message[..kept - prefix.bytes()].to_vec();
+                    expected.push(Shortened(message, cut));
+                } else {
+                    expected.push(Message(message.clone()));
+                }
+            }
+            assert_eq!(run(prefix, &steps), expected, "{prefix:?}, {kept}");
+        }
+    }
 }
 
 proptest! {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use std::net::SocketAddr;
 
 use super::super::testing::*;
-use super::super::{PacketDecoder, Transport};
+use super::super::{Ignored, PacketDecoder, Transport};
 use super::*;
 use crate::capture::{LinkType, Packet};
 use Side::{Initiator, Responder};
@@ -110,11 +110,14 @@ fn a_syn_with_another_sequence_number_begins_another_flow() {
 fn an_answer_to_another_syn_begins_another_flow_too() {
     let mut wire = Wire::new(LinkType::RawIp);
     open(&mut wire);
+    // Anybody can send it; who takes it goes on from there.
+    assert_eq!(wire.push(&server((7_000, 9_001), SYN | ACK, b"")), []);
     assert_eq!(
-        wire.push(&server((7_000, 9_001), SYN | ACK, b"")),
+        wire.push(&client((9_001, 7_001), ACK, b"new")),
         [
             Seen::End(0, Initiator, StreamEnd::Forgotten),
             Seen::End(0, Responder, StreamEnd::Forgotten),
+            Seen::Bytes(1, Initiator, b"new".to_vec(), Whole::Segment),
         ]
     );
     assert_eq!(wire.network.counts().flows, 2);
@@ -191,7 +194,22 @@ fn a_reset_far_from_the_stream_is_not_believed() {
     let mut wire = Wire::new(LinkType::RawIp);
     open(&mut wire);
     assert_eq!(wire.push(&client((1 << 30, 0), RST, b"")), []);
-    assert_eq!(wire.network.counts().streams.far_segments, 1);
+    assert_eq!(wire.network.counts().streams.ignored_segments, 0);
+    // The data that follow tell.
+    let seen = wire.push_all(&[
+        client((100, 500), ACK, b"a"),
+        client((101, 500), ACK, b"b"),
+        client((102, 500), ACK, b"c"),
+    ]);
+    let ahead_bytes = (1 << 30) - 100;
+    assert_eq!(
+        seen[2..],
+        [
+            Seen::Ignored(0, Initiator, Ignored::Reset { ahead_bytes }),
+            Seen::Bytes(0, Initiator, b"c".to_vec(), Whole::Segment),
+        ]
+    );
+    assert_eq!(wire.network.counts().streams.ignored_segments, 1);
 }
 
 #[test]
@@ -326,7 +344,7 @@ fn a_packet_cut_by_the_snap_length_delivers_what_is_there() {
 }
 
 #[test]
-fn a_segment_cut_by_the_snap_length_leaves_a_gap_and_the_stream_goes_on() {
+fn behind_a_segment_that_a_snap_length_cut_the_stream_goes_on() {
     let mut wire = Wire::new(LinkType::RawIp);
     open(&mut wire);
     let cut = client((100, 500), ACK, b"abcdef");
@@ -335,8 +353,8 @@ fn a_segment_cut_by_the_snap_length_leaves_a_gap_and_the_stream_goes_on() {
     assert_eq!(
         seen,
         [
-            Seen::Bytes(0, Initiator, b"ab".to_vec(), Whole::Part),
-            Seen::Gap(0, Initiator, Some(4)),
+            Seen::Bytes(0, Initiator, b"ab".to_vec(), Whole::Segment),
+            Seen::Cut(0, Initiator, 4),
             Seen::Bytes(0, Initiator, b"ghi".to_vec(), Whole::Segment),
         ]
     );
@@ -388,9 +406,11 @@ fn check_contract(wire: &mut Wire, mut seen: Vec<Seen>) {
     let mut ended = std::collections::HashSet::new();
     for seen in &seen {
         let (flow, side) = match seen {
+            Seen::Ignored(..) => continue,
             Seen::Datagram(flow, side, ..)
             | Seen::Bytes(flow, side, ..)
             | Seen::Gap(flow, side, _)
+            | Seen::Cut(flow, side, _)
             | Seen::End(flow, side, _) => (flow, side.index()),
         };
         assert!(!ended.contains(&(flow, side)), "{seen:?} behind the end");
@@ -398,7 +418,8 @@ fn check_contract(wire: &mut Wire, mut seen: Vec<Seen>) {
             Seen::End(..) => assert!(ended.insert((flow, side))),
             Seen::Bytes(_, _, bytes, _) => assert!(!bytes.is_empty()),
             Seen::Gap(_, _, missing) => assert_ne!(*missing, Some(0)),
-            Seen::Datagram(..) => {}
+            Seen::Cut(_, _, missing) => assert_ne!(*missing, 0),
+            Seen::Datagram(..) | Seen::Ignored(..) => {}
         }
     }
     assert_eq!(u64::try_from(ended.len()).unwrap(), counts.flows * 2);

@@ -471,7 +471,7 @@ fn what_waits_is_bounded_and_given_up_in_order() {
 }
 
 #[test]
-fn a_cut_segment_that_waited_is_a_gap_when_its_turn_comes() {
+fn a_cut_segment_that_waited_is_told_when_its_turn_comes() {
     let mut fed = Fed::from_syn(0);
     fed.cut(2, Captured::new(b"c", 3), false);
     fed.letters(6..8);
@@ -480,19 +480,22 @@ fn a_cut_segment_that_waited_is_a_gap_when_its_turn_comes() {
         fed.seen,
         [
             bytes("ab", Whole::Segment),
-            bytes("c", Whole::Part),
-            gap(3),
+            bytes("c", Whole::Segment),
+            Seen::Cut(0, SIDE, 3),
             bytes("gh", Whole::Segment),
         ]
     );
 }
 
 #[test]
-fn a_segment_cut_to_its_header_is_a_gap() {
+fn a_segment_cut_to_its_header_has_no_bytes() {
     let mut fed = Fed::from_syn(0);
     fed.cut(0, Captured::new(b"", 3), false);
     fed.letters(3..5);
-    assert_eq!(fed.seen, [gap(3), bytes("de", Whole::Segment)]);
+    assert_eq!(
+        fed.seen,
+        [Seen::Cut(0, SIDE, 3), bytes("de", Whole::Segment)]
+    );
 }
 
 /// A first sequence number, often such that the stream wraps.

@@ -3,6 +3,7 @@
 mod carriers;
 mod conversations;
 mod damaged;
+mod detection;
 mod formats;
 mod i2cp;
 mod links;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Shipped> {
         conversations::captures(),
         i2cp::captures(),
         damaged::captures(),
+        detection::captures(),
     ]
     .concat()
 }

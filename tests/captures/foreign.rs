@@ -1,0 +1,265 @@
+//! Traffic of other protocols is never taken for ours. `docs/protocol.md` derives how rarely
+//! random bytes are.
+
+use std::net::SocketAddr;
+
+use ministream_fixtures::file::Pcap;
+use ministream_fixtures::{End, Link, Random, TcpFlow, UdpFlow, Wire};
+
+use crate::recording;
+
+/// Flows of each kind, over UDP and again over TCP.
+const FLOWS: u16 = 2_000;
+
+/// What the next message of a kind is: the flow's own numbers, how many came before it, and
+/// from whom it is.
+type Next = fn(&mut Random, u64, usize, End) -> Vec<u8>;
+
+const KINDS: &[(&str, Next)] = &[
+    ("random bytes of any length", |random, _, _, _| {
+        some(random, 1_400)
+    }),
+    ("random bytes, short", |random, _, _, _| some(random, 24)),
+    ("random bytes of one length a flow", |random, flow, _, _| {
+        random.bytes(usize::try_from(flow % 60).unwrap() + 1)
+    }),
+    ("text", |random, _, _, _| text(random)),
+    ("zeros", |random, _, _, _| vec![0; random.index(600) + 1]),
+    ("ff", |random, _, _, _| vec![0xff; random.index(600) + 1]),
+    ("one byte, repeated", |random, flow, _, _| {
+        vec![flow.to_le_bytes()[0]; random.index(600) + 1]
+    }),
+    ("u32be length, random", |random, _, _, _| {
+        let body = some(random, 600);
+        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    }),
+    ("u32be length, short", |random, _, _, _| {
+        let body = some(random, 24);
+        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    }),
+    (
+        "u32be length of itself too, an opcode of a few",
+        |random, _, _, _| {
+            let body = some(random, 100);
+            let opcode = u8::try_from(random.below(16)).unwrap();
+            let length = u32::try_from(body.len() + 5).unwrap().to_be_bytes();
+            [&length[..], &[opcode], &body].concat()
+        },
+    ),
+    ("u16be length, random", |random, _, _, _| {
+        let body = some(random, 600);
+        [&u16::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    }),
+    ("u16be length, short", |random, _, _, _| {
+        let body = some(random, 24);
+        [&u16::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    }),
+    ("u32le length, random", |random, _, _, _| {
+        let body = some(random, 600);
+        [&u32::try_from(body.len()).unwrap().to_le_bytes()[..], &body].concat()
+    }),
+    ("varint length, random", |random, _, _, _| {
+        let body = some(random, 127);
+        [&[u8::try_from(body.len()).unwrap()][..], &body].concat()
+    }),
+    ("netstring", |random, _, _, _| {
+        let body = text(random);
+        [format!("{}:", body.len()).as_bytes(), &body, b","].concat()
+    }),
+    ("DNS, sequential ids", |random, flow, number, from| {
+        dns(
+            random,
+            u16::try_from(flow % 65_000)
+                .unwrap()
+                .wrapping_add(u16::try_from(number / 2).unwrap()),
+            from,
+        )
+    }),
+    ("DNS, random ids", |random, flow, number, from| {
+        let id = Random::new((flow << 8) | (number as u64 / 2))
+            .next_u64()
+            .to_le_bytes();
+        dns(random, u16::from_le_bytes([id[0], id[1]]), from)
+    }),
+    ("NetBIOS names, unanswered", |_, flow, number, _| {
+        // The same name with the same id, three times.
+        let name = Random::new((flow << 8) | (number as u64 / 3)).bytes(32);
+        let id = u16::try_from(flow * 33 % 65_536)
+            .unwrap()
+            .wrapping_add(u16::try_from(number / 3).unwrap());
+        [
+            &id.to_be_bytes()[..],
+            b"\x01\x10\0\x01\0\0\0\0\0\0\x20",
+            &name,
+            b"\0\0\x20\0\x01",
+        ]
+        .concat()
+    }),
+    ("ONC RPC", |random, flow, number, from| {
+        let id = u32::try_from(flow << 20 & 0xffff_ffff)
+            .unwrap()
+            .wrapping_add(u32::try_from(number / 2).unwrap());
+        let kind: u32 = if from == End::Client { 0 } else { 1 };
+        [
+            &id.to_be_bytes()[..],
+            &kind.to_be_bytes(),
+            &2_u32.to_be_bytes(),
+            &random.bytes(40),
+        ]
+        .concat()
+    }),
+    ("TLS records", |random, _, _, _| {
+        let body = some(random, 300);
+        [
+            &[0x17, 3, 3][..],
+            &u16::try_from(body.len()).unwrap().to_be_bytes(),
+            &body,
+        ]
+        .concat()
+    }),
+    ("CoAP", |random, _, _, _| {
+        let first = 0x40 | u8::try_from(random.below(64)).unwrap();
+        [&[first, 1][..], &some(random, 60)].concat()
+    }),
+    ("QUIC, short headers", |random, flow, _, _| {
+        let first = 0x40 | u8::try_from(random.below(32)).unwrap();
+        [&[first][..], &flow.to_be_bytes(), &some(random, 1_200)].concat()
+    }),
+    ("RTP with padding and sources", |random, flow, number, _| {
+        let first = 0xa0 | u8::try_from(flow % 16).unwrap();
+        let number = u16::try_from(number).unwrap();
+        [
+            &[first, 96][..],
+            &number.to_be_bytes(),
+            &flow.to_be_bytes(),
+            &random.bytes(160),
+        ]
+        .concat()
+    }),
+    ("CBOR and MessagePack maps", |random, _, _, _| {
+        let first = 0xa0 | u8::try_from(random.below(4)).unwrap();
+        [&[first, 0x64][..], b"temp", &random.bytes(8)].concat()
+    }),
+    ("BitTorrent peers", |random, _, _, _| {
+        let kind = u8::try_from(random.below(10)).unwrap();
+        let body = some(random, 60);
+        [
+            &u32::try_from(body.len() + 1).unwrap().to_be_bytes()[..],
+            &[kind],
+            &body,
+        ]
+        .concat()
+    }),
+    ("PostgreSQL", |random, _, _, _| {
+        let kind = b"QRDCZSTPBE"[random.index(10)];
+        let body = some(random, 60);
+        [
+            &[kind][..],
+            &u32::try_from(body.len() + 4).unwrap().to_be_bytes(),
+            &body,
+        ]
+        .concat()
+    }),
+    ("MQTT", |random, _, number, _| {
+        let kind = [0x30, 0x40, 0x50, 0x62, 0x70, 0xa2, 0x82, 0x90][random.index(8)];
+        let number = u16::try_from(number).unwrap().to_be_bytes();
+        [&[kind, 2][..], &number].concat()
+    }),
+    ("keep-alives", |_, _, _, _| vec![0xff]),
+];
+
+fn some(random: &mut Random, at_most: usize) -> Vec<u8> {
+    let length = random.index(at_most) + 1;
+    random.bytes(length)
+}
+
+fn text(random: &mut Random) -> Vec<u8> {
+    let length = random.index(80) + 1;
+    let mut text: Vec<u8> = random
+        .bytes(length)
+        .iter()
+        .map(|byte| b' ' + byte % 95)
+        .collect();
+    text.extend(b"\r\n");
+    text
+}
+
+fn dns(random: &mut Random, id: u16, from: End) -> Vec<u8> {
+    let flags: [u8; 2] = if from == End::Client {
+        [1, 0]
+    } else {
+        [0x81, 0x80]
+    };
+    let name = random
+        .bytes(8)
+        .iter()
+        .map(|byte| b'a' + byte % 26)
+        .collect::<Vec<u8>>();
+    [
+        &id.to_be_bytes()[..],
+        &flags,
+        b"\0\x01\0\0\0\0\0\0\x08",
+        &name,
+        b"\x03com\0\0\x01\0\x01",
+    ]
+    .concat()
+}
+
+/// Flows of a kind, one to nine messages each, answered or not.
+fn flows(next: Next, over_tcp: bool) -> Vec<u8> {
+    let mut random = Random::new(0xf0e1);
+    let mut wire = Wire::new(Link::ETHERNET);
+    for number in 0..FLOWS {
+        let client = SocketAddr::from(([10, 1, 0, 1], 1_024 + number));
+        let server = SocketAddr::from(([10, 1, 0, 2], 7_000));
+        let mut tcp = TcpFlow::new(client, server);
+        if over_tcp {
+            tcp.open(&mut wire);
+        }
+        let is_answered = random.below(3) > 0;
+        for message in 0..random.index(9) + 1 {
+            let from = match is_answered && message % 2 == 1 {
+                true => End::Server,
+                false => End::Client,
+            };
+            let bytes = next(&mut random, number.into(), message, from);
+            if over_tcp {
+                tcp.send(&mut wire, from, &bytes);
+            } else {
+                UdpFlow::new(client, server).send(&mut wire, from, &bytes);
+            }
+        }
+        if over_tcp && random.below(2) == 0 {
+            tcp.close(&mut wire, End::Client);
+        }
+    }
+    Pcap::USUAL.write(&wire)
+}
+
+fn assert_foreign(name: &str, bytes: &[u8]) {
+    let recording = recording::of_bytes(bytes, u64::MAX).unwrap();
+    let found: Vec<_> = recording
+        .flows
+        .iter()
+        .map(|flow| (flow.carrier, flow.addresses))
+        .collect();
+    assert!(
+        found.is_empty() && recording.messages.is_empty(),
+        "{name}: {} messages in {found:?}",
+        recording.messages.len()
+    );
+}
+
+#[test]
+fn other_protocols_are_never_taken_for_ours_over_udp() {
+    for (name, next) in KINDS {
+        assert_foreign(name, &flows(*next, false));
+    }
+}
+
+#[test]
+fn other_protocols_are_never_taken_for_ours_over_tcp() {
+    for (name, next) in KINDS {
+        assert_foreign(name, &flows(*next, true));
+    }
+}
