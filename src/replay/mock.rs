@@ -3,11 +3,15 @@
 //!
 //! Incoming conversations are matched by what the client sends: among the
 //! recorded ones that are not used up, one whose client sent just these bytes,
-//! else the first that is left. Recorded conversations in which the server
-//! speaks first cannot wait for that; they are taken in their order.
+//! else the one whose client asked for the most similar. What is like none is turned
+//! away. Recorded conversations in which the server speaks first cannot wait for
+//! that; they are taken in their order. Whatever happens, no client is left waiting:
+//! a conversation that is over is closed.
 
+mod nearest;
 mod session;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
@@ -59,10 +63,11 @@ impl Default for MockOptions {
     }
 }
 
-/// What becomes of a conversation for which no recorded one is left.
+/// What becomes of a conversation for which no recorded one is left, or whose request
+/// is like none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmatched {
-    /// Its SYN is answered with a close.
+    /// Its SYN is answered with a close; it is closed when its request is known.
     Refuse,
     /// It is accepted and closed.
     Close,
@@ -107,6 +112,8 @@ pub struct MockOutcome {
     pub c2s_got_bytes: usize,
     /// The first differences.
     pub differences: Vec<Difference>,
+    /// The masks that would cover all differences, where those are in header fields only.
+    pub suggested_masks: Vec<String>,
 }
 
 /// How a recorded conversation was chosen.
@@ -114,9 +121,11 @@ pub struct MockOutcome {
 pub enum Matched {
     /// Its client sent the same bytes.
     Exactly,
+    /// Its client asked for something similar, and none for the same.
+    Nearest,
     /// It was the next in the recording's order.
     ByOrder,
-    /// None was left.
+    /// None was left, or like it.
     Not,
 }
 
@@ -145,6 +154,16 @@ struct Script {
     steps: Vec<Step>,
     /// How often it was played.
     played: u64,
+}
+
+/// What came of looking for a recorded conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Made,
+    /// More has to come first.
+    Open,
+    /// There is none for this request.
+    TurnedAway,
 }
 
 /// A message of the server.
@@ -335,6 +354,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             c2s_want_bytes: 0,
             c2s_got_bytes: 0,
             differences: Vec::new(),
+            suggested_masks: Vec::new(),
         }));
     }
 
@@ -363,16 +383,16 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         } else {
             session.received.extend_from_slice(frame.payload);
         }
-        if session.script.is_none() {
-            self.choose(slot);
+        if session.script.is_none() && self.choose(slot) == Choice::TurnedAway {
+            return self.turn_away(slot);
         }
         self.settle(now, slot);
     }
 
     /// Chooses the recorded conversation as soon as what came tells which.
-    fn choose(&mut self, slot: usize) {
+    fn choose(&mut self, slot: usize) -> Choice {
         let Some(held) = self.sessions[slot].held else {
-            return;
+            return Choice::Open;
         };
         let available: Vec<usize> = (0..self.scripts.len())
             .filter(|&index| self.scripts[index].accepted && self.is_available(index, held))
@@ -396,13 +416,46 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 let burst = scripts[index].first_burst();
                 burst.len() > received.len() && burst.starts_with(received)
             });
-        match exact {
-            Some(index) => self.take(slot, held, index),
-            None if is_undecided => {}
-            None => {
+        if let Some(index) = exact {
+            self.take(slot, held, index, Matched::Exactly);
+            return Choice::Made;
+        }
+        if is_undecided {
+            return Choice::Open;
+        }
+        let near = available.into_iter().filter_map(|index| {
+            let nearness = nearest::nearness(scripts[index].first_burst(), received)?;
+            let later = Reverse((index != held, scripts[index].played, index));
+            Some((nearness, later, index))
+        });
+        let is_closed = session.closed_by_client;
+        match near.max() {
+            Some((.., index))
+                if is_closed || nearest::is_whole(scripts[index].first_burst(), received) =>
+            {
+                self.take(slot, held, index, Matched::Nearest);
+                Choice::Made
+            }
+            Some(_) => Choice::Open,
+            None if is_closed || received.is_empty() || nearest::may_be_http(received) => {
+                Choice::Open
+            }
+            None => Choice::TurnedAway,
+        }
+    }
+
+    /// A request that is like none of the recording.
+    fn turn_away(&mut self, slot: usize) {
+        match self.options.unmatched {
+            Unmatched::Refuse | Unmatched::Close => {
+                self.conclude(slot, Some(ReplayResult::Skipped));
+            }
+            Unmatched::Silence => {
                 let session = &mut self.sessions[slot];
-                session.held = None;
-                session.script = Some((held, Matched::ByOrder));
+                session.is_turned_away = true;
+                if let Some(held) = session.held.take() {
+                    self.scripts[held].played -= 1;
+                }
             }
         }
     }
@@ -424,10 +477,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     }
 
     /// Plays `index` in place of the one that was held for the session.
-    fn take(&mut self, slot: usize, held: usize, index: usize) {
+    fn take(&mut self, slot: usize, held: usize, index: usize, matched: Matched) {
         let session = &mut self.sessions[slot];
         session.held = None;
-        session.script = Some((index, Matched::Exactly));
+        session.script = Some((index, matched));
         if index == held {
             return;
         }
@@ -489,10 +542,18 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if let Some(at) = session.wake {
             self.wakes.remove(&(at, slot));
         }
+        // A client that hears nothing more would wait for ever.
+        let is_waiting = !session.closed_by_client && !session.closed_by_us;
+        if is_waiting && !session.is_turned_away && forced != Some(ReplayResult::TransportError) {
+            self.refuse(session.peer, session.client_id);
+        }
         let script = session.script.map(|(index, _)| &self.scripts[index]);
         let limit = self.options.max_differences.max(1);
         let mut outcome = session.judged(script, &mut self.masks, limit);
         outcome.result = forced.unwrap_or(outcome.result);
+        if session.is_turned_away {
+            outcome.result = ReplayResult::Skipped;
+        }
         self.outputs.push_back(MockOutput::Finished(outcome));
     }
 }

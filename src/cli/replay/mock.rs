@@ -1,5 +1,7 @@
 //! `mock`: the server side of a capture, for a live client.
 
+use std::collections::BTreeSet;
+
 use super::error::{ReplayError, print_lost, print_warning};
 use super::play::print;
 use super::play_args::MockArgs;
@@ -43,8 +45,16 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
         announce_bound("mock", &opened, args.ready_file.as_deref())?;
+        let mut suggested = BTreeSet::new();
         let driving = mock(opened, &mut signals, &mut server, &mut |outcome| {
             tally.add(outcome.result);
+            for mask in &outcome.suggested_masks {
+                if suggested.insert(mask.clone()) {
+                    print_warning(format_args!(
+                        "a header field differs from the recorded one; --mask '{mask}' covers it"
+                    ));
+                }
+            }
             if let Err(error) = print(line_of(&outcome).as_bytes()) {
                 print_warning(error);
             }
@@ -75,6 +85,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
 fn line_of(outcome: &MockOutcome) -> String {
     let matched = match outcome.matched {
         Matched::Exactly => "exactly",
+        Matched::Nearest => "as the nearest",
         Matched::ByOrder => "by order",
         Matched::Not => "not matched",
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Matched, MockOutcome, Script};
+use super::{Matched, MockOutcome, Script, nearest};
 use crate::replay::compare::{Masked, Masks, StreamFollower};
 use crate::replay::outcome::ReplayResult;
 use crate::wire::{ClientId, Direction, ServerId};
@@ -24,6 +24,11 @@ pub(super) struct Session<P> {
     pub(super) received: Vec<u8>,
     /// How many bytes of the recorded client's stream those stand for.
     pub(super) progress: usize,
+    /// Where a request that is not the recorded one begins: in the recorded client's stream,
+    /// and in what came.
+    pub(super) aligned: (usize, usize),
+    /// Whether nothing recorded is like it, and it is left without an answer.
+    pub(super) is_turned_away: bool,
     pub(super) closed_by_client: bool,
     pub(super) closed_by_us: bool,
     /// When we last sent something.
@@ -62,6 +67,8 @@ impl<P> Session<P> {
             next_step: 0,
             received: Vec::new(),
             progress: 0,
+            aligned: (0, 0),
+            is_turned_away: false,
             closed_by_client: false,
             closed_by_us: false,
             changed: now,
@@ -73,6 +80,9 @@ impl<P> Session<P> {
     pub(super) fn wait(&self, script: Option<&Script>, patience: Duration, now: Instant) -> Wait {
         if self.closed_by_client || self.closed_by_us || self.received.len() > MAX_RECEIVED_BYTES {
             return Wait::Over;
+        }
+        if self.is_turned_away {
+            return Wait::ForClient;
         }
         let since = self.changed.max(self.heard);
         let Some(script) = script else {
@@ -94,6 +104,9 @@ impl<P> Session<P> {
     /// Finds out whether the client has sent all that the next message waits
     /// for. Where masks cover bytes, those may be more or fewer than recorded.
     pub(super) fn follow(&mut self, script: &Script, masks: &mut Masks) {
+        if matches!(self.script, Some((_, Matched::Nearest))) {
+            return self.follow_requests(script);
+        }
         self.progress = self.progress.max(self.received.len());
         let direction = Direction::ClientToServer;
         if let Some(step) = script.steps.get(self.next_step)
@@ -107,6 +120,23 @@ impl<P> Session<P> {
         {
             self.progress = step.gate;
         }
+    }
+
+    /// The same where the client asks for something similar, with other lengths: each
+    /// request stands for the recorded one in its place as soon as it is whole.
+    fn follow_requests(&mut self, script: &Script) {
+        let (recorded, live) = self.aligned;
+        if let Some(step) = script.steps.get(self.next_step)
+            && step.gate > recorded
+            && self.received.len() > live
+            && nearest::is_whole(
+                &script.client_stream[recorded..step.gate],
+                &self.received[live..],
+            )
+        {
+            self.aligned = (step.gate, self.received.len());
+        }
+        self.progress = self.aligned.0;
     }
 
     /// What the client did, against the recording.
@@ -125,6 +155,7 @@ impl<P> Session<P> {
             c2s_want_bytes: 0,
             c2s_got_bytes: self.received.len(),
             differences: Vec::new(),
+            suggested_masks: Vec::new(),
         };
         let Some(script) = script else {
             return outcome;
@@ -154,6 +185,7 @@ impl<P> Session<P> {
         };
         if is_other {
             outcome.differences = found;
+            outcome.suggested_masks = nearest::masks_for(want, &self.received);
         }
         outcome
     }

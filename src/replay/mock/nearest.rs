@@ -1,0 +1,202 @@
+//! How near what a client sends is to what a recorded one sent.
+
+/// How alike two requests are; the greater, the nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Nearness {
+    /// They begin with so many equal bytes, which are at least half of the shorter.
+    Bytes(usize),
+    /// Both ask for the same by HTTP, with so many equal header fields.
+    Request(usize),
+}
+
+/// How near they are; `None` if they have too little in common.
+pub(super) fn nearness(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
+    match (Head::parse(recorded), Head::parse(live)) {
+        (Some(recorded), Some(live)) => recorded.asks_for_the_same(&live).then(|| {
+            let fields = recorded.fields.iter();
+            Nearness::Request(fields.filter(|field| live.fields.contains(field)).count())
+        }),
+        (None, None) => {
+            let pairs = recorded.iter().zip(live);
+            let common = pairs.take_while(|(one, other)| one == other).count();
+            let is_near = common > 0 && 2 * common >= recorded.len().min(live.len());
+            is_near.then_some(Nearness::Bytes(common))
+        }
+        _ => None,
+    }
+}
+
+/// Whether what came is a request to its end, as far as that can be told: an HTTP
+/// request with its body, lines where lines were recorded, else as many bytes.
+pub(super) fn is_whole(recorded: &[u8], live: &[u8]) -> bool {
+    if let Some(head) = Head::parse(live) {
+        return head.body_bytes <= live.len() - head.bytes;
+    }
+    if may_be_http(live) {
+        return false;
+    }
+    match recorded.last() {
+        Some(b'\n') => live.ends_with(b"\n"),
+        _ => live.len() >= recorded.len(),
+    }
+}
+
+/// Whether this looks like the beginning of an HTTP request whose head is not whole.
+pub(super) fn may_be_http(live: &[u8]) -> bool {
+    let method = live.iter().take_while(|byte| byte.is_ascii_uppercase());
+    let method_bytes = method.count();
+    let line = live.split(|byte| *byte == b'\n').next().unwrap_or(live);
+    let is_method = (3..=10).contains(&method_bytes);
+    is_method
+        && live.get(method_bytes).is_none_or(|byte| *byte == b' ')
+        && (line.len() == live.len() || is_request_line(line))
+        && Head::parse(live).is_none()
+}
+
+/// The masks that cover what differs, if that is nothing but values of header fields.
+pub(super) fn masks_for(recorded: &[u8], live: &[u8]) -> Vec<String> {
+    let (Some(one), Some(other)) = (Head::parse(recorded), Head::parse(live)) else {
+        return Vec::new();
+    };
+    let same_else = one.line == other.line
+        && recorded[one.bytes..] == live[other.bytes..]
+        && one.fields.len() == other.fields.len();
+    if !same_else {
+        return Vec::new();
+    }
+    let mut masks = Vec::new();
+    for (field, got) in one.fields.iter().zip(&other.fields) {
+        if field == got {
+            continue;
+        }
+        match (name(field), name(got)) {
+            (Some(wanted), Some(got)) if wanted == got => {
+                let text = String::from_utf8_lossy(wanted);
+                masks.push(format!("c2s:/{text}: [^\\r]+/"));
+            }
+            _ => return Vec::new(),
+        }
+    }
+    masks
+}
+
+/// The name of a header field, where it stands in a mask as it is.
+fn name(field: &[u8]) -> Option<&[u8]> {
+    let colon = field.windows(2).position(|bytes| bytes == b": ")?;
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let name = &field[..colon];
+    name.iter().all(is_plain).then_some(name)
+}
+
+/// The head of an HTTP request (RFC 9112, section 2.1).
+#[derive(Debug)]
+struct Head<'a> {
+    line: &'a [u8],
+    fields: Vec<&'a [u8]>,
+    /// Bytes of the head.
+    bytes: usize,
+    /// Bytes of the body, as announced.
+    body_bytes: usize,
+}
+
+impl<'a> Head<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let mut lines = bytes[..end]
+            .split(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let line = lines.next().filter(|line| is_request_line(line))?;
+        let fields: Vec<&[u8]> = lines.collect();
+        let body_bytes = fields.iter().find_map(|field| {
+            let (name, value) = field.split_at_checked(15)?;
+            let value = std::str::from_utf8(value).ok()?;
+            name.eq_ignore_ascii_case(b"content-length:")
+                .then(|| value.trim().parse().ok())?
+        });
+        Some(Self {
+            line,
+            fields,
+            bytes: end + 4,
+            body_bytes: body_bytes.unwrap_or(0),
+        })
+    }
+
+    /// Whether method and path are the same; a query may differ.
+    fn asks_for_the_same(&self, other: &Self) -> bool {
+        self.asked_for() == other.asked_for()
+    }
+
+    /// Method and path.
+    fn asked_for(&self) -> [Option<&[u8]>; 2] {
+        let mut words = self.line.split(|byte| *byte == b' ');
+        let (method, target) = (words.next(), words.next());
+        let path = target.and_then(|target| target.split(|byte| *byte == b'?').next());
+        [method, path]
+    }
+}
+
+fn is_request_line(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    words.len() == 3 && words[2].starts_with(b"HTTP/1.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDED: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: x:80\r\nAccept: */*\r\n\r\n";
+
+    #[test]
+    fn the_same_method_and_path_are_near_whatever_the_fields_are() {
+        let live: &[u8] = b"GET /a?c HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\n";
+        assert_eq!(nearness(RECORDED, live), Some(Nearness::Request(1)));
+        for other in [
+            &b"GET /other HTTP/1.1\r\nHost: x:80\r\nAccept: */*\r\n\r\n"[..],
+            b"HEAD /a?b HTTP/1.1\r\nHost: x:80\r\nAccept: */*\r\n\r\n",
+            b"GET /a?b",
+            b"",
+        ] {
+            assert_eq!(nearness(RECORDED, other), None);
+        }
+    }
+
+    #[test]
+    fn other_protocols_are_near_by_their_first_bytes() {
+        assert_eq!(
+            nearness(b"EHLO one\r\n", b"EHLO two\r\n"),
+            Some(Nearness::Bytes(5))
+        );
+        assert_eq!(nearness(b"EHLO one\r\n", b"QUIT\r\n"), None);
+        assert_eq!(nearness(b"one", b""), None);
+    }
+
+    #[test]
+    fn a_request_is_whole_with_its_last_byte_and_not_before() {
+        let live = b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody";
+        for cut in 0..=live.len() {
+            let is_last = cut == live.len();
+            assert_eq!(
+                is_whole(RECORDED, &live[..cut]) && cut > 2,
+                is_last,
+                "{cut}"
+            );
+        }
+        assert!(is_whole(b"EHLO a\r\n", b"EHLO longer\r\n"));
+        assert!(!is_whole(b"EHLO a\r\n", b"EHLO longe"));
+    }
+
+    #[test]
+    fn masks_are_suggested_where_nothing_but_values_of_fields_differs() {
+        let live: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\n";
+        assert_eq!(masks_for(RECORDED, live), ["c2s:/Host: [^\\r]+/"]);
+        for other in [
+            &b"GET /c HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\n"[..],
+            b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\n\r\n",
+            b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\nx",
+            b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\nOther: 1\r\n\r\n",
+        ] {
+            assert_eq!(masks_for(RECORDED, other), [""; 0]);
+        }
+    }
+}
