@@ -15,6 +15,7 @@ mod limits;
 mod lost_logs;
 mod matrix;
 mod metrics;
+mod mocked_http;
 mod other_make;
 mod peers;
 mod proxy;

@@ -231,7 +231,7 @@ pub(super) struct MockArgs {
     #[command(flatten)]
     pub(super) peer: PeerArgs,
 
-    /// When no recorded conversation is left: refuse, close or silence
+    /// When no recorded conversation is left, or like the request: refuse, close or silence
     #[arg(long, default_value = "refuse", value_parser = unmatched)]
     pub(super) unmatched: Unmatched,
 

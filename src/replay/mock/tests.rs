@@ -156,14 +156,91 @@ fn masked_bytes_of_the_client_may_be_more_or_fewer() {
 }
 
 #[test]
-fn what_matches_nothing_gets_the_next_in_order_and_differs() {
-    let mut rig = Rig::new(two(), MockOptions::default());
+fn what_is_like_nothing_is_closed_at_once_and_leaves_the_recording_to_others() {
+    for (unmatched, closed) in [
+        (Unmatched::Refuse, true),
+        (Unmatched::Close, true),
+        (Unmatched::Silence, false),
+    ] {
+        let options = MockOptions {
+            unmatched,
+            ..MockOptions::default()
+        };
+        let mut rig = Rig::new(two(), options);
+        let server = rig.open(7, A);
+        rig.send(7, server, b"xyz");
+        let expected = match closed {
+            true => vec![(7, frame(0x52, A, b""))],
+            false => Vec::new(),
+        };
+        assert_eq!(rig.sent(0), expected, "{unmatched:?}");
+        if !closed {
+            assert_eq!(rig.sent(60_000), []);
+            rig.hear(7, &frame(0xa2, server, b""));
+            assert_eq!(rig.sent(0), []);
+        }
+        assert_eq!(rig.outcomes[0].matched, Matched::Not);
+        assert_eq!(rig.outcomes[0].result, ReplayResult::Skipped);
+        for request in [&b"two"[..], b"one"] {
+            let server = rig.open(8, B);
+            rig.send(8, server, request);
+            assert_eq!(rig.sent(1_000).len(), 2, "{unmatched:?}");
+        }
+        assert!(rig.mock.is_used_up());
+    }
+}
+
+const PAGE_A: &[u8] = b"GET /a HTTP/1.1\r\nHost: x:80\r\n\r\n";
+const PAGE_B: &[u8] = b"GET /b HTTP/1.1\r\nHost: x:80\r\n\r\n";
+
+fn pages() -> Vec<RecordedConversation> {
+    vec![
+        recorded(1, PAGE_A, b"first"),
+        recorded(2, PAGE_B, b"second"),
+    ]
+}
+
+#[test]
+fn a_request_for_the_same_with_other_fields_is_played_in_any_pieces_and_differs() {
+    // Shorter, as long, and longer than the recorded one.
+    for host in ["y", "y:80", "other.example:8080"] {
+        let request = format!("GET /b HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        for cut in 1..=request.len() {
+            let mut rig = Rig::new(pages(), MockOptions::default());
+            let server = rig.open(7, A);
+            for piece in [&request.as_bytes()[..cut], &request.as_bytes()[cut..]] {
+                rig.send(7, server, piece);
+            }
+            let answer = (7, frame(0x50, A, b"second"));
+            assert_eq!(rig.sent(1_000), [answer, (7, frame(0x52, A, b""))]);
+            let [outcome] = &*rig.outcomes else {
+                panic!("{:?}", rig.outcomes);
+            };
+            assert_eq!(outcome.matched, Matched::Nearest);
+            assert_eq!(outcome.result, ReplayResult::Differs);
+            assert_eq!(outcome.suggested_masks, ["c2s:/Host: [^\\r]+/"]);
+        }
+    }
+}
+
+#[test]
+fn a_path_that_was_not_recorded_is_closed_when_its_head_is_whole() {
+    let request = b"GET /c HTTP/1.1\r\nHost: x:80\r\n\r\n";
+    let mut rig = Rig::new(pages(), MockOptions::default());
     let server = rig.open(7, A);
-    rig.send(7, server, b"xyz");
-    assert_eq!(rig.sent(1_000)[0].1, frame(0x50, A, b"first"));
-    assert_eq!(rig.outcomes[0].matched, Matched::ByOrder);
-    assert_eq!(rig.outcomes[0].result, ReplayResult::Differs);
-    assert_eq!(rig.outcomes[0].differences[0].offset, 0);
+    rig.send(7, server, &request[..20]);
+    assert_eq!(rig.sent(100), []);
+    rig.send(7, server, &request[20..]);
+    assert_eq!(rig.sent(0), [(7, frame(0x52, A, b""))]);
+}
+
+#[test]
+fn a_client_that_owes_the_rest_of_its_request_is_closed_in_time() {
+    let mut rig = Rig::new(pages(), MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(7, server, b"GET /a HT");
+    assert_eq!(rig.sent(4_900), []);
+    assert_eq!(rig.sent(200), [(7, frame(0x52, A, b""))]);
 }
 
 #[test]
