@@ -31,14 +31,14 @@ pub(super) fn announced_bytes(first: &[u8]) -> Option<u64> {
     let head = &first[..first.len().min(MAX_HEAD)];
     let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
     let lines = head[..end].split(|byte| *byte == b'\n');
-    let length = lines.filter_map(|line| {
+    let mut lengths = lines.filter_map(|line| {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         let value = std::str::from_utf8(value).ok()?.trim();
         name.eq_ignore_ascii_case(b"content-length")
             .then(|| value.parse::<u64>().ok())?
     });
-    let length = length.last()?;
+    let length = lengths.next_back()?;
     length.checked_add(u64::try_from(end).ok()?)
 }
 
