@@ -4,6 +4,7 @@
 //! stream bytes, a carrier cuts them into messages, the tracker tells what
 //! these mean. Carriers do not know frames and frames do not know carriers.
 
+mod copies;
 mod decode_as;
 mod decoded;
 mod flows;
@@ -22,12 +23,14 @@ pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
 
-use crate::capture::{CaptureError, Packet};
+use crate::capture::{CaptureError, InputInfo, Packet};
 use crate::conversation::{
     Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Tracker,
     TrackerOptions,
 };
-use crate::net::{Arrival, LostDatagram, Network, NetworkCounts, NetworkLimits, PacketDecoder};
+use crate::net::{
+    Arrival, CopyCounts, LostDatagram, Network, NetworkCounts, NetworkLimits, PacketDecoder,
+};
 use crate::time::Timestamp;
 
 use flows::{FlowState, Messages};
@@ -185,6 +188,28 @@ impl Dissector {
         ))
     }
 
+    /// Takes note of second copies of packets that were left out, and between which
+    /// interfaces of the inputs (`cap.duplicates`).
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn note_copies<S: Sink>(
+        &mut self,
+        copies: &CopyCounts,
+        inputs: &[InputInfo],
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if copies.total == 0 {
+            return Ok(());
+        }
+        sink.finding(&copies::finding(copies, inputs))
+    }
+
+    /// The second copies among the packets that were fed to [`push`](Self::push).
+    pub const fn copies(&self) -> &CopyCounts {
+        self.decoder.copies()
+    }
+
     /// The conversations that are not told yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
         self.follower.messages.tracker.tracked()
@@ -266,7 +291,7 @@ impl Follower {
     }
 
     fn follow_time<S: Sink>(&mut self, arrival: Arrival, sink: &mut S) -> Result<(), S::Error> {
-        let Arrival { packet, time } = arrival;
+        let Arrival { packet, time, .. } = arrival;
         self.messages.start.get_or_insert(time);
         match self.seen.latest {
             Some(latest) if time < latest => {

@@ -34,6 +34,7 @@ pub(crate) fn as_read(packets: &[Captured]) -> impl Iterator<Item = Packet<'_>> 
     (1..).zip(packets).map(move |(number, packet)| Packet {
         number,
         time: Timestamp::from_nanos(start + packet.nanos),
+        interface: ministream::capture::InterfaceId::default(),
         link_type: LinkType::Ethernet,
         data: &packet.data,
         original_bytes: packet.original_bytes,

@@ -51,6 +51,7 @@ fn event(number: u64, bytes: &[u8]) -> MessageEvent<'_> {
         packet: 6_500_000 + number,
         time: time(number),
         elapsed_us: 12_000_000,
+        encapsulation: ministream::net::Encapsulation::NONE,
         carrier: Carrier::Udp,
         source: SocketAddr::from(([127, 0, 0, 1], u16::from_be_bytes([high, low]))),
         target: SocketAddr::from(([127, 0, 0, 1], 9_004)),

@@ -68,6 +68,7 @@ fn observe(tracker: &mut Tracker, channel: ChannelId, from: Side, bytes: &[u8]) 
         packet: 1,
         time: Timestamp::from_nanos(0),
         elapsed_us: 0,
+        encapsulation: ministream::net::Encapsulation::NONE,
         channel,
         from,
         message: RawMessage::parse(bytes),

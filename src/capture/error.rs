@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Compression, Content};
 
@@ -85,6 +85,20 @@ impl CaptureError {
             self,
             Self::Truncated { .. } | Self::Damaged { .. } | Self::Read { .. }
         )
+    }
+}
+
+impl CaptureError {
+    /// The input that it is about; `None` for a live capture.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Open { path, .. }
+            | Self::NotACapture { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Read { path, .. } => Some(path),
+            Self::Live { .. } => None,
+        }
     }
 }
 

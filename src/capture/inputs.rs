@@ -1,65 +1,94 @@
-//! Several captures, one after the other.
+//! Several captures, read as one.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::vec;
 
 use super::blocks::{BlockSize, ReadingThread};
 use super::file::open_file;
+use super::merge::{Merge, Waiting};
 use super::records::Records;
-use super::{CaptureError, InputInfo, Packet, PacketSource, Progress};
+use super::{CaptureError, Content, InputInfo, Packet, PacketSource, Progress};
+use crate::time::Timestamp;
 
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Capture files in their order, read as one: packets are numbered through.
+/// In which order the packets of several captures come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputOrder {
+    /// By their times, whatever the order of the captures: they are parts of one.
+    #[default]
+    ByTime,
+    /// One capture after the other, as they are named.
+    AsNamed,
+}
+
+/// A capture of a set in which there is no packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmptyInput {
+    /// Its path.
+    pub path: PathBuf,
+    /// What there is.
+    pub rest: EmptyRest,
+}
+
+/// What an input without packets holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyRest {
+    /// Not one byte.
+    Nothing,
+    /// A capture's header.
+    Header,
+}
+
+/// Captures, read as one: packets are numbered through.
 ///
-/// After an error in one input, the next pull goes on with the next input.
-/// Each is opened when it is its turn.
+/// Of several, each is looked into when they are opened, for the time of its first
+/// packet, and opened for good when it is its turn: a set of rotated files takes no
+/// more memory than one of them. After an error in one input, the next pull goes on
+/// with the others.
 pub struct Inputs {
-    waiting: vec::IntoIter<PathBuf>,
-    current: Option<Records>,
-    infos: Vec<InputInfo>,
-    thread: ReadingThread,
-    /// Packets read so far, of all inputs.
-    packets: u64,
-    /// Bytes read of the inputs before the current one.
-    done_bytes: u64,
+    merge: Merge,
+    empty: Vec<EmptyInput>,
     total_bytes: Option<u64>,
 }
 
 impl Inputs {
-    /// Takes these paths (`-` is standard input), and opens the first.
+    /// Takes these paths (`-` is standard input), and merges their packets by time.
     ///
     /// # Errors
     /// [`CaptureError::Open`] when any of them is missing or may not be read,
-    /// [`CaptureError::NotACapture`] when the first is none.
+    /// [`CaptureError::NotACapture`] when none is a capture.
     pub fn open<P: Into<PathBuf>>(
         paths: impl IntoIterator<Item = P>,
     ) -> Result<Self, CaptureError> {
-        Self::open_on(paths, ReadingThread::Own)
+        Self::open_on(paths, InputOrder::ByTime, ReadingThread::Own)
     }
 
-    /// Like [`open`](Self::open), with a choice of the thread that reads.
+    /// Like [`open`](Self::open), with a choice of the order and of the thread that reads.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
     pub fn open_on<P: Into<PathBuf>>(
         paths: impl IntoIterator<Item = P>,
+        order: InputOrder,
         thread: ReadingThread,
     ) -> Result<Self, CaptureError> {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
         let mut inputs = Self {
             total_bytes: total_bytes(&paths)?,
-            waiting: paths.into_iter(),
-            current: None,
-            infos: Vec::new(),
-            thread,
-            packets: 0,
-            done_bytes: 0,
+            merge: Merge::new(thread),
+            empty: Vec::new(),
         };
-        inputs.open_next()?;
+        match <[PathBuf; 1]>::try_from(paths) {
+            // What comes alone need not be looked into.
+            Ok([path]) => {
+                let (records, info) = open_records(path, BlockSize::DEFAULT, thread)?;
+                inputs.merge.begin_with(records, info);
+            }
+            Err(paths) => inputs.look_into(paths, order, thread)?,
+        }
         Ok(inputs)
     }
 
@@ -70,74 +99,142 @@ impl Inputs {
             .all(|path| !is_standard_input(path) && path.is_file())
     }
 
-    /// Reads the next packet of whichever input has one; `false` after the last.
-    fn advance(&mut self) -> Result<bool, CaptureError> {
-        loop {
-            if let (Some(records), Some(info)) = (&mut self.current, self.infos.last_mut()) {
-                match records.advance(info) {
-                    Ok(true) => {
-                        self.packets += 1;
-                        return Ok(true);
-                    }
-                    Ok(false) => self.close(),
-                    Err(error) => {
-                        self.close();
-                        return Err(error);
-                    }
+    /// How many inputs are open now.
+    #[cfg(test)]
+    pub(super) fn open_count(&self) -> usize {
+        self.merge.open_count()
+    }
+
+    /// The inputs of a set in which there is no packet, in their order.
+    pub fn empty_inputs(&self) -> &[EmptyInput] {
+        &self.empty
+    }
+
+    fn look_into(
+        &mut self,
+        paths: Vec<PathBuf>,
+        order: InputOrder,
+        thread: ReadingThread,
+    ) -> Result<(), CaptureError> {
+        let mut troubles = Vec::new();
+        let mut waiting = Vec::new();
+        for path in paths {
+            match look(path, thread) {
+                Ok(Found::Packets {
+                    info,
+                    first,
+                    records,
+                }) => waiting.push(Waiting {
+                    first: match order {
+                        InputOrder::ByTime => Some(first),
+                        InputOrder::AsNamed => None,
+                    },
+                    input: self.merge.add(info),
+                    records,
+                }),
+                Ok(Found::Header(info)) => {
+                    self.empty.push(EmptyInput {
+                        path: info.path.clone(),
+                        rest: EmptyRest::Header,
+                    });
+                    self.merge.add(info);
                 }
-            }
-            if !self.open_next()? {
-                return Ok(false);
+                Err(CaptureError::NotACapture {
+                    path,
+                    content: Content::Empty,
+                    compression: None,
+                }) => self.empty.push(EmptyInput {
+                    path,
+                    rest: EmptyRest::Nothing,
+                }),
+                Err(trouble) => troubles.push(trouble),
             }
         }
-    }
-
-    /// Opens the next input; `false` when there is none.
-    fn open_next(&mut self) -> Result<bool, CaptureError> {
-        let Some(path) = self.waiting.next() else {
-            return Ok(false);
-        };
-        let size = BlockSize::DEFAULT;
-        let (records, info) = if is_standard_input(&path) {
-            Records::open(path, io::stdin(), size, self.thread)?
-        } else {
-            match open_file(&path) {
-                Ok((file, _)) => Records::open(path, file, size, self.thread)?,
-                Err(source) => return Err(CaptureError::Open { path, source }),
+        if self.merge.inputs().is_empty() {
+            if let Some(empty) = self.empty.first() {
+                troubles.push(CaptureError::NotACapture {
+                    path: empty.path.clone(),
+                    compression: None,
+                    content: Content::Empty,
+                });
             }
-        };
-        self.current = Some(records);
-        self.infos.push(info);
-        Ok(true)
-    }
-
-    fn close(&mut self) {
-        if let Some(records) = self.current.take() {
-            self.done_bytes += records.read_bytes();
+            if !troubles.is_empty() {
+                return Err(troubles.swap_remove(0));
+            }
         }
+        self.merge.wait(waiting, troubles);
+        Ok(())
     }
 }
 
 impl PacketSource for Inputs {
+    #[inline]
     fn next_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
-        self.advance()?;
-        let number = self.packets;
-        Ok(self
-            .current
-            .as_ref()
-            .and_then(|records| records.packet(number)))
+        self.merge.next_packet()
     }
 
     fn inputs(&self) -> &[InputInfo] {
-        &self.infos
+        self.merge.inputs()
     }
 
     fn progress(&self) -> Progress {
-        let current_bytes = self.current.as_ref().map_or(0, Records::read_bytes);
         Progress {
-            read_bytes: self.done_bytes + current_bytes,
+            read_bytes: self.merge.read_bytes(),
             total_bytes: self.total_bytes,
         }
+    }
+}
+
+/// What a first look into an input finds.
+enum Found {
+    Packets {
+        info: InputInfo,
+        /// Time of the first packet.
+        first: Timestamp,
+        /// The input itself, where it cannot be opened a second time.
+        records: Option<Box<Records>>,
+    },
+    /// A capture without packets.
+    Header(InputInfo),
+}
+
+/// Reads an input up to its first packet.
+fn look(path: PathBuf, thread: ReadingThread) -> Result<Found, CaptureError> {
+    /// Enough for a header and a usual packet.
+    const SHORT: BlockSize = BlockSize {
+        read: 4 << 10,
+        headroom: 1 << 10,
+    };
+    let comes_once = is_standard_input(&path) || !path.is_file();
+    let (mut records, info) = match comes_once {
+        true => open_records(path, BlockSize::DEFAULT, thread)?,
+        false => open_records(path, SHORT, ReadingThread::Parsers)?,
+    };
+    let first = match records.advance(&mut info.clone()) {
+        Ok(true) => records.packet_time(),
+        Ok(false) => return Ok(Found::Header(info)),
+        // It is told when it is the input's turn, which is at once.
+        Err(_) => Timestamp::default(),
+    };
+    Ok(Found::Packets {
+        info,
+        first,
+        records: comes_once.then(|| Box::new(records)),
+    })
+}
+
+/// Opens an input from its beginning.
+pub(super) fn open_records(
+    path: PathBuf,
+    size: BlockSize,
+    thread: ReadingThread,
+) -> Result<(Records, InputInfo), CaptureError> {
+    if is_standard_input(&path) {
+        return Records::open(path, io::stdin(), size, thread);
+    }
+    match open_file(&path) {
+        Ok((file, _)) => Records::open(path, file, size, thread),
+        Err(source) => Err(CaptureError::Open { path, source }),
     }
 }
 

@@ -10,8 +10,8 @@ use ::pcap::{Active, Capture, Device, Inactive, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
-    CaptureError, CaptureFormat, InputInfo, LinkType, LiveFailure, MAX_CAPTURED_BYTES, Packet,
-    PacketSource,
+    CaptureError, CaptureFormat, InputInfo, InterfaceId, InterfaceInfo, LinkType, LiveFailure,
+    MAX_CAPTURED_BYTES, Packet, PacketSource,
 };
 use crate::time::Timestamp;
 
@@ -122,6 +122,11 @@ impl LiveCapture {
                 format: CaptureFormat::Live,
                 compression: None,
                 link_type: Some(link_type),
+                interfaces: vec![InterfaceInfo {
+                    name: Some(options.interface.clone()),
+                    link_type,
+                    packet_count: 0,
+                }],
                 packet_count: 0,
                 truncated: false,
             },
@@ -170,6 +175,9 @@ impl LiveCapture {
                 self.time = timestamp(packet.header);
                 self.original_bytes = packet.header.len;
                 self.info.packet_count += 1;
+                for interface in &mut self.info.interfaces {
+                    interface.packet_count += 1;
+                }
                 Ok(true)
             }
             Err(::pcap::Error::TimeoutExpired | ::pcap::Error::NoMorePackets) => Ok(false),
@@ -199,6 +207,7 @@ impl LiveCapture {
         Packet {
             number: self.info.packet_count,
             time: self.time,
+            interface: InterfaceId::default(),
             link_type: self.link_type,
             data: &self.data,
             original_bytes: self.original_bytes,

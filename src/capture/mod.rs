@@ -17,6 +17,7 @@ mod inputs;
 mod link_type;
 #[cfg(feature = "live")]
 mod live;
+mod merge;
 mod pcap;
 mod pcapng;
 mod records;
@@ -29,7 +30,7 @@ pub use blocks::ReadingThread;
 pub use content::Content;
 pub use error::{CaptureError, Damage, LiveFailure, Record};
 pub use file::CaptureFile;
-pub use inputs::Inputs;
+pub use inputs::{EmptyInput, EmptyRest, InputOrder, Inputs};
 pub use link_type::LinkType;
 #[cfg(feature = "live")]
 pub use live::{LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats};
@@ -38,11 +39,14 @@ pub use writer::{PcapWriter, PcapngWriter, Precision};
 /// One packet of a capture, as its link delivered it.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// Position in the whole input, from 1, over all files in their order.
+    /// Position in the whole input, from 1, over all files in the order in which they
+    /// are read.
     pub number: u64,
     /// When it was captured. A packet without a time of its own (pcapng's
     /// simple packet block) has that of the packet before it.
     pub time: Timestamp,
+    /// Where it was captured.
+    pub interface: InterfaceId,
     /// What `data` begins with.
     pub link_type: LinkType,
     /// The captured bytes; fewer than `original_bytes` when a snap length cut them.
@@ -51,11 +55,57 @@ pub struct Packet<'a> {
     pub original_bytes: u32,
 }
 
+/// Interfaces of an input that are told apart; the others count as the last of these.
+const MAX_INTERFACES: usize = 1_024;
+
+impl InputInfo {
+    /// Counts a packet of an interface, which `describe` describes if it is the first.
+    #[inline]
+    fn count(&mut self, interface: u32, describe: impl Fn(u32) -> InterfaceInfo) {
+        self.packet_count += 1;
+        let index = usize::try_from(interface).unwrap_or(usize::MAX);
+        match self.interfaces.get_mut(index) {
+            Some(info) => info.packet_count += 1,
+            None => self.count_first(index, describe),
+        }
+    }
+
+    #[cold]
+    fn count_first(&mut self, index: usize, describe: impl Fn(u32) -> InterfaceInfo) {
+        let index = index.min(MAX_INTERFACES - 1);
+        while self.interfaces.len() <= index {
+            let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+            self.interfaces.push(describe(number));
+        }
+        self.interfaces[index].packet_count += 1;
+    }
+}
+
 impl Packet<'_> {
     /// How many bytes were captured.
     pub fn captured_bytes(&self) -> u32 {
         u32::try_from(self.data.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// Names an interface among those of all inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfaceId {
+    /// Its input, from 0 in the order of naming.
+    pub input: u32,
+    /// Which it is of the interfaces of that input, from 0.
+    pub number: u32,
+}
+
+/// What is known of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceInfo {
+    /// Its name, where the capture tells it.
+    pub name: Option<String>,
+    /// Its link type.
+    pub link_type: LinkType,
+    /// Packets read from it so far.
+    pub packet_count: u64,
 }
 
 /// What is known of one input.
@@ -69,6 +119,8 @@ pub struct InputInfo {
     pub compression: Option<Compression>,
     /// Link type of its first interface; `None` until one is known.
     pub link_type: Option<LinkType>,
+    /// The interfaces that showed packets so far, and those before them; at most 1,024.
+    pub interfaces: Vec<InterfaceInfo>,
     /// Packets read from it so far.
     pub packet_count: u64,
     /// Whether it ended inside a packet or was damaged.
@@ -163,7 +215,7 @@ pub trait PacketSource {
     /// several inputs goes on with the next input when pulled again.
     fn next_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError>;
 
-    /// The inputs opened so far, in order; the last one is being read.
+    /// The inputs, in the order in which they are named.
     fn inputs(&self) -> &[InputInfo];
 
     /// How far reading has come; by default, nothing is known of that.

@@ -100,6 +100,7 @@ impl Pcap {
                     self.packets += 1;
                     return Ok(Some(Current {
                         time,
+                        interface: 0,
                         link_type: self.link_type,
                         data: record.start + RECORD_HEADER..record.end,
                         original_bytes,

@@ -11,7 +11,9 @@ use pcap_parser::{EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 use self::section::Section;
 use super::records::Current;
 use super::window::Window;
-use super::{ByteOrder, CaptureError, CaptureFormat, Content, Damage, LinkType, Record};
+use super::{
+    ByteOrder, CaptureError, CaptureFormat, Content, Damage, InterfaceInfo, LinkType, Record,
+};
 
 /// Type of the obsolete packet block (appendix A of the draft), which `pcap-parser` lacks.
 const OBSOLETE_PACKET: u32 = 2;
@@ -61,6 +63,11 @@ impl Pcapng {
             Ok(()) => Ok(pcapng),
             Err(error) => Err(without_capture(window, error)),
         }
+    }
+
+    /// What is known of an interface, which is counted over all sections.
+    pub(super) fn interface(&self, number: u32) -> InterfaceInfo {
+        self.section.interface_info(number)
     }
 
     /// The link type of the section's first interface.

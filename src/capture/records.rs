@@ -12,7 +12,10 @@ use super::blocks::{BlockSize, Blocks, ReadingThread};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
 use super::window::Window;
-use super::{CaptureError, CaptureFormat, Content, InputInfo, LinkType, Packet, compression};
+use super::{
+    CaptureError, CaptureFormat, Content, InputInfo, InterfaceId, InterfaceInfo, LinkType, Packet,
+    compression,
+};
 use crate::time::Timestamp;
 
 /// Bytes of an input that decide what it is.
@@ -34,6 +37,8 @@ enum Format {
 /// The packet that was read last.
 pub(super) struct Current {
     pub(super) time: Timestamp,
+    /// Which of the interfaces of its input it comes from.
+    pub(super) interface: u32,
     pub(super) link_type: LinkType,
     /// Its bytes in the window.
     pub(super) data: Range<usize>,
@@ -69,6 +74,7 @@ impl Records {
             format: name,
             compression,
             link_type: format.link_type(),
+            interfaces: Vec::new(),
             packet_count: 0,
             truncated: false,
         };
@@ -90,7 +96,7 @@ impl Records {
         };
         match advanced {
             Ok(Some(current)) => {
-                info.packet_count += 1;
+                info.count(current.interface, |number| self.format.interface(number));
                 info.link_type.get_or_insert(current.link_type);
                 self.current = Some(current);
                 Ok(true)
@@ -108,6 +114,13 @@ impl Records {
         }
     }
 
+    /// Counts the packet that was read last in `info`, if it was not by reading it.
+    pub(super) fn count_current(&self, info: &mut InputInfo) {
+        if let Some(current) = &self.current {
+            info.count(current.interface, |number| self.format.interface(number));
+        }
+    }
+
     /// The packet that was read last, under a number; `None` after the end.
     #[inline]
     pub(super) fn packet(&self, number: u64) -> Option<Packet<'_>> {
@@ -115,10 +128,22 @@ impl Records {
         Some(Packet {
             number,
             time: current.time,
+            interface: InterfaceId {
+                input: 0,
+                number: current.interface,
+            },
             link_type: current.link_type,
             data: self.window.bytes(current.data.clone()),
             original_bytes: current.original_bytes,
         })
+    }
+
+    /// Time of the packet that was read last.
+    #[inline]
+    pub(super) fn packet_time(&self) -> Timestamp {
+        self.current
+            .as_ref()
+            .map_or(Timestamp::default(), |current| current.time)
     }
 
     /// Bytes read so far, as stored.
@@ -128,6 +153,18 @@ impl Records {
 }
 
 impl Format {
+    /// What is known of an interface.
+    fn interface(&self, number: u32) -> InterfaceInfo {
+        match self {
+            Self::Pcap(pcap) => InterfaceInfo {
+                name: None,
+                link_type: pcap.link_type(),
+                packet_count: 0,
+            },
+            Self::Pcapng(pcapng) => pcapng.interface(number),
+        }
+    }
+
     fn link_type(&self) -> Option<LinkType> {
         match self {
             Self::Pcap(pcap) => Some(pcap.link_type()),

@@ -33,12 +33,19 @@ const TEMPLATE: &str =
 pub(crate) struct DumpArgs {
     /// Captures: pcap or pcapng, also compressed with gzip or zstd, or one file of records of -T ndjson; - is standard
     /// input
+    ///
+    /// Several are one capture, merged by time, in whatever order they are named. A directory
+    /// stands for the captures in it.
     #[arg(value_name = "FILE", hide_short_help = true)]
     pub(crate) files: Vec<PathBuf>,
 
     /// The same as FILE
     #[arg(short = 'r', value_name = "FILE", hide_short_help = true)]
     pub(crate) read: Vec<PathBuf>,
+
+    /// Read several captures one after the other, as they are named, not merged by time
+    #[arg(long, hide_short_help = true, conflicts_with = "interface")]
+    pub(crate) concat: bool,
 
     /// Capture on an interface
     #[arg(short = 'i', value_name = "IFACE")]

@@ -1,5 +1,6 @@
 //! `ministream-dump`, run.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use super::args::{DumpArgs, FailOn};
+use super::capture_set::describe_empty;
 use super::error::{DumpError, PROGRAM, describe, print_error, print_warning};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
@@ -17,13 +19,17 @@ use super::pager::Results;
 use super::progress::ProgressReport;
 use super::records::RecordInput;
 use super::terminal;
-use crate::capture::{InputInfo, Inputs, Packet, PacketSource, PcapngWriter, ReadingThread};
+use crate::capture::{
+    CaptureError, InputInfo, InputOrder, Inputs, LinkType, Packet, PacketSource, PcapngWriter,
+    ReadingThread,
+};
 use crate::conversation::{EndOfInput, Level};
 use crate::dissect::{DecodedSource, DissectCounts, Dissector, NearFlows, Relay, Sink, Step};
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
 use crate::report::filter::ConversationField;
+use crate::report::heading::link_type_title;
 use crate::report::made_packets::MadePackets;
 use crate::report::near::put_near_flow;
 use crate::report::output::Output;
@@ -114,7 +120,7 @@ fn learn_outcomes(options: &mut DumpOptions, files: &[PathBuf]) -> Result<(), Du
         if let Some(records) = RecordInput::open(files)? {
             records.pass(&mut outcomes)?;
         } else {
-            let mut source = decoded(options, files.to_vec())?;
+            let mut source = decoded(options, files.to_vec(), Trouble::ToldLater)?;
             read(options, &mut source, &mut outcomes, Trouble::ToldLater)?;
         }
         filter.learn(outcomes);
@@ -141,7 +147,7 @@ fn matched_conversations(
     if let Some(records) = RecordInput::open(&files)? {
         records.pass(&mut reporter)?;
     } else {
-        let mut source = decoded(options, files)?;
+        let mut source = decoded(options, files, Trouble::ToldLater)?;
         read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
     }
     Ok(Picked::Matched(reporter.into_selection().into_matched()))
@@ -154,7 +160,8 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     // Writing messages takes as long as understanding them.
     if may_run_ahead(options, &files) && options.output.writes_messages() {
         let limits = &options.dissect.network;
-        let mut source = DecodedSource::here(Inputs::open(files)?, limits);
+        let inputs = open(options, files, ReadingThread::Own, Trouble::Told)?;
+        let mut source = DecodedSource::here(inputs, limits);
         let reporter = reporter(options)?;
         let packets = options.output.packet_output()?;
         let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
@@ -164,7 +171,7 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
             None => Ok(done.ending),
         };
     }
-    let mut source = decoded(options, files)?;
+    let mut source = decoded(options, files, Trouble::Told)?;
     let mut reporter = reporter(options)?;
     let packets = options.output.packet_output()?;
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
@@ -178,14 +185,35 @@ fn may_run_ahead(options: &DumpOptions, files: &[PathBuf]) -> bool {
 }
 
 /// The files, with the headers of their packets read, ahead where that may be.
-fn decoded(options: &DumpOptions, files: Vec<PathBuf>) -> Result<DecodedSource<Inputs>, DumpError> {
+fn decoded(
+    options: &DumpOptions,
+    files: Vec<PathBuf>,
+    trouble: Trouble,
+) -> Result<DecodedSource<Inputs>, DumpError> {
     let limits = &options.dissect.network;
     if may_run_ahead(options, &files) {
-        let inputs = Inputs::open_on(files, ReadingThread::Parsers)?;
+        let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
         DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
     } else {
-        Ok(DecodedSource::here(Inputs::open(files)?, limits))
+        let inputs = open(options, files, ReadingThread::Own, trouble)?;
+        Ok(DecodedSource::here(inputs, limits))
     }
+}
+
+/// Opens the files as one capture.
+fn open(
+    options: &DumpOptions,
+    files: Vec<PathBuf>,
+    thread: ReadingThread,
+    trouble: Trouble,
+) -> Result<Inputs, DumpError> {
+    let inputs = Inputs::open_on(files, options.order, thread)?;
+    if trouble == Trouble::Told {
+        for empty in inputs.empty_inputs() {
+            print_warning(describe_empty(empty));
+        }
+    }
+    Ok(inputs)
 }
 
 /// What is done about damaged inputs.
@@ -241,7 +269,7 @@ fn read(
                     print_warning(format_args!(
                         "{}; {} packets shown",
                         describe(&error),
-                        packets_of_last(source.inputs())
+                        packets_of(&error, source.inputs())
                     ));
                 }
                 dissector.note_damage(&error, sink)?;
@@ -258,6 +286,7 @@ fn read(
         progress.packet(|| source.progress());
     }
     progress.finish();
+    dissector.note_copies(source.copies(), source.inputs(), sink)?;
     dissector.finish(end, sink)?;
     Ok(Done {
         ending,
@@ -268,8 +297,30 @@ fn read(
     })
 }
 
-fn packets_of_last(inputs: &[InputInfo]) -> u64 {
-    inputs.last().map_or(0, |input| input.packet_count)
+/// Packets that were read of the input that an error is about.
+fn packets_of(error: &CaptureError, inputs: &[InputInfo]) -> u64 {
+    let path = error.path();
+    let input = inputs.iter().find(|input| Some(&*input.path) == path);
+    input.map_or(0, |input| input.packet_count)
+}
+
+/// Says which packets cannot be read because their link type is not known.
+fn tell_unread_links(inputs: &[InputInfo]) {
+    for input in inputs {
+        let mut unread = BTreeMap::<u32, u64>::new();
+        for interface in &input.interfaces {
+            if let LinkType::Other(number) = interface.link_type {
+                *unread.entry(number).or_default() += interface.packet_count;
+            }
+        }
+        for (number, count) in unread.into_iter().filter(|(_, count)| *count > 0) {
+            print_warning(format_args!(
+                "{}: {count} packets of {} are not read",
+                input.path.display(),
+                link_type_title(LinkType::Other(number))
+            ));
+        }
+    }
 }
 
 /// What may be read before it is enough.
@@ -399,6 +450,7 @@ pub(super) fn conclude(
     if let Some(warning) = &warning {
         print_warning(warning);
     }
+    tell_unread_links(inputs);
     if let Some(unwritten) = unwritten {
         print_error(unwritten);
     }
@@ -420,12 +472,14 @@ fn write_packets(
     let (Some(mut plan), Some(output), Input::Files(files)) = (plan, output, &options.input) else {
         return Ok(());
     };
-    again(files, |packet| {
+    again(files, options.order, |packet| {
         plan.learn(packet);
         Ok(())
     })?;
     let mut writer = PcapngWriter::new(output)?;
-    again(files, |packet| plan.write(packet, &mut writer))?;
+    again(files, options.order, |packet| {
+        plan.write(packet, &mut writer)
+    })?;
     writer.flush()?;
     tell_comments_left_out(plan.left_out());
     Ok(())
@@ -452,9 +506,10 @@ fn unwritten_messages(options: &DumpOptions, reporter: &Reporter<Results>) -> Op
 /// Shows every packet that can be read; what cannot was told in the first pass.
 fn again(
     files: &[PathBuf],
+    order: InputOrder,
     mut show: impl FnMut(&Packet<'_>) -> io::Result<()>,
 ) -> Result<(), DumpError> {
-    let mut source = Inputs::open(files.to_vec())?;
+    let mut source = Inputs::open_on(files.to_vec(), order, ReadingThread::Own)?;
     loop {
         match source.next_packet() {
             Ok(Some(packet)) => show(&packet)?,

@@ -102,6 +102,8 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             plan.left_out()
         ));
     }
+    let copies = dissector.copies().clone();
+    dissector.note_copies(&copies, source.inputs(), &mut reporter)?;
     dissector.finish(EndOfInput::Stopped, &mut reporter)?;
     let done = Done {
         ending,

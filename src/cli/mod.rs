@@ -1,6 +1,7 @@
 //! The command line programs: typed arguments, resolved to options, run.
 
 mod args;
+mod capture_set;
 mod dump;
 mod error;
 mod exit;

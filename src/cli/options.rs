@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
-use super::error::DumpError;
+use super::capture_set::CaptureSet;
+use super::error::{DumpError, print_warning};
 use super::live::{self, LiveInput};
 use super::pager::Paging;
 use super::parquet::{self, DataSetTarget};
@@ -15,7 +16,7 @@ use super::progress::Screen;
 use super::redaction;
 use super::terminal;
 use super::values::{StatisticName, Stop};
-use crate::capture::Inputs;
+use crate::capture::{InputOrder, Inputs};
 use crate::conversation::{ConversationId, Destinations};
 use crate::dissect::{Depth, DissectOptions};
 use crate::report::conversations::ConversationTable;
@@ -44,6 +45,8 @@ use crate::report::table::MessageTable;
 #[derive(Debug)]
 pub(crate) struct DumpOptions {
     pub(crate) input: Input,
+    /// In which order the packets of several files come.
+    pub(crate) order: InputOrder,
     pub(crate) limits: Limits,
     pub(crate) filter: Option<Filter>,
     pub(crate) picked: Picked,
@@ -152,7 +155,8 @@ impl Shown {
 
 impl DumpOptions {
     /// Checks the arguments and fills in what they leave open.
-    pub(crate) fn resolve(args: DumpArgs) -> Result<Self, DumpError> {
+    pub(crate) fn resolve(mut args: DumpArgs) -> Result<Self, DumpError> {
+        find_captures(&mut args)?;
         let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
         let format = format(&args)?;
         check_statistics(&args, format)?;
@@ -201,6 +205,10 @@ impl DumpOptions {
                 .map_or(Picked::All, |names| Picked::Named(names.0)),
             named,
             conversations,
+            order: match args.concat {
+                true => InputOrder::AsNamed,
+                false => InputOrder::ByTime,
+            },
             dissect: DissectOptions {
                 depth,
                 destinations,
@@ -276,6 +284,18 @@ fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
             "redirect it to a file or a pipe, or use text or hex",
         ));
     }
+    Ok(())
+}
+
+/// Puts the captures in the place of the directories and patterns that name them.
+fn find_captures(args: &mut DumpArgs) -> Result<(), DumpError> {
+    let names = [&args.read[..], &args.files[..]].concat();
+    let set = CaptureSet::find(&names)?;
+    for left_out in set.left_out {
+        print_warning(left_out);
+    }
+    args.read.clear();
+    args.files = set.files;
     Ok(())
 }
 

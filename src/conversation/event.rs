@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::{Finding, State};
 use crate::carrier::Carrier;
+use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId};
 
@@ -83,6 +84,8 @@ pub struct MessageEvent<'a> {
     pub time: Timestamp,
     /// Microseconds since the first packet of the capture.
     pub elapsed_us: i64,
+    /// What that packet was wrapped in.
+    pub encapsulation: Encapsulation,
     /// How it travelled.
     pub carrier: Carrier,
     /// Who sent the packet.

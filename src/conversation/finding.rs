@@ -131,6 +131,8 @@ finding_codes! {
     CaptureSnaplen = "cap.snaplen", Warn, "packets cut by the snap length";
     /// The kernel dropped packets during a live capture.
     CaptureDropped = "cap.dropped", Warn, "packets dropped during capture";
+    /// Packets are in the capture twice.
+    CaptureDuplicates = "cap.duplicates", Note, "packets captured twice, read once";
     /// Capture time went backwards.
     CaptureTimeBackwards = "cap.time_backwards", Note, "capture time went backwards";
 }

@@ -3,7 +3,7 @@
 use super::channel::ChannelId;
 use super::event::Conversation;
 use super::finding::Finding;
-use crate::net::Side;
+use crate::net::{Encapsulation, Side};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, RawMessage};
 
@@ -16,6 +16,8 @@ pub struct Observation<'a> {
     pub time: Timestamp,
     /// Microseconds since the first packet of the capture.
     pub elapsed_us: i64,
+    /// What that packet was wrapped in.
+    pub encapsulation: Encapsulation,
     /// Where it passed.
     pub channel: ChannelId,
     /// Which side sent it.

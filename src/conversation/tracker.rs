@@ -239,6 +239,7 @@ impl Tracker {
             packet: seen.packet,
             time: seen.time,
             elapsed_us: seen.elapsed_us,
+            encapsulation: seen.encapsulation,
             carrier: channel.carrier,
             source: channel.addresses[seen.from.index()],
             target: channel.addresses[seen.from.opposite().index()],

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use crate::capture::{CaptureError, InputInfo, Packet, PacketSource, Progress};
 use crate::circulation::{Deserted, Emptier, Filler, circulation};
 use crate::net::{
-    Arrival, Decoded, FlowKey, LostDatagram, NetworkLimits, PacketDecoder, Remainder, Skip,
+    Arrival, CopyCounts, Decoded, Encapsulation, FlowKey, LostDatagram, NetworkLimits,
+    PacketDecoder, Remainder, Skip,
 };
 
 /// The next step through a capture.
@@ -37,7 +38,7 @@ impl<'a> DecodedPacket<'a> {
     #[inline(always)]
     pub(super) fn new(packet: &Packet<'a>, content: Result<Decoded<'a>, Skip>) -> Self {
         Self {
-            arrival: Arrival::of(packet),
+            arrival: arrival(packet, &content),
             captured_bytes: packet.captured_bytes(),
             original_bytes: packet.original_bytes,
             content,
@@ -61,6 +62,19 @@ impl<'a> DecodedPacket<'a> {
             Ok(decoded) => decoded.missing_bytes(),
             Err(_) => 0,
         }
+    }
+}
+
+/// Number and time of a packet, and what it was wrapped in.
+#[inline(always)]
+fn arrival(packet: &Packet<'_>, content: &Result<Decoded<'_>, Skip>) -> Arrival {
+    let encapsulation = match content {
+        Ok(decoded) => decoded.encapsulation,
+        Err(_) => Encapsulation::NONE,
+    };
+    Arrival {
+        encapsulation,
+        ..Arrival::of(packet)
     }
 }
 
@@ -121,7 +135,15 @@ impl<P: PacketSource> DecodedSource<P> {
     pub fn inputs(&self) -> &[InputInfo] {
         match &self.place {
             Place::Here(here) => here.source.inputs(),
-            Place::Ahead(ahead) => &ahead.batch.inputs,
+            Place::Ahead(ahead) => &ahead.inputs,
+        }
+    }
+
+    /// The second copies that were left out; of a source that is read ahead, once it has ended.
+    pub fn copies(&self) -> &CopyCounts {
+        match &self.place {
+            Place::Here(here) => here.decoder.copies(),
+            Place::Ahead(ahead) => &ahead.batch.copies,
         }
     }
 
@@ -183,6 +205,9 @@ const BATCHES: usize = 4;
 /// hundred packets.
 const BATCH_BYTES: usize = 256 << 10;
 
+/// Inputs whose counts are told with every batch.
+const FEW_INPUTS: usize = 16;
+
 /// Packets after which a batch is handed on.
 const BATCH_PACKETS: usize = 2_048;
 
@@ -198,7 +223,10 @@ struct Batch {
     /// What went wrong behind the steps.
     trouble: Option<CaptureError>,
     reading: Reading,
-    inputs: Vec<InputInfo>,
+    /// Where something about them has changed that matters before the end.
+    inputs: Option<Vec<InputInfo>>,
+    /// In the last one.
+    copies: CopyCounts,
     progress: Progress,
 }
 
@@ -247,9 +275,10 @@ impl Batch {
 
     #[inline(always)]
     fn push(&mut self, packet: &Packet<'_>, content: Result<Decoded<'_>, Skip>) {
+        let arrival = arrival(packet, &content);
         let content = content.map(|decoded| self.pack(decoded));
         self.steps.push(PackedStep::Packet(PackedPacket {
-            arrival: Arrival::of(packet),
+            arrival,
             captured_bytes: packet.captured_bytes(),
             original_bytes: packet.original_bytes,
             content,
@@ -287,7 +316,7 @@ impl Batch {
                 captured_bytes: packet.captured_bytes,
                 original_bytes: packet.original_bytes,
                 content: match packet.content {
-                    Ok(content) => Ok(self.unpack(content)),
+                    Ok(content) => Ok(self.unpack(content, packet.arrival.encapsulation)),
                     Err(reason) => Err(reason),
                 },
             }),
@@ -296,12 +325,13 @@ impl Batch {
     }
 
     #[inline(always)]
-    fn unpack(&self, content: PackedContent) -> Decoded<'_> {
+    fn unpack(&self, content: PackedContent, encapsulation: Encapsulation) -> Decoded<'_> {
         let (start, end) = content.payload;
         Decoded::join(
             &self.keys[content.key as usize],
             &self.bytes[start as usize..end as usize],
             content.remainder,
+            encapsulation,
         )
     }
 }
@@ -311,6 +341,7 @@ impl Batch {
 struct Ahead {
     batches: Emptier<Batch, Batch>,
     batch: Batch,
+    inputs: Vec<InputInfo>,
     next: usize,
     thread: Option<JoinHandle<()>>,
 }
@@ -321,17 +352,15 @@ impl Ahead {
         limits: &NetworkLimits,
     ) -> io::Result<Self> {
         let (filler, batches) = circulation(BATCHES, 1);
-        let batch = Batch {
-            inputs: source.inputs().to_vec(),
-            ..Batch::default()
-        };
+        let inputs = source.inputs().to_vec();
         let decoder = PacketDecoder::new(limits);
         let thread = thread::Builder::new()
             .name("packet-decoder".into())
             .spawn(move || fill_batches(source, decoder, filler))?;
         Ok(Self {
             batches,
-            batch,
+            batch: Batch::default(),
+            inputs,
             next: 0,
             thread: Some(thread),
         })
@@ -354,7 +383,10 @@ impl Ahead {
 
     fn take_batch(&mut self) {
         match self.batches.next() {
-            Some(batch) => {
+            Some(mut batch) => {
+                if let Some(inputs) = batch.inputs.take() {
+                    self.inputs = inputs;
+                }
                 let mut spent = std::mem::replace(&mut self.batch, batch);
                 self.next = 0;
                 spent.clear();
@@ -378,8 +410,11 @@ fn fill_batches<P: PacketSource>(
 ) {
     while let Some(mut batch) = filler.empty(Batch::default) {
         fill(&mut batch, &mut source, &mut decoder);
-        batch.inputs.clear();
-        batch.inputs.extend_from_slice(source.inputs());
+        // Of many inputs that would cost more than all else.
+        let is_told = batch.reading == Reading::Over || batch.trouble.is_some();
+        if is_told || source.inputs().len() <= FEW_INPUTS {
+            batch.inputs = Some(source.inputs().to_vec());
+        }
         batch.progress = source.progress();
         let reading = batch.reading;
         if filler.hand_on(batch) == Err(Deserted) || reading == Reading::Over {
@@ -399,6 +434,7 @@ fn fill<P: PacketSource>(batch: &mut Batch, source: &mut P, decoder: &mut Packet
             Ok(None) => {
                 decoder.finish();
                 batch.push_lost(decoder);
+                batch.copies = decoder.copies().clone();
                 batch.reading = Reading::Over;
                 return;
             }

@@ -10,7 +10,7 @@ use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Conversation, EndOfInput, Tracker, TrackerOptions,
 };
-use crate::net::{Arrival, FlowId, Side};
+use crate::net::{Arrival, Encapsulation, FlowId, Side};
 use crate::time::Timestamp;
 
 /// Dissects messages as they pass, one after the other, as a [`Dissector`](super::Dissector)
@@ -118,6 +118,7 @@ impl PassingDissector {
         Arrival {
             packet: self.passed_count,
             time,
+            encapsulation: Encapsulation::NONE,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::capture::InputInfo;
 use crate::carrier::Carrier;
 use crate::circulation::{Deserted, Emptier, Filler, circulation};
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent, Session};
+use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, FrameType, RawFrame, RawMessage, StreamId};
 
@@ -198,6 +199,7 @@ struct PackedEvent {
     packet: u64,
     time: Timestamp,
     elapsed_us: i64,
+    encapsulation: Encapsulation,
     conversation: Option<ConversationId>,
     meaning: Meaning,
     router_ns: Option<i64>,
@@ -263,6 +265,7 @@ impl Batch {
             packet: event.packet,
             time: event.time,
             elapsed_us: event.elapsed_us,
+            encapsulation: event.encapsulation,
             conversation: event.conversation,
             meaning: event.meaning,
             router_ns: event.router_ns,
@@ -318,6 +321,7 @@ impl Batch {
             packet: packed.packet,
             time: packed.time,
             elapsed_us: packed.elapsed_us,
+            encapsulation: packed.encapsulation,
             carrier: route.carrier,
             source: route.source,
             target: route.target,

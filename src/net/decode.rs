@@ -2,12 +2,13 @@
 
 use super::captured::Captured;
 use super::defrag::{Defrag, LostDatagram};
-use super::duplicate::Copies;
+use super::duplicate::{Copies, CopyCounts, Sighting};
+use super::encapsulation::Encapsulation;
 use super::flow::{FlowKey, Sender};
 use super::link::LinkPayload;
 use super::network::NetworkLimits;
 use super::slice::{self, IpPacket, TransportHeader, Version};
-use super::{Arrival, Skip, Transport, link};
+use super::{Arrival, Skip, Transport, link, tunnel};
 use crate::capture::Packet;
 
 /// Reads the headers of packets, tells second copies of a packet from new ones,
@@ -16,6 +17,8 @@ use crate::capture::Packet;
 pub struct PacketDecoder {
     copies: Copies,
     defrag: Defrag,
+    /// Of packets within others.
+    inner_defrag: Defrag,
     /// The flow of the packet that was decoded last.
     key: FlowKey,
 }
@@ -24,6 +27,8 @@ pub struct PacketDecoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
     pub(super) key: &'a FlowKey,
+    /// What it was wrapped in.
+    pub(crate) encapsulation: Encapsulation,
     pub(super) sender: Sender,
     pub(super) header: TransportHeader,
     pub(super) payload: Captured<'a>,
@@ -42,6 +47,7 @@ impl PacketDecoder {
         Self {
             copies: Copies::new(),
             defrag: Defrag::new(limits),
+            inner_defrag: Defrag::new(limits),
             key: FlowKey::default(),
         }
     }
@@ -57,8 +63,8 @@ impl PacketDecoder {
         let payload = link::strip(packet)?;
         // Apart, so that what is read stays in registers.
         match slice::version(payload.ip)? {
-            Version::Four => self.decode_ip(slice::ipv4(payload.ip)?, payload, arrival),
-            Version::Six => self.decode_ip(slice::ipv6(payload.ip)?, payload, arrival),
+            Version::Four => self.decode_ip(slice::ipv4(payload.ip)?, payload, packet),
+            Version::Six => self.decode_ip(slice::ipv6(payload.ip)?, payload, packet),
         }
     }
 
@@ -67,23 +73,47 @@ impl PacketDecoder {
         &'a mut self,
         ip: IpPacket<'a>,
         payload: LinkPayload<'a>,
-        arrival: Arrival,
+        packet: &Packet<'a>,
     ) -> Result<Decoded<'a>, Skip> {
-        if self.copies.is_copy(payload, arrival.time) {
+        let arrival = Arrival::of(packet);
+        let IpPacket { route, mark, upper } = ip;
+        let upper = match upper.fragment {
+            None => upper,
+            Some(fragment) => self.defrag.push(ip, fragment, arrival)?,
+        };
+        let whole = IpPacket { route, mark, upper };
+        let (IpPacket { route, mark, upper }, encapsulation) =
+            if tunnel::may_hold_packet(&whole.upper) {
+                unwrap(
+                    whole,
+                    payload.encapsulation,
+                    &mut self.inner_defrag,
+                    arrival,
+                )?
+            } else {
+                (whole, payload.encapsulation)
+            };
+        let segment = slice::transport(&upper)?;
+        let sighting = Sighting {
+            route,
+            mark,
+            segment,
+            interface: packet.interface,
+            tap: payload.tap,
+            surroundings: payload.stations ^ encapsulation.number(),
+        };
+        if self.copies.is_copy(&sighting, arrival.time) {
             return Err(Skip::DuplicateCopy);
         }
-        let segment = match ip.upper.fragment {
-            None => slice::transport(&ip.upper)?,
-            Some(fragment) => slice::transport(&self.defrag.push(ip, fragment, arrival)?)?,
-        };
         let transport = match segment.header {
             TransportHeader::Udp => Transport::Udp,
             TransportHeader::Tcp(_) => Transport::Tcp,
         };
-        let (key, sender) = FlowKey::new(transport, &ip.route, segment.ports);
+        let (key, sender) = FlowKey::new(transport, &route, segment.ports);
         self.key = key;
         Ok(Decoded {
             key: &self.key,
+            encapsulation,
             sender,
             header: segment.header,
             payload: segment.payload,
@@ -93,6 +123,7 @@ impl PacketDecoder {
     /// There are no more packets: gives up the datagrams that wait for fragments.
     pub fn finish(&mut self) {
         self.defrag.finish();
+        self.inner_defrag.finish();
     }
 
     /// The next datagram that was given up because fragments of it are missing;
@@ -100,17 +131,52 @@ impl PacketDecoder {
     /// [`finish`](Self::finish).
     #[inline]
     pub fn next_lost_datagram(&mut self) -> Option<LostDatagram> {
-        self.defrag.next_lost()
+        self.defrag
+            .next_lost()
+            .or_else(|| self.inner_defrag.next_lost())
+    }
+
+    /// The second copies that were left out so far.
+    pub const fn copies(&self) -> &CopyCounts {
+        self.copies.counts()
     }
 
     /// Datagrams given up so far.
     pub const fn lost_datagram_count(&self) -> u64 {
-        self.defrag.lost_count()
+        self.defrag.lost_count() + self.inner_defrag.lost_count()
     }
 }
 
-/// What a [`Decoded`] holds besides its flow's key and the bytes of its payload,
-/// for whoever keeps these apart.
+/// Follows tunnels to the innermost packet; puts the fragments of one within them together.
+#[cold]
+fn unwrap<'a>(
+    outer: IpPacket<'a>,
+    mut encapsulation: Encapsulation,
+    defrag: &'a mut Defrag,
+    arrival: Arrival,
+) -> Result<(IpPacket<'a>, Encapsulation), Skip> {
+    let Some(within) = tunnel::open(&outer.route, &outer.upper, &mut encapsulation)? else {
+        return Ok((outer, encapsulation));
+    };
+    defrag.expire(arrival);
+    let ip = tunnel::innermost(within, &mut encapsulation)?;
+    let Some(fragment) = ip.upper.fragment else {
+        return Ok((ip, encapsulation));
+    };
+    let IpPacket { route, mark, .. } = ip;
+    let upper = defrag.push(ip, fragment, arrival)?;
+    let ip = IpPacket { route, mark, upper };
+    match tunnel::open(&ip.route, &ip.upper, &mut encapsulation)? {
+        None => Ok((ip, encapsulation)),
+        Some(within) => match tunnel::innermost(within, &mut encapsulation)? {
+            ip if ip.upper.fragment.is_some() => Err(Skip::Nesting),
+            ip => Ok((ip, encapsulation)),
+        },
+    }
+}
+
+/// What a [`Decoded`] holds besides its flow's key, its encapsulation and the bytes of
+/// its payload, for whoever keeps these apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remainder {
     sender: Sender,
@@ -132,9 +198,15 @@ impl<'a> Decoded<'a> {
 
     /// What was [`split`](Self::split).
     #[inline(always)]
-    pub(crate) const fn join(key: &'a FlowKey, payload: &'a [u8], remainder: Remainder) -> Self {
+    pub(crate) const fn join(
+        key: &'a FlowKey,
+        payload: &'a [u8],
+        remainder: Remainder,
+        encapsulation: Encapsulation,
+    ) -> Self {
         Self {
             key,
+            encapsulation,
             sender: remainder.sender,
             header: remainder.header,
             payload: Captured::new(payload, remainder.missing_bytes),

@@ -1,7 +1,9 @@
 //! The link header: from a captured packet to the IP packet in it.
 
-use super::Skip;
 use super::captured::Captured;
+use super::encapsulation::Encapsulation;
+use super::layers::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Layer, be16, descend};
+use super::{Skip, ieee80211};
 use crate::capture::{LinkType, Packet};
 
 /// An IP packet, with whatever the link appended to it (padding, checksum).
@@ -9,6 +11,9 @@ use crate::capture::{LinkType, Packet};
 pub(super) struct LinkPayload<'a> {
     pub(super) ip: Captured<'a>,
     pub(super) tap: Tap,
+    /// A number for the addresses on the link, where it has any.
+    pub(super) stations: u64,
+    pub(super) encapsulation: Encapsulation,
 }
 
 /// Where on its way through the capturing host a packet was seen, as far as it
@@ -41,39 +46,111 @@ pub(super) enum Way {
 /// `PACKET_OUTGOING` of `linux/if_packet.h`.
 const PACKET_OUTGOING: u16 = 4;
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86dd;
-/// 802.1Q, 802.1ad, and the numbers used for stacked tags before it.
-const ETHERTYPES_VLAN: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+const ETHERNET_HEADER: usize = 14;
 
 /// Finds the IP packet behind the link header.
 #[inline(always)]
 pub(super) fn strip<'a>(packet: &Packet<'a>) -> Result<LinkPayload<'a>, Skip> {
     let on_link = usize::try_from(packet.original_bytes).unwrap_or(usize::MAX);
     let frame = Captured::new(packet.data, on_link.saturating_sub(packet.data.len()));
-    let (ip, tap) = match packet.link_type {
-        LinkType::Ethernet => return ethernet(frame),
-        LinkType::LinuxCooked => return cooked(frame),
-        LinkType::LinuxCooked2 => return cooked2(frame),
-        LinkType::Null | LinkType::Loop => (address_family(frame)?, Tap::Once),
-        LinkType::RawIp | LinkType::Ipv4 | LinkType::Ipv6 => (frame, Tap::Once),
-        LinkType::Other(_) => return Err(Skip::LinkType),
-    };
-    Ok(LinkPayload { ip, tap })
+    match packet.link_type {
+        LinkType::Ethernet => ethernet(frame),
+        other => strip_other(other, frame),
+    }
 }
 
 #[inline(always)]
 fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
-    const HEADER: usize = 14;
-    let header = frame.header(HEADER)?;
+    let header = frame.header(ETHERNET_HEADER)?;
     // The loopback device has no addresses of its own.
     let tap = if header[..12] == [0; 12] {
         Tap::Loopback
     } else {
         Tap::Once
     };
-    let ip = behind_ethertype(be16(header, 12), frame.after(HEADER))?;
-    Ok(LinkPayload { ip, tap })
+    match be16(header, 12) {
+        ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => Ok(LinkPayload {
+            ip: frame.after(ETHERNET_HEADER),
+            tap,
+            stations: stations(header),
+            encapsulation: Encapsulation::NONE,
+        }),
+        _ => Ok(LinkPayload {
+            stations: stations(header),
+            ..behind(Layer::Ethernet, frame, tap)?
+        }),
+    }
+}
+
+/// A number for the two addresses of an Ethernet header.
+#[inline(always)]
+fn stations(header: &[u8]) -> u64 {
+    let word = |at: usize| {
+        u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
+    let (first, second, third) = (word(0), word(4), word(8));
+    (u64::from(first) << 32 | u64::from(second)) ^ u64::from(third.rotate_left(7))
+}
+
+/// What most packets are spared.
+#[inline(never)]
+fn behind(layer: Layer, frame: Captured<'_>, tap: Tap) -> Result<LinkPayload<'_>, Skip> {
+    let mut encapsulation = Encapsulation::NONE;
+    let ip = descend(layer, frame, &mut encapsulation)?;
+    Ok(LinkPayload {
+        ip,
+        tap,
+        stations: 0,
+        encapsulation,
+    })
+}
+
+#[inline(never)]
+fn strip_other(link_type: LinkType, frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
+    let once = |layer, header: usize| behind(layer, frame.after(header), Tap::Once);
+    match link_type {
+        LinkType::Ethernet => ethernet(frame),
+        LinkType::RawIp | LinkType::Ipv4 | LinkType::Ipv6 => once(Layer::Ip, 0),
+        LinkType::LinuxCooked => cooked(frame),
+        LinkType::LinuxCooked2 => cooked2(frame),
+        LinkType::Null | LinkType::Loop => once(Layer::Ip, address_family(frame)?),
+        LinkType::Ppp => once(Layer::Ppp, 0),
+        LinkType::PppHdlc => match frame.header(1)?[0] {
+            // Its frames may be Cisco's as well.
+            CISCO_UNICAST | CISCO_MULTICAST => cisco_hdlc(frame),
+            _ => once(Layer::Ppp, 0),
+        },
+        LinkType::CiscoHdlc => cisco_hdlc(frame),
+        LinkType::PppOe => once(Layer::PppOe, 0),
+        // A byte before the frame tells who sent it.
+        LinkType::PppWithDirection => {
+            frame.header(1)?;
+            once(Layer::Ppp, 1)
+        }
+        LinkType::Mpls => once(Layer::Mpls, 0),
+        LinkType::IpOverInfiniband => ip_over_infiniband(frame),
+        LinkType::Ieee80211 => wireless(frame, ieee80211::frame),
+        LinkType::Ieee80211Radiotap => wireless(frame, ieee80211::radiotap),
+        LinkType::Ieee80211Prism | LinkType::Ieee80211Avs => {
+            wireless(frame, ieee80211::prism_or_avs)
+        }
+        LinkType::Nflog => nflog(frame),
+        LinkType::Pktap => pktap(frame),
+        LinkType::Other(_) => Err(Skip::LinkType),
+    }
+}
+
+fn wireless<'a>(
+    frame: Captured<'a>,
+    read: impl FnOnce(Captured<'a>, &mut Encapsulation) -> Result<Captured<'a>, Skip>,
+) -> Result<LinkPayload<'a>, Skip> {
+    let mut encapsulation = Encapsulation::NONE;
+    Ok(LinkPayload {
+        ip: read(frame, &mut encapsulation)?,
+        tap: Tap::Once,
+        stations: 0,
+        encapsulation,
+    })
 }
 
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html>: packet type,
@@ -85,11 +162,8 @@ fn cooked(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
         interface: 0,
         way: way(be16(header, 0)),
     };
-    let ip = behind_ethertype(be16(header, 14), frame.after(HEADER))?;
-    Ok(LinkPayload {
-        ip,
-        tap: Tap::Cooked(place),
-    })
+    let layer = cooked_protocol(be16(header, 14));
+    behind(layer, frame.after(HEADER), Tap::Cooked(place))
 }
 
 /// <https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html>: protocol, two
@@ -102,11 +176,8 @@ fn cooked2(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
         interface: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
         way: way(u16::from(header[10])),
     };
-    let ip = behind_ethertype(be16(header, 0), frame.after(HEADER))?;
-    Ok(LinkPayload {
-        ip,
-        tap: Tap::Cooked(place),
-    })
+    let layer = cooked_protocol(be16(header, 0));
+    behind(layer, frame.after(HEADER), Tap::Cooked(place))
 }
 
 const fn way(packet_type: u16) -> Way {
@@ -116,36 +187,110 @@ const fn way(packet_type: u16) -> Way {
     }
 }
 
-/// Steps over any stack of VLAN tags.
-fn behind_ethertype(mut ethertype: u16, mut payload: Captured<'_>) -> Result<Captured<'_>, Skip> {
-    while ETHERTYPES_VLAN.contains(&ethertype) {
-        ethertype = be16(payload.header(4)?, 2);
-        payload = payload.after(4);
-    }
-    match ethertype {
-        ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => Ok(payload),
-        _ => Err(Skip::NotIp),
+/// An EtherType, or one of Linux's own numbers below all of these.
+const fn cooked_protocol(protocol: u16) -> Layer {
+    /// `ETH_P_802_2` of `linux/if_ether.h`.
+    const LLC: u16 = 0x0004;
+    match protocol {
+        LLC => Layer::Llc,
+        ethertype => Layer::EtherType(ethertype),
     }
 }
 
-/// The four-byte address family of BSD's loopback. It is in the byte order of
-/// whoever wrote the capture, which only its size tells: families are small.
-fn address_family(frame: Captured<'_>) -> Result<Captured<'_>, Skip> {
+/// Length of BSD's loopback header, an address family of four bytes. It is in the byte
+/// order of whoever wrote the capture, which only its size tells: families are small.
+fn address_family(frame: Captured<'_>) -> Result<usize, Skip> {
+    const HEADER: usize = 4;
     const INET: u32 = 2;
     // Linux, NetBSD and OpenBSD, FreeBSD, Darwin.
     const INET6: [u32; 4] = [10, 24, 28, 30];
-    let header = frame.header(4)?;
+    let header = frame.header(HEADER)?;
     let family = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
     let family = family.min(family.swap_bytes());
     if family == INET || INET6.contains(&family) {
-        Ok(frame.after(4))
+        Ok(HEADER)
     } else {
         Err(Skip::NotIp)
     }
 }
 
-fn be16(header: &[u8], at: usize) -> u16 {
-    u16::from_be_bytes([header[at], header[at + 1]])
+/// The address byte of Cisco's HDLC.
+const CISCO_UNICAST: u8 = 0x0f;
+const CISCO_MULTICAST: u8 = 0x8f;
+
+/// <https://www.tcpdump.org/linktypes.html>, `LINKTYPE_C_HDLC`: address, control, and
+/// an EtherType.
+fn cisco_hdlc(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
+    let header = frame.header(4)?;
+    let layer = Layer::EtherType(be16(header, 2));
+    behind(layer, frame.after(4), Tap::Once)
+}
+
+/// RFC 4391, 6: an EtherType and two reserved bytes; before them, as captured, a global
+/// route header of 40 bytes.
+fn ip_over_infiniband(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
+    const ROUTE: usize = 40;
+    let header = frame.header(ROUTE + 4)?;
+    let layer = Layer::EtherType(be16(header, ROUTE));
+    behind(layer, frame.after(ROUTE + 4), Tap::Once)
+}
+
+/// <https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html>: address family, version 0 and
+/// a resource id; then values with length and type, each padded to four bytes. Lengths
+/// are in the byte order of the capturing host.
+fn nflog(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
+    const HEADER: usize = 4;
+    const PAYLOAD: u16 = 9;
+    let header = frame.header(HEADER)?;
+    let (family, version) = (header[0], header[1]);
+    const INET: u8 = 2;
+    const INET6: u8 = 10;
+    if version != 0 || !matches!(family, INET | INET6) {
+        return Err(Skip::NotIp);
+    }
+    let values = frame.after(HEADER);
+    let first = values.header(4)?;
+    // The first value is short, so that only one order makes sense of its length.
+    let read = if u16::from_le_bytes([first[0], first[1]]) <= be16(first, 0) {
+        u16::from_le_bytes
+    } else {
+        u16::from_be_bytes
+    };
+    let mut rest = values;
+    loop {
+        let value = rest.header(4)?;
+        let length = usize::from(read([value[0], value[1]]));
+        if length < 4 {
+            return Err(Skip::BadHeader);
+        }
+        if read([value[2], value[3]]) == PAYLOAD {
+            return behind(Layer::Ip, rest.first(length).after(4), Tap::Once);
+        }
+        rest = rest.after(length.next_multiple_of(4));
+    }
+}
+
+/// <https://www.tcpdump.org/linktypes/LINKTYPE_PKTAP.html>: length of the header, type of
+/// the record, and the link type of the packet behind it, each of four bytes.
+fn pktap(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
+    const FIXED: usize = 12;
+    const PACKET: u32 = 1;
+    let fixed = frame.header(FIXED)?;
+    let word =
+        |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+    let length = usize::try_from(word(0)).map_err(|_| Skip::BadHeader)?;
+    if length < FIXED {
+        return Err(Skip::BadHeader);
+    }
+    frame.header(length)?;
+    if word(4) != PACKET {
+        return Err(Skip::NotIp);
+    }
+    match LinkType::from_number(word(8)) {
+        // Within itself it would have no bound.
+        LinkType::Pktap => Err(Skip::Nesting),
+        link_type => strip_other(link_type, frame.after(length)),
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +303,7 @@ mod tests {
         strip(&Packet {
             number: 1,
             time: Timestamp::default(),
+            interface: crate::capture::InterfaceId::default(),
             link_type,
             data,
             original_bytes: u32::try_from(data.len()).unwrap(),
@@ -172,11 +318,8 @@ mod tests {
     fn finds_ip(link_type: LinkType, header: &[u8], tap: Tap) {
         let frame = [header, &ip()].concat();
         let ip = Captured::new(&frame[header.len()..], 0);
-        assert_eq!(
-            strip_bytes(link_type, &frame),
-            Ok(LinkPayload { ip, tap }),
-            "{link_type:?}"
-        );
+        let payload = strip_bytes(link_type, &frame).unwrap();
+        assert_eq!((payload.ip, payload.tap), (ip, tap), "{link_type:?}");
         for length in 0..header.len() {
             assert_eq!(
                 strip_bytes(link_type, &header[..length]),

@@ -9,7 +9,11 @@ mod connection;
 mod decode;
 mod defrag;
 mod duplicate;
+mod encapsulation;
 mod flow;
+mod gre;
+mod ieee80211;
+mod layers;
 mod link;
 pub mod made;
 mod network;
@@ -17,6 +21,8 @@ mod reassembly;
 mod slice;
 #[cfg(test)]
 mod testing;
+mod tunnel;
+mod udp_tunnel;
 mod whole;
 
 use std::net::SocketAddr;
@@ -27,6 +33,8 @@ use crate::time::Timestamp;
 pub(crate) use decode::Remainder;
 pub use decode::{Decoded, PacketDecoder};
 pub use defrag::{LossReason, LostDatagram};
+pub use duplicate::CopyCounts;
+pub use encapsulation::{Encapsulation, Wrapper};
 pub(crate) use flow::FlowKey;
 pub use network::{Network, NetworkCounts, NetworkLimits};
 pub use reassembly::StreamCounts;
@@ -97,14 +105,17 @@ pub struct Arrival {
     pub packet: u64,
     /// Its capture time.
     pub time: Timestamp,
+    /// What it was wrapped in.
+    pub encapsulation: Encapsulation,
 }
 
 impl Arrival {
-    /// That of what `packet` delivers.
+    /// That of a packet in no wrapper.
     pub const fn of(packet: &Packet<'_>) -> Self {
         Self {
             packet: packet.number,
             time: packet.time,
+            encapsulation: Encapsulation::NONE,
         }
     }
 }
@@ -211,11 +222,15 @@ pub enum Skip {
     DuplicateCopy,
     /// A fragment that waits for others, which may never come.
     Fragment,
+    /// It is encrypted on its link (802.11).
+    Encrypted,
+    /// It is wrapped in more headers than are followed.
+    Nesting,
 }
 
 impl Skip {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::LinkType,
         Self::NotIp,
         Self::NotTransport,
@@ -223,6 +238,8 @@ impl Skip {
         Self::CutHeader,
         Self::DuplicateCopy,
         Self::Fragment,
+        Self::Encrypted,
+        Self::Nesting,
     ];
 
     /// Its name in the JSON records: `not_ip`.
@@ -235,6 +252,8 @@ impl Skip {
             Self::CutHeader => "cut_header",
             Self::DuplicateCopy => "duplicate_copy",
             Self::Fragment => "fragment",
+            Self::Encrypted => "encrypted",
+            Self::Nesting => "nesting",
         }
     }
 }

@@ -8,8 +8,8 @@ use etherparse::{
     UdpHeaderSlice, ip_number,
 };
 
-use super::Skip;
 use super::captured::Captured;
+use super::{Skip, tunnel};
 
 /// The longest chain of extension headers that is followed.
 const MAX_EXTENSIONS: usize = 16;
@@ -18,7 +18,17 @@ const MAX_EXTENSIONS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IpPacket<'a> {
     pub(super) route: Route<'a>,
+    pub(super) mark: Mark,
     pub(super) upper: Upper<'a>,
+}
+
+/// What tells the copies of a packet from each other, or from a packet that is sent anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// IPv4's identification; 0 where the sender does not number its packets.
+    pub(super) identification: u16,
+    /// Time to live, or hop limit: what a router changes.
+    pub(super) hops_left: u8,
 }
 
 /// Source and destination, as they stand in the header: most packets need them
@@ -104,6 +114,14 @@ pub(super) enum Version {
     Six,
 }
 
+/// Reads the header of an IP packet of either version.
+pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
+    match version(packet)? {
+        Version::Four => ipv4(packet),
+        Version::Six => ipv6(packet),
+    }
+}
+
 /// Tells the version of an IP packet.
 #[inline(always)]
 pub(super) fn version(packet: Captured<'_>) -> Result<Version, Skip> {
@@ -148,6 +166,10 @@ pub(super) fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
             source: array(header.slice(), 12)?,
             destination: array(header.slice(), 16)?,
         },
+        mark: Mark {
+            identification: header.identification(),
+            hops_left: header.ttl(),
+        },
         upper,
     })
 }
@@ -166,6 +188,10 @@ pub(super) fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
         route: Route::V6 {
             source: array(header.slice(), 8)?,
             destination: array(header.slice(), 24)?,
+        },
+        mark: Mark {
+            identification: 0,
+            hops_left: header.hop_limit(),
         },
         upper: upper(header.next_header(), payload)?,
     })
@@ -254,6 +280,7 @@ fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip>
                 }
             }
             ip_number::TCP | ip_number::UDP => return Ok(chain),
+            other if tunnel::wraps(other) => return Ok(chain),
             _ => return Err(Skip::NotTransport),
         }
     }

@@ -209,6 +209,7 @@ impl Wire {
         let packet = Packet {
             number: self.number,
             time: self.now,
+            interface: crate::capture::InterfaceId::default(),
             link_type: self.link_type,
             data: &data[..captured],
             original_bytes: u32::try_from(data.len()).unwrap(),

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::flow::FlowKey;
-use super::slice::{self, TransportHeader, Version};
-use super::{Skip, Transport, link};
+use super::slice::{self, TransportHeader};
+use super::{Skip, Transport, link, tunnel};
 use crate::capture::Packet;
 
 /// Names what a packet is a part of: its TCP connection (by addresses and ports, also
@@ -31,10 +31,8 @@ impl Whole {
 
     fn read(packet: &Packet<'_>) -> Result<Option<Self>, Skip> {
         let payload = link::strip(packet)?;
-        let ip = match slice::version(payload.ip)? {
-            Version::Four => slice::ipv4(payload.ip)?,
-            Version::Six => slice::ipv6(payload.ip)?,
-        };
+        let mut encapsulation = payload.encapsulation;
+        let ip = tunnel::innermost(payload.ip, &mut encapsulation)?;
         if let Some(fragment) = ip.upper.fragment {
             return Ok(Some(Self(Kind::Datagram {
                 source: ip.route.source(),

@@ -77,6 +77,10 @@ fn put_tree(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
     put(out, look.charset.right_arrow());
     out.push(b' ');
     put_address(out, event.target);
+    if !event.encapsulation.is_none() {
+        put(out, ", encapsulation ");
+        put_display(out, event.encapsulation);
+    }
     put_session(event, look, out);
     put_place(event, look, out);
     match event.message {

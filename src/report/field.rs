@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationId, Finding, Level, Meaning, MessageEvent};
+use crate::net::Encapsulation;
 use crate::report::record::{PREVIEW_BYTES, PayloadDetail};
 use crate::report::suggest::closest;
 use crate::time::Timestamp;
@@ -68,6 +69,8 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// The hash of a destination.
     Hash(DestinationHash),
+    /// What a packet was wrapped in; its text counts.
+    Encapsulation(Encapsulation),
     /// Findings, of which the codes count.
     Codes(&'a [Finding]),
     /// A level.
@@ -128,6 +131,7 @@ fields! {
     Session = "session", FieldKind::Number, "the I2CP session, from 0";
     SessionName = "session_name", FieldKind::Text, "nickname of the I2CP session";
     RouterUs = "router_us", FieldKind::Micros, "time in the router since the other session sent it";
+    Encapsulation = "encapsulation", FieldKind::Text, "what its packet was wrapped in: vlan:vxlan";
     Findings = "findings", FieldKind::Codes, "codes of what is odd about it";
     Level = "level", FieldKind::Level, "highest level of its findings";
     Payload = "payload", FieldKind::Bytes, "the payload";
@@ -237,6 +241,8 @@ impl Field {
             Self::RouterUs => event
                 .router_ns
                 .map_or(Value::Null, |nanos| Value::Number(nanos.div_euclid(1_000))),
+            Self::Encapsulation if event.encapsulation.is_none() => Value::Null,
+            Self::Encapsulation => Value::Encapsulation(event.encapsulation),
             Self::Findings => Value::Codes(event.findings),
             Self::Level => highest_level(event.findings).map_or(Value::Null, Value::Level),
         }

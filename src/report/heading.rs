@@ -9,6 +9,9 @@ use crate::conversation::{Meaning, MessageEvent};
 use crate::dissect::{Decided, FlowReport};
 use crate::time::Timestamp;
 
+/// Inputs that have a line of their own.
+const MAX_INPUTS: usize = 12;
+
 /// Flows that have a line of their own.
 const MAX_FLOWS: usize = 6;
 
@@ -81,7 +84,7 @@ impl Heading {
         look: &Look,
         out: &mut Vec<u8>,
     ) {
-        for (index, input) in inputs.iter().enumerate() {
+        for (index, input) in inputs.iter().enumerate().take(MAX_INPUTS) {
             put(out, &look.escaped(&input.path.to_string_lossy()));
             put(out, ": ");
             put(out, &format_name(input.format).replace('_', " "));
@@ -105,6 +108,11 @@ impl Heading {
                 self.put_start(progress, out);
             }
             out.push(b'\n');
+        }
+        if inputs.len() > MAX_INPUTS {
+            put(out, "and ");
+            put_number(out, inputs.len() - MAX_INPUTS);
+            put(out, " more captures\n");
         }
         for flow in &self.flows {
             flow.put(progress, look, out);
@@ -180,17 +188,11 @@ impl FlowLine {
     }
 }
 
-/// A link type as people write it.
+/// A link type as people write it: `Ethernet`, `link type 147 (user 0)`.
 pub(crate) fn link_type_title(link_type: LinkType) -> String {
-    match link_type {
-        LinkType::Null => "BSD loopback".to_owned(),
-        LinkType::Ethernet => "Ethernet".to_owned(),
-        LinkType::Loop => "OpenBSD loopback".to_owned(),
-        LinkType::RawIp => "raw IP".to_owned(),
-        LinkType::Ipv4 => "raw IPv4".to_owned(),
-        LinkType::Ipv6 => "raw IPv6".to_owned(),
-        LinkType::LinuxCooked => "Linux cooked".to_owned(),
-        LinkType::LinuxCooked2 => "Linux cooked v2".to_owned(),
-        LinkType::Other(number) => format!("link type {number}"),
+    match (link_type, link_type.title()) {
+        (LinkType::Other(number), None) => format!("link type {number}"),
+        (LinkType::Other(number), Some(name)) => format!("link type {number} ({name})"),
+        (_, title) => title.unwrap_or_default().to_owned(),
     }
 }

@@ -176,6 +176,7 @@ fn put_value(field: Field, value: Value<'_>, clock: &mut UtcClock, out: &mut Vec
             _ => escape(bytes, Charset::Unicode, out),
         },
         Value::Hash(hash) => put_display(out, hash),
+        Value::Encapsulation(encapsulation) => put_display(out, encapsulation),
         Value::Codes(findings) => {
             for (index, finding) in findings.iter().enumerate() {
                 put(out, if index == 0 { "" } else { " " });

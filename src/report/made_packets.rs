@@ -252,6 +252,7 @@ impl<W: Write> MadePackets<W> {
         let packet = Packet {
             number: self.packet_count,
             time: waiting.time,
+            interface: crate::capture::InterfaceId::default(),
             link_type: LinkType::RawIp,
             data: &waiting.packet,
             original_bytes: u32::try_from(waiting.packet.len()).unwrap_or(u32::MAX),

@@ -16,12 +16,15 @@ use super::field::{
 };
 use super::redact::Secrets;
 use super::tally::Totals;
-use super::write::{UtcClock, hex_pair, put, put_address, put_hex, put_json_string, put_number};
+use super::write::{
+    UtcClock, hex_pair, put, put_address, put_display, put_hex, put_json_string, put_number,
+};
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::conversation::{
     Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
 };
 use crate::dissect::{ForeignCounts, NearFlows};
+use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
 
@@ -190,6 +193,8 @@ impl RecordWriter {
         put_text_or_null(out, event.session.and_then(|s| s.nickname.as_deref()));
         put(out, r#","router_us":"#);
         put_number_or_null(out, event.router_ns.map(micros));
+        put(out, r#","encapsulation":"#);
+        put_encapsulation_or_null(out, event.encapsulation);
         put(out, r#","findings":["#);
         for (index, finding) in event.findings.iter().enumerate() {
             put(out, if index == 0 { "\"" } else { ",\"" });
@@ -436,21 +441,6 @@ const fn compression_name(compression: Compression) -> &'static str {
     }
 }
 
-/// A link type as the header record names it.
-const fn link_type_name(link_type: LinkType) -> &'static str {
-    match link_type {
-        LinkType::Null => "null",
-        LinkType::Ethernet => "ethernet",
-        LinkType::Loop => "loop",
-        LinkType::RawIp => "raw_ip",
-        LinkType::Ipv4 => "ipv4",
-        LinkType::Ipv6 => "ipv6",
-        LinkType::LinuxCooked => "linux_cooked",
-        LinkType::LinuxCooked2 => "linux_cooked_2",
-        LinkType::Other(_) => "other",
-    }
-}
-
 /// Whole microseconds of a number of nanoseconds, rounded down.
 pub(crate) const fn micros(nanos: i64) -> i64 {
     nanos.div_euclid(1_000)
@@ -509,7 +499,9 @@ fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
         put(out, r#"","compression":"#);
         put_word_or_null(out, input.compression.map(compression_name));
         put(out, r#","link_type":"#);
-        put_word_or_null(out, input.link_type.map(link_type_name));
+        put_word_or_null(out, input.link_type.map(LinkType::name));
+        put(out, r#","link_type_number":"#);
+        put_number_or_null(out, input.link_type.map(LinkType::number));
         put(out, r#","packet_count":"#);
         match reading {
             Reading::GoesOn => put(out, "null"),
@@ -638,6 +630,16 @@ fn put_hash_or_null(out: &mut Vec<u8>, hash: Option<DestinationHash>) {
     }
 }
 
+/// The names of wrappers need no escapes.
+fn put_encapsulation_or_null(out: &mut Vec<u8>, encapsulation: Encapsulation) {
+    if encapsulation.is_none() {
+        return put(out, "null");
+    }
+    out.push(b'"');
+    put_display(out, encapsulation);
+    out.push(b'"');
+}
+
 fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
     match number {
         Some(number) => {
@@ -653,11 +655,12 @@ fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
 /// them, and written in one piece.
 const NOTHING_MORE: &str = concat!(
     r#","short_hex":null,"server_id":null,"destination_hash":null,"session":null"#,
-    r#","session_name":null,"router_us":null,"findings":[]}"#,
+    r#","session_name":null,"router_us":null,"encapsulation":null,"findings":[]}"#,
 );
 
 fn has_nothing_more(event: &MessageEvent<'_>) -> bool {
     event.findings.is_empty()
+        && event.encapsulation.is_none()
         && event.session.is_none()
         && event.router_ns.is_none()
         && event.destination_hash.is_none()

@@ -286,6 +286,7 @@ const fn quotes_bytes(code: FindingCode) -> bool {
         | FindingCode::CaptureTruncated
         | FindingCode::CaptureSnaplen
         | FindingCode::CaptureDropped
+        | FindingCode::CaptureDuplicates
         | FindingCode::CaptureTimeBackwards => false,
     }
 }

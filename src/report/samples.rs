@@ -9,6 +9,7 @@ use crate::conversation::{
     Conversation, ConversationId, Endpoint, Finding, FindingCode, FindingDetail, Meaning,
     MessageEvent, Session, SessionId, State, Tally,
 };
+use crate::net::Encapsulation;
 use crate::report::escape::Charset;
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
 use crate::report::record::PayloadDetail;
@@ -41,6 +42,7 @@ pub(crate) fn event(message: &[u8]) -> MessageEvent<'_> {
         packet: 3,
         time: START.plus_nanos(5_000_000),
         elapsed_us: 5_000,
+        encapsulation: Encapsulation::NONE,
         carrier: Carrier::Udp,
         source,
         target,
@@ -118,6 +120,7 @@ pub(crate) fn input() -> InputInfo {
         format: CaptureFormat::Pcap,
         compression: None,
         link_type: Some(LinkType::Ethernet),
+        interfaces: Vec::new(),
         packet_count: 14,
         truncated: false,
     }

@@ -107,6 +107,7 @@ impl Inner {
         let packet = Packet {
             number: self.number,
             time,
+            interface: crate::capture::InterfaceId::default(),
             link_type: LinkType::RawIp,
             data: &self.packet,
             original_bytes: u32::try_from(self.packet.len()).unwrap_or(u32::MAX),

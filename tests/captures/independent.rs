@@ -112,7 +112,9 @@ fn our_streams(name: &str) -> Vec<Stream> {
 /// What `tshark` prints when it follows each connection.
 fn their_streams(name: &str, count: usize) -> Vec<Stream> {
     let mut command = wireshark::tshark();
-    command.args(["-n", "-q", "-r"]);
+    command.args(["-n", "-q"]);
+    // Labels do not tell what they carry; the one of our pseudowire is 256.
+    command.args(["-d", "mpls.label==256,pwethcw", "-r"]);
     command.arg(shelf::directory().join(name));
     // One more than there should be: it must come out empty.
     for number in 0..=count {

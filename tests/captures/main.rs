@@ -21,3 +21,4 @@ mod recording;
 mod regenerate;
 mod shelf;
 mod truth;
+mod wrapping;

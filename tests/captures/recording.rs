@@ -33,6 +33,7 @@ pub(crate) struct Message {
     pub(crate) packet: u64,
     pub(crate) carrier: Carrier,
     pub(crate) source: SocketAddr,
+    pub(crate) encapsulation: String,
     pub(crate) direction: Option<Direction>,
     pub(crate) conversation: Option<ConversationId>,
     pub(crate) meaning: Meaning,
@@ -55,6 +56,7 @@ impl Sink for Recording {
             packet: event.packet,
             carrier: event.carrier,
             source: event.source,
+            encapsulation: event.encapsulation.to_string(),
             direction: event.direction,
             conversation: event.conversation,
             meaning: event.meaning,
@@ -114,6 +116,8 @@ fn record(mut capture: impl PacketSource, packets: u64) -> Recording {
             }
         }
     }
+    let copies = dissector.copies().clone();
+    let Ok(()) = dissector.note_copies(&copies, capture.inputs(), &mut recording);
     let Ok(()) = dissector.finish(EndOfInput::Complete, &mut recording);
     recording.counts = Some(dissector.counts());
     recording

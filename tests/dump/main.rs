@@ -21,6 +21,7 @@ mod redact;
 mod run;
 mod schema;
 mod selection;
+mod sets;
 mod shipped;
 mod statistics;
 mod tables;

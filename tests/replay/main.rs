@@ -9,4 +9,5 @@ mod peer;
 mod process;
 mod replays;
 mod scripts;
+mod sets;
 mod truth;

@@ -10,6 +10,8 @@ use crate::time::Timestamp;
 pub(super) struct Interface {
     pub(super) link_type: LinkType,
     pub(super) clock: Clock,
+    /// `if_name`.
+    pub(super) name: Option<String>,
     /// Bytes kept of each packet; 0 for all.
     snaplen: u32,
 }
@@ -20,6 +22,7 @@ impl Interface {
         Self {
             link_type: LinkType::from_number(link_type),
             clock: Clock::new(block, order),
+            name: name(block),
             snaplen: block.snaplen,
         }
     }
@@ -31,6 +34,20 @@ impl Interface {
             Ok(snaplen) => bytes.min(snaplen),
         }
     }
+}
+
+/// The longest name that is kept, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+
+/// `if_name` (section 4.2).
+fn name(block: &InterfaceDescriptionBlock<'_>) -> Option<String> {
+    let mut options = block.options.iter();
+    let option = options.find(|option| option.code == OptionCode::IfName)?;
+    let bytes = option.as_bytes().ok()?;
+    let bytes = &bytes[..bytes.len().min(MAX_NAME_BYTES)];
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end_matches('\0');
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// How an interface counts time (section 4.2: `if_tsresol`, `if_tsoffset`).

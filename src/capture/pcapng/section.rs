@@ -11,7 +11,7 @@ use pcap_parser::{
 use super::interface::Interface;
 use super::{BLOCK_TRAILER, field};
 use crate::capture::records::Current;
-use crate::capture::{ByteOrder, Damage, LinkType, MAX_CAPTURED_BYTES};
+use crate::capture::{ByteOrder, Damage, InterfaceInfo, LinkType, MAX_CAPTURED_BYTES};
 use crate::time::Timestamp;
 
 /// Where the packet begins in an enhanced and in an obsolete packet block.
@@ -27,6 +27,8 @@ const MAX_INTERFACES: usize = 65_536;
 pub(super) struct Section {
     order: ByteOrder,
     interfaces: Vec<Interface>,
+    /// Interfaces of the sections before.
+    past_interfaces: u32,
     /// Time of the last packet, for simple packet blocks.
     time: Timestamp,
 }
@@ -36,6 +38,7 @@ impl Default for Section {
         Self {
             order: ByteOrder::Little,
             interfaces: Vec::new(),
+            past_interfaces: 0,
             time: Timestamp::default(),
         }
     }
@@ -45,6 +48,8 @@ impl Section {
     /// Begins the next section: its interfaces are counted from 0 again.
     pub(super) fn restart(&mut self, order: ByteOrder) {
         self.order = order;
+        let count = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+        self.past_interfaces = self.past_interfaces.saturating_add(count);
         self.interfaces.clear();
     }
 
@@ -130,6 +135,7 @@ impl Section {
         let [high, low] = packet.time.map(u64::from);
         let current = Current {
             time: interface.clock.time(high << 32 | low),
+            interface: self.past_interfaces.saturating_add(packet.interface),
             link_type: interface.link_type,
             data: PACKET_OFFSET..PACKET_OFFSET + captured,
             original_bytes: packet.original_bytes,
@@ -153,10 +159,22 @@ impl Section {
         let captured = check_captured(captured, held, block)?;
         Ok(Current {
             time: self.time,
+            interface: self.past_interfaces,
             link_type: interface.link_type,
             data: SIMPLE_PACKET_OFFSET..SIMPLE_PACKET_OFFSET + captured,
             original_bytes: packet.origlen,
         })
+    }
+
+    /// What is known of an interface, which is counted over all sections.
+    pub(super) fn interface_info(&self, number: u32) -> InterfaceInfo {
+        let index = number.checked_sub(self.past_interfaces);
+        let interface = index.and_then(|index| self.interface(index).ok());
+        InterfaceInfo {
+            name: interface.and_then(|interface| interface.name.clone()),
+            link_type: interface.map_or(LinkType::Ethernet, |interface| interface.link_type),
+            packet_count: 0,
+        }
     }
 
     fn interface(&self, index: u32) -> Result<&Interface, Damage> {

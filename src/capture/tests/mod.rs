@@ -41,6 +41,7 @@ impl Owned {
         Packet {
             number: self.number,
             time: Timestamp::from_nanos(self.nanos),
+            interface: crate::capture::InterfaceId::default(),
             link_type: self.link_type,
             data: &self.data,
             original_bytes: self.original_bytes,

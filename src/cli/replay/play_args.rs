@@ -61,9 +61,14 @@ pub(super) struct PeerOptions {
 /// What of which captures.
 #[derive(Debug, Args)]
 pub(super) struct RecordingArgs {
-    /// Captures (pcap, pcapng, .gz, .zst) or one file of `ministream-dump -T ndjson`
+    /// Captures (pcap, pcapng, .gz, .zst) or one file of `ministream-dump -T ndjson`; a
+    /// directory stands for the captures in it, and several are one capture, merged by time
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+
+    /// Read captures one after the other, as they are named
+    #[arg(long, help_heading = "Selection")]
+    pub(super) concat: bool,
 
     /// Only these conversations: c1,c3
     #[arg(long, value_name = "LIST", help_heading = "Selection")]

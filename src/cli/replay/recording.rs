@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ReplayError, print_warning};
 use super::play_args::RecordingArgs;
-use crate::capture::{Inputs, PacketSource};
+use crate::capture::{InputOrder, Inputs, PacketSource, ReadingThread};
+use crate::cli::capture_set::{CaptureSet, describe_empty};
 use crate::cli::error::describe;
 use crate::cli::exit::Ending;
 use crate::conversation::{EndOfInput, MessageEvent};
@@ -85,37 +86,62 @@ fn read(args: &RecordingArgs, mid_stream: MidStream) -> Result<Loaded, ReplayErr
         }
         return read_ndjson(path, input, wanted);
     }
-    record(&args.files, wanted, filter, OnDamage::of(args.lenient))
+    let captures = Captures::find(&args.files, args.concat)?;
+    record(&captures, wanted, filter, OnDamage::of(args.lenient))
+}
+
+/// Captures that are read as one.
+struct Captures {
+    files: Vec<PathBuf>,
+    order: InputOrder,
+}
+
+impl Captures {
+    /// Those that the arguments name; says which files of a directory are none.
+    fn find(names: &[PathBuf], is_concatenated: bool) -> Result<Self, ReplayError> {
+        let set = CaptureSet::find(names)?;
+        for left_out in set.left_out {
+            print_warning(left_out);
+        }
+        Ok(Self {
+            files: set.files,
+            order: match is_concatenated {
+                true => InputOrder::AsNamed,
+                false => InputOrder::ByTime,
+            },
+        })
+    }
+
+    /// The one at this path, or those in this directory.
+    fn at(path: &Path) -> Result<Self, ReplayError> {
+        Self::find(&[path.to_owned()], false)
+    }
 }
 
 /// Reads what `--expect` names, whichever it is.
-pub(super) fn load_expected(path: &PathBuf, lenient: bool) -> Result<Loaded, ReplayError> {
+pub(super) fn load_expected(path: &Path, lenient: bool) -> Result<Loaded, ReplayError> {
     let wanted = Wanted {
         named: None,
         mid_stream: MidStream::Include,
     };
     match open_ndjson(path) {
         Some(input) => read_ndjson(path, input, wanted),
-        None => record(
-            std::slice::from_ref(path),
-            wanted,
-            None,
-            OnDamage::of(lenient),
-        ),
+        None => record(&Captures::at(path)?, wanted, None, OnDamage::of(lenient)),
     }
 }
 
 /// The messages of clients that match.
 pub(super) fn take(
-    path: &PathBuf,
+    path: &Path,
     filter: Option<&str>,
 ) -> Result<(Taker<impl FnMut(&MessageEvent<'_>) -> bool>, Ending), ReplayError> {
     let filter = filter.map(Filter::parse).transpose()?;
+    let captures = Captures::at(path)?;
     let filter = filter
-        .map(|filter| informed(filter, std::slice::from_ref(path)))
+        .map(|filter| informed(filter, &captures))
         .transpose()?;
     let mut taker = Taker::new(matching(filter));
-    let ending = dissect(std::slice::from_ref(path), &mut taker, OnDamage::Tell)?;
+    let ending = dissect(&captures, &mut taker, OnDamage::Tell)?;
     Ok((taker, ending))
 }
 
@@ -162,14 +188,16 @@ fn open_ndjson(path: &Path) -> Option<BufReader<File>> {
 }
 
 fn record(
-    files: &[PathBuf],
+    captures: &Captures,
     wanted: Wanted,
     filter: Option<Filter>,
     on_damage: OnDamage,
 ) -> Result<Loaded, ReplayError> {
-    let filter = filter.map(|filter| informed(filter, files)).transpose()?;
+    let filter = filter
+        .map(|filter| informed(filter, captures))
+        .transpose()?;
     let mut recorder = Recorder::new(wanted, matching(filter));
-    let ending = dissect(files, &mut recorder, on_damage)?;
+    let ending = dissect(captures, &mut recorder, on_damage)?;
     Ok(Loaded {
         recording: recorder.into_recording(),
         ending,
@@ -178,16 +206,16 @@ fn record(
 
 /// The filter, with what a first reading of the files says of whole conversations if it
 /// tests any.
-fn informed(mut filter: Filter, files: &[PathBuf]) -> Result<Filter, ReplayError> {
+fn informed(mut filter: Filter, captures: &Captures) -> Result<Filter, ReplayError> {
     if filter.tests_conversations() {
         // One that is not there is reported when it is opened.
         let comes_once =
             |path: &PathBuf| path == Path::new("-") || path.exists() && !path.is_file();
-        if files.iter().any(comes_once) {
+        if captures.files.iter().any(comes_once) {
             return Err(ReplayError::FilterReadsTwice);
         }
         let mut outcomes = filter.outcomes();
-        dissect(files, &mut outcomes, OnDamage::Ignore)?;
+        dissect(captures, &mut outcomes, OnDamage::Ignore)?;
         filter.learn(outcomes);
     }
     Ok(filter)
@@ -198,12 +226,18 @@ fn matching(filter: Option<Filter>) -> impl FnMut(&MessageEvent<'_>) -> bool {
 }
 
 fn dissect(
-    files: &[PathBuf],
+    captures: &Captures,
     sink: &mut impl Sink<Error = RecordingTooLarge>,
     on_damage: OnDamage,
 ) -> Result<Ending, ReplayError> {
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut source = Inputs::open(files.to_vec())?;
+    let (files, thread) = (captures.files.clone(), ReadingThread::Own);
+    let mut source = Inputs::open_on(files, captures.order, thread)?;
+    if on_damage != OnDamage::Ignore {
+        for empty in source.empty_inputs() {
+            print_warning(describe_empty(empty));
+        }
+    }
     let mut ending = Ending::Fine;
     loop {
         match source.next_packet() {

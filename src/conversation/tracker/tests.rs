@@ -81,6 +81,7 @@ impl Watch {
             packet: self.packet,
             time: self.time,
             elapsed_us: 0,
+            encapsulation: crate::net::Encapsulation::NONE,
             channel,
             from,
             message: RawMessage::parse(message),

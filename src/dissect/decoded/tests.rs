@@ -21,6 +21,7 @@ impl Script {
             format: CaptureFormat::Pcap,
             compression: None,
             link_type: Some(LinkType::RawIp),
+            interfaces: Vec::new(),
             packet_count: 0,
             truncated: false,
         };
@@ -53,6 +54,7 @@ impl PacketSource for Script {
         Ok(Some(Packet {
             number: self.infos[0].packet_count,
             time: Timestamp::from_nanos(i64::try_from(self.next).unwrap()),
+            interface: crate::capture::InterfaceId::default(),
             link_type: LinkType::RawIp,
             data,
             original_bytes: u32::try_from(data.len()).unwrap() + 1,

@@ -93,7 +93,7 @@ fn repeats_at_one_place_are_genuine() {
 fn a_repeat_much_later_is_genuine() {
     let mut wire = Wire::new(LinkType::LinuxCooked);
     wire.push(&cooked(OUT, &ping(b'a')));
-    wire.wait_nanos(COOKED_NANOS + 1);
+    wire.wait_nanos(PLACES_NANOS + 1);
     assert_eq!(text(&wire.push(&cooked(IN, &ping(b'a')))), "a");
 }
 
@@ -174,10 +174,102 @@ fn a_loopback_capture_that_begins_to_hold_copies_is_noticed() {
 }
 
 #[test]
-fn other_links_hold_no_copies() {
+fn a_packet_with_a_number_that_comes_again_at_once_is_a_copy_on_any_link() {
     let mut wire = Wire::new(LinkType::Ethernet);
-    let packets = vec![ethernet(0x0800, &ping(b'a')); 5];
-    assert_eq!(text(&wire.push_all(&packets)), "aaaaa");
+    for identification in 1..=9 {
+        let packet = ethernet(0x0800, &numbered(b'a', identification));
+        assert_eq!(text(&wire.push_all(&vec![packet; 3])), "a");
+        wire.wait_nanos(1_000_000);
+    }
+    assert_eq!(copies(&wire), 18);
+}
+
+#[test]
+fn a_sender_that_repeats_itself_later_sends_two_messages() {
+    for wait in [PLACE_NANOS + 1, 1_000_000_000, 3_600_000_000_000] {
+        for identification in [0, 1] {
+            let mut wire = Wire::new(LinkType::Ethernet);
+            let packet = ethernet(0x0800, &numbered(b'a', identification));
+            wire.push(&packet);
+            wire.wait_nanos(wait);
+            assert_eq!(text(&wire.push(&packet)), "a", "{wait} {identification}");
+        }
+    }
+}
+
+#[test]
+fn a_routed_copy_has_other_addresses_and_fewer_hops_and_is_a_copy_with_or_without_a_number() {
+    for identification in [0, 7] {
+        let mut wire = Wire::new(LinkType::Ethernet);
+        for letter in b'a'..=b'z' {
+            let bare = numbered(letter, identification);
+            let mut routed = bare.clone();
+            routed[8] -= 1;
+            let mut frame = ethernet(0x0800, &routed);
+            frame[..12].copy_from_slice(&[9; 12]);
+            assert_eq!(
+                text(&wire.push(&ethernet(0x0800, &bare))),
+                char::from(letter).to_string()
+            );
+            wire.wait_nanos(3_000_000);
+            assert_eq!(wire.push(&frame), [], "{identification}");
+            wire.wait_nanos(3_000_000);
+        }
+        assert_eq!(copies(&wire), 26);
+    }
+}
+
+#[test]
+fn copies_with_a_tag_or_in_a_tunnel_are_copies() {
+    let mut wire = Wire::new(LinkType::Ethernet);
+    for letter in b'a'..=b'z' {
+        let bare = ping(letter);
+        let tagged = [&[0, 5, 8, 0][..], &bare].concat();
+        let tunnelled = ipv4([192, 0, 2, 1], [192, 0, 2, 2], 4, &bare);
+        let packets = [
+            ethernet(0x0800, &tunnelled),
+            ethernet(0x0800, &bare),
+            ethernet(0x8100, &tagged),
+        ];
+        assert_eq!(text(&wire.push_all(&packets)).len(), 1);
+    }
+    assert_eq!(copies(&wire), 52);
+}
+
+#[test]
+fn copies_far_behind_are_found_once_the_capture_is_known_to_hold_some() {
+    let mut wire = Wire::new(LinkType::Ethernet);
+    let packet = |number: u16| ethernet(0x0800, &numbered(b'a', number));
+    wire.push_all(&vec![packet(1); 2]);
+    // All of a burst, and only then the copies of all of it.
+    for burst in 0..4_u16 {
+        let numbers = || (0..4_000).map(|number| 2 + burst * 4_000 + number);
+        let sent: Vec<_> = numbers().map(packet).collect();
+        assert_eq!(text(&wire.push_all(&sent)).len(), 4_000);
+        let copied: Vec<_> = numbers()
+            .map(|number| {
+                let mut frame = packet(number);
+                frame[0] = 9;
+                frame
+            })
+            .collect();
+        let missed = wire.push_all(&copied).len();
+        assert!(
+            missed <= if burst == 0 { 800 } else { 40 },
+            "{burst}: {missed}"
+        );
+        wire.wait_nanos(PLACES_NANOS + 1);
+    }
+}
+
+#[test]
+fn one_number_for_all_packets_says_nothing_of_those_that_differ() {
+    let mut wire = Wire::new(LinkType::Ethernet);
+    let packets: Vec<_> = (b'a'..=b'z')
+        .map(|letter| ethernet(0x0800, &numbered(letter, 1)))
+        .collect();
+    assert_eq!(text(&wire.push_all(&packets)).len(), 26);
+    assert_eq!(copies(&wire), 0);
 }
 
 #[test]

@@ -234,7 +234,12 @@ fn the_flow_idle_for_longest_is_forgotten_for_a_new_one() {
     let mut wire = Wire::with_limits(LinkType::RawIp, limits);
     let from = |last: u8| ipv4([10, 0, 1, last], SERVER, UDP, &udp(&[last]));
     let said = |flow, last: u8| Seen::Datagram(flow, Initiator, vec![last], 0);
-    let seen = wire.push_all(&[from(1), from(2), from(1), from(3), from(1), from(2)]);
+    // What comes again at once would be a copy.
+    let mut seen = Vec::new();
+    for last in [1, 2, 1, 3, 1, 2] {
+        seen.extend(wire.push(&from(last)));
+        wire.wait_nanos(1_000_000_000);
+    }
     let ended = |flow| {
         [
             Seen::End(flow, Initiator, StreamEnd::Forgotten),
@@ -369,6 +374,7 @@ fn an_error_of_the_receiver_comes_back() {
     let packet = Packet {
         number: 1,
         time: crate::time::Timestamp::default(),
+        interface: crate::capture::InterfaceId::default(),
         link_type: LinkType::RawIp,
         data: &bytes,
         original_bytes: 29,

@@ -1,5 +1,6 @@
-//! Trying a filter on a message; allocates nothing.
+//! Trying a filter on a message; allocates nothing but the text of an encapsulation.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::{Comparison, Counts, Expression, Literal};
@@ -38,11 +39,11 @@ impl Expression {
                 compare(&field.value(event), literal).is_some_and(|order| comparison.allows(order))
             }
             Self::Contains(field, part) => {
-                text_of(&field.value(event)).is_some_and(|text| contains(text, part))
+                text_of(&field.value(event)).is_some_and(|text| contains(&text, part))
             }
             Self::ContainsCode(code) => event.findings.iter().any(|f| f.code == *code),
             Self::Matches(field, regex) => {
-                text_of(&field.value(event)).is_some_and(|text| regex.is_match(text))
+                text_of(&field.value(event)).is_some_and(|text| regex.is_match(&text))
             }
             Self::OneOf(field, literals) => {
                 let value = field.value(event);
@@ -85,6 +86,7 @@ pub(super) fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> 
         (Value::Number(a), Literal::Number(b)) => Some(a.cmp(b)),
         (Value::Time(a), Literal::Time(b)) => Some(a.cmp(b)),
         (Value::Text(a), Literal::Text(b)) => Some(a.as_bytes().cmp(b)),
+        (Value::Encapsulation(_), Literal::Text(b)) => Some((*text_of(value)?).cmp(b)),
         (Value::Id(a), Literal::Id(b)) => Some(a.cmp(b)),
         (Value::Conversation(a), Literal::Conversation(b)) => Some(a.cmp(b)),
         (Value::Address(a), Literal::Address(b)) => Some(a.ip().cmp(b)),
@@ -101,10 +103,13 @@ pub(super) fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> 
     }
 }
 
-fn text_of<'a>(value: &Value<'a>) -> Option<&'a [u8]> {
+fn text_of<'a>(value: &Value<'a>) -> Option<Cow<'a, [u8]>> {
     match value {
-        Value::Text(text) => Some(text.as_bytes()),
-        Value::Bytes(bytes) => Some(bytes),
+        Value::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
+        Value::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
+        Value::Encapsulation(encapsulation) => {
+            Some(Cow::Owned(encapsulation.to_string().into_bytes()))
+        }
         _ => None,
     }
 }

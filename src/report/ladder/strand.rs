@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
+use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{Destination, Direction, FrameType, RawMessage};
 
@@ -107,6 +108,8 @@ impl Strand {
             packet: step.packet,
             time: step.time,
             elapsed_us: step.elapsed_us,
+            // A ladder does not show it.
+            encapsulation: Encapsulation::NONE,
             carrier: conversation.carrier,
             source,
             target,

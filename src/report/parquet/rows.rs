@@ -24,6 +24,9 @@ pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: 
                 FieldKind::HexBytes => put_hex(out, bytes),
                 _ => put_preview(out, bytes),
             }),
+            Value::Encapsulation(encapsulation) => {
+                table.text(name, |out| put_display(out, encapsulation));
+            }
             Value::Codes(findings) => {
                 table.words(name, findings.iter().map(|finding| finding.code.code()));
             }

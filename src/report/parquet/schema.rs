@@ -72,6 +72,7 @@ const MESSAGE: &str = "message message {
     optional int64 session;
     optional binary session_name (STRING);
     optional int64 router_us;
+    optional binary encapsulation (STRING);
     required group findings (LIST) {
         repeated group list {
             required binary element (STRING);

@@ -150,7 +150,8 @@ fn rows_are_what_was_put() {
          type_byte: 160, id: \"ffffff\", id_owner: \"server\", conv: \"c1\", \
          meaning: \"carries\", payload_bytes: 5, payload_hex: \"68656c6c6f\", \
          payload_text: \"hello\", short_hex: null, server_id: null, destination_hash: null, \
-         session: null, session_name: null, router_us: null, findings: []}"
+         session: null, session_name: null, router_us: null, encapsulation: null, \
+         findings: []}"
     );
     assert_eq!(
         first_row(TableKind::Conversations),

@@ -70,7 +70,7 @@ fn a_message_is_written_as_documented() {
             "payload_bytes": 16, "payload_hex": "474554202f20485454502f312e300d0a",
             "payload_text": "GET / HTTP/1.0\\r\\n", "short_hex": null,
             "server_id": null, "destination_hash": null, "session": null,
-            "session_name": null, "router_us": null, "findings": [],
+            "session_name": null, "router_us": null, "encapsulation": null, "findings": [],
         })
     );
 }

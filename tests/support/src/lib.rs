@@ -32,6 +32,7 @@ mod tcp;
 mod udp;
 mod wire;
 pub mod wireshark;
+pub mod wrapping;
 
 pub use destination::{key_destination, sample_destination, seeded_destination};
 pub use link::{Link, SllPacketType, VlanTag};

@@ -2,6 +2,7 @@
 
 mod carriers;
 mod conversations;
+mod copies;
 mod damaged;
 mod detection;
 mod formats;
@@ -10,6 +11,7 @@ mod links;
 mod network;
 mod specification;
 mod tcp;
+mod wrapping;
 
 use std::net::SocketAddr;
 
@@ -36,6 +38,8 @@ pub fn all() -> Vec<Shipped> {
         specification::captures(),
         formats::captures(),
         links::captures(),
+        wrapping::captures(),
+        copies::captures(),
         network::captures(),
         tcp::captures(),
         carriers::captures(),

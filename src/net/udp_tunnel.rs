@@ -1,0 +1,160 @@
+//! Tunnels over UDP, found by their ports and held to their headers: a datagram that
+//! only happens to use such a port is a datagram.
+
+use super::Skip;
+use super::captured::Captured;
+use super::encapsulation::{Encapsulation, Wrapper};
+use super::layers::{Layer, be16, descend};
+
+/// RFC 7348, 8; and what Linux used before there was a number.
+const VXLAN: u16 = 4_789;
+const VXLAN_LINUX: u16 = 8_472;
+/// draft-ietf-nvo3-vxlan-gpe, 7.
+const VXLAN_GPE: u16 = 4_790;
+/// RFC 8926, 3.3.
+const GENEVE: u16 = 6_081;
+/// 3GPP TS 29.281, 4.4.2.3.
+const GTP_U: u16 = 2_152;
+/// RFC 4380, 2.7.
+const TEREDO: u16 = 3_544;
+
+const UDP_HEADER: usize = 8;
+
+/// Whether a UDP datagram's payload begins as that of a tunnel may: VXLAN, Geneve and
+/// GTP-U with a byte below 0x40 (or VXLAN with its policy bit, 0x88), Teredo with that
+/// or with IPv6's nibble. No type of ministreaming is among them.
+#[inline(always)]
+pub(super) fn may_begin_with(datagram: Captured<'_>) -> bool {
+    match datagram.bytes().get(UDP_HEADER) {
+        Some(&first) => first < 0x40 || first >> 4 == 6 || first == VXLAN_FLAG | VXLAN_POLICY,
+        None => false,
+    }
+}
+
+/// The IP packet in a UDP datagram: `None` when it is a datagram like any other.
+///
+/// # Errors
+/// It is a tunnel's, but holds no IP packet, or none that can be read.
+#[cold]
+pub(super) fn open<'a>(
+    datagram: Captured<'a>,
+    encapsulation: &mut Encapsulation,
+) -> Result<Option<Captured<'a>>, Skip> {
+    let Ok(header) = datagram.header(UDP_HEADER) else {
+        return Ok(None);
+    };
+    let ports = [be16(header, 0), be16(header, 2)];
+    let datagram = match be16(header, 4) {
+        0 => datagram,
+        length => datagram.first(length.into()),
+    };
+    let payload = datagram.after(UDP_HEADER);
+    let uses = |port| ports.contains(&port);
+    let found = if uses(VXLAN) || uses(VXLAN_LINUX) || uses(VXLAN_GPE) {
+        vxlan(payload).map(|next| (Wrapper::Vxlan, next))
+    } else if uses(GENEVE) {
+        geneve(payload).map(|next| (Wrapper::Geneve, next))
+    } else if uses(GTP_U) {
+        gtp_u(payload).map(|next| (Wrapper::GtpU, next))
+    } else {
+        teredo(payload, uses(TEREDO)).map(|next| (Wrapper::Teredo, next))
+    };
+    let Some((wrapper, (layer, rest))) = found else {
+        return Ok(None);
+    };
+    encapsulation.enter(wrapper)?;
+    descend(layer, rest, encapsulation).map(Some)
+}
+
+type Found<'a> = Option<(Layer, Captured<'a>)>;
+
+/// RFC 7348, 5: the flag that there is a network identifier.
+const VXLAN_FLAG: u8 = 0x08;
+/// draft-smith-vxlan-group-policy, 2.1: a group id stands in what else is reserved.
+const VXLAN_POLICY: u8 = 0x80;
+
+fn vxlan(payload: Captured<'_>) -> Found<'_> {
+    const HEADER: usize = 8;
+    /// draft-ietf-nvo3-vxlan-gpe, 3.1: the next protocol is told.
+    const NEXT_PROTOCOL: u8 = 0x04;
+    let header = payload.header(HEADER).ok()?;
+    let rest = payload.after(HEADER);
+    let layer = match header[0] & (VXLAN_FLAG | NEXT_PROTOCOL | VXLAN_POLICY) {
+        VXLAN_FLAG if header[1..4] == [0; 3] => Layer::Ethernet,
+        flags if flags == VXLAN_FLAG | VXLAN_POLICY => Layer::Ethernet,
+        flags if flags == VXLAN_FLAG | NEXT_PROTOCOL => match header[3] {
+            1 | 2 => Layer::Ip,
+            3 => Layer::Ethernet,
+            5 => Layer::Mpls,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    (header[7] == 0).then_some((layer, rest))
+}
+
+/// RFC 8926, 3.4: version 0, length of the options, flags, protocol, identifier.
+fn geneve(payload: Captured<'_>) -> Found<'_> {
+    const HEADER: usize = 8;
+    /// A packet about the tunnel itself, whose options are its content.
+    const CONTROL: u8 = 0x80;
+    let header = payload.header(HEADER).ok()?;
+    if header[0] >> 6 != 0 || header[1] & CONTROL != 0 || header[7] != 0 {
+        return None;
+    }
+    let options = usize::from(header[0] & 0x3f) * 4;
+    let rest = payload.after(HEADER + options);
+    match be16(header, 2) {
+        // The inner frame is the protocol's own, not one in a wrapper more.
+        0x6558 => Some((Layer::Ethernet, rest)),
+        ethertype => Some((Layer::EtherType(ethertype), rest)),
+    }
+}
+
+/// 3GPP TS 29.281, 5.1: version 1, protocol type 1; optional fields, if there is any of
+/// them; then extension headers, each of which tells the type of the next (5.2.1).
+fn gtp_u(payload: Captured<'_>) -> Found<'_> {
+    const HEADER: usize = 8;
+    const OPTIONAL: usize = 4;
+    const VERSION_AND_TYPE: u8 = 0x30;
+    const ANY_OPTIONAL: u8 = 0x07;
+    const EXTENSION: u8 = 0x04;
+    const G_PDU: u8 = 255;
+    let header = payload.header(HEADER).ok()?;
+    if header[0] & 0xf0 != VERSION_AND_TYPE || header[1] != G_PDU {
+        return None;
+    }
+    let mut rest = payload.after(HEADER).first(be16(header, 2).into());
+    if header[0] & ANY_OPTIONAL != 0 {
+        let mut next = rest.header(OPTIONAL).ok()?[3];
+        rest = rest.after(OPTIONAL);
+        if header[0] & EXTENSION == 0 {
+            next = 0;
+        }
+        while next != 0 {
+            let length = usize::from(rest.header(1).ok()?[0]) * 4;
+            next = *rest.header(length).ok()?.last()?;
+            rest = rest.after(length);
+        }
+    }
+    matches!(rest.header(1).ok()?[0] >> 4, 4 | 6).then_some((Layer::Ip, rest))
+}
+
+/// RFC 4380, 5.1.1: an authentication header and an origin indication may come first.
+/// Two clients talk on ports of their own; there the addresses tell (2.14).
+fn teredo(payload: Captured<'_>, uses_port: bool) -> Found<'_> {
+    let mut rest = payload;
+    if let Ok(&[0, 1, id_length, value_length]) = rest.header(4) {
+        // A nonce of eight bytes and a confirmation byte follow.
+        rest = rest.after(4 + usize::from(id_length) + usize::from(value_length) + 9);
+    }
+    if let Ok([0, 0]) = rest.header(2) {
+        rest = rest.after(8);
+    }
+    let header = rest.header(40).ok()?;
+    let is_whole = usize::from(be16(header, 4)) + 40 == rest.len();
+    let has_prefix = [8, 24]
+        .iter()
+        .any(|&at| header[at..].starts_with(&[0x20, 0x01, 0, 0]));
+    (header[0] >> 4 == 6 && is_whole && (uses_port || has_prefix)).then_some((Layer::Ip, rest))
+}
