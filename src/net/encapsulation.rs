@@ -82,6 +82,16 @@ impl Encapsulation {
         })
     }
 
+    /// The encapsulation that has this text; `None` when none has.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut encapsulation = Self::NONE;
+        for name in text.split(':').filter(|_| !text.is_empty()) {
+            let wrapper = Wrapper::ALL.iter().find(|known| known.name() == name)?;
+            encapsulation.enter(*wrapper).ok()?;
+        }
+        Some(encapsulation)
+    }
+
     /// Goes into one more wrapper.
     ///
     /// # Errors
@@ -128,6 +138,10 @@ mod tests {
                 let text = |names: &[&str]| names.join(":");
                 assert_eq!(encapsulation.to_string(), text(&expected));
                 assert_eq!(encapsulation.is_none(), step == 0);
+                assert_eq!(
+                    Encapsulation::parse(&encapsulation.to_string()),
+                    Some(encapsulation)
+                );
                 let wrapper = Wrapper::ALL[(start + step) % Wrapper::ALL.len()];
                 assert_eq!(encapsulation.enter(wrapper), Ok(()));
                 expected.push(wrapper.name());

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::{compression_name, format_name, link_type_name};
+use super::{compression_name, format_name};
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
@@ -16,6 +16,7 @@ use crate::conversation::{
     MessageEvent, RouterTime, Session, SessionId, State, Tally,
 };
 use crate::dissect::ForeignCounts;
+use crate::net::Encapsulation;
 use crate::net::Skip;
 use crate::replay::NdjsonError;
 use crate::replay::record_line::{RecordLine, RecordLines};
@@ -63,6 +64,7 @@ pub struct MessageRecord {
     packet: u64,
     time: Timestamp,
     elapsed_us: i64,
+    encapsulation: Encapsulation,
     carrier: Carrier,
     source: SocketAddr,
     target: SocketAddr,
@@ -84,6 +86,7 @@ impl MessageRecord {
             packet: self.packet,
             time: self.time,
             elapsed_us: self.elapsed_us,
+            encapsulation: self.encapsulation,
             carrier: self.carrier,
             source: self.source,
             target: self.target,
@@ -223,6 +226,11 @@ impl<R: BufRead> RecordReader<R> {
                 hash: None,
             }),
             router_ns: line.optional_nanos("router_us")?,
+            encapsulation: line
+                .optional("encapsulation", |value| {
+                    Encapsulation::parse(value.as_str()?)
+                })?
+                .unwrap_or_default(),
             destination_hash: line.optional_parsed("destination_hash")?,
             findings: self.findings_of(number, finding_count)?,
         })
@@ -477,18 +485,6 @@ fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
         CaptureFormat::Pcapng,
         CaptureFormat::Live,
     ];
-    let link_types = [
-        LinkType::Null,
-        LinkType::Ethernet,
-        LinkType::Loop,
-        LinkType::RawIp,
-        LinkType::Ipv4,
-        LinkType::Ipv6,
-        LinkType::LinuxCooked,
-        LinkType::LinuxCooked2,
-        // Its number is not in the records.
-        LinkType::Other(u32::MAX),
-    ];
     let read = |input: &RecordLine| {
         Ok(InputInfo {
             path: PathBuf::from(input.text("path")?),
@@ -498,9 +494,11 @@ fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
                 let all = [Compression::Gzip, Compression::Zstd];
                 named(all, compression_name, value.as_str()?)
             })?,
-            link_type: input.optional("link_type", |value| {
-                named(link_types, link_type_name, value.as_str()?)
+            link_type: input.optional("link_type_number", |value| {
+                let number = u32::try_from(value.as_u64()?).ok()?;
+                Some(LinkType::from_number(number))
             })?,
+            interfaces: Vec::new(),
             packet_count: input.optional("packet_count", Value::as_u64)?.unwrap_or(0),
             truncated: input.required("truncated", Value::as_bool)?,
         })
