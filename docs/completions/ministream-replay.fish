@@ -47,7 +47,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-conversations -d 'Most conversations at once' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l slow-reader -d 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l slow-reader -d 'When more would wait: close:T pauses the link and closes the conversation after T, close closes it, pause waits [default: close:30s on tcp, close elsewhere]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer until nothing came for 5 s, drain:off without limit, close does not [default: drain:5s for a client, close for a server]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
@@ -80,7 +80,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-conversations -d 'Most conversations at once' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l slow-reader -d 'When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l slow-reader -d 'When more would wait: close:T pauses the link and closes the conversation after T, close closes it, pause waits [default: close:30s on tcp, close elsewhere]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer until nothing came for 5 s, drain:off without limit, close does not [default: drain:5s for a client, close for a server]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r

@@ -99,7 +99,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         {
             conversation.due = Due::Proof;
         }
-        conversation.received_bytes = early.iter().map(|data| data.len() as u64).sum();
+        conversation.received_bytes = early.len() as u64;
         let handle = conversation.handle;
         let opened = Event::Opened {
             conversation: handle,
@@ -108,10 +108,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             handshake: now.saturating_duration_since(conversation.started),
         };
         self.emit(opened);
-        for bytes in early {
+        if !early.is_empty() {
             self.emit(Event::Data {
                 conversation: handle,
-                bytes,
+                bytes: early.freeze(),
             });
         }
         match intent {

@@ -81,7 +81,7 @@ impl Default for Config {
             send_buffer: 256 * 1024,
             receive_buffer: 1024 * 1024,
             receive_total: 64 * 1024 * 1024,
-            slow_reader: SlowReader::Pause,
+            slow_reader: SlowReader::CloseAfter(Duration::from_secs(30)),
             limits: Limits::default(),
         }
     }
@@ -153,7 +153,12 @@ pub enum SlowReader {
     /// [`wants_input`](super::Endpoint::wants_input) turns false for the link:
     /// the carrier is not read, and its own flow control holds all its conversations.
     Pause,
-    /// That conversation is closed; the others go on.
+    /// As `Pause`; but a conversation that has been over its bound for this long without a
+    /// break, or has read nothing for this long while all together are over theirs, is
+    /// closed, and the others go on.
+    CloseAfter(Duration),
+    /// The carrier is always read. A conversation over its bound for a second, over
+    /// four times its bound, or that gets more while all together are over theirs, is closed.
     Close,
 }
 
@@ -170,11 +175,12 @@ pub enum SlowReader {
 pub struct Limits {
     /// Live conversations of both roles. At most [`Limits::MAX_TOTAL`].
     pub total: usize,
-    /// Live accepted conversations of one peer.
+    /// Live accepted conversations of one peer, or of all with the same origin
+    /// ([`Endpoint::with_origins`](super::Endpoint::with_origins)).
     pub per_peer: usize,
     /// Half-open conversations.
     pub half_open: usize,
-    /// Half-open conversations of one peer.
+    /// Half-open conversations of one peer, or of one origin.
     pub half_open_per_peer: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::output::{Handle, Message, Summary};
 use super::send_queue::SendQueue;
@@ -59,12 +59,15 @@ pub(super) struct Conversation {
     /// Bytes that may still go to an address that is not proven; `None`: any number.
     pub(super) budget: Option<usize>,
 
-    /// Data that came before the ACK.
-    pub(super) early: Vec<Bytes>,
+    /// Data that came before the ACK, in memory of its own: a message may be a small part of
+    /// a large read, all of whose memory it would hold.
+    pub(super) early: BytesMut,
     /// Bytes that were delivered, or kept as early data, and not consumed.
     pub(super) unread: usize,
     /// `unread` exceeds its bound and the link is paused for it.
     pub(super) pausing: bool,
+    /// When the reader has been too slow for too long.
+    pub(super) stalled_at: Option<Instant>,
 
     /// When the state's own time is up.
     pub(super) deadline: Option<Instant>,
@@ -113,9 +116,10 @@ impl Conversation {
             in_line: false,
             turn_bytes: 0,
             budget: None,
-            early: Vec::new(),
+            early: BytesMut::new(),
             unread: 0,
             pausing: false,
+            stalled_at: None,
             deadline: None,
             suspected_close: None,
             merge_at: None,
@@ -168,10 +172,16 @@ impl Conversation {
             return None;
         }
         let idle = self.idle_deadline(idle_timeout);
-        [self.deadline, self.suspected_close, self.merge_at, idle]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.deadline,
+            self.suspected_close,
+            self.merge_at,
+            self.stalled_at,
+            idle,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Payload bytes that may go out now, of those that the queue holds.

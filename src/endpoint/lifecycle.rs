@@ -111,16 +111,16 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         conversation.state = State::Ended;
         let role = conversation.role;
         // Early data never reached the application.
-        let early: usize = conversation.early.drain(..).map(|data| data.len()).sum();
+        let early = std::mem::take(&mut conversation.early).len();
         conversation.unread -= early;
         self.unread_total -= early;
         conversation.queue = SendQueue::default();
         self.timers.arm(slot, &mut conversation.armed, None);
         self.ended += 1;
         if role == Role::Server {
-            let peer = self.links.get_mut(peer);
-            peer.accepted -= 1;
-            peer.ended += 1;
+            let origin = self.links.origin_mut(peer);
+            origin.accepted -= 1;
+            origin.ended += 1;
         }
 
         match farewell {
@@ -139,7 +139,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         conversation.due = Due::Nothing;
         self.forget_ids(slot);
-        self.update_pause(slot);
+        self.update_pause(now, slot);
         self.emit(Event::Closed {
             conversation: handle,
             end,
@@ -171,10 +171,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         let conversation = self.conversations.remove(slot);
         self.ended -= 1;
-        let peer = self.links.get_mut(conversation.peer);
-        peer.conversations -= 1;
+        self.links.get_mut(conversation.peer).conversations -= 1;
         if conversation.role == Role::Server {
-            peer.ended -= 1;
+            self.links.origin_mut(conversation.peer).ended -= 1;
         }
         self.links.forget_if_unused(conversation.peer);
     }

@@ -18,12 +18,8 @@ pub(super) struct Peer<P> {
     pub(super) id: P,
     /// Conversations of both roles, whether live or ended.
     pub(super) conversations: usize,
-    /// Accepted conversations that are live.
-    pub(super) accepted: usize,
-    /// Accepted conversations that have ended.
-    pub(super) ended: usize,
-    /// Accepted conversations that are half-open.
-    pub(super) half_open: usize,
+    /// Slot of what is counted for its origin.
+    origin: usize,
     /// Conversations whose unread bytes pause the link.
     pub(super) pausing: usize,
     /// Closes and refusals; they go before data.
@@ -54,6 +50,20 @@ enum FarewellKind {
     Refusal,
 }
 
+/// What is counted for all peers of one origin; for one peer, if it has none.
+#[derive(Debug)]
+pub(super) struct Origin {
+    key: Option<u128>,
+    /// Peers that there are of it.
+    peers: usize,
+    /// Accepted conversations that are live.
+    pub(super) accepted: usize,
+    /// Accepted conversations that have ended.
+    pub(super) ended: usize,
+    /// Accepted conversations that are half-open.
+    pub(super) half_open: usize,
+}
+
 /// What a peer has to send next.
 #[derive(Debug)]
 pub(super) enum Turn<P> {
@@ -69,6 +79,9 @@ pub(super) enum Turn<P> {
 pub(super) struct Links<P> {
     peers: Slab<Peer<P>>,
     by_id: HashMap<P, usize>,
+    origins: Slab<Origin>,
+    by_key: HashMap<u128, usize>,
+    origin_of: fn(P) -> Option<u128>,
     line: VecDeque<usize>,
     all_blocked: bool,
     waiting_refusals: usize,
@@ -77,10 +90,13 @@ pub(super) struct Links<P> {
 }
 
 impl<P: Copy + Eq + Hash> Links<P> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(origin_of: fn(P) -> Option<u128>) -> Self {
         Self {
             peers: Slab::new(),
             by_id: HashMap::new(),
+            origins: Slab::new(),
+            by_key: HashMap::new(),
+            origin_of,
             line: VecDeque::new(),
             all_blocked: false,
             waiting_refusals: 0,
@@ -90,21 +106,54 @@ impl<P: Copy + Eq + Hash> Links<P> {
 
     /// The slot of a peer, known before or not.
     pub(super) fn slot(&mut self, id: P) -> usize {
-        let peers = &mut self.peers;
-        *self.by_id.entry(id).or_insert_with(|| {
-            peers.insert(Peer {
-                id,
-                conversations: 0,
-                accepted: 0,
-                ended: 0,
-                half_open: 0,
-                pausing: 0,
-                farewells: VecDeque::new(),
-                line: VecDeque::new(),
-                blocked: false,
-                in_line: false,
-            })
-        })
+        if let Some(slot) = self.known_slot(id) {
+            return slot;
+        }
+        let origin = self.origin_slot((self.origin_of)(id));
+        self.origins[origin].peers += 1;
+        let slot = self.peers.insert(Peer {
+            id,
+            conversations: 0,
+            origin,
+            pausing: 0,
+            farewells: VecDeque::new(),
+            line: VecDeque::new(),
+            blocked: false,
+            in_line: false,
+        });
+        self.by_id.insert(id, slot);
+        slot
+    }
+
+    fn origin_slot(&mut self, key: Option<u128>) -> usize {
+        if let Some(slot) = key.and_then(|key| self.by_key.get(&key)) {
+            return *slot;
+        }
+        let slot = self.origins.insert(Origin {
+            key,
+            peers: 0,
+            accepted: 0,
+            ended: 0,
+            half_open: 0,
+        });
+        if let Some(key) = key {
+            self.by_key.insert(key, slot);
+        }
+        slot
+    }
+
+    /// What is counted for a peer's origin.
+    pub(super) fn origin_mut(&mut self, peer: usize) -> &mut Origin {
+        &mut self.origins[self.peers[peer].origin]
+    }
+
+    /// What is counted for the origin of a peer, which may be new itself.
+    pub(super) fn known_origin(&self, id: P) -> Option<&Origin> {
+        let slot = match (self.origin_of)(id) {
+            Some(key) => *self.by_key.get(&key)?,
+            None => self.peers[self.known_slot(id)?].origin,
+        };
+        Some(&self.origins[slot])
     }
 
     pub(super) fn known_slot(&self, id: P) -> Option<usize> {
@@ -124,7 +173,13 @@ impl<P: Copy + Eq + Hash> Links<P> {
         let peer = &self.peers[slot];
         if peer.conversations == 0 && !peer.blocked && !peer.in_line && !peer.has_output() {
             self.by_id.remove(&peer.id);
-            self.peers.remove(slot);
+            let origin = self.peers.remove(slot).origin;
+            self.origins[origin].peers -= 1;
+            if self.origins[origin].peers == 0
+                && let Some(key) = self.origins.remove(origin).key
+            {
+                self.by_key.remove(&key);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What arrives: which message is for which role, and what becomes of data.
 
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -12,8 +12,12 @@ use super::state::{State, Step, Stimulus};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, HEADER_BYTES, RawFrame, RawMessage, ServerId};
 
-/// What a message costs beside its bytes while it is kept until the ACK.
-const EARLY_DATA_OVERHEAD_BYTES: usize = 64;
+/// How many times its bound a conversation may hold for a moment where slow readers are closed.
+const BURST: usize = 4;
+
+/// How long it may hold more than its bound there. A program that stood still finds what
+/// came meanwhile all at once, and its application needs a moment to read it.
+const BURST_TIME: Duration = Duration::from_secs(1);
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Takes one message that the carrier delivered.
@@ -63,8 +67,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.conversations[slot].unread += payload.len();
         self.unread_total += payload.len();
         if before == State::SynSent {
-            self.keep(now, slot, payload);
-        } else if self.config.slow_reader == SlowReader::Close && self.is_overfull(slot) {
+            self.keep(now, slot, &payload);
+        } else if self.config.slow_reader == SlowReader::Close && self.is_overfull(slot, BURST) {
             self.conversations[slot].unread -= payload.len();
             self.unread_total -= payload.len();
             self.apply(now, slot, Stimulus::Overflow);
@@ -73,10 +77,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
     }
 
-    fn keep(&mut self, now: Instant, slot: usize, payload: Bytes) {
+    fn keep(&mut self, now: Instant, slot: usize, payload: &[u8]) {
         self.stats.note(Anomaly::DataBeforeAck);
-        self.conversations[slot].early.push(payload);
-        if self.is_overfull(slot) {
+        self.conversations[slot].early.extend_from_slice(payload);
+        if self.is_overfull(slot, 1) {
             self.apply(now, slot, Stimulus::Overflow);
         }
     }
@@ -92,31 +96,58 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             bytes,
         });
         self.restart_drain(now, slot);
-        self.update_pause(slot);
+        self.update_pause(now, slot);
         self.settle(slot);
     }
 
-    fn is_overfull(&self, slot: usize) -> bool {
-        let conversation = &self.conversations[slot];
-        let overhead = conversation.early.len() * EARLY_DATA_OVERHEAD_BYTES;
-        conversation.unread + overhead > self.config.receive_buffer
+    /// Whether more is held than so many times the conversation's bound, or than all may hold.
+    fn is_overfull(&self, slot: usize, times: usize) -> bool {
+        self.conversations[slot].unread > self.config.receive_buffer.saturating_mul(times)
             || self.unread_total > self.config.receive_total
     }
 
-    /// Pauses the link for a slow reader, or ends the pause.
-    pub(super) fn update_pause(&mut self, slot: usize) {
+    /// Pauses the link for a slow reader, or ends the pause, and looks after the reader's time.
+    pub(super) fn update_pause(&mut self, now: Instant, slot: usize) {
+        let over_total = self.unread_total > self.config.receive_total;
+        let (pauses, time) = match self.config.slow_reader {
+            SlowReader::Pause => (true, None),
+            SlowReader::Close => (false, Some(BURST_TIME)),
+            SlowReader::CloseAfter(time) => (true, Some(time)),
+        };
         let conversation = &mut self.conversations[slot];
-        let pausing = self.config.slow_reader == SlowReader::Pause
-            && conversation.state != State::Ended
-            && conversation.unread > self.config.receive_buffer;
-        if pausing == conversation.pausing {
-            return;
+        let is_live = conversation.state != State::Ended;
+        let is_over = is_live && conversation.unread > self.config.receive_buffer;
+        // All hold too much together: whoever reads nothing at all is in the way.
+        let shares_blame = is_live && over_total && conversation.unread > 0;
+        let due = time.and_then(|time| now.checked_add(time));
+        let stalled_at = match (is_over, shares_blame) {
+            (true, _) => conversation.stalled_at.or(due),
+            (false, true) => due,
+            (false, false) => None,
+        };
+        let pausing = pauses && is_over;
+        let was_pausing = std::mem::replace(&mut conversation.pausing, pausing);
+        let peer = conversation.peer;
+        if stalled_at != conversation.stalled_at {
+            conversation.stalled_at = stalled_at;
+            if is_live {
+                self.settle(slot);
+            }
         }
-        conversation.pausing = pausing;
-        if pausing {
-            self.links.add_pausing(conversation.peer);
-        } else {
-            self.links.remove_pausing(conversation.peer);
+        match (was_pausing, pausing) {
+            (false, true) => self.links.add_pausing(peer),
+            (true, false) => self.links.remove_pausing(peer),
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Closes a conversation whose reader's time is up, if it is still too slow.
+    pub(super) fn stall_passed(&mut self, now: Instant, slot: usize) {
+        let conversation = &mut self.conversations[slot];
+        conversation.stalled_at = None;
+        let over_total = self.unread_total > self.config.receive_total;
+        if conversation.unread > self.config.receive_buffer || over_total {
+            self.apply(now, slot, Stimulus::Overflow);
         }
     }
 }

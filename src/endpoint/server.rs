@@ -80,10 +80,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn is_over_limit(&self, from: P) -> bool {
         let limits = &self.config.limits;
-        let peer_is_over = self.links.known_slot(from).is_some_and(|slot| {
-            let peer = self.links.get(slot);
-            peer.accepted.max(peer.ended) >= limits.per_peer
-                || peer.half_open >= limits.half_open_per_peer
+        let peer_is_over = self.links.known_origin(from).is_some_and(|origin| {
+            origin.accepted.max(origin.ended) >= limits.per_peer
+                || origin.half_open >= limits.half_open_per_peer
         });
         peer_is_over || self.is_full() || self.half_open >= limits.half_open
     }
@@ -116,9 +115,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if self.config.address_proof == AddressProof::Required {
             conversation.budget = Some(allowance);
         }
-        let peer = self.links.get_mut(conversation.peer);
-        peer.accepted += 1;
-        peer.half_open += 1;
+        let origin = self.links.origin_mut(conversation.peer);
+        origin.accepted += 1;
+        origin.half_open += 1;
         self.half_open += 1;
         if self.config.duplicate_syn == DuplicateSyn::AnswerAgain {
             self.syns.insert((conversation.peer, client_id), slot);
@@ -163,7 +162,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn count_off_half_open(&mut self, slot: usize) {
         let peer = self.conversations[slot].peer;
-        self.links.get_mut(peer).half_open -= 1;
+        self.links.origin_mut(peer).half_open -= 1;
         self.half_open -= 1;
     }
 

@@ -96,7 +96,19 @@ pub enum WriteError {
 impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// An endpoint without conversations. The ids that it chooses follow from
     /// `seed`; whoever knows it can guess them.
-    pub fn new(mut config: Config, seed: [u8; 32]) -> Self {
+    ///
+    /// Its limits for one peer count each `P` by itself.
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self::with_origins(config, seed, |_| None)
+    }
+
+    /// As [`new`](Self::new), with limits for one peer that count peers of the same origin
+    /// together, such as all ports of a host. A peer without origin counts by itself.
+    pub fn with_origins(
+        mut config: Config,
+        seed: [u8; 32],
+        origin_of: fn(P) -> Option<u128>,
+    ) -> Self {
         config.max_payload = config.max_payload.clamp(1, MAX_DATA_PAYLOAD_BYTES);
         config.limits.total = config.limits.total.min(Limits::MAX_TOTAL);
         Self {
@@ -108,7 +120,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             server_ids: IdPool::default(),
             syns: HashMap::new(),
             abandoned: Abandoned::new(),
-            links: Links::new(),
+            links: Links::new(origin_of),
             timers: Timers::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
@@ -251,11 +263,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             State::Ended => self.remove_if_consumed(handle.slot),
             State::Draining => {
                 self.restart_drain(now, handle.slot);
-                self.update_pause(handle.slot);
+                self.update_pause(now, handle.slot);
                 self.settle(handle.slot);
             }
             State::SynSent | State::SynReceived | State::Open | State::Closing => {
-                self.update_pause(handle.slot);
+                self.update_pause(now, handle.slot);
             }
         }
     }
@@ -299,7 +311,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// ([`SlowReader::Pause`]), and true again by [`consumed`](Self::consumed)
     /// or the conversation's end.
     pub fn wants_input(&self, link: Link<P>) -> bool {
-        let total_exceeded = self.config.slow_reader == SlowReader::Pause
+        let total_exceeded = self.config.slow_reader != SlowReader::Close
             && self.unread_total > self.config.receive_total;
         !total_exceeded && !self.links.is_paused(link)
     }
@@ -328,6 +340,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 self.apply(now, slot, Stimulus::EmptyAck);
             } else if conversation.deadline.is_some_and(|at| at <= now) {
                 self.deadline_passed(now, slot);
+            } else if conversation.stalled_at.is_some_and(|at| at <= now) {
+                self.stall_passed(now, slot);
             } else if conversation
                 .idle_deadline(self.config.idle_timeout)
                 .is_some_and(|at| at <= now)

@@ -236,8 +236,9 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) buffer: u64,
 
-    /// When more would wait: pause the link, or close the conversation [default: pause on tcp, close elsewhere]
-    #[arg(long, value_name = "pause|close", value_parser = slow_reader, help_heading = "Flow")]
+    /// When more would wait: close:T pauses the link and closes the conversation after T, close
+    /// closes it, pause waits [default: close:30s on tcp, close elsewhere]
+    #[arg(long, value_name = "close:T|close|pause", value_parser = slow_reader, help_heading = "Flow")]
     pub(super) slow_reader: Option<SlowReader>,
 
     /// When the local side ends its input: drain:5s waits for the answer until nothing came

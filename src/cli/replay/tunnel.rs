@@ -39,6 +39,9 @@ const MAX_SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// fraction of a millisecond where that matters.
 const TCP_TURN_BYTES: usize = 256 * 1024;
 
+/// How long a reader that is too slow may hold up the other conversations of a TCP link.
+const SLOW_READER_TIME: Duration = Duration::from_secs(30);
+
 /// How long orderly closing may take after a signal.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
@@ -121,7 +124,7 @@ fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
     // Where the link cannot be paused, or is emptied by the system, pausing
     // would lose bytes without a sign.
     let slow_reader = if tcp {
-        SlowReader::Pause
+        SlowReader::CloseAfter(SLOW_READER_TIME)
     } else {
         SlowReader::Close
     };

@@ -18,7 +18,7 @@ pub(crate) enum ReplayValueError {
     #[error("what follows the end of input is drain:5s, drain:off or close")]
     OnEof,
     /// No policy for slow readers.
-    #[error("a slow reader is met with pause or close")]
+    #[error("a slow reader is met with close:30s, close or pause")]
     SlowReader,
     /// Not one of the words that there are.
     #[error("there are {0}")]
@@ -65,7 +65,13 @@ pub(super) fn slow_reader(text: &str) -> Result<SlowReader, ReplayValueError> {
     match text {
         "pause" => Ok(SlowReader::Pause),
         "close" => Ok(SlowReader::Close),
-        _ => Err(ReplayValueError::SlowReader),
+        _ => {
+            let time = text.strip_prefix("close:").map(duration);
+            match time {
+                Some(Ok(time)) => Ok(SlowReader::CloseAfter(time)),
+                Some(Err(_)) | None => Err(ReplayValueError::SlowReader),
+            }
+        }
     }
 }
 
@@ -215,7 +221,13 @@ mod tests {
             "a duration needs a unit: us, ms, s or m; did you mean 5s?"
         );
         assert_eq!(slow_reader("pause"), Ok(SlowReader::Pause));
-        assert!(slow_reader("stop").is_err());
+        assert_eq!(
+            slow_reader("close:1500ms"),
+            Ok(SlowReader::CloseAfter(Duration::from_millis(1500)))
+        );
+        for text in ["stop", "close:", "close:soon", "pause:1s"] {
+            assert!(slow_reader(text).is_err(), "{text}");
+        }
     }
 
     #[test]

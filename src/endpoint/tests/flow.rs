@@ -127,13 +127,95 @@ fn the_end_of_a_slow_conversation_ends_its_pause() {
 }
 
 #[test]
+fn a_reader_that_holds_the_link_up_for_its_whole_time_is_closed_and_the_others_go_on() {
+    let mut client = Rig::new(bounded(SlowReader::CloseAfter(30 * SECOND)));
+    let slow = client.opened();
+    let data = message(0x50, [0x12, 0x34, 0x56], &CHUNK);
+    for _ in 0..3 {
+        client.receive(&data);
+    }
+    assert!(!client.endpoint.wants_input(Link::All));
+    // A reader that comes below its bound has all its time again.
+    client.now += 29 * SECOND;
+    client.endpoint.consumed(client.now, slow, 100);
+    client.drain();
+    assert!(client.endpoint.wants_input(Link::All));
+    client.receive(&data);
+    for (seconds, ends) in [(29, &[][..]), (1, &[End::SlowReader])] {
+        client.now += seconds * SECOND;
+        client.endpoint.handle_timeout(client.now);
+        client.drain();
+        assert_eq!(client.ends(), ends);
+    }
+    assert!(client.endpoint.wants_input(Link::All));
+}
+
+#[test]
+fn readers_that_fill_the_bound_of_all_without_one_over_its_own_do_not_stop_the_link_for_ever() {
+    let mut client = Rig::new(Config {
+        receive_total: 400,
+        ..bounded(SlowReader::CloseAfter(30 * SECOND))
+    });
+    client.opened();
+    client.open_with([1, 1, 1]);
+    client.receive(&[0x51, 1, 1, 1, 2, 2, 2]);
+    client.take();
+    for _ in 0..2 {
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], &CHUNK));
+    }
+    for _ in 0..2 {
+        client.receive(&message(0x50, [1, 1, 1], &CHUNK));
+    }
+    assert!(client.endpoint.wants_input(Link::All));
+    client.receive(&message(0x50, [1, 1, 1], b"x"));
+    assert!(!client.endpoint.wants_input(Link::All));
+    client.now += 30 * SECOND;
+    client.endpoint.handle_timeout(client.now);
+    client.drain();
+    assert_eq!(client.ends(), [End::SlowReader]);
+}
+
+#[test]
+fn peers_of_one_origin_share_the_limits_for_one_peer() {
+    let limits = Limits {
+        per_peer: 2,
+        ..Limits::default()
+    };
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    let origin_of = |peer: u8| Some(u128::from(peer / 10));
+    let mut endpoint = Endpoint::with_origins(config, [9; 32], origin_of);
+    let now = Instant::now();
+    let mut syn = vec![0xa1, 0, 0, 1];
+    syn.extend(vec![0; 387]);
+    for (from, refused) in [
+        (10, 0),
+        (11, 0),
+        (12, 1),
+        (19, 2),
+        (20, 2),
+        (21, 2),
+        (22, 3),
+    ] {
+        endpoint.handle_message(now, Some(from), Bytes::from(syn.clone()));
+        let count = endpoint.stats().anomaly_count(Anomaly::OverLimit);
+        assert_eq!(count, refused, "{from}");
+    }
+    endpoint.handle_link_lost(now, Link::All);
+    while !matches!(endpoint.poll_output(now), Output::Idle) {}
+    assert!(endpoint.is_empty());
+}
+
+#[test]
 fn a_slow_reader_is_closed_if_that_is_the_policy_and_the_others_go_on() {
     let mut client = Rig::new(bounded(SlowReader::Close));
     let slow = client.opened();
     let other = client.open_with([1, 1, 1]);
     client.receive(&[0x51, 1, 1, 1, 2, 2, 2]);
     client.take();
-    for _ in 0..3 {
+    for _ in 0..11 {
         client.receive(&message(0x50, [0x12, 0x34, 0x56], &CHUNK));
         client.receive(&message(0x50, [1, 1, 1], b"quick"));
         client.endpoint.consumed(client.now, other, 5);
@@ -150,7 +232,7 @@ fn a_slow_reader_is_closed_if_that_is_the_policy_and_the_others_go_on() {
             conversation,
             end: End::SlowReader,
             summary: Summary {
-                received_bytes: 200,
+                received_bytes: 1_000,
                 ..
             },
         } if conversation == slow
@@ -158,10 +240,25 @@ fn a_slow_reader_is_closed_if_that_is_the_policy_and_the_others_go_on() {
     let quick = events.iter().filter(
         |event| matches!(event, Event::Data { conversation, .. } if *conversation == other),
     );
-    assert_eq!(quick.count(), 3);
+    assert_eq!(quick.count(), 11);
     assert_eq!(client.sent(), [[0xa2, 0x98, 0x76, 0x54]]);
-    client.endpoint.consumed(client.now, slow, 200);
+    client.endpoint.consumed(client.now, slow, 1_000);
     assert_eq!(client.endpoint.conversation_count(), 1);
+}
+
+#[test]
+fn a_burst_beyond_the_bound_has_a_second_where_slow_readers_are_closed() {
+    for (consumed, ends) in [(50, &[][..]), (49, &[End::SlowReader])] {
+        let mut client = Rig::new(bounded(SlowReader::Close));
+        let handle = client.opened();
+        for _ in 0..3 {
+            client.receive(&message(0x50, [0x12, 0x34, 0x56], &CHUNK));
+        }
+        assert_eq!(client.ends(), []);
+        client.endpoint.consumed(client.now, handle, consumed);
+        client.advance(2 * SECOND);
+        assert_eq!(client.ends(), ends);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod udp;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -53,6 +53,27 @@ pub enum Peer {
     },
     /// The owner of an I2P destination.
     Destination(DestinationHash),
+}
+
+impl Peer {
+    /// What limits for one peer count together: an IPv4 address or an IPv6 /64, whatever the
+    /// port, since one host has as many ports, and one line as many addresses, as it likes.
+    pub fn origin(self) -> Option<u128> {
+        match self {
+            Self::Address(address) | Self::Connection { address, .. } => {
+                Some(origin_of(address.ip()))
+            }
+            Self::Destination(_) => None,
+        }
+    }
+}
+
+/// See [`Peer::origin`].
+pub(in crate::runtime) fn origin_of(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits() >> 64 << 64,
+    }
 }
 
 /// `127.0.0.1:40112`, or `….b32.i2p`.
@@ -221,6 +242,9 @@ pub enum LinkError {
     /// The plan of faults wants it.
     #[error("cut on purpose by --fault")]
     Fault,
+    /// Others wanted the place of a connection that had never carried a message.
+    #[error("it never sent a message, and another connection needed its place")]
+    Displaced,
     /// More connections than are allowed.
     #[error("there are {limit} connections already, the most that are allowed")]
     TooManyPeers {

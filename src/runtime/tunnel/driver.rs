@@ -75,6 +75,8 @@ pub(super) struct Driver {
     signals: Signals,
     timer: Pin<Box<Sleep>>,
     endpoint_due: Option<Instant>,
+    /// Something is due, and the system is looked at once more before it is done.
+    looking: bool,
     closing_time: Duration,
     /// Set by a signal: when patience ends.
     closing: Option<Instant>,
@@ -126,6 +128,7 @@ impl Driver {
             signals: Signals::new()?,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             endpoint_due: None,
+            looking: false,
             closing_time: options.closing_time,
             closing: None,
             ending: None,
@@ -412,6 +415,11 @@ impl Driver {
     }
 
     /// Sees to it that the task is woken in time; true if it is time already.
+    ///
+    /// What is due at `now`, the time of the last round, is done only when that round came
+    /// after a look at the system. A process that stood still is woken by its timer alone,
+    /// before anything that came meanwhile is seen; judged then, an answer that lies in the
+    /// socket buffer would be called missing.
     fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let lingering = self.lingering.front().map(|(until, ..)| *until);
         let pause = self.pause.next_due();
@@ -425,11 +433,13 @@ impl Driver {
             if self.timer.deadline() != deadline {
                 self.timer.as_mut().reset(deadline);
             }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return false;
-            }
+            return self.timer.as_mut().poll(cx).is_ready();
         }
-        let now = Instant::now();
+        if !std::mem::replace(&mut self.looking, true) {
+            // Woken after the next look at the system.
+            return pin!(tokio::task::yield_now()).poll(cx).is_ready();
+        }
+        self.looking = false;
         self.endpoint.handle_timeout(now);
         self.end_lingering(now);
         true

@@ -23,7 +23,7 @@ use self::driver::Driver;
 use self::stdio::Stdio;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
-use super::link::LinkError;
+use super::link::{LinkError, Peer};
 use super::metrics::Scrapes;
 use super::open::LinkOptions;
 use super::socket::Addresses;
@@ -142,7 +142,7 @@ impl Tunnel {
         let opened = options.link.open_patiently().await?;
         let carrier = opened.carrier.clone();
         let destination = opened.destination.clone();
-        let endpoint = Endpoint::new(options.endpoint.clone(), options.seed);
+        let endpoint = Endpoint::with_origins(options.endpoint.clone(), options.seed, Peer::origin);
         let mut driver = Driver::new(endpoint, opened, &options)?;
         let mut metrics = None;
         if let Some(address) = options.metrics {

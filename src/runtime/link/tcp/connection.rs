@@ -45,6 +45,8 @@ pub(super) struct Connection {
     full: bool,
     /// The other end is to be told that nothing more comes, when all is written.
     finishing: bool,
+    /// No whole message has come.
+    silent: bool,
     /// The other end was told that nothing more comes.
     finished: bool,
     record: Option<Record>,
@@ -87,6 +89,7 @@ impl Connection {
             output: Output::new(options.prefix),
             full: false,
             finishing: false,
+            silent: true,
             finished: false,
             record,
         })
@@ -94,6 +97,11 @@ impl Connection {
 
     pub(super) const fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Whether the other end has never sent a whole message.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// The next whole message of what was read.
@@ -104,6 +112,7 @@ impl Connection {
         if self.input.len() < self.prefix.bytes() + length {
             return Ok(None);
         }
+        self.silent = false;
         self.input.advance(self.prefix.bytes());
         Ok(Some(self.input.split_to(length).freeze()))
     }

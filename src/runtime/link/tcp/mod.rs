@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
-use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
+use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::acceptor::Acceptor;
@@ -24,6 +24,9 @@ use crate::runtime::socket::{self, Addresses};
 
 /// Most connections of peers at once.
 const MAX_CONNECTIONS: usize = 256;
+
+/// Most connections of one address (IPv6: of one /64) that is not this machine.
+const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
 /// One connection to a server, or a server's connections to its clients.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct TcpLink {
     /// The connection's number in `ready`, by the number of the peer.
     by_peer: HashMap<u64, usize>,
     next_peer: u64,
+    /// Connections for which there was no room.
+    turned_away: u64,
     /// Woken, in turn.
     turns: VecDeque<usize>,
     woken: Vec<usize>,
@@ -129,6 +134,7 @@ impl TcpLink {
             connections: HashMap::new(),
             by_peer: HashMap::new(),
             next_peer: 0,
+            turned_away: 0,
             turns: VecDeque::new(),
             woken: Vec::new(),
             paused: Vec::new(),
@@ -264,7 +270,8 @@ impl TcpLink {
     }
 
     fn accept(&mut self) {
-        let mut cx = Context::from_waker(self.ready.waker(Self::ACCEPTOR));
+        let waker = self.ready.waker(Self::ACCEPTOR).clone();
+        let mut cx = Context::from_waker(&waker);
         loop {
             let Source::Peers { acceptor, allow } = &mut self.source else {
                 return;
@@ -281,11 +288,15 @@ impl TcpLink {
                 warn!(leg = "carrier", peer = %address, "peer is not allowed");
                 continue;
             }
-            if self.connections.len() >= MAX_CONNECTIONS {
+            if !self.has_room_for(address) {
                 let error = LinkError::TooManyPeers {
                     limit: MAX_CONNECTIONS,
                 };
-                warn!(leg = "carrier", peer = %address, %error, "connection turned away");
+                self.turned_away += 1;
+                if self.turned_away.is_power_of_two() {
+                    let count = self.turned_away;
+                    warn!(leg = "carrier", peer = %address, %error, count, "connections turned away");
+                }
                 continue;
             }
             match self.add(stream, address) {
@@ -295,6 +306,54 @@ impl TcpLink {
             // `add` changed the wakers.
             return self.ready.mark(Self::ACCEPTOR);
         }
+    }
+
+    /// Whether there is room for a connection from this address, or a silent one gives way.
+    ///
+    /// Of those that never sent a message the oldest goes first, of the origin that has the
+    /// most of them: whoever opens many displaces his own.
+    fn has_room_for(&mut self, address: SocketAddr) -> bool {
+        let new = origin_of(address.ip());
+        let shares_host = address.ip().to_canonical().is_loopback();
+        let mut silent: HashMap<u128, usize> = HashMap::new();
+        let mut same_count = 0;
+        for connection in self.connections.values() {
+            let origin = connection.peer().origin().unwrap_or_default();
+            same_count += usize::from(origin == new);
+            if connection.is_silent() {
+                *silent.entry(origin).or_default() += 1;
+            }
+        }
+        let is_crowding = !shares_host && same_count >= MAX_CONNECTIONS_OF_ONE;
+        if self.connections.len() < MAX_CONNECTIONS && !is_crowding {
+            return true;
+        }
+        let crowd = match is_crowding {
+            true => new,
+            // Of equal crowds any would do; the order of a hash map must not decide.
+            false => match silent
+                .into_iter()
+                .max_by_key(|(origin, count)| (*count, *origin))
+            {
+                Some((origin, _)) => origin,
+                None => return false,
+            },
+        };
+        let oldest = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| {
+                connection.is_silent() && connection.peer().origin() == Some(crowd)
+            })
+            .min_by_key(|(_, connection)| match connection.peer() {
+                Peer::Connection { number, .. } => number,
+                _ => 0,
+            })
+            .map(|(number, _)| *number);
+        if let Some(number) = oldest {
+            self.lose(number, LinkError::Displaced);
+        }
+        oldest.is_some()
     }
 
     /// See [`Link::send`](super::Link::send).
