@@ -165,7 +165,13 @@ impl<L: Layout> Framer<L> {
             _ => None,
         };
         self.buffer.clear();
-        self.offset += present + missing.unwrap_or(0);
+        // A caller may say any number. No stream is half of all numbers long, so what is
+        // counted from there on does not overflow.
+        self.offset = self
+            .offset
+            .saturating_add(present)
+            .saturating_add(missing.unwrap_or(0))
+            .min(u64::MAX / 2);
         let (since, skipped) = match &self.place {
             Place::Lost(lost) => (lost.since, lost.skipped + present),
             _ => (self.offset, 0),

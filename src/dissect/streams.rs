@@ -1,8 +1,7 @@
 //! The carriers over TCP: what their decoders find, as messages and findings.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-
-use hashbrown::HashMap;
 
 use super::Sink;
 use super::flows::{Messages, Passed, side_of};
@@ -55,7 +54,8 @@ struct I2cp {
 /// The sessions of one I2CP connection.
 #[derive(Debug, Default)]
 struct Sessions {
-    open: HashMap<u16, OpenSession>,
+    /// In order: what is told of all of them must be the same in each run.
+    open: BTreeMap<u16, OpenSession>,
     /// What the application asked for and the router has not answered yet.
     requested: Option<(DestinationHash, Option<String>)>,
     has_gaps: bool,

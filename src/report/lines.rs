@@ -187,8 +187,18 @@ fn put_value(field: Field, value: Value<'_>, clock: &mut UtcClock, out: &mut Vec
     }
 }
 
-/// Appends a value, in quotes where RFC 4180 (section 2.6) asks for them.
+/// Whether a spreadsheet would run the value as a formula. Numbers it may read as such.
+fn is_formula(value: &[u8]) -> bool {
+    let number = std::str::from_utf8(value).is_ok_and(|text| text.parse::<f64>().is_ok());
+    matches!(value.first(), Some(b'=' | b'+' | b'-' | b'@')) && !number
+}
+
+/// Appends a value, in quotes where RFC 4180 (section 2.6) asks for them, and behind an
+/// apostrophe where a spreadsheet would run it.
 fn put_csv_value(value: &[u8], out: &mut Vec<u8>) {
+    if is_formula(value) {
+        return put_csv_value(&[b"'", value].concat(), out);
+    }
     if !value.iter().any(|byte| matches!(byte, b',' | b'"')) {
         return out.extend_from_slice(value);
     }
@@ -200,4 +210,28 @@ fn put_csv_value(value: &[u8], out: &mut Vec<u8>) {
         out.push(byte);
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_to_a_spreadsheet() {
+        for (value, cell) in [
+            ("=1+1", "'=1+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("+cmd", "'+cmd"),
+            ("-2+3,x", "\"'-2+3,x\""),
+            ("-", "'-"),
+            ("-1.5", "-1.5"),
+            ("+7", "+7"),
+            ("a=b", "a=b"),
+            ("", ""),
+        ] {
+            let mut out = Vec::new();
+            put_csv_value(value.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), cell, "{value}");
+        }
+    }
 }

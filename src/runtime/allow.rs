@@ -68,10 +68,17 @@ impl FromStr for Allowed {
                     given: bits.to_owned(),
                 })?,
         };
-        Ok(Self::Network {
-            network,
-            prefix_bits,
-        })
+        // Peers are known by their IPv4 addresses, however they are written.
+        match (network, network.to_canonical()) {
+            (IpAddr::V6(_), network @ IpAddr::V4(_)) if prefix_bits >= 96 => Ok(Self::Network {
+                network,
+                prefix_bits: prefix_bits - 96,
+            }),
+            _ => Ok(Self::Network {
+                network,
+                prefix_bits,
+            }),
+        }
     }
 }
 
@@ -175,6 +182,18 @@ mod tests {
         assert!(admits(&list(&["0.0.0.0/0"]), "255.255.255.255"));
         assert!(!admits(&list(&["0.0.0.0/0"]), "::1"));
         assert!(admits(&list(&["::/0"]), "::1"));
+        for (entry, address, admitted) in [
+            ("::ffff:127.0.0.1", "127.0.0.1", true),
+            ("::ffff:127.0.0.1", "127.0.0.2", false),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+        ] {
+            assert_eq!(
+                admits(&list(&[entry]), address),
+                admitted,
+                "{entry} {address}"
+            );
+        }
     }
 
     #[test]

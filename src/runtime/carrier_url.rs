@@ -175,7 +175,7 @@ impl Authority {
                 None => (text, None),
             },
         };
-        if host.is_empty() {
+        if host.is_empty() || host.contains(['[', ']']) {
             return Err(CarrierUrlError::Host(text.to_owned()));
         }
         let port = match port {
@@ -257,6 +257,12 @@ mod tests {
             ),
             ("udp://:80", r#"":80" names no host"#),
             ("udp://", r#""" names no host"#),
+            ("tcp://:[:1]:80", r#"":[:1]:80" names no host"#),
+            (
+                "tcp://[[::1]]:80",
+                r#""[[::1]]:80" names no port between 0 and 65535"#,
+            ),
+            ("tcp://[[::1]:80", r#""[[::1]:80" names no host"#),
             ("udp://h", r#""h" names no port between 0 and 65535"#),
             (
                 "tcp://h:65536",

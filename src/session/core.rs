@@ -70,6 +70,10 @@ pub(super) enum Phase {
     Ended,
 }
 
+/// Answers to the router that may wait for it to read them. A router that asks for more and reads
+/// none would make us grow, and costs a signature for each lease set.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
 impl Session {
     /// A session on a connection that has just been made. `seed` must be
     /// random: whoever knows it can feign the [`SelfTest`](super::SelfTest).
@@ -105,10 +109,18 @@ impl Session {
     /// Takes bytes that the router sent.
     pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
         let core = &mut self.core;
+        if core.phase == Phase::Ended {
+            // The reader stands where the framing was lost.
+            return;
+        }
         let result = self.reader.push(bytes, &mut |item| match item {
             _ if core.phase == Phase::Ended => Ok(()),
             FrameItem::Frame(frame) => core.handle_frame(now, frame),
             FrameItem::Problem(problem) => Err(SessionError::Framing(problem)),
+        });
+        let result = result.and_then(|()| match self.core.outgoing.answer_bytes() {
+            0..=MAX_ANSWER_BYTES => Ok(()),
+            _ => Err(SessionError::AnswersUnread),
         });
         if let Err(error) = result {
             self.core.end(Err(error));
@@ -134,16 +146,12 @@ impl Session {
         if core.phase == Phase::Ended {
             return None;
         }
-        let lookups = match core.phase {
-            Phase::Ready(_) => core.lookups.next_timeout(),
-            _ => None,
+        // What only a session in service does; while it leaves, that is due no more.
+        let (lookups, probe) = match core.phase {
+            Phase::Ready(_) => (core.lookups.next_timeout(), core.probe.next_timeout()),
+            _ => (None, None),
         };
-        let times = [
-            core.deadline,
-            core.outgoing.next_timeout(),
-            core.probe.next_timeout(),
-            lookups,
-        ];
+        let times = [core.deadline, core.outgoing.next_timeout(), probe, lookups];
         times.into_iter().flatten().min()
     }
 

@@ -56,6 +56,9 @@ pub enum SessionError {
          has it a network? (without one, ask for tunnels of length 0)"
     )]
     NoTunnels(Duration),
+    /// The router asks without reading the answers.
+    #[error("the router asks for more and more but reads no answers")]
+    AnswersUnread,
     /// What arrives is not I2CP.
     #[error("the router sent what is not I2CP")]
     Framing(#[source] Problem),

@@ -46,6 +46,7 @@ pub(super) struct Failure {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     answers: VecDeque<Vec<u8>>,
+    answer_bytes: usize,
     messages: VecDeque<(u32, Vec<u8>)>,
     waiting_bytes: usize,
     pacer: Pacer,
@@ -111,6 +112,7 @@ impl Outgoing {
     pub(super) fn new(first_nonce: u32, pacer: Pacer) -> Self {
         Self {
             answers: VecDeque::new(),
+            answer_bytes: 0,
             messages: VecDeque::new(),
             waiting_bytes: 0,
             pacer,
@@ -129,8 +131,14 @@ impl Outgoing {
 
     pub(super) fn push_answer(&mut self, frame: Vec<u8>) {
         if !frame.is_empty() {
+            self.answer_bytes += frame.len();
             self.answers.push_back(frame);
         }
+    }
+
+    /// Bytes of answers that wait.
+    pub(super) const fn answer_bytes(&self) -> usize {
+        self.answer_bytes
     }
 
     /// A nonce that no message on its way has.
@@ -188,6 +196,7 @@ impl Outgoing {
     /// The next frame for the router, if it takes one.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Vec<u8>> {
         if let Some(answer) = self.answers.pop_front() {
+            self.answer_bytes -= answer.len();
             return Some(answer);
         }
         if !self.is_window_open() || !self.pacer.is_open(now) {

@@ -286,6 +286,12 @@ fn what_is_not_i2cp_ends_the_session() {
         [Event::Ended(Err(SessionError::Framing(_)))]
     ));
 
+    // Bytes that were on their way come too late, and do no harm.
+    bench.hear(b"<html>");
+    bench.hear(&session_status(1));
+    assert_eq!(bench.told(), []);
+    assert_eq!(bench.session.poll_timeout(), None);
+
     // A lease request that says two leases and has one.
     let mut bench = Bench::building(Config::default());
     let mut body = lease_request(&[lease(1)]);
@@ -900,6 +906,41 @@ fn leaving_sends_what_waits_and_then_destroys_the_session() {
     assert_eq!(bench.sent().len(), 1, "lease sets are given to the end");
     bench.hear(&session_status(0));
     assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
+}
+
+#[test]
+fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() {
+    let mut bench = Bench::ready();
+    let mut asked = 0;
+    loop {
+        bench.hear(&lease_request(&[lease(1)]));
+        asked += 1;
+        assert!(asked < 3_000, "the answers have no bound");
+        let told = bench.told();
+        if let Some(last) = told.last() {
+            assert_eq!(*last, Event::Ended(Err(SessionError::AnswersUnread)));
+            break;
+        }
+    }
+    assert!(asked > 100);
+
+    // One that reads may ask for ever.
+    let mut bench = Bench::ready();
+    for _ in 0..3_000 {
+        bench.hear(&lease_request(&[lease(1)]));
+        assert_eq!(bench.sent().len(), 1);
+    }
+}
+
+#[test]
+fn a_session_that_leaves_has_nothing_due_in_the_past() {
+    let mut bench = Bench::ready();
+    bench.session.leave(bench.now);
+    for _ in 0..30 {
+        bench.now += Duration::from_millis(100);
+        bench.session.handle_timeout(bench.now);
+        assert!(bench.session.poll_timeout().is_none_or(|at| at > bench.now));
+    }
 }
 
 #[test]

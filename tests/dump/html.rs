@@ -19,6 +19,20 @@ fn the_report_takes_the_place_of_the_tables() {
 }
 
 #[test]
+fn a_symbolic_link_to_a_file_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (precious, link) = (
+        directory.path().join("precious"),
+        directory.path().join("link"),
+    );
+    std::fs::write(&precious, "mine").unwrap();
+    std::os::unix::fs::symlink(&precious, &link).unwrap();
+    let refused = run(["--html", link.to_str().unwrap(), SAMPLES]).refused(2);
+    assert!(refused.contains("a symbolic link to a file"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+}
+
+#[test]
 fn the_report_shows_what_is_selected() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("report.html");

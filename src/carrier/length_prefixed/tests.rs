@@ -510,6 +510,21 @@ proptest! {
     }
 }
 
+#[test]
+fn gaps_of_any_length_one_after_the_other_overflow_nothing() {
+    for prefix in [Prefix::U16, Prefix::U32] {
+        run(
+            prefix,
+            &[
+                Step::Gap(Some(u64::MAX)),
+                Step::Bytes(&[0, 0, 0, 1]),
+                Step::Gap(Some(u64::MAX)),
+                Step::Gap(None),
+            ],
+        );
+    }
+}
+
 /// Messages that end before `from`, and those that begin at or behind `to`.
 fn whole_messages_around(
     prefix: Prefix,

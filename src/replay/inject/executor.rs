@@ -17,6 +17,9 @@ const ID_BYTES: usize = 3;
 /// Messages that are kept until a step asks for them; more are dropped and counted.
 const MAX_INBOX: usize = 65_536;
 
+/// Their bytes, together.
+const MAX_INBOX_BYTES: usize = 64 * 1024 * 1024;
+
 /// Steps that are done before the caller gets to hear of it.
 const STEPS_AT_ONCE: usize = 10_000;
 
@@ -103,6 +106,7 @@ pub struct Executor {
     /// Whether an ACK came before the refusal that is waited for.
     acknowledged: bool,
     inbox: VecDeque<Bytes>,
+    inbox_bytes: usize,
     dropped: u64,
     received: u64,
     sent: u64,
@@ -125,6 +129,7 @@ impl Executor {
             collected: Vec::new(),
             acknowledged: false,
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
             dropped: 0,
             received: 0,
             sent: 0,
@@ -161,8 +166,11 @@ impl Executor {
     /// Takes a message of the peer.
     pub fn handle_message(&mut self, message: Bytes) {
         self.received += 1;
-        if self.inbox.len() < MAX_INBOX {
-            self.inbox.push_back(message);
+        let bytes = self.inbox_bytes + message.len();
+        if self.inbox.len() < MAX_INBOX && bytes <= MAX_INBOX_BYTES {
+            self.inbox_bytes = bytes;
+            // A message may be a small part of a large read, all of whose memory it would hold.
+            self.inbox.push_back(Bytes::copy_from_slice(&message));
         } else {
             self.dropped += 1;
         }
@@ -224,7 +232,7 @@ impl Executor {
                 let until = began + *within;
                 let message = match id.clone() {
                     Some(id) => self.take(&id, false),
-                    None => self.inbox.pop_front(),
+                    None => self.take_at(0),
                 };
                 if let Some(message) = message {
                     self.report(now, StepResult::Something, Some(message));
@@ -389,7 +397,13 @@ impl Executor {
     fn take_syn(&mut self) -> Option<Bytes> {
         let mut inbox = self.inbox.iter();
         let position = inbox.position(|message| RawMessage::parse(message).is_syn())?;
-        self.inbox.remove(position)
+        self.take_at(position)
+    }
+
+    fn take_at(&mut self, position: usize) -> Option<Bytes> {
+        let message = self.inbox.remove(position)?;
+        self.inbox_bytes -= message.len();
+        Some(message)
     }
 
     /// The first message that came for an id. What came for others stays for their steps.
@@ -405,7 +419,7 @@ impl Executor {
                     && id.is_none_or(|id| id == frame.id)
             })
         })?;
-        self.inbox.remove(position)
+        self.take_at(position)
     }
 
     fn compare(&mut self, expect: &Expect, frame: &RawFrame<'_>) -> StepResult {

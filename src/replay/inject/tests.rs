@@ -676,3 +676,15 @@ fn type_of(step: &Step) -> u8 {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn messages_that_no_step_asks_for_are_bounded_in_bytes_and_keep_no_larger_memory() {
+    let mut executor = Executor::new(script("wait 1s"), Bytes::from_static(b"dest"), [2; 32]);
+    let message = Bytes::from(vec![0x50; 1024 * 1024]);
+    for _ in 0..100 {
+        executor.handle_message(message.clone());
+    }
+    assert!(message.is_unique());
+    assert_eq!(executor.unclaimed().count(), 64);
+    assert_eq!(executor.dropped_count(), 36);
+}

@@ -23,6 +23,8 @@ enum Vocabulary {
     /// The numbers of messages, too.
     FieldsAndCounts,
 }
+/// Tests in one filter. Each joined one stands inside the next, and all are looked at in turn.
+const MAX_TESTS: usize = 500;
 
 pub(super) fn filter(text: &str) -> Result<Filter, FilterError> {
     read(text, Vocabulary::Fields)
@@ -40,6 +42,7 @@ fn read(text: &str, vocabulary: Vocabulary) -> Result<Filter, FilterError> {
         tokens: &tokens,
         depth: 0,
         vocabulary,
+        tests: 0,
         conversation_tests: Vec::new(),
     };
     let expression = parser.any()?;
@@ -60,6 +63,7 @@ struct Parser<'a> {
     tokens: &'a [Spanned],
     depth: usize,
     vocabulary: Vocabulary,
+    tests: usize,
     conversation_tests: Vec<ConversationTest>,
 }
 
@@ -172,6 +176,13 @@ impl<'a> Parser<'a> {
     }
 
     fn test(&mut self) -> Result<Expression, FilterError> {
+        self.tests += 1;
+        if self.tests > MAX_TESTS {
+            let problem = format!("more than {MAX_TESTS} tests in one filter");
+            return Err(self
+                .error_here(problem)
+                .hint("`field in {a, b, c}` is one test for many values"));
+        }
         if let Some(counted) = self.counted() {
             return self.count(counted);
         }

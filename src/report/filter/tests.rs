@@ -214,6 +214,17 @@ fn nesting_has_a_bound() {
 }
 
 #[test]
+fn the_tests_of_a_filter_have_a_bound() {
+    for join in [" && ", " || "] {
+        let joined = |count: usize| vec!["n == 1"; count].join(join);
+        assert!(Filter::parse(&joined(500)).is_ok());
+        for count in [501, 10_000, 100_000] {
+            assert!(refused(&joined(count)).starts_with("more than 500 tests in one filter"));
+        }
+    }
+}
+
+#[test]
 fn a_filter_with_hostile_text_shows_it_escaped() {
     assert!(!refused("\u{1b}[2J").contains('\u{1b}'));
     assert!(refused("n == 1 && \u{202e}").contains("\\u{202e}"));
