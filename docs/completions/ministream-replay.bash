@@ -127,7 +127,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__client)
-            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
+            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,6 +193,10 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --i2cp-order)
+                    COMPREPLY=($(compgen -W "auto guaranteed best-effort" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -222,7 +226,7 @@ _ministream__replay() {
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -255,7 +259,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__conform)
-            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --help server client"
+            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --help server client"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -309,12 +313,16 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --i2cp-order)
+                    COMPREPLY=($(compgen -W "auto guaranteed best-effort" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -529,7 +537,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__inject)
-            opts="-Y -v -h --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
+            opts="-Y -v -h --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -555,12 +563,16 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --i2cp-order)
+                    COMPREPLY=($(compgen -W "auto guaranteed best-effort" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -719,7 +731,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__mock)
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
+            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -761,12 +773,16 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --i2cp-order)
+                    COMPREPLY=($(compgen -W "auto guaranteed best-effort" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -888,7 +904,7 @@ _ministream__replay() {
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -907,7 +923,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__replay)
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
+            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -949,12 +965,16 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --i2cp-order)
+                    COMPREPLY=($(compgen -W "auto guaranteed best-effort" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)
@@ -1073,7 +1093,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__server)
-            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
+            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1139,6 +1159,10 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --i2cp-order)
+                    COMPREPLY=($(compgen -W "auto guaranteed best-effort" -- "${cur}"))
+                    return 0
+                    ;;
                 --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1168,7 +1192,7 @@ _ministream__replay() {
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-file)

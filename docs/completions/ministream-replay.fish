@@ -53,6 +53,9 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l i2cp-rate -d 'Most bytes given to an I2P router in a second: what the receiver\'s router cannot pass on is lost' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l i2cp-order -d 'One message of a conversation at a time over i2cp, in order whatever the router does, or as many as there are; auto: at Java routers' -r -f -a "auto\t'guaranteed at Java routers, which deliver out of order, else best-effort'
+guaranteed\t'Each message waits until the router has reported the one before'
+best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l accept-timeout -d 'How long the service may take to accept a connection' -r
@@ -60,7 +63,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
@@ -86,6 +90,9 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l udp-rate -d 'Most bytes sent over UDP in a second' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l i2cp-rate -d 'Most bytes given to an I2P router in a second: what the receiver\'s router cannot pass on is lost' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l i2cp-order -d 'One message of a conversation at a time over i2cp, in order whatever the router does, or as many as there are; auto: at Java routers' -r -f -a "auto\t'guaranteed at Java routers, which deliver out of order, else best-effort'
+guaranteed\t'Each message waits until the router has reported the one before'
+best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l handshake-timeout -d 'How long the answer to a SYN may take' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l accept-timeout -d 'How long the service may take to accept a connection' -r
@@ -93,7 +100,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
@@ -112,8 +120,12 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l i2cp-order -d 'One message of a conversation at a time over i2cp, in order whatever the router does, or as many as there are; auto: at Java routers' -r -f -a "auto\t'guaranteed at Java routers, which deliver out of order, else best-effort'
+guaranteed\t'Each message waits until the router has reported the one before'
+best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
@@ -165,8 +177,12 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l i2cp-order -d 'One message of a conversation at a time over i2cp, in order whatever the router does, or as many as there are; auto: at Java routers' -r -f -a "auto\t'guaranteed at Java routers, which deliver out of order, else best-effort'
+guaranteed\t'Each message waits until the router has reported the one before'
+best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
@@ -187,8 +203,12 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inje
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l i2cp-order -d 'One message of a conversation at a time over i2cp, in order whatever the router does, or as many as there are; auto: at Java routers' -r -f -a "auto\t'guaranteed at Java routers, which deliver out of order, else best-effort'
+guaranteed\t'Each message waits until the router has reported the one before'
+best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
@@ -218,8 +238,12 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l save-live -d 'Record what really passes, as pcapng' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l i2cp-order -d 'One message of a conversation at a time over i2cp, in order whatever the router does, or as many as there are; auto: at Java routers' -r -f -a "auto\t'guaranteed at Java routers, which deliver out of order, else best-effort'
+guaranteed\t'Each message waits until the router has reported the one before'
+best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
@@ -264,7 +288,8 @@ none\t'Nothing'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l control -d 'Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow -d 'Hear only clients of these networks' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-format -d 'Form of the log' -r -f -a "text\t'For people'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
+text\t'Time, level and all fields'
 json\t'One object a line'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-file -d 'Append the log to a file instead of standard error' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'

@@ -61,6 +61,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let mut budget = Budget::new(options.limits);
     let start = Instant::now();
     let mut ending = Ending::Fine;
+    let mut silence = Silence::Unsaid;
     while !signals.stop.is_asked_for() && reporter.wants_more() {
         let left = match options.limits.duration {
             Some(limit) => limit.saturating_sub(start.elapsed()),
@@ -87,6 +88,10 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             }
         }
         reporter.settle(source.inputs())?;
+        silence.look(start.elapsed(), || {
+            let counts = dissector.counts();
+            (counts.network.packets, counts.messages)
+        });
         if signals.show_tables.swap(false, Ordering::Relaxed) {
             reporter.show_tables_so_far(&dissector.tracked())?;
         }
@@ -116,6 +121,44 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     say_goodbye(done.counts.network.packets, stats);
     Ok(ending)
 }
+
+/// A capture in which nothing of ours has passed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    Unsaid,
+    Said,
+    Over,
+}
+
+impl Silence {
+    /// Says once that nothing came, and once that something did. `counts` are packets and
+    /// messages.
+    fn look(&mut self, elapsed: Duration, counts: impl FnOnce() -> (u64, u64)) {
+        if *self == Self::Over || elapsed < WORTH_A_WORD {
+            return;
+        }
+        let seconds = elapsed.as_secs_f64();
+        match (*self, counts()) {
+            (Self::Unsaid, (packets, 0)) => {
+                eprintln!(
+                    "{PROGRAM}: waiting: {packets} packets in {seconds:.0} s, no message among them yet"
+                );
+                *self = Self::Said;
+            }
+            (Self::Said, (packets, 1..)) => {
+                eprintln!(
+                    "{PROGRAM}: the first message, after {packets} packets in {seconds:.0} s"
+                );
+                *self = Self::Over;
+            }
+            (Self::Unsaid, _) => *self = Self::Over,
+            (Self::Said | Self::Over, _) => {}
+        }
+    }
+}
+
+/// When a capture without messages is worth a word.
+const WORTH_A_WORD: Duration = Duration::from_secs(2);
 
 /// The packets of a live capture on their way to `-w`.
 struct Recording {

@@ -213,4 +213,9 @@ impl Driven for Trying<'_> {
     fn stop(&mut self, _now: Instant) {
         self.state = State::Stopped;
     }
+
+    fn waits_for(&self) -> Option<String> {
+        // Cases bound their waits, and are told one by one.
+        None
+    }
 }

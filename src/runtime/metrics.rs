@@ -38,6 +38,10 @@ const BOUNDS: [f64; 12] = [
 pub(super) struct Metrics {
     handshakes: Histogram,
     pub(super) target_failure_count: u64,
+    /// Conversations that either side refused.
+    pub(super) refused_count: u64,
+    /// Conversations that did not come to an orderly end.
+    pub(super) failed_count: u64,
     lost_log_lines: &'static AtomicU64,
 }
 
@@ -47,6 +51,8 @@ impl Metrics {
         Self {
             handshakes: Histogram::default(),
             target_failure_count: 0,
+            refused_count: 0,
+            failed_count: 0,
             lost_log_lines,
         }
     }

@@ -41,6 +41,6 @@ pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};
 pub use self::proxy::{NO_INPUTS, ProxyTask, ProxyTaskOptions, Watcher};
 pub use self::recorder::{RecordedStream, Recorder};
-pub use self::signals::Signals;
+pub use self::signals::{OnHangup, Signals};
 pub use self::socket::Addresses;
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

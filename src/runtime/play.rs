@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::time::Sleep;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room};
+use super::notice::{NOTICE, WORTH_A_WORD};
 use super::signals::Signals;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
 use crate::replay::mock::{Mock, MockOutcome, MockOutput};
@@ -30,6 +31,8 @@ pub(super) trait Driven {
     /// What led to a peer, or to all, is gone.
     fn lost(&mut self, now: Instant, peer: Option<Peer>) -> Loss;
     fn stop(&mut self, now: Instant);
+    /// What is waited for when nothing happens, if that is worth a word.
+    fn waits_for(&self) -> Option<String>;
 }
 
 /// What a loss means to what is driven.
@@ -138,6 +141,7 @@ pub(super) async fn drive_on(
         signals,
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         driving: Driving::default(),
+        quiet: Quiet::begin(),
     };
     std::future::poll_fn(|cx| driver.poll(cx, link, driven)).await;
     driver.driving
@@ -147,6 +151,7 @@ struct Driver<'a> {
     signals: &'a mut Signals,
     timer: Pin<Box<Sleep>>,
     driving: Driving,
+    quiet: Quiet,
 }
 
 impl Driver<'_> {
@@ -154,9 +159,11 @@ impl Driver<'_> {
         loop {
             // First what has arrived: nothing is too late because we were.
             let heard = self.take_in(cx, link, driven);
+            let mut moved = heard;
             let wake = loop {
                 match driven.poll(Instant::now()) {
                     Wish::Send(to, message) => {
+                        moved = true;
                         if let Room::Full(_) = link.send(to, message) {
                             driven.blocked();
                         }
@@ -170,6 +177,10 @@ impl Driver<'_> {
                 }
             };
             link.poll_flush(cx);
+            let now = Instant::now();
+            if moved {
+                self.quiet.end(now);
+            }
             if heard {
                 continue;
             }
@@ -178,7 +189,9 @@ impl Driver<'_> {
                 driven.stop(Instant::now());
                 continue;
             }
-            if let Some(at) = wake {
+            let due = self.quiet.due(now, driven);
+            let next = wake.into_iter().chain(due).min();
+            if let Some(at) = next {
                 self.timer.as_mut().reset(at.into());
                 if self.timer.as_mut().poll(cx).is_ready() {
                     continue;
@@ -214,6 +227,51 @@ impl Driver<'_> {
             }
         }
         true
+    }
+}
+
+/// Time in which nothing is sent or heard.
+struct Quiet {
+    since: Instant,
+    is_told: bool,
+}
+
+impl Quiet {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            is_told: false,
+        }
+    }
+
+    /// Something moved.
+    fn end(&mut self, now: Instant) {
+        if self.is_told {
+            let waited = now.duration_since(self.since).as_secs_f64();
+            info!(target: NOTICE, "waited {waited:.1} s");
+        }
+        self.since = now;
+        self.is_told = false;
+    }
+
+    /// Says what is waited for when it is time; else tells when it will be.
+    fn due(&mut self, now: Instant, driven: &dyn Driven) -> Option<Instant> {
+        if self.is_told {
+            return None;
+        }
+        let due = self.since + WORTH_A_WORD;
+        if now < due {
+            return Some(due);
+        }
+        self.is_told = true;
+        if let Some(waiting) = driven.waits_for() {
+            info!(target: NOTICE, "waiting: {waiting}");
+        } else {
+            self.is_told = false;
+            self.since = now;
+            return Some(now + WORTH_A_WORD);
+        }
+        None
     }
 }
 
@@ -263,6 +321,14 @@ impl Driven for Playing<'_> {
 
     fn stop(&mut self, now: Instant) {
         self.player.stop(now);
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let stats = self.player.stats();
+        Some(format!(
+            "{} messages sent and {} heard so far; the next is due later, or an answer is missing",
+            stats.sent_messages, stats.received_messages
+        ))
     }
 }
 
@@ -319,6 +385,10 @@ impl Driven for Serving<'_> {
         self.mock.stop();
         self.stopped = true;
     }
+
+    fn waits_for(&self) -> Option<String> {
+        Some("for a client's request; Ctrl-C ends the mock".to_owned())
+    }
 }
 
 /// Where the carrier tells no senders, the SYN's destination does.
@@ -374,5 +444,12 @@ impl Driven for Injecting<'_> {
 
     fn stop(&mut self, _now: Instant) {
         self.stopped = true;
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let (sent, heard) = (self.executor.sent_count(), self.executor.received_count());
+        Some(format!(
+            "{sent} messages sent and {heard} heard so far; the script waits"
+        ))
     }
 }

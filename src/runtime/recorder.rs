@@ -19,7 +19,10 @@ use crate::time::Timestamp;
 
 /// A capture that is being written. Its clones write to the same.
 #[derive(Clone, Debug)]
-pub struct Recorder(Arc<Mutex<Inner>>);
+pub struct Recorder {
+    inner: Arc<Mutex<Inner>>,
+    path: Arc<Path>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -40,13 +43,36 @@ impl Recorder {
         // Whole records go into its buffer, so whole records come out of it.
         let mut writer = PcapngWriter::new(BufWriter::new(File::create(path)?))?;
         writer.flush()?;
-        Ok(Self(Arc::new(Mutex::new(Inner {
+        let inner = Inner {
             writer: Some(writer),
             began: SystemTime::now(),
             clock: Instant::now(),
             packet: Vec::new(),
             number: 0,
-        }))))
+        };
+        Ok(Self {
+            inner: Arc::new(Mutex::new(inner)),
+            path: path.into(),
+        })
+    }
+
+    /// Where the capture is written.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Goes on in a new file of the same name, if the old one was moved away; else in
+    /// a new section at its end. Connections that are open go on without their beginning.
+    pub fn reopen(&self) {
+        self.flush();
+        let mut inner = self.inner();
+        let opened = File::options().create(true).append(true).open(&self.path);
+        match opened.and_then(|file| PcapngWriter::new(BufWriter::new(file))) {
+            Ok(writer) => inner.writer = Some(writer),
+            Err(error) => inner.fail(&error),
+        }
+        drop(inner);
+        self.flush();
     }
 
     /// Records a UDP datagram.
@@ -92,7 +118,7 @@ impl Recorder {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A record is written whole or, after a failure, not at all.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

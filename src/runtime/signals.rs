@@ -1,15 +1,27 @@
-//! The signals that end a program in an orderly way.
+//! The signals that end a program in an orderly way, and the one that has it open its
+//! files anew.
 
 use std::io;
 use std::task::{Context, Poll};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ctrl-C and SIGTERM.
+/// Ctrl-C, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
+    on_hangup: OnHangup,
+}
+
+/// What SIGHUP means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHangup {
+    /// The terminal is gone: the same as Ctrl-C.
+    Ends,
+    /// Files that are written are to be opened anew, as daemons do.
+    Reopens,
 }
 
 impl Signals {
@@ -18,20 +30,40 @@ impl Signals {
     /// # Errors
     /// The system does not let us hear them, or there is no runtime.
     pub fn new() -> io::Result<Self> {
+        Self::with(OnHangup::Ends)
+    }
+
+    /// The same, with another meaning of SIGHUP.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with(on_hangup: OnHangup) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            on_hangup,
         })
     }
 
-    /// Ready once for each signal.
+    /// Ready once for each signal that ends.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let interrupted = self.interrupt.poll_recv(cx).is_ready();
-        // Both are polled, so that both wake.
-        if self.terminate.poll_recv(cx).is_ready() || interrupted {
+        // All are polled, so that all wake.
+        let terminated = self.terminate.poll_recv(cx).is_ready();
+        let hung_up = self.on_hangup == OnHangup::Ends && self.hangup.poll_recv(cx).is_ready();
+        if interrupted || terminated || hung_up {
             Poll::Ready(())
         } else {
             Poll::Pending
+        }
+    }
+
+    /// Ready once for each SIGHUP that asks for files to be opened anew.
+    pub fn poll_reopen(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.on_hangup {
+            OnHangup::Ends => Poll::Pending,
+            OnHangup::Reopens => self.hangup.poll_recv(cx).map(|_| ()),
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub building_timeout: Duration,
     /// How long a destination is looked for; the router is asked again and again.
     pub lookup_timeout: Duration,
+    /// Whether messages of a lane may be on their way together.
+    pub order: Order,
     /// Bytes that are handed to the router in a second, at most. A receiver's
     /// router drops, without a word to anybody, what the receiver does not read
     /// in time (i2pd beyond 1 MiB), and the protocol has no flow control: a
@@ -39,6 +41,7 @@ impl Default for Config {
             greeting_timeout: Duration::from_secs(10),
             building_timeout: Duration::from_secs(300),
             lookup_timeout: Duration::from_secs(60),
+            order: Order::Auto,
             bytes_per_second: 4 * 1024 * 1024,
             max_peers: 4096,
         }
@@ -67,6 +70,20 @@ impl Tunnels {
     };
 }
 
+/// How messages of one lane, that is of one conversation, follow one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// `Guaranteed` at routers that deliver out of order, which Java routers do.
+    #[default]
+    Auto,
+    /// Each waits until the router has reported that the one before was sent, as
+    /// PROP_RELIABILITY_GUARANTEED did in 2004; one that is lost, or not reported on
+    /// within a minute, ends what it belongs to.
+    Guaranteed,
+    /// They are handed to the router as they come.
+    BestEffort,
+}
+
 /// Whether a session sends itself messages until one comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelfTest {
@@ -81,15 +98,23 @@ pub enum SelfTest {
 impl Config {
     /// The options of CreateSession, with the 2 bytes of their length. The keys
     /// are in order, because Java routers check the signature over them so.
-    pub(super) fn encode_options(&self, out: &mut Vec<u8>) -> Result<(), MappingError> {
+    pub(super) fn encode_options(
+        &self,
+        is_ordered: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), MappingError> {
         let number = |number: Option<u8>| number.map(|number| number.to_string());
         let length = number(self.tunnels.length);
         let quantity = number(self.tunnels.quantity);
         let nickname = Some(self.nickname.clone());
         // Newer Java routers then deliver at once, without ReceiveMessageBegin.
         let fast_receive = Some("true".to_owned());
+        // What a router before September 2005 needs to report deliveries; later ones
+        // take the option and do without (II.5).
+        let reliability = is_ordered.then(|| "Guaranteed".to_owned());
         let options = [
             ("i2cp.fastReceive", fast_receive),
+            ("i2cp.messageReliability", reliability),
             ("inbound.length", length.clone()),
             ("inbound.nickname", nickname.clone()),
             ("inbound.quantity", quantity.clone()),

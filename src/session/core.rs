@@ -12,7 +12,7 @@ use super::config::Config;
 use super::error::{SendError, SessionError};
 use super::event::{Counters, Event};
 use super::lookup::{Dialect, LookupId, Lookups, Query};
-use super::outgoing::{Attempts, Outgoing};
+use super::outgoing::{Attempts, Lane, Outgoing};
 use super::pacer::Pacer;
 use super::peers::Peers;
 use super::self_test::Probe;
@@ -23,9 +23,11 @@ use crate::keys::Keys;
 use crate::wire::{Destination, DestinationHash};
 
 /// The version of I2CP that we say we speak; i2pd echoes it.
-const VERSION: &[u8] = b"0.9.57";
+pub(super) const VERSION: &[u8] = b"0.9.57";
 /// How long the router may take to confirm the end of the session.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same while messages wait for the reports on others.
+const ORDERED_LEAVING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One session with a router; see the [module documentation](super).
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(super) struct Core {
     pub(super) deflater: Deflater,
     /// The router announces messages by status 0, and wants to hear of their arrival.
     pub(super) announces: bool,
+    /// One message of a lane at a time: [`Order`](super::Order).
+    pub(super) is_ordered: bool,
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
 }
@@ -94,6 +98,7 @@ impl Session {
             inflater: Inflater::new(),
             deflater: Deflater::new(),
             announces: false,
+            is_ordered: false,
             events: VecDeque::new(),
             counters: Counters::default(),
         };
@@ -189,7 +194,28 @@ impl Session {
         message: &[u8],
         attempts: Attempts,
     ) -> Result<(), SendError> {
-        self.core.send(to, message, attempts)
+        self.core.send(to, message, attempts, None)
+    }
+
+    /// As [`send`](Self::send), but where [`Order`](super::Order) says so the message waits
+    /// until the router has reported that the one before it in the same lane was sent.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_in_order(
+        &mut self,
+        to: DestinationHash,
+        message: &[u8],
+        attempts: Attempts,
+        lane: Lane,
+    ) -> Result<(), SendError> {
+        let lane = self.core.is_ordered.then_some(lane);
+        self.core.send(to, message, attempts, lane)
+    }
+
+    /// Whether lanes are in force. Known when the router has answered.
+    pub const fn is_ordered(&self) -> bool {
+        self.core.is_ordered
     }
 
     /// Bytes that were taken to send and that [`poll_transmit`](Self::poll_transmit)
@@ -237,6 +263,7 @@ impl Core {
         to: DestinationHash,
         message: &[u8],
         attempts: Attempts,
+        lane: Option<Lane>,
     ) -> Result<(), SendError> {
         let Phase::Ready(session) = self.phase else {
             return Err(SendError::NotReady);
@@ -247,7 +274,7 @@ impl Core {
         let destination = self.peers.get(to).ok_or(SendError::UnknownPeer(to))?;
         let nonce = self.outgoing.draw_nonce();
         let frame = send_frame(&mut self.deflater, session, destination, message, nonce)?;
-        self.outgoing.push_message(nonce, frame, to, attempts);
+        self.outgoing.push_message(nonce, frame, to, attempts, lane);
         self.counters.sent_count += 1;
         Ok(())
     }
@@ -257,10 +284,14 @@ impl Core {
             Phase::Building(session) | Phase::Ready(session) => {
                 let mut frame = Vec::new();
                 match (Message::DestroySession { session }).encode(&mut frame) {
-                    Ok(()) => self.outgoing.push_last(frame),
+                    Ok(()) => self.outgoing.push_final(frame),
                     Err(error) => return self.end(Err(error.into())),
                 }
-                self.enter(Phase::Leaving(session), Some(now + LEAVING_TIMEOUT));
+                let timeout = match self.outgoing.has_lanes() {
+                    true => ORDERED_LEAVING_TIMEOUT,
+                    false => LEAVING_TIMEOUT,
+                };
+                self.enter(Phase::Leaving(session), Some(now + timeout));
             }
             Phase::Greeting | Phase::Creating => self.end(Ok(())),
             Phase::Leaving(_) | Phase::Ended => {}
@@ -294,7 +325,9 @@ impl Core {
                 Phase::Ready(_) | Phase::Ended => {}
             }
         }
-        self.outgoing.handle_timeout(now);
+        for failure in self.outgoing.handle_timeout(now) {
+            self.tell_failure(failure);
+        }
         self.drive_probe(now)?;
         self.drive_lookups(now)
     }

@@ -92,9 +92,16 @@ pub enum SendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Undelivered(pub u8);
 
+impl Undelivered {
+    /// The router has said nothing of it for a minute. 0 is no status of a message of
+    /// ours (II.2.1: it announces one of a peer's).
+    pub const NO_REPORT: Self = Self(0);
+}
+
 impl fmt::Display for Undelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            0 => f.write_str("the router has not said within a minute that it arrived"),
             3 | 5 => f.write_str("the router could not send it (no tunnel, or no lease)"),
             16 => f.write_str("the router has no tunnels for this session"),
             21 => f.write_str("the router finds no lease set of the destination: is it online?"),

@@ -44,12 +44,12 @@ mod peers;
 mod router;
 mod self_test;
 
-pub use self::config::{Config, SelfTest, Tunnels};
+pub use self::config::{Config, Order, SelfTest, Tunnels};
 pub use self::core::Session;
 pub use self::error::{SendError, SessionError, Undelivered};
 pub use self::event::{Counters, Event};
 pub use self::lookup::{LookupError, LookupId, Query};
-pub use self::outgoing::Attempts;
+pub use self::outgoing::{Attempts, Lane};
 
 /// The longest message that is sent or taken, in bytes, before compression:
 /// what the reference implementation takes.

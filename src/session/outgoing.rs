@@ -19,8 +19,9 @@ const WINDOW_BYTES: usize = 512 * 1024;
 /// After this time a message without report no longer counts for the window.
 /// If the router has never reported on any, there is no window from then on.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// After this time it is forgotten, and a late report ignored.
-const FORGET_AFTER: Duration = Duration::from_secs(60);
+/// So long after that it is forgotten, and a late report ignored; in a lane it counts
+/// as lost. The library of 2004 waited for a minute in all.
+const FORGET_AFTER: Duration = Duration::from_secs(50);
 /// Pause before the first new attempt; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -35,6 +36,14 @@ pub enum Attempts {
     Until(Instant),
 }
 
+/// Which messages to a peer must not overtake one another: those of a conversation.
+/// Numbers are the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lane(pub u32);
+
+/// A lane to this peer.
+type LaneTo = (DestinationHash, Lane);
+
 /// A message that the router could not send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -48,6 +57,10 @@ pub(super) struct Outgoing {
     answers: VecDeque<Vec<u8>>,
     answer_bytes: usize,
     messages: VecDeque<(u32, Vec<u8>)>,
+    /// Lanes with a message on its way, and what waits behind it.
+    lanes: HashMap<LaneTo, VecDeque<(u32, Vec<u8>)>>,
+    /// Goes when no lane has anything left.
+    last: Option<Vec<u8>>,
     waiting_bytes: usize,
     pacer: Pacer,
     given: HashMap<u32, Given>,
@@ -71,6 +84,7 @@ struct Given {
     /// What it counts in the window.
     window_bytes: usize,
     retry: Option<Retry>,
+    lane: Option<LaneTo>,
     message_id: Option<u32>,
 }
 
@@ -114,6 +128,8 @@ impl Outgoing {
             answers: VecDeque::new(),
             answer_bytes: 0,
             messages: VecDeque::new(),
+            lanes: HashMap::new(),
+            last: None,
             waiting_bytes: 0,
             pacer,
             given: HashMap::new(),
@@ -152,14 +168,17 @@ impl Outgoing {
         }
     }
 
-    /// Takes the frame of a message with its nonce.
+    /// Takes the frame of a message with its nonce. In a lane it waits until the one
+    /// before it is reported as sent.
     pub(super) fn push_message(
         &mut self,
         nonce: u32,
         frame: Vec<u8>,
         to: DestinationHash,
         attempts: Attempts,
+        lane: Option<Lane>,
     ) {
+        let lane = lane.map(|lane| (to, lane));
         let retry = match attempts {
             Attempts::Once => None,
             Attempts::Until(until) => Some(Retry {
@@ -172,15 +191,66 @@ impl Outgoing {
             to,
             window_bytes: 0,
             retry,
+            lane,
             message_id: None,
         };
         self.given.insert(nonce, given);
+        if let Some(lane) = lane {
+            if let Some(behind) = self.lanes.get_mut(&lane) {
+                self.waiting_bytes += frame.len();
+                behind.push_back((nonce, frame));
+                return;
+            }
+            self.lanes.insert(lane, VecDeque::new());
+        }
         self.line_up(nonce, frame);
     }
 
     /// Takes a frame that goes behind all messages and is not reported on.
     pub(super) fn push_last(&mut self, frame: Vec<u8>) {
         self.line_up(0, frame);
+    }
+
+    /// Takes the frame that is the last of all.
+    pub(super) fn push_final(&mut self, frame: Vec<u8>) {
+        self.last = Some(frame);
+        self.send_last();
+    }
+
+    fn send_last(&mut self) {
+        if self.lanes.is_empty()
+            && let Some(frame) = self.last.take()
+        {
+            self.push_last(frame);
+        }
+    }
+
+    /// Whether messages wait for reports on those before them.
+    pub(super) fn has_lanes(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// The message in front of a lane is sent: the next may go.
+    fn go_on(&mut self, lane: LaneTo) {
+        match self.lanes.get_mut(&lane).and_then(VecDeque::pop_front) {
+            Some((nonce, frame)) => {
+                self.waiting_bytes -= frame.len();
+                self.line_up(nonce, frame);
+            }
+            None => {
+                self.lanes.remove(&lane);
+                self.send_last();
+            }
+        }
+    }
+
+    /// The message in front of a lane is lost: those behind it would follow a hole.
+    fn break_off(&mut self, lane: LaneTo) {
+        for (nonce, frame) in self.lanes.remove(&lane).into_iter().flatten() {
+            self.waiting_bytes -= frame.len();
+            self.forget(nonce);
+        }
+        self.send_last();
     }
 
     fn line_up(&mut self, nonce: u32, frame: Vec<u8>) {
@@ -228,8 +298,10 @@ impl Outgoing {
         times.map(|(at, _)| *at).chain(paced).min()
     }
 
-    /// Does what is due: ages messages without report, tries others again.
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    /// Does what is due: ages messages without report, tries others again. Tells those
+    /// that were given up.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<Failure> {
+        let mut failures = Vec::new();
         while let Some(nonce) = pop_due(&mut self.young, now) {
             if self.release(nonce) {
                 self.old.push_back((now + FORGET_AFTER, nonce));
@@ -239,7 +311,15 @@ impl Outgoing {
             }
         }
         while let Some(nonce) = pop_due(&mut self.old, now) {
+            let lane = self.given.get(&nonce).and_then(|given| given.lane);
             self.forget(nonce);
+            if let Some(lane) = lane {
+                self.break_off(lane);
+                failures.push(Failure {
+                    to: lane.0,
+                    reason: Undelivered::NO_REPORT,
+                });
+            }
         }
         let due = self.retries.extract_if(.., |(at, _)| *at <= now);
         let due: Vec<u32> = due.map(|(_, nonce)| nonce).collect();
@@ -252,6 +332,7 @@ impl Outgoing {
                 self.line_up(nonce, frame);
             }
         }
+        failures
     }
 
     /// Takes a MessageStatus of a message of ours. Tells a failure that is final.
@@ -275,7 +356,11 @@ impl Outgoing {
             }
             Verdict::Sent => {
                 self.has_reported = true;
+                let lane = self.given.get(&nonce).and_then(|given| given.lane);
                 self.forget(nonce);
+                if let Some(lane) = lane {
+                    self.go_on(lane);
+                }
                 None
             }
             Verdict::Failed => {
@@ -296,8 +381,11 @@ impl Outgoing {
                 return None;
             }
         }
-        let to = given.to;
+        let (to, lane) = (given.to, given.lane);
         self.forget(nonce);
+        if let Some(lane) = lane {
+            self.break_off(lane);
+        }
         Some(Failure { to, reason })
     }
 

@@ -6,11 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::MAX_MESSAGE_BYTES;
-use super::config::SelfTest;
-use super::core::{Core, Phase};
+use super::config::{Order, SelfTest};
+use super::core::{Core, Phase, VERSION};
 use super::error::SessionError;
 use super::event::Event;
 use super::lookup::{Answer, Dialect, Reply};
+use super::outgoing::Failure;
 use crate::carrier::i2cp::{
     Frame, LEASE_BYTES, Lease, LeaseSet, Leases, Mapping, Message, RouterHops,
 };
@@ -101,9 +102,15 @@ impl Core {
         version: Option<&[u8]>,
     ) -> Result<(), SessionError> {
         self.dialect = Dialect::of_version(version);
+        self.is_ordered = match self.config.order {
+            Order::Guaranteed => true,
+            Order::BestEffort => false,
+            // i2pd echoes our version (II.3.2); a Java router tells its own, or none.
+            Order::Auto => version != Some(VERSION),
+        };
         let mut signed = self.keys.destination().as_bytes().to_vec();
         let options_at = signed.len();
-        self.config.encode_options(&mut signed)?;
+        self.config.encode_options(self.is_ordered, &mut signed)?;
         let date_at = signed.len();
         signed.extend_from_slice(&date_ms.to_be_bytes());
         let signature = self.keys.sign(&signed);
@@ -197,13 +204,17 @@ impl Core {
                 message_id,
             })?;
         } else if let Some(failure) = self.outgoing.handle_status(now, message_id, nonce, status) {
-            self.counters.undelivered_count += 1;
-            self.events.push_back(Event::Undelivered {
-                to: failure.to,
-                reason: failure.reason,
-            });
+            self.tell_failure(failure);
         }
         Ok(())
+    }
+
+    pub(super) fn tell_failure(&mut self, failure: Failure) {
+        self.counters.undelivered_count += 1;
+        self.events.push_back(Event::Undelivered {
+            to: failure.to,
+            reason: failure.reason,
+        });
     }
 
     fn handle_payload(&mut self, payload: &[u8]) {

@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod hostile_peers;
 mod i2cp;
+mod java_router;
 mod limits;
 mod lost_logs;
 mod matrix;

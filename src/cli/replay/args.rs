@@ -17,6 +17,7 @@ use crate::endpoint::{OnEof, SlowReader};
 use crate::fault::FaultLines;
 use crate::keys::KeyType;
 use crate::runtime::{Allowed, CarrierUrl, Remote};
+use crate::session::Order;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -145,6 +146,26 @@ pub(super) enum KeysCommand {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OrderName {
+    /// guaranteed at Java routers, which deliver out of order, else best-effort
+    Auto,
+    /// Each message waits until the router has reported the one before
+    Guaranteed,
+    /// As fast as the router takes them
+    BestEffort,
+}
+
+impl From<OrderName> for Order {
+    fn from(name: OrderName) -> Self {
+        match name {
+            OrderName::Auto => Self::Auto,
+            OrderName::Guaranteed => Self::Guaranteed,
+            OrderName::BestEffort => Self::BestEffort,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum KeyTypeName {
     /// 387 bytes, null certificate, DSA-SHA1
     Dsa,
@@ -268,6 +289,18 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) i2cp_rate: u64,
 
+    /// One message of a conversation at a time over i2cp, in order whatever the router does,
+    /// or as many as there are; auto: at Java routers
+    #[arg(
+        long,
+        value_name = "ORDER",
+        value_enum,
+        default_value = "auto",
+        hide_short_help = true,
+        help_heading = "Flow"
+    )]
+    pub(super) i2cp_order: OrderName,
+
     /// How long a carrier that cannot be connected to yet is waited for
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true, help_heading = "Times")]
     pub(super) connect_timeout: Duration,
@@ -308,9 +341,9 @@ pub(super) struct EndpointArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// Form of the log
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logs")]
-    pub(super) log_format: LogFormat,
+    /// Form of the log [default: people on a terminal without -v, else text]
+    #[arg(long, value_enum, help_heading = "Logs")]
+    pub(super) log_format: Option<LogFormat>,
 
     /// Append the log to a file instead of standard error
     #[arg(long, value_name = "FILE", help_heading = "Logs")]
@@ -323,7 +356,9 @@ pub(super) struct LogArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// For people
+    /// One sentence a line, those that repeat folded
+    People,
+    /// Time, level and all fields
     Text,
     /// One object a line
     Json,

@@ -11,7 +11,7 @@ use super::args::{EndpointArgs, KeysCommand};
 use super::error::ReplayError;
 use crate::keys::{KeyType, Keys, file};
 use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
-use crate::session::Config;
+use crate::session::{Config, Order};
 
 /// What `--keys` is called instead of a file, and of which type the keys then are.
 const TRANSIENT: [(&str, KeyType); 2] = [
@@ -100,6 +100,7 @@ pub(super) fn for_one_run(
     keys: Option<&Path>,
     role: Role,
     to: Option<&Remote>,
+    order: Order,
 ) -> Result<Option<I2cpOptions>, ReplayError> {
     let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
     match (carrier, role, to) {
@@ -114,7 +115,10 @@ pub(super) fn for_one_run(
             keys: own_keys(keys)?,
             to: to.cloned(),
             unreachable: Unreachable::Wait,
-            session: Config::default(),
+            session: Config {
+                order,
+                ..Config::default()
+            },
         })),
         (_, _, Some(_)) => wrong("--to", "only i2cp:// calls destinations"),
         (_, _, None) if keys.is_some() => {
@@ -158,6 +162,7 @@ fn options(args: &EndpointArgs, to: Option<Remote>) -> Result<I2cpOptions, Repla
         },
         session: Config {
             bytes_per_second: args.i2cp_rate,
+            order: args.i2cp_order.into(),
             ..Config::default()
         },
     })

@@ -1,14 +1,17 @@
 //! Where the log goes, and in which form.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::{LogArgs, LogFormat};
 use super::error::ReplayError;
 use super::line_queue::{self, LineQueue};
+use super::people::People;
 use crate::cli::terminal;
 use crate::report::look::Colour;
 
@@ -41,28 +44,71 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
             terminal::colour(args.color, &io::stderr()),
         ),
         Some(path) => {
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .map_err(|source| ReplayError::Write {
-                    path: path.clone(),
-                    source,
-                })?;
+            let file = LogFile::open(path).map_err(|source| ReplayError::Write {
+                path: path.clone(),
+                source,
+            })?;
             let queue = FILE.get_or_init(|| LineQueue::before(file));
             (queue.clone(), Colour::Never)
         }
     };
+    let format = args.log_format.unwrap_or_else(|| {
+        let terminal = args.log_file.is_none() && io::stderr().is_terminal();
+        match terminal && verbose == 0 {
+            true => LogFormat::People,
+            false => LogFormat::Text,
+        }
+    });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
         .log_internal_errors(false)
         .with_ansi(colour == Colour::Ansi);
-    match args.log_format {
+    match format {
+        LogFormat::People => log.event_format(People::default()).init(),
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// The file of `--log-file`, under whatever name it has now.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    /// How often it was asked for anew when it was opened.
+    opened_for: u64,
+}
+
+/// How often the file was asked for anew.
+static ASKED_ANEW: AtomicU64 = AtomicU64::new(0);
+
+/// Has the file opened anew before the next line: somebody may have moved it away.
+pub(super) fn reopen() {
+    ASKED_ANEW.fetch_add(1, Ordering::Relaxed);
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            opened_for: ASKED_ANEW.load(Ordering::Relaxed),
+            file: OpenOptions::new().create(true).append(true).open(path)?,
+        })
+    }
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.opened_for != ASKED_ANEW.load(Ordering::Relaxed) {
+            *self = Self::open(&self.path.clone())?;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Waits until the log is written, as far as it can be.

@@ -11,6 +11,7 @@ mod logging;
 mod mock;
 mod output_file;
 mod peer;
+mod people;
 mod play;
 mod play_args;
 mod proxy;

@@ -120,7 +120,13 @@ pub(super) fn link(
         faults: fault_plan(&args.fault, carrier, role, args.seed)?,
         udp_rate: UDP_RATE,
         destination: nameless_destination(&mut rng),
-        i2cp: keys::for_one_run(carrier, args.keys.as_deref(), role, to)?,
+        i2cp: keys::for_one_run(
+            carrier,
+            args.keys.as_deref(),
+            role,
+            to,
+            args.i2cp_order.into(),
+        )?,
     };
     if let Some(to) = to {
         print_note(format_args!("will call {}", name(to)));

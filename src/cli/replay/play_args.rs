@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::args::LogArgs;
+use super::args::{LogArgs, OrderName};
 use super::values::{compare, copies, ids, loops, order, rate, speed, syn_source, unmatched};
 use crate::cli::args::ProgressWhen;
 use crate::cli::values::{ConversationNames, duration};
@@ -45,6 +45,17 @@ pub(super) struct PeerOptions {
     /// Record what really passes, as pcapng
     #[arg(long, value_name = "FILE.pcapng")]
     pub(super) save_live: Option<PathBuf>,
+
+    /// One message of a conversation at a time over i2cp, in order whatever the router does,
+    /// or as many as there are; auto: at Java routers
+    #[arg(
+        long,
+        value_name = "ORDER",
+        value_enum,
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub(super) i2cp_order: OrderName,
 
     /// How long a carrier that cannot be connected to yet is waited for
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true)]

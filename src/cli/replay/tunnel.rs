@@ -104,6 +104,7 @@ fn options(
             None => None,
         },
         lost_log_lines: line_queue::lost_lines(),
+        reopen_log: Some(logging::reopen),
         closing_time: CLOSING_TIME,
     })
 }
@@ -239,12 +240,13 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
     };
     peer::block_on(async {
         let tunnel = Tunnel::open(options).await?;
-        let line = ready_line(&tunnel, target);
+        let name = own_name(tunnel.carrier(), tunnel.destination());
+        let line = ready_line(&tunnel, target, &name.short);
         if let Some(address) = tunnel.metrics_addr() {
             info!("numbers at http://{address}/metrics");
         }
         if let Some(path) = &args.ready_file {
-            write_ready_file(path, &line)?;
+            write_ready_file(path, &format!("{}{}\n", line.trim_end(), name.rest))?;
         }
         if !stdio {
             print(line.as_bytes())?;
@@ -254,7 +256,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
 }
 
 /// What tells scripts that the tunnel can be used.
-fn ready_line(tunnel: &Tunnel, target: Option<Addresses>) -> String {
+fn ready_line(tunnel: &Tunnel, target: Option<Addresses>, name: &str) -> String {
     let carrier = tunnel.carrier();
     let mut line = match (target, tunnel.listen_addr()) {
         (Some(target), _) => format!("ready server target={target} carrier={carrier}"),
@@ -264,20 +266,27 @@ fn ready_line(tunnel: &Tunnel, target: Option<Addresses>) -> String {
     if let Some(address) = tunnel.metrics_addr() {
         line.push_str(&format!(" metrics=http://{address}/metrics"));
     }
-    line.push_str(&own_name(carrier, tunnel.destination()));
+    line.push_str(name);
     line.push('\n');
     line
 }
 
-/// Where the carrier has destinations, what ours is.
-fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> String {
+/// What we are called where the carrier has destinations.
+#[derive(Default)]
+struct OwnName {
+    /// For people.
+    short: String,
+    /// For programs, too: 524 characters and more.
+    rest: String,
+}
+
+fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> OwnName {
     match (carrier, Destination::split(destination)) {
-        (CarrierUrl::I2cp(..), Ok((destination, _))) => format!(
-            " name={} destination={}",
-            destination.hash().to_b32_name(),
-            destination.to_base64()
-        ),
-        _ => String::new(),
+        (CarrierUrl::I2cp(..), Ok((destination, _))) => OwnName {
+            short: format!(" name={}", destination.hash().to_b32_name()),
+            rest: format!(" destination={}", destination.to_base64()),
+        },
+        _ => OwnName::default(),
     }
 }
 
@@ -288,10 +297,10 @@ pub(super) fn announce_bound(
     ready_file: Option<&Path>,
 ) -> Result<(), ReplayError> {
     let name = own_name(&opened.carrier, &opened.destination);
-    let line = format!("ready {what} carrier={}{name}\n", opened.carrier);
-    print(line.as_bytes())?;
+    let line = format!("ready {what} carrier={}{}", opened.carrier, name.short);
+    print(format!("{line}\n").as_bytes())?;
     match ready_file {
-        Some(path) => write_ready_file(path, &line),
+        Some(path) => write_ready_file(path, &format!("{line}{}\n", name.rest)),
         None => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use super::local::{Last, Local, Phase, Read};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
 use crate::runtime::link::Peer;
+use crate::runtime::notice::NOTICE;
 use crate::runtime::socket;
 use crate::wire::{ClientId, ServerId};
 
@@ -101,6 +102,7 @@ impl Driver {
                 broken: None,
             },
         );
+        self.first_answer.expect(now, handle);
         Ok(handle)
     }
 
@@ -156,6 +158,9 @@ impl Driver {
     /// The handshake is done.
     pub(super) fn opened(&mut self, handle: Handle, server_id: ServerId, handshake: Duration) {
         self.metrics.handshake(handshake);
+        if let Some(waited) = self.first_answer.came(handle) {
+            info!(target: NOTICE, conv = %handle, "answered, after {:.1} s", waited.as_secs_f64());
+        }
         if let Some(record) = self.records.get_mut(&handle) {
             record.server_id = Some(server_id);
             info!(
@@ -194,6 +199,14 @@ impl Driver {
     /// The conversation is over.
     pub(super) fn closed(&mut self, now: Instant, handle: Handle, end: End, summary: Summary) {
         self.service.ended(handle, end, &summary);
+        self.first_answer.came(handle);
+        match end {
+            End::Refused | End::RefusedByUs => self.metrics.refused_count += 1,
+            end if end.leg().is_some() && (end != End::DrainTimeout || summary.answer_expected) => {
+                self.metrics.failed_count += 1;
+            }
+            _ => {}
+        }
         if let Some(record) = self.records.remove(&handle) {
             tell_end(handle, &record, end, &summary);
             if let Some(number) = record.local {
@@ -216,7 +229,7 @@ impl Driver {
         let cut = end == End::DrainTimeout
             || summary.unsent_bytes > 0
             || summary.dropped_bytes > 0
-            || (end == End::Closed && local.has_input());
+            || (matches!(end, End::Closed | End::Aborted) && local.has_input());
         local.last = if cut { Last::Reset } else { Last::End };
         local.farewell_until = now.checked_add(FAREWELL_TIME);
         local.phase = Phase::Flushing;
@@ -277,6 +290,7 @@ impl Driver {
                         peer = %record.peer,
                         service = %target,
                         %error,
+                        help = "is the service running?",
                         "cannot connect to the service"
                     );
                 }

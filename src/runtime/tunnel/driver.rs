@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::conversations::Record;
 use super::local::Local;
-use super::notices::{Pause, Refusals};
+use super::notices::{FirstAnswer, Pause, Refusals};
 use super::service::{Reopening, Service};
 use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
@@ -25,9 +25,10 @@ use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
 use crate::runtime::metrics::{Metrics, Scrapes};
+use crate::runtime::notice::NOTICE;
 use crate::runtime::open::LinkOptions;
 use crate::runtime::ready::ReadySet;
-use crate::runtime::signals::Signals;
+use crate::runtime::signals::{OnHangup, Signals};
 use crate::runtime::socket::Addresses;
 
 /// Rounds after which the system is asked what else is ready, however much
@@ -73,6 +74,9 @@ pub(super) struct Driver {
     pub(super) metrics: Metrics,
     scrapes: Option<Scrapes>,
     signals: Signals,
+    reopen_log: Option<fn()>,
+    /// A conversation whose answer takes long.
+    pub(super) first_answer: FirstAnswer,
     timer: Pin<Box<Sleep>>,
     endpoint_due: Option<Instant>,
     /// Something is due, and the system is looked at once more before it is done.
@@ -125,7 +129,9 @@ impl Driver {
             scratch: BytesMut::new(),
             metrics: Metrics::new(options.lost_log_lines),
             scrapes: None,
-            signals: Signals::new()?,
+            signals: Signals::with(OnHangup::Reopens)?,
+            reopen_log: options.reopen_log,
+            first_answer: FirstAnswer::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             endpoint_due: None,
             looking: false,
@@ -167,7 +173,11 @@ impl Driver {
             let busy = self.round(now, cx);
             self.tell_refusals(now);
             self.tell_pause(now);
+            self.tell_waiting(now);
             if let Some(ending) = self.poll_ending(now, cx) {
+                if self.closing.is_some() && self.service.only_ended().is_none() {
+                    self.tell_summary();
+                }
                 return Poll::Ready(ending);
             }
             if !busy && !self.wait(now, cx) {
@@ -220,6 +230,14 @@ impl Driver {
     fn take_signal(&mut self, now: Instant) {
         let number = Number::Signals as usize;
         let mut cx = Context::from_waker(self.ready.waker(number));
+        let mut reopens = false;
+        while self.signals.poll_reopen(&mut cx).is_ready() {
+            reopens = true;
+        }
+        if reopens {
+            self.reopen_files();
+        }
+        let mut cx = Context::from_waker(self.ready.waker(number));
         while self.signals.poll_recv(&mut cx).is_ready() {
             if self.closing.is_some() {
                 // The second one does not wait.
@@ -232,9 +250,59 @@ impl Driver {
             );
             self.closing = Some(now + self.closing_time);
             self.service.close();
-            for handle in self.records.keys() {
-                self.endpoint.close(now, *handle);
+            let opens = self.service.peer().is_some();
+            for (handle, record) in &self.records {
+                if opens && record.server_id.is_none() {
+                    // Nobody knows whether its answer ever comes.
+                    self.endpoint.abort(now, *handle);
+                } else {
+                    self.endpoint.close(now, *handle);
+                }
             }
+        }
+    }
+
+    /// Goes on in new files, should somebody have moved the old ones away.
+    fn reopen_files(&mut self) {
+        if let Some(reopen) = self.reopen_log {
+            reopen();
+        }
+        if let Some(recorder) = &self.link_options.recorder {
+            recorder.reopen();
+        }
+        info!(target: NOTICE, "files that are written are opened anew (SIGHUP)");
+    }
+
+    /// What passed, for whoever ended us.
+    fn tell_summary(&self) {
+        let stats = self.endpoint.stats();
+        let count = stats.opened_count + stats.offered_count;
+        let plural = if count == 1 { "" } else { "s" };
+        let recorder = self.link_options.recorder.as_ref();
+        let file = recorder.map_or_else(String::new, |recorder| {
+            format!("; what passed is in {}", recorder.path().display())
+        });
+        info!(
+            target: NOTICE,
+            "{count} conversation{plural}, {} B sent, {} B received, {} refused, {} failed{file}",
+            stats.sent.payload_bytes,
+            stats.received.payload_bytes,
+            self.metrics.refused_count,
+            self.metrics.failed_count,
+        );
+    }
+
+    fn tell_waiting(&mut self, now: Instant) {
+        if let Some(handle) = self.first_answer.due(now)
+            && let Some(record) = self.records.get(&handle)
+            && record.server_id.is_none()
+        {
+            info!(
+                target: NOTICE,
+                conv = %handle,
+                peer = %record.peer,
+                "waiting: no answer to the SYN yet; is a server listening there?"
+            );
         }
     }
 
@@ -423,7 +491,8 @@ impl Driver {
     fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let lingering = self.lingering.front().map(|(until, ..)| *until);
         let pause = self.pause.next_due();
-        let next = [self.endpoint_due, lingering, self.closing, pause]
+        let answer = self.first_answer.next_due();
+        let next = [self.endpoint_due, lingering, self.closing, pause, answer]
             .into_iter()
             .flatten()
             .min();

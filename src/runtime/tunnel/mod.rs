@@ -45,6 +45,8 @@ pub struct TunnelOptions {
     pub metrics: Option<SocketAddr>,
     /// Lines of the log that were lost, told with the numbers.
     pub lost_log_lines: &'static AtomicU64,
+    /// Has the log opened anew; called on SIGHUP.
+    pub reopen_log: Option<fn()>,
     /// How long orderly closing may take after a signal.
     pub closing_time: Duration,
 }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::endpoint::Handle;
+use crate::runtime::notice::WORTH_A_WORD;
+
 /// The least time between two lines about refusals.
 const REFUSALS_APART: Duration = Duration::from_secs(10);
 
@@ -66,6 +69,52 @@ impl Pause {
             return Some(LONG_PAUSE);
         }
         None
+    }
+}
+
+/// A conversation whose SYN is not answered. One at a time is enough.
+#[derive(Debug, Default)]
+pub(super) struct FirstAnswer {
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    handle: Handle,
+    since: Instant,
+    is_told: bool,
+}
+
+impl FirstAnswer {
+    /// A conversation was opened.
+    pub(super) fn expect(&mut self, now: Instant, handle: Handle) {
+        self.waiting.get_or_insert(Waiting {
+            handle,
+            since: now,
+            is_told: false,
+        });
+    }
+
+    /// When it will be time to say that it is waited for.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let waiting = self.waiting.as_ref().filter(|waiting| !waiting.is_told)?;
+        waiting.since.checked_add(WORTH_A_WORD)
+    }
+
+    /// The conversation, if it is time; once.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Handle> {
+        if self.next_due().is_none_or(|due| now < due) {
+            return None;
+        }
+        let waiting = self.waiting.as_mut()?;
+        waiting.is_told = true;
+        Some(waiting.handle)
+    }
+
+    /// Its answer or its end came; how long that took, if it was told.
+    pub(super) fn came(&mut self, handle: Handle) -> Option<Duration> {
+        let waiting = self.waiting.take_if(|waiting| waiting.handle == handle)?;
+        waiting.is_told.then(|| waiting.since.elapsed())
     }
 }
 

@@ -24,8 +24,8 @@ use self::tap::Tap;
 use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
-use crate::session::{Attempts, Event, Session};
-use crate::wire::Destination;
+use crate::session::{Attempts, Event, Lane, Session};
+use crate::wire::{Destination, FrameType, RawFrame, RawMessage, StreamId};
 
 pub use self::opening::{I2cpOptions, OwnKeys, Unreachable};
 pub use self::remote::{Remote, RemoteError};
@@ -159,7 +159,11 @@ impl I2cpLink {
         };
         let mut bytes = Vec::with_capacity(message.bytes());
         message.put(&mut bytes);
-        if let Err(error) = self.session.send(hash, &bytes, attempts) {
+        let sent = match lane_of(&bytes) {
+            Some(lane) => self.session.send_in_order(hash, &bytes, attempts, lane),
+            None => self.session.send(hash, &bytes, attempts),
+        };
+        if let Err(error) = sent {
             debug!(peer = %to, %error, "message dropped");
         }
         if self.session.waiting_bytes() < FULL_BYTES {
@@ -313,7 +317,10 @@ impl I2cpLink {
                     error: LinkError::Undelivered(reason),
                 }),
                 Event::Created => {
-                    info!("the router builds tunnels");
+                    info!(
+                        one_message_at_a_time = self.session.is_ordered(),
+                        "the router builds tunnels"
+                    );
                     self.progress.is_created = true;
                 }
                 Event::Ready => self.progress.is_ready = true,
@@ -353,6 +360,19 @@ impl I2cpLink {
         if self.inbox_bytes > INBOX_BYTES {
             self.fail(LinkError::Overrun { limit: INBOX_BYTES });
         }
+    }
+}
+
+/// The lane of a message: those to one id of the peer's, which is one conversation, in
+/// the one role that the type tells.
+fn lane_of(message: &[u8]) -> Option<Lane> {
+    match RawMessage::parse(message) {
+        RawMessage::Frame(RawFrame {
+            frame_type: FrameType(byte),
+            id: StreamId([a, b, c]),
+            ..
+        }) => Some(Lane(u32::from_be_bytes([byte >> 4, a, b, c]))),
+        RawMessage::Ping | RawMessage::Short(_) => None,
     }
 }
 
