@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
             [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'Progress on standard error, if that is a terminal')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Exit with 1 on a note, warn, error, or if empty')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark')
+            [CompletionResult]::new('--concat', '--concat', [CompletionResultType]::ParameterName, 'Read several captures one after the other, as they are named, not merged by time')
             [CompletionResult]::new('-D', '-D ', [CompletionResultType]::ParameterName, 'List interfaces')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Do not put the interface into promiscuous mode')
             [CompletionResult]::new('--list-fields', '--list-fields', [CompletionResultType]::ParameterName, 'List the fields that filters and -e know')

@@ -46,6 +46,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
             cand --progress 'Progress on standard error, if that is a terminal'
             cand --fail-on 'Exit with 1 on a note, warn, error, or if empty'
             cand --generate 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark'
+            cand --concat 'Read several captures one after the other, as they are named, not merged by time'
             cand -D 'List interfaces'
             cand -p 'Do not put the interface into promiscuous mode'
             cand --list-fields 'List the fields that filters and -e know'

@@ -55,6 +55,7 @@ completions-elvish\t'Completions for Elvish'
 man\t'The manual page, for man'
 schema\t'JSON Schema of the records of -T ndjson and -T json'
 wireshark-lua\t'A dissector for Wireshark\'s plugin folder, with the names of fields and findings used here'"
+complete -c ministream-dump -l concat -d 'Read several captures one after the other, as they are named, not merged by time'
 complete -c ministream-dump -s D -d 'List interfaces'
 complete -c ministream-dump -s p -d 'Do not put the interface into promiscuous mode'
 complete -c ministream-dump -l list-fields -d 'List the fields that filters and -e know'

@@ -161,6 +161,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l junit -d 'Write a JUnit report into this file' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l progress -d 'Progress on standard error, if that is a terminal' -r -f -a "auto\t'After a second, on a terminal'
 never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l concat -d 'Read captures one after the other, as they are named'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l dry-run -d 'Print the schedule and open no socket'
@@ -188,11 +189,12 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l unmatched -d 'When no recorded conversation is left: refuse, close or silence' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l unmatched -d 'When no recorded conversation is left, or like the request: refuse, close or silence' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l loops -d 'How often each recorded conversation may be played: a number or forever' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l speed -d 'Faster or slower than recorded by this factor' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l reply-timeout -d 'Silence of a client while it owes bytes' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l concat -d 'Read captures one after the other, as they are named'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l topspeed -d 'Answer at once'
