@@ -52,7 +52,6 @@ fn every_total_of_a_connection_for_each_conversation_is_the_generators() {
 }
 
 #[test]
-#[ignore = "what closed more than 1,024 conversations ago is forgotten"]
 fn every_total_of_thousands_at_once_is_the_generators() {
     for carrier in [BulkCarrier::Udp, BulkCarrier::Tcp(Prefix::U32)] {
         assert_exact(Shape {
