@@ -27,6 +27,13 @@ const CERTAIN_OPENINGS: usize = 8;
 /// From how many bytes on a payload that comes twice is no chance.
 const TELLING_PAYLOAD_BYTES: usize = 8;
 
+/// What follows the number of a call of ONC RPC (RFC 5531): its kind and version. The numbers
+/// are counted up, so that many calls in a row may begin like openings.
+const ONC_RPC_CALL: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 2];
+
+/// How many bytes of a payload may be those of a header.
+const HEAD_BYTES: usize = 12;
+
 /// What the framing tells beside the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -86,6 +93,8 @@ struct Openings {
     /// Whether their ids differ in more than the first byte. (Ids that do not are a number of
     /// 16 bits and constant bytes behind it, as in DNS and NetBIOS.)
     ids_vary: bool,
+    /// Whether payloads differ and have words in common, as headers do (RTP, RPC) and keys do not.
+    have_headers: bool,
 }
 
 #[derive(Debug)]
@@ -94,6 +103,8 @@ struct Opening {
     id: [u8; 3],
     length: usize,
     payload: u64,
+    /// The first bytes of the payload, as far as there are any.
+    head: [u8; HEAD_BYTES],
 }
 
 /// What a flow that was judged to be another protocol's had that is ours.
@@ -203,6 +214,13 @@ impl Evidence {
     /// An opening speaks for nothing by itself: the text allows any key in it, so that it is
     /// no more than a message that begins with its type.
     fn weigh_opening(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize) {
+        if known
+            .get(4..)
+            .is_some_and(|payload| payload.starts_with(&ONC_RPC_CALL))
+        {
+            self.against();
+            return;
+        }
         let is_new = !self.has_announced(from, Announced::Opened, id);
         self.openings.add(from, id, known, length, is_new);
         if !is_new {
@@ -290,9 +308,11 @@ impl Evidence {
             lengths_differ,
             payloads_differ,
             ids_vary,
+            have_headers,
             ..
         } = self.openings;
-        if self.unfitting > 0 || self.fitting > self.idle || both_sides || !ids_vary {
+        if self.unfitting > 0 || self.fitting > self.idle || both_sides || !ids_vary || have_headers
+        {
             return Standing::Open;
         }
         let is_enough = match (self.framing, count) {
@@ -349,24 +369,38 @@ impl Openings {
             lengths_differ: false,
             payloads_differ: false,
             ids_vary: false,
+            have_headers: false,
         }
     }
 
     fn add(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize, is_new: bool) {
         self.count += usize::from(is_new);
-        let payload = hash(known.get(4..).unwrap_or_default());
+        let bytes = known.get(4..).unwrap_or_default();
+        let payload = hash(bytes);
+        let mut head = [0; HEAD_BYTES];
+        let known = bytes.len().min(HEAD_BYTES);
+        head[..known].copy_from_slice(&bytes[..known]);
         let Some(first) = &self.first else {
             self.first = Some(Opening {
                 from,
                 id,
                 length,
                 payload,
+                head,
             });
             return;
         };
         self.both_sides |= first.from != from;
         self.lengths_differ |= first.length != length;
         self.payloads_differ |= first.payload != payload;
+        let words = |head: [u8; HEAD_BYTES]| head.as_chunks::<4>().0.to_vec();
+        let (one, other) = (words(first.head), words(head));
+        let is_alike = one
+            .iter()
+            .zip(&other)
+            .take(known / 4)
+            .any(|(one, other)| one == other);
+        self.have_headers |= first.payload != payload && is_alike;
         self.ids_vary |= first.id[1..] != id[1..];
     }
 
