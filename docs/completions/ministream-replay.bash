@@ -731,11 +731,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__mock)
-<<<<<<< docs/completions/ministream-replay.bash
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
-=======
-            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
->>>>>>> /tmp/wrapping/gen/ministream-replay.bash.gen
+            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -927,11 +923,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__replay)
-<<<<<<< docs/completions/ministream-replay.bash
-            opts="-Y -v -h --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
-=======
-            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
->>>>>>> /tmp/wrapping/gen/ministream-replay.bash.gen
+            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
