@@ -25,11 +25,12 @@ pub use sink::{Collected, Decided, FlowReport, Sink};
 
 use crate::capture::{CaptureError, InputInfo, Packet};
 use crate::conversation::{
-    Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Tracker,
-    TrackerOptions,
+    Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Forgotten,
+    Prospect, Tracker, TrackerOptions, Wording,
 };
 use crate::net::{
-    Arrival, CopyCounts, LostDatagram, Network, NetworkCounts, NetworkLimits, PacketDecoder,
+    Arrival, CopyCounts, FlowPlace, Glance, LostDatagram, Network, NetworkCounts, NetworkLimits,
+    PacketDecoder,
 };
 use crate::time::Timestamp;
 
@@ -42,11 +43,14 @@ pub struct DissectOptions {
     pub depth: Depth,
     /// Whether to hash the destination of every SYN.
     pub destinations: Destinations,
+    /// Whether anybody reads the words of findings about messages.
+    pub wording: Wording,
     /// Ports whose carrier is given. The first rule that fits a flow holds.
     pub decode_as: Vec<DecodeAs>,
     /// Bounds of the network layer.
     pub network: NetworkLimits,
-    /// Bounds and times of the tracker; its `destinations` is overruled by the one here.
+    /// Bounds and times of the tracker; its `destinations` and `wording` are overruled
+    /// by those here.
     pub tracker: TrackerOptions,
 }
 
@@ -55,10 +59,28 @@ impl Default for DissectOptions {
         Self {
             depth: Depth::Conversations,
             destinations: Destinations::Hash,
+            wording: Wording::Full,
             decode_as: Vec::new(),
             network: NetworkLimits::default(),
             tracker: TrackerOptions::default(),
         }
+    }
+}
+
+impl DissectOptions {
+    /// Bounds everything that is kept by one number: half of it for conversations,
+    /// three eighths for flows with what is held for them, and an eighth for
+    /// segments and fragments that wait for others. Below 4 MiB it is taken as that.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        let bytes = bytes.max(4 << 20);
+        self.tracker.memory_bytes = bytes / 2;
+        self.network.flow_bytes = bytes / 8 * 3;
+        let network = NetworkLimits::default();
+        self.network.total_stream_bytes = network.total_stream_bytes.min(bytes / 16);
+        self.network.stream_bytes = network.stream_bytes.min(bytes / 32);
+        self.network.fragment_bytes = network.fragment_bytes.min(bytes / 16);
+        self
     }
 }
 
@@ -80,8 +102,8 @@ pub struct DissectCounts {
     pub messages: u64,
     /// Conversations.
     pub conversations: u64,
-    /// Conversations told before their end because there were too many.
-    pub evicted_conversations: u64,
+    /// Conversations that were forgotten for want of memory.
+    pub forgotten: Forgotten,
     /// Traffic that is not ministreaming.
     pub foreign: ForeignCounts,
     /// Time of the first packet; `None` before it.
@@ -112,6 +134,7 @@ impl Dissector {
     pub fn new(options: DissectOptions) -> Self {
         let tracker = Tracker::new(TrackerOptions {
             destinations: options.destinations,
+            wording: options.wording,
             ..options.tracker
         });
         Self {
@@ -120,6 +143,7 @@ impl Dissector {
                 network: Network::new(options.network),
                 messages: Messages::new(options.depth, options.decode_as, tracker),
                 seen: Seen::default(),
+                ahead: Ahead::default(),
             },
         }
     }
@@ -148,6 +172,13 @@ impl Dissector {
             Step::Packet(packet) => self.follower.packet(packet, sink),
             Step::Lost(lost) => self.follower.lost_datagram(lost, sink),
         }
+    }
+
+    /// Looks ahead at packets of a [`DecodedSource`], so that what their messages need is
+    /// at hand when they are fed. Of no effect but on the time that this takes.
+    #[inline]
+    pub fn look_ahead<'a>(&mut self, packets: impl Iterator<Item = DecodedPacket<'a>> + Clone) {
+        self.follower.look_ahead(packets);
     }
 
     /// The capture is over: tells everything that is still open.
@@ -227,7 +258,7 @@ impl Dissector {
             network: self.follower.network.counts(),
             messages: messages.message_count(),
             conversations: messages.tracker.conversation_count(),
-            evicted_conversations: messages.tracker.forgotten().conversations,
+            forgotten: messages.tracker.forgotten(),
             foreign: messages.foreign,
             start: messages.start,
             end: self.follower.seen.latest,
@@ -248,6 +279,14 @@ struct Follower {
     network: Network<FlowState>,
     messages: Messages,
     seen: Seen,
+    ahead: Ahead,
+}
+
+/// Where the next packets will look.
+#[derive(Debug, Default)]
+struct Ahead {
+    flows: Vec<Option<FlowPlace>>,
+    prospects: Vec<Prospect>,
 }
 
 impl Follower {
@@ -270,6 +309,54 @@ impl Follower {
         Ok(())
     }
 
+    /// Reads what the next packets need, one kind after the other: their flows, where
+    /// their ids stand, their conversations. Each kind is read for all packets at once,
+    /// so that the processor has many reads under way.
+    #[inline]
+    fn look_ahead<'a>(&mut self, packets: impl Iterator<Item = DecodedPacket<'a>> + Clone) {
+        let Self {
+            network,
+            messages,
+            ahead,
+            ..
+        } = self;
+        ahead.flows.clear();
+        ahead.prospects.clear();
+        let contents = packets.filter_map(|packet| packet.content.ok());
+        ahead
+            .flows
+            .extend(contents.clone().map(|decoded| network.look_up(&decoded)));
+        if ahead.flows.is_empty() {
+            return;
+        }
+        let mut touched = 0;
+        for (decoded, place) in contents.zip(&ahead.flows) {
+            let Some(place) = *place else {
+                continue;
+            };
+            let Glance {
+                flow,
+                from,
+                touched: connection,
+            } = network.glance(place, &decoded);
+            touched ^= connection;
+            ahead
+                .prospects
+                .extend(messages.prospect(flow, from, decoded.payload()));
+        }
+        let closes = ahead
+            .prospects
+            .iter()
+            .filter(|prospect| prospect.is_close());
+        let closes = closes.count();
+        for prospect in &ahead.prospects {
+            touched ^= messages.tracker.touch(*prospect);
+        }
+        touched ^= messages.tracker.touch_told(closes);
+        // The reads are the purpose.
+        std::hint::black_box(touched);
+    }
+
     fn lost_datagram<S: Sink>(
         &mut self,
         lost: &LostDatagram,
@@ -287,7 +374,53 @@ impl Follower {
         })?;
         let now = self.seen.latest.unwrap_or_default();
         messages.tracker.finish(now, end);
-        messages.tell_outcomes(sink)
+        messages.tell_outcomes(sink)?;
+        self.tell_forgotten(sink)
+    }
+
+    /// Tells what was forgotten for want of memory, one finding for each kind.
+    fn tell_forgotten<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        let (network, forgotten) = (self.network.counts(), self.messages.tracker.forgotten());
+        let flows_since = network.evicted_since.map(|arrival| arrival.time);
+        for (count, since, what, name) in [
+            (
+                network.evicted_flows,
+                flows_since,
+                "flows were forgotten while they may have been in use",
+                "flow_count",
+            ),
+            (
+                forgotten.conversations,
+                forgotten.conversations_since,
+                "conversations were told as they stood",
+                "conversation_count",
+            ),
+            (
+                forgotten.closed_conversations,
+                forgotten.closed_conversations_since,
+                "closed conversations were forgotten, and what came late for them is not recognised",
+                "closed_conversation_count",
+            ),
+        ] {
+            let (Some(since), Some(start)) = (since, self.messages.start) else {
+                continue;
+            };
+            let since_us = since.micros_since(start).max(0);
+            let text = format!(
+                "{count} {what}, from {}.{:06} s on, for want of memory; raise --memory",
+                since_us / 1_000_000,
+                since_us % 1_000_000
+            );
+            sink.finding(&about_capture(
+                FindingCode::CaptureEvicted,
+                text,
+                vec![
+                    (name, FindingDetail::Number(count)),
+                    ("since_us", FindingDetail::Number(since_us.unsigned_abs())),
+                ],
+            ))?;
+        }
+        Ok(())
     }
 
     fn follow_time<S: Sink>(&mut self, arrival: Arrival, sink: &mut S) -> Result<(), S::Error> {

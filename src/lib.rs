@@ -65,6 +65,7 @@ pub mod conversation;
 pub mod dissect;
 pub mod endpoint;
 pub mod fault;
+mod index;
 pub mod keys;
 pub mod net;
 pub mod proxy;

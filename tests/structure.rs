@@ -11,11 +11,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("wire", &[]),
     ("circulation", &[]),
+    ("index", &[]),
     ("capture", &["time", "circulation"]),
-    ("net", &["time", "capture"]),
+    ("net", &["time", "index", "capture"]),
     ("carrier", &["wire"]),
     ("keys", &["wire"]),
-    ("conversation", &["time", "wire", "net", "carrier"]),
+    ("conversation", &["time", "wire", "index", "net", "carrier"]),
     (
         "dissect",
         &[

@@ -120,10 +120,20 @@ impl<L: Layout> Framer<L> {
         &self.layout
     }
 
-    /// Bytes that are held until there are more.
+    /// Bytes of the stream that are held until there are more.
     #[cfg(test)]
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(super) fn buffered_bytes(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// Bytes of memory that are held until there are more bytes.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        let search = match &self.place {
+            Place::Lost(lost) => lost.search.held_bytes(),
+            Place::Start | Place::Boundary | Place::Inside { .. } => 0,
+        };
+        self.buffer.capacity() + search
     }
 
     /// Takes the next bytes of the stream.

@@ -110,6 +110,22 @@ impl Decoder {
         }
     }
 
+    /// Bytes of memory that are held until there are more bytes.
+    #[inline]
+    pub fn held_bytes(&self) -> usize {
+        self.framer.held_bytes()
+    }
+
+    /// What is known of the first message in `bytes`, if they begin with one as far as
+    /// this decoder knows.
+    #[inline]
+    pub(crate) fn first_message<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let prefix = self.framer.layout().prefix.bytes();
+        (self.framer.held_bytes() == 0)
+            .then(|| bytes.get(prefix..))
+            .flatten()
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors

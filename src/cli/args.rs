@@ -1,5 +1,6 @@
 //! The arguments of `ministream-dump`, as the user types them.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
@@ -325,6 +326,17 @@ pub(crate) struct DumpArgs {
     /// Exit with 0, not 3, when a capture is truncated or packets were dropped
     #[arg(long, hide_short_help = true, help_heading = "Checks")]
     pub(crate) lenient: bool,
+
+    /// Threads that work on a file at once; the output is the same [default: the machine's cores]
+    #[arg(short = 'j', long, value_name = "N", hide_short_help = true)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Memory for flows and conversations: 64MiB [default: a quarter of the machine's]
+    #[arg(
+        long, value_name = "SIZE", value_parser = super::values::size_with_unit,
+        hide_short_help = true
+    )]
+    pub(crate) memory: Option<u64>,
 
     /// Accepted: addresses and ports are never resolved
     #[arg(short = 'n', hide_short_help = true)]

@@ -24,7 +24,9 @@ use crate::capture::{
     ReadingThread,
 };
 use crate::conversation::{EndOfInput, Level};
-use crate::dissect::{DecodedSource, DissectCounts, Dissector, NearFlows, Relay, Sink, Step};
+use crate::dissect::{
+    DecodedSource, Depth, DissectCounts, Dissector, NearFlows, Relay, Sink, Step,
+};
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
@@ -157,13 +159,11 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     if let Some(records) = RecordInput::open(&files)? {
         return records.dump(options);
     }
+    let mut source = decoded(options, files, Trouble::Told)?;
+    let mut reporter = reporter(options)?;
+    let packets = options.output.packet_output()?;
     // Writing messages takes as long as understanding them.
-    if may_run_ahead(options, &files) && options.output.writes_messages() {
-        let limits = &options.dissect.network;
-        let inputs = open(options, files, ReadingThread::Own, Trouble::Told)?;
-        let mut source = DecodedSource::here(inputs, limits);
-        let reporter = reporter(options)?;
-        let packets = options.output.packet_output()?;
+    if options.output.writes_messages() && workers(options) > 1 {
         let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
         let done = read(options, &mut source, &mut relay, Trouble::Told)?;
         return match relay.finish()? {
@@ -171,32 +171,50 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
             None => Ok(done.ending),
         };
     }
-    let mut source = decoded(options, files, Trouble::Told)?;
-    let mut reporter = reporter(options)?;
-    let packets = options.output.packet_output()?;
     let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
     conclude(options, &done, source.inputs(), reporter, packets)
 }
 
-/// Whether one thread may run ahead of another: not where rows are waited for (a
-/// pipe may be live), nor where reading may end early.
-fn may_run_ahead(options: &DumpOptions, files: &[PathBuf]) -> bool {
-    options.limits == Limits::default() && Inputs::are_files(files)
+/// How many threads work on a reading: one where rows are waited for (a pipe may be
+/// live), and where reading may end early.
+fn workers(options: &DumpOptions) -> usize {
+    let may_run_ahead = match &options.input {
+        Input::Files(files) => options.limits == Limits::default() && Inputs::are_files(files),
+        Input::Live(_) => false,
+    };
+    if may_run_ahead { options.jobs.get() } else { 1 }
 }
 
-/// The files, with the headers of their packets read, ahead where that may be.
+/// The files, with the headers of their packets read: on a thread of its own where there
+/// is one for it. What is written, if messages are, takes the second.
 fn decoded(
     options: &DumpOptions,
     files: Vec<PathBuf>,
     trouble: Trouble,
 ) -> Result<DecodedSource<Inputs>, DumpError> {
     let limits = &options.dissect.network;
-    if may_run_ahead(options, &files) {
-        let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
-        DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
-    } else {
+    if options.limits != Limits::default() || !Inputs::are_files(&files) {
         let inputs = open(options, files, ReadingThread::Own, trouble)?;
-        Ok(DecodedSource::here(inputs, limits))
+        return Ok(DecodedSource::here(inputs, limits));
+    }
+    let ahead = if options.output.writes_messages() {
+        3
+    } else {
+        2
+    };
+    match workers(options) {
+        1 => {
+            let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
+            Ok(DecodedSource::in_batches(inputs, limits))
+        }
+        workers if workers < ahead => {
+            let inputs = open(options, files, ReadingThread::Own, trouble)?;
+            Ok(DecodedSource::in_batches(inputs, limits))
+        }
+        _ => {
+            let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
+            DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
+        }
     }
 }
 
@@ -254,6 +272,9 @@ fn read(
             end = EndOfInput::Stopped;
             ending = ending.max(Ending::Interrupted);
             break;
+        }
+        if options.dissect.depth == Depth::Conversations {
+            dissector.look_ahead(source.look_ahead());
         }
         match source.next_step() {
             Ok(None) => break,
@@ -637,13 +658,14 @@ fn tell_counts(verbosity: u8, counts: &DissectCounts) {
         "I2CP messages of other protocols",
         counts.foreign.i2cp_messages,
     );
+    tell("flows forgotten for want of memory", network.evicted_flows);
     tell(
-        "flows forgotten, as there were too many",
-        network.evicted_flows,
+        "conversations told early for want of memory",
+        counts.forgotten.conversations,
     );
     tell(
-        "conversations told early, as there were too many",
-        counts.evicted_conversations,
+        "closed conversations forgotten for want of memory",
+        counts.forgotten.closed_conversations,
     );
     if verbosity > 1 {
         tell("flows", network.flows);

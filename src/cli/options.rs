@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, ProgressWhen, Times};
@@ -17,7 +19,7 @@ use super::redaction;
 use super::terminal;
 use super::values::{StatisticName, Stop};
 use crate::capture::{InputOrder, Inputs};
-use crate::conversation::{ConversationId, Destinations};
+use crate::conversation::{ConversationId, Destinations, Wording};
 use crate::dissect::{Depth, DissectOptions};
 use crate::report::conversations::ConversationTable;
 use crate::report::detail::{DetailPrinter, Details};
@@ -54,6 +56,8 @@ pub(crate) struct DumpOptions {
     pub(crate) named: BTreeSet<ConversationId>,
     pub(crate) conversations: WholeConversations,
     pub(crate) dissect: DissectOptions,
+    /// Threads that may work at once.
+    pub(crate) jobs: NonZeroUsize,
     pub(crate) output: OutputOptions,
     /// What every output hides.
     pub(crate) redaction: Option<Redaction>,
@@ -180,6 +184,12 @@ impl DumpOptions {
         let limits = limits(&args);
         let output = OutputOptions::resolve(&args, format)?;
         let depth = depth(&args, &output);
+        let wording = wording(&args, &output);
+        let memory = memory_bytes(args.memory);
+        let jobs = args
+            .jobs
+            .or_else(|| thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN);
         let redaction = redaction::redaction(&args)?;
         // The index of an export names destinations, and so do columns.
         let has_records = output.export.is_some() || output.data_set.is_some();
@@ -212,9 +222,12 @@ impl DumpOptions {
             dissect: DissectOptions {
                 depth,
                 destinations,
+                wording,
                 decode_as: args.decode_as,
                 ..DissectOptions::default()
-            },
+            }
+            .with_memory(memory),
+            jobs,
             output,
             redaction,
             pace,
@@ -491,6 +504,45 @@ fn depth(args: &DumpArgs, output: &OutputOptions) -> Depth {
     } else {
         Depth::Conversations
     }
+}
+
+/// Findings that are only counted need no words.
+fn wording(args: &DumpArgs, output: &OutputOptions) -> Wording {
+    let is_only_counted = output.shown == Shown::Nothing
+        && output.html.is_none()
+        && output.export.is_none()
+        && output.data_set.is_none()
+        && output.packets.is_none()
+        && args.filter.is_none()
+        && output.statistics.iter().all(|name| {
+            matches!(
+                name,
+                StatisticName::Types | StatisticName::Conversations | StatisticName::Timing
+            )
+        });
+    if is_only_counted {
+        Wording::Omitted
+    } else {
+        Wording::Full
+    }
+}
+
+/// Memory for what is kept of flows and conversations, in bytes: what was asked for, or a
+/// quarter of the machine's, at least 256 MiB.
+fn memory_bytes(asked: Option<u64>) -> usize {
+    const LEAST: u64 = 256 << 20;
+    let bytes = asked.unwrap_or_else(|| (machine_bytes().unwrap_or(0) / 4).max(LEAST));
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Memory of this machine, where the system tells: Linux does in `/proc/meminfo`.
+fn machine_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 /// Live captures show each message at once, and so does a capture that comes

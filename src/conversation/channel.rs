@@ -197,6 +197,13 @@ impl Channels {
         (ChannelId { slot, serial }, channel)
     }
 
+    /// The name of the channel that lies in a slot, if one does.
+    #[inline]
+    pub(super) fn id_at(&self, slot: u32) -> Option<ChannelId> {
+        let serial = self.open.get(slot as usize)?.serial;
+        Some(ChannelId { slot, serial })
+    }
+
     /// The same, to be changed.
     pub(super) fn at_mut(&mut self, slot: u32) -> &mut Channel {
         &mut self.open[slot as usize]

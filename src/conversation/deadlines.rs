@@ -112,6 +112,20 @@ impl Deadlines {
         self.earliest = self.earliest.min(time);
     }
 
+    /// Whether closing `more` conversations will have others told.
+    pub(super) fn is_crowded(&self, limit: usize, more: usize) -> bool {
+        self.lingering.len() + more > limit
+    }
+
+    /// The closed conversations that are told next, at most `count`, some of which may
+    /// not be closed any more.
+    pub(super) fn next_told(&self, count: usize) -> impl Iterator<Item = Slot> + Clone {
+        self.lingering
+            .iter()
+            .take(count)
+            .map(|deadline| deadline.slot)
+    }
+
     /// Whether [`next`](Self::next) may have something.
     #[inline]
     pub(super) fn is_due(&self, now: Timestamp) -> bool {

@@ -133,6 +133,8 @@ finding_codes! {
     CaptureDropped = "cap.dropped", Warn, "packets dropped during capture";
     /// Packets are in the capture twice.
     CaptureDuplicates = "cap.duplicates", Note, "packets captured twice, read once";
+    /// Memory was short, and something was forgotten.
+    CaptureEvicted = "cap.evicted", Warn, "forgotten for want of memory: raise --memory";
     /// Capture time went backwards.
     CaptureTimeBackwards = "cap.time_backwards", Note, "capture time went backwards";
 }

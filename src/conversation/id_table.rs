@@ -5,8 +5,8 @@ use std::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 
 use super::channel::ChannelId;
-use super::index::Index;
 use super::records::{Live, Records, Slot};
+use crate::index::Index;
 use crate::net::Side;
 use crate::wire::StreamId;
 
@@ -76,11 +76,9 @@ impl IdKey {
 pub(super) struct KeyHasher(DefaultHashBuilder);
 
 impl KeyHasher {
-    /// The upper half of the hash: the mixing ends there.
     #[inline]
     pub(super) fn hash(&self, key: IdKey) -> u32 {
-        let hash = self.0.hash_one(key.number());
-        ((hash ^ (hash >> 32)) & 0xffff_ffff) as u32
+        Index::fold(self.0.hash_one(key.number()))
     }
 }
 
@@ -107,6 +105,12 @@ impl IdTable {
             hasher,
             slots: Index::new(),
         }
+    }
+
+    /// Buckets that look-ups have read so far.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> u64 {
+        self.slots.reads()
     }
 
     /// Lets an id stand for a conversation, whose record has it already. Returns
@@ -144,6 +148,12 @@ impl IdTable {
                 space_of(value) == key.space && key.names(records.live(slot_of(value)))
             })
             .map(slot_of)
+    }
+
+    /// Reads ahead what a look-up of `key` reads; see [`Index::peek`].
+    #[inline]
+    pub(super) fn peek(&self, key: IdKey) -> Option<Slot> {
+        self.slots.peek(self.hasher.hash(key)).map(slot_of)
     }
 
     /// The conversations that the id stands for, in the order in which they opened.

@@ -417,6 +417,22 @@ impl Records {
             .ok()
     }
 
+    /// Reads a record that will be needed soon.
+    #[inline]
+    pub(super) fn touch(&self, slot: Slot) -> u64 {
+        self.live
+            .get(slot as usize)
+            .map_or(0, |live| live.number ^ live.tallies[1].payload_bytes)
+    }
+
+    /// Reads what lies beside it.
+    #[inline]
+    pub(super) fn touch_details(&self, slot: Slot) -> u64 {
+        self.details
+            .get(slot as usize)
+            .map_or(0, |details| details.first_message)
+    }
+
     /// Whether a slot still holds the conversation whose number ends in these 32 bits.
     pub(super) fn holds(&self, slot: Slot, number: u32) -> bool {
         let live = &self.live[slot as usize];

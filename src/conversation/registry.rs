@@ -2,10 +2,13 @@
 //! and are told, and what is remembered of them then.
 
 mod disorder;
+mod look_ahead;
 mod losses;
 mod stalls;
 
 use std::collections::VecDeque;
+
+pub(crate) use look_ahead::Prospect;
 
 use super::channel::{ChannelId, Channels};
 use super::deadlines::{Deadlines, Due};
@@ -60,6 +63,10 @@ pub struct Forgotten {
     pub conversations: u64,
     /// Conversations that were told, of which late messages are no longer recognised.
     pub closed_conversations: u64,
+    /// When the first of either was.
+    pub conversations_since: Option<Timestamp>,
+    /// The same for the latter.
+    pub closed_conversations_since: Option<Timestamp>,
 }
 
 /// The conversations that are tracked, and all by which they are found.
@@ -84,8 +91,11 @@ pub(super) struct Registry {
     bytes: usize,
     conversation_count: u64,
     evicted_count: u64,
+    evicted_since: Option<Timestamp>,
     /// Conversations with an id that nothing announced yet.
     assumed_count: usize,
+    /// What is told at the end of the input, and when that is.
+    last_endings: Option<(std::vec::IntoIter<Slot>, Timestamp, EndOfInput)>,
 }
 
 impl Registry {
@@ -109,8 +119,16 @@ impl Registry {
             bytes: 0,
             conversation_count: 0,
             evicted_count: 0,
+            evicted_since: None,
             assumed_count: 0,
+            last_endings: None,
         }
+    }
+
+    /// Buckets that look-ups of ids have read so far.
+    #[cfg(test)]
+    pub(super) fn reads(&self) -> u64 {
+        self.ids.reads()
     }
 
     pub(super) const fn conversation_count(&self) -> u64 {
@@ -126,6 +144,8 @@ impl Registry {
         Forgotten {
             conversations: self.evicted_count,
             closed_conversations: self.tombstones.evicted(),
+            conversations_since: self.evicted_since,
+            closed_conversations_since: self.tombstones.evicted_since(),
         }
     }
 
@@ -209,7 +229,7 @@ impl Registry {
 
     fn insert_id(&mut self, key: IdKey, slot: Slot, now: Timestamp, remarks: &Remarks) {
         if let Some(oldest) = self.ids.insert(key, slot, &mut self.records) {
-            self.evicted_count += 1;
+            self.count_evicted(now);
             self.end(oldest, now, Ending::Evicted, remarks);
         }
     }
@@ -376,16 +396,37 @@ impl Registry {
         slots.sort_unstable_by_key(|slot| self.records.live(*slot).id());
         for slot in slots {
             if ending == Ending::ChannelEvicted && !self.records.live(slot).phase.is_closed() {
-                self.evicted_count += 1;
+                self.count_evicted(now);
             }
             self.end(slot, now, ending, remarks);
         }
         self.channels.close(channel, now);
     }
 
-    /// Tells everything that is tracked, in the order in which it opened.
-    pub(super) fn end_all(&mut self, now: Timestamp, end: EndOfInput, remarks: &Remarks) {
-        for slot in self.slots_in_order() {
+    fn count_evicted(&mut self, now: Timestamp) {
+        self.evicted_count += 1;
+        self.evicted_since.get_or_insert(now);
+    }
+
+    /// From now on everything that is tracked is told, in the order in which it opened:
+    /// one whenever what was told before is taken.
+    pub(super) fn end_all(&mut self, now: Timestamp, end: EndOfInput) {
+        let slots = self.slots_in_order();
+        self.last_endings = Some((slots.into_iter(), now, end));
+    }
+
+    /// The next thing that happened apart from messages.
+    pub(super) fn next_outcome(&mut self, remarks: &Remarks) -> Option<Outcome> {
+        loop {
+            if let Some(outcome) = self.outcomes.pop_front() {
+                return Some(outcome);
+            }
+            let (slots, now, end) = self.last_endings.as_mut()?;
+            let (now, end) = (*now, *end);
+            let Some(slot) = slots.next() else {
+                self.last_endings = None;
+                return None;
+            };
             self.end(slot, now, Ending::Input(end), remarks);
         }
     }
@@ -420,7 +461,7 @@ impl Registry {
         for (_, _, slot) in by_silence {
             // A closed one leaves its tombstone and nothing is lost.
             if !self.records.live(slot).phase.is_closed() {
-                self.evicted_count += 1;
+                self.count_evicted(now);
             }
             self.end(slot, now, Ending::Evicted, remarks);
         }
@@ -506,19 +547,19 @@ impl Registry {
         let (channel, _) = self.channels.at(self.records.live(slot).channel);
         // Of a channel that is gone nothing comes late.
         if phase.is_closed() && matches!(ending, Ending::Over | Ending::Evicted) {
-            self.bury(slot, channel);
+            self.bury(slot, channel, now);
         }
         self.bytes -= self.price(channel);
         self.remove_from_channel(slot);
         self.records.remove(slot);
     }
 
-    fn bury(&mut self, slot: Slot, channel: ChannelId) {
+    fn bury(&mut self, slot: Slot, channel: ChannelId, now: Timestamp) {
         let live = self.records.live(slot);
         let until = live.end.plus_nanos(self.linger_ns);
         let far = self.records.details(slot).far_hash();
-        self.tombstones
-            .push(Tombstone::new(live, channel.serial, far, until));
+        let tombstone = Tombstone::new(live, channel.serial, far, until);
+        self.tombstones.push(tombstone, now);
         if let Some(until) = self.tombstones.next_expiry() {
             self.deadlines.wake_at(until);
         }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use super::event::ConversationId;
 use super::id_table::{IdKey, KeyHasher, Space};
-use super::index::Index;
 use super::records::Live;
 use super::state::{Circumstances, Phase};
+use crate::index::Index;
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
@@ -193,6 +193,7 @@ pub(super) struct Tombstones {
     /// Serial numbers (the lowest 31 bits), doubled, and one more for ids of servers.
     index: Index,
     evicted: u64,
+    evicted_since: Option<Timestamp>,
 }
 
 impl Tombstones {
@@ -207,6 +208,7 @@ impl Tombstones {
             limit: (limit_bytes / TOMBSTONE_BYTES).min(1 << 30),
             index: Index::new(),
             evicted: 0,
+            evicted_since: None,
         }
     }
 
@@ -220,14 +222,19 @@ impl Tombstones {
         self.evicted
     }
 
+    /// When the first of these was.
+    pub(super) const fn evicted_since(&self) -> Option<Timestamp> {
+        self.evicted_since
+    }
+
     /// Remembers one; the oldest goes when there are too many.
-    pub(super) fn push(&mut self, tombstone: Tombstone) {
-        if self.limit == 0 {
-            self.evicted += 1;
-            return;
-        }
+    pub(super) fn push(&mut self, tombstone: Tombstone, now: Timestamp) {
         if self.len == self.limit {
             self.evicted += 1;
+            self.evicted_since.get_or_insert(now);
+            if self.limit == 0 {
+                return;
+            }
             self.forget_first();
         }
         let serial = self
@@ -265,6 +272,12 @@ impl Tombstones {
     /// When the first is to be forgotten.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
         Some(self.pieces.front()?.get(self.gone)?.until)
+    }
+
+    /// Reads where an id will be put; see [`Index::peek`].
+    #[inline]
+    pub(super) fn touch(&self, key: IdKey) -> u64 {
+        self.index.peek(self.hasher.hash(key)).map_or(0, u64::from)
     }
 
     /// The latest conversation that is over and had this id.
@@ -371,8 +384,11 @@ mod tests {
     #[test]
     fn it_is_found_by_either_id_on_its_channel_until_its_time_is_over() {
         let mut stones = Tombstones::new(KeyHasher::default(), 1 << 20);
-        stones.push(tombstone(1, Some(7), Some(8), 100));
-        stones.push(tombstone(2, None, Some(9), 200));
+        stones.push(
+            tombstone(1, Some(7), Some(8), 100),
+            Timestamp::from_nanos(0),
+        );
+        stones.push(tombstone(2, None, Some(9), 200), Timestamp::from_nanos(0));
         let by = |stones: &Tombstones, channel, owner, space, id| {
             stones
                 .find(key(channel, owner, space, id))
@@ -397,7 +413,10 @@ mod tests {
     fn of_several_with_one_id_the_latest_is_found_while_any_is_left() {
         let mut stones = Tombstones::new(KeyHasher::default(), 1 << 20);
         for number in 1..=3 {
-            stones.push(tombstone(number, Some(7), None, number as i64));
+            stones.push(
+                tombstone(number, Some(7), None, number as i64),
+                Timestamp::from_nanos(0),
+            );
         }
         for now in 0..3 {
             stones.expire(Timestamp::from_nanos(now));
@@ -416,7 +435,10 @@ mod tests {
         stones.first = u32::MAX - 15_000;
         for number in 1..=30_000 {
             let id = number as u32;
-            stones.push(tombstone(number, Some(id), Some(id + 1), 1_000));
+            stones.push(
+                tombstone(number, Some(id), Some(id + 1), 1_000),
+                Timestamp::from_nanos(0),
+            );
             let found = |id| {
                 let key = key(77, Side::Responder, Space::Client, id);
                 stones.find(key).map(|found| found.id().0)

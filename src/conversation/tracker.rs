@@ -7,7 +7,7 @@ use super::id_table::{IdKey, Space};
 use super::observation::{EndOfInput, Observation, Outcome};
 use super::options::{Destinations, TrackerOptions};
 use super::records::{Slot, Span};
-use super::registry::{Ending, Forgotten, Registry};
+use super::registry::{Ending, Forgotten, Prospect, Registry};
 use super::remarks::{Remarks, number};
 use super::stall;
 use super::state::{Effect, Phase, State, Step, Stimulus};
@@ -174,16 +174,41 @@ impl Tracker {
         }
     }
 
+    /// Reads ahead where a message will look; see [`Tracker::touch`].
+    #[inline]
+    pub(crate) fn prospect(
+        &self,
+        channel: ChannelId,
+        from: Side,
+        message: &[u8],
+    ) -> Option<Prospect> {
+        match RawMessage::parse(message) {
+            RawMessage::Frame(frame) => self.registry.prospect(channel, from, &frame),
+            RawMessage::Ping | RawMessage::Short(_) => None,
+        }
+    }
+
+    /// Reads ahead what a message will need. What is returned is of no other use.
+    #[inline]
+    pub(crate) fn touch(&self, prospect: Prospect) -> u64 {
+        self.registry.touch(prospect)
+    }
+
+    /// Reads ahead what will be needed to tell conversations when `closes` others are closed.
+    pub(crate) fn touch_told(&self, closes: usize) -> u64 {
+        self.registry.touch_told(closes)
+    }
+
     /// The next thing that happened apart from messages, in order.
     #[inline]
     pub fn next_outcome(&mut self) -> Option<Outcome> {
-        self.registry.outcomes.pop_front()
+        self.registry.next_outcome(&self.remarks)
     }
 
-    /// The observation is over at `time`: tells every conversation that is
-    /// still tracked, in the order in which they opened.
+    /// The observation is over at `time`: every conversation that is still tracked is
+    /// told, in the order in which they opened, as [`Tracker::next_outcome`] is asked.
     pub fn finish(&mut self, time: Timestamp, end: EndOfInput) {
-        self.registry.end_all(time, end, &self.remarks);
+        self.registry.end_all(time, end);
     }
 
     /// Messages observed so far.

@@ -88,6 +88,7 @@ pub struct DecodedSource<P> {
 #[derive(Debug)]
 enum Place<P> {
     Here(Box<Here<P>>),
+    InBatches(Box<InBatches<P>>),
     Ahead(Box<Ahead>),
 }
 
@@ -101,6 +102,18 @@ impl<P: PacketSource> DecodedSource<P> {
                 decoder: PacketDecoder::new(limits),
                 reading: Reading::GoesOn,
                 lost: None,
+            })),
+        }
+    }
+
+    /// Reads the headers of some hundred packets at a time, so that one may look
+    /// ahead at them, on the thread that asks.
+    pub fn in_batches(source: P, limits: &NetworkLimits) -> Self {
+        Self {
+            place: Place::InBatches(Box::new(InBatches {
+                source,
+                decoder: PacketDecoder::new(limits),
+                walk: Walk::new(Batch::default()),
             })),
         }
     }
@@ -127,14 +140,28 @@ impl<P: PacketSource> DecodedSource<P> {
     pub fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
         match &mut self.place {
             Place::Here(here) => here.next_step(),
+            Place::InBatches(batches) => batches.next_step(),
             Place::Ahead(ahead) => ahead.next_step(),
         }
+    }
+
+    /// The packets of the next steps, as far as they are read: every now and then,
+    /// each of them once, and none where nothing is read ahead.
+    #[inline]
+    pub fn look_ahead(&mut self) -> impl Iterator<Item = DecodedPacket<'_>> + Clone {
+        let walk = match &mut self.place {
+            Place::Here(_) => None,
+            Place::InBatches(batches) => Some(&mut batches.walk),
+            Place::Ahead(ahead) => Some(&mut ahead.walk),
+        };
+        walk.map(Walk::look_ahead).into_iter().flatten()
     }
 
     /// The inputs so far, as [`PacketSource::inputs`].
     pub fn inputs(&self) -> &[InputInfo] {
         match &self.place {
             Place::Here(here) => here.source.inputs(),
+            Place::InBatches(batches) => batches.source.inputs(),
             Place::Ahead(ahead) => &ahead.inputs,
         }
     }
@@ -143,7 +170,8 @@ impl<P: PacketSource> DecodedSource<P> {
     pub fn copies(&self) -> &CopyCounts {
         match &self.place {
             Place::Here(here) => here.decoder.copies(),
-            Place::Ahead(ahead) => &ahead.batch.copies,
+            Place::InBatches(batches) => batches.decoder.copies(),
+            Place::Ahead(ahead) => &ahead.walk.batch.copies,
         }
     }
 
@@ -151,7 +179,8 @@ impl<P: PacketSource> DecodedSource<P> {
     pub fn progress(&self) -> Progress {
         match &self.place {
             Place::Here(here) => here.source.progress(),
-            Place::Ahead(ahead) => ahead.batch.progress,
+            Place::InBatches(batches) => batches.source.progress(),
+            Place::Ahead(ahead) => ahead.walk.batch.progress,
         }
     }
 }
@@ -336,13 +365,92 @@ impl Batch {
     }
 }
 
+/// A way through a batch.
+#[derive(Debug)]
+struct Walk {
+    batch: Batch,
+    next: usize,
+    /// Up to which step was looked ahead.
+    seen: usize,
+}
+
+/// Steps that are looked at together: what they need fits in a processor's first cache
+/// but not in its second many times over, and is more than it can have under way at once.
+const WINDOW: usize = 128;
+
+impl Walk {
+    const fn new(batch: Batch) -> Self {
+        Self {
+            batch,
+            next: 0,
+            seen: 0,
+        }
+    }
+
+    /// Goes on with another batch; returns the one that is done.
+    fn go_on(&mut self, batch: Batch) -> Batch {
+        self.next = 0;
+        self.seen = 0;
+        std::mem::replace(&mut self.batch, batch)
+    }
+
+    const fn is_over(&self) -> bool {
+        self.next >= self.batch.steps.len()
+    }
+
+    #[inline(always)]
+    fn step(&mut self) -> Option<Step<'_>> {
+        self.next += 1;
+        self.batch.step(self.next - 1)
+    }
+
+    #[inline]
+    fn look_ahead(&mut self) -> impl Iterator<Item = DecodedPacket<'_>> + Clone {
+        let start = self.seen;
+        if self.next >= start {
+            self.seen = self.batch.steps.len().min(self.next + WINDOW);
+        }
+        let batch = &self.batch;
+        (self.next.max(start)..self.seen).filter_map(|index| match batch.step(index) {
+            Some(Step::Packet(packet)) => Some(packet),
+            Some(Step::Lost(_)) | None => None,
+        })
+    }
+}
+
+/// Batches that are filled where they are followed.
+#[derive(Debug)]
+struct InBatches<P> {
+    source: P,
+    decoder: PacketDecoder,
+    walk: Walk,
+}
+
+impl<P: PacketSource> InBatches<P> {
+    #[inline]
+    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        while self.walk.is_over() {
+            if let Some(trouble) = self.walk.batch.trouble.take() {
+                return Err(trouble);
+            }
+            if self.walk.batch.reading == Reading::Over {
+                return Ok(None);
+            }
+            let mut batch = self.walk.go_on(Batch::default());
+            batch.clear();
+            fill(&mut batch, &mut self.source, &mut self.decoder);
+            self.walk.go_on(batch);
+        }
+        Ok(self.walk.step())
+    }
+}
+
 /// The end of the thread that follows.
 #[derive(Debug)]
 struct Ahead {
     batches: Emptier<Batch, Batch>,
-    batch: Batch,
+    walk: Walk,
     inputs: Vec<InputInfo>,
-    next: usize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -359,26 +467,24 @@ impl Ahead {
             .spawn(move || fill_batches(source, decoder, filler))?;
         Ok(Self {
             batches,
-            batch: Batch::default(),
+            walk: Walk::new(Batch::default()),
             inputs,
-            next: 0,
             thread: Some(thread),
         })
     }
 
     #[inline]
     fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
-        while self.next >= self.batch.steps.len() {
-            if let Some(trouble) = self.batch.trouble.take() {
+        while self.walk.is_over() {
+            if let Some(trouble) = self.walk.batch.trouble.take() {
                 return Err(trouble);
             }
-            if self.batch.reading == Reading::Over {
+            if self.walk.batch.reading == Reading::Over {
                 return Ok(None);
             }
             self.take_batch();
         }
-        self.next += 1;
-        Ok(self.batch.step(self.next - 1))
+        Ok(self.walk.step())
     }
 
     fn take_batch(&mut self) {
@@ -387,8 +493,7 @@ impl Ahead {
                 if let Some(inputs) = batch.inputs.take() {
                     self.inputs = inputs;
                 }
-                let mut spent = std::mem::replace(&mut self.batch, batch);
-                self.next = 0;
+                let mut spent = self.walk.go_on(batch);
                 spent.clear();
                 self.batches.recycle(spent);
             }
@@ -397,7 +502,7 @@ impl Ahead {
                 if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
                     panic::resume_unwind(panic);
                 }
-                self.batch.reading = Reading::Over;
+                self.walk.batch.reading = Reading::Over;
             }
         }
     }

@@ -10,9 +10,9 @@ use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Finding, Meaning, MessageEvent, Observation, Outcome,
-    SessionId, Tracker,
+    Prospect, SessionId, Tracker,
 };
-use crate::net::{Arrival, Delivery, Flow, Ignored, Side, Transport};
+use crate::net::{Arrival, Delivery, Flow, Ignored, Side, StreamEnd, Transport};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, RawMessage};
 
@@ -57,6 +57,18 @@ pub(super) enum FlowState {
 /// Findings that are kept of a connection until its carrier is known.
 const MAX_ODD: usize = 8;
 
+impl FlowState {
+    /// Bytes of memory that are held until there is more.
+    fn held_bytes(&self) -> usize {
+        match self {
+            Self::New | Self::Datagrams(_) | Self::Foreign => 0,
+            Self::DecidingDatagrams(detector) => detector.held_bytes(),
+            Self::DecidingStreams { detector, .. } => detector.held_bytes(),
+            Self::Streams(streams) => streams.held_bytes(),
+        }
+    }
+}
+
 /// What passes from the flows to the tracker and the sink.
 #[derive(Debug)]
 pub(super) struct Messages {
@@ -69,8 +81,28 @@ pub(super) struct Messages {
     pub(super) start: Option<Timestamp>,
     untracked_count: u64,
     session_count: u32,
-    /// Whether flows end only because the capture does.
-    ending: bool,
+    /// Why flows end.
+    why: WhyEnded,
+    /// Whether a flow that seems to begin before the capture may be one that was forgotten.
+    forgets: Forgets,
+}
+
+/// Why a flow ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WhyEnded {
+    /// The traffic says so.
+    Traffic,
+    /// Its memory is needed.
+    Memory,
+    /// The capture is over: nobody closed it.
+    Capture,
+}
+
+/// Whether a flow was forgotten for want of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forgets {
+    Nothing,
+    Flows,
 }
 
 /// A message on its way to the tracker.
@@ -109,13 +141,18 @@ impl Messages {
             start: None,
             untracked_count: 0,
             session_count: 0,
-            ending: false,
+            why: WhyEnded::Traffic,
+            forgets: Forgets::Nothing,
         }
     }
 
     /// From now on flows end because the capture does: nobody closed them.
     pub(super) const fn begin_end(&mut self) {
-        self.ending = true;
+        self.why = WhyEnded::Capture;
+    }
+
+    pub(super) const fn forgets(&self) -> Forgets {
+        self.forgets
     }
 
     pub(super) const fn message_count(&self) -> u64 {
@@ -132,7 +169,36 @@ impl Messages {
     }
 
     /// Takes what the network layer delivers.
+    #[inline]
     pub(super) fn deliver<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        arrival: Arrival,
+        delivery: Delivery<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if let (
+            FlowState::Datagrams(channel),
+            Delivery::Datagram {
+                from,
+                payload,
+                missing_bytes,
+            },
+        ) = (&flow.state, delivery)
+        {
+            let passed = Passed {
+                cut_bytes: missing_bytes,
+                ..Passed::new(*channel, from, payload)
+            };
+            return self.message(arrival, passed, sink);
+        }
+        let delivered = self.deliver_other(flow, arrival, delivery, sink);
+        flow.held_bytes = flow.state.held_bytes();
+        delivered
+    }
+
+    /// The same for all but a datagram of a flow whose carrier is known.
+    fn deliver_other<S: Sink>(
         &mut self,
         flow: &mut Flow<FlowState>,
         arrival: Arrival,
@@ -142,24 +208,21 @@ impl Messages {
         if let Delivery::Ignored { from, what } = delivery {
             return self.tell_ignored(flow, arrival, from, what, sink);
         }
+        if let Delivery::End { how, .. } = delivery
+            && self.why != WhyEnded::Capture
+        {
+            self.why = match how {
+                StreamEnd::Evicted => {
+                    self.forgets = Forgets::Flows;
+                    WhyEnded::Memory
+                }
+                StreamEnd::Fin | StreamEnd::Reset | StreamEnd::Forgotten => WhyEnded::Traffic,
+            };
+        }
         if let FlowState::New = flow.state {
             self.meet(flow, start_shown_by(delivery), sink)?;
         }
         match (&mut flow.state, delivery) {
-            (
-                FlowState::Datagrams(channel),
-                Delivery::Datagram {
-                    from,
-                    payload,
-                    missing_bytes,
-                },
-            ) => {
-                let passed = Passed {
-                    cut_bytes: missing_bytes,
-                    ..Passed::new(*channel, from, payload)
-                };
-                self.message(arrival, passed, sink)
-            }
             (FlowState::DecidingDatagrams(detector), delivery) => {
                 let verdict = match delivery {
                     Delivery::Datagram {
@@ -199,7 +262,17 @@ impl Messages {
                     Verdict::NeedMore if *ended == [true; 2] => detector.finish(),
                     verdict => verdict,
                 };
-                self.settle_streams(flow, verdict, sink)
+                self.settle_streams(flow, verdict, sink)?;
+                if let FlowState::Streams(_) = flow.state
+                    && self.why == WhyEnded::Memory
+                {
+                    self.evict_streams(flow, arrival.time, sink)?;
+                }
+                Ok(())
+            }
+            // What is incomplete is not so in the capture.
+            (FlowState::Streams(_), Delivery::End { .. }) if self.why == WhyEnded::Memory => {
+                self.evict_streams(flow, arrival.time, sink)
             }
             (FlowState::Streams(_), delivery) => match piece_of(delivery) {
                 Some(piece) => self.stream(flow, arrival, piece, sink),
@@ -420,12 +493,26 @@ impl Messages {
             return Ok(());
         };
         let left = streams.take(arrival, piece, self, sink)?;
-        if left == Left::Nothing && !self.ending {
+        if left == Left::Nothing && self.why == WhyEnded::Traffic {
             streams.close_channels(&mut self.tracker, arrival.time);
             flow.state = FlowState::Foreign;
             self.tell_outcomes(sink)?;
         }
         Ok(())
+    }
+
+    /// Lets go of a connection whose memory is needed.
+    fn evict_streams<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        time: Timestamp,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if let FlowState::Streams(streams) = &flow.state {
+            streams.evict_channels(&mut self.tracker, time);
+            flow.state = FlowState::Foreign;
+        }
+        self.tell_outcomes(sink)
     }
 
     /// Closes the channel of a UDP flow that is forgotten.
@@ -438,13 +525,37 @@ impl Messages {
     ) -> Result<(), S::Error> {
         if let FlowState::Datagrams(channel) = flow.state
             && ends_datagrams(delivery)
-            && !self.ending
+            && self.why != WhyEnded::Capture
         {
-            self.tracker.close_channel(channel, arrival.time);
+            match self.why {
+                WhyEnded::Memory => self.tracker.evict_channel(channel, arrival.time),
+                WhyEnded::Traffic | WhyEnded::Capture => {
+                    self.tracker.close_channel(channel, arrival.time);
+                }
+            }
             flow.state = FlowState::Foreign;
             self.tell_outcomes(sink)?;
         }
         Ok(())
+    }
+
+    /// Reads ahead where the first message of a packet will look, by what its flow is
+    /// taken to hold there.
+    #[inline]
+    pub(super) fn prospect(
+        &self,
+        flow: &Flow<FlowState>,
+        from: Side,
+        payload: &[u8],
+    ) -> Option<Prospect> {
+        match &flow.state {
+            FlowState::Datagrams(channel) => self.tracker.prospect(*channel, from, payload),
+            FlowState::Streams(streams) => {
+                let (channel, message) = streams.first_message(from, payload)?;
+                self.tracker.prospect(channel, from, message)
+            }
+            _ => None,
+        }
     }
 
     /// Hands a message on.

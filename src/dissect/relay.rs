@@ -146,9 +146,12 @@ impl<S: Sink> Sink for Relay<S> {
         if !matches!(self.batch.told.last(), None | Some(Told::Settled)) {
             self.batch.told.push(Told::Settled);
         }
-        if self.batch.is_full() {
+        // The first batch may be handed on before it is full, and its inputs are asked for.
+        if self.batch.is_full() || self.batch.inputs.is_empty() {
             self.batch.inputs.clear();
             self.batch.inputs.extend_from_slice(inputs);
+        }
+        if self.batch.is_full() {
             self.pass_on()?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::Sink;
-use super::flows::{Messages, Passed, side_of};
+use super::flows::{Forgets, Messages, Passed, side_of};
 use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender};
@@ -159,6 +159,42 @@ impl Streams {
         })
     }
 
+    /// Bytes of memory that are held until there are more bytes.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.decoder {
+            Decoder::Prefixed(_, decoders) => decoders
+                .iter()
+                .map(length_prefixed::Decoder::held_bytes)
+                .sum(),
+            Decoder::Segment(..) => 0,
+            Decoder::I2cp(connection) => connection.decoder.held_bytes(),
+        }
+    }
+
+    /// The first message of a segment, if its direction is between two messages.
+    #[inline]
+    pub(super) fn first_message<'a>(
+        &self,
+        from: Side,
+        segment: &'a [u8],
+    ) -> Option<(ChannelId, &'a [u8])> {
+        match &self.decoder {
+            Decoder::Prefixed(channel, decoders) => {
+                Some((*channel, decoders[from.index()].first_message(segment)?))
+            }
+            Decoder::Segment(channel, _) => Some((*channel, segment)),
+            Decoder::I2cp(_) => None,
+        }
+    }
+
+    /// The memory of the connection is needed.
+    pub(super) fn evict_channels(&self, tracker: &mut Tracker, time: Timestamp) {
+        for channel in self.channels() {
+            tracker.evict_channel(channel, time);
+        }
+    }
+
     /// The connection is gone, and with it the channels on it.
     pub(super) fn close_channels(&mut self, tracker: &mut Tracker, time: Timestamp) {
         for channel in self.channels() {
@@ -169,7 +205,7 @@ impl Streams {
     fn channels(&self) -> Vec<ChannelId> {
         match &self.decoder {
             Decoder::Prefixed(channel, _) | Decoder::Segment(channel, _) => vec![*channel],
-            Decoder::I2cp(connection) => connection.sessions.channels().collect(),
+            Decoder::I2cp(connection) => connection.sessions.channels(),
         }
     }
 
@@ -203,7 +239,11 @@ impl Streams {
         for channel in self.channels() {
             messages.tracker.note_missed_start(channel);
         }
-        let text = format!("{one} - {other} began before the capture");
+        let doubt = match messages.forgets() {
+            Forgets::Nothing => "",
+            Forgets::Flows => ", or was forgotten for want of memory",
+        };
+        let text = format!("{one} - {other} began before the capture{doubt}");
         let code = FindingCode::TcpNoStart;
         sink.finding(&about_connection(code, arrival, text, Vec::new()))
     }
@@ -289,8 +329,15 @@ struct Place {
 }
 
 impl Sessions {
-    fn channels(&self) -> impl Iterator<Item = ChannelId> {
-        self.open.values().map(|session| session.channel)
+    /// Their channels, by the ids of the sessions: what is told of them must not come in
+    /// the order of a hash map.
+    fn channels(&self) -> Vec<ChannelId> {
+        let mut sessions: Vec<_> = self.open.iter().collect();
+        sessions.sort_unstable_by_key(|(wire_id, _)| **wire_id);
+        sessions
+            .into_iter()
+            .map(|(_, session)| session.channel)
+            .collect()
     }
 
     fn take<S: Sink>(

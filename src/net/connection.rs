@@ -164,6 +164,13 @@ impl Connection {
         self.doubtful.as_mut()?.opening.take()
     }
 
+    /// Reads what a segment needs, so that it is at hand when one comes.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        let [one, other] = &self.streams;
+        one.touch() ^ other.touch()
+    }
+
     /// Whether both streams ended.
     pub(super) fn is_over(&self) -> bool {
         self.streams.iter().all(Stream::is_over)

@@ -185,6 +185,12 @@ pub(crate) struct Remainder {
 }
 
 impl<'a> Decoded<'a> {
+    /// The payload, as far as it was captured.
+    #[inline]
+    pub(crate) const fn payload(&self) -> &'a [u8] {
+        self.payload.bytes()
+    }
+
     /// Takes it apart: key, payload, and the rest.
     #[inline(always)]
     pub(crate) const fn split(self) -> (&'a FlowKey, &'a [u8], Remainder) {

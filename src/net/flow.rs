@@ -1,29 +1,27 @@
-//! The flow table: bounded, the least recently used flow leaves first.
+//! The flow table: flows by their keys, and which of them was idle for longest.
 
+use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 
-use hashbrown::HashMap;
+use hashbrown::DefaultHashBuilder;
 use slab::Slab;
 
 use super::connection::Connection;
 use super::slice::Route;
 use super::{Flow, FlowId, Side, Transport};
+use crate::index::Index;
 
 /// What a flow is found by: its transport, and both ends in a fixed order, so
 /// that packets of either direction find the same flow.
+///
+/// Addresses are numbers, of 32 or 128 bits by the key's [`Family`], because that
+/// compares and hashes faster; in halves, because that takes 40 bytes and not 80.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct FlowKey {
-    low: End,
-    high: End,
+    low: [u64; 2],
+    high: [u64; 2],
+    ports: [u16; 2],
     family: Family,
-}
-
-/// Address and port of an end. The address is a number, of 32 or 128 bits by
-/// the key's [`Family`], because that compares and hashes faster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct End {
-    address: u128,
-    port: u16,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,37 +82,43 @@ impl FlowKey {
                 (number(*source), number(*destination), family)
             }
         };
-        let source = End {
-            address: source,
-            port: source_port,
-        };
-        let destination = End {
-            address: destination,
-            port: destination_port,
-        };
+        let (source, destination) = ((source, source_port), (destination, destination_port));
         let (low, high, sender) = if source <= destination {
             (source, destination, Sender::Low)
         } else {
             (destination, source, Sender::High)
         };
-        (Self { low, high, family }, sender)
+        let key = Self {
+            low: halves(low.0),
+            high: halves(high.0),
+            ports: [low.1, high.1],
+            family,
+        };
+        (key, sender)
     }
 
     /// The addresses and ports of initiator and responder.
     fn addresses(&self, initiator: Sender) -> [SocketAddr; 2] {
-        let [low, high] = [self.low, self.high].map(|end| {
+        let [low_port, high_port] = self.ports;
+        let [low, high] = [(self.low, low_port), (self.high, high_port)].map(|(halves, port)| {
+            let number = u128::from(halves[0]) << 64 | u128::from(halves[1]);
             let address = match self.family {
                 // An IPv4 address was made a number of 32 bits.
-                Family::Udp4 | Family::Tcp4 => IpAddr::from((end.address as u32).to_be_bytes()),
-                Family::Udp6 | Family::Tcp6 => IpAddr::from(end.address.to_be_bytes()),
+                Family::Udp4 | Family::Tcp4 => IpAddr::from((number as u32).to_be_bytes()),
+                Family::Udp6 | Family::Tcp6 => IpAddr::from(number.to_be_bytes()),
             };
-            SocketAddr::new(address, end.port)
+            SocketAddr::new(address, port)
         });
         match initiator {
             Sender::Low => [low, high],
             Sender::High => [high, low],
         }
     }
+}
+
+/// The upper and the lower half of a number.
+const fn halves(number: u128) -> [u64; 2] {
+    [(number >> 64) as u64, (number & u64::MAX as u128) as u64]
 }
 
 /// A flow and what the network layer keeps for it.
@@ -124,10 +128,8 @@ pub(super) struct Entry<S> {
     pub(super) kind: Kind,
     key: FlowKey,
     initiator: Sender,
-    /// The flow used next after this one.
-    newer: Option<Slot>,
-    /// The flow used last before this one.
-    older: Option<Slot>,
+    /// When it was used last, in uses of the table.
+    last_use: u64,
 }
 
 /// What reassembly keeps, by transport.
@@ -160,23 +162,32 @@ pub(super) struct NewFlow {
 /// Names an entry while it is in the table.
 pub(super) type Slot = usize;
 
-/// Flows by their keys, and in the order of their last use.
+/// Flows by their keys.
+///
+/// When a flow was used last is a number in its entry, which a packet reads
+/// anyway; a list in that order would have every packet touch its neighbours, too.
+/// Which flows were idle for longest is found out only when some have to go.
 #[derive(Debug)]
 pub(super) struct FlowTable<S> {
     entries: Slab<Entry<S>>,
-    slots: HashMap<FlowKey, Slot>,
-    newest: Option<Slot>,
-    oldest: Option<Slot>,
+    hasher: DefaultHashBuilder,
+    slots: Index,
+    /// The flow that was used last: packets come in runs of one flow.
+    latest: Option<Slot>,
+    uses: u64,
     created: u64,
 }
+
+const SLOTS_ARE_FEW: &str = "memory for flows ends long before 2^32 of them";
 
 impl<S: Default> FlowTable<S> {
     pub(super) fn new() -> Self {
         Self {
             entries: Slab::new(),
-            slots: HashMap::new(),
-            newest: None,
-            oldest: None,
+            hasher: DefaultHashBuilder::default(),
+            slots: Index::new(),
+            latest: None,
+            uses: 0,
             created: 0,
         }
     }
@@ -193,22 +204,43 @@ impl<S: Default> FlowTable<S> {
     /// Finds a flow, which becomes the one used last.
     #[inline(always)]
     pub(super) fn find(&mut self, key: &FlowKey) -> Option<Slot> {
-        // Packets come in runs of one flow.
-        if let Some(newest) = self.newest
-            && self.entries[newest].key == *key
+        if let Some(latest) = self.latest
+            && self.entries[latest].key == *key
         {
-            return Some(newest);
+            return Some(latest);
         }
-        self.find_older(key)
+        self.find_another(key)
     }
 
-    fn find_older(&mut self, key: &FlowKey) -> Option<Slot> {
-        let slot = *self.slots.get(key)?;
-        self.unlink(slot);
-        self.link_as_newest(slot);
+    fn find_another(&mut self, key: &FlowKey) -> Option<Slot> {
+        let slot = self.look_up(key)?;
+        self.uses += 1;
+        self.entries[slot].last_use = self.uses;
+        self.latest = Some(slot);
         Some(slot)
     }
 
+    /// Finds a flow without taking this for a use.
+    #[inline]
+    pub(super) fn look_up(&self, key: &FlowKey) -> Option<Slot> {
+        self.slots
+            .find(self.hash(key), |slot| {
+                self.entries[slot as usize].key == *key
+            })
+            .map(|slot| slot as usize)
+    }
+
+    #[inline]
+    fn hash(&self, key: &FlowKey) -> u32 {
+        Index::fold(self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    pub(super) fn get(&self, slot: Slot) -> &Entry<S> {
+        &self.entries[slot]
+    }
+
+    #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry<S> {
         &mut self.entries[slot]
     }
@@ -229,35 +261,51 @@ impl<S: Default> FlowTable<S> {
             Kind::Udp => Transport::Udp,
             Kind::Tcp(_) => Transport::Tcp,
         };
+        self.uses += 1;
         let slot = self.entries.insert(Entry {
             flow: Flow {
                 id,
                 transport,
                 addresses: new.key.addresses(new.initiator),
+                held_bytes: 0,
                 state: S::default(),
             },
             kind: new.kind,
             key: new.key,
             initiator: new.initiator,
-            newer: None,
-            older: None,
+            last_use: self.uses,
         });
-        self.slots.insert(new.key, slot);
-        self.link_as_newest(slot);
+        let number = u32::try_from(slot).expect(SLOTS_ARE_FEW);
+        self.slots.insert(self.hash(&new.key), number);
+        self.latest = Some(slot);
         slot
     }
 
     /// Takes a flow out of the table.
     pub(super) fn remove(&mut self, slot: Slot) -> Entry<S> {
-        self.unlink(slot);
+        if self.latest == Some(slot) {
+            self.latest = None;
+        }
         let entry = self.entries.remove(slot);
-        self.slots.remove(&entry.key);
+        let number = u32::try_from(slot).expect(SLOTS_ARE_FEW);
+        self.slots.remove(self.hash(&entry.key), number);
         entry
     }
 
-    /// The flow that was not used for longest.
-    pub(super) fn oldest(&self) -> Option<Slot> {
-        self.oldest
+    /// The `count` flows that were not used for longest, the idlest first. Looks
+    /// at every flow: to be asked for many at a time.
+    pub(super) fn idlest(&self, count: usize) -> Vec<Slot> {
+        let mut idle: Vec<(u64, Slot)> = self
+            .entries
+            .iter()
+            .map(|(slot, entry)| (entry.last_use, slot))
+            .collect();
+        if count < idle.len() {
+            idle.select_nth_unstable(count);
+            idle.truncate(count);
+        }
+        idle.sort_unstable();
+        idle.into_iter().map(|(_, slot)| slot).collect()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry<S>> {
@@ -267,34 +315,10 @@ impl<S: Default> FlowTable<S> {
     /// Takes all flows out of the table, in the order of their ids.
     pub(super) fn take_all(&mut self) -> Vec<Entry<S>> {
         let mut entries: Vec<_> = self.entries.drain().collect();
-        self.slots.clear();
-        self.newest = None;
-        self.oldest = None;
+        self.slots = Index::new();
+        self.latest = None;
         entries.sort_unstable_by_key(|entry| entry.flow.id);
         entries
-    }
-
-    fn unlink(&mut self, slot: Slot) {
-        let Entry { newer, older, .. } = self.entries[slot];
-        match newer {
-            Some(newer) => self.entries[newer].older = older,
-            None => self.newest = older,
-        }
-        match older {
-            Some(older) => self.entries[older].newer = newer,
-            None => self.oldest = newer,
-        }
-    }
-
-    fn link_as_newest(&mut self, slot: Slot) {
-        let older = self.newest.replace(slot);
-        match older {
-            Some(older) => self.entries[older].newer = Some(slot),
-            None => self.oldest = Some(slot),
-        }
-        let entry = &mut self.entries[slot];
-        entry.newer = None;
-        entry.older = older;
     }
 }
 
@@ -367,11 +391,15 @@ mod tests {
                 order.retain(|&other| other != port);
                 order.push(port);
             }
-            for port in order {
-                let oldest = table.oldest().unwrap();
-                assert_eq!(table.remove(oldest).flow.addresses[0].port(), port);
-            }
-            assert_eq!((table.len(), table.oldest()), (0, None));
+            let idlest = table.idlest(2);
+            let ports: Vec<u16> = idlest
+                .iter()
+                .map(|&slot| table.remove(slot).flow.addresses[0].port())
+                .collect();
+            assert_eq!(ports, order[..2]);
+            assert_eq!(table.idlest(9).len(), 1);
+            assert!(table.find(&key(order[2]).0).is_some());
+            assert!(table.find(&key(order[0]).0).is_none());
         }
     }
 }

@@ -36,6 +36,7 @@ pub use defrag::{LossReason, LostDatagram};
 pub use duplicate::CopyCounts;
 pub use encapsulation::{Encapsulation, Wrapper};
 pub(crate) use flow::FlowKey;
+pub(crate) use network::{FlowPlace, Glance};
 pub use network::{Network, NetworkCounts, NetworkLimits};
 pub use reassembly::StreamCounts;
 pub use whole::Whole;
@@ -87,6 +88,9 @@ pub struct Flow<S> {
     pub transport: Transport,
     /// Address and port of each side, by [`Side::index`].
     pub addresses: [SocketAddr; 2],
+    /// Bytes that the layer above holds for it, and keeps up to date here: they
+    /// count towards [`NetworkLimits::flow_bytes`].
+    pub held_bytes: usize,
     /// The layer above's own.
     pub state: S,
 }
@@ -200,9 +204,10 @@ pub enum StreamEnd {
     Fin,
     /// RST.
     Reset,
-    /// The flow was forgotten: a new connection took its ports, it was idle for
-    /// too long, or the capture ended.
+    /// The flow was forgotten: a new connection took its ports, or the capture ended.
     Forgotten,
+    /// The flow was forgotten because its memory is needed; it may go on.
+    Evicted,
 }
 
 /// Why a packet, or a part of it, delivered nothing.

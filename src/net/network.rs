@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::captured::Captured;
 use super::connection::{Claim, Connection, Opening};
 use super::decode::Decoded;
-use super::flow::{FlowKey, FlowTable, Kind, NewFlow, Sender, Slot};
+use super::flow::{Entry, FlowKey, FlowTable, Kind, NewFlow, Sender, Slot};
 use super::reassembly::{Pool, StreamCounts};
 use super::slice::{TcpHeader, TransportHeader};
 use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd};
@@ -14,12 +14,18 @@ use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd};
 /// Connections closed last whose late segments are still told from new connections.
 const CLOSED_CONNECTIONS: usize = 1_024;
 
+/// Bytes that a UDP flow is reckoned to take, with its channel.
+pub(super) const UDP_FLOW_BYTES: usize = 400;
+
+/// Bytes that a TCP connection is reckoned to take, with its decoders and its channel.
+pub(super) const TCP_FLOW_BYTES: usize = 1_200;
+
 /// Bounds on what a [`Network`] keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkLimits {
-    /// Flows at once, at least 1; the one that was idle for longest is
-    /// forgotten for a new one. Default: 65,536.
-    pub flows: usize,
+    /// Bytes that flows may take, with what the layer above holds for them; those
+    /// that were idle for longest are forgotten beyond it. Default: 1 GiB.
+    pub flow_bytes: usize,
     /// Bytes that wait for missing ones in one direction of a TCP connection.
     /// Default: 4 MiB.
     pub stream_bytes: usize,
@@ -37,7 +43,7 @@ pub struct NetworkLimits {
 impl Default for NetworkLimits {
     fn default() -> Self {
         Self {
-            flows: 65_536,
+            flow_bytes: 1 << 30,
             stream_bytes: 4 << 20,
             total_stream_bytes: 64 << 20,
             fragmented_datagrams: 1_024,
@@ -45,6 +51,18 @@ impl Default for NetworkLimits {
             fragment_age: Duration::from_secs(30),
         }
     }
+}
+
+/// Where a flow lies, until the next packet is pushed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowPlace(Slot);
+
+/// What [`Network::glance`] sees.
+#[derive(Debug)]
+pub(crate) struct Glance<'a, S> {
+    pub(crate) flow: &'a Flow<S>,
+    pub(crate) from: Side,
+    pub(crate) touched: u64,
 }
 
 /// What a [`Network`] saw. Every packet is a datagram, a segment, or skipped.
@@ -60,8 +78,10 @@ pub struct NetworkCounts {
     pub cut: u64,
     /// Flows so far.
     pub flows: u64,
-    /// Flows forgotten because there were too many.
+    /// Flows forgotten for want of memory.
     pub evicted_flows: u64,
+    /// The packet for which the first of these was forgotten.
+    pub evicted_since: Option<Arrival>,
     /// Datagrams that were given up for want of fragments.
     pub lost_datagrams: u64,
     /// What happened in TCP streams.
@@ -95,10 +115,14 @@ impl NetworkCounts {
 #[derive(Debug)]
 pub struct Network<S> {
     table: FlowTable<S>,
+    /// Bytes that flows may take.
     limit: usize,
+    /// Bytes that they are reckoned to take, with what is held for them.
+    bytes: usize,
     /// Connections of which both directions ended, oldest first.
     closed: VecDeque<(Slot, super::FlowId)>,
     evicted: u64,
+    evicted_since: Option<Arrival>,
     pool: Pool,
     counts: NetworkCounts,
     /// The packet taken last.
@@ -110,9 +134,11 @@ impl<S: Default> Network<S> {
     pub fn new(limits: NetworkLimits) -> Self {
         Self {
             table: FlowTable::new(),
-            limit: limits.flows.max(1),
+            limit: limits.flow_bytes,
+            bytes: 0,
             closed: VecDeque::new(),
             evicted: 0,
+            evicted_since: None,
             pool: Pool {
                 stream_limit: limits.stream_bytes,
                 total_limit: limits.total_stream_bytes,
@@ -157,6 +183,28 @@ impl<S: Default> Network<S> {
         }
     }
 
+    /// The flow of a packet, which is not used by this. A step of looking ahead: what
+    /// several packets need is read at once, so that the processor waits for it once.
+    #[inline]
+    pub(crate) fn look_up(&self, decoded: &Decoded<'_>) -> Option<FlowPlace> {
+        self.table.look_up(decoded.key).map(FlowPlace)
+    }
+
+    /// The next step: the flow at its place, and who sent the packet. What its stream
+    /// needs of the connection is read, too; `touched` is of no other use.
+    #[inline]
+    pub(crate) fn glance(&self, place: FlowPlace, decoded: &Decoded<'_>) -> Glance<'_, S> {
+        let entry = self.table.get(place.0);
+        Glance {
+            flow: &entry.flow,
+            from: entry.side(decoded.sender),
+            touched: match &entry.kind {
+                Kind::Udp => 0,
+                Kind::Tcp(connection) => connection.touch(),
+            },
+        }
+    }
+
     /// Counts a datagram that the decoder gave up.
     pub const fn note_lost_datagram(&mut self) {
         self.counts.lost_datagrams += 1;
@@ -171,9 +219,11 @@ impl<S: Default> Network<S> {
         &mut self,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let how = StreamEnd::Forgotten;
+        self.bytes = 0;
         for mut entry in self.table.take_all() {
             let (flow, kind) = (&mut entry.flow, &mut entry.kind);
-            end(flow, kind, &mut self.pool, self.last, deliver)?;
+            end(flow, kind, how, &mut self.pool, self.last, deliver)?;
         }
         Ok(())
     }
@@ -187,6 +237,7 @@ impl<S: Default> Network<S> {
     pub fn counts(&self) -> NetworkCounts {
         NetworkCounts {
             evicted_flows: self.evicted,
+            evicted_since: self.evicted_since,
             flows: self.table.created(),
             streams: self.pool.counts,
             ..self.counts
@@ -202,6 +253,7 @@ impl<S: Default> Network<S> {
         let slot = match self.table.find(decoded.key) {
             Some(slot) => slot,
             None => {
+                self.bytes += UDP_FLOW_BYTES;
                 self.make_room(arrival, deliver)?;
                 self.table
                     .insert(new_flow(*decoded.key, decoded.sender, Kind::Udp))
@@ -213,7 +265,29 @@ impl<S: Default> Network<S> {
             payload: decoded.payload.bytes(),
             missing_bytes: u32::try_from(decoded.payload.missing()).unwrap_or(u32::MAX),
         };
-        deliver(&mut entry.flow, arrival, datagram)
+        let held_before = entry.flow.held_bytes;
+        deliver(&mut entry.flow, arrival, datagram)?;
+        let held = entry.flow.held_bytes;
+        self.follow_held(held_before, held, arrival, deliver)
+    }
+
+    /// Reckons with what the layer above holds for a flow now, and did before.
+    #[inline(always)]
+    fn follow_held<E>(
+        &mut self,
+        before: usize,
+        now: usize,
+        arrival: Arrival,
+        deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if before == now {
+            return Ok(());
+        }
+        self.bytes = (self.bytes + now).saturating_sub(before);
+        if now > before {
+            self.make_room(arrival, deliver)?;
+        }
+        Ok(())
     }
 
     fn segment<E>(
@@ -235,12 +309,12 @@ impl<S: Default> Network<S> {
             Some(Claim::Waits) => return Ok(()),
             Some(Claim::Begins) => {
                 if let Some(slot) = found.take() {
-                    self.forget(slot, arrival, deliver)?;
+                    self.forget(slot, StreamEnd::Forgotten, arrival, deliver)?;
                 }
             }
             Some(Claim::Confirms(opening)) => {
                 if let Some(slot) = found {
-                    self.forget(slot, arrival, deliver)?;
+                    self.forget(slot, StreamEnd::Forgotten, arrival, deliver)?;
                 }
                 let Opening {
                     sender,
@@ -248,6 +322,7 @@ impl<S: Default> Network<S> {
                     payload,
                     ..
                 } = *opening;
+                self.bytes += TCP_FLOW_BYTES;
                 let slot = self.table.insert(new_connection(*key, sender, &header));
                 let payload = Captured::new(&payload, 0);
                 self.advance(slot, sender, &header, payload, arrival, deliver)?;
@@ -257,6 +332,7 @@ impl<S: Default> Network<S> {
         let slot = match found {
             Some(slot) => slot,
             None if Connection::may_begin_with(header, payload) => {
+                self.bytes += TCP_FLOW_BYTES;
                 self.make_room(arrival, deliver)?;
                 self.table.insert(new_connection(*key, sender, header))
             }
@@ -296,14 +372,16 @@ impl<S: Default> Network<S> {
         };
         let was_over = connection.is_over();
         let flow = &mut entry.flow;
+        let held_before = flow.held_bytes;
         connection.segment(from, header, payload, &mut self.pool, &mut |delivery| {
             deliver(flow, arrival, delivery)
         })?;
+        let held = flow.held_bytes;
         if connection.is_over() && !was_over {
             self.closed.push_back((slot, flow.id));
             self.drop_long_closed();
         }
-        Ok(())
+        self.follow_held(held_before, held, arrival, deliver)
     }
 
     /// Both directions of these ended, so that nobody has to be told.
@@ -312,34 +390,62 @@ impl<S: Default> Network<S> {
             && let Some((slot, id)) = self.closed.pop_front()
             && self.table.holds(slot, id)
         {
-            self.table.remove(slot);
+            self.remove(slot);
         }
     }
 
+    /// Forgets the flows that were idle for longest until all others fit: some at
+    /// once, because to find them all have to be looked at.
+    #[inline(always)]
     fn make_room<E>(
         &mut self,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.table.len() < self.limit {
+        if self.bytes <= self.limit {
             return Ok(());
         }
-        let Some(oldest) = self.table.oldest() else {
-            return Ok(());
-        };
-        self.evicted += 1;
-        self.forget(oldest, arrival, deliver)
+        self.evict(arrival, deliver)
+    }
+
+    #[cold]
+    fn evict<E>(
+        &mut self,
+        arrival: Arrival,
+        deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while self.bytes > self.limit && self.table.len() > 1 {
+            // Never the one that was used last: its packet is on its way.
+            let count = (self.table.len() / 16).clamp(1, self.table.len() - 1);
+            for slot in self.table.idlest(count) {
+                self.evicted += 1;
+                self.evicted_since.get_or_insert(arrival);
+                self.forget(slot, StreamEnd::Evicted, arrival, deliver)?;
+            }
+        }
+        Ok(())
     }
 
     fn forget<E>(
         &mut self,
         slot: Slot,
+        how: StreamEnd,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut entry = self.table.remove(slot);
+        let mut entry = self.remove(slot);
         let (flow, kind) = (&mut entry.flow, &mut entry.kind);
-        end(flow, kind, &mut self.pool, arrival, deliver)
+        end(flow, kind, how, &mut self.pool, arrival, deliver)
+    }
+
+    fn remove(&mut self, slot: Slot) -> Entry<S> {
+        let entry = self.table.remove(slot);
+        let price = match entry.kind {
+            Kind::Udp => UDP_FLOW_BYTES,
+            Kind::Tcp(_) => TCP_FLOW_BYTES,
+        };
+        self.bytes = self.bytes.saturating_sub(price + entry.flow.held_bytes);
+        entry
     }
 }
 
@@ -347,11 +453,11 @@ impl<S: Default> Network<S> {
 fn end<S, E>(
     flow: &mut Flow<S>,
     kind: &mut Kind,
+    how: StreamEnd,
     pool: &mut Pool,
     arrival: Arrival,
     deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let how = StreamEnd::Forgotten;
     match kind {
         Kind::Tcp(connection) => {
             connection.finish(how, pool, &mut |delivery| deliver(flow, arrival, delivery))

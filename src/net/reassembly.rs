@@ -198,6 +198,12 @@ impl Stream {
         }
     }
 
+    /// See [`Connection::touch`](super::connection::Connection::touch).
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        self.next ^ self.held_cost as u64
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.phase == Phase::Ended
     }

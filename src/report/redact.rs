@@ -287,6 +287,7 @@ const fn quotes_bytes(code: FindingCode) -> bool {
         | FindingCode::CaptureSnaplen
         | FindingCode::CaptureDropped
         | FindingCode::CaptureDuplicates
+        | FindingCode::CaptureEvicted
         | FindingCode::CaptureTimeBackwards => false,
     }
 }

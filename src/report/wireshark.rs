@@ -23,6 +23,7 @@ mod tests {
         FindingCode::CaptureTruncated,
         FindingCode::CaptureSnaplen,
         FindingCode::CaptureDropped,
+        FindingCode::CaptureEvicted,
         FindingCode::CaptureTimeBackwards,
     ];
 

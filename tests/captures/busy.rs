@@ -56,8 +56,9 @@ fn every_total_of_thousands_at_once_is_the_generators() {
     for carrier in [BulkCarrier::Udp, BulkCarrier::Tcp(Prefix::U32)] {
         assert_exact(Shape {
             carrier,
-            open: 3_000,
-            conversations: 6_000,
+            open: 20_000,
+            conversations: 22_000,
+            flows: 1_000,
             ..EVERYTHING
         });
     }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "parquet")]
 mod analysis;
+mod busy;
 mod errors;
 mod export;
 mod formats;

@@ -92,6 +92,11 @@ impl<T: Copy> Held<T> {
         self.pieces.push((kind, from, token));
     }
 
+    /// Bytes of memory that all this takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.pieces.capacity() * size_of::<(Kind, Way, T)>()
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()

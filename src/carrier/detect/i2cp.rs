@@ -27,6 +27,11 @@ pub(super) struct Trial {
 }
 
 impl Trial {
+    /// Bytes of memory that its readers hold.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.readers.iter().map(FrameReader::held_bytes).sum()
+    }
+
     pub(super) fn new(application: Way) -> Self {
         let reader = |way| {
             FrameReader::new(if way == application {

@@ -52,6 +52,11 @@ impl Trial {
         }
     }
 
+    /// Bytes of memory that its decoders hold.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.decoders.iter().map(Decoder::held_bytes).sum()
+    }
+
     pub(super) fn push(&mut self, piece: Piece<'_>) {
         if let Piece::Bytes { from, bytes, .. } = piece {
             self.look_at_head(from, bytes);

@@ -84,6 +84,17 @@ impl<T: Copy> Detector<T> {
         self.trials.trace()
     }
 
+    /// Bytes of memory that the detector takes, with what it and its trials hold.
+    pub fn held_bytes(&self) -> usize {
+        let i2cp = self.trials.i2cp.iter().map(i2cp::Trial::held_bytes);
+        let prefixed = self
+            .trials
+            .prefixed
+            .iter()
+            .map(|(_, trial)| trial.held_bytes());
+        size_of::<Self>() + self.held.memory_bytes() + i2cp.chain(prefixed).sum::<usize>()
+    }
+
     /// The verdict so far.
     pub const fn verdict(&self) -> Verdict {
         self.verdict

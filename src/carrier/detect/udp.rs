@@ -18,6 +18,11 @@ pub struct UdpDetector<T> {
 }
 
 impl<T: Copy> UdpDetector<T> {
+    /// Bytes of memory that the detector takes, with what it holds.
+    pub fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.held.memory_bytes()
+    }
+
     /// A detector for a new flow.
     pub const fn new(protocol: Protocol) -> Self {
         Self {

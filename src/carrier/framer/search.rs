@@ -91,6 +91,12 @@ impl Search {
         }
     }
 
+    /// Bytes of memory that the candidates take.
+    pub(super) fn held_bytes(&self) -> usize {
+        // Nodes of a B-tree are at least half full.
+        self.candidates.len() * size_of::<(usize, Candidate)>() * 2
+    }
+
     /// A proven boundary in `bytes`, which begin where they did at the last
     /// call, or behind what [`Self::forget_refuted`] named, and may have grown.
     pub(super) fn advance<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {

@@ -114,6 +114,11 @@ impl Decoder {
         }
     }
 
+    /// Bytes of memory that are held until there are more bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.application.held_bytes() + self.router.held_bytes()
+    }
+
     /// Takes the next bytes that `sender` sent.
     ///
     /// # Errors

@@ -57,6 +57,11 @@ impl FrameReader {
         }
     }
 
+    /// Bytes of memory that are held until there are more bytes.
+    pub(in crate::carrier) fn held_bytes(&self) -> usize {
+        self.framer.held_bytes()
+    }
+
     /// Whose frames it reads.
     pub const fn sender(&self) -> Sender {
         self.framer.layout().sender

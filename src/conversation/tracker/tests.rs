@@ -1,6 +1,7 @@
 //! The tracker against written traffic: every line is a message, and what it
 //! is expected to mean stands beside it.
 
+mod busy;
 mod disorder;
 mod stalls;
 
@@ -117,8 +118,9 @@ impl Watch {
 
     fn finish(&mut self) -> Vec<String> {
         self.tracker.finish(self.time, EndOfInput::Complete);
+        let outcomes = self.outcomes();
         assert_eq!(self.tracker.tracked_count(), 0);
-        self.outcomes()
+        outcomes
     }
 }
 

@@ -228,7 +228,7 @@ fn bare_remains_of_an_old_connection_begin_no_flow() {
 #[test]
 fn the_flow_idle_for_longest_is_forgotten_for_a_new_one() {
     let limits = NetworkLimits {
-        flows: 2,
+        flow_bytes: 2 * UDP_FLOW_BYTES,
         ..NetworkLimits::default()
     };
     let mut wire = Wire::with_limits(LinkType::RawIp, limits);
@@ -240,20 +240,24 @@ fn the_flow_idle_for_longest_is_forgotten_for_a_new_one() {
         seen.extend(wire.push(&from(last)));
         wire.wait_nanos(1_000_000_000);
     }
-    let ended = |flow| {
+    let ended = |flow, how| {
         [
-            Seen::End(flow, Initiator, StreamEnd::Forgotten),
-            Seen::End(flow, Responder, StreamEnd::Forgotten),
+            Seen::End(flow, Initiator, how),
+            Seen::End(flow, Responder, how),
         ]
     };
+    let evicted = |flow| ended(flow, StreamEnd::Evicted);
     let mut expected = vec![said(0, 1), said(1, 2), said(0, 1)];
-    expected.extend(ended(1));
+    expected.extend(evicted(1));
     expected.extend([said(2, 3), said(0, 1)]);
-    expected.extend(ended(2));
+    expected.extend(evicted(2));
     expected.push(said(3, 2));
     assert_eq!(seen, expected);
-    assert_eq!(wire.network.counts().evicted_flows, 2);
-    assert_eq!(wire.finish(), [ended(0), ended(3)].concat());
+    let counts = wire.network.counts();
+    assert_eq!(counts.evicted_flows, 2);
+    assert_eq!(counts.evicted_since.map(|arrival| arrival.packet), Some(4));
+    let over = |flow| ended(flow, StreamEnd::Forgotten);
+    assert_eq!(wire.finish(), [over(0), over(3)].concat());
 }
 
 #[test]

@@ -81,6 +81,12 @@ fn row(level: Level, code: FindingCode, count: &Count, look: &Look) -> [String; 
     let meaning = match (code, count.findings) {
         // The type itself tells more than that it is unknown.
         (FindingCode::UnknownType, 1) => look.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
+        // What, and since when.
+        (FindingCode::CaptureEvicted, 1) => look.escaped(&count.text),
+        // Not every id that nobody knows was never announced: see `cap.evicted`.
+        (FindingCode::OrphanId, _) if level == Level::Note => {
+            "id not known: it may be one that was forgotten".to_owned()
+        }
         _ => code.meaning().to_owned(),
     };
     [

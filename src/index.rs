@@ -13,10 +13,13 @@ const MIN_BUCKETS: usize = 16;
 
 /// Any number of values for each hash.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// Hash in the upper half, value in the lower one; [`EMPTY`] where there is none.
     buckets: Vec<u64>,
     len: usize,
+    /// Buckets that look-ups have read.
+    #[cfg(test)]
+    reads: std::cell::Cell<u64>,
 }
 
 /// No entry has this value, see [`Index::MAX_VALUE`].
@@ -24,27 +27,43 @@ const EMPTY: u64 = u64::MAX;
 
 impl Index {
     /// The largest value that may be put in.
-    pub(super) const MAX_VALUE: u32 = u32::MAX - 1;
+    pub(crate) const MAX_VALUE: u32 = u32::MAX - 1;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             buckets: vec![EMPTY; MIN_BUCKETS],
             len: 0,
+            #[cfg(test)]
+            reads: std::cell::Cell::new(0),
         }
+    }
+
+    /// Buckets that look-ups have read so far.
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.get()
+    }
+
+    /// 32 bits of a hash.
+    #[inline]
+    pub(crate) const fn fold(hash: u64) -> u32 {
+        ((hash ^ (hash >> 32)) & 0xffff_ffff) as u32
     }
 
     /// Entries.
     #[cfg(test)]
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// The first value with this hash that `is_it` accepts. Which of several that
     /// is may change with every entry that comes or goes.
     #[inline]
-    pub(super) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut place = self.home(hash);
         loop {
+            #[cfg(test)]
+            self.reads.set(self.reads.get() + 1);
             let entry = self.buckets[place];
             if entry == EMPTY {
                 return None;
@@ -56,8 +75,16 @@ impl Index {
         }
     }
 
+    /// Reads the bucket at which a look-up of `hash` begins, so that it is at hand by
+    /// then; the value there is mostly what the look-up will find.
+    #[inline]
+    pub(crate) fn peek(&self, hash: u32) -> Option<u32> {
+        let entry = self.buckets[self.home(hash)];
+        (hash_of(entry) == hash && entry != EMPTY).then(|| value_of(entry))
+    }
+
     /// Adds a value, of which there may be others with the same hash.
-    pub(super) fn insert(&mut self, hash: u32, value: u32) {
+    pub(crate) fn insert(&mut self, hash: u32, value: u32) {
         // Three quarters full, a look-up reads 2.5 neighbours on the average, and
         // one that finds nothing 8.5 (Knuth, The Art of Computer Programming, 6.4).
         if (self.len + 1) * 4 > self.buckets.len() * 3 {
@@ -68,14 +95,14 @@ impl Index {
     }
 
     /// Puts `new` in the place of `old`, which has the same hash.
-    pub(super) fn replace(&mut self, hash: u32, old: u32, new: u32) {
+    pub(crate) fn replace(&mut self, hash: u32, old: u32, new: u32) {
         if let Some(place) = self.place_of(hash, old) {
             self.buckets[place] = entry_of(hash, new);
         }
     }
 
     /// Takes a value out, if it is there.
-    pub(super) fn remove(&mut self, hash: u32, value: u32) {
+    pub(crate) fn remove(&mut self, hash: u32, value: u32) {
         let Some(mut hole) = self.place_of(hash, value) else {
             return;
         };

@@ -1,0 +1,128 @@
+//! Captures of busy servers: the same output however many threads work on it, and bounds
+//! that are told.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape, Share};
+use ministream_fixtures::carry::Prefix;
+use ministream_fixtures::file::Pcap;
+use ministream_fixtures::{Link, Wire};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::generate::captures;
+use crate::run::command;
+
+const BUSY: Shape = Shape {
+    flows: 300,
+    conversations: 6_000,
+    open: 2_000,
+    idle: 500,
+    refused: Share::millionths(30_000),
+    unclosed: Share::millionths(20_000),
+    crossing: Share::millionths(500_000),
+    late: Share::millionths(50_000),
+    large: Share::millionths(50_000),
+    disorder: Share::millionths(50_000),
+    ..Shape::sequential(BulkCarrier::Udp)
+};
+
+/// A folder with a busy capture of datagrams, and one of connections.
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, carrier) in [
+        ("udp.pcap", BulkCarrier::Udp),
+        ("tcp.pcap", BulkCarrier::Tcp(Prefix::U32)),
+    ] {
+        let mut bulk = Bulk::new(Shape { carrier, ..BUSY });
+        let mut file = BufWriter::new(File::create(folder.path().join(name)).unwrap());
+        let mut wire = Wire::new(Link::ETHERNET);
+        file.write_all(&Pcap::USUAL.header(u32::from(wire.link.number())))
+            .unwrap();
+        while bulk.advance(&mut wire) {
+            for packet in wire.packets.drain(..) {
+                file.write_all(&Pcap::USUAL.record(&packet)).unwrap();
+            }
+        }
+        file.flush().unwrap();
+    }
+    folder
+});
+
+fn busy_captures() -> [PathBuf; 2] {
+    ["udp.pcap", "tcp.pcap"].map(|name| FOLDER.path().join(name))
+}
+
+/// What the program writes about a capture, and its exit code.
+fn output(capture: &str, arguments: &str) -> (Vec<u8>, Option<i32>) {
+    let output = command(arguments.split(' ').chain([capture]))
+        .output()
+        .unwrap();
+    (output.stdout, output.status.code())
+}
+
+#[track_caller]
+fn assert_same_with_any_number_of_workers(capture: &str, arguments: &str) {
+    let alone = output(capture, &format!("-j 1 {arguments}"));
+    for jobs in [2, 4] {
+        let together = output(capture, &format!("-j {jobs} {arguments}"));
+        assert!(
+            alone == together,
+            "{arguments} {capture}: -j {jobs} writes something else than -j 1"
+        );
+    }
+}
+
+#[test]
+fn one_two_and_four_workers_write_the_same_of_every_shipped_capture() {
+    for capture in captures() {
+        assert_same_with_any_number_of_workers(&capture, "-T ndjson");
+    }
+}
+
+#[test]
+fn one_two_and_four_workers_write_the_same_of_busy_captures() {
+    for capture in busy_captures() {
+        let capture = capture.to_str().unwrap();
+        for arguments in [
+            "-T ndjson --payload none",
+            "-q -z conv -z types",
+            "-q -z findings -z timing -z io,1s",
+        ] {
+            assert_same_with_any_number_of_workers(capture, arguments);
+        }
+    }
+}
+
+#[test]
+fn what_memory_is_too_short_for_is_told_by_one_finding_a_kind() {
+    for capture in busy_captures() {
+        let capture = capture.to_str().unwrap();
+        let (written, code) = output(capture, "--memory 4MiB -T ndjson --payload none");
+        assert_eq!(code, Some(0));
+        let mut evicted = Vec::new();
+        for line in String::from_utf8(written).unwrap().lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            if record["record"] == "finding" && record["code"] == "cap.evicted" {
+                assert!(record["text"].as_str().unwrap().contains("--memory"));
+                let detail = record["detail"].as_object().unwrap();
+                assert!(detail["since_us"].as_u64().unwrap() > 0);
+                evicted.extend(detail.keys().filter(|key| *key != "since_us").cloned());
+            } else if record["record"] == "finding" && record["code"] == "ms.orphan_id" {
+                assert_eq!(record["level"], "note", "it may be one that was forgotten");
+            }
+        }
+        let mut kinds = evicted.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        assert_eq!(kinds.len(), evicted.len(), "one for each kind: {evicted:?}");
+        // Told conversations: half of two megabytes would hold them all.
+        assert!(
+            kinds.contains(&"conversation_count".to_owned()),
+            "{kinds:?}"
+        );
+    }
+}
