@@ -245,8 +245,10 @@ impl Evidence {
         let known_by_id = self.points_for_id(from, sketch.kind, id);
         let repeated = self.repeats(from, id, known);
         let head = &known[..known.len().min(4)];
-        // Text, or one byte again and again, names no id.
-        if is_text(head) || head.iter().all(|byte| *byte == head[0]) {
+        // Text, or one byte again and again, names no id; nor does a small number, which after
+        // a letter is a length: PostgreSQL's `P 00 00 00 1c`.
+        let is_small = matches!(head, [_, 0, 0, ..]);
+        if is_text(head) || is_small || head.iter().all(|byte| *byte == head[0]) {
             return known_by_id + self.points_for_length(sketch.kind, known, length);
         }
         let (framing, repetition) = match self.framing {

@@ -1,7 +1,7 @@
 //! `inject`: hand-made messages.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -96,7 +96,7 @@ fn script(args: &InjectArgs) -> Result<(Script, Ending), ReplayError> {
     Ok((script, ending))
 }
 
-fn taken(args: &InjectArgs, path: &PathBuf) -> Result<(Script, Ending), ReplayError> {
+fn taken(args: &InjectArgs, path: &Path) -> Result<(Script, Ending), ReplayError> {
     let syn_payload = match SynSource::or_default(args.dest.as_ref(), &args.peer.carrier) {
         SynSource::Keep => None,
         SynSource::Own => Some(Payload::Destination { then: Bytes::new() }),
@@ -111,7 +111,9 @@ fn taken(args: &InjectArgs, path: &PathBuf) -> Result<(Script, Ending), ReplayEr
         ));
     }
     if script.steps().is_empty() {
-        return Err(ReplayError::NothingTaken { path: path.clone() });
+        return Err(ReplayError::NothingTaken {
+            path: path.to_path_buf(),
+        });
     }
     Ok((script, ending))
 }
