@@ -117,7 +117,7 @@ fn repeats() -> Vec<u8> {
     let close = wire.packets.pop().expect("the exchange ends with a close");
     let data = wire.packets[2].clone();
     // With the next id, 100 µs behind the first.
-    let message = client_data(crate::message::id(0x0d_0e0f), b"hello\n");
+    let message = client_data(crate::message::id(0x0d_0e0f), b"ping?\n");
     wire.at((data.nanos / 1_000) + 100);
     udp_flow().send(&mut wire, End::Client, &message);
     wire.packets.push(Captured {
