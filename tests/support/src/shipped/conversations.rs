@@ -204,6 +204,13 @@ fn odd_opening() -> Vec<Shipped> {
     ]
 }
 
+/// The first 32,768 bytes of an HTTP response whose body has `body` bytes.
+fn full_message_of_a_page(body: usize) -> Vec<u8> {
+    let mut page = format!("HTTP/1.1 200 OK\r\nContent-Length: {body:<5}\r\n\r\n").into_bytes();
+    page.resize(32_768, b'.');
+    page
+}
+
 fn odd_middle() -> Vec<Shipped> {
     vec![
         capture(
@@ -222,6 +229,15 @@ fn odd_middle() -> Vec<Shipped> {
                 server(3_000, server_data(C, b"not closed\n")),
                 client(4_000, client_data(S, b"indeed\n")),
                 server(5_000, server_close(C)),
+            ]),
+        ),
+        capture(
+            "udp-leftover-stall.pcap",
+            "a page of 32,842 bytes of which the last 74 stay with the sender until it closes: perhaps the reference's leftover",
+            &opened(&[
+                client(2_000, client_data(S, b"GET / HTTP/1.1\r\n\r\n")),
+                server(3_000, server_data(C, &full_message_of_a_page(32_800))),
+                client(20_003_000, client_close(S)),
             ]),
         ),
         capture(
