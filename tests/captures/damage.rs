@@ -9,9 +9,10 @@ use crate::layout::Layout;
 use crate::recording::{self, Message, Recording};
 use crate::shelf;
 
-/// UDP captures whose first packets alone prove nothing: their first message is
+/// Captures whose first packets alone prove nothing: their first message is
 /// a SYN that is cut or has more behind its destination, or they have none.
-const UNPROVEN_AT_FIRST: [&str; 10] = [
+const UNPROVEN_AT_FIRST: [&str; 11] = [
+    "set-from-server.pcap",
     "tcp-rewritten-length.pcap",
     "tcp-snaplen.pcap",
     "tcp-unanswered.pcap",
