@@ -186,18 +186,31 @@ impl Messages {
             },
         ) = (&flow.state, delivery)
         {
-            let passed = Passed {
-                cut_bytes: missing_bytes,
-                ..Passed::new(*channel, from, payload)
-            };
-            return self.message(arrival, passed, sink);
+            return self.datagram(*channel, arrival, (from, payload, missing_bytes), sink);
         }
         let delivered = self.deliver_other(flow, arrival, delivery, sink);
         flow.held_bytes = flow.state.held_bytes();
         delivered
     }
 
-    /// The same for all but a datagram of a flow whose carrier is known.
+    /// Takes a datagram of a flow that carries ministreaming: who sent it, what of it was
+    /// captured, and the bytes that were not.
+    #[inline]
+    fn datagram<S: Sink>(
+        &mut self,
+        channel: ChannelId,
+        arrival: Arrival,
+        (from, payload, missing_bytes): (Side, &[u8], u32),
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let passed = Passed {
+            cut_bytes: missing_bytes,
+            ..Passed::new(channel, from, payload)
+        };
+        self.message(arrival, passed, sink)
+    }
+
+    /// The same as [`deliver`](Self::deliver), for what does not go by its fast path.
     fn deliver_other<S: Sink>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -286,6 +299,18 @@ impl Messages {
                     self.foreign.bytes += bytes.len() as u64;
                 }
                 Ok(())
+            }
+            // The first of a flow whose carrier a rule tells.
+            (
+                FlowState::Datagrams(channel),
+                Delivery::Datagram {
+                    from,
+                    payload,
+                    missing_bytes,
+                },
+            ) => {
+                let channel = *channel;
+                self.datagram(channel, arrival, (from, payload, missing_bytes), sink)
             }
             (FlowState::New | FlowState::Datagrams(_), delivery) => {
                 self.end_settled(flow, arrival, delivery, sink)

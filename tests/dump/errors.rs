@@ -119,9 +119,12 @@ fn a_truncated_capture_shows_what_is_there_and_ends_with_3() {
 
 #[test]
 fn other_captures_are_read_after_a_broken_one() {
-    let both = run(["captures/truncated.pcap", SAMPLES, "-T", "text"]);
+    let both = run(["--concat", "captures/truncated.pcap", SAMPLES, "-T", "text"]);
     assert_eq!(both.code, Some(3));
     assert_eq!(both.stdout.lines().count(), 13 + 14);
+    let merged = run(["captures/truncated.pcap", SAMPLES, "-T", "text"]);
+    assert_eq!(merged.code, Some(3));
+    assert_eq!(merged.stdout.lines().count(), 14, "the first 13 are copies");
     let broken = run([SAMPLES, "Cargo.toml", "-T", "text"]);
     assert_eq!(broken.code, Some(2));
     assert_eq!(broken.stdout.lines().count(), 14);
