@@ -15,9 +15,19 @@ const WINDOW: u16 = u16::MAX;
 
 /// Replaces `packet` with an IP packet that holds a UDP datagram. The payload is one
 /// that a datagram between such addresses can carry.
-pub fn make_datagram(from: SocketAddr, to: SocketAddr, payload: &[u8], packet: &mut Vec<u8>) {
+///
+/// `number` counts the packets that are made. IPv4's identification comes from it and is
+/// never 0, so that equal datagrams are not taken for copies of one packet.
+pub fn make_datagram(
+    from: SocketAddr,
+    to: SocketAddr,
+    number: u64,
+    payload: &[u8],
+    packet: &mut Vec<u8>,
+) {
     packet.clear();
-    let udp = PacketBuilder::ip(ip_header(from, to)).udp(from.port(), to.port());
+    let identification = u16::try_from(number % u64::from(u16::MAX) + 1).unwrap_or(1);
+    let udp = PacketBuilder::ip(ip_header(from, to, identification)).udp(from.port(), to.port());
     written(udp.write(packet, payload));
 }
 
@@ -81,16 +91,17 @@ impl Connection {
         }
         self.next[from.index()] = sequence.wrapping_add(counted);
         packet.clear();
-        let tcp = PacketBuilder::ip(ip_header(sender, receiver)).tcp_header(tcp);
+        let tcp = PacketBuilder::ip(ip_header(sender, receiver, 0)).tcp_header(tcp);
         written(tcp.write(packet, payload));
     }
 }
 
 /// An IP header whose lengths and checksums are filled in when it is written.
-fn ip_header(from: SocketAddr, to: SocketAddr) -> IpHeaders {
+fn ip_header(from: SocketAddr, to: SocketAddr, identification: u16) -> IpHeaders {
     match (from.ip(), to.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => IpHeaders::Ipv4(
             Ipv4Header {
+                identification,
                 time_to_live: TIME_TO_LIVE,
                 source: source.octets(),
                 destination: destination.octets(),

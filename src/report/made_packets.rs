@@ -185,7 +185,13 @@ impl<W: Write> MadePackets<W> {
         let mut packet = Vec::new();
         self.bytes.clear();
         put_message(&event.message, &mut self.bytes);
-        make_datagram(event.source, event.target, &self.bytes, &mut packet);
+        make_datagram(
+            event.source,
+            event.target,
+            self.packet_count,
+            &self.bytes,
+            &mut packet,
+        );
         self.push(event, packet)
     }
 

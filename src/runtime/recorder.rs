@@ -88,8 +88,11 @@ impl Recorder {
         payload: &[u8],
         comment: Option<&str>,
     ) {
-        self.inner()
-            .record(comment, |packet| make_datagram(from, to, payload, packet));
+        let mut inner = self.inner();
+        let number = inner.number;
+        inner.record(comment, |packet| {
+            make_datagram(from, to, number, payload, packet);
+        });
     }
 
     /// Records the beginning of a TCP connection; the rest of it goes into what
@@ -243,7 +246,7 @@ mod tests {
         });
         assert_eq!(
             hex::encode(&packets[0]),
-            "450000200000400040113cca7f0000017f0000029c40232c000c2979a2987654"
+            "450000200001400040113cc97f0000017f0000029c40232c000c2979a2987654"
         );
     }
 

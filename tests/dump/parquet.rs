@@ -37,6 +37,7 @@ destination_hash VARCHAR
 session BIGINT
 session_name VARCHAR
 router_us BIGINT
+encapsulation VARCHAR
 findings VARCHAR[]
 capture VARCHAR
 ";

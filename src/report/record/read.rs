@@ -522,5 +522,13 @@ const DETAILS: &[&str] = &[
     "sent_n",
     "overtaken_by_count",
     "packet_count",
+    "between",
+    "distance_bytes",
+    "silent_ms",
+    "rest_bytes",
+    "flow_count",
+    "conversation_count",
+    "closed_conversation_count",
+    "since_us",
     "back_us",
 ];
