@@ -152,15 +152,27 @@ fn what_cannot_be_bound_or_connected_to_ends_with_4() {
 
     let nobody = nobody();
     let carrier = format!("tcp://{nobody}");
+    let (code, text) = refusal(&[
+        "client",
+        "--carrier",
+        &carrier,
+        "--listen",
+        "127.0.0.1:0",
+        "--connect-timeout",
+        "1s",
+    ]);
+    assert_eq!(code, Some(4));
+    let (waiting, error) = text.split_once('\n').unwrap();
+    assert!(
+        waiting.ends_with(&format!("waiting for {carrier} (connection refused)")),
+        "{waiting}"
+    );
     assert_eq!(
-        refusal(&["client", "--carrier", &carrier, "--listen", "127.0.0.1:0"]),
-        (
-            Some(4),
-            format!(
-                "ministream-replay: error: {carrier}: connection refused\n    \
-                 help: is a server listening?  ss -ltn 'sport = :{}'\n",
-                nobody.port()
-            )
+        error,
+        format!(
+            "ministream-replay: error: {carrier}: connection refused\n    \
+             help: is a server listening?  ss -ltn 'sport = :{}'\n",
+            nobody.port()
         )
     );
 }
@@ -191,10 +203,15 @@ fn signals_end_both_ends_in_an_orderly_way() {
         assert_eq!(tunnel.client.wait().code(), Some(0));
         tunnel.server.signal(signal);
         assert_eq!(tunnel.server.wait().code(), Some(0));
+        let log = tunnel.server.log();
+        assert!(
+            log.ends_with("1 conversation, 1000 B sent, 1000 B received, 0 refused, 0 failed\n"),
+            "{log}"
+        );
         assert_eq!(
-            tunnel.server.log(),
-            "",
-            "the client closed its conversation"
+            log.lines().count(),
+            1,
+            "the client closed its conversation: {log}"
         );
     }
 }

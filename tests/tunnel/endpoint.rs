@@ -88,6 +88,12 @@ impl Endpoint {
         Self::start(&[&arguments[..], more].concat())
     }
 
+    /// The same, with the line of its `--ready-file`, which holds more.
+    pub(crate) fn ready_as_in(mut self, file: &str) -> Self {
+        self.ready = std::fs::read_to_string(file).expect("it is ready");
+        self
+    }
+
     /// The value behind a name in the line that told readiness.
     pub(crate) fn field(&self, name: &str) -> &str {
         self.ready

@@ -237,11 +237,18 @@ fn a_router_that_is_not_there_is_told_with_what_to_do() {
     let carrier = format!("i2cp://{address}");
     let run = command(&["client", "--listen", "127.0.0.1:0", "--carrier", &carrier])
         .args(["--keys", "transient", "--to", "site.i2p"])
+        .args(["--connect-timeout", "1s"])
         .output()
         .unwrap();
     assert_eq!(run.status.code(), Some(4));
+    let text = String::from_utf8(run.stderr).unwrap();
+    let (waiting, error) = text.split_once('\n').unwrap();
+    assert!(
+        waiting.ends_with(&format!("waiting for {carrier} (connection refused)")),
+        "{waiting}"
+    );
     assert_eq!(
-        String::from_utf8(run.stderr).unwrap(),
+        error,
         format!(
             "ministream-replay: error: {carrier}: connection refused\n    \
              help: no I2P router, or its I2CP port is off \

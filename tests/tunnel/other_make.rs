@@ -59,8 +59,11 @@ impl Make {
         match self {
             Self::Ours if is_i2cp => {
                 let routed = format!("{carrier}?length=0&quantity=1");
+                let told = format!("{keys}.ready");
                 let arguments = ["--carrier", &routed, "--target", &target, "--keys", keys];
-                self.start("server", &arguments)
+                let arguments = [&arguments[..], &["--ready-file", &told]].concat();
+                // The peer of another make looks up no names, and needs the whole destination.
+                self.start("server", &arguments).ready_as_in(&told)
             }
             _ => self.start("server", &arguments),
         }
