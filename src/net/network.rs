@@ -91,7 +91,7 @@ pub struct NetworkCounts {
 
 impl NetworkCounts {
     /// Counts of which only these are known.
-    pub(crate) fn of_packets(packets: u64, skipped: impl Fn(Skip) -> u64) -> Self {
+    pub fn of_packets(packets: u64, skipped: impl Fn(Skip) -> u64) -> Self {
         Self {
             packets,
             skipped: Skip::ALL.map(skipped),

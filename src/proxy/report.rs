@@ -53,7 +53,7 @@ pub struct DirectionReport {
     pub not_ours: u64,
     /// I2CP frames without a message for us.
     pub frames: u64,
-    /// Messages by type, as in [`TYPE_NAMES`](crate::report::field::TYPE_NAMES).
+    /// Messages by type, in the order of the records' `by_type`.
     pub by_type: [u64; 8],
     /// Bytes of payload that came in with data.
     pub payload_bytes: u64,
