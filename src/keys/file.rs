@@ -188,6 +188,32 @@ mod tests {
         assert_eq!(read(&path).unwrap().to_bytes(), keys().to_bytes());
     }
 
+    /// Both were made by i2pd 2.45.1 for server tunnels that never ran; the names are those
+    /// under which i2pd itself kept their destinations.
+    #[test]
+    fn files_that_i2pd_made_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("site.dat");
+        for (made, name) in [
+            (
+                &include_bytes!("../../tests/keys/i2pd-ed25519.dat")[..],
+                "ymlk5yqyp2f6sdofudz2wbpe7h4e7uvnnje735dczio676s7bksa.b32.i2p",
+            ),
+            (
+                &include_bytes!("../../tests/keys/i2pd-dsa.dat")[..],
+                "cqdv3pegiajqkgxzjeetorlt53bb7lp65pzcdmwp32uz7ybk2ypa.b32.i2p",
+            ),
+        ] {
+            std::fs::write(&path, made).unwrap();
+            set_mode(&path, 0o600);
+            let keys = read(&path).unwrap();
+            let destination = keys.destination();
+            assert_eq!(destination.hash().to_b32_name(), name);
+            assert_eq!(keys.verifying_key(), destination.signing_key().1);
+            assert_eq!(keys.to_bytes(), made);
+        }
+    }
+
     #[test]
     fn what_is_there_is_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
