@@ -77,25 +77,26 @@ pub enum Value<'a> {
     Level(Level),
 }
 
+/// A table of fields: an enum whose variants know their name, kind and meaning.
 macro_rules! fields {
-    ($($variant:ident = $name:literal, $kind:expr, $about:literal;)*) => {
-        /// A field of a message.
+    ($(#[$doc:meta])* $table:ident; $($variant:ident = $name:literal, $kind:expr, $about:literal;)*) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Field {
+        pub enum $table {
             $(#[doc = $about] $variant,)*
         }
 
-        impl Field {
-            /// Every field, in the order of the JSON record.
+        impl $table {
+            /// Every field, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name: the key in the JSON record.
+            /// Its name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
             /// What its values are.
-            pub const fn kind(self) -> FieldKind {
+            pub const fn kind(self) -> $crate::report::field::FieldKind {
                 match self { $(Self::$variant => $kind,)* }
             }
 
@@ -106,8 +107,11 @@ macro_rules! fields {
         }
     };
 }
+pub(crate) use fields;
 
 fields! {
+    /// A field of a message: its name is the key in the JSON record, and so is the order.
+    Field;
     N = "n", FieldKind::Number, "number of the message, from 1";
     PacketN = "packet_n", FieldKind::Number, "number of the packet that completed it, from 1";
     Ts = "ts", FieldKind::Time, "capture time, UTC";

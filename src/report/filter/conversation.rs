@@ -10,40 +10,12 @@ use super::evaluate::{compare, equals};
 use super::{Comparison, Literal};
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent, State};
 use crate::dissect::{FlowReport, Sink};
-use crate::report::field::{FieldKind, Value};
+use crate::report::field::{FieldKind, Value, fields};
 use crate::report::number_set::NumberSet;
 
-macro_rules! conversation_fields {
-    ($($variant:ident = $name:literal, $kind:expr, $about:literal;)*) => {
-        /// A field of a conversation.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum ConversationField {
-            $(#[doc = $about] $variant,)*
-        }
-
-        impl ConversationField {
-            /// Every field.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Its name: `conv.` and the key in the JSON record of a conversation.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What its values are.
-            pub const fn kind(self) -> FieldKind {
-                match self { $(Self::$variant => $kind,)* }
-            }
-
-            /// What it says, in a line.
-            pub const fn about(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
-            }
-        }
-    };
-}
-
-conversation_fields! {
+fields! {
+    /// A field of a conversation: `conv.` and the key in the JSON record of a conversation.
+    ConversationField;
     State = "conv.state", FieldKind::Word(STATE_NAMES), "how the conversation ended";
     DurationUs = "conv.duration_us", FieldKind::Micros, "from its first to its last message";
     HandshakeUs = "conv.handshake_us", FieldKind::Micros, "from SYN to ACK";
