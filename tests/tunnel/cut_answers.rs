@@ -134,7 +134,8 @@ fn an_upload_that_the_peer_cuts_off_ends_in_a_reset_behind_its_answer() {
     let server = Endpoint::server("tcp://127.0.0.1:0", deaf(), &["--buffer", "64KiB"]);
     let client = Endpoint::client(server.carrier(), &[]);
     let mut stream = client.connect();
-    let upload = vec![0; 16 * 1024 * 1024];
+    // More than the sockets on the way can hold.
+    let upload = vec![0; 96 * 1024 * 1024];
     let mut sender = stream.try_clone().unwrap();
     let sending = thread::spawn(move || sender.write_all(&upload));
     // The server takes no more from the link, so that bytes wait in the client.
