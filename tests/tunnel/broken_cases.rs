@@ -2,10 +2,12 @@
 //! a peer does.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread;
 
-use crate::endpoint::{Endpoint, command};
+use crate::endpoint::{Endpoint, command, eventually};
 use crate::proxy::Proxy;
 use crate::services::nobody;
 
@@ -107,9 +109,110 @@ const SERVER: [Broken; 30] = [
     ("ms/wire/5", OVERSIZE, Some("ms/data/4")),
 ];
 
+/// What a client says, spoilt on its way to the suite.
+const MISHEARD: &str = r#"type==data && dir==c2s: append "x""#;
+const OVERSIZE_OF_CLIENTS: &str = "OVERSIZE OF CLIENTS";
+
+const CLIENT: [Broken; 29] = [
+    ("ms/handshake/1", "type==syn: drop", None),
+    (
+        "ms/handshake/2",
+        "type==syn: inject c2s data 0a0002 \"early\"",
+        None,
+    ),
+    (
+        "ms/handshake/3",
+        "type==close && dir==s2c && nth==1: drop",
+        None,
+    ),
+    (
+        "ms/handshake/4",
+        "type==close && dir==s2c && nth==1: drop",
+        None,
+    ),
+    (
+        "ms/handshake/5",
+        "type==data && dir==s2c && nth==1: drop",
+        None,
+    ),
+    ("ms/handshake/6", "type==ack && nth==1: append hex:07", None),
+    ("ms/handshake/7", "type==ack && nth==1: drop", None),
+    ("ms/data/1", "type==data && dir==c2s: set id 123456", None),
+    (
+        "ms/data/2",
+        "type==data && dir==s2c && nth==3: swap with next",
+        None,
+    ),
+    (
+        "ms/data/3",
+        "type==data && dir==c2s && payload contains \"one\": set id 0a0104",
+        None,
+    ),
+    ("ms/data/4", "type==data && dir==c2s && nth==2: drop", None),
+    ("ms/data/5", "payload_bytes==40000: truncate 32768", None),
+    (
+        "ms/data/6",
+        "type==data && payload_bytes==0: append \"x\"",
+        None,
+    ),
+    (
+        "ms/data/7",
+        "type==data && dir==s2c && nth==1: inject c2s close $id",
+        None,
+    ),
+    (
+        "ms/close/1",
+        "type==close && dir==s2c && nth==1: drop",
+        None,
+    ),
+    ("ms/close/2", "payload_bytes==20000 && nth==2: drop", None),
+    ("ms/close/3", "type==close && dir==c2s: drop", None),
+    (
+        "ms/close/4",
+        "type==close && dir==s2c: inject c2s close $server_id",
+        None,
+    ),
+    ("ms/close/5", "type==ack && nth==2: set type 0x52", None),
+    ("ms/noise/1", "type==chaff: set type 0x52", None),
+    ("ms/noise/2", MISHEARD, None),
+    ("ms/noise/3", "payload == \"?\": inject c2s close $id", None),
+    ("ms/noise/4", MISHEARD, None),
+    (
+        "ms/wire/1",
+        "type==data && dir==c2s: inject c2s type:af $server_id",
+        Some("ms/data/1"),
+    ),
+    (
+        "ms/wire/2",
+        "type==data && dir==c2s: inject c2s data 123456 \"x\"",
+        Some("ms/data/1"),
+    ),
+    (
+        "ms/wire/3",
+        "type==syn: set id zero",
+        Some("ms/handshake/1"),
+    ),
+    (
+        "ms/wire/4",
+        "type==syn: truncate 100",
+        Some("ms/handshake/1"),
+    ),
+    (
+        "ms/wire/5",
+        "type==close && dir==c2s: append \"why\", append \"!\"",
+        Some("ms/close/3"),
+    ),
+    ("ms/wire/6", OVERSIZE_OF_CLIENTS, Some("ms/data/1")),
+];
+
 fn rule(text: &str) -> String {
+    let oversize = |direction: &str| {
+        let more = "00".repeat(33_000);
+        format!("type==data && dir=={direction}: append hex:{more}")
+    };
     match text {
-        OVERSIZE => format!("type==data && dir==s2c: append hex:{}", "00".repeat(33_000)),
+        OVERSIZE => oversize("s2c"),
+        OVERSIZE_OF_CLIENTS => oversize("c2s"),
         text => text.to_owned(),
     }
 }
@@ -139,16 +242,46 @@ fn told_of_server((case, text, other): Broken) -> String {
     String::from_utf8_lossy(&tried.stdout).into_owned()
 }
 
-#[test]
-fn every_case_for_servers_fails_when_the_proxy_breaks_it() {
-    let listed = command(&["conform", "server", "--list"]).output().unwrap();
+/// What a suite says of a client that a proxy before it breaks something for.
+fn told_of_client((case, text, other): Broken) -> String {
+    let (dial, carrier) = (nobody().to_string(), nobody());
+    let rule = rule(text);
+    let proxy = Proxy::start(
+        "tcp://127.0.0.1:0",
+        &format!("tcp://{carrier}"),
+        &["-q", "--rule", &rule],
+    );
+    let suite = command(&["conform", "client", "--strict", "--dial", &dial, case])
+        .args(other)
+        .args(["--carrier", &format!("tcp://{carrier}")])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Bound by the suite when it cannot be bound by us.
+    eventually("the suite listens", || TcpListener::bind(carrier).is_err());
+    let client = ["client", "--listen", &dial, "--carrier", proxy.carrier()];
+    let mut client = command(&client)
+        .arg("--reconnect")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let tried = suite.wait_with_output().unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    String::from_utf8_lossy(&tried.stdout).into_owned()
+}
+
+/// Checks that the list has all cases of a suite, and that each of them fails.
+fn assert_all_fail(side: &str, broken: &[Broken], tell: fn(Broken) -> String) {
+    let listed = command(&["conform", side, "--list"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     let cases: BTreeSet<&str> = listed
         .split_whitespace()
         .filter(|word| word.starts_with("ms/"))
         .collect();
-    assert_eq!(cases, SERVER.iter().map(|(case, ..)| *case).collect());
-    let left = Mutex::new(SERVER.to_vec());
+    assert_eq!(cases, broken.iter().map(|(case, ..)| *case).collect());
+    let left = Mutex::new(broken.to_vec());
     let passed = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -157,7 +290,7 @@ fn every_case_for_servers_fails_when_the_proxy_breaks_it() {
                     let Some(broken) = left.lock().unwrap().pop() else {
                         break;
                     };
-                    let told = told_of_server(broken);
+                    let told = tell(broken);
                     let fails = told.lines().any(|line| {
                         let mut words = line.split_whitespace();
                         words.next() == Some("FAILED") && words.next() == Some(broken.0)
@@ -171,4 +304,14 @@ fn every_case_for_servers_fails_when_the_proxy_breaks_it() {
     });
     let passed = passed.into_inner().unwrap();
     assert!(passed.is_empty(), "{}", passed.join("\n"));
+}
+
+#[test]
+fn every_case_for_servers_fails_when_the_proxy_breaks_it() {
+    assert_all_fail("server", &SERVER, told_of_server);
+}
+
+#[test]
+fn every_case_for_clients_fails_when_the_proxy_breaks_it() {
+    assert_all_fail("client", &CLIENT, told_of_client);
 }
