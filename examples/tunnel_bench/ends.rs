@@ -7,39 +7,74 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Both ends of our tunnel.
+/// What stands between the ends of a tunnel.
+pub(crate) enum Between<'a> {
+    Nothing,
+    /// Our proxy, with these arguments.
+    Proxy(&'a [&'a str]),
+    /// A proxy of TCP connections, which leads to the carrier of the server.
+    Foreign(SocketAddr),
+}
+
+/// Both ends of our tunnel, with what stands between them.
 pub(crate) struct Ends {
     server: Program,
+    proxy: Option<Program>,
     client: Program,
     /// Where the tunnel begins.
     pub(crate) listen: SocketAddr,
 }
 
 impl Ends {
-    pub(crate) fn start(program: &Path, carrier: &str, target: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn start(
+        program: &Path,
+        carrier: &str,
+        target: SocketAddr,
+        between: &Between<'_>,
+    ) -> io::Result<Self> {
         let limit = ["--max-conversations", "20000"];
         let target = target.to_string();
         let arguments = ["server", "--carrier", carrier, "--target", &target];
         let server = Program::start(program, &[&arguments[..], &limit].concat())?;
         let carrier = server.field("carrier=")?;
-        let arguments = ["client", "--carrier", carrier, "--listen", "127.0.0.1:0"];
+        let proxy = match between {
+            Between::Proxy(options) => {
+                let arguments = ["proxy", "--carrier", "tcp://127.0.0.1:0", "-q"];
+                let upstream = ["--upstream", carrier, "--report", "none"];
+                let arguments = [&arguments[..], &upstream, options].concat();
+                Some(Program::start(program, &arguments)?)
+            }
+            Between::Nothing | Between::Foreign(_) => None,
+        };
+        let carrier = match (between, &proxy) {
+            (Between::Foreign(address), _) => format!("tcp://{address}"),
+            (_, Some(proxy)) => proxy.field("carrier=")?.to_owned(),
+            (_, None) => carrier.to_owned(),
+        };
+        let arguments = ["client", "--carrier", &carrier, "--listen", "127.0.0.1:0"];
         let client = Program::start(program, &[&arguments[..], &limit].concat())?;
         let listen = client.address("listen=")?;
         Ok(Self {
             server,
+            proxy,
             client,
             listen,
         })
     }
 
-    /// The client's, and the server's.
-    pub(crate) fn resident_bytes(&self) -> io::Result<(u64, u64)> {
-        Ok((self.client.resident_bytes()?, self.server.resident_bytes()?))
+    /// Each program that runs, with its name.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = (&'static str, &Program)> {
+        let proxy = self.proxy.iter().map(|proxy| ("proxy", proxy));
+        [("client", &self.client), ("server", &self.server)]
+            .into_iter()
+            .chain(proxy)
     }
 
-    /// What both have used so far.
+    /// What all of them have used so far.
     pub(crate) fn cpu_seconds(&self) -> io::Result<f64> {
-        Ok(self.client.cpu_seconds()? + self.server.cpu_seconds()?)
+        self.programs()
+            .map(|(_, program)| program.cpu_seconds())
+            .sum()
     }
 }
 
@@ -77,7 +112,7 @@ impl Program {
         self.field(name)?.parse().map_err(io::Error::other)
     }
 
-    fn resident_bytes(&self) -> io::Result<u64> {
+    pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         status
             .lines()

@@ -10,6 +10,11 @@
 //! measures any tunnel that leads to its service: `--service ADDR` says where
 //! that listens, `--peer NAME=ADDR` where the other tunnel begins. The script
 //! `peers.sh` beside this file starts some.
+//!
+//! With `--proxy` it measures instead what `ministream-replay proxy` between both ends costs:
+//! the same work through the tunnel as it is and through one with the proxy in it. Other
+//! proxies of TCP connections are measured with `--between NAME=ADDR`, if they lead to the
+//! address that `--carrier` gives.
 
 mod ends;
 mod service;
@@ -20,16 +25,21 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use self::ends::{Ends, Program, cpu_seconds};
+use self::ends::{Between, Ends, Program, cpu_seconds};
 
 /// How often each piece of work alternates between direct and the tunnels.
 const ROUNDS: usize = 3;
 
 /// Connections of the work with many streams.
 const STREAMS: usize = 100;
+
+/// What the proxy is told to delay messages by, and conversations in which it does.
+const DELAY: Duration = Duration::from_millis(20);
+const DELAYED: usize = 1_000;
 
 #[derive(Parser)]
 struct Args {
@@ -42,6 +52,13 @@ struct Args {
     /// Measure another tunnel, too, which begins at this address
     #[arg(long = "peer", value_name = "NAME=ADDR", requires = "service")]
     peers: Vec<Peer>,
+    /// Measure what our proxy between both ends costs
+    #[arg(long, conflicts_with = "peers")]
+    proxy: bool,
+    /// Measure another proxy of TCP connections, too: it listens at this address and leads to
+    /// that of --carrier
+    #[arg(long, value_name = "NAME=ADDR", requires_all = ["proxy", "carrier"])]
+    between: Vec<Peer>,
     /// Where the service listens [default: any free port]
     #[arg(long, value_name = "ADDR")]
     service: Option<SocketAddr>,
@@ -56,7 +73,7 @@ struct Args {
     idle: usize,
 }
 
-/// A tunnel that is not ours.
+/// A tunnel, or another proxy, that begins at an address.
 #[derive(Clone)]
 struct Peer {
     name: String,
@@ -87,6 +104,8 @@ enum Work {
     Requests,
     /// Memory of idle conversations
     Idle,
+    /// How late messages are that the proxy is to delay
+    Delay,
 }
 
 /// How the results of a kind of work are printed.
@@ -104,6 +123,7 @@ impl Work {
             Self::Connections => ("new connections, 16 at once", "/s", 1.0),
             Self::Requests => ("p99 of 64-byte requests", "us", 1e6),
             Self::Idle => ("memory of an idle conversation", "KiB", 1.0 / 1024.0),
+            Self::Delay => ("p99 of a delay's error", "ms", 1e3),
         };
         Scale { what, unit, factor }
     }
@@ -114,6 +134,7 @@ impl Work {
             Self::Streams => work::bulk(address, STREAMS),
             Self::Connections => work::connections(address),
             Self::Requests => work::small_requests(address),
+            Self::Delay => work::delay_error(address, DELAY, DELAYED),
             Self::Idle => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -131,70 +152,197 @@ fn main() -> Result<(), Box<dyn Error>> {
         &std::env::current_exe()?,
         &["--serve", "--service", &address.to_string()],
     )?;
-    let direct = service.address("service=")?;
     let wanted = |work| args.only.is_empty() || args.only.contains(&work);
 
-    let ends = Ends::start(&args.program, &args.carrier, direct)?;
-    let mut tunnels = vec![Peer {
-        name: "ministream".to_owned(),
+    match args.proxy {
+        false => measure_tunnels(&args, &service, &wanted)?,
+        true => measure_proxies(&args, &service, &wanted)?,
+    }
+    Ok(())
+}
+
+/// Tunnels beside direct connections.
+fn measure_tunnels(
+    args: &Args,
+    service: &Program,
+    wanted: &dyn Fn(Work) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let target = service.address("service=")?;
+    let start = || Ends::start(&args.program, &args.carrier, target, &Between::Nothing);
+    let ends = start()?;
+    let direct = Way {
+        name: "direct",
+        address: target,
+        ends: None,
+    };
+    let mut ways = vec![Way {
+        name: "ministream",
         address: ends.listen,
+        ends: Some(&ends),
     }];
-    tunnels.extend(args.peers);
+    ways.extend(args.peers.iter().map(|peer| Way {
+        name: &peer.name,
+        address: peer.address,
+        ends: None,
+    }));
     for work in [Work::Bulk, Work::Streams, Work::Connections, Work::Requests] {
         if wanted(work) {
-            compare(work, &service, &tunnels, &ends)?;
+            compare(work, service, &direct, &ways)?;
         }
     }
     drop(ends);
     if wanted(Work::Idle) {
         // Fresh ones, which have no memory of busy times to use again.
-        let ends = Ends::start(&args.program, &args.carrier, direct)?;
-        idle_memory(&ends, args.idle)?;
+        idle_memory(&start()?, args.idle)?;
     }
     Ok(())
 }
 
-/// Does the same work directly and through each tunnel, in turns, and prints the medians.
-fn compare(work: Work, service: &Program, tunnels: &[Peer], ours: &Ends) -> io::Result<()> {
-    let address = service.address("service=")?;
-    let mut direct_results = Vec::new();
-    let mut direct_cpu = 0.0;
-    let mut results = vec![Vec::new(); tunnels.len()];
-    let ours_before = ours.cpu_seconds()?;
-    for _ in 0..ROUNDS {
-        let before = service.cpu_seconds()? + cpu_seconds(std::process::id())?;
-        direct_results.push(work.measure(address)?);
-        direct_cpu += service.cpu_seconds()? + cpu_seconds(std::process::id())? - before;
-        for (tunnel, results) in tunnels.iter().zip(&mut results) {
-            let result = work.measure(tunnel.address);
-            results.push(result.map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", tunnel.name))
-            })?);
+/// Tunnels with a proxy in them beside the tunnel without.
+fn measure_proxies(
+    args: &Args,
+    service: &Program,
+    wanted: &dyn Fn(Work) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let target = service.address("service=")?;
+    let free = "tcp://127.0.0.1:0";
+    let start = |carrier: &str, between| Ends::start(&args.program, carrier, target, &between);
+    let plain = start(free, Between::Nothing)?;
+    let proxied = start(free, Between::Proxy(&[]))?;
+    let mut names = vec!["proxy"];
+    let mut all = vec![&proxied];
+    // They have one server between them: it is where they lead to.
+    let mut others = Vec::new();
+    for other in &args.between {
+        let carrier = match others.is_empty() {
+            true => args.carrier.as_str(),
+            false => return Err("one --between at a time: all lead to one --carrier".into()),
+        };
+        others.push(start(carrier, Between::Foreign(other.address))?);
+        names.push(&other.name);
+    }
+    all.extend(&others);
+    let baseline = Way {
+        name: "tunnel",
+        address: plain.listen,
+        ends: Some(&plain),
+    };
+    let ways: Vec<_> = names
+        .into_iter()
+        .zip(all)
+        .map(|(name, ends)| Way {
+            name,
+            address: ends.listen,
+            ends: Some(ends),
+        })
+        .collect();
+    for work in [Work::Bulk, Work::Streams, Work::Connections, Work::Requests] {
+        if wanted(work) {
+            compare(work, service, &baseline, &ways)?;
         }
     }
-    let ours_cpu = ours.cpu_seconds()? - ours_before;
+    drop((plain, proxied, others));
+    if wanted(Work::Idle) {
+        idle_memory(&start(free, Between::Proxy(&[]))?, args.idle)?;
+    }
+    if wanted(Work::Delay) {
+        let fault = format!("c2s: latency={}ms", DELAY.as_millis());
+        let ends = start(free, Between::Proxy(&["--fault", &fault]))?;
+        let Scale { what, unit, factor } = Work::Delay.scale();
+        let error = Work::Delay.measure(ends.listen)?;
+        println!(
+            "{what:<28} {:.2} {unit} of {DELAY:?}, {DELAYED} conversations",
+            error * factor
+        );
+    }
+    Ok(())
+}
 
+/// A way to the service.
+struct Way<'a> {
+    name: &'a str,
+    address: SocketAddr,
+    /// The programs on it, if we started them.
+    ends: Option<&'a Ends>,
+}
+
+impl Way<'_> {
+    fn cpu_seconds(&self) -> io::Result<Option<f64>> {
+        self.ends.map(Ends::cpu_seconds).transpose()
+    }
+}
+
+/// What came of the same work on one way.
+#[derive(Default)]
+struct Results {
+    all: Vec<f64>,
+    /// What the programs on it used, and the service with its readers.
+    cpu: [f64; 2],
+}
+
+impl Results {
+    fn measure(&mut self, work: Work, service: &Program, way: &Way<'_>) -> io::Result<()> {
+        let outside =
+            || Ok::<_, io::Error>(service.cpu_seconds()? + cpu_seconds(std::process::id())?);
+        let before = (way.cpu_seconds()?, outside()?);
+        let result = work.measure(way.address);
+        self.all.push(
+            result
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", way.name)))?,
+        );
+        if let (Some(before), Some(after)) = (before.0, way.cpu_seconds()?) {
+            self.cpu[0] += after - before;
+        }
+        self.cpu[1] += outside()? - before.1;
+        Ok(())
+    }
+
+    fn print_cpu(&self, name: &str) {
+        let gigabytes = gigabytes(&self.all);
+        println!(
+            "{:<28} CPU for a gigabyte, {name}: {:.2} s; service and reader: {:.2} s",
+            "",
+            self.cpu[0] / gigabytes,
+            self.cpu[1] / gigabytes
+        );
+    }
+}
+
+/// Does the same work on each way, in turns, and prints the medians.
+fn compare(work: Work, service: &Program, baseline: &Way<'_>, ways: &[Way<'_>]) -> io::Result<()> {
+    let mut base = Results::default();
+    let mut results: Vec<_> = ways.iter().map(|_| Results::default()).collect();
+    for _ in 0..ROUNDS {
+        base.measure(work, service, baseline)?;
+        for (way, results) in ways.iter().zip(&mut results) {
+            results.measure(work, service, way)?;
+        }
+    }
     let Scale { what, unit, factor } = work.scale();
-    let direct = median(&mut direct_results);
-    println!("{what:<28} direct      {:>9.1} {unit}", direct * factor);
-    for (tunnel, results) in tunnels.iter().zip(&mut results) {
-        let result = median(results);
+    let direct = median(&mut base.all);
+    println!(
+        "{what:<28} {:<11} {:>9.1} {unit}",
+        baseline.name,
+        direct * factor
+    );
+    for (way, results) in ways.iter().zip(&mut results) {
+        let result = median(&mut results.all);
         println!(
             "{:<28} {:<11} {:>9.1} {unit:<4}  ratio {:.2}",
             "",
-            tunnel.name,
+            way.name,
             result * factor,
             result / direct
         );
     }
     if matches!(work, Work::Bulk | Work::Streams) {
         // Unlike the ratio, it depends little on what else the machine does.
-        println!(
-            "{:<28} CPU for a gigabyte: service and reader, direct {:.2} s; both our ends {:.2} s",
-            "",
-            direct_cpu / gigabytes(&direct_results),
-            ours_cpu / gigabytes(&results[0])
-        );
+        base.print_cpu(baseline.name);
+        for (way, results) in ways.iter().zip(&results) {
+            if way.ends.is_some() {
+                results.print_cpu(way.name);
+            }
+        }
     }
     Ok(())
 }
@@ -210,12 +358,17 @@ fn gigabytes(results: &[f64]) -> f64 {
 }
 
 fn idle_memory(ends: &Ends, count: usize) -> io::Result<()> {
-    let before = ends.resident_bytes()?;
+    let resident = || {
+        ends.programs()
+            .map(|(name, program)| Ok((name, program.resident_bytes()?)))
+            .collect::<io::Result<Vec<_>>>()
+    };
+    let before = resident()?;
     let streams = work::idle(ends.listen, count)?;
-    let after = ends.resident_bytes()?;
+    let after = resident()?;
     drop(streams);
     let Scale { what, unit, factor } = Work::Idle.scale();
-    for (name, before, after) in [("client", before.0, after.0), ("server", before.1, after.1)] {
+    for ((name, before), (_, after)) in before.into_iter().zip(after) {
         let each = after.saturating_sub(before) as f64 / count as f64;
         println!("{what}, {name}: {:.2} {unit} (of {count})", each * factor);
     }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -134,6 +134,60 @@ pub(crate) fn small_requests(address: SocketAddr) -> io::Result<f64> {
     }
     times.sort_by(f64::total_cmp);
     Ok(times[times.len() * 99 / 100])
+}
+
+/// Seconds by which 99 of 100 requests, sent at even intervals over this many conversations, are
+/// answered sooner or later than after `delay`.
+pub(crate) fn delay_error(
+    address: SocketAddr,
+    delay: Duration,
+    conversations: usize,
+) -> io::Result<f64> {
+    // Many at once: each waits for the delay twice before it is open.
+    let openers: Vec<_> = (0..OPENERS)
+        .map(|number| {
+            let count = (conversations + number) / OPENERS;
+            thread::spawn(move || idle(address, count))
+        })
+        .collect();
+    let mut streams = Vec::new();
+    for opener in openers {
+        streams.extend(opener.join().expect("openers do not panic")?);
+    }
+    for stream in &streams {
+        stream.set_nodelay(true)?;
+    }
+    // One message a millisecond: a burst would measure how fast all programs are.
+    let interval = Duration::from_millis(1);
+    let readers: Vec<TcpStream> = streams
+        .iter()
+        .map(TcpStream::try_clone)
+        .collect::<io::Result<_>>()?;
+    let rounds = 3;
+    let (sent, times_sent) = mpsc::channel::<Instant>();
+    let reader = thread::spawn(move || -> io::Result<Vec<f64>> {
+        let mut errors = Vec::new();
+        for mut stream in (0..rounds).flat_map(|_| &readers) {
+            let mut answer = [0; SMALL];
+            stream.read_exact(&mut answer)?;
+            let taken = times_sent.recv().map_err(io::Error::other)?.elapsed();
+            errors.push(taken.abs_diff(delay).as_secs_f64());
+        }
+        Ok(errors)
+    });
+    let started = Instant::now();
+    let mut due = started;
+    for _ in 0..rounds {
+        for stream in &mut streams {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            due += interval;
+            sent.send(Instant::now()).map_err(io::Error::other)?;
+            stream.write_all(&[7; SMALL])?;
+        }
+    }
+    let mut errors = reader.join().expect("readers do not panic")?;
+    errors.sort_by(f64::total_cmp);
+    Ok(errors[errors.len() * 99 / 100])
 }
 
 /// Connections that have been used for one request.

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::lane::{Lane, Place, Strengths};
 use super::spec::{FaultKind, FaultSpec};
-use super::stats::FaultStats;
+use super::stats::{FaultStats, Met};
 
 /// Bytes of messages under way at which no more should come in.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -32,6 +32,9 @@ pub trait Parcelled: Clone {
 
     /// Changes the byte at a place, which is below [`bytes`](Self::bytes), by XOR.
     fn damage(&mut self, place: usize, mask: u8);
+
+    /// Is told which faults it met, if it is to arrive.
+    fn take_note(&mut self, _met: &Met) {}
 }
 
 impl Parcelled for Vec<u8> {
@@ -119,15 +122,21 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         &self.stats
     }
 
-    /// Takes a message.
-    pub fn submit(&mut self, now: Instant, key: K, mut message: M) {
+    /// Takes a message, and tells which faults it met.
+    pub fn submit(&mut self, now: Instant, key: K, mut message: M) -> Met {
         let bytes = message.bytes();
         self.stats.messages += 1;
         self.stats.bytes += bytes as u64;
         let strengths = self.strengths.clone();
+        let mut met = Met::default();
+        let stats = &mut self.stats;
+        let mut note = |kind, delay| {
+            stats.note(kind, delay);
+            met.note(kind, delay);
+        };
         let lane = Self::lane(&mut self.lanes, self.seed, &mut self.next_lane, key.clone());
         if lane.is_broken {
-            return;
+            return met;
         }
         let age = now.saturating_duration_since(self.began);
         if strengths
@@ -135,7 +144,8 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             .as_ref()
             .is_some_and(|hole| hole.contains(&age))
         {
-            return self.stats.note(FaultKind::BlackHole, Duration::ZERO);
+            note(FaultKind::BlackHole, Duration::ZERO);
+            return met;
         }
         if let Some(stall) = strengths.stall
             && !lane.has_stalled
@@ -143,15 +153,16 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         {
             lane.has_stalled = true;
             lane.stall(now, stall.time);
-            self.stats.note(FaultKind::Stall, stall.time);
+            note(FaultKind::Stall, stall.time);
         }
         let is_lost = lane.happens(strengths.loss);
         let due = lane.due(now, bytes, &strengths);
         if strengths.rate.is_some() && !due.queued.is_zero() {
-            self.stats.note(FaultKind::Rate, due.queued);
+            note(FaultKind::Rate, due.queued);
         }
         if is_lost {
-            return self.stats.note(FaultKind::Loss, Duration::ZERO);
+            note(FaultKind::Loss, Duration::ZERO);
+            return met;
         }
         lane.passed_bytes += bytes as u64;
         if strengths
@@ -160,25 +171,33 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         {
             lane.is_broken = true;
             let at = lane.latest_due.map_or(due.at, |latest| due.at.max(latest));
-            self.stats.note(FaultKind::CutAfter, Duration::ZERO);
+            note(FaultKind::CutAfter, Duration::ZERO);
             self.insert(at, Delivery::Breaks(key), 0);
-            return;
+            return met;
         }
         if lane.happens(strengths.corrupted) {
             let (place, mask) = lane.damage(bytes);
             message.damage(place, mask);
-            self.stats.note(FaultKind::Corrupted, Duration::ZERO);
+            note(FaultKind::Corrupted, Duration::ZERO);
         }
-        let copy = lane.happens(strengths.duplicates).then(|| message.clone());
+        let is_doubled = lane.happens(strengths.duplicates);
         let is_overtaken = lane.happens(strengths.reordered);
         if !due.late.is_zero() {
-            self.stats.note(FaultKind::Latency, due.late);
+            note(FaultKind::Latency, due.late);
         }
-        if copy.is_some() {
-            self.stats.note(FaultKind::Duplicates, Duration::ZERO);
+        if is_doubled {
+            note(FaultKind::Duplicates, Duration::ZERO);
         }
+        if is_overtaken {
+            note(FaultKind::Reordered, Duration::ZERO);
+        }
+        if strengths.merge.is_some_and(|enough| bytes < enough) {
+            // It may wait; whether it did is known when it goes.
+            met.note(FaultKind::Merge, Duration::ZERO);
+        }
+        message.take_note(&met);
+        let copy = is_doubled.then(|| message.clone());
         let place = if is_overtaken {
-            self.stats.note(FaultKind::Reordered, Duration::ZERO);
             self.overtaken(due.at, key.clone(), message, bytes)
         } else {
             self.in_order(now, due.at, key.clone(), message, bytes)
@@ -193,6 +212,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 }
             }
         }
+        met
     }
 
     /// Takes something that is late and keeps its place as messages do, behind all that came

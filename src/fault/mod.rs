@@ -31,7 +31,7 @@ mod text;
 
 pub use self::engine::{Delivery, Engine, Parcelled};
 pub use self::spec::{Fault, FaultKind, FaultSpec, Stall};
-pub use self::stats::{Effect, FaultStats};
+pub use self::stats::{Effect, FaultStats, Met};
 pub use self::text::{FaultError, FaultLines, Faults};
 
 #[cfg(test)]

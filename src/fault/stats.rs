@@ -1,8 +1,10 @@
 //! What faults did.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::spec::FaultKind;
+use super::text::time;
 
 /// What one direction of a link went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,5 +45,44 @@ impl FaultStats {
         let effect = &mut self.effects[kind as usize];
         effect.count += 1;
         effect.delay += delay;
+    }
+}
+
+/// Which faults one message met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Met(Vec<(FaultKind, Duration)>);
+
+impl Met {
+    /// Whether it met none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the message went no further.
+    pub fn is_end(&self) -> bool {
+        self.0.iter().any(|(kind, _)| {
+            matches!(
+                kind,
+                FaultKind::Loss | FaultKind::CutAfter | FaultKind::BlackHole
+            )
+        })
+    }
+
+    pub(super) fn note(&mut self, kind: FaultKind, delay: Duration) {
+        self.0.push((kind, delay));
+    }
+}
+
+/// `latency 52ms, dup`
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (kind, delay)) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", kind.name())?;
+            if !delay.is_zero() {
+                write!(f, " {}", time::shown(*delay))?;
+            }
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::i2cp;
-use crate::fault::Parcelled;
+use crate::fault::{Met, Parcelled};
 
 /// A message, or what else keeps its place among messages.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Carried {
     pub(super) content: Content,
     /// What a rule did to it.
     pub(super) comment: Option<Arc<str>>,
+    /// Which faults it met.
+    pub(super) met: Met,
 }
 
 #[derive(Clone, Debug)]
@@ -32,7 +34,7 @@ pub(super) enum Content {
 }
 
 impl Carried {
-    pub(super) const fn message(bytes: Bytes, frame: Option<Bytes>) -> Self {
+    pub(super) fn message(bytes: Bytes, frame: Option<Bytes>) -> Self {
         Self {
             content: Content::Message {
                 bytes,
@@ -40,20 +42,23 @@ impl Carried {
                 changed: false,
             },
             comment: None,
+            met: Met::default(),
         }
     }
 
-    pub(super) const fn frame(frame: Bytes) -> Self {
+    pub(super) fn frame(frame: Bytes) -> Self {
         Self {
             content: Content::Frame(frame),
             comment: None,
+            met: Met::default(),
         }
     }
 
-    pub(super) const fn end() -> Self {
+    pub(super) fn end() -> Self {
         Self {
             content: Content::End,
             comment: None,
+            met: Met::default(),
         }
     }
 
@@ -101,6 +106,10 @@ impl Parcelled for Carried {
             bytes.damage(place, mask);
             *changed = true;
         }
+    }
+
+    fn take_note(&mut self, met: &Met) {
+        self.met = met.clone();
     }
 }
 

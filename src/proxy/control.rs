@@ -10,11 +10,11 @@ use super::machine::Proxy;
 use super::report::{RuleReport, index, mean_us};
 use super::rule::Rule;
 use super::summary::rule_json;
-use crate::conversation::{Conversation, ConversationId, MessageEvent};
+use crate::conversation::{Conversation, ConversationId, MessageEvent, Tally};
 use crate::fault::{Fault, FaultKind};
 use crate::report::escape::{Charset, escaped};
 use crate::report::field::{payload, type_name};
-use crate::wire::Direction;
+use crate::wire::{Direction, RawMessage};
 
 /// Messages that are remembered for those who ask.
 const MAX_RECENT: usize = 4_096;
@@ -74,28 +74,108 @@ impl Reply {
     }
 }
 
-/// The last messages that passed.
+/// The last messages: those that came in, and those that the proxy made.
 #[derive(Debug, Default)]
-pub(super) struct Recent(VecDeque<Value>);
+pub(super) struct Recent {
+    told: VecDeque<Value>,
+    count: u64,
+    /// When the first message came in.
+    began: Option<Instant>,
+}
+
+/// What became of a message when it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Became {
+    /// It goes on, at once or when it is due.
+    Passed,
+    /// It waits for another message, or for somebody's leave.
+    Held,
+    /// It went no further.
+    Dropped,
+}
+
+impl Became {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Held => "held",
+            Self::Dropped => "dropped",
+        }
+    }
+}
 
 impl Recent {
-    pub(super) fn add(&mut self, event: &MessageEvent<'_>, rule: Option<usize>) {
-        if self.0.len() >= MAX_RECENT {
-            self.0.pop_front();
+    /// Takes note of a message that came in.
+    pub(super) fn add(&mut self, now: Instant, event: &MessageEvent<'_>, rule: Option<usize>) {
+        let conversation = event.conversation;
+        self.push(now, conversation, event.direction, &event.message);
+        if let (Some(last), Some(rule)) = (self.told.back_mut(), rule) {
+            last["rule"] = rule.into();
         }
-        let bytes = payload(&event.message);
+    }
+
+    /// Takes note of a message that the proxy made.
+    pub(super) fn add_made(
+        &mut self,
+        now: Instant,
+        conversation: Option<ConversationId>,
+        direction: Direction,
+        bytes: &[u8],
+        why: Option<&str>,
+    ) {
+        let message = RawMessage::parse(bytes);
+        self.push(now, conversation, Some(direction), &message);
+        if let Some(last) = self.told.back_mut() {
+            last["became"] = "made".into();
+            last["done"] = why.into();
+        }
+    }
+
+    fn push(
+        &mut self,
+        now: Instant,
+        conversation: Option<ConversationId>,
+        direction: Option<Direction>,
+        message: &RawMessage<'_>,
+    ) {
+        if self.told.len() >= MAX_RECENT {
+            self.told.pop_front();
+        }
+        self.count += 1;
+        let began = *self.began.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(began).as_micros();
+        let bytes = payload(message);
         let shown = &bytes[..bytes.len().min(PREVIEW_BYTES)];
-        self.0.push_back(json!({
-            "n": event.number,
-            "t_us": event.elapsed_us,
-            "conv": event.conversation.map(|id| id.to_string()),
-            "dir": event.direction.map(Direction::name),
-            "type": type_name(&event.message),
-            "id": event.message.frame().map(|frame| frame.id.to_string()),
+        self.told.push_back(json!({
+            "n": self.count,
+            "t_us": u64::try_from(elapsed).unwrap_or(u64::MAX),
+            "conv": conversation.map(|id| id.to_string()),
+            "dir": direction.map(Direction::name),
+            "type": type_name(message),
+            "id": message.frame().map(|frame| frame.id.to_string()),
             "payload_bytes": bytes.len(),
             "payload_text": escaped(shown, Charset::Unicode),
-            "rule": rule,
+            "rule": null,
+            "became": Became::Passed.name(),
+            "done": null,
         }));
+    }
+
+    /// Takes note of what became of the message of this number, and what was done to it.
+    pub(super) fn settle(&mut self, number: u64, became: Became, done: Option<&str>) {
+        let place = self.count.checked_sub(number).and_then(|back| {
+            let back = usize::try_from(back).ok()?;
+            self.told.len().checked_sub(back + 1)
+        });
+        if let Some(told) = place.and_then(|place| self.told.get_mut(place)) {
+            told["became"] = became.name().into();
+            told["done"] = done.into();
+        }
+    }
+
+    /// The number of the last of them.
+    pub(super) const fn last(&self) -> u64 {
+        self.count
     }
 }
 
@@ -219,6 +299,7 @@ fn status(proxy: &Proxy) -> Value {
         "open_conversation_count": proxy.conversation_count(),
         "c2s": direction(Direction::ClientToServer),
         "s2c": direction(Direction::ServerToClient),
+        "last_message": proxy.recent.as_ref().map_or(0, Recent::last),
         "added_us": { "p50": report.added_us.p50, "p99": report.added_us.p99 },
     })
 }
@@ -314,11 +395,18 @@ fn conversations(proxy: &Proxy) -> Value {
 }
 
 fn conversation(conversation: &Conversation) -> Value {
+    let tally = |tally: Tally| json!({ "data_message_count": tally.message_count, "payload_bytes": tally.payload_bytes });
     json!({
         "conv": conversation.id.to_string(),
+        "client": conversation.client.address.to_string(),
+        "server": conversation.server.address.to_string(),
         "client_id": conversation.client_id.map(|id| id.0.to_string()),
         "server_id": conversation.server_id.map(|id| id.0.to_string()),
-        "state": conversation.state.to_string(),
+        "state": conversation.state.name(),
+        "c2s": tally(conversation.c2s),
+        "s2c": tally(conversation.s2c),
+        "duration_us": conversation.duration_ns() / 1_000,
+        "finding_count": conversation.finding_count,
     })
 }
 
@@ -335,7 +423,7 @@ fn messages(proxy: &Proxy, query: &str) -> Value {
         .and_then(|number| number.parse().ok())
         .unwrap_or(0);
     let conv = parameter("conv");
-    let told = proxy.recent.iter().flat_map(|recent| &recent.0);
+    let told = proxy.recent.iter().flat_map(|recent| &recent.told);
     let told = told.filter(|message| {
         message["n"].as_u64() > Some(since) && conv.is_none_or(|conv| message["conv"] == conv)
     });
@@ -360,7 +448,7 @@ fn step(proxy: &mut Proxy, now: Instant, body: &[u8]) -> Reply {
 
 fn queue(proxy: &Proxy) -> Value {
     let told = proxy.queue(MAX_TOLD).map(|(connection, direction, bytes)| {
-        let message = crate::wire::RawMessage::parse(&bytes);
+        let message = RawMessage::parse(&bytes);
         let shown = payload(&message);
         json!({
             "connection": connection.0,

@@ -1,12 +1,15 @@
 //! Where a message is looked at: what the dissection says of it is shown to the sink, and
 //! tried by the rules.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
+use super::ConnectionId;
 use super::connection::Known;
 use super::control::Recent;
 use super::rule::{Action, KnownIds, Rules};
-use super::{ConnectionId, machine::Hold};
+use super::waiting_room::Hold;
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
 use crate::wire::{Direction, RawMessage};
@@ -18,6 +21,7 @@ pub(super) struct Gate<'a, S> {
     pub(super) known: &'a mut Known,
     pub(super) holds: &'a mut [Hold],
     pub(super) recent: Option<&'a mut Recent>,
+    pub(super) now: Instant,
     pub(super) connection: ConnectionId,
     /// Whether the message's bytes are wanted: they are known already where they are no frame's.
     pub(super) copies: Copies,
@@ -71,7 +75,7 @@ impl<S: Sink> Sink for Gate<'_, S> {
             actions: rule.actions.clone(),
         });
         if let Some(recent) = &mut self.recent {
-            recent.add(event, rule.as_ref().map(|rule| rule.number));
+            recent.add(self.now, event, rule.as_ref().map(|rule| rule.number));
         }
         for hold in self.holds.iter_mut() {
             hold.look_at(self.connection, event);

@@ -1,6 +1,6 @@
 //! The proxy itself.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,25 +11,19 @@ use hdrhistogram::Histogram;
 
 use super::carried::{Carried, Content, Waiting};
 use super::connection::{Connection, ConnectionId, Flow, Known};
-use super::control::Recent;
+use super::control::{Became, Recent};
 use super::gate::{Copies, Gate, Matched, Seen};
 use super::i2cp;
 use super::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport, index};
 use super::rule::{Action, Change, Ends, KnownIds, Rule, Rules};
+use super::waiting_room::{Until, WaitingRoom};
 use crate::carrier::Carrier;
-use crate::conversation::{Conversation, ConversationId, MessageEvent};
+use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
-use crate::fault::{Delivery, Engine, FaultSpec, Faults, Parcelled};
+use crate::fault::{Delivery, Engine, FaultSpec, Faults, Met};
 use crate::net::Side;
-use crate::report::filter::Filter;
 use crate::time::Timestamp;
 use crate::wire::{Direction, FrameType};
-
-/// Bytes that wait on purpose at which nothing more is read.
-const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
-
-/// What a message that waits counts beside its bytes.
-const OVERHEAD_BYTES: usize = 256;
 
 /// The longest time that is told apart, in microseconds.
 const LONGEST_US: u64 = 60_000_000;
@@ -58,7 +52,7 @@ pub enum Output {
         to: Side,
         /// The bytes.
         bytes: Bytes,
-        /// What a rule did to it.
+        /// What a rule or a fault did to it.
         comment: Option<Arc<str>>,
         /// When it should have gone out: when it came in, or when it was due.
         due: Instant,
@@ -75,37 +69,6 @@ pub enum Output {
         /// Which connection.
         connection: ConnectionId,
     },
-}
-
-/// A message that waits for another.
-#[derive(Debug)]
-pub(super) struct Hold {
-    waiting: Waiting,
-    conversation: Option<ConversationId>,
-    until: Until,
-    released: bool,
-}
-
-#[derive(Debug)]
-enum Until {
-    Matches(Box<Filter>),
-    /// The next message in the direction.
-    Next(Direction),
-}
-
-impl Hold {
-    /// Whether this message is what it waits for.
-    pub(super) fn look_at(&mut self, connection: ConnectionId, event: &MessageEvent<'_>) {
-        let same = match self.conversation {
-            Some(id) => event.conversation == Some(id),
-            None => connection == self.waiting.connection,
-        };
-        self.released |= same
-            && match &self.until {
-                Until::Matches(filter) => filter.matches(event),
-                Until::Next(direction) => event.direction == Some(*direction),
-            };
-    }
 }
 
 /// What becomes of a message after the rules.
@@ -129,13 +92,8 @@ pub struct Proxy {
     connections: HashMap<ConnectionId, Connection>,
     connection_count: u64,
     failed_connections: u64,
-    holds: Vec<Hold>,
-    delayed: BTreeMap<(Instant, u64), Waiting>,
-    delayed_count: u64,
+    waiting_room: WaitingRoom,
     paused: bool,
-    queue: VecDeque<Waiting>,
-    /// Bytes in holds, delayed and queue.
-    waiting_bytes: usize,
     faults: Faults,
     engines: [Engine<(ConnectionId, Side), Carried>; 2],
     output: VecDeque<Output>,
@@ -165,12 +123,8 @@ impl Proxy {
             connections: HashMap::new(),
             connection_count: 0,
             failed_connections: 0,
-            holds: Vec::new(),
-            delayed: BTreeMap::new(),
-            delayed_count: 0,
+            waiting_room: WaitingRoom::default(),
             paused: false,
-            queue: VecDeque::new(),
-            waiting_bytes: 0,
             engines: [
                 engine(&options.faults.c2s, 0),
                 engine(&options.faults.s2c, 1),
@@ -240,8 +194,9 @@ impl Proxy {
             sink,
             rules: &mut self.rules,
             known: &mut self.known,
-            holds: &mut self.holds,
+            holds: self.waiting_room.holds_mut(),
             recent: self.recent.as_mut(),
+            now,
             connection: id,
             copies: Copies::NotWanted,
             seen: Vec::new(),
@@ -280,7 +235,9 @@ impl Proxy {
                 );
             }
         }
-        self.release_holds(now);
+        for released in self.waiting_room.released() {
+            self.go_on(now, released);
+        }
         self.forget(ended);
         Ok(())
     }
@@ -334,7 +291,20 @@ impl Proxy {
             carried,
             since: now,
         };
-        self.follow(now, waiting, conversation, fate);
+        let rule = waiting.carried.comment.clone();
+        let number = self.recent.as_ref().map(Recent::last);
+        let is_held = self.paused || fate.until.is_some();
+        let is_dropped = fate.dropped;
+        let met = self.follow(now, waiting, conversation, fate);
+        self.last_comment = comment(rule, &met);
+        if let (Some(recent), Some(number)) = (&mut self.recent, number) {
+            let became = match (is_dropped || met.is_end(), is_held) {
+                (true, _) => Became::Dropped,
+                (false, true) => Became::Held,
+                (false, false) => Became::Passed,
+            };
+            recent.settle(number, became, self.last_comment.as_deref());
+        }
     }
 
     fn keep_envelope(
@@ -411,19 +381,19 @@ impl Proxy {
         }
         tally.injected += fate.injected.len() as u64;
         tally.left_out += left_out;
-        let comment = self.rules.comment(rule.number);
-        carried.comment = Some(Arc::clone(&comment));
-        self.last_comment = Some(comment);
+        carried.comment = Some(self.rules.comment(rule.number));
         fate
     }
 
+    /// Sends a message on its way, and tells which faults it met at once.
     fn follow(
         &mut self,
         now: Instant,
         waiting: Waiting,
         conversation: Option<ConversationId>,
         fate: Fate,
-    ) {
+    ) -> Met {
+        let mut met = Met::default();
         let (id, from) = (waiting.connection, waiting.from);
         let comment = waiting.carried.comment.clone();
         if !fate.dropped {
@@ -440,18 +410,15 @@ impl Proxy {
                         };
                         self.hold(now, waiting, conversation, until);
                     }
-                    (Some(delay), None) => self.delay(now + delay, waiting),
-                    (None, None) => self.go_on(now, waiting),
+                    (Some(delay), None) => self.waiting_room.delay(now + delay, waiting),
+                    (None, None) => met = self.go_on(now, waiting),
                 }
             }
         }
         for (direction, bytes) in fate.injected {
             self.inject(now, id, conversation, direction, bytes, comment.clone());
         }
-    }
-
-    fn cost(waiting: &Waiting) -> usize {
-        waiting.carried.bytes() + OVERHEAD_BYTES
+        met
     }
 
     fn hold(
@@ -461,39 +428,8 @@ impl Proxy {
         conversation: Option<ConversationId>,
         until: Until,
     ) {
-        self.waiting_bytes += Self::cost(&waiting);
-        self.holds.push(Hold {
-            waiting,
-            conversation,
-            until,
-            released: false,
-        });
-        // What it waits for could never be read if it kept others from being read.
-        while self.waiting_bytes >= MAX_WAITING_BYTES / 2 && !self.holds.is_empty() {
-            let oldest = self.holds.remove(0);
-            self.waiting_bytes -= Self::cost(&oldest.waiting);
-            self.go_on(now, oldest.waiting);
-        }
-    }
-
-    fn delay(&mut self, at: Instant, waiting: Waiting) {
-        self.waiting_bytes += Self::cost(&waiting);
-        self.delayed_count += 1;
-        self.delayed.insert((at, self.delayed_count), waiting);
-    }
-
-    fn release_holds(&mut self, now: Instant) {
-        if !self.holds.iter().any(|hold| hold.released) {
-            return;
-        }
-        let holds = std::mem::take(&mut self.holds);
-        for hold in holds {
-            if hold.released {
-                self.waiting_bytes -= Self::cost(&hold.waiting);
-                self.go_on(now, hold.waiting);
-            } else {
-                self.holds.push(hold);
-            }
+        for pushed_out in self.waiting_room.hold(waiting, conversation, until) {
+            self.go_on(now, pushed_out);
         }
     }
 
@@ -511,6 +447,9 @@ impl Proxy {
             return;
         };
         let from = connection.sender(direction);
+        if let Some(recent) = &mut self.recent {
+            recent.add_made(now, conversation, direction, &bytes, comment.as_deref());
+        }
         let mut carried = match connection.flow {
             Flow::Messages(_) => Carried::message(bytes.into(), None),
             Flow::Frames(_) => {
@@ -537,17 +476,17 @@ impl Proxy {
         );
     }
 
-    /// Past the rules: on to the faults, unless everything is held.
-    fn go_on(&mut self, now: Instant, waiting: Waiting) {
+    /// Past the rules: on to the faults, unless everything is held. Tells which it met.
+    fn go_on(&mut self, now: Instant, waiting: Waiting) -> Met {
         if self.paused {
-            self.waiting_bytes += Self::cost(&waiting);
-            self.queue.push_back(waiting);
+            self.waiting_room.queue(waiting);
+            Met::default()
         } else {
-            self.enter(now, waiting);
+            self.enter(now, waiting)
         }
     }
 
-    fn enter(&mut self, now: Instant, waiting: Waiting) {
+    fn enter(&mut self, now: Instant, waiting: Waiting) -> Met {
         let Waiting {
             connection: id,
             from,
@@ -555,18 +494,22 @@ impl Proxy {
             since,
         } = waiting;
         let Some(connection) = self.connections.get(&id) else {
-            return;
+            return Met::default();
         };
         let engine = &mut self.engines[index(connection.direction(from))];
         if !engine.spec().acts_on_messages() && engine.is_idle() {
             // A delay of ours is not the proxy's.
             let due = if self.paused { now } else { since.max(now) };
-            return self.go_out(id, from, &carried, due);
+            self.go_out(id, from, &carried, due);
+            return Met::default();
         }
         match carried.content {
             Content::Message { .. } => engine.submit(now, (id, from), carried),
             // Faults are for messages; these would end a session.
-            Content::Frame(_) | Content::End => engine.submit_end(now, (id, from), carried),
+            Content::Frame(_) | Content::End => {
+                engine.submit_end(now, (id, from), carried);
+                Met::default()
+            }
         }
     }
 
@@ -586,7 +529,7 @@ impl Proxy {
             connection,
             to,
             bytes,
-            comment: carried.comment.clone(),
+            comment: comment(carried.comment.clone(), &carried.met),
             due,
         });
     }
@@ -596,21 +539,15 @@ impl Proxy {
         self.recent.get_or_insert_with(Recent::default);
     }
 
-    /// What is said of the message that came in last, if a rule met it.
+    /// What is said of the message that came in last, if a rule or a fault met it.
     pub fn last_comment(&self) -> Option<Arc<str>> {
         self.last_comment.clone()
     }
 
     /// A side has ended: what it sent still arrives, then the other side is ended, too.
     pub fn end(&mut self, now: Instant, id: ConnectionId, from: Side) {
-        let holds = std::mem::take(&mut self.holds);
-        for hold in holds {
-            if hold.waiting.connection == id && hold.waiting.from == from {
-                self.waiting_bytes -= Self::cost(&hold.waiting);
-                self.go_on(now, hold.waiting);
-            } else {
-                self.holds.push(hold);
-            }
+        for held in self.waiting_room.held_from(id, from) {
+            self.go_on(now, held);
         }
         let end = Waiting {
             connection: id,
@@ -619,15 +556,11 @@ impl Proxy {
             since: now,
         };
         // Behind what a rule delays.
-        let last = self
-            .delayed
-            .iter()
-            .filter(|(_, waiting)| waiting.connection == id && waiting.from == from)
-            .map(|((at, _), _)| *at)
-            .next_back();
-        match last {
-            Some(at) => self.delay(at, end),
-            None => self.go_on(now, end),
+        match self.waiting_room.last_delayed(id, from) {
+            Some(at) => self.waiting_room.delay(at, end),
+            None => {
+                self.go_on(now, end);
+            }
         }
     }
 
@@ -649,13 +582,14 @@ impl Proxy {
             engine.forget(&(id, Side::Initiator));
             engine.forget(&(id, Side::Responder));
         }
-        self.drop_waiting(id);
+        self.waiting_room.forget(id);
         let mut gate = Gate {
             sink,
             rules: &mut self.rules,
             known: &mut self.known,
             holds: &mut [],
             recent: None,
+            now,
             connection: id,
             copies: Copies::NotWanted,
             seen: Vec::new(),
@@ -670,20 +604,6 @@ impl Proxy {
         Ok(())
     }
 
-    fn drop_waiting(&mut self, id: ConnectionId) {
-        let bytes = &mut self.waiting_bytes;
-        let mut keeps = |waiting: &Waiting| {
-            let keeps = waiting.connection != id;
-            if !keeps {
-                *bytes -= Self::cost(waiting);
-            }
-            keeps
-        };
-        self.holds.retain(|hold| keeps(&hold.waiting));
-        self.queue.retain(|waiting| keeps(waiting));
-        self.delayed.retain(|_, waiting| keeps(waiting));
-    }
-
     fn forget(&mut self, ended: Vec<ConversationId>) {
         for id in ended {
             self.known.forget(id);
@@ -693,11 +613,7 @@ impl Proxy {
 
     /// The next thing to be done.
     pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
-        while let Some(entry) = self.delayed.first_entry()
-            && entry.key().0 <= now
-        {
-            let waiting = entry.remove();
-            self.waiting_bytes -= Self::cost(&waiting);
+        while let Some(waiting) = self.waiting_room.pop_due(now) {
             self.go_on(now, waiting);
         }
         if let Some(output) = self.output.pop_front() {
@@ -724,9 +640,8 @@ impl Proxy {
 
     /// When something is to be done without anything coming in.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let delayed = self.delayed.first_key_value().map(|((at, _), _)| *at);
         let engines = self.engines.iter().filter_map(Engine::next_due);
-        engines.chain(delayed).min()
+        engines.chain(self.waiting_room.next_due()).min()
     }
 
     /// Takes note of how long a message took that goes out without anything in its way.
@@ -737,7 +652,7 @@ impl Proxy {
 
     /// Whether more should come in.
     pub fn has_room(&self) -> bool {
-        self.waiting_bytes < MAX_WAITING_BYTES && !self.engines.iter().any(Engine::is_full)
+        !self.waiting_room.is_full() && !self.engines.iter().any(Engine::is_full)
     }
 
     /// Whether messages wait to be released one by one.
@@ -760,9 +675,8 @@ impl Proxy {
     pub fn step(&mut self, now: Instant, count: usize) -> usize {
         let mut passed = 0;
         while passed < count
-            && let Some(waiting) = self.queue.pop_front()
+            && let Some(waiting) = self.waiting_room.pop_queued()
         {
-            self.waiting_bytes -= Self::cost(&waiting);
             self.enter(now, waiting);
             passed += 1;
         }
@@ -771,12 +685,12 @@ impl Proxy {
 
     /// How many messages are held.
     pub fn queued(&self) -> usize {
-        self.queue.len()
+        self.waiting_room.queued_count()
     }
 
     /// The messages that are held, first to last, at most so many: from where, and the bytes.
     pub fn queue(&self, most: usize) -> impl Iterator<Item = (ConnectionId, Direction, Bytes)> {
-        self.queue.iter().take(most).filter_map(|waiting| {
+        self.waiting_room.queued().take(most).filter_map(|waiting| {
             let direction = self
                 .connections
                 .get(&waiting.connection)?
@@ -890,6 +804,15 @@ impl Proxy {
                 max: at(1.0),
             },
         }
+    }
+}
+
+/// What is said of a message that a rule or faults met.
+fn comment(rule: Option<Arc<str>>, met: &Met) -> Option<Arc<str>> {
+    match (rule, met.is_empty()) {
+        (rule, true) => rule,
+        (None, false) => Some(format!("fault: {met}").into()),
+        (Some(rule), false) => Some(format!("{rule}; fault: {met}").into()),
     }
 }
 

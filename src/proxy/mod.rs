@@ -20,6 +20,7 @@ mod machine;
 mod report;
 mod rule;
 mod summary;
+mod waiting_room;
 
 pub use self::connection::ConnectionId;
 pub use self::machine::{Output, Proxy, ProxyOptions};

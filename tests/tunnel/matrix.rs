@@ -6,9 +6,13 @@ use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::Endpoint;
+use crate::i2cp::{make_keys, with_router_for};
 use crate::services::{echo, pattern};
 
 /// Faults strong enough to be met by an exchange of [`BYTES`].
@@ -31,8 +35,17 @@ const BYTES: usize = 150_000;
 /// What an exchange may take: longer than every timeout of the endpoints below.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// Times that end what would else wait for a minute.
+/// Times that end what would else wait for a minute; a router needs more of it.
 const TIMES: [&str; 4] = ["--handshake-timeout", "700ms", "--idle-timeout", "1500ms"];
+const TIMES_BEHIND_A_ROUTER: [&str; 4] = ["--handshake-timeout", "2s", "--idle-timeout", "3s"];
+
+/// Where a fault can be: whose `--fault` it is, and what it meets.
+const PLACES: [(&str, &str); 4] = [
+    ("client", "c2s"),
+    ("client", "s2c"),
+    ("server", "c2s"),
+    ("server", "s2c"),
+];
 
 /// What came of an exchange.
 struct Outcome {
@@ -43,14 +56,19 @@ struct Outcome {
     hung: bool,
 }
 
-fn exchange(carrier: &str, fault: &str, at: &str) -> Outcome {
+/// An exchange through endpoints that are started with these times and, one of them, the fault.
+fn exchange(
+    fault: &str,
+    at: &str,
+    times: &[&str],
+    start: impl FnOnce(&[&str], &[&str]) -> (Endpoint, Endpoint),
+) -> Outcome {
     let faulty = ["--fault", fault, "--seed", "11"];
     let with = |side: &str| match at == side {
-        true => [&TIMES[..], &faulty].concat(),
-        false => TIMES.to_vec(),
+        true => [times, &faulty].concat(),
+        false => times.to_vec(),
     };
-    let server = Endpoint::server(carrier, echo(), &with("server"));
-    let client = Endpoint::client(server.carrier(), &with("client"));
+    let (server, client) = start(&with("server"), &with("client"));
     let began = Instant::now();
     let stream = client.connect();
     stream.set_read_timeout(Some(LONGEST)).unwrap();
@@ -123,52 +141,119 @@ fn changes_bytes(fault: &str) -> bool {
         .any(|name| fault.starts_with(name))
 }
 
+/// What stands in the table of an outcome, if it is one that there may be.
+fn cell(carrier: &str, fault: &str, at: &str, text: &str, outcome: &Outcome) -> String {
+    assert!(
+        !outcome.hung,
+        "{carrier} {text} at the {at}: {}",
+        outcome.told
+    );
+    assert!(
+        !outcome.false_success || changes_bytes(fault),
+        "{carrier} {text} at the {at}: {}",
+        outcome.told
+    );
+    format!("{}, {:.1} s", outcome.told, outcome.took.as_secs_f64())
+}
+
+fn row(fault: &str, scheme: &str, cells: &[String]) -> String {
+    format!("| `{fault}` | {scheme} | {} |\n", cells.join(" | "))
+}
+
 #[test]
 fn no_fault_on_any_carrier_makes_an_endpoint_hang_or_tell_of_a_success_that_is_none() {
-    let mut rows = String::new();
-    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+    for scheme in ["tcp", "udp"] {
+        let carrier = format!("{scheme}://127.0.0.1:0");
+        let mut rows = String::new();
         for fault in FAULTS {
-            let cells: Vec<String> = [
-                ("client", "c2s"),
-                ("client", "s2c"),
-                ("server", "c2s"),
-                ("server", "s2c"),
-            ]
-            .into_iter()
-            .map(|(at, direction)| {
+            let cells = PLACES.map(|(at, direction)| {
                 let text = format!("{direction}: {fault}");
-                let outcome = exchange(carrier, &text, at);
-                assert!(
-                    !outcome.hung,
-                    "{carrier} {text} at the {at}: {}",
-                    outcome.told
-                );
-                assert!(
-                    !outcome.false_success || changes_bytes(fault),
-                    "{carrier} {text} at the {at}: {}",
-                    outcome.told
-                );
-                format!("{}, {:.1} s", outcome.told, outcome.took.as_secs_f64())
-            })
-            .collect();
-            let scheme = carrier.split(':').next().unwrap();
-            rows += &format!("| `{fault}` | {scheme} | {} |\n", cells.join(" | "));
+                let outcome = exchange(&text, at, &TIMES, |of_server, of_client| {
+                    let server = Endpoint::server(&carrier, echo(), of_server);
+                    let client = Endpoint::client(server.carrier(), of_client);
+                    (server, client)
+                });
+                cell(&carrier, fault, at, &text, &outcome)
+            });
+            rows += &row(fault, scheme, &cells);
         }
+        bless(scheme, &rows);
     }
-    if env::var_os("MINISTREAM_BLESS").is_some() {
-        write(&rows);
-    }
+}
+
+#[test]
+fn no_fault_before_a_router_makes_an_endpoint_hang_or_tell_of_a_success_that_is_none() {
+    let name =
+        "matrix::no_fault_before_a_router_makes_an_endpoint_hang_or_tell_of_a_success_that_is_none";
+    with_router_for(name, |net| {
+        let net = &*net;
+        let target = echo();
+        let try_one = |fault: &str, number: usize| {
+            let (at, direction) = PLACES[number];
+            let text = format!("{direction}: {fault}");
+            let keys = net.path(&format!("{fault}-{number}.dat").replace('/', "-"));
+            make_keys(Path::new(&keys));
+            let times = &TIMES_BEHIND_A_ROUTER;
+            let outcome = exchange(&text, at, times, |of_server, of_client| {
+                let own = ["--keys", &keys];
+                let own = [&own[..], of_server].concat();
+                let server = Endpoint::server(&net.carrier, target, &own);
+                let client = net.client(&server, of_client);
+                (server, client)
+            });
+            cell("i2cp", fault, at, &text, &outcome)
+        };
+        let mut rows = String::new();
+        // Sessions take seconds to come up, so that many do at once.
+        for faults in FAULTS.chunks(4) {
+            let cells: Vec<Vec<String>> = thread::scope(|scope| {
+                let started: Vec<_> = faults
+                    .iter()
+                    .map(|fault| {
+                        [0, 1, 2, 3].map(|number| scope.spawn(move || try_one(fault, number)))
+                    })
+                    .collect();
+                let ended = started.into_iter().map(|places| {
+                    let cells = places.map(|place| place.join().unwrap());
+                    cells.to_vec()
+                });
+                ended.collect()
+            });
+            for (fault, cells) in faults.iter().zip(&cells) {
+                rows += &row(fault, "i2cp", cells);
+            }
+        }
+        bless("i2cp", &rows);
+    });
 }
 
 const BEGINS: &str = "<!-- matrix -->\n";
 const ENDS: &str = "<!-- end of matrix -->";
 
-fn write(rows: &str) {
+/// Writes the rows of a carrier anew, if that is wanted.
+fn bless(scheme: &str, rows: &str) {
+    if env::var_os("MINISTREAM_BLESS").is_none() {
+        return;
+    }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
+    // Two tests may be writing.
+    let _lock = WRITING.lock().unwrap();
     let page = fs::read_to_string(path).unwrap();
     let (before, rest) = page.split_once(BEGINS).unwrap();
-    let (_, after) = rest.split_once(ENDS).unwrap();
+    let (table, after) = rest.split_once(ENDS).unwrap();
+    let of = |scheme: &str| {
+        let own = format!("| {scheme} |");
+        let lines = table.lines().filter(move |line| line.contains(&own));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let all = ["tcp", "udp", "i2cp"].map(|each| match each == scheme {
+        true => rows.to_owned(),
+        false => of(each),
+    });
     let head = "| fault | carrier | client, c2s | client, s2c | server, c2s | server, s2c |\n\
                 |---|---|---|---|---|---|\n";
-    fs::write(path, format!("{before}{BEGINS}{head}{rows}{ENDS}{after}")).unwrap();
+    let all = all.concat();
+    fs::write(path, format!("{before}{BEGINS}{head}{all}{ENDS}{after}")).unwrap();
 }
+
+static WRITING: Mutex<()> = Mutex::new(());

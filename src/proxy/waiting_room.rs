@@ -1,0 +1,194 @@
+//! What waits on purpose: for another message, for a time, or for somebody's leave.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use super::ConnectionId;
+use super::carried::Waiting;
+use crate::conversation::{ConversationId, MessageEvent};
+use crate::fault::Parcelled;
+use crate::net::Side;
+use crate::report::filter::Filter;
+use crate::wire::Direction;
+
+/// Bytes that wait on purpose at which nothing more is read.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a message that waits counts beside its bytes.
+const OVERHEAD_BYTES: usize = 256;
+
+/// A message that waits for another.
+#[derive(Debug)]
+pub(super) struct Hold {
+    waiting: Waiting,
+    conversation: Option<ConversationId>,
+    until: Until,
+    released: bool,
+}
+
+/// What a message waits for.
+#[derive(Clone, Debug)]
+pub(super) enum Until {
+    /// A message that matches.
+    Matches(Box<Filter>),
+    /// The next message in the direction.
+    Next(Direction),
+}
+
+impl Hold {
+    /// Whether this message is what it waits for.
+    pub(super) fn look_at(&mut self, connection: ConnectionId, event: &MessageEvent<'_>) {
+        let same = match self.conversation {
+            Some(id) => event.conversation == Some(id),
+            None => connection == self.waiting.connection,
+        };
+        self.released |= same
+            && match &self.until {
+                Until::Matches(filter) => filter.matches(event),
+                Until::Next(direction) => event.direction == Some(*direction),
+            };
+    }
+}
+
+/// All that waits, and how much it is.
+#[derive(Debug, Default)]
+pub(super) struct WaitingRoom {
+    holds: Vec<Hold>,
+    delayed: BTreeMap<(Instant, u64), Waiting>,
+    delayed_count: u64,
+    queue: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+fn cost(waiting: &Waiting) -> usize {
+    waiting.carried.bytes() + OVERHEAD_BYTES
+}
+
+impl WaitingRoom {
+    /// Whether nothing more should be read.
+    pub(super) const fn is_full(&self) -> bool {
+        self.bytes >= MAX_BYTES
+    }
+
+    /// Has a message wait for another. Gives those that have to go on without what they wait for:
+    /// that could never be read if they kept others from being read.
+    pub(super) fn hold(
+        &mut self,
+        waiting: Waiting,
+        conversation: Option<ConversationId>,
+        until: Until,
+    ) -> Vec<Waiting> {
+        self.bytes += cost(&waiting);
+        self.holds.push(Hold {
+            waiting,
+            conversation,
+            until,
+            released: false,
+        });
+        let mut pushed_out = Vec::new();
+        while self.bytes >= MAX_BYTES / 2 && !self.holds.is_empty() {
+            let oldest = self.holds.remove(0).waiting;
+            self.bytes -= cost(&oldest);
+            pushed_out.push(oldest);
+        }
+        pushed_out
+    }
+
+    /// The messages that wait for others, to be shown one that came in.
+    pub(super) fn holds_mut(&mut self) -> &mut [Hold] {
+        &mut self.holds
+    }
+
+    /// Those whose message has come.
+    pub(super) fn released(&mut self) -> Vec<Waiting> {
+        match self.holds.iter().any(|hold| hold.released) {
+            true => self.take_holds(|hold| hold.released),
+            false => Vec::new(),
+        }
+    }
+
+    /// Those that came from a side that sends nothing more.
+    pub(super) fn held_from(&mut self, id: ConnectionId, from: Side) -> Vec<Waiting> {
+        self.take_holds(|hold| hold.waiting.connection == id && hold.waiting.from == from)
+    }
+
+    fn take_holds(&mut self, wanted: impl Fn(&Hold) -> bool) -> Vec<Waiting> {
+        let (taken, left) = std::mem::take(&mut self.holds)
+            .into_iter()
+            .partition::<Vec<_>, _>(wanted);
+        self.holds = left;
+        let taken: Vec<Waiting> = taken.into_iter().map(|hold| hold.waiting).collect();
+        self.bytes -= taken.iter().map(cost).sum::<usize>();
+        taken
+    }
+
+    /// Has a message wait until a time.
+    pub(super) fn delay(&mut self, at: Instant, waiting: Waiting) {
+        self.bytes += cost(&waiting);
+        self.delayed_count += 1;
+        self.delayed.insert((at, self.delayed_count), waiting);
+    }
+
+    /// When the last of those goes on that a side sent.
+    pub(super) fn last_delayed(&self, id: ConnectionId, from: Side) -> Option<Instant> {
+        let own = self
+            .delayed
+            .iter()
+            .filter(|(_, waiting)| waiting.connection == id && waiting.from == from);
+        own.map(|((at, _), _)| *at).next_back()
+    }
+
+    /// When the next of them goes on.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.delayed.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The next whose time has come.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Waiting> {
+        let first = self.delayed.first_entry()?;
+        if first.key().0 > now {
+            return None;
+        }
+        let waiting = first.remove();
+        self.bytes -= cost(&waiting);
+        Some(waiting)
+    }
+
+    /// Has a message wait for somebody's leave.
+    pub(super) fn queue(&mut self, waiting: Waiting) {
+        self.bytes += cost(&waiting);
+        self.queue.push_back(waiting);
+    }
+
+    /// The first of those.
+    pub(super) fn pop_queued(&mut self) -> Option<Waiting> {
+        let waiting = self.queue.pop_front()?;
+        self.bytes -= cost(&waiting);
+        Some(waiting)
+    }
+
+    /// How many there are.
+    pub(super) fn queued_count(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// All of them, first to last.
+    pub(super) fn queued(&self) -> impl Iterator<Item = &Waiting> {
+        self.queue.iter()
+    }
+
+    /// Drops what waits on a connection that is gone.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        let bytes = &mut self.bytes;
+        let mut keeps = |waiting: &Waiting| {
+            let keeps = waiting.connection != id;
+            if !keeps {
+                *bytes -= cost(waiting);
+            }
+            keeps
+        };
+        self.holds.retain(|hold| keeps(&hold.waiting));
+        self.queue.retain(|waiting| keeps(waiting));
+        self.delayed.retain(|_, waiting| keeps(waiting));
+    }
+}
