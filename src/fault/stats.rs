@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::spec::FaultKind;
-use super::text::time;
 
 /// What one direction of a link went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,14 +72,14 @@ impl Met {
     }
 }
 
-/// `latency 52ms, dup`
+/// `latency 52.3 ms, dup`
 impl fmt::Display for Met {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (kind, delay)) in self.0.iter().enumerate() {
             let separator = if place == 0 { "" } else { ", " };
             write!(f, "{separator}{}", kind.name())?;
             if !delay.is_zero() {
-                write!(f, " {}", time::shown(*delay))?;
+                write!(f, " {:.1} ms", delay.as_secs_f64() * 1e3)?;
             }
         }
         Ok(())

@@ -80,6 +80,11 @@ impl Browser {
         self.command("url", &json!({"url": url}));
     }
 
+    /// Opens a page of a server.
+    pub(crate) fn visit(&self, url: &str) {
+        self.command("url", &json!({"url": url}));
+    }
+
     /// What a script returns.
     pub(crate) fn script(&self, script: &str) -> Value {
         self.command("execute/sync", &json!({"script": script, "args": []}))

@@ -1,7 +1,8 @@
-//! Reports in a real browser: Debian's Chromium without a screen, driven over
+//! Reports, and the proxy's page, in a real browser: Debian's Chromium without a screen, driven over
 //! WebDriver. `.ci/install` installs both.
 
 mod driver;
 mod every_capture;
 mod page;
+mod proxy_page;
 mod use_of_page;

@@ -205,7 +205,7 @@ fn no_fault_before_a_router_makes_an_endpoint_hang_or_tell_of_a_success_that_is_
         };
         let mut rows = String::new();
         // Sessions take seconds to come up, so that many do at once.
-        for faults in FAULTS.chunks(4) {
+        for faults in FAULTS.chunks(6) {
             let cells: Vec<Vec<String>> = thread::scope(|scope| {
                 let started: Vec<_> = faults
                     .iter()

@@ -369,6 +369,35 @@ fn a_rule_is_felt_by_the_peer_told_in_the_capture_and_counted_in_the_report() {
 }
 
 #[test]
+fn what_faults_did_to_a_message_is_told_in_the_capture() {
+    let more = ["--fault", "s2c: latency=20ms, dup=100%", "--seed", "1"];
+    let free = "tcp://127.0.0.1:0";
+    let (tunnel, mut proxy) = through(free, free, echo(), &more);
+    let stream = tunnel.connect();
+    assert_eq!(exchange(&stream, b"twice"), b"twice");
+    let capture = proxy.capture();
+    proxy.end();
+    assert!(has_comment(&capture, "fault: latency 20.0 ms, dup"));
+
+    let more = [
+        "--fault",
+        "c2s: loss=100%",
+        "--rule",
+        "type==syn: truncate 300",
+    ];
+    let server = Endpoint::server(free, echo(), &[]);
+    let mut proxy = Proxy::start(free, server.carrier(), &[&QUIET[..], &more].concat());
+    let client = Endpoint::client(proxy.carrier(), &["--handshake-timeout", "300ms"]);
+    assert!(client.connect().read(&mut [0]).is_err());
+    let capture = proxy.capture();
+    proxy.end();
+    assert!(has_comment(
+        &capture,
+        "rule 1: type==syn: truncate 300; fault: loss"
+    ));
+}
+
+#[test]
 fn a_lost_ack_is_a_clear_error_at_the_client_and_missing_on_its_leg() {
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &[]);
     let more = [&QUIET[..], &["--rule", "type==ack: drop", "--strict"]].concat();
