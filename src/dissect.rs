@@ -4,6 +4,7 @@
 //! stream bytes, a carrier cuts them into messages, the tracker tells what
 //! these mean. Carriers do not know frames and frames do not know carriers.
 
+mod ahead;
 mod copies;
 mod decode_as;
 mod decoded;
@@ -26,14 +27,14 @@ pub use sink::{Collected, Decided, FlowReport, Sink};
 use crate::capture::{CaptureError, InputInfo, Packet};
 use crate::conversation::{
     Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Forgotten,
-    Prospect, Tracker, TrackerOptions, Wording,
+    Tracker, TrackerOptions, Wording,
 };
 use crate::net::{
-    Arrival, CopyCounts, FlowPlace, Glance, LostDatagram, Network, NetworkCounts, NetworkLimits,
-    PacketDecoder,
+    Arrival, CopyCounts, LostDatagram, Network, NetworkCounts, NetworkLimits, PacketDecoder,
 };
 use crate::time::Timestamp;
 
+use ahead::{Ahead, Expected};
 use flows::{FlowState, Messages};
 
 /// What a [`Dissector`] is asked for.
@@ -157,7 +158,8 @@ impl Dissector {
             decoder, follower, ..
         } = self;
         let content = decoder.decode(packet);
-        follower.packet(&DecodedPacket::new(packet, content), sink)?;
+        let packet = DecodedPacket::new(packet, content);
+        follower.packet(&packet, Expected::default(), sink)?;
         self.tell_lost_datagrams(sink)
     }
 
@@ -169,7 +171,7 @@ impl Dissector {
     #[inline]
     pub fn push_step<S: Sink>(&mut self, step: &Step<'_>, sink: &mut S) -> Result<(), S::Error> {
         match step {
-            Step::Packet(packet) => self.follower.packet(packet, sink),
+            Step::Packet(packet) => self.follower.next_packet(packet, sink),
             Step::Lost(lost) => self.follower.lost_datagram(lost, sink),
         }
     }
@@ -177,8 +179,11 @@ impl Dissector {
     /// Looks ahead at packets of a [`DecodedSource`], so that what their messages need is
     /// at hand when they are fed. Of no effect but on the time that this takes.
     #[inline]
-    pub fn look_ahead<'a>(&mut self, packets: impl Iterator<Item = DecodedPacket<'a>> + Clone) {
-        self.follower.look_ahead(packets);
+    pub fn look_ahead<'a>(&mut self, packets: impl Iterator<Item = DecodedPacket<'a>>) {
+        let follower = &mut self.follower;
+        follower
+            .ahead
+            .look(packets, &follower.network, &follower.messages);
     }
 
     /// The capture is over: tells everything that is still open.
@@ -282,79 +287,42 @@ struct Follower {
     ahead: Ahead,
 }
 
-/// Where the next packets will look.
-#[derive(Debug, Default)]
-struct Ahead {
-    flows: Vec<Option<FlowPlace>>,
-    prospects: Vec<Prospect>,
-}
-
 impl Follower {
+    /// Takes a packet, of which something is expected if it was looked ahead at.
+    #[inline]
+    fn next_packet<S: Sink>(
+        &mut self,
+        packet: &DecodedPacket<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let expected = match packet.content {
+            Ok(_) => self.ahead.next(),
+            Err(_) => Expected::default(),
+        };
+        self.packet(packet, expected, sink)
+    }
+
     #[inline]
     fn packet<S: Sink>(
         &mut self,
         packet: &DecodedPacket<'_>,
+        expected: Expected,
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let arrival = packet.arrival;
         self.follow_time(arrival, sink)?;
         let messages = &mut self.messages;
-        self.network
-            .push(arrival, packet.content, &mut |flow, arrival, delivery| {
-                messages.deliver(flow, arrival, delivery, sink)
-            })?;
+        messages.expect(expected.record);
+        self.network.push_expected(
+            arrival,
+            packet.content,
+            expected.flow,
+            &mut |flow, arrival, delivery| messages.deliver(flow, arrival, delivery, sink),
+        )?;
         if packet.is_cut() {
             self.tell_cut_packet(packet, sink)?;
         }
         Ok(())
-    }
-
-    /// Reads what the next packets need, one kind after the other: their flows, where
-    /// their ids stand, their conversations. Each kind is read for all packets at once,
-    /// so that the processor has many reads under way.
-    #[inline]
-    fn look_ahead<'a>(&mut self, packets: impl Iterator<Item = DecodedPacket<'a>> + Clone) {
-        let Self {
-            network,
-            messages,
-            ahead,
-            ..
-        } = self;
-        ahead.flows.clear();
-        ahead.prospects.clear();
-        let contents = packets.filter_map(|packet| packet.content.ok());
-        ahead
-            .flows
-            .extend(contents.clone().map(|decoded| network.look_up(&decoded)));
-        if ahead.flows.is_empty() {
-            return;
-        }
-        let mut touched = 0;
-        for (decoded, place) in contents.zip(&ahead.flows) {
-            let Some(place) = *place else {
-                continue;
-            };
-            let Glance {
-                flow,
-                from,
-                touched: connection,
-            } = network.glance(place, &decoded);
-            touched ^= connection;
-            ahead
-                .prospects
-                .extend(messages.prospect(flow, from, decoded.payload()));
-        }
-        let closes = ahead
-            .prospects
-            .iter()
-            .filter(|prospect| prospect.is_close());
-        let closes = closes.count();
-        for prospect in &ahead.prospects {
-            touched ^= messages.tracker.touch(*prospect);
-        }
-        touched ^= messages.tracker.touch_told(closes);
-        // The reads are the purpose.
-        std::hint::black_box(touched);
     }
 
     fn lost_datagram<S: Sink>(

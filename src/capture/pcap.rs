@@ -87,25 +87,22 @@ impl Pcap {
     pub(super) fn advance(&mut self, window: &mut Window) -> Result<Option<Current>, CaptureError> {
         loop {
             let bytes = window.available();
+            if let Some((captured, original_bytes, time)) = self.whole_record(bytes) {
+                let record = window.take(RECORD_HEADER + captured);
+                self.packets += 1;
+                return Ok(Some(Current {
+                    time,
+                    interface: 0,
+                    link_type: self.link_type,
+                    data: record.start + RECORD_HEADER..record.end,
+                    original_bytes,
+                }));
+            }
             let parsed = match self.order {
                 ByteOrder::Little => parse_pcap_frame(bytes),
                 ByteOrder::Big => parse_pcap_frame_be(bytes),
             };
             let missing = match parsed {
-                Ok((rest, frame)) if frame.caplen <= MAX_CAPTURED_BYTES => {
-                    let length = bytes.len() - rest.len();
-                    let time = self.time(frame.ts_sec, frame.ts_usec);
-                    let original_bytes = frame.origlen;
-                    let record = window.take(length);
-                    self.packets += 1;
-                    return Ok(Some(Current {
-                        time,
-                        interface: 0,
-                        link_type: self.link_type,
-                        data: record.start + RECORD_HEADER..record.end,
-                        original_bytes,
-                    }));
-                }
                 Ok((_, frame)) => return Err(self.absurd(window, frame.caplen.into())),
                 Err(nom::Err::Incomplete(needed)) => missing_bytes(needed),
                 Err(nom::Err::Error(_) | nom::Err::Failure(_)) => {
@@ -121,6 +118,21 @@ impl Pcap {
                 return self.end(window, needed).map(|()| None);
             }
         }
+    }
+
+    /// Captured and original length and time of the record that `bytes` begin with, if all
+    /// of it is at hand: most are, and need no parser that tells what is wrong.
+    #[inline]
+    fn whole_record(&self, bytes: &[u8]) -> Option<(usize, u32, Timestamp)> {
+        let header: &[u8; RECORD_HEADER] = bytes.first_chunk()?;
+        let (fields, _) = header.as_chunks::<4>();
+        let field = |index: usize| match self.order {
+            ByteOrder::Little => u32::from_le_bytes(fields[index]),
+            ByteOrder::Big => u32::from_be_bytes(fields[index]),
+        };
+        let captured = usize::try_from(field(2)).ok()?;
+        let is_whole = field(2) <= MAX_CAPTURED_BYTES && bytes.len() - RECORD_HEADER >= captured;
+        is_whole.then(|| (captured, field(3), self.time(field(0), field(1))))
     }
 
     /// The input has ended: between two records, or inside one that needs so many bytes.

@@ -24,9 +24,7 @@ use crate::capture::{
     ReadingThread,
 };
 use crate::conversation::{EndOfInput, Level};
-use crate::dissect::{
-    DecodedSource, Depth, DissectCounts, Dissector, NearFlows, Relay, Sink, Step,
-};
+use crate::dissect::{DecodedSource, DissectCounts, Dissector, NearFlows, Relay, Sink, Step};
 use crate::net::Skip;
 use crate::report::escape::escaped;
 use crate::report::field::Field;
@@ -273,7 +271,7 @@ fn read(
             ending = ending.max(Ending::Interrupted);
             break;
         }
-        if options.dissect.depth == Depth::Conversations {
+        if source.may_look_ahead() {
             dissector.look_ahead(source.look_ahead());
         }
         match source.next_step() {
@@ -391,7 +389,7 @@ pub(super) fn reporter(options: &mut DumpOptions) -> Result<Reporter<Results>, D
         std::mem::take(&mut options.picked),
         options.limits.messages,
     );
-    let mut statistics = options.output.statistics();
+    let mut statistics = options.output.statistics(options.jobs);
     statistics.extend(options.output.html_report()?);
     statistics.extend(options.output.stream_export()?);
     statistics.extend(options.output.data_set()?);

@@ -677,13 +677,14 @@ impl OutputOptions {
     }
 
     /// The tables below them.
-    pub(crate) fn statistics(&self) -> Vec<Statistic> {
+    pub(crate) fn statistics(&self, workers: NonZeroUsize) -> Vec<Statistic> {
         let look = self.look;
         self.statistics
             .iter()
             .map(|name| match *name {
                 StatisticName::Conversations => {
-                    Statistic::Conversations(Box::new(ConversationTable::new(look)))
+                    let table = ConversationTable::new(look).with_workers(workers);
+                    Statistic::Conversations(Box::new(table))
                 }
                 StatisticName::Types => Statistic::Types(TypeTable::default()),
                 StatisticName::Timing => Statistic::Timing(Box::<TimingTable>::default()),

@@ -189,6 +189,14 @@ impl Channels {
         &mut self.open[channel.slot as usize]
     }
 
+    /// Reads a channel that will be needed soon.
+    #[inline]
+    pub(super) fn touch(&self, slot: u32) -> u64 {
+        self.open.get(slot as usize).map_or(0, |channel| {
+            u64::from(channel.serial) ^ u64::from(channel.has_gaps)
+        })
+    }
+
     /// The channel that lies in a slot.
     #[inline]
     pub(super) fn at(&self, slot: u32) -> (ChannelId, &Channel) {

@@ -150,10 +150,25 @@ impl IdTable {
             .map(slot_of)
     }
 
-    /// Reads ahead what a look-up of `key` reads; see [`Index::peek`].
+    /// By what a key is looked up.
     #[inline]
-    pub(super) fn peek(&self, key: IdKey) -> Option<Slot> {
-        self.slots.peek(self.hasher.hash(key)).map(slot_of)
+    pub(super) fn hash(&self, key: IdKey) -> u32 {
+        self.hasher.hash(key)
+    }
+
+    /// Reads ahead what a look-up by `hash` reads; see [`Index::peek`].
+    #[inline]
+    pub(super) fn peek(&self, hash: u32) -> Option<Slot> {
+        self.slots.peek(hash).map(slot_of)
+    }
+
+    /// Whether `slot` is what [`find`](Self::find) finds: it is tracked, has the id, and
+    /// shares it with no other.
+    #[inline]
+    pub(super) fn is_only(&self, slot: Slot, key: IdKey, records: &Records) -> bool {
+        records
+            .tracked(slot)
+            .is_some_and(|live| !live.shares_ids() && key.names(live))
     }
 
     /// The conversations that the id stands for, in the order in which they opened.

@@ -30,7 +30,7 @@ pub use finding::{Finding, FindingCode, FindingDetail, Level};
 pub use observation::{EndOfInput, Observation, Outcome};
 pub use options::{Destinations, TrackerOptions};
 pub use registry::Forgotten;
-pub(crate) use registry::Prospect;
+pub(crate) use registry::{ExpectedRecord, Prospect};
 pub use remarks::Wording;
 pub use state::State;
 pub use tracker::Tracker;

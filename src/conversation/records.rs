@@ -433,6 +433,12 @@ impl Records {
             .map_or(0, |details| details.first_message)
     }
 
+    /// The hot part of a record, if it is not free.
+    #[inline]
+    pub(super) fn tracked(&self, slot: Slot) -> Option<&Live> {
+        self.live.get(slot as usize).filter(|live| live.number != 0)
+    }
+
     /// Whether a slot still holds the conversation whose number ends in these 32 bits.
     pub(super) fn holds(&self, slot: Slot, number: u32) -> bool {
         let live = &self.live[slot as usize];

@@ -8,7 +8,7 @@ mod stalls;
 
 use std::collections::VecDeque;
 
-pub(crate) use look_ahead::Prospect;
+pub(crate) use look_ahead::{ExpectedRecord, Prospect};
 
 use super::channel::{ChannelId, Channels};
 use super::deadlines::{Deadlines, Due};
@@ -244,15 +244,20 @@ impl Registry {
         self.ids.latest(key, &self.records)
     }
 
-    /// The conversation that a message to `addressee` with this id is about.
+    /// The conversation that a message to `addressee` with this id is about; perhaps it
+    /// is the `expected` one.
     #[inline]
     pub(super) fn find(
         &self,
         key: IdKey,
         stimulus: Stimulus,
         addressee: Option<DestinationHash>,
+        expected: Option<ExpectedRecord>,
     ) -> Option<Slot> {
-        let found = self.ids.find(key, &self.records)?;
+        let found = match expected {
+            Some(ExpectedRecord(slot)) if self.ids.is_only(slot, key, &self.records) => slot,
+            _ => self.ids.find(key, &self.records)?,
+        };
         if !self.records.live(found).shares_ids() {
             return self.may_be_with(found, addressee).then_some(found);
         }
@@ -413,6 +418,12 @@ impl Registry {
     pub(super) fn end_all(&mut self, now: Timestamp, end: EndOfInput) {
         let slots = self.slots_in_order();
         self.last_endings = Some((slots.into_iter(), now, end));
+    }
+
+    /// Whether [`next_outcome`](Self::next_outcome) has something.
+    #[inline]
+    pub(super) fn has_outcomes(&self) -> bool {
+        !self.outcomes.is_empty() || self.last_endings.is_some()
     }
 
     /// The next thing that happened apart from messages.

@@ -73,7 +73,14 @@ impl State {
 /// Its name for people: `server closed`.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+        f.pad(self.title())
+    }
+}
+
+impl State {
+    /// Its name for people: `client closed`.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
             Self::SynSent => "syn sent",
             Self::Refused => "refused",
             Self::Open => "open",
@@ -81,7 +88,7 @@ impl fmt::Display for State {
             Self::ServerClosed => "server closed",
             Self::NoAnswer => "no answer",
             Self::MidStream => "mid-stream",
-        })
+        }
     }
 }
 

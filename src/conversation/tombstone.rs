@@ -276,8 +276,8 @@ impl Tombstones {
 
     /// Reads where an id will be put; see [`Index::peek`].
     #[inline]
-    pub(super) fn touch(&self, key: IdKey) -> u64 {
-        self.index.peek(self.hasher.hash(key)).map_or(0, u64::from)
+    pub(super) fn touch(&self, hash: u32) -> u64 {
+        self.index.peek(hash).map_or(0, u64::from)
     }
 
     /// The latest conversation that is over and had this id.

@@ -7,7 +7,7 @@ use super::id_table::{IdKey, Space};
 use super::observation::{EndOfInput, Observation, Outcome};
 use super::options::{Destinations, TrackerOptions};
 use super::records::{Slot, Span};
-use super::registry::{Ending, Forgotten, Prospect, Registry};
+use super::registry::{Ending, ExpectedRecord, Forgotten, Prospect, Registry};
 use super::remarks::{Remarks, number};
 use super::stall;
 use super::state::{Effect, Phase, State, Step, Stimulus};
@@ -133,10 +133,20 @@ impl Tracker {
     /// [`Tracker::next_outcome`].
     #[inline]
     pub fn observe<'a>(&'a mut self, seen: &Observation<'a>) -> MessageEvent<'a> {
+        self.observe_expected(seen, None)
+    }
+
+    /// The same of a message that is expected to be about a certain conversation.
+    #[inline]
+    pub(crate) fn observe_expected<'a>(
+        &'a mut self,
+        seen: &Observation<'a>,
+        expected: Option<ExpectedRecord>,
+    ) -> MessageEvent<'a> {
         self.message_count += 1;
         self.remarks.begin(self.message_count, seen.packet);
         self.registry.expire(seen.time, &self.remarks);
-        let place = self.place(seen);
+        let place = self.place(seen, expected);
         let mut router_ns = None;
         match place.conversation {
             Whose::Tracked(slot) => {
@@ -174,7 +184,7 @@ impl Tracker {
         }
     }
 
-    /// Reads ahead where a message will look; see [`Tracker::touch`].
+    /// Where a message will look, by its first bytes; see [`Tracker::look_up`].
     #[inline]
     pub(crate) fn prospect(
         &self,
@@ -188,15 +198,27 @@ impl Tracker {
         }
     }
 
+    /// The record that a message will probably need.
+    #[inline]
+    pub(crate) fn look_up(&self, prospect: Prospect) -> Option<ExpectedRecord> {
+        self.registry.look_up(prospect)
+    }
+
     /// Reads ahead what a message will need. What is returned is of no other use.
     #[inline]
-    pub(crate) fn touch(&self, prospect: Prospect) -> u64 {
-        self.registry.touch(prospect)
+    pub(crate) fn touch(&self, prospect: Prospect, record: ExpectedRecord) -> u64 {
+        self.registry.touch(prospect, record)
     }
 
     /// Reads ahead what will be needed to tell conversations when `closes` others are closed.
     pub(crate) fn touch_told(&self, closes: usize) -> u64 {
         self.registry.touch_told(closes)
+    }
+
+    /// Whether [`next_outcome`](Self::next_outcome) has something.
+    #[inline]
+    pub(crate) fn has_outcomes(&self) -> bool {
+        self.registry.has_outcomes()
     }
 
     /// The next thing that happened apart from messages, in order.
@@ -286,7 +308,7 @@ impl Tracker {
     }
 
     #[inline]
-    fn place(&mut self, seen: &Observation<'_>) -> Place {
+    fn place(&mut self, seen: &Observation<'_>, expected: Option<ExpectedRecord>) -> Place {
         let frame = match &seen.message {
             RawMessage::Frame(frame) => frame,
             RawMessage::Ping => {
@@ -325,7 +347,7 @@ impl Tracker {
                 }
                 match kind {
                     FrameKind::Syn => self.place_syn(seen, frame),
-                    _ => self.place_within(seen, frame),
+                    _ => self.place_within(seen, frame, expected),
                 }
             }
         }
@@ -430,7 +452,12 @@ impl Tracker {
 
     /// ACK, data and closes: messages that name a conversation by the receiver's id.
     #[inline]
-    fn place_within(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+    fn place_within(
+        &mut self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+        expected: Option<ExpectedRecord>,
+    ) -> Place {
         let Some(direction) = frame.frame_type.direction() else {
             return Place::nowhere(Meaning::Meaningless);
         };
@@ -454,7 +481,7 @@ impl Tracker {
             space: receiver_space(direction),
             id: frame.id,
         };
-        match self.registry.find(key, stimulus, seen.addressee) {
+        match self.registry.find(key, stimulus, seen.addressee, expected) {
             Some(slot) => self.advance(seen, frame, slot, stimulus, direction),
             None => self.place_unannounced(seen, frame, key, stimulus, direction),
         }

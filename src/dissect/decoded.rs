@@ -145,6 +145,16 @@ impl<P: PacketSource> DecodedSource<P> {
         }
     }
 
+    /// Whether [`look_ahead`](Self::look_ahead) has packets.
+    #[inline]
+    pub fn may_look_ahead(&self) -> bool {
+        match &self.place {
+            Place::Here(_) => false,
+            Place::InBatches(batches) => batches.walk.may_look_ahead(),
+            Place::Ahead(ahead) => ahead.walk.may_look_ahead(),
+        }
+    }
+
     /// The packets of the next steps, as far as they are read: every now and then,
     /// each of them once, and none where nothing is read ahead.
     #[inline]
@@ -402,6 +412,11 @@ impl Walk {
     fn step(&mut self) -> Option<Step<'_>> {
         self.next += 1;
         self.batch.step(self.next - 1)
+    }
+
+    #[inline]
+    const fn may_look_ahead(&self) -> bool {
+        self.next >= self.seen && !self.is_over()
     }
 
     #[inline]

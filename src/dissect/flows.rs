@@ -9,8 +9,8 @@ use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
-    Channel, ChannelId, ChannelStart, Finding, Meaning, MessageEvent, Observation, Outcome,
-    Prospect, SessionId, Tracker,
+    Channel, ChannelId, ChannelStart, ExpectedRecord, Finding, Meaning, MessageEvent, Observation,
+    Outcome, Prospect, SessionId, Tracker,
 };
 use crate::net::{Arrival, Delivery, Flow, Ignored, Side, StreamEnd, Transport};
 use crate::time::Timestamp;
@@ -81,6 +81,8 @@ pub(super) struct Messages {
     pub(super) start: Option<Timestamp>,
     untracked_count: u64,
     session_count: u32,
+    /// The conversation that the next message is expected to be about.
+    expected: Option<ExpectedRecord>,
     /// Why flows end.
     why: WhyEnded,
     /// Whether a flow that seems to begin before the capture may be one that was forgotten.
@@ -141,6 +143,7 @@ impl Messages {
             start: None,
             untracked_count: 0,
             session_count: 0,
+            expected: None,
             why: WhyEnded::Traffic,
             forgets: Forgets::Nothing,
         }
@@ -149,6 +152,16 @@ impl Messages {
     /// From now on flows end because the capture does: nobody closed them.
     pub(super) const fn begin_end(&mut self) {
         self.why = WhyEnded::Capture;
+    }
+
+    pub(super) const fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Says which conversation the next message is expected to be about.
+    #[inline]
+    pub(super) const fn expect(&mut self, record: Option<ExpectedRecord>) {
+        self.expected = record;
     }
 
     pub(super) const fn forgets(&self) -> Forgets {
@@ -564,8 +577,8 @@ impl Messages {
         Ok(())
     }
 
-    /// Reads ahead where the first message of a packet will look, by what its flow is
-    /// taken to hold there.
+    /// Where the first message of a packet will look, by its first bytes and by what its
+    /// flow is taken to hold there.
     #[inline]
     pub(super) fn prospect(
         &self,
@@ -611,7 +624,8 @@ impl Messages {
                 sink.message(&untracked(&seen, self.untracked_count, channel))
             }
             Depth::Conversations => {
-                let event = self.tracker.observe(&seen);
+                let expected = self.expected.take();
+                let event = self.tracker.observe_expected(&seen, expected);
                 sink.message(&event)?;
                 for finding in event.findings {
                     sink.finding(finding)?;
@@ -622,7 +636,15 @@ impl Messages {
     }
 
     /// Tells what happened apart from messages.
+    #[inline]
     pub(super) fn tell_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        match self.tracker.has_outcomes() {
+            true => self.tell_all_outcomes(sink),
+            false => Ok(()),
+        }
+    }
+
+    fn tell_all_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         while let Some(outcome) = self.tracker.next_outcome() {
             match outcome {
                 Outcome::Finding(finding) => sink.finding(&finding)?,

@@ -1,6 +1,6 @@
 //! The flow table: flows by their keys, and which of them was idle for longest.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use hashbrown::DefaultHashBuilder;
@@ -16,7 +16,7 @@ use crate::index::Index;
 ///
 /// Addresses are numbers, of 32 or 128 bits by the key's [`Family`], because that
 /// compares and hashes faster; in halves, because that takes 40 bytes and not 80.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FlowKey {
     low: [u64; 2],
     high: [u64; 2],
@@ -24,13 +24,30 @@ pub(crate) struct FlowKey {
     family: Family,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Family {
     #[default]
     Udp4,
     Udp6,
     Tcp4,
     Tcp6,
+}
+
+/// In as few words as hold the key.
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.family {
+            Family::Udp4 | Family::Tcp4 => state.write_u64(self.low[1] << 32 | self.high[1]),
+            Family::Udp6 | Family::Tcp6 => {
+                for half in self.low.into_iter().chain(self.high) {
+                    state.write_u64(half);
+                }
+            }
+        }
+        let [low, high] = self.ports.map(u64::from);
+        state.write_u64((self.family as u64) << 32 | low << 16 | high);
+    }
 }
 
 /// Which end of a [`FlowKey`] sent a packet.
@@ -201,38 +218,47 @@ impl<S: Default> FlowTable<S> {
         self.created
     }
 
-    /// Finds a flow, which becomes the one used last.
+    /// Finds a flow, which becomes the one used last; perhaps it is in the expected slot.
     #[inline(always)]
-    pub(super) fn find(&mut self, key: &FlowKey) -> Option<Slot> {
-        if let Some(latest) = self.latest
-            && self.entries[latest].key == *key
+    pub(super) fn find(&mut self, key: &FlowKey, expected: Option<Slot>) -> Option<Slot> {
+        let likely = expected.or(self.latest);
+        if let Some(slot) = likely
+            && let Some(entry) = self.entries.get_mut(slot)
+            && entry.key == *key
         {
-            return Some(latest);
+            if self.latest != Some(slot) {
+                self.uses += 1;
+                entry.last_use = self.uses;
+                self.latest = Some(slot);
+            }
+            return Some(slot);
         }
         self.find_another(key)
     }
 
     fn find_another(&mut self, key: &FlowKey) -> Option<Slot> {
-        let slot = self.look_up(key)?;
-        self.uses += 1;
-        self.entries[slot].last_use = self.uses;
-        self.latest = Some(slot);
+        let slot = self.slots.find(self.hash(key), |slot| {
+            self.entries[slot as usize].key == *key
+        })?;
+        let slot = slot as usize;
+        if self.latest != Some(slot) {
+            self.uses += 1;
+            self.entries[slot].last_use = self.uses;
+            self.latest = Some(slot);
+        }
         Some(slot)
     }
 
-    /// Finds a flow without taking this for a use.
+    /// By what a flow is looked up.
     #[inline]
-    pub(super) fn look_up(&self, key: &FlowKey) -> Option<Slot> {
-        self.slots
-            .find(self.hash(key), |slot| {
-                self.entries[slot as usize].key == *key
-            })
-            .map(|slot| slot as usize)
+    pub(super) fn hash(&self, key: &FlowKey) -> u32 {
+        Index::fold(self.hasher.hash_one(key))
     }
 
+    /// A slot whose key has this hash, without a look at the key.
     #[inline]
-    fn hash(&self, key: &FlowKey) -> u32 {
-        Index::fold(self.hasher.hash_one(key))
+    pub(super) fn peek(&self, hash: u32) -> Option<Slot> {
+        self.slots.peek(hash).map(|slot| slot as usize)
     }
 
     #[inline]
@@ -387,7 +413,7 @@ mod tests {
             }
             for step in 0..5 {
                 let port = u16::try_from(uses / 3_u32.pow(step) % 3).unwrap();
-                assert!(table.find(&key(port).0).is_some());
+                assert!(table.find(&key(port).0, None).is_some());
                 order.retain(|&other| other != port);
                 order.push(port);
             }
@@ -398,8 +424,8 @@ mod tests {
                 .collect();
             assert_eq!(ports, order[..2]);
             assert_eq!(table.idlest(9).len(), 1);
-            assert!(table.find(&key(order[2]).0).is_some());
-            assert!(table.find(&key(order[0]).0).is_none());
+            assert!(table.find(&key(order[2]).0, None).is_some());
+            assert!(table.find(&key(order[0]).0, None).is_none());
         }
     }
 }

@@ -36,7 +36,7 @@ pub use defrag::{LossReason, LostDatagram};
 pub use duplicate::CopyCounts;
 pub use encapsulation::{Encapsulation, Wrapper};
 pub(crate) use flow::FlowKey;
-pub(crate) use network::{FlowPlace, Glance};
+pub(crate) use network::{FlowPlace, FlowSight, Glance};
 pub use network::{Network, NetworkCounts, NetworkLimits};
 pub use reassembly::StreamCounts;
 pub use whole::Whole;

@@ -53,9 +53,16 @@ impl Default for NetworkLimits {
     }
 }
 
-/// Where a flow lies, until the next packet is pushed.
+/// Where a flow is expected to lie.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FlowPlace(Slot);
+
+/// By what the flow of a packet is looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FlowSight {
+    hash: u32,
+    sender: Sender,
+}
 
 /// What [`Network::glance`] sees.
 #[derive(Debug)]
@@ -161,6 +168,21 @@ impl<S: Default> Network<S> {
         decoded: Result<Decoded<'_>, Skip>,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.push_expected(arrival, decoded, None, deliver)
+    }
+
+    /// The same of a packet whose flow is expected to lie somewhere.
+    ///
+    /// # Errors
+    /// As those of [`push`](Self::push).
+    #[inline(always)]
+    pub(crate) fn push_expected<E>(
+        &mut self,
+        arrival: Arrival,
+        decoded: Result<Decoded<'_>, Skip>,
+        place: Option<FlowPlace>,
+        deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.last = arrival;
         self.counts.packets += 1;
         let decoded = match decoded {
@@ -174,30 +196,40 @@ impl<S: Default> Network<S> {
         match decoded.header {
             TransportHeader::Udp => {
                 self.counts.datagrams += 1;
-                self.datagram(&decoded, arrival, deliver)
+                self.datagram(&decoded, place, arrival, deliver)
             }
             TransportHeader::Tcp(header) => {
                 self.counts.segments += 1;
-                self.segment(&decoded, &header, arrival, deliver)
+                self.segment((&decoded, &header), place, arrival, deliver)
             }
         }
     }
 
-    /// The flow of a packet, which is not used by this. A step of looking ahead: what
-    /// several packets need is read at once, so that the processor waits for it once.
+    /// The first step of looking ahead: what several packets need is read at once, so that
+    /// the processor waits for it once.
     #[inline]
-    pub(crate) fn look_up(&self, decoded: &Decoded<'_>) -> Option<FlowPlace> {
-        self.table.look_up(decoded.key).map(FlowPlace)
+    pub(crate) fn sight(&self, decoded: &Decoded<'_>) -> FlowSight {
+        FlowSight {
+            hash: self.table.hash(decoded.key),
+            sender: decoded.sender,
+        }
     }
 
-    /// The next step: the flow at its place, and who sent the packet. What its stream
-    /// needs of the connection is read, too; `touched` is of no other use.
+    /// The next step: where the flow is expected to lie, if there is one. It is not used
+    /// by this.
     #[inline]
-    pub(crate) fn glance(&self, place: FlowPlace, decoded: &Decoded<'_>) -> Glance<'_, S> {
+    pub(crate) fn look_up(&self, sight: FlowSight) -> Option<FlowPlace> {
+        self.table.peek(sight.hash).map(FlowPlace)
+    }
+
+    /// The next step: what lies there, and who sent the packet if it is its flow. What its
+    /// stream needs of the connection is read, too; `touched` is of no other use.
+    #[inline]
+    pub(crate) fn glance(&self, place: FlowPlace, sight: FlowSight) -> Glance<'_, S> {
         let entry = self.table.get(place.0);
         Glance {
             flow: &entry.flow,
-            from: entry.side(decoded.sender),
+            from: entry.side(sight.sender),
             touched: match &entry.kind {
                 Kind::Udp => 0,
                 Kind::Tcp(connection) => connection.touch(),
@@ -247,10 +279,11 @@ impl<S: Default> Network<S> {
     fn datagram<E>(
         &mut self,
         decoded: &Decoded<'_>,
+        place: Option<FlowPlace>,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let slot = match self.table.find(decoded.key) {
+        let slot = match self.table.find(decoded.key, place.map(|place| place.0)) {
             Some(slot) => slot,
             None => {
                 self.bytes += UDP_FLOW_BYTES;
@@ -292,8 +325,8 @@ impl<S: Default> Network<S> {
 
     fn segment<E>(
         &mut self,
-        decoded: &Decoded<'_>,
-        header: &TcpHeader,
+        (decoded, header): (&Decoded<'_>, &TcpHeader),
+        place: Option<FlowPlace>,
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -303,7 +336,7 @@ impl<S: Default> Network<S> {
             payload,
             ..
         } = *decoded;
-        let mut found = self.table.find(key);
+        let mut found = self.table.find(key, place.map(|place| place.0));
         match found.map(|slot| self.claim(slot, sender, header, payload)) {
             None | Some(Claim::Belongs) => {}
             Some(Claim::Waits) => return Ok(()),

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::thread;
 
 use super::escape::{Charset, columns_of};
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, put_duration};
 use super::sorted::Sorted;
-use super::write::{put, put_display, put_number, put_seconds};
+use super::write::{put, put_number, put_seconds};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, Endpoint, State, Tally};
 use crate::wire::StreamId;
@@ -30,7 +31,11 @@ pub struct ConversationTable {
     rows: Sorted<ROW_WORDS>,
     names: Names,
     widths: [usize; COLUMNS],
+    workers: NonZeroUsize,
 }
+
+/// Rows that are written together: enough that a thread for half of them is worth it.
+const ROWS_TOGETHER: usize = 8_192;
 
 const COLUMNS: usize = 12;
 const TITLES: [&str; COLUMNS] = [
@@ -122,7 +127,14 @@ impl ConversationTable {
             rows: Sorted::new(),
             names: Names::default(),
             widths,
+            workers: NonZeroUsize::MIN,
         }
+    }
+
+    /// Lets a second thread write half of the rows, if there is more than one worker.
+    pub fn with_workers(mut self, workers: NonZeroUsize) -> Self {
+        self.workers = workers;
+        self
     }
 
     /// Adds a conversation.
@@ -214,21 +226,25 @@ impl ConversationTable {
         if count == 0 {
             return Ok(());
         }
-        let mut rows = RowWriter::new(self.look, &self.names, &self.widths);
-        rows.grid.top(out);
-        let mut open = open.iter().peekable();
+        let writer = RowWriter::new(self.look, &self.names, &self.widths, self.workers);
+        writer.grid.top(out);
+        let mut open = open.into_iter().peekable();
+        let mut rows = Vec::new();
         for row in self.rows.sorted()? {
             let row = Row::from_words(row?);
             while let Some(earlier) = open.next_if(|open| open.number < row.number) {
-                rows.put(earlier, out);
+                rows.push(earlier);
             }
-            rows.put(&row, out);
-            write(out)?;
+            rows.push(row);
+            if rows.len() >= ROWS_TOGETHER {
+                writer.put_all(&rows, out);
+                rows.clear();
+                write(out)?;
+            }
         }
-        for row in open {
-            rows.put(row, out);
-        }
-        rows.grid.bottom(out);
+        rows.extend(open);
+        writer.put_all(&rows, out);
+        writer.grid.bottom(out);
         Ok(())
     }
 }
@@ -239,11 +255,11 @@ struct RowWriter<'a> {
     names: &'a Names,
     shown: Vec<usize>,
     grid: Grid,
-    cells: [Vec<u8>; COLUMNS],
+    workers: NonZeroUsize,
 }
 
 impl<'a> RowWriter<'a> {
-    fn new(look: Look, names: &'a Names, widths: &[usize; COLUMNS]) -> Self {
+    fn new(look: Look, names: &'a Names, widths: &[usize; COLUMNS], workers: NonZeroUsize) -> Self {
         let widths = widths_that_fit(*widths, look.width);
         let shown: Vec<usize> = (0..COLUMNS).filter(|&column| widths[column] > 0).collect();
         Self {
@@ -251,21 +267,45 @@ impl<'a> RowWriter<'a> {
             names,
             grid: grid(&look, &shown, &widths),
             shown,
-            cells: Default::default(),
+            workers,
         }
     }
 
-    fn put(&mut self, row: &Row, out: &mut Vec<u8>) {
-        fill(&mut self.cells, row, self.names, &self.look);
-        let paint = self.look.paint(match row.state {
-            State::Refused | State::NoAnswer => Paint::Yellow,
-            _ => Paint::Plain,
+    /// Appends rows, half of them by another thread where there are many and one is to be had.
+    fn put_all(&self, rows: &[Row], out: &mut Vec<u8>) {
+        if self.workers.get() == 1 || rows.len() < ROWS_TOGETHER {
+            return self.put(rows, out);
+        }
+        let (first, second) = rows.split_at(rows.len() / 2);
+        let other = thread::scope(|scope| {
+            let other = thread::Builder::new().spawn_scoped(scope, || {
+                let mut out = Vec::new();
+                self.put(second, &mut out);
+                out
+            });
+            self.put(first, out);
+            other.ok().and_then(|other| other.join().ok())
         });
-        let texts = self.shown.iter().map(|&column| {
-            let paint = if column == STATE { paint } else { Paint::Plain };
-            (&self.cells[column], paint)
-        });
-        self.grid.row(texts, out);
+        match other {
+            Some(other) => out.extend_from_slice(&other),
+            None => self.put(second, out),
+        }
+    }
+
+    fn put(&self, rows: &[Row], out: &mut Vec<u8>) {
+        let mut cells = Default::default();
+        for row in rows {
+            fill(&mut cells, row, self.names, &self.look);
+            let paint = self.look.paint(match row.state {
+                State::Refused | State::NoAnswer => Paint::Yellow,
+                _ => Paint::Plain,
+            });
+            let texts = self.shown.iter().map(|&column| {
+                let paint = if column == STATE { paint } else { Paint::Plain };
+                (&cells[column], paint)
+            });
+            self.grid.row(texts, out);
+        }
     }
 }
 
@@ -367,7 +407,7 @@ fn fill(cells: &mut [Vec<u8>; COLUMNS], row: &Row, names: &Names, look: &Look) {
     put_id_or_dash(row.client_id, look, ids);
     ids.push(b'/');
     put_id_or_dash(row.server_id, look, ids);
-    put_display(state, row.state);
+    put(state, row.state.title());
     put_seconds(start, row.start_us, 3);
     put_duration(life, row.duration_ns, look.charset);
     match row.handshake_ns {

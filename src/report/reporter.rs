@@ -621,7 +621,21 @@ impl<W: Write> Sink for Reporter<W> {
     }
 
     /// Writes what has come together.
+    #[inline]
     fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
+        // Asked after every packet, and mostly for nothing.
+        let may_be_due = self.buffer.len() > BLOCK_BYTES
+            || self.pace == Pace::AtOnce
+            || matches!(self.printer, Printer::Table(_));
+        match may_be_due {
+            true => self.write_due(inputs),
+            false => Ok(()),
+        }
+    }
+}
+
+impl<W: Write> Reporter<W> {
+    fn write_due(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
         let wait = match (self.header, self.pace) {
             (Header::Due, Pace::Blocks) => HEADER_WAIT_BYTES,
             (Header::Written, Pace::Blocks) => BLOCK_BYTES,

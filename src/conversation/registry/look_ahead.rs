@@ -4,17 +4,25 @@
 //! processor's caches, and waits for memory twice. Nothing here changes or decides
 //! anything: it reads what some hundred messages will need, one kind after the other,
 //! so that the processor has many independent reads under way and waits for all of
-//! them at once. What is returned is of no use but that the reads are not left out.
+//! them at once.
 
 use super::*;
-use crate::wire::{Direction, FrameKind, FrameType, RawFrame};
+use crate::wire::{Direction, FrameKind, FrameType, RawFrame, StreamId};
 
 /// Where a message to come will look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prospect {
-    slot: Slot,
+    /// That of its id.
+    hash: u32,
+    /// That of the id that it announces, or else the same again.
+    announced: u32,
     kind: FrameKind,
+    channel: u32,
 }
+
+/// The record that is expected to be a message's, until something changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExpectedRecord(pub(super) Slot);
 
 impl Prospect {
     /// Whether the message is a close.
@@ -24,7 +32,7 @@ impl Prospect {
 }
 
 impl Registry {
-    /// Reads where the index has the id of a message; the record that it names, if any.
+    /// What is known of the place where a message will look.
     #[inline]
     pub(in crate::conversation) fn prospect(
         &self,
@@ -33,30 +41,53 @@ impl Registry {
         frame: &RawFrame<'_>,
     ) -> Option<Prospect> {
         let direction = frame.frame_type.direction()?;
-        let (owner, space) = match (frame.frame_type, direction) {
-            (FrameType::SYN, _) => (from, Space::Client),
+        let kind = frame.frame_type.kind();
+        let (owner, space) = match (kind, direction) {
+            (FrameKind::Syn, _) => (from, Space::Client),
             (_, Direction::ClientToServer) => (from.opposite(), Space::Server),
             (_, Direction::ServerToClient) => (from.opposite(), Space::Client),
         };
-        let slot = self.ids.peek(IdKey {
+        let hash = self.ids.hash(IdKey {
             channel,
             owner,
             space,
             id: frame.id,
-        })?;
+        });
+        let announced = match (frame.frame_type, frame.payload.first_chunk()) {
+            (FrameType::ACK, Some(id)) => self.ids.hash(IdKey {
+                channel,
+                owner: from,
+                space: Space::Server,
+                id: StreamId(*id),
+            }),
+            _ => hash,
+        };
         Some(Prospect {
-            slot,
-            kind: frame.frame_type.kind(),
+            hash,
+            announced,
+            kind,
+            channel: channel.slot,
         })
     }
 
-    /// Reads the record of a message to come.
+    /// The record that the index has for a message's id. Reads the line of the index.
     #[inline]
-    pub(in crate::conversation) fn touch(&self, prospect: Prospect) -> u64 {
-        let live = self.records.touch(prospect.slot);
+    pub(in crate::conversation) fn look_up(&self, prospect: Prospect) -> Option<ExpectedRecord> {
+        self.ids.peek(prospect.hash).map(ExpectedRecord)
+    }
+
+    /// Reads the record of a message to come, its channel, and where its id will be put.
+    #[inline]
+    pub(in crate::conversation) fn touch(&self, prospect: Prospect, record: ExpectedRecord) -> u64 {
+        let slot = record.0;
+        let live = self.records.touch(slot) ^ self.channels.touch(prospect.channel);
         match prospect.kind {
             FrameKind::Data => live,
-            _ => live ^ self.records.touch_details(prospect.slot),
+            FrameKind::Ack => {
+                let announced = self.ids.peek(prospect.announced).map_or(0, u64::from);
+                live ^ self.records.touch_details(slot) ^ announced
+            }
+            _ => live ^ self.records.touch_details(slot),
         }
     }
 
@@ -82,14 +113,14 @@ impl Registry {
                 .server_id()
                 .map(|id| (owner.opposite(), Space::Server, id.0));
             for (owner, space, id) in [client, server].into_iter().flatten() {
-                let key = IdKey {
+                let hash = self.ids.hash(IdKey {
                     channel,
                     owner,
                     space,
                     id,
-                };
-                touched ^= self.tombstones.touch(key);
-                touched ^= self.ids.peek(key).map_or(0, u64::from);
+                });
+                touched ^= self.tombstones.touch(hash);
+                touched ^= self.ids.peek(hash).map_or(0, u64::from);
             }
         }
         touched
