@@ -271,8 +271,8 @@ fn read(
             ending = ending.max(Ending::Interrupted);
             break;
         }
-        if source.may_look_ahead() {
-            dissector.look_ahead(source.look_ahead());
+        if let Some(window) = source.look_ahead() {
+            dissector.look_ahead(window);
         }
         match source.next_step() {
             Ok(None) => break,
@@ -445,6 +445,7 @@ pub(super) fn conclude(
         near: &done.near,
         warning: warning.as_deref(),
         dropped_by_kernel: done.dropped_by_kernel,
+        evicted: done.counts.evicted,
         exit_code: ending.code(),
     })?;
     let unsaid = reporter

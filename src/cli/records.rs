@@ -110,6 +110,7 @@ impl RecordInput {
                 messages: told.messages,
                 conversations: told.last.map_or(0, |id| id.0),
                 foreign: summary.foreign,
+                evicted: summary.evicted,
                 start: summary.span.map(|(first, _)| first),
                 end: summary.span.map(|(_, latest)| latest),
                 ..DissectCounts::default()

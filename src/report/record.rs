@@ -23,7 +23,7 @@ use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::conversation::{
     Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
 };
-use crate::dissect::{ForeignCounts, NearFlows};
+use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
@@ -350,7 +350,17 @@ impl RecordWriter {
         put_inputs(out, summary.inputs, summary.reading());
         put(out, r#","dropped_by_kernel_count":"#);
         put_number_or_null(out, summary.dropped_by_kernel);
-        put(out, r#","duration_us":"#);
+        put(out, r#","evicted":{"#);
+        let evicted = summary.evicted;
+        put_counts(
+            out,
+            [
+                ("flow_count", evicted.flows),
+                ("conversation_count", evicted.conversations),
+                ("closed_conversation_count", evicted.closed_conversations),
+            ],
+        );
+        put(out, r#"},"duration_us":"#);
         put_number_or_null(out, summary.duration_us());
         put(out, r#","exit_code":"#);
         put_number(out, summary.exit_code);
@@ -408,6 +418,8 @@ pub struct Summary<'a> {
     pub warning: Option<&'a str>,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
+    /// What was forgotten for want of memory.
+    pub evicted: EvictedCounts,
     /// With what the program will end.
     pub exit_code: u8,
 }

@@ -18,7 +18,7 @@ use crate::cli::options::DumpOptions;
 use crate::cli::pager::Results;
 use crate::cli::terminal;
 use crate::conversation::{Conversation, Finding, MessageEvent};
-use crate::dissect::{FlowReport, NearFlows, Sink};
+use crate::dissect::{EvictedCounts, FlowReport, NearFlows, Sink};
 use crate::fault::Faults;
 use crate::proxy::{MAX_RULES, Proxy, ProxyOptions, ProxySummary, Rule};
 use crate::report::escape::Charset;
@@ -237,6 +237,7 @@ fn conclude(
         near: &NearFlows::default(),
         warning: None,
         dropped_by_kernel: None,
+        evicted: EvictedCounts::default(),
         exit_code: ending.code(),
     })?;
     let summary = ProxySummary {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::conversation::FindingCode;
-use crate::dissect::{ForeignCounts, NearFlows};
+use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::report::samples::{conversation, event, finding, input, look};
 
 /// A report that is told `count` conversations of one message each; `told` may
@@ -39,6 +39,7 @@ fn finish(mut report: HtmlReport<Vec<u8>>, totals: &Totals) -> String {
         near: &NearFlows::default(),
         warning: None,
         dropped_by_kernel: None,
+        evicted: EvictedCounts::default(),
         exit_code: 0,
     };
     report.finish(totals, &summary).unwrap();
@@ -281,6 +282,7 @@ proptest! {
             near: &NearFlows::default(),
             warning: None,
             dropped_by_kernel: None,
+            evicted: EvictedCounts::default(),
             exit_code: 0,
         };
         report.finish(&Totals::default(), &summary).unwrap();

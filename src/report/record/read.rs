@@ -15,7 +15,7 @@ use crate::conversation::{
     Conversation, ConversationId, Endpoint, Finding, FindingCode, FindingDetail, Level, Meaning,
     MessageEvent, RouterTime, Session, SessionId, State, Tally,
 };
-use crate::dissect::ForeignCounts;
+use crate::dissect::{EvictedCounts, ForeignCounts};
 use crate::net::Encapsulation;
 use crate::net::Skip;
 use crate::replay::NdjsonError;
@@ -117,6 +117,8 @@ pub struct SummaryRecord {
     pub foreign: ForeignCounts,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
+    /// What was forgotten for want of memory; nothing where older records do not tell.
+    pub evicted: EvictedCounts,
 }
 
 impl SummaryRecord {
@@ -129,6 +131,7 @@ impl SummaryRecord {
             skipped: Vec::new(),
             foreign: ForeignCounts::default(),
             dropped_by_kernel: None,
+            evicted: EvictedCounts::default(),
         }
     }
 
@@ -369,6 +372,14 @@ impl<R: BufRead> RecordReader<R> {
                 i2cp_messages: foreign.count("i2cp_message_count")?,
             },
             dropped_by_kernel: line.optional("dropped_by_kernel_count", Value::as_u64)?,
+            evicted: match line.object("evicted") {
+                Ok(Some(evicted)) => EvictedCounts {
+                    flows: evicted.count("flow_count")?,
+                    conversations: evicted.count("conversation_count")?,
+                    closed_conversations: evicted.count("closed_conversation_count")?,
+                },
+                Ok(None) | Err(_) => EvictedCounts::default(),
+            },
         })
     }
 }

@@ -331,6 +331,7 @@ fn header_and_summary_are_written_as_documented() {
         near: &NearFlows::default(),
         warning: None,
         dropped_by_kernel: None,
+        evicted: EvictedCounts::default(),
         exit_code: 3,
     };
     let record = samples::written(|out| writer().summary(&totals, &summary, out));
