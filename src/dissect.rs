@@ -17,7 +17,7 @@ mod sink;
 mod streams;
 
 pub use decode_as::{DecodeAs, DecodeAsError};
-pub use decoded::{DecodedPacket, DecodedSource, Step};
+pub use decoded::{DecodedPacket, DecodedSource, Step, Window};
 pub use flows::ForeignCounts;
 pub use near::{NearFlow, NearFlows};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
@@ -105,12 +105,25 @@ pub struct DissectCounts {
     pub conversations: u64,
     /// Conversations that were forgotten for want of memory.
     pub forgotten: Forgotten,
+    /// All that was.
+    pub evicted: EvictedCounts,
     /// Traffic that is not ministreaming.
     pub foreign: ForeignCounts,
     /// Time of the first packet; `None` before it.
     pub start: Option<Timestamp>,
     /// Time of the latest packet; `None` before the first.
     pub end: Option<Timestamp>,
+}
+
+/// How much was forgotten for want of memory, as `cap.evicted` tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EvictedCounts {
+    /// Flows, while they may have been in use.
+    pub flows: u64,
+    /// Conversations that were told as they stood.
+    pub conversations: u64,
+    /// Conversations that were over and of which late messages are no longer recognised.
+    pub closed_conversations: u64,
 }
 
 /// Dissects one capture. A value without globals: any number may run at once.
@@ -179,11 +192,11 @@ impl Dissector {
     /// Looks ahead at packets of a [`DecodedSource`], so that what their messages need is
     /// at hand when they are fed. Of no effect but on the time that this takes.
     #[inline]
-    pub fn look_ahead<'a>(&mut self, packets: impl Iterator<Item = DecodedPacket<'a>>) {
+    pub fn look_ahead(&mut self, window: Window<'_>) {
         let follower = &mut self.follower;
         follower
             .ahead
-            .look(packets, &follower.network, &follower.messages);
+            .look(window, &follower.network, &follower.messages);
     }
 
     /// The capture is over: tells everything that is still open.
@@ -259,11 +272,18 @@ impl Dissector {
     /// What was seen so far.
     pub fn counts(&self) -> DissectCounts {
         let messages = &self.follower.messages;
+        let network = self.follower.network.counts();
+        let forgotten = messages.tracker.forgotten();
         DissectCounts {
-            network: self.follower.network.counts(),
+            network,
             messages: messages.message_count(),
             conversations: messages.tracker.conversation_count(),
-            forgotten: messages.tracker.forgotten(),
+            forgotten,
+            evicted: EvictedCounts {
+                flows: network.evicted_flows,
+                conversations: forgotten.conversations,
+                closed_conversations: forgotten.closed_conversations,
+            },
             foreign: messages.foreign,
             start: messages.start,
             end: self.follower.seen.latest,

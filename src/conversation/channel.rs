@@ -35,26 +35,29 @@ pub enum ChannelStart {
 /// A path between two ends: a UDP flow, a TCP connection, or one I2CP session,
 /// whose initiator is the application and whose responder is whoever is
 /// behind the router.
+///
+/// Two cache lines: its addresses, and what else a message needs.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Channel {
-    /// How messages travel on it.
-    pub carrier: Carrier,
     /// Address of each side, by [`Side::index`].
     pub addresses: [SocketAddr; 2],
-    /// What is known of its past.
-    pub start: ChannelStart,
     /// The session, on I2CP.
     pub session: Option<Box<Session>>,
     /// Slots of the tracked conversations that run over it.
     pub(super) slots: Vec<u32>,
-    /// See [`ChannelId`].
-    serial: u32,
     /// When it ended, if it is only kept for what was sent on it before.
     pub(super) closed: Option<Timestamp>,
+    /// See [`ChannelId`].
+    serial: u32,
     /// Which sides sent a SYN, by [`Side::index`].
     pub(super) dialled: [bool; 2],
     /// Whether bytes of it are missing from the capture.
     pub(super) has_gaps: bool,
+    /// How messages travel on it.
+    pub carrier: Carrier,
+    /// What is known of its past.
+    pub start: ChannelStart,
 }
 
 impl Channel {
@@ -193,8 +196,14 @@ impl Channels {
     #[inline]
     pub(super) fn touch(&self, slot: u32) -> u64 {
         self.open.get(slot as usize).map_or(0, |channel| {
-            u64::from(channel.serial) ^ u64::from(channel.has_gaps)
+            u64::from(channel.serial) ^ u64::from(channel.addresses[0].port())
         })
+    }
+
+    /// The conversation that takes the place of one that leaves a channel's list.
+    #[inline]
+    pub(super) fn last_of(&self, slot: u32) -> Option<u32> {
+        self.open.get(slot as usize)?.slots.last().copied()
     }
 
     /// The channel that lies in a slot.

@@ -8,7 +8,7 @@
 //! that is told depends on it.
 
 use super::flows::{FlowState, Messages};
-use super::{DecodedPacket, Depth};
+use super::{Depth, Window};
 use crate::conversation::{ExpectedRecord, Prospect};
 use crate::net::{FlowPlace, FlowSight, Glance, Network};
 
@@ -79,21 +79,27 @@ impl Ahead {
     }
 
     /// Looks ahead at packets, which must be the next ones to come.
-    pub(super) fn look<'a>(
+    pub(super) fn look(
         &mut self,
-        packets: impl Iterator<Item = DecodedPacket<'a>>,
+        window: Window<'_>,
         network: &Network<FlowState>,
         messages: &Messages,
     ) {
         self.next = 0;
         self.packets.clear();
-        self.packets.extend(packets.filter_map(|packet| {
-            let decoded = packet.content.ok()?;
-            Some(Coming::new(network.sight(&decoded), decoded.payload()))
-        }));
+        for decoded in window.contents() {
+            let sight = network.sight(&decoded);
+            self.packets.push(Coming::new(sight, decoded.payload()));
+        }
         for coming in &mut self.packets {
             coming.expected.flow = network.look_up(coming.flow);
         }
+        let mut touched = 0;
+        for coming in &self.packets {
+            touched ^= coming.expected.flow.map_or(0, |flow| network.touch(flow));
+        }
+        // The reads are the purpose.
+        std::hint::black_box(touched);
         if messages.depth() == Depth::Conversations {
             self.look_for_records(network, messages);
         }
@@ -102,16 +108,17 @@ impl Ahead {
     fn look_for_records(&mut self, network: &Network<FlowState>, messages: &Messages) {
         let mut touched = 0;
         self.prospects.clear();
+        for coming in self.packets.iter().filter(|coming| coming.flow.is_tcp()) {
+            if let Some(place) = coming.expected.flow {
+                let glance = network.glance(place, coming.flow);
+                touched ^= glance.touched ^ Messages::touch(glance.flow);
+            }
+        }
         for (index, coming) in self.packets.iter().enumerate() {
             let Some(place) = coming.expected.flow else {
                 continue;
             };
-            let Glance {
-                flow,
-                from,
-                touched: connection,
-            } = network.glance(place, coming.flow);
-            touched ^= connection;
+            let Glance { flow, from, .. } = network.glance(place, coming.flow);
             let prospect = messages.prospect(flow, from, coming.head());
             self.prospects
                 .extend(prospect.map(|prospect| (index, prospect)));
@@ -127,7 +134,6 @@ impl Ahead {
             }
         }
         touched ^= messages.tracker.touch_told(closes);
-        // The reads are the purpose.
         std::hint::black_box(touched);
     }
 }

@@ -145,26 +145,16 @@ impl<P: PacketSource> DecodedSource<P> {
         }
     }
 
-    /// Whether [`look_ahead`](Self::look_ahead) has packets.
-    #[inline]
-    pub fn may_look_ahead(&self) -> bool {
-        match &self.place {
-            Place::Here(_) => false,
-            Place::InBatches(batches) => batches.walk.may_look_ahead(),
-            Place::Ahead(ahead) => ahead.walk.may_look_ahead(),
-        }
-    }
-
     /// The packets of the next steps, as far as they are read: every now and then,
     /// each of them once, and none where nothing is read ahead.
     #[inline]
-    pub fn look_ahead(&mut self) -> impl Iterator<Item = DecodedPacket<'_>> + Clone {
+    pub fn look_ahead(&mut self) -> Option<Window<'_>> {
         let walk = match &mut self.place {
-            Place::Here(_) => None,
-            Place::InBatches(batches) => Some(&mut batches.walk),
-            Place::Ahead(ahead) => Some(&mut ahead.walk),
+            Place::Here(_) => return None,
+            Place::InBatches(batches) => &mut batches.walk,
+            Place::Ahead(ahead) => &mut ahead.walk,
         };
-        walk.map(Walk::look_ahead).into_iter().flatten()
+        walk.is_at_end_of_window().then(|| walk.next_window())
     }
 
     /// The inputs so far, as [`PacketSource::inputs`].
@@ -414,21 +404,38 @@ impl Walk {
         self.batch.step(self.next - 1)
     }
 
+    /// Whether the next step has not been looked ahead at.
     #[inline]
-    const fn may_look_ahead(&self) -> bool {
+    const fn is_at_end_of_window(&self) -> bool {
         self.next >= self.seen && !self.is_over()
     }
 
-    #[inline]
-    fn look_ahead(&mut self) -> impl Iterator<Item = DecodedPacket<'_>> + Clone {
-        let start = self.seen;
-        if self.next >= start {
-            self.seen = self.batch.steps.len().min(self.next + WINDOW);
+    fn next_window(&mut self) -> Window<'_> {
+        self.seen = self.batch.steps.len().min(self.next + WINDOW);
+        Window {
+            batch: &self.batch,
+            steps: &self.batch.steps[self.next..self.seen],
         }
-        let batch = &self.batch;
-        (self.next.max(start)..self.seen).filter_map(|index| match batch.step(index) {
-            Some(Step::Packet(packet)) => Some(packet),
-            Some(Step::Lost(_)) | None => None,
+    }
+}
+
+/// Some of the next steps, to look ahead at.
+#[derive(Clone, Copy, Debug)]
+pub struct Window<'a> {
+    batch: &'a Batch,
+    steps: &'a [PackedStep],
+}
+
+impl<'a> Window<'a> {
+    /// What the packets hold, of those that hold something.
+    #[inline]
+    pub(super) fn contents(self) -> impl Iterator<Item = Decoded<'a>> {
+        self.steps.iter().filter_map(move |step| match step {
+            PackedStep::Packet(PackedPacket {
+                content: Ok(content),
+                ..
+            }) => Some(self.batch.unpack(*content, Encapsulation::NONE)),
+            _ => None,
         })
     }
 }

@@ -38,20 +38,24 @@ pub(super) enum FlowState {
     /// Its payloads are looked at.
     DecidingDatagrams(Box<UdpDetector<(Arrival, u32)>>),
     /// Its streams are looked at.
-    DecidingStreams {
-        detector: Box<Detector<Arrival>>,
-        /// Which directions have ended, by [`Side::index`].
-        ended: [bool; 2],
-        start: ChannelStart,
-        /// What there is to tell if it turns out to be ours.
-        odd: Vec<Finding>,
-    },
+    DecidingStreams(Box<Deciding>),
     /// A message per datagram.
     Datagrams(ChannelId),
     /// One of the carriers over TCP.
     Streams(Box<Streams>),
     /// Something else, or nothing any more.
     Foreign,
+}
+
+/// A connection whose streams are looked at.
+#[derive(Debug)]
+pub(super) struct Deciding {
+    detector: Detector<Arrival>,
+    /// Which directions have ended, by [`Side::index`].
+    ended: [bool; 2],
+    start: ChannelStart,
+    /// What there is to tell if it turns out to be ours.
+    odd: Vec<Finding>,
 }
 
 /// Findings that are kept of a connection until its carrier is known.
@@ -63,7 +67,7 @@ impl FlowState {
         match self {
             Self::New | Self::Datagrams(_) | Self::Foreign => 0,
             Self::DecidingDatagrams(detector) => detector.held_bytes(),
-            Self::DecidingStreams { detector, .. } => detector.held_bytes(),
+            Self::DecidingStreams(deciding) => deciding.detector.held_bytes(),
             Self::Streams(streams) => streams.held_bytes(),
         }
     }
@@ -266,18 +270,16 @@ impl Messages {
                 self.settle_datagrams(flow, verdict, sink)?;
                 self.end_settled(flow, arrival, delivery, sink)
             }
-            (
-                FlowState::DecidingStreams {
+            (FlowState::DecidingStreams(deciding), delivery) => {
+                let Some(piece) = piece_of(delivery) else {
+                    return Ok(());
+                };
+                let Deciding {
                     detector,
                     ended,
                     start,
                     ..
-                },
-                delivery,
-            ) => {
-                let Some(piece) = piece_of(delivery) else {
-                    return Ok(());
-                };
+                } = &mut **deciding;
                 if start_shown_by(delivery) == ChannelStart::Missed {
                     *start = ChannelStart::Missed;
                 }
@@ -338,7 +340,7 @@ impl Messages {
         start: ChannelStart,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let [one, other] = flow.addresses.map(|address| address.port());
+        let [one, other] = flow.addresses().map(|address| address.port());
         let rule = self.rules.iter().find(|rule| {
             rule.transport == flow.transport && (rule.port == one || rule.port == other)
         });
@@ -349,13 +351,12 @@ impl Messages {
                 return Ok(());
             }
             (Transport::Tcp, None) => {
-                let detector = Detector::new(PROTOCOL);
-                flow.state = FlowState::DecidingStreams {
-                    detector: Box::new(detector),
+                flow.state = FlowState::DecidingStreams(Box::new(Deciding {
+                    detector: Detector::new(PROTOCOL),
                     ended: [false; 2],
                     start,
                     odd: Vec::new(),
-                };
+                }));
                 return Ok(());
             }
             (_, Some(rule)) => match rule.carrier {
@@ -418,15 +419,15 @@ impl Messages {
         if verdict == Verdict::NeedMore {
             return Ok(());
         }
-        let FlowState::DecidingStreams {
+        let FlowState::DecidingStreams(deciding) = std::mem::take(&mut flow.state) else {
+            return Ok(());
+        };
+        let Deciding {
             detector,
             start,
             odd,
             ..
-        } = std::mem::take(&mut flow.state)
-        else {
-            return Ok(());
-        };
+        } = *deciding;
         if verdict == Verdict::Foreign
             && let Some((carrier, trace)) = detector.trace()
         {
@@ -447,7 +448,7 @@ impl Messages {
         start: ChannelStart,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let Some(streams) = Streams::new(verdict, flow.addresses, &mut self.tracker) else {
+        let Some(streams) = Streams::new(verdict, flow.addresses(), &mut self.tracker) else {
             self.set_foreign(flow);
             return Ok(());
         };
@@ -468,11 +469,11 @@ impl Messages {
         decided: Decided,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let channel = Channel::new(Carrier::Udp, flow.addresses, ChannelStart::Unknown, None);
+        let channel = Channel::new(Carrier::Udp, flow.addresses(), ChannelStart::Unknown, None);
         flow.state = FlowState::Datagrams(self.tracker.open_channel(channel));
         sink.flow(&FlowReport {
             id: flow.id,
-            addresses: flow.addresses,
+            addresses: flow.addresses(),
             carrier: Carrier::Udp,
             decided,
             start: ChannelStart::Unknown,
@@ -492,8 +493,8 @@ impl Messages {
         let finding = ignored_segment(arrival, one, other, what);
         match &mut flow.state {
             FlowState::Streams(_) => sink.finding(&finding),
-            FlowState::DecidingStreams { odd, .. } if odd.len() < MAX_ODD => {
-                odd.push(finding);
+            FlowState::DecidingStreams(deciding) if deciding.odd.len() < MAX_ODD => {
+                deciding.odd.push(finding);
                 Ok(())
             }
             _ => Ok(()),
@@ -502,8 +503,11 @@ impl Messages {
 
     fn note_near(&mut self, flow: &Flow<FlowState>, carrier: Carrier, trace: Trace) {
         let [client, server] = match trace.to_server {
-            Way::Forward => flow.addresses,
-            Way::Backward => [flow.addresses[1], flow.addresses[0]],
+            Way::Forward => flow.addresses(),
+            Way::Backward => {
+                let [one, other] = flow.addresses();
+                [other, one]
+            }
         };
         self.near.note(NearFlow {
             client,
@@ -575,6 +579,15 @@ impl Messages {
             self.tell_outcomes(sink)?;
         }
         Ok(())
+    }
+
+    /// Reads what the next message of a flow needs. What is returned is of no other use.
+    #[inline]
+    pub(super) fn touch(flow: &Flow<FlowState>) -> u64 {
+        match &flow.state {
+            FlowState::Streams(streams) => streams.touch(),
+            _ => 0,
+        }
     }
 
     /// Where the first message of a packet will look, by its first bytes and by what its

@@ -172,6 +172,12 @@ impl Streams {
         }
     }
 
+    /// Reads what the next piece needs. What is returned is of no other use.
+    #[inline]
+    pub(super) const fn touch(&self) -> u64 {
+        self.missed_start as u64
+    }
+
     /// The first message of a segment, if its direction is between two messages.
     #[inline]
     pub(super) fn first_message<'a>(

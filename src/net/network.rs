@@ -62,6 +62,13 @@ pub(crate) struct FlowPlace(Slot);
 pub(crate) struct FlowSight {
     hash: u32,
     sender: Sender,
+    is_tcp: bool,
+}
+
+impl FlowSight {
+    pub(crate) const fn is_tcp(self) -> bool {
+        self.is_tcp
+    }
 }
 
 /// What [`Network::glance`] sees.
@@ -212,6 +219,7 @@ impl<S: Default> Network<S> {
         FlowSight {
             hash: self.table.hash(decoded.key),
             sender: decoded.sender,
+            is_tcp: matches!(decoded.header, TransportHeader::Tcp(_)),
         }
     }
 
@@ -220,6 +228,12 @@ impl<S: Default> Network<S> {
     #[inline]
     pub(crate) fn look_up(&self, sight: FlowSight) -> Option<FlowPlace> {
         self.table.peek(sight.hash).map(FlowPlace)
+    }
+
+    /// The next step: reads it. What is returned is of no other use.
+    #[inline]
+    pub(crate) fn touch(&self, place: FlowPlace) -> u64 {
+        self.table.touch(place.0)
     }
 
     /// The next step: what lies there, and who sent the packet if it is its flow. What its

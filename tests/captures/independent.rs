@@ -76,7 +76,7 @@ fn our_streams(name: &str) -> Vec<Stream> {
         if flow.transport != Transport::Tcp {
             return Ok::<(), Infallible>(());
         }
-        let [client, server] = flow.addresses;
+        let [client, server] = flow.addresses();
         let stream = streams
             .entry(flow.id.0)
             .or_insert_with(|| [(client, Vec::new()), (server, Vec::new())]);

@@ -104,15 +104,23 @@ fn what_memory_is_too_short_for_is_told_by_one_finding_a_kind() {
         let (written, code) = output(capture, "--memory 4MiB -T ndjson --payload none");
         assert_eq!(code, Some(0));
         let mut evicted = Vec::new();
+        let mut counts = serde_json::Map::new();
         for line in String::from_utf8(written).unwrap().lines() {
             let record: Value = serde_json::from_str(line).unwrap();
             if record["record"] == "finding" && record["code"] == "cap.evicted" {
                 assert!(record["text"].as_str().unwrap().contains("--memory"));
                 let detail = record["detail"].as_object().unwrap();
                 assert!(detail["since_us"].as_u64().unwrap() > 0);
-                evicted.extend(detail.keys().filter(|key| *key != "since_us").cloned());
+                for (key, count) in detail.iter().filter(|(key, _)| *key != "since_us") {
+                    evicted.push(key.clone());
+                    counts.insert(key.clone(), count.clone());
+                }
             } else if record["record"] == "finding" && record["code"] == "ms.orphan_id" {
                 assert_eq!(record["level"], "note", "it may be one that was forgotten");
+            } else if record["record"] == "summary" {
+                for (key, count) in record["evicted"].as_object().unwrap() {
+                    assert_eq!(count, counts.get(key).unwrap_or(&0.into()), "{key}");
+                }
             }
         }
         let mut kinds = evicted.clone();

@@ -102,6 +102,9 @@ impl Registry {
         for slot in slots.clone() {
             touched ^= self.records.touch(slot) ^ self.records.touch_details(slot);
         }
+        for slot in slots.clone() {
+            touched ^= self.channels.touch(self.records.live(slot).channel);
+        }
         for slot in slots {
             let live = self.records.live(slot);
             let Some(channel) = self.channels.id_at(live.channel) else {
@@ -121,6 +124,9 @@ impl Registry {
                 });
                 touched ^= self.tombstones.touch(hash);
                 touched ^= self.ids.peek(hash).map_or(0, u64::from);
+            }
+            if let Some(last) = self.channels.last_of(live.channel) {
+                touched ^= self.records.touch_details(last);
             }
         }
         touched
