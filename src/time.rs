@@ -97,7 +97,9 @@ impl fmt::Display for Timestamp {
 #[error("a time is RFC 3339 in UTC, as in 2004-05-25T12:00:00.005Z")]
 pub struct TimeParseError;
 
-/// Reads RFC 3339 in UTC with none to nine fractional digits, years 1678 to 2261.
+/// Reads RFC 3339 in UTC with none to nine fractional digits, from
+/// 1677-09-21T00:12:43.145224192Z to 2262-04-11T23:47:16.854775807Z, which is all that
+/// nanoseconds since 1970 hold.
 impl FromStr for Timestamp {
     type Err = TimeParseError;
 
@@ -111,7 +113,7 @@ fn parse_rfc_3339(text: &str) -> Option<Timestamp> {
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
     let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
-    let in_range = (1678..=2261).contains(&year)
+    let in_range = (1677..=2262).contains(&year)
         && (1..=12).contains(&month)
         && (1..=days_of_month(year, month)).contains(&day)
         && hour < 24
@@ -122,9 +124,10 @@ fn parse_rfc_3339(text: &str) -> Option<Timestamp> {
     if !in_range {
         return None;
     }
-    let nanos = format!("{fraction:0<9}").parse().ok()?;
+    let nanos: i128 = format!("{fraction:0<9}").parse().ok()?;
     let seconds = days_from_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(Timestamp::from_parts(seconds, nanos))
+    let nanos = i128::from(seconds) * 1_000_000_000 + nanos;
+    i64::try_from(nanos).ok().map(Timestamp::from_nanos)
 }
 
 /// Three numbers of exactly so many digits.
@@ -203,6 +206,10 @@ mod tests {
             let time = Timestamp::from_parts(day * 86_400 + 86_399, 123_456_789);
             assert_eq!(time.to_string().parse(), Ok(time));
         }
+        for nanos in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+            let time = Timestamp::from_nanos(nanos);
+            assert_eq!(time.to_string().parse(), Ok(time));
+        }
         assert_eq!(
             "2004-05-25T12:00:00Z".parse(),
             Ok(Timestamp::from_parts(1_085_486_400, 0))
@@ -224,6 +231,8 @@ mod tests {
             "2004-05-25T12:00:00.1234567890Z",
             "2004-05-25T12:00:+1Z",
             "9999-05-25T12:00:00Z",
+            "1677-09-21T00:12:43.145224191Z",
+            "2262-04-11T23:47:16.854775808Z",
         ] {
             assert_eq!(text.parse::<Timestamp>(), Err(TimeParseError), "{text}");
         }

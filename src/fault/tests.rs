@@ -325,6 +325,11 @@ fn faults_are_read_whole_or_refused_with_a_reason() {
             "cut-after=10: a size is bytes, as in 512B or 10KiB",
         ),
         ("loss=1%,loss=2%", "loss is there twice"),
+        // A text from a file may hold anything; a terminal is shown none of it as it is.
+        (
+            "rate=\u{1b}[2J",
+            "rate=\\u{1b}[2J: a rate is as in 512KiB/s",
+        ),
     ] {
         assert_eq!(text.parse::<FaultLines>().unwrap_err().to_string(), error);
     }

@@ -11,13 +11,13 @@ use crate::wire::Direction;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No name and value.
-    #[error("`{0}` is no fault; there are {names}", names = names())]
+    #[error("`{}` is no fault; there are {names}", .0.escape_debug(), names = names())]
     Unknown(String),
     /// A direction that there is not.
-    #[error("`{0}` is no direction; there are c2s and s2c")]
+    #[error("`{}` is no direction; there are c2s and s2c", .0.escape_debug())]
     Direction(String),
     /// A value that is none of its kind.
-    #[error("{name}={value}: {expected}", name = kind.name())]
+    #[error("{name}={value}: {expected}", name = kind.name(), value = value.escape_debug())]
     Value {
         /// The fault.
         kind: FaultKind,
