@@ -1,0 +1,365 @@
+//! An endpoint whose peers say anything, and two that talk to each other.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use arbitrary::{Result, Unstructured};
+use bytes::Bytes;
+use ministream::endpoint::{Config, End, Endpoint, Event, Handle, Link, Open, Output, SlowReader};
+
+/// Steps of one run.
+const MAX_STEPS: usize = 400;
+
+/// Whoever talks, nothing panics, what is received stays within the limit, and when the
+/// links are gone and the time is over nothing is left. Where two endpoints talk over a link
+/// that keeps all and in order, bytes that both ends call complete are the same.
+pub fn run(data: &[u8]) {
+    crate::given(data, |input| match input.arbitrary()? {
+        true => hostile(input),
+        false => pair(input),
+    });
+}
+
+fn config(input: &mut Unstructured<'_>) -> Result<Config> {
+    let base = match input.arbitrary()? {
+        true => Config::default(),
+        false => Config::for_datagrams(),
+    };
+    Ok(Config {
+        max_payload: *input.choose(&[3, 100, 32_768])?,
+        merge: *input.choose(&[None, Some(Duration::from_millis(100))])?,
+        slow_reader: *input.choose(&[SlowReader::Pause, SlowReader::Close])?,
+        receive_buffer: 2_000,
+        receive_total: 6_000,
+        ..base
+    })
+}
+
+/// Peers that say anything.
+fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
+    let mut now = Instant::now();
+    let mut endpoint = Endpoint::<u8>::new(config(input)?, [1; 32]);
+    let mut handles = Vec::new();
+    // Ids that were seen in messages of the endpoint: peers know them.
+    let mut ids = vec![[0; 3]];
+    let mut unread = BTreeMap::<Handle, usize>::new();
+    for _ in 0..MAX_STEPS {
+        if input.is_empty() {
+            break;
+        }
+        act(input, &mut endpoint, now, &handles, &ids, &mut unread)?;
+        loop {
+            match endpoint.poll_output(now) {
+                Output::Transmit { message, .. } => {
+                    let bytes = message.to_vec();
+                    if bytes.len() == 7 {
+                        ids.push([bytes[4], bytes[5], bytes[6]]);
+                    }
+                    ids.push([bytes[1], bytes[2], bytes[3]]);
+                }
+                Output::Event(event) => note(&event, &mut handles, &mut unread),
+                Output::Timeout(_) | Output::Idle => break,
+            }
+        }
+        let held: usize = unread.values().sum();
+        assert!(
+            held <= 6_000 + 40_960,
+            "{held} bytes are held for applications"
+        );
+        now += Duration::from_millis(input.int_in_range(0..=200)?);
+        endpoint.handle_timeout(now);
+    }
+    endpoint.handle_link_lost(now, Link::All);
+    wind_up(&mut endpoint, now, unread);
+    Ok(())
+}
+
+fn act(
+    input: &mut Unstructured<'_>,
+    endpoint: &mut Endpoint<u8>,
+    now: Instant,
+    handles: &[Handle],
+    ids: &[[u8; 3]],
+    unread: &mut BTreeMap<Handle, usize>,
+) -> Result<()> {
+    let peer = input.int_in_range(0..=2)?;
+    let from = input.arbitrary::<bool>()?.then_some(peer);
+    match input.int_in_range(0..=11)? {
+        0..=4 => {
+            let frame_type = *input.choose(&[0xa0, 0xa1, 0xa2, 0x50, 0x51, 0x52, 0x00, 0x77])?;
+            let mut message = vec![frame_type];
+            message.extend(input.choose(ids)?);
+            let length = input.int_in_range(0..=input.len().min(600))?;
+            message.extend(input.bytes(length)?);
+            endpoint.handle_message(now, from, message.into());
+        }
+        5 => {
+            let length = input.int_in_range(0..=input.len().min(8))?;
+            let message = Bytes::copy_from_slice(input.bytes(length)?);
+            endpoint.handle_message(now, from, message);
+        }
+        6 => {
+            let open = Open {
+                to: peer,
+                destination: Bytes::from_static(b"destination"),
+                client_id: None,
+            };
+            // One that may not be opened is as good as one that may.
+            endpoint.open(now, open).ok();
+        }
+        7 => match input.arbitrary()? {
+            true => endpoint.handle_link_lost(now, Link::Peer(peer)),
+            false => endpoint.handle_link_blocked(Link::Peer(peer)),
+        },
+        8 => endpoint.handle_link_ready(Link::Peer(peer)),
+        _ if handles.is_empty() => {}
+        _ => {
+            let handle = *input.choose(handles)?;
+            act_on(input, endpoint, now, handle, unread)?;
+        }
+    }
+    Ok(())
+}
+
+fn act_on(
+    input: &mut Unstructured<'_>,
+    endpoint: &mut Endpoint<u8>,
+    now: Instant,
+    handle: Handle,
+    unread: &mut BTreeMap<Handle, usize>,
+) -> Result<()> {
+    match input.int_in_range(0..=6)? {
+        0 => endpoint.accept(now, handle),
+        1 => endpoint.refuse(now, handle),
+        2 => endpoint.close(now, handle),
+        3 => endpoint.finish(now, handle),
+        4 => endpoint.abort(now, handle),
+        5 => {
+            let written = Bytes::copy_from_slice(input.bytes(input.len().min(50))?);
+            endpoint.write(now, handle, written).ok();
+        }
+        _ => {
+            if let Some(bytes) = unread.remove(&handle) {
+                endpoint.consumed(now, handle, bytes);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn note<P>(event: &Event<P>, handles: &mut Vec<Handle>, unread: &mut BTreeMap<Handle, usize>) {
+    match event {
+        Event::Incoming { conversation, .. } | Event::Opened { conversation, .. } => {
+            handles.push(*conversation);
+        }
+        Event::Data {
+            conversation,
+            bytes,
+        } => *unread.entry(*conversation).or_default() += bytes.len(),
+        _ => {}
+    }
+}
+
+/// Reads what is unread and lets the time pass, until nothing is left.
+fn wind_up(endpoint: &mut Endpoint<u8>, mut now: Instant, mut unread: BTreeMap<Handle, usize>) {
+    for _ in 0..200 {
+        loop {
+            match endpoint.poll_output(now) {
+                Output::Transmit { .. } => {}
+                Output::Event(event) => note(&event, &mut Vec::new(), &mut unread),
+                Output::Timeout(at) => {
+                    now = at.max(now);
+                    break;
+                }
+                Output::Idle => break,
+            }
+        }
+        while let Some((handle, bytes)) = unread.pop_first() {
+            endpoint.consumed(now, handle, bytes);
+        }
+        endpoint.handle_timeout(now);
+        if endpoint.is_empty() {
+            return;
+        }
+    }
+    panic!("the links are lost and the time is over, and something is left: {endpoint:?}");
+}
+
+/// What an application of a pair wrote, read, and was told at the end.
+#[derive(Debug, Default)]
+struct Ledger {
+    client_id: [u8; 3],
+    written: Vec<u8>,
+    received: Vec<u8>,
+    end: Option<(End, u64)>,
+}
+
+/// Two endpoints over a link that keeps all and in order.
+fn pair(input: &mut Unstructured<'_>) -> Result<()> {
+    let mut now = Instant::now();
+    let configs = [config(input)?, config(input)?];
+    let mut endpoints = [0, 1].map(|side| Endpoint::<u8>::new(configs[side].clone(), [9; 32]));
+    let mut links: [VecDeque<Bytes>; 2] = Default::default();
+    let mut ledgers: [BTreeMap<Handle, Ledger>; 2] = Default::default();
+    for _ in 0..MAX_STEPS {
+        if input.is_empty() {
+            break;
+        }
+        let side = usize::from(input.arbitrary::<bool>()?);
+        let handles: Vec<Handle> = ledgers[side].keys().copied().collect();
+        match input.int_in_range(0..=9)? {
+            0 => {
+                let open = Open {
+                    to: peer(1 - side),
+                    destination: Bytes::from_static(b"destination"),
+                    client_id: None,
+                };
+                if let Ok(handle) = endpoints[side].open(now, open) {
+                    let id = endpoints[side].client_id(handle).expect("it was opened");
+                    let ledger = Ledger {
+                        client_id: id.0.0,
+                        ..Ledger::default()
+                    };
+                    ledgers[side].insert(handle, ledger);
+                }
+            }
+            _ if handles.is_empty() => {}
+            1..=4 => {
+                let handle = *input.choose(&handles)?;
+                let length = input.int_in_range(0..=input.len().min(300))?;
+                let bytes = input.bytes(length)?;
+                let written = Bytes::copy_from_slice(bytes);
+                if endpoints[side].write(now, handle, written).is_ok() {
+                    let ledger = ledgers[side].get_mut(&handle).expect("its handle is known");
+                    ledger.written.extend_from_slice(bytes);
+                }
+            }
+            5 => endpoints[side].finish(now, *input.choose(&handles)?),
+            6 => endpoints[side].close(now, *input.choose(&handles)?),
+            _ => now += Duration::from_millis(input.int_in_range(0..=300)?),
+        }
+        settle(now, &mut endpoints, &mut links, &mut ledgers);
+    }
+    for _ in 0..400 {
+        let due = endpoints
+            .iter_mut()
+            .filter_map(|endpoint| match endpoint.poll_output(now) {
+                Output::Timeout(at) => Some(at),
+                _ => None,
+            })
+            .min();
+        let Some(at) = due else { break };
+        now = now.max(at);
+        settle(now, &mut endpoints, &mut links, &mut ledgers);
+    }
+    compare(&ledgers);
+    Ok(())
+}
+
+fn peer(side: usize) -> u8 {
+    u8::try_from(side).expect("0 or 1")
+}
+
+/// Delivers all that is under way, and reads all that comes.
+fn settle(
+    now: Instant,
+    endpoints: &mut [Endpoint<u8>; 2],
+    links: &mut [VecDeque<Bytes>; 2],
+    ledgers: &mut [BTreeMap<Handle, Ledger>; 2],
+) {
+    let mut is_quiet = false;
+    while !is_quiet {
+        is_quiet = true;
+        for side in 0..2 {
+            endpoints[side].handle_timeout(now);
+            while endpoints[side].wants_input(Link::All)
+                && let Some(message) = links[side].pop_front()
+            {
+                is_quiet = false;
+                endpoints[side].handle_message(now, Some(peer(1 - side)), message);
+            }
+            loop {
+                match endpoints[side].poll_output(now) {
+                    Output::Transmit { message, .. } => {
+                        links[1 - side].push_back(message.to_vec().into());
+                        is_quiet = false;
+                    }
+                    Output::Event(event) => {
+                        is_quiet = false;
+                        enter(now, &mut endpoints[side], &mut ledgers[side], event);
+                    }
+                    Output::Timeout(_) | Output::Idle => break,
+                }
+            }
+        }
+    }
+}
+
+fn enter(
+    now: Instant,
+    endpoint: &mut Endpoint<u8>,
+    ledgers: &mut BTreeMap<Handle, Ledger>,
+    event: Event<u8>,
+) {
+    match event {
+        Event::Incoming {
+            conversation,
+            client_id,
+            ..
+        } => {
+            let ledger = Ledger {
+                client_id: client_id.0.0,
+                ..Ledger::default()
+            };
+            ledgers.insert(conversation, ledger);
+            endpoint.accept(now, conversation);
+        }
+        Event::Data {
+            conversation,
+            bytes,
+        } => {
+            let ledger = ledgers.get_mut(&conversation).expect("data of a known one");
+            assert!(ledger.end.is_none(), "data behind the end");
+            ledger.received.extend_from_slice(&bytes);
+            endpoint.consumed(now, conversation, bytes.len());
+        }
+        Event::Closed {
+            conversation,
+            end,
+            summary,
+        } => {
+            let ledger = ledgers
+                .get_mut(&conversation)
+                .expect("the end of a known one");
+            assert!(ledger.end.is_none(), "a second end");
+            ledger.end = Some((end, summary.dropped_bytes));
+        }
+        Event::Opened { .. } | Event::Writable { .. } => {}
+    }
+}
+
+/// Each conversation has ended, and what one side sent completely the other has received,
+/// if it says that the peer closed; never is there anything else than a beginning of it.
+fn compare(ledgers: &[BTreeMap<Handle, Ledger>; 2]) {
+    for side in 0..2 {
+        for ledger in ledgers[side].values() {
+            let (end, _) = ledger
+                .end
+                .expect("over a faithful link each conversation ends");
+            let others = ledgers[1 - side].values();
+            let others: Vec<_> = others
+                .filter(|other| other.client_id == ledger.client_id)
+                .collect();
+            let [other] = others[..] else { continue };
+            assert!(
+                other
+                    .received
+                    .starts_with(&ledger.written[..other.received.len()]),
+                "received is a beginning of what was written"
+            );
+            if end == End::Closed && other.end == Some((End::PeerClosed, 0)) {
+                assert_eq!(other.received, ledger.written, "both sides say complete");
+            }
+        }
+    }
+}

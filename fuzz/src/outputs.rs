@@ -1,0 +1,320 @@
+//! What must hold of every output, whatever was captured.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io::Cursor;
+use std::sync::LazyLock;
+
+use ministream::capture::InputInfo;
+use ministream::conversation::{Conversation, Finding, MessageEvent};
+use ministream::dissect::{Collected, DissectCounts, DissectOptions, FlowReport, NearFlows, Sink};
+use ministream::net::Skip;
+use ministream::report::conversations::ConversationTable;
+use ministream::report::detail::{DetailPrinter, Details};
+use ministream::report::escape::Charset;
+use ministream::report::html::HtmlReport;
+use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
+use ministream::report::ladder::{LadderFormat, LadderPrinter, Wanted};
+use ministream::report::lines::{FieldPrinter, Separation, TextPrinter};
+use ministream::report::look::{Colour, IdFormat, Look, TimeStyle};
+use ministream::report::record::{PayloadDetail, Record, RecordReader, Summary};
+use ministream::report::redact::Secrets;
+use ministream::report::reporter::{Pace, Printer, Statistic};
+use ministream::report::selection::Picked;
+use ministream::report::spec::SpecPrinter;
+use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
+use ministream::report::table::MessageTable;
+use ministream::report::tally::Totals;
+use ministream::report::{Reporter, Selection};
+use serde_json::Value;
+
+use crate::capture_file::dissect;
+
+/// Dissects `file` into the output that `choice` names, twice, and looks at what came out.
+///
+/// Both times the same comes out. JSON is JSON, and read back gives as many messages,
+/// conversations and findings. Text for people has no control characters but the end of a
+/// line, and with the ASCII set no other characters either. A page has no element that
+/// pages of harmless captures do not have.
+pub fn check(choice: u8, file: &[u8]) {
+    let Some(written) = write(choice, file) else {
+        return;
+    };
+    let again = write(choice, file).expect("what was a capture is one");
+    assert!(written == again, "another output the second time");
+    match choice % OUTPUTS {
+        0 => check_ndjson(&written, file),
+        1 => drop::<Value>(serde_json::from_slice(&written).expect("JSON")),
+        2 => check_page(&written),
+        // RFC 4180 ends lines with CR LF.
+        CSV => check_text(&without(&written, b'\r'), is_ascii(CSV)),
+        // The tabs of a payload stay where its lines are shown.
+        chosen @ (7 | 8) => check_text(&without(&written, b'\t'), is_ascii(chosen)),
+        chosen => check_text(&written, is_ascii(chosen)),
+    }
+}
+
+/// How many outputs `choice` chooses among.
+const OUTPUTS: u8 = 14;
+
+/// The one that is CSV.
+const CSV: u8 = 10;
+
+const fn is_ascii(chosen: u8) -> bool {
+    chosen % 2 == 1
+}
+
+fn look(chosen: u8) -> Look {
+    Look {
+        charset: match is_ascii(chosen) {
+            true => Charset::Ascii,
+            false => Charset::Unicode,
+        },
+        colour: Colour::Never,
+        width: 80,
+        ids: IdFormat::Both,
+        times: TimeStyle::Utc,
+        payload: PayloadDetail::Full,
+        redacted: Secrets::NONE,
+    }
+}
+
+/// What the output is; `None` when the file is no capture.
+fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
+    let chosen = choice % OUTPUTS;
+    let look = look(chosen);
+    let mut statistics = Vec::new();
+    let printer = match chosen {
+        0 => Printer::Ndjson(Box::new(NdjsonPrinter::new(
+            PayloadDetail::Full,
+            Messages::Shown,
+        ))),
+        1 => Printer::Json(Box::new(JsonPrinter::new(
+            PayloadDetail::Full,
+            Messages::Shown,
+        ))),
+        2 => return write_page(file),
+        3 | 4 => {
+            statistics = vec![
+                Statistic::Conversations(Box::new(ConversationTable::new(look))),
+                Statistic::Types(TypeTable::default()),
+                Statistic::Timing(Box::<TimingTable>::default()),
+                Statistic::Findings(FindingTable::default()),
+            ];
+            Printer::Table(Box::new(MessageTable::new(look)))
+        }
+        5 | 6 => Printer::Text(TextPrinter::new(look)),
+        7 | 8 => Printer::Details(DetailPrinter::new(Details::TreeAndHex, look)),
+        9 => Printer::Spec(SpecPrinter::default()),
+        CSV => Printer::Fields(FieldPrinter::new(
+            FieldPrinter::default_fields(),
+            Separation::Commas,
+            PayloadDetail::Full,
+        )),
+        11 | 12 => {
+            let ladders = LadderPrinter::new(Wanted::All, LadderFormat::Text, look);
+            Printer::Ladder(Box::new(ladders))
+        }
+        _ => {
+            let ladders = LadderPrinter::new(Wanted::All, LadderFormat::Mermaid, look);
+            Printer::Ladder(Box::new(ladders))
+        }
+    };
+    let selection = Selection::new(None, Picked::All, None);
+    let mut written = Vec::new();
+    let mut reporter = Reporter::new(
+        &mut written,
+        Pace::Blocks,
+        look,
+        selection,
+        printer,
+        statistics,
+    );
+    let (inputs, counts) = dissect(file, DissectOptions::default(), &mut reporter)?;
+    reporter
+        .finish(&summary(
+            &inputs,
+            &counts,
+            &skips(&counts),
+            &NearFlows::default(),
+        ))
+        .expect("memory takes all");
+    drop(reporter);
+    Some(written)
+}
+
+fn write_page(file: &[u8]) -> Option<Vec<u8>> {
+    let mut written = Vec::new();
+    let mut page = Page {
+        report: HtmlReport::new(&mut written, look(2)),
+        totals: Totals::default(),
+    };
+    let (inputs, counts) = dissect(file, DissectOptions::default(), &mut page)?;
+    let Page { mut report, totals } = page;
+    report
+        .finish(
+            &totals,
+            &summary(&inputs, &counts, &skips(&counts), &NearFlows::default()),
+        )
+        .expect("memory takes all");
+    drop(report);
+    Some(written)
+}
+
+/// A report that is not in a file.
+struct Page<'a> {
+    report: HtmlReport<&'a mut Vec<u8>>,
+    totals: Totals,
+}
+
+impl Sink for Page<'_> {
+    type Error = Infallible;
+
+    fn flow(&mut self, flow: &FlowReport) -> Result<(), Infallible> {
+        self.report.flow(flow);
+        Ok(())
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Infallible> {
+        self.totals.message(event);
+        self.report.message(event);
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> Result<(), Infallible> {
+        self.totals.finding(finding);
+        self.report.finding(finding);
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Infallible> {
+        self.totals.conversation(conversation);
+        self.report.conversation(conversation);
+        Ok(())
+    }
+}
+
+fn skips(counts: &DissectCounts) -> Vec<(&'static str, u64)> {
+    let count_of = |reason: Skip| (reason.name(), counts.network.skipped(reason));
+    Skip::ALL.map(count_of).to_vec()
+}
+
+fn summary<'a>(
+    inputs: &'a [InputInfo],
+    counts: &DissectCounts,
+    skipped: &'a [(&'static str, u64)],
+    near: &'a NearFlows,
+) -> Summary<'a> {
+    Summary {
+        inputs,
+        packet_count: counts.network.packets,
+        span: counts.start.zip(counts.end),
+        skipped,
+        foreign: counts.foreign,
+        evicted: counts.evicted,
+        near,
+        warning: None,
+        dropped_by_kernel: None,
+        exit_code: 0,
+    }
+}
+
+fn check_ndjson(written: &[u8], file: &[u8]) {
+    for line in written.split_inclusive(|&byte| byte == b'\n') {
+        drop::<Value>(serde_json::from_slice(line).expect("each line is JSON"));
+    }
+    let mut reader = RecordReader::open(Cursor::new(written)).expect("a header");
+    let (mut messages, mut conversations, mut findings) = (0, 0, 0);
+    while let Some(record) = reader.next_record().expect("what we wrote can be read") {
+        match record {
+            Record::Message(_) => messages += 1,
+            Record::Conversation(_) => conversations += 1,
+            Record::Finding(_) => findings += 1,
+            Record::Summary(_) => {}
+        }
+    }
+    let mut seen = Collected::default();
+    dissect(file, DissectOptions::default(), &mut seen).expect("what was a capture is one");
+    assert_eq!(
+        (messages, conversations, findings),
+        (
+            seen.message_count,
+            seen.conversations.len(),
+            seen.findings.len()
+        ),
+        "messages, conversations and findings that were read back, and those that there are"
+    );
+    let ids: BTreeSet<_> = seen.conversations.iter().map(|one| one.id).collect();
+    assert_eq!(ids.len(), conversations, "each conversation has its number");
+}
+
+fn without(text: &[u8], left_out: u8) -> Vec<u8> {
+    text.iter()
+        .copied()
+        .filter(|&byte| byte != left_out)
+        .collect()
+}
+
+fn check_text(written: &[u8], is_ascii: bool) {
+    let text = std::str::from_utf8(written).expect("text is UTF-8");
+    for (place, character) in text.char_indices() {
+        let is_harmless = character == '\n' || !character.is_control();
+        assert!(
+            is_harmless,
+            "control character {character:?} at {place} of the text"
+        );
+        assert!(
+            !is_ascii || character.is_ascii(),
+            "{character:?} at {place} of a text in ASCII"
+        );
+    }
+}
+
+fn check_page(page: &[u8]) {
+    static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(elements_of_shipped_captures);
+    let page = std::str::from_utf8(page).expect("a page is UTF-8");
+    for element in elements(page) {
+        assert!(
+            KNOWN.contains(&element),
+            "<{element}> is not in the pages of shipped captures"
+        );
+    }
+}
+
+fn elements_of_shipped_captures() -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for capture in crate::shipped_captures() {
+        if let Some(page) = write_page(&capture) {
+            known.extend(elements(std::str::from_utf8(&page).expect("UTF-8")));
+        }
+    }
+    known
+}
+
+/// The elements of a page, each as its name and the names of its attributes.
+fn elements(page: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (start, _) in page.match_indices('<') {
+        let behind = &page[start + 1..];
+        if behind.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            found.insert(outline(behind));
+        }
+    }
+    found
+}
+
+/// `a href title` of `a href="x" title="y">…`.
+fn outline(tag: &str) -> String {
+    let mut outline = String::new();
+    let mut quote = None;
+    for character in tag.chars() {
+        match (quote, character) {
+            (Some(open), _) => quote = (open != character).then_some(open),
+            (None, '>') => break,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '=') => {}
+            (None, _) => outline.push(character),
+        }
+    }
+    outline
+}

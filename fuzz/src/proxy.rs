@@ -1,0 +1,137 @@
+//! The proxy's machine, with any rules and faults, between any two talkers.
+
+use std::time::{Duration, Instant};
+
+use arbitrary::{Result, Unstructured};
+use bytes::Bytes;
+use ministream::carrier::Carrier;
+use ministream::dissect::Collected;
+use ministream::fault::{FaultLines, Faults};
+use ministream::net::Side;
+use ministream::proxy::{Output, Proxy, ProxyOptions, Rule};
+use ministream::time::Timestamp;
+use ministream::wire::Direction;
+
+const RULES: [&str; 14] = [
+    "type == ack && nth == 2: drop",
+    "type == data: delay 20ms",
+    "type == data: duplicate",
+    "type == ack: hold until type == data",
+    "type == data && dir == c2s: swap with next",
+    "type == ack: set id ffffff",
+    "type == data: set type 0x53",
+    "type == data: replace /a+/ \"bb\"",
+    "type == data: truncate 2",
+    "type == data: append hex:00ff",
+    "type == syn: inject s2c close $client_id",
+    "type == data && nth == 3: close both",
+    "type == close: drop",
+    "type == data: pass",
+];
+
+const FAULTS: [&str; 8] = [
+    "latency=5ms±2ms",
+    "loss=30%",
+    "dup=50%",
+    "reorder=30%",
+    "corrupt=10%",
+    "rate=10KiB/s",
+    "stall=1s@100B",
+    "blackhole=1s..2s",
+];
+
+/// Nothing panics, all that waits comes out or is dropped in time, and without rules and
+/// faults everything comes out at once, as it went in and in the same order.
+pub fn run(data: &[u8]) {
+    crate::given(data, pass);
+}
+
+fn pass(input: &mut Unstructured<'_>) -> Result<()> {
+    let mut rules = Vec::new();
+    for _ in 0..input.int_in_range(0..=3)? {
+        let rule = *input.choose(&RULES)?;
+        rules.push(Rule::parse(rule).expect("a test knows its rules"));
+    }
+    let mut lines = Vec::<FaultLines>::new();
+    for _ in 0..input.int_in_range(0..=2)? {
+        lines.push(
+            input
+                .choose(&FAULTS)?
+                .parse()
+                .expect("a test knows its faults"),
+        );
+    }
+    let is_plain = rules.is_empty() && lines.is_empty();
+    let carrier = *input.choose(&[Carrier::Udp, Carrier::TcpU32])?;
+    let both = [Direction::ClientToServer, Direction::ServerToClient];
+    let options = ProxyOptions {
+        faults: Faults::of(&lines, &both),
+        rules,
+        ..ProxyOptions::default()
+    };
+    let start = Instant::now();
+    let mut now = start;
+    let mut proxy = Proxy::new(options, now, Timestamp::from_nanos(0));
+    let mut seen = Collected::default();
+    let ends = ["127.0.0.1:1", "127.0.0.1:2"].map(|end| end.parse().expect("an address"));
+    let Ok(id) = proxy.open(carrier, ends, &mut seen);
+    let (mut given, mut passed) = (Vec::new(), Vec::new());
+    for _ in 0..200 {
+        if input.is_empty() {
+            break;
+        }
+        let from = *input.choose(&[Side::Initiator, Side::Responder])?;
+        let message = message(input)?;
+        given.push((from.opposite(), message.clone()));
+        let Ok(()) = proxy.receive(now, id, from, message, &mut seen);
+        drain(&mut proxy, now, &mut passed);
+        if is_plain {
+            assert_eq!(passed, given, "what comes out, and what went in");
+        }
+        now += Duration::from_millis(input.int_in_range(0..=100)?);
+        drain(&mut proxy, now, &mut passed);
+    }
+    // Whatever waits, waits for a time; what waits for a message ends with the connection.
+    for side in [Side::Initiator, Side::Responder] {
+        proxy.end(now, id, side);
+    }
+    for _ in 0..2_000 {
+        drain(&mut proxy, now, &mut passed);
+        match proxy.poll_timeout() {
+            Some(at) => now = now.max(at),
+            None => break,
+        }
+    }
+    assert_eq!(proxy.poll_timeout(), None, "something waits for ever");
+    let Ok(()) = proxy.close(now, id, &mut seen);
+    let Ok(()) = proxy.finish(&mut seen);
+    assert_eq!(proxy.conversation_count(), 0, "all is over");
+    Ok(())
+}
+
+fn drain(proxy: &mut Proxy, now: Instant, passed: &mut Vec<(Side, Bytes)>) {
+    while let Some(output) = proxy.poll_output(now) {
+        if let Output::Transmit { to, bytes, .. } = output {
+            passed.push((to, bytes));
+        }
+    }
+}
+
+/// A message of few ids, so that many belong together; now and then no message at all.
+fn message(input: &mut Unstructured<'_>) -> Result<Bytes> {
+    let frame_type = match input.int_in_range(0..=9)? {
+        0 => input.arbitrary()?,
+        _ => *input.choose(&[0xa0, 0xa1, 0xa2, 0x50, 0x51, 0x52])?,
+    };
+    let mut message = vec![frame_type, 0, 0, input.int_in_range(1..=3)?];
+    if frame_type == 0x51 {
+        message.extend([0, 0, input.int_in_range(1..=3)?]);
+    } else {
+        let length = input.int_in_range(0..=input.len().min(40))?;
+        message.extend_from_slice(input.bytes(length)?);
+    }
+    if input.int_in_range(0..=30)? == 0 {
+        message.truncate(input.int_in_range(0..=4)?);
+    }
+    Ok(message.into())
+}

@@ -1,0 +1,87 @@
+//! Texts that users write: filters, rules, faults, scripts, records, key files.
+
+use std::io::{self, Cursor};
+
+use arbitrary::{Result, Unstructured};
+use ministream::dissect::DecodeAs;
+use ministream::fault::{FaultLines, FaultSpec};
+use ministream::keys::Keys;
+use ministream::proxy::Rule;
+use ministream::replay::inject;
+use ministream::replay::{MidStream, NdjsonReader, Wanted};
+use ministream::report::filter::Filter;
+use ministream::report::record::RecordReader;
+
+/// Nothing panics or takes long. Errors are of one line and point into the text. A fault
+/// that was read is the same when it is written and read again, and so are keys.
+pub fn run(data: &[u8]) {
+    crate::given(data, check);
+}
+
+fn check(input: &mut Unstructured<'_>) -> Result<()> {
+    let kind = input.int_in_range(0..=7)?;
+    let bytes = input.bytes(input.len())?;
+    let text = String::from_utf8_lossy(bytes);
+    match kind {
+        0 => check_filter(&text),
+        1 => {
+            drop(Rule::parse(&text).map_err(|error| say(&error)));
+            drop(Rule::parse_file(&text).map_err(|error| say(&error)));
+        }
+        2 => check_faults(&text),
+        3 => {
+            let mut files = |_: &str| -> io::Result<Vec<u8>> { Ok(b"file".to_vec()) };
+            drop(inject::parse(&text, &mut files).map_err(|error| say(&error)));
+        }
+        4 => {
+            let wanted = Wanted {
+                named: None,
+                mid_stream: MidStream::Include,
+            };
+            drop(NdjsonReader::new(Cursor::new(bytes), wanted).read());
+        }
+        5 => {
+            if let Ok(mut records) = RecordReader::open(Cursor::new(bytes)) {
+                while let Ok(Some(_)) = records.next_record() {}
+            }
+        }
+        6 => {
+            if let Ok(keys) = Keys::from_bytes(bytes) {
+                assert_eq!(keys.to_bytes(), bytes, "keys are written as they were read");
+            }
+        }
+        _ => drop(text.parse::<DecodeAs>().map_err(|error| say(&error))),
+    }
+    Ok(())
+}
+
+/// What an error says has no control characters but the end of a line.
+fn say(error: &dyn std::error::Error) {
+    let said = error.to_string();
+    assert!(!said.is_empty(), "an error without words");
+    let stray = said.chars().find(|&c| c.is_control() && c != '\n');
+    assert_eq!(stray, None, "control character in {said:?}");
+}
+
+fn check_filter(text: &str) {
+    if let Err(error) = Filter::parse(text) {
+        say(&error);
+        let span = error.span();
+        assert!(
+            text.get(span.clone()).is_some(),
+            "{span:?} is not a part of {text:?}"
+        );
+    }
+}
+
+fn check_faults(text: &str) {
+    match text.parse::<FaultSpec>() {
+        Ok(spec) => {
+            let written = spec.to_string();
+            let again: FaultSpec = written.parse().expect("faults that we wrote");
+            assert_eq!(again, spec, "{text:?} was written as {written:?}");
+        }
+        Err(error) => say(&error),
+    }
+    drop(text.parse::<FaultLines>().map_err(|error| say(&error)));
+}
