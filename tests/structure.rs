@@ -179,3 +179,30 @@ fn no_module_imports_upward() {
     );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn every_test_that_security_md_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let promises = fs::read_to_string(root.join("SECURITY.md")).expect("UTF-8");
+    let mut files = Vec::new();
+    rust_files(&root.join("src"), &mut files);
+    rust_files(&root.join("tests"), &mut files);
+    let mut tests = String::new();
+    for path in files {
+        tests += &fs::read_to_string(path).expect("UTF-8");
+    }
+    let mut count = 0;
+    let rows = promises
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    for (bound, row) in rows.filter(|(bound, _)| *bound != "bound") {
+        for name in row.split('`').skip(1).step_by(2) {
+            assert!(
+                tests.contains(&format!("fn {name}()")),
+                "{bound}: there is no test {name}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 20, "only {count} tests are named");
+}
