@@ -7,6 +7,7 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use rand::CryptoRng;
+use sha2::{Digest, Sha256};
 
 use crate::wire::{Destination, DestinationError};
 
@@ -186,6 +187,13 @@ pub enum KeysError {
         /// Of what the destination says it is.
         key_type: KeyType,
     },
+    /// The private signing key is kept elsewhere, and has signed another for this file.
+    #[error(
+        "the private signing key at offset {} is zeros, followed by an offline signature: \
+         offline keys are not supported, use a file with the key itself",
+        .0.file_bytes() - .0.private_key_bytes()
+    )]
+    Offline(KeyType),
     /// The private signing key is not that of the destination.
     #[error(
         "the private signing key at offset {} does not belong to the public one at offset {}",
@@ -239,6 +247,12 @@ impl Keys {
         let Some((decryption_key, signing_key)) = private.split_first_chunk() else {
             return Err(length);
         };
+        // Java's way to say so (common structures, "OfflineSignature", since 0.9.38).
+        if let Some((key, [_, ..])) = signing_key.split_at_checked(key_type.private_key_bytes())
+            && key.iter().all(|byte| *byte == 0)
+        {
+            return Err(KeysError::Offline(key_type));
+        }
         if signing_key.len() != key_type.private_key_bytes() {
             return Err(length);
         }
@@ -250,11 +264,17 @@ impl Keys {
         {
             return Err(mismatch);
         }
+        // What is encrypted goes by the lease set's key; that in the destination is not used
+        // (II.1.2), and newer programs keep zeros instead of a private key for it.
+        let decryption_key = match decryption_key.iter().all(|byte| *byte == 0) {
+            true => derived_decryption_key(&signing_key),
+            false => *decryption_key,
+        };
         Ok(Self {
             destination: destination.as_bytes().to_vec(),
             signing_key,
-            decryption_key: *decryption_key,
-            encryption_key: elgamal::public_key(decryption_key),
+            encryption_key: elgamal::public_key(&decryption_key),
+            decryption_key,
         })
     }
 
@@ -304,6 +324,20 @@ impl Keys {
     pub const fn encryption_key(&self) -> &[u8; ENCRYPTION_KEY_BYTES] {
         &self.encryption_key
     }
+}
+
+/// An ElGamal key that nobody guesses who does not know the signing key, and which is always
+/// the same.
+fn derived_decryption_key(signing_key: &PrivateKey) -> [u8; ENCRYPTION_KEY_BYTES] {
+    let mut key = [0; ENCRYPTION_KEY_BYTES];
+    for (number, part) in (0_u8..).zip(key.chunks_exact_mut(Sha256::output_size())) {
+        let hash = Sha256::new()
+            .chain_update("ministream lease set key")
+            .chain_update([number])
+            .chain_update(signing_key.to_bytes());
+        part.copy_from_slice(&hash.finalize());
+    }
+    key
 }
 
 impl std::fmt::Debug for Keys {

@@ -95,6 +95,83 @@ fn a_signing_key_of_another_destination_is_refused() {
     }
 }
 
+/// A file as Java's `PrivateKeyFile` writes it, put together from the common structures
+/// specification: destination, private encryption key, private signing key.
+fn java_file(
+    encryption_field: &[u8; 256],
+    signing_field: &[u8; 128],
+    certificate: &[u8],
+    private_keys: &[&[u8]],
+) -> Vec<u8> {
+    let destination = [&encryption_field[..], signing_field, certificate].concat();
+    [&destination[..], &private_keys.concat()].concat()
+}
+
+#[test]
+fn files_of_java_i2p_are_read_whatever_fills_their_unused_fields() {
+    let seed = [0x42; 32];
+    let public = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+    // Random; 32 random bytes again and again (since 0.9.57); the key that fits.
+    let pattern: [u8; 256] = std::array::from_fn(|place| [0x9d, 0x03, 0xf1, 0x77][place % 4]);
+    let fitting = elgamal::public_key(&[0x17; 256]);
+    for encryption_field in [[0xa5; 256], pattern, fitting] {
+        for padding in [0x00, 0xff, 0x5a] {
+            let mut signing_field = [padding; 128];
+            signing_field[96..].copy_from_slice(&public);
+            let certificate = [5, 0, 4, 0, 7, 0, 0];
+            for decryption_key in [[0x17; 256], [0; 256]] {
+                let private: [&[u8]; 2] = [&decryption_key, &seed];
+                let file = java_file(&encryption_field, &signing_field, &certificate, &private);
+                assert_eq!(file.len(), 679);
+                let keys = Keys::from_bytes(&file).unwrap();
+                assert_eq!(keys.destination().as_bytes(), &file[..391]);
+                assert_eq!(keys.verifying_key(), public);
+                // The lease set's key works and is no secret that all know.
+                let own = elgamal::public_key(keys.decryption_key());
+                assert_eq!(keys.encryption_key(), &own);
+                assert_ne!(keys.decryption_key(), &[0; 256]);
+                let again = Keys::from_bytes(&file).unwrap();
+                assert_eq!(again.decryption_key(), keys.decryption_key());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_java_file_of_2004_is_read() {
+    // The exponent 3 has leading zeros, which the file keeps.
+    let mut exponent = [0; 20];
+    exponent[19] = 3;
+    let key = dsa::Key::from_private(&exponent).unwrap();
+    let signing_field = key.to_public();
+    let private: [&[u8]; 2] = [&[0x17; 256], &exponent];
+    let file = java_file(&[0xa5; 256], &signing_field, &[0, 0, 0], &private);
+    assert_eq!(file.len(), 663);
+    let keys = Keys::from_bytes(&file).unwrap();
+    assert_eq!(keys.key_type(), KeyType::Dsa);
+    assert_eq!(keys.to_bytes(), file);
+}
+
+#[test]
+fn files_with_a_key_that_is_kept_offline_are_refused_as_such() {
+    let seed = [0x42; 32];
+    let mut signing_field = [0; 128];
+    signing_field[96..].copy_from_slice(&SigningKey::from_bytes(&seed).verifying_key().to_bytes());
+    // When it expires, the type of the transient key, that key, the signature over these,
+    // the private transient key.
+    let block: [&[u8]; 5] = [&[0x66; 4], &[0, 7], &[1; 32], &[2; 64], &[3; 32]];
+    let private = [&[0x17; 256][..], &[0; 32], &block.concat()];
+    let certificate = [5, 0, 4, 0, 7, 0, 0];
+    let file = java_file(&[0xa5; 256], &signing_field, &certificate, &private);
+    let error = Keys::from_bytes(&file).unwrap_err();
+    assert_eq!(error, KeysError::Offline(KeyType::Ed25519));
+    assert_eq!(
+        error.to_string(),
+        "the private signing key at offset 647 is zeros, followed by an offline signature: \
+         offline keys are not supported, use a file with the key itself"
+    );
+}
+
 #[test]
 fn other_kinds_of_keys_are_refused_by_their_certificate() {
     let mut bytes = keys(7).to_bytes();
