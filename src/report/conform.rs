@@ -117,7 +117,7 @@ impl ConformReport {
         }
     }
 
-    /// Appends the last line.
+    /// Appends the last line, and before it why there are no more cases, if they were cut short.
     pub fn put_totals(&self, elapsed: Duration, look: &Look, out: &mut Vec<u8>) {
         let counts: Vec<String> = [
             (Outcome::Passed, "passed"),
@@ -135,6 +135,9 @@ impl ConformReport {
         } else {
             ("FAILED", Paint::Red)
         };
+        if let Some(why) = &self.cut_short {
+            put(out, &format!("ended early: {why}\n"));
+        }
         put(
             out,
             &format!(

@@ -165,6 +165,9 @@ impl Run<'_> {
             self.report.cut_short("stopped by a signal".to_owned());
         } else if suite.peer_is_silent() {
             self.report.cut_short("nobody answers".to_owned());
+        } else if suite.peer_refuses() {
+            let why = "the peer refuses every conversation: does what stands behind it accept?";
+            self.report.cut_short(why.to_owned());
         }
         let mut out = Vec::new();
         self.report.put_totals(began.elapsed(), &look, &mut out);

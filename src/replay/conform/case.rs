@@ -7,10 +7,13 @@ use super::rule::Rule;
 use super::{client, server};
 use crate::replay::inject::{Script, Vocabulary, parse_with};
 
-/// How long a server may take to accept, or to refuse. The reference refuses what its
-/// application has not accepted after 5 s (docs/protocol.md, "Opening"): who waits no
-/// longer hears nothing of it.
-const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
+/// When the reference refuses what its application has not accepted (docs/protocol.md,
+/// "Opening").
+pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server may take to accept, or to refuse: who waits no longer than the
+/// reference hears nothing of its refusal.
+pub(super) const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Who is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

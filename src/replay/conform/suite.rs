@@ -4,10 +4,10 @@ use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::case::{Case, Dialect, Level, Needs, Tested};
+use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Level, Needs, Tested};
 use super::rule::Watcher;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
-use crate::wire::{FrameType, RawMessage};
+use crate::wire::{FrameType, RawMessage, StreamId};
 
 /// Messages of a case that its report has.
 const MAX_HEARD: usize = 64;
@@ -144,6 +144,11 @@ pub struct Suite {
     watcher: Watcher,
     sent: u64,
     received: u64,
+    /// SYNs of ours that were not answered yet.
+    unanswered: Vec<StreamId>,
+    /// The peer has acknowledged one.
+    has_opened: bool,
+    failures: u64,
     reports: VecDeque<CaseReport>,
 }
 
@@ -199,6 +204,9 @@ impl Suite {
             rules,
             sent: 0,
             received: 0,
+            unanswered: Vec::new(),
+            has_opened: false,
+            failures: 0,
             reports: VecDeque::new(),
         };
         for case in left {
@@ -233,15 +241,31 @@ impl Suite {
         self.received == 0 && self.trials >= SILENT_TRIALS && !self.left.is_empty()
     }
 
-    /// The next attempt; `None` after the last, or where nobody answers.
+    /// Whether the peer has opened no conversation in so many attempts that more would say
+    /// nothing else.
+    pub fn peer_refuses(&self) -> bool {
+        self.options.tested == Tested::Server
+            && self.received > 0
+            && !self.has_opened
+            && self.failures >= SILENT_TRIALS
+            && !self.left.is_empty()
+    }
+
+    /// The next attempt; `None` after the last, or where nobody answers or opens anything.
     pub fn next_trial(&mut self) -> Option<Trial> {
-        if self.peer_is_silent() {
+        if self.peer_is_silent() || self.peer_refuses() {
             return None;
         }
         let case = *self.left.front()?;
-        let Some(script) = case.script(self.options.dialect) else {
+        let Some(mut script) = case.script(self.options.dialect) else {
             unreachable!("cases without a script in this dialect were skipped");
         };
+        let before = u32::try_from(std::mem::take(&mut self.unanswered).len()).unwrap_or(u32::MAX);
+        if self.received > 0 {
+            // One after the other, the reference's application does not take them either
+            // (docs/protocol.md, "Opening").
+            script.wait_for_acks(ACCEPT_PATIENCE + ACCEPT_TIMEOUT.saturating_mul(before));
+        }
         self.trials += 1;
         self.watcher.begin_trial();
         let mut seed = self.options.seed;
@@ -266,6 +290,11 @@ impl Suite {
     /// Sees a message of ours.
     pub fn sent(&mut self, trial: &mut Trial, message: &Bytes) {
         self.sent += 1;
+        if let RawMessage::Frame(frame) = RawMessage::parse(message)
+            && frame.frame_type == FrameType::SYN
+        {
+            self.unanswered.push(frame.id);
+        }
         self.watcher.sent(message);
         keep(trial, Heard::Sent(message.clone()));
     }
@@ -273,6 +302,13 @@ impl Suite {
     /// Sees a message of the peer, and hands it to the trial if it concerns that.
     pub fn received(&mut self, trial: &mut Trial, message: &Bytes) {
         self.received += 1;
+        if let RawMessage::Frame(frame) = RawMessage::parse(message)
+            && matches!(frame.frame_type, FrameType::ACK | FrameType::SERVER_CLOSE)
+        {
+            self.has_opened |= frame.frame_type == FrameType::ACK;
+            let answered = self.unanswered.iter().position(|id| *id == frame.id);
+            answered.map(|place| self.unanswered.swap_remove(place));
+        }
         self.watcher.received(message);
         if self.watcher.concerns_trial(message) {
             trial.executor.handle_message(message.clone());
@@ -310,6 +346,7 @@ impl Suite {
             return;
         }
         self.retried = 0;
+        self.failures += u64::from(failure.is_some());
         self.left.pop_front();
         self.reports.push_back(CaseReport {
             case: trial.case,
