@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arbitrary::{Result, Unstructured};
 use ministream::carrier::i2cp::{Message, MessageType};
 use ministream::keys::Keys;
-use ministream::session::{Attempts, Config, Event, Query, Session};
+use ministream::session::{Attempts, Config, Event, Lane, Query, Session};
 
 /// Steps of one run.
 const MAX_STEPS: usize = 300;
@@ -41,7 +41,8 @@ fn talk(input: &mut Unstructured<'_>) -> Result<()> {
             7 => {
                 let own = session.destination().hash();
                 // A session that does not take it is as good as one that does.
-                session.send(own, b"message", Attempts::Once).ok();
+                let lane = Some(Lane(input.int_in_range(0..=2)?));
+                session.send(own, b"message", Attempts::Once, lane).ok();
             }
             8 => drop(session.look_up(now, Query::Name("a.i2p".to_owned()))),
             _ => match input.int_in_range(0..=9)? {

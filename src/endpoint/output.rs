@@ -198,6 +198,8 @@ pub enum End {
     IdleTimeout,
     /// The carrier's link was lost.
     LinkLost,
+    /// The carrier has lost a message to the peer: what follows would follow a hole.
+    MessageLost,
 }
 
 /// The part of the way where a conversation failed.
@@ -232,9 +234,11 @@ impl End {
             | Self::AddressUnproven
             | Self::EarlyDataOverflow => Some(Leg::Handshake),
             Self::RefusedByUs | Self::AcceptTimeout | Self::SlowReader => Some(Leg::Target),
-            Self::DrainTimeout | Self::CloseTimeout | Self::IdleTimeout | Self::LinkLost => {
-                Some(Leg::Carrier)
-            }
+            Self::DrainTimeout
+            | Self::CloseTimeout
+            | Self::IdleTimeout
+            | Self::LinkLost
+            | Self::MessageLost => Some(Leg::Carrier),
         }
     }
 }
@@ -257,6 +261,7 @@ impl fmt::Display for End {
             Self::CloseTimeout => "the last data could not be sent in time",
             Self::IdleTimeout => "idle for too long",
             Self::LinkLost => "the carrier's link was lost",
+            Self::MessageLost => "a message to the peer was lost",
         })
     }
 }

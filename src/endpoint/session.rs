@@ -17,10 +17,10 @@ use super::conversation::{Conversation, Due, Role};
 use super::id_pool::IdPool;
 use super::links::Links;
 use super::output::{Event, Handle, Link};
-use super::state::{State, Stimulus};
+use super::state::{State, Step, Stimulus, step};
 use super::stats::Stats;
 use super::timers::Timers;
-use crate::wire::{ClientId, MAX_DATA_PAYLOAD_BYTES};
+use crate::wire::{ClientId, FrameType, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamId};
 
 /// One session of the protocol: opens conversations and accepts them, with any
 /// number of peers.
@@ -304,6 +304,38 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             self.apply(now, slot, Stimulus::LinkLost);
         }
         self.links.clear(link);
+    }
+
+    /// A message that was handed out has not reached its peer, and will not: its conversation
+    /// ends, and the peer hears no more of it, since that would follow a hole. Tells which it
+    /// was; `None` if it is over already. Looks at all conversations.
+    pub fn handle_message_lost(
+        &mut self,
+        now: Instant,
+        to: P,
+        frame_type: FrameType,
+        id: StreamId,
+    ) -> Option<Handle> {
+        let peer = self.links.known_slot(to)?;
+        let (slot, conversation) = self.conversations.iter().find(|(_, conversation)| {
+            let is_its_own = match (conversation.role, frame_type) {
+                (Role::Client, FrameType::SYN) => conversation.client_id.0 == id,
+                (Role::Client, FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE) => {
+                    conversation.server_id == Some(ServerId(id))
+                }
+                (
+                    Role::Server,
+                    FrameType::ACK | FrameType::SERVER_DATA | FrameType::SERVER_CLOSE,
+                ) => conversation.client_id.0 == id,
+                _ => false,
+            };
+            is_its_own
+                && conversation.peer == peer
+                && step(conversation.state, Stimulus::MessageLost) != Step::Ignored
+        })?;
+        let handle = conversation.handle;
+        self.apply(now, slot, Stimulus::MessageLost);
+        Some(handle)
     }
 
     /// Whether the carrier should go on reading this link. It turns false when

@@ -105,11 +105,13 @@ pub(super) enum Stimulus {
     Overflow,
     /// The carrier's link was lost.
     LinkLost,
+    /// The carrier has lost a message to the peer.
+    MessageLost,
 }
 
 #[cfg(test)]
 impl Stimulus {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Ack,
         Self::EmptyAck,
         Self::Data,
@@ -124,6 +126,7 @@ impl Stimulus {
         Self::Idle,
         Self::Overflow,
         Self::LinkLost,
+        Self::MessageLost,
     ];
 }
 
@@ -165,6 +168,7 @@ pub(super) const fn step(state: State, stimulus: Stimulus) -> Step {
         (S::SynSent, I::Deadline) => Ends(End::HandshakeTimeout, CloseIfAcked),
         (S::SynSent, I::Overflow) => Ends(End::EarlyDataOverflow, CloseIfAcked),
         (S::SynSent, I::LinkLost) => Ends(End::LinkLost, Silent),
+        (S::SynSent, I::MessageLost) => Ends(End::MessageLost, Silent),
         (S::SynSent, I::EmptyAck | I::Accept | I::Refuse | I::Flushed | I::Idle) => Ignored,
 
         (S::SynReceived, I::Accept) => To(S::Open),
@@ -173,10 +177,22 @@ pub(super) const fn step(state: State, stimulus: Stimulus) -> Step {
         }
         (S::SynReceived, I::Deadline) => Ends(End::AcceptTimeout, SayClose),
         (S::SynReceived, I::LinkLost) => Ends(End::LinkLost, Silent),
+        // Nothing was sent in it yet: what was lost belongs to another with the same id.
         (
             S::SynReceived,
-            I::Ack | I::EmptyAck | I::Data | I::PeerClose | I::Flushed | I::Idle | I::Overflow,
+            I::Ack
+            | I::EmptyAck
+            | I::Data
+            | I::PeerClose
+            | I::Flushed
+            | I::Idle
+            | I::Overflow
+            | I::MessageLost,
         ) => Ignored,
+
+        // A close behind the hole would make it look like the end (II.5): the peer hears
+        // nothing more.
+        (S::Open | S::Draining | S::Closing, I::MessageLost) => Ends(End::MessageLost, Silent),
 
         (S::Open, I::Data) => To(S::Open),
         (S::Open, I::Eof) => To(S::Draining),

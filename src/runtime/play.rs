@@ -211,7 +211,10 @@ impl Driver<'_> {
             match link.poll_event(cx, &mut |_| true) {
                 Poll::Ready(LinkEvent::Message { from, bytes }) => driven.hear(now, from, &bytes),
                 Poll::Ready(LinkEvent::Ready(_)) => driven.ready(),
-                Poll::Ready(LinkEvent::PeerLost { peer, error }) => {
+                Poll::Ready(
+                    LinkEvent::PeerLost { peer, error }
+                    | LinkEvent::MessageLost { peer, error, .. },
+                ) => {
                     if driven.lost(now, Some(peer)) == Loss::OfAll {
                         self.driving.lost = Some(error);
                         return true;

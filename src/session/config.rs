@@ -7,6 +7,8 @@ use crate::carrier::i2cp::{MappingError, encode_mapping};
 /// The settings of a [`Session`](super::Session).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// How the router is greeted.
+    pub greeting: Greeting,
     /// The tunnels that the router shall build.
     pub tunnels: Tunnels,
     /// How the router's console names the session; at most 255 bytes.
@@ -35,6 +37,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            greeting: Greeting::WithVersion,
             tunnels: Tunnels::default(),
             nickname: "ministream".to_owned(),
             self_test: SelfTest::Off,
@@ -46,6 +49,16 @@ impl Default for Config {
             max_peers: 4096,
         }
     }
+}
+
+/// What the first message to the router holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Our version, which routers since 0.8.7 (May 2011) want to hear.
+    WithVersion,
+    /// Nothing. Java routers before 0.8.7 read no version, take what follows for the next
+    /// message, and close the connection.
+    Bare,
 }
 
 /// The tunnels that a router builds for a session, in each direction. `None`
@@ -73,7 +86,8 @@ impl Tunnels {
 /// How messages of one lane, that is of one conversation, follow one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// `Guaranteed` at routers that deliver out of order, which Java routers do.
+    /// `Guaranteed`, until a report shows that the router is an i2pd, which keeps messages
+    /// in order; Java routers do not.
     #[default]
     Auto,
     /// Each waits until the router has reported that the one before was sent, as
@@ -98,11 +112,7 @@ pub enum SelfTest {
 impl Config {
     /// The options of CreateSession, with the 2 bytes of their length. The keys
     /// are in order, because Java routers check the signature over them so.
-    pub(super) fn encode_options(
-        &self,
-        is_ordered: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), MappingError> {
+    pub(super) fn encode_options(&self, out: &mut Vec<u8>) -> Result<(), MappingError> {
         let number = |number: Option<u8>| number.map(|number| number.to_string());
         let length = number(self.tunnels.length);
         let quantity = number(self.tunnels.quantity);
@@ -111,7 +121,7 @@ impl Config {
         let fast_receive = Some("true".to_owned());
         // What a router before September 2005 needs to report deliveries; later ones
         // take the option and do without (II.5).
-        let reliability = is_ordered.then(|| "Guaranteed".to_owned());
+        let reliability = (self.order != Order::BestEffort).then(|| "Guaranteed".to_owned());
         let options = [
             ("i2cp.fastReceive", fast_receive),
             ("i2cp.messageReliability", reliability),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use super::config::Config;
+use super::config::{Config, Greeting};
 use super::error::{SendError, SessionError};
 use super::event::{Counters, Event};
 use super::lookup::{Dialect, LookupId, Lookups, Query};
@@ -22,8 +22,8 @@ use crate::carrier::i2cp::{EncodeError, FrameItem, FrameReader, Message, PROTOCO
 use crate::keys::Keys;
 use crate::wire::{Destination, DestinationHash};
 
-/// The version of I2CP that we say we speak; i2pd echoes it.
-pub(super) const VERSION: &[u8] = b"0.9.57";
+/// The version of I2CP that we say we speak.
+const VERSION: &[u8] = b"0.9.57";
 /// How long the router may take to confirm the end of the session.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same while messages wait for the reports on others.
@@ -52,8 +52,8 @@ pub(super) struct Core {
     pub(super) deflater: Deflater,
     /// The router announces messages by status 0, and wants to hear of their arrival.
     pub(super) announces: bool,
-    /// One message of a lane at a time: [`Order`](super::Order).
-    pub(super) is_ordered: bool,
+    /// The router has named its version.
+    pub(super) names_version: bool,
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
 }
@@ -88,7 +88,11 @@ impl Session {
         let mut core = Core {
             peers: Peers::new(config.max_peers),
             deadline: Some(now + config.greeting_timeout),
-            outgoing: Outgoing::new(rng.next_u32(), Pacer::new(config.bytes_per_second)),
+            outgoing: Outgoing::new(
+                rng.next_u32(),
+                Pacer::new(config.bytes_per_second),
+                config.order,
+            ),
             keys,
             config,
             phase: Phase::Greeting,
@@ -98,7 +102,7 @@ impl Session {
             inflater: Inflater::new(),
             deflater: Deflater::new(),
             announces: false,
-            is_ordered: false,
+            names_version: false,
             events: VecDeque::new(),
             counters: Counters::default(),
         };
@@ -184,7 +188,8 @@ impl Session {
         self.core.peers.learn(destination)
     }
 
-    /// Takes a message to send.
+    /// Takes a message to send. Where [`Order`](super::Order) says so, one in a lane waits
+    /// until the router has reported that the one before it in the same lane was sent.
     ///
     /// # Errors
     /// It is too long, the peer's destination is not known, or the session is not ready.
@@ -193,29 +198,21 @@ impl Session {
         to: DestinationHash,
         message: &[u8],
         attempts: Attempts,
+        lane: Option<Lane>,
     ) -> Result<(), SendError> {
-        self.core.send(to, message, attempts, None)
-    }
-
-    /// As [`send`](Self::send), but where [`Order`](super::Order) says so the message waits
-    /// until the router has reported that the one before it in the same lane was sent.
-    ///
-    /// # Errors
-    /// Those of [`send`](Self::send).
-    pub fn send_in_order(
-        &mut self,
-        to: DestinationHash,
-        message: &[u8],
-        attempts: Attempts,
-        lane: Lane,
-    ) -> Result<(), SendError> {
-        let lane = self.core.is_ordered.then_some(lane);
         self.core.send(to, message, attempts, lane)
     }
 
-    /// Whether lanes are in force. Known when the router has answered.
+    /// Whether messages of a lane wait for the reports on those before them. With
+    /// [`Order::Auto`](super::Order::Auto) that may end with the first report.
     pub const fn is_ordered(&self) -> bool {
-        self.core.is_ordered
+        self.core.outgoing.keeps_lanes()
+    }
+
+    /// Whether the router has named its version. Those before 0.8.7 do not, nor does any to
+    /// whom none was named.
+    pub const fn names_version(&self) -> bool {
+        self.core.names_version
     }
 
     /// Bytes that were taken to send and that [`poll_transmit`](Self::poll_transmit)
@@ -250,7 +247,10 @@ impl Core {
     fn greet(&mut self) {
         self.outgoing.push_answer(vec![PROTOCOL_BYTE]);
         let get_date = Message::GetDate {
-            version: Some(VERSION),
+            version: match self.config.greeting {
+                Greeting::WithVersion => Some(VERSION),
+                Greeting::Bare => None,
+            },
             authentication: &[],
         };
         if let Err(error) = self.answer(&get_date) {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::error::{SessionError, Undelivered};
 use super::lookup::{LookupError, LookupId};
+use super::outgoing::Lane;
 use super::self_test::Finding;
 use crate::wire::DestinationHash;
 
@@ -21,6 +22,8 @@ pub enum Event {
     Undelivered {
         /// To whom.
         to: DestinationHash,
+        /// Its lane: what follows in it was dropped.
+        lane: Option<Lane>,
         /// Why not.
         reason: Undelivered,
     },

@@ -44,7 +44,7 @@ mod peers;
 mod router;
 mod self_test;
 
-pub use self::config::{Config, Order, SelfTest, Tunnels};
+pub use self::config::{Config, Greeting, Order, SelfTest, Tunnels};
 pub use self::core::Session;
 pub use self::error::{SendError, SessionError, Undelivered};
 pub use self::event::{Counters, Event};

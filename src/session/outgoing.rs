@@ -2,15 +2,16 @@
 //!
 //! Frames wait in two lines: answers to the router, which are short and have
 //! deadlines, go before messages. Messages wait for their [`Pacer`], and beyond
-//! [`WINDOW_BYTES`] until the router has reported on earlier ones.
+//! [`WINDOW_BYTES`] until the router has reported on earlier ones. Where the router may
+//! deliver out of order, one message of a [`Lane`] at a time is on its way.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 
-use super::Undelivered;
 use super::pacer::Pacer;
+use super::{Order, Undelivered};
 use crate::wire::DestinationHash;
 
 /// Most bytes that the router has been given without having reported on them:
@@ -36,8 +37,8 @@ pub enum Attempts {
     Until(Instant),
 }
 
-/// Which messages to a peer must not overtake one another: those of a conversation.
-/// Numbers are the user's.
+/// Which messages to a peer must not overtake one another, and none of which follows one
+/// that is lost: those of a conversation. Numbers are the user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lane(pub u32);
 
@@ -48,6 +49,7 @@ type LaneTo = (DestinationHash, Lane);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) to: DestinationHash,
+    pub(super) lane: Option<Lane>,
     pub(super) reason: Undelivered,
 }
 
@@ -57,7 +59,10 @@ pub(super) struct Outgoing {
     answers: VecDeque<Vec<u8>>,
     answer_bytes: usize,
     messages: VecDeque<(u32, Vec<u8>)>,
-    /// Lanes with a message on its way, and what waits behind it.
+    /// [`Order::Auto`] until the router is known.
+    order: Order,
+    /// Lanes with a message on its way, and what waits behind it; none where messages go
+    /// together.
     lanes: HashMap<LaneTo, VecDeque<(u32, Vec<u8>)>>,
     /// Goes when no lane has anything left.
     last: Option<Vec<u8>>,
@@ -84,8 +89,23 @@ struct Given {
     /// What it counts in the window.
     window_bytes: usize,
     retry: Option<Retry>,
-    lane: Option<LaneTo>,
+    lane: Option<Lane>,
+    /// What the router called it when it took it.
     message_id: Option<u32>,
+}
+
+impl Given {
+    fn lane_to(&self) -> Option<LaneTo> {
+        self.lane.map(|lane| (self.to, lane))
+    }
+
+    const fn failure(&self, reason: Undelivered) -> Failure {
+        Failure {
+            to: self.to,
+            lane: self.lane,
+            reason,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -123,11 +143,12 @@ fn verdict(status: u8) -> Verdict {
 impl Outgoing {
     /// `first_nonce` should be random: a Java router reports under numbers of
     /// its own, small ones, which must not be taken for ours.
-    pub(super) fn new(first_nonce: u32, pacer: Pacer) -> Self {
+    pub(super) fn new(first_nonce: u32, pacer: Pacer, order: Order) -> Self {
         Self {
             answers: VecDeque::new(),
             answer_bytes: 0,
             messages: VecDeque::new(),
+            order,
             lanes: HashMap::new(),
             last: None,
             waiting_bytes: 0,
@@ -169,7 +190,7 @@ impl Outgoing {
     }
 
     /// Takes the frame of a message with its nonce. In a lane it waits until the one
-    /// before it is reported as sent.
+    /// before it is reported as sent, unless the router keeps the order anyway.
     pub(super) fn push_message(
         &mut self,
         nonce: u32,
@@ -178,7 +199,6 @@ impl Outgoing {
         attempts: Attempts,
         lane: Option<Lane>,
     ) {
-        let lane = lane.map(|lane| (to, lane));
         let retry = match attempts {
             Attempts::Once => None,
             Attempts::Until(until) => Some(Retry {
@@ -194,8 +214,11 @@ impl Outgoing {
             lane,
             message_id: None,
         };
+        let lane = given.lane_to();
         self.given.insert(nonce, given);
-        if let Some(lane) = lane {
+        if let Some(lane) = lane
+            && self.keeps_lanes()
+        {
             if let Some(behind) = self.lanes.get_mut(&lane) {
                 self.waiting_bytes += frame.len();
                 behind.push_back((nonce, frame));
@@ -225,6 +248,21 @@ impl Outgoing {
         }
     }
 
+    /// Whether one message of a lane is on its way at a time.
+    pub(super) const fn keeps_lanes(&self) -> bool {
+        !matches!(self.order, Order::BestEffort)
+    }
+
+    /// The router keeps the order by itself: what waits in lanes goes.
+    fn open_lanes(&mut self) {
+        self.order = Order::BestEffort;
+        for (nonce, frame) in std::mem::take(&mut self.lanes).into_values().flatten() {
+            // It counted as waiting already.
+            self.messages.push_back((nonce, frame));
+        }
+        self.send_last();
+    }
+
     /// Whether messages wait for reports on those before them.
     pub(super) fn has_lanes(&self) -> bool {
         !self.lanes.is_empty()
@@ -244,9 +282,17 @@ impl Outgoing {
         }
     }
 
-    /// The message in front of a lane is lost: those behind it would follow a hole.
+    /// A message of a lane is lost: those behind it would follow a hole.
     fn break_off(&mut self, lane: LaneTo) {
-        for (nonce, frame) in self.lanes.remove(&lane).into_iter().flatten() {
+        let mut behind = self.lanes.remove(&lane).unwrap_or_default();
+        let (lined_up, others) = std::mem::take(&mut self.messages)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(nonce, _)| {
+                self.given.get(nonce).and_then(Given::lane_to) == Some(lane)
+            });
+        self.messages = others;
+        behind.extend(lined_up);
+        for (nonce, frame) in behind {
             self.waiting_bytes -= frame.len();
             self.forget(nonce);
         }
@@ -311,14 +357,15 @@ impl Outgoing {
             }
         }
         while let Some(nonce) = pop_due(&mut self.old, now) {
-            let lane = self.given.get(&nonce).and_then(|given| given.lane);
-            self.forget(nonce);
-            if let Some(lane) = lane {
+            let Some(given) = self.forget(nonce) else {
+                continue;
+            };
+            // Where messages go together nothing waits for its report.
+            if let Some(lane) = given.lane_to()
+                && self.lanes.contains_key(&lane)
+            {
                 self.break_off(lane);
-                failures.push(Failure {
-                    to: lane.0,
-                    reason: Undelivered::NO_REPORT,
-                });
+                failures.push(given.failure(Undelivered::NO_REPORT));
             }
         }
         let due = self.retries.extract_if(.., |(at, _)| *at <= now);
@@ -343,24 +390,30 @@ impl Outgoing {
         nonce: u32,
         status: u8,
     ) -> Option<Failure> {
-        let nonce = match self.given.contains_key(&nonce) {
-            true => nonce,
-            false => *self.by_message_id.get(&message_id)?,
-        };
-        match verdict(status) {
+        // Java 0.8.8 reports under a nonce of its own, which could be one of ours.
+        let nonce = self
+            .by_message_id
+            .get(&message_id)
+            .copied()
+            .unwrap_or(nonce);
+        let verdict = verdict(status);
+        if !matches!(verdict, Verdict::Pending) {
+            self.judge_router(nonce, message_id);
+        }
+        match verdict {
             Verdict::Pending => {
                 let given = self.given.get_mut(&nonce)?;
-                given.message_id = Some(message_id);
+                if let Some(earlier) = given.message_id.replace(message_id) {
+                    // That of an earlier attempt.
+                    self.by_message_id.remove(&earlier);
+                }
                 self.by_message_id.insert(message_id, nonce);
                 None
             }
             Verdict::Sent => {
                 self.has_reported = true;
-                let lane = self.given.get(&nonce).and_then(|given| given.lane);
-                self.forget(nonce);
-                if let Some(lane) = lane {
-                    self.go_on(lane);
-                }
+                let lane = self.forget(nonce)?.lane_to()?;
+                self.go_on(lane);
                 None
             }
             Verdict::Failed => {
@@ -381,12 +434,26 @@ impl Outgoing {
                 return None;
             }
         }
-        let (to, lane) = (given.to, given.lane);
-        self.forget(nonce);
-        if let Some(lane) = lane {
+        let given = self.forget(nonce)?;
+        if let Some(lane) = given.lane_to() {
             self.break_off(lane);
         }
-        Some(Failure { to, reason })
+        Some(given.failure(reason))
+    }
+
+    /// Tells an i2pd, which keeps messages in order, from a Java router, which need not, by
+    /// what no version of either does otherwise: i2pd gives each report a number of its own,
+    /// and a Java router reports under the number that it gave the message (protocol.md
+    /// II.2.1). Their versions do not tell: i2pd repeats ours, or names that of a Java router.
+    fn judge_router(&mut self, nonce: u32, message_id: u32) {
+        let given = self.given.get(&nonce);
+        if self.order == Order::Auto
+            && given
+                .and_then(|given| given.message_id)
+                .is_some_and(|told| told != message_id)
+        {
+            self.open_lanes();
+        }
     }
 
     /// The message no longer counts for the window; false if it is not known any more.
@@ -398,13 +465,13 @@ impl Outgoing {
         true
     }
 
-    fn forget(&mut self, nonce: u32) {
+    fn forget(&mut self, nonce: u32) -> Option<Given> {
         self.release(nonce);
-        if let Some(given) = self.given.remove(&nonce)
-            && let Some(message_id) = given.message_id
-        {
+        let given = self.given.remove(&nonce)?;
+        if let Some(message_id) = given.message_id {
             self.by_message_id.remove(&message_id);
         }
+        Some(given)
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::MAX_MESSAGE_BYTES;
-use super::config::{Order, SelfTest};
-use super::core::{Core, Phase, VERSION};
+use super::config::SelfTest;
+use super::core::{Core, Phase};
 use super::error::SessionError;
 use super::event::Event;
 use super::lookup::{Answer, Dialect, Reply};
@@ -102,15 +102,10 @@ impl Core {
         version: Option<&[u8]>,
     ) -> Result<(), SessionError> {
         self.dialect = Dialect::of_version(version);
-        self.is_ordered = match self.config.order {
-            Order::Guaranteed => true,
-            Order::BestEffort => false,
-            // i2pd echoes our version (II.3.2); a Java router tells its own, or none.
-            Order::Auto => version != Some(VERSION),
-        };
+        self.names_version = version.is_some();
         let mut signed = self.keys.destination().as_bytes().to_vec();
         let options_at = signed.len();
-        self.config.encode_options(self.is_ordered, &mut signed)?;
+        self.config.encode_options(&mut signed)?;
         let date_at = signed.len();
         signed.extend_from_slice(&date_ms.to_be_bytes());
         let signature = self.keys.sign(&signed);
@@ -213,6 +208,7 @@ impl Core {
         self.counters.undelivered_count += 1;
         self.events.push_back(Event::Undelivered {
             to: failure.to,
+            lane: failure.lane,
             reason: failure.reason,
         });
     }

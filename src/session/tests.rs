@@ -60,7 +60,14 @@ impl Bench {
 
     /// A session that can send.
     fn ready() -> Self {
-        let mut bench = Self::building(Self::zero_hop());
+        Self::ready_with(Order::Auto)
+    }
+
+    fn ready_with(order: Order) -> Self {
+        let mut bench = Self::building(Config {
+            order,
+            ..Self::zero_hop()
+        });
         bench.hear(&lease_request(&[lease(1)]));
         assert_eq!(bench.told(), [Event::Ready]);
         bench.sent();
@@ -157,6 +164,20 @@ fn the_first_bytes_are_the_protocol_byte_and_get_date() {
 }
 
 #[test]
+fn a_bare_get_date_names_no_version_and_hears_of_none() {
+    for version in [&b""[..], b"\x050.8.8"] {
+        let mut bench = Bench::new(Config {
+            greeting: Greeting::Bare,
+            ..Config::default()
+        });
+        assert_eq!(bench.sent().concat(), b"\x2a\x00\x00\x00\x00\x20");
+        bench.hear(&frame(33, &[&DATE, version].concat()));
+        assert_eq!(bench.sent()[0][4], 1, "CreateSession");
+        assert_eq!(bench.session.names_version(), !version.is_empty());
+    }
+}
+
+#[test]
 fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signature() {
     let mut bench = Bench::new(Config {
         nickname: "me".to_owned(),
@@ -166,6 +187,7 @@ fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signat
     bench.hear(&set_date("0.9.57"));
     let [sent] = bench.sent().try_into().unwrap();
     let options = b"\x10i2cp.fastReceive=\x04true;\
+        \x17i2cp.messageReliability=\x0aGuaranteed;\
         \x0einbound.length=\x010;\x10inbound.nickname=\x02me;\x10inbound.quantity=\x011;\
         \x0foutbound.length=\x010;\x11outbound.nickname=\x02me;\x11outbound.quantity=\x011;";
     let length = u16::try_from(options.len()).unwrap().to_be_bytes();
@@ -389,7 +411,7 @@ fn a_lease_request_is_answered_before_messages_that_wait() {
     for _ in 0..3 {
         bench
             .session
-            .send(peer, b"message", Attempts::Once)
+            .send(peer, b"message", Attempts::Once, None)
             .unwrap();
     }
     bench.hear(&lease_request(&[lease(2)]));
@@ -460,7 +482,10 @@ fn a_message_is_sent_in_gzip_to_the_destination_of_its_peer() {
     let mut bench = Bench::ready();
     let peer = bench.meet(1);
     let close = [0xa2, 0xe6, 0xb1, 0xa8];
-    bench.session.send(peer, &close, Attempts::Once).unwrap();
+    bench
+        .session
+        .send(peer, &close, Attempts::Once, None)
+        .unwrap();
     let [sent] = bench.sent().try_into().unwrap();
     // The payload is that of a message in the real captures.
     let gzip = "1f8b08000000000002000104 00fbffa2e6b1a8a3169a4e04000000".replace(' ', "");
@@ -481,7 +506,7 @@ fn only_a_ready_session_sends_and_only_what_peers_take() {
     let peer = bench.meet(1);
     let send = |bench: &mut Bench, peer, length| {
         let message = vec![0; length];
-        bench.session.send(peer, &message, Attempts::Once)
+        bench.session.send(peer, &message, Attempts::Once, None)
     };
     assert_eq!(send(&mut bench, peer, 1), Err(SendError::NotReady));
     bench.hear(&lease_request(&[lease(1)]));
@@ -504,7 +529,10 @@ fn random_bytes_of_the_longest_message_fit_into_a_payload() {
     let peer = bench.meet(1);
     let mut message = vec![0; MAX_MESSAGE_BYTES];
     ChaCha12Rng::from_seed([3; 32]).fill_bytes(&mut message);
-    bench.session.send(peer, &message, Attempts::Once).unwrap();
+    bench
+        .session
+        .send(peer, &message, Attempts::Once, None)
+        .unwrap();
     let [sent] = bench.sent().try_into().unwrap();
     assert!(sent.len() < MAX_PAYLOAD_BYTES);
 }
@@ -556,14 +584,17 @@ fn a_failure_is_told_for_i2pds_statuses_which_are_matched_by_nonce() {
     for status in [3, 5, 16, 21, 200] {
         let mut bench = Bench::ready();
         let peer = bench.meet(1);
-        bench.session.send(peer, b"m", Attempts::Once).unwrap();
+        bench
+            .session
+            .send(peer, b"m", Attempts::Once, None)
+            .unwrap();
         let nonce = nonce(&bench.sent()[0]);
         bench.hear(&message_status(100, 1, nonce));
         assert_eq!(bench.told(), []);
         bench.hear(&message_status(101, status, nonce));
         bench.hear(&message_status(102, status, nonce));
         let reason = Undelivered(status);
-        assert_eq!(bench.told(), [Event::Undelivered { to: peer, reason }]);
+        assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
     }
 }
 
@@ -572,7 +603,10 @@ fn a_java_router_reports_by_message_id_under_a_nonce_of_its_own() {
     let mut bench = Bench::ready();
     let peers = [bench.meet(1), bench.meet(2)];
     for peer in peers {
-        bench.session.send(peer, b"m", Attempts::Once).unwrap();
+        bench
+            .session
+            .send(peer, b"m", Attempts::Once, None)
+            .unwrap();
     }
     let nonces: Vec<u32> = bench.sent().iter().map(|frame| nonce(frame)).collect();
     bench.hear(&message_status(7, 1, nonces[0]));
@@ -580,7 +614,150 @@ fn a_java_router_reports_by_message_id_under_a_nonce_of_its_own() {
     bench.hear(&message_status(7, 4, 1));
     bench.hear(&message_status(8, 5, 2));
     let (to, reason) = (peers[1], Undelivered(5));
-    assert_eq!(bench.told(), [Event::Undelivered { to, reason }]);
+    assert_eq!(bench.told(), [undelivered(to, None, reason)]);
+}
+
+// --- lanes ---
+
+fn undelivered(to: DestinationHash, lane: Option<Lane>, reason: Undelivered) -> Event {
+    Event::Undelivered { to, lane, reason }
+}
+
+/// Sends messages of one byte in lanes; what goes out, and is known by its nonce.
+fn send_in(bench: &mut Bench, to: DestinationHash, lanes: &[u32]) -> Vec<u32> {
+    for &lane in lanes {
+        let lane = Some(Lane(lane));
+        bench.session.send(to, b"m", Attempts::Once, lane).unwrap();
+    }
+    went_out(bench)
+}
+
+fn went_out(bench: &mut Bench) -> Vec<u32> {
+    bench.sent().iter().map(|frame| nonce(frame)).collect()
+}
+
+#[test]
+fn one_message_of_a_lane_is_on_its_way_at_a_time_where_the_router_is_javas() {
+    for order in [Order::Auto, Order::Guaranteed] {
+        let mut bench = Bench::ready_with(order);
+        let peer = bench.meet(1);
+        let first = send_in(&mut bench, peer, &[1, 1, 1, 2, 2]);
+        assert_eq!(first.len(), 2, "one of each lane");
+        bench.hear(&message_status(7, 1, first[0]));
+        bench.hear(&message_status(8, 1, first[1]));
+        assert!(went_out(&mut bench).is_empty(), "accepted is not sent");
+        // Under a nonce of the router's own, which is that of the other message.
+        bench.hear(&message_status(7, 4, first[1]));
+        let second = went_out(&mut bench);
+        assert_eq!(second, [first[0] + 1], "the next of the first lane");
+        bench.hear(&message_status(9, 1, second[0]));
+        bench.hear(&message_status(9, 4, 1));
+        assert_eq!(went_out(&mut bench), [first[0] + 2]);
+        assert!(bench.session.is_ordered());
+        assert_eq!(bench.told(), []);
+    }
+}
+
+#[test]
+fn lanes_open_when_the_first_report_of_an_i2pd_shows_what_it_is() {
+    for status in [4, 21] {
+        let mut bench = Bench::ready_with(Order::Auto);
+        let peer = bench.meet(1);
+        let first = send_in(&mut bench, peer, &[1, 2, 2, 2, 3]);
+        assert_eq!(first.len(), 3);
+        bench.hear(&message_status(7, 1, first[0]));
+        bench.hear(&message_status(8, status, first[0]));
+        assert!(!bench.session.is_ordered());
+        assert_eq!(went_out(&mut bench), [first[1] + 1, first[1] + 2]);
+        assert_eq!(send_in(&mut bench, peer, &[2, 2, 3]).len(), 3);
+        // What is not reported on is no failure then.
+        bench.told();
+        bench.pass(second(10));
+        bench.pass(second(60));
+        assert_eq!(bench.told(), []);
+        assert_eq!(bench.session.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn guaranteed_stays_so_at_an_i2pd_and_best_effort_never_waits() {
+    for (order, at_once) in [(Order::Guaranteed, 1), (Order::BestEffort, 3)] {
+        let mut bench = Bench::ready_with(order);
+        let peer = bench.meet(1);
+        let first = send_in(&mut bench, peer, &[1, 1, 1]);
+        assert_eq!(first.len(), at_once);
+        bench.hear(&message_status(7, 1, first[0]));
+        bench.hear(&message_status(8, 4, first[0]));
+        assert_eq!(went_out(&mut bench).len(), usize::from(at_once == 1));
+        assert_eq!(bench.session.is_ordered(), at_once == 1);
+    }
+}
+
+#[test]
+fn behind_a_lost_message_nothing_of_its_lane_follows_and_other_lanes_go_on() {
+    for order in [Order::Guaranteed, Order::BestEffort] {
+        let mut bench = Bench::ready_with(order);
+        let peer = bench.meet(1);
+        // Those of the first lane fill the window, so that some of each lane wait here.
+        let lanes: Vec<u32> = (0..60).map(|number| number % 2).collect();
+        let message: Vec<u8> = (0..32_768).map(|_| rand::random()).collect();
+        for lane in lanes {
+            let lane = Some(Lane(lane));
+            bench
+                .session
+                .send(peer, &message, Attempts::Once, lane)
+                .unwrap();
+        }
+        let out = went_out(&mut bench);
+        let (even, odd): (Vec<u32>, Vec<u32>) =
+            out.iter().partition(|&n| (n - out[0]).is_multiple_of(2));
+        bench.hear(&message_status(7, 1, even[0]));
+        bench.hear(&message_status(8, 5, even[0]));
+        let told = [undelivered(peer, Some(Lane(0)), Undelivered(5))];
+        assert_eq!(bench.told(), told, "once");
+        let mut waiting = odd;
+        let mut count = 0;
+        while let Some(nonce) = waiting.pop() {
+            count += 1;
+            bench.hear(&message_status(9, 4, nonce));
+            waiting.extend(went_out(&mut bench));
+            assert!(waiting.iter().all(|nonce| (nonce - out[0]) % 2 == 1));
+        }
+        assert_eq!((count, bench.told()), (30, vec![]), "{order:?}");
+    }
+}
+
+#[test]
+fn a_message_of_a_lane_on_which_nothing_is_reported_is_lost_after_a_minute() {
+    let mut bench = Bench::ready_with(Order::Guaranteed);
+    let peer = bench.meet(1);
+    assert_eq!(send_in(&mut bench, peer, &[1, 1]).len(), 1);
+    for seconds in [10, 49] {
+        bench.pass(second(seconds));
+        assert_eq!((bench.told(), went_out(&mut bench)), (vec![], vec![]));
+    }
+    bench.pass(second(1));
+    let told = [undelivered(peer, Some(Lane(1)), Undelivered::NO_REPORT)];
+    assert_eq!(
+        (&bench.told()[..], went_out(&mut bench)),
+        (&told[..], vec![])
+    );
+    assert_eq!(bench.session.waiting_bytes(), 0);
+    assert_eq!(bench.session.poll_timeout(), None);
+}
+
+#[test]
+fn leaving_waits_until_the_lanes_are_empty() {
+    let mut bench = Bench::ready_with(Order::Guaranteed);
+    let peer = bench.meet(1);
+    let first = send_in(&mut bench, peer, &[1, 1]);
+    bench.session.leave(bench.now);
+    assert_eq!(bench.sent(), Vec::<Vec<u8>>::new());
+    bench.hear(&message_status(7, 4, first[0]));
+    let second = went_out(&mut bench);
+    assert_eq!(second.len(), 1);
+    bench.hear(&message_status(7, 4, second[0]));
+    assert_eq!(bench.sent(), [frame(3, &[0x12, 0x34])]);
 }
 
 #[test]
@@ -588,7 +765,7 @@ fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
     let mut bench = Bench::ready();
     let peer = bench.meet(1);
     let until = Attempts::Until(bench.now + second(10));
-    bench.session.send(peer, b"syn", until).unwrap();
+    bench.session.send(peer, b"syn", until, None).unwrap();
     let [first] = bench.sent().try_into().unwrap();
     // Pauses of 1, 2 and 4 s; the fourth would end after 15 s.
     for pause in [1, 2, 4] {
@@ -604,7 +781,7 @@ fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
     }
     bench.hear(&message_status(3, 21, nonce(&first)));
     let reason = Undelivered(21);
-    assert_eq!(bench.told(), [Event::Undelivered { to: peer, reason }]);
+    assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
     assert_eq!(bench.session.counters().undelivered_count, 1);
 }
 
@@ -613,7 +790,7 @@ fn a_message_that_arrives_at_last_is_not_tried_again() {
     let mut bench = Bench::ready();
     let peer = bench.meet(1);
     let until = Attempts::Until(bench.now + second(10));
-    bench.session.send(peer, b"syn", until).unwrap();
+    bench.session.send(peer, b"syn", until, None).unwrap();
     let nonce = nonce(&bench.sent()[0]);
     bench.hear(&message_status(1, 21, nonce));
     bench.pass(second(1));
@@ -631,7 +808,10 @@ fn send_much(bench: &mut Bench, messages: usize) -> Vec<Vec<u8>> {
     let mut message = vec![0; 32_768];
     for _ in 0..messages {
         rng.fill_bytes(&mut message);
-        bench.session.send(peer, &message, Attempts::Once).unwrap();
+        bench
+            .session
+            .send(peer, &message, Attempts::Once, None)
+            .unwrap();
     }
     bench.sent()
 }
@@ -724,7 +904,7 @@ fn a_hash_is_looked_up_and_its_destination_remembered() {
     assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
     bench
         .session
-        .send(own_hash(), b"m", Attempts::Once)
+        .send(own_hash(), b"m", Attempts::Once, None)
         .unwrap();
 }
 
@@ -892,14 +1072,17 @@ fn a_session_that_cannot_be_reached_says_so_once_and_goes_on_trying() {
 fn leaving_sends_what_waits_and_then_destroys_the_session() {
     let mut bench = Bench::ready();
     let peer = bench.meet(1);
-    bench.session.send(peer, b"last", Attempts::Once).unwrap();
+    bench
+        .session
+        .send(peer, b"last", Attempts::Once, None)
+        .unwrap();
     bench.session.leave(bench.now);
     bench.session.leave(bench.now);
     let sent = bench.sent();
     assert_eq!(sent.len(), 2);
     assert_eq!(sent[1], frame(3, &SESSION));
     assert_eq!(
-        bench.session.send(peer, b"late", Attempts::Once),
+        bench.session.send(peer, b"late", Attempts::Once, None),
         Err(SendError::NotReady)
     );
     bench.hear(&lease_request(&[lease(1)]));

@@ -119,7 +119,12 @@ fn destinations_are_found_by_hash_and_missing_ones_are_told() {
             let to = a.meet_bytes(&key_destination(1));
             a.send(to, b"syn", Attempts::Once);
             let reason = Undelivered(21);
-            a.wait_for(SOON, |event| *event == Event::Undelivered { to, reason });
+            let lost = Event::Undelivered {
+                to,
+                lane: None,
+                reason,
+            };
+            a.wait_for(SOON, |event| *event == lost);
             assert_eq!(to, DestinationHash::of(&key_destination(1)));
         },
     );

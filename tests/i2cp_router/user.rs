@@ -64,7 +64,7 @@ impl User {
     }
 
     pub(crate) fn send(&mut self, to: DestinationHash, message: &[u8], attempts: Attempts) {
-        self.session.send(to, message, attempts).unwrap();
+        self.session.send(to, message, attempts, None).unwrap();
         self.write();
     }
 

@@ -1,7 +1,8 @@
 //! Tunnels through a router that delivers as Java's of 2011 does: its workers overtake
 //! one another. It is a script, written from what is known of that router: it takes DSA
 //! destinations only, asks for lease sets by type 21, announces messages, and reports on
-//! them by message id.
+//! them by message id. One of 2004 moreover closes the connection on a GetDate with a
+//! version.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -31,8 +32,18 @@ struct JavaRouter {
     address: SocketAddr,
     sessions: Arc<Mutex<HashMap<Vec<u8>, Session>>>,
     numbers: Arc<AtomicU32>,
-    /// Messages to deliver before one is lost for ever; none is at 0.
+    age: Age,
+    /// Which of the messages of more than 10,000 bytes is lost; 0: none.
     loses: u32,
+    long_messages: Arc<AtomicU32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// 0.8.8, of 2011.
+    Of2011,
+    /// Before 0.8.7: reads no version, and takes what is not read for the next message.
+    Of2004,
 }
 
 #[derive(Clone)]
@@ -50,13 +61,15 @@ impl Session {
 }
 
 impl JavaRouter {
-    fn start(loses: u32) -> Self {
+    fn start(age: Age, loses: u32) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let router = Self {
             address: listener.local_addr().unwrap(),
             sessions: Arc::default(),
             numbers: Arc::new(AtomicU32::new(1)),
+            age,
             loses,
+            long_messages: Arc::default(),
         };
         let serving = router.clone();
         thread::spawn(move || {
@@ -91,10 +104,20 @@ impl JavaRouter {
             stream.read_exact(&mut body)?;
             match message_type {
                 32 => {
-                    let version = [&DATE.to_be_bytes()[..], b"\x050.8.8"].concat();
-                    session.say(&frame(33, &version));
+                    let version: &[u8] = match (self.age, body.is_empty()) {
+                        (Age::Of2011, false) => b"\x050.8.8",
+                        (Age::Of2011 | Age::Of2004, _) => b"",
+                    };
+                    session.say(&frame(33, &[&DATE.to_be_bytes(), version].concat()));
+                    if self.age == Age::Of2004 && !body.is_empty() {
+                        return Ok(());
+                    }
                 }
                 1 => {
+                    // Of 2004, it reports on deliveries to those who ask for that only.
+                    let reliability = b"\x17i2cp.messageReliability=\x0aGuaranteed;";
+                    let is_asked = body.windows(reliability.len()).any(|w| w == reliability);
+                    assert!(is_asked || self.age == Age::Of2011);
                     let destination = Destination::split(&body).unwrap().0.as_bytes();
                     if destination.len() != 387 {
                         // It knows no other signatures, and says nothing.
@@ -147,7 +170,9 @@ impl JavaRouter {
         if nonce != 0 {
             from.say(&message_status(from.number, id, 1, 0, nonce));
         }
-        if self.loses != 0 && id > self.loses {
+        if payload.len() > 10_000
+            && self.long_messages.fetch_add(1, Ordering::Relaxed) + 1 == self.loses
+        {
             from.say(&message_status(from.number, id, 5, 0, id & 0xff));
             return;
         }
@@ -219,7 +244,7 @@ fn read_and_compare(mut stream: &TcpStream, whole: &[u8]) -> bool {
 
 #[test]
 fn in_order_every_transfer_is_equal_at_a_router_that_reorders() {
-    let router = JavaRouter::start(0);
+    let router = JavaRouter::start(Age::Of2011, 0);
     let whole = pattern(1_000_000);
     let page = whole.clone();
     let target = service(move |mut stream| {
@@ -238,7 +263,7 @@ fn in_order_every_transfer_is_equal_at_a_router_that_reorders() {
 
 #[test]
 fn uploads_and_many_at_once_are_equal_in_order() {
-    let router = JavaRouter::start(0);
+    let router = JavaRouter::start(Age::Of2004, 0);
     let (_server, client, _directory) = tunnel(&router, echo(), &[]);
     let listen = client.listen();
     thread::scope(|scope| {
@@ -252,13 +277,27 @@ fn uploads_and_many_at_once_are_equal_in_order() {
 }
 
 #[test]
-fn a_message_that_is_lost_in_order_ends_the_conversation_and_leaves_no_hole() {
-    let router = JavaRouter::start(40);
+fn a_message_that_is_lost_in_order_ends_its_conversation_alone_and_leaves_no_hole() {
+    let router = JavaRouter::start(Age::Of2011, 20);
     let whole = pattern(3_000_000);
     let page = whole.clone();
-    let target = service(move |mut stream| stream.write_all(&page));
+    let target = service(move |mut stream| {
+        let mut word = [0];
+        stream.read_exact(&mut word)?;
+        match &word {
+            b"e" => {
+                let mut from = stream.try_clone()?;
+                io::copy(&mut from, &mut stream).map(|_| ())
+            }
+            _ => stream.write_all(&page),
+        }
+    });
     let (server, client, _directory) = tunnel(&router, target, &[]);
+    let mut other = connect(client.listen());
+    other.write_all(b"e").unwrap();
+    assert_eq!(exchange(&other, b"before"), b"before");
     let mut stream = connect(client.listen());
+    stream.write_all(b"p").unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(2)))
         .unwrap();
@@ -266,12 +305,17 @@ fn a_message_that_is_lost_in_order_ends_the_conversation_and_leaves_no_hole() {
     // The client hears nothing of it: the peer cannot be told through such a router.
     let end = stream.read_to_end(&mut came);
     assert!(end.is_err() && whole.starts_with(&came), "{end:?}");
-    server.wait_for_log("a message was not sent");
+    server.wait_for_log("a message was not sent: the router could not send it");
+    let log = server.log();
+    let failures = log.matches("conversation failed").count();
+    assert_eq!(failures, 1, "{log}");
+    assert!(log.contains("received_bytes=1 unsent_bytes="), "{log}");
+    assert_eq!(exchange(&other, b"and after"), b"and after");
 }
 
 #[test]
 fn ed25519_is_refused_with_advice() {
-    let router = JavaRouter::start(0);
+    let router = JavaRouter::start(Age::Of2011, 0);
     let to = ministream_fixtures::key_destination(1);
     let to = Destination::split(&to).unwrap().0.to_base64();
     let carrier = router.carrier();

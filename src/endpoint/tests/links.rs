@@ -1,6 +1,7 @@
 //! Peers, and the links that lead to them.
 
 use super::*;
+use crate::wire::FrameType;
 
 #[test]
 fn a_message_from_another_peer_is_not_heard() {
@@ -105,4 +106,54 @@ fn a_peer_is_forgotten_with_its_last_conversation() {
     server.advance(5 * SECOND);
     assert_eq!(server.sent.len(), 100);
     assert!(server.endpoint.is_empty());
+}
+
+#[test]
+fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_behind_it() {
+    // Client ids 1 to 4, of which 1 and 2 are open with server ids 11 and 12; the peer's
+    // conversations 1 and 5, of which 1 is open.
+    let cases = [
+        (FrameType::SYN, [3; 3], Some(3)),
+        (FrameType::CLIENT_DATA, [11; 3], Some(1)),
+        (FrameType::CLIENT_CLOSE, [12; 3], Some(2)),
+        (FrameType::SERVER_DATA, [1; 3], Some(5)),
+        (FrameType::ACK, [1; 3], Some(5)),
+        (FrameType::SERVER_CLOSE, [6; 3], None),
+        (FrameType::CLIENT_DATA, [1; 3], None),
+        (FrameType::SERVER_DATA, [11; 3], None),
+        (FrameType::CHAFF, [1; 3], None),
+    ];
+    for (frame_type, id, lost) in cases {
+        let mut peer = Rig::new(Config::default());
+        let mut handles: Vec<Handle> = (1..=4).map(|id| peer.open_with([id; 3])).collect();
+        for id in [1, 2] {
+            let server = id + 10;
+            peer.receive(&[0x51, id, id, id, server, server, server]);
+        }
+        let incoming = peer.incoming([1; 3]);
+        peer.accept(incoming);
+        handles.push(incoming);
+        // What is written waits in the endpoint, since the link takes nothing.
+        peer.take();
+        peer.endpoint.handle_link_blocked(Link::All);
+        for &handle in [&handles[0], &handles[1], &handles[4]] {
+            peer.write(handle, b"behind it");
+        }
+        let now = peer.now;
+        let id = StreamId(id);
+        let endpoint = &mut peer.endpoint;
+        let elsewhere = endpoint.handle_message_lost(now, PEER + 1, frame_type, id);
+        assert_eq!(elsewhere, None);
+        let ended = endpoint.handle_message_lost(now, PEER, frame_type, id);
+        let expected = lost.map(|number: usize| handles[number - 1]);
+        assert_eq!(ended, expected, "{frame_type} {id:?}");
+        let ends: Vec<End> = lost.map(|_| End::MessageLost).into_iter().collect();
+        assert_eq!(peer.ends(), ends);
+        peer.endpoint.handle_link_ready(Link::All);
+        let sent = peer.sent();
+        let lost_data = lost.filter(|&number| number != 3);
+        assert_eq!(sent.len(), 3 - usize::from(lost_data.is_some()));
+        let is_its = |message: &Vec<u8>| message[1..4] == id.0;
+        assert!(lost_data.is_none() || !sent.iter().any(is_its), "{sent:?}");
+    }
 }

@@ -240,7 +240,7 @@ impl FaultyLink {
                 self.blocked
                     .retain(|blocked| scope != Scope::All && *blocked != scope);
             }
-            LinkEvent::PeerUp(_) => self.events.push_back(event),
+            LinkEvent::PeerUp(_) | LinkEvent::MessageLost { .. } => self.events.push_back(event),
         }
         true
     }

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use super::carrier_url::CarrierUrl;
 use crate::endpoint;
 use crate::session::{LookupError, SessionError, Undelivered};
-use crate::wire::DestinationHash;
+use crate::wire::{DestinationHash, FrameType, StreamId};
 
 pub use self::faulty::{FaultPlan, FaultyLink};
 pub use self::i2cp::{I2cpLink, I2cpOptions, OwnKeys, Remote, RemoteError, Unreachable};
@@ -126,6 +126,18 @@ pub enum LinkEvent {
     PeerLost {
         /// Which.
         peer: Peer,
+        /// Why.
+        error: LinkError,
+    },
+    /// A message that was sent to this peer did not reach it, and will not; others are not
+    /// affected.
+    MessageLost {
+        /// To whom.
+        peer: Peer,
+        /// Its type, or one that belongs to conversations in the same way.
+        frame_type: FrameType,
+        /// Its id.
+        id: StreamId,
         /// Why.
         error: LinkError,
     },

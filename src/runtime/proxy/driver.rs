@@ -376,7 +376,7 @@ impl Driver {
                     }
                 }
             }
-            LinkEvent::PeerLost { peer, error } => {
+            LinkEvent::PeerLost { peer, error } | LinkEvent::MessageLost { peer, error, .. } => {
                 if let Some(id) = self.by_peer.get(&peer).copied() {
                     self.ended(id, Side::Initiator, &error);
                 }

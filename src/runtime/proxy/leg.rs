@@ -127,7 +127,9 @@ impl OpenLeg {
                     }
                     Poll::Ready(LinkEvent::Ready(_)) => Poll::Ready(LegEvent::Room),
                     Poll::Ready(LinkEvent::Down(error)) => Poll::Ready(LegEvent::Ended(error)),
-                    Poll::Ready(LinkEvent::PeerLost { error, .. }) => {
+                    Poll::Ready(
+                        LinkEvent::PeerLost { error, .. } | LinkEvent::MessageLost { error, .. },
+                    ) => {
                         // Nobody listens there at the moment; a datagram more or less.
                         tracing::debug!(leg = "server", %error, "datagram not delivered");
                         continue;

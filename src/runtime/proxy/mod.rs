@@ -15,7 +15,7 @@ use self::driver::{Doors, Driver, Entrance};
 use self::http::Requests;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
-use super::metrics::Scrapes;
+use super::metrics::{Scrapes, listen_if_asked};
 use super::open::LinkOptions;
 use super::recorder::Recorder;
 use super::tunnel::TunnelError;
@@ -99,32 +99,10 @@ impl ProxyTask {
         };
         let bound = address(&carrier);
         let upstream = options.upstream.addresses().await?.first();
-        let mut metrics = None;
-        let mut scrapes = None;
-        if let Some(address) = options.metrics {
-            let (listening, bound) =
-                Scrapes::listen(address)
-                    .await
-                    .map_err(|source| TunnelError::Listen {
-                        address: address.into(),
-                        source,
-                    })?;
-            scrapes = Some(listening);
-            metrics = Some(bound);
-        }
-        let mut control = None;
-        let mut requests = None;
-        if let Some(address) = options.control {
-            let (listening, bound) =
-                Requests::listen(address)
-                    .await
-                    .map_err(|source| TunnelError::Listen {
-                        address: address.into(),
-                        source,
-                    })?;
+        let (scrapes, metrics) = listen_if_asked(options.metrics, Scrapes::listen).await?;
+        let (requests, control) = listen_if_asked(options.control, Requests::listen).await?;
+        if requests.is_some() {
             proxy.remember_messages();
-            requests = Some(listening);
-            control = Some(bound);
         }
         let ends = [bound.unwrap_or(upstream), upstream];
         let driver = Driver::new(

@@ -11,10 +11,24 @@ use super::driver::{Driver, ROUND_BYTES};
 use super::local::{Last, Local, Phase, Read};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
-use crate::runtime::link::Peer;
+use crate::runtime::link::{LinkError, Peer};
 use crate::runtime::notice::NOTICE;
 use crate::runtime::socket;
 use crate::wire::{ClientId, ServerId};
+
+/// Logs with the fields that name a conversation, and those that are given.
+macro_rules! tell {
+    ($level:ident, $conv:expr, $record:expr, $($more:tt)+) => {
+        $level!(
+            conv = %$conv,
+            client_id = %$record.client_id,
+            server_id = $record.server_id.map(tracing::field::display),
+            base64 = $record.base64(),
+            peer = %$record.peer,
+            $($more)+
+        )
+    };
+}
 
 /// How much is read from a local stream at once, at most. Few large reads cost
 /// the system a quarter less than many small ones.
@@ -57,6 +71,8 @@ pub(super) struct Record {
     pub(super) server_id: Option<ServerId>,
     /// Why its local connection broke.
     broken: Option<io::Error>,
+    /// Why a message of it was lost.
+    lost: Option<LinkError>,
 }
 
 impl Record {
@@ -100,6 +116,7 @@ impl Driver {
                 client_id,
                 server_id: None,
                 broken: None,
+                lost: None,
             },
         );
         self.first_answer.expect(now, handle);
@@ -134,6 +151,7 @@ impl Driver {
                 client_id,
                 server_id: None,
                 broken: None,
+                lost: None,
             },
         );
     }
@@ -163,15 +181,8 @@ impl Driver {
         }
         if let Some(record) = self.records.get_mut(&handle) {
             record.server_id = Some(server_id);
-            info!(
-                conv = %handle,
-                client_id = %record.client_id,
-                server_id = %server_id,
-                base64 = record.base64(),
-                peer = %record.peer,
-                handshake_us = whole_micros(handshake),
-                "conversation opened"
-            );
+            let handshake_us = whole_micros(handshake);
+            tell!(info, handle, record, handshake_us, "conversation opened");
         }
     }
 
@@ -193,6 +204,20 @@ impl Driver {
     pub(super) fn writable(&mut self, handle: Handle) {
         if let Some(number) = self.records.get(&handle).and_then(|record| record.local) {
             self.ready.mark(number);
+        }
+    }
+
+    /// The carrier has lost a message of this conversation, or of one that is over.
+    pub(super) fn message_lost(&mut self, handle: Option<Handle>, peer: Peer, error: LinkError) {
+        match handle.and_then(|handle| self.records.get_mut(&handle)) {
+            // Its end tells it.
+            Some(record) => record.lost = Some(error),
+            None => warn!(
+                leg = "carrier",
+                %peer,
+                %error,
+                "the end of a conversation did not reach the peer, which may wait for it"
+            ),
         }
     }
 
@@ -282,12 +307,11 @@ impl Driver {
                 if let (Some(record), Some(target)) =
                     (self.records.get(&handle), self.service.target())
                 {
-                    warn!(
+                    tell!(
+                        warn,
+                        handle,
+                        record,
                         leg = "target",
-                        conv = %handle,
-                        client_id = %record.client_id,
-                        base64 = record.base64(),
-                        peer = %record.peer,
                         service = %target,
                         %error,
                         help = "is the service running?",
@@ -358,15 +382,7 @@ impl Driver {
 
     fn tell_dropped(&self, handle: Handle, error: &WriteError) {
         if let Some(record) = self.records.get(&handle) {
-            debug!(
-                conv = %handle,
-                client_id = %record.client_id,
-                server_id = record.server_id.map(tracing::field::display),
-                base64 = record.base64(),
-                peer = %record.peer,
-                %error,
-                "bytes dropped"
-            );
+            tell!(debug, handle, record, %error, "bytes dropped");
         }
     }
 
@@ -445,16 +461,7 @@ impl Driver {
             return;
         };
         if let Some(record) = self.records.get_mut(&local.handle) {
-            debug!(
-                leg = "target",
-                conv = %local.handle,
-                client_id = %record.client_id,
-                server_id = record.server_id.map(tracing::field::display),
-                base64 = record.base64(),
-                peer = %record.peer,
-                %error,
-                "local connection failed"
-            );
+            tell!(debug, local.handle, record, leg = "target", %error, "local connection failed");
             if self.service.target().is_some() {
                 record.broken = Some(error);
             }
@@ -496,16 +503,13 @@ fn tell_lost(local: &Local) {
 }
 
 fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
-    let server_id = record.server_id.map(tracing::field::display);
     if let Some(error) = &record.broken {
         // The protocol has no reset: the peer takes our close for an end.
-        return warn!(
+        return tell!(
+            warn,
+            handle,
+            record,
             leg = "target",
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
             unsent_bytes = summary.unsent_bytes,
@@ -514,50 +518,56 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
              takes it for the whole"
         );
     }
+    if let Some(error) = &record.lost {
+        return tell!(
+            warn,
+            handle,
+            record,
+            leg = "carrier",
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %end,
+            %error,
+            "conversation failed"
+        );
+    }
     match end.leg() {
         // That the link was lost has been told, once.
-        Some(leg) if end == End::LinkLost => debug!(
+        Some(leg) if end == End::LinkLost => tell!(
+            debug,
+            handle,
+            record,
             leg = leg.name(),
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
             %end,
             "conversation failed"
         ),
         // Most who end their input have left, and this is how that shows.
-        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => info!(
+        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => tell!(
+            info,
+            handle,
+            record,
             leg = leg.name(),
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
             duration_us = whole_micros(summary.duration),
             %end,
             "conversation ended"
         ),
-        Some(leg) if end == End::DrainTimeout => warn!(
+        Some(leg) if end == End::DrainTimeout => tell!(
+            warn,
+            handle,
+            record,
             leg = leg.name(),
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             delivered_bytes = summary.received_bytes,
             %end,
             "the answer may be cut: --on-eof drain:T waits longer, drain:off without limit"
         ),
-        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => warn!(
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
+        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => tell!(
+            warn,
+            handle,
+            record,
             sent_bytes = summary.sent_bytes,
             delivered_bytes = summary.received_bytes,
             unsent_bytes = summary.unsent_bytes,
@@ -565,25 +575,21 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
             %end,
             "conversation ended before all was delivered"
         ),
-        None => info!(
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
+        None => tell!(
+            info,
+            handle,
+            record,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
             duration_us = whole_micros(summary.duration),
             %end,
             "conversation ended"
         ),
-        Some(leg) => warn!(
+        Some(leg) => tell!(
+            warn,
+            handle,
+            record,
             leg = leg.name(),
-            conv = %handle,
-            client_id = %record.client_id,
-            server_id,
-            base64 = record.base64(),
-            peer = %record.peer,
             sent_bytes = summary.sent_bytes,
             received_bytes = summary.received_bytes,
             unsent_bytes = summary.unsent_bytes,

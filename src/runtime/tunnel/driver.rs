@@ -334,10 +334,10 @@ impl Driver {
             };
             if self.link.is_none() {
                 warn!(leg = "carrier", "connection turned away: the link is down");
-                LocalStream::Tcp(stream).reset();
+                LocalStream::tcp(stream).reset();
                 continue;
             }
-            if let Err(error) = self.open_conversation(now, LocalStream::Tcp(stream)) {
+            if let Err(error) = self.open_conversation(now, LocalStream::tcp(stream)) {
                 warn!(leg = "handshake", %error, "connection turned away");
             }
         }
@@ -378,6 +378,15 @@ impl Driver {
                 LinkEvent::PeerLost { peer, error } => {
                     tell_loss(peer, &error);
                     self.endpoint.handle_link_lost(now, Scope::Peer(peer));
+                }
+                LinkEvent::MessageLost {
+                    peer,
+                    frame_type,
+                    id,
+                    error,
+                } => {
+                    let handle = self.endpoint.handle_message_lost(now, peer, frame_type, id);
+                    self.message_lost(handle, peer, error);
                 }
                 LinkEvent::Down(error) => self.link_down(now, error),
             }

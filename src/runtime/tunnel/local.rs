@@ -124,7 +124,7 @@ impl Local {
         };
         let connected = std::task::ready!(connecting.as_mut().poll(cx));
         Poll::Ready(connected.map(|stream| {
-            self.stage = Stage::Connected(LocalStream::Tcp(stream));
+            self.stage = Stage::Connected(LocalStream::tcp(stream));
         }))
     }
 

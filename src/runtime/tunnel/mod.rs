@@ -24,7 +24,7 @@ use self::stdio::Stdio;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
 use super::link::{LinkError, Peer};
-use super::metrics::Scrapes;
+use super::metrics::{Scrapes, listen_if_asked};
 use super::open::LinkOptions;
 use super::socket::Addresses;
 
@@ -146,17 +146,9 @@ impl Tunnel {
         let destination = opened.destination.clone();
         let endpoint = Endpoint::with_origins(options.endpoint.clone(), options.seed, Peer::origin);
         let mut driver = Driver::new(endpoint, opened, &options)?;
-        let mut metrics = None;
-        if let Some(address) = options.metrics {
-            let (scrapes, bound) =
-                Scrapes::listen(address)
-                    .await
-                    .map_err(|source| TunnelError::Listen {
-                        address: address.into(),
-                        source,
-                    })?;
+        let (scrapes, metrics) = listen_if_asked(options.metrics, Scrapes::listen).await?;
+        if let Some(scrapes) = scrapes {
             driver.measure(scrapes);
-            metrics = Some(bound);
         }
         let mut stdio = None;
         match (options.side, acceptor) {

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use bytes::buf::Limit;
+use socket2::SockRef;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
@@ -30,6 +31,15 @@ pub(super) enum Farewell {
 }
 
 impl LocalStream {
+    /// A connection that resets unless it is [shut down](Self::shutdown) before it is closed:
+    /// also when the process is killed, its other side sees no orderly end behind a part.
+    pub(super) fn tcp(stream: TcpStream) -> Self {
+        if let Err(error) = stream.set_zero_linger() {
+            tracing::debug!(%error, "a sudden end will look like an orderly one");
+        }
+        Self::Tcp(stream)
+    }
+
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -55,7 +65,13 @@ impl LocalStream {
     /// Ends the direction towards the other side; never waits.
     pub(super) fn shutdown(&mut self, cx: &mut Context<'_>) -> (io::Result<()>, Farewell) {
         let (done, farewell) = match self {
-            Self::Tcp(stream) => (Pin::new(stream).poll_shutdown(cx), Farewell::Linger),
+            Self::Tcp(stream) => {
+                // What was written is to arrive.
+                if let Err(error) = SockRef::from(&*stream).set_linger(None) {
+                    return (Err(error), Farewell::None);
+                }
+                (Pin::new(stream).poll_shutdown(cx), Farewell::Linger)
+            }
             Self::Pipe(stream) => (Pin::new(stream).poll_shutdown(cx), Farewell::None),
         };
         let result = match done {
@@ -67,13 +83,10 @@ impl LocalStream {
 
     /// Closes so that the other side sees a failure and not an end.
     pub(super) fn reset(self) {
-        match self {
-            Self::Tcp(stream) => {
-                if let Err(error) = stream.set_zero_linger() {
-                    tracing::debug!(%error, "closed without a reset");
-                }
-            }
-            Self::Pipe(_) => {}
+        if let Self::Tcp(stream) = self
+            && let Err(error) = stream.set_zero_linger()
+        {
+            tracing::debug!(%error, "closed without a reset");
         }
     }
 }

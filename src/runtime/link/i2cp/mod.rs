@@ -24,7 +24,7 @@ use self::tap::Tap;
 use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
-use crate::session::{Attempts, Event, Lane, Session};
+use crate::session::{Attempts, Event, Lane, Session, Undelivered};
 use crate::wire::{Destination, FrameType, RawFrame, RawMessage, StreamId};
 
 pub use self::opening::{I2cpOptions, OwnKeys, Unreachable};
@@ -66,6 +66,8 @@ pub struct I2cpLink {
     /// What arrived, in order; [`LinkEvent::Down`] is the last.
     inbox: VecDeque<LinkEvent>,
     inbox_bytes: usize,
+    /// Messages that the router could not send; told before what is in the inbox.
+    lost: VecDeque<Lost>,
     full: bool,
     timer: Pin<Box<Sleep>>,
     state: State,
@@ -100,6 +102,7 @@ impl I2cpLink {
             written: 0,
             inbox: VecDeque::new(),
             inbox_bytes: 0,
+            lost: VecDeque::new(),
             full: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             state: State::Up,
@@ -137,6 +140,10 @@ impl I2cpLink {
     }
 
     fn next_event(&mut self, reads: &mut dyn FnMut(Scope) -> bool) -> Option<LinkEvent> {
+        // Whether messages are wanted or not: until it is told, more is sent.
+        if let Some(lost) = self.lost.pop_front() {
+            return Some(lost.into_event());
+        }
         if let LinkEvent::Message { bytes, .. } = self.inbox.front()? {
             if !reads(Scope::All) {
                 return None;
@@ -159,11 +166,12 @@ impl I2cpLink {
         };
         let mut bytes = Vec::with_capacity(message.bytes());
         message.put(&mut bytes);
-        let sent = match lane_of(&bytes) {
-            Some(lane) => self.session.send_in_order(hash, &bytes, attempts, lane),
-            None => self.session.send(hash, &bytes, attempts),
-        };
-        if let Err(error) = sent {
+        let lane = lane_of(&bytes);
+        if self.lost.iter().any(|lost| lost.is_in(to, lane)) {
+            // Its conversation does not know yet that this would follow a hole.
+            return Room::Free;
+        }
+        if let Err(error) = self.session.send(hash, &bytes, attempts, lane) {
             debug!(peer = %to, %error, "message dropped");
         }
         if self.session.waiting_bytes() < FULL_BYTES {
@@ -180,7 +188,7 @@ impl I2cpLink {
         if let Some(tap) = &self.tap {
             tap.flush();
         }
-        if !self.inbox.is_empty() {
+        if !self.inbox.is_empty() || !self.lost.is_empty() {
             cx.waker().wake_by_ref();
         }
     }
@@ -195,6 +203,7 @@ impl I2cpLink {
         // What still arrives has no reader any more.
         self.inbox.clear();
         self.inbox_bytes = 0;
+        self.lost.clear();
         match self.state {
             State::Over => Poll::Ready(()),
             State::Up | State::Leaving => Poll::Pending,
@@ -296,9 +305,14 @@ impl I2cpLink {
     fn connection_failed(&mut self, error: io::Error) {
         if self.state == State::Leaving {
             self.state = State::Over;
-        } else {
-            self.fail(LinkError::Io(error));
+            return;
         }
+        if is_hang_up(error.kind()) {
+            // A router that closes with something of ours unread; the session knows what of.
+            self.session.handle_close();
+            self.take_session_events();
+        }
+        self.fail(LinkError::Io(error));
     }
 
     fn fail(&mut self, error: LinkError) {
@@ -312,15 +326,13 @@ impl I2cpLink {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Message(bytes) => self.arrived(bytes),
-                Event::Undelivered { to, reason } => self.inbox.push_back(LinkEvent::PeerLost {
+                Event::Undelivered { to, lane, reason } => self.lost.push_back(Lost {
                     peer: Peer::Destination(to),
-                    error: LinkError::Undelivered(reason),
+                    lane,
+                    reason,
                 }),
                 Event::Created => {
-                    info!(
-                        one_message_at_a_time = self.session.is_ordered(),
-                        "the router builds tunnels"
-                    );
+                    info!("the router builds tunnels");
                     self.progress.is_created = true;
                 }
                 Event::Ready => self.progress.is_ready = true,
@@ -363,17 +375,63 @@ impl I2cpLink {
     }
 }
 
+/// A message that the router could not send.
+#[derive(Debug)]
+struct Lost {
+    peer: Peer,
+    lane: Option<Lane>,
+    reason: Undelivered,
+}
+
+impl Lost {
+    fn is_in(&self, peer: Peer, lane: Option<Lane>) -> bool {
+        self.lane.is_some() && self.lane == lane && self.peer == peer
+    }
+
+    fn into_event(self) -> LinkEvent {
+        let error = LinkError::Undelivered(self.reason);
+        match self.lane {
+            Some(Lane(number)) => {
+                let [byte, a, b, c] = number.to_be_bytes();
+                LinkEvent::MessageLost {
+                    peer: self.peer,
+                    frame_type: FrameType(byte),
+                    id: StreamId([a, b, c]),
+                    error,
+                }
+            }
+            // A ping: whatever leads to the peer does not.
+            None => LinkEvent::PeerLost {
+                peer: self.peer,
+                error,
+            },
+        }
+    }
+}
+
 /// The lane of a message: those to one id of the peer's, which is one conversation, in
-/// the one role that the type tells.
+/// the one role that the type tells. A SYN has our own id, and nothing follows it before
+/// its answer.
 fn lane_of(message: &[u8]) -> Option<Lane> {
     match RawMessage::parse(message) {
         RawMessage::Frame(RawFrame {
-            frame_type: FrameType(byte),
+            frame_type,
             id: StreamId([a, b, c]),
             ..
-        }) => Some(Lane(u32::from_be_bytes([byte >> 4, a, b, c]))),
+        }) => {
+            let group = match frame_type {
+                FrameType::SYN => FrameType::SYN.0,
+                FrameType(byte) => byte & 0xf0,
+            };
+            Some(Lane(u32::from_be_bytes([group, a, b, c])))
+        }
         RawMessage::Ping | RawMessage::Short(_) => None,
     }
+}
+
+fn is_hang_up(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset)
 }
 
 fn warn_unreachable() {

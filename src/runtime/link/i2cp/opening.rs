@@ -19,7 +19,7 @@ use crate::runtime::allow::AllowList;
 use crate::runtime::notice::with_word;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::socket::{self, Addresses};
-use crate::session::{Config, LookupError, SelfTest, Session};
+use crate::session::{Config, Greeting, LookupError, SelfTest, Session, SessionError};
 use crate::wire::Destination;
 
 /// How often a session that nobody reaches is made anew before it is used as it is.
@@ -91,10 +91,17 @@ impl I2cpLink {
         recorder: Option<&Recorder>,
     ) -> Result<(Self, Option<Peer>), LinkError> {
         let mut attempt = 1;
+        let mut greeting = Greeting::WithVersion;
         let mut link = loop {
             let (socket, _) = socket::connect(addresses).await?;
-            let mut link = Self::begin(socket, options, allow, recorder)?;
+            let mut link = Self::begin(socket, options, greeting, allow, recorder)?;
             match link.become_usable().await {
+                Err(LinkError::Session(
+                    SessionError::ClosedOnGreeting | SessionError::ClosedOnCreate,
+                )) if greeting == Greeting::WithVersion && !link.session.names_version() => {
+                    info!("the router closed the connection: trying again as with one of 2004");
+                    greeting = Greeting::Bare;
+                }
                 Err(LinkError::Unreachable) if attempt < ATTEMPTS => {
                     warn_unreachable();
                     warn!(leg = "carrier", "making the session anew");
@@ -118,6 +125,7 @@ impl I2cpLink {
     fn begin(
         socket: TcpStream,
         options: &I2cpOptions,
+        greeting: Greeting,
         allow: &AllowList,
         recorder: Option<&Recorder>,
     ) -> Result<Self, LinkError> {
@@ -131,6 +139,7 @@ impl I2cpLink {
         };
         let config = Config {
             self_test: options.self_test(),
+            greeting,
             ..options.session.clone()
         };
         let progress = Progress {
