@@ -347,6 +347,17 @@ impl Applications {
         assert!(self.pair.is_empty(), "something was left behind");
     }
 
+    /// Forgets what is over; new things may be begun.
+    pub(crate) fn begin_anew(&mut self) {
+        self.ledgers = [BTreeMap::new(), BTreeMap::new()];
+        self.winding_up = false;
+    }
+
+    /// Neither endpoint holds, knows or awaits anything.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.pair.is_empty() && self.pair.awaits_nothing()
+    }
+
     /// The two views of each conversation, the client's first; without those
     /// of which the server heard nothing.
     fn views(&self) -> impl Iterator<Item = (&Ledger, &Ledger)> {

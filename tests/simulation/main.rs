@@ -6,6 +6,7 @@
 
 mod applications;
 mod pair;
+mod year;
 
 use std::time::Duration;
 

@@ -122,6 +122,11 @@ impl Pair {
         }
     }
 
+    /// No timer of either endpoint runs.
+    pub(crate) fn awaits_nothing(&self) -> bool {
+        self.timeouts == [None; 2]
+    }
+
     /// Nothing is under way, and both endpoints have forgotten everything.
     pub(crate) fn is_empty(&self) -> bool {
         self.under_way.iter().all(Engine::is_idle) && self.endpoints.iter().all(Endpoint::is_empty)

@@ -12,42 +12,92 @@ use crate::endpoint::Endpoint;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/second_make/peer.py");
 
-/// The options that take the reference's habits away from the second implementation.
-const NO_HABITS: &[&str] = &[
-    "--without=coalesce",
-    "--without=leftover",
-    "--without=wait",
-    "--without=silence",
-    "--without=forget",
-    "--without=both-ends",
-    "--refuse=id",
+/// The habits of the reference that the second implementation has, or has not.
+const HABITS: [&str; 6] = [
+    "coalesce",
+    "leftover",
+    "wait",
+    "silence",
+    "forget",
+    "both-ends",
 ];
 
 /// Who made an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Make {
     Ours,
-    /// The second implementation, as the reference behaves, with these options.
-    Habitual(&'static [&'static str]),
-    /// The second implementation without these habits.
-    Plain,
+    /// The second implementation.
+    Second {
+        /// Which of [`HABITS`] it has, a bit each.
+        habits: u8,
+        /// How it refuses what its target does.
+        refusal: &'static str,
+        /// Nobody takes its connections.
+        never_accepts: bool,
+    },
 }
 
 impl Make {
-    const REFERENCE: Self = Self::Habitual(&[]);
+    /// As the reference behaves.
+    const REFERENCE: Self = Self::Second {
+        habits: 0b11_1111,
+        refusal: "ack-close",
+        never_accepts: false,
+    };
+    /// The same, and its application never takes a connection.
+    const NEVER_ACCEPTS: Self = Self::Second {
+        habits: 0b11_1111,
+        refusal: "ack-close",
+        never_accepts: true,
+    };
+    /// Without the reference's habits.
+    const PLAIN: Self = Self::Second {
+        habits: 0,
+        refusal: "id",
+        never_accepts: false,
+    };
+
+    /// With each habit alone, and with all but each.
+    fn by_habit() -> impl Iterator<Item = Self> {
+        let alone = (0..HABITS.len()).map(|place| 1 << place);
+        alone
+            .flat_map(|habit| [habit, 0b11_1111 ^ habit])
+            .map(|habits| Self::Second {
+                habits,
+                refusal: "close",
+                never_accepts: false,
+            })
+    }
+
+    fn has(self, habit: &str) -> bool {
+        match self {
+            Self::Ours => false,
+            Self::Second { habits, .. } => HABITS
+                .iter()
+                .enumerate()
+                .any(|(place, name)| *name == habit && habits & 1 << place != 0),
+        }
+    }
 
     fn start(self, role: &str, arguments: &[&str]) -> Endpoint {
-        let more = match self {
-            Self::Ours => return Endpoint::start(&[&[role], arguments].concat()),
-            Self::Habitual(more) => more,
-            Self::Plain => NO_HABITS,
+        let Self::Second {
+            refusal,
+            never_accepts,
+            ..
+        } = self
+        else {
+            return Endpoint::start(&[&[role], arguments].concat());
         };
         let mut python = Command::new("python3");
         // Nothing is written beside the program.
         python
             .args(["-B", PROGRAM, role])
             .args(arguments)
-            .args(more);
+            .args(["--refuse", refusal])
+            .args(never_accepts.then_some("--never-accept"));
+        for habit in HABITS.iter().filter(|habit| !self.has(habit)) {
+            python.args(["--without", habit]);
+        }
         Endpoint::run(python).unwrap_or_else(|log| panic!("{role} {arguments:?} ended: {log}"))
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ministream_fixtures::namespace::in_namespace;
 use ministream_fixtures::router::Router;
+use socket2::{Domain, Socket, Type};
 
 use super::Make;
 use crate::endpoint::{Endpoint, connect};
@@ -23,9 +24,9 @@ const MIB: usize = 1 << 20;
 const PAIRS: &[(Make, Make)] = &[
     (Make::Ours, Make::Ours),
     (Make::Ours, Make::REFERENCE),
-    (Make::Ours, Make::Plain),
+    (Make::Ours, Make::PLAIN),
     (Make::REFERENCE, Make::Ours),
-    (Make::Plain, Make::Ours),
+    (Make::PLAIN, Make::Ours),
 ];
 
 /// How long silence has to last to be one.
@@ -42,6 +43,16 @@ fn every_pair_of_makes_exchanges_everything_over_udp() {
 }
 
 #[test]
+fn with_each_habit_alone_and_with_all_but_each_exchanges_are_equal_over_tcp() {
+    for_every_habit("tcp://127.0.0.1:0", "", &SHORT);
+}
+
+#[test]
+fn with_each_habit_alone_and_with_all_but_each_exchanges_are_equal_over_udp() {
+    for_every_habit("udp://127.0.0.1:0", "", &SHORT);
+}
+
+#[test]
 fn every_pair_of_makes_exchanges_everything_over_i2cp() {
     if !Path::new("/usr/sbin/i2pd").exists() {
         return missing("i2pd", "not installed");
@@ -51,7 +62,58 @@ fn every_pair_of_makes_exchanges_everything_over_i2cp() {
         let router = Router::start();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_str().unwrap();
-        for_every_pair(&format!("i2cp://{}", router.i2cp()), path);
+        let carrier = format!("i2cp://{}", router.i2cp());
+        thread::scope(|scope| {
+            scope.spawn(|| for_every_pair(&carrier, path));
+            scope.spawn(|| for_every_habit(&carrier, path, &SHORTEST));
+        });
+    });
+}
+
+/// How many bytes are moved in each kind of exchange.
+struct Lengths {
+    server_closes: &'static [usize],
+    client_closes: &'static [usize],
+    uploads: &'static [usize],
+}
+
+const ALL: Lengths = Lengths {
+    server_closes: &[1, 32_767, 32_768, 32_769, 100_000, 5 * MIB],
+    client_closes: &[1, 20_000, 32_768],
+    uploads: &[1_000, 40_000, 5 * MIB],
+};
+
+const SHORT: Lengths = Lengths {
+    server_closes: &[1, 32_769, 100_000],
+    client_closes: &[32_768],
+    uploads: &[1_000, 40_000],
+};
+
+const SHORTEST: Lengths = Lengths {
+    server_closes: &[1, 40_000],
+    client_closes: &[20_000],
+    uploads: &[1_000],
+};
+
+/// What the second make does with each habit by itself, as client and as server of ours.
+fn for_every_habit(carrier: &str, keys: &str, lengths: &Lengths) {
+    thread::scope(|scope| {
+        for (number, make) in Make::by_habit().enumerate() {
+            let keys = format!("{keys}/habit{number}.dat");
+            scope.spawn(move || {
+                // Half of them as servers and half as clients where sessions are dear.
+                let roles = [(Make::Ours, make), (make, Make::Ours)];
+                let is_dear = carrier.starts_with("i2cp");
+                let roles = match (is_dear, number % 4) {
+                    (false, _) => &roles[..],
+                    (true, 0 | 3) => &roles[..1],
+                    (true, _) => &roles[1..],
+                };
+                for &(client, server) in roles {
+                    Cell::new(carrier, client, server, &keys).exchange(lengths);
+                }
+            });
+        }
     });
 }
 
@@ -62,12 +124,13 @@ fn for_every_pair(carrier: &str, keys: &str) {
             let keys = format!("{keys}/pair{number}.dat");
             scope.spawn(move || {
                 let cell = Cell::new(carrier, client, server, &keys);
-                cell.exchange_everything();
+                cell.exchange(&ALL);
+                cell.not_accepted();
+                cell.killed();
             });
         }
         scope.spawn(|| {
-            let never = Make::Habitual(&["--never-accept"]);
-            nobody_accepts(&Cell::new(carrier, Make::Ours, never, ""));
+            nobody_accepts(&Cell::new(carrier, Make::Ours, Make::NEVER_ACCEPTS, ""));
         });
     });
 }
@@ -102,20 +165,19 @@ impl Cell {
         }
     }
 
-    fn exchange_everything(self) {
-        for length in [1, 32_767, 32_768, 32_769, 100_000, 5 * MIB] {
+    fn exchange(&self, lengths: &Lengths) {
+        for &length in lengths.server_closes {
             self.server_closes_first(length);
         }
-        for length in [1, 20_000, 32_768] {
+        for &length in lengths.client_closes {
             self.client_closes_first(length);
         }
         self.twenty_at_once();
-        for length in [1_000, 40_000, 5 * MIB] {
+        for &length in lengths.uploads {
             self.upload(length);
         }
         self.rest_of_a_message();
         self.refused();
-        self.killed();
     }
 
     fn ask(&self, question: &str) -> TcpStream {
@@ -190,7 +252,7 @@ impl Cell {
             // Where something was lost, the service would wait for it.
             stream.shutdown(Shutdown::Write).unwrap();
         }
-        let got = if stalls(self.client_make) {
+        let got = if self.client_make.has("leftover") {
             read_until_silence(&mut stream)
         } else {
             read_to_its_end(&mut stream)
@@ -199,7 +261,7 @@ impl Cell {
         match &*got {
             b"" if self.is_lossy() => {}
             // When it closes it sends the rest first: the service has it whole.
-            b"" if stalls(self.client_make) && !is_short => {
+            b"" if self.client_make.has("leftover") && !is_short => {
                 drop(stream);
                 self.eventually("a stalled upload is whole at the close", || {
                     self.service.whole() > before
@@ -217,13 +279,20 @@ impl Cell {
         let mut stream = self.ask(&format!("ASK {LENGTH}"));
         let got = read_until_silence(&mut stream);
         let whole = pattern(LENGTH);
-        if stalls(self.server_make) {
-            self.check(&got, &whole[..32_768], "what a stalled server sends");
+        if self.server_make.has("leftover") {
+            // What is not collected for a while may be cut into several messages before.
+            if self.server_make.has("coalesce") {
+                self.check(&got, &whole[..32_768], "what a stalled server sends");
+            }
             // Its service's next write makes it move, and nothing else does.
             stream.write_all(b"more\n").unwrap();
             let rest = read_until_silence(&mut stream);
-            let expected = [&whole[32_768..], b"more\n"].concat();
-            self.check(&rest, &expected, "what makes a stalled server move");
+            let expected = [&whole[..], b"more\n"].concat();
+            self.check(
+                &[got, rest].concat(),
+                &expected,
+                "what makes a stalled server move",
+            );
         } else {
             self.check(&got, &whole, "the end of an answer");
         }
@@ -244,23 +313,62 @@ impl Cell {
         );
     }
 
-    /// A peer that is gone without a word is noticed where the carrier notices it.
+    /// The service's system takes no more connections, and nobody takes those that there are.
+    fn not_accepted(&self) {
+        if self.server_make == Make::Ours {
+            let _full = self.service.full();
+            nobody_accepts(self);
+        }
+    }
+
+    /// A peer that is gone without a word is noticed where the carrier notices it, and nobody
+    /// at an endpoint of ours sees an orderly end behind a part of the bytes, also when it is
+    /// the one that is killed.
     fn killed(self) {
         self.service.restart();
+        // Datagrams and a router tell of nobody who is gone (docs/endpoint.md).
+        let is_told = self.carrier.starts_with("tcp");
+
+        let before = self.service.counts();
+        let doomed = self.client_make.client(&self.carrier, &self.server);
+        let mut upload = connect(doomed.listen());
+        writeln!(upload, "PUT 100000").unwrap();
+        upload.write_all(&pattern(30_000)).unwrap();
+        self.eventually("the upload has begun", || {
+            self.service.counts().begun > before.begun
+        });
+        doomed.kill();
+        let end = upload.read(&mut [0]);
+        assert!(
+            end.is_err() || self.client_make != Make::Ours,
+            "{}: an orderly end",
+            self.name
+        );
+        if is_told && self.server_make == Make::Ours {
+            self.eventually("the service hears that its client has died", || {
+                self.service.counts().broken > before.broken
+            });
+        }
+
         let mut stream = self.ask("ASK 1");
         stream.read_exact(&mut [0]).unwrap();
         self.server.kill();
         stream.set_read_timeout(Some(SILENCE)).unwrap();
-        let told = match stream.read(&mut [0]) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Ok(0) | Err(_) => true,
-            Ok(_) => panic!("{}: bytes from nobody", self.name),
-        };
-        // Datagrams and a router tell of nobody who is gone (docs/endpoint.md).
-        let tells = self.carrier.starts_with("tcp") && self.client_make == Make::Ours;
+        match stream.read(&mut [0]).map_err(|error| error.kind()) {
+            Err(ErrorKind::WouldBlock) => {
+                let tells = is_told && self.client_make == Make::Ours;
+                assert!(!tells, "{}: the death of the server is not told", self.name);
+            }
+            Err(_) => {}
+            Ok(count) => {
+                let is_ours = self.client_make == Make::Ours;
+                assert!(count == 0 && !is_ours, "{}: an orderly end", self.name);
+            }
+        }
+        let cut = self.service.counts().cut - before.cut;
         assert!(
-            told || !tells,
-            "{}: the death of the server is not told",
+            cut == 0 || self.server_make != Make::Ours,
+            "{}: an orderly end",
             self.name
         );
     }
@@ -269,11 +377,6 @@ impl Cell {
     fn eventually(&self, what: &str, is_so: impl FnMut() -> bool) {
         crate::endpoint::eventually(&format!("{}: {what}", self.name), is_so);
     }
-}
-
-/// Whether it keeps what goes beyond a full message.
-const fn stalls(make: Make) -> bool {
-    matches!(make, Make::Habitual(_))
 }
 
 /// The application of the peer never takes a connection: the SYN is refused after 5 s.
@@ -331,8 +434,12 @@ struct State {
 struct Counts {
     /// Connections of `ASK` that the other side has ended.
     ended: usize,
-    /// Connections of `PUT` on which everything came.
+    /// Connections of `PUT`, those on which everything came, those that ended in order before,
+    /// and those that broke.
+    begun: usize,
     whole: usize,
+    cut: usize,
+    broken: usize,
 }
 
 impl Service {
@@ -370,6 +477,20 @@ impl Service {
         });
     }
 
+    /// From now on the system takes no connection, for as long as this is kept.
+    fn full(&self) -> (Socket, Vec<TcpStream>) {
+        let address = self.address.into();
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.set_reuse_address(true).unwrap();
+        listener.bind(&address).unwrap();
+        listener.listen(0).unwrap();
+        let patience = Duration::from_millis(300);
+        let connect = || TcpStream::connect_timeout(&self.address, patience).ok();
+        let waiting: Vec<TcpStream> = std::iter::from_fn(connect).take(8).collect();
+        assert!(waiting.len() < 8, "the queue is never full");
+        (listener, waiting)
+    }
+
     fn restart(&self) {
         self.state.is_stopped.store(false, Ordering::SeqCst);
         self.serve(TcpListener::bind(self.address).unwrap());
@@ -405,8 +526,16 @@ fn answer(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
             state.counts.lock().unwrap().ended += 1;
         }
         _ => {
+            let count = |counting: fn(&mut Counts)| counting(&mut state.counts.lock().unwrap());
+            count(|counts| counts.begun += 1);
             let mut got = vec![0; length];
-            reader.read_exact(&mut got)?;
+            if let Err(error) = reader.read_exact(&mut got) {
+                match error.kind() {
+                    ErrorKind::UnexpectedEof => count(|counts| counts.cut += 1),
+                    _ => count(|counts| counts.broken += 1),
+                }
+                return Err(error);
+            }
             let word = if got == pattern(length) {
                 "right"
             } else {
