@@ -293,6 +293,7 @@ fn status(proxy: &Proxy) -> Value {
     json!({
         "paused": proxy.is_paused(),
         "queued_count": proxy.queued(),
+        "open_connection_count": proxy.connection_count(),
         "connection_count": report.connections,
         "failed_connection_count": report.failed_connections,
         "conversation_count": report.conversations,

@@ -752,7 +752,12 @@ impl Proxy {
         self.dissector.tracked()
     }
 
-    /// How many of them there are.
+    /// How many connections of clients there are, with those that are being ended.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// How many conversations go on.
     pub fn conversation_count(&self) -> usize {
         self.dissector.tracked_count()
     }

@@ -11,6 +11,7 @@
 //! and nothing needs a lock.
 
 mod acceptor;
+mod alarm;
 mod allow;
 mod carrier_url;
 mod conform;

@@ -150,25 +150,30 @@ impl Endpoint {
 
     /// How many descriptors the process has open.
     pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
-            .unwrap()
-            .count()
+        descriptors_of(self.child.id())
     }
 
     /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        line.trim()
-            .strip_suffix(" kB")
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-            * 1024
+        resident_bytes_of(self.child.id())
     }
+}
+
+/// How many descriptors a process has open.
+pub(crate) fn descriptors_of(process: u32) -> usize {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    open.count()
+}
+
+/// Resident memory of a process in bytes.
+pub(crate) fn resident_bytes_of(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    let kib = line.trim().strip_suffix(" kB").unwrap();
+    kib.parse::<u64>().unwrap() * 1024
 }
 
 impl Drop for Endpoint {

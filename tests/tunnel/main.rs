@@ -10,6 +10,7 @@ mod endpoint;
 mod failures;
 mod faults;
 mod hostile_peers;
+mod hostile_to_proxy;
 mod i2cp;
 mod java_router;
 mod limits;

@@ -1,16 +1,18 @@
 //! The proxy between real processes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::endpoint::{Endpoint, Tunnel, command, eventually, wait};
+use crate::endpoint::{
+    Endpoint, Tunnel, command, descriptors_of, eventually, resident_bytes_of, wait,
+};
 use crate::i2cp::with_router_for;
 use crate::real_services::{ask, fetch_and_put, nginx};
 use crate::services::{echo, exchange, nobody, pattern};
@@ -74,6 +76,11 @@ impl Proxy {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
+    /// Waits until the log says it.
+    pub(crate) fn log_has(&self, text: &str) {
+        eventually("the log says it", || self.log().contains(text));
+    }
+
     pub(crate) fn out(&self) -> String {
         fs::read_to_string(self.directory.path().join("out")).unwrap()
     }
@@ -81,6 +88,14 @@ impl Proxy {
     pub(crate) fn capture(&self) -> String {
         let path = self.directory.path().join("capture.pcapng");
         path.display().to_string()
+    }
+
+    pub(crate) fn descriptors(&self) -> usize {
+        descriptors_of(self.child.id())
+    }
+
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        resident_bytes_of(self.child.id())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -120,7 +135,7 @@ impl Drop for Proxy {
     }
 }
 
-const QUIET: [&str; 3] = ["-q", "--report", "json"];
+pub(crate) const QUIET: [&str; 3] = ["-q", "--report", "json"];
 
 /// The records of a capture.
 fn records(capture: &str) -> Vec<Value> {
@@ -185,7 +200,12 @@ fn assert_passed_through(capture: &str, at_least: usize) {
 }
 
 /// A client before a proxy before a server.
-fn through(carrier: &str, upstream: &str, target: SocketAddr, more: &[&str]) -> (Tunnel, Proxy) {
+pub(crate) fn through(
+    carrier: &str,
+    upstream: &str,
+    target: SocketAddr,
+    more: &[&str],
+) -> (Tunnel, Proxy) {
     let server = Endpoint::server(upstream, target, &[]);
     let proxy = Proxy::start(carrier, server.carrier(), &[&QUIET[..], more].concat());
     let client = Endpoint::client(proxy.carrier(), &[]);
@@ -241,6 +261,7 @@ fn curl_and_nginx_do_not_notice_a_proxy_between_an_application_and_its_router() 
             );
             assert!(passed["in_bytes"].as_u64().unwrap() > 2_000_000, "{report}");
         }
+        assert_sessions_are_equal(&capture, 2);
         let records = records(&capture);
         assert_nothing_odd(&records);
         assert_eq!(
@@ -248,6 +269,82 @@ fn curl_and_nginx_do_not_notice_a_proxy_between_an_application_and_its_router() 
             6,
             "3 on each leg"
         );
+    });
+}
+
+/// What each end of each connection in a capture of ours sent: made packets have no options, come in
+/// order and never twice.
+fn streams(capture: &str) -> BTreeMap<[SocketAddr; 2], Vec<u8>> {
+    let bytes = fs::read(capture).unwrap();
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let mut streams = BTreeMap::<_, Vec<u8>>::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = usize::try_from(number(at + 4)).unwrap();
+        // An enhanced packet block: number of the interface, time, two lengths, the packet.
+        if number(at) == 6 {
+            let captured = usize::try_from(number(at + 20)).unwrap();
+            let packet = &bytes[at + 28..at + 28 + captured];
+            assert_eq!(packet[0], 0x45, "IPv4 without options");
+            let tcp = &packet[20..];
+            let end = |ip: usize, port: usize| {
+                let ip: [u8; 4] = packet[ip..ip + 4].try_into().unwrap();
+                SocketAddr::from((ip, u16::from_be_bytes([tcp[port], tcp[port + 1]])))
+            };
+            let payload = &tcp[usize::from(tcp[12] >> 4) * 4..];
+            let sender = [end(12, 0), end(16, 2)];
+            streams.entry(sender).or_default().extend(payload);
+        }
+        at += length;
+    }
+    streams
+}
+
+/// Checks that both legs of each session in a capture carried the same bytes.
+fn assert_sessions_are_equal(capture: &str, sessions: usize) {
+    let streams = streams(capture);
+    let applications: BTreeSet<SocketAddr> = streams
+        .iter()
+        .filter(|(_, bytes)| bytes.first() == Some(&PROTOCOL_BYTE))
+        .map(|([application, _], _)| *application)
+        .collect();
+    assert_eq!(applications.len(), sessions);
+    for application in applications {
+        for place in [0, 1] {
+            let legs: Vec<&Vec<u8>> = streams
+                .iter()
+                .filter(|(ends, _)| ends[place] == application)
+                .map(|(_, bytes)| bytes)
+                .collect();
+            assert_eq!(legs.len(), 2, "two legs");
+            assert!(legs[0].len() > 1_000);
+            assert!(legs[0] == legs[1], "{application} {place}");
+        }
+    }
+}
+
+/// What an I2CP application sends first.
+const PROTOCOL_BYTE: u8 = 0x2a;
+
+#[test]
+fn every_conformance_case_passes_through_a_proxy_before_a_router() {
+    let name = "proxy::every_conformance_case_passes_through_a_proxy_before_a_router";
+    with_router_for(name, |net| {
+        let service = nobody();
+        let router = net.carrier.split('?').next().unwrap().to_owned();
+        let mut proxy = Proxy::start("i2cp://127.0.0.1:0", &router, &QUIET);
+        net.carrier = format!("{}?length=0&quantity=1", proxy.carrier());
+        let server = net.server(service, &[]);
+        let (name, service) = (server.field("name="), service.to_string());
+        let conform = ["conform", "server", "--strict", "--carrier", &net.carrier];
+        let keys = ["--keys", "transient", "--to", name, "--service", &service];
+        let tried = command(&[&conform[..], &keys].concat()).output().unwrap();
+        let told = String::from_utf8_lossy(&tried.stdout).into_owned();
+        assert!(tried.status.success(), "{told}");
+        assert!(told.contains(": 30 passed   PASSED"), "{told}");
+        let capture = proxy.capture();
+        proxy.end();
+        assert_sessions_are_equal(&capture, 2);
     });
 }
 
@@ -571,55 +668,8 @@ fn a_slow_reader_makes_the_sender_wait_and_loses_nothing() {
     proxy.end();
 }
 
-#[test]
-fn hostile_clients_are_bounded_named_and_do_not_disturb_others() {
-    let (tunnel, proxy) = through("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", echo(), &[]);
-    let stream = tunnel.connect();
-    assert_eq!(exchange(&stream, b"before"), b"before");
-    let address: SocketAddr = proxy
-        .carrier()
-        .trim_start_matches("tcp://")
-        .parse()
-        .unwrap();
-    // Garbage that is no length, a length that nothing follows, half a length.
-    for garbage in [
-        &b"GET / HTTP/1.1\r\n\r\n"[..],
-        b"\xff\xff\xff\xff",
-        b"\0\0\x10\0abc",
-        b"\0",
-    ] {
-        let mut hostile = TcpStream::connect(address).unwrap();
-        hostile.write_all(garbage).unwrap();
-        drop(hostile);
-    }
-    eventually("the leg is named", || {
-        let log = proxy.log();
-        log.contains("leg=\"client\"") && log.contains("is announced, and the limit is")
-    });
-    // More than there may be; the oldest that never said anything make room.
-    let crowd: Vec<TcpStream> = (0..400)
-        .filter_map(|_| TcpStream::connect(address).ok())
-        .collect();
-    eventually("some make room", || {
-        let log = proxy.log();
-        log.contains("it never sent a message, and another connection needed its place")
-    });
-    assert_eq!(exchange(&stream, b"after"), b"after");
-    drop(crowd);
-    eventually("there is room again", || {
-        let client = TcpStream::connect(address).unwrap();
-        client
-            .set_read_timeout(Some(Duration::from_millis(100)))
-            .unwrap();
-        // One that is turned away ends at once.
-        let mut byte = [0];
-        !matches!((&client).read(&mut byte), Ok(0))
-    });
-    assert!(Path::new(&proxy.capture()).exists());
-}
-
 /// Asks the control interface; the status and the JSON of its answer.
-fn control(proxy: &Proxy, method: &str, path: &str, body: &str) -> (u16, Value) {
+pub(crate) fn control(proxy: &Proxy, method: &str, path: &str, body: &str) -> (u16, Value) {
     let url = format!("{}{path}", proxy.field("control="));
     let told = String::from_utf8(ask(&[
         "--request",
@@ -641,7 +691,7 @@ fn control(proxy: &Proxy, method: &str, path: &str, body: &str) -> (u16, Value) 
     (status.parse().unwrap(), answer)
 }
 
-const WITH_CONTROL: [&str; 2] = ["--control", "127.0.0.1:0"];
+pub(crate) const WITH_CONTROL: [&str; 2] = ["--control", "127.0.0.1:0"];
 
 #[test]
 fn faults_and_rules_are_added_changed_listed_and_taken_away_while_it_runs() {

@@ -1,19 +1,17 @@
 //! A link through a bad network: what it takes and gives is late, lost, doubled or damaged.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::time::Sleep;
 use tracing::info;
 
 use super::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Role, Room, Scope};
 use crate::fault::{Delivery, Engine, FaultKind, FaultSpec, FaultStats, Faults, Parcelled};
+use crate::runtime::alarm::Alarm;
 use crate::wire::Direction;
 
 /// Which faults all links of a run have, one after the other.
@@ -135,7 +133,7 @@ pub struct FaultyLink {
     full: bool,
     /// The link is of no further use.
     down: bool,
-    timer: Pin<Box<Sleep>>,
+    alarm: Alarm,
 }
 
 impl FaultyLink {
@@ -155,7 +153,7 @@ impl FaultyLink {
             blocked: Vec::new(),
             full: false,
             down: false,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            alarm: Alarm::new(),
         }));
         opened
     }
@@ -370,11 +368,7 @@ impl FaultyLink {
         let Some(due) = [incoming, outgoing].into_iter().flatten().min() else {
             return Poll::Pending;
         };
-        let deadline = tokio::time::Instant::from_std(due);
-        if self.timer.deadline() != deadline {
-            self.timer.as_mut().reset(deadline);
-        }
-        self.timer.as_mut().poll(cx)
+        self.alarm.poll_at(cx, due)
     }
 }
 

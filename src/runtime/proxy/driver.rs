@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,6 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use slab::Slab;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::Sleep;
 use tracing::{debug, info, warn};
 
 use super::Watcher;
@@ -20,11 +19,13 @@ use super::frames::{FrameStream, Greeting};
 use super::http::Requests;
 use super::leg::{ClientLeg, LegEvent, LegName, LegRecord, ServerLeg};
 use super::metrics;
+use super::pair::{Pair, ServerEvent};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Way};
 use crate::net::Side;
 use crate::proxy::{ConnectionId, Output, Proxy, control};
 use crate::runtime::acceptor::Acceptor;
+use crate::runtime::alarm::Alarm;
 use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::runtime::metrics::Scrapes;
@@ -42,6 +43,10 @@ const TURN_MESSAGES: usize = 64;
 
 /// Clients at once. Of UDP clients beyond it the most silent is forgotten.
 const MAX_CONNECTIONS: usize = 256;
+
+/// Connections that the server does not end though their clients have left; beyond it the one that
+/// was silent for longest is dropped.
+const MAX_LEAVING: usize = 256;
 
 /// Silence after which a UDP client is forgotten.
 const UDP_IDLE: Duration = Duration::from_secs(300);
@@ -76,23 +81,6 @@ enum Owner {
     Leg(ConnectionId, Side),
 }
 
-/// A client with its server.
-#[derive(Debug)]
-struct Pair {
-    client: ClientLeg,
-    client_number: Option<usize>,
-    server: ServerLeg,
-    server_number: usize,
-    /// Whether a leg takes more, by [`Side::index`].
-    takes: [bool; 2],
-    /// Whether a leg sends nothing more.
-    ended: [bool; 2],
-    /// Whether a leg was told that nothing more comes.
-    told: [bool; 2],
-    records: Option<[LegRecord; 2]>,
-    heard: Instant,
-}
-
 /// The proxy with all its sockets, in one task.
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -119,7 +107,7 @@ pub(super) struct Driver {
     requests: Option<Requests>,
     signals: Signals,
     show_tables: Signal,
-    timer: Pin<Box<Sleep>>,
+    alarm: Alarm,
     next_sweep: Instant,
     too_long_count: u64,
     ending: Option<Result<(), TunnelError>>,
@@ -172,7 +160,7 @@ impl Driver {
             requests,
             signals: Signals::new()?,
             show_tables: signal(SignalKind::user_defined1())?,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            alarm: Alarm::new(),
             next_sweep: Instant::now() + SWEEP,
             too_long_count: 0,
             ending: None,
@@ -293,6 +281,7 @@ impl Driver {
             let event = match &mut self.entrance {
                 Entrance::Frames(acceptor) => match acceptor.poll_accept(&mut cx) {
                     Poll::Ready(Ok((stream, address))) => {
+                        self.drop_leaving(MAX_CONNECTIONS, watcher)?;
                         if self.pairs.len() >= MAX_CONNECTIONS {
                             self.tell_too_many(address);
                             continue;
@@ -398,6 +387,7 @@ impl Driver {
         address: SocketAddr,
         watcher: &mut impl Watcher,
     ) -> io::Result<ConnectionId> {
+        self.drop_leaving(MAX_CONNECTIONS + MAX_LEAVING, watcher)?;
         let addresses = [address, self.ends[0]];
         let id = self
             .proxy
@@ -440,6 +430,24 @@ impl Driver {
         let same = self.owners.insert(owner);
         debug_assert_eq!(number, same);
         number
+    }
+
+    /// Makes room if there are so many connections, as far as clients have left some.
+    fn drop_leaving(&mut self, limit: usize, watcher: &mut impl Watcher) -> io::Result<()> {
+        if self.pairs.len() < limit {
+            return Ok(());
+        }
+        let leaving = self.pairs.iter().filter(|(_, pair)| pair.told[1]);
+        if let Some((&id, _)) = leaving.min_by_key(|(_, pair)| pair.heard) {
+            warn!(
+                leg = "server",
+                connection = %id,
+                limit,
+                "connection dropped: its client has left, and the server does not end it"
+            );
+            self.close(id, watcher)?;
+        }
+        Ok(())
     }
 
     fn tell_too_many(&self, address: SocketAddr) {
@@ -797,80 +805,12 @@ impl Driver {
         else {
             return false;
         };
-        let deadline = tokio::time::Instant::from_std(next);
-        if self.timer.deadline() != deadline {
-            self.timer.as_mut().reset(deadline);
-        }
-        self.timer.as_mut().poll(cx).is_ready()
+        self.alarm.poll_at(cx, next).is_ready()
     }
 }
 
 /// The number of [`Owner::Entrance`].
 const ENTRANCE: usize = 2;
-
-/// What comes of polling a leg to a server.
-enum ServerEvent {
-    Leg(LegEvent),
-    Refused(LinkError),
-    Closed,
-}
-
-impl Pair {
-    /// Whether the server takes what the client sends.
-    const fn takes_from_client(&self) -> bool {
-        self.takes[Side::Responder.index()]
-    }
-
-    fn poll_client(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<LegEvent> {
-        let ClientLeg::Frames(stream) = &mut self.client else {
-            return Poll::Pending;
-        };
-        if stream.is_finishing() {
-            return stream
-                .poll_finish(cx)
-                .map(|()| LegEvent::Ended(LinkError::Closed));
-        }
-        match stream.poll_flush(cx) {
-            Ok(true) => return Poll::Ready(LegEvent::Room),
-            Ok(false) => {}
-            Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
-        }
-        if !reads || self.ended[Side::Initiator.index()] {
-            return Poll::Pending;
-        }
-        stream.poll_next(cx).map(|read| match read {
-            Ok(frame) => LegEvent::Received(frame),
-            Err(error) => LegEvent::Ended(error),
-        })
-    }
-
-    fn poll_server(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<ServerEvent> {
-        let told = self.told[Side::Responder.index()];
-        match &mut self.server {
-            ServerLeg::Opening(opening, waiting) => match opening.as_mut().poll(cx) {
-                Poll::Ready(Ok(mut leg)) => {
-                    let mut takes = true;
-                    for bytes in std::mem::take(waiting) {
-                        takes = leg.send(bytes);
-                    }
-                    leg.poll_flush(cx);
-                    self.server = ServerLeg::Open(leg);
-                    self.takes[Side::Responder.index()] = takes;
-                    match takes {
-                        // Whoever waited for the connection may send on.
-                        true => Poll::Ready(ServerEvent::Leg(LegEvent::Room)),
-                        false => Poll::Pending,
-                    }
-                }
-                Poll::Ready(Err(error)) => Poll::Ready(ServerEvent::Refused(error)),
-                Poll::Pending => Poll::Pending,
-            },
-            ServerLeg::Open(leg) if told => leg.poll_close(cx).map(|()| ServerEvent::Closed),
-            ServerLeg::Open(leg) => leg.poll_event(cx, reads).map(ServerEvent::Leg),
-            ServerLeg::Gone => Poll::Pending,
-        }
-    }
-}
 
 /// The client's bytes go forward.
 const fn way(from: Side) -> Way {

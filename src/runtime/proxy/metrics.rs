@@ -47,6 +47,9 @@ pub(super) fn render(proxy: &Proxy) -> String {
             passed.payload_bytes,
         );
     }
+    let connections = u64::try_from(proxy.connection_count()).unwrap_or(u64::MAX);
+    head(&mut out, "connections", "gauge", "Connections of clients.");
+    line(&mut out, "connections", "", connections);
     let open = u64::try_from(proxy.conversation_count()).unwrap_or(u64::MAX);
     head(
         &mut out,

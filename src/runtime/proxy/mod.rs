@@ -5,6 +5,7 @@ mod frames;
 mod http;
 mod leg;
 mod metrics;
+mod pair;
 
 use std::future::poll_fn;
 use std::io;

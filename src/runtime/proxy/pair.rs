@@ -1,0 +1,89 @@
+//! A client with its server: two legs, and what each of them still takes and sends.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::leg::{ClientLeg, LegEvent, LegRecord, ServerLeg};
+use crate::net::Side;
+use crate::runtime::link::LinkError;
+
+/// A client with its server.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) client: ClientLeg,
+    pub(super) client_number: Option<usize>,
+    pub(super) server: ServerLeg,
+    pub(super) server_number: usize,
+    /// Whether a leg takes more, by [`Side::index`].
+    pub(super) takes: [bool; 2],
+    /// Whether a leg sends nothing more.
+    pub(super) ended: [bool; 2],
+    /// Whether a leg was told that nothing more comes.
+    pub(super) told: [bool; 2],
+    pub(super) records: Option<[LegRecord; 2]>,
+    pub(super) heard: Instant,
+}
+
+/// What comes of polling a leg to a server.
+pub(super) enum ServerEvent {
+    Leg(LegEvent),
+    Refused(LinkError),
+    Closed,
+}
+
+impl Pair {
+    /// Whether the server takes what the client sends.
+    pub(super) const fn takes_from_client(&self) -> bool {
+        self.takes[Side::Responder.index()]
+    }
+
+    pub(super) fn poll_client(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<LegEvent> {
+        let ClientLeg::Frames(stream) = &mut self.client else {
+            return Poll::Pending;
+        };
+        if stream.is_finishing() {
+            return stream
+                .poll_finish(cx)
+                .map(|()| LegEvent::Ended(LinkError::Closed));
+        }
+        match stream.poll_flush(cx) {
+            Ok(true) => return Poll::Ready(LegEvent::Room),
+            Ok(false) => {}
+            Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
+        }
+        if !reads || self.ended[Side::Initiator.index()] {
+            return Poll::Pending;
+        }
+        stream.poll_next(cx).map(|read| match read {
+            Ok(frame) => LegEvent::Received(frame),
+            Err(error) => LegEvent::Ended(error),
+        })
+    }
+
+    pub(super) fn poll_server(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<ServerEvent> {
+        let told = self.told[Side::Responder.index()];
+        match &mut self.server {
+            ServerLeg::Opening(opening, waiting) => match opening.as_mut().poll(cx) {
+                Poll::Ready(Ok(mut leg)) => {
+                    let mut takes = true;
+                    for bytes in std::mem::take(waiting) {
+                        takes = leg.send(bytes);
+                    }
+                    leg.poll_flush(cx);
+                    self.server = ServerLeg::Open(leg);
+                    self.takes[Side::Responder.index()] = takes;
+                    match takes {
+                        // Whoever waited for the connection may send on.
+                        true => Poll::Ready(ServerEvent::Leg(LegEvent::Room)),
+                        false => Poll::Pending,
+                    }
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(ServerEvent::Refused(error)),
+                Poll::Pending => Poll::Pending,
+            },
+            ServerLeg::Open(leg) if told => leg.poll_close(cx).map(|()| ServerEvent::Closed),
+            ServerLeg::Open(leg) => leg.poll_event(cx, reads).map(ServerEvent::Leg),
+            ServerLeg::Gone => Poll::Pending,
+        }
+    }
+}

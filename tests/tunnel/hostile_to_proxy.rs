@@ -1,0 +1,289 @@
+//! Peers of the proxy that behave badly: what they cost is bounded, the log names the leg, the others
+//! go on, and nothing of it is left behind.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::endpoint::{Endpoint, eventually};
+use crate::proxy::{Proxy, QUIET, WITH_CONTROL, control, through};
+use crate::services::{echo, exchange, pattern, service};
+
+const FREE: &str = "tcp://127.0.0.1:0";
+
+/// Where the proxy listens.
+fn address_of(proxy: &Proxy) -> SocketAddr {
+    let (_, address) = proxy.carrier().split_once("://").unwrap();
+    address.parse().unwrap()
+}
+
+#[test]
+fn hostile_clients_are_bounded_named_and_do_not_disturb_others() {
+    let (tunnel, proxy) = through("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", echo(), &[]);
+    let stream = tunnel.connect();
+    assert_eq!(exchange(&stream, b"before"), b"before");
+    let address: SocketAddr = proxy
+        .carrier()
+        .trim_start_matches("tcp://")
+        .parse()
+        .unwrap();
+    // Garbage that is no length, a length that nothing follows, half a length.
+    for garbage in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\xff\xff\xff\xff",
+        b"\0\0\x10\0abc",
+        b"\0",
+    ] {
+        let mut hostile = TcpStream::connect(address).unwrap();
+        hostile.write_all(garbage).unwrap();
+        drop(hostile);
+    }
+    eventually("the leg is named", || {
+        let log = proxy.log();
+        log.contains("leg=\"client\"") && log.contains("is announced, and the limit is")
+    });
+    // More than there may be; the oldest that never said anything make room.
+    let crowd: Vec<TcpStream> = (0..400)
+        .filter_map(|_| TcpStream::connect(address).ok())
+        .collect();
+    eventually("some make room", || {
+        let log = proxy.log();
+        log.contains("it never sent a message, and another connection needed its place")
+    });
+    assert_eq!(exchange(&stream, b"after"), b"after");
+    drop(crowd);
+    eventually("there is room again", || {
+        let client = TcpStream::connect(address).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        // One that is turned away ends at once.
+        let mut byte = [0];
+        !matches!((&client).read(&mut byte), Ok(0))
+    });
+    assert!(Path::new(&proxy.capture()).exists());
+}
+
+/// A peer that takes connections and does what is said with each.
+fn upstream(behave: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'static) -> String {
+    format!("tcp://{}", service(behave))
+}
+
+/// A peer that takes connections and neither reads nor ends them: the last two thousand at least.
+fn stubborn() -> String {
+    let kept = Arc::new(Mutex::new(VecDeque::new()));
+    upstream(move |stream| {
+        let mut kept = kept.lock().unwrap();
+        kept.push_back(stream);
+        if kept.len() > 2_000 {
+            kept.pop_front();
+        }
+        Ok(())
+    })
+}
+
+/// As many descriptors as the system lets us have: both ends of connections are ours.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+}
+
+#[test]
+fn ten_thousand_half_open_connections_leave_nothing_behind_whatever_the_server_does() {
+    raise_descriptor_limit();
+    // One that ends what its client has ended, and one that never does.
+    let server = Endpoint::server(FREE, echo(), &[]);
+    let stubborn = stubborn();
+    for (carrier, is_stubborn, batches) in [(server.carrier(), false, 20), (&stubborn, true, 4)] {
+        let mut proxy = Proxy::start(FREE, carrier, &[&QUIET[..], &WITH_CONTROL].concat());
+        let before = (proxy.descriptors(), proxy.resident_bytes());
+        let mut most = 0;
+        for _ in 0..batches {
+            let crowd: Vec<TcpStream> = (0..500)
+                .map(|_| {
+                    let mut stream = TcpStream::connect(address_of(&proxy)).unwrap();
+                    // Half a length; whoever was turned away need not take it.
+                    stream.write_all(b"\0\0").ok();
+                    stream
+                })
+                .collect();
+            most = most.max(proxy.descriptors());
+            drop(crowd);
+        }
+        assert!(most < 1_100, "{most} descriptors");
+        let resident = proxy.resident_bytes();
+        assert!(
+            resident < before.1 + (24 << 20),
+            "{} bytes became {resident}",
+            before.1
+        );
+        if is_stubborn {
+            proxy.log_has("its client has left, and the server does not end it");
+        } else {
+            eventually("all descriptors are closed", || {
+                proxy.descriptors() <= before.0 + 1
+            });
+            let (_, status) = control(&proxy, "GET", "api/status", "");
+            assert_eq!(status["open_connection_count"], 0, "{status}");
+            assert_eq!(status["open_conversation_count"], 0, "{status}");
+        }
+        let ended = proxy.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+    }
+}
+
+#[test]
+fn thousands_of_udp_senders_make_room_for_each_other() {
+    let (tunnel, mut proxy) = through("udp://127.0.0.1:0", "udp://127.0.0.1:0", echo(), &[]);
+    assert_eq!(exchange(&tunnel.connect(), b"before"), b"before");
+    let before = proxy.resident_bytes();
+    for batch in 0..10 {
+        let crowd: Vec<UdpSocket> = (0..200)
+            .map(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
+            .collect();
+        for (number, socket) in crowd.iter().enumerate() {
+            let garbage = pattern(number % 9);
+            socket.send_to(&garbage, address_of(&proxy)).unwrap();
+        }
+        assert!(proxy.descriptors() < 400, "{batch}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(exchange(&tunnel.connect(), b"after"), b"after");
+    let resident = proxy.resident_bytes();
+    assert!(resident < before + (24 << 20), "{before} became {resident}");
+    proxy.end();
+}
+
+#[test]
+fn a_client_that_never_reads_stops_its_server_and_nobody_else() {
+    // Data without end for whoever comes.
+    let flood = upstream(|mut stream| {
+        let mut message = 32_772_u32.to_be_bytes().to_vec();
+        message.extend([0x50, 1, 2, 3]);
+        message.extend(pattern(32_768));
+        loop {
+            stream.write_all(&message)?;
+        }
+    });
+    let proxy = Proxy::start(FREE, &flood, &QUIET);
+    let before = proxy.resident_bytes();
+    let deaf: Vec<TcpStream> = (0..8)
+        .map(|_| TcpStream::connect(address_of(&proxy)).unwrap())
+        .collect();
+    // It stops growing: what is sent meanwhile would be gigabytes.
+    let mut grown = Vec::new();
+    for _ in 0..6 {
+        thread::sleep(Duration::from_millis(500));
+        grown.push(proxy.resident_bytes().saturating_sub(before));
+    }
+    assert!(grown.iter().all(|bytes| *bytes < 64 << 20), "{grown:?}");
+    let mut hearing = TcpStream::connect(address_of(&proxy)).unwrap();
+    let mut heard = vec![0; 8 << 20];
+    hearing.read_exact(&mut heard).unwrap();
+    drop(deaf);
+}
+
+#[test]
+fn a_server_that_never_reads_stops_its_client_and_nobody_else() {
+    let deaf = stubborn();
+    let proxy = Proxy::start(FREE, &deaf, &QUIET);
+    let before = proxy.resident_bytes();
+    let mut message = 32_772_u32.to_be_bytes().to_vec();
+    message.extend([0xa0, 1, 2, 3]);
+    message.extend(pattern(32_768));
+    let flooding = TcpStream::connect(address_of(&proxy)).unwrap();
+    flooding
+        .set_write_timeout(Some(Duration::from_millis(700)))
+        .unwrap();
+    let mut sent = 0_u64;
+    while (&flooding).write_all(&message).is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "somebody has to keep 320 MB");
+    }
+    let grown = proxy.resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown}");
+    // Another is heard all the same.
+    let mut other = TcpStream::connect(address_of(&proxy)).unwrap();
+    other.write_all(&message).unwrap();
+    eventually("the other connection is there", || {
+        proxy.log().matches("client connected").count() >= 2 || proxy.descriptors() > 10
+    });
+}
+
+#[test]
+fn those_who_ask_and_never_read_do_not_hold_up_the_proxy_or_each_other() {
+    let (tunnel, proxy) = through(FREE, FREE, echo(), &WITH_CONTROL);
+    let stream = tunnel.connect();
+    for _ in 0..300 {
+        assert_eq!(exchange(&stream, b"x"), b"x");
+    }
+    let before = proxy.resident_bytes();
+    let url = proxy.field("control=");
+    let address: SocketAddr = url
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .parse()
+        .unwrap();
+    // A thousand long answers for each of them, if it took them.
+    let asked = b"GET /api/messages HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(1_000);
+    let deaf: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream
+                .set_write_timeout(Some(Duration::from_millis(200)))
+                .unwrap();
+            // It takes as many as it answers.
+            stream.write_all(&asked).ok();
+            stream
+        })
+        .collect();
+    assert_eq!(exchange(&stream, b"goes on"), b"goes on");
+    assert_eq!(control(&proxy, "GET", "api/status", "").0, 200);
+    let grown = proxy.resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown}");
+    drop(deaf);
+}
+
+#[test]
+fn descriptors_memory_and_conversations_are_given_back_after_many_clients() {
+    let server = Endpoint::server(FREE, echo(), &[]);
+    let more = [&QUIET[..], &WITH_CONTROL, &["--fault", "latency=1ms"]].concat();
+    let proxy = Proxy::start(FREE, server.carrier(), &more);
+    let before = proxy.descriptors();
+    let round = || {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let client = Endpoint::client(proxy.carrier(), &[]);
+                    for _ in 0..15 {
+                        let sent = pattern(40_000);
+                        assert!(exchange(&client.connect(), &sent) == sent);
+                    }
+                });
+            }
+        });
+    };
+    round();
+    let warm = proxy.resident_bytes();
+    for _ in 0..3 {
+        round();
+    }
+    eventually("all is given back", || {
+        let (_, status) = control(&proxy, "GET", "api/status", "");
+        status["open_connection_count"] == 0
+            && status["open_conversation_count"] == 0
+            && proxy.descriptors() <= before + 1
+    });
+    let now = proxy.resident_bytes();
+    assert!(now < warm + (8 << 20), "{warm} bytes became {now}");
+}
