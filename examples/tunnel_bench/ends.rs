@@ -1,7 +1,7 @@
 //! The programs that are measured, and what they use.
 
-use std::io::{self, BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -68,6 +68,25 @@ impl Ends {
         [("client", &self.client), ("server", &self.server)]
             .into_iter()
             .chain(proxy)
+    }
+
+    /// By how many seconds 99 of 100 messages leave the proxy later than they should, as its
+    /// `--metrics` tell.
+    pub(crate) fn proxy_added_seconds(&self) -> io::Result<f64> {
+        let proxy = self.proxy.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let url = proxy.field("metrics=")?;
+        let address = url
+            .trim_start_matches("http://")
+            .trim_end_matches("/metrics");
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+        let mut told = String::new();
+        stream.read_to_string(&mut told)?;
+        told.lines()
+            .find_map(|line| line.strip_prefix("ministream_added_microseconds{quantile=\"0.99\"} "))
+            .and_then(|number| number.parse::<f64>().ok())
+            .map(|micros| micros * 1e-6)
+            .ok_or_else(|| io::Error::other("the proxy does not tell what it adds"))
     }
 
     /// What all of them have used so far.

@@ -247,12 +247,14 @@ fn measure_proxies(
     }
     if wanted(Work::Delay) {
         let fault = format!("c2s: latency={}ms", DELAY.as_millis());
-        let ends = start(free, Between::Proxy(&["--fault", &fault]))?;
+        let told = ["--fault", &fault, "--metrics", "127.0.0.1:0"];
+        let ends = start(free, Between::Proxy(&told))?;
         let Scale { what, unit, factor } = Work::Delay.scale();
-        let error = Work::Delay.measure(ends.listen)?;
+        let answers = Work::Delay.measure(ends.listen)? * factor;
+        let own = ends.proxy_added_seconds()? * factor;
         println!(
-            "{what:<28} {:.2} {unit} of {DELAY:?}, {DELAYED} conversations",
-            error * factor
+            "{what:<28} {own:.2} {unit} at the proxy, {answers:.2} {unit} in the answers \
+             ({DELAY:?}, {DELAYED} conversations)"
         );
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::fault::{FaultKind, Faults};
 use crate::report::field::TYPE_NAMES;
 use crate::report::grid::Align;
 use crate::report::look::Look;
+use crate::report::replay::counted;
 use crate::report::statistics::put_table;
 use crate::report::write::put;
 use crate::wire::Direction;
@@ -140,8 +141,9 @@ impl ProxySummary<'_> {
     fn put_totals(&self, out: &mut Vec<u8>) {
         let report = self.report;
         let mut text = format!(
-            "{} conversations on {} connections",
-            report.conversations, report.connections
+            "{} on {}",
+            counted(report.conversations, "conversation"),
+            counted(report.connections, "connection")
         );
         if report.failed_connections > 0 {
             text += &format!("; {} times no server", report.failed_connections);

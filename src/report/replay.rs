@@ -442,7 +442,7 @@ fn conversations_text(count: u64) -> String {
 }
 
 /// `1 message`, `2 messages`
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
 }
