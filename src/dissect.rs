@@ -13,6 +13,7 @@ mod near;
 mod passing;
 pub(crate) mod recognise;
 mod relay;
+mod servers;
 mod sink;
 mod streams;
 
@@ -360,6 +361,7 @@ impl Follower {
         self.network.finish(&mut |flow, arrival, delivery| {
             messages.deliver(flow, arrival, delivery, sink)
         })?;
+        messages.judge_waiting(sink)?;
         let now = self.seen.latest.unwrap_or_default();
         messages.tracker.finish(now, end);
         messages.tell_outcomes(sink)?;

@@ -3,9 +3,10 @@
 
 use super::near::{NearFlow, NearFlows};
 use super::recognise::PROTOCOL;
+use super::servers::{Servers, Waiting};
 use super::streams::{Left, Streams, ignored_segment};
 use super::{Decided, DecodeAs, Depth, FlowReport, Sink};
-use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
+use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Unanswered, Verdict};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
@@ -63,12 +64,30 @@ const MAX_ODD: usize = 8;
 
 impl FlowState {
     /// Bytes of memory that are held until there is more.
-    fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::New | Self::Datagrams(_) | Self::Foreign => 0,
             Self::DecidingDatagrams(detector) => detector.held_bytes(),
             Self::DecidingStreams(deciding) => deciding.detector.held_bytes(),
             Self::Streams(streams) => streams.held_bytes(),
+        }
+    }
+
+    /// The SYNs without an answer that are all that an undecided flow holds.
+    fn unanswered(&self) -> Option<Unanswered> {
+        match self {
+            Self::DecidingDatagrams(detector) => detector.unanswered(),
+            Self::DecidingStreams(deciding) => deciding.detector.unanswered(),
+            _ => None,
+        }
+    }
+
+    /// Whether an undecided flow has delivered any bytes.
+    fn has_payload(&self) -> bool {
+        match self {
+            Self::DecidingDatagrams(detector) => detector.has_payload(),
+            Self::DecidingStreams(deciding) => deciding.detector.has_payload(),
+            _ => false,
         }
     }
 }
@@ -81,6 +100,7 @@ pub(super) struct Messages {
     pub(super) tracker: Tracker,
     pub(super) foreign: ForeignCounts,
     pub(super) near: NearFlows,
+    servers: Servers,
     /// Time of the first packet.
     pub(super) start: Option<Timestamp>,
     untracked_count: u64,
@@ -95,7 +115,7 @@ pub(super) struct Messages {
 
 /// Why a flow ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WhyEnded {
+pub(super) enum WhyEnded {
     /// The traffic says so.
     Traffic,
     /// Its memory is needed.
@@ -144,6 +164,7 @@ impl Messages {
             tracker,
             foreign: ForeignCounts::default(),
             near: NearFlows::default(),
+            servers: Servers::default(),
             start: None,
             untracked_count: 0,
             session_count: 0,
@@ -267,6 +288,9 @@ impl Messages {
                     delivery if ends_datagrams(delivery) => detector.finish(),
                     _ => return Ok(()),
                 };
+                let Some(verdict) = self.judge(flow, arrival, verdict) else {
+                    return Ok(());
+                };
                 self.settle_datagrams(flow, verdict, sink)?;
                 self.end_settled(flow, arrival, delivery, sink)
             }
@@ -290,13 +314,11 @@ impl Messages {
                     Verdict::NeedMore if *ended == [true; 2] => detector.finish(),
                     verdict => verdict,
                 };
+                let Some(verdict) = self.judge(flow, arrival, verdict) else {
+                    return Ok(());
+                };
                 self.settle_streams(flow, verdict, sink)?;
-                if let FlowState::Streams(_) = flow.state
-                    && self.why == WhyEnded::Memory
-                {
-                    self.evict_streams(flow, arrival.time, sink)?;
-                }
-                Ok(())
+                self.end_evicted(flow, arrival.time, sink)
             }
             // What is incomplete is not so in the capture.
             (FlowState::Streams(_), Delivery::End { .. }) if self.why == WhyEnded::Memory => {
@@ -376,6 +398,92 @@ impl Messages {
         self.begin_streams(flow, verdict, Decided::ByRule, start, sink)
     }
 
+    /// What becomes of a flow in the light of others to its server; nothing yet if it waits for
+    /// them.
+    fn judge(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        arrival: Arrival,
+        verdict: Verdict,
+    ) -> Option<Verdict> {
+        match verdict {
+            Verdict::NeedMore if self.servers.has_ours() => {}
+            Verdict::Foreign => {}
+            _ => return Some(verdict),
+        }
+        let Some(unanswered) = flow.state.unanswered() else {
+            return Some(verdict);
+        };
+        if self.servers.is_ours(flow, &unanswered) {
+            return Some(unanswered.verdict());
+        }
+        if verdict == Verdict::NeedMore {
+            return Some(verdict);
+        }
+        let Some(waiting) = Waiting::take(flow, unanswered, (arrival, self.why)) else {
+            return Some(verdict);
+        };
+        match self.servers.wait(waiting) {
+            Ok(()) => None,
+            Err(waiting) => {
+                flow.state = waiting.flow.state;
+                Some(verdict)
+            }
+        }
+    }
+
+    /// Decodes the flows to a server that waited for one that tells of it.
+    fn admit<S: Sink>(
+        &mut self,
+        waiting: Vec<Waiting>,
+        verdict: Verdict,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let why = self.why;
+        for mut waiting in waiting {
+            let flow = &mut waiting.flow;
+            self.why = waiting.why;
+            match flow.transport {
+                Transport::Udp => self.settle_datagrams(flow, verdict, sink)?,
+                Transport::Tcp => self.settle_streams(flow, verdict, sink)?,
+            }
+            if verdict != Verdict::Foreign {
+                let end = Delivery::End {
+                    from: Side::Responder,
+                    how: StreamEnd::Forgotten,
+                };
+                self.end_evicted(flow, waiting.ended.time, sink)?;
+                self.end_settled(flow, waiting.ended, end, sink)?;
+            }
+        }
+        self.why = why;
+        Ok(())
+    }
+
+    /// There are no more flows: judges those that wait.
+    pub(super) fn judge_waiting<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        while let Some(group) = self.servers.next_group() {
+            self.admit(group.flows, group.verdict.unwrap_or(Verdict::Foreign), sink)?;
+        }
+        Ok(())
+    }
+
+    /// A flow turned out to carry ministreaming: so do those to its server that waited.
+    fn admit_others<S: Sink>(
+        &mut self,
+        flow: &Flow<FlowState>,
+        verdict: Verdict,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        match verdict.carrier() {
+            None | Some(Carrier::I2cp) => Ok(()),
+            Some(carrier) => {
+                let waiting = self.servers.note_ours(flow.addresses(), carrier);
+                self.admit(waiting, verdict, sink)
+            }
+        }
+    }
+
     /// Decodes the datagrams that were held back, when it is known what they are.
     fn settle_datagrams<S: Sink>(
         &mut self,
@@ -386,10 +494,14 @@ impl Messages {
         if verdict == Verdict::NeedMore {
             return Ok(());
         }
+        let has_payload = flow.state.has_payload();
         let FlowState::DecidingDatagrams(detector) = std::mem::take(&mut flow.state) else {
             return Ok(());
         };
         if verdict == Verdict::Foreign {
+            if has_payload {
+                self.servers.note_other(flow.addresses(), flow.transport);
+            }
             if let Some(trace) = detector.trace() {
                 self.note_near(flow, Carrier::Udp, trace);
             }
@@ -406,7 +518,8 @@ impl Messages {
                 ..Passed::new(channel, side_of(from), message)
             };
             self.message(arrival, passed, sink)
-        })
+        })?;
+        self.admit_others(flow, verdict, sink)
     }
 
     /// Decodes the stream bytes that were held back, when it is known what they are.
@@ -419,6 +532,7 @@ impl Messages {
         if verdict == Verdict::NeedMore {
             return Ok(());
         }
+        let has_payload = flow.state.has_payload();
         let FlowState::DecidingStreams(deciding) = std::mem::take(&mut flow.state) else {
             return Ok(());
         };
@@ -428,16 +542,20 @@ impl Messages {
             odd,
             ..
         } = *deciding;
-        if verdict == Verdict::Foreign
-            && let Some((carrier, trace)) = detector.trace()
-        {
-            self.note_near(flow, carrier, trace);
+        if verdict == Verdict::Foreign {
+            if has_payload {
+                self.servers.note_other(flow.addresses(), flow.transport);
+            }
+            if let Some((carrier, trace)) = detector.trace() {
+                self.note_near(flow, carrier, trace);
+            }
+            self.set_foreign(flow);
+            return Ok(());
         }
         self.begin_streams(flow, verdict, Decided::ByContent, start, sink)?;
-        if verdict != Verdict::Foreign {
-            odd.iter().try_for_each(|finding| sink.finding(finding))?;
-        }
-        detector.replay(|piece, arrival| self.stream(flow, arrival, piece, sink))
+        odd.iter().try_for_each(|finding| sink.finding(finding))?;
+        detector.replay(|piece, arrival| self.stream(flow, arrival, piece, sink))?;
+        self.admit_others(flow, verdict, sink)
     }
 
     fn begin_streams<S: Sink>(
@@ -541,6 +659,19 @@ impl Messages {
             self.tell_outcomes(sink)?;
         }
         Ok(())
+    }
+
+    /// Lets go of a connection that was just begun if its memory is needed.
+    fn end_evicted<S: Sink>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        time: Timestamp,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        match (&flow.state, self.why) {
+            (FlowState::Streams(_), WhyEnded::Memory) => self.evict_streams(flow, time, sink),
+            _ => Ok(()),
+        }
     }
 
     /// Lets go of a connection whose memory is needed.

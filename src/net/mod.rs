@@ -100,6 +100,19 @@ pub struct Flow<S> {
 }
 
 impl<S> Flow<S> {
+    /// Takes the flow with its state away from the network layer, which keeps it with the
+    /// state `left`.
+    pub(crate) const fn detach(&mut self, left: S) -> Self {
+        Self {
+            key: self.key,
+            state: std::mem::replace(&mut self.state, left),
+            id: self.id,
+            transport: self.transport,
+            initiator: self.initiator,
+            held_bytes: 0,
+        }
+    }
+
     /// Address and port of each side, by [`Side::index`].
     pub fn addresses(&self) -> [SocketAddr; 2] {
         self.key.addresses(self.initiator)

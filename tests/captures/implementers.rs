@@ -86,10 +86,21 @@ fn an_id(random: &mut Random) -> Id {
     id(u32::try_from(random.below(0xff_ffff)).unwrap() + 1)
 }
 
-/// An exchange for each flow, the flows one after the other.
+/// An exchange for each flow, the flows one after the other, all to one server.
 fn capture(carrier: Carrier, hosts: [[u16; 8]; 2], exchanges: &[Vec<Sent>]) -> Vec<u8> {
+    capture_to(|_| 5_000, carrier, hosts, exchanges)
+}
+
+/// The same; `server_port` tells the port of each flow's server, by its number.
+fn capture_to(
+    server_port: impl Fn(u16) -> u16,
+    carrier: Carrier,
+    hosts: [[u16; 8]; 2],
+    exchanges: &[Vec<Sent>],
+) -> Vec<u8> {
     let mut wire = Wire::new(Link::ETHERNET);
-    for (port, exchange) in (40_000..).zip(exchanges) {
+    for (number, exchange) in (0..).zip(exchanges) {
+        let port = 40_000 + number;
         let [one, other] = hosts.map(|host| match host {
             [0, 0, 0, 0, 0, 0xffff, high, low] => {
                 let [a, b] = high.to_be_bytes();
@@ -98,7 +109,10 @@ fn capture(carrier: Carrier, hosts: [[u16; 8]; 2], exchanges: &[Vec<Sent>]) -> V
             }
             host => std::net::IpAddr::from(host),
         });
-        let addresses = [SocketAddr::new(one, port), SocketAddr::new(other, 5_000)];
+        let addresses = [
+            SocketAddr::new(one, port),
+            SocketAddr::new(other, server_port(number)),
+        ];
         let [from, to] = addresses;
         let mut tcp = TcpFlow::new(from, to);
         match carrier {
@@ -211,6 +225,69 @@ fn fifty_flows_are_found_as_one_is() {
                 );
                 assert_found(&recording, &exchanges, &name);
             }
+        }
+    }
+}
+
+/// Flows of one SYN each without an answer, with keys of so many bytes.
+fn single_syns(flows: usize, keys: Keys, key_bytes: usize, random: &mut Random) -> Vec<Vec<Sent>> {
+    let single = |_| exchange(Ending::Unanswered, 1, keys, key_bytes, random);
+    (0..flows).map(single).collect()
+}
+
+#[test]
+fn three_flows_of_a_single_syn_to_one_server_are_found() {
+    let mut random = Random::new(15);
+    for carrier in CARRIERS {
+        for flows in [3, 4, 50] {
+            for keys in [Keys::Random, Keys::Text] {
+                for key_bytes in KEY_BYTES {
+                    let exchanges = single_syns(flows, keys, key_bytes, &mut random);
+                    let bytes = capture(carrier, IPV6, &exchanges);
+                    let recording = recording::of_bytes(&bytes, u64::MAX).unwrap();
+                    let name = format!("{carrier:?}, {flows} flows, {keys:?} {key_bytes} bytes");
+                    assert_found(&recording, &exchanges, &name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_single_syn_is_found_wherever_its_server_was_found_before_or_after() {
+    let mut random = Random::new(16);
+    for carrier in CARRIERS {
+        for key_bytes in KEY_BYTES {
+            let single = || single_syns(1, Keys::Random, key_bytes, &mut Random::new(17));
+            let answered = exchange(Ending::Answered, 1, Keys::Random, key_bytes, &mut random);
+            for exchanges in [
+                [single(), vec![answered.clone()]].concat(),
+                [vec![answered.clone()], single()].concat(),
+            ] {
+                let bytes = capture(carrier, IPV4, &exchanges);
+                let recording = recording::of_bytes(&bytes, u64::MAX).unwrap();
+                assert_found(
+                    &recording,
+                    &exchanges,
+                    &format!("{carrier:?}, {key_bytes} bytes"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_single_syn_tells_nothing_of_other_servers_and_nothing_beside_other_traffic() {
+    let mut random = Random::new(18);
+    let other = vec![client(0, vec![0x17, 3, 3, 0, 2, 1, 2])];
+    for carrier in CARRIERS {
+        let singles = single_syns(50, Keys::Random, 32, &mut random);
+        let apart = capture_to(|number| 5_000 + number, carrier, IPV4, &singles);
+        let beside = [singles, vec![other.clone()]].concat();
+        let beside = capture(carrier, IPV4, &beside);
+        for bytes in [apart, beside] {
+            let recording = recording::of_bytes(&bytes, u64::MAX).unwrap();
+            assert!(recording.messages.is_empty(), "{carrier:?}");
         }
     }
 }

@@ -10,15 +10,28 @@ use crate::run::pipe;
 
 /// A SYN with a key of its own from each of some ports; nobody answers.
 fn single_syns(flows: u16) -> Vec<u8> {
+    Pcap::USUAL.write(&wire_of_single_syns(flows))
+}
+
+/// The same to a server that gets something else as well, so that they are not ours for certain.
+fn single_syns_beside_others(flows: u16) -> Vec<u8> {
+    let mut wire = wire_of_single_syns(flows);
+    let client = SocketAddr::from(([10, 0, 0, 1], 39_999));
+    UdpFlow::new(client, SERVER.into()).send(&mut wire, End::Client, b"something else");
+    Pcap::USUAL.write(&wire)
+}
+
+const SERVER: ([u8; 4], u16) = ([10, 0, 0, 2], 9004);
+
+fn wire_of_single_syns(flows: u16) -> Wire {
     let mut random = Random::new(7);
     let mut wire = Wire::new(Link::ETHERNET);
     for (port, number) in (40_000..40_000 + flows).zip(0x11_1111..) {
         let client = SocketAddr::from(([10, 0, 0, 1], port));
-        let server = SocketAddr::from(([10, 0, 0, 2], 9004));
         let message = syn(id(number), &random.bytes(32));
-        UdpFlow::new(client, server).send(&mut wire, End::Client, &message);
+        UdpFlow::new(client, SERVER.into()).send(&mut wire, End::Client, &message);
     }
-    Pcap::USUAL.write(&wire)
+    wire
 }
 
 #[test]
@@ -33,7 +46,7 @@ fn the_heading_names_flows_that_are_nearly_ours_with_the_rule_that_reads_them() 
         "{}",
         run.stdout
     );
-    let run = pipe("-", &single_syns(50));
+    let run = pipe("-", &single_syns_beside_others(50));
     assert!(
         run.stdout.contains(
             "\nudp 10.0.0.1:40000 → 10.0.0.2:9004 and 49 more flows, perhaps ministream: 50 SYNs \
@@ -42,8 +55,17 @@ fn the_heading_names_flows_that_are_nearly_ours_with_the_rule_that_reads_them() 
         "{}",
         run.stdout
     );
-    let read = pipe("- -d udp.port==9004,ministream -T text", &single_syns(50)).ok();
-    assert_eq!(read.lines().count(), 50);
+    let rule = "- -d udp.port==9004,ministream -T text";
+    let read = pipe(rule, &single_syns_beside_others(50)).ok();
+    assert_eq!(read.lines().count(), 51);
+}
+
+#[test]
+fn several_flows_of_a_single_syn_are_ours_without_a_rule() {
+    for flows in [3, 50] {
+        let read = pipe("- -T text", &single_syns(flows)).ok();
+        assert_eq!(read.lines().count(), usize::from(flows));
+    }
 }
 
 #[test]

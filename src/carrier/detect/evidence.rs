@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Standing;
 use super::sketch::{Kind, Protocol, Sketch};
+use super::{Standing, Verdict};
 use crate::carrier::Way;
 
 /// Points that decide at once.
@@ -17,6 +17,10 @@ const TOLERATED: u32 = 2;
 
 /// Different messages that are remembered to find others of the same conversation.
 const REMEMBERED: usize = 16;
+
+/// Messages of few possible lengths that tell something without an id in common: for a
+/// protocol whose messages all have such a length, two are 2^-14.
+const TELLING_LENGTHS: u32 = 3;
 
 /// Ids that are remembered to find answers to them.
 const REMEMBERED_IDS: usize = 4_096;
@@ -56,7 +60,13 @@ pub(super) struct Evidence {
     unfitting: u32,
     /// Fitting messages that may be those of any protocol.
     idle: u32,
+    /// Messages that have points for their lengths.
+    by_length: u32,
+    /// Whether messages have an id in common, or one has a destination.
+    is_linked: bool,
     remembered: Vec<Remembered>,
+    /// Who sent different messages with one id, by direction.
+    repeats: [Option<Role>; 2],
     ids: Vec<(Way, Announced, [u8; 3])>,
     openings: Openings,
 }
@@ -65,8 +75,16 @@ pub(super) struct Evidence {
 #[derive(Debug, PartialEq, Eq)]
 struct Remembered {
     from: Way,
+    message_type: u8,
     id: [u8; 3],
     content: u64,
+}
+
+/// Who sends messages of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
 }
 
 /// What a message announced about an id.
@@ -81,7 +99,7 @@ enum Announced {
 }
 
 /// The openings of a flow, as far as they tell something without an answer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Openings {
     /// With different ids.
     count: usize,
@@ -95,9 +113,11 @@ struct Openings {
     ids_vary: bool,
     /// Whether payloads differ and have words in common, as headers do (RTP, RPC) and keys do not.
     have_headers: bool,
+    /// Those that go on as CBOR maps do.
+    text_keys: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Opening {
     from: Way,
     id: [u8; 3],
@@ -105,6 +125,16 @@ struct Opening {
     payload: u64,
     /// The first bytes of the payload, as far as there are any.
     head: [u8; HEAD_BYTES],
+    head_length: usize,
+}
+
+/// What a flow that holds nothing but openings without an answer, too few to tell by
+/// themselves, adds to others to the same server.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    verdict: Verdict,
+    framing: Framing,
+    openings: Openings,
 }
 
 /// What a flow that was judged to be another protocol's had that is ours.
@@ -120,6 +150,28 @@ pub struct Trace {
     pub to_server: Way,
 }
 
+impl Unanswered {
+    /// The verdict that they speak for.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// The direction towards the server.
+    pub fn to_server(&self) -> Option<Way> {
+        self.openings.first.as_ref().map(|first| first.from)
+    }
+
+    /// Adds what another flow to the same server holds.
+    pub fn join(&mut self, other: &Self) {
+        self.openings.join(&other.openings);
+    }
+
+    /// Whether all together are no chance.
+    pub fn is_enough(&self) -> bool {
+        self.openings.standing(self.framing) != Standing::Open
+    }
+}
+
 impl Evidence {
     pub(super) const fn new(protocol: Protocol, framing: Framing) -> Self {
         Self {
@@ -129,7 +181,10 @@ impl Evidence {
             fitting: 0,
             unfitting: 0,
             idle: 0,
+            by_length: 0,
+            is_linked: false,
             remembered: Vec::new(),
+            repeats: [None; 2],
             ids: Vec::new(),
             openings: Openings::new(),
         }
@@ -167,12 +222,13 @@ impl Evidence {
             Framing::Tight => 5,
             Framing::Any | Framing::Loose => 4,
         };
+        let counts = !outnumbered && (self.is_linked || self.by_length >= TELLING_LENGTHS);
         let openings = self.openings_alone();
         if self.unfitting > self.points / 2 + TOLERATED {
             Standing::Out
-        } else if (self.points >= CERTAIN_POINTS && !outnumbered) || openings == Standing::Certain {
+        } else if (self.points >= CERTAIN_POINTS && counts) || openings == Standing::Certain {
             Standing::Certain
-        } else if (self.points >= enough && !outnumbered) || openings == Standing::Probable {
+        } else if (self.points >= enough && counts) || openings == Standing::Probable {
             Standing::Probable
         } else {
             Standing::Open
@@ -231,34 +287,41 @@ impl Evidence {
         if self.has_announced(from.reversed(), Announced::Answered, id) {
             self.fitting += 1;
             self.points += HANDSHAKE_POINTS;
+            self.is_linked = true;
         }
     }
 
     fn points_for(&mut self, from: Way, sketch: Sketch, known: &[u8], length: usize) -> u32 {
         if sketch.kind == Kind::Idle {
             self.idle += 1;
-            return u32::from(length == 1 && self.framing != Framing::Any);
+            let counts = length == 1 && self.framing != Framing::Any;
+            self.by_length += u32::from(counts);
+            return u32::from(counts);
         }
         let Some(id) = sketch.id else {
             return 0;
         };
         let known_by_id = self.points_for_id(from, sketch.kind, id);
         let repeated = self.repeats(from, id, known);
+        let by_length = self.points_for_length(sketch.kind, known, length);
+        self.by_length += u32::from(by_length > 0);
+        self.is_linked |= known_by_id > 0 || sketch.kind == Kind::Destination;
         let head = &known[..known.len().min(4)];
         // Text, or one byte again and again, names no id; nor does a small number, which after
         // a letter is a length: PostgreSQL's `P 00 00 00 1c`.
         let is_small = matches!(head, [_, 0, 0, ..]);
-        if is_text(head) || is_small || head.iter().all(|byte| *byte == head[0]) {
-            return known_by_id + self.points_for_length(sketch.kind, known, length);
+        let is_one_byte = head.iter().all(|byte| *byte == head[0]);
+        if is_text(head) || is_small || is_one_byte || begins_with_text_key(known) {
+            return known_by_id + by_length;
+        }
+        if repeated {
+            self.note_repetition(from, sketch.kind);
         }
         let (framing, repetition) = match self.framing {
             Framing::Tight => (1, 3),
             Framing::Any | Framing::Loose => (0, 2),
         };
-        known_by_id
-            + framing
-            + self.points_for_length(sketch.kind, known, length)
-            + if repeated { repetition } else { 0 }
+        known_by_id + framing + by_length + if repeated { repetition } else { 0 }
     }
 
     /// Points for an id that the other side announced: 24 bits that are not by chance.
@@ -302,32 +365,31 @@ impl Evidence {
         }
     }
 
-    /// Whether openings are all there is, and so many, or so alike, that they are no chance.
+    /// Whether openings, and what is no message of any protocol, are all there is.
+    const fn has_openings_alone(&self) -> bool {
+        self.openings.count > 0 && self.unfitting == 0 && self.fitting <= self.idle
+    }
+
     fn openings_alone(&self) -> Standing {
-        let Openings {
-            count,
-            both_sides,
-            lengths_differ,
-            payloads_differ,
-            ids_vary,
-            have_headers,
-            ..
-        } = self.openings;
-        if self.unfitting > 0 || self.fitting > self.idle || both_sides || !ids_vary || have_headers
-        {
-            return Standing::Open;
-        }
-        let is_enough = match (self.framing, count) {
-            (_, 3..) => true,
-            (Framing::Loose | Framing::Tight, 2) => !lengths_differ,
-            (Framing::Any, 2) => !payloads_differ && self.openings.has_telling_payload(),
-            (_, 0..=1) => false,
-        };
-        match is_enough {
-            true if count >= CERTAIN_OPENINGS => Standing::Certain,
-            true => Standing::Probable,
+        match self.has_openings_alone() {
+            true => self.openings.standing(self.framing),
             false => Standing::Open,
         }
+    }
+
+    /// Whether there was anything to weigh.
+    pub(super) const fn has_any(&self) -> bool {
+        self.openings.count > 0 || self.unfitting > 0 || self.fitting > 0
+    }
+
+    /// The openings, if they are all there is and come from one side.
+    pub(super) fn unanswered(&self, verdict: Verdict) -> Option<Unanswered> {
+        let is_some = self.has_openings_alone() && !self.openings.both_sides;
+        is_some.then(|| Unanswered {
+            verdict,
+            framing: self.framing,
+            openings: self.openings.clone(),
+        })
     }
 
     fn announce(&mut self, from: Way, announced: Announced, id: [u8; 3]) {
@@ -340,25 +402,52 @@ impl Evidence {
         self.ids.contains(&(from, announced, id))
     }
 
-    /// Whether an earlier message in this direction has the same id and
-    /// another content, and none has the same content.
+    /// Whether an earlier message in this direction has the same id and another content, and
+    /// none has the same content. A head that both directions have is that of a protocol with
+    /// a constant one: here each type has its direction, and each direction its ids.
     fn repeats(&mut self, from: Way, id: [u8; 3], known: &[u8]) -> bool {
         let new = Remembered {
             from,
+            message_type: known[0],
             id,
             content: hash(known),
         };
         if self.remembered.contains(&new) {
             return false;
         }
-        let repeats = self
+        let has_id = |way| move |old: &&Remembered| (old.from, old.id) == (way, id);
+        let (mut repeats, mut is_of_another_type) = (false, false);
+        for old in self.remembered.iter().filter(has_id(from)) {
+            repeats = true;
+            is_of_another_type |= old.message_type != new.message_type;
+        }
+        let is_constant = self
             .remembered
             .iter()
-            .any(|old| (old.from, old.id) == (from, new.id));
+            .filter(has_id(from.reversed()))
+            .any(|old| old.message_type == new.message_type);
         if self.remembered.len() < REMEMBERED {
             self.remembered.push(new);
         }
-        repeats
+        self.is_linked |= is_of_another_type;
+        repeats && !is_constant
+    }
+
+    /// Without a length before them, data with one id in one direction are no more than a
+    /// constant header, which many protocols have, until the other direction has an id as
+    /// well, in the other role.
+    fn note_repetition(&mut self, from: Way, kind: Kind) {
+        let role = match kind {
+            Kind::ClientData | Kind::ClientClose => Role::Client,
+            Kind::ServerData | Kind::ServerClose | Kind::Accept { .. } => Role::Server,
+            Kind::Opening | Kind::Destination | Kind::Other | Kind::Idle => return,
+        };
+        self.repeats[from.index()] = Some(role);
+        self.is_linked |= match (self.framing, self.repeats) {
+            (Framing::Loose | Framing::Tight, _) => true,
+            (Framing::Any, [Some(one), Some(other)]) => one != other,
+            (Framing::Any, _) => false,
+        };
     }
 }
 
@@ -372,38 +461,90 @@ impl Openings {
             payloads_differ: false,
             ids_vary: false,
             have_headers: false,
+            text_keys: 0,
         }
     }
 
     fn add(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize, is_new: bool) {
         self.count += usize::from(is_new);
+        self.text_keys += usize::from(is_new && begins_with_text_key(known));
         let bytes = known.get(4..).unwrap_or_default();
-        let payload = hash(bytes);
+        let head_length = bytes.len().min(HEAD_BYTES);
         let mut head = [0; HEAD_BYTES];
-        let known = bytes.len().min(HEAD_BYTES);
-        head[..known].copy_from_slice(&bytes[..known]);
+        head[..head_length].copy_from_slice(&bytes[..head_length]);
+        self.compare(Opening {
+            from,
+            id,
+            length,
+            payload: hash(bytes),
+            head,
+            head_length,
+        });
+    }
+
+    /// Compares one with the first.
+    fn compare(&mut self, new: Opening) {
         let Some(first) = &self.first else {
-            self.first = Some(Opening {
-                from,
-                id,
-                length,
-                payload,
-                head,
-            });
+            self.first = Some(new);
             return;
         };
-        self.both_sides |= first.from != from;
-        self.lengths_differ |= first.length != length;
-        self.payloads_differ |= first.payload != payload;
+        self.both_sides |= first.from != new.from;
+        self.lengths_differ |= first.length != new.length;
+        self.payloads_differ |= first.payload != new.payload;
         let words = |head: [u8; HEAD_BYTES]| head.as_chunks::<4>().0.to_vec();
-        let (one, other) = (words(first.head), words(head));
+        let (one, other) = (words(first.head), words(new.head));
         let is_alike = one
             .iter()
             .zip(&other)
-            .take(known / 4)
+            .take(new.head_length / 4)
             .any(|(one, other)| one == other);
-        self.have_headers |= first.payload != payload && is_alike;
-        self.ids_vary |= first.id[1..] != id[1..];
+        self.have_headers |= first.payload != new.payload && is_alike;
+        self.ids_vary |= first.id[1..] != new.id[1..];
+    }
+
+    /// Whether they are so many, or so alike, that they are no chance.
+    fn standing(&self, framing: Framing) -> Standing {
+        let Self {
+            count,
+            both_sides,
+            lengths_differ,
+            payloads_differ,
+            ids_vary,
+            have_headers,
+            text_keys,
+            ..
+        } = *self;
+        if both_sides || !ids_vary || have_headers || text_keys == count {
+            return Standing::Open;
+        }
+        let is_enough = match (framing, count) {
+            (_, 3..) => true,
+            (Framing::Loose | Framing::Tight, 2) => !lengths_differ,
+            (Framing::Any, 2) => !payloads_differ && self.has_telling_payload(),
+            (_, 0..=1) => false,
+        };
+        match is_enough {
+            true if count >= CERTAIN_OPENINGS => Standing::Certain,
+            true => Standing::Probable,
+            false => Standing::Open,
+        }
+    }
+
+    /// Adds those of another flow.
+    fn join(&mut self, other: &Self) {
+        self.count += other.count;
+        self.text_keys += other.text_keys;
+        self.both_sides |= other.both_sides;
+        self.lengths_differ |= other.lengths_differ;
+        self.payloads_differ |= other.payloads_differ;
+        self.ids_vary |= other.ids_vary;
+        self.have_headers |= other.have_headers;
+        // Which side dialled a flow, or was seen first, says nothing of another.
+        let side = self.first.as_ref().map(|first| first.from);
+        if let Some(first) = other.first.clone() {
+            let from = side.unwrap_or(first.from);
+            self.compare(Opening { from, ..first });
+        }
     }
 
     fn has_telling_payload(&self) -> bool {
@@ -427,4 +568,18 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes
         .iter()
         .all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
+}
+
+/// Whether a message goes on like a map with a text as its first key, in CBOR (RFC 8949, 3.1)
+/// or MessagePack, which `A0` to `A2` may begin: messages of one kind have the same keys.
+fn begins_with_text_key(known: &[u8]) -> bool {
+    let Some((0xa0..=0xa2, [header, text @ ..])) = known.split_first() else {
+        return false;
+    };
+    // The lowest bits are the length of a short text.
+    let length = match header {
+        0x61..=0x77 | 0xa1..=0xbf => usize::from(header & 0x1f),
+        _ => return false,
+    };
+    is_text(&text[..text.len().min(length)])
 }

@@ -17,15 +17,21 @@
 //! - a message whose length is one of few, an ACK of 7 bytes: 3; of 4 bytes (a close): 2;
 //!   but 0 when all its bytes are text (`QUIT`);
 //! - a message whose id is that of another, different message in the same direction: 2,
-//!   behind a 4-byte length 3, unless it begins with text (`POST`);
+//!   behind a 4-byte length 3, unless it begins with text (`POST`), goes on like a map with
+//!   a text as its key (CBOR), or has a head that both directions have;
 //! - behind a 4-byte length, any message that does not begin with text: 1 more;
 //! - messages of the type whose single byte is a message already (the ping, chaff):
 //!   nothing, but the single byte itself behind a length: 1.
 //!
 //! Messages that the protocol does not have count against it. Six points decide at once, as
 //! long as no more messages speak against a carrier than for it; when a flow is over, or
-//! has sent more than is held, four are enough, behind a 4-byte length five. How often
-//! other traffic gets as far is derived in `docs/protocol.md`.
+//! has sent more than is held, four are enough, behind a 4-byte length five. They count only
+//! where messages have an id in common (without a length before them: an id of each
+//! direction, or messages of two types), or three have points for their lengths. How often other
+//! traffic gets as far is derived in `docs/protocol.md`.
+//!
+//! A flow of nothing but openings, too few for that, is judged by others to the same server:
+//! see [`Unanswered`].
 
 mod evidence;
 mod held;
@@ -38,7 +44,7 @@ mod udp;
 use super::length_prefixed::Prefix;
 use super::{Carrier, Way};
 
-pub use evidence::Trace;
+pub use evidence::{Trace, Unanswered};
 pub use held::Piece;
 pub use sketch::{Kind, Protocol, Recognise, Sketch};
 pub use tcp::Detector;

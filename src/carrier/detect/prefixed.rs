@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::evidence::{Evidence, Framing};
 use super::held::Piece;
-use super::{Protocol, Standing, Trace};
+use super::{Protocol, Standing, Trace, Unanswered, Verdict};
 use crate::carrier::length_prefixed::{Decoder, Prefix};
 use crate::carrier::{Item, Plausible, Problem, Way};
 
@@ -110,6 +110,15 @@ impl Trial {
         match self.out {
             true => None,
             false => self.evidence.trace(),
+        }
+    }
+
+    pub(super) fn unanswered(&self) -> Option<Unanswered> {
+        match self.out {
+            true => None,
+            false => self
+                .evidence
+                .unanswered(Verdict::LengthPrefixed(self.prefix)),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
-use super::{MAX_HELD_BYTES, MAX_HELD_PIECES, Protocol, Standing, Trace, Verdict, i2cp, prefixed};
+use super::{
+    MAX_HELD_BYTES, MAX_HELD_PIECES, Protocol, Standing, Trace, Unanswered, Verdict, i2cp, prefixed,
+};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, Way};
 
@@ -60,7 +62,7 @@ impl<T: Copy> Detector<T> {
         self.held.push(piece, token);
         self.trials.push(piece);
         self.verdict = self.trials.verdict();
-        if self.held.bytes() > MAX_HELD_BYTES || self.held.pieces() > MAX_HELD_PIECES {
+        if self.is_full() {
             self.finish();
         }
         self.drop_foreign();
@@ -84,6 +86,20 @@ impl<T: Copy> Detector<T> {
         self.trials.trace()
     }
 
+    /// What it tells of others to the same server, if it holds nothing but openings without an
+    /// answer and is whole.
+    pub fn unanswered(&self) -> Option<Unanswered> {
+        match self.verdict {
+            Verdict::NeedMore | Verdict::Foreign if !self.is_full() => self.trials.unanswered(),
+            _ => None,
+        }
+    }
+
+    /// Whether any bytes came.
+    pub const fn has_payload(&self) -> bool {
+        self.trials.segments.has_any()
+    }
+
     /// Bytes of memory that the detector takes, with what it and its trials hold.
     pub fn held_bytes(&self) -> usize {
         let i2cp = self.trials.i2cp.iter().map(i2cp::Trial::held_bytes);
@@ -101,7 +117,7 @@ impl<T: Copy> Detector<T> {
     }
 
     /// Hands on what is held, in the order in which it came, to whoever is to
-    /// decode it. Nothing is held of a flow that is [`Verdict::Foreign`].
+    /// decode it. Of a flow that is [`Verdict::Foreign`] only what is [`Self::unanswered`] is held.
     ///
     /// # Errors
     /// Those of `take`.
@@ -123,8 +139,12 @@ impl<T: Copy> Detector<T> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.held.bytes() > MAX_HELD_BYTES || self.held.pieces() > MAX_HELD_PIECES
+    }
+
     fn drop_foreign(&mut self) {
-        if self.verdict == Verdict::Foreign {
+        if self.verdict == Verdict::Foreign && self.unanswered().is_none() {
             self.held.clear();
         }
     }
@@ -191,6 +211,17 @@ impl Trials {
         prefixed
             .chain([(Carrier::Segment, self.segments.trace())])
             .find_map(|(carrier, trace)| Some((carrier, trace?)))
+    }
+
+    fn unanswered(&self) -> Option<Unanswered> {
+        if self.asked == Asked::I2cpSide {
+            return None;
+        }
+        let segments = || self.segments.unanswered(Verdict::Segments);
+        let mut prefixed = self.prefixed.iter().map(|(_, trial)| trial);
+        prefixed
+            .find_map(prefixed::Trial::unanswered)
+            .or_else(segments)
     }
 
     fn first_of(&self, wanted: Standing) -> Option<Verdict> {

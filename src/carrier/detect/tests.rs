@@ -744,16 +744,28 @@ fn expected_i2cp_is_i2cp_whatever_comes_and_finds_the_application() {
 #[test]
 fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
     let data = |id: u8, body: &[u8]| (Way::Forward, message([0xa0, id, 2, 3], body));
+    let answer = |body: &[u8]| (Way::Backward, message([0x50, 7, 8, 9], body));
     let close = (Way::Forward, message([0xa2, 9, 2, 3], &[]));
+    let another = (Way::Forward, message([0xa2, 8, 7, 6], &[]));
     let ack = (Way::Backward, message([0x51, 1, 2, 3], &[4, 5, 6]));
     let announced = (Way::Forward, message([0xa0, 4, 5, 6], b"x"));
     for (flow, expected) in [
         (
-            vec![data(9, b"one"), data(9, b"two"), data(9, b"three")],
+            vec![data(9, b"one"), answer(b"1"), data(9, b"two"), answer(b"2")],
             Verdict::Datagrams,
         ),
+        // A constant header, perhaps.
+        (
+            vec![data(9, b"one"), data(9, b"two"), data(9, b"three")],
+            Verdict::Foreign,
+        ),
         (vec![data(9, b"one"), close.clone()], Verdict::Datagrams),
-        (vec![ack.clone(), close.clone()], Verdict::Datagrams),
+        // What has nothing but its length in common with a message is one of many.
+        (vec![ack.clone(), close.clone()], Verdict::Foreign),
+        (
+            vec![ack.clone(), close.clone(), another.clone()],
+            Verdict::Datagrams,
+        ),
         (vec![ack.clone(), announced.clone()], Verdict::Datagrams),
         (vec![announced, ack.clone()], Verdict::Foreign),
         (vec![ack], Verdict::Foreign),

@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
-use super::{MAX_HELD_BYTES, Protocol, Standing, Trace, Verdict};
+use super::{MAX_HELD_BYTES, Protocol, Standing, Trace, Unanswered, Verdict};
 use crate::carrier::{Extent, Way};
 
 /// Finds out whether the datagrams of a flow are messages.
@@ -53,7 +53,7 @@ impl<T: Copy> UdpDetector<T> {
             Standing::Out => Verdict::Foreign,
             Standing::Probable | Standing::Open => Verdict::NeedMore,
         };
-        if self.held.cost() > MAX_HELD_BYTES {
+        if self.is_full() {
             self.finish();
         }
         self.drop_foreign();
@@ -77,13 +77,29 @@ impl<T: Copy> UdpDetector<T> {
         self.evidence.trace()
     }
 
+    /// What it tells of others to the same server, if it holds nothing but openings without an
+    /// answer and is whole.
+    pub fn unanswered(&self) -> Option<Unanswered> {
+        match self.verdict {
+            Verdict::NeedMore | Verdict::Foreign if !self.is_full() => {
+                self.evidence.unanswered(Verdict::Datagrams)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether any datagram came.
+    pub const fn has_payload(&self) -> bool {
+        self.evidence.has_any()
+    }
+
     /// The verdict so far.
     pub const fn verdict(&self) -> Verdict {
         self.verdict
     }
 
     /// Hands on the datagrams that are held, in the order in which they came.
-    /// Nothing is held of a flow that is [`Verdict::Foreign`].
+    /// Of a flow that is [`Verdict::Foreign`] only what is [`Self::unanswered`] is held.
     ///
     /// # Errors
     /// Those of `take`.
@@ -94,8 +110,12 @@ impl<T: Copy> UdpDetector<T> {
         })
     }
 
+    const fn is_full(&self) -> bool {
+        self.held.cost() > MAX_HELD_BYTES
+    }
+
     fn drop_foreign(&mut self) {
-        if self.verdict == Verdict::Foreign {
+        if self.verdict == Verdict::Foreign && self.unanswered().is_none() {
             self.held.clear();
         }
     }

@@ -25,8 +25,13 @@ pub(super) fn captures() -> Vec<Shipped> {
             ),
             (
                 "udp-nearly.pcap",
-                "a single SYN with such a key from each of three ports: nearly ours",
-                nearly(),
+                "a single SYN with such a key from each of two ports: nearly ours",
+                single_syns(2),
+            ),
+            (
+                "udp-unanswered-ports.pcap",
+                "a single SYN with such a key from each of three ports: ours, as nothing else goes to their server",
+                single_syns(3),
             ),
             (
                 "tcp-unanswered.pcap",
@@ -106,9 +111,10 @@ fn any_keys() -> Vec<Sent> {
     exchange
 }
 
-fn nearly() -> Vec<u8> {
+/// A SYN from each of some ports.
+fn single_syns(count: usize) -> Vec<u8> {
     let mut wire = Wire::new(Link::ETHERNET);
-    for (port, (id, key)) in (40_112..).zip(ids(3)) {
+    for (port, (id, key)) in (40_112..).zip(ids(count)) {
         let flow = UdpFlow::new(
             SocketAddr::new(client_address().ip(), port),
             server_address(),
