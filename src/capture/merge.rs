@@ -94,7 +94,7 @@ impl Merge {
         self.done_bytes + open.map(|records| records.read_bytes()).sum::<u64>()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_packet(&mut self) -> Result<Option<Packet<'_>>, CaptureError> {
         if !self.advance_current()? {
             let Some(next) = self.choose()? else {
@@ -115,7 +115,7 @@ impl Merge {
     }
 
     /// Reads the current input's next packet; whether it is the next of all.
-    #[inline]
+    #[inline(always)]
     fn advance_current(&mut self) -> Result<bool, CaptureError> {
         let Some(input) = self.current else {
             return Ok(false);
@@ -183,7 +183,9 @@ impl Merge {
     }
 
     /// Reads an input's next packet; closes it when there is none.
-    #[inline]
+    ///
+    /// Inlined like all on the way of a packet from its file: the results are large.
+    #[inline(always)]
     fn advance(&mut self, input: usize) -> Result<bool, CaptureError> {
         let Some(records) = &mut self.open[input] else {
             return Ok(false);

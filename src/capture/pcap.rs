@@ -84,6 +84,7 @@ impl Pcap {
     }
 
     /// Reads the next record.
+    #[inline]
     pub(super) fn advance(&mut self, window: &mut Window) -> Result<Option<Current>, CaptureError> {
         loop {
             let bytes = window.available();

@@ -88,7 +88,7 @@ impl Records {
     }
 
     /// Reads the next packet; `false` at the end. Keeps `info` up to date.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, info: &mut InputInfo) -> Result<bool, CaptureError> {
         let advanced = match &mut self.format {
             Format::Pcap(pcap) => pcap.advance(&mut self.window),
