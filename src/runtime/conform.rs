@@ -1,7 +1,6 @@
 //! Tries the cases of a suite on a peer.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use super::mirror::Mirror;
 use super::open::LinkOptions;
 use super::play::{Driven, Driving, Loss, Wish, close, drive_on, sender};
 use super::signals::Signals;
+use super::socket::Addresses;
 use crate::replay::conform::{CaseReport, Suite, Trial};
 use crate::replay::inject::InjectOutput;
 use crate::wire::RawMessage;
@@ -26,10 +26,10 @@ pub enum ConformError {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// The mirror cannot stand behind the server.
-    #[error("cannot be the service at {address}")]
+    #[error("cannot be the service at {addresses}")]
     Service {
         /// Where it should.
-        address: SocketAddr,
+        addresses: Addresses,
         /// What the system says.
         source: io::Error,
     },
@@ -37,10 +37,10 @@ pub enum ConformError {
     #[error("interrupted before the client was there")]
     Interrupted,
     /// The client does not listen where it should.
-    #[error("cannot connect to the client at {address}")]
+    #[error("cannot connect to the client at {addresses}")]
     Application {
         /// Where it should.
-        address: SocketAddr,
+        addresses: Addresses,
         /// What the system says.
         source: io::Error,
     },
@@ -75,7 +75,7 @@ pub async fn conform(
         if let Some(mirror) = &mut mirror {
             let begun = mirror.begin(trial.needs).await;
             begun.map_err(|source| ConformError::Service {
-                address: mirror.address(),
+                addresses: mirror.addresses().clone(),
                 source,
             })?;
         }
@@ -92,7 +92,7 @@ pub async fn conform(
             && let Some(source) = mirror.take_failure()
         {
             return Err(ConformError::Application {
-                address: mirror.address(),
+                addresses: mirror.addresses().clone(),
                 source,
             });
         }

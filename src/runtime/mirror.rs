@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use super::acceptor::Acceptor;
 use super::conform::ConformError;
 use super::signals::Signals;
-use super::socket;
+use super::socket::{self, Addresses};
 use crate::replay::conform::{Command, LONGEST_COMMAND, Needs, command};
 use crate::replay::inject::{MAX_PAYLOAD_BYTES, sequence};
 
@@ -45,23 +46,23 @@ pub struct Mirror {
 }
 
 /// Where connections come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Place {
-    /// The tested server connects to this address.
-    Service(SocketAddr),
-    /// The tested client listens on this address.
-    Application(SocketAddr),
+    /// The tested server connects to one of these.
+    Service(Addresses),
+    /// The tested client listens on one of these.
+    Application(Addresses),
 }
 
 impl Mirror {
-    /// The service behind a tested server, which has to lead to this address.
-    pub fn service(address: SocketAddr) -> Self {
-        Self::new(Place::Service(address))
+    /// The service behind a tested server, which has to lead to one of these addresses.
+    pub fn service(addresses: Addresses) -> Self {
+        Self::new(Place::Service(addresses))
     }
 
-    /// The application before a tested client, which has to listen on this address.
-    pub fn application(address: SocketAddr) -> Self {
-        Self::new(Place::Application(address))
+    /// The application before a tested client, which has to listen on one of these addresses.
+    pub fn application(addresses: Addresses) -> Self {
+        Self::new(Place::Application(addresses))
     }
 
     fn new(place: Place) -> Self {
@@ -73,10 +74,10 @@ impl Mirror {
         }
     }
 
-    /// The address.
-    pub const fn address(&self) -> SocketAddr {
-        let (Place::Service(address) | Place::Application(address)) = self.place;
-        address
+    /// The addresses.
+    pub const fn addresses(&self) -> &Addresses {
+        let (Place::Service(addresses) | Place::Application(addresses)) = &self.place;
+        addresses
     }
 
     /// Waits until something listens where the client that is tested should. To
@@ -86,13 +87,13 @@ impl Mirror {
     /// # Errors
     /// Nobody listens there in time, or a signal came.
     pub async fn wait_for_client(&self, signals: &mut Signals) -> Result<(), ConformError> {
-        let address = self.address();
+        let addresses = self.addresses();
         let refused = || ConformError::Application {
-            address,
+            addresses: addresses.clone(),
             source: io::ErrorKind::ConnectionRefused.into(),
         };
         let until = Instant::now() + PATIENCE;
-        while is_free(address) {
+        while is_awaited(addresses) {
             if Instant::now() > until {
                 return Err(refused());
             }
@@ -120,21 +121,21 @@ impl Mirror {
             service.await.ok();
         }
         self.counts = Counts::default();
-        if let Place::Service(address) = self.place
+        if let Place::Service(addresses) = &self.place
             && needs != Needs::NoService
         {
-            let listener = TcpListener::bind(address).await?;
+            let acceptor = Acceptor::bind(addresses).await?;
             let counts = self.counts.clone();
-            self.service = Some(tokio::spawn(serve(listener, counts)));
+            self.service = Some(tokio::spawn(serve(acceptor, counts)));
         }
         Ok(())
     }
 
     /// Opens a connection to the tested client, and sends `first`.
     pub(super) fn dial(&mut self, first: Bytes) {
-        let (address, counts) = (self.address(), self.counts.clone());
+        let (addresses, counts) = (self.addresses().clone(), self.counts.clone());
         self.dialled.spawn(async move {
-            match socket::connect(&address.into()).await {
+            match socket::connect(&addresses).await {
                 Ok((stream, _)) => reflect(stream, &first, counts).await,
                 // It was taken, and ended before we heard of that.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
@@ -152,23 +153,53 @@ impl Mirror {
     }
 }
 
-/// Whether an address of this machine has nobody who listens.
-fn is_free(address: SocketAddr) -> bool {
+/// Whether nobody listens on any of these addresses, and somebody may on one of this machine.
+fn is_awaited(addresses: &Addresses) -> bool {
+    let mut listeners = addresses
+        .as_slice()
+        .iter()
+        .map(|&address| listener_at(address));
+    let is_taken = listeners
+        .clone()
+        .any(|listener| listener == Listener::There);
+    !is_taken && listeners.any(|listener| listener == Listener::Missing)
+}
+
+/// Who listens on an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listener {
+    There,
+    Missing,
+    /// It is none of this machine.
+    Unknown,
+}
+
+fn listener_at(address: SocketAddr) -> Listener {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
     } else {
         TcpSocket::new_v6()
     };
     // Connections that were closed on it do not count.
-    socket.is_ok_and(|socket| socket.set_reuseaddr(true).is_ok() && socket.bind(address).is_ok())
+    let bound = socket.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)
+    });
+    match bound {
+        Ok(()) => Listener::Missing,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Listener::There,
+        Err(_) => Listener::Unknown,
+    }
 }
 
-async fn serve(listener: TcpListener, counts: Counts) {
+async fn serve(mut acceptor: Acceptor, counts: Counts) {
     let mut connections = JoinSet::new();
-    // What was not accepted is not there, and the case will say so.
-    while let Ok((stream, _)) = listener.accept().await {
-        let counts = counts.clone();
-        connections.spawn(async move { reflect(stream, &[], counts).await });
+    loop {
+        // What was not accepted is not there, and the case will say so.
+        if let Ok((stream, _)) = poll_fn(|cx| acceptor.poll_accept(cx)).await {
+            let counts = counts.clone();
+            connections.spawn(async move { reflect(stream, &[], counts).await });
+        }
     }
 }
 
@@ -287,5 +318,79 @@ async fn echo(stream: &mut TcpStream, open: &mut Open) -> io::Result<()> {
         }
         open.received_bytes += count;
         stream.write_all(&buffer[..count]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Both loopback addresses with one port, and a listener on the first of `order` that is free
+    /// on both; `None` where this machine has no IPv6.
+    async fn both(order: [SocketAddr; 2]) -> Option<(Addresses, TcpListener)> {
+        for _ in 0..20 {
+            let listener = TcpListener::bind(order[0]).await.ok()?;
+            let port = listener.local_addr().ok()?.port();
+            let other = SocketAddr::new(order[1].ip(), port);
+            if TcpListener::bind(other).await.is_ok() {
+                let one = SocketAddr::new(order[0].ip(), port);
+                return Addresses::new([other, one]).map(|all| (all, listener));
+            }
+        }
+        None
+    }
+
+    const IPV4: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    const IPV6: SocketAddr = SocketAddr::new(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
+
+    fn run(test: impl Future<Output = ()>) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn a_service_is_at_all_addresses_of_its_name() {
+        run(serve_both());
+    }
+
+    async fn serve_both() {
+        let Some((addresses, listener)) = both([IPV4, IPV6]).await else {
+            return;
+        };
+        drop(listener);
+        let mut mirror = Mirror::service(addresses.clone());
+        mirror.begin(Needs::Mirror).await.unwrap();
+        for address in addresses.as_slice() {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"open\n").await.unwrap();
+            let mut answer = [0; 2];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(answer[1], b'\n', "{address}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_found_at_the_second_address_of_its_name() {
+        run(dial_each());
+    }
+
+    async fn dial_each() {
+        for order in [[IPV4, IPV6], [IPV6, IPV4]] {
+            let Some((addresses, listener)) = both(order).await else {
+                return;
+            };
+            let mut signals = Signals::new().unwrap();
+            let mut mirror = Mirror::application(addresses);
+            mirror.wait_for_client(&mut signals).await.unwrap();
+            mirror.dial(Bytes::from_static(b"hello"));
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut first = [0; 5];
+            stream.read_exact(&mut first).await.unwrap();
+            assert_eq!(&first, b"hello");
+        }
     }
 }

@@ -1,19 +1,18 @@
 //! `conform`: whether a peer keeps to the protocol.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::conform_args::{ConformArgs, TestedPeer};
 use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_warning};
 use super::output_file::OutputFile;
 use super::play::{look, print};
-use super::tunnel::announce_bound;
+use super::tunnel::{announce_bound, resolved_all};
 use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
 use crate::report::conform::{ConformReport, list};
-use crate::runtime::{CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
+use crate::runtime::{Addresses, CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
 
 /// Runs `ministream-replay conform`.
 pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError> {
@@ -27,7 +26,7 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
         }
     };
     logging::begin(&args.options.log, verbose)?;
-    check_tcp_side(args)?;
+    let mirror = tcp_side(args)?;
     let junit = args.junit.as_deref().map(OutputFile::create).transpose()?;
     let seed = peer::seed(args.options.seed)?;
     let role = match tested {
@@ -45,7 +44,7 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
             Level::Must
         }),
     };
-    let tried = peer::block_on(run.try_all(&cases, &link, seed));
+    let tried = peer::block_on(run.try_all(&cases, &link, seed, mirror));
     if let Err(error) = &tried {
         run.report.cut_short(error.to_string());
     }
@@ -57,10 +56,10 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
     tried
 }
 
-/// Whether the flag is there that says where the TCP side of the peer is, and may say so.
-fn check_tcp_side(args: &ConformArgs) -> Result<(), ReplayError> {
+/// Our part on the TCP side of the peer, where a flag says where that is.
+fn tcp_side(args: &ConformArgs) -> Result<Option<Mirror>, ReplayError> {
     let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
-    match (args.tested, args.service, args.dial) {
+    match (args.tested, &args.service, &args.dial) {
         (TestedPeer::Client, None, None) => {
             return wrong("--dial", "is missing: where does the client listen?");
         }
@@ -73,25 +72,25 @@ fn check_tcp_side(args: &ConformArgs) -> Result<(), ReplayError> {
         (TestedPeer::Server, _, Some(_)) => {
             return wrong("--dial", "is for clients; a server connects, to --service");
         }
-        (TestedPeer::Client, None, Some(_)) | (TestedPeer::Server, _, None) => {}
+        (TestedPeer::Client, None, Some(name)) => {
+            let addresses = addresses(args, "--dial", name)?;
+            Ok(Some(Mirror::application(addresses)))
+        }
+        (TestedPeer::Server, Some(name), None) => {
+            let addresses = addresses(args, "--service", name)?;
+            Ok(Some(Mirror::service(addresses)))
+        }
+        (TestedPeer::Server, None, None) => Ok(None),
     }
-    check_reach(args, "--service", args.service)?;
-    check_reach(args, "--dial", args.dial)
 }
 
-fn check_reach(
-    args: &ConformArgs,
-    flag: &'static str,
-    address: Option<SocketAddr>,
-) -> Result<(), ReplayError> {
-    let Some(address) = address else {
-        return Ok(());
-    };
-    if address.port() == 0 {
+fn addresses(args: &ConformArgs, flag: &'static str, name: &str) -> Result<Addresses, ReplayError> {
+    let addresses = resolved_all(flag, name, peer::reach(&args.options))?;
+    if addresses.first().port() == 0 {
         let problem = "needs the port that the peer knows, and not 0";
         return Err(ReplayError::Carrier { flag, problem });
     }
-    peer::within_reach(peer::reach(&args.options), flag, address).map(|_| ())
+    Ok(addresses)
 }
 
 struct Run<'a> {
@@ -106,6 +105,7 @@ impl Run<'_> {
         cases: &[&'static Case],
         link: &LinkOptions,
         seed: [u8; 32],
+        mirror: Option<Mirror>,
     ) -> Result<Ending, ReplayError> {
         let args = self.args;
         let mut signals = Signals::new()?;
@@ -113,16 +113,11 @@ impl Run<'_> {
         if link.role == Role::Server {
             announce_bound("conform", &opened, args.ready_file.as_deref())?;
         }
-        let mirror = match (args.service, args.dial) {
-            (Some(address), _) => Some(Mirror::service(address)),
-            (None, Some(address)) => {
-                let mirror = Mirror::application(address);
-                print_note(format_args!("waiting for the client at {address}"));
-                mirror.wait_for_client(&mut signals).await?;
-                Some(mirror)
-            }
-            (None, None) => None,
-        };
+        if let (TestedPeer::Client, Some(mirror)) = (args.tested, &mirror) {
+            let addresses = mirror.addresses();
+            print_note(format_args!("waiting for the client at {addresses}"));
+            mirror.wait_for_client(&mut signals).await?;
+        }
         let mut suite = Suite::new(
             cases,
             SuiteOptions {

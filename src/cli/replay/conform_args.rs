@@ -1,6 +1,5 @@
 //! The arguments of `conform`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -35,11 +34,11 @@ pub(super) struct ConformArgs {
     /// Be the service to which the tested server connects (its --target); without it,
     /// cases that look at that side are skipped
     #[arg(long, value_name = "ADDR", conflicts_with = "dial")]
-    pub(super) service: Option<SocketAddr>,
+    pub(super) service: Option<String>,
 
     /// Connect to the tested client here (its --listen) to make it open conversations
     #[arg(long, value_name = "ADDR")]
-    pub(super) dial: Option<SocketAddr>,
+    pub(super) dial: Option<String>,
 
     /// Fail also where a peer only should do what it does not
     #[arg(long)]

@@ -280,11 +280,11 @@ impl ReplayError {
                 "{PROGRAM} conform {} --list names them",
                 unknown.tested
             )),
-            Self::Conform(ConformError::Service { address, source })
+            Self::Conform(ConformError::Service { addresses, source })
                 if source.kind() == io::ErrorKind::AddrInUse =>
             {
                 Some(format!(
-                    "another program has this port: end it, and let us stand at {address}, where \
+                    "another program has this port: end it, and let us stand at {addresses}, where \
                      the server's target is"
                 ))
             }

@@ -214,7 +214,12 @@ pub(super) fn resolved(
     resolved_all(flag, name, reach).map(|addresses| addresses.first())
 }
 
-fn resolved_all(flag: &'static str, name: &str, reach: Reach) -> Result<Addresses, ReplayError> {
+/// All addresses of a name, each of which must be within reach.
+pub(super) fn resolved_all(
+    flag: &'static str,
+    name: &str,
+    reach: Reach,
+) -> Result<Addresses, ReplayError> {
     let found = name
         .to_socket_addrs()
         .map_err(|source| ReplayError::Resolve {
