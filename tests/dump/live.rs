@@ -1,5 +1,6 @@
 //! `-w` in live capture, on loopback in a network namespace of its own. They need root.
 
+use std::io::Read;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ministream_fixtures::namespace::in_namespace;
 use ministream_fixtures::wireshark;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A ministreaming exchange over UDP: a data message that is an orphan once the SYN was seen.
 const MESSAGES: [&[u8]; 3] = [b"\xa0\x0b\xad\x1dfirst", b"\xff", b"\xa0\x0b\xad\x1dsecond"];
@@ -25,6 +27,10 @@ struct Capture(Child);
 
 impl Capture {
     fn start(output: &Path, arguments: &[&str]) -> Self {
+        Self::telling(output, arguments, Stdio::null())
+    }
+
+    fn telling(output: &Path, arguments: &[&str], stdout: Stdio) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
             .args([
                 "-i",
@@ -38,6 +44,7 @@ impl Capture {
             .arg(output)
             .args(arguments)
             .stdin(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -150,5 +157,31 @@ fn a_live_capture_is_redacted_as_it_comes() {
                 "a00bad1d2a2a2a2a2a2a\t",
             ]
         );
+    });
+}
+
+#[test]
+#[ignore = "needs root"]
+fn sighup_ends_a_live_capture_as_ctrl_c_does() {
+    let name = "live::sighup_ends_a_live_capture_as_ctrl_c_does";
+    in_namespace(name, || {
+        let told = [Signal::INT, Signal::HUP].map(|signal| {
+            let directory = tempfile::tempdir().unwrap();
+            let output = directory.path().join("live.pcapng");
+            let mut capture = Capture::telling(&output, &["-q", "-z", "types"], Stdio::piped());
+            exchange(&output, |_| true);
+            let id = Pid::from_raw(i32::try_from(capture.0.id()).unwrap()).unwrap();
+            kill_process(id, signal).unwrap();
+            let mut tables = String::new();
+            let mut stdout = capture.0.stdout.take().unwrap();
+            stdout.read_to_string(&mut tables).unwrap();
+            let code = capture.0.wait().unwrap().code();
+            assert_eq!(packets(&output).len(), MESSAGES.len());
+            (code, tables)
+        });
+        let [by_ctrl_c, by_sighup] = &told;
+        assert_eq!(by_ctrl_c, by_sighup);
+        assert_eq!(by_sighup.0, Some(0));
+        assert!(by_sighup.1.contains("DATA"), "{}", by_sighup.1);
     });
 }

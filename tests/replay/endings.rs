@@ -4,8 +4,10 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::peer::{accepting, serve, to_client};
-use crate::process::{PROGRAM, SAMPLES, Server, code, interrupt, run, stderr, stdout};
+use crate::process::{PROGRAM, SAMPLES, Server, code, run, send, stderr, stdout};
 
 const NOWHERE: [&str; 2] = ["--carrier", "tcp://127.0.0.1:1"];
 
@@ -162,7 +164,13 @@ fn what_was_captured_mid_stream_is_sent_with_its_own_ids_if_asked_for() {
 }
 
 #[test]
-fn ctrl_c_ends_a_replay_with_130_and_a_report_of_what_was_played() {
+fn ctrl_c_and_sighup_end_a_replay_with_130_and_a_report_of_what_was_played() {
+    for signal in [Signal::INT, Signal::HUP] {
+        assert_ends_a_replay(signal);
+    }
+}
+
+fn assert_ends_a_replay(signal: Signal) {
     let carrier = serve("tcp", |message: &[u8]| {
         let client = [message[1], message[2], message[3]];
         match message[0] {
@@ -189,7 +197,7 @@ fn ctrl_c_ends_a_replay_with_130_and_a_report_of_what_was_played() {
         .expect("the program starts");
     // Long enough for both SYNs; however long it takes, the program waits.
     std::thread::sleep(Duration::from_millis(700));
-    interrupt(&child);
+    send(&child, signal);
     let mut report = String::new();
     child
         .stdout
@@ -215,15 +223,17 @@ fn ctrl_c_ends_a_script_with_130() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut out, &mut line).expect("the first step is told");
     assert_eq!(line, "ok      1  ping\n");
-    interrupt(&child);
+    send(&child, Signal::INT);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }
 
 #[test]
-fn a_mock_that_nobody_called_ends_well_with_ctrl_c() {
-    let mut mock = Server::mock(&[SAMPLES, "--carrier", "udp://127.0.0.1:0"]);
-    interrupt(&mock.child);
-    assert_eq!(mock.child.wait().expect("it ends").code(), Some(0));
+fn a_mock_that_nobody_called_ends_well_with_ctrl_c_and_sighup() {
+    for signal in [Signal::INT, Signal::HUP] {
+        let mut mock = Server::mock(&[SAMPLES, "--carrier", "udp://127.0.0.1:0"]);
+        send(&mock.child, signal);
+        assert_eq!(mock.child.wait().expect("it ends").code(), Some(0));
+    }
 }
 
 #[test]

@@ -92,8 +92,8 @@ impl Drop for Server {
 }
 
 /// Ctrl-C.
-pub(crate) fn interrupt(child: &Child) {
+pub(crate) fn send(child: &Child, signal: rustix::process::Signal) {
     let id = i32::try_from(child.id()).expect("ids of processes are small");
     let process = rustix::process::Pid::from_raw(id).expect("it is not 0");
-    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("it still runs");
+    rustix::process::kill_process(process, signal).expect("it still runs");
 }

@@ -9,7 +9,7 @@ use crate::endpoint::{Endpoint, Tunnel, eventually};
 use crate::services::{echo, exchange, nobody, pattern};
 
 /// The dissector's records of a capture.
-fn dissect(path: &Path) -> Vec<Value> {
+pub(crate) fn dissect(path: &Path) -> Vec<Value> {
     let output = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
         .arg(path)
         .args(["-T", "ndjson"])
@@ -27,7 +27,7 @@ fn dissect(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-fn records<'a>(all: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub(crate) fn records<'a>(all: &'a [Value], kind: &str) -> Vec<&'a Value> {
     all.iter()
         .filter(|record| record["record"] == kind)
         .collect()

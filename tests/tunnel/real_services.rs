@@ -21,7 +21,7 @@ pub(crate) fn missing(program: &str, why: &str) {
 }
 
 /// The path of a program, or `None` after saying that it is missing.
-fn program(name: &str, places: &[&str]) -> Option<PathBuf> {
+pub(crate) fn program(name: &str, places: &[&str]) -> Option<PathBuf> {
     let found = places
         .iter()
         .find_map(|pattern| match pattern.split_once('*') {
@@ -50,7 +50,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(directory: tempfile::TempDir, address: SocketAddr, command: &mut Command) -> Self {
+    pub(crate) fn start(
+        directory: tempfile::TempDir,
+        address: SocketAddr,
+        command: &mut Command,
+    ) -> Self {
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -259,30 +263,33 @@ pub(crate) fn redis() -> Option<Service> {
 }
 
 pub(crate) fn run_redis_benchmark(tunnel: &Tunnel, requests: usize) {
+    let carrier = tunnel.server.carrier();
+    measure_redis(tunnel.client.listen(), requests, carrier);
+}
+
+/// The same with nothing before the database; `what` for what goes wrong.
+pub(crate) fn measure_redis(address: SocketAddr, requests: usize, what: &str) {
     let output = Command::new(REDIS_BENCHMARK)
         .args(["-h", "127.0.0.1", "-p"])
-        .arg(tunnel.client.listen().port().to_string())
+        .arg(address.port().to_string())
         .args(["-n", &requests.to_string(), "-c", "20"])
         .args(["-t", "set,get,lpush", "-d", "300", "--csv"])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    let carrier = tunnel.server.carrier();
-    assert!(output.status.success(), "{carrier}: {text}");
+    assert!(output.status.success(), "{what}: {text}");
     for test in ["\"SET\"", "\"GET\"", "\"LPUSH\""] {
-        assert!(text.contains(test), "{carrier}: {text}");
+        assert!(text.contains(test), "{what}: {text}");
     }
 }
 
-#[test]
-fn a_postgresql_session_works_through_the_tunnel() {
-    let (Some(initdb), Some(postgres), Some(psql)) = (
-        program("postgresql", &["/usr/lib/postgresql/*/bin/initdb"]),
-        program("postgresql", &["/usr/lib/postgresql/*/bin/postgres"]),
-        program("psql", &["/usr/bin/psql"]),
-    ) else {
-        return;
-    };
+const PSQL: &str = "/usr/bin/psql";
+
+/// A database, and the program that asks it.
+pub(crate) fn postgresql() -> Option<Service> {
+    program("psql", &[PSQL])?;
+    let initdb = program("postgresql", &["/usr/lib/postgresql/*/bin/initdb"])?;
+    let postgres = program("postgresql", &["/usr/lib/postgresql/*/bin/postgres"])?;
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     fs::create_dir(&data).unwrap();
@@ -327,15 +334,29 @@ fn a_postgresql_session_works_through_the_tunnel() {
         .arg(address.port().to_string())
         .arg("-k")
         .arg(&data);
-    let postgres = Service::start(directory, address, &mut command);
+    Some(Service::start(directory, address, &mut command))
+}
+
+#[test]
+fn a_postgresql_session_works_through_the_tunnel() {
+    let Some(postgres) = postgresql() else { return };
     let tunnel = Tunnel::to("tcp://127.0.0.1:0", postgres.address, &[]);
     let query = "create table t as select n, repeat(md5(n::text), 30) as x \
                  from generate_series(1, 20000) n; \
                  select count(*), sum(length(x)) from t; \
                  select x from t order by n;";
+    let text = ask_postgresql(tunnel.client.listen(), query);
+    let mut lines = text.lines().filter(|line| !line.starts_with("SELECT"));
+    assert_eq!(lines.next(), Some("20000|19200000"));
+    assert_eq!(lines.clone().count(), 20_000);
+    assert!(lines.all(|line| line.len() == 960));
+}
+
+/// What the database answers to a query, when it is up.
+pub(crate) fn ask_postgresql(address: SocketAddr, query: &str) -> String {
     let mut output = None;
     eventually("the database is up", || {
-        let run = Command::new(&psql)
+        let run = Command::new(PSQL)
             .args([
                 "-h",
                 "127.0.0.1",
@@ -346,7 +367,7 @@ fn a_postgresql_session_works_through_the_tunnel() {
                 "-At",
                 "-p",
             ])
-            .arg(tunnel.client.listen().port().to_string())
+            .arg(address.port().to_string())
             .args(["-c", query])
             .output()
             .unwrap();
@@ -355,14 +376,10 @@ fn a_postgresql_session_works_through_the_tunnel() {
         !starting
     });
     let output = output.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let mut lines = text.lines().filter(|line| !line.starts_with("SELECT"));
-    assert_eq!(lines.next(), Some("20000|19200000"));
-    assert_eq!(lines.clone().count(), 20_000);
-    assert!(lines.all(|line| line.len() == 960));
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -299,8 +299,15 @@ impl Driver {
         match local.poll_connect(&mut cx) {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => {
+                self.shortage.end(now);
                 self.endpoint.accept(now, handle);
                 true
+            }
+            Poll::Ready(Err(error)) if self.shortage.concerns(now, &error) => {
+                self.metrics.target_failure_count += 1;
+                self.endpoint.refuse(now, handle);
+                self.remove(number);
+                false
             }
             Poll::Ready(Err(error)) => {
                 self.metrics.target_failure_count += 1;

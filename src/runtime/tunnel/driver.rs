@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::conversations::Record;
 use super::local::Local;
-use super::notices::{FirstAnswer, Pause, Refusals};
+use super::notices::{FirstAnswer, Pause, Refusals, Shortage};
 use super::service::{Reopening, Service};
 use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
@@ -40,6 +40,9 @@ const MAX_ROUNDS: usize = 2;
 /// cache.
 pub(super) const ROUND_BYTES: usize = 1024 * 1024;
 
+/// How long a peer that has answered nothing may take to close after us.
+const PARTING_TIME: Duration = Duration::from_millis(250);
+
 /// Messages that are taken in before they are passed on.
 const ROUND_MESSAGES: usize = 1_024;
 
@@ -57,6 +60,7 @@ pub(super) struct Driver {
     /// How long that has lasted.
     pause: Pause,
     refusals: Refusals,
+    pub(super) shortage: Shortage,
 
     /// The numbers of all that can be ready: those in [`Number`], then local streams.
     pub(super) ready: ReadySet,
@@ -119,6 +123,7 @@ impl Driver {
             link_paused: false,
             pause: Pause::default(),
             refusals: Refusals::default(),
+            shortage: Shortage::default(),
             ready,
             locals,
             records: HashMap::new(),
@@ -248,9 +253,18 @@ impl Driver {
                 conversations = self.endpoint.conversation_count(),
                 "closing; a second signal ends at once"
             );
-            self.closing = Some(now + self.closing_time);
-            self.service.close();
             let opens = self.service.peer().is_some();
+            let has_answers = self
+                .records
+                .values()
+                .any(|record| record.server_id.is_some());
+            // A peer that has answered none of these does not read on for a sender that leaves.
+            let patience = match opens && !has_answers && !self.records.is_empty() {
+                true => self.closing_time.min(PARTING_TIME),
+                false => self.closing_time,
+            };
+            self.closing = Some(now + patience);
+            self.service.close();
             for (handle, record) in &self.records {
                 if opens && record.server_id.is_none() {
                     // Nobody knows whether its answer ever comes.

@@ -1,6 +1,9 @@
 //! When to say again what happens all the time.
 
+use std::io;
 use std::time::{Duration, Instant};
+
+use tracing::warn;
 
 use crate::endpoint::Handle;
 use crate::runtime::notice::WORTH_A_WORD;
@@ -29,6 +32,63 @@ impl Refusals {
         let new = count - self.told_count;
         self.told_count = count;
         Some(new)
+    }
+}
+
+/// `ENFILE` and `EMFILE` of `errno.h`, the same on all systems we run on: the system, or the
+/// process, has no descriptors left. The standard library has no kind of error for them.
+const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
+
+/// Connections are made again for so long when a shortage is over.
+const RECOVERED: Duration = Duration::from_secs(1);
+
+/// Conversations that were refused because there was no descriptor for a connection to the
+/// service.
+#[derive(Debug, Default)]
+pub(super) struct Shortage {
+    since: Option<Instant>,
+    latest: Option<Instant>,
+    refused_count: u64,
+}
+
+impl Shortage {
+    /// Whether an error says that there are no descriptors; the first time that is told.
+    pub(super) fn concerns(&mut self, now: Instant, error: &io::Error) -> bool {
+        let is_short = error
+            .raw_os_error()
+            .is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code));
+        if !is_short {
+            return false;
+        }
+        if self.since.is_none() {
+            self.since = Some(now);
+            warn!(
+                leg = "target",
+                %error,
+                help = "raise the limit (ulimit -n), or lower --max-conversations",
+                "no connections to the service can be made for now: conversations are refused"
+            );
+        }
+        self.latest = Some(now);
+        self.refused_count += 1;
+        true
+    }
+
+    /// A connection was made: tells if a shortage is over.
+    pub(super) fn end(&mut self, now: Instant) {
+        let (Some(since), Some(latest)) = (self.since, self.latest) else {
+            return;
+        };
+        if now.saturating_duration_since(latest) < RECOVERED {
+            return;
+        }
+        warn!(
+            leg = "target",
+            refused_count = self.refused_count,
+            "connections to the service are made again, after {:.1} s",
+            now.saturating_duration_since(since).as_secs_f64()
+        );
+        *self = Self::default();
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::server::{Defect, Manner, start};
 use super::{free_address, listed, verdicts};
 use crate::peer::{Act, serve, to_client};
-use crate::process::{PROGRAM, Server, code, interrupt, run, stderr, stdout};
+use crate::process::{PROGRAM, Server, code, run, send, stderr, stdout};
 
 const NOBODY: [&str; 2] = ["--carrier", "tcp://127.0.0.1:1"];
 
@@ -356,7 +356,7 @@ fn ctrl_c_ends_a_run_with_130_and_the_report_says_that_it_was_cut_short() {
     std::io::BufRead::read_line(&mut out, &mut line).expect("the first case is told");
     assert!(line.starts_with("passed  ms/handshake/1 "), "{line}");
     // The second case waits for a second.
-    interrupt(&child);
+    send(&child, rustix::process::Signal::INT);
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut out, &mut rest).expect("its output ends");
     assert_eq!(child.wait().expect("it ends").code(), Some(130), "{rest}");
@@ -389,7 +389,7 @@ fn a_client_that_never_listens_is_waited_for_until_ctrl_c() {
         ],
     );
     // Whether the file or the wait is first does not matter to the signal.
-    interrupt(&conform.child);
+    send(&conform.child, rustix::process::Signal::INT);
     let carrier = conform.carrier.clone();
     assert_eq!(conform.child.wait().expect("it ends").code(), Some(130));
     assert_eq!(

@@ -24,7 +24,9 @@ pub struct Router {
     child: Option<Child>,
     directory: PathBuf,
     i2cp: SocketAddr,
-    transport_port: u16,
+    transport: SocketAddr,
+    console: SocketAddr,
+    sam: SocketAddr,
 }
 
 impl Router {
@@ -36,8 +38,10 @@ impl Router {
         let mut router = Self {
             child: None,
             directory: make_directory().expect("the temporary directory can be written"),
-            i2cp: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
-            transport_port: free_port(),
+            i2cp: free_address(),
+            transport: free_address(),
+            console: free_address(),
+            sam: free_address(),
         };
         router.restart();
         router
@@ -46,6 +50,21 @@ impl Router {
     /// Where it speaks I2CP.
     pub const fn i2cp(&self) -> SocketAddr {
         self.i2cp
+    }
+
+    /// Where it speaks NTCP2 with other routers.
+    pub const fn transport(&self) -> SocketAddr {
+        self.transport
+    }
+
+    /// Where its web console is.
+    pub const fn console(&self) -> SocketAddr {
+        self.console
+    }
+
+    /// Where it speaks SAM.
+    pub const fn sam(&self) -> SocketAddr {
+        self.sam
     }
 
     /// What it logged.
@@ -109,7 +128,9 @@ impl Router {
         fs::write(self.directory.join("tunnels.conf"), "")?;
         let configuration = CONFIGURATION
             .replace("I2CP_PORT", &self.i2cp.port().to_string())
-            .replace("TRANSPORT_PORT", &self.transport_port.to_string());
+            .replace("CONSOLE_PORT", &self.console.port().to_string())
+            .replace("SAM_PORT", &self.sam.port().to_string())
+            .replace("TRANSPORT_PORT", &self.transport.port().to_string());
         fs::write(self.directory.join("i2pd.conf"), configuration)
     }
 }
@@ -163,15 +184,14 @@ fn make_directory() -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
+/// An address that was free a moment ago.
+fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .expect("loopback has a free port")
-        .port()
 }
 
-/// Nothing but loopback, no other router, no services but I2CP.
+/// Nothing but loopback, no other router, no services but I2CP, SAM and the console.
 const CONFIGURATION: &str = "\
 host = 127.0.0.1
 address4 = 127.0.0.1
@@ -192,13 +212,17 @@ port = TRANSPORT_PORT
 [ssu2]
 enabled = false
 [http]
-enabled = false
+enabled = true
+address = 127.0.0.1
+port = CONSOLE_PORT
 [httpproxy]
 enabled = false
 [socksproxy]
 enabled = false
 [sam]
-enabled = false
+enabled = true
+address = 127.0.0.1
+port = SAM_PORT
 [bob]
 enabled = false
 [i2pcontrol]
