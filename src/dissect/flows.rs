@@ -423,7 +423,7 @@ impl Messages {
         let Some(waiting) = Waiting::take(flow, unanswered, (arrival, self.why)) else {
             return Some(verdict);
         };
-        match self.servers.wait(waiting) {
+        match self.servers.wait(Box::new(waiting)) {
             Ok(()) => None,
             Err(waiting) => {
                 flow.state = waiting.flow.state;

@@ -110,13 +110,13 @@ impl Servers {
     ///
     /// # Errors
     /// The flow, when there is no room for it.
-    pub(super) fn wait(&mut self, flow: Waiting) -> Result<(), Waiting> {
+    pub(super) fn wait(&mut self, flow: Box<Waiting>) -> Result<(), Box<Waiting>> {
         let bytes = self.waiting_bytes + flow.bytes;
         if self.waiting.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
             return Err(flow);
         }
         self.waiting_bytes = bytes;
-        self.waiting.push(flow);
+        self.waiting.push(*flow);
         Ok(())
     }
 

@@ -64,6 +64,9 @@ impl Capture {
     }
 }
 
+/// Has programs talk; `None` where one is not installed.
+type Talk = fn() -> Option<()>;
+
 #[test]
 fn what_real_programs_say_is_never_taken_for_ours() {
     let name = "foreign_services::what_real_programs_say_is_never_taken_for_ours";
@@ -72,7 +75,7 @@ fn what_real_programs_say_is_never_taken_for_ours() {
         let Some(capture) = Capture::start(directory.path()) else {
             return;
         };
-        let talks: [(&str, fn() -> Option<()>); 6] = [
+        let talks: [(&str, Talk); 6] = [
             ("nginx", talk_http_and_tls),
             ("redis", talk_redis),
             ("postgresql", talk_postgresql),
@@ -88,7 +91,7 @@ fn what_real_programs_say_is_never_taken_for_ours() {
                 spoke
             })
             .count();
-        let mut input = CaptureFile::open(&capture.finish()).unwrap();
+        let mut input = CaptureFile::open(capture.finish()).unwrap();
         let mut dissector = Dissector::new(DissectOptions::default());
         let mut found = Collected::default();
         while let Some(packet) = input.next_packet().unwrap() {

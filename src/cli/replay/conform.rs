@@ -61,16 +61,14 @@ fn tcp_side(args: &ConformArgs) -> Result<Option<Mirror>, ReplayError> {
     let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
     match (args.tested, &args.service, &args.dial) {
         (TestedPeer::Client, None, None) => {
-            return wrong("--dial", "is missing: where does the client listen?");
+            wrong("--dial", "is missing: where does the client listen?")
         }
-        (TestedPeer::Client, Some(_), _) => {
-            return wrong(
-                "--service",
-                "is for servers; a client is dialled, with --dial",
-            );
-        }
+        (TestedPeer::Client, Some(_), _) => wrong(
+            "--service",
+            "is for servers; a client is dialled, with --dial",
+        ),
         (TestedPeer::Server, _, Some(_)) => {
-            return wrong("--dial", "is for clients; a server connects, to --service");
+            wrong("--dial", "is for clients; a server connects, to --service")
         }
         (TestedPeer::Client, None, Some(name)) => {
             let addresses = addresses(args, "--dial", name)?;
