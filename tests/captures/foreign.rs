@@ -226,7 +226,7 @@ const KINDS: &[(&str, Next)] = &[
         .concat()
     }),
     ("SOME/IP-like", |random, flow, number, _| {
-        let service = u16::try_from(0xa000 | flow % 512).unwrap().to_be_bytes();
+        let service = u16::try_from(0xa000 | (flow % 512)).unwrap().to_be_bytes();
         let session = u16::try_from(number + 1).unwrap().to_be_bytes();
         [
             &service[..],
