@@ -44,39 +44,51 @@ impl Line {
         values: [EMPTY; LANES],
     };
 
-    /// The lanes with this hash, a bit for each; empty ones may be among them.
+    /// The lanes with this hash; empty ones may be among them.
     #[inline(always)]
-    fn with_hash(&self, hash: u32) -> u32 {
-        lanes_equal(&self.hashes, hash)
+    fn with_hash(&self, hash: u32) -> Lanes {
+        Lanes::equal(&self.hashes, hash)
     }
 
-    /// The lanes without an entry, a bit for each.
+    /// The lanes without an entry.
     #[inline(always)]
-    fn vacant(&self) -> u32 {
-        lanes_equal(&self.values, EMPTY)
+    fn vacant(&self) -> Lanes {
+        Lanes::equal(&self.values, EMPTY)
     }
 }
 
-/// The lanes that equal `wanted`, a bit for each: compared all at once.
-#[inline(always)]
-fn lanes_equal(lanes: &[u32; LANES], wanted: u32) -> u32 {
-    let mut bits = 0;
-    for (lane, &value) in lanes.iter().enumerate() {
-        bits |= u32::from(value == wanted) << lane;
+/// Some lanes of a line, the lowest first: a byte for each, because compilers compare all
+/// at once when that is what they have to make.
+#[derive(Clone, Copy)]
+struct Lanes(u64);
+
+impl Lanes {
+    #[inline(always)]
+    fn equal(lanes: &[u32; LANES], wanted: u32) -> Self {
+        let mut bytes = [0_u8; LANES];
+        for (byte, &lane) in bytes.iter_mut().zip(lanes) {
+            *byte = if lane == wanted { 0xff } else { 0 };
+        }
+        Self(u64::from_le_bytes(bytes))
     }
-    bits
+
+    const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
-/// The numbers of the bits that are set, the lowest first.
-#[inline(always)]
-fn lanes_of(mut bits: u32) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        (bits != 0).then(|| {
-            let lane = bits.trailing_zeros() as usize % LANES;
-            bits &= bits - 1;
-            lane
-        })
-    })
+impl Iterator for Lanes {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
+        let lane = self.0.trailing_zeros() / u8::BITS;
+        self.0 &= !(0xff << (lane * u8::BITS));
+        Some(lane as usize % LANES)
+    }
 }
 
 impl Index {
@@ -119,13 +131,13 @@ impl Index {
             #[cfg(test)]
             self.reads.set(self.reads.get() + 1);
             let line = &self.lines[place];
-            for lane in lanes_of(line.with_hash(hash)) {
+            for lane in line.with_hash(hash) {
                 let value = line.values[lane];
                 if value != EMPTY && is_it(value) {
                     return Some(value);
                 }
             }
-            if line.vacant() != 0 {
+            if !line.vacant().is_empty() {
                 return None;
             }
             place = self.after(place);
@@ -137,7 +149,7 @@ impl Index {
     #[inline]
     pub(crate) fn peek(&self, hash: u32) -> Option<u32> {
         let line = &self.lines[self.home(hash)];
-        let value = line.values[lanes_of(line.with_hash(hash)).next()?];
+        let value = line.values[line.with_hash(hash).next()?];
         (value != EMPTY).then_some(value)
     }
 
@@ -164,7 +176,7 @@ impl Index {
             return;
         };
         self.len -= 1;
-        let mut was_full = self.lines[hole].vacant() == 0;
+        let mut was_full = self.lines[hole].vacant().is_empty();
         self.lines[hole].values[lane] = EMPTY;
         // What went on because the line was full would no longer be found behind the
         // hole: it moves into it, and leaves another.
@@ -177,7 +189,7 @@ impl Index {
                     && self.distance(self.home(line.hashes[other]), place)
                         >= self.distance(hole, place)
             });
-            was_full = line.vacant() == 0;
+            was_full = line.vacant().is_empty();
             if let Some(other) = moves {
                 self.lines[hole].hashes[lane] = line.hashes[other];
                 self.lines[hole].values[lane] = line.values[other];
@@ -191,11 +203,13 @@ impl Index {
         let mut place = self.home(hash);
         loop {
             let line = &self.lines[place];
-            let lane = lanes_of(line.with_hash(hash)).find(|&lane| line.values[lane] == value);
+            let lane = line
+                .with_hash(hash)
+                .find(|&lane| line.values[lane] == value);
             if let Some(lane) = lane {
                 return Some((place, lane));
             }
-            if line.vacant() != 0 {
+            if !line.vacant().is_empty() {
                 return None;
             }
             place = self.after(place);
@@ -206,7 +220,7 @@ impl Index {
         let mut place = self.home(hash);
         loop {
             let line = &mut self.lines[place];
-            if let Some(lane) = lanes_of(line.vacant()).next() {
+            if let Some(lane) = line.vacant().next() {
                 line.hashes[lane] = hash;
                 line.values[lane] = value;
                 return;

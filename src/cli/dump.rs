@@ -183,8 +183,8 @@ fn workers(options: &DumpOptions) -> usize {
     if may_run_ahead { options.jobs.get() } else { 1 }
 }
 
-/// The files, with the headers of their packets read: on a thread of its own where there
-/// is one for it. What is written, if messages are, takes the second.
+/// The files, with the headers of their packets read: on a thread of its own, if there is
+/// more than one worker. It reads the files, too; a thread for that alone would not be less.
 fn decoded(
     options: &DumpOptions,
     files: Vec<PathBuf>,
@@ -195,24 +195,10 @@ fn decoded(
         let inputs = open(options, files, ReadingThread::Own, trouble)?;
         return Ok(DecodedSource::here(inputs, limits));
     }
-    let ahead = if options.output.writes_messages() {
-        3
-    } else {
-        2
-    };
+    let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
     match workers(options) {
-        1 => {
-            let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
-            Ok(DecodedSource::in_batches(inputs, limits))
-        }
-        workers if workers < ahead => {
-            let inputs = open(options, files, ReadingThread::Own, trouble)?;
-            Ok(DecodedSource::in_batches(inputs, limits))
-        }
-        _ => {
-            let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
-            DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread)
-        }
+        1 => Ok(DecodedSource::in_batches(inputs, limits)),
+        _ => DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread),
     }
 }
 

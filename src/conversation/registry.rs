@@ -32,12 +32,12 @@ pub(super) const SECOND_NS: i64 = 1_000_000_000;
 /// reference's accept timeout.
 const ACCEPT_LIMIT_NS: i64 = 5 * SECOND_NS;
 
-/// Bytes that a tracked conversation is reckoned to take: its record (136), its
+/// Bytes that a tracked conversation is reckoned to take: its record (128), its
 /// ids (up to 43), its place in the list of its channel and among the deadlines.
 pub(super) const CONVERSATION_BYTES: usize = 208;
 
 /// The same for the hash of its destination.
-const HASH_BYTES: usize = 48;
+const HASH_BYTES: usize = 96;
 
 /// The same for what is kept of a view at a router.
 const VIEW_BYTES: usize = 256;

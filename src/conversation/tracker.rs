@@ -414,7 +414,7 @@ impl Tracker {
             .registry
             .open(seen, number, seen.from, Phase::SynSent, remarks);
         let details = self.registry.records.details_mut(slot);
-        details.client_hash = client_hash.map(Box::new);
+        details.set_client_hash(client_hash);
         if self.registry.channels.get(seen.channel).session.is_some() {
             // A router does not look at it: only its bytes tell that it arrived.
             let syn_bytes = (client_hash.is_none() && seen.cut_bytes == 0)
@@ -756,7 +756,7 @@ impl Tracker {
             && let Some(bytes) = stall::announced_bytes(frame.payload)
         {
             let details = self.registry.records.details_mut(slot);
-            details.announced.get_or_insert_default()[direction as usize] = bytes;
+            details.set_announced(direction, bytes);
         }
         let live = self.registry.records.live_mut(slot);
         let tally = &mut live.tallies[direction as usize];
@@ -891,7 +891,7 @@ impl Tracker {
     fn find_close_payload(&mut self, frame: &RawFrame<'_>, slot: Slot, meaning: Meaning) {
         let code = FindingCode::ClosePayload;
         let id = self.registry.records.live(slot).id();
-        let assumed_by = self.registry.records.details(slot).assumed_by;
+        let assumed_by = self.registry.records.details(slot).assumed_by();
         let precedes_its_syn = assumed_by.is_some_and(|by| by.get() == self.message_count);
         let payload_bytes = number(frame.payload.len());
         // The reference answers so where nobody listens.

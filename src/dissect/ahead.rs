@@ -87,8 +87,8 @@ impl Ahead {
     ) {
         self.next = 0;
         self.packets.clear();
-        for decoded in window.contents() {
-            let sight = network.sight(&decoded);
+        for (decoded, hash) in window.contents() {
+            let sight = Network::<FlowState>::sight(&decoded, hash);
             self.packets.push(Coming::new(sight, decoded.payload()));
         }
         for coming in &mut self.packets {

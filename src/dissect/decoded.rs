@@ -249,6 +249,8 @@ struct Batch {
     bytes: Vec<u8>,
     /// The flows of runs of packets.
     keys: Vec<FlowKey>,
+    /// By what each of them is looked up.
+    hashes: Vec<u32>,
     /// What went wrong behind the steps.
     trouble: Option<CaptureError>,
     reading: Reading,
@@ -294,6 +296,7 @@ impl Batch {
         }
         self.bytes.clear();
         self.keys.clear();
+        self.hashes.clear();
         self.trouble = None;
         self.reading = Reading::GoesOn;
     }
@@ -319,6 +322,7 @@ impl Batch {
         let (key, payload, remainder) = decoded.split();
         if self.keys.last() != Some(key) {
             self.keys.push(*key);
+            self.hashes.push(key.look_up_hash());
         }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
@@ -330,7 +334,7 @@ impl Batch {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_lost(&mut self, decoder: &mut PacketDecoder) {
         while let Some(lost) = decoder.next_lost_datagram() {
             self.steps.push(PackedStep::Lost(Box::new(lost)));
@@ -374,9 +378,10 @@ struct Walk {
     seen: usize,
 }
 
-/// Steps that are looked at together: what they need fits in a processor's first cache
-/// but not in its second many times over, and is more than it can have under way at once.
-const WINDOW: usize = 128;
+/// Steps that are looked at together: some nine cache lines each, so that what they need is
+/// still in a processor's first caches when it is used, and more than it can have under way
+/// at once.
+const WINDOW: usize = 64;
 
 impl Walk {
     const fn new(batch: Batch) -> Self {
@@ -427,14 +432,18 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// What the packets hold, of those that hold something.
+    /// What the packets hold, of those that hold something, and by what their flows are
+    /// looked up.
     #[inline]
-    pub(super) fn contents(self) -> impl Iterator<Item = Decoded<'a>> {
+    pub(super) fn contents(self) -> impl Iterator<Item = (Decoded<'a>, u32)> {
         self.steps.iter().filter_map(move |step| match step {
             PackedStep::Packet(PackedPacket {
                 content: Ok(content),
                 ..
-            }) => Some(self.batch.unpack(*content, Encapsulation::NONE)),
+            }) => {
+                let decoded = self.batch.unpack(*content, Encapsulation::NONE);
+                Some((decoded, self.batch.hashes[content.key as usize]))
+            }
             _ => None,
         })
     }

@@ -131,6 +131,9 @@ impl PacketDecoder {
     /// [`finish`](Self::finish).
     #[inline]
     pub fn next_lost_datagram(&mut self) -> Option<LostDatagram> {
+        if !self.defrag.has_lost() && !self.inner_defrag.has_lost() {
+            return None;
+        }
         self.defrag
             .next_lost()
             .or_else(|| self.inner_defrag.next_lost())

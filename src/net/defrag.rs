@@ -272,6 +272,12 @@ impl Defrag {
         }
     }
 
+    /// Whether [`next_lost`](Self::next_lost) has one.
+    #[inline]
+    pub(super) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// The next datagram that was given up, in the order in which they were.
     #[inline]
     pub(super) fn next_lost(&mut self) -> Option<LostDatagram> {

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 
 use hashbrown::DefaultHashBuilder;
 use slab::Slab;
@@ -114,6 +115,14 @@ impl FlowKey {
         (key, sender)
     }
 
+    /// By what its flow is looked up: the same for every table of this process, so that any
+    /// thread can tell, and another for every process, so that no capture can aim at it.
+    #[inline]
+    pub(crate) fn look_up_hash(&self) -> u32 {
+        static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+        Index::fold(HASHER.hash_one(self))
+    }
+
     /// The addresses and ports of initiator and responder.
     pub(super) fn addresses(&self, initiator: Sender) -> [SocketAddr; 2] {
         let [low_port, high_port] = self.ports;
@@ -187,7 +196,6 @@ pub(super) type Slot = usize;
 #[derive(Debug)]
 pub(super) struct FlowTable<S> {
     entries: Slab<Entry<S>>,
-    hasher: DefaultHashBuilder,
     slots: Index,
     /// The flow that was used last: packets come in runs of one flow.
     latest: Option<Slot>,
@@ -201,7 +209,6 @@ impl<S: Default> FlowTable<S> {
     pub(super) fn new() -> Self {
         Self {
             entries: Slab::new(),
-            hasher: DefaultHashBuilder::default(),
             slots: Index::new(),
             latest: None,
             uses: 0,
@@ -237,7 +244,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     fn find_another(&mut self, key: &FlowKey) -> Option<Slot> {
-        let slot = self.slots.find(self.hash(key), |slot| {
+        let slot = self.slots.find(key.look_up_hash(), |slot| {
             self.entries[slot as usize].flow.key == *key
         })?;
         let slot = slot as usize;
@@ -247,12 +254,6 @@ impl<S: Default> FlowTable<S> {
             self.latest = Some(slot);
         }
         Some(slot)
-    }
-
-    /// By what a flow is looked up.
-    #[inline]
-    pub(super) fn hash(&self, key: &FlowKey) -> u32 {
-        Index::fold(self.hasher.hash_one(key))
     }
 
     /// Reads a flow that will be needed soon.
@@ -309,7 +310,7 @@ impl<S: Default> FlowTable<S> {
             kind: new.kind,
         });
         let number = u32::try_from(slot).expect(SLOTS_ARE_FEW);
-        self.slots.insert(self.hash(&new.key), number);
+        self.slots.insert(new.key.look_up_hash(), number);
         self.latest = Some(slot);
         slot
     }
@@ -321,7 +322,7 @@ impl<S: Default> FlowTable<S> {
         }
         let entry = self.entries.remove(slot);
         let number = u32::try_from(slot).expect(SLOTS_ARE_FEW);
-        self.slots.remove(self.hash(&entry.flow.key), number);
+        self.slots.remove(entry.flow.key.look_up_hash(), number);
         entry
     }
 

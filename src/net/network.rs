@@ -213,11 +213,11 @@ impl<S: Default> Network<S> {
     }
 
     /// The first step of looking ahead: what several packets need is read at once, so that
-    /// the processor waits for it once.
+    /// the processor waits for it once. `hash` is that of the packet's key.
     #[inline]
-    pub(crate) fn sight(&self, decoded: &Decoded<'_>) -> FlowSight {
+    pub(crate) const fn sight(decoded: &Decoded<'_>, hash: u32) -> FlowSight {
         FlowSight {
-            hash: self.table.hash(decoded.key),
+            hash,
             sender: decoded.sender,
             is_tcp: matches!(decoded.header, TransportHeader::Tcp(_)),
         }

@@ -67,7 +67,10 @@ impl<const WORDS: usize> Sorted<WORDS> {
         if self.run.is_empty() {
             return Ok(());
         }
-        self.run.sort_unstable_by_key(|record| record[0]);
+        // Places are sorted, not records, which are long.
+        let mut order: Vec<(u64, usize)> =
+            self.run.iter().map(|record| record[0]).zip(0..).collect();
+        order.sort_unstable();
         let spilled = match &mut self.spilled {
             Some(spilled) => spilled,
             none => none.insert(Spilled {
@@ -77,9 +80,12 @@ impl<const WORDS: usize> Sorted<WORDS> {
         };
         spilled.file.seek(SeekFrom::End(0))?;
         let mut bytes = Vec::with_capacity(BLOCK_RECORDS * WORDS * 8);
-        for block in self.run.chunks(BLOCK_RECORDS) {
+        for block in order.chunks(BLOCK_RECORDS) {
             bytes.clear();
-            bytes.extend(block.iter().flatten().flat_map(|word| word.to_le_bytes()));
+            for (_, place) in block {
+                let record = self.run[*place].map(u64::to_le_bytes);
+                bytes.extend_from_slice(record.as_flattened());
+            }
             spilled.file.write_all(&bytes)?;
         }
         spilled.runs.push(self.run.len());

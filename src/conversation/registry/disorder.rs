@@ -55,7 +55,7 @@ impl Registry {
             self.clear_assumed(slot);
         }
         let details = self.records.details_mut(slot);
-        details.client_hash = client_hash.map(Box::new);
+        details.set_client_hash(client_hash);
         if from == Side::Responder {
             details.set_far_hash(client_hash);
         }
@@ -64,7 +64,8 @@ impl Registry {
     /// Takes note that an id was taken for this conversation's before anything announced it.
     pub(in crate::conversation) fn set_assumed(&mut self, slot: Slot, message: u64) {
         self.records.live_mut(slot).set_assumed();
-        self.records.details_mut(slot).assumed_by = NonZeroU64::new(message);
+        let details = self.records.details_mut(slot);
+        details.set_assumed_by(NonZeroU64::new(message));
         self.assumed_count += 1;
     }
 
@@ -72,7 +73,7 @@ impl Registry {
     pub(in crate::conversation) fn clear_assumed(&mut self, slot: Slot) {
         if self.records.live(slot).is_assumed() {
             self.records.live_mut(slot).clear_assumed();
-            self.records.details_mut(slot).assumed_by = None;
+            self.records.details_mut(slot).set_assumed_by(None);
             self.assumed_count -= 1;
         }
     }
@@ -179,7 +180,7 @@ impl Registry {
             std::mem::swap(&mut one.phase, &mut two.phase);
         }
         let assumed_by = [slot, other].map(|slot| {
-            let message = self.records.details(slot).assumed_by;
+            let message = self.records.details(slot).assumed_by();
             self.clear_assumed(slot);
             message
         });
@@ -227,7 +228,7 @@ impl Registry {
 
     /// Nothing announced the id that was taken for this conversation's.
     pub(super) fn find_never_announced(&mut self, slot: Slot, remarks: &Remarks) {
-        let Some(message) = self.records.details(slot).assumed_by else {
+        let Some(message) = self.records.details(slot).assumed_by() else {
             return;
         };
         let live = self.records.live(slot);

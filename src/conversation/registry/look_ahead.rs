@@ -105,6 +105,9 @@ impl Registry {
         for slot in slots.clone() {
             touched ^= self.channels.touch(self.records.live(slot).channel);
         }
+        // Hashes first, so that the reads follow each other closely.
+        let mut hashes = [0; MAX_TOLD_IDS];
+        let mut free = hashes.iter_mut();
         for slot in slots {
             let live = self.records.live(slot);
             let Some(channel) = self.channels.id_at(live.channel) else {
@@ -116,19 +119,28 @@ impl Registry {
                 .server_id()
                 .map(|id| (owner.opposite(), Space::Server, id.0));
             for (owner, space, id) in [client, server].into_iter().flatten() {
-                let hash = self.ids.hash(IdKey {
+                let Some(hash) = free.next() else {
+                    break;
+                };
+                *hash = self.ids.hash(IdKey {
                     channel,
                     owner,
                     space,
                     id,
                 });
-                touched ^= self.tombstones.touch(hash);
-                touched ^= self.ids.peek(hash).map_or(0, u64::from);
             }
             if let Some(last) = self.channels.last_of(live.channel) {
                 touched ^= self.records.touch_details(last);
             }
         }
+        let unused = free.len();
+        for hash in &hashes[..MAX_TOLD_IDS - unused] {
+            touched ^= self.tombstones.touch(*hash);
+            touched ^= self.ids.peek(*hash).map_or(0, u64::from);
+        }
         touched
     }
 }
+
+/// Ids of told conversations that are looked at together.
+const MAX_TOLD_IDS: usize = 128;

@@ -79,7 +79,7 @@ impl Registry {
 
     /// Bytes of a direction that its head announced and that did not come.
     fn missing_bytes(&self, slot: Slot, direction: Direction) -> Option<u64> {
-        let announced = self.records.details(slot).announced.as_ref()?[direction as usize];
+        let announced = self.records.details(slot).announced(direction);
         let (channel, live) = (self.records.live(slot).channel, self.records.live(slot));
         if announced == 0 || self.channels.at(channel).1.has_gaps {
             return None;
