@@ -123,6 +123,22 @@ const KINDS: &[(&str, Next)] = &[
         let first = 0x40 | u8::try_from(random.below(64)).unwrap();
         [&[first, 1][..], &some(random, 60)].concat()
     }),
+    (
+        "CoAP, notifications of a byte",
+        |random, flow, number, _| {
+            let number = u16::try_from(flow * 9 % 65_000).unwrap() + u16::try_from(number).unwrap();
+            let [high, low] = number.to_be_bytes();
+            vec![
+                0x51,
+                0x45,
+                high,
+                low,
+                0x7a,
+                0xff,
+                b'0' + random.bytes(1)[0] % 10,
+            ]
+        },
+    ),
     ("QUIC, short headers", |random, flow, _, _| {
         let first = 0x40 | u8::try_from(random.below(32)).unwrap();
         [&[first][..], &flow.to_be_bytes(), &some(random, 1_200)].concat()

@@ -60,8 +60,10 @@ pub(super) struct Evidence {
     unfitting: u32,
     /// Fitting messages that may be those of any protocol.
     idle: u32,
-    /// Messages that have points for their lengths.
+    /// Messages that have points for their lengths, as long as the first bytes of their ids
+    /// change: where only the last do, they are numbers of another protocol (CoAP's).
     by_length: u32,
+    latest_head: Option<u8>,
     /// Whether messages have an id in common, or one has a destination.
     is_linked: bool,
     remembered: Vec<Remembered>,
@@ -182,6 +184,7 @@ impl Evidence {
             unfitting: 0,
             idle: 0,
             by_length: 0,
+            latest_head: None,
             is_linked: false,
             remembered: Vec::new(),
             repeats: [None; 2],
@@ -304,7 +307,9 @@ impl Evidence {
         let known_by_id = self.points_for_id(from, sketch.kind, id);
         let repeated = self.repeats(from, id, known);
         let by_length = self.points_for_length(sketch.kind, known, length);
-        self.by_length += u32::from(by_length > 0);
+        if by_length > 0 && self.latest_head.replace(id[0]) != Some(id[0]) {
+            self.by_length += 1;
+        }
         self.is_linked |= known_by_id > 0 || sketch.kind == Kind::Destination;
         let head = &known[..known.len().min(4)];
         // Text, or one byte again and again, names no id; nor does a small number, which after
