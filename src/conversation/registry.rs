@@ -137,7 +137,7 @@ impl Registry {
 
     /// Bytes that everything here is reckoned to take.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes + self.tombstones.bytes()
+        self.bytes + self.views.bytes() + self.tombstones.bytes()
     }
 
     pub(super) const fn forgotten(&self) -> Forgotten {
@@ -159,7 +159,7 @@ impl Registry {
         remarks: &Remarks,
     ) -> Slot {
         let price = self.price(seen.channel);
-        if self.bytes + price > self.conversation_limit && self.records.len() > 0 {
+        if self.is_short_of(price) && self.records.len() > 0 {
             self.evict_silent(seen.time, remarks);
         }
         self.bytes += price;
@@ -180,6 +180,11 @@ impl Registry {
             self.wait_for_answer(slot, seen.time);
         }
         slot
+    }
+
+    /// Whether so many bytes more are too many.
+    const fn is_short_of(&self, bytes: usize) -> bool {
+        self.bytes + self.views.bytes() + bytes > self.conversation_limit
     }
 
     fn wait_for_answer(&mut self, slot: Slot, now: Timestamp) {
@@ -334,6 +339,10 @@ impl Registry {
     /// Sees to everything whose time is over.
     #[inline]
     pub(super) fn expire(&mut self, now: Timestamp, remarks: &Remarks) {
+        // What routers hold grows without a new conversation.
+        if self.is_short_of(0) && self.records.len() > 1 {
+            self.evict_silent(now, remarks);
+        }
         if self.deadlines.is_due(now) {
             self.expire_due(now, remarks);
         }

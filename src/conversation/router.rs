@@ -100,6 +100,12 @@ impl RouterLink {
         })
     }
 
+    /// Bytes of memory that messages on their way take.
+    pub(super) fn bytes(&self) -> usize {
+        let messages: usize = self.in_flight.iter().map(VecDeque::len).sum();
+        messages * size_of::<InFlight>()
+    }
+
     /// Messages of a direction that never came out.
     pub(super) fn undelivered(&self, direction: Direction) -> impl Iterator<Item = &InFlight> {
         self.in_flight[direction as usize].iter()

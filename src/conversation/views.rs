@@ -23,6 +23,8 @@ pub(super) struct Views {
     /// Views of SYNs on their way through a router.
     unlinked: HashMap<LinkKey, VecDeque<Slot>>,
     links: Slab<Link>,
+    /// Bytes that messages on their way through a router take.
+    bytes: usize,
     hasher: DefaultHashBuilder,
 }
 
@@ -44,6 +46,11 @@ pub(super) struct Undelivered {
 }
 
 impl Views {
+    /// Bytes that messages on their way through a router take.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Finds the other view of a conversation that a SYN opens.
     pub(super) fn meet(
         &mut self,
@@ -127,6 +134,7 @@ impl Views {
             sent.start,
             sent.first_message,
         );
+        self.bytes += self.links[link].router.bytes();
     }
 
     /// Compares a message with its copy on the other view; returns the
@@ -146,22 +154,23 @@ impl Views {
             false => Direction::ServerToClient,
         };
         let router = &mut self.links[link].router;
-        match seen.from {
+        let bytes_before = router.bytes();
+        let delivered = match seen.from {
             Side::Initiator => {
                 router.sent(direction, &seen.message, seen.time, message_number);
                 None
             }
-            Side::Responder => {
-                let delivered = router.delivered(direction, &seen.message, seen.time)?;
-                let id = live.id();
-                let at_router = records.details_mut(slot).at_router();
-                RouterTime::add(&mut at_router.time, delivered.router_ns);
-                if delivered.overtaken_by > 0 {
-                    find_reordered(remarks, id, delivered);
-                }
-                Some(delivered.router_ns)
-            }
+            Side::Responder => router.delivered(direction, &seen.message, seen.time),
+        };
+        self.bytes = self.bytes + router.bytes() - bytes_before;
+        let delivered = delivered?;
+        let id = live.id();
+        let at_router = records.details_mut(slot).at_router();
+        RouterTime::add(&mut at_router.time, delivered.router_ns);
+        if delivered.overtaken_by > 0 {
+            find_reordered(remarks, id, delivered);
         }
+        Some(delivered.router_ns)
     }
 
     /// By what a SYN that carries no destination is found again.
@@ -208,6 +217,7 @@ impl Views {
         channels: &Channels,
     ) -> Vec<Undelivered> {
         let link = self.links.remove(link);
+        self.bytes -= link.router.bytes();
         let is_complete = link
             .views
             .iter()

@@ -164,6 +164,14 @@ impl Connection {
         self.doubtful.as_mut()?.opening.take()
     }
 
+    /// Bytes of memory that a SYN takes of which only later segments tell what it is.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.doubtful.as_ref().map_or(0, |doubtful| {
+            let opening = doubtful.opening.as_ref();
+            size_of::<Doubtful>() + opening.map_or(0, |opening| opening.payload.len())
+        })
+    }
+
     /// Reads what a segment needs, so that it is at hand when one comes.
     #[inline]
     pub(super) fn touch(&self) -> u64 {

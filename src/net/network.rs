@@ -353,7 +353,7 @@ impl<S: Default> Network<S> {
         let mut found = self.table.find(key, place.map(|place| place.0));
         match found.map(|slot| self.claim(slot, sender, header, payload)) {
             None | Some(Claim::Belongs) => {}
-            Some(Claim::Waits) => return Ok(()),
+            Some(Claim::Waits) => return self.make_room(arrival, deliver),
             Some(Claim::Begins) => {
                 if let Some(slot) = found.take() {
                     self.forget(slot, StreamEnd::Forgotten, arrival, deliver)?;
@@ -397,10 +397,13 @@ impl<S: Default> Network<S> {
     ) -> Claim {
         let entry = self.table.get_mut(slot);
         let from = entry.side(sender);
-        match &mut entry.kind {
-            Kind::Tcp(connection) => connection.claim(from, sender, header, payload),
-            Kind::Udp => Claim::Belongs,
-        }
+        let Kind::Tcp(connection) = &mut entry.kind else {
+            return Claim::Belongs;
+        };
+        let held_before = connection.held_bytes();
+        let claim = connection.claim(from, sender, header, payload);
+        self.bytes = (self.bytes + connection.held_bytes()).saturating_sub(held_before);
+        claim
     }
 
     fn advance<E>(
@@ -419,11 +422,11 @@ impl<S: Default> Network<S> {
         };
         let was_over = connection.is_over();
         let flow = &mut entry.flow;
-        let held_before = flow.held_bytes;
+        let held_before = flow.held_bytes + connection.held_bytes();
         connection.segment(from, header, payload, &mut self.pool, &mut |delivery| {
             deliver(flow, arrival, delivery)
         })?;
-        let held = flow.held_bytes;
+        let held = flow.held_bytes + connection.held_bytes();
         if connection.is_over() && !was_over {
             self.closed.push_back((slot, flow.id));
             self.drop_long_closed();
@@ -487,9 +490,9 @@ impl<S: Default> Network<S> {
 
     fn remove(&mut self, slot: Slot) -> Entry<S> {
         let entry = self.table.remove(slot);
-        let price = match entry.kind {
+        let price = match &entry.kind {
             Kind::Udp => UDP_FLOW_BYTES,
-            Kind::Tcp(_) => TCP_FLOW_BYTES,
+            Kind::Tcp(connection) => TCP_FLOW_BYTES + connection.held_bytes(),
         };
         self.bytes = self.bytes.saturating_sub(price + entry.flow.held_bytes);
         entry

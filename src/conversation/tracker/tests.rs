@@ -755,7 +755,11 @@ struct Router {
 
 impl Router {
     fn new() -> Self {
-        let mut watch = Watch::new();
+        Self::with(TrackerOptions::default())
+    }
+
+    fn with(options: TrackerOptions) -> Self {
+        let mut watch = Watch::with(options);
         let client_destination = destination();
         let mut server_destination = destination();
         server_destination[0] = 1;
@@ -809,6 +813,30 @@ impl Router {
             })
             .collect()
     }
+}
+
+#[test]
+fn messages_that_stay_in_a_router_count_towards_the_memory_of_conversations() {
+    let mut router = Router::with(TrackerOptions {
+        memory_bytes: 20_000,
+        tombstone_bytes: 0,
+        ..TrackerOptions::default()
+    });
+    router.open();
+    let mut sent = 0;
+    while router.watch.tracker.forgotten().conversations == 0 {
+        router.client_sends(&message(0xa0, 2, b"never comes out"));
+        assert!(router.watch.tracker.bytes() <= 20_100);
+        sent += 1;
+        assert!(sent < 1_000, "nothing was forgotten");
+    }
+    assert!(sent > 100, "{sent} messages do not take so much");
+    let views = router.watch.outcomes();
+    assert_eq!(views.len(), 1, "the view that was silent: {views:?}");
+    assert!(
+        router.watch.tracker.bytes() < 2_000,
+        "its messages are gone"
+    );
 }
 
 #[test]

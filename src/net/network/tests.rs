@@ -213,6 +213,26 @@ fn a_reset_far_from_the_stream_is_not_believed() {
 }
 
 #[test]
+fn a_syn_of_which_later_segments_tell_counts_towards_the_memory_of_flows() {
+    let limits = NetworkLimits {
+        flow_bytes: UDP_FLOW_BYTES + TCP_FLOW_BYTES + 1_000,
+        ..NetworkLimits::default()
+    };
+    let mut wire = Wire::with_limits(LinkType::RawIp, limits);
+    wire.push(&datagram(b"ping"));
+    open(&mut wire);
+    wire.push(&client((100, 500), ACK, b"a"));
+    wire.push(&client((1 << 30, 0), SYN, &[0; 500]));
+    assert_eq!(wire.network.counts().evicted_flows, 0);
+    wire.push(&client((1 << 29, 0), SYN, &[0; 1_200]));
+    assert_eq!(wire.network.counts().evicted_flows, 1);
+    // Data go on, and it is let go.
+    wire.push(&client((101, 500), ACK, b"b"));
+    wire.push(&datagram(b"pong"));
+    assert_eq!(wire.network.counts().evicted_flows, 1);
+}
+
+#[test]
 fn bare_remains_of_an_old_connection_begin_no_flow() {
     let mut wire = Wire::new(LinkType::RawIp);
     let seen = wire.push_all(&[
