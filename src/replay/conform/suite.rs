@@ -148,6 +148,8 @@ pub struct Suite {
     unanswered: Vec<StreamId>,
     /// The peer has acknowledged one.
     has_opened: bool,
+    /// The peer has answered so many by a close.
+    refusals: u64,
     failures: u64,
     reports: VecDeque<CaseReport>,
 }
@@ -206,6 +208,7 @@ impl Suite {
             received: 0,
             unanswered: Vec::new(),
             has_opened: false,
+            refusals: 0,
             failures: 0,
             reports: VecDeque::new(),
         };
@@ -245,8 +248,8 @@ impl Suite {
     /// nothing else.
     pub fn peer_refuses(&self) -> bool {
         self.options.tested == Tested::Server
-            && self.received > 0
             && !self.has_opened
+            && self.refusals >= SILENT_TRIALS
             && self.failures >= SILENT_TRIALS
             && !self.left.is_empty()
     }
@@ -306,8 +309,10 @@ impl Suite {
             && matches!(frame.frame_type, FrameType::ACK | FrameType::SERVER_CLOSE)
         {
             self.has_opened |= frame.frame_type == FrameType::ACK;
-            let answered = self.unanswered.iter().position(|id| *id == frame.id);
-            answered.map(|place| self.unanswered.swap_remove(place));
+            if let Some(place) = self.unanswered.iter().position(|id| *id == frame.id) {
+                self.unanswered.swap_remove(place);
+                self.refusals += u64::from(frame.frame_type == FrameType::SERVER_CLOSE);
+            }
         }
         self.watcher.received(message);
         if self.watcher.concerns_trial(message) {
