@@ -171,3 +171,13 @@ fn a_client_that_is_ended_by_a_signal_resets_what_it_carries() {
         TcpStream::connect(tunnel.client.listen()).is_err()
     });
 }
+
+#[test]
+fn an_answer_that_is_waited_for_when_a_signal_ends_the_client_is_reset() {
+    let target = in_two_parts(Duration::from_secs(60));
+    let tunnel = Tunnel::to("tcp://127.0.0.1:0", target, &["--on-eof", "drain:off"]);
+    let mut stream = half_closed(&tunnel.client);
+    stream.read_exact(&mut [0; 8]).unwrap();
+    tunnel.client.signal(Signal::TERM);
+    assert_eq!(read_to_reset(&mut stream), b"");
+}

@@ -254,7 +254,8 @@ impl Driver {
         let cut = end == End::DrainTimeout
             || summary.unsent_bytes > 0
             || summary.dropped_bytes > 0
-            || (matches!(end, End::Closed | End::Aborted) && local.has_input());
+            || (matches!(end, End::Closed | End::Aborted)
+                && (local.has_input() || self.closing.is_some()));
         local.last = if cut { Last::Reset } else { Last::End };
         local.farewell_until = now.checked_add(FAREWELL_TIME);
         local.phase = Phase::Flushing;

@@ -87,7 +87,7 @@ pub(super) struct Driver {
     looking: bool,
     closing_time: Duration,
     /// Set by a signal: when patience ends.
-    closing: Option<Instant>,
+    pub(super) closing: Option<Instant>,
     ending: Option<Result<(), TunnelError>>,
 }
 
