@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Sleep;
 use tracing::warn;
 
@@ -15,6 +15,10 @@ use super::socket::{self, Addresses, EachFailed, reason};
 
 /// How long nothing is accepted after the system had no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that the system keeps for us until they are accepted: with the usual 128, of a burst of
+/// several hundred some would wait for a second to try again.
+const BACKLOG: u32 = 1_024;
 
 /// Accepts connections; a failure is reported and does not end it.
 #[derive(Debug)]
@@ -24,6 +28,17 @@ pub(super) struct Acceptor {
     pause: Option<Pin<Box<Sleep>>>,
     /// Nothing is accepted because something of the system has run out, since then.
     short_since: Option<Instant>,
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // An address can be bound again while connections of its last listener linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Acceptor {
@@ -42,7 +57,7 @@ impl Acceptor {
                 // One name has one port.
                 address.set_port(first.local_addr()?.port());
             }
-            match TcpListener::bind(address).await {
+            match listen(address) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) => failures.push((address, error)),
             }

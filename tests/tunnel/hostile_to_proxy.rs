@@ -7,9 +7,9 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::endpoint::{Endpoint, eventually};
 use crate::proxy::{Proxy, QUIET, WITH_CONTROL, control, through};
@@ -140,6 +140,23 @@ fn ten_thousand_half_open_connections_leave_nothing_behind_whatever_the_server_d
         let ended = proxy.end();
         assert_eq!(ended.code, Some(0), "{}", ended.log);
     }
+}
+
+#[test]
+fn a_burst_of_connections_is_taken_without_making_any_try_again() {
+    raise_descriptor_limit();
+    let server = Endpoint::server(FREE, echo(), &[]);
+    let client = Endpoint::client(server.carrier(), &[]);
+    // Nobody accepts while the process stands still, and the system keeps them.
+    client.signal(Signal::STOP);
+    let began = Instant::now();
+    let burst: Vec<TcpStream> = (0..600)
+        .map(|_| TcpStream::connect(client.listen()).unwrap())
+        .collect();
+    let took = began.elapsed();
+    client.signal(Signal::CONT);
+    assert!(took < Duration::from_millis(900), "{took:?}");
+    drop(burst);
 }
 
 #[test]
