@@ -33,6 +33,12 @@ pub trait Parcelled: Clone {
     /// Changes the byte at a place, which is below [`bytes`](Self::bytes), by XOR.
     fn damage(&mut self, place: usize, mask: u8);
 
+    /// Keeps only the first bytes, which go out before the connection breaks; false if nothing of it
+    /// can go out then.
+    fn tear(&mut self, _bytes: usize) -> bool {
+        false
+    }
+
     /// Is told which faults it met, if it is to arrive.
     fn take_note(&mut self, _met: &Met) {}
 }
@@ -171,7 +177,18 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         {
             lane.is_broken = true;
             let at = lane.latest_due.map_or(due.at, |latest| due.at.max(latest));
+            let left = strengths.cut_after.map_or(0, |cut| {
+                cut.saturating_sub(lane.passed_bytes - bytes as u64)
+            });
             note(FaultKind::CutAfter, Duration::ZERO);
+            message.take_note(&met);
+            if let Ok(left) = usize::try_from(left)
+                && left > 0
+                && message.tear(left)
+            {
+                let bytes = message.bytes();
+                self.insert(at, Delivery::Arrives(key.clone(), message), bytes);
+            }
             self.insert(at, Delivery::Breaks(key), 0);
             return met;
         }

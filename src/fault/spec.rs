@@ -33,7 +33,8 @@ pub enum Fault {
     Rate(NonZeroU64),
     /// Nothing passes for a time, once on each connection.
     Stall(Stall),
-    /// Bytes after which the connection breaks. The message that would go beyond is not sent.
+    /// Bytes after which the connection breaks, where a stream carries them inside a message; else the
+    /// message that would go beyond is not sent.
     CutAfter(u64),
     /// Messages vanish between these two times, which count from the beginning of the run.
     BlackHole(Range<Duration>),

@@ -16,6 +16,8 @@ pub(super) struct Carried {
     pub(super) comment: Option<Arc<str>>,
     /// Which faults it met.
     pub(super) met: Met,
+    /// How many bytes of its end are missing, because the connection breaks.
+    pub(super) missing_bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ impl Carried {
             },
             comment: None,
             met: Met::default(),
+            missing_bytes: 0,
         }
     }
 
@@ -51,6 +54,7 @@ impl Carried {
             content: Content::Frame(frame),
             comment: None,
             met: Met::default(),
+            missing_bytes: 0,
         }
     }
 
@@ -59,6 +63,7 @@ impl Carried {
             content: Content::End,
             comment: None,
             met: Met::default(),
+            missing_bytes: 0,
         }
     }
 
@@ -106,6 +111,11 @@ impl Parcelled for Carried {
             bytes.damage(place, mask);
             *changed = true;
         }
+    }
+
+    fn tear(&mut self, bytes: usize) -> bool {
+        self.missing_bytes = self.bytes().saturating_sub(bytes);
+        true
     }
 
     fn take_note(&mut self, met: &Met) {

@@ -52,6 +52,8 @@ pub enum Output {
         to: Side,
         /// The bytes.
         bytes: Bytes,
+        /// How many are missing at the end: the connection breaks behind what there is.
+        missing_bytes: usize,
         /// What a rule or a fault did to it.
         comment: Option<Arc<str>>,
         /// When it should have gone out: when it came in, or when it was due.
@@ -518,17 +520,19 @@ impl Proxy {
         if matches!(carried.content, Content::End) {
             return self.output.push_back(Output::Finish { connection, to });
         }
-        let Some(bytes) = carried.wire_bytes(&mut self.wrapper) else {
+        let Some(mut bytes) = carried.wire_bytes(&mut self.wrapper) else {
             return;
         };
+        bytes.truncate(bytes.len().saturating_sub(carried.missing_bytes));
         let is_message = matches!(carried.content, Content::Message { .. });
         let counts = self.direction_mut(connection, from);
-        counts.messages_out += u64::from(is_message);
+        counts.messages_out += u64::from(is_message && carried.missing_bytes == 0);
         counts.bytes_out += bytes.len() as u64;
         self.output.push_back(Output::Transmit {
             connection,
             to,
             bytes,
+            missing_bytes: carried.missing_bytes,
             comment: comment(carried.comment.clone(), &carried.met),
             due,
         });

@@ -2,9 +2,11 @@
 //! loses none.
 
 use std::io::Read;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel};
+use crate::proxy::Proxy;
 use crate::services::{echo, exchange, pattern};
 
 #[test]
@@ -71,6 +73,36 @@ fn a_link_that_is_cut_on_purpose_says_so() {
         "{}",
         client.log()
     );
+}
+
+#[test]
+fn a_cut_falls_inside_a_message_where_a_stream_carries_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let carrier = format!("tcp://{}", listener.local_addr().unwrap());
+    let heard = || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let mut heard = Vec::new();
+        // However the connection ends, what came before counts.
+        stream.read_to_end(&mut heard).ok();
+        // The whole SYN is announced, and ten bytes of it arrive.
+        assert_eq!(heard.len(), 4 + 10, "{heard:?}");
+        assert!(
+            heard[..4] > [0, 0, 0, 200][..] && heard[4] == 0xa1,
+            "{heard:?}"
+        );
+    };
+    let client = Endpoint::client(&carrier, &["--fault", "cut-after=10B"]);
+    let _stream = client.connect();
+    heard();
+    let more = ["-q", "--fault", "c2s: cut-after=10B"];
+    let mut proxy = Proxy::start("tcp://127.0.0.1:0", &carrier, &more);
+    let client = Endpoint::client(proxy.carrier(), &[]);
+    let _stream = client.connect();
+    heard();
+    proxy.end();
 }
 
 #[test]

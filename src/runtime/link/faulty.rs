@@ -91,6 +91,15 @@ impl Parcelled for Outbound {
         bytes.damage(place, mask);
         self.message = Parcel::raw(bytes.into());
     }
+
+    fn tear(&mut self, bytes: usize) -> bool {
+        let mut whole = Vec::with_capacity(self.message.bytes());
+        self.message.put(&mut whole);
+        let kept = Bytes::from(whole).slice(..bytes.min(self.message.bytes()));
+        let missing_bytes = self.message.bytes() - kept.len();
+        self.message = Parcel::torn(kept, missing_bytes);
+        true
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -173,7 +182,7 @@ impl FaultyLink {
     ) -> Poll<LinkEvent> {
         loop {
             let now = Instant::now();
-            self.pass_outgoing(now);
+            self.pass_outgoing(cx, now);
             if let Some(event) = self.events.pop_front() {
                 return Poll::Ready(event);
             }
@@ -284,7 +293,7 @@ impl FaultyLink {
     }
 
     /// Hands the link what is due, as far as it takes it.
-    fn pass_outgoing(&mut self, now: Instant) {
+    fn pass_outgoing(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Self {
             link,
             outgoing,
@@ -304,11 +313,12 @@ impl FaultyLink {
                         blocked.push(scope);
                     }
                 }
-                Delivery::Breaks(key) => {
-                    // What went before it is still written.
-                    broken.push(key);
-                }
+                Delivery::Breaks(key) => broken.push(key),
             }
+        }
+        if !broken.is_empty() && !self.down {
+            // What went before it is still written.
+            self.link.poll_flush(cx);
         }
         for key in broken {
             self.sever(key);
@@ -322,7 +332,7 @@ impl FaultyLink {
     /// See [`Link::poll_flush`].
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         let now = Instant::now();
-        self.pass_outgoing(now);
+        self.pass_outgoing(cx, now);
         if !self.down {
             self.link.poll_flush(cx);
         }
@@ -336,7 +346,7 @@ impl FaultyLink {
         loop {
             let now = Instant::now();
             self.blocked.clear();
-            self.pass_outgoing(now);
+            self.pass_outgoing(cx, now);
             if self.down {
                 return Poll::Ready(());
             }

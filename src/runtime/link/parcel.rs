@@ -11,15 +11,34 @@ use crate::wire::{FrameType, HEADER_BYTES};
 pub struct Parcel {
     header: Option<[u8; HEADER_BYTES]>,
     rest: Bytes,
+    /// Bytes that are announced and never come.
+    missing_bytes: usize,
 }
 
 impl Parcel {
     /// Bytes that are sent as they are, even where they are no message.
     pub const fn raw(bytes: Bytes) -> Self {
+        Self::torn(bytes, 0)
+    }
+
+    /// The beginning of a message after which its connection breaks, and how many bytes are missing.
+    /// Carriers of whole messages do not send it.
+    pub(in crate::runtime) const fn torn(bytes: Bytes, missing_bytes: usize) -> Self {
         Self {
             header: None,
             rest: bytes,
+            missing_bytes,
         }
+    }
+
+    /// Whether it is the beginning of a message only.
+    pub(super) const fn is_torn(&self) -> bool {
+        self.missing_bytes > 0
+    }
+
+    /// How long the whole message is.
+    pub(super) fn announced_bytes(&self) -> usize {
+        self.bytes() + self.missing_bytes
     }
 
     /// The first piece; may be empty.
@@ -32,7 +51,8 @@ impl Parcel {
         &self.rest
     }
 
-    pub(super) fn into_rest(self) -> Bytes {
+    /// What follows the first piece; of raw bytes all.
+    pub(in crate::runtime) fn into_rest(self) -> Bytes {
         self.rest
     }
 
@@ -59,6 +79,7 @@ impl From<Message> for Parcel {
         Self {
             header: Some(message.header()),
             rest: message.payload,
+            missing_bytes: 0,
         }
     }
 }

@@ -228,6 +228,9 @@ impl UdpLink {
 
     /// See [`Link::send`](super::Link::send).
     pub(super) fn send(&mut self, to: Peer, message: Parcel) -> Room {
+        if message.is_torn() {
+            return Room::Free;
+        }
         self.output_bytes += cost(&message);
         self.output.push_back((to, message));
         if self.output_bytes < FULL_BYTES {

@@ -537,7 +537,7 @@ impl Driver {
             && let Some(records) = &mut pair.records
         {
             let comment = self.proxy.last_comment();
-            records[from.index()].message(way(from), &bytes, comment.as_deref());
+            records[from.index()].message(way(from), &bytes, bytes.len(), comment.as_deref());
         }
         Ok(())
     }
@@ -585,6 +585,19 @@ impl Driver {
             {
                 link.sever(*peer);
             }
+            // What went before is still written.
+            if let ClientLeg::Frames(stream) = &mut pair.client
+                && let Some(number) = pair.client_number
+            {
+                let mut cx = Context::from_waker(self.ready.waker(number));
+                if stream.poll_flush(&mut cx).is_err() {
+                    debug!(connection = %id, "the client is gone already");
+                }
+            }
+            if let ServerLeg::Open(leg) = &mut pair.server {
+                let mut cx = Context::from_waker(self.ready.waker(pair.server_number));
+                leg.poll_flush(&mut cx);
+            }
             pair.server = ServerLeg::Gone;
         }
     }
@@ -617,11 +630,17 @@ impl Driver {
                     connection,
                     to,
                     bytes,
+                    missing_bytes,
                     comment,
                     due,
                 } => {
                     self.dues.push(due);
-                    self.transmit(connection, to, bytes, comment.as_deref());
+                    let sent = Sent {
+                        bytes,
+                        missing_bytes,
+                        comment: comment.as_deref(),
+                    };
+                    self.transmit(connection, to, sent);
                 }
                 Output::Finish { connection, to } => self.finish(connection, to, watcher)?,
                 Output::Break { connection } => {
@@ -634,7 +653,12 @@ impl Driver {
         Ok(any)
     }
 
-    fn transmit(&mut self, id: ConnectionId, to: Side, bytes: Bytes, comment: Option<&str>) {
+    fn transmit(&mut self, id: ConnectionId, to: Side, sent: Sent<'_>) {
+        let Sent {
+            bytes,
+            missing_bytes,
+            comment,
+        } = sent;
         let Some(pair) = self.pairs.get_mut(&id) else {
             return;
         };
@@ -645,6 +669,12 @@ impl Driver {
             Side::Initiator => &self.carrier,
             Side::Responder => &self.upstream.carrier,
         };
+        if bytes.is_empty() && missing_bytes > 0
+            || matches!(carrier, CarrierUrl::Udp(_)) && missing_bytes > 0
+        {
+            // Nothing of it can go out.
+            return;
+        }
         if !matches!(carrier, CarrierUrl::I2cp(..)) && bytes.len() > carrier.max_message_bytes() {
             self.too_long_count += 1;
             if self.too_long_count.is_power_of_two() {
@@ -660,22 +690,23 @@ impl Driver {
             return;
         }
         if let Some(records) = &mut pair.records {
-            records[to.index()].message(way(to.opposite()), &bytes, comment);
+            let announced = bytes.len() + missing_bytes;
+            records[to.index()].message(way(to.opposite()), &bytes, announced, comment);
         }
         let takes_more = match (to, &mut pair.client, &mut self.entrance) {
             (Side::Responder, ..) => {
                 self.unflushed.push(pair.server_number);
                 match &mut pair.server {
                     ServerLeg::Opening(_, waiting) => {
-                        waiting.push(bytes);
+                        waiting.push(Parcel::torn(bytes, missing_bytes));
                         false
                     }
-                    ServerLeg::Open(leg) => leg.send(bytes),
+                    ServerLeg::Open(leg) => leg.send(Parcel::torn(bytes, missing_bytes)),
                     ServerLeg::Gone => true,
                 }
             }
             (Side::Initiator, ClientLeg::Peer(peer), Entrance::Link(link)) => {
-                link.send(*peer, Parcel::raw(bytes)) == Room::Free
+                link.send(*peer, Parcel::torn(bytes, missing_bytes)) == Room::Free
             }
             (Side::Initiator, ClientLeg::Frames(stream), _) => {
                 self.unflushed.extend(pair.client_number);
@@ -807,6 +838,13 @@ impl Driver {
         };
         self.alarm.poll_at(cx, next).is_ready()
     }
+}
+
+/// What goes to a leg.
+struct Sent<'a> {
+    bytes: Bytes,
+    missing_bytes: usize,
+    comment: Option<&'a str>,
 }
 
 /// The number of [`Owner::Entrance`].

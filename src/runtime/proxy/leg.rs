@@ -47,7 +47,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<OpenLeg, LinkError>> + Send>>;
 /// What leads to the server.
 pub(super) enum ServerLeg {
     /// It is being connected; what is for it waits.
-    Opening(Opening, Vec<Bytes>),
+    Opening(Opening, Vec<Parcel>),
     Open(OpenLeg),
     /// It is no more, and nothing is said to it.
     Gone,
@@ -108,13 +108,13 @@ impl ServerLeg {
 
 impl OpenLeg {
     /// Queues something; false if no more should come until [`LegEvent::Room`].
-    pub(super) fn send(&mut self, bytes: Bytes) -> bool {
+    pub(super) fn send(&mut self, parcel: Parcel) -> bool {
         match self {
-            Self::Link(link, peer) => match link.send(*peer, Parcel::raw(bytes)) {
+            Self::Link(link, peer) => match link.send(*peer, parcel) {
                 Room::Free => true,
                 Room::Full(_) => false,
             },
-            Self::Frames(stream) => stream.send(bytes),
+            Self::Frames(stream) => stream.send(parcel.into_rest()),
         }
     }
 
@@ -203,12 +203,18 @@ impl LegRecord {
         }
     }
 
-    /// Records a message, or a frame.
-    pub(super) fn message(&mut self, way: Way, bytes: &[u8], comment: Option<&str>) {
+    /// Records a message, or a frame; `announced` bytes are in its prefix, if it has one.
+    pub(super) fn message(
+        &mut self,
+        way: Way,
+        bytes: &[u8],
+        announced: usize,
+        comment: Option<&str>,
+    ) {
         match self {
             Self::Stream(stream, None) => stream.commented_bytes(way, bytes, comment),
             Self::Stream(stream, Some(prefix)) => {
-                let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+                let length = u32::try_from(announced).unwrap_or(u32::MAX).to_be_bytes();
                 let mut whole = length[length.len() - prefix.bytes()..].to_vec();
                 whole.extend_from_slice(bytes);
                 stream.commented_bytes(way, &whole, comment);

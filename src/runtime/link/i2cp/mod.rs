@@ -158,6 +158,9 @@ impl I2cpLink {
         let Peer::Destination(hash) = to else {
             return Room::Free;
         };
+        if message.is_torn() {
+            return Room::Free;
+        }
         // Nothing can overtake a SYN, so it may be sent late.
         let attempts = if message.is_syn() {
             Attempts::Until(Instant::now() + SYN_PATIENCE)

@@ -43,7 +43,9 @@ impl Output {
     pub(super) fn push(&mut self, message: Parcel) {
         let length = message.bytes();
         // Messages are shorter than the prefix can say: see `CarrierUrl::max_message_bytes`.
-        let encoded = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+        let encoded = u32::try_from(message.announced_bytes())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes();
         let prefix = &encoded[encoded.len() - self.prefix.bytes()..];
         self.bytes += prefix.len() + length;
         let small = message.rest().len() < OWN_PIECE_BYTES;
