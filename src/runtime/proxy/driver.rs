@@ -669,9 +669,7 @@ impl Driver {
             Side::Initiator => &self.carrier,
             Side::Responder => &self.upstream.carrier,
         };
-        if bytes.is_empty() && missing_bytes > 0
-            || matches!(carrier, CarrierUrl::Udp(_)) && missing_bytes > 0
-        {
+        if missing_bytes > 0 && (matches!(carrier, CarrierUrl::Udp(_)) || bytes.is_empty()) {
             // Nothing of it can go out.
             return;
         }
