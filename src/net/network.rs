@@ -212,6 +212,11 @@ impl<S: Default> Network<S> {
         }
     }
 
+    /// Flows that are kept now.
+    pub(crate) fn flow_count(&self) -> usize {
+        self.table.len()
+    }
+
     /// The first step of looking ahead: what several packets need is read at once, so that
     /// the processor waits for it once. `hash` is that of the packet's key.
     #[inline]
