@@ -240,6 +240,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-replay' -ScriptBlock
         'ministream-replay;proxy' {
             [CompletionResult]::new('--carrier', '--carrier', [CompletionResultType]::ParameterName, 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any')
             [CompletionResult]::new('--upstream', '--upstream', [CompletionResultType]::ParameterName, 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router')
+            [CompletionResult]::new('--connect-timeout', '--connect-timeout', [CompletionResultType]::ParameterName, 'How long each client waits for a server that cannot be connected to yet')
             [CompletionResult]::new('--ready-file', '--ready-file', [CompletionResultType]::ParameterName, 'Write the line that tells readiness into this file, too')
             [CompletionResult]::new('--capture', '--capture', [CompletionResultType]::ParameterName, 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments')
             [CompletionResult]::new('--fault', '--fault', [CompletionResultType]::ParameterName, 'Faults on purpose, in both directions or one: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md')

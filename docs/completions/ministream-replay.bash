@@ -821,7 +821,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__proxy)
-            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --metrics --log-format --log-file --color --help"
+            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --connect-timeout --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --metrics --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -832,6 +832,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connect-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -230,6 +230,7 @@ set edit:completion:arg-completer[ministream-replay] = {|@words|
         &'ministream-replay;proxy'= {
             cand --carrier 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any'
             cand --upstream 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router'
+            cand --connect-timeout 'How long each client waits for a server that cannot be connected to yet'
             cand --ready-file 'Write the line that tells readiness into this file, too'
             cand --capture 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments'
             cand --fault 'Faults on purpose, in both directions or one: ''c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB''; see docs/faults.md'

@@ -258,6 +258,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l carrier -d 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l upstream -d 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l connect-timeout -d 'How long each client waits for a server that cannot be connected to yet' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l capture -d 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l fault -d 'Faults on purpose, in both directions or one: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r

@@ -97,11 +97,21 @@ impl LinkOptions {
     /// # Errors
     /// Those of [`open`](Self::open); a refusal only when the time is over.
     pub async fn open_patiently(&self) -> Result<Opened, LinkError> {
+        self.patiently(|| self.open_once(self.connect_timeout))
+            .await
+    }
+
+    /// Tries `attempt` again while what it connects to may yet come, as
+    /// [`open_patiently`](Self::open_patiently) does.
+    pub(super) async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, LinkError>
+    where
+        F: Future<Output = Result<T, LinkError>>,
+    {
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut waits = false;
         loop {
-            let error = match self.open_once(self.connect_timeout).await {
+            let error = match attempt().await {
                 Ok(opened) => {
                     if waits {
                         let time = began.elapsed().as_secs_f64();

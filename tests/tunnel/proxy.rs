@@ -613,7 +613,8 @@ fn messages_for_programs_stand_alone_on_standard_output() {
 #[test]
 fn a_server_that_is_not_there_ends_the_client_and_is_named() {
     let nowhere = format!("tcp://{}", nobody());
-    let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &QUIET);
+    let options = [&QUIET[..], &["--connect-timeout", "300ms"]].concat();
+    let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &options);
     let mut client = Endpoint::client(proxy.carrier(), &[]);
     assert_eq!(client.wait().code(), Some(4));
     eventually("the leg is named", || {
@@ -622,6 +623,26 @@ fn a_server_that_is_not_there_ends_the_client_and_is_named() {
     assert!(
         proxy.log().contains("connection refused") || proxy.log().contains("Connection refused")
     );
+}
+
+#[test]
+fn a_server_that_starts_after_proxy_and_client_is_waited_for() {
+    for carrier in ["tcp", "udp"] {
+        let later = nobody();
+        let proxy = Proxy::start(
+            &format!("{carrier}://127.0.0.1:0"),
+            &format!("{carrier}://{later}"),
+            &QUIET,
+        );
+        let client = Endpoint::client(proxy.carrier(), &[]);
+        let stream = client.connect();
+        std::thread::scope(|scope| {
+            let answer = scope.spawn(|| exchange(&stream, b"early"));
+            eventually("the proxy waits", || proxy.log().contains("waiting for"));
+            let _server = Endpoint::server(&format!("{carrier}://{later}"), echo(), &[]);
+            assert_eq!(answer.join().expect("no panic"), b"early", "{carrier}");
+        });
+    }
 }
 
 #[test]

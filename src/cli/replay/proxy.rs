@@ -1,7 +1,6 @@
 //! `proxy`: between clients and a server.
 
 use std::io;
-use std::time::Duration;
 
 use clap::Parser;
 
@@ -152,7 +151,7 @@ fn leg(
             Role::Server => args.allow.iter().copied().collect(),
             Role::Client => AllowList::default(),
         },
-        connect_timeout: Duration::ZERO,
+        connect_timeout: args.connect_timeout,
         recorder: None,
         faults: (!slices.is_empty()).then(|| FaultPlan::new(slices, seed)),
         udp_rate: peer::UDP_RATE,

@@ -1,13 +1,14 @@
 //! The arguments of `proxy`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::args::LogArgs;
 use super::play_args::ReportFormat;
 use crate::cli::args::{Format, Payload, Redact, Times};
-use crate::cli::values::{StatisticName, field};
+use crate::cli::values::{StatisticName, duration, field};
 use crate::fault::FaultLines;
 use crate::report::field::Field;
 use crate::runtime::{Allowed, CarrierUrl};
@@ -22,6 +23,10 @@ pub(super) struct ProxyArgs {
     /// Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router
     #[arg(long, value_name = "URL")]
     pub(super) upstream: CarrierUrl,
+
+    /// How long each client waits for a server that cannot be connected to yet
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(super) connect_timeout: Duration,
 
     /// Write the line that tells readiness into this file, too
     #[arg(long, value_name = "FILE")]

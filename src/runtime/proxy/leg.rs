@@ -80,22 +80,25 @@ pub(super) enum LegEvent {
 }
 
 impl ServerLeg {
-    /// Begins to connect.
+    /// Begins to connect. A server that is not there yet is waited for: the proxy, its server
+    /// and its client may be started in any order.
     pub(super) fn open(options: &LinkOptions) -> Self {
         let options = options.clone();
         Self::Opening(
             Box::pin(async move {
                 if let CarrierUrl::I2cp(..) = options.carrier {
                     let addresses = options.addresses().await?;
-                    let (stream, _) = socket::connect(&addresses)
-                        .await
-                        .map_err(|source| options.connect_error(source))?;
+                    let connect = || async {
+                        let connected = socket::connect(&addresses).await;
+                        connected.map_err(|source| options.connect_error(source))
+                    };
+                    let (stream, _) = options.patiently(connect).await?;
                     return Ok(OpenLeg::Frames(Box::new(FrameStream::new(
                         stream,
                         Greeting::None,
                     ))));
                 }
-                let opened = options.open().await?;
+                let opened = options.open_patiently().await?;
                 match opened.peer {
                     Some(peer) => Ok(OpenLeg::Link(Box::new(opened.link), peer)),
                     None => Err(LinkError::Closed),
