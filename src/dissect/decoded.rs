@@ -403,6 +403,15 @@ impl Walk {
         self.next >= self.batch.steps.len()
     }
 
+    /// Of a batch that is over: whether no other follows. What went wrong behind its steps
+    /// is told once.
+    fn is_last(&mut self) -> Result<bool, CaptureError> {
+        match self.batch.trouble.take() {
+            Some(trouble) => Err(trouble),
+            None => Ok(self.batch.reading == Reading::Over),
+        }
+    }
+
     #[inline(always)]
     fn step(&mut self) -> Option<Step<'_>> {
         self.next += 1;
@@ -466,10 +475,7 @@ impl<P: PacketSource> InBatches<P> {
     #[inline]
     fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
         while self.walk.is_over() {
-            if let Some(trouble) = self.walk.batch.trouble.take() {
-                return Err(trouble);
-            }
-            if self.walk.batch.reading == Reading::Over {
+            if self.walk.is_last()? {
                 return Ok(None);
             }
             let mut batch = self.walk.go_on(Batch::default());
@@ -512,10 +518,7 @@ impl Ahead {
     #[inline]
     fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
         while self.walk.is_over() {
-            if let Some(trouble) = self.walk.batch.trouble.take() {
-                return Err(trouble);
-            }
-            if self.walk.batch.reading == Reading::Over {
+            if self.walk.is_last()? {
                 return Ok(None);
             }
             self.take_batch();
