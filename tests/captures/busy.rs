@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape, Share};
+use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{Link, Wire};
@@ -17,13 +17,7 @@ const EVERYTHING: Shape = Shape {
     conversations: 2_000,
     open: 200,
     idle: 100,
-    refused: Share::millionths(30_000),
-    unclosed: Share::millionths(20_000),
-    crossing: Share::millionths(500_000),
-    late: Share::millionths(50_000),
-    large: Share::millionths(50_000),
-    disorder: Share::millionths(50_000),
-    ..Shape::sequential(BulkCarrier::Udp)
+    ..Shape::eventful(BulkCarrier::Udp)
 };
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape, Share};
+use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{Link, Wire};
@@ -21,13 +21,7 @@ const BUSY: Shape = Shape {
     conversations: 6_000,
     open: 2_000,
     idle: 500,
-    refused: Share::millionths(30_000),
-    unclosed: Share::millionths(20_000),
-    crossing: Share::millionths(500_000),
-    late: Share::millionths(50_000),
-    large: Share::millionths(50_000),
-    disorder: Share::millionths(50_000),
-    ..Shape::sequential(BulkCarrier::Udp)
+    ..Shape::eventful(BulkCarrier::Udp)
 };
 
 /// A folder with a busy capture of datagrams, and one of connections.

@@ -103,6 +103,20 @@ impl Shape {
             seed: 1,
         }
     }
+
+    /// A bit of all that may happen: refusals, unclosed conversations, crossing closes, late
+    /// data, large messages, disorder.
+    pub const fn eventful(carrier: BulkCarrier) -> Self {
+        Self {
+            refused: Share::millionths(30_000),
+            unclosed: Share::millionths(20_000),
+            crossing: Share::millionths(500_000),
+            late: Share::millionths(50_000),
+            large: Share::millionths(50_000),
+            disorder: Share::millionths(50_000),
+            ..Self::sequential(carrier)
+        }
+    }
 }
 
 /// Makes conversations: a SYN with a 387- or 391-byte destination, an ACK, two to six
