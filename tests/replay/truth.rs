@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::peer::{Act, Answer, CARRIERS, accepting, serve, to_client};
 use crate::process::{SAMPLES, code, run, stderr};
+use ministream_fixtures::unused_address;
 
 /// What the service of the specification's sample (c) answers.
 const ANSWER: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
@@ -100,11 +101,7 @@ fn the_recorded_answer_is_the_same() {
 
 #[test]
 fn nobody_who_listens_is_a_failure_of_the_transport() {
-    let nobody = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        listener.local_addr().expect("it is bound")
-    };
-    let address = nobody();
+    let address = unused_address();
     let tcp = play(&format!("tcp://{address}"), "c1", PATIENCE);
     assert_eq!(tcp.exit_code, 4);
     assert_eq!(
@@ -115,7 +112,7 @@ fn nobody_who_listens_is_a_failure_of_the_transport() {
             address.port()
         )
     );
-    let address = nobody();
+    let address = unused_address();
     let udp = play(&format!("udp://{address}"), "c1", PATIENCE);
     assert_eq!(udp.exit_code, 4, "{}", udp.errors);
     assert_eq!(udp.report["conversations"][0]["result"], "transport_error");

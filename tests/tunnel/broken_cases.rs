@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
 use crate::endpoint::{Endpoint, command, eventually};
 use crate::proxy::Proxy;
-use crate::services::nobody;
+use ministream_fixtures::unused_address;
 
 /// Cases tried at the same time: most of them wait.
 const AT_ONCE: usize = 6;
@@ -217,9 +217,15 @@ fn rule(text: &str) -> String {
     }
 }
 
+/// What a suite says, its complaints behind its verdicts.
+fn told(suite: &Output) -> String {
+    let said = [&suite.stdout[..], &suite.stderr].concat();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
 /// What a suite says of a server behind a proxy that breaks something.
 fn told_of_server((case, text, other): Broken) -> String {
-    let service = nobody();
+    let service = unused_address();
     let server = Endpoint::server("tcp://127.0.0.1:0", service, &[]);
     let rule = rule(text);
     let proxy = Proxy::start(
@@ -239,12 +245,12 @@ fn told_of_server((case, text, other): Broken) -> String {
     .args(["--service", &service.to_string()])
     .output()
     .unwrap();
-    String::from_utf8_lossy(&tried.stdout).into_owned()
+    told(&tried)
 }
 
 /// What a suite says of a client that a proxy before it breaks something for.
 fn told_of_client((case, text, other): Broken) -> String {
-    let (dial, carrier) = (nobody().to_string(), nobody());
+    let (dial, carrier) = (unused_address().to_string(), unused_address());
     let rule = rule(text);
     let proxy = Proxy::start(
         "tcp://127.0.0.1:0",
@@ -255,6 +261,7 @@ fn told_of_client((case, text, other): Broken) -> String {
         .args(other)
         .args(["--carrier", &format!("tcp://{carrier}")])
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // Bound by the suite when it cannot be bound by us.
@@ -269,7 +276,7 @@ fn told_of_client((case, text, other): Broken) -> String {
     let tried = suite.wait_with_output().unwrap();
     client.kill().unwrap();
     client.wait().unwrap();
-    String::from_utf8_lossy(&tried.stdout).into_owned()
+    told(&tried)
 }
 
 /// Checks that the list has all cases of a suite, and that each of them fails.

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, Tunnel, eventually};
-use crate::services::{echo, exchange, nobody, pattern};
+use crate::services::{echo, exchange, pattern};
+use ministream_fixtures::unused_address;
 
 /// The dissector's records of a capture.
 pub(crate) fn dissect(path: &Path) -> Vec<Value> {
@@ -93,7 +94,7 @@ fn both_ends_record_the_same_conversations_without_findings() {
 fn a_capture_is_readable_when_its_endpoint_was_killed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("killed.pcapng");
-    let target = nobody();
+    let target = unused_address();
     let server = Endpoint::server("tcp://127.0.0.1:0", target, &[]);
     let client = Endpoint::client(server.carrier(), &["--capture", path.to_str().unwrap()]);
     drop(client.connect());

@@ -8,7 +8,8 @@ use std::process::{Child, Output, Stdio};
 use rustix::process::Signal;
 
 use crate::endpoint::{Endpoint, Tunnel, command};
-use crate::services::{echo, exchange, nobody, pattern};
+use crate::services::{echo, exchange, pattern};
+use ministream_fixtures::unused_address;
 
 fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
@@ -26,7 +27,7 @@ fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
 fn the_ready_line_names_what_was_bound_also_in_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ready");
-    let target = nobody();
+    let target = unused_address();
     let server = Endpoint::server(
         "udp://127.0.0.1:0",
         target,
@@ -150,7 +151,7 @@ fn what_cannot_be_bound_or_connected_to_ends_with_4() {
     assert!(text.contains(&format!("cannot listen on {taken}: address already in use")));
     drop(holder);
 
-    let nobody = nobody();
+    let nobody = unused_address();
     let carrier = format!("tcp://{nobody}");
     let (code, text) = refusal(&[
         "client",

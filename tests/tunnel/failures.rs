@@ -7,7 +7,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, command, eventually, stdio, wait};
-use crate::services::{deaf, echo, exchange, nobody, pattern, service};
+use crate::services::{deaf, echo, exchange, pattern, service};
+use ministream_fixtures::unused_address;
 
 /// The end of a connection that failed: never an orderly one.
 fn assert_reset(stream: &mut TcpStream) {
@@ -21,7 +22,7 @@ fn assert_reset(stream: &mut TcpStream) {
 #[test]
 fn a_service_that_is_not_there_resets_the_connection_and_is_named() {
     for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
-        let target = nobody();
+        let target = unused_address();
         let tunnel = Tunnel::to(carrier, target, &[]);
         assert_reset(&mut tunnel.connect());
         tunnel.client.wait_for_log("refused by the peer");
@@ -166,7 +167,7 @@ fn standard_output_that_takes_nothing_ends_the_conversation_and_is_told() {
 
 #[test]
 fn a_refusal_is_told_as_such_on_standard_input_and_output() {
-    let server = Endpoint::server("tcp://127.0.0.1:0", nobody(), &[]);
+    let server = Endpoint::server("tcp://127.0.0.1:0", unused_address(), &[]);
     for _ in 0..20 {
         let (mut child, mut input, _output) = stdio(server.carrier(), &[]);
         // What is sent meanwhile is not read any more.

@@ -11,15 +11,14 @@ use std::time::Duration;
 use ministream::capture::{CaptureFile, PacketSource};
 use ministream::conversation::EndOfInput;
 use ministream::dissect::{Collected, DissectOptions, Dissector};
-use ministream_fixtures::Random;
 use ministream_fixtures::namespace::in_namespace;
 use ministream_fixtures::router::Router;
+use ministream_fixtures::{Random, unused_address};
 
 use crate::endpoint::{connect, eventually, wait};
 use crate::real_services::{
     Service, ask, ask_postgresql, measure_redis, nginx_with, postgresql, program, redis,
 };
-use crate::services::nobody;
 
 /// `tcpdump` on the loopback device.
 struct Capture {
@@ -53,7 +52,7 @@ impl Capture {
     fn finish(mut self) -> PathBuf {
         let mark = b"the end of what was captured";
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.send_to(mark, nobody()).unwrap();
+        socket.send_to(mark, unused_address()).unwrap();
         eventually("the last packet is in the file", || {
             let bytes = fs::read(&self.file).unwrap();
             bytes.windows(mark.len()).any(|window| window == mark)
@@ -125,7 +124,7 @@ fn talk_http_and_tls() -> Option<()> {
         .output()
         .unwrap();
     assert!(made.status.success());
-    let secure = nobody();
+    let secure = unused_address();
     let nginx = nginx_with(&format!(
         "location /up/ {{ dav_methods PUT; }}
          listen {secure} ssl; ssl_certificate {}; ssl_certificate_key {};",
@@ -197,7 +196,7 @@ fn talk_ssh() -> Option<()> {
         // Where it locks itself up; Debian's service makes it.
         fs::create_dir_all("/run/sshd").unwrap();
     }
-    let address = nobody();
+    let address = unused_address();
     let configuration = format!(
         "ListenAddress {address}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile {}\n\
          StrictModes no\nUsePAM no\nPermitRootLogin yes\n",
@@ -239,7 +238,7 @@ fn talk_ssh() -> Option<()> {
 /// Questions with every first byte, from a port each, over UDP and TCP.
 fn talk_dns() -> Option<()> {
     let dnsmasq = program("dnsmasq", &["/usr/sbin/dnsmasq"])?;
-    let address = nobody();
+    let address = unused_address();
     let mut command = Command::new(dnsmasq);
     command
         .args([

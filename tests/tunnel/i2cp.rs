@@ -6,20 +6,20 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ministream::wire::Destination;
-use ministream_fixtures::key_destination;
 use ministream_fixtures::namespace::in_namespace;
 use ministream_fixtures::router::Router;
+use ministream_fixtures::{key_destination, unused_address};
 
 use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually_within};
 use crate::real_services::{
     fetch_and_put, fetch_two_hundred_at_once, missing, nginx, redis, run_redis_benchmark,
 };
-use crate::services::{echo, exchange, nobody, pattern, service};
+use crate::services::{echo, exchange, pattern, service};
 
 /// A router, and the keys of a server.
 pub(crate) struct Net {
@@ -109,9 +109,7 @@ fn two_hundred_curls_and_redis_over_i2cp() {
 #[test]
 fn a_server_keeps_to_the_protocol_over_i2cp() {
     with_router("a_server_keeps_to_the_protocol_over_i2cp", |net| {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let service = free.local_addr().unwrap();
-        drop(free);
+        let service = unused_address();
         let server = net.server(service, &[]);
         let (name, service) = (server.field("name="), service.to_string());
         let keys = ["--keys", "transient", "--to", name];
@@ -233,7 +231,7 @@ fn nobody_at_the_destination_resets_the_connection_and_is_told() {
 
 #[test]
 fn a_router_that_is_not_there_is_told_with_what_to_do() {
-    let address = nobody();
+    let address = unused_address();
     let carrier = format!("i2cp://{address}");
     let run = command(&["client", "--listen", "127.0.0.1:0", "--carrier", &carrier])
         .args(["--keys", "transient", "--to", "site.i2p"])

@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 
 use crate::endpoint::{Endpoint, connect};
-use crate::services::{echo, exchange, nobody, pattern};
+use crate::services::{echo, exchange, pattern};
+use ministream_fixtures::unused_address;
 
 pub(crate) fn get(endpoint: &Endpoint, path: &str) -> String {
     let url = endpoint.field("metrics=http://");
@@ -47,7 +48,7 @@ fn both_ends_count_the_same_messages() {
 fn failures_of_the_target_are_counted() {
     let server = Endpoint::server(
         "tcp://127.0.0.1:0",
-        nobody(),
+        unused_address(),
         &["--metrics", "127.0.0.1:0", "-v"],
     );
     let client = Endpoint::client(server.carrier(), &[]);

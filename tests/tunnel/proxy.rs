@@ -15,7 +15,8 @@ use crate::endpoint::{
 };
 use crate::i2cp::with_router_for;
 use crate::real_services::{ask, fetch_and_put, nginx};
-use crate::services::{echo, exchange, nobody, pattern};
+use crate::services::{echo, exchange, pattern};
+use ministream_fixtures::unused_address;
 
 /// A proxy whose output is kept.
 pub(crate) struct Proxy {
@@ -330,7 +331,7 @@ const PROTOCOL_BYTE: u8 = 0x2a;
 fn every_conformance_case_passes_through_a_proxy_before_a_router() {
     let name = "proxy::every_conformance_case_passes_through_a_proxy_before_a_router";
     with_router_for(name, |net| {
-        let service = nobody();
+        let service = unused_address();
         let router = net.carrier.split('?').next().unwrap().to_owned();
         let mut proxy = Proxy::start("i2cp://127.0.0.1:0", &router, &QUIET);
         net.carrier = format!("{}?length=0&quantity=1", proxy.carrier());
@@ -384,7 +385,7 @@ fn rules_reach_into_the_messages_between_an_application_and_its_router() {
 fn every_conformance_case_passes_through_a_proxy() {
     // Over UDP a SYN that comes twice is one; a suite on another carrier does not know of that.
     for (carrier, upstream) in &CARRIERS[..2] {
-        let service = nobody();
+        let service = unused_address();
         let server = Endpoint::server(upstream, service, &[]);
         let mut proxy = Proxy::start(carrier, server.carrier(), &QUIET);
         let service = service.to_string();
@@ -401,7 +402,7 @@ fn every_conformance_case_passes_through_a_proxy() {
 
 #[test]
 fn every_conformance_case_for_clients_passes_through_a_proxy() {
-    let (dial, carrier) = (nobody(), nobody());
+    let (dial, carrier) = (unused_address(), unused_address());
     let proxy = Proxy::start("tcp://127.0.0.1:0", &format!("tcp://{carrier}"), &QUIET);
     let (dial, carrier) = (dial.to_string(), format!("tcp://{carrier}"));
     let conform = [
@@ -513,7 +514,7 @@ fn a_lost_ack_is_a_clear_error_at_the_client_and_missing_on_its_leg() {
 
 #[test]
 fn a_rule_that_never_matched_is_a_warning_and_with_strict_a_failure() {
-    let nowhere = format!("tcp://{}", nobody());
+    let nowhere = format!("tcp://{}", unused_address());
     for (more, code) in [(&[][..], 0), (&["--strict"], 1)] {
         let rule = ["--rule", "type==ack && nth==3: drop"];
         let more = [&QUIET[..], &rule, more].concat();
@@ -612,7 +613,7 @@ fn messages_for_programs_stand_alone_on_standard_output() {
 
 #[test]
 fn a_server_that_is_not_there_ends_the_client_and_is_named() {
-    let nowhere = format!("tcp://{}", nobody());
+    let nowhere = format!("tcp://{}", unused_address());
     let options = [&QUIET[..], &["--connect-timeout", "300ms"]].concat();
     let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &options);
     let mut client = Endpoint::client(proxy.carrier(), &[]);
@@ -628,7 +629,7 @@ fn a_server_that_is_not_there_ends_the_client_and_is_named() {
 #[test]
 fn a_server_that_starts_after_proxy_and_client_is_waited_for() {
     for carrier in ["tcp", "udp"] {
-        let later = nobody();
+        let later = unused_address();
         let proxy = Proxy::start(
             &format!("{carrier}://127.0.0.1:0"),
             &format!("{carrier}://{later}"),
@@ -834,7 +835,7 @@ fn messages_are_held_shown_and_released_one_by_one_and_a_conversation_is_killed(
 
 #[test]
 fn the_control_interface_describes_itself_and_answers_only_this_machine() {
-    let nowhere = format!("tcp://{}", nobody());
+    let nowhere = format!("tcp://{}", unused_address());
     let more = [&QUIET[..], &WITH_CONTROL].concat();
     let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &more);
     let url = proxy.field("control=").to_owned();

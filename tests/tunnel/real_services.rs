@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use crate::endpoint::{Tunnel, eventually};
-use crate::services::{nobody, pattern};
+use crate::services::pattern;
+use ministream_fixtures::unused_address;
 
 /// Says why a test cannot be done here; in CI that is a failure.
 pub(crate) fn missing(program: &str, why: &str) {
@@ -105,7 +106,7 @@ pub(crate) fn nginx_with(lines: &str) -> Option<Service> {
     for folder in ["www", "www/up", "tmp"] {
         fs::create_dir(root.join(folder)).unwrap();
     }
-    let address = nobody();
+    let address = unused_address();
     let configuration = format!(
         "daemon off; worker_processes 1; pid {root}/pid; error_log stderr;
          {user}
@@ -252,7 +253,7 @@ const REDIS_BENCHMARK: &str = "/usr/bin/redis-benchmark";
 pub(crate) fn redis() -> Option<Service> {
     program("redis-benchmark", &[REDIS_BENCHMARK])?;
     let server = program("redis-server", &["/usr/bin/redis-server"])?;
-    let address = nobody();
+    let address = unused_address();
     let mut command = Command::new(server);
     command
         .args(["--save", "", "--appendonly", "no"])
@@ -324,7 +325,7 @@ pub(crate) fn postgresql() -> Option<Service> {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
-    let address = nobody();
+    let address = unused_address();
     let mut command = as_its_user(&postgres);
     command
         .current_dir("/")

@@ -47,12 +47,6 @@ pub(crate) fn deaf() -> SocketAddr {
     })
 }
 
-/// An address on loopback where nobody listens.
-pub(crate) fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
 /// Bytes that differ from their neighbours at any distance that a mistake in
 /// buffers would move them by.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {

@@ -1,12 +1,13 @@
 //! Two programs that are started together find each other, whichever is first.
 
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, PATIENCE, command, stdio, wait};
-use crate::services::{echo, exchange, nobody};
+use crate::services::{echo, exchange};
+use ministream_fixtures::unused_address;
 
 const ROUNDS: usize = 20;
 
@@ -18,12 +19,8 @@ enum First {
 }
 
 /// A carrier at a port that nobody has.
-fn free_carrier(scheme: &str) -> String {
-    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = tcp.local_addr().unwrap();
-    // The same for both, so that it does not matter which is asked for.
-    drop(UdpSocket::bind(address));
-    format!("{scheme}://{address}")
+fn unused_carrier(scheme: &str) -> String {
+    format!("{scheme}://{}", unused_address())
 }
 
 fn spawn(arguments: &[&str]) -> Child {
@@ -85,8 +82,8 @@ fn a_client_and_a_server_that_are_started_together_always_find_each_other() {
     for scheme in ["tcp", "udp"] {
         for round in 0..ROUNDS {
             for first in [First::Caller, First::Called] {
-                let carrier = free_carrier(scheme);
-                let listen = nobody();
+                let carrier = unused_carrier(scheme);
+                let listen = unused_address();
                 let client = [
                     "client",
                     "--carrier",
@@ -116,7 +113,7 @@ fn replay_inject_and_conform_wait_for_what_they_call() {
             } else {
                 First::Caller
             };
-            let carrier = free_carrier(scheme);
+            let carrier = unused_carrier(scheme);
             let server = ["server", "--carrier", &carrier, "--target", &target];
             let mock = ["mock", capture, "--carrier", &carrier, "--topspeed"];
             let replay = ["replay", capture, "--carrier", &carrier, "--topspeed"];
@@ -149,7 +146,7 @@ fn replay_inject_and_conform_wait_for_what_they_call() {
 #[test]
 fn what_is_waited_for_is_said_and_given_up_in_time() {
     for (scheme, waiting) in [("tcp", "waiting for"), ("udp", "waiting for")] {
-        let carrier = free_carrier(scheme);
+        let carrier = unused_carrier(scheme);
         let arguments = [
             "inject",
             "--carrier",
@@ -176,7 +173,7 @@ fn what_is_waited_for_is_said_and_given_up_in_time() {
 
 #[test]
 fn that_a_wait_is_over_is_said() {
-    let carrier = free_carrier("tcp");
+    let carrier = unused_carrier("tcp");
     let client = thread::spawn({
         let carrier = carrier.clone();
         move || Endpoint::client(&carrier, &[])
@@ -189,7 +186,7 @@ fn that_a_wait_is_over_is_said() {
 
 #[test]
 fn without_patience_a_refusal_ends_it_at_once() {
-    let carrier = free_carrier("tcp");
+    let carrier = unused_carrier("tcp");
     let (mut child, _input, _output) = stdio(&carrier, &["--connect-timeout", "0s"]);
     assert_eq!(wait(&mut child).code(), Some(4));
 }

@@ -24,6 +24,7 @@ pub mod ip;
 mod link;
 pub mod message;
 pub mod namespace;
+mod port;
 mod random;
 pub mod router;
 pub mod samples;
@@ -36,6 +37,7 @@ pub mod wrapping;
 
 pub use destination::{key_destination, sample_destination, seeded_destination};
 pub use link::{Link, SllPacketType, VlanTag};
+pub use port::unused_address;
 pub use random::Random;
 pub use tcp::{Segment, TcpFlow};
 pub use udp::UdpFlow;

@@ -5,12 +5,14 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use crate::unused_address;
 
 /// How long it may take until the router listens.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,10 +40,10 @@ impl Router {
         let mut router = Self {
             child: None,
             directory: make_directory().expect("the temporary directory can be written"),
-            i2cp: free_address(),
-            transport: free_address(),
-            console: free_address(),
-            sam: free_address(),
+            i2cp: unused_address(),
+            transport: unused_address(),
+            console: unused_address(),
+            sam: unused_address(),
         };
         router.restart();
         router
@@ -182,13 +184,6 @@ fn make_directory() -> io::Result<PathBuf> {
     let directory = std::env::temp_dir().join(name);
     fs::create_dir(&directory)?;
     Ok(directory)
-}
-
-/// An address that was free a moment ago.
-fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("loopback has a free port")
 }
 
 /// Nothing but loopback, no other router, no services but I2CP, SAM and the console.

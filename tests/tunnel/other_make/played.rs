@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use super::Make;
 use crate::endpoint::{Endpoint, Tunnel, command, connect};
 use crate::services::{echo, exchange, pattern, service};
+use ministream_fixtures::unused_address;
 
 const TCP: &str = "tcp://127.0.0.1:0";
 const DIALECTS: [&str; 3] = ["text", "java2004", "java2011"];
@@ -31,15 +32,9 @@ fn text(output: &[u8]) -> String {
     String::from_utf8(output.to_vec()).unwrap()
 }
 
-/// An address on which nobody listens, and where somebody can.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
 /// Tries the cases for a server on one.
 fn conform_server(make: Make, dialect: &str, cases: &[&str]) -> (i32, String) {
-    let service = free();
+    let service = unused_address();
     let server = make.server(TCP, service, "");
     let service = service.to_string();
     let peers = ["--carrier", server.carrier(), "--service", &service];
@@ -52,7 +47,7 @@ fn conform_server(make: Make, dialect: &str, cases: &[&str]) -> (i32, String) {
 
 /// Tries the cases for a client on one.
 fn conform_client(make: Make, dialect: &str) -> (i32, String) {
-    let listen = free().to_string();
+    let listen = unused_address().to_string();
     let fixed = ["conform", "client", "--dialect", dialect, "--carrier", TCP];
     let mut conform = command(&[&fixed[..], &["--dial", &listen]].concat())
         .stdin(Stdio::null())
@@ -165,7 +160,7 @@ fn replay(capture: &str, server: &Endpoint, more: &[&str]) -> Output {
 
 #[test]
 fn refusals_that_took_their_time_are_replayed_as_recorded() {
-    let never = Make::NEVER_ACCEPTS.server(TCP, free(), "");
+    let never = Make::NEVER_ACCEPTS.server(TCP, unused_address(), "");
     let captures = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/real/");
     let capture = format!("{captures}a-nack-accept-timeout.pcapng");
     let replayed = replay(&capture, &never, &["--max-gap", "200ms"]);
