@@ -80,6 +80,8 @@ pub(super) struct Registry {
     pub(super) channels: Channels,
     pub(super) records: Records,
     ids: IdTable,
+    /// The conversation that was found last: messages come in runs of one.
+    found_last: Slot,
     views: Views,
     deadlines: Deadlines,
     tombstones: Tombstones,
@@ -111,6 +113,7 @@ impl Registry {
             channels: Channels::new(),
             records: Records::new(),
             ids: IdTable::new(hasher.clone()),
+            found_last: 0,
             views: Views::default(),
             deadlines: Deadlines::new(),
             tombstones: Tombstones::new(hasher, tombstone_limit),
@@ -253,16 +256,18 @@ impl Registry {
     /// is the `expected` one.
     #[inline]
     pub(super) fn find(
-        &self,
+        &mut self,
         key: IdKey,
         stimulus: Stimulus,
         addressee: Option<DestinationHash>,
         expected: Option<ExpectedRecord>,
     ) -> Option<Slot> {
-        let found = match expected {
-            Some(ExpectedRecord(slot)) if self.ids.is_only(slot, key, &self.records) => slot,
-            _ => self.ids.find(key, &self.records)?,
+        let likely = expected.map_or(self.found_last, |expected| expected.0);
+        let found = match self.ids.is_only(likely, key, &self.records) {
+            true => likely,
+            false => self.ids.find(key, &self.records)?,
         };
+        self.found_last = found;
         if !self.records.live(found).shares_ids() {
             return self.may_be_with(found, addressee).then_some(found);
         }

@@ -5,9 +5,9 @@ use super::defrag::{Defrag, LostDatagram};
 use super::duplicate::{Copies, CopyCounts, Sighting};
 use super::encapsulation::Encapsulation;
 use super::flow::{FlowKey, Sender};
-use super::link::LinkPayload;
 use super::network::NetworkLimits;
-use super::slice::{self, IpPacket, TransportHeader, Version};
+use super::plain::{self, Plain};
+use super::slice::{self, IpPacket, TransportHeader};
 use super::{Arrival, Skip, Transport, link, tunnel};
 use crate::capture::Packet;
 
@@ -60,51 +60,14 @@ impl PacketDecoder {
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Decoded<'a>, Skip> {
         let arrival = Arrival::of(packet);
         self.defrag.expire(arrival);
-        let payload = link::strip(packet)?;
-        // Apart, so that what is read stays in registers.
-        match slice::version(payload.ip)? {
-            Version::Four => self.decode_ip(slice::ipv4(payload.ip)?, payload, packet),
-            Version::Six => self.decode_ip(slice::ipv6(payload.ip)?, payload, packet),
-        }
-    }
-
-    #[inline(always)]
-    fn decode_ip<'a>(
-        &'a mut self,
-        ip: IpPacket<'a>,
-        payload: LinkPayload<'a>,
-        packet: &Packet<'a>,
-    ) -> Result<Decoded<'a>, Skip> {
-        let arrival = Arrival::of(packet);
-        let IpPacket { route, mark, upper } = ip;
-        let upper = match upper.fragment {
-            None => upper,
-            Some(fragment) => self.defrag.push(ip, fragment, arrival)?,
-        };
-        let whole = IpPacket { route, mark, upper };
-        let (IpPacket { route, mark, upper }, encapsulation) =
-            if tunnel::may_hold_packet(&whole.upper) {
-                unwrap(
-                    whole,
-                    payload.encapsulation,
-                    &mut self.inner_defrag,
-                    arrival,
-                )?
-            } else {
-                (whole, payload.encapsulation)
-            };
-        let segment = slice::transport(&upper)?;
-        let sighting = Sighting {
-            route,
-            mark,
-            segment,
-            interface: packet.interface,
-            tap: payload.tap,
-            surroundings: payload.stations ^ encapsulation.number(),
+        let (sighting, encapsulation) = match plain::read(packet) {
+            Some(plain) => (plain.sighting(packet), Encapsulation::NONE),
+            None => follow(packet, &mut self.defrag, &mut self.inner_defrag)?,
         };
         if self.copies.is_copy(&sighting, arrival.time) {
             return Err(Skip::DuplicateCopy);
         }
+        let Sighting { route, segment, .. } = sighting;
         let transport = match segment.header {
             TransportHeader::Udp => Transport::Udp,
             TransportHeader::Tcp(_) => Transport::Tcp,
@@ -148,6 +111,53 @@ impl PacketDecoder {
     pub const fn lost_datagram_count(&self) -> u64 {
         self.defrag.lost_count() + self.inner_defrag.lost_count()
     }
+}
+
+impl<'a> Plain<'a> {
+    #[inline(always)]
+    fn sighting(self, packet: &Packet<'_>) -> Sighting<'a> {
+        Sighting {
+            route: self.route,
+            mark: self.mark,
+            segment: self.segment,
+            interface: packet.interface,
+            tap: self.tap,
+            surroundings: self.stations ^ Encapsulation::NONE.number(),
+        }
+    }
+}
+
+/// Follows the headers of a packet from one to the next, whatever they are.
+#[inline(never)]
+fn follow<'a>(
+    packet: &Packet<'a>,
+    defrag: &'a mut Defrag,
+    inner_defrag: &'a mut Defrag,
+) -> Result<(Sighting<'a>, Encapsulation), Skip> {
+    let arrival = Arrival::of(packet);
+    let payload = link::strip(packet)?;
+    let ip = slice::ip(payload.ip)?;
+    let IpPacket { route, mark, upper } = ip;
+    let upper = match upper.fragment {
+        None => upper,
+        Some(fragment) => defrag.push(ip, fragment, arrival)?,
+    };
+    let whole = IpPacket { route, mark, upper };
+    let (IpPacket { route, mark, upper }, encapsulation) = if tunnel::may_hold_packet(&whole.upper)
+    {
+        unwrap(whole, payload.encapsulation, inner_defrag, arrival)?
+    } else {
+        (whole, payload.encapsulation)
+    };
+    let sighting = Sighting {
+        route,
+        mark,
+        segment: slice::transport(&upper)?,
+        interface: packet.interface,
+        tap: payload.tap,
+        surroundings: payload.stations ^ encapsulation.number(),
+    };
+    Ok((sighting, encapsulation))
 }
 
 /// Follows tunnels to the innermost packet; puts the fragments of one within them together.
@@ -219,6 +229,97 @@ impl<'a> Decoded<'a> {
             sender: remainder.sender,
             header: remainder.header,
             payload: Captured::new(payload, remainder.missing_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{ACK, CLIENT, SERVER, SYN, TCP, UDP, ipv4, ipv6, tcp, udp};
+    use super::*;
+    use crate::capture::{InterfaceId, LinkType};
+    use crate::time::Timestamp;
+
+    /// Frames that are read at one go.
+    fn plain_frames() -> Vec<Vec<u8>> {
+        let stations = [[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2], [0; 12]];
+        let segment = tcp((1000, 2000), (7, 9), SYN | ACK, b"\xa1abc");
+        let bodies = [(UDP, udp(b"\xa1abc")), (TCP, segment)];
+        let packets = bodies.iter().flat_map(|(protocol, body)| {
+            let four = ipv4(CLIENT, SERVER, *protocol, body);
+            let six = ipv6(*protocol, body);
+            [([0x08, 0x00], four), ([0x86, 0xdd], six)]
+        });
+        packets
+            .flat_map(|(ethertype, packet)| {
+                stations.map(|stations| [&stations[..], &ethertype, &packet].concat())
+            })
+            .collect()
+    }
+
+    /// Whether a frame is read at one go; checks that it is read then as it is otherwise.
+    fn is_plain(frame: &[u8], captured: usize) -> bool {
+        let packet = Packet {
+            number: 1,
+            time: Timestamp::default(),
+            interface: InterfaceId::default(),
+            link_type: LinkType::Ethernet,
+            data: &frame[..captured],
+            original_bytes: u32::try_from(frame.len()).unwrap(),
+        };
+        let Some(plain) = plain::read(&packet) else {
+            return false;
+        };
+        let limits = NetworkLimits::default();
+        let (mut defrag, mut inner) = (Defrag::new(&limits), Defrag::new(&limits));
+        let followed = follow(&packet, &mut defrag, &mut inner);
+        assert_eq!(
+            followed,
+            Ok((plain.sighting(&packet), Encapsulation::NONE)),
+            "{frame:02x?}"
+        );
+        true
+    }
+
+    #[test]
+    fn what_is_read_at_one_go_is_read_as_header_after_header() {
+        for frame in plain_frames() {
+            assert!(is_plain(&frame, frame.len()));
+            let padded = [&frame[..], &[0; 9]].concat();
+            assert!(is_plain(&padded, padded.len()));
+            for captured in 0..frame.len() {
+                assert!(!is_plain(&frame, captured), "a cut one is none");
+            }
+            for shorter in 0..frame.len() {
+                assert!(!is_plain(&frame[..shorter], shorter));
+            }
+            for place in 0..frame.len() {
+                for value in 0..=u8::MAX {
+                    let mut damaged = padded.clone();
+                    damaged[place] = value;
+                    is_plain(&damaged, damaged.len());
+                    is_plain(&damaged[..frame.len()], frame.len());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn so_it_is_with_any_damage(
+            which in 0_usize..8,
+            damage in prop::collection::vec((0_usize..90, any::<u8>()), 0..6),
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut frame = [&plain_frames()[which][..], &rest].concat();
+            for (place, value) in damage {
+                if let Some(byte) = frame.get_mut(place) {
+                    *byte = value;
+                }
+            }
+            is_plain(&frame, frame.len());
         }
     }
 }

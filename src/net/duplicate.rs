@@ -52,7 +52,7 @@ const MAX_PAIRS: usize = 16;
 const HISTORY: u32 = 8;
 
 /// A datagram or segment as it was captured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sighting<'a> {
     pub(super) route: Route<'a>,
     pub(super) mark: Mark,

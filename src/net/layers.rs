@@ -188,6 +188,7 @@ fn pppoe(rest: Captured<'_>) -> Next<'_> {
     Ok((Layer::Ppp, rest.after(HEADER).first(length.into())))
 }
 
+#[inline(always)]
 pub(super) fn be16(header: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([header[at], header[at + 1]])
 }

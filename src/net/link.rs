@@ -46,7 +46,7 @@ pub(super) enum Way {
 /// `PACKET_OUTGOING` of `linux/if_packet.h`.
 const PACKET_OUTGOING: u16 = 4;
 
-const ETHERNET_HEADER: usize = 14;
+pub(super) const ETHERNET_HEADER: usize = 14;
 
 /// Finds the IP packet behind the link header.
 #[inline(always)]
@@ -62,12 +62,7 @@ pub(super) fn strip<'a>(packet: &Packet<'a>) -> Result<LinkPayload<'a>, Skip> {
 #[inline(always)]
 fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     let header = frame.header(ETHERNET_HEADER)?;
-    // The loopback device has no addresses of its own.
-    let tap = if header[..12] == [0; 12] {
-        Tap::Loopback
-    } else {
-        Tap::Once
-    };
+    let tap = tap(header);
     match be16(header, 12) {
         ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => Ok(LinkPayload {
             ip: frame.after(ETHERNET_HEADER),
@@ -82,9 +77,19 @@ fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     }
 }
 
+/// Where an Ethernet header was seen.
+#[inline(always)]
+pub(super) fn tap(header: &[u8]) -> Tap {
+    // The loopback device has no addresses of its own.
+    match header[..12] == [0; 12] {
+        true => Tap::Loopback,
+        false => Tap::Once,
+    }
+}
+
 /// A number for the two addresses of an Ethernet header.
 #[inline(always)]
-fn stations(header: &[u8]) -> u64 {
+pub(super) fn stations(header: &[u8]) -> u64 {
     let word = |at: usize| {
         u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
     };

@@ -17,6 +17,7 @@ mod layers;
 mod link;
 pub mod made;
 mod network;
+mod plain;
 mod reassembly;
 mod slice;
 #[cfg(test)]

@@ -163,8 +163,8 @@ pub(super) fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     };
     Ok(IpPacket {
         route: Route::V4 {
-            source: array(header.slice(), 12)?,
-            destination: array(header.slice(), 16)?,
+            source: array(header.slice(), 12).ok_or(Skip::BadHeader)?,
+            destination: array(header.slice(), 16).ok_or(Skip::BadHeader)?,
         },
         mark: Mark {
             identification: header.identification(),
@@ -186,8 +186,8 @@ pub(super) fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     };
     Ok(IpPacket {
         route: Route::V6 {
-            source: array(header.slice(), 8)?,
-            destination: array(header.slice(), 24)?,
+            source: array(header.slice(), 8).ok_or(Skip::BadHeader)?,
+            destination: array(header.slice(), 24).ok_or(Skip::BadHeader)?,
         },
         mark: Mark {
             identification: 0,
@@ -199,11 +199,8 @@ pub(super) fn ipv6(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
 
 /// The `N` bytes of a header from `offset` on.
 #[inline(always)]
-fn array<const N: usize>(header: &[u8], offset: usize) -> Result<&[u8; N], Skip> {
-    header
-        .get(offset..)
-        .and_then(<[u8]>::first_chunk)
-        .ok_or(Skip::BadHeader)
+pub(super) fn array<const N: usize>(header: &[u8], offset: usize) -> Option<&[u8; N]> {
+    header.get(offset..)?.first_chunk()
 }
 
 /// Follows extension headers to a transport header or to a fragment.

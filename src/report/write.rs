@@ -173,10 +173,14 @@ fn put_json_escape(out: &mut Vec<u8>, c: char) {
 }
 
 pub(crate) fn put_spaces(out: &mut Vec<u8>, count: usize) {
-    const SPACES: [u8; 64] = [b' '; 64];
-    match SPACES.get(..count) {
-        Some(spaces) => out.extend_from_slice(spaces),
-        None => out.resize(out.len() + count, b' '),
+    // A store of constant length is cheaper than one of just what is needed.
+    const SPACES: [u8; 16] = [b' '; 16];
+    let end = out.len() + count;
+    if count <= SPACES.len() {
+        out.extend_from_slice(&SPACES);
+        out.truncate(end);
+    } else {
+        out.resize(end, b' ');
     }
 }
 

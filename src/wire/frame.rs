@@ -1,9 +1,8 @@
 //! Messages and frames: the raw form that accepts anything, the typed form
 //! that accepts only sense, and the way back to bytes.
 
+use nom::IResult;
 use nom::bytes::complete::take;
-use nom::number::complete::u8 as byte;
-use nom::{IResult, Parser};
 
 use super::{
     ClientId, Destination, DestinationError, Direction, FrameKind, FrameType, HEADER_BYTES,
@@ -23,6 +22,7 @@ pub enum RawMessage<'a> {
 
 impl<'a> RawMessage<'a> {
     /// Splits a message; every sequence of bytes is one of the three forms.
+    #[inline]
     pub fn parse(message: &'a [u8]) -> Self {
         match raw_frame(message) {
             Ok((_, frame)) => Self::Frame(frame),
@@ -277,15 +277,17 @@ impl Frame<'_> {
     }
 }
 
+#[inline(always)]
 fn raw_frame(input: &[u8]) -> IResult<&[u8], RawFrame<'_>> {
-    let (payload, (frame_type, id)) = (byte, take(3_usize)).parse(input)?;
-    let mut id_bytes = [0; 3];
-    id_bytes.copy_from_slice(id);
+    let (payload, header) = take(HEADER_BYTES)(input)?;
+    let mut bytes = [0; HEADER_BYTES];
+    bytes.copy_from_slice(header);
+    let [frame_type, id @ ..] = bytes;
     Ok((
         &[],
         RawFrame {
             frame_type: FrameType(frame_type),
-            id: StreamId(id_bytes),
+            id: StreamId(id),
             payload,
         },
     ))

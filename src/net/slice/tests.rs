@@ -1,14 +1,6 @@
 use super::super::testing::{CLIENT, SERVER, TCP, UDP, address6, ipv4, ipv4_fragment, ipv6, udp};
 use super::*;
 
-/// Reads the headers of a packet of either version.
-fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
-    match version(packet)? {
-        Version::Four => super::ipv4(packet),
-        Version::Six => super::ipv6(packet),
-    }
-}
-
 /// The segment in a packet that was captured whole.
 fn segment(packet: &[u8]) -> Result<Segment<'_>, Skip> {
     let ip = ip(Captured::new(packet, 0))?;
