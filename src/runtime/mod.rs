@@ -16,6 +16,7 @@ mod allow;
 mod carrier_url;
 mod conform;
 mod link;
+mod lookout;
 mod metrics;
 mod mirror;
 mod notice;

@@ -9,6 +9,7 @@ use tokio::time::Sleep;
 use tracing::{info, warn};
 
 use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room};
+use super::lookout::Lookout;
 use super::notice::{NOTICE, WORTH_A_WORD};
 use super::signals::Signals;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
@@ -17,6 +18,10 @@ use crate::replay::{Outcome, PlayEnd, Player, PlayerOutput};
 
 /// Messages that are taken in before what follows from them is sent.
 const MESSAGES_AT_ONCE: usize = 1_024;
+
+/// How often in a row so many may come before what is due is done all the same: whoever sends
+/// without end shall not keep what is due for others waiting.
+const MAX_UNREAD_ROUNDS: usize = 256;
 
 /// How long what is queued may take to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
@@ -140,6 +145,9 @@ pub(super) async fn drive_on(
     let mut driver = Driver {
         signals,
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        due: None,
+        lookout: Lookout::new(Instant::now()),
+        unread_rounds: 0,
         driving: Driving::default(),
         quiet: Quiet::begin(),
     };
@@ -150,6 +158,11 @@ pub(super) async fn drive_on(
 struct Driver<'a> {
     signals: &'a mut Signals,
     timer: Pin<Box<Sleep>>,
+    /// When what is driven wants to be asked again.
+    due: Option<Instant>,
+    lookout: Lookout,
+    /// How often in a row not all was read that is there.
+    unread_rounds: usize,
     driving: Driving,
     quiet: Quiet,
 }
@@ -158,10 +171,21 @@ impl Driver<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> Poll<()> {
         loop {
             // First what has arrived: nothing is too late because we were.
-            let heard = self.take_in(cx, link, driven);
+            let taken = self.take_in(cx, link, driven);
+            let heard = taken != Taken::Nothing;
             let mut moved = heard;
-            let wake = loop {
-                match driven.poll(Instant::now()) {
+            self.unread_rounds = match taken {
+                Taken::Some if self.unread_rounds < MAX_UNREAD_ROUNDS => self.unread_rounds + 1,
+                Taken::Nothing | Taken::Some | Taken::All => 0,
+            };
+            self.due = loop {
+                let now = Instant::now();
+                let time = match self.unread_rounds {
+                    0 => self.lookout.time(now, self.due),
+                    // What is missing may be what was not read yet.
+                    _ => Lookout::time_before(now, self.due),
+                };
+                match driven.poll(time) {
                     Wish::Send(to, message) => {
                         moved = true;
                         if let Room::Full(_) = link.send(to, message) {
@@ -169,7 +193,7 @@ impl Driver<'_> {
                         }
                     }
                     Wish::Again => {}
-                    Wish::Wait(wake) => break wake,
+                    Wish::Wait(due) => break due,
                     Wish::Over => {
                         link.poll_flush(cx);
                         return Poll::Ready(());
@@ -189,9 +213,14 @@ impl Driver<'_> {
                 driven.stop(Instant::now());
                 continue;
             }
-            let due = self.quiet.due(now, driven);
-            let next = wake.into_iter().chain(due).min();
-            if let Some(at) = next {
+            let quiet_due = self.quiet.due(now, driven);
+            if let Some(due) = self.due.filter(|due| *due <= now) {
+                if self.lookout.may_judge(cx, now, due) {
+                    continue;
+                }
+                return Poll::Pending;
+            }
+            if let Some(at) = self.due.into_iter().chain(quiet_due).min() {
                 self.timer.as_mut().reset(at.into());
                 if self.timer.as_mut().poll(cx).is_ready() {
                     continue;
@@ -201,10 +230,10 @@ impl Driver<'_> {
         }
     }
 
-    /// Takes in what came; false if nothing did.
-    fn take_in(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> bool {
+    /// Takes in what came, within a bound.
+    fn take_in(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> Taken {
         if self.driving.lost.is_some() {
-            return false;
+            return Taken::Nothing;
         }
         let now = Instant::now();
         for count in 0..MESSAGES_AT_ONCE {
@@ -217,20 +246,32 @@ impl Driver<'_> {
                 ) => {
                     if driven.lost(now, Some(peer)) == Loss::OfAll {
                         self.driving.lost = Some(error);
-                        return true;
+                        return Taken::All;
                     }
                 }
                 Poll::Ready(LinkEvent::PeerUp(_)) => {}
                 Poll::Ready(LinkEvent::Down(error)) => {
                     driven.lost(now, None);
                     self.driving.lost = Some(error);
-                    return true;
+                    return Taken::All;
                 }
-                Poll::Pending => return count > 0,
+                Poll::Pending if count == 0 => return Taken::Nothing,
+                Poll::Pending => return Taken::All,
             }
         }
-        true
+        Taken::Some
     }
+}
+
+/// What of that which came was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// Nothing came.
+    Nothing,
+    /// As much as goes at once; there may be more.
+    Some,
+    /// All that was there.
+    All,
 }
 
 /// Time in which nothing is sent or heard.

@@ -1,12 +1,15 @@
 //! Each way in which a server can fail, over either carrier: its own result, its
 //! own exit code, within the timeouts.
 
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::peer::{Act, Answer, CARRIERS, accepting, serve, to_client};
-use crate::process::{SAMPLES, code, run, stderr};
+use crate::process::{PROGRAM, SAMPLES, code, run, send, stderr};
 use ministream_fixtures::unused_address;
 
 /// What the service of the specification's sample (c) answers.
@@ -263,4 +266,42 @@ fn a_server_that_restarts_in_the_middle_knows_the_conversation_no_more() {
     for played in expect(restarted, "no_reply", 1) {
         assert!(played.elapsed < IN_TIME, "{:?}", played.elapsed);
     }
+}
+
+/// A process that stood still is woken by its timer before it sees what came meanwhile.
+#[test]
+fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
+    let stopped = |carrier: &'static str| {
+        let (asked, asks) = mpsc::channel();
+        let server = serve(
+            carrier,
+            accepting(move |client| {
+                asked.send(()).expect("the test waits for it");
+                let mut acts = vec![Act::Wait(Duration::from_millis(500))];
+                acts.extend(pieces(client, &[ANSWER]));
+                acts
+            }),
+        );
+        let mut child = Command::new(PROGRAM)
+            .args(["replay", SAMPLES, "--conv", "c1", "--topspeed"])
+            .args(["--reply-timeout", "1s", "--carrier", &server])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        asks.recv_timeout(IN_TIME).expect("it sends its request");
+        std::thread::sleep(Duration::from_millis(200));
+        send(&child, Signal::STOP);
+        std::thread::sleep(Duration::from_millis(1_500));
+        send(&child, Signal::CONT);
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "{carrier}");
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            for carrier in CARRIERS {
+                scope.spawn(move || stopped(carrier));
+            }
+        }
+    });
 }

@@ -1,5 +1,8 @@
 //! When messages go.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::*;
 
 /// A server that answers at once, whatever the recording says.
@@ -271,4 +274,30 @@ fn the_schedule_of_a_rate_tells_when_messages_go_at_that_rate() {
         .collect();
     assert_eq!(offsets, [millis(0), millis(100), millis(200)]);
     assert_eq!(plan.duration(), millis(200));
+}
+
+#[test]
+fn an_answer_that_is_heard_before_the_time_is_judged_is_not_missing_however_late_it_is() {
+    let answers: Rc<RefCell<Vec<Bytes>>> = Rc::default();
+    let kept = Rc::clone(&answers);
+    let mut server = prompt();
+    let mut rig = Rig::new(&exchange(), top_speed(), move |message: &Message| {
+        let replies = server(message);
+        match message.frame_type.0 {
+            SYN => replies,
+            // It lies in the socket buffer of a player that stands still.
+            _ => {
+                let mut kept = kept.borrow_mut();
+                kept.extend(replies.into_iter().map(|(_, bytes)| Bytes::from(bytes)));
+                Vec::new()
+            }
+        }
+    });
+    assert_eq!(rig.run_until(|_| !answers.borrow().is_empty()), None);
+    rig.now += millis(7_000);
+    for answer in answers.take() {
+        rig.player.handle_message(rig.now, &answer);
+    }
+    rig.run();
+    assert_eq!(rig.results(), [ReplayResult::Same]);
 }

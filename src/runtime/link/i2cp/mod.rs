@@ -24,6 +24,7 @@ use self::tap::Tap;
 use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
+use crate::runtime::lookout::Lookout;
 use crate::session::{Attempts, Event, Lane, Session, Undelivered};
 use crate::wire::{Destination, FrameType, RawFrame, RawMessage, StreamId};
 
@@ -70,6 +71,7 @@ pub struct I2cpLink {
     lost: VecDeque<Lost>,
     full: bool,
     timer: Pin<Box<Sleep>>,
+    lookout: Lookout,
     state: State,
     progress: Progress,
     tap: Option<Tap>,
@@ -105,6 +107,7 @@ impl I2cpLink {
             lost: VecDeque::new(),
             full: false,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            lookout: Lookout::new(Instant::now()),
             state: State::Up,
             progress: Progress::default(),
             tap,
@@ -187,7 +190,7 @@ impl I2cpLink {
     /// See [`Link::poll_flush`](super::Link::poll_flush).
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         self.write(cx);
-        self.keep_time(cx);
+        self.arm(cx);
         if let Some(tap) = &self.tap {
             tap.flush();
         }
@@ -218,31 +221,46 @@ impl I2cpLink {
         if self.state == State::Over {
             return;
         }
-        self.keep_time(cx);
         self.write(cx);
-        self.read(cx);
+        let is_all_read = self.read(cx);
         // Lease sets that were asked for just now.
         self.write(cx);
-        self.keep_time(cx);
+        if is_all_read {
+            self.judge(cx);
+        }
+        self.arm(cx);
     }
 
-    fn keep_time(&mut self, cx: &mut Context<'_>) {
+    /// Does what is due, as far as all that came before is known.
+    fn judge(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
         while self.state != State::Over
             && let Some(due) = self.session.poll_timeout()
+            && self.lookout.may_judge(cx, now, due)
         {
-            let deadline = tokio::time::Instant::from_std(due);
-            if self.timer.deadline() != deadline {
-                self.timer.as_mut().reset(deadline);
-            }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            self.session.handle_timeout(Instant::now());
+            let time = self.lookout.time(now, Some(due));
+            self.session.handle_timeout(time);
             self.take_session_events();
             self.write(cx);
             if self.session.poll_timeout() == Some(due) {
                 // The socket takes nothing at the moment; it wakes us.
                 return;
+            }
+        }
+    }
+
+    /// Has the task woken when something is due.
+    fn arm(&mut self, cx: &mut Context<'_>) {
+        if self.state != State::Over
+            && let Some(due) = self.session.poll_timeout()
+            && !self.lookout.has_seen(due)
+        {
+            let deadline = tokio::time::Instant::from_std(due);
+            if self.timer.deadline() != deadline {
+                self.timer.as_mut().reset(deadline);
+            }
+            if self.timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
             }
         }
     }
@@ -277,10 +295,11 @@ impl I2cpLink {
         !self.output.is_empty()
     }
 
-    fn read(&mut self, cx: &mut Context<'_>) {
+    /// Takes in what came, within a bound; true if that was all.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..READS {
             if self.state == State::Over {
-                return;
+                return true;
             }
             let mut buffer = ReadBuf::new(&mut self.input);
             match Pin::new(&mut self.socket).poll_read(cx, &mut buffer) {
@@ -297,12 +316,16 @@ impl I2cpLink {
                     acknowledge_at_once(&self.socket);
                     self.take_session_events();
                 }
-                Poll::Ready(Err(error)) => return self.connection_failed(error),
-                Poll::Pending => return,
+                Poll::Ready(Err(error)) => {
+                    self.connection_failed(error);
+                    return true;
+                }
+                Poll::Pending => return true,
             }
         }
         // There may be more; others first.
         cx.waker().wake_by_ref();
+        false
     }
 
     fn connection_failed(&mut self, error: io::Error) {
