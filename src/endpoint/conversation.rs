@@ -49,6 +49,8 @@ pub(super) struct Conversation {
 
     pub(super) due: Due,
     pub(super) intent: Intent,
+    /// The peer is not told of its end: what was sent is not all.
+    pub(super) is_left: bool,
     pub(super) queue: SendQueue,
     /// The application was told that the queue is full.
     pub(super) full: bool,
@@ -111,6 +113,7 @@ impl Conversation {
             started: now,
             due: Due::Nothing,
             intent: Intent::Stay,
+            is_left: false,
             queue: SendQueue::default(),
             full: false,
             in_line: false,

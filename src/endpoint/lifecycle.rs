@@ -125,6 +125,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
         match farewell {
             Farewell::Silent => {}
+            Farewell::Close if conversation.is_left => {}
             Farewell::Close => {
                 if let Some(message) = conversation.close_message() {
                     self.links.push_close(peer, message);

@@ -234,6 +234,19 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.apply_to(now, handle, Stimulus::Close);
     }
 
+    /// As [`close`](Self::close), but without a close behind what was written: for an application
+    /// that has not written all when the carrier's link is about to end. The end of the link
+    /// tells the peer that more was to come, where a close would make a part look like the whole.
+    pub fn leave(&mut self, now: Instant, handle: Handle) {
+        if let Some(conversation) = self.conversations.get_mut(handle.slot)
+            && conversation.handle == handle
+            && matches!(conversation.state, State::Open | State::Draining)
+        {
+            conversation.is_left = true;
+        }
+        self.close(now, handle);
+    }
+
     /// Drops what was written and closes at once; on a conversation that has
     /// ended, returns the credit of all bytes that the application still holds.
     pub fn abort(&mut self, now: Instant, handle: Handle) {

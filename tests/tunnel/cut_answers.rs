@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use rustix::process::Signal;
 use socket2::SockRef;
 
 use crate::endpoint::{Endpoint, Tunnel, eventually, stdio, wait};
-use crate::services::{deaf, read_to_end, service};
+use crate::services::{deaf, pattern, read_to_end, service};
 
 const CARRIERS: [&str; 2] = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
 
@@ -180,4 +181,149 @@ fn an_answer_that_is_waited_for_when_a_signal_ends_the_client_is_reset() {
     stream.read_exact(&mut [0; 8]).unwrap();
     tunnel.client.signal(Signal::TERM);
     assert_eq!(read_to_reset(&mut stream), b"");
+}
+
+/// Sends without end.
+fn flood(stream: &mut TcpStream) -> ErrorKind {
+    let bytes = vec![b'x'; 64 * 1024];
+    loop {
+        if let Err(error) = stream.write_all(&bytes) {
+            return error.kind();
+        }
+    }
+}
+
+/// How a stream ended for its reader.
+type Ending = Result<(), ErrorKind>;
+
+/// Greets, reads what comes, and tells how it ended.
+fn listener() -> (std::net::SocketAddr, mpsc::Receiver<Ending>) {
+    let (told, heard) = mpsc::channel();
+    let target = service(move |mut stream| {
+        stream.write_all(b"!")?;
+        let read = std::io::copy(&mut stream, &mut std::io::sink());
+        told.send(read.map(drop).map_err(|error| error.kind())).ok();
+        Ok(())
+    });
+    (target, heard)
+}
+
+/// How often each signal is sent: a second one does not wait.
+const SIGNALS: [usize; 2] = [1, 2];
+
+fn end_by_signals(endpoint: &mut Endpoint, count: usize) {
+    for _ in 0..count {
+        endpoint.signal(Signal::TERM);
+    }
+    assert_eq!(endpoint.wait().code(), Some(0), "{}", endpoint.log());
+}
+
+#[test]
+fn a_download_in_the_midst_of_which_either_end_gets_a_signal_ends_in_a_reset_over_tcp() {
+    let target = service(|mut stream| {
+        flood(&mut stream);
+        Ok(())
+    });
+    for count in SIGNALS {
+        for ends_server in [true, false] {
+            let mut tunnel = Tunnel::to("tcp://127.0.0.1:0", target, &[]);
+            let mut stream = tunnel.connect();
+            stream.read_exact(&mut vec![0; 1024 * 1024]).unwrap();
+            let reading = thread::spawn(move || read_to_reset(&mut stream));
+            match ends_server {
+                true => end_by_signals(&mut tunnel.server, count),
+                false => end_by_signals(&mut tunnel.client, count),
+            }
+            let rest = reading.join().unwrap();
+            assert!(rest.iter().all(|byte| *byte == b'x'));
+        }
+    }
+}
+
+#[test]
+fn an_upload_in_the_midst_of_which_either_end_gets_a_signal_ends_in_a_reset_over_tcp() {
+    for count in SIGNALS {
+        for ends_server in [true, false] {
+            let (target, heard) = listener();
+            let mut tunnel = Tunnel::to("tcp://127.0.0.1:0", target, &[]);
+            let mut stream = tunnel.connect();
+            stream.read_exact(&mut [0; 1]).unwrap();
+            stream.write_all(&vec![b'x'; 1024 * 1024]).unwrap();
+            let sending = thread::spawn(move || flood(&mut stream));
+            match ends_server {
+                true => end_by_signals(&mut tunnel.server, count),
+                false => end_by_signals(&mut tunnel.client, count),
+            }
+            let end = heard.recv_timeout(Duration::from_secs(10)).unwrap();
+            assert_eq!(end, Err(ErrorKind::ConnectionReset), "{ends_server}");
+            // Not for want of patience.
+            assert_ne!(sending.join().unwrap(), ErrorKind::WouldBlock);
+        }
+    }
+}
+
+#[test]
+fn what_is_complete_when_a_signal_ends_the_server_is_delivered_whole_beside_what_is_not() {
+    const ANSWER: usize = 8 * 1024 * 1024;
+    let target = service(|mut stream| {
+        let mut first = [0; 1];
+        stream.read_exact(&mut first)?;
+        if first == *b"?" {
+            stream.write_all(&pattern(ANSWER))
+        } else {
+            std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+        }
+    });
+    let more = ["-v", "--buffer", "16MiB"];
+    let mut tunnel = Tunnel::to("tcp://127.0.0.1:0", target, &more);
+    let mut reader = tunnel.connect();
+    reader.write_all(b"?").unwrap();
+    // All of it waits in the client, for a reader that takes its time.
+    tunnel.client.wait_for_log("conversation ended");
+    let mut upload = tunnel.connect();
+    upload.write_all(&vec![b'x'; 1024 * 1024]).unwrap();
+    let sending = thread::spawn(move || flood(&mut upload));
+    end_by_signals(&mut tunnel.server, 1);
+    sending.join().unwrap();
+    let answer = read_to_end(&mut reader).unwrap();
+    assert!(answer == pattern(ANSWER), "{} bytes", answer.len());
+    drop(reader);
+    assert_eq!(
+        tunnel.client.wait().code(),
+        Some(4),
+        "{}",
+        tunnel.client.log()
+    );
+}
+
+#[test]
+fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_udp_and_the_log_says_so() {
+    let target = service(|mut stream| {
+        stream.write_all(b"the beginning")?;
+        thread::park();
+        Ok(())
+    });
+    let mut tunnel = Tunnel::to("udp://127.0.0.1:0", target, &[]);
+    let mut stream = tunnel.connect();
+    stream.read_exact(&mut [0; 13]).unwrap();
+    end_by_signals(&mut tunnel.server, 1);
+    assert_eq!(read_to_end(&mut stream).unwrap(), b"");
+    let log = tunnel.server.log();
+    assert!(log.contains("may take a part for the whole"), "{log}");
+    assert!(log.contains("conversations=1"), "{log}");
+}
+
+#[test]
+fn a_client_on_standard_output_fails_when_a_signal_ends_the_server_before_the_answer_is_whole() {
+    let target = service(|mut stream| {
+        stream.write_all(b"the beginning")?;
+        thread::park();
+        Ok(())
+    });
+    let mut server = Endpoint::server("tcp://127.0.0.1:0", target, &[]);
+    let (mut child, input, mut output) = stdio(server.carrier(), &[]);
+    output.read_exact(&mut [0; 13]).unwrap();
+    end_by_signals(&mut server, 1);
+    assert_eq!(wait(&mut child).code(), Some(4));
+    drop(input);
 }

@@ -367,3 +367,35 @@ fn no_room_is_made_of_conversations_that_wait_for_an_answer_or_are_not_finished(
     assert_eq!(client.sent(), [message(0xa2, [1; 3], b"")]);
     assert!(client.endpoint.is_writable(unfinished));
 }
+
+#[test]
+fn a_conversation_that_is_left_sends_what_was_written_and_no_close() {
+    for is_finished in [false, true] {
+        let mut client = Rig::new(Config {
+            client_eof: OnEof::Drain(None),
+            ..Config::default()
+        });
+        let handle = client.opened();
+        client.endpoint.handle_link_blocked(Link::All);
+        client.write(handle, b"a part");
+        if is_finished {
+            client.endpoint.finish(client.now, handle);
+        }
+        client.endpoint.leave(client.now, handle);
+        assert_eq!(client.ends(), []);
+        client.endpoint.handle_link_ready(Link::All);
+        let data = message(0xa0, [0x98, 0x76, 0x54], b"a part");
+        assert_eq!(client.sent(), [data]);
+        assert_eq!(client.ends(), [End::Closed]);
+        assert!(client.endpoint.is_empty());
+    }
+}
+
+#[test]
+fn a_syn_that_was_not_accepted_is_refused_also_when_it_is_left() {
+    let mut server = Rig::new(Config::default());
+    let handle = server.incoming([1, 2, 3]);
+    server.endpoint.leave(server.now, handle);
+    assert_eq!(server.sent(), [[0x52, 1, 2, 3]]);
+    assert_eq!(server.ends(), [End::RefusedByUs]);
+}

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes};
+use slab::Slab;
 use tracing::{debug, info, warn};
 
 use super::driver::{Driver, ROUND_BYTES};
@@ -76,6 +77,12 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Whether its local side has not ended what it sends.
+    pub(super) fn has_input(&self, locals: &Slab<Option<Local>>) -> bool {
+        let local = self.local.and_then(|number| locals.get(number)?.as_ref());
+        local.is_some_and(Local::has_input)
+    }
+
     /// Both ids as the Java implementation logs them: `EjRW/~~~-`.
     pub(super) fn base64(&self) -> String {
         let mut ids = self.client_id.0.to_base64();
@@ -541,8 +548,8 @@ fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
         );
     }
     match end.leg() {
-        // That the link was lost has been told, once.
-        Some(leg) if end == End::LinkLost => tell!(
+        // That the link was lost has been told, once; not what was lost with it.
+        Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => tell!(
             debug,
             handle,
             record,

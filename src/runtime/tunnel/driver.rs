@@ -23,7 +23,9 @@ use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
 use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
+use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
+use crate::runtime::lookout::Lookout;
 use crate::runtime::metrics::{Metrics, Scrapes};
 use crate::runtime::notice::NOTICE;
 use crate::runtime::open::LinkOptions;
@@ -83,12 +85,14 @@ pub(super) struct Driver {
     pub(super) first_answer: FirstAnswer,
     timer: Pin<Box<Sleep>>,
     endpoint_due: Option<Instant>,
-    /// Something is due, and the system is looked at once more before it is done.
-    looking: bool,
+    lookout: Lookout,
     closing_time: Duration,
-    /// Set by a signal: when patience ends.
+    /// Set by a signal, and by a link that is lost for good: when patience ends.
     pub(super) closing: Option<Instant>,
-    ending: Option<Result<(), TunnelError>>,
+    /// Why the link was lost for good.
+    lost: Option<LinkError>,
+    /// A second signal has come.
+    ends_at_once: bool,
 }
 
 /// Numbers in the ready set that are not those of local streams.
@@ -139,10 +143,11 @@ impl Driver {
             first_answer: FirstAnswer::default(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             endpoint_due: None,
-            looking: false,
+            lookout: Lookout::new(Instant::now()),
             closing_time: options.closing_time,
             closing: None,
-            ending: None,
+            lost: None,
+            ends_at_once: false,
         })
     }
 
@@ -180,7 +185,7 @@ impl Driver {
             self.tell_pause(now);
             self.tell_waiting(now);
             if let Some(ending) = self.poll_ending(now, cx) {
-                if self.closing.is_some() && self.service.only_ended().is_none() {
+                if ending.is_ok() && self.service.only_ended().is_none() {
                     self.tell_summary();
                 }
                 return Poll::Ready(ending);
@@ -242,37 +247,65 @@ impl Driver {
         if reopens {
             self.reopen_files();
         }
-        let mut cx = Context::from_waker(self.ready.waker(number));
-        while self.signals.poll_recv(&mut cx).is_ready() {
+        loop {
+            let mut cx = Context::from_waker(self.ready.waker(number));
+            if self.signals.poll_recv(&mut cx).is_pending() {
+                return;
+            }
             if self.closing.is_some() {
                 // The second one does not wait.
-                self.ending = Some(Ok(()));
+                self.ends_at_once = true;
                 return;
             }
             info!(
                 conversations = self.endpoint.conversation_count(),
                 "closing; a second signal ends at once"
             );
-            let opens = self.service.peer().is_some();
-            let has_answers = self
-                .records
-                .values()
-                .any(|record| record.server_id.is_some());
-            // A peer that has answered none of these does not read on for a sender that leaves.
-            let patience = match opens && !has_answers && !self.records.is_empty() {
-                true => self.closing_time.min(PARTING_TIME),
-                false => self.closing_time,
-            };
-            self.closing = Some(now + patience);
+            self.closing = Some(now + self.patience());
             self.service.close();
-            for (handle, record) in &self.records {
-                if opens && record.server_id.is_none() {
-                    // Nobody knows whether its answer ever comes.
-                    self.endpoint.abort(now, *handle);
-                } else {
-                    self.endpoint.close(now, *handle);
-                }
+            self.close_conversations(now);
+        }
+    }
+
+    /// How long what waits may take to be sent after a signal.
+    fn patience(&self) -> Duration {
+        let opens = self.service.peer().is_some();
+        let mut records = self.records.values();
+        let has_answers = records.any(|record| record.server_id.is_some());
+        // A peer that has answered none of these does not read on for a sender that leaves.
+        match opens && !has_answers && !self.records.is_empty() {
+            true => self.closing_time.min(PARTING_TIME),
+            false => self.closing_time,
+        }
+    }
+
+    /// Ends all conversations because we end. A close behind a part of what a local side sends
+    /// would make it look like the whole; where the peer notices that the link ends, it hears
+    /// no close then, and resets its own side.
+    fn close_conversations(&mut self, now: Instant) {
+        let opens = self.service.peer().is_some();
+        let loss_is_noticed = matches!(self.link_options.carrier, CarrierUrl::Tcp(..));
+        let mut cut_count = 0_u64;
+        for (handle, record) in &self.records {
+            if opens && record.server_id.is_none() {
+                // Nobody knows whether its answer ever comes.
+                self.endpoint.abort(now, *handle);
+            } else if !record.has_input(&self.locals) {
+                self.endpoint.close(now, *handle);
+            } else if loss_is_noticed {
+                self.endpoint.leave(now, *handle);
+            } else {
+                cut_count += 1;
+                self.endpoint.close(now, *handle);
             }
+        }
+        if cut_count > 0 {
+            warn!(
+                leg = "carrier",
+                conversations = cut_count,
+                "closed before their local side had ended what it sends: this carrier tells peers \
+                 of an end only, so that they may take a part for the whole"
+            );
         }
     }
 
@@ -413,10 +446,10 @@ impl Driver {
         self.endpoint.handle_link_lost(now, Scope::All);
         match self.lost_link {
             LostLink::Ends => {
-                self.ending.get_or_insert(Err(TunnelError::LinkLost {
-                    carrier: self.link_options.carrier.clone(),
-                    source: error,
-                }));
+                // What has come of conversations that are complete is still delivered.
+                self.lost.get_or_insert(error);
+                self.service.close();
+                self.closing.get_or_insert(now + self.closing_time);
             }
             LostLink::Reopens => {
                 warn!(leg = "carrier", carrier = %self.link_options.carrier, %error, "link lost");
@@ -505,12 +538,8 @@ impl Driver {
         }
     }
 
-    /// Sees to it that the task is woken in time; true if it is time already.
-    ///
-    /// What is due at `now`, the time of the last round, is done only when that round came
-    /// after a look at the system. A process that stood still is woken by its timer alone,
-    /// before anything that came meanwhile is seen; judged then, an answer that lies in the
-    /// socket buffer would be called missing.
+    /// Sees to it that the task is woken in time; true if it is time already. To be called
+    /// when all that is there has been taken in.
     fn wait(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let lingering = self.lingering.front().map(|(until, ..)| *until);
         let pause = self.pause.next_due();
@@ -527,11 +556,10 @@ impl Driver {
             }
             return self.timer.as_mut().poll(cx).is_ready();
         }
-        if !std::mem::replace(&mut self.looking, true) {
-            // Woken after the next look at the system.
-            return pin!(tokio::task::yield_now()).poll(cx).is_ready();
+        if !self.lookout.may_judge(cx, now, next) {
+            return false;
         }
-        self.looking = false;
+        let now = self.lookout.time(now, Some(next));
         self.endpoint.handle_timeout(now);
         self.end_lingering(now);
         true
@@ -543,8 +571,8 @@ impl Driver {
         now: Instant,
         cx: &mut Context<'_>,
     ) -> Option<Result<(), TunnelError>> {
-        if let Some(ending) = self.ending.take() {
-            return Some(ending);
+        if self.ends_at_once {
+            return Some(self.outcome());
         }
         if let Some(outcome) = self.service.only_ended()
             && self.all_written()
@@ -554,13 +582,25 @@ impl Driver {
                 self.closing = Some(now + self.closing_time);
             }
             let outcome = outcome.map_err(|end| TunnelError::Conversation { end });
-            return self.link_closed(now, cx).then_some(outcome);
+            return self
+                .link_closed(now, cx)
+                .then(|| self.outcome().and(outcome));
         }
         let until = self.closing?;
-        if self.records.is_empty() && self.all_written() || until <= now {
-            return self.link_closed(now, cx).then_some(Ok(()));
+        let is_late = until <= now;
+        // The peer need not wait for slow local sides.
+        let is_closed = (self.records.is_empty() || is_late) && self.link_closed(now, cx);
+        (is_closed && (self.all_written() || is_late)).then(|| self.outcome())
+    }
+
+    fn outcome(&mut self) -> Result<(), TunnelError> {
+        match self.lost.take() {
+            Some(source) => Err(TunnelError::LinkLost {
+                carrier: self.link_options.carrier.clone(),
+                source,
+            }),
+            None => Ok(()),
         }
-        None
     }
 
     fn link_closed(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {

@@ -4,12 +4,16 @@ mod connection;
 mod output;
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use hashbrown::HashMap;
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
@@ -27,6 +31,12 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// Most connections of one address (IPv6: of one /64) that is not this machine.
 const MAX_CONNECTIONS_OF_ONE: usize = 64;
+
+/// How often connections that close are looked at in one go.
+const CLOSING_ROUNDS: usize = 16;
+
+/// How long peers may take to close their connections when a server ends.
+const PARTING_TIME: Duration = Duration::from_secs(1);
 
 /// One connection to a server, or a server's connections to its clients.
 #[derive(Debug)]
@@ -51,6 +61,8 @@ pub struct TcpLink {
     /// What the next busy connection is read into.
     spare: BytesMut,
     events: VecDeque<LinkEvent>,
+    /// Runs when all is written to all peers: how long they may take to close.
+    parting: Option<Pin<Box<Sleep>>>,
 }
 
 /// What all connections of a link have in common.
@@ -141,6 +153,7 @@ impl TcpLink {
             unflushed: Vec::new(),
             spare: BytesMut::new(),
             events: VecDeque::new(),
+            parting: None,
         }
     }
 
@@ -414,28 +427,30 @@ impl TcpLink {
 
     /// See [`Link::poll_close`](super::Link::poll_close).
     ///
-    /// A connection of our own is closed only when the other end has read all:
-    /// closed with input unread it would be reset, and what the other end has
-    /// not read yet be lost.
-    pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<()> {
-        loop {
+    /// A connection is closed only when the other end has read all, or does not close its own
+    /// for [`PARTING_TIME`] (a server is waited for without limit): closed with input
+    /// unread it would be reset, and what the other end has not read yet be lost.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..CLOSING_ROUNDS {
             self.poll_flush(cx);
             self.woken.clear();
             self.ready.take_ready(cx, &mut self.woken);
-            let Self {
-                connections,
-                ready,
-                source,
-                ..
-            } = self;
-            let all_closed = connections.iter_mut().all(|(number, connection)| {
-                let mut cx = Context::from_waker(ready.waker(*number));
-                connection.is_flushed()
-                    && (matches!(source, Source::Peers { .. })
-                        || connection.poll_finish(&mut cx).is_ready())
-            });
+            let (mut all_flushed, mut all_closed) = (true, true);
+            for (number, connection) in &mut self.connections {
+                let mut cx = Context::from_waker(self.ready.waker(*number));
+                let is_flushed = connection.is_flushed();
+                all_flushed &= is_flushed;
+                all_closed &= is_flushed && connection.poll_finish(&mut cx).is_ready();
+            }
             if all_closed {
                 return Poll::Ready(());
+            }
+            if all_flushed && matches!(self.source, Source::Peers { .. }) {
+                let parting = &mut self.parting;
+                let parting = parting.get_or_insert_with(|| Box::pin(sleep(PARTING_TIME)));
+                if parting.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
             }
             if self.woken.is_empty() {
                 return Poll::Pending;
@@ -444,6 +459,9 @@ impl TcpLink {
                 self.flush(number);
             }
         }
+        // Whoever sends without end is not read without end.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Writes what a connection has; false if that ended it.
