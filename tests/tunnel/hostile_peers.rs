@@ -58,3 +58,61 @@ fn an_answer_that_came_while_a_client_stood_still_is_not_taken_for_missing() {
         assert_eq!(answer.len(), 50_000);
     }
 }
+
+/// Frames of `tcp://`, each behind its length.
+fn framed(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+    let frame = |message: Vec<u8>| {
+        let length = u32::try_from(message.len()).unwrap();
+        [&length.to_be_bytes()[..], &message].concat()
+    };
+    messages.into_iter().flat_map(frame).collect()
+}
+
+#[test]
+fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
+    const COUNT: u8 = 200;
+    let (told, ended) = std::sync::mpsc::channel();
+    let target = service(move |mut stream| {
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        if kind == *b"d" {
+            thread::park();
+        }
+        let end = stream.read(&mut kind).map_err(|error| error.kind());
+        told.send(end).ok();
+        Ok(())
+    });
+    let more = ["--slow-reader", "pause", "--buffer", "64KiB"];
+    let server = Endpoint::server("tcp://127.0.0.1:0", target, &more);
+    let address = server.carrier().strip_prefix("tcp://").unwrap();
+    let mut peer = connect(address.parse().unwrap());
+    let mut server_ids = Vec::new();
+    for number in 0..COUNT {
+        let syn = [&[0xa1, 1, 1, number][..], &[0; 387]].concat();
+        peer.write_all(&framed([syn])).unwrap();
+        let mut ack = [0; 11];
+        peer.read_exact(&mut ack).unwrap();
+        server_ids.push([ack[8], ack[9], ack[10]]);
+    }
+    let data = |id: [u8; 3], bytes: &[u8]| [&[0xa0][..], &id, bytes].concat();
+    let kinds = (0..).zip(&server_ids).map(|(number, id)| match number {
+        0 => data(*id, b"d"),
+        _ => data(*id, b"e"),
+    });
+    peer.write_all(&framed(kinds)).unwrap();
+    peer.set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let flood = framed(std::iter::repeat_n(
+        data(server_ids[0], &[0; 32_768]),
+        1_000,
+    ));
+    assert!(peer.write_all(&flood).is_err(), "the link is paused");
+    socket2::SockRef::from(&peer)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(peer);
+    for _ in 1..COUNT {
+        let end = ended.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+    }
+}

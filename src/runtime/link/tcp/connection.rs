@@ -102,6 +102,14 @@ impl Connection {
         self.peer
     }
 
+    /// Why the connection is gone, also where bytes wait in front of that and are not read.
+    pub(super) fn failure(&self) -> Option<LinkError> {
+        match self.stream.take_error() {
+            Ok(error) => error.map(LinkError::Io),
+            Err(error) => Some(LinkError::Io(error)),
+        }
+    }
+
     /// Whether the other end has never sent a whole message.
     pub(super) const fn is_silent(&self) -> bool {
         self.silent

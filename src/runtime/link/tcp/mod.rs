@@ -32,6 +32,9 @@ const MAX_CONNECTIONS: usize = 256;
 /// Most connections of one address (IPv6: of one /64) that is not this machine.
 const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
+/// How soon it is noticed that a connection failed that is not read.
+const PAUSE_LOOK: Duration = Duration::from_secs(1);
+
 /// How often connections that close are looked at in one go.
 const CLOSING_ROUNDS: usize = 16;
 
@@ -56,6 +59,8 @@ pub struct TcpLink {
     woken: Vec<usize>,
     /// Ready to be read, but not wanted.
     paused: Vec<usize>,
+    /// When those are asked whether they still stand.
+    pause_look: Pin<Box<Sleep>>,
     /// With output that no write was tried for.
     unflushed: Vec<usize>,
     /// What the next busy connection is read into.
@@ -150,6 +155,7 @@ impl TcpLink {
             turns: VecDeque::new(),
             woken: Vec::new(),
             paused: Vec::new(),
+            pause_look: Box::pin(sleep(Duration::ZERO)),
             unflushed: Vec::new(),
             spare: BytesMut::new(),
             events: VecDeque::new(),
@@ -201,7 +207,7 @@ impl TcpLink {
     }
 
     /// Finds out whose turn it is; false if nothing is ready.
-    fn next_turns(&mut self, cx: &Context<'_>, reads: &mut dyn FnMut(Scope) -> bool) -> bool {
+    fn next_turns(&mut self, cx: &mut Context<'_>, reads: &mut dyn FnMut(Scope) -> bool) -> bool {
         let Self {
             connections,
             turns,
@@ -217,9 +223,30 @@ impl TcpLink {
             }
             !wanted
         });
+        self.look_at_paused(cx);
         self.ready.take_ready(cx, &mut self.woken);
         self.turns.extend(self.woken.drain(..));
-        !self.turns.is_empty()
+        !self.turns.is_empty() || !self.events.is_empty()
+    }
+
+    /// Finds out which of the connections that are not read have failed: what a reset has
+    /// overtaken is not read up to it. An orderly end is behind what waits to be read.
+    fn look_at_paused(&mut self, cx: &mut Context<'_>) {
+        if self.paused.is_empty() || self.pause_look.as_mut().poll(cx).is_pending() {
+            return;
+        }
+        for number in self.paused.clone() {
+            let connection = self.connections.get(&number);
+            if let Some(error) = connection.and_then(Connection::failure) {
+                self.paused.retain(|paused| *paused != number);
+                self.lose(number, error);
+            }
+        }
+        let next = tokio::time::Instant::now() + PAUSE_LOOK;
+        self.pause_look.as_mut().reset(next);
+        if self.pause_look.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
     }
 
     /// The next message of the connection whose turn it is. Without one the
