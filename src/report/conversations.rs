@@ -13,9 +13,9 @@ use super::escape::{Charset, columns_of};
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, put_duration};
 use super::sorted::Sorted;
-use super::write::{put, put_number, put_seconds};
+use super::write::{put, put_conversation, put_number, put_seconds};
 use crate::carrier::Carrier;
-use crate::conversation::{Conversation, Endpoint, State, Tally};
+use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};
 use crate::wire::StreamId;
 
 /// Names of I2CP ends that are kept; ends with yet other names are shown without.
@@ -53,13 +53,18 @@ const TITLES: [&str; COLUMNS] = [
     "!",
 ];
 
+const CONVERSATION: usize = 0;
 const PEER: usize = 1;
 const CLIENT: usize = 2;
 const SERVER: usize = 3;
+const IDS: usize = 4;
 const STATE: usize = 5;
 const START: usize = 6;
 const LIFE: usize = 7;
 const SHAKE: usize = 8;
+const TO_SERVER: usize = 9;
+const TO_CLIENT: usize = 10;
+const FINDINGS: usize = 11;
 
 /// What the table shows of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +186,9 @@ impl ConversationTable {
 
     fn make_room_for(&mut self, row: &Row) {
         let mut needed = [0; COLUMNS];
-        needed[0] = 1 + digits(row.number);
+        needed[CONVERSATION] = conversation_width(row.number);
         if let Some(peer) = row.peer {
-            needed[PEER] = (1 + digits(peer.get())).max(TITLES[PEER].len());
+            needed[PEER] = conversation_width(peer.get()).max(TITLES[PEER].len());
         }
         for (column, name) in [(CLIENT, row.client), (SERVER, row.server)] {
             if name != NameId::default() {
@@ -191,16 +196,14 @@ impl ConversationTable {
                     columns_of(self.names.get(name)).clamp(TITLES[column].len(), MAX_NAME_WIDTH);
             }
         }
-        needed[4] = 2 * self.look.id_width() + 1;
+        needed[IDS] = 2 * self.look.id_width() + 1;
         needed[STATE] = WIDEST_STATE;
-        needed[START] = digits(row.start_us.unsigned_abs() / 1_000_000)
-            + ".000".len()
-            + usize::from(row.start_us < 0);
+        needed[START] = start_width(row.start_us);
         needed[LIFE] = duration_width(row.duration_ns);
         needed[SHAKE] = row.handshake_ns.map_or(1, duration_width);
-        needed[9] = digits(row.c2s.message_count) + 1 + digits(row.c2s.payload_bytes);
-        needed[10] = digits(row.s2c.message_count) + 1 + digits(row.s2c.payload_bytes);
-        needed[11] = digits(row.finding_count.into());
+        needed[TO_SERVER] = tally_width(row.c2s);
+        needed[TO_CLIENT] = tally_width(row.s2c);
+        needed[FINDINGS] = digits(row.finding_count.into());
         for (width, needed) in self.widths.iter_mut().zip(needed) {
             *width = (*width).max(needed);
         }
@@ -293,19 +296,61 @@ impl<'a> RowWriter<'a> {
     }
 
     fn put(&self, rows: &[Row], out: &mut Vec<u8>) {
-        let mut cells = Default::default();
         for row in rows {
-            fill(&mut cells, row, self.names, &self.look);
-            let paint = self.look.paint(match row.state {
-                State::Refused | State::NoAnswer => Paint::Yellow,
-                _ => Paint::Plain,
+            self.grid.row_in_place(out, |index, column, out| {
+                self.put_cell(self.shown[index], row, column, out);
             });
-            let texts = self.shown.iter().map(|&column| {
-                let paint = if column == STATE { paint } else { Paint::Plain };
-                (&cells[column], paint)
-            });
-            self.grid.row(texts, out);
         }
+    }
+
+    #[inline]
+    fn put_cell(&self, which: usize, row: &Row, column: &Column, out: &mut Vec<u8>) {
+        let look = &self.look;
+        match which {
+            CONVERSATION => column.put(conversation_width(row.number), out, |out| {
+                put_conversation(out, ConversationId(row.number));
+            }),
+            PEER => match row.peer {
+                Some(number) => column.put(conversation_width(number.get()), out, |out| {
+                    put_conversation(out, ConversationId(number.get()));
+                }),
+                None => put_dash(column, out),
+            },
+            CLIENT => self.put_name(row.client, column, out),
+            SERVER => self.put_name(row.server, column, out),
+            IDS => {
+                let width = |id: Option<StreamId>| id.map_or(1, |_| look.id_width());
+                let used = width(row.client_id) + 1 + width(row.server_id);
+                column.put(used, out, |out| {
+                    put_id_or_dash(row.client_id, look, out);
+                    out.push(b'/');
+                    put_id_or_dash(row.server_id, look, out);
+                });
+            }
+            STATE => {
+                let (title, paint) = (row.state.title(), look.paint(paint_of(row.state)));
+                column.put(title.len(), out, |out| paint.put(out, title));
+            }
+            START => column.put(start_width(row.start_us), out, |out| {
+                put_seconds(out, row.start_us, 3);
+            }),
+            LIFE => put_duration_cell(row.duration_ns, look, column, out),
+            SHAKE => match row.handshake_ns {
+                Some(nanos) => put_duration_cell(nanos, look, column, out),
+                None => put_dash(column, out),
+            },
+            TO_SERVER => put_tally(row.c2s, column, out),
+            TO_CLIENT => put_tally(row.s2c, column, out),
+            _ => match row.finding_count {
+                0 => column.put(0, out, |_| {}),
+                count => column.put(digits(count.into()), out, |out| put_number(out, count)),
+            },
+        }
+    }
+
+    fn put_name(&self, name: NameId, column: &Column, out: &mut Vec<u8>) {
+        let name = self.names.get(name).as_bytes();
+        self.grid.cell(column, name, Paint::Plain, out);
     }
 }
 
@@ -356,7 +401,7 @@ fn grid(look: &Look, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {
         .map(|&column| Column {
             title: title_in(TITLES[column], look.charset),
             align: match column {
-                START..=10 => Align::Right,
+                START..=TO_CLIENT => Align::Right,
                 _ => Align::Left,
             },
             overflow: match column {
@@ -375,50 +420,21 @@ fn title_in(title: &str, charset: Charset) -> String {
         .replace('←', charset.left_arrow())
 }
 
-fn fill(cells: &mut [Vec<u8>; COLUMNS], row: &Row, names: &Names, look: &Look) {
-    for cell in cells.iter_mut() {
-        cell.clear();
+const fn paint_of(state: State) -> Paint {
+    match state {
+        State::Refused | State::NoAnswer => Paint::Yellow,
+        _ => Paint::Plain,
     }
-    let [
-        conv,
-        peer,
-        client,
-        server,
-        ids,
-        state,
-        start,
-        life,
-        shake,
-        c2s,
-        s2c,
-        findings,
-    ] = cells;
-    conv.push(b'c');
-    put_number(conv, row.number);
-    match row.peer {
-        Some(number) => {
-            peer.push(b'c');
-            put_number(peer, number.get());
-        }
-        None => put(peer, "-"),
-    }
-    put(client, names.get(row.client));
-    put(server, names.get(row.server));
-    put_id_or_dash(row.client_id, look, ids);
-    ids.push(b'/');
-    put_id_or_dash(row.server_id, look, ids);
-    put(state, row.state.title());
-    put_seconds(start, row.start_us, 3);
-    put_duration(life, row.duration_ns, look.charset);
-    match row.handshake_ns {
-        Some(nanos) => put_duration(shake, nanos, look.charset),
-        None => put(shake, "-"),
-    }
-    put_tally(c2s, row.c2s);
-    put_tally(s2c, row.s2c);
-    if row.finding_count > 0 {
-        put_number(findings, row.finding_count);
-    }
+}
+
+fn put_dash(column: &Column, out: &mut Vec<u8>) {
+    column.put(1, out, |out| out.push(b'-'));
+}
+
+fn put_duration_cell(nanos: i64, look: &Look, column: &Column, out: &mut Vec<u8>) {
+    column.put(duration_width(nanos), out, |out| {
+        put_duration(out, nanos, look.charset);
+    });
 }
 
 fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
@@ -428,10 +444,12 @@ fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
     }
 }
 
-fn put_tally(out: &mut Vec<u8>, tally: Tally) {
-    put_number(out, tally.message_count);
-    out.push(b'/');
-    put_number(out, tally.payload_bytes);
+fn put_tally(tally: Tally, column: &Column, out: &mut Vec<u8>) {
+    column.put(tally_width(tally), out, |out| {
+        put_number(out, tally.message_count);
+        out.push(b'/');
+        put_number(out, tally.payload_bytes);
+    });
 }
 
 /// Width of the longest state, `client closed` and `server closed`.
@@ -439,6 +457,21 @@ const WIDEST_STATE: usize = 13;
 
 fn digits(number: u64) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
+}
+
+/// Columns that `c3` takes.
+fn conversation_width(number: u64) -> usize {
+    1 + digits(number)
+}
+
+/// Columns that a time in seconds takes, with three digits behind the point.
+fn start_width(micros: i64) -> usize {
+    digits(micros.unsigned_abs() / 1_000_000) + ".000".len() + usize::from(micros < 0)
+}
+
+/// Columns that messages and bytes take.
+fn tally_width(tally: Tally) -> usize {
+    digits(tally.message_count) + 1 + digits(tally.payload_bytes)
 }
 
 /// Columns that a duration takes.

@@ -39,6 +39,24 @@ pub struct Column {
     pub width: usize,
 }
 
+impl Column {
+    /// Appends a text that takes `used` columns of the terminal, and fills the column.
+    #[inline]
+    pub(crate) fn put(&self, used: usize, out: &mut Vec<u8>, text: impl FnOnce(&mut Vec<u8>)) {
+        let missing = self.width.saturating_sub(used);
+        match self.align {
+            Align::Left => {
+                text(out);
+                put_spaces(out, missing);
+            }
+            Align::Right => {
+                put_spaces(out, missing);
+                text(out);
+            }
+        }
+    }
+}
+
 /// The sixteen-colour looks that an output uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paint {
@@ -121,40 +139,51 @@ impl Grid {
         cells: impl IntoIterator<Item = (T, Paint)>,
         out: &mut Vec<u8>,
     ) {
-        let (border, separator) = match self.charset {
-            Charset::Unicode => ("│ ", " ┆ "),
-            Charset::Ascii => ("| ", " | "),
-        };
-        put(out, border);
-        for (index, (column, (text, paint))) in self.columns.iter().zip(cells).enumerate() {
-            if index > 0 {
-                put(out, separator);
+        let mut cells = cells.into_iter();
+        self.row_in_place(out, |_, column, out| {
+            if let Some((text, paint)) = cells.next() {
+                self.cell(column, text.as_ref(), paint, out);
             }
-            self.cell(column, text.as_ref(), paint, out);
-        }
-        put(
-            out,
-            match self.charset {
-                Charset::Unicode => " │\n",
-                Charset::Ascii => " |\n",
-            },
-        );
+        });
     }
 
-    fn cell(&self, column: &Column, text: &[u8], paint: Paint, out: &mut Vec<u8>) {
+    /// Appends a row; `cell` appends what fills each column, which is its text with
+    /// [`Column::put`], or [`Grid::cell`].
+    #[inline]
+    pub(crate) fn row_in_place(
+        &self,
+        out: &mut Vec<u8>,
+        mut cell: impl FnMut(usize, &Column, &mut Vec<u8>),
+    ) {
+        // Each piece by itself is of constant length.
+        let separate = |out: &mut Vec<u8>| match self.charset {
+            Charset::Unicode => put(out, " ┆ "),
+            Charset::Ascii => put(out, " | "),
+        };
+        match self.charset {
+            Charset::Unicode => put(out, "│ "),
+            Charset::Ascii => put(out, "| "),
+        }
+        for (index, column) in self.columns.iter().enumerate() {
+            if index > 0 {
+                separate(out);
+            }
+            cell(index, column, out);
+        }
+        match self.charset {
+            Charset::Unicode => put(out, " │\n"),
+            Charset::Ascii => put(out, " |\n"),
+        }
+    }
+
+    /// Appends a text, which may be too wide, and fills its column.
+    pub(crate) fn cell(&self, column: &Column, text: &[u8], paint: Paint, out: &mut Vec<u8>) {
         let used = columns_of_bytes(text);
         if used > column.width && column.overflow == Overflow::Cut {
             let shorter = cut(&String::from_utf8_lossy(text), column.width, self.charset);
             return self.cell(column, shorter.as_bytes(), paint, out);
         }
-        let missing = column.width.saturating_sub(used);
-        let (before, after) = match column.align {
-            Align::Left => (0, missing),
-            Align::Right => (missing, 0),
-        };
-        put_spaces(out, before);
-        paint.put(out, text);
-        put_spaces(out, after);
+        column.put(used, out, |out| paint.put(out, text));
     }
 
     /// Appends the lower border.
