@@ -8,6 +8,7 @@
 //! that; they are taken in their order. Whatever happens, no client is left waiting:
 //! a conversation that is over is closed.
 
+mod backlog;
 mod nearest;
 mod session;
 
@@ -22,6 +23,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use slab::Slab;
 
+use self::backlog::Backlog;
 use self::session::{Session, Wait};
 use super::compare::{Difference, Masks};
 use super::options::Loops;
@@ -33,7 +35,8 @@ use crate::wire::{
     ClientId, Direction, FrameKind, FrameType, RawFrame, RawMessage, ServerId, StreamId,
 };
 
-/// Conversations that a mock has open at most; a SYN beyond it is refused.
+/// Conversations that a mock has open at most; a SYN beyond it is refused, and so is one of a
+/// client that has as many as are left for others.
 pub const MAX_OPEN: usize = 65_536;
 
 /// How a mock behaves.
@@ -49,6 +52,10 @@ pub struct MockOptions {
     pub reply_timeout: Duration,
     /// Differences that are kept of one conversation.
     pub max_differences: usize,
+    /// Bytes of a client that are kept of one conversation; it ends with more.
+    pub max_received_bytes: usize,
+    /// The same of all conversations. Where it would be more, the one that holds most ends.
+    pub max_held_bytes: usize,
 }
 
 impl Default for MockOptions {
@@ -59,6 +66,8 @@ impl Default for MockOptions {
             speed: Some(1.0),
             reply_timeout: Duration::from_secs(5),
             max_differences: 20,
+            max_received_bytes: 64 << 20,
+            max_held_bytes: 128 << 20,
         }
     }
 }
@@ -114,6 +123,8 @@ pub struct MockOutcome {
     pub differences: Vec<Difference>,
     /// The masks that would cover all differences, where those are in header fields only.
     pub suggested_masks: Vec<String>,
+    /// The bound, in bytes, for which it was ended.
+    pub over_bound: Option<usize>,
 }
 
 /// How a recorded conversation was chosen.
@@ -137,10 +148,15 @@ pub struct Mock<P> {
     scripts: Vec<Script>,
     rng: ChaCha12Rng,
     sessions: Slab<Session<P>>,
+    /// How many sessions each client has.
+    open: HashMap<P, usize>,
     by_server_id: HashMap<StreamId, usize>,
     /// Sessions that have something to do at a time.
     wakes: BTreeSet<(Instant, usize)>,
     outputs: VecDeque<MockOutput<P>>,
+    backlog: Backlog<P>,
+    /// Bytes that are kept of all conversations.
+    held_bytes: usize,
 }
 
 /// A recorded conversation from the server's side.
@@ -190,9 +206,12 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             masks,
             rng: ChaCha12Rng::from_seed(seed),
             sessions: Slab::new(),
+            open: HashMap::new(),
             by_server_id: HashMap::new(),
             wakes: BTreeSet::new(),
             outputs: VecDeque::new(),
+            backlog: Backlog::new(),
+            held_bytes: 0,
         }
     }
 
@@ -235,6 +254,36 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         for slot in slots {
             self.conclude(slot, Some(ReplayResult::TransportError));
         }
+        match lost {
+            Some(client) => drop(self.backlog.unblock(client)),
+            None => self.backlog = Backlog::new(),
+        }
+    }
+
+    /// A client takes nothing more: what is for it waits, until
+    /// [`handle_ready`](Self::handle_ready). It need not be heard until then.
+    pub fn handle_blocked(&mut self, client: P) {
+        self.backlog.block(client);
+    }
+
+    /// A client takes messages again.
+    pub fn handle_ready(&mut self, now: Instant, client: P) {
+        let waiting = self.backlog.unblock(client);
+        for message in waiting.messages.into_iter().rev() {
+            let to = client;
+            self.outputs
+                .push_front(MockOutput::Transmit { to, message });
+        }
+        for slot in waiting.slots {
+            if self.sessions.contains(slot) {
+                self.settle(now, slot);
+            }
+        }
+    }
+
+    /// Whether a client takes nothing at the moment.
+    pub fn is_blocked(&self, client: P) -> bool {
+        self.backlog.is_blocked(client)
     }
 
     /// Ends what is going on, and tells it.
@@ -248,8 +297,15 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     /// What is to be done now.
     pub fn poll_output(&mut self, now: Instant) -> MockOutput<P> {
         loop {
-            if let Some(output) = self.outputs.pop_front() {
-                return output;
+            match self.outputs.pop_front() {
+                Some(MockOutput::Transmit { to, message }) => {
+                    match self.backlog.keep(to, message) {
+                        Some(message) => return MockOutput::Transmit { to, message },
+                        None => continue,
+                    }
+                }
+                Some(output) => return output,
+                None => {}
             }
             match self.wakes.first() {
                 Some(&(at, slot)) if at <= now => {
@@ -273,7 +329,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let Some(first) = self.first_left() else {
             return self.answer_unmatched(from, client_id);
         };
-        if self.sessions.len() >= MAX_OPEN {
+        let left = MAX_OPEN - self.sessions.len();
+        if self.open.get(&from).copied().unwrap_or_default() >= left {
             return self.refuse(from, client_id);
         }
         self.scripts[first].played += 1;
@@ -290,6 +347,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             session.held = Some(first);
         }
         let slot = self.sessions.insert(session);
+        *self.open.entry(from).or_default() += 1;
         self.by_server_id.insert(server_id.0, slot);
         self.settle(now, slot);
     }
@@ -355,6 +413,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             c2s_got_bytes: 0,
             differences: Vec::new(),
             suggested_masks: Vec::new(),
+            over_bound: None,
         }));
     }
 
@@ -381,12 +440,32 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if frame.frame_type.kind() == FrameKind::Close {
             session.closed_by_client = true;
         } else {
-            session.received.extend_from_slice(frame.payload);
+            self.held_bytes += session.keep(frame.payload, self.options.max_received_bytes);
         }
-        if session.script.is_none() && self.choose(slot) == Choice::TurnedAway {
+        if self.held_bytes > self.options.max_held_bytes {
+            self.end_largest();
+            if !self.sessions.contains(slot) {
+                return;
+            }
+        }
+        let session = &self.sessions[slot];
+        if session.over_bound.is_none()
+            && session.script.is_none()
+            && self.choose(slot) == Choice::TurnedAway
+        {
             return self.turn_away(slot);
         }
         self.settle(now, slot);
+    }
+
+    /// Ends the conversation that holds most, because all together hold too much.
+    fn end_largest(&mut self) {
+        let sizes = self.sessions.iter();
+        let largest = sizes.max_by_key(|(_, session)| session.received.len());
+        if let Some((slot, _)) = largest {
+            self.sessions[slot].over_bound = Some(self.options.max_held_bytes);
+            self.conclude(slot, None);
+        }
     }
 
     /// Chooses the recorded conversation as soon as what came tells which.
@@ -453,6 +532,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             Unmatched::Silence => {
                 let session = &mut self.sessions[slot];
                 session.is_turned_away = true;
+                self.held_bytes -= std::mem::take(&mut session.received).len();
                 if let Some(held) = session.held.take() {
                     self.scripts[held].played -= 1;
                 }
@@ -503,6 +583,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 Wait::Until(at) => return self.arm(slot, at),
                 Wait::ForClient => return,
                 Wait::Over => return self.conclude(slot, None),
+                Wait::Send if self.backlog.hold(session.peer, slot) => return,
                 Wait::Send => self.play_step(now, slot),
             }
         }
@@ -535,6 +616,13 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     fn conclude(&mut self, slot: usize, forced: Option<ReplayResult>) {
         let session = self.sessions.remove(slot);
         self.by_server_id.remove(&session.server_id.0);
+        self.held_bytes -= session.received.len();
+        if let Some(open) = self.open.get_mut(&session.peer) {
+            *open -= 1;
+            if *open == 0 {
+                self.open.remove(&session.peer);
+            }
+        }
         // What was held for it and not begun is left to others.
         if let Some(held) = session.held {
             self.scripts[held].played -= 1;

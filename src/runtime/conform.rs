@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::link::{Link, LinkError, Opened, Parcel, Peer, Role};
+use super::link::{Link, LinkError, Opened, Parcel, Peer, Role, Scope};
 use super::mirror::Mirror;
 use super::open::LinkOptions;
 use super::play::{Driven, Driving, Loss, Wish, close, drive_on, sender};
@@ -201,9 +201,9 @@ impl Driven for Trying<'_> {
         self.suite.received(&mut self.trial, message);
     }
 
-    fn blocked(&mut self) {}
+    fn blocked(&mut self, _scope: Scope) {}
 
-    fn ready(&mut self) {}
+    fn ready(&mut self, _now: Instant, _scope: Scope) {}
 
     fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {
         self.state = State::Failed;

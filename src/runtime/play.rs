@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::Sleep;
 use tracing::{info, warn};
 
-use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room};
+use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room, Scope};
 use super::lookout::Lookout;
 use super::notice::{NOTICE, WORTH_A_WORD};
 use super::signals::Signals;
@@ -31,8 +31,14 @@ pub(super) trait Driven {
     /// Hands out what is to be done; `Over` when nothing more is.
     fn poll(&mut self, now: Instant) -> Wish;
     fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
-    fn blocked(&mut self);
-    fn ready(&mut self);
+    /// Whether messages within a scope are wanted.
+    fn reads(&self, _scope: Scope) -> bool {
+        true
+    }
+    /// The carrier takes nothing more within a scope.
+    fn blocked(&mut self, scope: Scope);
+    /// It does again.
+    fn ready(&mut self, now: Instant, scope: Scope);
     /// What led to a peer, or to all, is gone.
     fn lost(&mut self, now: Instant, peer: Option<Peer>) -> Loss;
     fn stop(&mut self, now: Instant);
@@ -188,8 +194,8 @@ impl Driver<'_> {
                 match driven.poll(time) {
                     Wish::Send(to, message) => {
                         moved = true;
-                        if let Room::Full(_) = link.send(to, message) {
-                            driven.blocked();
+                        if let Room::Full(scope) = link.send(to, message) {
+                            driven.blocked(scope);
                         }
                     }
                     Wish::Again => {}
@@ -237,9 +243,9 @@ impl Driver<'_> {
         }
         let now = Instant::now();
         for count in 0..MESSAGES_AT_ONCE {
-            match link.poll_event(cx, &mut |_| true) {
+            match link.poll_event(cx, &mut |scope| driven.reads(scope)) {
                 Poll::Ready(LinkEvent::Message { from, bytes }) => driven.hear(now, from, &bytes),
-                Poll::Ready(LinkEvent::Ready(_)) => driven.ready(),
+                Poll::Ready(LinkEvent::Ready(scope)) => driven.ready(now, scope),
                 Poll::Ready(
                     LinkEvent::PeerLost { peer, error }
                     | LinkEvent::MessageLost { peer, error, .. },
@@ -350,11 +356,11 @@ impl Driven for Playing<'_> {
         self.player.handle_message(now, message);
     }
 
-    fn blocked(&mut self) {
+    fn blocked(&mut self, _scope: Scope) {
         self.player.handle_blocked();
     }
 
-    fn ready(&mut self) {
+    fn ready(&mut self, _now: Instant, _scope: Scope) {
         self.player.handle_ready();
     }
 
@@ -407,17 +413,31 @@ impl Driven for Serving<'_> {
         self.mock.handle_message(now, from, message);
     }
 
-    fn blocked(&mut self) {
-        self.room = Room::Full(super::link::Scope::All);
+    /// Who takes nothing is not heard, either: what it asks for would only wait.
+    fn reads(&self, scope: Scope) -> bool {
+        match (self.room, scope) {
+            (Room::Full(_), _) => false,
+            (Room::Free, Scope::Peer(client)) => !self.mock.is_blocked(client),
+            (Room::Free, Scope::All) => true,
+        }
     }
 
-    fn ready(&mut self) {
-        self.room = Room::Free;
+    fn blocked(&mut self, scope: Scope) {
+        match scope {
+            Scope::Peer(client) => self.mock.handle_blocked(client),
+            Scope::All => self.room = Room::Full(scope),
+        }
+    }
+
+    fn ready(&mut self, now: Instant, scope: Scope) {
+        match scope {
+            Scope::Peer(client) => self.mock.handle_ready(now, client),
+            Scope::All => self.room = Room::Free,
+        }
     }
 
     fn lost(&mut self, _now: Instant, peer: Option<Peer>) -> Loss {
         self.mock.handle_link_lost(peer);
-        self.room = Room::Free;
         self.stopped |= peer.is_none();
         match peer {
             Some(_) => Loss::OfOne,
@@ -477,9 +497,9 @@ impl Driven for Injecting<'_> {
         self.executor.handle_message(message.clone());
     }
 
-    fn blocked(&mut self) {}
+    fn blocked(&mut self, _scope: Scope) {}
 
-    fn ready(&mut self) {}
+    fn ready(&mut self, _now: Instant, _scope: Scope) {}
 
     fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {
         self.stopped = true;

@@ -4,6 +4,7 @@
 mod conform;
 mod endings;
 mod faults;
+mod hostile_clients;
 mod ids;
 mod peer;
 mod process;

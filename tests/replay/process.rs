@@ -30,7 +30,7 @@ pub(crate) fn stderr(output: &Output) -> String {
 /// A mock, or a server, that is ready.
 pub(crate) struct Server {
     pub(crate) child: Child,
-    out: BufReader<ChildStdout>,
+    out: Option<BufReader<ChildStdout>>,
     pub(crate) carrier: String,
 }
 
@@ -68,15 +68,24 @@ impl Server {
             .to_owned();
         Self {
             child,
-            out,
+            out: Some(out),
             carrier,
+        }
+    }
+
+    /// Reads what it tells and drops it, so that it never waits for a reader.
+    pub(crate) fn read_on(&mut self) {
+        if let Some(mut out) = self.out.take() {
+            std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         }
     }
 
     /// Waits for its end; gives its exit code and what it told.
     pub(crate) fn end(mut self) -> (i32, String) {
         let mut told = String::new();
-        self.out.read_to_string(&mut told).expect("its output ends");
+        if let Some(out) = &mut self.out {
+            out.read_to_string(&mut told).expect("its output ends");
+        }
         let status = self.child.wait().expect("it ends");
         (status.code().expect("it ends by itself"), told)
     }

@@ -29,6 +29,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         speed: (!args.topspeed).then_some(args.speed),
         reply_timeout: args.reply_timeout,
         max_differences: args.recording.max_diffs,
+        ..MockOptions::default()
     };
     let seed = peer::seed(args.peer.options.seed)?;
     let link = peer::link(
@@ -98,8 +99,11 @@ fn line_of(outcome: &MockOutcome) -> String {
         .map_or_else(String::new, |difference| {
             format!(", first difference at offset {}", difference.offset)
         });
+    let bound = outcome.over_bound.map_or_else(String::new, |bound| {
+        format!(", ended for more than {bound} B would be kept")
+    });
     format!(
-        "{conversation} {matched}: {} {}, {} of {} B from the client{place}\n",
+        "{conversation} {matched}: {} {}, {} of {} B from the client{place}{bound}\n",
         outcome.client_id, outcome.result, outcome.c2s_got_bytes, outcome.c2s_want_bytes
     )
 }

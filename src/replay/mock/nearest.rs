@@ -1,5 +1,8 @@
 //! How near what a client sends is to what a recorded one sent.
 
+/// The longest head of an HTTP request that is looked for.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
 /// How alike two requests are; the greater, the nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Nearness {
@@ -43,6 +46,9 @@ pub(super) fn is_whole(recorded: &[u8], live: &[u8]) -> bool {
 
 /// Whether this looks like the beginning of an HTTP request whose head is not whole.
 pub(super) fn may_be_http(live: &[u8]) -> bool {
+    if live.len() > MAX_HEAD_BYTES {
+        return false;
+    }
     let method = live.iter().take_while(|byte| byte.is_ascii_uppercase());
     let method_bytes = method.count();
     let line = live.split(|byte| *byte == b'\n').next().unwrap_or(live);
@@ -101,7 +107,8 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let beginning = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
+        let end = beginning.windows(4).position(|four| four == b"\r\n\r\n")?;
         let mut lines = bytes[..end]
             .split(|byte| *byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line));

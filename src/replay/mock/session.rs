@@ -7,9 +7,6 @@ use crate::replay::compare::{Masked, Masks, StreamFollower};
 use crate::replay::outcome::ReplayResult;
 use crate::wire::{ClientId, Direction, ServerId};
 
-/// Bytes of a client that are kept at most.
-const MAX_RECEIVED_BYTES: usize = 64 << 20;
-
 /// A conversation with a live client.
 #[derive(Debug)]
 pub(super) struct Session<P> {
@@ -22,6 +19,10 @@ pub(super) struct Session<P> {
     pub(super) held: Option<usize>,
     pub(super) next_step: usize,
     pub(super) received: Vec<u8>,
+    /// How many bytes came, those that were not kept included.
+    got_bytes: usize,
+    /// More came than this, in bytes, and it ends.
+    pub(super) over_bound: Option<usize>,
     /// How many bytes of the recorded client's stream those stand for.
     pub(super) progress: usize,
     /// Where a request that is not the recorded one begins: in the recorded client's stream,
@@ -66,6 +67,8 @@ impl<P> Session<P> {
             held: None,
             next_step: 0,
             received: Vec::new(),
+            got_bytes: 0,
+            over_bound: None,
             progress: 0,
             aligned: (0, 0),
             is_turned_away: false,
@@ -77,8 +80,22 @@ impl<P> Session<P> {
         }
     }
 
+    /// Takes bytes of the client; tells how many of them are kept.
+    pub(super) fn keep(&mut self, bytes: &[u8], bound: usize) -> usize {
+        self.got_bytes += bytes.len();
+        if self.is_turned_away {
+            return 0;
+        }
+        if self.received.len() + bytes.len() > bound {
+            self.over_bound = Some(bound);
+            return 0;
+        }
+        self.received.extend_from_slice(bytes);
+        bytes.len()
+    }
+
     pub(super) fn wait(&self, script: Option<&Script>, patience: Duration, now: Instant) -> Wait {
-        if self.closed_by_client || self.closed_by_us || self.received.len() > MAX_RECEIVED_BYTES {
+        if self.closed_by_client || self.closed_by_us || self.over_bound.is_some() {
             return Wait::Over;
         }
         if self.is_turned_away {
@@ -153,9 +170,10 @@ impl<P> Session<P> {
             matched: self.script.map_or(Matched::Not, |(_, matched)| matched),
             result: ReplayResult::NoReply,
             c2s_want_bytes: 0,
-            c2s_got_bytes: self.received.len(),
+            c2s_got_bytes: self.got_bytes,
             differences: Vec::new(),
             suggested_masks: Vec::new(),
+            over_bound: self.over_bound,
         };
         let Some(script) = script else {
             return outcome;

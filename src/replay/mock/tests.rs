@@ -382,3 +382,139 @@ fn a_silent_and_a_leaving_client_have_results_of_their_own() {
     rig.sent(0);
     assert_ne!(rig.outcomes[1].result, ReplayResult::Same);
 }
+
+#[test]
+fn a_conversation_that_brings_more_than_is_kept_ends_and_tells_the_bound() {
+    let options = MockOptions {
+        max_received_bytes: 10,
+        ..MockOptions::default()
+    };
+    for length in [9, 10, 11, 100] {
+        let long = recorded(1, b"0123456789 and more", b"answer");
+        let mut rig = Rig::new(vec![long], options);
+        let server = rig.open(7, A);
+        for byte in &b"0123456789 and more and more"[..length.min(28)] {
+            rig.send(7, server, &[*byte]);
+        }
+        let is_over = length > 10;
+        let expected = match is_over {
+            true => vec![(7, frame(0x52, A, b""))],
+            false => Vec::new(),
+        };
+        assert_eq!(rig.sent(0), expected, "{length}");
+        rig.mock.stop();
+        rig.sent(0);
+        assert_eq!(rig.outcomes[0].over_bound, is_over.then_some(10));
+        assert_eq!(rig.outcomes[0].c2s_got_bytes, length.min(11));
+        assert_eq!(rig.mock.held_bytes, 0);
+    }
+}
+
+#[test]
+fn where_all_hold_too_much_the_conversation_that_holds_most_ends_and_the_others_go_on() {
+    let options = MockOptions {
+        max_held_bytes: 100,
+        loops: Loops::Forever,
+        ..MockOptions::default()
+    };
+    let request = vec![b'x'; 200].leak();
+    let mut rig = Rig::new(vec![recorded(1, request, b"answer")], options);
+    let small: Vec<_> = (1..=4)
+        .map(|number| (number, rig.open(number, A)))
+        .collect();
+    for (number, server) in &small {
+        rig.send(*number, *server, &request[..20]);
+    }
+    let hog = rig.open(9, B);
+    rig.send(9, hog, &request[..20]);
+    assert_eq!(rig.sent(0), []);
+    assert_eq!(rig.mock.held_bytes, 100);
+    rig.send(9, hog, &request[..1]);
+    assert_eq!(rig.sent(0), [(9, frame(0x52, B, b""))]);
+    assert_eq!(rig.outcomes[0].over_bound, Some(100));
+    assert_eq!(rig.mock.held_bytes, 80);
+    for (number, server) in small {
+        rig.hear(number, &frame(0xa2, server, b""));
+    }
+    rig.sent(0);
+    assert_eq!(rig.outcomes.len(), 5);
+    assert_eq!(rig.mock.held_bytes, 0);
+}
+
+#[test]
+fn nothing_is_kept_of_what_is_left_without_an_answer() {
+    let options = MockOptions {
+        unmatched: Unmatched::Silence,
+        max_received_bytes: 10,
+        ..MockOptions::default()
+    };
+    let mut rig = Rig::new(two(), options);
+    let server = rig.open(7, A);
+    for _ in 0..100 {
+        rig.send(7, server, b"xyz");
+    }
+    assert_eq!(rig.mock.held_bytes, 0);
+    rig.mock.stop();
+    rig.sent(0);
+    assert_eq!(rig.outcomes[0].c2s_got_bytes, 300);
+    assert_eq!(rig.outcomes[0].over_bound, None);
+}
+
+#[test]
+fn a_client_that_takes_nothing_waits_for_all_in_order_and_holds_up_nobody() {
+    let options = MockOptions {
+        loops: Loops::Forever,
+        speed: None,
+        ..MockOptions::default()
+    };
+    let mut rig = Rig::new(two(), options);
+    let slow = rig.open(7, A);
+    rig.send(7, slow, b"one");
+    // What was to go already waits, and nothing follows it.
+    rig.mock.handle_blocked(7);
+    assert!(rig.mock.is_blocked(7));
+    assert_eq!(rig.sent(60_000), []);
+    rig.hear(7, &frame(0xa1, B, b"any"));
+    assert_eq!(rig.sent(0), []);
+    let other = rig.open(8, A);
+    rig.send(8, other, b"two");
+    assert_eq!(
+        rig.sent(0),
+        [(8, frame(0x50, A, b"second")), (8, frame(0x52, A, b""))]
+    );
+    rig.mock.handle_ready(rig.now, 7);
+    let sent = rig.sent(0);
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    assert_eq!(
+        sent[..2],
+        [(7, frame(0x50, A, b"first")), (7, frame(0x52, A, b""))]
+    );
+    assert_eq!(sent[2].1[..4], frame(0x51, B, b""));
+    // Whoever leaves leaves nothing behind.
+    rig.mock.handle_blocked(7);
+    rig.mock.handle_link_lost(Some(7));
+    assert!(!rig.mock.is_blocked(7));
+}
+
+#[test]
+fn no_client_opens_more_conversations_than_it_leaves_to_others() {
+    let options = MockOptions {
+        loops: Loops::Forever,
+        ..MockOptions::default()
+    };
+    let mut rig = Rig::new(two(), options);
+    let mut accepted = |client: u8| {
+        for number in 0..40_000_u32 {
+            let [_, id @ ..] = number.to_be_bytes();
+            rig.hear(client, &frame(0xa1, id, b"any"));
+        }
+        let sent = rig.sent(0);
+        sent.iter().filter(|(_, bytes)| bytes[0] == 0x51).count()
+    };
+    assert_eq!([1, 2, 3].map(&mut accepted), [32_768, 16_384, 8_192]);
+    for client in [1, 2, 3] {
+        rig.mock.handle_link_lost(Some(client));
+    }
+    assert!(rig.mock.open.is_empty());
+    rig.open(4, A);
+}
