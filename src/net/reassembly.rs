@@ -291,6 +291,9 @@ impl Stream {
         }
         let piece = self.fin.map_or(piece, |fin| piece.until(fin));
         self.take(piece, pool, emit)?;
+        if self.phase == Phase::Flowing && self.awaits_nothing() {
+            return Ok(());
+        }
         self.settle(pool, emit)
     }
 
@@ -408,6 +411,12 @@ impl Stream {
         self.awaiting().unwrap_or(self.next)
     }
 
+    /// Whether neither data nor an end waits for what is missing before it.
+    #[inline]
+    fn awaits_nothing(&self) -> bool {
+        self.held.is_empty() && self.fin.is_none()
+    }
+
     /// Where the first hole ends, if something waits behind it.
     fn awaiting(&self) -> Option<u64> {
         let held = self.held.first_key_value().map(|(&start, _)| start);
@@ -511,7 +520,20 @@ impl Stream {
     }
 
     /// To be called after each packet of the connection, of either direction.
+    #[inline]
     pub(super) fn packet_passed<E>(
+        &mut self,
+        pool: &mut Pool,
+        emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.awaits_nothing() {
+            return Ok(());
+        }
+        self.be_patient(pool, emit)
+    }
+
+    /// After a packet while something waits.
+    fn be_patient<E>(
         &mut self,
         pool: &mut Pool,
         emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
