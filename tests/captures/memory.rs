@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
-use ministream_fixtures::{Link, Wire};
+use ministream_fixtures::{End, Link, UdpFlow, Wire, message};
 
 /// Enough to fill every table that has a bound.
 const FIRST_CONVERSATIONS: u32 = 10_000;
@@ -36,6 +36,42 @@ fn memory_does_not_grow_with_the_number_of_conversations() {
         let last = peak_that_does_not_grow(child, carrier, MORE_CONVERSATIONS, SLACK_KIB);
         assert!(last <= BOUND_KIB, "{carrier:?}: {last} KiB");
     }
+}
+
+/// Of each of which nothing but one message was captured, so that none of them ends.
+#[test]
+fn conversations_without_beginning_and_end_stay_within_the_memory_that_is_allowed() {
+    const COUNT: u32 = 150_000;
+    const ALLOWED: &str = "16MiB";
+    // The program itself, and what is on its way through it.
+    const BOUND_KIB: u64 = 48 * 1024;
+    let arguments = ["--memory", ALLOWED, "-d", "udp.port==9005,ministream"];
+    let mut child = dissecting_child(&arguments);
+    let mut input = child.stdin.take().unwrap();
+    let summary = last_line_of(child.stdout.take().unwrap());
+    let mut wire = Wire::new(Link::ETHERNET);
+    let header = Pcap::USUAL.header(u32::from(wire.link.number()));
+    input.write_all(&header).unwrap();
+    let ends = ["192.0.2.1:40000", "192.0.2.2:9005"].map(|end| end.parse().unwrap());
+    let flow = UdpFlow::new(ends[0], ends[1]);
+    for number in 1..=COUNT {
+        let [_, id @ ..] = number.to_be_bytes();
+        flow.send(&mut wire, End::Client, &message::client_data(id, b"x"));
+        let records = wire.packets.drain(..).map(|one| Pcap::USUAL.record(&one));
+        let records = records.collect::<Vec<_>>().concat();
+        input.write_all(&records).unwrap();
+    }
+    let peak = peak_kib(&child);
+    drop(input);
+    // What was forgotten is told by a finding.
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let summary = summary.join().unwrap();
+    assert!(
+        summary.contains(&format!("\"mid_stream\":{COUNT}")),
+        "{summary}"
+    );
+    assert!(summary.contains("\"evicted\""), "{summary}");
+    assert!(peak <= BOUND_KIB, "{peak} KiB");
 }
 
 #[cfg(feature = "parquet")]
