@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::config::{Config, Greeting};
 use super::error::{SendError, SessionError};
 use super::event::{Counters, Event};
+use super::lease_rate::LeaseRate;
 use super::lookup::{Dialect, LookupId, Lookups, Query};
 use super::outgoing::{Attempts, Lane, Outgoing};
 use super::pacer::Pacer;
@@ -55,6 +56,7 @@ pub(super) struct Core {
     /// The router has named its version.
     pub(super) names_version: bool,
     pub(super) events: VecDeque<Event>,
+    pub(super) lease_rate: LeaseRate,
     pub(super) counters: Counters,
 }
 
@@ -75,7 +77,7 @@ pub(super) enum Phase {
 }
 
 /// Answers to the router that may wait for it to read them. A router that asks for more and reads
-/// none would make us grow, and costs a signature for each lease set.
+/// none would make us grow.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 impl Session {
@@ -104,6 +106,7 @@ impl Session {
             announces: false,
             names_version: false,
             events: VecDeque::new(),
+            lease_rate: LeaseRate::default(),
             counters: Counters::default(),
         };
         core.greet();

@@ -59,6 +59,9 @@ pub enum SessionError {
     /// The router asks without reading the answers.
     #[error("the router asks for more and more but reads no answers")]
     AnswersUnread,
+    /// The router asks for lease sets much more often than its tunnels can change.
+    #[error("the router asks for lease sets without end, each of which costs a signature")]
+    LeaseSetFlood,
     /// What arrives is not I2CP.
     #[error("the router sent what is not I2CP")]
     Framing(#[source] Problem),

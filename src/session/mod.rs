@@ -37,6 +37,7 @@ mod config;
 mod core;
 mod error;
 mod event;
+mod lease_rate;
 mod lookup;
 mod outgoing;
 mod pacer;

@@ -152,6 +152,9 @@ impl Core {
         session: u16,
         leases: Leases<'_>,
     ) -> Result<(), SessionError> {
+        if !self.lease_rate.admit(now) {
+            return Err(SessionError::LeaseSetFlood);
+        }
         let destination = self.keys.destination();
         let mut lease_set = Vec::new();
         LeaseSet {

@@ -1091,28 +1091,41 @@ fn leaving_sends_what_waits_and_then_destroys_the_session() {
     assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
 }
 
-#[test]
-fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() {
+/// How a session ends whose router asks for a lease set so often, at this interval.
+fn ended_by_requests(count: usize, interval: Duration, reads: impl Fn() -> bool) -> Option<Event> {
     let mut bench = Bench::ready();
-    let mut asked = 0;
-    loop {
+    for _ in 0..count {
+        bench.now += interval;
         bench.hear(&lease_request(&[lease(1)]));
-        asked += 1;
-        assert!(asked < 3_000, "the answers have no bound");
-        let told = bench.told();
-        if let Some(last) = told.last() {
-            assert_eq!(*last, Event::Ended(Err(SessionError::AnswersUnread)));
-            break;
+        if let Some(last) = bench.told().pop() {
+            return Some(last);
+        }
+        if reads() {
+            assert_eq!(bench.sent().len(), 1);
         }
     }
-    assert!(asked > 100);
+    None
+}
 
+#[test]
+fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() {
+    let unread = Event::Ended(Err(SessionError::AnswersUnread));
+    let each_second = ended_by_requests(3_000, second(1), || false);
+    assert_eq!(each_second, Some(unread));
     // One that reads may ask for ever.
-    let mut bench = Bench::ready();
-    for _ in 0..3_000 {
-        bench.hear(&lease_request(&[lease(1)]));
-        assert_eq!(bench.sent().len(), 1);
-    }
+    assert_eq!(ended_by_requests(3_000, second(1), || true), None);
+}
+
+#[test]
+fn a_router_that_has_us_sign_without_end_loses_the_session() {
+    let flood = Some(Event::Ended(Err(SessionError::LeaseSetFlood)));
+    let short = Duration::from_millis(1);
+    assert_eq!(ended_by_requests(200, short, || true), None);
+    assert_eq!(ended_by_requests(300, short, || true), flood);
+    let fast = Duration::from_millis(200);
+    assert_eq!(ended_by_requests(3_000, fast, || true), flood);
+    let allowed = Duration::from_millis(250);
+    assert_eq!(ended_by_requests(3_000, allowed, || true), None);
 }
 
 #[test]
