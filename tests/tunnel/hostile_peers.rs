@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::endpoint::{Endpoint, Tunnel, connect};
+use crate::endpoint::{Endpoint, Tunnel, command, connect, eventually};
 use crate::services::{echo, exchange, pattern, read_to_end, service};
 
 #[test]
@@ -115,4 +115,43 @@ fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
         let end = ended.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
     }
+}
+
+#[test]
+fn what_peers_that_read_nothing_fill_is_given_back_when_they_have_left() {
+    let flood = service(|mut stream| {
+        let bytes = [b'x'; 64 * 1024];
+        loop {
+            stream.write_all(&bytes)?;
+        }
+    });
+    let target = flood.to_string();
+    let mut command = command(&[
+        "server",
+        "--carrier",
+        "tcp://127.0.0.1:0",
+        "--target",
+        &target,
+    ]);
+    // By default glibc keeps what was freed in pieces as large as these.
+    command.env("MALLOC_MMAP_THRESHOLD_", "131072");
+    let server = Endpoint::run(command).unwrap();
+    let address = server.carrier().strip_prefix("tcp://").unwrap();
+    let before = server.resident_bytes();
+    let peers: Vec<_> = (0..32)
+        .map(|peer| {
+            let mut stream = connect(address.parse().unwrap());
+            let syns = (0..8).map(|number| [&[0xa1, 1, peer, number][..], &[0; 387]].concat());
+            stream.write_all(&framed(syns)).unwrap();
+            stream
+        })
+        .collect();
+    // 256 KiB for each of 256 conversations, and what is on its way to each of 32 peers.
+    eventually("their buffers are full", || {
+        server.resident_bytes() > before + (64 << 20)
+    });
+    drop(peers);
+    eventually("all is given back", || {
+        server.resident_bytes() < before + (16 << 20)
+    });
 }
