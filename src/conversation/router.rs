@@ -195,6 +195,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_too_many_messages_in_a_router_the_oldest_is_given_up() {
+        let mut link = RouterLink::default();
+        let bytes = |number: u32| [&[0xa0, 1, 2, 3][..], &number.to_be_bytes()].concat();
+        let count = u32::try_from(MAX_IN_FLIGHT).unwrap() + 1;
+        let mut most_bytes = 0;
+        for number in 1..=count {
+            let message = bytes(number);
+            let message = RawMessage::parse(&message);
+            link.sent(TO_SERVER, &message, at(0), u64::from(number));
+            most_bytes = most_bytes.max(link.bytes());
+        }
+        assert_eq!(most_bytes, MAX_IN_FLIGHT * size_of::<InFlight>());
+        assert_eq!(link.undelivered(TO_SERVER).count(), MAX_IN_FLIGHT);
+        for (number, expected) in [(1, None), (2, Some(2)), (count, Some(u64::from(count)))] {
+            let message = bytes(number);
+            let delivered = link.delivered(TO_SERVER, &RawMessage::parse(&message), at(9));
+            assert_eq!(delivered.map(|delivered| delivered.sent_as), expected);
+        }
+    }
+
     fn permutations(count: usize) -> Vec<Vec<usize>> {
         if count == 0 {
             return vec![Vec::new()];

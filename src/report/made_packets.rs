@@ -423,4 +423,22 @@ mod tests {
         assert_eq!(packets.comment, "warn tcp.gap: seen");
         assert_eq!(packets.packet_count, 2, "it is said on the next packet");
     }
+
+    #[test]
+    fn of_too_many_connections_the_oldest_is_forgotten() {
+        let mut packets = MadePackets::new(Vec::new(), REDACTED).unwrap();
+        let ends = |number: u32| {
+            let address = std::net::Ipv4Addr::from(0x0a00_0000 + number);
+            [(address, 40_000).into(), samples::server()]
+        };
+        let count = u32::try_from(MAX_CONNECTIONS).unwrap();
+        for number in 0..=count {
+            packets.remember(ends(number), Handshake::Done);
+        }
+        assert_eq!(packets.connections.len(), MAX_CONNECTIONS);
+        assert_eq!(packets.ages.len(), MAX_CONNECTIONS);
+        assert!(!packets.connections.contains_key(&ends(0)));
+        assert!(packets.connections.contains_key(&ends(1)));
+        assert!(packets.connections.contains_key(&ends(count)));
+    }
 }

@@ -152,8 +152,12 @@ pub(super) fn comment_line(finding: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::{InterfaceId, LinkType};
     use crate::conversation::FindingCode;
+    use crate::net::Side;
+    use crate::net::made::{Connection, Segment};
     use crate::report::samples;
+    use crate::time::Timestamp;
 
     #[test]
     fn a_comment_is_bounded_and_what_has_no_room_is_counted() {
@@ -179,5 +183,43 @@ mod tests {
             ..samples::finding(FindingCode::NoClose)
         });
         assert_eq!((plan.comments.len(), plan.left_out()), (0, 0));
+    }
+
+    #[test]
+    fn connections_of_a_live_capture_are_learnt_anew_when_there_are_too_many() {
+        let server = samples::server();
+        let mut plan = PacketPlan::default();
+        let mut writer = PcapngWriter::new(io::sink()).unwrap();
+        let mut most = 0;
+        let mut written = |plan: &mut PacketPlan, number: u64, client: u32| {
+            let client = (std::net::Ipv4Addr::from(client), 40_000).into();
+            let mut data = Vec::new();
+            let mut connection = Connection::new(client, server, 1);
+            connection.make_segment(Side::Initiator, Segment::Data(b"x"), &mut data);
+            let packet = Packet {
+                number,
+                time: Timestamp::from_nanos(0),
+                interface: InterfaceId::default(),
+                link_type: LinkType::RawIp,
+                data: &data,
+                original_bytes: u32::try_from(data.len()).unwrap(),
+            };
+            plan.write_live(&packet, LiveScope::Selected, &mut writer)
+                .unwrap();
+            plan.needs(&packet)
+        };
+        let count = u32::try_from(MAX_LIVE_WHOLES).unwrap() + 10;
+        for number in 1..=count {
+            plan.completing.insert(u64::from(number));
+            written(&mut plan, u64::from(number), number);
+            most = most.max(plan.wholes.len());
+        }
+        assert_eq!(most, MAX_LIVE_WHOLES);
+        // The first goes on unseen until its next selected message.
+        let next = u64::from(count) + 1;
+        assert!(!written(&mut plan, next, 1));
+        plan.completing.insert(next + 1);
+        assert!(written(&mut plan, next + 1, 1));
+        assert!(written(&mut plan, next + 2, 1));
     }
 }

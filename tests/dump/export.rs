@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use ministream_fixtures::file::Pcap;
+use ministream_fixtures::{End, Link, UdpFlow, Wire, message};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -140,4 +143,43 @@ fn what_is_no_directory_is_refused() {
         refused.starts_with("ministream-dump: error: cannot export to Cargo.toml: not a directory"),
         "{refused}"
     );
+}
+
+#[test]
+fn streams_that_grow_by_turns_are_whole_with_few_files_open_at_once() {
+    const COUNT: u8 = 100;
+    let mut wire = Wire::new(Link::ETHERNET);
+    let ends = ["192.0.2.1:40000", "192.0.2.2:9005"].map(|end| end.parse().unwrap());
+    let flow = UdpFlow::new(ends[0], ends[1]);
+    let destination = ministream_fixtures::seeded_destination(1);
+    for number in 1..=COUNT {
+        let (client, server) = ([1, 0, number], [2, 0, number]);
+        flow.send(&mut wire, End::Client, &message::syn(client, &destination));
+        flow.send(&mut wire, End::Server, &message::ack(client, server));
+    }
+    for round in 0..3 {
+        for number in 1..=COUNT {
+            let bytes = [number, round];
+            let data = message::client_data([2, 0, number], &bytes);
+            flow.send(&mut wire, End::Client, &data);
+        }
+    }
+    let root = tempfile::tempdir().unwrap();
+    let capture = root.path().join("capture.pcap");
+    fs::write(&capture, Pcap::USUAL.write(&wire)).unwrap();
+    let directory = root.path().join("streams");
+    // 64 for streams, and a few that the program has open anyway.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 80; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args([&capture, Path::new("--export"), &directory])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    checked_index(&directory);
+    for number in 1..=COUNT {
+        let stream = fs::read(directory.join(format!("c{number}.c2s.bin"))).unwrap();
+        assert_eq!(stream, [number, 0, number, 1, number, 2]);
+    }
 }
