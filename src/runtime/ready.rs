@@ -1,7 +1,7 @@
 //! Which of many sockets want to be looked at, for one task that owns them all.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use slab::Slab;
 
@@ -24,6 +24,15 @@ struct Shared {
 struct State {
     ready: Vec<usize>,
     task: Option<Waker>,
+}
+
+impl State {
+    fn wake_later(&mut self, cx: &Context<'_>) {
+        match &mut self.task {
+            Some(task) => task.clone_from(cx.waker()),
+            None => self.task = Some(cx.waker().clone()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -85,9 +94,15 @@ impl ReadySet {
         self.shared.state().ready.push(number);
     }
 
-    /// Whether there is something to look at.
-    pub(super) fn has_ready(&self) -> bool {
-        !self.shared.state().ready.is_empty()
+    /// Ready if there is something to look at; else the task is woken when there is.
+    pub(super) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.shared.state();
+        if state.ready.is_empty() {
+            state.wake_later(cx);
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     }
 
     /// Moves the numbers that were woken to the end of `into`, in their order;
@@ -96,10 +111,7 @@ impl ReadySet {
     pub(super) fn take_ready(&self, cx: &Context<'_>, into: &mut Vec<usize>) {
         let mut state = self.shared.state();
         if state.ready.is_empty() {
-            match &mut state.task {
-                Some(task) => task.clone_from(cx.waker()),
-                None => state.task = Some(cx.waker().clone()),
-            }
+            state.wake_later(cx);
         } else {
             into.append(&mut state.ready);
         }
@@ -141,6 +153,23 @@ mod tests {
         set.waker(2).wake_by_ref();
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert_eq!(take(&set, &count), [2, 0, 2]);
+    }
+
+    #[test]
+    fn asked_whether_there_is_something_it_takes_nothing_and_wakes_only_if_there_was_nothing() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        let mut set = ReadySet::default();
+        let number = set.insert();
+        assert_eq!(set.poll_ready(&cx), Poll::Ready(()));
+        set.waker(number).wake_by_ref();
+        assert_eq!(count.0.load(Ordering::Relaxed), 0, "nobody waits");
+        assert_eq!(take(&set, &count), [number, number]);
+        assert_eq!(set.poll_ready(&cx), Poll::Pending);
+        set.waker(number).wake_by_ref();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(take(&set, &count), [number]);
     }
 
     #[test]

@@ -310,8 +310,8 @@ impl Link {
     }
 
     /// Writes what is queued and can be written now; the rest follows from
-    /// [`poll_event`](Self::poll_event). A failure shows as an event there, and
-    /// the task is woken for it.
+    /// [`poll_event`](Self::poll_event). A failure, or that there is room again, shows as an
+    /// event there, and the task is woken for it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) {
         match self {
             Self::Udp(link) => link.poll_flush(cx),

@@ -178,14 +178,13 @@ impl Driver {
         watcher: &mut impl Watcher,
     ) -> Poll<Result<(), TunnelError>> {
         for _ in 0..MAX_ROUNDS {
-            let busy = match self.round(cx, watcher) {
-                Ok(busy) => busy,
-                Err(error) => return Poll::Ready(Err(TunnelError::Output(error))),
-            };
+            if let Err(error) = self.round(cx, watcher) {
+                return Poll::Ready(Err(TunnelError::Output(error)));
+            }
             if let Some(ending) = self.ending.take() {
                 return Poll::Ready(ending);
             }
-            if !busy && !self.wait(cx) {
+            if self.ready.poll_ready(cx).is_pending() && !self.wait(cx) {
                 return Poll::Pending;
             }
         }
@@ -195,7 +194,9 @@ impl Driver {
         Poll::Pending
     }
 
-    fn round(&mut self, cx: &mut Context<'_>, watcher: &mut impl Watcher) -> io::Result<bool> {
+    /// Takes in what is there and passes it on. Of what is still to be done then, the ready set
+    /// and the proxy's time tell.
+    fn round(&mut self, cx: &mut Context<'_>, watcher: &mut impl Watcher) -> io::Result<()> {
         let took = self.take_turns(cx, watcher)?;
         let passed = self.pass_on(watcher)?;
         self.flush();
@@ -207,8 +208,7 @@ impl Driver {
                 }
             }
         }
-        self.sweep(watcher)?;
-        Ok(took || passed || self.ready.has_ready())
+        self.sweep(watcher)
     }
 
     fn take_turns(&mut self, cx: &Context<'_>, watcher: &mut impl Watcher) -> io::Result<bool> {
@@ -785,9 +785,10 @@ impl Driver {
                 _ => {}
             }
         }
-        if let Some(recorder) = &self.recorder
-            && !self.dues.is_empty()
-        {
+        if self.dues.is_empty() {
+            return;
+        }
+        if let Some(recorder) = &self.recorder {
             recorder.flush();
         }
         let now = Instant::now();
@@ -798,8 +799,11 @@ impl Driver {
 
     /// Forgets UDP clients that were silent for long.
     fn sweep(&mut self, watcher: &mut impl Watcher) -> io::Result<()> {
+        if !matches!(self.carrier, CarrierUrl::Udp(_)) {
+            return Ok(());
+        }
         let now = Instant::now();
-        if now < self.next_sweep || !matches!(self.carrier, CarrierUrl::Udp(_)) {
+        if now < self.next_sweep {
             return Ok(());
         }
         self.next_sweep = now + SWEEP;

@@ -9,7 +9,7 @@ use slab::Slab;
 use tracing::{debug, info, warn};
 
 use super::driver::{Driver, ROUND_BYTES};
-use super::local::{Last, Local, Phase, Read};
+use super::local::{Last, Local, Phase, Read, Rest};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
 use crate::runtime::link::{LinkError, Peer};
@@ -362,8 +362,10 @@ impl Driver {
         };
         let mut cx = Context::from_waker(self.ready.waker(number));
         match local.read(&mut cx, &mut (&mut self.scratch).limit(most)) {
-            Ok(Read::Bytes(count)) => {
-                self.ready.mark(number);
+            Ok(Read::Bytes(count, rest)) => {
+                if rest == Rest::Some {
+                    self.ready.mark(number);
+                }
                 if local.phase == Phase::Live {
                     let bytes = self.take_scratch();
                     if let Err(error) = self.endpoint.write(now, handle, bytes) {

@@ -104,6 +104,17 @@ enum Number {
     Scrapes,
 }
 
+/// What was taken from the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// There was nothing.
+    Nothing,
+    /// What there was, or was wanted.
+    All,
+    /// As much as one round takes; there may be more.
+    Some,
+}
+
 impl Driver {
     pub(super) fn new(
         endpoint: Endpoint<Peer>,
@@ -180,7 +191,7 @@ impl Driver {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TunnelError>> {
         for _ in 0..MAX_ROUNDS {
             let now = Instant::now();
-            let busy = self.round(now, cx);
+            let goes_on = self.round(now, cx);
             self.tell_refusals(now);
             self.tell_pause(now);
             self.tell_waiting(now);
@@ -190,7 +201,8 @@ impl Driver {
                 }
                 return Poll::Ready(ending);
             }
-            if !busy && !self.wait(now, cx) {
+            let is_idle = !goes_on && self.ready.poll_ready(cx).is_pending();
+            if is_idle && !self.wait(now, cx) {
                 return Poll::Pending;
             }
         }
@@ -201,16 +213,25 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Takes in what is there and passes it on; false if nothing was there.
+    /// Takes in what is there and passes it on; true if another round is to follow, whatever
+    /// the ready set says.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let local = self.take_turns(now, cx);
+        let looked = self.take_turns(now, cx);
         let link = self.take_messages(now, cx);
         self.drain(now);
-        let room = self.write_locals(now);
+        let wrote = self.write_locals(now);
+        if wrote {
+            // The endpoint may have more to say to what was written.
+            self.drain(now);
+        }
         if let Some(link) = &mut self.link {
             link.poll_flush(cx);
         }
-        local || link || room || self.ready.has_ready()
+        // Nothing wakes us when a link that was not wanted is wanted again.
+        let link_may_be_wanted = self.link_paused && (looked || wrote || link != Taken::Nothing);
+        link == Taken::Some
+            || link_may_be_wanted
+            || !(self.turns.is_empty() && self.unwritten.is_empty())
     }
 
     fn take_turns(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
@@ -397,11 +418,15 @@ impl Driver {
         }
     }
 
-    fn take_messages(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+    fn take_messages(&mut self, now: Instant, cx: &mut Context<'_>) -> Taken {
         let mut bytes = 0;
         let mut count = 0;
+        let mut taken = Taken::Some;
         while bytes < ROUND_BYTES && count < ROUND_MESSAGES {
-            let Some(link) = &mut self.link else { break };
+            let Some(link) = &mut self.link else {
+                taken = Taken::All;
+                break;
+            };
             let endpoint = &self.endpoint;
             let mut paused = false;
             let polled = link.poll_event(cx, &mut |scope| {
@@ -410,7 +435,10 @@ impl Driver {
                 wanted
             });
             self.link_paused = paused;
-            let Poll::Ready(event) = polled else { break };
+            let Poll::Ready(event) = polled else {
+                taken = Taken::All;
+                break;
+            };
             count += 1;
             match event {
                 LinkEvent::Message {
@@ -438,7 +466,13 @@ impl Driver {
                 LinkEvent::Down(error) => self.link_down(now, error),
             }
         }
-        self.poll_reopening(cx) || count > 0
+        if self.poll_reopening(cx) {
+            return Taken::Some;
+        }
+        match (taken, count) {
+            (Taken::All, 0) => Taken::Nothing,
+            (taken, _) => taken,
+        }
     }
 
     fn link_down(&mut self, now: Instant, error: LinkError) {
@@ -492,15 +526,14 @@ impl Driver {
         }
     }
 
-    /// Writes to the locals that have something new; true if that lets the link
-    /// be read again.
+    /// Writes to the locals that have something new; false if none has.
     fn write_locals(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some(number) = self.unwritten.pop() {
             any = true;
             self.write_local(now, number);
         }
-        any && self.link_paused
+        any
     }
 
     fn tell_refusals(&mut self, now: Instant) {

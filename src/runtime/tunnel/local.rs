@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::buf::Limit;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
 
 use super::outgoing::{MAX_PIECES, Outgoing};
@@ -72,9 +72,18 @@ pub(super) enum Last {
 #[derive(Debug)]
 pub(super) enum Read {
     /// This many bytes, now in the buffer.
-    Bytes(usize),
+    Bytes(usize, Rest),
     /// The end of the input.
     End,
+    /// Nothing at the moment; the waker has been left.
+    Later,
+}
+
+/// What is left after bytes were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// There may be more.
+    Some,
     /// Nothing at the moment; the waker has been left.
     Later,
 }
@@ -142,12 +151,17 @@ impl Local {
         let Stage::Connected(stream) = &mut self.stage else {
             return Ok(Read::Later);
         };
+        let room = into.chunk_mut().len();
         match stream.poll_read(cx, into) {
             Poll::Ready(Ok(0)) => {
                 self.input = Input::Ended;
                 Ok(Read::End)
             }
-            Poll::Ready(Ok(bytes)) => Ok(Read::Bytes(bytes)),
+            // Most likely that was all: looked at once more now, it needs no turn of its own.
+            Poll::Ready(Ok(bytes)) if bytes < room && stream.poll_read_ready(cx).is_pending() => {
+                Ok(Read::Bytes(bytes, Rest::Later))
+            }
+            Poll::Ready(Ok(bytes)) => Ok(Read::Bytes(bytes, Rest::Some)),
             Poll::Ready(Err(error)) => Err(error),
             Poll::Pending => Ok(Read::Later),
         }

@@ -51,6 +51,14 @@ impl LocalStream {
         }
     }
 
+    /// Ready if there may be something to read.
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Pipe(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

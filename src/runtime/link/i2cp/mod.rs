@@ -194,7 +194,8 @@ impl I2cpLink {
         if let Some(tap) = &self.tap {
             tap.flush();
         }
-        if !self.inbox.is_empty() || !self.lost.is_empty() {
+        let has_room_again = self.full && self.session.waiting_bytes() <= ROOM_BYTES;
+        if has_room_again || !self.inbox.is_empty() || !self.lost.is_empty() {
             cx.waker().wake_by_ref();
         }
     }

@@ -150,6 +150,12 @@ impl Connection {
         cx: &mut Context<'_>,
         spare: &mut BytesMut,
     ) -> Result<Read, LinkError> {
+        // Asked before there is room made for what is read.
+        match self.stream.poll_read_ready(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
+            Poll::Pending => return Ok(self.leave_for_later(spare)),
+        }
         if spare.capacity() > 0 {
             let rest = std::mem::replace(&mut self.input, std::mem::take(spare));
             self.input.clear();
@@ -173,13 +179,20 @@ impl Connection {
                 Ok(Read::Some)
             }
             Poll::Ready(Err(error)) => Err(LinkError::Io(error)),
-            Poll::Pending => {
-                // An idle connection keeps no memory of its busy times.
-                let rest = BytesMut::from(&self.input[..]);
-                *spare = std::mem::replace(&mut self.input, rest);
-                Ok(Read::Later)
+            Poll::Pending => Ok(self.leave_for_later(spare)),
+        }
+    }
+
+    /// An idle connection keeps no memory of its busy times.
+    fn leave_for_later(&mut self, spare: &mut BytesMut) -> Read {
+        if self.input.capacity() > self.input.len() {
+            let rest = BytesMut::from(&self.input[..]);
+            let room = std::mem::replace(&mut self.input, rest);
+            if room.capacity() > spare.capacity() {
+                *spare = room;
             }
         }
+        Read::Later
     }
 
     /// Has the connection end when all is written.
