@@ -7,7 +7,24 @@ use crate::replay::inject::text::{
     Fail, Read, c_string, fail, literal_id, pattern, skip, time, word,
 };
 use crate::report::filter::{CountingFilter, Filter, FilterError};
+use crate::report::suggest::closest;
 use crate::wire::{Direction, FrameType, StreamId};
+
+/// The words that actions begin with.
+const VERBS: [&str; 12] = [
+    "pass",
+    "drop",
+    "duplicate",
+    "delay",
+    "hold",
+    "swap",
+    "set",
+    "replace",
+    "truncate",
+    "append",
+    "inject",
+    "close",
+];
 
 /// What there is to do, for errors.
 const ACTIONS: &str = "there are pass, drop, duplicate, delay TIME, hold until FILTER, \
@@ -85,11 +102,16 @@ fn condition(filter: &str, line: usize, text: &str) -> Result<Condition, ScriptE
 
 /// What is wrong with a filter that begins at a byte of a rule.
 fn in_filter(error: &FilterError, begins: usize, line: usize, text: &str) -> ScriptError {
-    let problem = match error.hint_text() {
+    ScriptError::new(line, text, begins + error.span().start, told(error))
+}
+
+/// What is wrong with a filter and what to do, in one line.
+fn told(error: &FilterError) -> String {
+    match error.hint_text() {
+        Some(hint) if hint.starts_with('(') => format!("{} {hint}", error.problem()),
         Some(hint) => format!("{}; {hint}", error.problem()),
         None => error.problem().to_owned(),
-    };
-    ScriptError::new(line, text, begins + error.span().start, problem)
+    }
 }
 
 fn at(error: &nom::Err<Fail<'_>>, line: usize, text: &str) -> ScriptError {
@@ -148,7 +170,13 @@ fn action(input: &str) -> Read<'_, Action> {
             Ok((rest, Action::Close(ends)))
         }
         "" => fail(start, format!("what is to be done? {ACTIONS}")),
-        _ => fail(start, format!("unknown action; {ACTIONS}")),
+        _ => match closest(verb, VERBS.into_iter()) {
+            Some(near) => fail(
+                start,
+                format!("unknown action; did you mean `{near}`? {ACTIONS}"),
+            ),
+            None => fail(start, format!("unknown action; {ACTIONS}")),
+        },
     }
 }
 
@@ -188,7 +216,7 @@ fn hold(input: &str) -> Read<'_, Action> {
         Ok(parsed) => Ok(("", Action::HoldUntil(Box::new(parsed)))),
         Err(error) => {
             let place = filter.get(error.span().start..).unwrap_or("");
-            fail(place, error.problem().to_owned())
+            fail(place, told(&error))
         }
     }
 }

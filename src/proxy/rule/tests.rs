@@ -57,7 +57,33 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             "type==ack: dorp",
             12,
-            "unknown action; there are pass, drop",
+            "unknown action; did you mean `drop`? there are pass, drop",
+        ),
+        ("all: forward", 6, "unknown action; there are pass, drop"),
+        (
+            "tpye==syn: drop",
+            1,
+            "unknown field `tpye`; did you mean `type`?",
+        ),
+        (
+            "type==syn && nht==3: drop",
+            14,
+            "unknown field `nht`; did you mean `nth`?",
+        ),
+        (
+            "conv_nht==3: drop",
+            1,
+            "unknown field `conv_nht`; did you mean `conv_nth`?",
+        ),
+        (
+            "colour==3: drop",
+            1,
+            "unknown field `colour` (fields: ministream-dump --list-fields)",
+        ),
+        (
+            "type==ack: hold until tpye==data",
+            23,
+            "unknown field `tpye`; did you mean `type`?",
         ),
         ("type==ack:", 11, "what is to be done?"),
         ("type==ack: drop, ", 18, "what is to be done?"),

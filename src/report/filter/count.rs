@@ -16,12 +16,17 @@ pub(super) enum Counted {
 }
 
 impl Counted {
-    pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "nth" => Some(Self::All),
-            "conv_nth" => Some(Self::OfConversation),
-            _ => None,
+    pub(super) const ALL: [Self; 2] = [Self::All, Self::OfConversation];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::All => "nth",
+            Self::OfConversation => "conv_nth",
         }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|counted| counted.name() == name)
     }
 }
 

@@ -243,7 +243,7 @@ impl<'a> Parser<'a> {
             return Err(error.hint(if CAPTURE_FILTER_WORDS.contains(&name) {
                 format!("is it a capture filter, for -f?   {LIST_FIELDS}")
             } else {
-                match suggestion(name) {
+                match self.suggestion(name) {
                     Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
                     None => LIST_FIELDS.to_owned(),
                 }
@@ -251,6 +251,21 @@ impl<'a> Parser<'a> {
         };
         self.advance();
         Ok(subject)
+    }
+
+    /// What `name`, which stands for nothing here, probably means.
+    fn suggestion(&self, name: &str) -> Option<&'static str> {
+        let name = name.to_ascii_lowercase();
+        let fields = Field::ALL.iter().map(|field| field.name());
+        match self.vocabulary {
+            Vocabulary::Fields => {
+                let of_conversations = ConversationField::ALL.iter().map(|field| field.name());
+                closest(&name, fields.chain(of_conversations))
+            }
+            Vocabulary::FieldsAndCounts => {
+                closest(&name, fields.chain(Counted::ALL.map(Counted::name)))
+            }
+        }
     }
 
     /// Refuses `<` and `>` where values have no order.
@@ -430,18 +445,6 @@ const CAPTURE_FILTER_WORDS: &[&str] = &[
     "icmp",
     "arp",
 ];
-
-/// The field that `name`, which is none, probably means.
-fn suggestion(name: &str) -> Option<&'static str> {
-    let of_conversations = ConversationField::ALL.iter().map(|field| field.name());
-    closest(
-        &name.to_ascii_lowercase(),
-        Field::ALL
-            .iter()
-            .map(|field| field.name())
-            .chain(of_conversations),
-    )
-}
 
 /// What a value of a kind looks like.
 fn expected(kind: FieldKind) -> String {
