@@ -382,6 +382,76 @@ fn rules_reach_into_the_messages_between_an_application_and_its_router() {
 }
 
 #[test]
+fn a_cut_between_an_application_and_its_router_falls_inside_a_frame() {
+    let name = "proxy::a_cut_between_an_application_and_its_router_falls_inside_a_frame";
+    with_router_for(name, |net| {
+        let server = net.server(echo(), &[]);
+        let router = net.carrier.split('?').next().unwrap().to_owned();
+        // To the router the first is an application that has left: it serves the second.
+        for direction in ["c2s", "s2c"] {
+            let fault = format!("{direction}: cut-after=10KiB");
+            let more = [&QUIET[..], &["--fault", &fault]].concat();
+            let mut proxy = Proxy::start("i2cp://127.0.0.1:0", &router, &more);
+            net.carrier = format!("{}?length=0&quantity=1", proxy.carrier());
+            let mut client = net.client(&server, &[]);
+            let mut stream = client.connect();
+            let sent = pattern(5_000);
+            assert!(exchange(&stream, &sent) == sent, "{direction}");
+            stream.write_all(&sent).unwrap();
+            stream.write_all(&sent).unwrap();
+            assert_eq!(
+                client.wait().code(),
+                Some(4),
+                "{direction}: {}",
+                client.log()
+            );
+            assert!(client.log().contains("was lost: "), "{}", client.log());
+            proxy.log_has("cut on purpose by --fault");
+            let capture = proxy.capture();
+            let report = proxy.report();
+            assert_eq!(report["faults"][0]["message_count"], 1, "{report}");
+
+            let legs = streams(&capture);
+            let mut passed: Vec<&Vec<u8>> = legs
+                .iter()
+                .filter(|([from, _], _)| {
+                    is_router(*from, &router, proxy.carrier()) == (direction == "s2c")
+                })
+                .map(|(_, bytes)| bytes)
+                .collect();
+            passed.sort_by_key(|bytes| bytes.len());
+            let [cut, whole] = passed[..] else {
+                panic!("{} legs", passed.len());
+            };
+            assert!(whole.starts_with(cut) && cut.len() < whole.len());
+            assert!(!ends_with_a_frame(cut), "{direction}: {} bytes", cut.len());
+        }
+    });
+}
+
+/// Whether an address is where applications find their router, directly or through a proxy.
+fn is_router(address: SocketAddr, router: &str, proxy: &str) -> bool {
+    let address = address.to_string();
+    router.ends_with(&address) || proxy.ends_with(&address)
+}
+
+/// Whether a stream of I2CP frames stops between two of them.
+fn ends_with_a_frame(stream: &[u8]) -> bool {
+    let mut rest = stream.strip_prefix(&[PROTOCOL_BYTE]).unwrap_or(stream);
+    while !rest.is_empty() {
+        let Some((length, _)) = rest.split_first_chunk() else {
+            return false;
+        };
+        let whole = 4 + 1 + usize::try_from(u32::from_be_bytes(*length)).unwrap();
+        if rest.len() < whole {
+            return false;
+        }
+        rest = &rest[whole..];
+    }
+    true
+}
+
+#[test]
 fn every_conformance_case_passes_through_a_proxy() {
     // Over UDP a SYN that comes twice is one; a suite on another carrier does not know of that.
     for (carrier, upstream) in &CARRIERS[..2] {
