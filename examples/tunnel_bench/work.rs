@@ -21,6 +21,9 @@ pub(crate) const BUFFER: usize = 64 * 1024;
 /// A request, and its answer.
 const SMALL: usize = 64;
 
+/// Requests in one round: twenty of them are slower than its p99.
+const REQUESTS: usize = 2_000;
+
 /// How long the first bytes of all streams may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -118,22 +121,29 @@ pub(crate) fn connections(address: SocketAddr) -> io::Result<f64> {
     Ok(total as f64 / started.elapsed().as_secs_f64())
 }
 
-/// Seconds that 99 of 100 small requests on an open connection do not exceed.
-pub(crate) fn small_requests(address: SocketAddr) -> io::Result<f64> {
+/// Seconds that small requests take on an open connection, one after the other.
+pub(crate) struct Latency {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+pub(crate) fn small_requests(address: SocketAddr) -> io::Result<Latency> {
     let mut stream = echoed(address)?;
     stream.set_nodelay(true)?;
     let request = [7; SMALL];
     let mut answer = [0; SMALL];
-    let mut times = Vec::new();
-    let until = Instant::now() + PART;
-    while Instant::now() < until {
+    let mut times = Vec::with_capacity(REQUESTS);
+    for _ in 0..REQUESTS {
         let started = Instant::now();
         stream.write_all(&request)?;
         stream.read_exact(&mut answer)?;
         times.push(started.elapsed().as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
-    Ok(times[times.len() * 99 / 100])
+    Ok(Latency {
+        p50: times[times.len() / 2],
+        p99: times[times.len() * 99 / 100],
+    })
 }
 
 /// Seconds by which 99 of 100 requests, sent at even intervals over this many conversations, are
