@@ -10,7 +10,7 @@ use std::io;
 use crate::work::{Latency, small_requests};
 use crate::{Scale, Way, Work};
 
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 50;
 
 /// Compares ways with a baseline.
 pub(crate) fn compare(baseline: &Way<'_>, ways: &[Way<'_>]) -> io::Result<()> {

@@ -21,8 +21,8 @@ pub(crate) const BUFFER: usize = 64 * 1024;
 /// A request, and its answer.
 const SMALL: usize = 64;
 
-/// Requests in one round: twenty of them are slower than its p99.
-const REQUESTS: usize = 2_000;
+/// Requests in one round: ten of them are slower than its p99.
+const REQUESTS: usize = 1_000;
 
 /// How long the first bytes of all streams may take.
 const PATIENCE: Duration = Duration::from_secs(20);
