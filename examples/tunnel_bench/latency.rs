@@ -10,7 +10,10 @@ use std::io;
 use crate::work::{Latency, small_requests};
 use crate::{Scale, Way, Work};
 
+/// How often the ways take turns.
 const ROUNDS: usize = 50;
+
+type Quantile = fn(&Latency) -> f64;
 
 /// Compares ways with a baseline.
 pub(crate) fn compare(baseline: &Way<'_>, ways: &[Way<'_>]) -> io::Result<()> {
@@ -31,7 +34,7 @@ pub(crate) fn compare(baseline: &Way<'_>, ways: &[Way<'_>]) -> io::Result<()> {
         rounds.push(results.into_iter().flatten().collect::<Vec<_>>());
     }
     let Scale { what, unit, factor } = Work::Requests.scale();
-    let quantiles: [(&str, fn(&Latency) -> f64); 2] = [
+    let quantiles: [(&str, Quantile); 2] = [
         ("p50", |latency| latency.p50),
         ("p99", |latency| latency.p99),
     ];

@@ -121,12 +121,13 @@ pub(crate) fn connections(address: SocketAddr) -> io::Result<f64> {
     Ok(total as f64 / started.elapsed().as_secs_f64())
 }
 
-/// Seconds that small requests take on an open connection, one after the other.
+/// Seconds that half of the small requests, and 99 of 100, do not exceed.
 pub(crate) struct Latency {
     pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
 
+/// Sends small requests, each when the one before it is answered.
 pub(crate) fn small_requests(address: SocketAddr) -> io::Result<Latency> {
     let mut stream = echoed(address)?;
     stream.set_nodelay(true)?;
