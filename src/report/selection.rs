@@ -35,6 +35,7 @@ pub enum Picked {
 }
 
 impl Picked {
+    #[inline]
     fn contains(&self, id: Option<ConversationId>) -> bool {
         match self {
             Self::All => true,
@@ -69,6 +70,7 @@ impl Selection {
     }
 
     /// Whether the next message is shown.
+    #[inline]
     pub fn admits_message(&mut self, event: &MessageEvent<'_>) -> bool {
         self.last_seen = event.number;
         if self.is_spent() || !self.picked.contains(event.conversation) {
@@ -108,6 +110,7 @@ impl Selection {
     }
 
     /// Whether no further message will be shown.
+    #[inline]
     pub fn is_spent(&self) -> bool {
         self.limit.is_some_and(|limit| self.shown >= limit)
     }

@@ -23,6 +23,7 @@ pub struct Totals {
 
 impl Totals {
     /// Counts a message.
+    #[inline]
     pub fn message(&mut self, event: &MessageEvent<'_>) {
         self.by_type[type_index(&event.message)] += 1;
         let is_data = event
