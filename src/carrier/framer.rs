@@ -137,6 +137,7 @@ impl<L: Layout> Framer<L> {
     }
 
     /// Takes the next bytes of the stream.
+    #[inline]
     pub(super) fn push<E>(
         &mut self,
         bytes: &[u8],
@@ -267,6 +268,7 @@ impl<L: Layout> Framer<L> {
 
     /// Takes bytes as long as the place in the stream is known, and returns
     /// those that are left when it gets lost.
+    #[inline]
     fn follow<'b, E>(
         &mut self,
         mut bytes: &'b [u8],
@@ -336,6 +338,7 @@ impl<L: Layout> Framer<L> {
 
     /// Emits the whole frames at the start of `bytes`, which begin at
     /// `self.offset`; returns how many bytes they are.
+    #[inline]
     fn frames<E>(
         &mut self,
         bytes: &[u8],

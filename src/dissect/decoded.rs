@@ -441,11 +441,6 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// How many steps these are.
-    pub(super) const fn len(self) -> usize {
-        self.steps.len()
-    }
-
     /// What the packets hold, of those that hold something, and by what their flows are
     /// looked up.
     #[inline]

@@ -64,6 +64,7 @@ const MAX_ODD: usize = 8;
 
 impl FlowState {
     /// Bytes of memory that are held until there is more.
+    #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::New | Self::Datagrams(_) | Self::Foreign => 0,
