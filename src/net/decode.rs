@@ -6,9 +6,8 @@ use super::duplicate::{Copies, CopyCounts, Sighting};
 use super::encapsulation::Encapsulation;
 use super::flow::{FlowKey, Sender};
 use super::network::NetworkLimits;
-use super::plain::{self, Plain};
 use super::slice::{self, IpPacket, TransportHeader};
-use super::{Arrival, Skip, Transport, link, tunnel};
+use super::{Arrival, Skip, Transport, link, plain, tunnel};
 use crate::capture::Packet;
 
 /// Reads the headers of packets, tells second copies of a packet from new ones,
@@ -61,7 +60,7 @@ impl PacketDecoder {
         let arrival = Arrival::of(packet);
         self.defrag.expire(arrival);
         let (sighting, encapsulation) = match plain::read(packet) {
-            Some(plain) => (plain.sighting(packet), Encapsulation::NONE),
+            Some(sighting) => (sighting, Encapsulation::NONE),
             None => follow(packet, &mut self.defrag, &mut self.inner_defrag)?,
         };
         if self.copies.is_copy(&sighting, arrival.time) {
@@ -110,20 +109,6 @@ impl PacketDecoder {
     /// Datagrams given up so far.
     pub const fn lost_datagram_count(&self) -> u64 {
         self.defrag.lost_count() + self.inner_defrag.lost_count()
-    }
-}
-
-impl<'a> Plain<'a> {
-    #[inline(always)]
-    fn sighting(self, packet: &Packet<'_>) -> Sighting<'a> {
-        Sighting {
-            route: self.route,
-            mark: self.mark,
-            segment: self.segment,
-            interface: packet.interface,
-            tap: self.tap,
-            surroundings: self.stations ^ Encapsulation::NONE.number(),
-        }
     }
 }
 
@@ -269,7 +254,7 @@ mod tests {
             data: &frame[..captured],
             original_bytes: u32::try_from(frame.len()).unwrap(),
         };
-        let Some(plain) = plain::read(&packet) else {
+        let Some(sighting) = plain::read(&packet) else {
             return false;
         };
         let limits = NetworkLimits::default();
@@ -277,7 +262,7 @@ mod tests {
         let followed = follow(&packet, &mut defrag, &mut inner);
         assert_eq!(
             followed,
-            Ok((plain.sighting(&packet), Encapsulation::NONE)),
+            Ok((sighting, Encapsulation::NONE)),
             "{frame:02x?}"
         );
         true

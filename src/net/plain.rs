@@ -8,25 +8,17 @@
 use etherparse::{Ipv6Header, TcpHeader as FullTcpHeader, UdpHeader, ip_number};
 
 use super::captured::Captured;
+use super::duplicate::Sighting;
+use super::encapsulation::Encapsulation;
 use super::layers::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16};
-use super::link::{ETHERNET_HEADER, Tap, stations, tap};
+use super::link::{ETHERNET_HEADER, stations, tap};
 use super::slice::{Mark, Route, Segment, TcpHeader, TransportHeader, array};
 use super::udp_tunnel;
 use crate::capture::{LinkType, Packet};
 
-/// What the headers say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plain<'a> {
-    pub(super) route: Route<'a>,
-    pub(super) mark: Mark,
-    pub(super) segment: Segment<'a>,
-    pub(super) tap: Tap,
-    pub(super) stations: u64,
-}
-
 /// Reads the headers of a packet; `None` when it is not as most are.
 #[inline(always)]
-pub(super) fn read<'a>(packet: &Packet<'a>) -> Option<Plain<'a>> {
+pub(super) fn read<'a>(packet: &Packet<'a>) -> Option<Sighting<'a>> {
     let is_whole = packet.original_bytes as usize <= packet.data.len();
     if packet.link_type != LinkType::Ethernet || !is_whole {
         return None;
@@ -37,12 +29,13 @@ pub(super) fn read<'a>(packet: &Packet<'a>) -> Option<Plain<'a>> {
         ETHERTYPE_IPV6 => ipv6(rest)?,
         _ => return None,
     };
-    Some(Plain {
+    Some(Sighting {
         route,
         mark,
         segment,
+        interface: packet.interface,
         tap: tap(ethernet),
-        stations: stations(ethernet),
+        surroundings: stations(ethernet) ^ Encapsulation::NONE.number(),
     })
 }
 
