@@ -39,9 +39,8 @@ impl PartialEq for FlowKey {
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         let words = |key: &Self| {
-            let [low, high] = key.low;
-            let [other_low, other_high] = key.high;
-            [low, high, other_low, other_high, key.ends()]
+            let ([low, high], ends) = ([key.low, key.high], key.ends());
+            [low[0], low[1], high[0], high[1], ends]
         };
         let [mine, others] = [words(self), words(other)];
         (0..mine.len()).all(|word| mine[word] == others[word])

@@ -2,7 +2,7 @@
 
 use super::captured::Captured;
 use super::encapsulation::Encapsulation;
-use super::layers::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Layer, be16, descend};
+use super::layers::{Layer, be16, descend};
 use super::{Skip, ieee80211};
 use crate::capture::{LinkType, Packet};
 
@@ -49,7 +49,6 @@ const PACKET_OUTGOING: u16 = 4;
 pub(super) const ETHERNET_HEADER: usize = 14;
 
 /// Finds the IP packet behind the link header.
-#[inline(always)]
 pub(super) fn strip<'a>(packet: &Packet<'a>) -> Result<LinkPayload<'a>, Skip> {
     let on_link = usize::try_from(packet.original_bytes).unwrap_or(usize::MAX);
     let frame = Captured::new(packet.data, on_link.saturating_sub(packet.data.len()));
@@ -59,22 +58,13 @@ pub(super) fn strip<'a>(packet: &Packet<'a>) -> Result<LinkPayload<'a>, Skip> {
     }
 }
 
-#[inline(always)]
 fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     let header = frame.header(ETHERNET_HEADER)?;
     let tap = tap(header);
-    match be16(header, 12) {
-        ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => Ok(LinkPayload {
-            ip: frame.after(ETHERNET_HEADER),
-            tap,
-            stations: stations(header),
-            encapsulation: Encapsulation::NONE,
-        }),
-        _ => Ok(LinkPayload {
-            stations: stations(header),
-            ..behind(Layer::Ethernet, frame, tap)?
-        }),
-    }
+    Ok(LinkPayload {
+        stations: stations(header),
+        ..behind(Layer::Ethernet, frame, tap)?
+    })
 }
 
 /// Where an Ethernet header was seen.
@@ -97,8 +87,6 @@ pub(super) fn stations(header: &[u8]) -> u64 {
     (u64::from(first) << 32 | u64::from(second)) ^ u64::from(third.rotate_left(7))
 }
 
-/// What most packets are spared.
-#[inline(never)]
 fn behind(layer: Layer, frame: Captured<'_>, tap: Tap) -> Result<LinkPayload<'_>, Skip> {
     let mut encapsulation = Encapsulation::NONE;
     let ip = descend(layer, frame, &mut encapsulation)?;

@@ -291,9 +291,6 @@ impl Stream {
         }
         let piece = self.fin.map_or(piece, |fin| piece.until(fin));
         self.take(piece, pool, emit)?;
-        if self.phase == Phase::Flowing && self.awaits_nothing() {
-            return Ok(());
-        }
         self.settle(pool, emit)
     }
 
@@ -374,6 +371,9 @@ impl Stream {
                 return Ok(());
             }
             self.begin_in_mid_stream(emit)?;
+        }
+        if self.awaits_nothing() {
+            return Ok(());
         }
         self.drain(pool, emit)?;
         while self.is_over_limit(pool) && !self.held.is_empty() {

@@ -123,7 +123,6 @@ pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
 }
 
 /// Tells the version of an IP packet.
-#[inline(always)]
 pub(super) fn version(packet: Captured<'_>) -> Result<Version, Skip> {
     match packet.header(1)?[0] >> 4 {
         4 => Ok(Version::Four),
@@ -133,10 +132,6 @@ pub(super) fn version(packet: Captured<'_>) -> Result<Version, Skip> {
 }
 
 /// Reads the header of an IPv4 packet.
-///
-/// Inlined, as all that most packets pass on their way: the results are large,
-/// and to hand them over in memory costs three times what computing them does.
-#[inline(always)]
 pub(super) fn ipv4(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     let header_length = usize::from(packet.header(Ipv4Header::MIN_LEN)?[0] & 0xf) * 4;
     let header =
@@ -204,7 +199,6 @@ pub(super) fn array<const N: usize>(header: &[u8], offset: usize) -> Option<&[u8
 }
 
 /// Follows extension headers to a transport header or to a fragment.
-#[inline(always)]
 pub(super) fn upper(protocol: IpNumber, payload: Captured<'_>) -> Result<Upper<'_>, Skip> {
     match protocol {
         ip_number::UDP | ip_number::TCP => Ok(Upper {
@@ -285,7 +279,6 @@ fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip>
 }
 
 /// Reads the transport header of a whole datagram.
-#[inline(always)]
 pub(super) fn transport<'a>(upper: &Upper<'a>) -> Result<Segment<'a>, Skip> {
     match upper.protocol {
         ip_number::UDP => udp(upper.payload),
@@ -294,7 +287,6 @@ pub(super) fn transport<'a>(upper: &Upper<'a>) -> Result<Segment<'a>, Skip> {
     }
 }
 
-#[inline(always)]
 fn udp(datagram: Captured<'_>) -> Result<Segment<'_>, Skip> {
     let header = UdpHeaderSlice::from_slice(datagram.header(UdpHeader::LEN)?)
         .map_err(|_| Skip::BadHeader)?;
