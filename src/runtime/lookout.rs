@@ -65,6 +65,17 @@ impl Lookout {
     }
 }
 
+/// What was taken in of that which came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::runtime) enum Taken {
+    /// Nothing came.
+    Nothing,
+    /// As much as goes at once; there may be more.
+    Some,
+    /// All that was there, or was wanted.
+    All,
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;

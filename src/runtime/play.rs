@@ -9,7 +9,7 @@ use tokio::time::Sleep;
 use tracing::{info, warn};
 
 use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room, Scope};
-use super::lookout::Lookout;
+use super::lookout::{Lookout, Taken};
 use super::notice::{NOTICE, WORTH_A_WORD};
 use super::signals::Signals;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
@@ -267,17 +267,6 @@ impl Driver<'_> {
         }
         Taken::Some
     }
-}
-
-/// What of that which came was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    /// Nothing came.
-    Nothing,
-    /// As much as goes at once; there may be more.
-    Some,
-    /// All that was there.
-    All,
 }
 
 /// Time in which nothing is sent or heard.

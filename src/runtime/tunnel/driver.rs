@@ -25,7 +25,7 @@ use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
-use crate::runtime::lookout::Lookout;
+use crate::runtime::lookout::{Lookout, Taken};
 use crate::runtime::metrics::{Metrics, Scrapes};
 use crate::runtime::notice::NOTICE;
 use crate::runtime::open::LinkOptions;
@@ -102,17 +102,6 @@ enum Number {
     Signals,
     Service,
     Scrapes,
-}
-
-/// What was taken from the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    /// There was nothing.
-    Nothing,
-    /// What there was, or was wanted.
-    All,
-    /// As much as one round takes; there may be more.
-    Some,
 }
 
 impl Driver {
