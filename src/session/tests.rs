@@ -1112,6 +1112,7 @@ fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() 
     let unread = Event::Ended(Err(SessionError::AnswersUnread));
     let each_second = ended_by_requests(3_000, second(1), || false);
     assert_eq!(each_second, Some(unread));
+    assert_eq!(ended_by_requests(100, second(1), || false), None);
     // One that reads may ask for ever.
     assert_eq!(ended_by_requests(3_000, second(1), || true), None);
 }
