@@ -183,6 +183,7 @@ fn run(options: PlayOptions, carrier: &str) -> Result<(Player, Tally, Duration),
         udp_rate: u64::MAX,
         destination: Bytes::new(),
         i2cp: None,
+        tls: None,
     };
     let plan = Plan::new(&recording(), &options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

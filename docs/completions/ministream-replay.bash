@@ -127,7 +127,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__client)
-            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
+            opts="-v -h --listen --to --stdio --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,6 +225,22 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
@@ -259,7 +275,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__conform)
-            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --ready-file --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --help server client"
+            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --allow --ready-file --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help server client"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -293,6 +309,10 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ready-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -318,6 +338,22 @@ _ministream__replay() {
                     return 0
                     ;;
                 --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -537,7 +573,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__inject)
-            opts="-Y -v -h --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
+            opts="-Y -v -h --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --to --script --from --ids --dest --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -568,6 +604,22 @@ _ministream__replay() {
                     return 0
                     ;;
                 --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -731,7 +783,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__mock)
-            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --ready-file --help"
+            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --allow --ready-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -781,6 +833,22 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "people text json" -- "${cur}"))
                     return 0
@@ -806,6 +874,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --reply-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -927,7 +999,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__replay)
-            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
+            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -974,6 +1046,22 @@ _ministream__replay() {
                     return 0
                     ;;
                 --connect-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1097,7 +1185,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__server)
-            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --log-format --log-file --color --help"
+            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1192,6 +1280,22 @@ _ministream__replay() {
                     return 0
                     ;;
                 --metrics)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -39,15 +39,15 @@ complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a 
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "man" -d 'Print the manual page'
 complete -c ministream-replay -n "__fish_ministream_replay_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l listen -d 'Open a conversation for each connection to this address; port 0 takes any' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l to -d 'Whom to call over i2cp: a destination in base64, a name, or a file with a destination' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l to -d 'Whom to call over i2cp, and who must be there over tls: a destination in base64, a name, or a file with a destination' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient, or transient:dsa' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l capture -d 'Record what passes on the carrier, for ministream-dump and Wireshark' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-conversations -d 'Most conversations at once' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp, tcp and tls with --allow-remote, else as many as in all]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l slow-reader -d 'When more would wait: close:T pauses the link and closes the conversation after T, close closes it, pause waits [default: close:30s on tcp, close elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l slow-reader -d 'When more would wait: close:T pauses the link and closes the conversation after T, close closes it, pause waits [default: close:30s on tcp and tls, close elsewhere]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer until nothing came for 5 s, drain:off without limit, close does not [default: drain:5s for a client, close for a server]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
@@ -63,6 +63,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand clie
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -73,18 +77,19 @@ never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l stdio -d 'Open one conversation, on standard input and output, and end with it'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l reconnect -d 'Take up service again when the link was lost'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l allow-remote -d 'Allow addresses that are not loopback to be bound, or to be the target'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand client" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l target -d 'The one service that conversations are connected to' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow -d 'Hear only these: networks, or .b32.i2p names' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow -d 'Hear only these: networks, or .b32.i2p names, which tls needs; any: everybody' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient, or transient:dsa' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l capture -d 'Record what passes on the carrier, for ministream-dump and Wireshark' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-conversations -d 'Most conversations at once' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-per-peer -d 'Most conversations of one peer [default: 32 on udp, tcp and tls with --allow-remote, else as many as in all]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l buffer -d 'Bytes of a conversation that may wait for its reader' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l slow-reader -d 'When more would wait: close:T pauses the link and closes the conversation after T, close closes it, pause waits [default: close:30s on tcp, close elsewhere]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l slow-reader -d 'When more would wait: close:T pauses the link and closes the conversation after T, close closes it, pause waits [default: close:30s on tcp and tls, close elsewhere]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l on-eof -d 'When the local side ends its input: drain:5s waits for the answer until nothing came for 5 s, drain:off without limit, close does not [default: drain:5s for a client, close for a server]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l merge -d 'Wait this long for more before a message that is not full is sent' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l max-message -d 'Most payload bytes of a message [default: 32KiB, 8KiB on udp]' -r
@@ -100,6 +105,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l seed -d 'Make ids and faults follow from a number, for tests: whoever knows it can guess the ids' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -109,14 +118,15 @@ always\t'Always'
 never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l reconnect -d 'Take up service again when the link was lost'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow-remote -d 'Allow addresses that are not loopback to be bound, or to be the target'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l conv -d 'Only these conversations: c1,c3' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -s Y -d 'Only conversations with a message that matches, as in ministream-dump' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l mask -d 'Bytes that may differ: \'s2c:/Date: [^\\r]+/\' or s2c:10..18' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-diffs -d 'Most differences to show' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l save-live -d 'Record what really passes, as pcapng' -r -F
@@ -124,6 +134,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 guaranteed\t'Each message waits until the router has reported the one before'
 best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -131,7 +145,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand repl
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l to -d 'The destination to call, for i2cp' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l to -d 'The destination to call, for i2cp, or that must be there, for tls' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l speed -d 'Faster or slower than recorded by this factor' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l rate -d 'So many messages a second: 100/s' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l max-gap -d 'Cut longer silence of the recording to this' -r
@@ -164,6 +178,7 @@ never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l concat -d 'Read captures one after the other, as they are named'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l dry-run -d 'Print the schedule and open no socket'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l topspeed -d 'As fast as the order allows'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l ascii -d 'ASCII instead of box lines and arrows'
@@ -173,8 +188,8 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s Y -d 'Only conversations with a message that matches, as in ministream-dump' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l mask -d 'Bytes that may differ: \'s2c:/Date: [^\\r]+/\' or s2c:10..18' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l max-diffs -d 'Most differences to show' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l save-live -d 'Record what really passes, as pcapng' -r -F
@@ -182,6 +197,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 guaranteed\t'Each message waits until the router has reported the one before'
 best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -193,15 +212,17 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l loops -d 'How often each recorded conversation may be played: a number or forever' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l speed -d 'Faster or slower than recorded by this factor' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l reply-timeout -d 'Silence of a client while it owes bytes' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l allow -d 'Hear only these: networks, or .b32.i2p names, which tls needs; any: everybody' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l concat -d 'Read captures one after the other, as they are named'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l topspeed -d 'Answer at once'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654]' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l save-live -d 'Record what really passes, as pcapng' -r -F
@@ -209,6 +230,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inje
 guaranteed\t'Each message waits until the router has reported the one before'
 best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -216,18 +241,19 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inje
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
 always\t'Always'
 never\t'Never'"
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l to -d 'The destination to call, for i2cp' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l to -d 'The destination to call, for i2cp, or that must be there, for tls' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l script -d 'Read the steps from a file, or from standard input (-)' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l from -d 'First send what the clients in a capture sent; steps follow' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s Y -d 'Only messages that match, as in ministream-dump' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l ids -d 'fresh, recorded or raw; a message that needs a live id waits for the ACK' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l dest -d 'The destination in its SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -l dry-run -d 'Check the script and open no socket'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand inject" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; called to test a server, bound to test a client' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l to -d 'The destination of the server, for i2cp' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l carrier -d 'udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654]; called to test a server, bound to test a client' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l to -d 'The destination of the server, for i2cp and tls' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l service -d 'Be the service to which the tested server connects (its --target); without it, cases that look at that side are skipped' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dial -d 'Connect to the tested client here (its --listen) to make it open conversations' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l dialect -d 'What is right where the protocol\'s text and the implementation of 2004 differ' -r -f -a "text\t'The protocol\'s text'
@@ -235,8 +261,9 @@ java2004\t'The Java implementation of April 2004'
 java2011\t'The Java implementation of 2011, the last that was released'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l retries -d 'Try a case that fails again, so many times' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l junit -d 'Write a JUnit report into this file' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l allow -d 'Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp; a client may be transient' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids and faults follow from a number' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l fault -d 'Faults on purpose in what is sent, or in one direction: \'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB\'; see docs/faults.md' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l save-live -d 'Record what really passes, as pcapng' -r -F
@@ -244,6 +271,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 guaranteed\t'Each message waits until the router has reported the one before'
 best-effort\t'As fast as the router takes them'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l connect-timeout -d 'How long a carrier that cannot be connected to yet is waited for' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -254,6 +285,7 @@ never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l list -d 'Name the cases, and try none'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l strict -d 'Fail also where a peer only should do what it does not'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l carrier -d 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any' -r

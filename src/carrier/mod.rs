@@ -18,6 +18,7 @@ mod framer;
 pub mod i2cp;
 pub mod length_prefixed;
 pub mod segment;
+pub mod tls;
 
 /// Whether bytes may begin a message of our protocol: the first bytes known of
 /// it, and its whole length in bytes.

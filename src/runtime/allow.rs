@@ -19,6 +19,8 @@ pub enum Allowed {
     },
     /// The owner of a destination.
     Destination(DestinationHash),
+    /// Everybody: `any`.
+    Anybody,
 }
 
 /// Why a text is not an entry of `--allow`.
@@ -26,7 +28,7 @@ pub enum Allowed {
 pub enum AllowedError {
     /// Neither an address nor a destination's name.
     #[error(
-        "{0:?} is no address, no network such as 10.0.0.0/8, and no name that ends in .b32.i2p"
+        "{0:?} is no address, no network such as 10.0.0.0/8, no name that ends in .b32.i2p, and not any"
     )]
     Form(String),
     /// More bits than the address has.
@@ -45,6 +47,9 @@ impl FromStr for Allowed {
     type Err = AllowedError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "any" {
+            return Ok(Self::Anybody);
+        }
         if let Ok(hash) = text.parse::<DestinationHash>() {
             return Ok(Self::Destination(hash));
         }
@@ -90,6 +95,7 @@ impl fmt::Display for Allowed {
                 prefix_bits,
             } => write!(f, "{network}/{prefix_bits}"),
             Self::Destination(hash) => f.write_str(&hash.to_b32_name()),
+            Self::Anybody => f.write_str("any"),
         }
     }
 }
@@ -105,24 +111,52 @@ impl AllowList {
             Peer::Address(address) | Peer::Connection { address, .. } => {
                 self.admits_address(address)
             }
-            Peer::Destination(hash) => self.any(|entry| entry == Allowed::Destination(hash)),
+            Peer::Destination(hash) => self.admits_destination(hash),
         }
+    }
+
+    /// Whether the owner of this destination is heard.
+    pub fn admits_destination(&self, hash: DestinationHash) -> bool {
+        self.0.is_empty() || self.says_anybody() || self.0.contains(&Allowed::Destination(hash))
+    }
+
+    /// Whether an address may try to prove that it is one of the destinations: where networks
+    /// are listed, too, it must be in one of them.
+    pub fn admits_attempt(&self, address: SocketAddr) -> bool {
+        !self.names_networks() || self.lists_address(address)
+    }
+
+    /// Whether destinations are listed.
+    pub fn names_destinations(&self) -> bool {
+        let is_name = |entry: &Allowed| matches!(entry, Allowed::Destination(_));
+        self.0.iter().any(is_name)
+    }
+
+    /// Whether networks are listed.
+    pub fn names_networks(&self) -> bool {
+        let is_network = |entry: &Allowed| matches!(entry, Allowed::Network { .. });
+        self.0.iter().any(is_network)
+    }
+
+    /// Whether it says in so many words that everybody may come.
+    pub fn says_anybody(&self) -> bool {
+        self.0.contains(&Allowed::Anybody)
     }
 
     /// Whether messages from this address are heard.
     pub fn admits_address(&self, address: SocketAddr) -> bool {
+        self.0.is_empty() || self.says_anybody() || self.lists_address(address)
+    }
+
+    fn lists_address(&self, address: SocketAddr) -> bool {
         let address = address.ip().to_canonical();
-        self.any(|entry| match entry {
+        self.0.iter().any(|entry| match *entry {
             Allowed::Network {
                 network,
                 prefix_bits,
             } => contains(network, prefix_bits, address),
-            Allowed::Destination(_) => false,
+            Allowed::Destination(_) | Allowed::Anybody => false,
         })
-    }
-
-    fn any(&self, matches: impl Fn(Allowed) -> bool) -> bool {
-        self.0.is_empty() || self.0.iter().any(|entry| matches(*entry))
     }
 }
 
@@ -210,7 +244,7 @@ mod tests {
         for (text, error) in [
             (
                 "localhost",
-                r#""localhost" is no address, no network such as 10.0.0.0/8, and no name that ends in .b32.i2p"#,
+                r#""localhost" is no address, no network such as 10.0.0.0/8, no name that ends in .b32.i2p, and not any"#,
             ),
             (
                 "10.0.0.0/33",

@@ -22,6 +22,8 @@ pub enum CarrierUrl {
     Udp(Authority),
     /// `tcp://host:port`, `tcp://host:port?prefix=u16be`
     Tcp(Authority, Prefix),
+    /// `tls://host:port`, `tls://host:port?prefix=u16be`
+    Tls(Authority, Prefix),
     /// `i2cp://host`, `i2cp://host:7654?length=0&quantity=1`
     I2cp(Authority, Tunnels),
 }
@@ -39,7 +41,7 @@ pub struct Authority {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CarrierUrlError {
     /// No `scheme://`, or one that is none of ours.
-    #[error("unknown carrier {0:?}; use udp://, tcp:// or i2cp://")]
+    #[error("unknown carrier {0:?}; use udp://, tcp://, tls:// or i2cp://")]
     Scheme(String),
     /// No host.
     #[error("{0:?} names no host")]
@@ -48,7 +50,7 @@ pub enum CarrierUrlError {
     #[error("{0:?} names no port between 0 and 65535")]
     Port(String),
     /// Something behind the port that is not understood.
-    #[error("unknown option {0:?}; tcp:// takes ?prefix=u32be or ?prefix=u16be")]
+    #[error("unknown option {0:?}; tcp:// and tls:// take ?prefix=u32be or ?prefix=u16be")]
     Option(String),
     /// An option of I2CP that is unknown or out of range.
     #[error("{0:?} is no option of i2cp://; there are length=0 to 7 and quantity=1 to 16")]
@@ -59,15 +61,23 @@ impl CarrierUrl {
     /// The address in it.
     pub const fn authority(&self) -> &Authority {
         match self {
-            Self::Udp(authority) | Self::Tcp(authority, _) | Self::I2cp(authority, _) => authority,
+            Self::Udp(authority)
+            | Self::Tcp(authority, _)
+            | Self::Tls(authority, _)
+            | Self::I2cp(authority, _) => authority,
         }
+    }
+
+    /// Whether each peer has a connection, whose end it notices.
+    pub const fn has_connections(&self) -> bool {
+        matches!(self, Self::Tcp(..) | Self::Tls(..))
     }
 
     /// The longest message that it can carry, in bytes.
     pub const fn max_message_bytes(&self) -> usize {
         match self {
             Self::Udp(_) => MAX_DATAGRAM_BYTES,
-            Self::Tcp(_, prefix) => prefix.max_message_bytes(),
+            Self::Tcp(_, prefix) | Self::Tls(_, prefix) => prefix.max_message_bytes(),
             Self::I2cp(..) => session::MAX_MESSAGE_BYTES,
         }
     }
@@ -82,6 +92,7 @@ impl CarrierUrl {
         match self {
             Self::Udp(_) => Self::Udp(authority),
             Self::Tcp(_, prefix) => Self::Tcp(authority, *prefix),
+            Self::Tls(_, prefix) => Self::Tls(authority, *prefix),
             Self::I2cp(_, tunnels) => Self::I2cp(authority, *tunnels),
         }
     }
@@ -111,6 +122,7 @@ impl FromStr for CarrierUrl {
                 Ok(Self::Udp(Authority::parse(address, None)?))
             }
             "tcp" => Ok(Self::Tcp(Authority::parse(address, None)?, prefix(query)?)),
+            "tls" => Ok(Self::Tls(Authority::parse(address, None)?, prefix(query)?)),
             "i2cp" => {
                 let tunnels = tunnels(query)?;
                 Ok(Self::I2cp(
@@ -195,6 +207,8 @@ impl fmt::Display for CarrierUrl {
             Self::Udp(authority) => write!(f, "udp://{authority}"),
             Self::Tcp(authority, Prefix::U32) => write!(f, "tcp://{authority}"),
             Self::Tcp(authority, Prefix::U16) => write!(f, "tcp://{authority}?prefix=u16be"),
+            Self::Tls(authority, Prefix::U32) => write!(f, "tls://{authority}"),
+            Self::Tls(authority, Prefix::U16) => write!(f, "tls://{authority}?prefix=u16be"),
             Self::I2cp(authority, tunnels) => {
                 write!(f, "i2cp://{authority}{}", tunnels_query(tunnels))
             }
@@ -224,6 +238,8 @@ mod tests {
             "udp://[::1]:0",
             "tcp://localhost:65535",
             "tcp://[fe80::1]:1?prefix=u16be",
+            "tls://h:1",
+            "tls://[::1]:65535?prefix=u16be",
             "i2cp://router.example:7655",
             "i2cp://127.0.0.1:7654?length=0&quantity=1",
             "i2cp://127.0.0.1:7654?quantity=16",
@@ -249,11 +265,11 @@ mod tests {
         for (text, error) in [
             (
                 "http://h:80",
-                r#"unknown carrier "http"; use udp://, tcp:// or i2cp://"#,
+                r#"unknown carrier "http"; use udp://, tcp://, tls:// or i2cp://"#,
             ),
             (
                 "127.0.0.1:80",
-                r#"unknown carrier "127.0.0.1:80"; use udp://, tcp:// or i2cp://"#,
+                r#"unknown carrier "127.0.0.1:80"; use udp://, tcp://, tls:// or i2cp://"#,
             ),
             ("udp://:80", r#"":80" names no host"#),
             ("udp://", r#""" names no host"#),
@@ -275,7 +291,7 @@ mod tests {
             ),
             (
                 "udp://h:1?prefix=u16be",
-                r#"unknown option "prefix=u16be"; tcp:// takes ?prefix=u32be or ?prefix=u16be"#,
+                r#"unknown option "prefix=u16be"; tcp:// and tls:// take ?prefix=u32be or ?prefix=u16be"#,
             ),
             (
                 "i2cp://h?length=8",
@@ -291,7 +307,7 @@ mod tests {
             ),
             (
                 "tcp://h:1?prefix=u8",
-                r#"unknown option "prefix=u8"; tcp:// takes ?prefix=u32be or ?prefix=u16be"#,
+                r#"unknown option "prefix=u8"; tcp:// and tls:// take ?prefix=u32be or ?prefix=u16be"#,
             ),
         ] {
             assert_eq!(text.parse::<CarrierUrl>().unwrap_err().to_string(), error);

@@ -27,6 +27,7 @@ mod ready;
 mod recorder;
 mod signals;
 mod socket;
+mod tls;
 mod tunnel;
 
 pub use self::allow::{AllowList, Allowed, AllowedError};
@@ -45,4 +46,5 @@ pub use self::proxy::{NO_INPUTS, ProxyTask, ProxyTaskOptions, Watcher};
 pub use self::recorder::{RecordedStream, Recorder};
 pub use self::signals::{OnHangup, Signals};
 pub use self::socket::Addresses;
+pub use self::tls::{CertificateFiles, TlsClient, TlsConfigError, TlsError, TlsOptions, TlsServer};
 pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};

@@ -17,6 +17,7 @@ use super::link::{
 use super::notice::NOTICE;
 use super::recorder::Recorder;
 use super::socket::{Addresses, reason};
+use super::tls::TlsOptions;
 use crate::carrier::length_prefixed::Prefix;
 use crate::fault::FaultSpec;
 use crate::session::Tunnels;
@@ -45,6 +46,8 @@ pub struct LinkOptions {
     pub destination: Bytes,
     /// What an I2CP carrier needs; the others have no use for it.
     pub i2cp: Option<I2cpOptions>,
+    /// What a TLS carrier needs; the others have no use for it.
+    pub tls: Option<TlsOptions>,
 }
 
 /// The pause before the second attempt to connect; it doubles.
@@ -177,16 +180,31 @@ impl LinkOptions {
                 .map(|(link, bound)| self.bound(Link::Udp(link), bound))
                 .map_err(|source| self.bind_error(source))
             }
-            (CarrierUrl::Tcp(authority, prefix), Role::Client) => {
+            (
+                CarrierUrl::Tcp(authority, prefix) | CarrierUrl::Tls(authority, prefix),
+                Role::Client,
+            ) => {
+                let options = self.tcp_options(*prefix)?;
                 let addresses = self.resolve(authority).await?;
-                TcpLink::connect(&addresses, self.tcp_options(*prefix))
+                TcpLink::connect(&addresses, options)
                     .await
                     .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
-                    .map_err(|source| self.connect_error(source))
+                    .map_err(|error| match error {
+                        LinkError::Io(source) => self.connect_error(source),
+                        LinkError::Tls(source) => LinkError::NoTls {
+                            carrier: self.carrier.clone(),
+                            source,
+                        },
+                        error => error,
+                    })
             }
-            (CarrierUrl::Tcp(authority, prefix), Role::Server) => {
+            (
+                CarrierUrl::Tcp(authority, prefix) | CarrierUrl::Tls(authority, prefix),
+                Role::Server,
+            ) => {
+                let options = self.tcp_options(*prefix)?;
                 let addresses = self.resolve_own(authority).await?;
-                TcpLink::listen(&addresses, self.allow.clone(), self.tcp_options(*prefix))
+                TcpLink::listen(&addresses, self.allow.clone(), options)
                     .await
                     .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
                     .map_err(|source| self.bind_error(source))
@@ -225,14 +243,26 @@ impl LinkOptions {
         })
     }
 
-    fn tcp_options(&self, prefix: Prefix) -> TcpOptions {
+    /// # Errors
+    /// TLS is asked for and not set up.
+    fn tcp_options(&self, prefix: Prefix) -> Result<TcpOptions, LinkError> {
+        let tls = match (&self.carrier, &self.tls) {
+            (CarrierUrl::Tls(..), Some(tls)) => Some(tls.clone()),
+            (CarrierUrl::Tls(..), None) => {
+                return Err(LinkError::NotSetUp {
+                    carrier: self.carrier.clone(),
+                });
+            }
+            _ => None,
+        };
         let sent = self.faults.as_ref().map(|plan| plan.sent(self.role));
         let slice = sent.and_then(FaultSpec::slice);
-        TcpOptions {
+        Ok(TcpOptions {
             prefix,
             slice: slice.unwrap_or(usize::MAX),
             recorder: self.recorder.clone(),
-        }
+            tls,
+        })
     }
 
     /// Where to connect to.
@@ -274,11 +304,17 @@ impl LinkOptions {
         }
     }
 
+    /// The one that TLS proves, if it does.
+    fn own_destination(&self) -> Bytes {
+        let proven = self.tls.as_ref().and_then(TlsOptions::destination);
+        proven.unwrap_or(&self.destination).clone()
+    }
+
     fn connected(&self, link: Link, peer: super::link::Peer) -> Opened {
         Opened {
             link,
             peer: Some(peer),
-            destination: self.destination.clone(),
+            destination: self.own_destination(),
             carrier: self.carrier.clone(),
         }
     }
@@ -287,7 +323,7 @@ impl LinkOptions {
         Opened {
             link,
             peer: None,
-            destination: self.destination.clone(),
+            destination: self.own_destination(),
             carrier: self.carrier.at(address),
         }
     }

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use super::conform_args::ConformArgs;
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::proxy_args::ProxyArgs;
+use super::tls::TlsArgs;
 use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
 use crate::cli::args::When;
 use crate::cli::values::duration;
@@ -30,12 +31,14 @@ const CLIENT_EXAMPLES: &str = "\
 Examples:
   ministream-replay client --carrier tcp://127.0.0.1:9004 --listen 127.0.0.1:8080
   ministream-replay client --carrier i2cp://127.0.0.1 --keys transient --to site.i2p --listen 127.0.0.1:8080
+  ministream-replay client --carrier tls://host:9004 --keys me.dat --to HASH.b32.i2p --listen 127.0.0.1:8080
   ssh -o ProxyCommand='ministream-replay client --carrier tcp://127.0.0.1:9004 --stdio' host";
 
 const SERVER_EXAMPLES: &str = "\
 Examples:
   ministream-replay server --carrier tcp://127.0.0.1:9004 --target 127.0.0.1:80
   ministream-replay server --carrier i2cp://127.0.0.1 --keys site.dat --target 127.0.0.1:80
+  ministream-replay server --carrier tls://[::]:9004 --allow-remote --keys site.dat --allow HASH.b32.i2p --target 127.0.0.1:80
   ministream-replay server --carrier udp://127.0.0.1:9004 --target 127.0.0.1:80 --capture tunnel.pcapng";
 
 const REPLAY_EXAMPLES: &str = "\
@@ -193,7 +196,8 @@ pub(super) struct ClientArgs {
     )]
     pub(super) listen: Option<String>,
 
-    /// Whom to call over i2cp: a destination in base64, a name, or a file with a destination
+    /// Whom to call over i2cp, and who must be there over tls: a destination in base64, a name, or
+    /// a file with a destination
     #[arg(long, value_name = "BASE64|NAME.i2p|HASH.b32.i2p|@FILE")]
     pub(super) to: Option<Remote>,
 
@@ -211,8 +215,8 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "ADDR")]
     pub(super) target: String,
 
-    /// Hear only these: networks, or .b32.i2p names
-    #[arg(long, value_name = "CIDR|B32", value_delimiter = ',')]
+    /// Hear only these: networks, or .b32.i2p names, which tls needs; any: everybody
+    #[arg(long, value_name = "CIDR|B32|any", value_delimiter = ',')]
     pub(super) allow: Vec<Allowed>,
 
     #[command(flatten)]
@@ -221,11 +225,11 @@ pub(super) struct ServerArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EndpointArgs {
-    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]
+    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654][?length=HOPS&quantity=TUNNELS]
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
-    /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient, or transient:dsa
+    /// Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient, or transient:dsa
     #[arg(long, value_name = "FILE|transient")]
     pub(super) keys: Option<PathBuf>,
 
@@ -249,7 +253,7 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "N", default_value = "256", help_heading = "Safety")]
     pub(super) max_conversations: NonZeroUsize,
 
-    /// Most conversations of one peer [default: 32 on udp and tcp with --allow-remote, else as many as in all]
+    /// Most conversations of one peer [default: 32 on udp, tcp and tls with --allow-remote, else as many as in all]
     #[arg(long, value_name = "N", help_heading = "Safety")]
     pub(super) max_per_peer: Option<NonZeroUsize>,
 
@@ -258,7 +262,7 @@ pub(super) struct EndpointArgs {
     pub(super) buffer: u64,
 
     /// When more would wait: close:T pauses the link and closes the conversation after T, close
-    /// closes it, pause waits [default: close:30s on tcp, close elsewhere]
+    /// closes it, pause waits [default: close:30s on tcp and tls, close elsewhere]
     #[arg(long, value_name = "close:T|close|pause", value_parser = slow_reader, help_heading = "Flow")]
     pub(super) slow_reader: Option<SlowReader>,
 
@@ -334,6 +338,9 @@ pub(super) struct EndpointArgs {
     /// Serve metrics for Prometheus at http://ADDR/metrics
     #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
     pub(super) metrics: Option<String>,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 
     #[command(flatten)]
     pub(super) log: LogArgs,

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::conform_args::{ConformArgs, TestedPeer};
 use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_warning};
+use super::logging;
 use super::output_file::OutputFile;
+use super::peer::{self, Others};
 use super::play::{look, print};
 use super::tunnel::{announce_bound, resolved_all};
-use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
@@ -33,7 +34,16 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
         Tested::Server => Role::Client,
         Tested::Client => Role::Server,
     };
-    let link = peer::link(carrier, &args.options, role, args.to.as_ref(), seed)?;
+    let link = peer::link(
+        carrier,
+        &args.options,
+        role,
+        &Others {
+            to: args.to.as_ref(),
+            allow: args.allow.iter().copied().collect(),
+        },
+        seed,
+    )?;
     let began = Instant::now();
     let mut run = Run {
         args,
@@ -109,7 +119,7 @@ impl Run<'_> {
         let mut signals = Signals::new()?;
         let opened = peer::open(link, &mut signals).await?;
         if link.role == Role::Server {
-            announce_bound("conform", &opened, args.ready_file.as_deref())?;
+            announce_bound("conform", link, &opened, args.ready_file.as_deref())?;
         }
         if let (TestedPeer::Client, Some(mirror)) = (args.tested, &mirror) {
             let addresses = mirror.addresses();
@@ -129,7 +139,9 @@ impl Run<'_> {
                 max_message_bytes: self.carrier.max_message_bytes(),
                 delivery: match self.carrier {
                     CarrierUrl::Udp(_) => Delivery::Unsure,
-                    CarrierUrl::Tcp(..) | CarrierUrl::I2cp(..) => Delivery::Once,
+                    CarrierUrl::Tcp(..) | CarrierUrl::Tls(..) | CarrierUrl::I2cp(..) => {
+                        Delivery::Once
+                    }
                 },
                 destination: opened.destination.clone(),
                 seed,

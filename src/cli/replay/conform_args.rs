@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::play_args::PeerOptions;
 use crate::replay::conform::{Dialect, Tested};
-use crate::runtime::{CarrierUrl, Remote};
+use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 #[derive(Debug, Args)]
 pub(super) struct ConformArgs {
@@ -22,12 +22,12 @@ pub(super) struct ConformArgs {
     #[arg(long)]
     pub(super) list: bool,
 
-    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654];
-    /// called to test a server, bound to test a client
+    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
+    /// i2cp://host[:7654]; called to test a server, bound to test a client
     #[arg(long, value_name = "URL", required_unless_present = "list")]
     pub(super) carrier: Option<CarrierUrl>,
 
-    /// The destination of the server, for i2cp
+    /// The destination of the server, for i2cp and tls
     #[arg(long, value_name = "BASE64|NAME|@FILE")]
     pub(super) to: Option<Remote>,
 
@@ -55,6 +55,15 @@ pub(super) struct ConformArgs {
     /// Write a JUnit report into this file
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+
+    /// Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody
+    #[arg(
+        long,
+        value_name = "CIDR|B32|any",
+        value_delimiter = ',',
+        help_heading = "Safety"
+    )]
+    pub(super) allow: Vec<Allowed>,
 
     /// Write the line that tells readiness into this file, too
     #[arg(long, value_name = "FILE")]

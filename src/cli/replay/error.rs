@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::line_queue;
+use super::tls::NO_SERVER;
 use crate::capture::CaptureError;
 use crate::cli::error::{DumpError, describe, reason};
 use crate::cli::exit::Ending;
@@ -18,7 +19,7 @@ use crate::replay::conform::UnknownCase;
 use crate::replay::inject::ScriptError;
 use crate::replay::{NdjsonError, NotExpected, PlanError, RecordingTooLarge, SkipReason};
 use crate::report::filter::FilterError;
-use crate::runtime::{CarrierUrl, ConformError, LinkError, TunnelError};
+use crate::runtime::{CarrierUrl, ConformError, LinkError, TlsConfigError, TunnelError};
 
 const PROGRAM: &str = "ministream-replay";
 
@@ -67,6 +68,9 @@ pub(crate) enum ReplayError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// What TLS is to be set up with.
+    #[error("tls://: {0}")]
+    Tls(TlsConfigError),
     /// A key file.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
@@ -217,6 +221,7 @@ impl ReplayError {
             | Self::Resolve { .. }
             | Self::Write { .. }
             | Self::Carrier { .. }
+            | Self::Tls(_)
             | Self::Keys(_)
             | Self::Read { .. }
             | Self::Filter(_)
@@ -267,6 +272,19 @@ impl ReplayError {
             {
                 Some(format!("make it: {PROGRAM} keys new {}", path.display()))
             }
+            Self::Carrier {
+                problem: NO_SERVER, ..
+            } => Some(format!(
+                "on the server, {PROGRAM} keys show FILE prints the line \"name  HASH.b32.i2p\" \
+                 with the file of its --keys; here: --to HASH.b32.i2p"
+            )),
+            Self::Carrier {
+                flag: "--keys",
+                problem: "tls:// needs a destination of our own",
+            } => Some(format!(
+                "{PROGRAM} keys new FILE makes one; a client that nobody needs to know may say \
+                 transient"
+            )),
             Self::Carrier { flag: "--keys", .. } => {
                 Some(format!("{PROGRAM} keys new FILE makes them"))
             }
@@ -315,7 +333,9 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
             "no I2P router, or its I2CP port is off (Java: /configi2cp, i2pd: [i2cp] enabled=true)"
                 .into()
         }
-        CarrierUrl::Tcp(authority, _) | CarrierUrl::Udp(authority) => format!(
+        CarrierUrl::Tcp(authority, _)
+        | CarrierUrl::Tls(authority, _)
+        | CarrierUrl::Udp(authority) => format!(
             "is a server listening?  ss -ltn 'sport = :{}'",
             authority.port
         ),

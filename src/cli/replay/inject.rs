@@ -9,10 +9,11 @@ use bytes::Bytes;
 use super::error::{
     ReplayError, Unanswered, print_lost, print_no_answer, print_note, print_warning,
 };
+use super::logging;
+use super::peer::{self, Others};
 use super::play::print;
 use super::play_args::{InjectArgs, SynSource};
 use super::recording::take;
-use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
 use crate::report::escape::{Charset, escaped};
@@ -38,7 +39,7 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         &args.peer.carrier,
         &args.peer.options,
         Role::Client,
-        args.to.as_ref(),
+        &Others::to(args.to.as_ref()),
         seed,
     )?;
     peer::block_on(async {

@@ -19,10 +19,30 @@ const TRANSIENT: [(&str, KeyType); 2] = [
     ("transient:dsa", KeyType::Dsa),
 ];
 
+/// What is wrong with keys on carriers that prove nothing.
+const NO_DESTINATIONS: &str = "only i2cp:// and tls:// have destinations of their own";
+
 fn transient(keys: Option<&Path>) -> Option<KeyType> {
     let keys = keys?;
     let found = TRANSIENT.iter().find(|(name, _)| keys == Path::new(name));
     found.map(|(_, key_type)| *key_type)
+}
+
+/// Whether `--keys` asks for a new destination.
+pub(super) fn is_transient(keys: Option<&Path>) -> bool {
+    transient(keys).is_some()
+}
+
+/// The keys that prove who we are over TLS.
+pub(super) fn for_tls(keys: Option<&Path>) -> Result<Arc<Keys>, ReplayError> {
+    match (keys, transient(keys)) {
+        (None, _) => Err(ReplayError::Carrier {
+            flag: "--keys",
+            problem: "tls:// needs a destination of our own",
+        }),
+        (_, Some(key_type)) => generate(key_type).map(Arc::new),
+        (Some(path), None) => Ok(Arc::new(file::read(path)?)),
+    }
 }
 
 /// Runs `ministream-replay keys`.
@@ -72,9 +92,11 @@ pub(super) fn caller(
             flag: "--to",
             problem: "i2cp:// needs the destination that is to be called",
         }),
+        // It has options of its own.
+        (CarrierUrl::Tls(..), _) => Ok(None),
         (_, Some(_)) => Err(ReplayError::Carrier {
             flag: "--to",
-            problem: "only i2cp:// calls destinations",
+            problem: "only i2cp:// and tls:// call destinations",
         }),
         (_, None) => unused(args),
     }
@@ -90,6 +112,7 @@ pub(super) fn called(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayE
             })
         }
         CarrierUrl::I2cp(..) => options(args, None).map(Some),
+        CarrierUrl::Tls(..) => Ok(None),
         _ => unused(args),
     }
 }
@@ -120,10 +143,9 @@ pub(super) fn for_one_run(
                 ..Config::default()
             },
         })),
-        (_, _, Some(_)) => wrong("--to", "only i2cp:// calls destinations"),
-        (_, _, None) if keys.is_some() => {
-            wrong("--keys", "only i2cp:// has destinations of its own")
-        }
+        (CarrierUrl::Tls(..), ..) => Ok(None),
+        (_, _, Some(_)) => wrong("--to", "only i2cp:// and tls:// call destinations"),
+        (_, _, None) if keys.is_some() => wrong("--keys", NO_DESTINATIONS),
         (_, _, None) => Ok(None),
     }
 }
@@ -145,7 +167,7 @@ fn unused(args: &EndpointArgs) -> Result<Option<I2cpOptions>, ReplayError> {
     match args.keys {
         Some(_) => Err(ReplayError::Carrier {
             flag: "--keys",
-            problem: "only i2cp:// has destinations of its own",
+            problem: NO_DESTINATIONS,
         }),
         None => Ok(None),
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::error::{ReplayError, print_lost, print_warning};
+use super::logging;
+use super::peer::{self, Others};
 use super::play::print;
 use super::play_args::MockArgs;
 use super::recording::load;
 use super::tunnel::announce_bound;
-use super::{logging, peer};
 use crate::cli::exit::Ending;
 use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
 use crate::replay::{Masks, MidStream, Tally, Verdict};
@@ -36,7 +37,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         &args.peer.carrier,
         &args.peer.options,
         Role::Server,
-        None,
+        &Others::allowed(&args.allow),
         seed,
     )?;
     let masks = Masks::new(args.recording.mask.clone());
@@ -45,7 +46,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
     let driving = peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;
-        announce_bound("mock", &opened, args.ready_file.as_deref())?;
+        announce_bound("mock", &link, &opened, args.ready_file.as_deref())?;
         let mut suggested = BTreeSet::new();
         let driving = mock(opened, &mut signals, &mut server, &mut |outcome| {
             tally.add(outcome.result);

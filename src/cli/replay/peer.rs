@@ -12,12 +12,12 @@ use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
 use super::error::{ReplayError, print_note, print_warning};
-use super::keys;
 use super::play_args::PeerOptions;
+use super::{keys, tls};
 use crate::fault::{FaultLines, Faults};
 use crate::runtime::{
-    AllowList, CarrierUrl, FaultPlan, LinkOptions, Opened, Reach, Recorder, Remote, Role, Signals,
-    TunnelError, nameless_destination,
+    AllowList, Allowed, CarrierUrl, FaultPlan, LinkOptions, Opened, Reach, Recorder, Remote, Role,
+    Signals, TunnelError, nameless_destination,
 };
 use crate::session::Query;
 use crate::wire::DestinationHash;
@@ -100,21 +100,49 @@ pub(super) fn check_fits(
     })
 }
 
+/// Who is at the other end.
+#[derive(Debug, Default)]
+pub(super) struct Others<'a> {
+    /// Whom a client calls.
+    pub(super) to: Option<&'a Remote>,
+    /// Whom a server hears.
+    pub(super) allow: AllowList,
+}
+
+impl<'a> Others<'a> {
+    /// Of a client.
+    pub(super) fn to(to: Option<&'a Remote>) -> Self {
+        Self {
+            to,
+            ..Self::default()
+        }
+    }
+
+    /// Of a server.
+    pub(super) fn allowed(allow: &[Allowed]) -> Self {
+        Self {
+            to: None,
+            allow: allow.iter().copied().collect(),
+        }
+    }
+}
+
 /// What the link is to be; says whom it will call.
 pub(super) fn link(
     carrier: &CarrierUrl,
     args: &PeerOptions,
     role: Role,
-    to: Option<&Remote>,
+    others: &Others<'_>,
     seed: [u8; 32],
 ) -> Result<LinkOptions, ReplayError> {
+    let Others { to, allow } = others;
     let mut rng = ChaCha12Rng::from_seed(seed);
     rng.set_stream(1);
     let options = LinkOptions {
         carrier: carrier.clone(),
         role,
         reach: reach(args),
-        allow: AllowList::default(),
+        allow: allow.clone(),
         connect_timeout: args.connect_timeout,
         recorder: args.save_live.as_deref().map(recorder).transpose()?,
         faults: fault_plan(&args.fault, carrier, role, args.seed)?,
@@ -124,8 +152,18 @@ pub(super) fn link(
             carrier,
             args.keys.as_deref(),
             role,
-            to,
+            *to,
             args.i2cp_order.into(),
+        )?,
+        tls: tls::options(
+            tls::End {
+                carrier,
+                role,
+                keys: args.keys.as_deref(),
+                to: *to,
+                allow,
+            },
+            &args.tls,
         )?,
     };
     if let Some(to) = to {

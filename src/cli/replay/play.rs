@@ -11,7 +11,7 @@ use super::error::{
 };
 use super::logging;
 use super::output_file::OutputFile;
-use super::peer;
+use super::peer::{self, Others};
 use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
 use super::recording::{Loaded, load, load_expected};
 use crate::cli::args::When;
@@ -76,7 +76,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
         &args.peer.carrier,
         &args.peer.options,
         Role::Client,
-        args.to.as_ref(),
+        &Others::to(args.to.as_ref()),
         seed,
     )?;
     peer::block_on(async {

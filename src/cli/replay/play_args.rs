@@ -7,18 +7,20 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::args::{LogArgs, OrderName};
+use super::tls::TlsArgs;
 use super::values::{compare, copies, ids, loops, order, rate, speed, syn_source, unmatched};
 use crate::cli::args::ProgressWhen;
 use crate::cli::values::{ConversationNames, duration};
 use crate::fault::FaultLines;
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Mask, Order};
-use crate::runtime::{CarrierUrl, Remote};
+use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 /// Whom to talk to.
 #[derive(Debug, Args)]
 pub(super) struct PeerArgs {
-    /// udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]
+    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
+    /// i2cp://host[:7654]
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
@@ -29,7 +31,7 @@ pub(super) struct PeerArgs {
 /// How to talk to a peer.
 #[derive(Debug, Args)]
 pub(super) struct PeerOptions {
-    /// Our I2P destination, made by `keys new`, for i2cp; a client may be transient
+    /// Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
@@ -64,6 +66,9 @@ pub(super) struct PeerOptions {
     /// Allow addresses that are not loopback to be bound
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 
     #[command(flatten)]
     pub(super) log: LogArgs,
@@ -115,7 +120,7 @@ pub(super) struct PlayArgs {
     #[command(flatten)]
     pub(super) peer: PeerArgs,
 
-    /// The destination to call, for i2cp
+    /// The destination to call, for i2cp, or that must be there, for tls
     #[arg(long, value_name = "BASE64|NAME|@FILE")]
     pub(super) to: Option<Remote>,
 
@@ -268,6 +273,15 @@ pub(super) struct MockArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(super) reply_timeout: Duration,
 
+    /// Hear only these: networks, or .b32.i2p names, which tls needs; any: everybody
+    #[arg(
+        long,
+        value_name = "CIDR|B32|any",
+        value_delimiter = ',',
+        help_heading = "Safety"
+    )]
+    pub(super) allow: Vec<Allowed>,
+
     /// Write the line that tells readiness into this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,
@@ -278,7 +292,7 @@ pub(super) struct InjectArgs {
     #[command(flatten)]
     pub(super) peer: PeerArgs,
 
-    /// The destination to call, for i2cp
+    /// The destination to call, for i2cp, or that must be there, for tls
     #[arg(long, value_name = "BASE64|NAME|@FILE")]
     pub(super) to: Option<Remote>,
 
@@ -328,12 +342,12 @@ pub(super) enum SynSource {
 }
 
 impl SynSource {
-    /// What was chosen, or else what fits the carrier: only on I2CP do answers
-    /// go to the destination in a SYN.
+    /// What was chosen, or else what fits the carrier: on I2CP answers go to
+    /// the destination in a SYN, and over TLS it must be the one that was proven.
     pub(super) const fn or_default<'a>(chosen: Option<&'a Self>, carrier: &CarrierUrl) -> &'a Self {
         match (chosen, carrier) {
             (Some(chosen), _) => chosen,
-            (None, CarrierUrl::I2cp(..)) => &Self::Own,
+            (None, CarrierUrl::I2cp(..) | CarrierUrl::Tls(..)) => &Self::Own,
             (None, _) => &Self::Keep,
         }
     }

@@ -157,6 +157,7 @@ fn leg(
         udp_rate: peer::UDP_RATE,
         destination: bytes::Bytes::new(),
         i2cp: None,
+        tls: None,
     }
 }
 

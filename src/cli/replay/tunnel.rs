@@ -11,13 +11,14 @@ use tracing::info;
 use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
 use super::line_queue;
+use super::peer::Others;
 use super::play::print;
 use super::values::TimeOrOff;
-use super::{keys, logging, peer};
+use super::{keys, logging, peer, tls};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    Addresses, AllowList, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role,
-    Side, Tunnel, TunnelOptions, nameless_destination,
+    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side, Tunnel,
+    TunnelOptions, nameless_destination,
 };
 use crate::wire::Destination;
 
@@ -57,7 +58,8 @@ pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> 
         endpoint.client_eof = on_eof;
     }
     let i2cp = keys::caller(&args.endpoint, args.to.as_ref())?;
-    let link = link(&args.endpoint, Role::Client, AllowList::default(), i2cp)?;
+    let others = Others::to(args.to.as_ref());
+    let link = link(&args.endpoint, Role::Client, others, i2cp)?;
     run(
         options(&args.endpoint, side, endpoint, link)?,
         &args.endpoint,
@@ -74,9 +76,9 @@ pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> 
     if let Some(on_eof) = args.endpoint.on_eof {
         endpoint.server_eof = on_eof;
     }
-    let allow = args.allow.iter().copied().collect();
     let i2cp = keys::called(&args.endpoint)?;
-    let link = link(&args.endpoint, Role::Server, allow, i2cp)?;
+    let others = Others::allowed(&args.allow);
+    let link = link(&args.endpoint, Role::Server, others, i2cp)?;
     run(
         options(&args.endpoint, side, endpoint, link)?,
         &args.endpoint,
@@ -111,7 +113,7 @@ fn options(
 
 fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
     let udp = matches!(args.carrier, CarrierUrl::Udp(_));
-    let tcp = matches!(args.carrier, CarrierUrl::Tcp(..));
+    let tcp = args.carrier.has_connections();
     let base = if udp {
         Config {
             max_payload: UDP_PAYLOAD_BYTES,
@@ -169,22 +171,33 @@ fn limits(args: &EndpointArgs) -> Limits {
 fn link(
     args: &EndpointArgs,
     role: Role,
-    allow: AllowList,
+    others: Others<'_>,
     i2cp: Option<I2cpOptions>,
 ) -> Result<LinkOptions, ReplayError> {
     let mut rng = ChaCha12Rng::from_seed(peer::seed(args.seed)?);
     rng.set_stream(1);
+    let tls = tls::options(
+        tls::End {
+            carrier: &args.carrier,
+            role,
+            keys: args.keys.as_deref(),
+            to: others.to,
+            allow: &others.allow,
+        },
+        &args.tls,
+    )?;
     Ok(LinkOptions {
         carrier: args.carrier.clone(),
         role,
         reach: reach(args),
-        allow,
+        allow: others.allow,
         connect_timeout: args.connect_timeout,
         recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
         faults: peer::fault_plan(&args.fault, &args.carrier, role, args.seed)?,
         udp_rate: args.udp_rate,
         destination: nameless_destination(&mut rng),
         i2cp,
+        tls,
     })
 }
 
@@ -243,10 +256,12 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         Side::Serve { target } => Some(target.clone()),
         Side::Listen(_) | Side::Stdio => None,
     };
+    let link = options.link.clone();
     peer::block_on(async {
         let tunnel = Tunnel::open(options).await?;
         let name = own_name(tunnel.carrier(), tunnel.destination());
-        let line = ready_line(&tunnel, target, &name.short);
+        let said = format!("{}{}", name.short, said_aloud(&link));
+        let line = ready_line(&tunnel, target, &said);
         if let Some(address) = tunnel.metrics_addr() {
             info!("numbers at http://{address}/metrics");
         }
@@ -287,7 +302,7 @@ struct OwnName {
 
 fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> OwnName {
     match (carrier, Destination::split(destination)) {
-        (CarrierUrl::I2cp(..), Ok((destination, _))) => OwnName {
+        (CarrierUrl::I2cp(..) | CarrierUrl::Tls(..), Ok((destination, _))) => OwnName {
             short: format!(" name={}", destination.hash().to_b32_name()),
             rest: format!(" destination={}", destination.to_base64()),
         },
@@ -295,14 +310,27 @@ fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> OwnName {
     }
 }
 
+/// What nobody should do without knowing: where peers could be told apart, all are let in.
+fn said_aloud(link: &LinkOptions) -> &'static str {
+    match (&link.carrier, link.role) {
+        (CarrierUrl::Tls(..), Role::Server) if link.allow.says_anybody() => " allow=any",
+        _ => "",
+    }
+}
+
 /// Tells that a carrier is bound, on standard output and in the file that scripts wait for.
 pub(super) fn announce_bound(
     what: &str,
+    link: &LinkOptions,
     opened: &Opened,
     ready_file: Option<&Path>,
 ) -> Result<(), ReplayError> {
     let name = own_name(&opened.carrier, &opened.destination);
-    let line = format!("ready {what} carrier={}{}", opened.carrier, name.short);
+    let said = said_aloud(link);
+    let line = format!(
+        "ready {what} carrier={}{}{said}",
+        opened.carrier, name.short
+    );
     print(format!("{line}\n").as_bytes())?;
     match ready_file {
         Some(path) => write_ready_file(path, &format!("{line}{}\n", name.rest)),

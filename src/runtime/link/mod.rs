@@ -25,6 +25,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::carrier_url::CarrierUrl;
+use super::tls::TlsError;
 use crate::endpoint;
 use crate::session::{LookupError, SessionError, Undelivered};
 use crate::wire::{DestinationHash, FrameType, StreamId};
@@ -228,6 +229,23 @@ pub enum LinkError {
         /// Why.
         source: Box<LinkError>,
     },
+    /// TLS: the handshake, or what was protected by it.
+    #[error(transparent)]
+    Tls(Box<TlsError>),
+    /// A connection over TLS could not be had.
+    #[error("{carrier}")]
+    NoTls {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// Why.
+        source: Box<TlsError>,
+    },
+    /// What is needed for TLS is missing.
+    #[error("{carrier} is not set up")]
+    NotSetUp {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
     /// What is needed for a session with a router is missing.
     #[error("{carrier} needs keys of its own")]
     NoKeys {
@@ -265,12 +283,18 @@ pub enum LinkError {
     },
 }
 
+impl From<TlsError> for LinkError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(Box::new(error))
+    }
+}
+
 /// A carrier in use. Closed set: one variant for each scheme.
 #[derive(Debug)]
 pub enum Link {
     /// `udp://`
     Udp(UdpLink),
-    /// `tcp://`
+    /// `tcp://` and `tls://`
     Tcp(TcpLink),
     /// `i2cp://`
     I2cp(Box<I2cpLink>),

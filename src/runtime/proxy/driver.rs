@@ -878,8 +878,8 @@ fn address_of(peer: Peer) -> SocketAddr {
 const fn carrier_of(carrier: &CarrierUrl) -> Carrier {
     match carrier {
         CarrierUrl::Udp(_) => Carrier::Udp,
-        CarrierUrl::Tcp(_, Prefix::U32) => Carrier::TcpU32,
-        CarrierUrl::Tcp(_, Prefix::U16) => Carrier::TcpU16,
+        CarrierUrl::Tcp(_, Prefix::U32) | CarrierUrl::Tls(_, Prefix::U32) => Carrier::TcpU32,
+        CarrierUrl::Tcp(_, Prefix::U16) | CarrierUrl::Tls(_, Prefix::U16) => Carrier::TcpU16,
         CarrierUrl::I2cp(..) => Carrier::I2cp,
     }
 }

@@ -197,7 +197,7 @@ impl LegRecord {
                 recorder: recorder.clone(),
                 ends,
             },
-            CarrierUrl::Tcp(_, prefix) => {
+            CarrierUrl::Tcp(_, prefix) | CarrierUrl::Tls(_, prefix) => {
                 Self::Stream(Box::new(recorder.stream(dialler, listener)), Some(*prefix))
             }
             CarrierUrl::I2cp(..) => {

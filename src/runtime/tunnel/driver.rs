@@ -23,7 +23,6 @@ use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
 use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Message, Output};
 use crate::runtime::acceptor::Acceptor;
-use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
 use crate::runtime::lookout::{Lookout, Taken};
 use crate::runtime::metrics::{Metrics, Scrapes};
@@ -294,7 +293,7 @@ impl Driver {
     /// no close then, and resets its own side.
     fn close_conversations(&mut self, now: Instant) {
         let opens = self.service.peer().is_some();
-        let loss_is_noticed = matches!(self.link_options.carrier, CarrierUrl::Tcp(..));
+        let loss_is_noticed = self.link_options.carrier.has_connections();
         let mut cut_count = 0_u64;
         for (handle, record) in &self.records {
             if opens && record.server_id.is_none() {

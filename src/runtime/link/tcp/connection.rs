@@ -1,22 +1,22 @@
 //! One TCP connection that carries messages.
 
 use std::io::IoSlice;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
-use tokio_util::io::poll_read_buf;
 
 use super::TcpOptions;
-use super::output::{MAX_PIECES, Output};
+use super::output::Output;
+use super::transport::{Spare, Transport};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::link::{LinkError, Parcel, Peer, Room, Scope};
 use crate::runtime::recorder::RecordedStream;
+use crate::runtime::tls::TlsSession;
+use crate::wire::{Destination, DestinationHash, FrameType, RawFrame, RawMessage};
 
 /// How much is read at once. Large reads make few system calls, and give a
 /// conversation's application what it gets in few pieces.
@@ -37,7 +37,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    transport: Transport,
     peer: Peer,
     prefix: Prefix,
     /// Most bytes in one write.
@@ -77,6 +77,7 @@ impl Connection {
         stream: TcpStream,
         peer: Peer,
         options: &TcpOptions,
+        tls: Option<Box<TlsSession>>,
         record: Option<Record>,
     ) -> std::io::Result<Self> {
         let keepalive = TcpKeepalive::new()
@@ -84,7 +85,7 @@ impl Connection {
             .with_interval(KEEPALIVE / 3);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         Ok(Self {
-            stream,
+            transport: Transport::new(stream, tls),
             peer,
             prefix: options.prefix,
             slice: options.slice,
@@ -104,9 +105,50 @@ impl Connection {
 
     /// Why the connection is gone, also where bytes wait in front of that and are not read.
     pub(super) fn failure(&self) -> Option<LinkError> {
-        match self.stream.take_error() {
+        match self.transport.stream().take_error() {
             Ok(error) => error.map(LinkError::Io),
             Err(error) => Some(LinkError::Io(error)),
+        }
+    }
+
+    /// Whether messages may pass: over TLS both ends have proven who they are.
+    pub(super) fn is_open(&self) -> bool {
+        self.transport.is_open()
+    }
+
+    /// The destination that the other end has proven, over TLS.
+    pub(super) fn proven(&self) -> Option<&Bytes> {
+        self.transport.proven()
+    }
+
+    /// The destination that a SYN names without having proven it, with the answer to the SYN;
+    /// `None` for all other messages, and where nothing is proven.
+    ///
+    /// A SYN without a whole destination claims to be nobody, and goes its way.
+    pub(super) fn unproven_syn(&self, message: &[u8]) -> Option<(DestinationHash, Parcel)> {
+        let proven = self.proven()?;
+        let message = RawMessage::parse(message);
+        let syn = message
+            .frame()
+            .filter(|frame| frame.frame_type == FrameType::SYN)?;
+        let (named, _) = Destination::split(syn.payload).ok()?;
+        if named.as_bytes() == &proven[..] {
+            return None;
+        }
+        let mut refusal = Vec::new();
+        RawFrame {
+            frame_type: FrameType::SERVER_CLOSE,
+            id: syn.id,
+            payload: &[],
+        }
+        .encode(&mut refusal);
+        Some((named.hash(), Parcel::raw(refusal.into())))
+    }
+
+    /// Tells the other end why it ends, if that can be told at once.
+    pub(super) fn speak_last(&mut self, cx: &mut Context<'_>, spare: &mut Spare) {
+        if let Err(error) = self.poll_flush(cx, spare) {
+            tracing::debug!(%error, "the other end is not told why");
         }
     }
 
@@ -148,23 +190,26 @@ impl Connection {
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        spare: &mut BytesMut,
+        spare: &mut Spare,
     ) -> Result<Read, LinkError> {
         // Asked before there is room made for what is read.
-        match self.stream.poll_read_ready(cx) {
+        match self.transport.poll_read_ready(cx) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
-            Poll::Pending => return Ok(self.leave_for_later(spare)),
+            Poll::Pending => return Ok(self.leave_for_later(&mut spare.plain)),
         }
-        if spare.capacity() > 0 {
-            let rest = std::mem::replace(&mut self.input, std::mem::take(spare));
+        let Spare {
+            plain, encrypted, ..
+        } = spare;
+        if plain.capacity() > 0 {
+            let rest = std::mem::replace(&mut self.input, std::mem::take(plain));
             self.input.clear();
             self.input.reserve(READ_BYTES);
             self.input.extend_from_slice(&rest);
         }
         // The rest of a message is at most 64 KiB of this.
         self.input.reserve(READ_BYTES);
-        match poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
+        match self.transport.poll_read(cx, &mut self.input, encrypted) {
             Poll::Ready(Ok(0)) => {
                 if let Some(record) = &mut self.record {
                     record.stream.finish(record.ours.reversed());
@@ -178,8 +223,8 @@ impl Connection {
                 }
                 Ok(Read::Some)
             }
-            Poll::Ready(Err(error)) => Err(LinkError::Io(error)),
-            Poll::Pending => Ok(self.leave_for_later(spare)),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Ok(self.leave_for_later(plain)),
         }
     }
 
@@ -214,7 +259,7 @@ impl Connection {
     /// sends; ready when it has closed, too.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.finished {
-            let told = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            let told = ready!(self.transport.poll_shutdown(cx));
             self.finished = true;
             match (told, &mut self.record) {
                 (Err(_), _) => return Poll::Ready(()),
@@ -222,7 +267,7 @@ impl Connection {
                 (Ok(()), None) => {}
             }
         }
-        let mut spare = BytesMut::new();
+        let mut spare = Spare::default();
         for _ in 0..DROPPED_READS {
             self.input.clear();
             match self.poll_read(cx, &mut spare) {
@@ -256,27 +301,38 @@ impl Connection {
         Room::Full(Scope::Peer(self.peer))
     }
 
-    pub(super) const fn is_flushed(&self) -> bool {
-        self.output.bytes() == 0
+    pub(super) fn is_flushed(&self) -> bool {
+        self.output.bytes() == 0 && self.transport.is_flushed()
     }
 
     /// Writes as much as possible; true if that made room for the first time
     /// since the connection was full.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<bool, LinkError> {
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        spare: &mut Spare,
+    ) -> Result<bool, LinkError> {
         while !self.is_flushed() {
-            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
-            let count = self.output.slices(self.slice, &mut slices);
-            let stream = Pin::new(&mut self.stream);
-            match stream.poll_write_vectored(cx, &slices[..count]) {
-                Poll::Ready(Ok(0)) => return Err(LinkError::Closed),
-                Poll::Ready(Ok(written)) => {
-                    if let Some(record) = &mut self.record {
-                        record.sent(&slices[..count], written);
-                    }
-                    self.output.advance(written);
+            let record = &mut self.record;
+            let sent = |slices: &[IoSlice<'_>], count| {
+                if let Some(record) = record {
+                    record.sent(slices, count);
                 }
-                Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
+            };
+            let written = self.transport.poll_write(
+                cx,
+                &mut self.output,
+                self.slice,
+                &mut spare.gathered,
+                sent,
+            );
+            match written {
+                Poll::Ready(result) => result?,
                 Poll::Pending => break,
+            }
+            if !self.is_open() {
+                // Nothing goes out before the other end is known.
+                break;
             }
         }
         let has_room_again = self.full && self.output.bytes() <= ROOM_BYTES;

@@ -1,22 +1,23 @@
-//! `tcp://`: each message after its length, many connections or one.
+//! `tcp://` and `tls://`: each message after its length, many connections or one.
 
 mod connection;
 mod output;
+mod transport;
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use hashbrown::HashMap;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
+use self::transport::Spare;
 use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
@@ -25,6 +26,8 @@ use crate::runtime::allow::AllowList;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::socket::{self, Addresses};
+use crate::runtime::tls::{TlsError, TlsOptions};
+use crate::wire::DestinationHash;
 
 /// Most connections of peers at once.
 const MAX_CONNECTIONS: usize = 256;
@@ -34,6 +37,12 @@ const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
 /// How soon it is noticed that a connection failed that is not read.
 const PAUSE_LOOK: Duration = Duration::from_secs(1);
+
+/// How long a handshake of TLS may take, hello included.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// Failed handshakes that are told one by one; of more, every power of two is.
+const TOLD_FAILURES: u64 = 16;
 
 /// How often connections that close are looked at in one go.
 const CLOSING_ROUNDS: usize = 16;
@@ -63,8 +72,13 @@ pub struct TcpLink {
     pause_look: Pin<Box<Sleep>>,
     /// With output that no write was tried for.
     unflushed: Vec<usize>,
-    /// What the next busy connection is read into.
-    spare: BytesMut,
+    spare: Spare,
+    /// Connections whose handshake began, in that order, and when it must be over.
+    handshakes: VecDeque<(Instant, usize, Peer)>,
+    handshake_look: Pin<Box<Sleep>>,
+    /// Connections that were never of use, and SYNs of destinations that were not proven.
+    failed_handshakes: u64,
+    unproven_syns: u64,
     events: VecDeque<LinkEvent>,
     /// Runs when all is written to all peers: how long they may take to close.
     parting: Option<Pin<Box<Sleep>>>,
@@ -77,8 +91,10 @@ pub struct TcpOptions {
     pub prefix: Prefix,
     /// Most bytes in one write.
     pub slice: usize,
-    /// Where what passes is recorded.
+    /// Where what passes is recorded, without TLS.
     pub recorder: Option<Recorder>,
+    /// What is under the messages, if not the bare connection.
+    pub tls: Option<TlsOptions>,
 }
 
 /// Where connections come from.
@@ -111,18 +127,35 @@ impl TcpLink {
     /// The acceptor's number in the ready set.
     const ACCEPTOR: usize = 0;
 
-    /// Connects to a server.
+    /// Connects to a server; over TLS ready when both ends have proven who they are.
     ///
     /// # Errors
-    /// Those of connecting.
+    /// Those of connecting, and of TLS.
     pub async fn connect(
         addresses: &Addresses,
         options: TcpOptions,
-    ) -> std::io::Result<(Self, Peer)> {
+    ) -> Result<(Self, Peer), LinkError> {
         let (stream, address) = socket::connect(addresses).await?;
         let mut link = Self::new(Source::Own, options);
         let peer = link.add(stream, address)?;
+        if link.options.tls.is_some() {
+            poll_fn(|cx| link.poll_opened(cx)).await?;
+        }
         Ok((link, peer))
+    }
+
+    /// Ready when the handshake of our own connection is over.
+    fn poll_opened(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        self.poll_flush(cx);
+        loop {
+            match self.poll_event(cx, &mut |_| true) {
+                Poll::Ready(LinkEvent::PeerUp(_)) => return Poll::Ready(Ok(())),
+                Poll::Ready(LinkEvent::Down(error)) => return Poll::Ready(Err(error)),
+                // There is nothing else before.
+                Poll::Ready(_) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 
     /// Listens for clients, and takes connections from those that `allow` admits.
@@ -157,13 +190,17 @@ impl TcpLink {
             paused: Vec::new(),
             pause_look: Box::pin(sleep(Duration::ZERO)),
             unflushed: Vec::new(),
-            spare: BytesMut::new(),
+            spare: Spare::default(),
+            handshakes: VecDeque::new(),
+            handshake_look: Box::pin(sleep(Duration::ZERO)),
+            failed_handshakes: 0,
+            unproven_syns: 0,
             events: VecDeque::new(),
             parting: None,
         }
     }
 
-    fn add(&mut self, stream: TcpStream, address: SocketAddr) -> std::io::Result<Peer> {
+    fn add(&mut self, stream: TcpStream, address: SocketAddr) -> Result<Peer, LinkError> {
         let connection_number = self.next_peer;
         let peer = Peer::Connection {
             number: connection_number,
@@ -173,9 +210,19 @@ impl TcpLink {
             Some(recorder) => Some(self.source.record(recorder, stream.local_addr()?, address)),
             None => None,
         };
-        let connection = Connection::new(stream, peer, &self.options, record)?;
+        let tls = match (&self.options.tls, &self.source) {
+            (Some(tls), Source::Peers { allow, .. }) => Some(tls.begin(allow)?),
+            (Some(tls), Source::Own) => Some(tls.begin(&AllowList::default())?),
+            (None, _) => None,
+        };
+        let connection = Connection::new(stream, peer, &self.options, tls.map(Box::new), record)?;
         self.next_peer += 1;
         let number = self.ready.insert();
+        if !connection.is_open() {
+            self.handshakes
+                .push_back((Instant::now() + HANDSHAKE_TIME, number, peer));
+            self.unflushed.push(number);
+        }
         self.connections.insert(number, connection);
         self.by_peer.insert(connection_number, number);
         Ok(peer)
@@ -224,6 +271,7 @@ impl TcpLink {
             !wanted
         });
         self.look_at_paused(cx);
+        self.end_late_handshakes(cx);
         self.ready.take_ready(cx, &mut self.woken);
         self.turns.extend(self.woken.drain(..));
         !self.turns.is_empty() || !self.events.is_empty()
@@ -246,6 +294,29 @@ impl TcpLink {
         self.pause_look.as_mut().reset(next);
         if self.pause_look.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Ends connections whose handshake takes too long.
+    fn end_late_handshakes(&mut self, cx: &mut Context<'_>) {
+        while let Some(&(until, number, peer)) = self.handshakes.front() {
+            let connection = self.connections.get(&number);
+            let goes_on = connection
+                .is_some_and(|connection| connection.peer() == peer && !connection.is_open());
+            if goes_on && Instant::now() < until {
+                let until = tokio::time::Instant::from_std(until);
+                if self.handshake_look.deadline() != until {
+                    self.handshake_look.as_mut().reset(until);
+                }
+                if self.handshake_look.as_mut().poll(cx).is_pending() {
+                    return;
+                }
+                continue;
+            }
+            self.handshakes.pop_front();
+            if goes_on {
+                self.lose(number, TlsError::Late(HANDSHAKE_TIME.as_secs()).into());
+            }
         }
     }
 
@@ -277,10 +348,16 @@ impl TcpLink {
             return None;
         }
         match connection.next_message() {
-            Ok(Some(bytes)) => Some(LinkEvent::Message {
-                from: Some(peer),
-                bytes,
-            }),
+            Ok(Some(bytes)) => match connection.unproven_syn(&bytes) {
+                Some((named, refusal)) if matches!(self.source, Source::Peers { .. }) => {
+                    self.refuse(peer, named, refusal);
+                    None
+                }
+                _ => Some(LinkEvent::Message {
+                    from: Some(peer),
+                    bytes,
+                }),
+            },
             Ok(None) => {
                 self.turns.pop_front();
                 self.read(number);
@@ -294,6 +371,25 @@ impl TcpLink {
         }
     }
 
+    /// Answers a SYN of a destination that its connection has not proven.
+    fn refuse(&mut self, peer: Peer, named: DestinationHash, refusal: Parcel) {
+        self.unproven_syns += 1;
+        if self.unproven_syns.is_power_of_two() {
+            let count = self.unproven_syns;
+            let named = named.to_b32_name();
+            warn!(
+                leg = "handshake",
+                %peer,
+                named,
+                count,
+                "refused: the destination in a SYN is not the one that its connection has proven"
+            );
+        }
+        if let Room::Full(_) = self.send(peer, refusal) {
+            // Whoever does not read what is refused is not asked to send less.
+        }
+    }
+
     fn read(&mut self, number: usize) {
         if !self.flush(number) {
             return;
@@ -302,10 +398,20 @@ impl TcpLink {
             return;
         };
         let mut cx = Context::from_waker(self.ready.waker(number));
+        let was_open = connection.is_open();
         match connection.poll_read(&mut cx, &mut self.spare) {
-            Ok(Read::Some) => self.turns.push_back(number),
-            Ok(Read::Later) => {}
-            Err(error) => self.lose(number, error),
+            Ok(read) => {
+                if !was_open && connection.is_open() {
+                    self.events.push_back(LinkEvent::PeerUp(connection.peer()));
+                }
+                if read == Read::Some {
+                    self.turns.push_back(number);
+                }
+            }
+            Err(error) => {
+                connection.speak_last(&mut cx, &mut self.spare);
+                self.lose(number, error);
+            }
         }
     }
 
@@ -324,7 +430,11 @@ impl TcpLink {
                 }
                 Poll::Pending => return,
             };
-            if !allow.admits_address(address) {
+            let may_try = match &self.options.tls {
+                Some(_) => allow.admits_attempt(address),
+                None => allow.admits_address(address),
+            };
+            if !may_try {
                 warn!(leg = "carrier", peer = %address, "peer is not allowed");
                 continue;
             }
@@ -340,6 +450,8 @@ impl TcpLink {
                 continue;
             }
             match self.add(stream, address) {
+                // Over TLS it is nobody yet.
+                Ok(_) if self.options.tls.is_some() => {}
                 Ok(peer) => self.events.push_back(LinkEvent::PeerUp(peer)),
                 Err(error) => warn!(leg = "carrier", peer = %address, %error, "connection failed"),
             }
@@ -497,7 +609,7 @@ impl TcpLink {
             return true;
         };
         let mut cx = Context::from_waker(self.ready.waker(number));
-        match connection.poll_flush(&mut cx) {
+        match connection.poll_flush(&mut cx, &mut self.spare) {
             Ok(has_room_again) => {
                 if connection.is_finishing() {
                     if connection.is_flushed() && connection.poll_finish(&mut cx).is_ready() {
@@ -531,9 +643,22 @@ impl TcpLink {
             // It ends because we wanted it to.
             return;
         }
+        if !connection.is_open() && matches!(self.source, Source::Peers { .. }) {
+            return self.tell_failed_handshake(peer, &error);
+        }
         self.events.push_back(match self.source {
             Source::Own => LinkEvent::Down(error),
             Source::Peers { .. } => LinkEvent::PeerLost { peer, error },
         });
+    }
+
+    /// Whoever did not get through the handshake was never a peer, and may have come to fill
+    /// the log.
+    fn tell_failed_handshake(&mut self, peer: Peer, error: &LinkError) {
+        self.failed_handshakes += 1;
+        if self.failed_handshakes <= TOLD_FAILURES || self.failed_handshakes.is_power_of_two() {
+            let count = self.failed_handshakes;
+            warn!(leg = "carrier", %peer, %error, count, "not let in");
+        }
     }
 }

@@ -1,0 +1,3 @@
+//! TLS around messages: what stands before the first message inside it.
+
+pub mod hello;

@@ -1,0 +1,171 @@
+//! What is between a connection's messages and its socket: nothing, or TLS.
+
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
+
+use super::output::{MAX_PIECES, Output};
+use crate::runtime::link::LinkError;
+use crate::runtime::tls::{TlsError, TlsSession};
+
+/// How much of what is encrypted is read at once.
+const TLS_READ_BYTES: usize = 256 * 1024;
+
+/// How much is encrypted at once.
+const TLS_WRITE_BYTES: usize = 128 * 1024;
+
+/// A socket, and TLS on it if there is any.
+#[derive(Debug)]
+pub(super) struct Transport {
+    stream: TcpStream,
+    tls: Option<Box<TlsSession>>,
+}
+
+/// Memory that the connections of a link use by turns.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    /// What the next busy connection is read into.
+    pub(super) plain: BytesMut,
+    /// Where what is encrypted is read.
+    pub(super) encrypted: Vec<u8>,
+    /// Where what is to be encrypted is put together.
+    pub(super) gathered: Vec<u8>,
+}
+
+impl Transport {
+    pub(super) const fn new(stream: TcpStream, tls: Option<Box<TlsSession>>) -> Self {
+        Self { stream, tls }
+    }
+
+    pub(super) const fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Whether messages may pass.
+    pub(super) fn is_open(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.is_open())
+    }
+
+    /// The destination that the other end has proven.
+    pub(super) fn proven(&self) -> Option<&Bytes> {
+        self.tls.as_ref().and_then(|tls| tls.proven())
+    }
+
+    /// Whether all that was taken from an [`Output`] is written.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
+    }
+
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
+    /// Reads what there is behind `input`, and tells how many bytes that were; 0 at the end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+        encrypted: &mut Vec<u8>,
+    ) -> Poll<Result<usize, LinkError>> {
+        let Some(tls) = &mut self.tls else {
+            let read = poll_read_buf(Pin::new(&mut self.stream), cx, input);
+            return read.map_err(LinkError::Io);
+        };
+        let before = input.len();
+        loop {
+            if tls.has_ended() {
+                return Poll::Ready(Ok(0));
+            }
+            let rest = tls.rest().len();
+            if encrypted.len() < rest + TLS_READ_BYTES {
+                encrypted.resize(rest + TLS_READ_BYTES, 0);
+            }
+            encrypted[..rest].copy_from_slice(tls.rest());
+            let mut buffer = ReadBuf::new(&mut encrypted[rest..]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            let count = buffer.filled().len();
+            if count == 0 {
+                let error = if tls.is_open() {
+                    TlsError::Cut
+                } else {
+                    TlsError::CutInHandshake
+                };
+                return Poll::Ready(Err(error.into()));
+            }
+            let was_open = tls.is_open();
+            tls.take_in(&mut encrypted[..rest + count], input)?;
+            if input.len() > before {
+                return Poll::Ready(Ok(input.len() - before));
+            }
+            if tls.is_open() != was_open || !tls.is_flushed() {
+                // It has something to say before the other end says more.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes some of what waits, in pieces of at most `slice` bytes, and tells how many bytes
+    /// of `output` are done with; `sent` is told of them.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        output: &mut Output,
+        slice: usize,
+        gathered: &mut Vec<u8>,
+        mut sent: impl FnMut(&[IoSlice<'_>], usize),
+    ) -> Poll<Result<(), LinkError>> {
+        let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+        let Some(tls) = &mut self.tls else {
+            let count = output.slices(slice, &mut slices);
+            let stream = Pin::new(&mut self.stream);
+            let written = ready!(stream.poll_write_vectored(cx, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(LinkError::Closed));
+            }
+            sent(&slices[..count], written);
+            output.advance(written);
+            return Poll::Ready(Ok(()));
+        };
+        if tls.is_flushed() && tls.is_open() && output.bytes() > 0 {
+            gathered.clear();
+            let count = output.slices(TLS_WRITE_BYTES, &mut slices);
+            for piece in &slices[..count] {
+                gathered.extend_from_slice(piece);
+            }
+            tls.send(gathered)?;
+            sent(&slices[..count], gathered.len());
+            output.advance(gathered.len());
+        }
+        while !tls.is_flushed() {
+            let stream = Pin::new(&mut self.stream);
+            let written = ready!(stream.poll_write(cx, &tls.output(slice)))?;
+            if written == 0 {
+                return Poll::Ready(Err(LinkError::Closed));
+            }
+            tls.written(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the other end that nothing more comes, behind all that waits.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        if let Some(tls) = &mut self.tls {
+            tls.end();
+            while !tls.is_flushed() {
+                let stream = Pin::new(&mut self.stream);
+                let written = ready!(stream.poll_write(cx, &tls.output(usize::MAX)))?;
+                if written == 0 {
+                    return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+                }
+                tls.written(written);
+            }
+        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

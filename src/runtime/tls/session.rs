@@ -1,0 +1,506 @@
+//! One connection over TLS, without its socket.
+
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
+    WriteTraffic,
+};
+use rustls::{CertificateError, Error};
+
+use super::error::TlsError;
+use super::identity;
+use crate::carrier::tls::hello::{Hello, HelloError};
+use crate::runtime::allow::AllowList;
+use crate::wire::{Destination, DestinationHash};
+
+/// Bytes that a record takes beyond what is in it: header 5, content type 1, tag 16
+/// (RFC 8446, section 5.2).
+const RECORD_OVERHEAD: usize = 5 + 1 + 16;
+
+/// Most bytes inside a record (RFC 8446, section 5.1).
+const RECORD_BYTES: usize = 16 * 1024;
+
+/// More than the machine has to say of its own before it takes something from us.
+const OWN_WORDS: usize = 16;
+
+/// The handshake's two machines.
+pub(super) enum Machine {
+    Client(Box<UnbufferedClientConnection>),
+    Server(Box<UnbufferedServerConnection>),
+}
+
+/// What has to be shown before messages are passed.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// We show ours and expect this one.
+    Client {
+        own: Bytes,
+        expected: DestinationHash,
+    },
+    /// We expect one of these and show ours.
+    Server { own: Bytes, allow: AllowList },
+}
+
+/// A connection's TLS, from the first byte to the last.
+#[derive(Debug)]
+pub(in crate::runtime) struct TlsSession {
+    machine: Machine,
+    /// `None`: certificates have proven all that is asked for.
+    proof: Option<Proof>,
+    stage: Stage,
+    /// The beginning of a record whose rest has not come.
+    rest: Vec<u8>,
+    /// Records that are to be written.
+    output: BytesMut,
+    /// What came inside TLS before its hello was whole.
+    hello: Vec<u8>,
+    /// What is to be said when all that has arrived is taken in.
+    words: Vec<u8>,
+    /// Why the other end is not the right one, until it was told.
+    failure: Option<TlsError>,
+    /// The other end's destination, proven.
+    proven: Option<Bytes>,
+    has_ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Handshake,
+    /// The handshake is over, the hello is not.
+    Hello,
+    /// The other end is not the right one, and is told that it is over.
+    Failed,
+    Open,
+}
+
+/// What one step of a machine came to.
+enum Step {
+    /// There is more to do.
+    Again,
+    /// More has to arrive, and the handshake is not over.
+    Blocked,
+    /// More has to arrive. All can be sent, and what was to be sealed is.
+    Traffic,
+    /// The other end sends nothing more.
+    Ended,
+}
+
+/// What is put into records.
+#[derive(Clone, Copy)]
+enum Sealed<'a> {
+    Bytes(&'a [u8]),
+    /// The end of what is sent (`close_notify`).
+    End,
+}
+
+/// Where a step puts what comes of it.
+struct Outcome<'a> {
+    /// What was inside records that arrived.
+    plain: &'a mut BytesMut,
+    /// Records that are to be written.
+    output: &'a mut BytesMut,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Client(_) => "Client",
+            Self::Server(_) => "Server",
+        })
+    }
+}
+
+impl Machine {
+    /// One step with what has arrived: how many bytes of it are done with, and what came of it.
+    /// Something is sealed only when all that has arrived is done with.
+    fn step(
+        &mut self,
+        incoming: &mut [u8],
+        sealed: Option<Sealed<'_>>,
+        outcome: Outcome<'_>,
+    ) -> (usize, Result<Step, Error>) {
+        match self {
+            Self::Client(client) => step(client.process_tls_records(incoming), sealed, outcome),
+            Self::Server(server) => step(server.process_tls_records(incoming), sealed, outcome),
+        }
+    }
+
+    /// The raw public key that the handshake proved.
+    fn raw_key(&self) -> Option<&[u8]> {
+        let certificates = match self {
+            Self::Client(client) => client.peer_certificates(),
+            Self::Server(server) => server.peer_certificates(),
+        };
+        certificates?.first().map(AsRef::as_ref)
+    }
+}
+
+/// See [`Machine::step`].
+fn step<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    sealed: Option<Sealed<'_>>,
+    outcome: Outcome<'_>,
+) -> (usize, Result<Step, Error>) {
+    let Outcome { plain, output } = outcome;
+    let done_with = status.discard;
+    let step = match status.state {
+        Err(error) => Err(error),
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+            let mut result = Ok(Step::Again);
+            while let Some(record) = traffic.next_record() {
+                match record {
+                    Ok(record) => plain.extend_from_slice(record.payload),
+                    Err(error) => result = Err(error),
+                }
+            }
+            result
+        }
+        Ok(ConnectionState::EncodeTlsData(mut data)) => {
+            let encoded = append(output, 0, |room| match data.encode(room) {
+                Ok(count) => Ok(Ok(count)),
+                Err(EncodeError::InsufficientSize(size)) => Ok(Err(size)),
+                Err(EncodeError::AlreadyEncoded) => Err(Error::EncryptError),
+            });
+            encoded.map(|()| Step::Again)
+        }
+        Ok(ConnectionState::TransmitTlsData(data)) => {
+            // `output` keeps the order.
+            data.done();
+            Ok(Step::Again)
+        }
+        Ok(ConnectionState::BlockedHandshake) => Ok(Step::Blocked),
+        Ok(ConnectionState::WriteTraffic(traffic)) => match sealed {
+            Some(sealed) => seal(traffic, sealed, output).map(|()| Step::Traffic),
+            None => Ok(Step::Traffic),
+        },
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Ended),
+        // Early data is off at both ends.
+        Ok(_) => Err(Error::General("a state that is not expected".to_owned())),
+    };
+    (done_with, step)
+}
+
+fn seal<Data>(
+    mut traffic: WriteTraffic<'_, Data>,
+    sealed: Sealed<'_>,
+    output: &mut BytesMut,
+) -> Result<(), Error> {
+    let room = match sealed {
+        Sealed::Bytes(bytes) => bytes.len() + bytes.len().div_ceil(RECORD_BYTES) * RECORD_OVERHEAD,
+        Sealed::End => 0,
+    };
+    append(output, room, |room| {
+        let done = match sealed {
+            Sealed::Bytes(bytes) => traffic.encrypt(bytes, room),
+            Sealed::End => traffic.queue_close_notify(room),
+        };
+        match done {
+            Ok(count) => Ok(Ok(count)),
+            Err(EncryptError::InsufficientSize(size)) => Ok(Err(size)),
+            Err(EncryptError::EncryptExhausted) => Err(Error::EncryptError),
+        }
+    })
+}
+
+/// Has something written behind what is there, in as much room as it asks for.
+fn append(
+    output: &mut BytesMut,
+    mut room: usize,
+    mut write: impl FnMut(&mut [u8]) -> Result<Result<usize, InsufficientSizeError>, Error>,
+) -> Result<(), Error> {
+    let end = output.len();
+    loop {
+        output.resize(end + room, 0);
+        match write(&mut output[end..]) {
+            Ok(Ok(count)) => {
+                output.truncate(end + count);
+                return Ok(());
+            }
+            Ok(Err(InsufficientSizeError { required_size })) => room = required_size,
+            Err(error) => {
+                output.truncate(end);
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// The hello of the owner of this destination.
+fn spoken(own: &[u8]) -> Vec<u8> {
+    match Destination::split(own) {
+        Ok((destination, _)) => Hello::Destination(destination).encode(),
+        Err(_) => Vec::new(),
+    }
+}
+
+impl TlsSession {
+    pub(super) fn new(machine: Machine, proof: Option<Proof>) -> Self {
+        Self {
+            machine,
+            proof,
+            stage: Stage::Handshake,
+            rest: Vec::new(),
+            output: BytesMut::new(),
+            hello: Vec::new(),
+            words: Vec::new(),
+            failure: None,
+            proven: None,
+            has_ended: false,
+        }
+    }
+
+    /// Whether messages may pass: the handshake is over, and both ends have proven who they
+    /// are.
+    pub(in crate::runtime) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+    }
+
+    /// Whether the other end has said that it sends nothing more.
+    pub(in crate::runtime) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The destination that the other end has proven; `None` with certificates.
+    pub(in crate::runtime) fn proven(&self) -> Option<&Bytes> {
+        self.proven.as_ref()
+    }
+
+    /// What arrived before and has to stand in front of what arrives next.
+    pub(in crate::runtime) fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
+    /// Begins: a client has something to say first.
+    ///
+    /// # Errors
+    /// The library refuses.
+    pub(super) fn start(&mut self) -> Result<(), TlsError> {
+        self.take_in(&mut [], &mut BytesMut::new())
+    }
+
+    /// Takes in [`rest`](Self::rest) and what arrived behind it, and appends what was inside
+    /// to `plain`.
+    ///
+    /// # Errors
+    /// The handshake failed, the other end is not the right one, or what came was changed on
+    /// its way. [`output`](Self::output) may have a last word for the other end.
+    pub(in crate::runtime) fn take_in(
+        &mut self,
+        incoming: &mut [u8],
+        plain: &mut BytesMut,
+    ) -> Result<(), TlsError> {
+        let mut at = 0;
+        let result = self.take_steps(incoming, &mut at, plain);
+        self.rest.clear();
+        self.rest.extend_from_slice(&incoming[at..]);
+        result
+    }
+
+    fn take_steps(
+        &mut self,
+        incoming: &mut [u8],
+        at: &mut usize,
+        plain: &mut BytesMut,
+    ) -> Result<(), TlsError> {
+        loop {
+            let mut early = BytesMut::new();
+            let outcome = Outcome {
+                plain: match self.stage {
+                    Stage::Open => &mut *plain,
+                    Stage::Handshake | Stage::Hello | Stage::Failed => &mut early,
+                },
+                output: &mut self.output,
+            };
+            let (done_with, step) = self.machine.step(&mut incoming[*at..], None, outcome);
+            *at += done_with;
+            if !early.is_empty() {
+                self.take_early(&early, plain);
+            }
+            match step {
+                Ok(Step::Again) => {}
+                Ok(Step::Blocked) => return Ok(()),
+                Ok(Step::Traffic) => {
+                    self.end_handshake();
+                    let words = std::mem::take(&mut self.words);
+                    if !words.is_empty() {
+                        self.seal(&mut incoming[*at..], Sealed::Bytes(&words))?;
+                    }
+                    return match self.failure.take() {
+                        Some(error) => {
+                            self.seal(&mut incoming[*at..], Sealed::End)?;
+                            Err(error)
+                        }
+                        None => Ok(()),
+                    };
+                }
+                Ok(Step::Ended) => {
+                    self.has_ended = true;
+                    return self.failure.take().map_or(Ok(()), Err);
+                }
+                Err(error) => {
+                    self.add_last_word(&mut incoming[*at..]);
+                    return Err(self.explained(error));
+                }
+            }
+        }
+    }
+
+    /// The handshake is over, if that was not known: the client says who it is.
+    fn end_handshake(&mut self) {
+        if self.stage != Stage::Handshake {
+            return;
+        }
+        self.stage = match &self.proof {
+            None => Stage::Open,
+            Some(proof) => {
+                if let Proof::Client { own, .. } = proof {
+                    self.words = spoken(own);
+                }
+                Stage::Hello
+            }
+        };
+    }
+
+    /// What came inside TLS before the hello was over.
+    fn take_early(&mut self, bytes: &[u8], plain: &mut BytesMut) {
+        self.end_handshake();
+        match self.stage {
+            Stage::Handshake | Stage::Failed => {}
+            Stage::Open => plain.extend_from_slice(bytes),
+            Stage::Hello => {
+                self.hello.extend_from_slice(bytes);
+                if let Err(error) = self.hear_hello(plain) {
+                    self.stage = Stage::Failed;
+                    self.failure = Some(error);
+                }
+            }
+        }
+    }
+
+    fn hear_hello(&mut self, plain: &mut BytesMut) -> Result<(), TlsError> {
+        let Some((hello, length)) = Hello::decode(&self.hello)? else {
+            return Ok(());
+        };
+        let (destination, hash) = match (hello, &self.proof) {
+            (Hello::Destination(destination), _) => (destination, destination.hash()),
+            (Hello::Refusal, Some(Proof::Client { own, .. })) => {
+                return Err(TlsError::NotAdmitted(DestinationHash::of(own)));
+            }
+            (Hello::Refusal, _) => return Err(TlsError::Hello(HelloError::NoDestination)),
+        };
+        let raw_key = self.machine.raw_key();
+        if !raw_key.is_some_and(|key| identity::is_key_of(key, destination)) {
+            return Err(TlsError::NotProven(hash));
+        }
+        match &self.proof {
+            Some(Proof::Client { expected, .. }) if *expected != hash => {
+                return Err(TlsError::WrongDestination {
+                    expected: *expected,
+                    found: hash,
+                });
+            }
+            Some(Proof::Server { allow, .. }) if !allow.admits_destination(hash) => {
+                self.words = Hello::Refusal.encode();
+                return Err(TlsError::NotAllowed(hash));
+            }
+            Some(Proof::Server { own, .. }) => self.words = spoken(own),
+            Some(Proof::Client { .. }) | None => {}
+        }
+        self.proven = Some(Bytes::copy_from_slice(destination.as_bytes()));
+        self.stage = Stage::Open;
+        plain.extend_from_slice(&self.hello[length..]);
+        self.hello = Vec::new();
+        Ok(())
+    }
+
+    /// Puts bytes into records that are to be written.
+    ///
+    /// # Errors
+    /// The keys have been used for as much as they may be.
+    pub(in crate::runtime) fn send(&mut self, bytes: &[u8]) -> Result<(), TlsError> {
+        let mut rest = std::mem::take(&mut self.rest);
+        let result = self.seal(&mut rest, Sealed::Bytes(bytes));
+        self.rest = rest;
+        result
+    }
+
+    /// Tells the other end that nothing more comes. Before the handshake is over there is
+    /// nothing to tell.
+    pub(in crate::runtime) fn end(&mut self) {
+        if self.stage == Stage::Handshake {
+            return;
+        }
+        let mut rest = std::mem::take(&mut self.rest);
+        if let Err(error) = self.seal(&mut rest, Sealed::End) {
+            tracing::debug!(%error, "the end of what is sent cannot be told");
+        }
+        self.rest = rest;
+    }
+
+    /// Has the machine put something into records. What has arrived holds no whole record.
+    fn seal(&mut self, incoming: &mut [u8], sealed: Sealed<'_>) -> Result<(), TlsError> {
+        // What the machine itself wants to say goes first: tickets, new keys.
+        for _ in 0..OWN_WORDS {
+            let outcome = Outcome {
+                plain: &mut BytesMut::new(),
+                output: &mut self.output,
+            };
+            match self.machine.step(incoming, Some(sealed), outcome).1? {
+                Step::Traffic => return Ok(()),
+                Step::Ended => self.has_ended = true,
+                Step::Again => {}
+                Step::Blocked => break,
+            }
+        }
+        Err(Error::HandshakeNotComplete.into())
+    }
+
+    /// What the machine says about an error, for the other end.
+    fn add_last_word(&mut self, incoming: &mut [u8]) {
+        for _ in 0..OWN_WORDS {
+            let outcome = Outcome {
+                plain: &mut BytesMut::new(),
+                output: &mut self.output,
+            };
+            if !matches!(
+                self.machine.step(incoming, None, outcome).1,
+                Ok(Step::Again)
+            ) {
+                return;
+            }
+        }
+    }
+
+    fn explained(&self, error: Error) -> TlsError {
+        match (error, &self.proof) {
+            (
+                Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure),
+                Some(Proof::Client { expected, .. }),
+            ) => TlsError::WrongKey(*expected),
+            (error, _) => error.into(),
+        }
+    }
+
+    /// Whether nothing waits to be written.
+    pub(in crate::runtime) fn is_flushed(&self) -> bool {
+        self.output.is_empty()
+    }
+
+    /// What is to be written, at most so many bytes.
+    pub(in crate::runtime) fn output(&self, max_bytes: usize) -> IoSlice<'_> {
+        IoSlice::new(&self.output[..self.output.len().min(max_bytes)])
+    }
+
+    /// So much of it was written.
+    pub(in crate::runtime) fn written(&mut self, count: usize) {
+        self.output.advance(count);
+        if self.output.is_empty() {
+            // An idle connection keeps no memory of its busy times.
+            self.output = BytesMut::new();
+        }
+    }
+}
