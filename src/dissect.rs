@@ -18,7 +18,8 @@ mod sink;
 mod streams;
 
 pub use decode_as::{DecodeAs, DecodeAsError};
-pub use decoded::{DecodedPacket, DecodedSource, Step, Window};
+use decoded::Window;
+pub use decoded::{DecodedPacket, DecodedSource, Step, Steps};
 pub use flows::ForeignCounts;
 pub use near::{NearFlow, NearFlows};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
@@ -190,14 +191,34 @@ impl Dissector {
         }
     }
 
-    /// Looks ahead at packets of a [`DecodedSource`], so that what their messages need is
-    /// at hand when they are fed. Of no effect but on the time that this takes.
-    #[inline]
-    pub fn look_ahead(&mut self, window: Window<'_>) {
+    /// Feeds the next steps of a [`DecodedSource`] that are at hand, until `sink` has
+    /// something to settle; then [`Sink::settle`] is due, and the others come again. Takes
+    /// less time than one step after the other: what their messages need is looked for
+    /// at once.
+    ///
+    /// # Errors
+    /// The first error of `sink`; the dissection is over then.
+    pub fn push_steps<S: Sink>(
+        &mut self,
+        mut steps: Steps<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
         let follower = &mut self.follower;
-        follower
-            .ahead
-            .look(window, &follower.network, &follower.messages);
+        if let Some(window) = steps.unseen() {
+            follower
+                .ahead
+                .look(window, &follower.network, &follower.messages);
+        }
+        while let Some(step) = steps.next() {
+            match &step {
+                Step::Packet(packet) => follower.next_packet(packet, sink)?,
+                Step::Lost(lost) => follower.lost_datagram(lost, sink)?,
+            }
+            if !sink.is_settled() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The capture is over: tells everything that is still open.
@@ -310,7 +331,7 @@ struct Follower {
 
 impl Follower {
     /// Takes a packet, of which something is expected if it was looked ahead at.
-    #[inline]
+    #[inline(always)]
     fn next_packet<S: Sink>(
         &mut self,
         packet: &DecodedPacket<'_>,
@@ -323,7 +344,7 @@ impl Follower {
         self.packet(packet, expected, sink)
     }
 
-    #[inline]
+    #[inline(always)]
     fn packet<S: Sink>(
         &mut self,
         packet: &DecodedPacket<'_>,

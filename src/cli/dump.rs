@@ -257,14 +257,12 @@ fn read(
             ending = ending.max(Ending::Interrupted);
             break;
         }
-        if let Some(window) = source.look_ahead() {
-            dissector.look_ahead(window);
-        }
-        match source.next_step() {
+        match source.next_steps() {
             Ok(None) => break,
-            Ok(Some(step)) => {
-                dissector.push_step(&step, sink)?;
-                if budget.is_spent_with(&step) || !sink.wants_more() {
+            Ok(Some(steps)) => {
+                let is_spent = steps.only().is_some_and(|step| budget.is_spent_with(step));
+                dissector.push_steps(steps, sink)?;
+                if is_spent || !sink.wants_more() {
                     end = EndOfInput::Stopped;
                     break;
                 }
@@ -288,7 +286,7 @@ fn read(
             }
         }
         sink.settle(source.inputs())?;
-        progress.packet(|| source.progress());
+        progress.read(|| source.progress());
     }
     progress.finish();
     dissector.note_copies(source.copies(), source.inputs(), sink)?;

@@ -11,8 +11,8 @@ use crate::capture::Progress;
 /// How long a run takes before it shows a bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Packets between two looks at the clock.
-const PACKETS_BETWEEN: u32 = 4096;
+/// Readings, of some dozen packets or one, between two looks at the clock.
+const READINGS_BETWEEN: u32 = 64;
 
 /// A bar that is seen once the run takes longer than [`PATIENCE`]. It learns the
 /// pace from the start, before it is seen; there is none where none is wanted.
@@ -72,7 +72,7 @@ const CONVERSATIONS: Templates = Templates {
 /// Shows how far reading has come.
 #[derive(Debug)]
 pub(crate) struct ProgressReport {
-    packets: u32,
+    readings: u32,
     bar: PatientBar,
 }
 
@@ -92,15 +92,15 @@ impl ProgressReport {
             Screen::Busy => ProgressWhen::Never,
         };
         Self {
-            packets: 0,
+            readings: 0,
             bar: PatientBar::new(when),
         }
     }
 
-    /// To be called after each packet; `progress` is asked only now and then.
-    pub(crate) fn packet(&mut self, progress: impl FnOnce() -> Progress) {
-        self.packets = self.packets.wrapping_add(1);
-        if self.bar.bar.is_none() || !self.packets.is_multiple_of(PACKETS_BETWEEN) {
+    /// To be called after each reading; `progress` is asked only now and then.
+    pub(crate) fn read(&mut self, progress: impl FnOnce() -> Progress) {
+        self.readings = self.readings.wrapping_add(1);
+        if self.bar.bar.is_none() || !self.readings.is_multiple_of(READINGS_BETWEEN) {
             return;
         }
         let progress = progress();

@@ -117,7 +117,8 @@ impl IdTable {
     /// the oldest of its namesakes when there are too many: it has to go.
     pub(super) fn insert(&mut self, key: IdKey, slot: Slot, records: &mut Records) -> Option<Slot> {
         let hash = self.hasher.hash(key);
-        let found = self.slots.find(hash, |value| {
+        let value = value_of(slot, key.space);
+        let found = self.slots.find_and_insert(hash, value, |value| {
             slot_of(value) != slot
                 && space_of(value) == key.space
                 && key.names(records.live(slot_of(value)))
@@ -126,12 +127,12 @@ impl IdTable {
         if let Some(namesake) = found.map(slot_of) {
             records.live_mut(namesake).note_namesake();
             records.live_mut(slot).note_namesake();
-            let all = self.all(key, records);
-            if all.len() > MAX_NAMESAKES {
-                too_many = all.into_iter().find(|other| *other != slot);
+            let mut others = self.all(key, records);
+            others.retain(|other| *other != slot);
+            if others.len() > MAX_NAMESAKES {
+                too_many = others.first().copied();
             }
         }
-        self.slots.insert(hash, value_of(slot, key.space));
         too_many
     }
 

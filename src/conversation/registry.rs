@@ -292,13 +292,15 @@ impl Registry {
 
     /// The conversation that is over, told, and had this id last.
     pub(super) fn find_told(
-        &self,
+        &mut self,
         key: IdKey,
         addressee: Option<DestinationHash>,
-    ) -> Option<&Tombstone> {
+        now: Timestamp,
+    ) -> Option<Tombstone> {
         self.tombstones
-            .find(key)
+            .find(key, now)
             .filter(|tombstone| tombstone.may_be_with(addressee))
+            .cloned()
     }
 
     /// Whether the far end of a conversation may be this destination.
@@ -366,10 +368,6 @@ impl Registry {
             }
         }
         self.close_waiting(now, remarks);
-        self.tombstones.expire(now);
-        if let Some(until) = self.tombstones.next_expiry() {
-            self.deadlines.wake_at(until);
-        }
     }
 
     /// By what a SYN that carries no destination is found again.
@@ -585,9 +583,6 @@ impl Registry {
         let far = self.records.details(slot).far_hash();
         let tombstone = Tombstone::new(live, channel.serial, far, until);
         self.tombstones.push(tombstone, now);
-        if let Some(until) = self.tombstones.next_expiry() {
-            self.deadlines.wake_at(until);
-        }
     }
 
     fn forget_ids(&mut self, slot: Slot) {

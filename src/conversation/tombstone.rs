@@ -147,6 +147,11 @@ impl Tombstone {
         }
     }
 
+    /// Under what it is found.
+    fn keys(&self) -> [Option<IdKey>; 2] {
+        [Space::Client, Space::Server].map(|space| self.key(space))
+    }
+
     /// Under what it is found in a space.
     fn key(&self, space: Space) -> Option<IdKey> {
         Some(IdKey {
@@ -179,7 +184,8 @@ const TOMBSTONE_BYTES: usize = 64;
 /// Tombstones, in the order in which they came, found by either id.
 ///
 /// They lie in pieces, so that the memory of those that are forgotten is free,
-/// and that growing does not copy.
+/// and that growing does not copy. They go into the index when one is looked for:
+/// where nothing comes late, none ever does.
 #[derive(Debug)]
 pub(super) struct Tombstones {
     hasher: KeyHasher,
@@ -192,6 +198,8 @@ pub(super) struct Tombstones {
     limit: usize,
     /// Serial numbers (the lowest 31 bits), doubled, and one more for ids of servers.
     index: Index,
+    /// How many of them, the first ones, are in the index.
+    indexed: usize,
     evicted: u64,
     evicted_since: Option<Timestamp>,
 }
@@ -207,6 +215,7 @@ impl Tombstones {
             len: 0,
             limit: (limit_bytes / TOMBSTONE_BYTES).min(1 << 30),
             index: Index::new(),
+            indexed: 0,
             evicted: 0,
             evicted_since: None,
         }
@@ -227,8 +236,9 @@ impl Tombstones {
         self.evicted_since
     }
 
-    /// Remembers one; the oldest goes when there are too many.
+    /// Remembers one. Those whose time is over go, and the oldest when there are too many.
     pub(super) fn push(&mut self, tombstone: Tombstone, now: Timestamp) {
+        self.expire(now);
         if self.len == self.limit {
             self.evicted += 1;
             self.evicted_since.get_or_insert(now);
@@ -236,20 +246,6 @@ impl Tombstones {
                 return;
             }
             self.forget_first();
-        }
-        let serial = self
-            .first
-            .wrapping_add(u32::try_from(self.len).unwrap_or(u32::MAX));
-        for space in [Space::Client, Space::Server] {
-            let Some(key) = tombstone.key(space) else {
-                continue;
-            };
-            let hash = self.hasher.hash(key);
-            // Of several with one id, the latest is the one that is asked for.
-            match self.find_value(hash, key) {
-                Some(older) => self.index.replace(hash, older, value_of(serial, space)),
-                None => self.index.insert(hash, value_of(serial, space)),
-            }
         }
         match self.pieces.back_mut() {
             Some(piece) if piece.len() < PIECE => piece.push(tombstone),
@@ -263,27 +259,44 @@ impl Tombstones {
     }
 
     /// Forgets those whose time is over.
-    pub(super) fn expire(&mut self, now: Timestamp) {
-        while self.next_expiry().is_some_and(|until| until <= now) {
+    fn expire(&mut self, now: Timestamp) {
+        while self.first_expiry().is_some_and(|until| until <= now) {
             self.forget_first();
         }
     }
 
     /// When the first is to be forgotten.
-    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+    fn first_expiry(&self) -> Option<Timestamp> {
         Some(self.pieces.front()?.get(self.gone)?.until)
     }
 
-    /// Reads where an id will be put; see [`Index::peek`].
-    #[inline]
-    pub(super) fn touch(&self, hash: u32) -> u64 {
-        self.index.peek(hash).map_or(0, u64::from)
-    }
-
-    /// The latest conversation that is over and had this id.
-    pub(super) fn find(&self, key: IdKey) -> Option<&Tombstone> {
+    /// The latest conversation that is over and had this id, as far as it is remembered.
+    pub(super) fn find(&mut self, key: IdKey, now: Timestamp) -> Option<&Tombstone> {
+        self.expire(now);
+        self.index_new_ones();
         let value = self.find_value(self.hasher.hash(key), key)?;
         self.get(value >> 1)
+    }
+
+    /// Puts those into the index that came since something was last looked for.
+    fn index_new_ones(&mut self) {
+        while self.indexed < self.len {
+            let serial = self
+                .first
+                .wrapping_add(u32::try_from(self.indexed).unwrap_or(u32::MAX));
+            self.indexed += 1;
+            let Some(keys) = self.get(serial & SERIAL_MASK).map(Tombstone::keys) else {
+                continue;
+            };
+            for key in keys.into_iter().flatten() {
+                let (hash, value) = (self.hasher.hash(key), value_of(serial, key.space));
+                // Of several with one id, the latest is the one that is asked for.
+                match self.find_value(hash, key) {
+                    Some(older) => self.index.replace(hash, older, value),
+                    None => self.index.insert(hash, value),
+                }
+            }
+        }
     }
 
     fn find_value(&self, hash: u32, key: IdKey) -> Option<u32> {
@@ -305,10 +318,11 @@ impl Tombstones {
         let Some(tombstone) = self.pieces.front().and_then(|piece| piece.get(self.gone)) else {
             return;
         };
-        for space in [Space::Client, Space::Server] {
-            if let Some(key) = tombstone.key(space) {
+        if self.indexed > 0 {
+            self.indexed -= 1;
+            for key in tombstone.keys().into_iter().flatten() {
                 let hash = self.hasher.hash(key);
-                self.index.remove(hash, value_of(self.first, space));
+                self.index.remove(hash, value_of(self.first, key.space));
             }
         }
         self.first = self.first.wrapping_add(1);
@@ -337,6 +351,8 @@ const fn value_of(serial: u32, space: Space) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::channel::ChannelId;
     use super::super::records::{NewRecord, Records};
     use super::*;
@@ -389,23 +405,27 @@ mod tests {
             Timestamp::from_nanos(0),
         );
         stones.push(tombstone(2, None, Some(9), 200), Timestamp::from_nanos(0));
-        let by = |stones: &Tombstones, channel, owner, space, id| {
+        let by = |stones: &mut Tombstones, now, channel, owner, space, id| {
             stones
-                .find(key(channel, owner, space, id))
+                .find(key(channel, owner, space, id), Timestamp::from_nanos(now))
                 .map(|found| found.id().0)
         };
         use Side::{Initiator, Responder};
-        assert_eq!(by(&stones, 77, Responder, Space::Client, 7), Some(1));
-        assert_eq!(by(&stones, 77, Initiator, Space::Server, 8), Some(1));
-        assert_eq!(by(&stones, 77, Initiator, Space::Server, 9), Some(2));
-        assert_eq!(by(&stones, 77, Responder, Space::Client, 0), None);
-        assert_eq!(by(&stones, 76, Responder, Space::Client, 7), None);
-        assert_eq!(by(&stones, 77, Initiator, Space::Client, 7), None);
-        stones.expire(Timestamp::from_nanos(99));
-        assert_eq!(by(&stones, 77, Responder, Space::Client, 7), Some(1));
-        stones.expire(Timestamp::from_nanos(100));
-        assert_eq!(by(&stones, 77, Responder, Space::Client, 7), None);
-        assert_eq!(by(&stones, 77, Initiator, Space::Server, 9), Some(2));
+        assert_eq!(by(&mut stones, 0, 77, Responder, Space::Client, 7), Some(1));
+        assert_eq!(by(&mut stones, 0, 77, Initiator, Space::Server, 8), Some(1));
+        assert_eq!(by(&mut stones, 0, 77, Initiator, Space::Server, 9), Some(2));
+        assert_eq!(by(&mut stones, 0, 77, Responder, Space::Client, 0), None);
+        assert_eq!(by(&mut stones, 0, 76, Responder, Space::Client, 7), None);
+        assert_eq!(by(&mut stones, 0, 77, Initiator, Space::Client, 7), None);
+        assert_eq!(
+            by(&mut stones, 99, 77, Responder, Space::Client, 7),
+            Some(1)
+        );
+        assert_eq!(by(&mut stones, 100, 77, Responder, Space::Client, 7), None);
+        assert_eq!(
+            by(&mut stones, 100, 77, Initiator, Space::Server, 9),
+            Some(2)
+        );
         assert_eq!(stones.evicted(), 0);
     }
 
@@ -419,12 +439,44 @@ mod tests {
             );
         }
         for now in 0..3 {
-            stones.expire(Timestamp::from_nanos(now));
-            let found = stones.find(key(77, Side::Responder, Space::Client, 7));
+            let key = key(77, Side::Responder, Space::Client, 7);
+            let found = stones.find(key, Timestamp::from_nanos(now));
             assert_eq!(found.map(|found| found.id().0), Some(3));
         }
         stones.expire(Timestamp::from_nanos(3));
         assert_eq!((stones.len, stones.index.len()), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn when_one_is_looked_for_does_not_matter(
+            steps in prop::collection::vec((any::<bool>(), 0..6_u32, 0..4_i64), 0..200),
+        ) {
+            let limit = 20;
+            let mut stones = Tombstones::new(KeyHasher::default(), limit * TOMBSTONE_BYTES);
+            // Id and until when, by number.
+            let mut model = VecDeque::<(u64, u32, i64)>::new();
+            let mut now = 0;
+            for ((pushes, id, passes), number) in steps.into_iter().zip(1..) {
+                now += passes;
+                let time = Timestamp::from_nanos(now);
+                model.retain(|(_, _, until)| *until > now);
+                if pushes {
+                    stones.push(tombstone(number, Some(id), None, now + 30), time);
+                    model.push_back((number, id, now + 30));
+                    if model.len() > limit {
+                        model.pop_front();
+                    }
+                } else {
+                    let found = stones.find(key(77, Side::Responder, Space::Client, id), time);
+                    let latest = model.iter().rev().find(|(_, other, _)| *other == id);
+                    prop_assert_eq!(
+                        found.map(|found| found.id().0),
+                        latest.map(|(number, _, _)| *number)
+                    );
+                }
+            }
+        }
     }
 
     #[test]
@@ -439,9 +491,11 @@ mod tests {
                 tombstone(number, Some(id), Some(id + 1), 1_000),
                 Timestamp::from_nanos(0),
             );
-            let found = |id| {
+            let mut found = |id| {
                 let key = key(77, Side::Responder, Space::Client, id);
-                stones.find(key).map(|found| found.id().0)
+                stones
+                    .find(key, Timestamp::from_nanos(0))
+                    .map(|found| found.id().0)
             };
             assert_eq!(found(id), Some(number));
             let oldest = number.saturating_sub(limit as u64 - 1).max(1);

@@ -502,7 +502,7 @@ impl Tracker {
         {
             return self.advance(seen, frame, slot, stimulus, direction);
         }
-        if let Some(told) = self.registry.find_told(key, seen.addressee) {
+        if let Some(told) = self.registry.find_told(key, seen.addressee, seen.time) {
             let (id, phase, client_side) = (told.id(), told.phase(), told.client_side());
             let step = phase.step_when_told(stimulus, told.circumstances());
             self.find_step(frame, id, phase.state(), &step);
@@ -571,7 +571,7 @@ impl Tracker {
             space: *space,
             id: frame.id,
         });
-        let conversation = self.whose(keys);
+        let conversation = self.whose(keys, seen.time);
         let (id, is_closed) = match conversation {
             Whose::Nobodys => (None, false),
             Whose::Tracked(slot) => {
@@ -610,7 +610,7 @@ impl Tracker {
                 ..key
             },
         ];
-        let conversation = self.whose(keys.into_iter());
+        let conversation = self.whose(keys.into_iter(), seen.time);
         let (id, client_side) = match conversation {
             Whose::Nobodys => return None,
             Whose::Tracked(slot) => {
@@ -630,12 +630,12 @@ impl Tracker {
     }
 
     /// The latest conversation that any of these ids stands for, tracked or told.
-    fn whose(&self, keys: impl Iterator<Item = IdKey> + Clone) -> Whose {
+    fn whose(&mut self, keys: impl Iterator<Item = IdKey> + Clone, now: Timestamp) -> Whose {
         if let Some(slot) = keys.clone().find_map(|key| self.registry.latest(key)) {
             return Whose::Tracked(slot);
         }
         keys.into_iter()
-            .find_map(|key| self.registry.find_told(key, None))
+            .find_map(|key| self.registry.find_told(key, None, now))
             .map_or(Whose::Nobodys, |told| Whose::Told {
                 id: told.id(),
                 client_side: told.client_side(),

@@ -145,16 +145,22 @@ impl<P: PacketSource> DecodedSource<P> {
         }
     }
 
-    /// The packets of the next steps, as far as they are read: every now and then,
-    /// each of them once, and none where nothing is read ahead.
+    /// The next steps that are at hand, one at least; `None` at the end of the source.
+    /// Those that are not taken come again.
+    ///
+    /// # Errors
+    /// As those of [`next_step`](Self::next_step).
     #[inline]
-    pub fn look_ahead(&mut self) -> Option<Window<'_>> {
+    pub fn next_steps(&mut self) -> Result<Option<Steps<'_>>, CaptureError> {
         let walk = match &mut self.place {
-            Place::Here(_) => return None,
-            Place::InBatches(batches) => &mut batches.walk,
-            Place::Ahead(ahead) => &mut ahead.walk,
+            Place::Here(here) => {
+                let step = here.next_step()?;
+                return Ok(step.map(|step| Steps(AtHand::One(Some(step)))));
+            }
+            Place::InBatches(batches) => batches.walk_on()?,
+            Place::Ahead(ahead) => ahead.walk_on()?,
         };
-        walk.is_at_end_of_window().then(|| walk.next_window())
+        Ok(walk.map(|walk| Steps(AtHand::Window(walk))))
     }
 
     /// The inputs so far, as [`PacketSource::inputs`].
@@ -181,6 +187,49 @@ impl<P: PacketSource> DecodedSource<P> {
             Place::Here(here) => here.source.progress(),
             Place::InBatches(batches) => batches.source.progress(),
             Place::Ahead(ahead) => ahead.walk.batch.progress,
+        }
+    }
+}
+
+/// Steps that are at hand together.
+#[derive(Debug)]
+pub struct Steps<'a>(AtHand<'a>);
+
+#[derive(Debug)]
+enum AtHand<'a> {
+    /// The next one, until it is taken.
+    One(Option<Step<'a>>),
+    /// Some dozen of a batch.
+    Window(&'a mut Walk),
+}
+
+impl Steps<'_> {
+    /// The next step, if nothing is read ahead of it.
+    pub const fn only(&self) -> Option<&Step<'_>> {
+        match &self.0 {
+            AtHand::One(step) => step.as_ref(),
+            AtHand::Window(_) => None,
+        }
+    }
+
+    /// All of them, to look ahead at before the first is taken: each is shown once.
+    #[inline]
+    pub(super) fn unseen(&mut self) -> Option<Window<'_>> {
+        match &mut self.0 {
+            AtHand::One(_) => None,
+            AtHand::Window(walk) => walk.is_at_end_of_window().then(|| walk.next_window()),
+        }
+    }
+
+    /// Takes the next step, of those that were shown if any were.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Option<Step<'_>> {
+        match &mut self.0 {
+            AtHand::One(step) => step.take(),
+            AtHand::Window(walk) => match walk.is_at_end_of_window() {
+                true => None,
+                false => walk.step(),
+            },
         }
     }
 }
@@ -435,7 +484,7 @@ impl Walk {
 
 /// Some of the next steps, to look ahead at.
 #[derive(Clone, Copy, Debug)]
-pub struct Window<'a> {
+pub(super) struct Window<'a> {
     batch: &'a Batch,
     steps: &'a [PackedStep],
 }
@@ -469,6 +518,12 @@ struct InBatches<P> {
 impl<P: PacketSource> InBatches<P> {
     #[inline]
     fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        Ok(self.walk_on()?.and_then(Walk::step))
+    }
+
+    /// The way through the batch that has the next step; `None` behind the last one.
+    #[inline]
+    fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
         while self.walk.is_over() {
             if self.walk.is_last()? {
                 return Ok(None);
@@ -478,7 +533,7 @@ impl<P: PacketSource> InBatches<P> {
             fill(&mut batch, &mut self.source, &mut self.decoder);
             self.walk.go_on(batch);
         }
-        Ok(self.walk.step())
+        Ok(Some(&mut self.walk))
     }
 }
 
@@ -512,13 +567,19 @@ impl Ahead {
 
     #[inline]
     fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        Ok(self.walk_on()?.and_then(Walk::step))
+    }
+
+    /// The way through the batch that has the next step; `None` behind the last one.
+    #[inline]
+    fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
         while self.walk.is_over() {
             if self.walk.is_last()? {
                 return Ok(None);
             }
             self.take_batch();
         }
-        Ok(self.walk.step())
+        Ok(Some(&mut self.walk))
     }
 
     fn take_batch(&mut self) {

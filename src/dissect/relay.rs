@@ -142,8 +142,12 @@ impl<S: Sink> Sink for Relay<S> {
         Ok(())
     }
 
+    fn is_settled(&self) -> bool {
+        matches!(self.batch.told.last(), None | Some(Told::Settled))
+    }
+
     fn settle(&mut self, inputs: &[InputInfo]) -> Result<(), S::Error> {
-        if !matches!(self.batch.told.last(), None | Some(Told::Settled)) {
+        if !self.is_settled() {
             self.batch.told.push(Told::Settled);
         }
         // The first batch may be handed on before it is full, and its inputs are asked for.

@@ -46,6 +46,12 @@ pub trait Sink {
         true
     }
 
+    /// Whether [`settle`](Self::settle) has nothing to do now. Who feeds many packets at a
+    /// time asks after each.
+    fn is_settled(&self) -> bool {
+        false
+    }
+
     /// A packet is done with, and its reader may have to wait for the next:
     /// whoever collects output may hand it on. `inputs` are those read so far.
     ///

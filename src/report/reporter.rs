@@ -85,6 +85,11 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// Whether it is made of messages.
+    const fn looks_at_messages(&self) -> bool {
+        !matches!(self, Self::Conversations(_) | Self::Findings(_))
+    }
+
     /// Whether it is written to where messages are, and as text that a further line
     /// does no harm.
     const fn is_text(&self) -> bool {
@@ -136,6 +141,14 @@ pub struct Reporter<W> {
     heading: Heading,
     header: Header,
     totals: Totals,
+    messages: Messages,
+}
+
+/// Whether messages are of use beyond the totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Messages {
+    Shown,
+    Counted,
 }
 
 /// Whether what stands above the messages has been written.
@@ -156,6 +169,8 @@ impl<W: Write> Reporter<W> {
         printer: Printer,
         statistics: Vec<Statistic>,
     ) -> Self {
+        let are_shown = !matches!(printer, Printer::Nothing)
+            || statistics.iter().any(Statistic::looks_at_messages);
         Self {
             writer,
             buffer: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
@@ -168,6 +183,10 @@ impl<W: Write> Reporter<W> {
             heading: Heading::default(),
             header: Header::Due,
             totals: Totals::default(),
+            messages: match are_shown {
+                true => Messages::Shown,
+                false => Messages::Counted,
+            },
         }
     }
 
@@ -505,58 +524,16 @@ impl<W: Write> Sink for Reporter<W> {
         Ok(())
     }
 
+    #[inline]
     fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        if self.header == Header::Due && matches!(self.printer, Printer::Table(_)) {
-            self.heading.message(event);
-        }
-        let is_selected = match self.redaction {
-            Some(_) => self.selection.admits_message(&Redaction::unveiled(event)),
-            None => self.selection.admits_message(event),
-        };
-        if !is_selected {
+        if self.messages == Messages::Counted && self.redaction.is_none() {
+            if self.selection.admits_message(event) {
+                self.totals.message(event);
+            }
             return Ok(());
         }
-        // From here on there is only what others may see.
-        let redacted;
-        let event = match &mut self.redaction {
-            Some(redaction) => {
-                redacted = redaction.message(event);
-                &redacted
-            }
-            None => event,
-        };
-        self.totals.message(event);
-        let out = &mut self.buffer;
-        match &mut self.printer {
-            Printer::Nothing => {}
-            Printer::Table(table) => table.message(event, out),
-            Printer::Text(text) => text.message(event, out),
-            Printer::Details(details) => details.message(event, out),
-            Printer::Spec(spec) => spec.message(event),
-            Printer::Fields(fields) => fields.message(event, out),
-            Printer::Ndjson(ndjson) => ndjson.message(event, out),
-            Printer::Json(json) => json.message(event, out),
-            Printer::Ladder(ladders) => ladders.message(event),
-        }
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Types(table) => table.message(event),
-                Statistic::Timing(table) => table.message(event),
-                Statistic::Io(table) => table.message(event),
-                Statistic::Follow(follow) => follow.message(event, out),
-                Statistic::Ladder(ladders) => ladders.message(event),
-                Statistic::Html(report) => report.message(event),
-                Statistic::Export(export) => export.message(event)?,
-                #[cfg(feature = "parquet")]
-                Statistic::Parquet(set) => set.message(event)?,
-                Statistic::Packets(plan) => plan.message(event),
-                Statistic::MadePackets(packets) => packets.message(event)?,
-                Statistic::Conversations(_) | Statistic::Findings(_) => {}
-            }
-        }
-        Ok(())
+        self.show(event)
     }
-
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         if !self.selection.admits_finding(finding) {
             return Ok(());
@@ -620,21 +597,77 @@ impl<W: Write> Sink for Reporter<W> {
         !self.selection.is_spent()
     }
 
+    #[inline]
+    fn is_settled(&self) -> bool {
+        self.buffer.len() <= BLOCK_BYTES
+            && self.pace == Pace::Blocks
+            && !matches!(self.printer, Printer::Table(_))
+    }
+
     /// Writes what has come together.
     #[inline]
     fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        // Asked after every packet, and mostly for nothing.
-        let may_be_due = self.buffer.len() > BLOCK_BYTES
-            || self.pace == Pace::AtOnce
-            || matches!(self.printer, Printer::Table(_));
-        match may_be_due {
-            true => self.write_due(inputs),
-            false => Ok(()),
+        match self.is_settled() {
+            true => Ok(()),
+            false => self.write_due(inputs),
         }
     }
 }
 
 impl<W: Write> Reporter<W> {
+    /// Shows a message, if it is selected.
+    fn show(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
+        if self.header == Header::Due && matches!(self.printer, Printer::Table(_)) {
+            self.heading.message(event);
+        }
+        let is_selected = match self.redaction {
+            Some(_) => self.selection.admits_message(&Redaction::unveiled(event)),
+            None => self.selection.admits_message(event),
+        };
+        if !is_selected {
+            return Ok(());
+        }
+        // From here on there is only what others may see.
+        let redacted;
+        let event = match &mut self.redaction {
+            Some(redaction) => {
+                redacted = redaction.message(event);
+                &redacted
+            }
+            None => event,
+        };
+        self.totals.message(event);
+        let out = &mut self.buffer;
+        match &mut self.printer {
+            Printer::Nothing => {}
+            Printer::Table(table) => table.message(event, out),
+            Printer::Text(text) => text.message(event, out),
+            Printer::Details(details) => details.message(event, out),
+            Printer::Spec(spec) => spec.message(event),
+            Printer::Fields(fields) => fields.message(event, out),
+            Printer::Ndjson(ndjson) => ndjson.message(event, out),
+            Printer::Json(json) => json.message(event, out),
+            Printer::Ladder(ladders) => ladders.message(event),
+        }
+        for statistic in &mut self.statistics {
+            match statistic {
+                Statistic::Types(table) => table.message(event),
+                Statistic::Timing(table) => table.message(event),
+                Statistic::Io(table) => table.message(event),
+                Statistic::Follow(follow) => follow.message(event, out),
+                Statistic::Ladder(ladders) => ladders.message(event),
+                Statistic::Html(report) => report.message(event),
+                Statistic::Export(export) => export.message(event)?,
+                #[cfg(feature = "parquet")]
+                Statistic::Parquet(set) => set.message(event)?,
+                Statistic::Packets(plan) => plan.message(event),
+                Statistic::MadePackets(packets) => packets.message(event)?,
+                Statistic::Conversations(_) | Statistic::Findings(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn write_due(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
         let wait = match (self.header, self.pace) {
             (Header::Due, Pace::Blocks) => HEADER_WAIT_BYTES,

@@ -92,7 +92,7 @@ impl Registry {
     }
 
     /// Reads the records of those that will be told when `count` others are closed, and
-    /// where their ids stand and will be put.
+    /// where their ids stand.
     pub(in crate::conversation) fn touch_told(&self, count: usize) -> u64 {
         if count == 0 || !self.deadlines.is_crowded(self.max_lingering, count) {
             return 0;
@@ -135,7 +135,6 @@ impl Registry {
         }
         let unused = free.len();
         for hash in &hashes[..MAX_TOLD_IDS - unused] {
-            touched ^= self.tombstones.touch(*hash);
             touched ^= self.ids.peek(*hash).map_or(0, u64::from);
         }
         touched
