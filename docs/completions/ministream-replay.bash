@@ -893,7 +893,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__proxy)
-            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --connect-timeout --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --metrics --log-format --log-file --color --help"
+            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --keys --to --connect-timeout --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -904,6 +904,14 @@ _ministream__replay() {
                     return 0
                     ;;
                 --upstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -976,6 +984,22 @@ _ministream__replay() {
                     return 0
                     ;;
                 --metrics)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -288,8 +288,10 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conf
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l carrier -d 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l upstream -d 'Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l carrier -d 'Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l upstream -d 'Where the server is, by the same carrier or another of udp, tcp and tls; for i2cp the router' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l keys -d 'Our I2P destination, made by `keys new`, for tls on either side' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l to -d 'The destination that must be at an upstream of tls' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l connect-timeout -d 'How long each client waits for a server that cannot be connected to yet' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l capture -d 'Record both legs, for ministream-dump and Wireshark; what rules did stands in comments' -r -F
@@ -321,8 +323,12 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand prox
 json\t'For programs'
 none\t'Nothing'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l control -d 'Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only' -r
-complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow -d 'Hear only clients of these networks' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow -d 'Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l metrics -d 'Tell numbers to Prometheus at http://ADDR/metrics' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l tls-ca -d 'X.509 instead of destinations: who may have signed the other end\'s certificate, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l tls-name -d 'The name or address that must stand in the server\'s certificate' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l tls-cert -d 'Our certificate, with those that lead to its authority, in PEM' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l tls-key -d 'The private key of --tls-cert, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l log-format -d 'Form of the log [default: people on a terminal without -v, else text]' -r -f -a "people\t'One sentence a line, those that repeat folded'
 text\t'Time, level and all fields'
 json\t'One object a line'"
@@ -334,6 +340,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand prox
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s q -d 'Show no messages, only the tables asked for'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l ascii -d 'ASCII instead of box lines and arrows'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow-remote -d 'Allow addresses that are not loopback to be bound'
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them reads what is captured'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand keys; and not __fish_seen_subcommand_from new show help" -s v -d 'Log more: -v conversations, -vv details, -vvv everything'

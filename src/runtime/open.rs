@@ -304,9 +304,13 @@ impl LinkOptions {
         }
     }
 
-    /// The one that TLS proves, if it does.
+    /// Our destination where the carrier proves it, and a SYN must name it.
+    pub(super) fn proven_destination(&self) -> Option<&Bytes> {
+        self.tls.as_ref().and_then(TlsOptions::destination)
+    }
+
     fn own_destination(&self) -> Bytes {
-        let proven = self.tls.as_ref().and_then(TlsOptions::destination);
+        let proven = self.proven_destination();
         proven.unwrap_or(&self.destination).clone()
     }
 

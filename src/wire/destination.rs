@@ -9,6 +9,8 @@ use nom::bytes::complete::take;
 use nom::number::complete::{be_u16, u8 as byte};
 use sha2::{Digest, Sha256};
 
+use super::{FrameType, RawFrame};
+
 /// Base64 as I2P writes it: standard with `-` for `+` and `~` for `/`, padded.
 pub(super) static I2P_BASE64: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
     let mut specification = Specification::new();
@@ -69,6 +71,15 @@ impl<'a> Destination<'a> {
                 got: bytes.len(),
             }),
         }
+    }
+
+    /// The destination that a SYN names, and what follows it; `None` for all other messages,
+    /// and for a SYN without a whole destination.
+    pub fn named_by(frame: &RawFrame<'a>) -> Option<(Self, &'a [u8])> {
+        if frame.frame_type != FrameType::SYN {
+            return None;
+        }
+        Self::split(frame.payload).ok()
     }
 
     /// All bytes of the destination.

@@ -28,3 +28,4 @@ mod services;
 mod signals;
 mod soak;
 mod start_order;
+mod tls;

@@ -198,7 +198,11 @@ pub(super) struct ClientArgs {
 
     /// Whom to call over i2cp, and who must be there over tls: a destination in base64, a name, or
     /// a file with a destination
-    #[arg(long, value_name = "BASE64|NAME.i2p|HASH.b32.i2p|@FILE")]
+    #[arg(
+        long,
+        value_name = "BASE64|NAME.i2p|HASH.b32.i2p|@FILE",
+        allow_hyphen_values = true
+    )]
     pub(super) to: Option<Remote>,
 
     /// Open one conversation, on standard input and output, and end with it

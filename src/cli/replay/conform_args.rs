@@ -28,7 +28,7 @@ pub(super) struct ConformArgs {
     pub(super) carrier: Option<CarrierUrl>,
 
     /// The destination of the server, for i2cp and tls
-    #[arg(long, value_name = "BASE64|NAME|@FILE")]
+    #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
     /// Be the service to which the tested server connects (its --target); without it,

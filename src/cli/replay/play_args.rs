@@ -121,7 +121,7 @@ pub(super) struct PlayArgs {
     pub(super) peer: PeerArgs,
 
     /// The destination to call, for i2cp, or that must be there, for tls
-    #[arg(long, value_name = "BASE64|NAME|@FILE")]
+    #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
     /// Print the schedule and open no socket
@@ -293,7 +293,7 @@ pub(super) struct InjectArgs {
     pub(super) peer: PeerArgs,
 
     /// The destination to call, for i2cp, or that must be there, for tls
-    #[arg(long, value_name = "BASE64|NAME|@FILE")]
+    #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
     /// Read the steps from a file, or from standard input (-)

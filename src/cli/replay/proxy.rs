@@ -8,8 +8,8 @@ use super::error::{ReplayError, print_warning};
 use super::play::{look, print};
 use super::play_args::ReportFormat;
 use super::proxy_args::ProxyArgs;
-use super::tunnel::{resolved, write_ready_file};
-use super::{logging, peer};
+use super::tunnel::{about_tls, resolved, write_ready_file};
+use super::{logging, peer, tls};
 use crate::cli::args::{DumpArgs, Format};
 use crate::cli::dump::reporter;
 use crate::cli::exit::Ending;
@@ -47,8 +47,8 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         None => None,
     };
     let options = ProxyTaskOptions {
-        carrier: leg(args, &args.carrier, Role::Server, &faults, seed),
-        upstream: leg(args, &args.upstream, Role::Client, &faults, seed),
+        carrier: leg(args, &args.carrier, Role::Server, &faults, seed)?,
+        upstream: leg(args, &args.upstream, Role::Client, &faults, seed)?,
         proxy: ProxyOptions {
             faults,
             seed,
@@ -59,28 +59,44 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         metrics,
         control,
     };
+    let said = about_tls(&options.carrier);
     let reporter = reporter(&mut watch).map_err(ReplayError::Watch)?;
     let mut watcher = Watch { reporter };
     peer::block_on(async {
         let task = ProxyTask::open(options).await?;
         let carrier = task.carrier().to_string();
-        announce(args, &carrier, &task)?;
+        announce(args, &carrier, &task, &said)?;
         let (proxy, ended) = task.run(&mut watcher).await;
         conclude(args, &carrier, proxy, watcher, ended)
     })
 }
 
-/// I2CP is between an application and its router, and nothing else is.
+/// I2CP is between an application and its router, and nothing else is; what only TLS has use
+/// for says so.
 fn check_carriers(args: &ProxyArgs) -> Result<(), ReplayError> {
+    let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
     let is_i2cp = |url: &CarrierUrl| matches!(url, CarrierUrl::I2cp(..));
-    if is_i2cp(&args.carrier) == is_i2cp(&args.upstream) {
+    if is_i2cp(&args.carrier) != is_i2cp(&args.upstream) {
+        return wrong(
+            "--upstream",
+            "i2cp is what an application and its router speak: both --carrier and \
+             --upstream are i2cp, or neither is",
+        );
+    }
+    let is_tls = |url: &CarrierUrl| matches!(url, CarrierUrl::Tls(..));
+    if args.to.is_some() && !is_tls(&args.upstream) {
+        return wrong(
+            "--to",
+            "only an upstream of tls:// has a destination to prove",
+        );
+    }
+    if is_tls(&args.carrier) || is_tls(&args.upstream) {
         return Ok(());
     }
-    Err(ReplayError::Carrier {
-        flag: "--upstream",
-        problem: "i2cp is what an application and its router speak: both --carrier and \
-                  --upstream are i2cp, or neither is",
-    })
+    match args.keys {
+        Some(_) => wrong("--keys", "only tls:// has use for them here"),
+        None => tls::check_unused(&args.tls),
+    }
 }
 
 /// Every rule, checked before the first socket opens.
@@ -137,28 +153,40 @@ fn leg(
     role: Role,
     faults: &Faults,
     seed: [u8; 32],
-) -> LinkOptions {
+) -> Result<LinkOptions, ReplayError> {
     // What acts on messages is the proxy's; the size of writes is the link's.
     let slices = Faults {
         c2s: faults.c2s.only_slices(),
         s2c: faults.s2c.only_slices(),
     };
-    LinkOptions {
+    let allow = match role {
+        Role::Server => args.allow.iter().copied().collect(),
+        Role::Client => AllowList::default(),
+    };
+    let end = tls::End {
+        carrier,
+        role,
+        keys: args.keys.as_deref(),
+        to: args.to.as_ref(),
+        allow: &allow,
+    };
+    let tls = match carrier {
+        CarrierUrl::Tls(..) => tls::options(end, &args.tls)?,
+        _ => None,
+    };
+    Ok(LinkOptions {
         carrier: carrier.clone(),
         role,
         reach: reach(args),
-        allow: match role {
-            Role::Server => args.allow.iter().copied().collect(),
-            Role::Client => AllowList::default(),
-        },
+        allow,
         connect_timeout: args.connect_timeout,
         recorder: None,
         faults: (!slices.is_empty()).then(|| FaultPlan::new(slices, seed)),
         udp_rate: peer::UDP_RATE,
         destination: bytes::Bytes::new(),
         i2cp: None,
-        tls: None,
-    }
+        tls,
+    })
 }
 
 const fn reach(args: &ProxyArgs) -> Reach {
@@ -178,8 +206,14 @@ const fn is_for_programs(args: &ProxyArgs) -> bool {
 }
 
 /// Tells scripts that the proxy can be used.
-fn announce(args: &ProxyArgs, carrier: &str, task: &ProxyTask) -> Result<(), ReplayError> {
+fn announce(
+    args: &ProxyArgs,
+    carrier: &str,
+    task: &ProxyTask,
+    said: &str,
+) -> Result<(), ReplayError> {
     let mut line = format!("ready proxy carrier={carrier} upstream={}", args.upstream);
+    line.push_str(said);
     if let Some(address) = task.metrics_addr() {
         line.push_str(&format!(" metrics=http://{address}/metrics"));
     }

@@ -7,22 +7,35 @@ use clap::Args;
 
 use super::args::LogArgs;
 use super::play_args::ReportFormat;
+use super::tls::TlsArgs;
 use crate::cli::args::{Format, Payload, Redact, Times};
 use crate::cli::values::{StatisticName, duration, field};
 use crate::fault::FaultLines;
 use crate::report::field::Field;
-use crate::runtime::{Allowed, CarrierUrl};
+use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 #[derive(Debug, Args)]
 pub(super) struct ProxyArgs {
-    /// Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654]; port 0 takes any
+    /// Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be],
+    /// tls://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
-    /// Where the server is, by the same carrier or the other of udp and tcp; for i2cp the router
+    /// Where the server is, by the same carrier or another of udp, tcp and tls; for i2cp the router
     #[arg(long, value_name = "URL")]
     pub(super) upstream: CarrierUrl,
+
+    /// Our I2P destination, made by `keys new`, for tls on either side
+    #[arg(long, value_name = "FILE")]
+    pub(super) keys: Option<PathBuf>,
+
+    /// The destination that must be at an upstream of tls
+    #[arg(
+        long,
+        value_name = "BASE64|HASH.b32.i2p|@FILE",
+        allow_hyphen_values = true
+    )]
+    pub(super) to: Option<Remote>,
 
     /// How long each client waits for a server that cannot be connected to yet
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
@@ -116,10 +129,10 @@ pub(super) struct ProxyArgs {
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,
 
-    /// Hear only clients of these networks
+    /// Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody
     #[arg(
         long,
-        value_name = "CIDR",
+        value_name = "CIDR|B32|any",
         value_delimiter = ',',
         help_heading = "Safety"
     )]
@@ -128,6 +141,9 @@ pub(super) struct ProxyArgs {
     /// Tell numbers to Prometheus at http://ADDR/metrics
     #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
     pub(super) metrics: Option<String>,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
 
     #[command(flatten)]
     pub(super) log: LogArgs,

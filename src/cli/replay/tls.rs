@@ -201,7 +201,9 @@ fn key_log(args: &TlsArgs) -> Result<Option<PathBuf>, ReplayError> {
     }
 }
 
-fn check_unused(args: &TlsArgs) -> Result<(), ReplayError> {
+/// # Errors
+/// A flag that only TLS has use for is given.
+pub(super) fn check_unused(args: &TlsArgs) -> Result<(), ReplayError> {
     let flags = [
         ("--tls-ca", args.tls_ca.is_some()),
         ("--tls-cert", args.tls_cert.is_some()),

@@ -17,8 +17,8 @@ use super::values::TimeOrOff;
 use super::{keys, logging, peer, tls};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side, Tunnel,
-    TunnelOptions, nameless_destination,
+    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side,
+    TlsOptions, Tunnel, TunnelOptions, nameless_destination,
 };
 use crate::wire::Destination;
 
@@ -259,7 +259,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
     let link = options.link.clone();
     peer::block_on(async {
         let tunnel = Tunnel::open(options).await?;
-        let name = own_name(tunnel.carrier(), tunnel.destination());
+        let name = own_name(&link, tunnel.destination());
         let said = format!("{}{}", name.short, said_aloud(&link));
         let line = ready_line(&tunnel, target, &said);
         if let Some(address) = tunnel.metrics_addr() {
@@ -300,9 +300,15 @@ struct OwnName {
     rest: String,
 }
 
-fn own_name(carrier: &CarrierUrl, destination: &[u8]) -> OwnName {
-    match (carrier, Destination::split(destination)) {
-        (CarrierUrl::I2cp(..) | CarrierUrl::Tls(..), Ok((destination, _))) => OwnName {
+fn own_name(link: &LinkOptions, destination: &[u8]) -> OwnName {
+    let is_proven = link
+        .tls
+        .as_ref()
+        .and_then(TlsOptions::destination)
+        .is_some();
+    let is_known = is_proven || matches!(link.carrier, CarrierUrl::I2cp(..));
+    match Destination::split(destination) {
+        Ok((destination, _)) if is_known => OwnName {
             short: format!(" name={}", destination.hash().to_b32_name()),
             rest: format!(" destination={}", destination.to_base64()),
         },
@@ -318,6 +324,13 @@ fn said_aloud(link: &LinkOptions) -> &'static str {
     }
 }
 
+/// What a ready line says of an end that listens over TLS, whose name may be asked for.
+pub(super) fn about_tls(link: &LinkOptions) -> String {
+    let destination = link.tls.as_ref().and_then(TlsOptions::destination);
+    let name = destination.map(|destination| own_name(link, destination).short);
+    format!("{}{}", name.unwrap_or_default(), said_aloud(link))
+}
+
 /// Tells that a carrier is bound, on standard output and in the file that scripts wait for.
 pub(super) fn announce_bound(
     what: &str,
@@ -325,7 +338,7 @@ pub(super) fn announce_bound(
     opened: &Opened,
     ready_file: Option<&Path>,
 ) -> Result<(), ReplayError> {
-    let name = own_name(&opened.carrier, &opened.destination);
+    let name = own_name(link, &opened.destination);
     let said = said_aloud(link);
     let line = format!(
         "ready {what} carrier={}{}{said}",

@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use super::Watcher;
 use super::frames::{FrameStream, Greeting};
 use super::http::Requests;
-use super::leg::{ClientLeg, LegEvent, LegName, LegRecord, ServerLeg};
+use super::leg::{ClientLeg, INTRODUCED, LegEvent, LegName, LegRecord, ServerLeg, introduced};
 use super::metrics;
 use super::pair::{Pair, ServerEvent};
 use crate::carrier::length_prefixed::Prefix;
@@ -659,6 +659,14 @@ impl Driver {
             missing_bytes,
             comment,
         } = sent;
+        let own = match to {
+            Side::Responder => self.upstream.proven_destination(),
+            Side::Initiator => None,
+        };
+        let (bytes, comment) = match own.and_then(|own| introduced(&bytes, own)) {
+            Some(bytes) => (bytes, Some(comment.unwrap_or(INTRODUCED))),
+            None => (bytes, comment),
+        };
         let Some(pair) = self.pairs.get_mut(&id) else {
             return;
         };

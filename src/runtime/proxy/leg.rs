@@ -16,6 +16,7 @@ use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Room};
 use crate::runtime::open::LinkOptions;
 use crate::runtime::recorder::{RecordedStream, Recorder};
 use crate::runtime::socket;
+use crate::wire::{Destination, RawFrame, RawMessage};
 
 /// How a leg is called in logs and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,27 @@ impl ServerLeg {
             Vec::new(),
         )
     }
+}
+
+/// What is said of a SYN that [`introduced`] has changed.
+pub(super) const INTRODUCED: &str = "the proxy's own destination, which it proves over tls://";
+
+/// A SYN that names our destination, behind which a server can find nobody else's; `None` for
+/// all other messages, and where it is ours already.
+pub(super) fn introduced(message: &[u8], own: &[u8]) -> Option<Bytes> {
+    let message = RawMessage::parse(message);
+    let syn = message.frame()?;
+    let (named, rest) = Destination::named_by(syn)?;
+    if named.as_bytes() == own {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    RawFrame {
+        payload: &[own, rest].concat(),
+        ..*syn
+    }
+    .encode(&mut bytes);
+    Some(bytes.into())
 }
 
 impl OpenLeg {

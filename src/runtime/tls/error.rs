@@ -51,7 +51,7 @@ pub enum TlsError {
     #[error("the client has shown no key or certificate")]
     NoCertificate,
     /// The certificate is over, too early, of another name, or of an unknown authority.
-    #[error("the other end's certificate: {0}")]
+    #[error("the other end's certificate {}", flaw(.0))]
     Certificate(Box<CertificateError>),
     /// The other end ended the handshake.
     #[error("the other end refused: {}", refusal(*.0))]
@@ -70,6 +70,24 @@ pub enum TlsError {
     Protocol(Box<Error>),
 }
 
+/// What is wrong with a certificate.
+fn flaw(error: &CertificateError) -> String {
+    let words = match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "is of another name"
+        }
+        CertificateError::UnknownIssuer => "is of an authority that --tls-ca does not have",
+        CertificateError::BadSignature => "is not signed by the authority that it names",
+        CertificateError::BadEncoding => "cannot be read",
+        error => return format!("is not valid: {error}"),
+    };
+    words.to_owned()
+}
+
 /// What an alert says that the other end sent.
 fn refusal(alert: AlertDescription) -> String {
     let words = match alert {
@@ -84,8 +102,11 @@ fn refusal(alert: AlertDescription) -> String {
         AlertDescription::CertificateExpired => "our certificate has expired",
         AlertDescription::ProtocolVersion => "it does not speak TLS 1.3",
         AlertDescription::NoApplicationProtocol => "it does not speak ministreaming over TLS",
-        AlertDescription::HandshakeFailure => "nothing in common",
-        alert => return format!("alert {}", u8::from(alert)),
+        AlertDescription::HandshakeFailure => {
+            "nothing in common; raw public keys (RFC 7250) at one end, X.509 certificates at the \
+             other?"
+        }
+        alert => return format!("alert {}, {alert:?}", u8::from(alert)),
     };
     format!("{words} (alert {})", u8::from(alert))
 }

@@ -9,7 +9,7 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
     WriteTraffic,
 };
-use rustls::{CertificateError, Error};
+use rustls::{CertificateError, Error, HandshakeKind};
 
 use super::error::TlsError;
 use super::identity;
@@ -65,6 +65,8 @@ pub(in crate::runtime) struct TlsSession {
     /// The other end's destination, proven.
     proven: Option<Bytes>,
     has_ended: bool,
+    /// The machine has met an error, and is of no further use.
+    is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,21 @@ impl Machine {
         match self {
             Self::Client(client) => step(client.process_tls_records(incoming), sealed, outcome),
             Self::Server(server) => step(server.process_tls_records(incoming), sealed, outcome),
+        }
+    }
+
+    /// Whether it has something of its own to say.
+    fn has_words(&self) -> bool {
+        match self {
+            Self::Client(client) => client.wants_write(),
+            Self::Server(server) => server.wants_write(),
+        }
+    }
+
+    fn handshake_kind(&self) -> Option<HandshakeKind> {
+        match self {
+            Self::Client(client) => client.handshake_kind(),
+            Self::Server(server) => server.handshake_kind(),
         }
     }
 
@@ -250,6 +267,7 @@ impl TlsSession {
             failure: None,
             proven: None,
             has_ended: false,
+            is_broken: false,
         }
     }
 
@@ -257,6 +275,16 @@ impl TlsSession {
     /// are.
     pub(in crate::runtime) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
+    }
+
+    /// Whether something can be sent.
+    pub(in crate::runtime) fn can_send(&self) -> bool {
+        self.is_open() && !self.is_broken
+    }
+
+    /// Whether the handshake went on from an earlier one.
+    pub(in crate::runtime) fn is_resumed(&self) -> bool {
+        self.machine.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Whether the other end has said that it sends nothing more.
@@ -342,6 +370,7 @@ impl TlsSession {
                     return self.failure.take().map_or(Ok(()), Err);
                 }
                 Err(error) => {
+                    self.is_broken = true;
                     self.add_last_word(&mut incoming[*at..]);
                     return Err(self.explained(error));
                 }
@@ -431,7 +460,7 @@ impl TlsSession {
     /// Tells the other end that nothing more comes. Before the handshake is over there is
     /// nothing to tell.
     pub(in crate::runtime) fn end(&mut self) {
-        if self.stage == Stage::Handshake {
+        if self.stage == Stage::Handshake || self.is_broken {
             return;
         }
         let mut rest = std::mem::take(&mut self.rest);
@@ -449,27 +478,31 @@ impl TlsSession {
                 plain: &mut BytesMut::new(),
                 output: &mut self.output,
             };
-            match self.machine.step(incoming, Some(sealed), outcome).1? {
-                Step::Traffic => return Ok(()),
-                Step::Ended => self.has_ended = true,
-                Step::Again => {}
-                Step::Blocked => break,
+            match self.machine.step(incoming, Some(sealed), outcome).1 {
+                Ok(Step::Traffic) => return Ok(()),
+                Ok(Step::Ended) => self.has_ended = true,
+                Ok(Step::Again) => {}
+                Ok(Step::Blocked) => break,
+                Err(error) => {
+                    self.is_broken = true;
+                    return Err(error.into());
+                }
             }
         }
+        self.is_broken = true;
         Err(Error::HandshakeNotComplete.into())
     }
 
-    /// What the machine says about an error, for the other end.
+    /// What the machine says about an error, for the other end. After an error it must not be
+    /// asked for anything else.
     fn add_last_word(&mut self, incoming: &mut [u8]) {
-        for _ in 0..OWN_WORDS {
+        while self.machine.has_words() {
             let outcome = Outcome {
                 plain: &mut BytesMut::new(),
                 output: &mut self.output,
             };
-            if !matches!(
-                self.machine.step(incoming, None, outcome).1,
-                Ok(Step::Again)
-            ) {
+            if let (_, Err(error)) = self.machine.step(incoming, None, outcome) {
+                tracing::trace!(%error, "no alert");
                 return;
             }
         }

@@ -116,6 +116,19 @@ impl Connection {
         self.transport.is_open()
     }
 
+    /// Tells that TLS is there.
+    pub(super) fn tell_opened(&self) {
+        let name = self
+            .proven()
+            .map(|bytes| DestinationHash::of(bytes).to_b32_name());
+        tracing::debug!(
+            peer = %self.peer,
+            name,
+            resumed = self.transport.is_resumed(),
+            "the TLS handshake is over"
+        );
+    }
+
     /// The destination that the other end has proven, over TLS.
     pub(super) fn proven(&self) -> Option<&Bytes> {
         self.transport.proven()
@@ -128,10 +141,8 @@ impl Connection {
     pub(super) fn unproven_syn(&self, message: &[u8]) -> Option<(DestinationHash, Parcel)> {
         let proven = self.proven()?;
         let message = RawMessage::parse(message);
-        let syn = message
-            .frame()
-            .filter(|frame| frame.frame_type == FrameType::SYN)?;
-        let (named, _) = Destination::split(syn.payload).ok()?;
+        let syn = message.frame()?;
+        let (named, _) = Destination::named_by(syn)?;
         if named.as_bytes() == &proven[..] {
             return None;
         }
@@ -330,8 +341,8 @@ impl Connection {
                 Poll::Ready(result) => result?,
                 Poll::Pending => break,
             }
-            if !self.is_open() {
-                // Nothing goes out before the other end is known.
+            if !self.transport.can_send() {
+                // Nothing goes out before the other end is known, and after TLS has failed.
                 break;
             }
         }

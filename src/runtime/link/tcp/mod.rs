@@ -402,6 +402,7 @@ impl TcpLink {
         match connection.poll_read(&mut cx, &mut self.spare) {
             Ok(read) => {
                 if !was_open && connection.is_open() {
+                    connection.tell_opened();
                     self.events.push_back(LinkEvent::PeerUp(connection.peer()));
                 }
                 if read == Read::Some {

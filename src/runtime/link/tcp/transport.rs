@@ -56,6 +56,16 @@ impl Transport {
         self.tls.as_ref().and_then(|tls| tls.proven())
     }
 
+    /// Whether messages are taken for the other end.
+    pub(super) fn can_send(&self) -> bool {
+        self.tls.as_ref().is_none_or(|tls| tls.can_send())
+    }
+
+    /// Whether TLS went on from an earlier connection.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
+    }
+
     /// Whether all that was taken from an [`Output`] is written.
     pub(super) fn is_flushed(&self) -> bool {
         self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
@@ -132,7 +142,7 @@ impl Transport {
             output.advance(written);
             return Poll::Ready(Ok(()));
         };
-        if tls.is_flushed() && tls.is_open() && output.bytes() > 0 {
+        if tls.is_flushed() && tls.can_send() && output.bytes() > 0 {
             gathered.clear();
             let count = output.slices(TLS_WRITE_BYTES, &mut slices);
             for piece in &slices[..count] {
