@@ -17,7 +17,8 @@ use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{
     ClientId, Destination, DestinationHash, Direction, FrameKind, FrameType,
-    MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage, ServerId, StreamId,
+    MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, PayloadShape, RawFrame, RawMessage, ServerId,
+    StreamId,
 };
 
 /// Rebuilds conversations from the messages of all channels of a capture.
@@ -466,13 +467,11 @@ impl Tracker {
             self.note_gap(seen.channel);
             return Place::nowhere(Meaning::Meaningless);
         }
-        let stimulus = match frame.frame_type.kind() {
-            FrameKind::Ack => match frame.payload.len() {
-                3 => Stimulus::Ack,
-                0 => Stimulus::EmptyAck,
-                _ => Stimulus::MisshapenAck,
-            },
-            FrameKind::Close => Stimulus::Close(direction),
+        let stimulus = match (frame.frame_type.kind(), frame.payload_shape()) {
+            (_, PayloadShape::ServerId) => Stimulus::Ack,
+            (_, PayloadShape::NoServerId) => Stimulus::EmptyAck,
+            (FrameKind::Ack, _) => Stimulus::MisshapenAck,
+            (FrameKind::Close, _) => Stimulus::Close(direction),
             _ => Stimulus::Data(direction),
         };
         let key = IdKey {
@@ -530,7 +529,9 @@ impl Tracker {
             if let Some(slot) = assumed {
                 return self.advance(seen, frame, slot, stimulus, direction);
             }
-            if may_precede_its_syn(frame) && !explained {
+            // It may answer a SYN that stands behind it in the capture. (An ACK opens a
+            // conversation in any case.)
+            if frame.is_refusal() && !explained {
                 let slot = self.adopt(seen, key);
                 self.registry.set_assumed(slot, self.message_count);
                 return self.advance(seen, frame, slot, stimulus, direction);
@@ -554,7 +555,7 @@ impl Tracker {
             channel: seen.channel,
             owner: seen.from,
             space: Space::Server,
-            id: accepted_id(frame).0,
+            id: frame.announced_id()?.0,
         };
         self.registry.find_headless(key, seen.addressee)
     }
@@ -677,9 +678,8 @@ impl Tracker {
     ) -> Place {
         match stimulus {
             Stimulus::Ack => {
-                let announced = Some(accepted_id(frame));
                 self.registry
-                    .settle_assumed(seen, slot, announced, &self.remarks);
+                    .settle_assumed(seen, slot, frame.announced_id(), &self.remarks);
             }
             // Whoever refuses announces nothing.
             Stimulus::Close(Direction::ServerToClient) if self.registry.may_be_refused(slot) => {
@@ -701,7 +701,10 @@ impl Tracker {
         }
         live.phase = step.next;
         let meaning = match step.effect {
-            Effect::Accepts => self.accept(seen, frame, slot),
+            Effect::Accepts => match frame.announced_id() {
+                Some(server_id) => self.accept(seen, slot, server_id),
+                None => Meaning::Ignored,
+            },
             Effect::Refuses => Meaning::Refuses {
                 handshake_ns: self.since_syn(seen, slot).unwrap_or_default(),
             },
@@ -768,8 +771,7 @@ impl Tracker {
         }
     }
 
-    fn accept(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>, slot: Slot) -> Meaning {
-        let server_id = accepted_id(frame);
+    fn accept(&mut self, seen: &Observation<'_>, slot: Slot, server_id: ServerId) -> Meaning {
         self.registry.clear_assumed(slot);
         if self.registry.records.live(slot).server_id() != Some(server_id) {
             self.registry.forget_server_id(slot);
@@ -896,7 +898,7 @@ impl Tracker {
         let payload_bytes = number(frame.payload.len());
         // The reference answers so where nobody listens.
         let refuses = precedes_its_syn || matches!(meaning, Meaning::Refuses { .. });
-        let is_refusal = refuses && frame.payload.len() == StreamId::ZERO.0.len();
+        let is_refusal = refuses && frame.payload_shape() == PayloadShape::UnusedId;
         let level = if is_refusal {
             code.level()
         } else {
@@ -946,21 +948,11 @@ fn same_client(one: Option<DestinationHash>, other: Option<DestinationHash>) -> 
     }
 }
 
-/// Whether a message may be the answer to a SYN that stands behind it in the capture:
-/// a refusal. (An ACK opens a conversation in any case.)
-fn may_precede_its_syn(frame: &RawFrame<'_>) -> bool {
-    frame.frame_type == FrameType::SERVER_CLOSE && matches!(frame.payload.len(), 0 | 3)
-}
-
 /// Whether a snap length cut the id that an ACK announces.
 fn is_ack_without_its_id(seen: &Observation<'_>, frame: &RawFrame<'_>) -> bool {
-    seen.cut_bytes > 0 && frame.frame_type == FrameType::ACK && frame.payload.len() < 3
-}
-
-fn accepted_id(frame: &RawFrame<'_>) -> ServerId {
-    let mut id = StreamId::ZERO;
-    id.0.copy_from_slice(frame.payload);
-    ServerId(id)
+    seen.cut_bytes > 0
+        && frame.frame_type == FrameType::ACK
+        && frame.payload.len() < StreamId::BYTES
 }
 
 #[cfg(test)]

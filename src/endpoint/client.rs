@@ -11,27 +11,17 @@ use super::output::{Event, Message};
 use super::session::Endpoint;
 use super::state::{State, Step, Stimulus, step};
 use super::stats::Anomaly;
-use crate::wire::{ClientId, FrameType, ServerId, StreamId};
+use crate::wire::{ClientId, FrameType, PayloadShape, RawFrame, ServerId};
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
-    pub(super) fn handle_ack(
-        &mut self,
-        now: Instant,
-        from: Option<P>,
-        client_id: ClientId,
-        payload: &[u8],
-    ) {
-        let server_id = <[u8; 3]>::try_from(payload).map(|id| ServerId(StreamId(id)));
-        let Some(slot) = self.client_slot(from, client_id) else {
-            if let Ok(server_id) = server_id {
-                self.handle_late_ack(from, client_id, server_id);
-            }
-            return;
-        };
-        match server_id {
-            Ok(server_id) => self.handle_server_id(now, slot, server_id),
-            Err(_) if payload.is_empty() => self.handle_empty_ack(now, slot),
-            Err(_) => self.stats.note(Anomaly::AckLength),
+    pub(super) fn handle_ack(&mut self, now: Instant, from: Option<P>, ack: &RawFrame<'_>) {
+        let client_id = ClientId(ack.id);
+        match (self.client_slot(from, client_id), ack.announced_id()) {
+            (Some(slot), Some(server_id)) => self.handle_server_id(now, slot, server_id),
+            (Some(slot), None) if ack.payload.is_empty() => self.handle_empty_ack(now, slot),
+            (Some(_), None) => self.stats.note(Anomaly::AckLength),
+            (None, Some(server_id)) => self.handle_late_ack(from, client_id, server_id),
+            (None, None) => {}
         }
     }
 
@@ -137,16 +127,16 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         &mut self,
         now: Instant,
         from: Option<P>,
-        client_id: ClientId,
-        payload: &[u8],
+        close: &RawFrame<'_>,
     ) {
-        let Some(slot) = self.client_slot(from, client_id) else {
+        let Some(slot) = self.client_slot(from, ClientId(close.id)) else {
             return;
         };
-        // A refusal may carry an id that is good for nothing.
-        let refusal = self.conversations[slot].state == State::SynSent && payload.len() == 3;
-        if !payload.is_empty() && !refusal {
-            self.stats.note(Anomaly::ClosePayload);
+        let refuses = self.conversations[slot].state == State::SynSent;
+        match close.payload_shape() {
+            PayloadShape::Nothing => {}
+            PayloadShape::UnusedId if refuses => {}
+            _ => self.stats.note(Anomaly::ClosePayload),
         }
         self.apply(now, slot, Stimulus::PeerClose);
     }

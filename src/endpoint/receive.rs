@@ -44,9 +44,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             FrameType::SYN => self.handle_syn(now, from, ClientId(id), payload),
             FrameType::CLIENT_DATA => self.handle_client_data(now, from, ServerId(id), payload),
             FrameType::CLIENT_CLOSE => self.handle_client_close(now, from, ServerId(id), &payload),
-            FrameType::ACK => self.handle_ack(now, from, ClientId(id), &payload),
+            FrameType::ACK => self.handle_ack(now, from, &frame),
             FrameType::SERVER_DATA => self.handle_server_data(now, from, ClientId(id), payload),
-            FrameType::SERVER_CLOSE => self.handle_server_close(now, from, ClientId(id), &payload),
+            FrameType::SERVER_CLOSE => self.handle_server_close(now, from, &frame),
             FrameType::CHAFF => self.stats.note(Anomaly::Chaff),
             _ => self.stats.note(Anomaly::UnknownType),
         }

@@ -311,7 +311,7 @@ impl Player {
         let live = &mut self.live[slot];
         live.heard = now;
         match frame.frame_type {
-            FrameType::ACK => self.hear_ack(now, slot, frame.payload),
+            FrameType::ACK => self.hear_ack(now, slot, frame),
             FrameType::SERVER_DATA => self.hear_data(slot, frame.payload),
             FrameType::SERVER_CLOSE => self.hear_close(now, slot),
             _ => {
@@ -322,17 +322,17 @@ impl Player {
         self.settle(now, slot);
     }
 
-    fn hear_ack(&mut self, now: Instant, slot: usize, payload: &[u8]) {
+    fn hear_ack(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
         let live = &mut self.live[slot];
-        match (live.server_id, <[u8; 3]>::try_from(payload)) {
-            (None, Ok(id)) if live.refused.is_none() => {
-                live.server_id = Some(ServerId(StreamId(id)));
+        match (live.server_id, frame.announced_id()) {
+            (None, Some(id)) if live.refused.is_none() => {
+                live.server_id = Some(id);
                 let handshake = now.saturating_duration_since(live.started);
                 live.handshake = Some(handshake);
                 self.stats.handshake(handshake);
             }
             // The close of the specification's sample (c).
-            (Some(_), Err(_)) if payload.is_empty() => live.server_closed = true,
+            (Some(_), None) if frame.payload.is_empty() => live.server_closed = true,
             // A second ACK, or one without a usable id: the first one stays.
             _ => self.stats.ignored_messages += 1,
         }
@@ -366,9 +366,9 @@ impl Player {
         let is_ack = frame.frame_type == FrameType::ACK;
         if is_ack
             && self.abandoned.remove(&frame.id).is_some()
-            && let Ok(id) = <[u8; 3]>::try_from(frame.payload)
+            && let Some(id) = frame.announced_id()
         {
-            self.tidy.push_back(client_close(ServerId(StreamId(id))));
+            self.tidy.push_back(client_close(id));
         }
     }
 

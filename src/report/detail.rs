@@ -8,7 +8,9 @@ use super::look::{Look, put_duration};
 use super::table::put_type;
 use super::write::{put, put_address, put_conversation, put_display, put_number, put_seconds};
 use crate::conversation::{Level, MessageEvent};
-use crate::wire::{Destination, Direction, FrameType, HEADER_BYTES, RawFrame, RawMessage};
+use crate::wire::{
+    Destination, Direction, FrameType, HEADER_BYTES, PayloadShape, RawFrame, RawMessage,
+};
 
 /// Bytes of a key that are shown.
 const KEY_PREVIEW_BYTES: usize = 8;
@@ -151,9 +153,9 @@ fn put_frame(frame: &RawFrame<'_>, look: &Look, out: &mut Vec<u8>) {
     put(out, "\n  0001  id       ");
     look.put_id(frame.id, out);
     out.push(b'\n');
-    match frame.frame_type {
-        FrameType::SYN => put_syn(frame.payload, look, out),
-        FrameType::ACK if frame.payload.len() == 3 => {
+    match frame.payload_shape() {
+        PayloadShape::Key => put_syn(frame.payload, look, out),
+        PayloadShape::ServerId => {
             put(out, "  0004  server   ");
             put_display(out, hex::encode(frame.payload));
             out.push(b'\n');

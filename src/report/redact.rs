@@ -10,7 +10,7 @@ use crate::conversation::{
     Conversation, Destinations, Endpoint, Finding, FindingCode, MessageEvent, Session,
 };
 use crate::wire::{
-    Destination, DestinationHash, FrameKind, Pseudonyms, RawFrame, RawMessage,
+    Destination, DestinationHash, FrameKind, PayloadShape, Pseudonyms, RawFrame, RawMessage,
     keep_certificate_header,
 };
 
@@ -64,9 +64,6 @@ impl Secrets {
         }
     }
 }
-
-/// Bytes of the id that an ACK carries.
-const ID_BYTES: usize = 3;
 
 /// What becomes of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,10 +192,9 @@ impl Redaction {
             RawMessage::Ping => return Payload::Kept,
             // Where others have their type; too little to tell anything.
             RawMessage::Short(bytes) => (&bytes[..bytes.len().min(1)], *bytes),
-            RawMessage::Frame(frame) => match frame.frame_type.kind() {
-                FrameKind::Syn => return self.replace_syn(frame.payload),
-                // Its payload is an id.
-                FrameKind::Ack if frame.payload.len() == ID_BYTES => return Payload::Kept,
+            RawMessage::Frame(frame) => match frame.payload_shape() {
+                PayloadShape::Key => return self.replace_syn(frame.payload),
+                PayloadShape::ServerId => return Payload::Kept,
                 _ => (&[][..], frame.payload),
             },
         };

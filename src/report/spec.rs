@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
-use crate::wire::{Direction, FrameKind, FrameType, RawMessage};
+use crate::wire::{Direction, FrameKind, FrameType, PayloadShape, RawMessage, StreamId};
 
 /// Lines that are kept of one conversation, and of the messages that belong to none.
 pub const MAX_LINES: usize = 10_000;
@@ -175,11 +175,13 @@ impl Line {
                 _ => "too short".to_owned(),
             };
         };
-        match FrameType(header[0]).kind() {
+        let frame_type = FrameType(header[0]);
+        match frame_type.kind() {
             FrameKind::Syn => format!("SYN, client ID = {}", spaced(&header[1..])),
             FrameKind::Ack if self.closes => "Close".to_owned(),
-            FrameKind::Ack if self.payload_bytes == 3 => {
-                format!("ACK, server ID = {}", spaced(&self.payload_start[..3]))
+            _ if frame_type.payload_shape(self.payload_bytes) == PayloadShape::ServerId => {
+                let id = &self.payload_start[..StreamId::BYTES];
+                format!("ACK, server ID = {}", spaced(id))
             }
             FrameKind::Ack => "ACK".to_owned(),
             FrameKind::Data => "Send data".to_owned(),

@@ -52,9 +52,8 @@ pub use self::event::{Counters, Event};
 pub use self::lookup::{LookupError, LookupId, Query};
 pub use self::outgoing::{Attempts, Lane};
 
-/// The longest message that is sent or taken, in bytes, before compression:
-/// what the reference implementation takes.
-pub const MAX_MESSAGE_BYTES: usize = 40_960;
+/// The longest message that is sent or taken, in bytes, before compression.
+pub use crate::wire::MAX_MESSAGE_BYTES;
 
 /// The longest payload that is given to a router, in bytes of gzip. i2pd 2.45.1
 /// crashes on some 62,600.

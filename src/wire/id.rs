@@ -11,9 +11,12 @@ use super::destination::I2P_BASE64;
 /// spaces it belongs to follows from the type byte. See [`ClientId`] and
 /// [`ServerId`] for ids whose space is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub [u8; 3]);
+pub struct StreamId(pub [u8; Self::BYTES]);
 
 impl StreamId {
+    /// Bytes that an id takes on the wire.
+    pub const BYTES: usize = 3;
+
     /// `00 00 00`, which the specification reserves.
     pub const ZERO: Self = Self([0; 3]);
 

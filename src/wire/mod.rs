@@ -2,25 +2,27 @@
 //! to the end of the message.
 //!
 //! This module knows no carrier, no I/O and no time. [`RawMessage`] and
-//! [`RawFrame`] accept whatever arrived, byte for byte; [`Frame`] is the typed
-//! form that only holds what makes sense.
+//! [`RawFrame`] accept whatever arrived, byte for byte; [`PayloadShape`] says what sense
+//! a payload makes.
 
 mod destination;
 mod frame;
 mod frame_type;
 mod id;
+mod payload_shape;
 mod pseudonym;
 
 pub use destination::{
     Destination, DestinationError, DestinationHash, HashParseError, SignatureType,
 };
-pub use frame::{Frame, FrameError, RawFrame, RawMessage, looks_like_message};
+pub use frame::{RawFrame, RawMessage, looks_like_message};
 pub use frame_type::{Direction, FrameKind, FrameType};
 pub use id::{ClientId, IdParseError, ServerId, StreamId};
+pub use payload_shape::PayloadShape;
 pub use pseudonym::{Pseudonyms, keep_certificate_header};
 
 /// Bytes before the payload of a frame: 1 type, 3 id.
-pub const HEADER_BYTES: usize = 4;
+pub const HEADER_BYTES: usize = 1 + StreamId::BYTES;
 
 /// The most payload bytes that the reference implementation puts into one data message.
 pub const MAX_DATA_PAYLOAD_BYTES: usize = 32_768;

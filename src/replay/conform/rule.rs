@@ -3,13 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::case::Tested;
-use crate::wire::{Destination, Direction, FrameKind, FrameType, RawFrame, RawMessage, StreamId};
-
-/// The longest payload that the reference implementation sends.
-const MAX_DATA_BYTES: usize = 32_768;
-
-/// What a server's refusal may carry: an id that is good for nothing.
-const REFUSAL_BYTES: usize = 3;
+use crate::wire::{
+    Destination, Direction, FrameKind, FrameType, MAX_DATA_PAYLOAD_BYTES, PayloadShape, RawFrame,
+    RawMessage, StreamId,
+};
 
 /// Something that every message of a peer has to keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,18 +135,19 @@ impl Watcher {
             Rule::Ids => (kind != FrameKind::Syn).then(|| self.ours.contains(&frame.id)),
             Rule::NewIds => match kind {
                 FrameKind::Syn => Some(frame.id != StreamId::ZERO),
-                FrameKind::Ack => Some(frame.payload.len() == 3 && frame.payload != [0; 3]),
+                FrameKind::Ack => Some(frame.announced_id().is_some_and(|id| !id.0.is_zero())),
                 _ => None,
             },
             Rule::Destination => {
                 (kind == FrameKind::Syn).then(|| Destination::split(frame.payload).is_ok())
             }
-            Rule::Close => (kind == FrameKind::Close).then(|| {
-                frame.payload.is_empty()
-                    || (self.tested == Tested::Server && frame.payload.len() == REFUSAL_BYTES)
+            Rule::Close => (kind == FrameKind::Close).then(|| match frame.payload_shape() {
+                PayloadShape::Nothing => true,
+                PayloadShape::UnusedId => self.tested == Tested::Server,
+                _ => false,
             }),
             Rule::Data => {
-                (kind == FrameKind::Data).then_some(frame.payload.len() <= MAX_DATA_BYTES)
+                (kind == FrameKind::Data).then_some(frame.payload.len() <= MAX_DATA_PAYLOAD_BYTES)
             }
         }
     }

@@ -9,10 +9,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::script::{Action, Expect, Expected, Id, Payload, Script, Want};
-use crate::wire::{FrameKind, FrameType, RawFrame, RawMessage, StreamId};
-
-/// What an ACK, and the reference's immediate refusal, carry.
-const ID_BYTES: usize = 3;
+use crate::wire::{FrameKind, FrameType, PayloadShape, RawFrame, RawMessage, ServerId, StreamId};
 
 /// Messages that are kept until a step asks for them; more are dropped and counted.
 const MAX_INBOX: usize = 65_536;
@@ -342,8 +339,7 @@ impl Executor {
             // The reference acknowledges, and closes when its service has refused.
             RawMessage::Frame(frame)
                 if expect.expected == Expected::Refusal
-                    && frame.frame_type == FrameType::ACK
-                    && frame.payload.len() == ID_BYTES
+                    && frame.announced_id().is_some()
                     && !self.acknowledged =>
             {
                 self.acknowledged = true;
@@ -425,13 +421,10 @@ impl Executor {
     fn compare(&mut self, expect: &Expect, frame: &RawFrame<'_>) -> StepResult {
         let is_of_type = match expect.expected {
             Expected::Type(frame_type) => frame.frame_type == frame_type,
-            Expected::Refusal => {
-                frame.frame_type == FrameType::SERVER_CLOSE
-                    && matches!(frame.payload.len(), 0 | ID_BYTES)
-            }
+            Expected::Refusal => frame.is_refusal(),
             Expected::Close => {
                 frame.frame_type == FrameType::SERVER_CLOSE
-                    || (frame.frame_type == FrameType::ACK && frame.payload.is_empty())
+                    || frame.payload_shape() == PayloadShape::NoServerId
             }
         };
         if !is_of_type {
@@ -450,15 +443,15 @@ impl Executor {
             return StepResult::Ok;
         };
         let id = match frame.frame_type {
-            FrameType::SYN => Ok(frame.id),
-            _ => <[u8; 3]>::try_from(frame.payload).map(StreamId),
+            FrameType::SYN => Some(frame.id),
+            _ => frame.announced_id().map(|ServerId(id)| id),
         };
         match id {
-            Ok(id) => {
+            Some(id) => {
                 self.variables.insert(name.clone(), id);
                 StepResult::Ok
             }
-            Err(_) => StepResult::NoId,
+            None => StepResult::NoId,
         }
     }
 

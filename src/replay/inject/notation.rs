@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use super::script::{Action, Expect, Expected, Id, Payload, Want};
 use super::text::{Read, fail, skip};
-use crate::wire::{FrameKind, FrameType, StreamId};
+use crate::wire::{FrameKind, FrameType, PayloadShape, RawFrame, ServerId, StreamId};
 
 /// How long an expected message may take.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -160,10 +160,15 @@ fn expected(input: &str) -> Read<'_, Option<Action>> {
         want: Want::Anything,
         within: WITHIN,
     };
-    match (frame_type.kind(), <[u8; 3]>::try_from(&message.bytes[..])) {
-        (FrameKind::Ack, Ok(server)) => expect.bind = Some(server_variable(StreamId(server))),
-        (FrameKind::Ack, Err(_)) if message.bytes.is_empty() => expect.expected = Expected::Close,
-        (FrameKind::Close, _) => expect.expected = Expected::Close,
+    let frame = RawFrame {
+        frame_type,
+        id,
+        payload: &message.bytes,
+    };
+    match (frame.payload_shape(), frame.announced_id()) {
+        (_, Some(ServerId(id))) => expect.bind = Some(server_variable(id)),
+        (PayloadShape::NoServerId, _) => expect.expected = Expected::Close,
+        _ if frame_type.kind() == FrameKind::Close => expect.expected = Expected::Close,
         _ if message.word.is_some_and(|word| word.starts_with("...")) => {
             expect.want = Want::Prefix(message.bytes.into());
         }
