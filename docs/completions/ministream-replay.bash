@@ -275,7 +275,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__conform)
-            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --allow --ready-file --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help server client"
+            opts="-v -h --list --carrier --to --service --dial --strict --dialect --retries --junit --allow --html --ready-file --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help server client"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -310,6 +310,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1023,7 +1027,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__replay)
-            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --ascii --progress --help"
+            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --to --dry-run --speed --topspeed --rate --max-gap --start-delay --order --ids --id-map --dest --include --expect --compare --fail-on --loops --loop-gap --concurrency --stagger --duration --handshake-timeout --reply-timeout --timeout --report --report-file --junit --html --ascii --progress --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1194,6 +1198,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --junit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -173,6 +173,7 @@ json\t'For programs'
 none\t'Nothing'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l report-file -d 'Write the JSON report into this file' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l junit -d 'Write a JUnit report into this file' -r -F
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l html -d 'A report for a browser, in one file: what differs, and both ladders beside each other. FILE - is standard output, in place of the table' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l progress -d 'Progress on standard error, if that is a terminal' -r -f -a "auto\t'After a second, on a terminal'
 never\t'Never'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand replay" -l concat -d 'Read captures one after the other, as they are named'
@@ -262,6 +263,7 @@ java2011\t'The Java implementation of 2011, the last that was released'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l retries -d 'Try a case that fails again, so many times' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l junit -d 'Write a JUnit report into this file' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l allow -d 'Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l html -d 'A report for a browser, in one file: sentences and messages of what failed. FILE - is standard output, in place of the lines' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l ready-file -d 'Write the line that tells readiness into this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l keys -d 'Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand conform" -l seed -d 'Make ids and faults follow from a number' -r

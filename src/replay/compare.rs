@@ -14,8 +14,8 @@ const KEPT_AFTER_DIFFERENCE: usize = 64 * 1024;
 /// only counted; masks need the whole of it.
 const KEPT_BEYOND_RECORDED: usize = 1024 * 1024;
 
-/// Bytes of context that a difference is shown with, on either side.
-pub const CONTEXT_BYTES: usize = 16;
+/// Bytes of context that a difference is kept with, on either side, and as many of its own.
+pub const CONTEXT_BYTES: usize = 48;
 
 /// What of the answers has to be as recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -296,8 +296,8 @@ impl Run {
         Difference {
             direction,
             offset: base + self.want_at,
-            want: Excerpt::of(want, self.want_at..want_end),
-            got: Excerpt::of(got, self.got_at..got_end),
+            want: Excerpt::of(want, self.want_at..want_end, base),
+            got: Excerpt::of(got, self.got_at..got_end, base),
         }
     }
 }
@@ -324,17 +324,29 @@ pub struct Excerpt {
     pub bytes: Vec<u8>,
     /// Up to [`CONTEXT_BYTES`] behind.
     pub after: Vec<u8>,
+    /// Bytes of the stream that stand before [`before`](Self::before).
+    pub before_left_out: usize,
+    /// Bytes that differ, too, between [`bytes`](Self::bytes) and [`after`](Self::after).
+    pub bytes_left_out: usize,
+    /// Bytes of the stream behind [`after`](Self::after), as far as it was kept.
+    pub after_left_out: usize,
 }
 
 impl Excerpt {
-    fn of(stream: &[u8], place: Range<usize>) -> Self {
+    /// What stands at `place` of a stream of which `stream` is what follows its first `base` bytes.
+    fn of(stream: &[u8], place: Range<usize>, base: usize) -> Self {
         let start = place.start.min(stream.len());
         let end = place.end.clamp(start, stream.len());
         let shown_end = end.min(start + CONTEXT_BYTES);
+        let before = start.saturating_sub(CONTEXT_BYTES);
+        let after_end = (end + CONTEXT_BYTES).min(stream.len());
         Self {
-            before: stream[start.saturating_sub(CONTEXT_BYTES)..start].to_vec(),
+            before: stream[before..start].to_vec(),
             bytes: stream[start..shown_end].to_vec(),
-            after: stream[end..(end + CONTEXT_BYTES).min(stream.len())].to_vec(),
+            after: stream[end..after_end].to_vec(),
+            before_left_out: base + before,
+            bytes_left_out: end - shown_end,
+            after_left_out: stream.len() - after_end,
         }
     }
 }
@@ -352,6 +364,14 @@ impl StreamFollower {
     /// Bytes that came.
     pub(super) const fn got_bytes(&self) -> usize {
         self.got_bytes
+    }
+
+    /// The live stream from its first byte on, as far as it was kept.
+    pub(super) fn live(&self, recorded: &[u8]) -> Vec<u8> {
+        match &self.kept {
+            None => recorded[..self.got_bytes.min(recorded.len())].to_vec(),
+            Some((start, kept)) => [&recorded[..(*start).min(recorded.len())], kept].concat(),
+        }
     }
 
     /// Takes the next bytes.
@@ -416,7 +436,7 @@ impl StreamFollower {
             found.push(Difference {
                 direction,
                 offset: at,
-                want: Excerpt::of(recorded, at..at),
+                want: Excerpt::of(recorded, at..at, 0),
                 got: Excerpt::default(),
             });
         }
@@ -479,11 +499,11 @@ mod tests {
                 assert_eq!(found[0].got.bytes, [got[offset]]);
                 assert_eq!(
                     found[0].want.before,
-                    ANSWER[offset.saturating_sub(16)..offset]
+                    ANSWER[offset.saturating_sub(CONTEXT_BYTES)..offset]
                 );
                 assert_eq!(
                     found[0].want.after,
-                    ANSWER[offset + 1..ANSWER.len().min(offset + 17)]
+                    ANSWER[offset + 1..ANSWER.len().min(offset + 1 + CONTEXT_BYTES)]
                 );
             }
         }

@@ -127,6 +127,8 @@ mod tests {
             handshake: None,
             recorded_handshake: None,
             differences: Vec::new(),
+            suggested_masks: Vec::new(),
+            exchange: None,
         });
         assert_eq!(line.find('\n'), Some(line.len() - 1));
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -17,6 +17,8 @@ mod plan;
 mod player;
 pub(crate) mod record_line;
 mod recording;
+mod suggest;
+mod transcript;
 
 pub use self::compare::{CONTEXT_BYTES, Compare, Difference, Excerpt, Mask, MaskError, Masks};
 pub use self::id_map::id_map_line;
@@ -29,6 +31,10 @@ pub use self::player::{Percentiles, PlayEnd, PlayStats, Player, PlayerOutput};
 pub use self::recording::{
     Effect, MAX_RECORDING_BYTES, MAX_SKIPPED_LISTED, MidStream, NotExpected, RecordedConversation,
     RecordedMessage, Recorder, Recording, RecordingTooLarge, SkipReason, Skipped, Wanted,
+};
+pub use self::transcript::{
+    Exchange, MAX_TRANSCRIPT_MESSAGES, MAX_TRANSCRIPT_PAYLOAD, Transcript, TranscriptMessage,
+    Transcripts,
 };
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::compare::Compare;
+use super::transcript::Transcripts;
 
 /// Everything that a [`Player`](super::Player) is told beside the recording.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct PlayOptions {
     pub max_differences: usize,
     /// How long what the peer still sends is heard after our close.
     pub linger: Duration,
+    /// Whether outcomes come with what passed.
+    pub transcripts: Transcripts,
 }
 
 impl Default for PlayOptions {
@@ -48,6 +51,7 @@ impl Default for PlayOptions {
             compare: Compare::Stream,
             max_differences: 20,
             linger: Duration::from_millis(100),
+            transcripts: Transcripts::Dropped,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::compare::Difference;
+use super::transcript::Exchange;
 use crate::conversation::ConversationId;
 use crate::wire::{ClientId, ServerId};
 
@@ -150,6 +151,10 @@ pub struct Outcome {
     pub recorded_handshake: Option<Duration>,
     /// The first differences.
     pub differences: Vec<Difference>,
+    /// The masks that would cover all differences, where those are in header fields only.
+    pub suggested_masks: Vec<String>,
+    /// What was recorded and what passed, if [`Transcripts`](super::Transcripts) are kept.
+    pub exchange: Option<Box<Exchange>>,
 }
 
 /// How many conversations had which result.

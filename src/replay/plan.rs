@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::compare::Compare;
 use super::options::{IdPolicy, Order, Pace, PlayOptions, SynPayload};
 use super::recording::{Effect, RecordedConversation, RecordedMessage, Recording};
+use super::transcript::{Transcript, Transcripts};
 use crate::conversation::{ConversationId, State};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameKind, FrameType, ServerId, StreamId};
@@ -40,6 +41,8 @@ pub(super) struct PlannedConversation {
     pub(super) answers: Answers,
     /// The longest that the recorded peer let us wait.
     pub(super) slowest_answer: Duration,
+    /// All of it as it was recorded, if it is to be shown.
+    pub(super) recorded: Transcript,
 }
 
 /// How the recorded peer answered the SYN.
@@ -325,7 +328,27 @@ fn planned(
         steps: builder.steps,
         answers,
         slowest_answer: builder.slowest_answer,
+        recorded: match options.transcripts {
+            Transcripts::Dropped => Transcript::default(),
+            Transcripts::Kept => transcript(recorded),
+        },
     }
+}
+
+fn transcript(recorded: &RecordedConversation) -> Transcript {
+    let mut transcript = Transcript::default();
+    let first = recorded.messages.first().map(|message| message.time);
+    for message in &recorded.messages {
+        let after = first.map_or(Duration::ZERO, |first| between(first, message.time));
+        transcript.push(
+            after,
+            message.direction,
+            message.frame_type,
+            message.id,
+            &message.payload,
+        );
+    }
+    transcript
 }
 
 /// Goes through the messages of a conversation once.

@@ -29,6 +29,7 @@ use super::id_map::LiveIds;
 use super::options::{IdPolicy, Order, Pace, PlayOptions};
 use super::outcome::{Note, Outcome, ReplayResult};
 use super::plan::{Plan, Step};
+use super::transcript::{Exchange, Transcripts};
 use crate::endpoint::Message;
 use crate::wire::{ClientId, Direction, FrameType, RawFrame, RawMessage, ServerId, StreamId};
 
@@ -36,6 +37,9 @@ pub use self::stats::{Percentiles, PlayStats};
 
 /// Client ids that were given up, whose late ACK is answered with a close.
 const ABANDONED_IDS: usize = 4_096;
+
+/// Bytes that the transcripts of all live conversations hold.
+const MAX_TRANSCRIBED_BYTES: usize = 64 << 20;
 
 /// Conversations that are begun before what is ready is sent.
 const STARTS_AT_ONCE: usize = 1_024;
@@ -88,6 +92,8 @@ pub struct Player {
     outcomes: VecDeque<Outcome>,
     abandoned: HashMap<StreamId, ()>,
     abandoned_order: VecDeque<StreamId>,
+    /// What the transcripts of live conversations hold.
+    transcribed_bytes: usize,
     link: LinkState,
     /// When the next message may go, at a rate.
     next_send: Instant,
@@ -135,6 +141,7 @@ impl Player {
             outcomes: VecDeque::new(),
             abandoned: HashMap::new(),
             abandoned_order: VecDeque::new(),
+            transcribed_bytes: 0,
             link: LinkState::Free,
             next_send: start,
             end: None,
@@ -298,6 +305,7 @@ impl Player {
             self.stats.lag(now.saturating_duration_since(live.eligible));
         }
         live.sent(now, step);
+        self.note(now, slot, Direction::ClientToServer, &message.as_frame());
         self.stats.sent_messages += 1;
         self.stats.sent_syns += u64::from(message.frame_type == FrameType::SYN);
         self.stats.sent_bytes += message.message_bytes() as u64;
@@ -305,9 +313,26 @@ impl Player {
         message
     }
 
+    /// Keeps a message for the picture of its conversation.
+    fn note(&mut self, now: Instant, slot: usize, direction: Direction, frame: &RawFrame<'_>) {
+        if self.options.transcripts == Transcripts::Dropped {
+            return;
+        }
+        let live = &mut self.live[slot];
+        if self.transcribed_bytes >= MAX_TRANSCRIBED_BYTES {
+            live.transcript.messages_left_out += 1;
+            return;
+        }
+        let after = now.saturating_duration_since(live.started);
+        self.transcribed_bytes +=
+            live.transcript
+                .push(after, direction, frame.frame_type, frame.id, frame.payload);
+    }
+
     // --- hearing ---
 
     fn hear(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
+        self.note(now, slot, Direction::ServerToClient, frame);
         let live = &mut self.live[slot];
         live.heard = now;
         match frame.frame_type {
@@ -546,6 +571,13 @@ impl Player {
             self.tidy.push_back(client_close(id));
         }
         let mut outcome = live.judged(planned, &self.options, &mut self.masks);
+        self.transcribed_bytes -= live.transcript.held_bytes();
+        if self.options.transcripts == Transcripts::Kept {
+            outcome.exchange = Some(Box::new(Exchange {
+                recorded: planned.recorded.clone(),
+                live: live.transcript,
+            }));
+        }
         if let Some(result) = forced
             && outcome.result != ReplayResult::Differs
             && !matches!(live.phase, Phase::Lingering { .. })

@@ -1,4 +1,6 @@
-//! What came of a run of conformance cases: a line for each, and JUnit XML.
+//! What came of a run of conformance cases: a line for each, JUnit XML, a page.
+
+mod page;
 
 use std::time::Duration;
 

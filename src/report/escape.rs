@@ -61,6 +61,18 @@ pub fn escaped(bytes: &[u8], charset: Charset) -> String {
     String::from_utf8(out).expect("escaped text is UTF-8: pieces of valid text and ASCII escapes")
 }
 
+/// `bytes` as characters and escapes, none of which is ever split.
+pub(crate) fn escaped_pieces(bytes: &[u8], charset: Charset) -> Vec<String> {
+    let mut pieces = Vec::new();
+    for_each_piece(bytes, charset, &PLAIN, |piece| {
+        let mut out = Vec::new();
+        piece.put(&mut out);
+        pieces.push(String::from_utf8_lossy(&out).into_owned());
+        true
+    });
+    pieces
+}
+
 /// Appends as much of `bytes` as fits into `columns` of a terminal; when that
 /// is not all, the last column holds an ellipsis. Escapes and characters are never split.
 pub fn preview(bytes: &[u8], charset: Charset, columns: usize, out: &mut Vec<u8>) {

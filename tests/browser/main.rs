@@ -5,4 +5,5 @@ mod driver;
 mod every_capture;
 mod page;
 mod proxy_page;
+mod replay_page;
 mod use_of_page;

@@ -6,6 +6,7 @@ mod endings;
 mod faults;
 mod hostile_clients;
 mod ids;
+mod pages;
 mod peer;
 mod process;
 mod replays;

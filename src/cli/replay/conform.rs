@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::conform_args::{ConformArgs, TestedPeer};
 use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_warning};
 use super::logging;
-use super::output_file::OutputFile;
+use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
 use super::play::{look, print};
 use super::tunnel::{announce_bound, resolved_all};
@@ -13,6 +13,7 @@ use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
 use crate::report::conform::{ConformReport, list};
+use crate::report::escape::Charset;
 use crate::runtime::{Addresses, CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
 
 /// Runs `ministream-replay conform`.
@@ -29,6 +30,7 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
     logging::begin(&args.options.log, verbose)?;
     let mirror = tcp_side(args)?;
     let junit = args.junit.as_deref().map(OutputFile::create).transpose()?;
+    let html = args.html.as_deref().map(PageFile::create).transpose()?;
     let seed = peer::seed(args.options.seed)?;
     let role = match tested {
         Tested::Server => Role::Client,
@@ -58,10 +60,14 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
     if let Err(error) = &tried {
         run.report.cut_short(error.to_string());
     }
+    let name = format!("conform {} at {carrier}", tested.name());
     if let Some(mut file) = junit {
-        let name = format!("conform {} at {carrier}", tested.name());
         file.write(&run.report.junit(&name, began.elapsed()));
         file.finish()?;
+    }
+    if let Some(file) = html {
+        let look = look(Charset::Unicode, args.options.log.color);
+        file.finish(&run.report.html(&name, began.elapsed(), &look))?;
     }
     tried
 }
@@ -150,6 +156,7 @@ impl Run<'_> {
         let look = look(terminal::charset(), args.options.log.color);
         let began = Instant::now();
         let report = &mut self.report;
+        let tells = !args.html.as_deref().is_some_and(is_standard);
         let driving = conform(
             link,
             opened,
@@ -160,7 +167,7 @@ impl Run<'_> {
                 let mut out = Vec::new();
                 report.put_case(&case, &look, &mut out);
                 report.add(case);
-                if let Err(error) = print(&out) {
+                if tells && let Err(error) = print(&out) {
                     print_warning(error);
                 }
             },
@@ -176,7 +183,9 @@ impl Run<'_> {
         }
         let mut out = Vec::new();
         self.report.put_totals(began.elapsed(), &look, &mut out);
-        print(&out)?;
+        if tells {
+            print(&out)?;
+        }
         Ok(self.ending(&suite, &driving, began))
     }
 

@@ -65,6 +65,11 @@ pub(super) struct ConformArgs {
     )]
     pub(super) allow: Vec<Allowed>,
 
+    /// A report for a browser, in one file: sentences and messages of what failed.
+    /// FILE - is standard output, in place of the lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+
     /// Write the line that tells readiness into this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::ReplayError;
+use super::error::{ReplayError, print_note};
+use crate::report::output::Output;
 
 /// A file that is made before the work begins, so that a path that cannot be
 /// written is told at once and not after a run whose result would be lost.
@@ -51,4 +52,61 @@ impl OutputFile {
             }),
         }
     }
+}
+
+/// The file of a report for a browser, or standard output, made before the work begins.
+#[derive(Debug)]
+pub(super) struct PageFile {
+    path: PathBuf,
+    out: Output,
+}
+
+impl PageFile {
+    /// Makes the file, or empties the one that is there; `-` is standard output.
+    ///
+    /// # Errors
+    /// It cannot be made, or is a symbolic link to a file.
+    pub(super) fn create(path: &Path) -> Result<Self, ReplayError> {
+        let out = match is_standard(path) {
+            true => Output::standard(),
+            false => Output::create(path).map_err(|source| ReplayError::Write {
+                path: path.to_owned(),
+                source,
+            })?,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            out,
+        })
+    }
+
+    /// Writes the page, and says where it is.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn finish(mut self, page: &[u8]) -> Result<(), ReplayError> {
+        let written = self.out.write_all(page).and_then(|()| self.out.flush());
+        match written {
+            // Whoever closed it has seen enough.
+            Err(error) if is_standard(&self.path) && error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(());
+            }
+            Err(source) => {
+                return Err(ReplayError::Write {
+                    path: self.path,
+                    source,
+                });
+            }
+            Ok(()) => {}
+        }
+        if !is_standard(&self.path) {
+            print_note(format_args!("wrote {}", self.path.display()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path stands for standard output.
+pub(super) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }

@@ -10,7 +10,7 @@ use super::error::{
     ReplayError, Unanswered, not_played, print_lost, print_no_answer, print_note, print_warning,
 };
 use super::logging;
-use super::output_file::OutputFile;
+use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
 use super::play_args::{Include, PlayArgs, ReplayFailOn, ReportFormat, SynSource};
 use super::recording::{Loaded, load, load_expected};
@@ -20,7 +20,7 @@ use crate::cli::progress::ConversationProgress;
 use crate::cli::terminal;
 use crate::replay::{
     Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player, ReplayResult, Substitution,
-    SynPayload, Tally, Timeouts, Verdict, id_map_line,
+    SynPayload, Tally, Timeouts, Transcripts, Verdict, id_map_line,
 };
 use crate::report::escape::Charset;
 use crate::report::look::{IdFormat, Look, TimeStyle};
@@ -140,6 +140,10 @@ fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
         },
         compare: args.compare,
         max_differences: args.recording.max_diffs,
+        transcripts: match args.html {
+            Some(_) => Transcripts::Kept,
+            None => Transcripts::Dropped,
+        },
         ..PlayOptions::default()
     })
 }
@@ -175,6 +179,7 @@ struct ResultFiles {
     id_map: Option<OutputFile>,
     report: Option<OutputFile>,
     junit: Option<OutputFile>,
+    html: Option<PageFile>,
 }
 
 impl ResultFiles {
@@ -184,6 +189,7 @@ impl ResultFiles {
             id_map: create(&args.id_map)?,
             report: create(&args.report_file)?,
             junit: create(&args.junit)?,
+            html: args.html.as_deref().map(PageFile::create).transpose()?,
         })
     }
 }
@@ -258,7 +264,7 @@ impl<'a> Run<'a> {
             exit_code: ending.code(),
         };
         print_report(self.args, &report)?;
-        write_files(self.files, &report)?;
+        write_files(self.args, self.files, &report)?;
         Ok(ending)
     }
 
@@ -324,6 +330,7 @@ impl<'a> Run<'a> {
 
 fn print_report(args: &PlayArgs, report: &ReplayReport<'_>) -> Result<(), ReplayError> {
     match args.report {
+        ReportFormat::Table if fills_standard_output(args) => Ok(()),
         ReportFormat::Table => {
             let mut out = Vec::new();
             let charset = if args.ascii {
@@ -339,11 +346,21 @@ fn print_report(args: &PlayArgs, report: &ReplayReport<'_>) -> Result<(), Replay
     }
 }
 
-fn write_files(files: ResultFiles, report: &ReplayReport<'_>) -> Result<(), ReplayError> {
+/// Whether the page goes where the table would.
+fn fills_standard_output(args: &PlayArgs) -> bool {
+    args.html.as_deref().is_some_and(is_standard)
+}
+
+fn write_files(
+    args: &PlayArgs,
+    files: ResultFiles,
+    report: &ReplayReport<'_>,
+) -> Result<(), ReplayError> {
     let ResultFiles {
         id_map,
         report: whole,
         junit,
+        html,
     } = files;
     if let Some(file) = id_map {
         file.finish()?;
@@ -355,6 +372,10 @@ fn write_files(files: ResultFiles, report: &ReplayReport<'_>) -> Result<(), Repl
     if let Some(mut file) = junit {
         file.write(&report.junit());
         file.finish()?;
+    }
+    if let Some(file) = html {
+        let look = look(Charset::Unicode, args.peer.options.log.color);
+        file.finish(&report.html(&look))?;
     }
     Ok(())
 }

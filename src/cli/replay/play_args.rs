@@ -230,6 +230,11 @@ pub(super) struct PlayArgs {
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(super) junit: Option<PathBuf>,
 
+    /// A report for a browser, in one file: what differs, and both ladders beside each other.
+    /// FILE - is standard output, in place of the table
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(super) html: Option<PathBuf>,
+
     /// ASCII instead of box lines and arrows
     #[arg(long, help_heading = "Report")]
     pub(super) ascii: bool,

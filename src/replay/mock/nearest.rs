@@ -59,41 +59,6 @@ pub(super) fn may_be_http(live: &[u8]) -> bool {
         && Head::parse(live).is_none()
 }
 
-/// The masks that cover what differs, if that is nothing but values of header fields.
-pub(super) fn masks_for(recorded: &[u8], live: &[u8]) -> Vec<String> {
-    let (Some(one), Some(other)) = (Head::parse(recorded), Head::parse(live)) else {
-        return Vec::new();
-    };
-    let same_else = one.line == other.line
-        && recorded[one.bytes..] == live[other.bytes..]
-        && one.fields.len() == other.fields.len();
-    if !same_else {
-        return Vec::new();
-    }
-    let mut masks = Vec::new();
-    for (field, got) in one.fields.iter().zip(&other.fields) {
-        if field == got {
-            continue;
-        }
-        match (name(field), name(got)) {
-            (Some(wanted), Some(got)) if wanted == got => {
-                let text = String::from_utf8_lossy(wanted);
-                masks.push(format!("c2s:/{text}: [^\\r]+/"));
-            }
-            _ => return Vec::new(),
-        }
-    }
-    masks
-}
-
-/// The name of a header field, where it stands in a mask as it is.
-fn name(field: &[u8]) -> Option<&[u8]> {
-    let colon = field.windows(2).position(|bytes| bytes == b": ")?;
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    let name = &field[..colon];
-    name.iter().all(is_plain).then_some(name)
-}
-
 /// The head of an HTTP request (RFC 9112, section 2.1).
 #[derive(Debug)]
 struct Head<'a> {
@@ -191,19 +156,5 @@ mod tests {
         }
         assert!(is_whole(b"EHLO a\r\n", b"EHLO longer\r\n"));
         assert!(!is_whole(b"EHLO a\r\n", b"EHLO longe"));
-    }
-
-    #[test]
-    fn masks_are_suggested_where_nothing_but_values_of_fields_differs() {
-        let live: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\n";
-        assert_eq!(masks_for(RECORDED, live), ["c2s:/Host: [^\\r]+/"]);
-        for other in [
-            &b"GET /c HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\n"[..],
-            b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\n\r\n",
-            b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\nAccept: */*\r\n\r\nx",
-            b"GET /a?b HTTP/1.1\r\nHost: y:8080\r\nOther: 1\r\n\r\n",
-        ] {
-            assert_eq!(masks_for(RECORDED, other), [""; 0]);
-        }
     }
 }

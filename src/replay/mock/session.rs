@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Matched, MockOutcome, Script, nearest};
 use crate::replay::compare::{Masked, Masks, StreamFollower};
 use crate::replay::outcome::ReplayResult;
+use crate::replay::suggest::masks_for;
 use crate::wire::{ClientId, Direction, ServerId};
 
 /// A conversation with a live client.
@@ -203,7 +204,7 @@ impl<P> Session<P> {
         };
         if is_other {
             outcome.differences = found;
-            outcome.suggested_masks = nearest::masks_for(want, &self.received);
+            outcome.suggested_masks = masks_for(direction, want, &self.received);
         }
         outcome
     }

@@ -5,6 +5,7 @@ use crate::replay::compare::{Compare, Difference, Masks};
 use crate::replay::options::PlayOptions;
 use crate::replay::outcome::{Note, Outcome, ReplayResult};
 use crate::replay::plan::{Opening, PlannedConversation};
+use crate::replay::suggest::masks_for;
 use crate::wire::Direction;
 
 impl Live {
@@ -59,6 +60,8 @@ impl Live {
             handshake: self.handshake,
             recorded_handshake: planned.recorded_handshake,
             differences: Vec::new(),
+            suggested_masks: Vec::new(),
+            exchange: None,
         }
     }
 
@@ -79,6 +82,12 @@ impl Live {
         if is_other {
             outcome.result = ReplayResult::Differs;
             outcome.differences = differences;
+            if matches!(options.compare, Compare::Stream | Compare::Messages) {
+                let recorded = &planned.answers.stream;
+                let live = self.answers.stream.live(recorded);
+                let direction = Direction::ServerToClient;
+                outcome.suggested_masks = masks_for(direction, recorded, &live);
+            }
             return;
         }
         let missing = self.missing(planned, options, !differences.is_empty(), masks);

@@ -7,6 +7,7 @@ use crate::replay::compare::{Masked, StreamFollower};
 use crate::replay::options::PlayOptions;
 use crate::replay::outcome::{Note, Outcome, ReplayResult};
 use crate::replay::plan::{Answers, Opening, PlannedConversation, Step, progress};
+use crate::replay::transcript::Transcript;
 use crate::wire::{ClientId, FrameKind, ServerId};
 
 /// A conversation that is played.
@@ -42,6 +43,8 @@ pub(super) struct Live {
     pub(super) released: bool,
     pub(super) sent_bytes: usize,
     pub(super) answers: LiveAnswers,
+    /// What passed, if it is to be shown.
+    pub(super) transcript: Transcript,
 }
 
 /// How far a conversation is.
@@ -120,6 +123,7 @@ impl Live {
             released: false,
             sent_bytes: 0,
             answers: LiveAnswers::default(),
+            transcript: Transcript::default(),
         }
     }
 

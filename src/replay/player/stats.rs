@@ -79,6 +79,14 @@ impl PlayStats {
         percentiles(&self.send_lag)
     }
 
+    /// The lags that occurred, rounded to three digits, and how often each did.
+    pub fn send_lags(&self) -> impl Iterator<Item = (Duration, u64)> {
+        self.send_lag.iter_recorded().map(|step| {
+            let lag = Duration::from_micros(step.value_iterated_to());
+            (lag, step.count_at_value())
+        })
+    }
+
     /// From SYN to its answer.
     pub fn handshakes(&self) -> Option<Percentiles> {
         percentiles(&self.handshake)

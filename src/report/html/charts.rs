@@ -4,31 +4,31 @@ use crate::report::markup::put_markup_text;
 use crate::report::write::{put, put_display};
 
 /// A chart of upright bars side by side.
-pub(super) struct Bars<'a> {
+pub(in crate::report) struct Bars<'a> {
     /// What is counted, for those who do not see the picture.
-    pub(super) about: &'a str,
+    pub(in crate::report) about: &'a str,
     /// From left to right.
-    pub(super) bars: Vec<Bar>,
+    pub(in crate::report) bars: Vec<Bar>,
     /// Words below some of the bars, at their left edges.
-    pub(super) ticks: Vec<(usize, String)>,
+    pub(in crate::report) ticks: Vec<(usize, String)>,
     /// How a value is written.
-    pub(super) value: fn(u64) -> String,
+    pub(in crate::report) value: fn(u64) -> String,
 }
 
 /// A bar: two values on top of each other.
-pub(super) struct Bar {
+pub(in crate::report) struct Bar {
     /// Class and value of each part, from below.
-    pub(super) parts: [(&'static str, u64); 2],
+    pub(in crate::report) parts: [(&'static str, u64); 2],
     /// What the pointer shows.
-    pub(super) hint: String,
+    pub(in crate::report) hint: String,
 }
 
 /// A chart of lying bars, one a line, with their names.
-pub(super) struct Lines<'a> {
+pub(in crate::report) struct Lines<'a> {
     /// What is counted.
-    pub(super) about: &'a str,
+    pub(in crate::report) about: &'a str,
     /// Class, name and value of each.
-    pub(super) lines: Vec<(&'static str, String, u64)>,
+    pub(in crate::report) lines: Vec<(&'static str, String, u64)>,
 }
 
 const WIDTH: u64 = 400;
@@ -41,7 +41,7 @@ const HEIGHT: u64 = 154;
 const TICK_ROOM: u64 = 50;
 
 /// Appends a chart of upright bars.
-pub(super) fn put_bars(chart: &Bars<'_>, out: &mut Vec<u8>) {
+pub(in crate::report) fn put_bars(chart: &Bars<'_>, out: &mut Vec<u8>) {
     let sum = |bar: &Bar| bar.parts[0].1.saturating_add(bar.parts[1].1);
     let most = chart.bars.iter().map(sum).max().unwrap_or(0).max(1);
     put_start(chart.about, HEIGHT, out);
@@ -85,7 +85,7 @@ pub(super) fn put_bars(chart: &Bars<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends a chart of lying bars.
-pub(super) fn put_lines(chart: &Lines<'_>, out: &mut Vec<u8>) {
+pub(in crate::report) fn put_lines(chart: &Lines<'_>, out: &mut Vec<u8>) {
     const NAMES: u64 = 92;
     const ROOM: u64 = 230;
     const LINE: u64 = 22;
@@ -165,7 +165,7 @@ fn put_text(class: &str, anchor: &str, x: u64, y: u64, words: &str, out: &mut Ve
 }
 
 /// A number with commas between its thousands: `6,800,000`.
-pub(super) fn grouped(number: u64) -> String {
+pub(in crate::report) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

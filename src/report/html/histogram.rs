@@ -19,7 +19,7 @@ const LEAST_RANGES: usize = 9;
 /// Counts spans by length: in ranges of which each is two or two and a half
 /// times as long as the one before.
 #[derive(Debug, Default)]
-pub(super) struct Distribution {
+pub(in crate::report) struct Distribution {
     spans: Spans,
     counts: [u64; RANGES],
 }
@@ -27,21 +27,26 @@ pub(super) struct Distribution {
 impl Distribution {
     /// Adds a span in nanoseconds; one that is negative, as capture time went
     /// backwards, is nothing to learn from.
-    pub(super) fn add(&mut self, nanos: Option<i64>) {
-        self.spans.add(nanos);
+    pub(in crate::report) fn add(&mut self, nanos: Option<i64>) {
+        self.add_times(nanos, 1);
+    }
+
+    /// Adds a span that occurred so many times.
+    pub(in crate::report) fn add_times(&mut self, nanos: Option<i64>, times: u64) {
+        self.spans.add_times(nanos, times);
         if let Some(nanos) = nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
             let above = BOUNDS.partition_point(|&bound| bound <= nanos);
-            self.counts[above - 1] += 1;
+            self.counts[above - 1] += times;
         }
     }
 
     /// All of them, with their quantiles.
-    pub(super) const fn spans(&self) -> &Spans {
+    pub(in crate::report) const fn spans(&self) -> &Spans {
         &self.spans
     }
 
     /// The chart, from the shortest span that occurs to the longest.
-    pub(super) fn chart<'a>(&self, about: &'a str, charset: Charset) -> Bars<'a> {
+    pub(in crate::report) fn chart<'a>(&self, about: &'a str, charset: Charset) -> Bars<'a> {
         let is_used = |count: &u64| *count > 0;
         let first = self.counts.iter().position(is_used).unwrap_or(0);
         let last = self.counts.iter().rposition(is_used).unwrap_or(0);

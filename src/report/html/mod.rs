@@ -7,10 +7,11 @@
 //! foremost conversations, findings and messages are in the page, and the
 //! page says how many are not.
 
-mod charts;
+pub(in crate::report) mod charts;
 mod data;
 mod foremost;
-mod histogram;
+pub(in crate::report) mod frame;
+pub(in crate::report) mod histogram;
 mod page;
 mod timeline;
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use data_encoding::BASE64;
-use sha2::{Digest, Sha256};
-
 use super::charts::{Bar, Bars, Lines, grouped, put_bars, put_lines};
 use super::data::{put_messages, put_row, put_script_json};
+use super::frame::{
+    Card, Key, STYLE, put_cards, put_cell, put_figure, put_foot, put_head, put_level,
+    put_paragraph, put_titles,
+};
 use super::{Collected, Picture};
 use crate::conversation::{ConversationId, Level, State};
 use crate::report::field::TYPE_NAMES;
@@ -18,7 +19,6 @@ use crate::report::statistics::{Spans, text_of};
 use crate::report::tally::Totals;
 use crate::report::write::{put, put_conversation, put_display, put_seconds};
 
-const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Columns of the table of conversations: title, what the script sorts it by, class.
@@ -93,12 +93,7 @@ impl<'a> Page<'a> {
         self.put_findings(out);
         self.put_conversations(out);
         self.put_loose(out);
-        put(out, "<footer>written by ministream-dump ");
-        put(out, env!("CARGO_PKG_VERSION"));
-        put(
-            out,
-            "; nothing in this page comes from a network or goes to one</footer>\n</main>\n",
-        );
+        put_foot("ministream-dump", out);
     }
 
     /// Appends a ladder, inert until the script shows it.
@@ -125,32 +120,7 @@ impl<'a> Page<'a> {
     }
 
     fn put_head(&self, out: &mut Vec<u8>) {
-        let hash = |text: &str| BASE64.encode(&Sha256::digest(text));
-        let style = [STYLE, ladder::STYLE].concat();
-        put(
-            out,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-        );
-        put_display(
-            out,
-            format_args!(
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-                 script-src 'sha256-{}'; style-src 'sha256-{}'; base-uri 'none'; \
-                 form-action 'none'; require-trusted-types-for 'script'\">\n",
-                hash(SCRIPT),
-                hash(&style),
-            ),
-        );
-        put(
-            out,
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-        );
-        put_markup_text(out, &self.title());
-        put(out, "</title>\n<style>");
-        put(out, &style);
-        put(out, "</style>\n</head>\n<body>\n<main>\n<h1>");
-        put_markup_text(out, &self.title());
-        put(out, "</h1>\n");
+        put_head(&self.title(), &[STYLE, ladder::STYLE], Some(SCRIPT), out);
         if let Some(notice) = self.collected.look.redacted.notice() {
             put_paragraph("redacted", notice, out);
         }
@@ -182,27 +152,39 @@ impl<'a> Page<'a> {
     fn put_summary(&self, out: &mut Vec<u8>) {
         let totals = self.totals;
         let size = |bytes| text_of(|out| put_size(out, bytes));
-        put(out, "<dl class=\"cards\">");
-        for (name, value) in [
-            ("Messages", grouped(totals.messages())),
-            ("Conversations", grouped(totals.conversations())),
-            ("Data → from clients", size(totals.c2s.payload_bytes)),
-            ("Data ← from servers", size(totals.s2c.payload_bytes)),
-            (
-                "Errors, warnings, notes",
-                [Level::Error, Level::Warn, Level::Note]
-                    .map(|level| grouped(totals.findings_at(level)))
-                    .join(" · "),
-            ),
-            ("Time", self.duration()),
-        ] {
-            put(out, "<div><dt>");
-            put_markup_text(out, name);
-            put(out, "</dt><dd>");
-            put_markup_text(out, &value);
-            put(out, "</dd></div>");
-        }
-        put(out, "</dl>\n");
+        let findings = |level| grouped(totals.findings_at(level));
+        let level = |name, level: Level| Card {
+            name,
+            value: findings(level),
+            level: match totals.findings_at(level) {
+                0 => "",
+                _ => level.name(),
+            },
+            link: match totals.findings_at(level) {
+                0 => "",
+                _ => "findings",
+            },
+        };
+        put_cards(
+            &[
+                level("Errors", Level::Error),
+                level("Warnings", Level::Warn),
+                level("Notes", Level::Note),
+                Card {
+                    link: if totals.conversations() > 0 {
+                        "talks"
+                    } else {
+                        ""
+                    },
+                    ..Card::plain("Conversations", grouped(totals.conversations()))
+                },
+                Card::plain("Messages", grouped(totals.messages())),
+                Card::plain("Payload → from clients", size(totals.c2s.payload_bytes)),
+                Card::plain("Payload ← from servers", size(totals.s2c.payload_bytes)),
+                Card::plain("Time", self.duration()),
+            ],
+            out,
+        );
     }
 
     fn duration(&self) -> String {
@@ -464,7 +446,7 @@ impl<'a> Page<'a> {
         }
         put(
             out,
-            "<h2>Conversations</h2>\n<div class=\"tools\">\
+            "<h2 id=\"talks\">Conversations</h2>\n<div class=\"tools\">\
              <input id=\"filter\" type=\"search\" aria-label=\"Filter conversations\" \
              placeholder=\"Filter: name, address, id, state\" autocomplete=\"off\">\
              <label><input id=\"only-findings\" type=\"checkbox\"> with findings</label>\
@@ -546,67 +528,4 @@ impl<'a> Page<'a> {
         put(&mut out, "]}");
         out
     }
-}
-
-/// What explains the colours of a chart.
-#[derive(Clone, Copy)]
-enum Key {
-    None,
-    Directions,
-}
-
-fn put_figure(
-    title: &str,
-    more: &str,
-    key: Key,
-    out: &mut Vec<u8>,
-    put_chart: impl FnOnce(&mut Vec<u8>),
-) {
-    put(out, "<figure><figcaption>");
-    put_markup_text(out, title);
-    match key {
-        Key::None => {}
-        Key::Directions => put(
-            out,
-            "<span class=\"key\">client</span><span class=\"key s2c\">server</span>",
-        ),
-    }
-    put(out, "<small>");
-    put_markup_text(out, more);
-    put(out, "</small></figcaption>");
-    put_chart(out);
-    put(out, "</figure>\n");
-}
-
-fn put_titles(titles: &[&str], out: &mut Vec<u8>) {
-    put(out, "<thead><tr>");
-    for title in titles {
-        let class = match *title {
-            "Count" | "Time" => "number",
-            _ => "",
-        };
-        put_display(out, format_args!("<th scope=\"col\" class=\"{class}\">"));
-        put_markup_text(out, title);
-        put(out, "</th>");
-    }
-    put(out, "</tr></thead>\n");
-}
-
-fn put_cell(class: &str, text: &str, out: &mut Vec<u8>) {
-    put_display(out, format_args!("<td class=\"{class}\">"));
-    put_markup_text(out, text);
-    put(out, "</td>");
-}
-
-fn put_level(level: &str, out: &mut Vec<u8>) {
-    put_display(
-        out,
-        format_args!("<td><span class=\"level {level}\">{level}</span></td>"),
-    );
-}
-
-fn put_paragraph(class: &str, text: &str, out: &mut Vec<u8>) {
-    put_display(out, format_args!("<p class=\"{class}\">"));
-    put_markup_text(out, text);
-    put(out, "</p>\n");
 }

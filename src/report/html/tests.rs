@@ -124,7 +124,10 @@ fn findings_link_to_what_is_in_the_page_and_to_nothing_else() {
         let target = link.split('"').next().unwrap();
         let is_there = match target.strip_prefix('m') {
             Some(number) => page.contains(&format!("data-n=\"{number}\"")),
-            None => page.contains(&format!("\n[\"{target}\",")),
+            None => {
+                page.contains(&format!("\n[\"{target}\","))
+                    || page.contains(&format!(" id=\"{target}\""))
+            }
         };
         assert!(is_there, "{target}");
     }

@@ -15,7 +15,7 @@ mod text;
 
 pub(crate) use build::{View, info, label};
 pub use printer::{LadderFormat, LadderPrinter, Wanted};
-pub(crate) use svg::{Place, STYLE, put_svg};
+pub(crate) use svg::{COLUMN_TENTHS, Place, STYLE, fitted, put_stroke, put_svg, put_words};
 
 use super::grid::Paint;
 use super::look::{Look, put_duration};

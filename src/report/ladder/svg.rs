@@ -23,7 +23,7 @@ pub(crate) enum Place {
 }
 
 /// Width of a character of the fixed-width font, in tenths of a unit.
-const COLUMN_TENTHS: usize = 73;
+pub(crate) const COLUMN_TENTHS: usize = 73;
 /// The first lane, right of the times.
 const FIRST_LANE: usize = 100;
 /// Between two lanes, if the labels need no more.
@@ -246,7 +246,7 @@ impl<'a> Line<'a> {
 }
 
 /// As much of `text` as fits.
-fn fitted(text: &str, columns: usize, look: &Look) -> String {
+pub(crate) fn fitted(text: &str, columns: usize, look: &Look) -> String {
     match columns_of(text) > columns {
         true => cut(text, columns, look.charset),
         false => text.to_owned(),
@@ -254,7 +254,7 @@ fn fitted(text: &str, columns: usize, look: &Look) -> String {
 }
 
 /// Appends the line of an arrow and its head.
-fn put_stroke(heading: Heading, from: usize, to: usize, y: usize, out: &mut Vec<u8>) {
+pub(crate) fn put_stroke(heading: Heading, from: usize, to: usize, y: usize, out: &mut Vec<u8>) {
     put_display(
         out,
         format_args!("<line x1=\"{from}\" y1=\"{y}\" x2=\"{to}\" y2=\"{y}\"/>"),
@@ -269,7 +269,15 @@ fn put_stroke(heading: Heading, from: usize, to: usize, y: usize, out: &mut Vec<
     }
 }
 
-fn put_words(out: &mut Vec<u8>, class: &str, anchor: &str, x: usize, y: usize, words: &str) {
+/// Appends words.
+pub(crate) fn put_words(
+    out: &mut Vec<u8>,
+    class: &str,
+    anchor: &str,
+    x: usize,
+    y: usize,
+    words: &str,
+) {
     put_display(
         out,
         format_args!("<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"{y}\">"),

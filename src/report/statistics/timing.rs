@@ -41,14 +41,19 @@ impl Spans {
     /// Adds a span in nanoseconds; one that is negative, as capture time went
     /// backwards, is nothing to learn from.
     pub(in crate::report) fn add(&mut self, nanos: Option<i64>) {
+        self.add_times(nanos, 1);
+    }
+
+    /// Adds a span that occurred so many times.
+    pub(in crate::report) fn add_times(&mut self, nanos: Option<i64>, times: u64) {
         if let Some(nanos) = nanos.and_then(|nanos| u64::try_from(nanos).ok()) {
             let (least, most) = self.extremes.get_or_insert((nanos, nanos));
             *least = nanos.min(*least);
             *most = nanos.max(*most);
             // The histogram grows to what it is given; where it cannot, the
             // span counts as the longest that it can hold.
-            if self.histogram.record(nanos).is_err() {
-                self.histogram.saturating_record(nanos);
+            if self.histogram.record_n(nanos, times).is_err() {
+                self.histogram.saturating_record_n(nanos, times);
             }
         }
     }

@@ -1,0 +1,168 @@
+//! `conform --html`: verdicts, and of what failed the sentence and the messages, in one page
+//! without a script.
+
+use std::time::Duration;
+
+use super::{ConformReport, Outcome};
+use crate::replay::conform::{CaseReport, CaseResult, Heard};
+use crate::report::html::charts::grouped;
+use crate::report::html::frame::{
+    Card, STYLE, put_cards, put_cell, put_foot, put_head, put_paragraph,
+};
+use crate::report::look::Look;
+use crate::report::markup::put_markup_text;
+use crate::report::message::message_text;
+use crate::report::replay::counted;
+use crate::report::write::{put, put_display};
+
+impl ConformReport {
+    /// The page of a run that is named `name`.
+    pub fn html(&self, name: &str, elapsed: Duration, look: &Look) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_head(&look.escaped(name), &[STYLE], None, &mut out);
+        let (failed, total) = (self.count(Outcome::Failed), self.total());
+        let (class, text) = match (&self.cut_short, self.passed()) {
+            (Some(why), _) => ("failed", format!("FAILED: ended early: {why}")),
+            (None, true) if self.count(Outcome::Warned) > 0 => {
+                let warnings = counted(self.count(Outcome::Warned), "warning");
+                ("passed", format!("PASSED, with {warnings}"))
+            }
+            (None, true) if self.count(Outcome::Skipped) > 0 => {
+                let text = "PASSED: every case that could be tried";
+                ("passed", text.to_owned())
+            }
+            (None, true) => ("passed", "PASSED: every case".to_owned()),
+            (None, false) if failed == 0 => ("failed", "FAILED: no case passed".to_owned()),
+            (None, false) => (
+                "failed",
+                format!("FAILED: {} of {} cases", grouped(failed), grouped(total)),
+            ),
+        };
+        put_paragraph(&format!("verdict {class}"), &text, &mut out);
+        let mut cards = vec![Card::plain("cases", grouped(total))];
+        for (outcome, name, level) in [
+            (Outcome::Failed, "failed", "error"),
+            (Outcome::Warned, "with a warning", "warn"),
+            (Outcome::Passed, "passed", "passed"),
+            (Outcome::Skipped, "skipped", ""),
+        ] {
+            let count = self.count(outcome);
+            if count > 0 {
+                cards.push(Card {
+                    level,
+                    link: id_of(outcome),
+                    ..Card::plain(name, grouped(count))
+                });
+            }
+        }
+        cards.push(Card::plain(
+            "time",
+            format!("{:.1} s", elapsed.as_secs_f64()),
+        ));
+        put_cards(&cards, &mut out);
+        for (outcome, heading) in [
+            (Outcome::Failed, "Failed"),
+            (
+                Outcome::Warned,
+                "Warnings: a peer should do what these cases ask for",
+            ),
+            (Outcome::Passed, "Passed"),
+            (Outcome::Skipped, "Skipped"),
+        ] {
+            self.put_cases(outcome, heading, look, &mut out);
+        }
+        put_foot("ministream-replay", &mut out);
+        put(&mut out, "</body>\n</html>\n");
+        out
+    }
+
+    fn put_cases(&self, outcome: Outcome, heading: &str, look: &Look, out: &mut Vec<u8>) {
+        let mut cases = self
+            .reports
+            .iter()
+            .filter(|report| self.outcome(report) == outcome)
+            .peekable();
+        if cases.peek().is_none() {
+            return;
+        }
+        put_display(out, format_args!("<h2 id=\"{}\">", id_of(outcome)));
+        put_markup_text(out, heading);
+        put(
+            out,
+            "</h2>\n<div class=\"conform case head\"><span>Case</span><span>Level</span>\
+             <span>What the peer does</span></div>\n",
+        );
+        for report in cases {
+            put_case(report, outcome, look, out);
+        }
+    }
+}
+
+const fn id_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "failed",
+        Outcome::Warned => "warned",
+        Outcome::Skipped => "skipped",
+    }
+}
+
+fn put_case(report: &CaseReport, outcome: Outcome, look: &Look, out: &mut Vec<u8>) {
+    let class = match outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed => "error",
+        Outcome::Warned => "warn",
+        Outcome::Skipped => "skipped",
+    };
+    let open = match outcome {
+        Outcome::Failed | Outcome::Warned => " open",
+        Outcome::Passed | Outcome::Skipped => "",
+    };
+    let case = report.case;
+    put_display(
+        out,
+        format_args!(
+            "<details class=\"tested {class}\" id=\"{}\"{open}>\
+             <summary class=\"conform case\"><span class=\"result\">",
+            case.id
+        ),
+    );
+    put_markup_text(out, case.id);
+    put_display(
+        out,
+        format_args!(
+            "</span><span>{}</span><span class=\"words\">",
+            case.level.name()
+        ),
+    );
+    put_markup_text(out, case.title);
+    put(out, "</span></summary>\n<blockquote>");
+    put_markup_text(out, case.sentence);
+    put(out, "</blockquote>\n");
+    match &report.result {
+        CaseResult::Passed => {}
+        CaseResult::Skipped(reason) => put_paragraph("about", reason.text(), out),
+        CaseResult::Failed { step, why } => {
+            put(out, "<p><code>");
+            put_markup_text(out, &look.escaped(step));
+            put(out, "</code>: <strong>");
+            put_markup_text(out, why);
+            put(out, "</strong></p>\n");
+        }
+    }
+    if !report.heard.is_empty() && !matches!(report.result, CaseResult::Passed) {
+        put(out, "<table class=\"said\">");
+        for message in &report.heard {
+            let (name, message) = match message {
+                Heard::Sent(message) => ("→ sent", message),
+                Heard::Received(message) => ("← received", message),
+            };
+            put(out, "<tr>");
+            put_cell("", name, out);
+            put_cell("mono", &message_text(message, look.charset), out);
+            put(out, "</tr>\n");
+        }
+        put(out, "</table>\n");
+    }
+    put(out, "</details>\n");
+}
