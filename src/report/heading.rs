@@ -180,8 +180,10 @@ impl FlowLine {
         put_number(out, self.messages);
         put(
             out,
-            match self.report.carrier {
-                Carrier::Udp => " payloads parse)\n",
+            match (self.report.carrier, self.messages) {
+                (Carrier::Udp, 1) => " payload parses)\n",
+                (Carrier::Udp, _) => " payloads parse)\n",
+                (_, 1) => " message parses)\n",
                 _ => " messages parse)\n",
             },
         );

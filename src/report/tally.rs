@@ -21,22 +21,29 @@ pub struct Totals {
     by_code: BTreeMap<(Level, FindingCode), u64>,
 }
 
+/// Bytes that a message carries from one application to the other: the payload of data in a
+/// conversation, and of nothing else.
+#[inline]
+pub(crate) fn carried_bytes(event: &MessageEvent<'_>) -> Option<u64> {
+    let is_data = event
+        .message
+        .frame()
+        .is_some_and(|frame| frame.frame_type.kind() == FrameKind::Data);
+    (is_data && event.conversation.is_some()).then(|| payload(&event.message).len() as u64)
+}
+
 impl Totals {
     /// Counts a message.
     #[inline]
     pub fn message(&mut self, event: &MessageEvent<'_>) {
         self.by_type[type_index(&event.message)] += 1;
-        let is_data = event
-            .message
-            .frame()
-            .is_some_and(|frame| frame.frame_type.kind() == FrameKind::Data);
-        if is_data && event.conversation.is_some() {
+        if let Some(bytes) = carried_bytes(event) {
             let tally = match event.direction {
                 Some(Direction::ServerToClient) => &mut self.s2c,
                 Some(Direction::ClientToServer) | None => &mut self.c2s,
             };
             tally.message_count += 1;
-            tally.payload_bytes += payload(&event.message).len() as u64;
+            tally.payload_bytes += bytes;
         }
     }
 

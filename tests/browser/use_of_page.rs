@@ -227,3 +227,44 @@ fn a_sheet_of_paper_is_light_and_wide_enough() {
     let right: f64 = table.parse().unwrap();
     assert!(right <= 718.0, "{right}");
 }
+
+#[test]
+fn payloads_are_searched_also_across_messages_and_found_messages_are_marked() {
+    let page = Page::of_shipped("spec-samples.pcap");
+    let browser = Browser::start();
+    browser.open(&page.path(), "");
+    let rows =
+        "Array.from(document.querySelectorAll('#conversations tr.row'), (row) => row.id).join()";
+    let all = browser.text(rows);
+    assert!(all.split(',').count() > 1, "{all}");
+    browser.type_into("#search", "CONTENT-length: 6");
+    assert_eq!(browser.text(rows), "c1");
+    let count = browser.text("document.getElementById('count').textContent");
+    assert!(count.starts_with("1 of "), "{count}");
+    browser.click(".open");
+    let found = "document.querySelectorAll('.arrow.found').length";
+    assert_eq!(browser.text(found), "1");
+    browser.type_into("#search", " and nothing");
+    assert_eq!(browser.text(rows), "");
+}
+
+#[test]
+fn findings_come_before_charts_and_cards_of_errors_lead_to_them_on_any_screen() {
+    let page = Page::of_shipped("udp-zero-id.pcap");
+    let browser = Browser::start();
+    for width in [1400, 390] {
+        let metrics =
+            json!({"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": true});
+        browser.chromium("Emulation.setDeviceMetricsOverride", &metrics);
+        browser.open(&page.path(), "");
+        let top = |selector: &str| -> f64 {
+            let selector = json!(selector);
+            let script = format!("document.querySelector({selector}).getBoundingClientRect().top");
+            browser.text(&script).parse().unwrap()
+        };
+        assert!(top("#findings") < 844.0, "{width}: {}", top("#findings"));
+        assert!(top("#each-finding") < top(".charts"), "{width}");
+        let link = "document.querySelector('.cards .error a').getAttribute('href')";
+        assert_eq!(browser.text(link), "#findings");
+    }
+}

@@ -144,7 +144,22 @@
   const byName = new Map(conversations.map((conversation) => [conversation.conv, conversation]));
   const expanded = new Set();
   const body = byId("conversations");
-  const state = { key: "order", descending: false, filter: "", findings: false, limit: PAGE_ROWS };
+  const state = { key: "order", descending: false, filter: "", search: "", findings: false, limit: PAGE_ROWS };
+
+  // What was said in a conversation, each side's stream in one piece: what is searched for may
+  // stand across messages. Made when it is first asked for.
+  const loosely = new TextDecoder();
+  const said = new Map();
+  function saidIn(one) {
+    if (!said.has(one.conv)) {
+      const list = (data.messages[one.ladder] ?? []).filter((message) => message.conv === one.conv && message.type === "data");
+      const sides = ["c2s", "s2c"].map((side) => list.filter((message) => message.dir === side).map(payloadOf));
+      said.set(one.conv, sides.map((side) => side.map((bytes) => loosely.decode(bytes, { stream: true })).join("") + loosely.decode())
+        .join("\u0000").toLowerCase());
+    }
+    return said.get(one.conv);
+  }
+  const holds = (message) => state.search !== "" && loosely.decode(payloadOf(message)).toLowerCase().includes(state.search);
 
   function duration(micros) {
     if (micros === null) return "-";
@@ -160,7 +175,8 @@
   function selected() {
     const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = conversations.filter(
-      (one) => words.every((word) => one.words.includes(word)) && (!state.findings || one.finding_count > 0),
+      (one) => words.every((word) => one.words.includes(word)) && (!state.findings || one.finding_count > 0)
+        && (state.search === "" || saidIn(one).includes(state.search)),
     );
     const sign = state.descending ? -1 : 1;
     const compare = (a, b) => {
@@ -184,7 +200,8 @@
     const isOpen = expanded.has(one.conv);
     if (!button.disabled) button.setAttribute("aria-expanded", String(isOpen));
     const level = one.finding_count > 0
-      ? element("span", { className: `level ${one.level}` }, `${one.finding_count} ${one.level}`)
+      ? element("span", { className: `level ${one.level}`, title: `the worst is of level ${one.level}` },
+        `${grouped(one.finding_count)} ${one.finding_count === 1 ? one.level : "findings"}`)
       : "";
     const row = element("tr", { className: "row", id: one.conv },
       cell("", button, one.peer ? ` (${one.peer})` : ""),
@@ -218,6 +235,10 @@
     byId("count").textContent = rows.length === conversations.length
       ? `${grouped(rows.length)} ${noun}`
       : `${grouped(rows.length)} of ${grouped(conversations.length)} ${noun}`;
+    const without = conversations.filter((one) => one.ladder === null).length;
+    if (state.search !== "" && without > 0) {
+      byId("count").textContent += `; the payloads of ${grouped(without)} are not in this report`;
+    }
     const more = byId("more");
     more.hidden = rows.length <= shown.length;
     const left = rows.length - shown.length;
@@ -274,6 +295,7 @@
     arrow.setAttribute("tabindex", index === 0 ? "0" : "-1");
     arrow.setAttribute("aria-pressed", "false");
     arrow.setAttribute("aria-label", found ? `message ${found.message.n}, ${found.message.label}` : "message");
+    if (found && holds(found.message)) arrow.classList.add("found");
     arrow.addEventListener("click", () => found && pick(found.message));
     arrow.addEventListener("keydown", (event) => {
       const target = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: arrows.length - 1 }[event.key];
@@ -294,8 +316,9 @@
     const one = byName.get(name);
     if (!one) return null;
     if (!byId(name)) {
-      Object.assign(state, { filter: "", findings: false });
+      Object.assign(state, { filter: "", search: "", findings: false });
       byId("filter").value = "";
+      byId("search").value = "";
       byId("only-findings").checked = false;
       state.limit = Math.max(PAGE_ROWS, selected().indexOf(one) + 1);
       render();
@@ -343,6 +366,10 @@
     }
     byId("filter").addEventListener("input", (event) => {
       Object.assign(state, { filter: event.target.value, limit: PAGE_ROWS });
+      render();
+    });
+    byId("search").addEventListener("input", (event) => {
+      Object.assign(state, { search: event.target.value.toLowerCase(), limit: PAGE_ROWS });
       render();
     });
     byId("only-findings").addEventListener("change", (event) => {

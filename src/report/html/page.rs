@@ -8,6 +8,7 @@ use super::frame::{
     Card, Key, STYLE, put_cards, put_cell, put_figure, put_foot, put_head, put_level,
     put_paragraph, put_titles,
 };
+use super::timeline::Unit;
 use super::{Collected, Picture};
 use crate::conversation::{ConversationId, Level, State};
 use crate::report::field::TYPE_NAMES;
@@ -17,7 +18,7 @@ use crate::report::markup::put_markup_text;
 use crate::report::record::Summary;
 use crate::report::statistics::{Spans, text_of};
 use crate::report::tally::Totals;
-use crate::report::write::{put, put_conversation, put_display, put_seconds};
+use crate::report::write::{put, put_conversation, put_display};
 
 const SCRIPT: &str = include_str!("page.js");
 
@@ -89,8 +90,8 @@ impl<'a> Page<'a> {
         self.put_head(out);
         self.put_summary(out);
         self.put_left_out(out);
-        self.put_charts(out);
         self.put_findings(out);
+        self.put_charts(out);
         self.put_conversations(out);
         self.put_loose(out);
         put_foot("ministream-dump", out);
@@ -231,6 +232,10 @@ impl<'a> Page<'a> {
             ),
         ] {
             if (kept as u64) < all {
+                let what = match kept {
+                    1 => what.replacen(" are ", " is ", 1),
+                    _ => what.to_owned(),
+                };
                 let text = format!(
                     "{} of {} {what}: {why}.",
                     grouped(kept as u64),
@@ -299,14 +304,7 @@ impl<'a> Page<'a> {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
             let offset = timeline.interval_us().saturating_mul(index);
             let at = timeline.start_us().saturating_add(offset);
-            text_of(|out| {
-                if timeline.interval_us() < 1_000_000 {
-                    put_seconds(out, at, 3);
-                } else {
-                    put_display(out, at / 1_000_000);
-                }
-                put(out, " s");
-            })
+            Unit::of(timeline.interval_us(), intervals.len()).text(at)
         };
         let bars = intervals.iter().enumerate().map(|(index, interval)| {
             let [c2s, s2c] = values(interval);
@@ -449,6 +447,8 @@ impl<'a> Page<'a> {
             "<h2 id=\"talks\">Conversations</h2>\n<div class=\"tools\">\
              <input id=\"filter\" type=\"search\" aria-label=\"Filter conversations\" \
              placeholder=\"Filter: name, address, id, state\" autocomplete=\"off\">\
+             <input id=\"search\" type=\"search\" aria-label=\"Search payloads\" \
+             placeholder=\"Search the text of payloads\" autocomplete=\"off\">\
              <label><input id=\"only-findings\" type=\"checkbox\"> with findings</label>\
              <output id=\"count\"></output></div>\n\
              <noscript><p class=\"note\">The table and the ladders need the script of this page, \

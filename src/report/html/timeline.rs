@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::conversation::MessageEvent;
-use crate::report::field::payload;
+use crate::report::statistics::text_of;
+use crate::report::tally::carried_bytes;
+use crate::report::write::put_seconds;
 use crate::wire::Direction;
 
 /// Intervals from the first to the last message, at most.
@@ -46,7 +48,7 @@ pub(super) struct Timeline {
 pub(super) struct Interval {
     /// Messages.
     pub(super) messages: [u64; 2],
-    /// Bytes of their payloads.
+    /// Bytes that data carried, as the totals count them.
     pub(super) bytes: [u64; 2],
 }
 
@@ -65,7 +67,7 @@ impl Timeline {
         let sender = usize::from(event.direction == Some(Direction::ServerToClient));
         let interval = self.interval_at(event.elapsed_us);
         interval.messages[sender] += 1;
-        interval.bytes[sender] += payload(&event.message).len() as u64;
+        interval.bytes[sender] += carried_bytes(event).unwrap_or(0);
         while self.span() > MAX_INTERVALS {
             self.widen();
         }
@@ -131,6 +133,50 @@ impl Interval {
     }
 }
 
+/// The unit in which moments of a chart are written: the largest of which the chart shows
+/// some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Milliseconds,
+    Seconds,
+    Minutes,
+    Hours,
+    Days,
+}
+
+impl Unit {
+    /// The unit for so many intervals of this length.
+    pub(super) fn of(interval_us: i64, intervals: usize) -> Self {
+        let count = i64::try_from(intervals).unwrap_or(i64::MAX);
+        let span_s = interval_us.saturating_mul(count) / 1_000_000;
+        match (interval_us, span_s) {
+            (..1_000_000, _) => Self::Milliseconds,
+            (_, ..600) => Self::Seconds,
+            (_, ..18_000) => Self::Minutes,
+            (_, ..432_000) => Self::Hours,
+            _ => Self::Days,
+        }
+    }
+
+    /// A moment, from the first packet on: `0.250 s`, `90 s`, `12.5 min`, `3 d`.
+    pub(super) fn text(self, at_us: i64) -> String {
+        let (unit_us, name) = match self {
+            Self::Milliseconds => return text_of(|out| put_seconds(out, at_us, 3)) + " s",
+            Self::Seconds => (1_000_000, "s"),
+            Self::Minutes => (60_000_000, "min"),
+            Self::Hours => (3_600_000_000, "h"),
+            Self::Days => (86_400_000_000, "d"),
+        };
+        let tenths = at_us / (unit_us / 10);
+        let sign = if tenths < 0 { "-" } else { "" };
+        let (whole, tenth) = (tenths.abs() / 10, tenths.abs() % 10);
+        match tenth {
+            0 => format!("{sign}{whole} {name}"),
+            tenth => format!("{sign}{whole}.{tenth} {name}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +226,44 @@ mod tests {
             assert_eq!(intervals.first().unwrap().messages, [0, 1]);
             assert_eq!(intervals.last().unwrap().messages, [0, 1]);
         }
+    }
+
+    #[test]
+    fn moments_are_written_in_a_unit_that_fits_the_whole_chart() {
+        for (interval_us, intervals, at_us, text) in [
+            (1_000, 120, 62_000, "0.062 s"),
+            (200_000, 100, -400_000, "-0.400 s"),
+            (2_000_000, 100, 50_000_000, "50 s"),
+            (60_000_000, 100, 1_500_000_000, "25 min"),
+            (60_000_000, 100, 1_515_000_000, "25.2 min"),
+            (600_000_000, 100, 5_400_000_000, "1.5 h"),
+            (21_600_000_000, 100, 43_200_000_000, "0.5 d"),
+            (86_400_000_000, 100, -864_000_000_000, "-10 d"),
+        ] {
+            assert_eq!(Unit::of(interval_us, intervals).text(at_us), text);
+        }
+    }
+
+    #[test]
+    fn bytes_are_those_that_the_totals_count() {
+        let mut timeline = Timeline::default();
+        let mut totals = crate::report::tally::Totals::default();
+        let outside = MessageEvent {
+            conversation: None,
+            ..event(b"\xa0\xff\xff\xffab")
+        };
+        for event in [
+            event(b"\xa0\xff\xff\xffab"),
+            event(b"\xa1\x11\x11\x11destination"),
+            event(b"\x51\x11\x11\x11\xff\xff\xff"),
+            outside,
+        ] {
+            timeline.message(&event);
+            totals.message(&event);
+        }
+        let bytes: u64 = timeline.intervals().iter().flat_map(|i| i.bytes).sum();
+        assert_eq!(bytes, totals.c2s.payload_bytes + totals.s2c.payload_bytes);
+        assert_eq!(bytes, 2);
     }
 
     #[test]

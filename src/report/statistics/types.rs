@@ -5,6 +5,7 @@ use crate::conversation::MessageEvent;
 use crate::report::field::payload;
 use crate::report::grid::Align;
 use crate::report::look::Look;
+use crate::report::replay::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
 
 /// Places of the type bytes, of the ping and of short messages.
@@ -60,7 +61,7 @@ impl TypeTable {
             .map(|(place, count)| row(place, count, total, look))
             .collect();
         put_table(
-            &format!("Types ({total} messages)"),
+            &format!("Types ({})", counted(total, "message")),
             [
                 ("Type", Align::Left),
                 ("Byte", Align::Left),
