@@ -8,6 +8,7 @@ mod ahead;
 mod copies;
 mod decode_as;
 mod decoded;
+mod encrypted;
 mod flows;
 mod near;
 mod passing;
@@ -26,7 +27,10 @@ pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
 
+use std::sync::Arc;
+
 use crate::capture::{CaptureError, InputInfo, Packet};
+use crate::carrier::tls::KeyLog;
 use crate::conversation::{
     Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Forgotten,
     Tracker, TrackerOptions, Wording,
@@ -50,6 +54,8 @@ pub struct DissectOptions {
     pub wording: Wording,
     /// Ports whose carrier is given. The first rule that fits a flow holds.
     pub decode_as: Vec<DecodeAs>,
+    /// Secrets of TLS connections, which are looked into.
+    pub secrets: Option<Arc<KeyLog>>,
     /// Bounds of the network layer.
     pub network: NetworkLimits,
     /// Bounds and times of the tracker; its `destinations` and `wording` are overruled
@@ -64,6 +70,7 @@ impl Default for DissectOptions {
             destinations: Destinations::Hash,
             wording: Wording::Full,
             decode_as: Vec::new(),
+            secrets: None,
             network: NetworkLimits::default(),
             tracker: TrackerOptions::default(),
         }
@@ -153,11 +160,13 @@ impl Dissector {
             wording: options.wording,
             ..options.tracker
         });
+        let mut messages = Messages::new(options.depth, options.decode_as, tracker);
+        messages.set_secrets(options.secrets);
         Self {
             decoder: PacketDecoder::new(&options.network),
             follower: Follower {
                 network: Network::new(options.network),
-                messages: Messages::new(options.depth, options.decode_as, tracker),
+                messages,
                 seen: Seen::default(),
                 ahead: Ahead::default(),
             },

@@ -31,6 +31,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
             [CompletionResult]::new('-Y', '-Y ', [CompletionResultType]::ParameterName, 'Messages that match: ''type==data && conv==c3''')
             [CompletionResult]::new('--conv', '--conv', [CompletionResultType]::ParameterName, 'Show only these conversations: c1,c3')
             [CompletionResult]::new('-d', '-d', [CompletionResultType]::ParameterName, 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp')
+            [CompletionResult]::new('--keylog', '--keylog', [CompletionResultType]::ParameterName, 'Look into TLS 1.3 connections whose secrets are in this file, in the format of SSLKEYLOGFILE')
             [CompletionResult]::new('-T', '-T ', [CompletionResultType]::ParameterName, 'Format of messages')
             [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Fields for -T fields and csv, one or several: -e n -e type,id')
             [CompletionResult]::new('-z', '-z', [CompletionResultType]::ParameterName, 'Tables: conv, types, timing, findings, follow,c1 …')

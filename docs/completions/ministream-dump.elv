@@ -28,6 +28,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
             cand -Y 'Messages that match: ''type==data && conv==c3'''
             cand --conv 'Show only these conversations: c1,c3'
             cand -d 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp'
+            cand --keylog 'Look into TLS 1.3 connections whose secrets are in this file, in the format of SSLKEYLOGFILE'
             cand -T 'Format of messages'
             cand -e 'Fields for -T fields and csv, one or several: -e n -e type,id'
             cand -z 'Tables: conv, types, timing, findings, follow,c1 …'

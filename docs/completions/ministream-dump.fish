@@ -8,6 +8,7 @@ complete -c ministream-dump -s a -d 'Stop after duration:10s, messages:N or byte
 complete -c ministream-dump -s Y -d 'Messages that match: \'type==data && conv==c3\'' -r
 complete -c ministream-dump -l conv -d 'Show only these conversations: c1,c3' -r
 complete -c ministream-dump -s d -d 'Carrier of a port: udp.port==9004,ministream; tcp.port==9004,ministream:u16be (or u32be, segment); tcp.port==7654,i2cp' -r
+complete -c ministream-dump -l keylog -d 'Look into TLS 1.3 connections whose secrets are in this file, in the format of SSLKEYLOGFILE' -r -F
 complete -c ministream-dump -s T -d 'Format of messages' -r -f -a "table\t'A table, then conversations and findings'
 text\t'One line a message'
 spec\t'Each conversation as the specification writes its samples'

@@ -132,6 +132,16 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) decode_as: Vec<DecodeAs>,
 
+    /// Look into TLS 1.3 connections whose secrets are in this file, in the format of
+    /// SSLKEYLOGFILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        hide_short_help = true,
+        help_heading = "Selection"
+    )]
+    pub(crate) keylog: Option<PathBuf>,
+
     /// Format of messages
     #[arg(short = 'T', value_name = "FORMAT")]
     pub(crate) format: Option<Format>,

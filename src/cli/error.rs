@@ -9,6 +9,7 @@ use super::terminal::tell;
 use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
+use crate::carrier::tls::KeyLogError;
 use crate::keys::file::KeyFileError;
 use crate::replay::NdjsonError;
 #[cfg(feature = "live")]
@@ -78,6 +79,20 @@ pub(crate) enum DumpError {
     NoRedactKey {
         /// Its path.
         path: PathBuf,
+    },
+    /// The file of `--keylog` cannot be read.
+    ReadKeyLog {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The file of `--keylog` holds something else.
+    KeyLog {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyLogError,
     },
     /// The system has no random bytes to give.
     Random(io::Error),
@@ -156,6 +171,15 @@ impl fmt::Display for DumpError {
                     }
                 )
             }
+            Self::ReadKeyLog { path, error } => {
+                write!(f, "cannot read {}: {}", path.display(), reason(error))
+            }
+            Self::KeyLog { path, error } => write!(
+                f,
+                "{} is no key log: {error}\n    help: ministream-replay --keylog and other programs \
+                 write it where SSLKEYLOGFILE says",
+                path.display()
+            ),
             Self::Create { path, error } => write!(
                 f,
                 "cannot write {}: {}\n    help: name a file in a directory that you may write to",

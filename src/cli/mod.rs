@@ -23,6 +23,7 @@ mod progress;
 mod records;
 mod redaction;
 mod replay;
+mod secrets;
 mod terminal;
 mod values;
 

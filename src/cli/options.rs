@@ -16,6 +16,7 @@ use super::pager::Paging;
 use super::parquet::{self, DataSetTarget};
 use super::progress::Screen;
 use super::redaction;
+use super::secrets;
 use super::terminal;
 use super::values::{StatisticName, Stop};
 use crate::capture::{InputOrder, Inputs};
@@ -224,6 +225,7 @@ impl DumpOptions {
                 destinations,
                 wording,
                 decode_as: args.decode_as,
+                secrets: args.keylog.as_deref().map(secrets::read).transpose()?,
                 ..DissectOptions::default()
             }
             .with_memory(memory),

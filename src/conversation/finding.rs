@@ -115,6 +115,10 @@ finding_codes! {
     TcpIncomplete = "tcp.incomplete", Note, "message is not whole in the capture";
     /// Bytes that belong to no message for certain.
     TcpSkipped = "tcp.skipped", Note, "bytes skipped in search of the next message";
+    /// Records of a TLS connection whose secrets are known, and that cannot be opened.
+    TlsUnreadable = "tls.unreadable", Warn, "TLS records that cannot be opened";
+    /// A SYN of a client that proved to be somebody else.
+    TlsUnprovenSyn = "tls.unproven_syn", Warn, "SYN names another destination than was proven";
     /// A datagram of which fragments are not in the capture.
     UdpFragmentMissing = "udp.fragment_missing", Warn, "IP fragments missing from the capture";
     /// An I2CP frame that cannot be one.

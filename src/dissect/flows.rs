@@ -1,6 +1,9 @@
 //! From what a flow delivers to messages: its carrier is found, the carrier's
 //! decoder fed, and what that finds is handed on.
 
+use std::sync::Arc;
+
+use super::encrypted::Encrypted;
 use super::near::{NearFlow, NearFlows};
 use super::recognise::PROTOCOL;
 use super::servers::{Servers, Waiting};
@@ -8,6 +11,7 @@ use super::streams::{Left, Streams, ignored_segment};
 use super::{Decided, DecodeAs, Depth, FlowReport, Sink};
 use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Unanswered, Verdict};
 use crate::carrier::length_prefixed::Prefix;
+use crate::carrier::tls::KeyLog;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, ExpectedRecord, Finding, Meaning, MessageEvent, Observation,
@@ -44,6 +48,8 @@ pub(super) enum FlowState {
     Datagrams(ChannelId),
     /// One of the carriers over TCP.
     Streams(Box<Streams>),
+    /// TLS, perhaps, whose secrets may be known.
+    Encrypted(Box<Encrypted>),
     /// Something else, or nothing any more.
     Foreign,
 }
@@ -71,6 +77,7 @@ impl FlowState {
             Self::DecidingDatagrams(detector) => detector.held_bytes(),
             Self::DecidingStreams(deciding) => deciding.detector.held_bytes(),
             Self::Streams(streams) => streams.held_bytes(),
+            Self::Encrypted(encrypted) => encrypted.held_bytes(),
         }
     }
 
@@ -98,6 +105,7 @@ impl FlowState {
 pub(super) struct Messages {
     depth: Depth,
     rules: Vec<DecodeAs>,
+    secrets: Option<Arc<KeyLog>>,
     pub(super) tracker: Tracker,
     pub(super) foreign: ForeignCounts,
     pub(super) near: NearFlows,
@@ -162,6 +170,7 @@ impl Messages {
         Self {
             depth,
             rules,
+            secrets: None,
             tracker,
             foreign: ForeignCounts::default(),
             near: NearFlows::default(),
@@ -173,6 +182,15 @@ impl Messages {
             why: WhyEnded::Traffic,
             forgets: Forgets::Nothing,
         }
+    }
+
+    /// Has TLS connections opened whose secrets these are.
+    pub(super) fn set_secrets(&mut self, secrets: Option<Arc<KeyLog>>) {
+        self.secrets = secrets;
+    }
+
+    pub(super) fn secrets(&self) -> Option<&KeyLog> {
+        self.secrets.as_deref()
     }
 
     /// From now on flows end because the capture does: nobody closed them.
@@ -250,7 +268,7 @@ impl Messages {
     }
 
     /// The same as [`deliver`](Self::deliver), for what does not go by its fast path.
-    fn deliver_other<S: Sink>(
+    pub(super) fn deliver_other<S: Sink>(
         &mut self,
         flow: &mut Flow<FlowState>,
         arrival: Arrival,
@@ -272,7 +290,10 @@ impl Messages {
             };
         }
         if let FlowState::New = flow.state {
-            self.meet(flow, start_shown_by(delivery), sink)?;
+            match Encrypted::meet(self.secrets.as_ref(), flow.transport, delivery) {
+                Some(encrypted) => flow.state = FlowState::Encrypted(encrypted),
+                None => self.begin(flow, start_shown_by(delivery), sink)?,
+            }
         }
         match (&mut flow.state, delivery) {
             (FlowState::DecidingDatagrams(detector), delivery) => {
@@ -329,6 +350,7 @@ impl Messages {
                 Some(piece) => self.stream(flow, arrival, piece, sink),
                 None => Ok(()),
             },
+            (FlowState::Encrypted(_), delivery) => self.open_records(flow, arrival, delivery, sink),
             (FlowState::Foreign, delivery) => {
                 if let Delivery::Datagram { payload: bytes, .. } | Delivery::Bytes { bytes, .. } =
                     delivery
@@ -357,7 +379,7 @@ impl Messages {
     }
 
     /// The first of a flow: whether a rule tells its carrier.
-    fn meet<S: Sink>(
+    pub(super) fn begin<S: Sink>(
         &mut self,
         flow: &mut Flow<FlowState>,
         start: ChannelStart,

@@ -636,7 +636,7 @@ fn from_problem(problem: Problem, arrival: Arrival) -> Finding {
     about_connection(code, arrival, problem.to_string(), detail)
 }
 
-fn about_connection(
+pub(super) fn about_connection(
     code: FindingCode,
     arrival: Arrival,
     text: String,

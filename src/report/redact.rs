@@ -276,6 +276,8 @@ const fn quotes_bytes(code: FindingCode) -> bool {
         | FindingCode::TcpSynIgnored
         | FindingCode::TcpIncomplete
         | FindingCode::TcpSkipped
+        | FindingCode::TlsUnreadable
+        | FindingCode::TlsUnprovenSyn
         | FindingCode::UdpFragmentMissing
         | FindingCode::I2cpLost
         | FindingCode::I2cpReordered

@@ -20,6 +20,8 @@ mod tests {
         FindingCode::TcpSkipped,
         FindingCode::TcpResetIgnored,
         FindingCode::TcpSynIgnored,
+        FindingCode::TlsUnreadable,
+        FindingCode::TlsUnprovenSyn,
         FindingCode::UdpFragmentMissing,
         FindingCode::I2cpLost,
         FindingCode::I2cpReordered,

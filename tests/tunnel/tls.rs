@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::services::{echo, exchange, pattern};
 
 mod foreign;
 mod hostile;
+mod looked_into;
 
 /// Keys of a server, of a client that it admits, and of somebody else.
 pub(crate) struct People {
@@ -397,8 +399,17 @@ fn relay_cut(to: SocketAddr, way: usize, cut_after: usize) -> SocketAddr {
     relay(to, limits)
 }
 
+/// Who is told what a relay passes on: the number of the connection, and 0 where the bytes
+/// come from whoever connected.
+type Witness = Arc<dyn Fn(usize, usize, &[u8]) + Send + Sync>;
+
 /// Passes bytes on, of the first connection so many in each direction.
 fn relay(to: SocketAddr, cut_after: [usize; 2]) -> SocketAddr {
+    watched_relay(to, cut_after, Arc::new(|_, _, _| {}))
+}
+
+/// The same, with somebody who watches.
+fn watched_relay(to: SocketAddr, cut_after: [usize; 2], witness: Witness) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let bound = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -414,19 +425,22 @@ fn relay(to: SocketAddr, cut_after: [usize; 2]) -> SocketAddr {
                 (near.try_clone().unwrap(), far.try_clone().unwrap()),
                 (far, near),
             ];
-            for ((mut from, mut into), limit) in ways.into_iter().zip(limits) {
-                thread::spawn(move || pass(&mut from, &mut into, limit));
+            for (way, ((mut from, mut into), limit)) in ways.into_iter().zip(limits).enumerate() {
+                let witness = Arc::clone(&witness);
+                let seen = move |bytes: &[u8]| witness(number, way, bytes);
+                thread::spawn(move || pass(&mut from, &mut into, limit, seen));
             }
         }
     });
     bound
 }
 
-fn pass(from: &mut TcpStream, into: &mut TcpStream, limit: usize) {
+fn pass(from: &mut TcpStream, into: &mut TcpStream, limit: usize, seen: impl Fn(&[u8])) {
     let mut left = limit;
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let passed = count.min(left);
+        seen(&buffer[..passed]);
         if into.write_all(&buffer[..passed]).is_err() || passed < count {
             break;
         }

@@ -1,3 +1,10 @@
-//! TLS around messages: what stands before the first message inside it.
+//! TLS around messages: what stands before the first message inside it, and, for whoever has
+//! the secrets of a connection, what is inside.
 
+mod decrypt;
 pub mod hello;
+mod key_log;
+mod keys;
+
+pub use self::decrypt::{Beginning, DecryptError, Decryptor, End};
+pub use self::key_log::{ClientRandom, KeyLog, KeyLogError, KeyLogProblem};

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{
     AlwaysResolvesServerRawPublicKeys, UnbufferedServerConnection, WebPkiClientVerifier,
 };
-use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite, version};
 
 use super::error::{TlsConfigError, TlsError};
 use super::identity;
@@ -106,7 +106,14 @@ impl TlsOptions {
     /// # Errors
     /// Keys, certificates or names cannot be used, or the key log not be written.
     pub fn client(options: &TlsClient, key_log: Option<&Path>) -> Result<Self, TlsConfigError> {
-        let provider = provider();
+        Self::client_with(provider(&SUITES), options, key_log)
+    }
+
+    pub(super) fn client_with(
+        provider: Arc<CryptoProvider>,
+        options: &TlsClient,
+        key_log: Option<&Path>,
+    ) -> Result<Self, TlsConfigError> {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&version::TLS13])?;
         let (mut config, name, expected, destination) = match options {
@@ -165,7 +172,7 @@ impl TlsOptions {
     /// # Errors
     /// Keys or certificates cannot be used, or the key log not be written.
     pub fn server(options: &TlsServer, key_log: Option<&Path>) -> Result<Self, TlsConfigError> {
-        let provider = provider();
+        let provider = provider(&SUITES);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&version::TLS13])?;
         let (mut config, destination) = match options {
@@ -243,14 +250,17 @@ impl TlsOptions {
     }
 }
 
-/// `ring`, AES with 128 bits first: as good as 256 for what is carried here, and faster.
-fn provider() -> Arc<CryptoProvider> {
+/// AES with 128 bits first: as good as 256 for what is carried here, and faster.
+pub(super) const SUITES: [SupportedCipherSuite; 3] = [
+    ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
+    ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
+    ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+];
+
+/// `ring` with these suites.
+pub(super) fn provider(suites: &[SupportedCipherSuite]) -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
-    provider.cipher_suites = vec![
-        ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
-        ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
-        ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-    ];
+    provider.cipher_suites = suites.to_vec();
     Arc::new(provider)
 }
 

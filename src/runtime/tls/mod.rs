@@ -15,3 +15,6 @@ mod verify;
 pub use self::config::{CertificateFiles, TlsClient, TlsOptions, TlsServer};
 pub use self::error::{TlsConfigError, TlsError};
 pub(in crate::runtime) use self::session::TlsSession;
+
+#[cfg(test)]
+mod tests;

@@ -518,6 +518,20 @@ impl TlsSession {
         }
     }
 
+    /// Takes new keys for what is sent.
+    #[cfg(test)]
+    pub(super) fn update_keys(&mut self) {
+        fn update<Data>(status: UnbufferedStatus<'_, '_, Data>) {
+            if let Ok(ConnectionState::WriteTraffic(traffic)) = status.state {
+                traffic.refresh_traffic_keys().unwrap();
+            }
+        }
+        match &mut self.machine {
+            Machine::Client(client) => update(client.process_tls_records(&mut self.rest)),
+            Machine::Server(server) => update(server.process_tls_records(&mut self.rest)),
+        }
+    }
+
     /// Whether nothing waits to be written.
     pub(in crate::runtime) fn is_flushed(&self) -> bool {
         self.output.is_empty()
