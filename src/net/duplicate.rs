@@ -325,11 +325,11 @@ fn doubles(doubled: u64, back: u64, serial: u64) -> bool {
     }
     let Some(around) = u32::try_from(back)
         .ok()
-        .filter(|back| back + HISTORY < u64::BITS)
+        .filter(|back| *back < u64::BITS - HISTORY)
     else {
         return false;
     };
-    let neighbours = (1 << (around + HISTORY + 1)) - 1;
+    let neighbours = u64::MAX >> (u64::BITS - 1 - around - HISTORY);
     doubled & neighbours & !(1 << around) != 0
 }
 

@@ -289,3 +289,17 @@ fn copies_of_segments_are_counted_and_do_not_disturb_the_stream() {
     assert_eq!(copies(&wire), 3);
     assert_eq!(wire.network.counts().streams.repeated_bytes, 0);
 }
+
+#[test]
+fn neighbours_are_those_up_to_eight_packets_away_as_far_as_they_are_remembered() {
+    for doubled in 0..u64::from(u64::BITS) {
+        for back in (0..80).chain([u64::from(u32::MAX), u64::MAX]) {
+            let expected = back < 56 && doubled <= back + 8 && doubled != back;
+            assert_eq!(
+                doubles(1 << doubled, back, 1_000),
+                expected,
+                "{doubled} {back}"
+            );
+        }
+    }
+}
