@@ -93,8 +93,8 @@ enum Place {
     Boundary,
     /// In a frame of which bytes are missing, this far from its end.
     Inside { left: u64 },
-    /// Nobody knows.
-    Lost(Lost),
+    /// Nobody knows. Boxed, because few streams ever get there and there are many streams.
+    Lost(Box<Lost>),
 }
 
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl<L: Layout> Framer<L> {
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         let search = match &self.place {
-            Place::Lost(lost) => lost.search.held_bytes(),
+            Place::Lost(lost) => size_of::<Lost>() + lost.search.held_bytes(),
             Place::Start | Place::Boundary | Place::Inside { .. } => 0,
         };
         self.buffer.capacity() + search
@@ -189,11 +189,11 @@ impl<L: Layout> Framer<L> {
         };
         self.place = match (left, missing) {
             (Some(left), Some(missing)) if missing <= left => Place::inside(left - missing),
-            _ => Place::Lost(Lost {
+            _ => Place::Lost(Box::new(Lost {
                 since: if skipped == 0 { self.offset } else { since },
                 skipped,
                 search: Search::from_origin(),
-            }),
+            })),
         };
         Ok(())
     }
@@ -230,11 +230,11 @@ impl<L: Layout> Framer<L> {
         self.offset += present + missing;
         self.place = match left.checked_sub(missing) {
             Some(left) => Place::inside(left),
-            None => Place::Lost(Lost {
+            None => Place::Lost(Box::new(Lost {
                 since: self.offset,
                 skipped: 0,
                 search: Search::from_origin(),
-            }),
+            })),
         };
         Ok(())
     }
@@ -372,11 +372,11 @@ impl<L: Layout> Framer<L> {
         value: u64,
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.place = Place::Lost(Lost {
+        self.place = Place::Lost(Box::new(Lost {
             since: self.offset,
             skipped: 0,
             search: Search::behind_origin(),
-        });
+        }));
         emit(Cut::Problem(Problem::BadPrefix {
             offset: self.offset,
             value,

@@ -86,6 +86,13 @@ pub(super) struct Stream {
     fin: Option<u64>,
     /// The newest acknowledgment of the peer.
     acknowledged: Option<u32>,
+    disorder: Option<Box<Disorder>>,
+}
+
+/// What is out of order in a direction. It lies apart, because most have nothing of it and
+/// there are many directions.
+#[derive(Debug, Default)]
+struct Disorder {
     /// What waits for missing bytes, by position; nothing overlaps.
     held: BTreeMap<u64, Held>,
     held_cost: usize,
@@ -182,6 +189,19 @@ impl<'a> Piece<'a> {
     }
 }
 
+impl Disorder {
+    fn keep(&mut self, piece: Piece<'_>, pool: &mut Pool) {
+        let held = Held {
+            bytes: piece.data.bytes().into(),
+            missing: piece.data.missing(),
+            whole: piece.whole,
+        };
+        self.held_cost += held.cost();
+        pool.held += held.cost();
+        self.held.insert(piece.start, held);
+    }
+}
+
 impl Stream {
     pub(super) const fn new(from: Side) -> Self {
         Self {
@@ -191,17 +211,14 @@ impl Stream {
             next: 0,
             fin: None,
             acknowledged: None,
-            held: BTreeMap::new(),
-            held_cost: 0,
-            doubt: None,
-            far: None,
+            disorder: None,
         }
     }
 
     /// See [`Connection::touch`](super::connection::Connection::touch).
     #[inline]
-    pub(super) fn touch(&self) -> u64 {
-        self.next ^ self.held_cost as u64
+    pub(super) const fn touch(&self) -> u64 {
+        self.next
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -280,7 +297,9 @@ impl Stream {
         if start.abs_diff(self.next) > WINDOW {
             return self.far_segment(sequence, payload, pool, emit);
         }
-        self.far = None;
+        if let Some(disorder) = &mut self.disorder {
+            disorder.far = None;
+        }
         let piece = Piece {
             start,
             data: payload,
@@ -310,11 +329,8 @@ impl Stream {
         if fresh.data.is_empty() {
             return Ok(());
         }
-        let in_order = fresh.start == self.next
-            && self
-                .held
-                .first_key_value()
-                .is_none_or(|(&held, _)| fresh.end() <= held);
+        let in_order =
+            fresh.start == self.next && self.first_held().is_none_or(|held| fresh.end() <= held);
         if in_order {
             self.deliver(fresh.data, fresh.whole, pool, emit)
         } else {
@@ -326,12 +342,13 @@ impl Stream {
     /// Keeps those parts of `piece` that do not wait already.
     fn hold(&mut self, piece: Piece<'_>, pool: &mut Pool) {
         let (mut rest, end) = (piece, piece.end());
-        if let Some((&start, held)) = self.held.range(..=rest.start).next_back() {
+        let disorder = self.disorder.get_or_insert_default();
+        if let Some((&start, held)) = disorder.held.range(..=rest.start).next_back() {
             rest = rest.from(held.end(start));
         }
         let mut kept = 0;
         while rest.start < end {
-            let next = self
+            let next = disorder
                 .held
                 .range(rest.start..end)
                 .next()
@@ -340,22 +357,11 @@ impl Stream {
             let free = rest.until(free_until);
             if !free.data.is_empty() {
                 kept += free.data.len();
-                self.keep(free, pool);
+                disorder.keep(free, pool);
             }
             rest = rest.from(resume_at);
         }
         pool.counts.repeated_bytes += (piece.data.len() - kept) as u64;
-    }
-
-    fn keep(&mut self, piece: Piece<'_>, pool: &mut Pool) {
-        let held = Held {
-            bytes: piece.data.bytes().into(),
-            missing: piece.data.missing(),
-            whole: piece.whole,
-        };
-        self.held_cost += held.cost();
-        pool.held += held.cost();
-        self.held.insert(piece.start, held);
     }
 
     /// Delivers what waits for nothing any more, and gives up waiting where a
@@ -376,7 +382,7 @@ impl Stream {
             return Ok(());
         }
         self.drain(pool, emit)?;
-        while self.is_over_limit(pool) && !self.held.is_empty() {
+        while self.is_over_limit(pool) && self.first_held().is_some() {
             pool.counts.forced_gaps += 1;
             self.skip_hole(pool, emit)?;
         }
@@ -384,7 +390,11 @@ impl Stream {
     }
 
     fn is_over_limit(&self, pool: &Pool) -> bool {
-        self.held_cost > pool.stream_limit || pool.held > pool.total_limit
+        let held_cost = self
+            .disorder
+            .as_ref()
+            .map_or(0, |disorder| disorder.held_cost);
+        held_cost > pool.stream_limit || pool.held > pool.total_limit
     }
 
     /// Whether the peer has everything before the earliest byte that waits.
@@ -401,8 +411,9 @@ impl Stream {
 
     /// Where the last data seen so far ends: a FIN before it is not believed.
     fn seen_until(&self) -> u64 {
-        self.held
-            .last_key_value()
+        self.disorder
+            .as_ref()
+            .and_then(|disorder| disorder.held.last_key_value())
             .map_or(self.next, |(&start, held)| held.end(start))
     }
 
@@ -414,13 +425,19 @@ impl Stream {
     /// Whether neither data nor an end waits for what is missing before it.
     #[inline]
     fn awaits_nothing(&self) -> bool {
-        self.held.is_empty() && self.fin.is_none()
+        self.fin.is_none() && self.first_held().is_none()
+    }
+
+    /// Where the first of what waits for missing bytes begins.
+    #[inline]
+    fn first_held(&self) -> Option<u64> {
+        let (&start, _) = self.disorder.as_ref()?.held.first_key_value()?;
+        Some(start)
     }
 
     /// Where the first hole ends, if something waits behind it.
     fn awaiting(&self) -> Option<u64> {
-        let held = self.held.first_key_value().map(|(&start, _)| start);
-        held.into_iter().chain(self.fin).min()
+        self.first_held().into_iter().chain(self.fin).min()
     }
 
     fn begin_in_mid_stream<E>(
@@ -430,7 +447,7 @@ impl Stream {
         self.phase = Phase::Flowing;
         self.next = self.earliest();
         self.origin = self.next;
-        if self.held.is_empty() {
+        if self.first_held().is_none() {
             // A FIN without data: as far as the capture goes, nothing was missed.
             return Ok(());
         }
@@ -446,12 +463,14 @@ impl Stream {
         pool: &mut Pool,
         emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        while let Some(first) = self.held.first_entry() {
+        while let Some(disorder) = &mut self.disorder
+            && let Some(first) = disorder.held.first_entry()
+        {
             if *first.key() != self.next {
                 break;
             }
             let held = first.remove();
-            self.held_cost -= held.cost();
+            disorder.held_cost -= held.cost();
             pool.held -= held.cost();
             let data = Captured::new(&held.bytes, held.missing);
             self.deliver(data, held.whole, pool, emit)?;
@@ -545,10 +564,11 @@ impl Stream {
             return self.settle(pool, emit);
         }
         let Some(acknowledged) = self.acknowledged_position().filter(|&ack| ack >= awaiting) else {
-            self.doubt = None;
+            self.forget_doubt();
             return Ok(());
         };
-        let doubt = match &mut self.doubt {
+        let disorder = self.disorder.get_or_insert_default();
+        let doubt = match &mut disorder.doubt {
             Some(doubt) if doubt.acknowledged >= awaiting => doubt,
             doubt => {
                 *doubt = Some(Doubt {
@@ -563,11 +583,17 @@ impl Stream {
             return Ok(());
         }
         let believed = doubt.acknowledged;
-        self.doubt = None;
+        self.forget_doubt();
         while self.phase == Phase::Flowing && self.awaiting().is_some_and(|end| end <= believed) {
             self.skip_hole(pool, emit)?;
         }
         Ok(())
+    }
+
+    fn forget_doubt(&mut self) {
+        if let Some(disorder) = &mut self.disorder {
+            disorder.doubt = None;
+        }
     }
 
     fn far_segment<E>(
@@ -581,16 +607,17 @@ impl Stream {
         if payload.is_empty() {
             return Ok(());
         }
-        let segments = match self.far {
+        let far = &mut self.disorder.get_or_insert_default().far;
+        let segments = match *far {
             Some(far) if far.next == sequence => far.segments + 1,
             _ => 1,
         };
         if segments < RESYNC_SEGMENTS {
             let next = low_bits(u64::from(sequence) + payload.len() as u64);
-            self.far = Some(Far { next, segments });
+            *far = Some(Far { next, segments });
             return Ok(());
         }
-        self.far = None;
+        *far = None;
         self.release_all(pool, emit)?;
         if self.phase == Phase::Ended {
             return Ok(());
@@ -647,9 +674,9 @@ impl Stream {
     ) -> Result<(), E> {
         self.phase = Phase::Ended;
         self.fin = None;
-        self.held.clear();
-        pool.held -= self.held_cost;
-        self.held_cost = 0;
+        if let Some(disorder) = self.disorder.take() {
+            pool.held -= disorder.held_cost;
+        }
         emit(Delivery::End {
             from: self.from,
             how,

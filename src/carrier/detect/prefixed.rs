@@ -1,7 +1,5 @@
 //! Whether a TCP flow holds messages after their lengths.
 
-use std::convert::Infallible;
-
 use super::evidence::{Evidence, Framing};
 use super::held::Piece;
 use super::{Protocol, Standing, Trace, Unanswered, Verdict};
@@ -23,6 +21,10 @@ pub(super) struct Trial {
     heads: [Head; 2],
     out: bool,
 }
+
+/// The first bytes are no length that a message has.
+#[derive(Debug)]
+struct RuledOut;
 
 /// The first bytes of a direction, up to the first of its first message.
 #[derive(Debug)]
@@ -64,9 +66,9 @@ impl Trial {
         if self.out {
             return;
         }
-        let (evidence, out) = (&mut self.evidence, &mut self.out);
+        let evidence = &mut self.evidence;
         let from = piece.from();
-        let mut weigh = |item: Item<'_>| -> Result<(), Infallible> {
+        let mut weigh = |item: Item<'_>| -> Result<(), RuledOut> {
             match item {
                 Item::Message(message) => evidence.weigh(from, message, message.len()),
                 Item::Cut {
@@ -80,14 +82,15 @@ impl Trial {
                     let missing = usize::try_from(missing_bytes).unwrap_or(usize::MAX);
                     evidence.weigh(from, message, message.len().saturating_add(missing));
                 }
-                Item::Problem(Problem::BadPrefix { offset: 0, .. }) => *out = true,
+                // The decoder would go on and search all of the bytes for its place.
+                Item::Problem(Problem::BadPrefix { offset: 0, .. }) => return Err(RuledOut),
                 Item::Problem(Problem::BadPrefix { .. }) => evidence.against(),
                 Item::Problem(_) => {}
             }
             Ok(())
         };
         let decoder = &mut self.decoders[from.index()];
-        let Ok(()) = match piece {
+        let weighed = match piece {
             Piece::Bytes { bytes, .. } => decoder.push(bytes, &mut weigh),
             Piece::Cut { missing, .. } => decoder.cut(missing, &mut weigh),
             Piece::Gap { missing, .. } => {
@@ -96,6 +99,7 @@ impl Trial {
             }
             Piece::End { .. } => decoder.finish(&mut weigh),
         };
+        self.out = weighed.is_err();
     }
 
     pub(super) fn standing(&self) -> Standing {
