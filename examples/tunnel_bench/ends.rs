@@ -6,6 +6,21 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tempfile::TempDir;
+
+/// A directory with a file of keys, `keys`.
+pub(crate) fn make_keys(program: &Path) -> io::Result<TempDir> {
+    let directory = tempfile::tempdir()?;
+    let made = Command::new(program)
+        .args(["keys", "new"])
+        .arg(directory.path().join("keys"))
+        .stdout(Stdio::null())
+        .status()?;
+    match made.success() {
+        true => Ok(directory),
+        false => Err(io::Error::other("no keys could be made")),
+    }
+}
 
 /// What stands between the ends of a tunnel.
 pub(crate) enum Between<'a> {
@@ -34,8 +49,18 @@ impl Ends {
     ) -> io::Result<Self> {
         let limit = ["--max-conversations", "20000"];
         let target = target.to_string();
+        let keys = match carrier.starts_with("tls://") {
+            true => Some(make_keys(program)?),
+            false => None,
+        };
+        let file = keys.as_ref().map(|keys| keys.path().join("keys"));
+        let file = file.unwrap_or_default().display().to_string();
         let arguments = ["server", "--carrier", carrier, "--target", &target];
-        let server = Program::start(program, &[&arguments[..], &limit].concat())?;
+        let own: &[&str] = match &keys {
+            Some(_) => &["--keys", &file, "--allow", "any"],
+            None => &[],
+        };
+        let server = Program::start(program, &[&arguments[..], &limit, own].concat())?;
         let carrier = server.field("carrier=")?;
         let proxy = match between {
             Between::Proxy(options) => {
@@ -52,7 +77,12 @@ impl Ends {
             (_, None) => carrier.to_owned(),
         };
         let arguments = ["client", "--carrier", &carrier, "--listen", "127.0.0.1:0"];
-        let client = Program::start(program, &[&arguments[..], &limit].concat())?;
+        let to = format!("@{file}");
+        let own: &[&str] = match &keys {
+            Some(_) => &["--keys", "transient", "--to", &to],
+            None => &[],
+        };
+        let client = Program::start(program, &[&arguments[..], &limit, own].concat())?;
         let listen = client.address("listen=")?;
         Ok(Self {
             server,
@@ -119,7 +149,8 @@ impl Program {
         Ok(Self { child, ready })
     }
 
-    fn field(&self, name: &str) -> io::Result<&str> {
+    /// The value behind a name in the line.
+    pub(crate) fn field(&self, name: &str) -> io::Result<&str> {
         self.ready
             .split_whitespace()
             .find_map(|word| word.strip_prefix(name))

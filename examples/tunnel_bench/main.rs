@@ -11,12 +11,15 @@
 //! that listens, `--peer NAME=ADDR` where the other tunnel begins. The script
 //! `peers.sh` beside this file starts some.
 //!
+//! With `--tls` it measures our tunnel over `tls://`, too, and what a new link costs.
+//!
 //! With `--proxy` it measures instead what `ministream-replay proxy` between both ends costs:
 //! the same work through the tunnel as it is and through one with the proxy in it. Other
 //! proxies of TCP connections are measured with `--between NAME=ADDR`, if they lead to the
 //! address that `--carrier` gives.
 
 mod ends;
+mod handshakes;
 mod latency;
 mod service;
 mod work;
@@ -53,6 +56,9 @@ struct Args {
     /// Measure another tunnel, too, which begins at this address
     #[arg(long = "peer", value_name = "NAME=ADDR", requires = "service")]
     peers: Vec<Peer>,
+    /// Measure our tunnel over tls://, too
+    #[arg(long, conflicts_with = "proxy")]
+    tls: bool,
     /// Measure what our proxy between both ends costs
     #[arg(long, conflicts_with = "peers")]
     proxy: bool,
@@ -107,6 +113,8 @@ enum Work {
     Idle,
     /// How late messages are that the proxy is to delay
     Delay,
+    /// What a new link costs, with and without TLS
+    Links,
 }
 
 /// How the results of a kind of work are printed.
@@ -125,6 +133,7 @@ impl Work {
             Self::Requests => ("64-byte requests", "us", 1e6),
             Self::Idle => ("memory of an idle conversation", "KiB", 1.0 / 1024.0),
             Self::Delay => ("p99 of a delay's error", "ms", 1e3),
+            Self::Links => ("a new link", "us", 1e6),
         };
         Scale { what, unit, factor }
     }
@@ -135,7 +144,7 @@ impl Work {
             Self::Streams => work::bulk(address, STREAMS),
             Self::Connections => work::connections(address),
             Self::Delay => work::delay_error(address, DELAY, DELAYED),
-            Self::Requests | Self::Idle => Err(io::ErrorKind::Unsupported.into()),
+            Self::Requests | Self::Idle | Self::Links => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -180,6 +189,16 @@ fn measure_tunnels(
         address: ends.listen,
         ends: Some(&ends),
     }];
+    let tls = args.tls.then(|| {
+        let carrier = "tls://127.0.0.1:0";
+        Ends::start(&args.program, carrier, target, &Between::Nothing)
+    });
+    let tls = tls.transpose()?;
+    ways.extend(tls.as_ref().map(|ends| Way {
+        name: "over TLS",
+        address: ends.listen,
+        ends: Some(ends),
+    }));
     ways.extend(args.peers.iter().map(|peer| Way {
         name: &peer.name,
         address: peer.address,
@@ -197,6 +216,9 @@ fn measure_tunnels(
     if wanted(Work::Idle) {
         // Fresh ones, which have no memory of busy times to use again.
         idle_memory(&start()?, args.idle)?;
+    }
+    if args.tls && wanted(Work::Links) {
+        handshakes::compare(&args.program, target)?;
     }
     Ok(())
 }
