@@ -18,7 +18,7 @@ const CLOSED_CONNECTIONS: usize = 1_024;
 pub(super) const UDP_FLOW_BYTES: usize = 400;
 
 /// Bytes that a TCP connection is reckoned to take, with its decoders and its channel.
-pub(super) const TCP_FLOW_BYTES: usize = 1_200;
+pub(super) const TCP_FLOW_BYTES: usize = 900;
 
 /// Bounds on what a [`Network`] keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
