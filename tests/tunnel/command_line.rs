@@ -64,7 +64,7 @@ fn a_carrier_that_does_not_exist_is_told_and_ends_with_2() {
     ]);
     assert_eq!(code, Some(2));
     assert!(
-        text.contains(r#"unknown carrier "http"; use udp://, tcp:// or i2cp://"#),
+        text.contains(r#"unknown carrier "http"; use udp://, tcp://, tls:// or i2cp://"#),
         "{text}"
     );
 }

@@ -317,11 +317,11 @@ fn flags_that_do_not_fit_the_carrier_are_refused_before_anything_is_opened() {
         ),
         (
             "client --listen 127.0.0.1:0 --carrier tcp://127.0.0.1:1 --to a.i2p",
-            "--to: only i2cp:// calls destinations",
+            "--to: only i2cp:// and tls:// call destinations",
         ),
         (
             "client --listen 127.0.0.1:0 --carrier tcp://127.0.0.1:1 --keys transient",
-            "--keys: only i2cp:// has destinations of its own",
+            "--keys: only i2cp:// and tls:// have destinations of their own",
         ),
         (
             "server --target 127.0.0.1:1 --carrier i2cp://127.0.0.1 --keys transient",
