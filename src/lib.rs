@@ -75,4 +75,6 @@ pub mod report;
 pub mod runtime;
 pub mod session;
 pub mod time;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod wire;

@@ -89,6 +89,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "proxy",
         ],
     ),
+    ("tui", &["wire", "conversation", "report"]),
     ("cli", &["*"]),
 ];
 

@@ -23,7 +23,7 @@ _ministream__dump() {
 
     case "${cmd}" in
         ministream__dump)
-            opts="-r -i -D -f -s -p -B -c -a -Y -d -T -e -V -x -z -w -q -t -j -n -l -v -h --concat --list-fields --conv --whole-conv --keylog --json --ladder --html --export --parquet --force --payload --redact --redact-key --id-format --schema --color --ascii --progress --no-pager --fail-on --lenient --jobs --memory --generate --version --help"
+            opts="-r -i -D -f -s -p -B -c -a -Y -d -T -e -V -x -z -w -q -t -j -n -l -v -h --concat --list-fields --conv --whole-conv --keylog --json --ladder --tui --html --export --parquet --force --payload --redact --redact-key --id-format --schema --color --ascii --progress --no-pager --fail-on --lenient --jobs --memory --generate --version --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

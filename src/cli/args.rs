@@ -187,6 +187,18 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) ladder: Option<Ladder>,
 
+    /// Walk through conversations in the terminal; ? shows the keys
+    ///
+    /// Of files, or live with -i. What is read is kept in temporary files. Packets, streams and reports of what is
+    /// marked are written from within.
+    #[arg(
+        long,
+        conflicts_with_all = ["format", "json", "details", "hex", "quiet", "statistics", "ladder", "html",
+            "write", "export", "parquet"],
+        help_heading = "Output"
+    )]
+    pub(crate) tui: bool,
+
     /// A report for a browser, in one file
     ///
     /// It needs no network. FILE - is standard output. The report takes the place of the tables unless -T or -z

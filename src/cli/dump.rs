@@ -42,11 +42,16 @@ use crate::time::Timestamp;
 
 /// Parses the arguments, runs, and tells on standard error what went wrong.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
-    let args = match DumpArgs::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let args = match DumpArgs::try_parse_from(&arguments) {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
-    match run(args) {
+    let done = match args.tui {
+        true => super::tui::run(&args, &arguments),
+        false => run(args),
+    };
+    match done {
         Ok(ending) => ending,
         Err(DumpError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ending::Fine,
         Err(error) => {

@@ -25,6 +25,11 @@ mod redaction;
 mod replay;
 mod secrets;
 mod terminal;
+#[cfg(feature = "tui")]
+mod tui;
+#[cfg(not(feature = "tui"))]
+#[path = "no_tui.rs"]
+mod tui;
 mod values;
 
 use std::ffi::OsString;

@@ -88,7 +88,7 @@ fn longest_word(text: &str) -> usize {
 }
 
 /// What `put` appends, as a string.
-pub(super) fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
+pub(crate) fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     put(&mut out);
     String::from_utf8(out).expect("only text is appended")

@@ -27,4 +27,6 @@ mod shipped;
 mod statistics;
 mod tables;
 mod tour;
+#[cfg(feature = "tui")]
+mod tui;
 mod wireshark;

@@ -28,6 +28,8 @@ fn rewritten(tour: &str) -> (String, Vec<(String, String)>) {
             match arguments.split_once(" > ") {
                 Some((arguments, path)) => pictures.push((path.to_owned(), written(arguments))),
                 None if arguments.contains("--html") => {}
+                // What a real terminal showed: see `tui.rs`.
+                None if arguments.contains("--tui") => output = Some(screens()),
                 None => output = Some(written(arguments)),
             }
         }
@@ -42,6 +44,19 @@ fn rewritten(tour: &str) -> (String, Vec<(String, String)>) {
         }
     }
     (text, pictures)
+}
+
+/// The screens of `--tui`, without the lines that are empty in a row.
+fn screens() -> String {
+    let screens = fs::read_to_string(file("tests/dump/tui/80x24.txt")).unwrap();
+    let mut text = String::new();
+    for line in screens.lines() {
+        if !(line.is_empty() && text.ends_with("\n\n")) {
+            text += line;
+            text.push('\n');
+        }
+    }
+    text
 }
 
 fn written(arguments: &str) -> String {
@@ -74,7 +89,13 @@ fn every_picture_of_the_tour_is_there() {
     let names: Vec<&str> = pictures.filter_map(|rest| rest.split(')').next()).collect();
     assert_eq!(
         names,
-        ["ladder.svg", "router.svg", "report.png", "dark.png"]
+        [
+            "ladder.svg",
+            "router.svg",
+            "report.png",
+            "dark.png",
+            "replay.png"
+        ]
     );
     for name in names {
         let bytes = fs::metadata(file("docs/pictures").join(name))

@@ -1,0 +1,418 @@
+//! `--tui`: the driver of [`crate::tui`]. Keys come from the terminal, conversations from this
+//! same program, which writes its records (`-T ndjson`) into a pipe; what was asked for is
+//! written by it, too. So every option that says what is read and how holds here as well.
+
+mod jobs;
+mod row;
+mod store;
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{
+    self, DisableMouseCapture, EnableMouseCapture, Event, KeyCode, KeyEvent, KeyEventKind,
+    KeyModifiers, MouseButton, MouseEventKind,
+};
+use ratatui::crossterm::execute;
+
+use self::jobs::{Jobs, Outcome};
+use self::store::Store;
+use super::args::DumpArgs;
+use super::error::DumpError;
+use super::exit::Ending;
+use super::interrupt::Interrupt;
+use super::terminal;
+use crate::report::escape::Charset;
+use crate::report::filter::Filter;
+use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::record::PayloadDetail;
+use crate::report::redact::Secrets;
+use crate::tui::{Action, App, Colours, Key};
+
+/// The flag itself.
+const FLAG: &str = "--tui";
+
+/// How long a key is waited for before what is new is shown.
+const WAIT: Duration = Duration::from_millis(60);
+
+/// Between two drawings while nothing is typed.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// How long the first record is waited for before the screen is taken.
+const FIRST_WORD: Duration = Duration::from_millis(500);
+
+/// Bytes that are read of the records at a time.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What the reading thread tells.
+#[derive(Default)]
+struct Reading {
+    has_begun: AtomicBool,
+    is_over: AtomicBool,
+    problem: Mutex<Option<io::Error>>,
+}
+
+/// Shows conversations until the user has seen enough.
+pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, DumpError> {
+    if !io::stdout().is_terminal() {
+        return Err(DumpError::Usage(
+            "--tui needs a terminal, and standard output is none",
+            "leave it out for tables; --html has a report for a browser",
+        ));
+    }
+    let look = look(args);
+    let store = Store::new(look).map_err(DumpError::Output)?;
+    let store = Arc::new(Mutex::new(store));
+    let arguments: Vec<OsString> = arguments
+        .iter()
+        .skip(1)
+        .filter(|argument| *argument != FLAG)
+        .cloned()
+        .collect();
+    let mut child = teller(&arguments).map_err(DumpError::Output)?;
+    let reading = Arc::new(Reading::default());
+    let told = Arc::new(Mutex::new(String::new()));
+    listen(&mut child, &store, &reading, &told);
+    let ending = show(args, arguments, look, &store, &reading, &mut child);
+    // Whatever it still reads is not wanted any more.
+    let status = match child.try_wait().map_err(DumpError::Output)? {
+        Some(status) => status.code(),
+        None => {
+            child.kill().map_err(DumpError::Output)?;
+            child.wait().map_err(DumpError::Output)?;
+            None
+        }
+    };
+    let told = locked(&told);
+    if !told.is_empty() {
+        terminal::tell(format_args!("{}", told.trim_end()));
+    }
+    Ok(match status {
+        Some(2) => Ending::Failed,
+        Some(3) => ending?.max(Ending::Incomplete),
+        _ => ending?,
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn look(args: &DumpArgs) -> Look {
+    Look {
+        charset: if args.ascii {
+            Charset::Ascii
+        } else {
+            terminal::charset()
+        },
+        colour: terminal::colour(args.color, &io::stdout()),
+        width: terminal::width(),
+        ids: IdFormat::Hex,
+        times: TimeStyle::Relative,
+        payload: PayloadDetail::Full,
+        redacted: Secrets::NONE,
+    }
+}
+
+/// This program, telling records.
+fn teller(arguments: &[OsString]) -> io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .args(["-T", "ndjson", "--payload", "full", "--progress", "never"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// Takes what it tells, on threads.
+fn listen(
+    child: &mut Child,
+    store: &Arc<Mutex<Store>>,
+    reading: &Arc<Reading>,
+    told: &Arc<Mutex<String>>,
+) {
+    if let Some(mut stderr) = child.stderr.take() {
+        let told = Arc::clone(told);
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count) = stderr.read(&mut bytes)
+                && count > 0
+            {
+                locked(&told).push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+    }
+    if let Some(stdout) = child.stdout.take() {
+        let (store, reading) = (Arc::clone(store), Arc::clone(reading));
+        thread::spawn(move || {
+            if let Err(error) = take(stdout, &store, &reading) {
+                *locked(&reading.problem) = Some(error);
+            }
+            if let Err(error) = locked(&store).arrange() {
+                *locked(&reading.problem) = Some(error);
+            }
+            reading.is_over.store(true, Ordering::Release);
+        });
+    }
+}
+
+fn take(input: impl Read, store: &Mutex<Store>, reading: &Reading) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(CHUNK_BYTES, input);
+    let mut rest = Vec::new();
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let count = bytes.len();
+        match bytes.iter().rposition(|byte| *byte == b'\n') {
+            None => rest.extend_from_slice(bytes),
+            Some(end) => {
+                rest.extend_from_slice(&bytes[..=end]);
+                locked(store).push(&rest)?;
+                rest.clear();
+                rest.extend_from_slice(&bytes[end + 1..]);
+                reading.has_begun.store(true, Ordering::Release);
+            }
+        }
+        input.consume(count);
+    }
+}
+
+/// Everything on the screen.
+fn show(
+    args: &DumpArgs,
+    arguments: Vec<OsString>,
+    look: Look,
+    store: &Arc<Mutex<Store>>,
+    reading: &Arc<Reading>,
+    child: &mut Child,
+) -> Result<Ending, DumpError> {
+    let is_live = args.interface.is_some();
+    let begin = Instant::now();
+    while !reading.has_begun.load(Ordering::Acquire) && begin.elapsed() < FIRST_WORD {
+        if let Some(status) = child.try_wait().map_err(DumpError::Output)?
+            && reading.is_over.load(Ordering::Acquire)
+            && !reading.has_begun.load(Ordering::Acquire)
+        {
+            return Ok(if status.success() {
+                Ending::Fine
+            } else {
+                Ending::Failed
+            });
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mut app = App::new(title(args));
+    if is_live {
+        app.go_with_what_is_new();
+    }
+    let interrupt = Interrupt::catch()?;
+    let mut screen = Screen {
+        app,
+        store: Arc::clone(store),
+        reading: Arc::clone(reading),
+        jobs: Jobs::new(arguments, is_live),
+        look,
+        is_live,
+        knew_the_end: false,
+    };
+    let mut terminal = ratatui::try_init().map_err(DumpError::Output)?;
+    let shown = execute!(io::stdout(), EnableMouseCapture)
+        .and_then(|()| screen.go(&mut terminal, &interrupt));
+    let restored =
+        execute!(io::stdout(), DisableMouseCapture).and_then(|()| ratatui::try_restore());
+    shown.and(restored).map_err(DumpError::Output)?;
+    Ok(Ending::Fine)
+}
+
+fn title(args: &DumpArgs) -> String {
+    if let Some(interface) = &args.interface {
+        return interface.clone();
+    }
+    let name = args.files.first().map(|path| match path.file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path.to_string_lossy().into_owned(),
+    });
+    let name = name.unwrap_or_else(|| "-".to_owned());
+    let name = crate::report::escape::escaped(name.as_bytes(), Charset::Unicode);
+    match args.files.len() {
+        0 | 1 => name,
+        count => format!("{name} and {} more", count - 1),
+    }
+}
+
+struct Screen {
+    app: App,
+    store: Arc<Mutex<Store>>,
+    reading: Arc<Reading>,
+    jobs: Jobs,
+    look: Look,
+    is_live: bool,
+    knew_the_end: bool,
+}
+
+impl Screen {
+    fn go(
+        &mut self,
+        terminal: &mut ratatui::DefaultTerminal,
+        interrupt: &Interrupt,
+    ) -> io::Result<()> {
+        let mut drawn: Option<Instant> = None;
+        let mut is_changed = true;
+        while !interrupt.is_asked_for() {
+            self.note_progress()?;
+            let is_due = drawn.is_none_or(|at| at.elapsed() >= REDRAW);
+            if is_changed || is_due {
+                self.draw(terminal)?;
+                drawn = Some(Instant::now());
+            }
+            let searches = self.app.tick(&mut *locked(&self.store));
+            is_changed = searches;
+            let wait = if searches { Duration::ZERO } else { WAIT };
+            while event::poll(if is_changed && !searches {
+                Duration::ZERO
+            } else {
+                wait
+            })? {
+                is_changed = true;
+                let Some(key) = key_of(&event::read()?) else {
+                    continue;
+                };
+                let action = self.app.key(key, &mut *locked(&self.store));
+                if self.act(action)? == Goes::NoFurther {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, terminal: &mut ratatui::DefaultTerminal) -> io::Result<()> {
+        let colours = match self.look.colour {
+            Colour::Ansi => Colours::Used,
+            Colour::Never => Colours::Unused,
+        };
+        let charset = self.look.charset;
+        let mut store = locked(&self.store);
+        terminal.draw(|frame| {
+            let area = frame.area();
+            self.app
+                .draw(area, frame.buffer_mut(), &mut *store, colours, charset);
+        })?;
+        Ok(())
+    }
+
+    /// Says what goes on, and takes what jobs came to.
+    fn note_progress(&mut self) -> io::Result<()> {
+        if let Some(problem) = locked(&self.reading.problem).take() {
+            self.app.tell(format!("records cannot be kept: {problem}"));
+        }
+        let is_over = self.reading.is_over.load(Ordering::Acquire);
+        let what = match (is_over, self.is_live) {
+            (true, _) => "",
+            (false, true) => "LIVE, ",
+            (false, false) => "reading, ",
+        };
+        let messages = locked(&self.store).messages();
+        let noun = if messages == 1 { "message" } else { "messages" };
+        self.app.set_progress(format!("{what}{messages} {noun}"));
+        while let Some(outcome) = self.jobs.next() {
+            match outcome {
+                Outcome::Told(text) => self.app.tell(text),
+                Outcome::Matching { filter, numbers } => {
+                    locked(&self.store).show(Some(numbers))?;
+                    self.app.set_filter(filter);
+                }
+            }
+        }
+        if is_over && !self.knew_the_end {
+            self.knew_the_end = true;
+            // What came since the filter was set is asked for again.
+            if let Some(filter) = self.jobs.filter() {
+                let path = locked(&self.store).path().to_owned();
+                self.jobs.filter_by(filter, path);
+            }
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, action: Action) -> io::Result<Goes> {
+        match action {
+            Action::None => {}
+            Action::Quit => return Ok(Goes::NoFurther),
+            Action::Filter(text) if text.is_empty() => {
+                self.jobs.forget_filter();
+                locked(&self.store).show(None)?;
+                self.app.set_filter(text);
+            }
+            Action::Filter(text) => match Filter::parse(&text) {
+                Err(error) => {
+                    let hint = error.hint_text().map(|hint| format!("; {hint}"));
+                    self.app
+                        .tell(format!("{}{}", error.problem(), hint.unwrap_or_default()));
+                }
+                Ok(_) => {
+                    self.app.tell("filtering".to_owned());
+                    let path = locked(&self.store).path().to_owned();
+                    self.jobs.filter_by(text, path);
+                }
+            },
+            Action::Write {
+                form,
+                path,
+                numbers,
+            } => {
+                self.app.tell(format!("writing {path}"));
+                let records = locked(&self.store).path().to_owned();
+                self.jobs.write(form, path, &numbers, records);
+            }
+        }
+        Ok(Goes::On)
+    }
+}
+
+/// Whether there is more to show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    On,
+    NoFurther,
+}
+
+fn key_of(event: &Event) -> Option<Key> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => key_of_keyboard(key),
+        Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollUp => Some(Key::WheelUp),
+            MouseEventKind::ScrollDown => Some(Key::WheelDown),
+            MouseEventKind::Down(MouseButton::Left) => Some(Key::Click(mouse.row)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn key_of_keyboard(key: &KeyEvent) -> Option<Key> {
+    let is_ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    Some(match key.code {
+        KeyCode::Char(c) if is_ctrl => Key::Ctrl(c.to_ascii_lowercase()),
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Escape,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        _ => return None,
+    })
+}

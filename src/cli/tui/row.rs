@@ -1,0 +1,319 @@
+//! What is kept of a conversation and of a record, in so many bytes on disk.
+
+use serde_json::Value;
+
+use crate::conversation::Level;
+use crate::tui::SortKey;
+
+/// Names of fields as they stand in records. Within a string a quote has a backslash before
+/// it, so that these occur nowhere else.
+pub(super) mod field {
+    pub(in crate::cli::tui) const CONVERSATION: &[u8] = b",\"conv\":";
+    pub(super) const DIRECTION: &[u8] = b",\"dir\":";
+    pub(super) const TYPE: &[u8] = b",\"type\":";
+    pub(super) const PAYLOAD_BYTES: &[u8] = b",\"payload_bytes\":";
+    pub(super) const TIME: &[u8] = b",\"t_us\":";
+    pub(super) const LEVEL: &[u8] = b",\"level\":";
+}
+
+/// What follows the name of a field.
+pub(super) fn text_after<'a>(record: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut from = 0;
+    while let Some(comma) = record[from..].iter().position(|byte| *byte == b',') {
+        from += comma;
+        if let Some(rest) = record[from..].strip_prefix(name) {
+            return Some(rest);
+        }
+        from += 1;
+    }
+    None
+}
+
+fn number_after(record: &[u8], name: &[u8]) -> i64 {
+    let Some(text) = text_after(record, name) else {
+        return 0;
+    };
+    let end = text
+        .iter()
+        .position(|byte| !matches!(byte, b'-' | b'0'..=b'9'));
+    let digits = std::str::from_utf8(&text[..end.unwrap_or(text.len())]);
+    digits
+        .ok()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Message = 1,
+    Finding = 2,
+    Conversation = 3,
+}
+
+impl Kind {
+    pub(super) fn of(record: &[u8]) -> Option<Self> {
+        let name = record.strip_prefix(b"{\"record\":\"")?;
+        [
+            (&b"message\""[..], Self::Message),
+            (b"finding\"", Self::Finding),
+            (b"conversation\"", Self::Conversation),
+        ]
+        .into_iter()
+        .find_map(|(text, kind)| name.starts_with(text).then_some(kind))
+    }
+}
+
+/// Where a record stands, and the one before it of the same conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) offset: u64,
+    pub(super) bytes: u32,
+    pub(super) kind: Kind,
+    /// Counted from 1; 0 is none.
+    pub(super) previous: u64,
+}
+
+impl Entry {
+    pub(super) const BYTES: usize = 24;
+
+    pub(super) fn encode(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[12] = self.kind as u8;
+        bytes[16..].copy_from_slice(&self.previous.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
+        let [a, b, c, d] = [bytes[8], bytes[9], bytes[10], bytes[11]];
+        Self {
+            offset: word(bytes, 0),
+            bytes: u32::from_le_bytes([a, b, c, d]),
+            kind: match bytes[12] {
+                1 => Kind::Message,
+                2 => Kind::Finding,
+                _ => Kind::Conversation,
+            },
+            previous: word(bytes, 2),
+        }
+    }
+}
+
+/// The eight bytes with an index.
+fn word(bytes: &[u8], index: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[8 * index..8 * (index + 1)]);
+    u64::from_le_bytes(word)
+}
+
+/// What is known of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RowState {
+    pub(super) is_over: bool,
+    pub(super) level: Option<Level>,
+    /// Which state in the order of their names.
+    state: u8,
+    /// Counted from 1; 0 is none.
+    pub(super) last_entry: u64,
+    /// Offset and length of the record that says most of it: its own, or its first message.
+    pub(super) record: (u64, usize),
+    pub(super) messages: u64,
+    pub(super) bytes: [u64; 2],
+    pub(super) start_us: i64,
+    pub(super) life_us: i64,
+    /// -1 where it is not known.
+    pub(super) shake_us: i64,
+    pub(super) findings: u64,
+}
+
+impl RowState {
+    pub(super) const BYTES: usize = 88;
+
+    /// Whether anything was told of it.
+    pub(super) const fn is_known(&self) -> bool {
+        self.record.1 > 0
+    }
+
+    /// Its first record is there.
+    pub(super) fn begin(&mut self, place: (u64, usize)) {
+        self.record = place;
+        self.shake_us = -1;
+        self.start_us = i64::MIN;
+    }
+
+    pub(super) fn count_message(&mut self, head: &[u8]) {
+        self.messages += 1;
+        if self.is_over {
+            return;
+        }
+        let at_us = number_after(head, field::TIME);
+        if self.start_us == i64::MIN {
+            self.start_us = at_us;
+        }
+        self.life_us = at_us - self.start_us;
+        let is_data =
+            text_after(head, field::TYPE).is_some_and(|text| text.starts_with(b"\"data\""));
+        if is_data {
+            let server =
+                text_after(head, field::DIRECTION).is_some_and(|text| text.starts_with(b"\"s2c\""));
+            let bytes = number_after(head, field::PAYLOAD_BYTES);
+            self.bytes[usize::from(server)] += u64::try_from(bytes).unwrap_or(0);
+        }
+    }
+
+    pub(super) fn count_finding(&mut self, head: &[u8]) {
+        self.findings += 1;
+        let level = text_after(head, field::LEVEL);
+        let level = [
+            (&b"\"error\""[..], Level::Error),
+            (b"\"warn\"", Level::Warn),
+            (b"\"note\"", Level::Note),
+        ]
+        .into_iter()
+        .find_map(|(text, named)| level?.starts_with(text).then_some(named));
+        self.level = self.level.max(level);
+    }
+
+    /// Its own record is there.
+    pub(super) fn conclude(&mut self, place: (u64, usize), record: &Value) {
+        let number = |value: &Value| value.as_i64().unwrap_or(0);
+        let bytes = |side: &str| record[side]["payload_bytes"].as_u64().unwrap_or(0);
+        self.is_over = true;
+        self.record = place;
+        self.state = record["state"]
+            .as_str()
+            .and_then(|state| state.bytes().next())
+            .unwrap_or(0);
+        self.bytes = [bytes("c2s"), bytes("s2c")];
+        self.start_us = number(&record["start_t_us"]);
+        self.life_us = number(&record["duration_us"]);
+        self.shake_us = record["handshake_us"].as_i64().unwrap_or(-1);
+    }
+
+    /// What it is sorted by.
+    pub(super) fn key(&self, key: SortKey) -> i64 {
+        let of_bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        match key {
+            SortKey::Capture => 0,
+            SortKey::State => i64::from(self.state),
+            SortKey::Life => self.life_us,
+            SortKey::Shake => self.shake_us,
+            SortKey::ClientBytes => of_bytes(self.bytes[0]),
+            SortKey::ServerBytes => of_bytes(self.bytes[1]),
+            SortKey::Findings => {
+                let level = i64::from(level_number(self.level));
+                (level << 40) + of_bytes(self.findings).min((1 << 40) - 1)
+            }
+        }
+    }
+
+    pub(super) fn encode(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[0] = u8::from(self.is_over);
+        bytes[1] = level_number(self.level);
+        bytes[2] = self.state;
+        let signed = |value: i64| value.cast_unsigned();
+        let words = [
+            self.last_entry,
+            self.record.0,
+            self.record.1 as u64,
+            self.messages,
+            self.bytes[0],
+            self.bytes[1],
+            signed(self.start_us),
+            signed(self.life_us),
+            signed(self.shake_us),
+            self.findings,
+        ];
+        for (index, word) in words.into_iter().enumerate() {
+            bytes[8 * (index + 1)..8 * (index + 2)].copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8; Self::BYTES]) -> Self {
+        let word = |index: usize| word(bytes, index + 1);
+        Self {
+            is_over: bytes[0] == 1,
+            level: match bytes[1] {
+                1 => Some(Level::Note),
+                2 => Some(Level::Warn),
+                3 => Some(Level::Error),
+                _ => None,
+            },
+            state: bytes[2],
+            last_entry: word(0),
+            record: (word(1), usize::try_from(word(2)).unwrap_or(usize::MAX)),
+            messages: word(3),
+            bytes: [word(4), word(5)],
+            start_us: word(6).cast_signed(),
+            life_us: word(7).cast_signed(),
+            shake_us: word(8).cast_signed(),
+            findings: word(9),
+        }
+    }
+}
+
+const fn level_number(level: Option<Level>) -> u8 {
+    match level {
+        None => 0,
+        Some(Level::Note) => 1,
+        Some(Level::Warn) => 2,
+        Some(Level::Error) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for level in [
+            None,
+            Some(Level::Note),
+            Some(Level::Warn),
+            Some(Level::Error),
+        ] {
+            let row = RowState {
+                is_over: level.is_some(),
+                level,
+                state: 7,
+                last_entry: 1,
+                record: (2, 3),
+                messages: 4,
+                bytes: [5, 6],
+                start_us: -7,
+                life_us: 8,
+                shake_us: -1,
+                findings: 9,
+            };
+            assert_eq!(RowState::decode(&row.encode()), row);
+        }
+        for kind in [Kind::Message, Kind::Finding, Kind::Conversation] {
+            let entry = Entry {
+                offset: u64::MAX,
+                bytes: 2,
+                kind,
+                previous: 3,
+            };
+            assert_eq!(Entry::decode(&entry.encode()), entry);
+        }
+    }
+
+    #[test]
+    fn fields_are_found_where_they_stand_and_not_within_strings() {
+        let record =
+            br#"{"record":"message","n":1,"src":"x,\"conv\":\"c9\"","conv":"c3","t_us":-12}"#;
+        assert_eq!(Kind::of(record), Some(Kind::Message));
+        assert!(
+            text_after(record, field::CONVERSATION)
+                .unwrap()
+                .starts_with(b"\"c3\"")
+        );
+        assert_eq!(number_after(record, field::TIME), -12);
+        assert_eq!(text_after(record, field::LEVEL), None);
+    }
+}

@@ -1,0 +1,455 @@
+//! What was told, on disk: records, where each stands, and a row for each conversation.
+//!
+//! In memory are the rows of conversations that are not over, and eight bytes for every
+//! conversation: its place among all, and its place among those that are shown.
+
+use std::fs::File;
+use std::io::{self, Cursor, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use hashbrown::HashMap;
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use super::row::{Entry, Kind, RowState, field, text_after};
+use crate::report::detail::{DetailPrinter, Details};
+use crate::report::escape::escape_lines;
+use crate::report::field::payload;
+use crate::report::ladder::{info, label};
+use crate::report::look::{Look, TimeWriter, put_duration};
+use crate::report::record::{Record, RecordReader};
+use crate::report::replay::counted;
+use crate::report::statistics::text_of;
+use crate::report::write::put_seconds;
+use crate::tui::{Detail, Head, Order, Row, Said, SortKey, Source, Step, Talk};
+use crate::wire::{Direction, FrameKind};
+
+/// Messages of a conversation that are shown: the last ones.
+const MAX_STEPS: usize = 10_000;
+
+/// Bytes of the records that these are read from.
+const MAX_TALK_BYTES: usize = 64 << 20;
+
+/// Payload bytes of a stream that are shown.
+const MAX_STREAM_BYTES: usize = 4 << 20;
+
+/// The most that a message says of itself before its payload.
+const HEAD_BYTES: usize = 640;
+
+/// Records, and what is known of conversations.
+pub(super) struct Store {
+    look: Look,
+    records: NamedTempFile,
+    written: u64,
+    header: Vec<u8>,
+    entries: File,
+    entry_count: u64,
+    rows: File,
+    /// Conversations that are not over, and what belongs to none.
+    open: HashMap<u32, RowState>,
+    /// All conversations, in the order in which they began.
+    all: Vec<u32>,
+    /// Those that are shown, in the order that was asked for.
+    shown: Vec<u32>,
+    sort: (SortKey, Order),
+    /// The conversations that match the filter, if there is one.
+    matching: Option<Vec<u32>>,
+    messages: u64,
+}
+
+impl Store {
+    /// An empty one, in temporary files.
+    pub(super) fn new(look: Look) -> io::Result<Self> {
+        Ok(Self {
+            look,
+            records: tempfile::Builder::new()
+                .prefix("ministream-")
+                .suffix(".ndjson")
+                .tempfile()?,
+            written: 0,
+            header: Vec::new(),
+            entries: tempfile::tempfile()?,
+            entry_count: 0,
+            rows: tempfile::tempfile()?,
+            open: HashMap::new(),
+            all: Vec::new(),
+            shown: Vec::new(),
+            sort: (SortKey::Capture, Order::Up),
+            matching: None,
+            messages: 0,
+        })
+    }
+
+    /// The records so far, as a file.
+    pub(super) fn path(&self) -> &Path {
+        self.records.path()
+    }
+
+    /// Messages so far.
+    pub(super) const fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Takes whole lines of records.
+    pub(super) fn push(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.records.as_file_mut().write_all(lines)?;
+        let mut entries = Vec::new();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let place = (self.written, line.len());
+            self.written += line.len() as u64;
+            if self.header.is_empty() {
+                self.header = line.to_vec();
+                continue;
+            }
+            let head = &line[..line.len().min(HEAD_BYTES)];
+            let Some(kind) = Kind::of(head) else { continue };
+            let number = number_of(head);
+            let mut row = self.row_state(number)?;
+            if !row.is_known() {
+                row.begin(place);
+                self.all.push(number);
+                if self.matching.is_none() {
+                    self.shown.push(number);
+                }
+            }
+            let entry = Entry {
+                offset: place.0,
+                bytes: u32::try_from(place.1).unwrap_or(u32::MAX),
+                kind,
+                previous: row.last_entry,
+            };
+            entries.extend_from_slice(&entry.encode());
+            self.entry_count += 1;
+            row.last_entry = self.entry_count;
+            match kind {
+                Kind::Message => {
+                    self.messages += 1;
+                    row.count_message(head);
+                }
+                Kind::Finding => row.count_finding(head),
+                Kind::Conversation => {
+                    if let Ok(record) = serde_json::from_slice(line) {
+                        row.conclude(place, &record);
+                    }
+                }
+            }
+            self.keep(number, row)?;
+        }
+        self.entries.write_all(&entries)
+    }
+
+    fn row_state(&self, number: u32) -> io::Result<RowState> {
+        if let Some(row) = self.open.get(&number) {
+            return Ok(*row);
+        }
+        let mut bytes = [0; RowState::BYTES];
+        let offset = u64::from(number) * RowState::BYTES as u64;
+        match self.rows.read_exact_at(&mut bytes, offset) {
+            Ok(()) => Ok(RowState::decode(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(RowState::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn keep(&mut self, number: u32, row: RowState) -> io::Result<()> {
+        if !row.is_over || number == 0 {
+            self.open.insert(number, row);
+            return Ok(());
+        }
+        self.open.remove(&number);
+        let offset = u64::from(number) * RowState::BYTES as u64;
+        self.rows.write_all_at(&row.encode(), offset)
+    }
+
+    /// Shows only these conversations, or all.
+    pub(super) fn show(&mut self, matching: Option<Vec<u32>>) -> io::Result<()> {
+        self.matching = matching.map(|mut numbers| {
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        });
+        self.arrange()
+    }
+
+    /// Puts what is shown in order again.
+    pub(super) fn arrange(&mut self) -> io::Result<()> {
+        let is_shown = |number: &u32| match &self.matching {
+            None => true,
+            Some(matching) => matching.binary_search(number).is_ok(),
+        };
+        let mut shown: Vec<u32> = self.all.iter().copied().filter(is_shown).collect();
+        let (key, order) = self.sort;
+        if key != SortKey::Capture {
+            let mut keyed = Vec::with_capacity(shown.len());
+            for number in shown {
+                keyed.push((self.row_state(number)?.key(key), number));
+            }
+            keyed.sort_by_key(|(value, _)| *value);
+            shown = keyed.into_iter().map(|(_, number)| number).collect();
+        }
+        if order == Order::Down {
+            shown.reverse();
+        }
+        self.shown = shown;
+        Ok(())
+    }
+
+    fn read(&self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut line = vec![0; bytes];
+        self.records.as_file().read_exact_at(&mut line, offset)?;
+        Ok(line)
+    }
+
+    /// The entry with a number, counted from 1.
+    fn entry(&self, number: u64) -> io::Result<Entry> {
+        let mut bytes = [0; Entry::BYTES];
+        let offset = (number - 1) * Entry::BYTES as u64;
+        self.entries.read_exact_at(&mut bytes, offset)?;
+        Ok(Entry::decode(&bytes))
+    }
+
+    /// The last entries of a conversation with their numbers, in order, and how many messages
+    /// stand before them.
+    fn chain(&self, number: u32) -> io::Result<(Vec<(u64, Entry)>, u64)> {
+        let row = self.row_state(number)?;
+        let mut chain = Vec::new();
+        let (mut at, mut bytes, mut messages) = (row.last_entry, 0, 0);
+        while at > 0 && chain.len() < MAX_STEPS && bytes < MAX_TALK_BYTES {
+            let entry = self.entry(at)?;
+            bytes += usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+            messages += u64::from(entry.kind == Kind::Message);
+            chain.push((at, entry));
+            at = entry.previous;
+        }
+        chain.reverse();
+        Ok((chain, row.messages.saturating_sub(messages)))
+    }
+
+    /// What these entries say.
+    fn records(&self, entries: &[(u64, Entry)]) -> io::Result<Vec<Record>> {
+        let mut text = self.header.clone();
+        for (_, entry) in entries {
+            let bytes = usize::try_from(entry.bytes).unwrap_or(usize::MAX);
+            text.extend(self.read(entry.offset, bytes)?);
+        }
+        let mut reader = RecordReader::open(Cursor::new(text)).map_err(io::Error::other)?;
+        let mut records = Vec::new();
+        while let Some(record) = reader.next_record().map_err(io::Error::other)? {
+            records.push(record);
+        }
+        Ok(records)
+    }
+}
+
+impl Source for Store {
+    fn count(&self) -> usize {
+        self.shown.len()
+    }
+
+    fn outside(&self) -> usize {
+        let is_shown = match &self.matching {
+            None => self.open.contains_key(&0),
+            Some(matching) => matching.first() == Some(&0),
+        };
+        usize::from(is_shown)
+    }
+
+    fn row(&mut self, at: usize) -> io::Result<Row> {
+        let Some(&number) = self.shown.get(at) else {
+            return Ok(Row::default());
+        };
+        let state = self.row_state(number)?;
+        let line = self.read(state.record.0, state.record.1)?;
+        let record: Value = serde_json::from_slice(&line)?;
+        let text = |name: &str| record[name].as_str().map(|text| self.look.escaped(text));
+        let end = |name: &str, address: &str| {
+            let named = text(&format!("{name}_name"));
+            named.or_else(|| text(address)).unwrap_or_default()
+        };
+        let ends = match (state.is_over, &record["dir"]) {
+            (true, _) => [end("client", "client"), end("server", "server")],
+            (false, Value::String(dir)) if dir == "s2c" => [end("", "dst"), end("", "src")],
+            (false, _) => [end("", "src"), end("", "dst")],
+        };
+        let ids = |name: &str| text(name).unwrap_or_else(|| "-".to_owned());
+        let duration =
+            |us: i64| text_of(|out| put_duration(out, us.saturating_mul(1_000), self.look.charset));
+        Ok(Row {
+            number,
+            name: match number {
+                0 => "none".to_owned(),
+                number => format!("c{number}"),
+            },
+            ends,
+            ids: match state.is_over {
+                true => format!("{}/{}", ids("client_id"), ids("server_id")),
+                false => String::new(),
+            },
+            state: match (number, state.is_over) {
+                (0, _) => "outside".to_owned(),
+                (_, true) => text("state").unwrap_or_default().replace('_', " "),
+                (_, false) => "not over".to_owned(),
+            },
+            start: text_of(|out| put_seconds(out, state.start_us, 3)),
+            life: duration(state.life_us),
+            shake: match state.shake_us {
+                us if us < 0 => "-".to_owned(),
+                us => duration(us),
+            },
+            bytes: state.bytes.map(|bytes| bytes.to_string()),
+            findings: state.findings,
+            level: state.level,
+        })
+    }
+
+    fn sort(&mut self, key: SortKey, order: Order) -> io::Result<()> {
+        self.sort = (key, order);
+        self.arrange()
+    }
+
+    fn talk(&mut self, number: u32) -> io::Result<Talk> {
+        let (chain, left_out) = self.chain(number)?;
+        let mut places = chain
+            .iter()
+            .filter(|(_, entry)| entry.kind == Kind::Message)
+            .map(|(place, _)| *place);
+        let mut talk = Talk {
+            title: match number {
+                0 => "Messages outside of conversations".to_owned(),
+                number => format!("c{number}"),
+            },
+            left_out,
+            ..Talk::default()
+        };
+        let mut times = TimeWriter::new(self.look.times);
+        for record in self.records(&chain)? {
+            match record {
+                Record::Message(message) => {
+                    let event = message.event();
+                    let bytes = payload(&event.message).len();
+                    talk.steps.push(Step::Message(Head {
+                        place: places.next().unwrap_or(0),
+                        number: event.number,
+                        time: text_of(|out| times.put(&event, out)),
+                        direction: event.direction,
+                        label: label(&event, bytes, &self.look),
+                        info: info(&event, &self.look),
+                    }));
+                }
+                Record::Finding(finding) => {
+                    let text = format!("{}: {}", finding.code, self.look.escaped(&finding.text));
+                    talk.steps.push(Step::Finding(finding.level, text));
+                }
+                Record::Conversation(one) => {
+                    talk.title += &format!(
+                        "  {}, {}, {}",
+                        one.state,
+                        one.carrier.name(),
+                        text_of(|out| put_duration(out, one.duration_ns(), self.look.charset))
+                    );
+                }
+                Record::Summary(_) => {}
+            }
+        }
+        Ok(talk)
+    }
+
+    fn message(&mut self, place: u64) -> io::Result<Detail> {
+        let mut entries = vec![(place, self.entry(place)?)];
+        // Its findings stand behind it.
+        for next in place + 1..=self.entry_count {
+            let entry = self.entry(next)?;
+            if entry.kind != Kind::Finding {
+                break;
+            }
+            entries.push((next, entry));
+        }
+        let mut detail = Detail::default();
+        for record in self.records(&entries)? {
+            let Record::Message(message) = record else {
+                continue;
+            };
+            let event = message.event();
+            let lines = |details, skipped| {
+                let text =
+                    text_of(|out| DetailPrinter::new(details, self.look).message(&event, out));
+                let lines = text.lines().skip(skipped).map(str::to_owned);
+                lines.collect::<Vec<String>>()
+            };
+            detail.fields = lines(Details::Tree, 0);
+            // The first line says what stands in the fields.
+            detail.hex = lines(Details::Hex, 1);
+        }
+        Ok(detail)
+    }
+
+    fn follow(&mut self, number: u32) -> io::Result<Vec<Said>> {
+        let (chain, left_out) = self.chain(number)?;
+        let mut said = Vec::new();
+        let note = |text: String| Said {
+            direction: None,
+            head: text,
+            lines: Vec::new(),
+        };
+        if left_out > 0 {
+            let before = counted(left_out, "message");
+            said.push(note(format!("({before} before these not shown)")));
+        }
+        let mut room = MAX_STREAM_BYTES;
+        let mut times = TimeWriter::new(self.look.times);
+        for record in self.records(&chain)? {
+            let Record::Message(message) = record else {
+                continue;
+            };
+            let event = message.event();
+            let is_data = event
+                .message
+                .frame()
+                .is_some_and(|frame| frame.frame_type.kind() == FrameKind::Data);
+            if !is_data {
+                continue;
+            }
+            let payload = payload(&event.message);
+            let shown = &payload[..payload.len().min(room)];
+            room -= shown.len();
+            let arrow = match event.direction {
+                Some(Direction::ServerToClient) => self.look.charset.left_arrow(),
+                _ => self.look.charset.right_arrow(),
+            };
+            let time = text_of(|out| times.put(&event, out));
+            said.push(Said {
+                direction: event.direction,
+                head: format!("{arrow} {time}  {} B", payload.len()),
+                lines: text_of(|out| escape_lines(shown, self.look.charset, out))
+                    .replace('\t', "    ")
+                    .lines()
+                    .map(str::to_owned)
+                    .collect(),
+            });
+            if shown.len() < payload.len() {
+                said.push(note("(what follows is not shown)".to_owned()));
+                break;
+            }
+        }
+        if said.is_empty() {
+            said.push(note("no data".to_owned()));
+        }
+        Ok(said)
+    }
+}
+
+/// The number of the conversation that a record is about; 0 if it is about none.
+fn number_of(head: &[u8]) -> u32 {
+    match text_after(head, field::CONVERSATION) {
+        Some([b'"', b'c', rest @ ..]) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+            digits.fold(0, |number: u32, digit| {
+                number
+                    .wrapping_mul(10)
+                    .wrapping_add(u32::from(digit - b'0'))
+            })
+        }
+        _ => 0,
+    }
+}

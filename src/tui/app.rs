@@ -1,0 +1,621 @@
+//! The state machine: keys in, actions out.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::page::Page;
+use super::{Action, Form, Head, Key, Order, SortKey, Source, Step, Talk};
+
+/// Rows that a search looks at before the screen is drawn again.
+const ROWS_A_STEP: usize = 2_000;
+
+/// Columns that `s` goes through.
+const SORT_KEYS: [SortKey; 7] = [
+    SortKey::Capture,
+    SortKey::State,
+    SortKey::Life,
+    SortKey::Shake,
+    SortKey::ClientBytes,
+    SortKey::ServerBytes,
+    SortKey::Findings,
+];
+
+/// What `?` shows.
+pub(super) const HELP: &str = "\
+Moving
+  j k, arrows, wheel    a line down, up; a click selects, a second one opens
+  Ctrl-F Ctrl-B, PgDn PgUp, Space b in pages: a page; Ctrl-D Ctrl-U: half of one
+  g G, Home End         the first, the last; G in the list goes with what is new
+  Enter, l, Right       open: conversation, ladder, message, fields and bytes
+  q, Escape, h, Left    back; q in the list ends the program, Ctrl-C everywhere
+  [ ]                   in a message: the one before, the next
+Conversations
+  F                     follow the stream
+  f                     filter as with -Y: payload contains \"GET\"
+  / n N                 search in what is shown: the next, the one before
+  s S                   sort by the next column; the other way
+  Space u               mark; unmark all
+  p                     pause: nothing new is shown until p
+Writing marked conversations, or the one under the cursor
+  w                     packets into a pcapng file (-w)
+  E                     streams into a directory (--export)
+  H                     a report for a browser (--html)
+";
+
+/// Everything that is shown.
+#[derive(Debug)]
+pub struct App {
+    /// What is read.
+    pub(super) title: String,
+    pub(super) list: Cursor,
+    pub(super) sort: (SortKey, Order),
+    pub(super) marks: BTreeSet<u32>,
+    pub(super) screens: Vec<Screen>,
+    pub(super) prompt: Option<Prompt>,
+    /// What happened last.
+    pub(super) message: String,
+    /// What goes on: `loading`, `live`.
+    pub(super) progress: String,
+    pub(super) filter: String,
+    /// Conversations that are shown while nothing new is.
+    paused_at: Option<usize>,
+    /// Whether the cursor goes with what is new.
+    pub(super) is_tailing: bool,
+    needle: String,
+    searching: Option<Search>,
+    /// Lines between the head and the foot of the screen, as it was drawn last.
+    pub(super) lines: usize,
+    pub(super) columns: usize,
+}
+
+/// A place in a list, and where the screen begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) at: usize,
+    pub(super) top: usize,
+}
+
+/// What is open above the list.
+#[derive(Debug)]
+pub(super) enum Screen {
+    Ladder {
+        number: u32,
+        talk: Talk,
+        cursor: Cursor,
+    },
+    Message(Page),
+    Stream(Page),
+    Help(Page),
+}
+
+/// A line that is being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Prompt {
+    pub(super) what: Asked,
+    pub(super) text: String,
+}
+
+/// What a typed line is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Search,
+    Filter,
+    Path(Form),
+}
+
+/// A search in the list that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    next: usize,
+    left: usize,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Down,
+    Up,
+}
+
+impl Cursor {
+    /// Moves by so many of `count` lines.
+    fn step(&mut self, by: isize, count: usize) {
+        self.at = self
+            .at
+            .saturating_add_signed(by)
+            .min(count.saturating_sub(1));
+    }
+
+    /// Sees to it that the cursor is on a screen of so many lines.
+    pub(super) fn settle(&mut self, lines: usize, count: usize) {
+        self.at = self.at.min(count.saturating_sub(1));
+        let last_top = count.saturating_sub(lines);
+        self.top = self.top.min(last_top);
+        if self.at < self.top {
+            self.top = self.at;
+        } else if self.at >= self.top + lines.max(1) {
+            self.top = self.at + 1 - lines.max(1);
+        }
+    }
+}
+
+impl App {
+    /// A list of conversations of what is named `title`.
+    pub fn new(title: String) -> Self {
+        Self {
+            title,
+            list: Cursor::default(),
+            sort: (SortKey::Capture, Order::Up),
+            marks: BTreeSet::new(),
+            screens: Vec::new(),
+            prompt: None,
+            message: String::new(),
+            progress: String::new(),
+            filter: String::new(),
+            paused_at: None,
+            is_tailing: false,
+            needle: String::new(),
+            searching: None,
+            lines: 20,
+            columns: 80,
+        }
+    }
+
+    /// Lets the cursor go with what is new.
+    pub const fn go_with_what_is_new(&mut self) {
+        self.is_tailing = true;
+    }
+
+    /// Says what happened; the next key takes it away.
+    pub fn tell(&mut self, text: String) {
+        self.message = text;
+    }
+
+    /// Says what goes on.
+    pub fn set_progress(&mut self, text: String) {
+        self.progress = text;
+    }
+
+    /// The filter that holds.
+    pub fn set_filter(&mut self, filter: String) {
+        self.filter = filter;
+        self.list = Cursor::default();
+    }
+
+    /// Whether nothing new is to be shown.
+    pub const fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
+    /// Conversations in the list.
+    pub(super) fn count(&self, source: &dyn Source) -> usize {
+        let count = source.count();
+        self.paused_at.map_or(count, |paused| paused.min(count))
+    }
+
+    /// Goes on with a search; whether there is more to do.
+    pub fn tick(&mut self, source: &mut dyn Source) -> bool {
+        let Some(mut search) = self.searching.take() else {
+            return false;
+        };
+        let count = self.count(source);
+        for _ in 0..ROWS_A_STEP.min(search.left) {
+            match source.row(search.next) {
+                Ok(row) if self.is_in_row(&row) => {
+                    self.list.at = search.next;
+                    self.is_tailing = false;
+                    self.message = String::new();
+                    return false;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.message = error.to_string();
+                    return false;
+                }
+            }
+            search.left -= 1;
+            search.next = next_place(search.next, search.way, count);
+        }
+        if search.left == 0 {
+            self.message = format!("not found: {}", self.needle);
+            return false;
+        }
+        self.message = format!("searching; {} rows left, Escape ends it", search.left);
+        self.searching = Some(search);
+        true
+    }
+
+    fn is_in_row(&self, row: &super::Row) -> bool {
+        let needle = &self.needle;
+        [&row.name, &row.ends[0], &row.ends[1], &row.ids, &row.state]
+            .into_iter()
+            .any(|text| text.to_lowercase().contains(needle))
+            || row
+                .level
+                .is_some_and(|level| level.name().contains(&**needle))
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: Key, source: &mut dyn Source) -> Action {
+        match self.handle(key, source) {
+            Ok(action) => action,
+            Err(error) => {
+                self.message = error.to_string();
+                Action::None
+            }
+        }
+    }
+
+    fn handle(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Action> {
+        if key == Key::Ctrl('c') {
+            return Ok(Action::Quit);
+        }
+        self.message = String::new();
+        if self.searching.take().is_some() && key == Key::Escape {
+            return Ok(Action::None);
+        }
+        if let Some(prompt) = self.prompt.take() {
+            return self.type_into(prompt, key, source);
+        }
+        match key {
+            Key::Char('?') => {
+                let page = Page::of_text("Keys".to_owned(), HELP);
+                if !matches!(self.screens.last(), Some(Screen::Help(_))) {
+                    self.screens.push(Screen::Help(page));
+                }
+                return Ok(Action::None);
+            }
+            Key::Char('/') => return Ok(self.ask(Asked::Search, String::new())),
+            Key::Char('f') => return Ok(self.ask(Asked::Filter, self.filter.clone())),
+            Key::Char('n') => return self.search(Way::Down, source),
+            Key::Char('N') => return self.search(Way::Up, source),
+            Key::Char('w') => return Ok(self.ask(Asked::Path(Form::Packets), String::new())),
+            Key::Char('E') => return Ok(self.ask(Asked::Path(Form::Streams), String::new())),
+            Key::Char('H') => return Ok(self.ask(Asked::Path(Form::Page), String::new())),
+            Key::Char('p') => {
+                self.paused_at = match self.paused_at {
+                    None => Some(source.count()),
+                    Some(_) => None,
+                };
+                return Ok(Action::None);
+            }
+            _ => {}
+        }
+        if self.screens.is_empty() {
+            return self.handle_in_list(key, source);
+        }
+        self.handle_above(key, source)?;
+        Ok(Action::None)
+    }
+
+    fn ask(&mut self, what: Asked, text: String) -> Action {
+        self.prompt = Some(Prompt { what, text });
+        Action::None
+    }
+
+    fn type_into(
+        &mut self,
+        mut prompt: Prompt,
+        key: Key,
+        source: &mut dyn Source,
+    ) -> io::Result<Action> {
+        match key {
+            Key::Escape => return Ok(Action::None),
+            Key::Ctrl('u') => prompt.text.clear(),
+            Key::Backspace if prompt.text.is_empty() => return Ok(Action::None),
+            Key::Backspace => drop(prompt.text.pop()),
+            Key::Char(c) => prompt.text.push(c),
+            Key::Enter => return self.answer(prompt, source),
+            _ => {}
+        }
+        self.prompt = Some(prompt);
+        Ok(Action::None)
+    }
+
+    fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Action> {
+        let text = prompt.text;
+        match prompt.what {
+            Asked::Search => {
+                self.needle = text.to_lowercase();
+                self.search(Way::Down, source)
+            }
+            Asked::Filter => Ok(Action::Filter(text.trim().to_owned())),
+            Asked::Path(_) if text.is_empty() => Ok(Action::None),
+            Asked::Path(form) => {
+                let numbers = self.selection(source)?;
+                if numbers.is_empty() {
+                    self.message = "there is no conversation to write".to_owned();
+                    return Ok(Action::None);
+                }
+                Ok(Action::Write {
+                    form,
+                    path: text,
+                    numbers,
+                })
+            }
+        }
+    }
+
+    /// The marked conversations, or the one that is looked at.
+    fn selection(&self, source: &mut dyn Source) -> io::Result<Vec<u32>> {
+        if !self.marks.is_empty() {
+            return Ok(self.marks.iter().copied().collect());
+        }
+        let number = match self.open_number() {
+            Some(number) => Some(number),
+            None if self.count(source) > 0 => Some(source.row(self.list.at)?.number),
+            None => None,
+        };
+        Ok(number.filter(|&number| number > 0).into_iter().collect())
+    }
+
+    fn open_number(&self) -> Option<u32> {
+        self.screens.iter().find_map(|screen| match screen {
+            Screen::Ladder { number, .. } => Some(*number),
+            _ => None,
+        })
+    }
+
+    fn search(&mut self, way: Way, source: &mut dyn Source) -> io::Result<Action> {
+        if self.needle.is_empty() {
+            return Ok(Action::None);
+        }
+        let columns = self.columns;
+        match self.screens.last_mut() {
+            None => {
+                let count = self.count(source);
+                if count > 0 {
+                    self.searching = Some(Search {
+                        next: next_place(self.list.at, way, count),
+                        left: count,
+                        way,
+                    });
+                    self.tick(source);
+                }
+            }
+            Some(Screen::Ladder { talk, cursor, .. }) => {
+                let texts = talk.steps.iter().map(|step| match step {
+                    Step::Message(head) => format!("{} {}", head.label, head.info),
+                    Step::Finding(level, text) => format!("{level} {text}"),
+                });
+                let texts: Vec<String> = texts.collect();
+                match found(&texts, &self.needle, cursor.at, way) {
+                    Some(at) => cursor.at = at,
+                    None => self.message = format!("not found: {}", self.needle),
+                }
+            }
+            Some(Screen::Message(page) | Screen::Stream(page) | Screen::Help(page)) => {
+                let lines = page.lines(columns).into_iter();
+                let texts: Vec<String> = lines.map(|line| line.text).collect();
+                let from = page.found.unwrap_or(match way {
+                    Way::Down => texts.len().saturating_sub(1),
+                    Way::Up => 0,
+                });
+                match found(&texts, &self.needle, from, way) {
+                    Some(at) => {
+                        page.found = Some(at);
+                        page.top = at.saturating_sub(self.lines / 3);
+                    }
+                    None => self.message = format!("not found: {}", self.needle),
+                }
+            }
+        }
+        Ok(Action::None)
+    }
+
+    fn handle_in_list(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Action> {
+        let count = self.count(source);
+        if let Some(by) = movement(key, self.lines) {
+            self.is_tailing = matches!(key, Key::Char('G') | Key::End);
+            self.list.step(by, count);
+            return Ok(Action::None);
+        }
+        match key {
+            Key::Char('q') => return Ok(Action::Quit),
+            Key::Escape if !self.filter.is_empty() => return Ok(Action::Filter(String::new())),
+            Key::Enter | Key::Right | Key::Char('l') if count > 0 => self.open(source)?,
+            Key::Char('F') if count > 0 => {
+                let row = source.row(self.list.at)?;
+                self.follow(row.number, source)?;
+            }
+            Key::Char(' ') if count > 0 => {
+                let number = source.row(self.list.at)?.number;
+                if number > 0 && !self.marks.remove(&number) {
+                    self.marks.insert(number);
+                }
+                self.list.step(1, count);
+            }
+            Key::Char('u') => self.marks.clear(),
+            Key::Char('s') => {
+                let at = SORT_KEYS.iter().position(|key| *key == self.sort.0);
+                let next = SORT_KEYS[(at.unwrap_or(0) + 1) % SORT_KEYS.len()];
+                let order = match next {
+                    SortKey::Capture | SortKey::State => Order::Up,
+                    _ => Order::Down,
+                };
+                self.sort_by(next, order, source)?;
+            }
+            Key::Char('S') => {
+                let (key, order) = self.sort;
+                let other = match order {
+                    Order::Up => Order::Down,
+                    Order::Down => Order::Up,
+                };
+                self.sort_by(key, other, source)?;
+            }
+            // Two lines stand above the first row.
+            Key::Click(line) if line >= 2 => {
+                let at = self.list.top + usize::from(line) - 2;
+                if at < count && at == self.list.at {
+                    self.open(source)?;
+                } else if at < count {
+                    self.list.at = at;
+                    self.is_tailing = false;
+                }
+            }
+            _ => {}
+        }
+        Ok(Action::None)
+    }
+
+    fn sort_by(&mut self, key: SortKey, order: Order, source: &mut dyn Source) -> io::Result<()> {
+        source.sort(key, order)?;
+        self.sort = (key, order);
+        self.list = Cursor::default();
+        self.is_tailing = false;
+        Ok(())
+    }
+
+    fn open(&mut self, source: &mut dyn Source) -> io::Result<()> {
+        let number = source.row(self.list.at)?.number;
+        self.screens.push(Screen::Ladder {
+            number,
+            talk: source.talk(number)?,
+            cursor: Cursor::default(),
+        });
+        Ok(())
+    }
+
+    fn follow(&mut self, number: u32, source: &mut dyn Source) -> io::Result<()> {
+        let said = source.follow(number)?;
+        let title = format!("What was said in c{number}");
+        self.screens
+            .push(Screen::Stream(Page::of_stream(title, said)));
+        Ok(())
+    }
+
+    fn handle_above(&mut self, key: Key, source: &mut dyn Source) -> io::Result<()> {
+        if matches!(
+            key,
+            Key::Char('q' | 'h') | Key::Escape | Key::Left | Key::Backspace
+        ) {
+            self.screens.pop();
+            return Ok(());
+        }
+        let (lines, columns) = (self.lines, self.columns);
+        match self.screens.last_mut() {
+            Some(Screen::Ladder {
+                number,
+                talk,
+                cursor,
+            }) => {
+                let number = *number;
+                if let Some(by) = movement(key, lines) {
+                    cursor.step(by, talk.steps.len());
+                    return Ok(());
+                }
+                let clicked = match key {
+                    Key::Click(line) if line >= 2 => {
+                        let at = cursor.top + usize::from(line) - 2;
+                        let is_second = at == cursor.at;
+                        cursor.at = at.min(talk.steps.len().saturating_sub(1));
+                        is_second
+                    }
+                    _ => false,
+                };
+                if clicked || matches!(key, Key::Enter | Key::Right | Key::Char('l')) {
+                    self.open_message(source)?;
+                } else if key == Key::Char('F') {
+                    self.follow(number, source)?;
+                }
+            }
+            Some(Screen::Message(_)) if matches!(key, Key::Char('[' | ']')) => {
+                self.screens.pop();
+                let by = if key == Key::Char(']') { 1 } else { -1 };
+                self.step_to_message(by);
+                self.open_message(source)?;
+            }
+            Some(Screen::Message(page) | Screen::Stream(page) | Screen::Help(page)) => {
+                let by = match key {
+                    Key::Char(' ') => movement(Key::PageDown, lines),
+                    Key::Char('b') => movement(Key::PageUp, lines),
+                    key => movement(key, lines),
+                };
+                if let Some(by) = by {
+                    let last = page.lines(columns).len().saturating_sub(lines);
+                    page.top = page.top.saturating_add_signed(by).min(last);
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Moves the cursor of the ladder to the next message or the one before.
+    fn step_to_message(&mut self, by: isize) {
+        if let Some(Screen::Ladder { talk, cursor, .. }) = self.screens.last_mut() {
+            let mut at = cursor.at;
+            while let Some(next) = at.checked_add_signed(by)
+                && let Some(step) = talk.steps.get(next)
+            {
+                at = next;
+                if matches!(step, Step::Message(_)) {
+                    cursor.at = at;
+                    return;
+                }
+            }
+            self.message = "there is none".to_owned();
+        }
+    }
+
+    fn open_message(&mut self, source: &mut dyn Source) -> io::Result<()> {
+        let Some(head) = self.message_at_cursor() else {
+            return Ok(());
+        };
+        let title = format!("#{}  {}", head.number, head.label);
+        let detail = source.message(head.place)?;
+        self.screens
+            .push(Screen::Message(Page::of_message(title, detail)));
+        Ok(())
+    }
+
+    /// The message under the cursor of the ladder, or that of the finding there.
+    fn message_at_cursor(&self) -> Option<Head> {
+        let Some(Screen::Ladder { talk, cursor, .. }) = self.screens.last() else {
+            return None;
+        };
+        let above = talk.steps.get(..=cursor.at)?;
+        above.iter().rev().find_map(|step| match step {
+            Step::Message(head) => Some(head.clone()),
+            Step::Finding(..) => None,
+        })
+    }
+}
+
+/// The place after or before, round and round.
+fn next_place(at: usize, way: Way, count: usize) -> usize {
+    match way {
+        Way::Down => (at + 1) % count.max(1),
+        Way::Up => at.checked_sub(1).unwrap_or(count.saturating_sub(1)),
+    }
+}
+
+/// The next text after `from` that holds the needle.
+fn found(texts: &[String], needle: &str, from: usize, way: Way) -> Option<usize> {
+    let mut at = from;
+    for _ in 0..texts.len() {
+        at = next_place(at, way, texts.len());
+        if texts[at].to_lowercase().contains(needle) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// By how many lines a key moves.
+fn movement(key: Key, lines: usize) -> Option<isize> {
+    let page = isize::try_from(lines).unwrap_or(isize::MAX).max(2) - 1;
+    Some(match key {
+        Key::Up | Key::Char('k') => -1,
+        Key::Down | Key::Char('j') => 1,
+        Key::WheelUp => -3,
+        Key::WheelDown => 3,
+        Key::PageUp | Key::Ctrl('b') => -page,
+        Key::PageDown | Key::Ctrl('f') => page,
+        Key::Ctrl('u') => -(page / 2).max(1),
+        Key::Ctrl('d') => (page / 2).max(1),
+        Key::Home | Key::Char('g') => isize::MIN,
+        Key::End | Key::Char('G') => isize::MAX,
+        _ => return None,
+    })
+}

@@ -1,0 +1,358 @@
+//! What the state looks like, in cells.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+
+use super::app::{App, Asked, Cursor, Screen};
+use super::page::{Page, Tone};
+use super::{Form, Head, Order, Row, SortKey, Source, Step, Talk};
+use crate::conversation::Level;
+use crate::report::escape::{Charset, columns_of};
+use crate::report::grid::cut;
+use crate::wire::Direction;
+
+/// Columns of the list: title, width, what it is sorted by, columns of the screen from which
+/// on it is shown, and which way it is aligned.
+const COLUMNS: [(&str, usize, Option<SortKey>, usize, Align); 11] = [
+    ("Conv", 8, Some(SortKey::Capture), 0, Align::Left),
+    ("Client", 21, None, 110, Align::Left),
+    ("Server", 21, None, 130, Align::Left),
+    ("Ids", 13, None, 100, Align::Left),
+    ("State", 13, Some(SortKey::State), 0, Align::Left),
+    ("Start s", 10, None, 0, Align::Right),
+    ("Life", 8, Some(SortKey::Life), 0, Align::Right),
+    ("Shake", 7, Some(SortKey::Shake), 0, Align::Right),
+    ("→ B", 7, Some(SortKey::ClientBytes), 0, Align::Right),
+    ("← B", 7, Some(SortKey::ServerBytes), 0, Align::Right),
+    ("Findings", 9, Some(SortKey::Findings), 0, Align::Left),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Columns between the two lanes of a ladder.
+const LANES: usize = 34;
+
+/// Whether colours are used; without, what is bold, reversed and written has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// They are.
+    Used,
+    /// They are not.
+    Unused,
+}
+
+/// Where is drawn, and how.
+struct Sheet<'a> {
+    area: Rect,
+    buffer: &'a mut Buffer,
+    colours: Colours,
+    charset: Charset,
+}
+
+impl Sheet<'_> {
+    /// A line of the screen, cut where it is too long, in one style from edge to edge.
+    fn put(&mut self, line: usize, text: &str, style: Style) {
+        self.put_at(0, line, text, style);
+    }
+
+    fn put_at(&mut self, column: usize, line: usize, text: &str, style: Style) {
+        let width = usize::from(self.area.width).saturating_sub(column);
+        if line >= usize::from(self.area.height) || width == 0 {
+            return;
+        }
+        let text = match columns_of(text) > width {
+            true => cut(text, width, self.charset),
+            false => format!("{text}{}", " ".repeat(width - columns_of(text))),
+        };
+        let x = self.area.x + u16::try_from(column).unwrap_or(u16::MAX);
+        let y = self.area.y + u16::try_from(line).unwrap_or(u16::MAX);
+        self.buffer.set_stringn(x, y, text, width, style);
+    }
+
+    fn coloured(&self, colour: Color) -> Style {
+        match self.colours {
+            Colours::Used => Style::new().fg(colour),
+            Colours::Unused => Style::new(),
+        }
+    }
+
+    fn of_level(&self, level: Option<Level>) -> Style {
+        match level {
+            Some(Level::Error) => self.coloured(Color::Red),
+            Some(Level::Warn) => self.coloured(Color::Yellow),
+            Some(Level::Note) => self.coloured(Color::Cyan),
+            None => Style::new(),
+        }
+    }
+}
+
+const BAR: Style = Style::new().add_modifier(Modifier::REVERSED);
+const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
+
+impl App {
+    /// Draws everything. Two lines stand above what can be scrolled, and one below.
+    pub fn draw(
+        &mut self,
+        area: Rect,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        colours: Colours,
+        charset: Charset,
+    ) {
+        self.lines = usize::from(area.height).saturating_sub(3).max(1);
+        self.columns = usize::from(area.width);
+        let mut sheet = Sheet {
+            area,
+            buffer,
+            colours,
+            charset,
+        };
+        let sheet = &mut sheet;
+        let lines = self.lines;
+        self.put_title(sheet, source);
+        match self.screens.last_mut() {
+            None => self.put_list(sheet, source),
+            Some(Screen::Ladder { talk, cursor, .. }) => {
+                cursor.settle(lines, talk.steps.len());
+                put_ladder(sheet, talk, *cursor, lines);
+            }
+            Some(Screen::Message(page) | Screen::Stream(page) | Screen::Help(page)) => {
+                put_page(sheet, page, lines);
+            }
+        }
+        self.put_foot(sheet);
+    }
+
+    fn put_title(&self, sheet: &mut Sheet<'_>, source: &dyn Source) {
+        let count = self.count(source) - source.outside().min(self.count(source));
+        let noun = if count == 1 {
+            "conversation"
+        } else {
+            "conversations"
+        };
+        let mut text = format!(" {}  {count} {noun}", self.title);
+        if !self.marks.is_empty() {
+            text += &format!("  {} marked", self.marks.len());
+        }
+        if !self.filter.is_empty() {
+            text += &format!("  filter: {}", self.filter);
+        }
+        if self.is_paused() {
+            text += "  PAUSED";
+        }
+        if !self.progress.is_empty() {
+            text += &format!("  {}", self.progress);
+        }
+        sheet.put(0, &text, BAR);
+    }
+
+    fn put_list(&mut self, sheet: &mut Sheet<'_>, source: &mut dyn Source) {
+        let count = self.count(source);
+        if self.is_tailing {
+            self.list.at = count.saturating_sub(1);
+        }
+        self.list.settle(self.lines, count);
+        let screen = self.columns;
+        let shown = || {
+            COLUMNS
+                .iter()
+                .enumerate()
+                .filter(move |(_, column)| screen >= column.3)
+        };
+        let mut head = "  ".to_owned();
+        for (_, (title, width, key, _, align)) in shown() {
+            let sign = match self.sort {
+                (by, Order::Up) if Some(by) == *key => "↑",
+                (by, Order::Down) if Some(by) == *key => "↓",
+                _ => "",
+            };
+            head += &aligned(&format!("{title}{sign}"), *width, *align, sheet.charset);
+            head.push(' ');
+        }
+        sheet.put(1, &head, BOLD);
+        if count == 0 {
+            let text = match &*self.filter {
+                "" => "  no conversation yet",
+                _ => "  no conversation matches the filter; Escape shows all",
+            };
+            sheet.put(2, text, Style::new());
+        }
+        for line in 0..self.lines.min(count - self.list.top) {
+            let at = self.list.top + line;
+            let row = match source.row(at) {
+                Ok(row) => row,
+                Err(error) => {
+                    self.message = error.to_string();
+                    return;
+                }
+            };
+            let mark = if self.marks.contains(&row.number) {
+                "* "
+            } else {
+                "  "
+            };
+            let mut text = mark.to_owned();
+            for (index, (_, width, _, _, align)) in shown() {
+                text += &aligned(&cell(&row, index), *width, *align, sheet.charset);
+                text.push(' ');
+            }
+            let style = sheet.of_level(row.level);
+            let style = if at == self.list.at {
+                style.add_modifier(Modifier::REVERSED)
+            } else {
+                style
+            };
+            sheet.put(line + 2, &text, style);
+        }
+    }
+
+    fn put_foot(&self, sheet: &mut Sheet<'_>) {
+        let line = usize::from(sheet.area.height).saturating_sub(1);
+        if let Some(prompt) = &self.prompt {
+            let asked = match prompt.what {
+                Asked::Search => "/",
+                Asked::Filter => "filter (-Y): ",
+                Asked::Path(Form::Packets) => "write packets to (.pcapng): ",
+                Asked::Path(Form::Streams) => "export streams to directory: ",
+                Asked::Path(Form::Page) => "write report to (.html): ",
+            };
+            // The end of a long line is where the cursor is.
+            let room = self.columns.saturating_sub(columns_of(asked) + 1);
+            let chars: Vec<char> = prompt.text.chars().collect();
+            let from = chars.len().saturating_sub(room);
+            let text: String = chars[from..].iter().collect();
+            return sheet.put(line, &format!("{asked}{text}_"), BOLD);
+        }
+        if !self.message.is_empty() {
+            return sheet.put(line, &self.message, BOLD);
+        }
+        let keys = match self.screens.last() {
+            None => "Enter open  F follow  f filter  / search  s sort  Space mark  w write  ? keys",
+            Some(Screen::Ladder { .. }) => {
+                "Enter message  F follow  / search  w write  ? keys  q back"
+            }
+            Some(Screen::Message(_)) => "[ ] other messages  / search  ? keys  q back",
+            Some(Screen::Stream(_) | Screen::Help(_)) => "/ search  ? keys  q back",
+        };
+        sheet.put(line, keys, BAR);
+    }
+}
+
+fn cell(row: &Row, column: usize) -> String {
+    match column {
+        0 => row.name.clone(),
+        1 => row.ends[0].clone(),
+        2 => row.ends[1].clone(),
+        3 => row.ids.clone(),
+        4 => row.state.clone(),
+        5 => row.start.clone(),
+        6 => row.life.clone(),
+        7 => row.shake.clone(),
+        8 => row.bytes[0].clone(),
+        9 => row.bytes[1].clone(),
+        _ => match (row.findings, row.level) {
+            (0, _) | (_, None) => String::new(),
+            (count, Some(level)) => format!("{count} {level}"),
+        },
+    }
+}
+
+fn aligned(text: &str, width: usize, align: Align, charset: Charset) -> String {
+    let columns = columns_of(text);
+    if columns > width {
+        return cut(text, width, charset);
+    }
+    let gap = " ".repeat(width - columns);
+    match align {
+        Align::Left => format!("{text}{gap}"),
+        Align::Right => format!("{gap}{text}"),
+    }
+}
+
+fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) {
+    let mut title = talk.title.clone();
+    if talk.left_out > 0 {
+        title += &format!("  ({} messages before these not shown)", talk.left_out);
+    }
+    sheet.put(1, &title, BOLD);
+    let steps = talk.steps.iter().enumerate().skip(cursor.top).take(lines);
+    for (line, (at, step)) in steps.enumerate() {
+        let (text, style) = match step {
+            Step::Message(head) => (ladder_line(head, sheet.charset), Style::new()),
+            Step::Finding(level, text) => (
+                format!("{:>12}  ! {level}: {text}", ""),
+                sheet.of_level(Some(*level)),
+            ),
+        };
+        let style = if at == cursor.at {
+            style.add_modifier(Modifier::REVERSED)
+        } else {
+            style
+        };
+        sheet.put(line + 2, &text, style);
+    }
+}
+
+/// `    0.004000  │◀──── ACK 111111 → ffffff ────│ accepted`
+fn ladder_line(head: &Head, charset: Charset) -> String {
+    let (bar, dash, left, right) = match charset {
+        Charset::Unicode => ("│", "─", "◀", "▶"),
+        Charset::Ascii => ("|", "-", "<", ">"),
+    };
+    let (start, end) = match head.direction {
+        Some(Direction::ClientToServer) => (dash, right),
+        Some(Direction::ServerToClient) => (left, dash),
+        None => (dash, dash),
+    };
+    let label = match columns_of(&head.label) > LANES - 6 {
+        true => cut(&head.label, LANES - 6, charset),
+        false => head.label.clone(),
+    };
+    let dashes = LANES - 4 - columns_of(&label);
+    let before = dashes / 2;
+    format!(
+        "{:>12}  {bar}{start}{} {label} {}{end}{bar} {}",
+        head.time,
+        dash.repeat(before),
+        dash.repeat(dashes - before),
+        head.info
+    )
+}
+
+fn put_page(sheet: &mut Sheet<'_>, page: &mut Page, lines: usize) {
+    let all = page.lines(usize::from(sheet.area.width));
+    page.top = page.top.min(all.len().saturating_sub(lines));
+    let last = (page.top + lines).min(all.len());
+    let title = format!(
+        "{}  ({}-{} of {} lines)",
+        page.title,
+        page.top + 1,
+        last,
+        all.len()
+    );
+    sheet.put(1, &title, BOLD);
+    for (line, (at, shown)) in all
+        .iter()
+        .enumerate()
+        .skip(page.top)
+        .take(lines)
+        .enumerate()
+    {
+        let style = match shown.tone {
+            Tone::Plain => Style::new(),
+            Tone::Heading => BOLD,
+            Tone::Client => sheet.coloured(Color::Blue),
+            Tone::Server => sheet.coloured(Color::Green),
+        };
+        let style = match page.found == Some(at) {
+            true => style.add_modifier(Modifier::REVERSED),
+            false => style,
+        };
+        sheet.put(line + 2, &shown.text, style);
+    }
+}

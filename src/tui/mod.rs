@@ -1,0 +1,239 @@
+//! Conversations to walk through in a terminal: a model without I/O.
+//!
+//! [`App`] is a state machine. A [`Key`] changes it and may ask for something to be done, an
+//! [`Action`]; what it shows is drawn into a buffer of cells. What there is to show comes from
+//! a [`Source`], a few rows at a time, so that the model costs the same with three conversations
+//! and with a million.
+
+mod app;
+mod draw;
+mod page;
+#[cfg(test)]
+mod tests;
+
+pub use app::App;
+pub use draw::Colours;
+
+use std::io;
+
+use crate::conversation::Level;
+use crate::wire::Direction;
+
+/// Something that the user did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A character.
+    Char(char),
+    /// A letter with Ctrl.
+    Ctrl(char),
+    /// Enter.
+    Enter,
+    /// Escape.
+    Escape,
+    /// Backspace.
+    Backspace,
+    /// An arrow.
+    Up,
+    /// An arrow.
+    Down,
+    /// An arrow.
+    Left,
+    /// An arrow.
+    Right,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// To the beginning.
+    Home,
+    /// To the end.
+    End,
+    /// A click into a line of the screen, counted from 0.
+    Click(u16),
+    /// The wheel, up or down.
+    WheelUp,
+    /// The wheel, up or down.
+    WheelDown,
+}
+
+/// What is to be done outside of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing.
+    None,
+    /// End.
+    Quit,
+    /// Show only conversations in which a message matches; all again with an empty text.
+    Filter(String),
+    /// Write these conversations.
+    Write {
+        /// As what.
+        form: Form,
+        /// Where to.
+        path: String,
+        /// Their numbers.
+        numbers: Vec<u32>,
+    },
+}
+
+/// As what conversations are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Packets (`-w`).
+    Packets,
+    /// Streams in files (`--export`).
+    Streams,
+    /// A page for a browser (`--html`).
+    Page,
+}
+
+/// By what conversations are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortKey {
+    /// Their order in the capture.
+    Capture,
+    /// Where they ended.
+    State,
+    /// How long they lived.
+    Life,
+    /// How long the opening took.
+    Shake,
+    /// Bytes of the client.
+    ClientBytes,
+    /// Bytes of the server.
+    ServerBytes,
+    /// The worst of their findings, and how many there are.
+    Findings,
+}
+
+/// A conversation in the list; all texts are escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Its number; 0 is what belongs to no conversation.
+    pub number: u32,
+    /// `c1`.
+    pub name: String,
+    /// Addresses or names of client and server.
+    pub ends: [String; 2],
+    /// Ids of client and server.
+    pub ids: String,
+    /// `open`, `refused`.
+    pub state: String,
+    /// Seconds since the first packet.
+    pub start: String,
+    /// Its life.
+    pub life: String,
+    /// Its opening.
+    pub shake: String,
+    /// Bytes of client and server.
+    pub bytes: [String; 2],
+    /// How many findings, and the worst of them.
+    pub findings: u64,
+    /// The worst of its findings.
+    pub level: Option<Level>,
+}
+
+/// The messages of a conversation, without their bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Talk {
+    /// `c1  111111/ffffff  server closed`.
+    pub title: String,
+    /// Messages and findings, in the order of the capture.
+    pub steps: Vec<Step>,
+    /// Earlier messages, which are not here.
+    pub left_out: u64,
+}
+
+/// One line of a ladder.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A message.
+    Message(Head),
+    /// Something odd.
+    Finding(Level, String),
+}
+
+/// A message in a ladder; all texts are escaped.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Where the source finds it.
+    pub place: u64,
+    /// Its number.
+    pub number: u64,
+    /// Its time.
+    pub time: String,
+    /// Who sent it.
+    pub direction: Option<Direction>,
+    /// `DATA ffffff  27 B`.
+    pub label: String,
+    /// What it means.
+    pub info: String,
+}
+
+/// All of a message.
+#[derive(Clone, Debug, Default)]
+pub struct Detail {
+    /// Its fields as lines.
+    pub fields: Vec<String>,
+    /// Its bytes.
+    pub hex: Vec<String>,
+}
+
+/// What one side said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Who said it.
+    pub direction: Option<Direction>,
+    /// When, and how much.
+    pub head: String,
+    /// Its text, in lines.
+    pub lines: Vec<String>,
+}
+
+/// Where conversations come from.
+pub trait Source {
+    /// Conversations that are shown, in the order that was asked for.
+    fn count(&self) -> usize;
+
+    /// Rows among them that are no conversation: what belongs to none.
+    fn outside(&self) -> usize;
+
+    /// The conversation at a place of that order.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn row(&mut self, at: usize) -> io::Result<Row>;
+
+    /// Sorts them.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn sort(&mut self, key: SortKey, order: Order) -> io::Result<()>;
+
+    /// The messages of a conversation.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn talk(&mut self, number: u32) -> io::Result<Talk>;
+
+    /// All of one message.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn message(&mut self, place: u64) -> io::Result<Detail>;
+
+    /// What was said in a conversation.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn follow(&mut self, number: u32) -> io::Result<Vec<Said>>;
+}
+
+/// Which way conversations are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The least first.
+    Up,
+    /// The greatest first.
+    Down,
+}

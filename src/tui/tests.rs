@@ -1,0 +1,317 @@
+//! Keys in, screens out.
+
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::*;
+use crate::report::escape::{Charset, columns_of};
+
+/// Conversations that are made up as they are asked for.
+struct Made {
+    count: usize,
+    rows_read: usize,
+    sorted: Vec<(SortKey, Order)>,
+}
+
+impl Made {
+    fn of(count: usize) -> Self {
+        Self {
+            count,
+            rows_read: 0,
+            sorted: Vec::new(),
+        }
+    }
+}
+
+impl Source for Made {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn outside(&self) -> usize {
+        0
+    }
+
+    fn row(&mut self, at: usize) -> io::Result<Row> {
+        self.rows_read += 1;
+        Ok(Row {
+            number: u32::try_from(at).unwrap() + 1,
+            name: format!("c{}", at + 1),
+            ends: ["127.0.0.1:40112".to_owned(), "größe".to_owned()],
+            state: "server closed".to_owned(),
+            level: (at % 7 == 3).then_some(Level::Error),
+            findings: u64::from(at % 7 == 3),
+            ..Row::default()
+        })
+    }
+
+    fn sort(&mut self, key: SortKey, order: Order) -> io::Result<()> {
+        self.sorted.push((key, order));
+        Ok(())
+    }
+
+    fn talk(&mut self, number: u32) -> io::Result<Talk> {
+        if number == 13 {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        let head = |at: u64| {
+            Step::Message(Head {
+                place: at,
+                number: at,
+                time: format!("0.00{at}"),
+                direction: Some(match at % 2 {
+                    0 => Direction::ServerToClient,
+                    _ => Direction::ClientToServer,
+                }),
+                label: format!("DATA ffffff  {at} B"),
+                info: "x".repeat(300),
+            })
+        };
+        let mut steps: Vec<Step> = (1..=number.min(40).into()).map(head).collect();
+        steps.push(Step::Finding(Level::Warn, "ms.no_close: none".to_owned()));
+        Ok(Talk {
+            title: format!("c{number}"),
+            steps,
+            left_out: 0,
+        })
+    }
+
+    fn message(&mut self, place: u64) -> io::Result<Detail> {
+        Ok(Detail {
+            fields: vec![format!("message {place}"), "  payload ".repeat(20)],
+            hex: vec!["0000  50 11".to_owned(); 30],
+        })
+    }
+
+    fn follow(&mut self, number: u32) -> io::Result<Vec<Said>> {
+        Ok(vec![Said {
+            direction: Some(Direction::ClientToServer),
+            head: "→ 0.1  3 B".to_owned(),
+            lines: vec![format!("what c{number} said"), "größe 漢字".repeat(40)],
+        }])
+    }
+}
+
+fn screen(app: &mut App, source: &mut Made, width: u16, height: u16) -> Vec<String> {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    app.draw(area, &mut buffer, source, Colours::Used, Charset::Unicode);
+    let line = |y| {
+        let cells = (0..width).map(|x| buffer[(x, y)].symbol());
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    (0..height).map(line).collect()
+}
+
+fn press(app: &mut App, source: &mut Made, keys: &str) -> Action {
+    let mut action = Action::None;
+    for c in keys.chars() {
+        let key = match c {
+            '\n' => Key::Enter,
+            '\x1b' => Key::Escape,
+            c => Key::Char(c),
+        };
+        action = app.key(key, source);
+    }
+    action
+}
+
+#[test]
+fn enter_goes_from_the_list_to_the_bytes_and_q_back_again() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(3));
+    let (mut titles, mut back) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        titles.push(screen(&mut app, &mut source, 80, 24)[1].clone());
+        assert_eq!(press(&mut app, &mut source, "\n"), Action::None);
+    }
+    for _ in 0..3 {
+        back.push(screen(&mut app, &mut source, 80, 24)[1].clone());
+        if back.len() < 3 {
+            assert_eq!(press(&mut app, &mut source, "q"), Action::None);
+        }
+    }
+    assert!(titles[0].starts_with("  Conv↑"), "{titles:?}");
+    assert_eq!(titles[1], "c1");
+    assert!(titles[2].starts_with("#1  DATA ffffff  1 B"), "{titles:?}");
+    titles.reverse();
+    assert_eq!(back, titles);
+    assert_eq!(press(&mut app, &mut source, "q"), Action::Quit);
+}
+
+#[test]
+fn a_million_conversations_cost_no_more_than_a_screen_of_them() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(1_000_000));
+    for keys in ["", "G", "g", "G"] {
+        press(&mut app, &mut source, keys);
+        source.rows_read = 0;
+        let shown = screen(&mut app, &mut source, 80, 24);
+        assert_eq!(source.rows_read, 21);
+        let expected = if keys == "G" { "c1000000" } else { "c1" };
+        assert!(
+            shown
+                .iter()
+                .any(|line| line.trim_start().starts_with(expected))
+        );
+    }
+}
+
+#[test]
+fn a_search_goes_on_step_by_step_and_can_be_ended() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(50_000));
+    press(&mut app, &mut source, "/c49999\n");
+    let mut steps = 1;
+    while app.tick(&mut source) {
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps}");
+    let shown = screen(&mut app, &mut source, 80, 24);
+    assert!(
+        shown
+            .iter()
+            .any(|line| line.trim_start().starts_with("c49999 ")),
+        "{shown:?}"
+    );
+    press(&mut app, &mut source, "/nothing\n\x1b");
+    assert!(!app.tick(&mut source));
+}
+
+#[test]
+fn what_is_marked_is_written_and_otherwise_what_is_under_the_cursor() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
+    let write = |form, path: &str, numbers: &[u32]| Action::Write {
+        form,
+        path: path.to_owned(),
+        numbers: numbers.to_vec(),
+    };
+    assert_eq!(
+        press(&mut app, &mut source, "jwx.pcapng\n"),
+        write(Form::Packets, "x.pcapng", &[2])
+    );
+    assert_eq!(
+        press(&mut app, &mut source, " j Ex\n"),
+        write(Form::Streams, "x", &[2, 4])
+    );
+    // Unmarked again; in a ladder it is the conversation that is shown.
+    assert_eq!(
+        press(&mut app, &mut source, "ugjj\nHx.html\n"),
+        write(Form::Page, "x.html", &[3])
+    );
+    assert_eq!(press(&mut app, &mut source, "wx\x1b"), Action::None);
+    assert_eq!(press(&mut app, &mut source, "w\n"), Action::None);
+}
+
+#[test]
+fn sorting_goes_through_the_columns_and_turns_around() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
+    press(&mut app, &mut source, "ssS");
+    assert_eq!(
+        source.sorted,
+        [
+            (SortKey::State, Order::Up),
+            (SortKey::Life, Order::Down),
+            (SortKey::Life, Order::Up)
+        ]
+    );
+    let head = &screen(&mut app, &mut source, 80, 24)[1];
+    assert!(head.contains("Life↑"), "{head}");
+}
+
+#[test]
+fn a_pause_holds_the_list_and_the_end_goes_with_what_is_new() {
+    let (mut app, mut source) = (App::new("eth0".to_owned()), Made::of(5));
+    app.go_with_what_is_new();
+    let shown = |app: &mut App, source: &mut Made, name: &str| {
+        let name = format!("{name} ");
+        let lines = screen(app, source, 80, 10);
+        lines
+            .iter()
+            .any(|line| line.trim_start().starts_with(&name))
+    };
+    source.count = 100;
+    assert!(shown(&mut app, &mut source, "c100"));
+    press(&mut app, &mut source, "p");
+    source.count = 200;
+    assert!(shown(&mut app, &mut source, "c100") && !shown(&mut app, &mut source, "c200"));
+    assert!(screen(&mut app, &mut source, 80, 10)[0].contains("PAUSED"));
+    press(&mut app, &mut source, "p");
+    assert!(shown(&mut app, &mut source, "c200"));
+    press(&mut app, &mut source, "k");
+    source.count = 300;
+    assert!(!shown(&mut app, &mut source, "c300"));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_nothing_else_happens() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(20));
+    press(&mut app, &mut source, "jjjjjjjjjjjj\n");
+    let shown = screen(&mut app, &mut source, 80, 24);
+    assert_eq!(shown[23], "the disk is gone");
+    assert!(shown[1].contains("Conv"), "{shown:?}");
+}
+
+#[test]
+fn without_colours_levels_and_the_cursor_are_still_seen() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
+    let area = Rect::new(0, 0, 80, 24);
+    let mut buffer = Buffer::empty(area);
+    app.draw(
+        area,
+        &mut buffer,
+        &mut source,
+        Colours::Unused,
+        Charset::Unicode,
+    );
+    let cells = buffer.content();
+    assert!(
+        cells
+            .iter()
+            .all(|cell| cell.fg == ratatui::style::Color::Reset)
+    );
+    let reversed = ratatui::style::Modifier::REVERSED;
+    assert!(buffer[(0, 2)].modifier.contains(reversed));
+    assert!(!buffer[(0, 3)].modifier.contains(reversed));
+    let text: String = cells.iter().map(|cell| cell.symbol()).collect();
+    assert!(text.contains("1 error"), "{text}");
+}
+
+#[test]
+fn nothing_in_the_keys_is_wider_than_the_narrowest_screen() {
+    for line in app::HELP.lines() {
+        assert!(columns_of(line) <= 80, "{line}");
+    }
+}
+
+fn any_key() -> impl Strategy<Value = Key> {
+    let keys = "jkgGhlqFfsS upnN/wEH?[]b x";
+    prop_oneof![
+        8 => prop::sample::select(keys.chars().collect::<Vec<_>>()).prop_map(Key::Char),
+        4 => Just(Key::Enter),
+        1 => prop::sample::select(vec![
+            Key::Escape, Key::Backspace, Key::Up, Key::Down, Key::Left, Key::Right, Key::PageUp,
+            Key::PageDown, Key::Home, Key::End, Key::WheelUp, Key::WheelDown, Key::Ctrl('d'),
+            Key::Ctrl('u'), Key::Ctrl('f'), Key::Ctrl('b'),
+        ]),
+        1 => (0_u16..30).prop_map(Key::Click),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_keys_on_any_screen_are_taken(
+        keys in prop::collection::vec(any_key(), 1..40),
+        width in 1_u16..220,
+        height in 1_u16..60,
+        count in prop::sample::select(vec![0_usize, 1, 2, 30, 5_000]),
+    ) {
+        let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(count));
+        for key in keys {
+            app.key(key, &mut source);
+            app.tick(&mut source);
+            let shown = screen(&mut app, &mut source, width, height);
+            prop_assert_eq!(shown.len(), usize::from(height));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! `--tui` in a real terminal: tmux, whose screens are read as text.
+//!
+//! `MINISTREAM_BLESS=1 cargo test --test dump tui` writes the expected screens anew.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::run::{SAMPLES, run};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A terminal with the program in it; ends with its value.
+struct Terminal {
+    name: String,
+    directory: TempDir,
+}
+
+fn tmux(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new("tmux")
+        .args(["-L", name, "-f", "/dev/null"])
+        .args(arguments)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .expect("tmux runs: .ci/install installs it");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+impl Terminal {
+    /// The program with these arguments in a terminal of a size.
+    fn start(size: (u16, u16), arguments: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let terminal = Self {
+            name: format!(
+                "ms{}-{}",
+                process::id(),
+                COUNT.fetch_add(1, Ordering::Relaxed)
+            ),
+            directory: tempfile::tempdir().unwrap(),
+        };
+        let here = env!("CARGO_MANIFEST_DIR");
+        let program = env!("CARGO_BIN_EXE_ministream-dump");
+        let command = format!(
+            "cd '{here}' && LC_ALL=C.UTF-8 '{program}' --tui {arguments}; echo \"ended with $?\"; cat"
+        );
+        let (width, height) = (size.0.to_string(), size.1.to_string());
+        terminal.tmux(&["new-session", "-d", "-x", &width, "-y", &height, &command]);
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        tmux(&self.name, arguments)
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen shows a text.
+    #[track_caller]
+    fn shows(&self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen();
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(Instant::now() < until, "{text:?} is not in\n{screen}");
+            thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    fn type_in(&self, keys: &str) {
+        self.tmux(&["send-keys", "-l", keys]);
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// The screens that a newcomer sees, one below the other.
+fn tour(size: (u16, u16)) -> String {
+    let terminal = Terminal::start(size, SAMPLES);
+    let mut screens = String::new();
+    let mut take = |name: &str, screen: String| {
+        screens += &format!("== {name}\n{}\n", screen.trim_end());
+    };
+    terminal.shows("  14 messages");
+    take("conversations", terminal.shows("c3 "));
+    terminal.press("Enter");
+    take("ladder", terminal.shows("CLOSE 111111"));
+    terminal.type_in("jjj");
+    terminal.press("Enter");
+    take("message", terminal.shows("P...HTTP/1.0 200"));
+    terminal.type_in("qF");
+    take("stream", terminal.shows("What was said in c1"));
+    terminal.type_in("qq?");
+    take("keys", terminal.shows("a report for a browser"));
+    screens
+}
+
+fn expected(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dump/tui/{name}.txt"))
+}
+
+#[test]
+fn the_screens_are_those_that_are_expected_at_three_sizes() {
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let name = format!("{}x{}", size.0, size.1);
+        let screens = tour(size);
+        let path = expected(&name);
+        if env::var_os("MINISTREAM_BLESS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &screens).unwrap();
+        }
+        let there = fs::read_to_string(&path).unwrap();
+        assert!(screens == there, "{name}:\n{screens}");
+    }
+}
+
+#[test]
+fn conversations_are_filtered_searched_sorted_and_written_from_within() {
+    let terminal = Terminal::start((100, 30), SAMPLES);
+    terminal.shows("  14 messages");
+    // The same as -Y selects.
+    terminal.type_in("fpayload contains \"world\" || state == refused");
+    terminal.press("Enter");
+    let screen = terminal.shows("filter: payload");
+    let same = run([
+        SAMPLES,
+        "-Y",
+        "payload contains \"world\" || state == refused",
+        "-T",
+        "fields",
+        "-e",
+        "conv",
+    ]);
+    for name in ["c1", "c2", "c3"] {
+        assert_eq!(
+            screen.contains(&format!("  {name} ")),
+            same.stdout.contains(name),
+            "{screen}"
+        );
+    }
+    terminal.press("Escape");
+    terminal.shows("3 conversations");
+    // A filter that is none says so and changes nothing.
+    terminal.type_in("fpayload contians 1");
+    terminal.press("Enter");
+    let screen = terminal.shows("expected the end of the filter; join tests with");
+    assert!(screen.contains("3 conversations"), "{screen}");
+    // Sorted by findings the worst comes first.
+    terminal.type_in("ssssss");
+    let screen = terminal.shows("Findings↓");
+    let first = screen.lines().nth(2).unwrap();
+    assert!(
+        first.contains("c3") && first.contains("1 error"),
+        "{screen}"
+    );
+    terminal.type_in("sg/refused");
+    terminal.press("Enter");
+    terminal.type_in(" ");
+    terminal.shows("1 marked");
+    for (key, name, shown) in [
+        ("w", "out.pcapng", "out.pcapng"),
+        ("H", "out.html", "out.html"),
+        ("E", "streams", "streams"),
+    ] {
+        let path = terminal.path(name);
+        terminal.type_in(key);
+        terminal.type_in(path.to_str().unwrap());
+        terminal.press("Enter");
+        terminal.shows(&format!("wrote {}", path.display()));
+        assert!(path.exists(), "{shown}");
+    }
+    let packets = terminal.path("out.pcapng");
+    let written = run([packets.to_str().unwrap(), "-T", "fields", "-e", "type"]);
+    assert_eq!(written.stdout, "syn\nclose\n");
+    let page = fs::read_to_string(terminal.path("out.html")).unwrap();
+    assert!(page.contains("<h1>spec-samples.pcap</h1>"), "{page}");
+    // What cannot be written is told.
+    terminal.type_in("w/nonexistent/x.pcapng");
+    terminal.press("Enter");
+    terminal.shows("cannot write /nonexistent/x.pcapng");
+    terminal.type_in("q");
+    terminal.shows("ended with 0");
+}
+
+#[test]
+fn no_colour_is_used_where_none_is_wanted() {
+    let terminal = Terminal::start((80, 24), &format!("--color never {SAMPLES}"));
+    terminal.shows("  14 messages");
+    let escapes = terminal.tmux(&["capture-pane", "-p", "-e"]);
+    // Reversed and bold are all that there is.
+    for part in escapes.split("\u{1b}[").skip(1) {
+        let codes = part.split('m').next().unwrap();
+        assert!(
+            codes
+                .split(';')
+                .all(|code| ["", "0", "1", "7", "39", "49"].contains(&code)),
+            "{codes}"
+        );
+    }
+    let coloured = Terminal::start((80, 24), &format!("--color always {SAMPLES}"));
+    coloured.shows("  14 messages");
+    assert!(
+        coloured
+            .tmux(&["capture-pane", "-p", "-e"])
+            .contains("\u{1b}[38;5;1m")
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_and_the_screen_is_left_alone() {
+    let terminal = Terminal::start((80, 24), "no-such.pcap");
+    let screen = terminal.shows("ended with 2");
+    assert!(screen.contains("cannot open no-such.pcap"), "{screen}");
+}
+
+#[test]
+fn without_a_terminal_there_is_nothing_to_walk_through() {
+    let refused = run(["--tui", SAMPLES]).refused(2);
+    assert!(refused.contains("--tui needs a terminal"), "{refused}");
+    let both = run(["--tui", "-T", "json", SAMPLES]).refused(2);
+    assert!(both.contains("cannot be used with"), "{both}");
+}
