@@ -62,15 +62,19 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    /// Waits until the screen shows a text.
+    /// Waits until the screen shows a text and is painted to its end: the same several times
+    /// in a row.
     #[track_caller]
     fn shows(&self, text: &str) -> String {
         let until = Instant::now() + PATIENCE;
+        let (mut last, mut times) = (String::new(), 0);
         loop {
             let screen = self.screen();
-            if screen.contains(text) {
+            times = if screen == last { times + 1 } else { 0 };
+            if screen.contains(text) && times >= 5 {
                 return screen;
             }
+            last.clone_from(&screen);
             assert!(Instant::now() < until, "{text:?} is not in\n{screen}");
             thread::sleep(Duration::from_millis(30));
         }
