@@ -245,3 +245,32 @@ fn without_a_terminal_there_is_nothing_to_walk_through() {
     let both = run(["--tui", "-T", "json", SAMPLES]).refused(2);
     assert!(both.contains("cannot be used with"), "{both}");
 }
+
+/// Whether a process has a text among its arguments.
+fn is_running_with(text: &str) -> bool {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .any(|command| String::from_utf8_lossy(&command).contains(text))
+}
+
+#[test]
+fn a_terminal_that_goes_away_takes_the_program_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let capture = directory.path().join("a.pcap");
+    fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLES),
+        &capture,
+    )
+    .unwrap();
+    let path = capture.to_str().unwrap();
+    let terminal = Terminal::start((80, 24), path);
+    terminal.shows("  14 messages");
+    assert!(is_running_with(path));
+    drop(terminal);
+    let until = Instant::now() + Duration::from_secs(10);
+    while is_running_with(path) {
+        assert!(Instant::now() < until, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
