@@ -61,7 +61,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'The same as -T json')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Every field of a message, with its offset')
             [CompletionResult]::new('-x', '-x', [CompletionResultType]::ParameterName, 'The bytes of each message')
-            [CompletionResult]::new('--tui', '--tui', [CompletionResultType]::ParameterName, 'Walk through conversations in the terminal; ? shows the keys')
+            [CompletionResult]::new('--tui', '--tui', [CompletionResultType]::ParameterName, 'Walk through conversations; ? shows the keys')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Let --export write to a directory that is not empty, and --parquet to a partition that is there, and replace files')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'No messages, only the tables asked for')
             [CompletionResult]::new('--ascii', '--ascii', [CompletionResultType]::ParameterName, 'ASCII instead of box lines and arrows')

@@ -58,7 +58,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
             cand --json 'The same as -T json'
             cand -V 'Every field of a message, with its offset'
             cand -x 'The bytes of each message'
-            cand --tui 'Walk through conversations in the terminal; ? shows the keys'
+            cand --tui 'Walk through conversations; ? shows the keys'
             cand --force 'Let --export write to a directory that is not empty, and --parquet to a partition that is there, and replace files'
             cand -q 'No messages, only the tables asked for'
             cand --ascii 'ASCII instead of box lines and arrows'

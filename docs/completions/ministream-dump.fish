@@ -66,7 +66,7 @@ complete -c ministream-dump -l whole-conv -d 'Show all messages of conversations
 complete -c ministream-dump -l json -d 'The same as -T json'
 complete -c ministream-dump -s V -d 'Every field of a message, with its offset'
 complete -c ministream-dump -s x -d 'The bytes of each message'
-complete -c ministream-dump -l tui -d 'Walk through conversations in the terminal; ? shows the keys'
+complete -c ministream-dump -l tui -d 'Walk through conversations; ? shows the keys'
 complete -c ministream-dump -l force -d 'Let --export write to a directory that is not empty, and --parquet to a partition that is there, and replace files'
 complete -c ministream-dump -s q -d 'No messages, only the tables asked for'
 complete -c ministream-dump -l ascii -d 'ASCII instead of box lines and arrows'

@@ -167,7 +167,7 @@ pub(crate) struct DumpArgs {
     pub(crate) details: bool,
 
     /// The bytes of each message
-    #[arg(short = 'x')]
+    #[arg(short = 'x', hide_short_help = true)]
     pub(crate) hex: bool,
 
     /// Tables: conv, types, timing, findings, follow,c1 …
@@ -187,15 +187,14 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) ladder: Option<Ladder>,
 
-    /// Walk through conversations in the terminal; ? shows the keys
+    /// Walk through conversations; ? shows the keys
     ///
     /// Of files, or live with -i. What is read is kept in temporary files. Packets, streams and reports of what is
     /// marked are written from within.
     #[arg(
         long,
         conflicts_with_all = ["format", "json", "details", "hex", "quiet", "statistics", "ladder", "html",
-            "write", "export", "parquet"],
-        help_heading = "Output"
+            "write", "export", "parquet"]
     )]
     pub(crate) tui: bool,
 
