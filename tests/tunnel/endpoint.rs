@@ -228,14 +228,20 @@ pub(crate) fn stdio(carrier: &str, more: &[&str]) -> (Child, ChildStdin, ChildSt
 
 /// Waits for the end of a process.
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    wait_or_kill(child).unwrap_or_else(|| panic!("a process did not end in {PATIENCE:?}"))
+}
+
+/// The same of one whose end is no concern of the test: `None` if it had to be killed.
+pub(crate) fn wait_or_kill(child: &mut Child) -> Option<ExitStatus> {
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            return status;
+            return Some(status);
         }
         if Instant::now() > until {
             child.kill().unwrap();
-            panic!("a process did not end in {PATIENCE:?}");
+            child.wait().unwrap();
+            return None;
         }
         thread::sleep(Duration::from_millis(10));
     }

@@ -82,9 +82,9 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         let id = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        // An orderly end, so that it ends its own processes.
+        // An orderly end, so that it ends its own processes; on a busy machine some never do.
         rustix::process::kill_process(id, rustix::process::Signal::INT).ok();
-        crate::endpoint::wait(&mut self.child);
+        crate::endpoint::wait_or_kill(&mut self.child);
         if std::thread::panicking() {
             eprintln!("{}", fs::read_to_string(self.path("log")).unwrap());
         }
