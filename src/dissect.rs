@@ -187,23 +187,10 @@ impl Dissector {
         self.tell_lost_datagrams(sink)
     }
 
-    /// Feeds the next step of a [`DecodedSource`]. Packets that are fed to
-    /// [`push`](Self::push) are decoded apart from these.
-    ///
-    /// # Errors
-    /// The first error of `sink`; the dissection is over then.
-    #[inline]
-    pub fn push_step<S: Sink>(&mut self, step: &Step<'_>, sink: &mut S) -> Result<(), S::Error> {
-        match step {
-            Step::Packet(packet) => self.follower.next_packet(packet, sink),
-            Step::Lost(lost) => self.follower.lost_datagram(lost, sink),
-        }
-    }
-
     /// Feeds the next steps of a [`DecodedSource`] that are at hand, until `sink` has
     /// something to settle; then [`Sink::settle`] is due, and the others come again. Takes
     /// less time than one step after the other: what their messages need is looked for
-    /// at once.
+    /// at once. Packets that are fed to [`push`](Self::push) are decoded apart from these.
     ///
     /// # Errors
     /// The first error of `sink`; the dissection is over then.

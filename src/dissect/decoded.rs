@@ -138,11 +138,7 @@ impl<P: PacketSource> DecodedSource<P> {
     /// Those of [`PacketSource::next_packet`]; one may go on after them in the same way.
     #[inline]
     pub fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
-        match &mut self.place {
-            Place::Here(here) => here.next_step(),
-            Place::InBatches(batches) => batches.next_step(),
-            Place::Ahead(ahead) => ahead.next_step(),
-        }
+        Ok(self.next_steps()?.and_then(Steps::into_next))
     }
 
     /// The next steps that are at hand, one at least; `None` at the end of the source.
@@ -203,7 +199,15 @@ enum AtHand<'a> {
     Window(&'a mut Walk),
 }
 
-impl Steps<'_> {
+impl<'a> Steps<'a> {
+    /// The next one only.
+    fn into_next(self) -> Option<Step<'a>> {
+        match self.0 {
+            AtHand::One(step) => step,
+            AtHand::Window(walk) => walk.step(),
+        }
+    }
+
     /// The next step, if nothing is read ahead of it.
     pub const fn only(&self) -> Option<&Step<'_>> {
         match &self.0 {
@@ -516,11 +520,6 @@ struct InBatches<P> {
 }
 
 impl<P: PacketSource> InBatches<P> {
-    #[inline]
-    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
-        Ok(self.walk_on()?.and_then(Walk::step))
-    }
-
     /// The way through the batch that has the next step; `None` behind the last one.
     #[inline]
     fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
@@ -563,11 +562,6 @@ impl Ahead {
             inputs,
             thread: Some(thread),
         })
-    }
-
-    #[inline]
-    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
-        Ok(self.walk_on()?.and_then(Walk::step))
     }
 
     /// The way through the batch that has the next step; `None` behind the last one.

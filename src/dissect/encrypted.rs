@@ -97,13 +97,6 @@ impl Encrypted {
             false => End::Server,
         }
     }
-
-    fn side_of(&self, end: End) -> Side {
-        match end {
-            End::Client => self.client,
-            End::Server => self.client.opposite(),
-        }
-    }
 }
 
 impl Messages {
@@ -199,13 +192,17 @@ impl Messages {
         let mut inside = Vec::new();
         let mut problem = None;
         let (client, end) = (encrypted.client, encrypted.end_of(from_of(delivery)));
+        let side_of = |end| match end {
+            End::Client => client,
+            End::Server => client.opposite(),
+        };
         if let Stage::Opening(opening) = &mut encrypted.stage {
             let closed = &mut opening.closed[from_of(delivery).index()];
             match delivery {
                 Delivery::Bytes { .. } if *closed => {}
                 Delivery::Bytes { bytes, .. } => {
                     let opened = opening.decryptor.push(end, bytes, &mut |end, bytes| {
-                        inside.push((end, bytes.to_vec()))
+                        inside.push((side_of(end), bytes.to_vec()))
                     });
                     if let Err(error) = opened {
                         *closed = true;
@@ -220,11 +217,7 @@ impl Messages {
                 Delivery::End { from, .. } => opening.ended[from.index()] = true,
                 _ => {}
             }
-            inside.retain_mut(|(end, bytes)| {
-                let side = match end {
-                    End::Client => client,
-                    End::Server => client.opposite(),
-                };
+            inside.retain_mut(|(side, bytes)| {
                 opening.hellos[side.index()].take_off(bytes);
                 !bytes.is_empty()
             });
@@ -245,9 +238,9 @@ impl Messages {
             proven: encrypted.proven(),
             sink,
         };
-        for (end, bytes) in inside {
+        for (from, bytes) in inside {
             let piece = Delivery::Bytes {
-                from: encrypted.side_of(end),
+                from,
                 bytes: &bytes,
                 whole_segment: false,
                 cut_bytes: 0,

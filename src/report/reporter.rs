@@ -534,6 +534,7 @@ impl<W: Write> Sink for Reporter<W> {
         }
         self.show(event)
     }
+
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         if !self.selection.admits_finding(finding) {
             return Ok(());
