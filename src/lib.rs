@@ -77,4 +77,5 @@ pub mod session;
 pub mod time;
 #[cfg(feature = "tui")]
 pub mod tui;
+mod units;
 pub mod wire;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// A module names only modules above it in this list, so the list itself rules out a circle.
 const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
+    ("units", &[]),
     ("wire", &[]),
     ("circulation", &[]),
     ("index", &[]),
@@ -30,12 +31,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("endpoint", &["wire"]),
-    ("fault", &["wire"]),
+    ("fault", &["wire", "units"]),
     ("session", &["wire", "carrier", "keys"]),
     (
         "replay",
         &[
             "time",
+            "units",
             "wire",
             "capture",
             "conversation",
@@ -47,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "report",
         &[
             "time",
+            "units",
             "wire",
             "capture",
             "net",

@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::text::{percent, size, time};
+use super::text::percent;
+use crate::units::{shown_duration, shown_size};
 
 /// One fault with its strength.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,25 +152,32 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}=", self.kind().name())?;
         match self {
-            Self::Latency { time: t, jitter } if jitter.is_zero() => f.write_str(&time::shown(*t)),
+            Self::Latency { time: t, jitter } if jitter.is_zero() => {
+                f.write_str(&shown_duration(*t))
+            }
             Self::Latency { time: t, jitter } => {
-                write!(f, "{}±{}", time::shown(*t), time::shown(*jitter))
+                write!(f, "{}±{}", shown_duration(*t), shown_duration(*jitter))
             }
             Self::Loss(share)
             | Self::Duplicates(share)
             | Self::Reordered(share)
             | Self::Corrupted(share) => f.write_str(&percent::shown(*share)),
-            Self::Slice(bytes) | Self::Merge(bytes) => f.write_str(&size::shown(*bytes as u64)),
-            Self::Rate(bytes) => write!(f, "{}/s", size::shown(bytes.get())),
+            Self::Slice(bytes) | Self::Merge(bytes) => f.write_str(&shown_size(*bytes as u64)),
+            Self::Rate(bytes) => write!(f, "{}/s", shown_size(bytes.get())),
             Self::Stall(stall) => write!(
                 f,
                 "{}@{}",
-                time::shown(stall.time),
-                size::shown(stall.after_bytes)
+                shown_duration(stall.time),
+                shown_size(stall.after_bytes)
             ),
-            Self::CutAfter(bytes) => f.write_str(&size::shown(*bytes)),
+            Self::CutAfter(bytes) => f.write_str(&shown_size(*bytes)),
             Self::BlackHole(hole) => {
-                write!(f, "{}..{}", time::shown(hole.start), time::shown(hole.end))
+                write!(
+                    f,
+                    "{}..{}",
+                    shown_duration(hole.start),
+                    shown_duration(hole.end)
+                )
             }
         }
     }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::spec::{Fault, FaultKind, FaultSpec, Stall};
+use crate::units;
 use crate::wire::Direction;
 
 /// Why a text is no fault.
@@ -62,7 +64,7 @@ impl FromStr for Fault {
         let refused = |expected| FaultError::value(kind, value.to_owned(), expected);
         let share = || percent::read(value).ok_or_else(|| refused("a share is 0% to 100%"));
         let bytes = || {
-            size::read(value)
+            size(value)
                 .and_then(|bytes| usize::try_from(bytes).ok())
                 .filter(|bytes| *bytes > 0)
                 .ok_or_else(|| refused("a size is bytes above 0, as in 512B or 10KiB"))
@@ -85,7 +87,7 @@ impl FromStr for Fault {
                 })?)
             }
             FaultKind::CutAfter => Self::CutAfter(
-                size::read(value).ok_or_else(|| refused("a size is bytes, as in 512B or 10KiB"))?,
+                size(value).ok_or_else(|| refused("a size is bytes, as in 512B or 10KiB"))?,
             ),
             FaultKind::BlackHole => black_hole(value).ok_or_else(|| {
                 refused("a black hole is from a time to a later one, as in 5s..8s")
@@ -94,29 +96,39 @@ impl FromStr for Fault {
     }
 }
 
+/// A time by which a clock can be moved with certainty.
+fn time(text: &str) -> Option<Duration> {
+    let time = units::duration(text.trim()).ok()?;
+    (time <= Duration::from_secs(30 * 24 * 3600)).then_some(time)
+}
+
+fn size(text: &str) -> Option<u64> {
+    units::size(text.trim()).ok()
+}
+
 fn latency(value: &str) -> Option<Fault> {
     let (late, jitter) = match value.split_once('±').or_else(|| value.split_once("+-")) {
-        Some((late, jitter)) => (time::read(late)?, time::read(jitter)?),
-        None => (time::read(value)?, std::time::Duration::ZERO),
+        Some((late, jitter)) => (time(late)?, time(jitter)?),
+        None => (time(value)?, Duration::ZERO),
     };
     Some(Fault::Latency { time: late, jitter })
 }
 
 fn rate(value: &str) -> Option<NonZeroU64> {
-    NonZeroU64::new(size::read(value.strip_suffix("/s")?)?)
+    NonZeroU64::new(size(value.strip_suffix("/s")?)?)
 }
 
 fn stall(value: &str) -> Option<Stall> {
     let (stalled, after) = value.split_once('@')?;
     Some(Stall {
-        time: time::read(stalled)?,
-        after_bytes: size::read(after)?,
+        time: time(stalled)?,
+        after_bytes: size(after)?,
     })
 }
 
 fn black_hole(value: &str) -> Option<Fault> {
     let (from, to) = value.split_once("..")?;
-    let (from, to) = (time::read(from)?, time::read(to)?);
+    let (from, to) = (time(from)?, time(to)?);
     (from < to).then_some(Fault::BlackHole(from..to))
 }
 
@@ -227,57 +239,6 @@ impl fmt::Display for Faults {
     }
 }
 
-pub(super) mod time {
-    //! Times: `500us`, `20ms`, `1s`, `2m`.
-
-    use std::time::Duration;
-
-    pub(in crate::fault) fn read(text: &str) -> Option<Duration> {
-        let (number, unit) = super::split_unit(text.trim());
-        let number: u64 = number.parse().ok()?;
-        match unit {
-            "us" => Some(Duration::from_micros(number)),
-            "ms" => Some(Duration::from_millis(number)),
-            "s" => Some(Duration::from_secs(number)),
-            "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-            _ => None,
-        }
-        // What a clock can be moved by with certainty.
-        .filter(|time| *time <= Duration::from_secs(30 * 24 * 3600))
-    }
-
-    pub(in crate::fault) fn shown(time: Duration) -> String {
-        let micros = time.as_micros();
-        match (micros % 1_000, micros % 1_000_000) {
-            (_, 0) => format!("{}s", micros / 1_000_000),
-            (0, _) => format!("{}ms", micros / 1_000),
-            _ => format!("{micros}us"),
-        }
-    }
-}
-
-pub(super) mod size {
-    //! Sizes: `512B`, `10KiB`, `1MiB`.
-
-    const UNITS: [(&str, u64); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-
-    pub(in crate::fault) fn read(text: &str) -> Option<u64> {
-        let (number, unit) = super::split_unit(text.trim());
-        let (_, factor) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
-        number.parse::<u64>().ok()?.checked_mul(factor)
-    }
-
-    pub(in crate::fault) fn shown(bytes: u64) -> String {
-        UNITS
-            .into_iter()
-            .find(|(_, factor)| bytes.is_multiple_of(*factor) && bytes > 0)
-            .map_or_else(
-                || format!("{bytes}B"),
-                |(unit, factor)| format!("{}{unit}", bytes / factor),
-            )
-    }
-}
-
 pub(super) mod percent {
     //! Shares: `0.5%`.
 
@@ -291,11 +252,4 @@ pub(super) mod percent {
         let percent = (share * 100.0 * 1e9).round() / 1e9;
         format!("{percent}%")
     }
-}
-
-fn split_unit(text: &str) -> (&str, &str) {
-    let unit_at = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    text.split_at(unit_at)
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use nom::bytes::complete::{tag, take_while, take_while1};
-use nom::character::complete::{digit1, space0};
+use nom::character::complete::space0;
 use nom::error::{ErrorKind, ParseError};
 use nom::{IResult, Parser};
 use regex::bytes::Regex;
 
+use crate::units::{self, NotRead};
 use crate::wire::StreamId;
 
 /// The rest of a line at which reading failed, and why.
@@ -69,30 +70,25 @@ pub(crate) fn literal_id(text: &str) -> Option<StreamId> {
 /// `500us`, `20ms`, `1s`, `2m`.
 pub(crate) fn time(input: &str) -> Read<'_, Duration> {
     let start = skip(input);
-    let Ok((rest, digits)) = digit1::<_, Fail<'_>>(start) else {
-        return fail(
-            start,
-            "a time is a number and a unit, as in 500us, 20ms, 1s or 2m",
-        );
-    };
-    let Ok(number) = digits.parse::<u64>() else {
-        return fail(start, "the time is too long");
-    };
-    let (after, unit) = take_while(|c: char| c.is_alphanumeric()).parse(rest)?;
-    let time = match unit {
-        "us" => Duration::from_micros(number),
-        "ms" => Duration::from_millis(number),
-        "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number.saturating_mul(60)),
-        "" => {
-            return fail(
-                start,
-                format!("a time needs a unit: us, ms, s or m; did you mean {digits}s?"),
-            );
+    let (after, text) = take_while(|c: char| c.is_alphanumeric()).parse(start)?;
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let problem = match units::duration(text) {
+        Ok(time) => return Ok((after, time)),
+        Err(_) if unit.len() == text.len() => {
+            "a time is a number and a unit, as in 500us, 20ms, 1s or 2m".to_owned()
         }
-        _ => return fail(rest, "a unit of time is us, ms, s or m"),
+        Err(NotRead::NoUnit) => {
+            format!("a time needs a unit: us, ms, s or m; did you mean {text}s?")
+        }
+        Err(NotRead::Malformed) if unit.is_empty() || units::time_factor(unit).is_some() => {
+            "the time is too long".to_owned()
+        }
+        Err(NotRead::Malformed) => {
+            let unit_at = &start[text.len() - unit.len()..];
+            return fail(unit_at, "a unit of time is us, ms, s or m");
+        }
     };
-    Ok((after, time))
+    fail(start, problem)
 }
 
 /// A C string, from its first quote to its last.

@@ -11,6 +11,7 @@ use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::report::field::{Field, FieldKind};
 use crate::report::suggest::closest;
 use crate::time::Timestamp;
+use crate::units::{size_factor, time_factor};
 
 /// Parentheses and `!` inside one another that are accepted.
 const MAX_DEPTH: usize = 64;
@@ -477,8 +478,12 @@ fn from_quoted(kind: FieldKind, text: &[u8]) -> Option<Literal> {
 fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
     match kind {
         FieldKind::Number => number(word).map(Literal::Number),
-        FieldKind::Size => number(word).or_else(|| size(word)).map(Literal::Number),
-        FieldKind::Micros => number(word).or_else(|| duration(word)).map(Literal::Number),
+        FieldKind::Size => number(word)
+            .or_else(|| with_unit(word, size_factor))
+            .map(Literal::Number),
+        FieldKind::Micros => number(word)
+            .or_else(|| with_unit(word, time_factor))
+            .map(Literal::Number),
         FieldKind::Time => word.parse().ok().map(|time: Timestamp| Literal::Time(time)),
         FieldKind::Word(words) => {
             // As tables show it: `DATA`, `"server closed"`.
@@ -519,32 +524,12 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Bytes of `4KiB`, `1MiB`, `2GiB`.
-fn size(word: &str) -> Option<i64> {
+/// A number, also one below zero, times what its unit stands for.
+fn with_unit(word: &str, factor: impl Fn(&str) -> Option<u64>) -> Option<i64> {
     let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
-    let (digits, unit) = word.split_at(unit_at);
-    let bytes = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<i64>().ok()?.checked_mul(bytes)
-}
-
-/// Microseconds of `500us`, `20ms`, `1s`, `2m`.
-fn duration(word: &str) -> Option<i64> {
-    let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
-    let (digits, unit) = word.split_at(unit_at);
-    let micros = match unit {
-        "us" => 1,
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        _ => return None,
-    };
-    digits.parse::<i64>().ok()?.checked_mul(micros)
+    let (number, unit) = word.split_at(unit_at);
+    let factor = i64::try_from(factor(unit)?).ok()?;
+    number.parse::<i64>().ok()?.checked_mul(factor)
 }
 
 fn address(word: &str) -> Option<Literal> {

@@ -1,0 +1,156 @@
+//! Numbers with a unit, as people write them: `20ms`, `64KiB`.
+
+use std::time::Duration;
+
+/// Units of time, in microseconds.
+const TIME: [(&str, u64); 4] = [
+    ("us", 1),
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+];
+
+/// Units of size, in bytes, the largest first.
+const SIZE: [(&str, u64); 4] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("B", 1),
+];
+
+/// Why a text is no number with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotRead {
+    /// A number without a unit.
+    NoUnit,
+    /// No number, a unit that there is not, or a value out of range.
+    Malformed,
+}
+
+/// `500us`, `20ms`, `1s`, `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, NotRead> {
+    let (number, factor) = number_and_factor(text, time_factor)?;
+    let micros = u128::from(number) * u128::from(factor);
+    let seconds = u64::try_from(micros / 1_000_000).map_err(|_| NotRead::Malformed)?;
+    let nanos = u32::try_from(micros % 1_000_000 * 1_000).expect("below a second");
+    Ok(Duration::new(seconds, nanos))
+}
+
+/// Bytes of `512B`, `64KiB`, `2MiB`, `1GiB`.
+pub(crate) fn size(text: &str) -> Result<u64, NotRead> {
+    let (number, factor) = number_and_factor(text, size_factor)?;
+    number.checked_mul(factor).ok_or(NotRead::Malformed)
+}
+
+/// Microseconds of a unit of time.
+pub(crate) fn time_factor(unit: &str) -> Option<u64> {
+    factor(&TIME, unit)
+}
+
+/// Bytes of a unit of size.
+pub(crate) fn size_factor(unit: &str) -> Option<u64> {
+    factor(&SIZE, unit)
+}
+
+/// A time as [`duration`] reads it, in its largest unit up to seconds.
+pub(crate) fn shown_duration(time: Duration) -> String {
+    let micros = time.as_micros();
+    match (micros % 1_000, micros % 1_000_000) {
+        (_, 0) => format!("{}s", micros / 1_000_000),
+        (0, _) => format!("{}ms", micros / 1_000),
+        _ => format!("{micros}us"),
+    }
+}
+
+/// A size as [`size`] reads it, in the largest unit of which it is a multiple.
+pub(crate) fn shown_size(bytes: u64) -> String {
+    let largest = SIZE
+        .into_iter()
+        .find(|(_, factor)| bytes.is_multiple_of(*factor) && bytes > 0);
+    let (unit, factor) = largest.unwrap_or(("B", 1));
+    format!("{}{unit}", bytes / factor)
+}
+
+fn number_and_factor(
+    text: &str,
+    factor: impl Fn(&str) -> Option<u64>,
+) -> Result<(u64, u64), NotRead> {
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    match (digits.parse(), unit) {
+        (Ok(_), "") => Err(NotRead::NoUnit),
+        (Ok(number), unit) => Ok((number, factor(unit).ok_or(NotRead::Malformed)?)),
+        (Err(_), _) => Err(NotRead::Malformed),
+    }
+}
+
+fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    Some(*factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_needs_a_unit_and_is_exact_to_its_end() {
+        for (text, expected) in [
+            ("500us", Ok(Duration::from_micros(500))),
+            ("20ms", Ok(Duration::from_millis(20))),
+            ("1s", Ok(Duration::from_secs(1))),
+            ("2m", Ok(Duration::from_secs(120))),
+            ("18446744073709551615s", Ok(Duration::from_secs(u64::MAX))),
+            (
+                "18446744073709551615us",
+                Ok(Duration::from_micros(u64::MAX)),
+            ),
+            (
+                "18446744073709551615ms",
+                Ok(Duration::from_millis(u64::MAX)),
+            ),
+            ("18446744073709551615m", Err(NotRead::Malformed)),
+            ("99999999999999999999s", Err(NotRead::Malformed)),
+            ("99999999999999999999", Err(NotRead::Malformed)),
+            ("10", Err(NotRead::NoUnit)),
+            ("", Err(NotRead::Malformed)),
+            ("s", Err(NotRead::Malformed)),
+            ("1h", Err(NotRead::Malformed)),
+            ("1KiB", Err(NotRead::Malformed)),
+            ("-1s", Err(NotRead::Malformed)),
+        ] {
+            assert_eq!(duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_takes_binary_units_only() {
+        for (text, expected) in [
+            ("512B", Ok(512)),
+            ("64KiB", Ok(65_536)),
+            ("2MiB", Ok(2 << 20)),
+            ("3GiB", Ok(3 << 30)),
+            ("512", Err(NotRead::NoUnit)),
+            ("1kB", Err(NotRead::Malformed)),
+            ("KiB", Err(NotRead::Malformed)),
+            ("18446744073709551615KiB", Err(NotRead::Malformed)),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_read_as_the_same() {
+        for exponent in 0..63 {
+            for number in [1_u64 << exponent, (1 << exponent) + 1, 3 << exponent] {
+                assert_eq!(size(&shown_size(number)), Ok(number));
+                let time = Duration::from_micros(number / 3 * 2);
+                assert_eq!(duration(&shown_duration(time)), Ok(time));
+            }
+        }
+        assert_eq!(shown_size(0), "0B");
+        assert_eq!(shown_duration(Duration::ZERO), "0s");
+    }
+}
