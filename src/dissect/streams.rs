@@ -7,7 +7,7 @@ use super::Sink;
 use super::flows::{Forgets, Messages, Passed, side_of};
 use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{Piece, Verdict};
-use crate::carrier::i2cp::{self, Sender};
+use crate::carrier::i2cp::{self, Sender, SessionStatus};
 use crate::carrier::{Carrier, Item, Problem, Way, length_prefixed, segment};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Finding, FindingCode, FindingDetail, Session, Tracker,
@@ -440,17 +440,16 @@ impl Sessions {
         }
     }
 
-    /// Status codes of I2CP: 0 destroyed, 1 created, 2 updated, 3 invalid, 4 refused.
     fn follow_status<S: Sink>(
         &mut self,
         place: &Place,
         session: u16,
-        status: u8,
+        status: SessionStatus,
         messages: &mut Messages,
         sink: &mut S,
     ) -> Result<(), S::Error> {
         match status {
-            1 => {
+            SessionStatus::CREATED => {
                 self.close(place, session, messages, sink)?;
                 let (hash, nickname) = self.requested.take().unzip();
                 let start = match hash {
@@ -460,8 +459,8 @@ impl Sessions {
                 self.open(place, session, start, hash, nickname.flatten(), messages);
                 Ok(())
             }
-            0 => self.close(place, session, messages, sink),
-            3 | 4 => {
+            SessionStatus::DESTROYED => self.close(place, session, messages, sink),
+            SessionStatus::INVALID | SessionStatus::REFUSED => {
                 self.requested = None;
                 Ok(())
             }

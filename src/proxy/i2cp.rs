@@ -53,37 +53,19 @@ fn decode(frame: &[u8]) -> Option<Message<'_>> {
 
 const fn payload<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     match message {
-        Message::SendMessage { payload, .. } | Message::MessagePayload { payload, .. } => {
-            Some(payload)
-        }
+        Message::SendMessage { payload, .. }
+        | Message::SendMessageExpires { payload, .. }
+        | Message::MessagePayload { payload, .. } => Some(payload),
         _ => None,
     }
 }
 
-const fn with_payload<'a>(message: Message<'a>, new: &'a [u8]) -> Message<'a> {
-    match message {
-        Message::SendMessage {
-            session,
-            destination,
-            nonce,
-            expiry,
-            ..
-        } => Message::SendMessage {
-            session,
-            destination,
-            payload: new,
-            nonce,
-            expiry,
-        },
-        Message::MessagePayload {
-            session,
-            message_id,
-            ..
-        } => Message::MessagePayload {
-            session,
-            message_id,
-            payload: new,
-        },
-        other => other,
+const fn with_payload<'a>(mut message: Message<'a>, new: &'a [u8]) -> Message<'a> {
+    if let Message::SendMessage { payload, .. }
+    | Message::SendMessageExpires { payload, .. }
+    | Message::MessagePayload { payload, .. } = &mut message
+    {
+        *payload = new;
     }
+    message
 }

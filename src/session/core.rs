@@ -403,7 +403,6 @@ fn send_frame(
         destination,
         payload: &payload,
         nonce,
-        expiry: None,
     };
     message.encode(&mut frame)?;
     Ok(frame)

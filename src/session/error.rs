@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{MAX_MESSAGE_BYTES, MAX_PAYLOAD_BYTES};
 use crate::carrier::Problem;
-use crate::carrier::i2cp::{EncodeError, MappingError, MessageError};
+use crate::carrier::i2cp::{EncodeError, MappingError, MessageError, MessageStatus};
 use crate::wire::DestinationHash;
 
 /// Why a session could not be had, or ended unasked.
@@ -93,22 +93,30 @@ pub enum SendError {
 /// What a router says of a message that it could not send: the status code of
 /// MessageStatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Undelivered(pub u8);
+pub struct Undelivered(pub MessageStatus);
 
 impl Undelivered {
     /// The router has said nothing of it for a minute. 0 is no status of a message of
     /// ours (II.2.1: it announces one of a peer's).
-    pub const NO_REPORT: Self = Self(0);
+    pub const NO_REPORT: Self = Self(MessageStatus::AVAILABLE);
 }
 
 impl fmt::Display for Undelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            0 => f.write_str("the router has not said within a minute that it arrived"),
-            3 | 5 => f.write_str("the router could not send it (no tunnel, or no lease)"),
-            16 => f.write_str("the router has no tunnels for this session"),
-            21 => f.write_str("the router finds no lease set of the destination: is it online?"),
-            code => write!(f, "the router reports status {code}"),
+            MessageStatus::AVAILABLE => {
+                f.write_str("the router has not said within a minute that it arrived")
+            }
+            MessageStatus::BEST_EFFORT_FAILURE | MessageStatus::GUARANTEED_FAILURE => {
+                f.write_str("the router could not send it (no tunnel, or no lease)")
+            }
+            MessageStatus::NO_LOCAL_TUNNELS => {
+                f.write_str("the router has no tunnels for this session")
+            }
+            MessageStatus::NO_LEASE_SET => {
+                f.write_str("the router finds no lease set of the destination: is it online?")
+            }
+            MessageStatus(code) => write!(f, "the router reports status {code}"),
         }
     }
 }

@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 
 use super::pacer::Pacer;
 use super::{Order, Undelivered};
+use crate::carrier::i2cp::MessageStatus;
 use crate::wire::DestinationHash;
 
 /// Most bytes that the router has been given without having reported on them:
@@ -131,11 +132,13 @@ enum Verdict {
     Failed,
 }
 
-fn verdict(status: u8) -> Verdict {
+fn verdict(status: MessageStatus) -> Verdict {
     match status {
-        1 => Verdict::Pending,
-        // 6 is a local delivery by a newer Java router.
-        2 | 4 | 6 => Verdict::Sent,
+        MessageStatus::ACCEPTED => Verdict::Pending,
+        MessageStatus::BEST_EFFORT_SUCCESS
+        | MessageStatus::GUARANTEED_SUCCESS
+        // By newer Java routers only.
+        | MessageStatus::LOCAL_SUCCESS => Verdict::Sent,
         _ => Verdict::Failed,
     }
 }
@@ -388,7 +391,7 @@ impl Outgoing {
         now: Instant,
         message_id: u32,
         nonce: u32,
-        status: u8,
+        status: MessageStatus,
     ) -> Option<Failure> {
         // Java 0.8.8 reports under a nonce of its own, which could be one of ours.
         let nonce = self

@@ -13,7 +13,8 @@ use super::event::Event;
 use super::lookup::{Answer, Dialect, Reply};
 use super::outgoing::Failure;
 use crate::carrier::i2cp::{
-    Frame, LEASE_BYTES, Lease, LeaseSet, Leases, Mapping, Message, RouterHops,
+    Frame, LEASE_BYTES, Lease, LeaseSet, Leases, Mapping, Message, MessageStatus, RouterHops,
+    SessionStatus,
 };
 use crate::wire::{Destination, DestinationHash};
 
@@ -124,19 +125,21 @@ impl Core {
         &mut self,
         now: Instant,
         session: u16,
-        status: u8,
+        status: SessionStatus,
     ) -> Result<(), SessionError> {
         match (self.phase, status) {
-            (Phase::Creating, 1) => {
+            (Phase::Creating, SessionStatus::CREATED) => {
                 let deadline = now + self.config.building_timeout;
                 self.enter(Phase::Building(session), Some(deadline));
                 self.events.push_back(Event::Created);
             }
-            (Phase::Creating, 3) => return Err(SessionError::Invalid),
-            (Phase::Creating, 4) => return Err(SessionError::Refused),
-            (Phase::Creating, status) => return Err(SessionError::Status(status)),
-            (Phase::Leaving(_), 0) => self.end(Ok(())),
-            (Phase::Building(_) | Phase::Ready(_), 0) if self.is_ours(session) => {
+            (Phase::Creating, SessionStatus::INVALID) => return Err(SessionError::Invalid),
+            (Phase::Creating, SessionStatus::REFUSED) => return Err(SessionError::Refused),
+            (Phase::Creating, status) => return Err(SessionError::Status(status.0)),
+            (Phase::Leaving(_), SessionStatus::DESTROYED) => self.end(Ok(())),
+            (Phase::Building(_) | Phase::Ready(_), SessionStatus::DESTROYED)
+                if self.is_ours(session) =>
+            {
                 return Err(SessionError::Destroyed);
             }
             _ => self.counters.ignored_count += 1,
@@ -193,9 +196,9 @@ impl Core {
         session: u16,
         message_id: u32,
         nonce: u32,
-        status: u8,
+        status: MessageStatus,
     ) -> Result<(), SessionError> {
-        if status == 0 {
+        if status == MessageStatus::AVAILABLE {
             self.announces = true;
             self.answer(&Message::ReceiveMessageBegin {
                 session,

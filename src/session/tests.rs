@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
 use super::*;
+use crate::carrier::i2cp::MessageStatus;
 use crate::keys::Keys;
 use crate::wire::{Destination, DestinationHash};
 
@@ -593,7 +594,7 @@ fn a_failure_is_told_for_i2pds_statuses_which_are_matched_by_nonce() {
         assert_eq!(bench.told(), []);
         bench.hear(&message_status(101, status, nonce));
         bench.hear(&message_status(102, status, nonce));
-        let reason = Undelivered(status);
+        let reason = Undelivered(MessageStatus(status));
         assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
     }
 }
@@ -613,7 +614,7 @@ fn a_java_router_reports_by_message_id_under_a_nonce_of_its_own() {
     bench.hear(&message_status(8, 1, nonces[1]));
     bench.hear(&message_status(7, 4, 1));
     bench.hear(&message_status(8, 5, 2));
-    let (to, reason) = (peers[1], Undelivered(5));
+    let (to, reason) = (peers[1], Undelivered(MessageStatus::GUARANTEED_FAILURE));
     assert_eq!(bench.told(), [undelivered(to, None, reason)]);
 }
 
@@ -713,7 +714,11 @@ fn behind_a_lost_message_nothing_of_its_lane_follows_and_other_lanes_go_on() {
             out.iter().partition(|&n| (n - out[0]).is_multiple_of(2));
         bench.hear(&message_status(7, 1, even[0]));
         bench.hear(&message_status(8, 5, even[0]));
-        let told = [undelivered(peer, Some(Lane(0)), Undelivered(5))];
+        let told = [undelivered(
+            peer,
+            Some(Lane(0)),
+            Undelivered(MessageStatus::GUARANTEED_FAILURE),
+        )];
         assert_eq!(bench.told(), told, "once");
         let mut waiting = odd;
         let mut count = 0;
@@ -780,7 +785,7 @@ fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
         assert_eq!(bench.sent(), std::slice::from_ref(&first));
     }
     bench.hear(&message_status(3, 21, nonce(&first)));
-    let reason = Undelivered(21);
+    let reason = Undelivered(MessageStatus::NO_LEASE_SET);
     assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
     assert_eq!(bench.session.counters().undelivered_count, 1);
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ministream::carrier::i2cp::MessageStatus;
 use ministream::session::{
     Attempts, Config, Event, LookupError, Query, SelfTest, SessionError, Undelivered,
 };
@@ -118,7 +119,7 @@ fn destinations_are_found_by_hash_and_missing_ones_are_told() {
             // A destination that nobody has.
             let to = a.meet_bytes(&key_destination(1));
             a.send(to, b"syn", Attempts::Once);
-            let reason = Undelivered(21);
+            let reason = Undelivered(MessageStatus::NO_LEASE_SET);
             let lost = Event::Undelivered {
                 to,
                 lane: None,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::carrier::Extent;
 use crate::carrier::i2cp::gzip::Deflater;
-use crate::carrier::i2cp::{Mapping, Message, encode_mapping};
+use crate::carrier::i2cp::{Mapping, Message, SessionStatus, encode_mapping};
 use crate::carrier::length_prefixed::encode_prefix;
 use crate::dissect::recognise::PROTOCOL;
 use crate::wire::Destination;
@@ -106,7 +106,7 @@ fn i2cp(sent: &[Sent]) -> Vec<Sent> {
     });
     let created = frame(&Message::SessionStatus {
         session: 7,
-        status: 1,
+        status: SessionStatus::CREATED,
     });
     let mut flow = vec![
         (Forward, vec![0x2a]),
@@ -124,7 +124,6 @@ fn i2cp(sent: &[Sent]) -> Vec<Sent> {
                 destination,
                 payload: &payload,
                 nonce: 0x0102_0304,
-                expiry: None,
             }),
             Backward => frame(&Message::MessagePayload {
                 session: 7,

@@ -2,7 +2,9 @@
 //! and receive.
 
 use super::gzip::{GzipError, Inflated, Inflater};
-use super::{Frame, FrameItem, FrameReader, Message, MessageError, MessageType, Sender};
+use super::{
+    Frame, FrameItem, FrameReader, Message, MessageError, MessageType, Sender, SessionStatus,
+};
 use crate::carrier::Problem;
 use crate::wire::Destination;
 
@@ -22,7 +24,7 @@ pub enum Item<'a> {
         /// The session.
         session: u16,
         /// 0 destroyed, 1 created, 2 updated, 3 invalid, 4 refused.
-        status: u8,
+        status: SessionStatus,
     },
     /// The application ended a session.
     SessionDestroyed {
@@ -208,6 +210,12 @@ fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -
         Message::SessionStatus { session, status } => Item::SessionStatus { session, status },
         Message::DestroySession { session } => Item::SessionDestroyed { session },
         Message::SendMessage {
+            session,
+            destination,
+            payload,
+            nonce,
+        }
+        | Message::SendMessageExpires {
             session,
             destination,
             payload,

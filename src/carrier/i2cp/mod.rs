@@ -18,6 +18,7 @@ mod lease_set;
 mod mapping;
 mod message;
 mod message_type;
+mod status;
 
 pub use decoder::{Decoder, Item};
 pub use framing::{Frame, FrameItem, FrameReader, MAX_BODY_BYTES, PROTOCOL_BYTE};
@@ -25,6 +26,7 @@ pub use lease_set::{LEASE_BYTES, Lease, LeaseSet, Leases};
 pub use mapping::{Mapping, MappingError, encode_mapping};
 pub use message::{EncodeError, Expiry, Message, MessageError, RouterHops};
 pub use message_type::MessageType;
+pub use status::{MessageStatus, SessionStatus};
 
 /// The two ends of an I2CP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

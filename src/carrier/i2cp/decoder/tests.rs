@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::carrier::i2cp::gzip::Deflater;
-use crate::carrier::i2cp::{Expiry, Mapping, encode_mapping};
+use crate::carrier::i2cp::{Expiry, Mapping, MessageStatus, encode_mapping};
 
 /// What an item was, as a line.
 fn line(item: &Item<'_>) -> String {
@@ -13,7 +13,7 @@ fn line(item: &Item<'_>) -> String {
             destination,
             nickname,
         } => format!("requested {} {nickname:?}", destination.as_bytes().len()),
-        Item::SessionStatus { session, status } => format!("status {session:04x} {status}"),
+        Item::SessionStatus { session, status } => format!("status {session:04x} {}", status.0),
         Item::SessionDestroyed { session } => format!("destroyed {session:04x}"),
         Item::Sent {
             session,
@@ -96,12 +96,23 @@ fn destination() -> Vec<u8> {
 
 fn send(nonce: u32, message: &[u8], expiry: Option<Expiry>) -> Vec<u8> {
     let destination = destination();
-    frame(&Message::SendMessage {
-        session: 0x1234,
-        destination: Destination::split(&destination).unwrap().0,
-        payload: &wrapped(message),
-        nonce,
-        expiry,
+    let (destination, _) = Destination::split(&destination).unwrap();
+    let payload = &wrapped(message);
+    let session = 0x1234;
+    frame(&match expiry {
+        None => Message::SendMessage {
+            session,
+            destination,
+            payload,
+            nonce,
+        },
+        Some(expiry) => Message::SendMessageExpires {
+            session,
+            destination,
+            payload,
+            nonce,
+            expiry,
+        },
     })
 }
 
@@ -178,7 +189,7 @@ fn router() -> Vec<Told> {
         (
             frame(&Message::SessionStatus {
                 session: 0x1234,
-                status: 1,
+                status: SessionStatus::CREATED,
             }),
             "status 1234 1".into(),
         ),
@@ -190,7 +201,7 @@ fn router() -> Vec<Told> {
             frame(&Message::MessageStatus {
                 session: 0x1234,
                 message_id: 4,
-                status: 1,
+                status: MessageStatus::ACCEPTED,
                 size: 0,
                 nonce: 77,
             }),

@@ -71,17 +71,16 @@ impl Parts {
                 destination,
                 payload,
                 nonce: 0x7fff_ffff,
-                expiry: None,
             },
-            Message::SendMessage {
+            Message::SendMessageExpires {
                 session,
                 destination,
                 payload,
                 nonce: 0,
-                expiry: Some(Expiry {
+                expiry: Expiry {
                     flags: 0x1234,
                     at_ms: 0xffff_0000_ffff,
-                }),
+                },
             },
             Message::ReceiveMessageBegin {
                 session,
@@ -92,7 +91,10 @@ impl Parts {
                 message_id,
             },
             Message::GetBandwidthLimits,
-            Message::SessionStatus { session, status: 1 },
+            Message::SessionStatus {
+                session,
+                status: SessionStatus::CREATED,
+            },
             Message::RequestLeaseSet {
                 session,
                 hops: RouterHops::from_bytes(&self.destination[..2 * HOP_BYTES]).unwrap(),
@@ -101,7 +103,7 @@ impl Parts {
             Message::MessageStatus {
                 session,
                 message_id,
-                status: 21,
+                status: MessageStatus::NO_LEASE_SET,
                 size: 100,
                 nonce: 6,
             },
@@ -256,7 +258,7 @@ fn frames_stand_on_the_wire_as_documented() {
             Message::MessageStatus {
                 session: 1,
                 message_id: 2,
-                status: 4,
+                status: MessageStatus::GUARANTEED_SUCCESS,
                 size: 3,
                 nonce: 5,
             },
@@ -355,7 +357,6 @@ fn what_does_not_fit_its_length_field_is_refused_and_leaves_nothing_behind() {
                 destination,
                 payload: &long[..65_535 - 396],
                 nonce: 1,
-                expiry: None,
             },
             EncodeError::BodyTooLong(65_536),
         ),

@@ -12,6 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
 use super::*;
+use crate::carrier::i2cp::MessageStatus;
 use crate::keys::Keys;
 use crate::session::{Config, Order, Undelivered};
 use crate::wire::{DestinationHash, StreamId};
@@ -232,7 +233,10 @@ fn a_message_that_was_not_sent_is_lost_and_its_peer_is_not() {
                         (to, frame_type, id),
                         (peer, FrameType::CLIENT_DATA, StreamId([1, 2, 3]))
                     );
-                    assert!(matches!(error, LinkError::Undelivered(Undelivered(21))));
+                    assert!(matches!(
+                        error,
+                        LinkError::Undelivered(Undelivered(MessageStatus::NO_LEASE_SET))
+                    ));
                 }
                 other => panic!("{other:?}"),
             }
