@@ -100,8 +100,8 @@ impl Metrics {
             )?;
         }
         head(out, "conversations", "gauge", "Conversations by state.")?;
-        for (name, state) in STATES {
-            let count = endpoint.count_in(state);
+        for state in State::ALL {
+            let (name, count) = (state.name(), endpoint.count_in(state));
             writeln!(out, r#"ministream_conversations{{state="{name}"}} {count}"#)?;
         }
         head(out, "handshake_seconds", "histogram", "From SYN to ACK.")?;
@@ -134,15 +134,6 @@ impl Metrics {
         writeln!(out, "ministream_log_lines_lost_total {lost}")
     }
 }
-
-const STATES: [(&str, State); 6] = [
-    ("syn_sent", State::SynSent),
-    ("syn_received", State::SynReceived),
-    ("open", State::Open),
-    ("draining", State::Draining),
-    ("closing", State::Closing),
-    ("ended", State::Ended),
-];
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
     writeln!(out, "# HELP ministream_{name} {help}")?;
