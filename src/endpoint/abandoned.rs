@@ -15,20 +15,20 @@ const MAX_ABANDONED: usize = 4_096;
 /// conversation that never ends. A close to the id in that ACK is legal at any
 /// time and ends it.
 #[derive(Debug)]
-pub(super) struct Abandoned<P> {
+pub(crate) struct Abandoned<P> {
     peers: HashMap<ClientId, P>,
     order: VecDeque<ClientId>,
 }
 
 impl<P: Copy> Abandoned<P> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             peers: HashMap::new(),
             order: VecDeque::new(),
         }
     }
 
-    pub(super) fn insert(&mut self, id: ClientId, peer: P) {
+    pub(crate) fn insert(&mut self, id: ClientId, peer: P) {
         if self.peers.insert(id, peer).is_none() {
             self.order.push_back(id);
         }
@@ -40,15 +40,15 @@ impl<P: Copy> Abandoned<P> {
     }
 
     /// The peer of a late ACK.
-    pub(super) fn get(&self, id: ClientId) -> Option<P> {
+    pub(crate) fn get(&self, id: ClientId) -> Option<P> {
         self.peers.get(&id).copied()
     }
 
-    /// Forgets an id: its ACK has come, or it is in use again.
-    pub(super) fn take(&mut self, id: ClientId) {
-        if self.peers.remove(&id).is_some() {
-            self.order.retain(|&other| other != id);
-        }
+    /// Forgets an id: its ACK has come, or it is in use again. Tells whose it was.
+    pub(crate) fn take(&mut self, id: ClientId) -> Option<P> {
+        let peer = self.peers.remove(&id)?;
+        self.order.retain(|&other| other != id);
+        Some(peer)
     }
 }
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use super::config::AddressProof;
 use super::conversation::{Due, Intent};
-use super::output::{Event, Message};
+use super::output::Event;
 use super::session::Endpoint;
 use super::state::{State, Step, Stimulus, step};
 use super::stats::Anomaly;
-use crate::wire::{ClientId, FrameType, PayloadShape, RawFrame, ServerId};
+use crate::wire::{ClientId, FrameType, Message, PayloadShape, RawFrame, ServerId};
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
     pub(super) fn handle_ack(&mut self, now: Instant, from: Option<P>, ack: &RawFrame<'_>) {

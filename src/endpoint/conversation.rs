@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::output::{Handle, Message, Summary};
+use super::output::{Handle, Summary};
 use super::send_queue::SendQueue;
 use super::state::State;
-use crate::wire::{ClientId, FrameType, HEADER_BYTES, ServerId, StreamId};
+use crate::wire::{ClientId, FrameType, HEADER_BYTES, Message, ServerId, StreamId};
 
 /// Which of the two sides we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The ids that an endpoint chose, one pool for each role.
+//! The ids that a participant chose, one pool for each role.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ const RESTING_IDS: usize = 1 << 16;
 
 /// Live ids with the slot of their conversation, and those that ended lately.
 #[derive(Debug, Default)]
-pub(super) struct IdPool {
+pub(crate) struct IdPool {
     live: HashMap<StreamId, usize>,
     resting: HashSet<StreamId>,
     resting_order: VecDeque<StreamId>,
@@ -25,7 +25,7 @@ pub(super) struct IdPool {
 
 impl IdPool {
     /// Draws an id that is not reserved, not live and has not ended lately.
-    pub(super) fn draw(&mut self, rng: &mut ChaCha12Rng, slot: usize) -> StreamId {
+    pub(crate) fn draw(&mut self, rng: &mut ChaCha12Rng, slot: usize) -> StreamId {
         loop {
             let id = StreamId::from_u32(rng.random_range(1..=0x00ff_ffff));
             if !self.resting.contains(&id) && self.claim(id, slot) {
@@ -35,7 +35,7 @@ impl IdPool {
     }
 
     /// Takes a given id; false if it is live.
-    pub(super) fn claim(&mut self, id: StreamId, slot: usize) -> bool {
+    pub(crate) fn claim(&mut self, id: StreamId, slot: usize) -> bool {
         match self.live.entry(id) {
             hashbrown::hash_map::Entry::Occupied(_) => false,
             hashbrown::hash_map::Entry::Vacant(entry) => {
@@ -46,12 +46,12 @@ impl IdPool {
     }
 
     /// The slot of a live id.
-    pub(super) fn slot(&self, id: StreamId) -> Option<usize> {
+    pub(crate) fn slot(&self, id: StreamId) -> Option<usize> {
         self.live.get(&id).copied()
     }
 
     /// Ends an id and puts it to rest.
-    pub(super) fn release(&mut self, id: StreamId) {
+    pub(crate) fn release(&mut self, id: StreamId) {
         if self.live.remove(&id).is_none() || !self.resting.insert(id) {
             return;
         }
@@ -64,7 +64,7 @@ impl IdPool {
     }
 
     /// How many ids are live.
-    pub(super) fn live_count(&self) -> usize {
+    pub(crate) fn live_count(&self) -> usize {
         self.live.len()
     }
 }

@@ -6,7 +6,8 @@ use std::hash::Hash;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::output::{Handle, Link, Message};
+use super::output::{Handle, Link};
+use crate::wire::Message;
 
 /// Answers to SYNs that became no conversation, waiting to be sent to all
 /// peers together; beyond it such a SYN stays without an answer.

@@ -29,11 +29,11 @@
 //! they are used again. An ACK without payload closes an open conversation, as
 //! the specification's sample (c) has it, unless data follow; the reference ignores it.
 
-mod abandoned;
+pub(crate) mod abandoned;
 mod client;
 mod config;
 mod conversation;
-mod id_pool;
+pub(crate) mod id_pool;
 mod lifecycle;
 mod links;
 mod output;
@@ -48,7 +48,7 @@ mod timers;
 mod transmit;
 
 pub use self::config::{AddressProof, Config, DuplicateSyn, Incoming, Limits, OnEof, SlowReader};
-pub use self::output::{End, Event, Handle, Leg, Link, Message, Output, Summary};
+pub use self::output::{End, Event, Handle, Leg, Link, Output, Summary};
 pub use self::server::syn_destination;
 pub use self::session::{Endpoint, Open, OpenError, WriteError};
 pub use self::state::State;

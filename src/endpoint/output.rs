@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::wire::{ClientId, FrameType, HEADER_BYTES, RawFrame, ServerId, StreamId};
+use crate::wire::{ClientId, Message, ServerId};
 
 /// Names a conversation of one endpoint. Never used twice by the same endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,46 +29,6 @@ pub enum Link<P> {
     Peer(P),
     /// What leads to all peers, such as a UDP socket or an I2CP session.
     All,
-}
-
-/// A message in two parts, so that its payload need not be copied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// The type byte.
-    pub frame_type: FrameType,
-    /// The receiver's id.
-    pub id: StreamId,
-    /// The rest of the message.
-    pub payload: Bytes,
-}
-
-impl Message {
-    /// The message's first bytes: type and id.
-    pub const fn header(&self) -> [u8; HEADER_BYTES] {
-        let [a, b, c] = self.id.0;
-        [self.frame_type.0, a, b, c]
-    }
-
-    /// Length of the whole message in bytes.
-    pub const fn message_bytes(&self) -> usize {
-        HEADER_BYTES + self.payload.len()
-    }
-
-    /// The message as the wire layer sees it.
-    pub fn as_frame(&self) -> RawFrame<'_> {
-        RawFrame {
-            frame_type: self.frame_type,
-            id: self.id,
-            payload: &self.payload,
-        }
-    }
-
-    /// The whole message in one piece.
-    pub fn to_vec(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.message_bytes());
-        self.as_frame().encode(&mut bytes);
-        bytes
-    }
 }
 
 /// One answer of [`poll_output`](super::Endpoint::poll_output).

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use super::config::{AddressProof, DuplicateSyn, Incoming};
 use super::conversation::{Due, Role};
-use super::output::{Event, Message};
+use super::output::Event;
 use super::session::Endpoint;
 use super::state::{State, Stimulus};
 use super::stats::Anomaly;
-use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, RawMessage, ServerId};
+use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, Message, RawMessage, ServerId};
 
 /// How many times the bytes that came from an unproven address may go back to it.
 const AMPLIFICATION: usize = 3;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::config::Config;
 use super::conversation::{Conversation, Due};
 use super::links::Turn;
-use super::output::{Event, Handle, Message, Output};
+use super::output::{Event, Handle, Output};
 use super::session::Endpoint;
 use super::state::{State, Stimulus};
-use crate::wire::{FrameType, HEADER_BYTES};
+use crate::wire::{FrameType, HEADER_BYTES, Message};
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// The next thing to do; see the drain rule in the [module documentation](super).

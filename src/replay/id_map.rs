@@ -1,55 +1,9 @@
 //! Which recorded id became which live one.
 
-use hashbrown::HashMap;
-use rand::RngExt;
-use rand::rngs::ChaCha12Rng;
-
 use serde_json::{Map, Value, json};
 
 use super::outcome::Outcome;
-use crate::wire::{ClientId, ServerId, StreamId};
-
-/// The live client ids, each with the slot of its conversation.
-///
-/// Routing needs only these: the id in every message from a server is the
-/// client's, so a server may hand out equal ids as it likes.
-#[derive(Debug, Default)]
-pub(super) struct LiveIds {
-    slots: HashMap<StreamId, usize>,
-}
-
-impl LiveIds {
-    /// Draws an id that is not reserved and not live.
-    pub(super) fn draw(&mut self, rng: &mut ChaCha12Rng, slot: usize) -> ClientId {
-        loop {
-            let id = ClientId(StreamId::from_u32(rng.random_range(1..=0x00ff_ffff)));
-            if self.claim(id, slot) {
-                return id;
-            }
-        }
-    }
-
-    /// Takes a given id; false if it is live.
-    pub(super) fn claim(&mut self, id: ClientId, slot: usize) -> bool {
-        match self.slots.entry(id.0) {
-            hashbrown::hash_map::Entry::Occupied(_) => false,
-            hashbrown::hash_map::Entry::Vacant(entry) => {
-                entry.insert(slot);
-                true
-            }
-        }
-    }
-
-    /// The conversation of a live id.
-    pub(super) fn slot(&self, id: StreamId) -> Option<usize> {
-        self.slots.get(&id).copied()
-    }
-
-    /// The id may be drawn again.
-    pub(super) fn release(&mut self, id: ClientId) {
-        self.slots.remove(&id.0);
-    }
-}
+use crate::wire::{ClientId, ServerId};
 
 /// Which conversation was played, and its recorded and live ids: the keys that
 /// the report and the NDJSON of `--id-map` share.
@@ -79,34 +33,10 @@ pub fn id_map_line(outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
-
     use super::*;
     use crate::conversation::ConversationId;
     use crate::replay::ReplayResult;
-
-    #[test]
-    fn live_ids_never_collide_and_are_never_zero() {
-        let mut ids = LiveIds::default();
-        let mut rng = ChaCha12Rng::from_seed([7; 32]);
-        let mut seen = std::collections::HashSet::new();
-        for slot in 0..100_000 {
-            let id = ids.draw(&mut rng, slot);
-            assert!(!id.0.is_zero());
-            assert!(seen.insert(id), "{id} came twice");
-            assert_eq!(ids.slot(id.0), Some(slot));
-        }
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_ids() {
-        let draw = || {
-            let mut rng = ChaCha12Rng::from_seed([3; 32]);
-            let mut ids = LiveIds::default();
-            [0, 1, 2].map(|slot| ids.draw(&mut rng, slot))
-        };
-        assert_eq!(draw(), draw());
-    }
+    use crate::wire::StreamId;
 
     #[test]
     fn a_mapping_is_one_line_of_json() {

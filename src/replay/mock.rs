@@ -30,9 +30,8 @@ use super::options::Loops;
 use super::outcome::ReplayResult;
 use super::recording::{Effect, RecordedConversation, Recording};
 use crate::conversation::ConversationId;
-use crate::endpoint::Message;
 use crate::wire::{
-    ClientId, Direction, FrameKind, FrameType, RawFrame, RawMessage, ServerId, StreamId,
+    ClientId, Direction, FrameKind, FrameType, Message, RawFrame, RawMessage, ServerId, StreamId,
 };
 
 /// Conversations that a mock has open at most; a SYN beyond it is refused, and so is one of a

@@ -16,7 +16,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use slab::Slab;
@@ -25,18 +24,17 @@ use self::copies::Copies;
 use self::live::{Hindrance, Live, Phase};
 use self::timers::{Timer, Timers};
 use super::compare::{Compare, Masked, Masks};
-use super::id_map::LiveIds;
 use super::options::{IdPolicy, Order, Pace, PlayOptions};
 use super::outcome::{Note, Outcome, ReplayResult};
 use super::plan::{Plan, Step};
 use super::transcript::{Exchange, Transcripts};
-use crate::endpoint::Message;
-use crate::wire::{ClientId, Direction, FrameType, RawFrame, RawMessage, ServerId, StreamId};
+use crate::endpoint::abandoned::Abandoned;
+use crate::endpoint::id_pool::IdPool;
+use crate::wire::{
+    ClientId, Direction, FrameType, Message, RawFrame, RawMessage, ServerId, StreamId,
+};
 
 pub use self::stats::{Percentiles, PlayStats};
-
-/// Client ids that were given up, whose late ACK is answered with a close.
-const ABANDONED_IDS: usize = 4_096;
 
 /// Bytes that the transcripts of all live conversations hold.
 const MAX_TRANSCRIBED_BYTES: usize = 64 << 20;
@@ -80,7 +78,9 @@ pub struct Player {
     masks: Masks,
     masked: Masked,
     rng: ChaCha12Rng,
-    ids: LiveIds,
+    /// Client ids. The id in every message from a server is the client's, so a server may
+    /// hand out equal ids as it likes.
+    ids: IdPool,
     live: Slab<Live>,
     next_serial: u64,
     copies: Copies,
@@ -90,8 +90,7 @@ pub struct Player {
     /// Closes for conversations that the server would be left alone with.
     tidy: VecDeque<Message>,
     outcomes: VecDeque<Outcome>,
-    abandoned: HashMap<StreamId, ()>,
-    abandoned_order: VecDeque<StreamId>,
+    abandoned: Abandoned<()>,
     /// What the transcripts of live conversations hold.
     transcribed_bytes: usize,
     link: LinkState,
@@ -131,7 +130,7 @@ impl Player {
             options,
             masks,
             rng: ChaCha12Rng::from_seed(seed),
-            ids: LiveIds::default(),
+            ids: IdPool::default(),
             live: Slab::new(),
             next_serial: 0,
             copies,
@@ -139,8 +138,7 @@ impl Player {
             ready: VecDeque::new(),
             tidy: VecDeque::new(),
             outcomes: VecDeque::new(),
-            abandoned: HashMap::new(),
-            abandoned_order: VecDeque::new(),
+            abandoned: Abandoned::new(),
             transcribed_bytes: 0,
             link: LinkState::Free,
             next_send: start,
@@ -390,20 +388,10 @@ impl Player {
         self.stats.late_messages += 1;
         let is_ack = frame.frame_type == FrameType::ACK;
         if is_ack
-            && self.abandoned.remove(&frame.id).is_some()
+            && self.abandoned.take(ClientId(frame.id)).is_some()
             && let Some(id) = frame.announced_id()
         {
             self.tidy.push_back(client_close(id));
-        }
-    }
-
-    fn abandon(&mut self, id: ClientId) {
-        self.abandoned.insert(id.0, ());
-        self.abandoned_order.push_back(id.0);
-        if self.abandoned_order.len() > ABANDONED_IDS
-            && let Some(oldest) = self.abandoned_order.pop_front()
-        {
-            self.abandoned.remove(&oldest);
         }
     }
 
@@ -467,8 +455,10 @@ impl Player {
         let planned = &self.plan.conversations[start.planned];
         let slot = self.live.vacant_key();
         let client_id = match (planned.ids, planned.client_id) {
-            (IdPolicy::Fresh, _) => Some(self.ids.draw(&mut self.rng, slot)),
-            (IdPolicy::Recorded | IdPolicy::Raw, Some(id)) if self.ids.claim(id, slot) => Some(id),
+            (IdPolicy::Fresh, _) => Some(ClientId(self.ids.draw(&mut self.rng, slot))),
+            (IdPolicy::Recorded | IdPolicy::Raw, Some(id)) if self.ids.claim(id.0, slot) => {
+                Some(id)
+            }
             (_, None) => None,
             (IdPolicy::Recorded | IdPolicy::Raw, Some(id)) => {
                 let live = Live::new(&start, None, self.next_serial, now);
@@ -530,7 +520,7 @@ impl Player {
             waited: now.saturating_duration_since(live.started),
         });
         if unanswered && let Some(id) = live.client_id {
-            self.abandon(id);
+            self.abandoned.insert(id, ());
         }
         self.conclude(now, slot, None, note);
     }
@@ -558,7 +548,7 @@ impl Player {
     ) {
         let live = self.live.remove(slot);
         if let Some(id) = live.client_id {
-            self.ids.release(id);
+            self.ids.release(id.0);
         }
         let planned = &self.plan.conversations[live.planned];
         let raw = planned.ids == IdPolicy::Raw;

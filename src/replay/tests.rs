@@ -13,9 +13,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::conversation::{ConversationId, State};
-use crate::endpoint::Message;
 use crate::time::Timestamp;
-use crate::wire::{ClientId, Direction, FrameType, ServerId, StreamId};
+use crate::wire::{ClientId, Direction, FrameType, Message, ServerId, StreamId};
 
 /// What a peer sends back, each after a delay.
 type Replies = Vec<(Duration, Vec<u8>)>;

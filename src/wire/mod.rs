@@ -9,6 +9,7 @@ mod destination;
 mod frame;
 mod frame_type;
 mod id;
+mod message;
 mod payload_shape;
 mod pseudonym;
 
@@ -18,6 +19,7 @@ pub use destination::{
 pub use frame::{RawFrame, RawMessage, looks_like_message};
 pub use frame_type::{Direction, FrameKind, FrameType};
 pub use id::{ClientId, IdParseError, ServerId, StreamId};
+pub use message::Message;
 pub use payload_shape::PayloadShape;
 pub use pseudonym::{Pseudonyms, keep_certificate_header};
 

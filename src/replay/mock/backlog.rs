@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use hashbrown::HashMap;
 
-use crate::endpoint::Message;
+use crate::wire::Message;
 
 /// Clients that take nothing, and what is to be done when they do. While a client takes
 /// nothing its sessions send nothing, so that little more than one close for each of them waits.

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::endpoint::Message;
-use crate::wire::{FrameType, HEADER_BYTES};
+use crate::wire::{FrameType, HEADER_BYTES, Message};
 
 /// The bytes of one message, in up to two pieces so that a payload need not be
 /// copied behind its header.

@@ -21,7 +21,7 @@ use super::notices::{FirstAnswer, Pause, Refusals, Shortage};
 use super::service::{Reopening, Service};
 use super::stream::LocalStream;
 use super::{LostLink, TunnelError, TunnelOptions};
-use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Message, Output};
+use crate::endpoint::{Anomaly, Endpoint, Event, Handle, Output};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Opened, Peer, Room, Scope};
 use crate::runtime::lookout::{Lookout, Taken};
@@ -31,6 +31,7 @@ use crate::runtime::open::LinkOptions;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::signals::{OnHangup, Signals};
 use crate::runtime::socket::Addresses;
+use crate::wire::Message;
 
 /// Rounds after which the system is asked what else is ready, however much
 /// there is to do.

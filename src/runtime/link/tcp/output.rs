@@ -116,7 +116,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::Message;
+    use crate::wire::Message;
     use crate::wire::{FrameType, StreamId};
 
     fn message(payload: Vec<u8>) -> Parcel {
