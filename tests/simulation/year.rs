@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ministream::carrier::i2cp::MessageStatus;
 use ministream::endpoint::Config;
 use ministream::keys::Keys;
 use ministream::session::{self, Attempts, Event, Lane, Order, Session, Undelivered};
@@ -186,7 +187,7 @@ fn a_year_at_routers_leaves_nothing_on_its_way_and_no_timer() {
                     matches!(
                         event,
                         Event::Undelivered {
-                            reason: Undelivered(5),
+                            reason: Undelivered(MessageStatus::GUARANTEED_FAILURE),
                             ..
                         }
                     )
