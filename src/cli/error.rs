@@ -258,7 +258,7 @@ fn help_for(error: &CaptureError) -> Option<String> {
     #[cfg(feature = "live")]
     if let CaptureError::Live { interface, reason } = error {
         return match reason {
-            LiveFailure::NotPermitted => Some(super::live::help_for_permission(interface)),
+            LiveFailure::NotPermitted => Some(help_for_permission(interface)),
             LiveFailure::NoSuchInterface => Some("-D lists the interfaces".to_owned()),
             LiveFailure::InterfaceDown => Some(format!("sudo ip link set {interface} up")),
             LiveFailure::BadFilter { filter, .. } if Filter::parse(filter).is_ok() => {
@@ -274,6 +274,17 @@ fn help_for(error: &CaptureError) -> Option<String> {
         };
     }
     help_for_file(error).map(str::to_owned)
+}
+
+/// How to be allowed to capture.
+#[cfg(feature = "live")]
+fn help_for_permission(interface: &str) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(PROGRAM));
+    format!(
+        "sudo setcap cap_net_raw,cap_net_admin+ep {}\n    help: or capture elsewhere: \
+         sudo tcpdump -i {interface} -U -w - | {PROGRAM} -l -r -",
+        program.display()
+    )
 }
 
 fn help_for_file(error: &CaptureError) -> Option<&'static str> {

@@ -1,7 +1,6 @@
 //! Live capture: `-i` and `-D`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,17 +8,17 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::SIGUSR1;
 use signal_hook::flag;
 
-use super::args::DumpArgs;
-use super::dump::{Budget, Done, conclude, reporter};
+use super::conclusion::{Done, conclude};
 use super::error::{DumpError, PROGRAM, describe, print_warning};
 use super::exit::Ending;
 use super::interrupt::Interrupt;
+use super::limits::Budget;
+use super::live_input::LiveInput;
 use super::options::DumpOptions;
 use super::pager::Results;
 use super::terminal::tell;
 use crate::capture::{
-    LiveCapture, LiveInterface, LiveOptions, LivePoll, LiveStats, Packet, PacketSource,
-    PcapngWriter,
+    LiveCapture, LiveInterface, LivePoll, LiveStats, Packet, PacketSource, PcapngWriter,
 };
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
@@ -29,26 +28,8 @@ use crate::report::packets::LiveScope;
 use crate::report::reporter::Reporter;
 use crate::report::selection::Picked;
 
-/// An interface, and how to capture on it.
-pub(super) type LiveInput = LiveOptions;
-
 /// How long to wait for a packet before looking at the clock.
 const WAIT: Duration = Duration::from_millis(250);
-
-/// What the arguments ask to capture.
-pub(super) fn input(interface: &str, args: &DumpArgs) -> Result<LiveInput, DumpError> {
-    let mut options = LiveOptions::new(interface);
-    options.filter = args.capture_filter.clone();
-    options.is_promiscuous = !args.not_promiscuous;
-    if let Some(bytes) = args.snap_length.filter(|&bytes| bytes > 0) {
-        options.snaplen_bytes = bytes;
-    }
-    options.buffer_bytes =
-        args.buffer.map(u32::try_from).transpose().map_err(|_| {
-            DumpError::Usage("-B is above 4 GiB", "the default is 2 MiB; try 64MiB")
-        })?;
-    Ok(options)
-}
 
 /// Captures until a signal or a limit, then prints what is due at the end.
 pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending, DumpError> {
@@ -56,7 +37,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
     let mut source = LiveCapture::open(live)?;
     announce(live, &source);
     let mut recording = Recording::begin(options)?;
-    let mut reporter = reporter(options)?;
+    let mut reporter = options.reporter()?;
     let mut dissector = Dissector::new(options.dissect.clone());
     let mut budget = Budget::new(options.limits);
     let start = Instant::now();
@@ -177,9 +158,10 @@ impl Recording {
         writer.flush()?;
         Ok(Some(Self {
             writer,
-            scope: match selects_all {
-                true => LiveScope::Everything,
-                false => LiveScope::Selected,
+            scope: if selects_all {
+                LiveScope::Everything
+            } else {
+                LiveScope::Selected
             },
         }))
     }
@@ -248,14 +230,4 @@ pub(super) fn list_interfaces() -> Result<Ending, DumpError> {
     }
     out.flush()?;
     Ok(Ending::Fine)
-}
-
-/// How to be allowed to capture.
-pub(super) fn help_for_permission(interface: &str) -> String {
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from(PROGRAM));
-    format!(
-        "sudo setcap cap_net_raw,cap_net_admin+ep {}\n    help: or capture elsewhere: \
-         sudo tcpdump -i {interface} -U -w - | {PROGRAM} -l -r -",
-        program.display()
-    )
 }

@@ -2,17 +2,21 @@
 
 mod args;
 mod capture_set;
+mod conclusion;
 mod dump;
 mod error;
 mod exit;
 mod generate;
 mod interrupt;
+mod limits;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(not(feature = "live"))]
 #[path = "no_live.rs"]
 mod live;
+mod live_input;
 mod options;
+mod output;
 mod pager;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -24,6 +28,7 @@ mod records;
 mod redaction;
 mod replay;
 mod secrets;
+mod targets;
 mod terminal;
 #[cfg(feature = "tui")]
 mod tui;

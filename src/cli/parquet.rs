@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::DumpArgs;
 use super::error::DumpError;
-use super::options::Occupied;
+use super::targets::Occupied;
 use crate::report::parquet::{DataSet, occupied_partition, partition_name};
 use crate::report::record::PayloadDetail;
 use crate::report::redact::Secrets;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::dump::{Done, conclude, reporter};
+use super::conclusion::{Done, conclude};
 use super::error::{DumpError, print_warning};
 use super::exit::Ending;
 use super::options::DumpOptions;
@@ -78,7 +78,7 @@ impl RecordInput {
                 "give the capture, or make packets anew with --redact",
             ));
         }
-        let mut reporter = reporter(options)?;
+        let mut reporter = options.reporter()?;
         let told = self.tell(&mut reporter)?;
         let (summary, is_whole) = match told.summary {
             Some(summary) => (summary, true),

@@ -10,15 +10,13 @@ use clap_complete::Shell;
 use super::conform_args::ConformArgs;
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::proxy_args::ProxyArgs;
-use super::tls::TlsArgs;
+use super::shared_args::{LogArgs, OrderName, TlsArgs};
 use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
-use crate::cli::args::When;
 use crate::cli::values::duration;
 use crate::endpoint::{OnEof, SlowReader};
 use crate::fault::FaultLines;
 use crate::keys::KeyType;
 use crate::runtime::{Allowed, CarrierUrl, Remote};
-use crate::session::Order;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,26 +144,6 @@ pub(super) enum KeysCommand {
         /// The file
         file: PathBuf,
     },
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum OrderName {
-    /// guaranteed at Java routers, which deliver out of order, else best-effort
-    Auto,
-    /// Each message waits until the router has reported the one before
-    Guaranteed,
-    /// As fast as the router takes them
-    BestEffort,
-}
-
-impl From<OrderName> for Order {
-    fn from(name: OrderName) -> Self {
-        match name {
-            OrderName::Auto => Self::Auto,
-            OrderName::Guaranteed => Self::Guaranteed,
-            OrderName::BestEffort => Self::BestEffort,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -348,29 +326,4 @@ pub(super) struct EndpointArgs {
 
     #[command(flatten)]
     pub(super) log: LogArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LogArgs {
-    /// Form of the log [default: people on a terminal without -v, else text]
-    #[arg(long, value_enum, help_heading = "Logs")]
-    pub(super) log_format: Option<LogFormat>,
-
-    /// Append the log to a file instead of standard error
-    #[arg(long, value_name = "FILE", help_heading = "Logs")]
-    pub(super) log_file: Option<PathBuf>,
-
-    /// Colours, in the log and in a report
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, hide_short_help = true, help_heading = "Logs")]
-    pub(super) color: When,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    /// One sentence a line, those that repeat folded
-    People,
-    /// Time, level and all fields
-    Text,
-    /// One object a line
-    Json,
 }

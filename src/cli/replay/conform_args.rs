@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::play_args::PeerOptions;
+use super::shared_args::PeerOptions;
 use crate::replay::conform::{Dialect, Tested};
 use crate::runtime::{Allowed, CarrierUrl, Remote};
 

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::line_queue;
-use super::tls::NO_SERVER;
 use crate::capture::CaptureError;
 use crate::cli::error::{DumpError, describe, reason};
 use crate::cli::exit::Ending;
@@ -22,6 +21,9 @@ use crate::report::filter::FilterError;
 use crate::runtime::{CarrierUrl, ConformError, LinkError, TlsConfigError, TunnelError};
 
 const PROGRAM: &str = "ministream-replay";
+
+/// What is wrong with a client that does not say whom it wants; its help says more.
+pub(super) const NO_SERVER: &str = "tls:// needs the destination that the server must prove";
 
 /// Why a command could not begin or had to end.
 #[derive(Debug, thiserror::Error)]

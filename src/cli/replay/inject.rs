@@ -12,8 +12,9 @@ use super::error::{
 use super::logging;
 use super::peer::{self, Others};
 use super::play::print;
-use super::play_args::{InjectArgs, SynSource};
+use super::play_args::InjectArgs;
 use super::recording::take;
+use super::values::SynSource;
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
 use crate::report::escape::{Charset, escaped};

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-use super::args::{LogArgs, LogFormat};
 use super::error::ReplayError;
 use super::line_queue::{self, LineQueue};
 use super::people::People;
+use super::shared_args::{LogArgs, LogFormat};
 use crate::cli::terminal;
 use crate::report::look::Colour;
 

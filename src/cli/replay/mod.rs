@@ -17,6 +17,7 @@ mod play_args;
 mod proxy;
 mod proxy_args;
 mod recording;
+mod shared_args;
 mod tls;
 mod tunnel;
 mod values;

@@ -12,7 +12,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng, TryRng};
 
 use super::error::{ReplayError, print_note, print_warning};
-use super::play_args::PeerOptions;
+use super::shared_args::PeerOptions;
 use super::{keys, tls};
 use crate::fault::{FaultLines, Faults};
 use crate::runtime::{

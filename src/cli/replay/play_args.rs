@@ -6,73 +6,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{LogArgs, OrderName};
-use super::tls::TlsArgs;
-use super::values::{compare, copies, ids, loops, order, rate, speed, syn_source, unmatched};
+use super::shared_args::{PeerArgs, ReportFormat};
+use super::values::{
+    SynSource, compare, copies, ids, loops, order, rate, speed, syn_source, unmatched,
+};
 use crate::cli::args::ProgressWhen;
 use crate::cli::values::{ConversationNames, duration};
-use crate::fault::FaultLines;
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Mask, Order};
-use crate::runtime::{Allowed, CarrierUrl, Remote};
-
-/// Whom to talk to.
-#[derive(Debug, Args)]
-pub(super) struct PeerArgs {
-    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
-    /// i2cp://host[:7654]
-    #[arg(long, value_name = "URL")]
-    pub(super) carrier: CarrierUrl,
-
-    #[command(flatten)]
-    pub(super) options: PeerOptions,
-}
-
-/// How to talk to a peer.
-#[derive(Debug, Args)]
-pub(super) struct PeerOptions {
-    /// Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient
-    #[arg(long, value_name = "FILE")]
-    pub(super) keys: Option<PathBuf>,
-
-    /// Make ids and faults follow from a number
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
-
-    /// Faults on purpose in what is sent, or in one direction:
-    /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
-    #[arg(long, value_name = "FAULTS")]
-    pub(super) fault: Vec<FaultLines>,
-
-    /// Record what really passes, as pcapng
-    #[arg(long, value_name = "FILE.pcapng")]
-    pub(super) save_live: Option<PathBuf>,
-
-    /// One message of a conversation at a time over i2cp, in order whatever the router does,
-    /// or as many as there are; auto: at Java routers
-    #[arg(
-        long,
-        value_name = "ORDER",
-        value_enum,
-        default_value = "auto",
-        hide_short_help = true
-    )]
-    pub(super) i2cp_order: OrderName,
-
-    /// How long a carrier that cannot be connected to yet is waited for
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true)]
-    pub(super) connect_timeout: Duration,
-
-    /// Allow addresses that are not loopback to be bound
-    #[arg(long, help_heading = "Safety")]
-    pub(super) allow_remote: bool,
-
-    #[command(flatten)]
-    pub(super) tls: TlsArgs,
-
-    #[command(flatten)]
-    pub(super) log: LogArgs,
-}
+use crate::runtime::{Allowed, Remote};
 
 /// What of which captures.
 #[derive(Debug, Args)]
@@ -335,29 +277,6 @@ pub(super) struct InjectArgs {
     pub(super) steps: Vec<String>,
 }
 
-/// Where the payload of a SYN comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum SynSource {
-    /// The recording.
-    Keep,
-    /// Our own destination.
-    Own,
-    /// A file.
-    File(PathBuf),
-}
-
-impl SynSource {
-    /// What was chosen, or else what fits the carrier: on I2CP answers go to
-    /// the destination in a SYN, and over TLS it must be the one that was proven.
-    pub(super) const fn or_default<'a>(chosen: Option<&'a Self>, carrier: &CarrierUrl) -> &'a Self {
-        match (chosen, carrier) {
-            (Some(chosen), _) => chosen,
-            (None, CarrierUrl::I2cp(..) | CarrierUrl::Tls(..)) => &Self::Own,
-            (None, _) => &Self::Keep,
-        }
-    }
-}
-
 /// `--include`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Include {
@@ -374,15 +293,4 @@ pub(super) enum ReplayFailOn {
     NoReply,
     /// Nothing
     Never,
-}
-
-/// `--report`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportFormat {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-    /// Nothing
-    None,
 }

@@ -6,12 +6,11 @@ use clap::Parser;
 
 use super::error::{ReplayError, print_warning};
 use super::play::{look, print};
-use super::play_args::ReportFormat;
 use super::proxy_args::ProxyArgs;
+use super::shared_args::ReportFormat;
 use super::tunnel::{about_tls, resolved, write_ready_file};
 use super::{logging, peer, tls};
 use crate::cli::args::{DumpArgs, Format};
-use crate::cli::dump::reporter;
 use crate::cli::exit::Ending;
 use crate::cli::options::DumpOptions;
 use crate::cli::pager::Results;
@@ -60,7 +59,7 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         control,
     };
     let said = about_tls(&options.carrier);
-    let reporter = reporter(&mut watch).map_err(ReplayError::Watch)?;
+    let reporter = watch.reporter().map_err(ReplayError::Watch)?;
     let mut watcher = Watch { reporter };
     peer::block_on(async {
         let task = ProxyTask::open(options).await?;

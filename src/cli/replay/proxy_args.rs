@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::LogArgs;
-use super::play_args::ReportFormat;
-use super::tls::TlsArgs;
+use super::shared_args::{LogArgs, ReportFormat, TlsArgs};
 use crate::cli::args::{Format, Payload, Redact, Times};
 use crate::cli::values::{StatisticName, duration, field};
 use crate::fault::FaultLines;

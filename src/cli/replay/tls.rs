@@ -2,66 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-
-use super::error::ReplayError;
+use super::error::{NO_SERVER, ReplayError};
 use super::keys;
+use super::shared_args::TlsArgs;
 use crate::runtime::{
     AllowList, CarrierUrl, CertificateFiles, Remote, Role, TlsClient, TlsOptions, TlsServer,
 };
 
 /// The variable that names the file for secrets, in this and other programs.
 const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
-
-/// What is wrong with a client that does not say whom it wants; its help says more.
-pub(super) const NO_SERVER: &str = "tls:// needs the destination that the server must prove";
-
-#[derive(Debug, Args)]
-pub(super) struct TlsArgs {
-    /// X.509 instead of destinations: who may have signed the other end's certificate, in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        hide_short_help = true,
-        help_heading = "TLS"
-    )]
-    pub(super) tls_ca: Option<PathBuf>,
-
-    /// The name or address that must stand in the server's certificate
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "tls_ca",
-        hide_short_help = true,
-        help_heading = "TLS"
-    )]
-    pub(super) tls_name: Option<String>,
-
-    /// Our certificate, with those that lead to its authority, in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_key",
-        hide_short_help = true,
-        help_heading = "TLS"
-    )]
-    pub(super) tls_cert: Option<PathBuf>,
-
-    /// The private key of --tls-cert, in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_cert",
-        hide_short_help = true,
-        help_heading = "TLS"
-    )]
-    pub(super) tls_key: Option<PathBuf>,
-
-    /// Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has
-    /// them reads what is captured
-    #[arg(long, hide_short_help = true, help_heading = "TLS")]
-    pub(super) keylog: bool,
-}
 
 /// One end of a carrier, as the flags describe it.
 #[derive(Clone, Copy, Debug)]

@@ -1,14 +1,15 @@
 //! Values of arguments that only this program has.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::play_args::SynSource;
 use crate::cli::values::{ValueError, duration, size_with_unit};
 use crate::endpoint::{OnEof, SlowReader};
 use crate::replay::mock::Unmatched;
 use crate::replay::{Compare, IdPolicy, Loops, Order};
+use crate::runtime::CarrierUrl;
 use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 
 /// A text that is no value of its argument.
@@ -161,6 +162,29 @@ pub(super) fn unmatched(text: &str) -> Result<Unmatched, ReplayValueError> {
         "close" => Ok(Unmatched::Close),
         "silence" => Ok(Unmatched::Silence),
         _ => Err(ReplayValueError::Choice("refuse, close and silence")),
+    }
+}
+
+/// Where the payload of a SYN comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SynSource {
+    /// The recording.
+    Keep,
+    /// Our own destination.
+    Own,
+    /// A file.
+    File(PathBuf),
+}
+
+impl SynSource {
+    /// What was chosen, or else what fits the carrier: on I2CP answers go to
+    /// the destination in a SYN, and over TLS it must be the one that was proven.
+    pub(super) const fn or_default<'a>(chosen: Option<&'a Self>, carrier: &CarrierUrl) -> &'a Self {
+        match (chosen, carrier) {
+            (Some(chosen), _) => chosen,
+            (None, CarrierUrl::I2cp(..) | CarrierUrl::Tls(..)) => &Self::Own,
+            (None, _) => &Self::Keep,
+        }
     }
 }
 

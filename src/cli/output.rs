@@ -1,0 +1,376 @@
+//! What a dump writes, and how it looks.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::args::{DumpArgs, FailOn, Format, Ids, Ladder, Payload, Times};
+use super::error::DumpError;
+use super::parquet::{self, DataSetTarget};
+use super::targets::{ExportTarget, Occupied, is_standard, open_output};
+use super::values::StatisticName;
+use super::{redaction, terminal};
+use crate::conversation::{Destinations, Wording};
+use crate::dissect::Depth;
+use crate::report::conversations::ConversationTable;
+use crate::report::detail::{DetailPrinter, Details};
+use crate::report::escape::Charset;
+use crate::report::field::Field;
+use crate::report::follow::FollowPrinter;
+use crate::report::html::HtmlReport;
+use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
+use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
+use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
+use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::made_packets::MadePackets;
+use crate::report::output::Output;
+use crate::report::record::PayloadDetail;
+use crate::report::reporter::{Printer, Statistic};
+use crate::report::spec::SpecPrinter;
+use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
+use crate::report::table::MessageTable;
+
+/// What is printed, and how.
+#[derive(Debug)]
+pub(crate) struct OutputOptions {
+    pub(crate) look: Look,
+    shown: Shown,
+    statistics: Vec<StatisticName>,
+    html: Option<PathBuf>,
+    export: Option<ExportTarget>,
+    data_set: Option<DataSetTarget>,
+    packets: Option<PathBuf>,
+    /// How much of payloads the report and a data set show.
+    report_payload: PayloadDetail,
+}
+
+/// How messages are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Table,
+    Text,
+    Details(Details),
+    Spec,
+    Fields(Vec<Field>, Separation),
+    Ndjson(Messages),
+    Json(Messages),
+    Ladder(LadderFormat),
+}
+
+impl Shown {
+    const fn is_json(&self) -> bool {
+        matches!(self, Self::Ndjson(_) | Self::Json(_))
+    }
+}
+
+impl OutputOptions {
+    /// Fills in what the arguments leave open.
+    pub(super) fn resolve(args: &DumpArgs, format: Format) -> Result<Self, DumpError> {
+        let tells_messages = args
+            .statistics
+            .iter()
+            .any(|name| matches!(name, StatisticName::Follow(..) | StatisticName::Ladder(..)));
+        let writes_files = args.html.is_some()
+            || args.export.is_some()
+            || args.parquet.is_some()
+            || args.write.is_some();
+        let has_files_instead = writes_files && args.format.is_none();
+        let messages = if args.quiet {
+            Messages::Hidden
+        } else {
+            Messages::Shown
+        };
+        let shown = match format {
+            Format::Json => Shown::Json(messages),
+            Format::Ndjson => Shown::Ndjson(messages),
+            // A conversation is written as it comes, where rows would be in its way.
+            _ if args.quiet || tells_messages => Shown::Nothing,
+            Format::Table if args.ladder == Some(Ladder::Text) => Shown::Ladder(LadderFormat::Text),
+            Format::Table if args.ladder == Some(Ladder::Mermaid) => {
+                Shown::Ladder(LadderFormat::Mermaid)
+            }
+            Format::Table if has_files_instead => Shown::Nothing,
+            Format::Table => Shown::Table,
+            Format::Text => match (args.details, args.hex) {
+                (true, true) => Shown::Details(Details::TreeAndHex),
+                (true, false) => Shown::Details(Details::Tree),
+                (false, true) => Shown::Details(Details::Hex),
+                (false, false) => Shown::Text,
+            },
+            Format::Spec => Shown::Spec,
+            Format::Csv if args.fields.is_empty() => {
+                Shown::Fields(FieldPrinter::default_fields(), Separation::Commas)
+            }
+            Format::Csv => Shown::Fields(args.fields.clone(), Separation::Commas),
+            Format::Fields => Shown::Fields(args.fields.clone(), Separation::Tabs),
+        };
+        let mut statistics = args.statistics.clone();
+        if shown == Shown::Table && statistics.is_empty() {
+            statistics = vec![StatisticName::Conversations, StatisticName::Findings];
+        }
+        let occupied = if args.force {
+            Occupied::IsFine
+        } else {
+            Occupied::IsRefused
+        };
+        Ok(Self {
+            look: look(args, &shown),
+            shown,
+            statistics,
+            html: args.html.clone(),
+            packets: args.write.clone(),
+            export: args.export.clone().map(|directory| ExportTarget {
+                directory,
+                occupied,
+            }),
+            data_set: parquet::target(args, occupied)?,
+            report_payload: args.payload.map_or(PayloadDetail::Full, payload_detail),
+        })
+    }
+
+    /// Counting messages by type or time needs no conversations.
+    pub(super) fn depth(&self, args: &DumpArgs) -> Depth {
+        let counts_only = self.shown == Shown::Nothing
+            && self.html.is_none()
+            && self.export.is_none()
+            && self.data_set.is_none()
+            && self.packets.is_none()
+            && !self.statistics.is_empty()
+            && self
+                .statistics
+                .iter()
+                .all(|name| matches!(name, StatisticName::Types));
+        let asks_more = args.filter.is_some()
+            || args.conv.is_some()
+            || args.fail_on.is_some_and(|fail_on| fail_on != FailOn::Empty);
+        if counts_only && !asks_more {
+            Depth::Messages
+        } else {
+            Depth::Conversations
+        }
+    }
+
+    /// Findings that are only counted need no words.
+    pub(super) fn wording(&self, args: &DumpArgs) -> Wording {
+        let is_only_counted = self.shown == Shown::Nothing
+            && self.html.is_none()
+            && self.export.is_none()
+            && self.data_set.is_none()
+            && self.packets.is_none()
+            && args.filter.is_none()
+            && self.statistics.iter().all(|name| {
+                matches!(
+                    name,
+                    StatisticName::Types | StatisticName::Conversations | StatisticName::Timing
+                )
+            });
+        if is_only_counted {
+            Wording::Omitted
+        } else {
+            Wording::Full
+        }
+    }
+
+    /// What is to be known of destinations.
+    pub(super) fn destinations(&self) -> Destinations {
+        // The index of an export names destinations, and so do columns.
+        let has_records = self.export.is_some() || self.data_set.is_some();
+        match self.shown {
+            Shown::Nothing | Shown::Ladder(_) if !has_records => Destinations::Skip,
+            _ => Destinations::Hash,
+        }
+    }
+
+    /// What writes the messages.
+    pub(crate) fn printer(&self) -> Printer {
+        let look = self.look;
+        match &self.shown {
+            Shown::Nothing => Printer::Nothing,
+            Shown::Table => Printer::Table(Box::new(MessageTable::new(look))),
+            Shown::Text => Printer::Text(TextPrinter::new(look)),
+            Shown::Details(details) => Printer::Details(DetailPrinter::new(*details, look)),
+            Shown::Spec => Printer::Spec(SpecPrinter::default()),
+            Shown::Fields(fields, separation) => {
+                let fields = fields.clone();
+                Printer::Fields(FieldPrinter::new(fields, *separation, look.payload))
+            }
+            Shown::Ndjson(messages) => {
+                Printer::Ndjson(Box::new(NdjsonPrinter::new(look.payload, *messages)))
+            }
+            Shown::Json(messages) => {
+                Printer::Json(Box::new(JsonPrinter::new(look.payload, *messages)))
+            }
+            Shown::Ladder(format) => {
+                Printer::Ladder(Box::new(LadderPrinter::new(Wanted::All, *format, look)))
+            }
+        }
+    }
+
+    /// Whether messages are shown, and not only tables.
+    pub(super) const fn shows_messages(&self) -> bool {
+        !matches!(self.shown, Shown::Nothing)
+    }
+
+    /// Whether messages are written, shown or not.
+    pub(crate) const fn writes_messages(&self) -> bool {
+        self.shows_messages() || self.data_set.is_some()
+    }
+
+    /// Whether what is written is of no use without its end, which Ctrl-C must not take.
+    pub(crate) const fn is_given_an_end(&self) -> bool {
+        self.data_set.is_some()
+    }
+
+    /// The tables below them.
+    pub(crate) fn statistics(&self, workers: NonZeroUsize) -> Vec<Statistic> {
+        let look = self.look;
+        self.statistics
+            .iter()
+            .map(|name| match *name {
+                StatisticName::Conversations => {
+                    let table = ConversationTable::new(look).with_workers(workers);
+                    Statistic::Conversations(Box::new(table))
+                }
+                StatisticName::Types => Statistic::Types(TypeTable::default()),
+                StatisticName::Timing => Statistic::Timing(Box::<TimingTable>::default()),
+                StatisticName::Findings => Statistic::Findings(FindingTable::default()),
+                StatisticName::Io(interval) => {
+                    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+                    Statistic::Io(IoTable::new(micros))
+                }
+                StatisticName::Follow(id, format) => {
+                    Statistic::Follow(Box::new(FollowPrinter::new(id, format, look)))
+                }
+                StatisticName::Ladder(wanted, format) => {
+                    Statistic::Ladder(Box::new(LadderPrinter::new(wanted, format, look)))
+                }
+            })
+            .collect()
+    }
+
+    /// What writes the report, if one was asked for; its file is there from now on.
+    pub(crate) fn html_report(&self) -> Result<Option<Statistic>, DumpError> {
+        let Some(path) = &self.html else {
+            return Ok(None);
+        };
+        let output = open_output(path)?;
+        let look = Look {
+            charset: Charset::Unicode,
+            colour: Colour::Never,
+            payload: self.report_payload,
+            ..self.look
+        };
+        let report = HtmlReport::new(output, look);
+        Ok(Some(Statistic::Html(Box::new(report))))
+    }
+
+    /// What exports streams, if that was asked for; its directory is there from now on.
+    pub(crate) fn stream_export(&self) -> Result<Option<Statistic>, DumpError> {
+        let open = |target: &ExportTarget| target.open(self.look.redacted);
+        self.export.as_ref().map(open).transpose()
+    }
+
+    /// What writes a data set, if that was asked for; its directories are there from now on.
+    pub(crate) fn data_set(&self) -> Result<Option<Statistic>, DumpError> {
+        let open = |target: &DataSetTarget| target.open(self.report_payload, self.look.redacted);
+        self.data_set.as_ref().map(open).transpose()
+    }
+
+    /// What notes the packets to write, if they are to be written; if they are to be
+    /// redacted, what makes them anew.
+    pub(crate) fn packet_writer(&self) -> Result<Option<Statistic>, DumpError> {
+        let redacted = self.look.redacted;
+        if !redacted.any() {
+            let plan = || Statistic::Packets(Box::default());
+            return Ok(self.packets.is_some().then(plan));
+        }
+        let Some(output) = self.packet_file()? else {
+            return Ok(None);
+        };
+        let packets = MadePackets::new(output, redacted)?;
+        Ok(Some(Statistic::MadePackets(Box::new(packets))))
+    }
+
+    /// Where packets are written to as they were captured, if they are; there is no such
+    /// place when anything is to be redacted.
+    pub(crate) fn packet_output(&self) -> Result<Option<Output>, DumpError> {
+        if self.look.redacted.any() {
+            return Ok(None);
+        }
+        self.packet_file()
+    }
+
+    fn packet_file(&self) -> Result<Option<Output>, DumpError> {
+        self.packets.as_deref().map(open_output).transpose()
+    }
+
+    /// Whether packets are written as they were captured.
+    pub(crate) const fn writes_captured_packets(&self) -> bool {
+        self.packets.is_some() && !self.look.redacted.any()
+    }
+
+    /// The file that packets are written to, if they are.
+    pub(crate) fn packet_path(&self) -> Option<&Path> {
+        self.packets.as_deref()
+    }
+
+    /// The files to look at, of those that were asked for beside the output.
+    pub(crate) fn written_files(&self) -> impl Iterator<Item = PathBuf> {
+        let export = self.export.as_ref().map(ExportTarget::index);
+        let data_set = self.data_set.as_ref().map(DataSetTarget::files);
+        let files = [self.html.clone(), export, data_set, self.packets.clone()];
+        files
+            .into_iter()
+            .flatten()
+            .filter(|path| !is_standard(path))
+    }
+
+    /// Whether the table of findings is shown.
+    pub(crate) fn shows_findings(&self) -> bool {
+        self.statistics.contains(&StatisticName::Findings)
+    }
+
+    /// Whether the table of messages is shown, below which a hint has its place.
+    pub(crate) fn is_table(&self) -> bool {
+        self.shown == Shown::Table
+    }
+}
+
+fn look(args: &DumpArgs, shown: &Shown) -> Look {
+    Look {
+        charset: if args.ascii {
+            Charset::Ascii
+        } else {
+            terminal::charset()
+        },
+        colour: terminal::colour(args.color, &io::stdout()),
+        width: terminal::width(),
+        ids: match args.id_format {
+            Ids::Hex => IdFormat::Hex,
+            Ids::B64 => IdFormat::Base64,
+            Ids::Both => IdFormat::Both,
+        },
+        times: match args.times {
+            Times::Relative => TimeStyle::Relative,
+            Times::Delta => TimeStyle::Delta,
+            Times::Local => TimeStyle::Local(terminal::local_offset),
+            Times::Utc => TimeStyle::Utc,
+            Times::Epoch => TimeStyle::Epoch,
+        },
+        payload: match args.payload {
+            Some(payload) => payload_detail(payload),
+            None if shown.is_json() || matches!(shown, Shown::Fields(..)) => PayloadDetail::Full,
+            None => PayloadDetail::Preview,
+        },
+        redacted: redaction::secrets(args),
+    }
+}
+
+const fn payload_detail(payload: Payload) -> PayloadDetail {
+    match payload {
+        Payload::None => PayloadDetail::None,
+        Payload::Preview => PayloadDetail::Preview,
+        Payload::Full => PayloadDetail::Full,
+    }
+}

@@ -1,0 +1,173 @@
+//! Arguments that several commands have.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::args::When;
+use crate::cli::values::duration;
+use crate::fault::FaultLines;
+use crate::runtime::CarrierUrl;
+use crate::session::Order;
+
+/// Whom to talk to.
+#[derive(Debug, Args)]
+pub(super) struct PeerArgs {
+    /// udp://host:port, tcp://host:port[?prefix=u16be], tls://host:port[?prefix=u16be] or
+    /// i2cp://host[:7654]
+    #[arg(long, value_name = "URL")]
+    pub(super) carrier: CarrierUrl,
+
+    #[command(flatten)]
+    pub(super) options: PeerOptions,
+}
+
+/// How to talk to a peer.
+#[derive(Debug, Args)]
+pub(super) struct PeerOptions {
+    /// Our I2P destination, made by `keys new`, for i2cp and tls; a client may be transient
+    #[arg(long, value_name = "FILE")]
+    pub(super) keys: Option<PathBuf>,
+
+    /// Make ids and faults follow from a number
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// Faults on purpose in what is sent, or in one direction:
+    /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
+    #[arg(long, value_name = "FAULTS")]
+    pub(super) fault: Vec<FaultLines>,
+
+    /// Record what really passes, as pcapng
+    #[arg(long, value_name = "FILE.pcapng")]
+    pub(super) save_live: Option<PathBuf>,
+
+    /// One message of a conversation at a time over i2cp, in order whatever the router does,
+    /// or as many as there are; auto: at Java routers
+    #[arg(
+        long,
+        value_name = "ORDER",
+        value_enum,
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub(super) i2cp_order: OrderName,
+
+    /// How long a carrier that cannot be connected to yet is waited for
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true)]
+    pub(super) connect_timeout: Duration,
+
+    /// Allow addresses that are not loopback to be bound
+    #[arg(long, help_heading = "Safety")]
+    pub(super) allow_remote: bool,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
+
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum OrderName {
+    /// guaranteed at Java routers, which deliver out of order, else best-effort
+    Auto,
+    /// Each message waits until the router has reported the one before
+    Guaranteed,
+    /// As fast as the router takes them
+    BestEffort,
+}
+
+impl From<OrderName> for Order {
+    fn from(name: OrderName) -> Self {
+        match name {
+            OrderName::Auto => Self::Auto,
+            OrderName::Guaranteed => Self::Guaranteed,
+            OrderName::BestEffort => Self::BestEffort,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TlsArgs {
+    /// X.509 instead of destinations: who may have signed the other end's certificate, in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        hide_short_help = true,
+        help_heading = "TLS"
+    )]
+    pub(super) tls_ca: Option<PathBuf>,
+
+    /// The name or address that must stand in the server's certificate
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "tls_ca",
+        hide_short_help = true,
+        help_heading = "TLS"
+    )]
+    pub(super) tls_name: Option<String>,
+
+    /// Our certificate, with those that lead to its authority, in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        hide_short_help = true,
+        help_heading = "TLS"
+    )]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert, in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        hide_short_help = true,
+        help_heading = "TLS"
+    )]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has
+    /// them reads what is captured
+    #[arg(long, hide_short_help = true, help_heading = "TLS")]
+    pub(super) keylog: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogArgs {
+    /// Form of the log [default: people on a terminal without -v, else text]
+    #[arg(long, value_enum, help_heading = "Logs")]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// Append the log to a file instead of standard error
+    #[arg(long, value_name = "FILE", help_heading = "Logs")]
+    pub(super) log_file: Option<PathBuf>,
+
+    /// Colours, in the log and in a report
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, hide_short_help = true, help_heading = "Logs")]
+    pub(super) color: When,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// One sentence a line, those that repeat folded
+    People,
+    /// Time, level and all fields
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// `--report`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// Nothing
+    None,
+}
