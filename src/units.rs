@@ -1,4 +1,4 @@
-//! Numbers with a unit, as people write them: `20ms`, `64KiB`.
+//! Numbers with a unit, as people write them: `20ms`, `64KiB`, `0.5%`.
 
 use std::time::Duration;
 
@@ -69,6 +69,19 @@ pub(crate) fn shown_size(bytes: u64) -> String {
         .find(|(_, factor)| bytes.is_multiple_of(*factor) && bytes > 0);
     let (unit, factor) = largest.unwrap_or(("B", 1));
     format!("{}{unit}", bytes / factor)
+}
+
+/// A share from 0 to 1, as in `0.5%`.
+pub(crate) fn share(text: &str) -> Option<f64> {
+    let percent: f64 = text.trim().strip_suffix('%')?.parse().ok()?;
+    (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
+}
+
+/// A share as [`share`] reads it.
+pub(crate) fn shown_share(share: f64) -> String {
+    // Shares are written with few digits; their hundredths would show many.
+    let percent = (share * 100.0 * 1e9).round() / 1e9;
+    format!("{percent}%")
 }
 
 fn number_and_factor(

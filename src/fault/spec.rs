@@ -5,8 +5,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::text::percent;
-use crate::units::{shown_duration, shown_size};
+use crate::units::{shown_duration, shown_share, shown_size};
 
 /// One fault with its strength.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,7 +160,7 @@ impl fmt::Display for Fault {
             Self::Loss(share)
             | Self::Duplicates(share)
             | Self::Reordered(share)
-            | Self::Corrupted(share) => f.write_str(&percent::shown(*share)),
+            | Self::Corrupted(share) => f.write_str(&shown_share(*share)),
             Self::Slice(bytes) | Self::Merge(bytes) => f.write_str(&shown_size(*bytes as u64)),
             Self::Rate(bytes) => write!(f, "{}/s", shown_size(bytes.get())),
             Self::Stall(stall) => write!(

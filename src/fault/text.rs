@@ -62,7 +62,7 @@ impl FromStr for Fault {
             .find(|kind| kind.name() == name)
             .ok_or_else(unknown)?;
         let refused = |expected| FaultError::value(kind, value.to_owned(), expected);
-        let share = || percent::read(value).ok_or_else(|| refused("a share is 0% to 100%"));
+        let share = || units::share(value).ok_or_else(|| refused("a share is 0% to 100%"));
         let bytes = || {
             size(value)
                 .and_then(|bytes| usize::try_from(bytes).ok())
@@ -236,20 +236,5 @@ impl fmt::Display for Faults {
             (true, false) => write!(f, "s2c: {}", self.s2c),
             (false, false) => write!(f, "c2s: {}; s2c: {}", self.c2s, self.s2c),
         }
-    }
-}
-
-pub(super) mod percent {
-    //! Shares: `0.5%`.
-
-    pub(in crate::fault) fn read(text: &str) -> Option<f64> {
-        let number: f64 = text.trim().strip_suffix('%')?.parse().ok()?;
-        (0.0..=100.0).contains(&number).then_some(number / 100.0)
-    }
-
-    pub(in crate::fault) fn shown(share: f64) -> String {
-        // Shares are written with few digits; their hundredths would show many.
-        let percent = (share * 100.0 * 1e9).round() / 1e9;
-        format!("{percent}%")
     }
 }

@@ -1,29 +1,23 @@
 //! What can be asked of a proxy while it runs, in the manner of toxiproxy: requests and answers
 //! in JSON, without the HTTP that carries them.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use super::machine::Proxy;
+use super::recent::{PREVIEW_BYTES, Recent};
 use super::report::{RuleReport, index, mean_us};
 use super::rule::Rule;
 use super::summary::rule_json;
-use crate::conversation::{Conversation, ConversationId, MessageEvent, Tally};
+use crate::conversation::{Conversation, ConversationId, Tally};
 use crate::fault::{Fault, FaultKind};
 use crate::report::escape::{Charset, escaped};
 use crate::report::field::{payload, type_name};
 use crate::wire::{Direction, RawMessage};
 
-/// Messages that are remembered for those who ask.
-const MAX_RECENT: usize = 4_096;
-
 /// Messages in one answer.
 const MAX_TOLD: usize = 500;
-
-/// Payload bytes of a message that are remembered.
-const PREVIEW_BYTES: usize = 48;
 
 /// Conversations in one answer, the newest first.
 const MAX_CONVERSATIONS: usize = 500;
@@ -71,111 +65,6 @@ impl Reply {
             404,
             "there is no such thing; /openapi.json tells what there is",
         )
-    }
-}
-
-/// The last messages: those that came in, and those that the proxy made.
-#[derive(Debug, Default)]
-pub(super) struct Recent {
-    told: VecDeque<Value>,
-    count: u64,
-    /// When the first message came in.
-    began: Option<Instant>,
-}
-
-/// What became of a message when it came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Became {
-    /// It goes on, at once or when it is due.
-    Passed,
-    /// It waits for another message, or for somebody's leave.
-    Held,
-    /// It went no further.
-    Dropped,
-}
-
-impl Became {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Held => "held",
-            Self::Dropped => "dropped",
-        }
-    }
-}
-
-impl Recent {
-    /// Takes note of a message that came in.
-    pub(super) fn add(&mut self, now: Instant, event: &MessageEvent<'_>, rule: Option<usize>) {
-        let conversation = event.conversation;
-        self.push(now, conversation, event.direction, &event.message);
-        if let (Some(last), Some(rule)) = (self.told.back_mut(), rule) {
-            last["rule"] = rule.into();
-        }
-    }
-
-    /// Takes note of a message that the proxy made.
-    pub(super) fn add_made(
-        &mut self,
-        now: Instant,
-        conversation: Option<ConversationId>,
-        direction: Direction,
-        bytes: &[u8],
-        why: Option<&str>,
-    ) {
-        let message = RawMessage::parse(bytes);
-        self.push(now, conversation, Some(direction), &message);
-        if let Some(last) = self.told.back_mut() {
-            last["became"] = "made".into();
-            last["done"] = why.into();
-        }
-    }
-
-    fn push(
-        &mut self,
-        now: Instant,
-        conversation: Option<ConversationId>,
-        direction: Option<Direction>,
-        message: &RawMessage<'_>,
-    ) {
-        if self.told.len() >= MAX_RECENT {
-            self.told.pop_front();
-        }
-        self.count += 1;
-        let began = *self.began.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(began).as_micros();
-        let bytes = payload(message);
-        let shown = &bytes[..bytes.len().min(PREVIEW_BYTES)];
-        self.told.push_back(json!({
-            "n": self.count,
-            "t_us": u64::try_from(elapsed).unwrap_or(u64::MAX),
-            "conv": conversation.map(|id| id.to_string()),
-            "dir": direction.map(Direction::name),
-            "type": type_name(message),
-            "id": message.frame().map(|frame| frame.id.to_string()),
-            "payload_bytes": bytes.len(),
-            "payload_text": escaped(shown, Charset::Unicode),
-            "rule": null,
-            "became": Became::Passed.name(),
-            "done": null,
-        }));
-    }
-
-    /// Takes note of what became of the message of this number, and what was done to it.
-    pub(super) fn settle(&mut self, number: u64, became: Became, done: Option<&str>) {
-        let place = self.count.checked_sub(number).and_then(|back| {
-            let back = usize::try_from(back).ok()?;
-            self.told.len().checked_sub(back + 1)
-        });
-        if let Some(told) = place.and_then(|place| self.told.get_mut(place)) {
-            told["became"] = became.name().into();
-            told["done"] = done.into();
-        }
-    }
-
-    /// The number of the last of them.
-    pub(super) const fn last(&self) -> u64 {
-        self.count
     }
 }
 
@@ -424,7 +313,7 @@ fn messages(proxy: &Proxy, query: &str) -> Value {
         .and_then(|number| number.parse().ok())
         .unwrap_or(0);
     let conv = parameter("conv");
-    let told = proxy.recent.iter().flat_map(|recent| &recent.told);
+    let told = proxy.recent.iter().flat_map(Recent::told);
     let told = told.filter(|message| {
         message["n"].as_u64() > Some(since) && conv.is_none_or(|conv| message["conv"] == conv)
     });

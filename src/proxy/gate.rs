@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::ConnectionId;
 use super::connection::Known;
-use super::control::Recent;
+use super::recent::Recent;
 use super::rule::{Action, KnownIds, Rules};
 use super::waiting_room::Hold;
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};

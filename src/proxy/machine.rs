@@ -11,9 +11,9 @@ use hdrhistogram::Histogram;
 
 use super::carried::{Carried, Content, Waiting};
 use super::connection::{Connection, ConnectionId, Flow, Known};
-use super::control::{Became, Recent};
 use super::gate::{Copies, Gate, Matched, Seen};
 use super::i2cp;
+use super::recent::{Became, Recent};
 use super::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport, index};
 use super::rule::{Action, Change, Ends, KnownIds, Rule, Rules};
 use super::waiting_room::{Until, WaitingRoom};
@@ -305,7 +305,7 @@ impl Proxy {
                 (false, true) => Became::Held,
                 (false, false) => Became::Passed,
             };
-            recent.settle(number, became, self.last_comment.as_deref());
+            recent.note_outcome(number, became, self.last_comment.as_deref());
         }
     }
 

@@ -17,6 +17,7 @@ pub mod control;
 mod gate;
 mod i2cp;
 mod machine;
+mod recent;
 mod report;
 mod rule;
 mod summary;

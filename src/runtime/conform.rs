@@ -1,16 +1,15 @@
 //! Tries the cases of a suite on a peer.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::conform_error::ConformError;
 use super::link::{Link, LinkError, Opened, Parcel, Peer, Role, Scope};
 use super::mirror::Mirror;
 use super::open::LinkOptions;
 use super::play::{Driven, Driving, Loss, Wish, close, drive_on, sender};
 use super::signals::Signals;
-use super::socket::Addresses;
 use crate::replay::conform::{CaseReport, Suite, Trial};
 use crate::replay::inject::InjectOutput;
 use crate::wire::RawMessage;
@@ -18,33 +17,6 @@ use crate::wire::RawMessage;
 /// What is heard for so long after a case that failed is still of it, and what is heard
 /// after the last one is still held against the rules.
 const SETTLING_TIME: Duration = Duration::from_millis(200);
-
-/// Why cases can be tried no more.
-#[derive(Debug, thiserror::Error)]
-pub enum ConformError {
-    /// The carrier is gone and does not come back.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The mirror cannot stand behind the server.
-    #[error("cannot be the service at {addresses}")]
-    Service {
-        /// Where it should.
-        addresses: Addresses,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A signal came before the first case.
-    #[error("interrupted before the client was there")]
-    Interrupted,
-    /// The client does not listen where it should.
-    #[error("cannot connect to the client at {addresses}")]
-    Application {
-        /// Where it should.
-        addresses: Addresses,
-        /// What the system says.
-        source: io::Error,
-    },
-}
 
 /// Tries all cases, one after the other, and tells of each. A carrier that is lost
 /// is opened again for the next case; how it was lost the last time is told at the end.

@@ -14,7 +14,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use super::link::Peer;
-use super::tunnel::TunnelError;
 use crate::endpoint::{Anomaly, Endpoint, State, Stats, Traffic};
 
 /// Longest request that is read.
@@ -180,29 +179,6 @@ impl Histogram {
         }
         writeln!(out, "ministream_handshake_seconds_sum {}", self.sum)?;
         writeln!(out, "ministream_handshake_seconds_count {total}")
-    }
-}
-
-/// Listens by `listen` where an address is given; tells the one that was bound.
-///
-/// # Errors
-/// The address cannot be bound.
-pub(super) async fn listen_if_asked<T, F>(
-    address: Option<SocketAddr>,
-    listen: impl FnOnce(SocketAddr) -> F,
-) -> Result<(Option<T>, Option<SocketAddr>), TunnelError>
-where
-    F: Future<Output = io::Result<(T, SocketAddr)>>,
-{
-    let Some(address) = address else {
-        return Ok((None, None));
-    };
-    match listen(address).await {
-        Ok((listening, bound)) => Ok((Some(listening), Some(bound))),
-        Err(source) => Err(TunnelError::Listen {
-            address: address.into(),
-            source,
-        }),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::acceptor::Acceptor;
-use super::conform::ConformError;
+use super::conform_error::ConformError;
 use super::signals::Signals;
 use super::socket::{self, Addresses};
 use crate::replay::conform::{Command, LONGEST_COMMAND, Needs, command};

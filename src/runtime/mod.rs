@@ -15,6 +15,7 @@ mod alarm;
 mod allow;
 mod carrier_url;
 mod conform;
+mod conform_error;
 mod link;
 mod lookout;
 mod metrics;
@@ -32,7 +33,8 @@ mod tunnel;
 
 pub use self::allow::{AllowList, Allowed, AllowedError};
 pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
-pub use self::conform::{ConformError, conform};
+pub use self::conform::conform;
+pub use self::conform_error::ConformError;
 pub use self::link::{
     FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys,
     Parcel, Peer, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink,

@@ -1,6 +1,6 @@
 //! The records of a TLS 1.3 connection whose secrets are known, opened.
 
-use super::key_log::{ClientRandom, ConnectionSecrets, KeyLog};
+use super::key_log::{ClientRandom, ConnectionSecrets, End, KeyLog};
 use super::keys::{RecordKeys, Suite};
 
 /// Bytes before a record (RFC 8446, section 5.1).
@@ -32,24 +32,6 @@ const RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The one that began.
-    Client,
-    /// The other.
-    Server,
-}
-
-impl End {
-    pub(super) const fn index(self) -> usize {
-        match self {
-            Self::Client => 0,
-            Self::Server => 1,
-        }
-    }
-}
 
 /// Whether a stream begins a TLS connection, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

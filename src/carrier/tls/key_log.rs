@@ -2,7 +2,23 @@
 
 use hashbrown::HashMap;
 
-use super::decrypt::End;
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The one that began.
+    Client,
+    /// The other.
+    Server,
+}
+
+impl End {
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::Client => 0,
+            Self::Server => 1,
+        }
+    }
+}
 
 /// The client's random, by which a connection's secrets are found.
 pub type ClientRandom = [u8; 32];

@@ -6,5 +6,5 @@ pub mod hello;
 mod key_log;
 mod keys;
 
-pub use self::decrypt::{Beginning, DecryptError, Decryptor, End};
-pub use self::key_log::{ClientRandom, KeyLog, KeyLogError, KeyLogProblem};
+pub use self::decrypt::{Beginning, DecryptError, Decryptor};
+pub use self::key_log::{ClientRandom, End, KeyLog, KeyLogError, KeyLogProblem};

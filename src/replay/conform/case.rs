@@ -1,10 +1,8 @@
 //! What a case is.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::rule::Rule;
-use super::{client, server};
 use crate::replay::inject::{Script, Vocabulary, parse_with};
 
 /// When the reference refuses what its application has not accepted (docs/protocol.md,
@@ -14,25 +12,6 @@ pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a server may take to accept, or to refuse: who waits no longer than the
 /// reference hears nothing of its refusal.
 pub(super) const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
-
-/// Who is tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tested {
-    /// An endpoint that answers SYNs; we are its client.
-    Server,
-    /// An endpoint that sends SYNs; we are its server.
-    Client,
-}
-
-impl Tested {
-    /// `server`, `client`
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Client => "client",
-        }
-    }
-}
 
 /// How much a case weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,48 +127,4 @@ impl Case {
             Check::Script(_) | Check::Dialects { .. } => None,
         }
     }
-}
-
-/// A name that is no case's, nor the beginning of one's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct UnknownCase {
-    /// What was asked for.
-    pub name: String,
-    /// Who was to be tested.
-    pub tested: &'static str,
-}
-
-impl fmt::Display for UnknownCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no case for a {} is called {:?}", self.tested, self.name)
-    }
-}
-
-/// The cases whose id begins with one of `names`, part by part; all without names.
-///
-/// # Errors
-/// A name that no case has.
-pub fn cases(tested: Tested, names: &[String]) -> Result<Vec<&'static Case>, UnknownCase> {
-    let all = match tested {
-        Tested::Server => server::CASES,
-        Tested::Client => client::CASES,
-    };
-    let is_called = |case: &Case, name: &str| {
-        let name = name.trim_end_matches('/');
-        let rest = case.id.strip_prefix(name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if let Some(name) = names
-        .iter()
-        .find(|name| !all.iter().any(|case| is_called(case, name)))
-    {
-        return Err(UnknownCase {
-            name: name.clone(),
-            tested: tested.name(),
-        });
-    }
-    Ok(all
-        .iter()
-        .filter(|case| names.is_empty() || names.iter().any(|name| is_called(case, name)))
-        .collect())
 }

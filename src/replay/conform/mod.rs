@@ -8,18 +8,22 @@
 //! by what comes back.
 
 mod case;
+mod catalogue;
 mod client;
 mod mirror;
 mod rule;
 mod server;
 mod suite;
+mod tested;
 
-pub use self::case::{Case, Dialect, Level, Needs, Tested, UnknownCase, cases};
+pub use self::case::{Case, Dialect, Level, Needs};
+pub use self::catalogue::{UnknownCase, cases};
 pub use self::mirror::{Command, LONGEST_COMMAND, command};
 pub use self::rule::{Rule, Watcher};
 pub use self::suite::{
     CaseReport, CaseResult, Delivery, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
 };
+pub use self::tested::Tested;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::case::Tested;
+use super::tested::Tested;
 use crate::wire::{
     Destination, Direction, FrameKind, FrameType, MAX_DATA_PAYLOAD_BYTES, PayloadShape, RawFrame,
     RawMessage, StreamId,

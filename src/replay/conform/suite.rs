@@ -4,8 +4,9 @@ use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Level, Needs, Tested};
+use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Level, Needs};
 use super::rule::Watcher;
+use super::tested::Tested;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
 use crate::wire::{FrameType, RawMessage, StreamId};
 

@@ -24,7 +24,7 @@ use self::stdio::Stdio;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
 use super::link::{LinkError, Peer};
-use super::metrics::{Scrapes, listen_if_asked};
+use super::metrics::Scrapes;
 use super::open::LinkOptions;
 use super::socket::Addresses;
 
@@ -108,6 +108,29 @@ pub enum TunnelError {
         /// How it ended.
         end: End,
     },
+}
+
+/// Listens by `listen` where an address is given; tells the one that was bound.
+///
+/// # Errors
+/// The address cannot be bound.
+pub(in crate::runtime) async fn listen_if_asked<T, F>(
+    address: Option<SocketAddr>,
+    listen: impl FnOnce(SocketAddr) -> F,
+) -> Result<(Option<T>, Option<SocketAddr>), TunnelError>
+where
+    F: Future<Output = io::Result<(T, SocketAddr)>>,
+{
+    let Some(address) = address else {
+        return Ok((None, None));
+    };
+    match listen(address).await {
+        Ok((listening, bound)) => Ok((Some(listening), Some(bound))),
+        Err(source) => Err(TunnelError::Listen {
+            address: address.into(),
+            source,
+        }),
+    }
 }
 
 /// A tunnel that is ready for use.

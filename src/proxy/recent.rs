@@ -1,0 +1,127 @@
+//! The last messages of a proxy, for those who ask.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::conversation::{ConversationId, MessageEvent};
+use crate::report::escape::{Charset, escaped};
+use crate::report::field::{payload, type_name};
+use crate::wire::{Direction, RawMessage};
+
+/// Messages that are remembered for those who ask.
+const MAX_RECENT: usize = 4_096;
+
+/// Payload bytes of a message that are remembered.
+pub(super) const PREVIEW_BYTES: usize = 48;
+
+/// The last messages: those that came in, and those that the proxy made.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    told: VecDeque<Value>,
+    count: u64,
+    /// When the first message came in.
+    began: Option<Instant>,
+}
+
+/// What became of a message when it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Became {
+    /// It goes on, at once or when it is due.
+    Passed,
+    /// It waits for another message, or for somebody's leave.
+    Held,
+    /// It went no further.
+    Dropped,
+}
+
+impl Became {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Held => "held",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+impl Recent {
+    /// Takes note of a message that came in.
+    pub(super) fn add(&mut self, now: Instant, event: &MessageEvent<'_>, rule: Option<usize>) {
+        let conversation = event.conversation;
+        self.push(now, conversation, event.direction, &event.message);
+        if let (Some(last), Some(rule)) = (self.told.back_mut(), rule) {
+            last["rule"] = rule.into();
+        }
+    }
+
+    /// Takes note of a message that the proxy made.
+    pub(super) fn add_made(
+        &mut self,
+        now: Instant,
+        conversation: Option<ConversationId>,
+        direction: Direction,
+        bytes: &[u8],
+        why: Option<&str>,
+    ) {
+        let message = RawMessage::parse(bytes);
+        self.push(now, conversation, Some(direction), &message);
+        if let Some(last) = self.told.back_mut() {
+            last["became"] = "made".into();
+            last["done"] = why.into();
+        }
+    }
+
+    fn push(
+        &mut self,
+        now: Instant,
+        conversation: Option<ConversationId>,
+        direction: Option<Direction>,
+        message: &RawMessage<'_>,
+    ) {
+        if self.told.len() >= MAX_RECENT {
+            self.told.pop_front();
+        }
+        self.count += 1;
+        let began = *self.began.get_or_insert(now);
+        let elapsed = now.saturating_duration_since(began).as_micros();
+        let bytes = payload(message);
+        let shown = &bytes[..bytes.len().min(PREVIEW_BYTES)];
+        self.told.push_back(json!({
+            "n": self.count,
+            "t_us": u64::try_from(elapsed).unwrap_or(u64::MAX),
+            "conv": conversation.map(|id| id.to_string()),
+            "dir": direction.map(Direction::name),
+            "type": type_name(message),
+            "id": message.frame().map(|frame| frame.id.to_string()),
+            "payload_bytes": bytes.len(),
+            "payload_text": escaped(shown, Charset::Unicode),
+            "rule": null,
+            "became": Became::Passed.name(),
+            "done": null,
+        }));
+    }
+
+    /// Takes note of what became of the message of this number, and what was done to it.
+    pub(super) fn note_outcome(&mut self, number: u64, became: Became, done: Option<&str>) {
+        let place = self.count.checked_sub(number).and_then(|back| {
+            let back = usize::try_from(back).ok()?;
+            self.told.len().checked_sub(back + 1)
+        });
+        if let Some(told) = place.and_then(|place| self.told.get_mut(place)) {
+            told["became"] = became.name().into();
+            told["done"] = done.into();
+        }
+    }
+
+    /// What is to be said of each, the oldest first.
+    pub(super) fn told(&self) -> impl Iterator<Item = &Value> {
+        self.told.iter()
+    }
+
+    /// The number of the last of them.
+    pub(super) const fn last(&self) -> u64 {
+        self.count
+    }
+}

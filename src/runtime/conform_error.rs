@@ -1,0 +1,33 @@
+//! Why a conformance run cannot begin or go on.
+
+use std::io;
+
+use super::link::LinkError;
+use super::socket::Addresses;
+
+/// Why cases can be tried no more.
+#[derive(Debug, thiserror::Error)]
+pub enum ConformError {
+    /// The carrier is gone and does not come back.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The mirror cannot stand behind the server.
+    #[error("cannot be the service at {addresses}")]
+    Service {
+        /// Where it should.
+        addresses: Addresses,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A signal came before the first case.
+    #[error("interrupted before the client was there")]
+    Interrupted,
+    /// The client does not listen where it should.
+    #[error("cannot connect to the client at {addresses}")]
+    Application {
+        /// Where it should.
+        addresses: Addresses,
+        /// What the system says.
+        source: io::Error,
+    },
+}
