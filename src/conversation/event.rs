@@ -112,6 +112,17 @@ pub struct MessageEvent<'a> {
     pub findings: &'a [Finding],
 }
 
+/// Data within a conversation, as far as who only counts them asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Number of the message in the dissection, from 1.
+    pub number: u64,
+    /// Whose message it is.
+    pub direction: Direction,
+    /// Bytes of its payload.
+    pub payload_bytes: u64,
+}
+
 /// What a message does to its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {

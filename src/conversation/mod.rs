@@ -22,8 +22,8 @@ mod wording;
 
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
-    Conversation, ConversationId, ConversationIdParseError, Endpoint, Meaning, MessageEvent,
-    RouterTime, Session, SessionId, Tally,
+    Carried, Conversation, ConversationId, ConversationIdParseError, Endpoint, Meaning,
+    MessageEvent, RouterTime, Session, SessionId, Tally,
 };
 pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};

@@ -140,6 +140,13 @@ impl Live {
         self.marks.clear(Marks::ASSUMED);
     }
 
+    /// Whether it is open, has its ids for itself, and the last message was not full.
+    #[inline]
+    pub(super) const fn is_running(&self) -> bool {
+        const APART: u8 = Marks::SHARES_IDS | Marks::FILLED;
+        matches!(self.phase, Phase::Open) && !self.marks.has(APART)
+    }
+
     /// Whose full message the last one was, if it was full.
     #[inline]
     pub(super) const fn filled_by(&self) -> Option<Direction> {

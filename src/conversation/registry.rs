@@ -290,6 +290,32 @@ impl Registry {
         }
     }
 
+    /// The open conversation that data with this id go on with, where that alone is what they
+    /// do, and nothing else is due at `time`. Perhaps it is the `expected` one.
+    #[inline]
+    pub(super) fn find_running(
+        &mut self,
+        key: IdKey,
+        time: Timestamp,
+        expected: Option<ExpectedRecord>,
+    ) -> Option<Slot> {
+        if self.deadlines.is_due(time) || self.is_short_of(0) {
+            return None;
+        }
+        let likely = expected.map_or(self.found_last, |expected| expected.0);
+        let found = match self.ids.is_only(likely, key, &self.records) {
+            true => likely,
+            false => self.ids.find(key, &self.records)?,
+        };
+        // On I2CP each message is compared with its other view.
+        let runs = self.records.live(found).is_running()
+            && self.channels.get(key.channel).session.is_none();
+        runs.then(|| {
+            self.found_last = found;
+            found
+        })
+    }
+
     /// The conversation that is over, told, and had this id last.
     pub(super) fn find_told(
         &mut self,

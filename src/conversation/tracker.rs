@@ -1,7 +1,7 @@
 //! The tracker: messages in, their meaning out; conversations when they are over.
 
 use super::channel::{Channel, ChannelId, ChannelStart};
-use super::event::{Conversation, ConversationId, Meaning, MessageEvent};
+use super::event::{Carried, Conversation, ConversationId, Meaning, MessageEvent};
 use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
 use super::id_table::{IdKey, Space};
 use super::observation::{EndOfInput, Observation, Outcome};
@@ -165,6 +165,44 @@ impl Tracker {
             Whose::Nobodys => {}
         }
         self.event(seen, place, router_ns)
+    }
+
+    /// Takes data of an open conversation of which nothing is to be told but how many
+    /// there are: what most messages of a busy capture are. `None`, and nothing has changed,
+    /// where there may be more to it; then it is to be [observed](Self::observe).
+    #[inline]
+    pub(crate) fn carry_on(
+        &mut self,
+        channel: ChannelId,
+        from: Side,
+        time: Timestamp,
+        frame: &RawFrame<'_>,
+        expected: Option<ExpectedRecord>,
+    ) -> Option<Carried> {
+        let direction = match frame.frame_type {
+            FrameType::CLIENT_DATA => Direction::ClientToServer,
+            FrameType::SERVER_DATA => Direction::ServerToClient,
+            _ => return None,
+        };
+        // A full one may be a leftover stall's, and zero ids are told of.
+        if frame.payload.len() >= MAX_DATA_PAYLOAD_BYTES || frame.id.is_zero() {
+            return None;
+        }
+        let key = IdKey {
+            channel,
+            owner: from.opposite(),
+            space: receiver_space(direction),
+            id: frame.id,
+        };
+        let slot = self.registry.find_running(key, time, expected)?;
+        self.message_count += 1;
+        self.registry.records.live_mut(slot).end = time;
+        self.carry(time, frame.payload, slot, direction);
+        Some(Carried {
+            number: self.message_count,
+            direction,
+            payload_bytes: frame.payload.len() as u64,
+        })
     }
 
     /// What every message leaves behind in its conversation.
@@ -706,10 +744,17 @@ impl Tracker {
                 None => Meaning::Ignored,
             },
             Effect::Refuses => Meaning::Refuses {
-                handshake_ns: self.since_syn(seen, slot).unwrap_or_default(),
+                handshake_ns: self.since_syn(seen.time, slot).unwrap_or_default(),
             },
             Effect::Carries => {
-                self.carry(seen, frame, slot, direction);
+                if frame.payload.len() == MAX_DATA_PAYLOAD_BYTES
+                    || self.registry.records.live(slot).filled_by().is_some()
+                {
+                    let payload = frame.payload;
+                    self.registry
+                        .go_on(slot, direction, seen.time, payload, &mut self.remarks);
+                }
+                self.carry(seen.time, frame.payload, slot, direction);
                 Meaning::Carries
             }
             Effect::Closes => Meaning::Closes { by: direction },
@@ -736,37 +781,21 @@ impl Tracker {
 
     /// Data of a conversation.
     #[inline]
-    fn carry(
-        &mut self,
-        seen: &Observation<'_>,
-        frame: &RawFrame<'_>,
-        slot: Slot,
-        direction: Direction,
-    ) {
+    fn carry(&mut self, time: Timestamp, payload: &[u8], slot: Slot, direction: Direction) {
         let live = self.registry.records.live_mut(slot);
         // Where the SYN is read late, the first since it was read counts.
         let may_be_first =
             live.late.is_some() || live.tallies.iter().all(|tally| tally.message_count == 0);
-        let was_filled = live.filled_by().is_some();
-        let is_full = frame.payload.len() == MAX_DATA_PAYLOAD_BYTES;
-        if was_filled || is_full {
-            self.registry
-                .go_on(slot, direction, seen.time, frame.payload, &mut self.remarks);
-        }
-        let live = self.registry.records.live_mut(slot);
         let tally = &mut live.tallies[direction as usize];
-        if tally.message_count == 0
-            && let Some(bytes) = stall::announced_bytes(frame.payload)
-        {
+        let begins = tally.message_count == 0;
+        tally.message_count += 1;
+        tally.payload_bytes += payload.len() as u64;
+        if begins && let Some(bytes) = stall::announced_bytes(payload) {
             let details = self.registry.records.details_mut(slot);
             details.set_announced(direction, bytes);
         }
-        let live = self.registry.records.live_mut(slot);
-        let tally = &mut live.tallies[direction as usize];
-        tally.message_count += 1;
-        tally.payload_bytes += frame.payload.len() as u64;
         if may_be_first && self.registry.records.details(slot).first_byte == Span::UNKNOWN {
-            let since_syn = self.since_syn(seen, slot);
+            let since_syn = self.since_syn(time, slot);
             self.registry.records.details_mut(slot).first_byte = Span::new(since_syn);
         }
     }
@@ -776,7 +805,7 @@ impl Tracker {
         if self.registry.records.live(slot).server_id() != Some(server_id) {
             self.registry.forget_server_id(slot);
         }
-        let handshake_ns = self.since_syn(seen, slot);
+        let handshake_ns = self.since_syn(seen.time, slot);
         self.registry.records.details_mut(slot).handshake = Span::new(handshake_ns);
         Meaning::Accepts {
             server_id,
@@ -785,13 +814,13 @@ impl Tracker {
     }
 
     /// Nanoseconds since the SYN, if it was seen.
-    fn since_syn(&self, seen: &Observation<'_>, slot: Slot) -> Option<i64> {
+    fn since_syn(&self, time: Timestamp, slot: Slot) -> Option<i64> {
         let records = &self.registry.records;
         let start = records.details(slot).start;
         records
             .live(slot)
             .syn_seen()
-            .then(|| seen.time.nanos_since(start))
+            .then(|| time.nanos_since(start))
     }
 
     /// Makes the ids known that an ACK shows.

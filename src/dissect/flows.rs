@@ -14,8 +14,8 @@ use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::tls::KeyLog;
 use crate::carrier::{Carrier, Extent, Way};
 use crate::conversation::{
-    Channel, ChannelId, ChannelStart, ExpectedRecord, Finding, Meaning, MessageEvent, Observation,
-    Outcome, Prospect, SessionId, Tracker,
+    Carried, Channel, ChannelId, ChannelStart, ExpectedRecord, Finding, Meaning, MessageEvent,
+    Observation, Outcome, Prospect, SessionId, Tracker,
 };
 use crate::net::{Arrival, Delivery, Flow, Ignored, Side, StreamEnd, Transport};
 use crate::time::Timestamp;
@@ -764,7 +764,43 @@ impl Messages {
     }
 
     /// Hands a message on.
+    #[inline]
     pub(super) fn message<S: Sink>(
+        &mut self,
+        arrival: Arrival,
+        passed: Passed<'_>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        match self.carried(arrival.time, &passed, sink) {
+            Some(carried) => sink.count(carried),
+            None => self.describe(arrival, passed, sink),
+        }
+    }
+
+    /// What a message carries, if `sink` wants to know no more and there is no more to tell.
+    #[inline]
+    fn carried<S: Sink>(
+        &mut self,
+        time: Timestamp,
+        passed: &Passed<'_>,
+        sink: &S,
+    ) -> Option<Carried> {
+        if self.depth != Depth::Conversations || passed.cut_bytes > 0 || !sink.only_counts() {
+            return None;
+        }
+        match RawMessage::parse(passed.bytes) {
+            RawMessage::Frame(frame) => {
+                let Passed { channel, from, .. } = *passed;
+                self.tracker
+                    .carry_on(channel, from, time, &frame, self.expected)
+            }
+            RawMessage::Ping | RawMessage::Short(_) => None,
+        }
+    }
+
+    /// Hands a message on with all that is to be told of it.
+    #[inline(never)]
+    fn describe<S: Sink>(
         &mut self,
         arrival: Arrival,
         passed: Passed<'_>,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::capture::InputInfo;
 use crate::carrier::Carrier;
-use crate::conversation::{ChannelStart, Conversation, Finding, MessageEvent};
+use crate::conversation::{Carried, ChannelStart, Conversation, Finding, MessageEvent};
 use crate::net::FlowId;
 
 /// Takes what a [`Dissector`](super::Dissector) sees, in the order of the capture.
@@ -27,6 +27,21 @@ pub trait Sink {
     /// # Errors
     /// Those of the sink.
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Self::Error>;
+
+    /// Whether it is enough to [count](Self::count) messages of which there is nothing
+    /// else to tell.
+    fn only_counts(&self) -> bool {
+        false
+    }
+
+    /// The next message, of a sink that [only counts](Self::only_counts): data within a
+    /// conversation, without a finding.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn count(&mut self, _carried: Carried) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Something odd.
     ///
@@ -110,6 +125,15 @@ impl Sink for Collected {
     }
 
     fn message(&mut self, _event: &MessageEvent<'_>) -> Result<(), Infallible> {
+        self.message_count += 1;
+        Ok(())
+    }
+
+    fn only_counts(&self) -> bool {
+        true
+    }
+
+    fn count(&mut self, _carried: Carried) -> Result<(), Infallible> {
         self.message_count += 1;
         Ok(())
     }

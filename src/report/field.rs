@@ -269,16 +269,21 @@ pub(crate) const fn type_name(message: &RawMessage<'_>) -> &'static str {
 /// The place of a message's type in [`TYPE_NAMES`].
 pub(crate) const fn type_index(message: &RawMessage<'_>) -> usize {
     match message {
-        RawMessage::Frame(frame) => match frame.frame_type.kind() {
-            FrameKind::Syn => 0,
-            FrameKind::Ack => 1,
-            FrameKind::Data => 2,
-            FrameKind::Close => 3,
-            FrameKind::Chaff => 5,
-            FrameKind::Unknown => 6,
-        },
+        RawMessage::Frame(frame) => kind_index(frame.frame_type.kind()),
         RawMessage::Ping => 4,
         RawMessage::Short(_) => 7,
+    }
+}
+
+/// The same of a frame.
+pub(crate) const fn kind_index(kind: FrameKind) -> usize {
+    match kind {
+        FrameKind::Syn => 0,
+        FrameKind::Ack => 1,
+        FrameKind::Data => 2,
+        FrameKind::Close => 3,
+        FrameKind::Chaff => 5,
+        FrameKind::Unknown => 6,
     }
 }
 

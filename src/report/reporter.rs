@@ -28,7 +28,7 @@ use super::table::{HELD_ROWS, MessageTable};
 use super::tally::Totals;
 use super::write::{put, put_number};
 use crate::capture::InputInfo;
-use crate::conversation::{Conversation, Finding, Level, MessageEvent, State};
+use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
 use crate::dissect::{FlowReport, Sink};
 
 /// How messages are shown.
@@ -533,6 +533,18 @@ impl<W: Write> Sink for Reporter<W> {
             return Ok(());
         }
         self.show(event)
+    }
+
+    #[inline]
+    fn only_counts(&self) -> bool {
+        self.messages == Messages::Counted && self.selection.admits_all()
+    }
+
+    #[inline]
+    fn count(&mut self, carried: Carried) -> io::Result<()> {
+        self.selection.admit(carried.number);
+        self.totals.carried(carried);
+        Ok(())
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {

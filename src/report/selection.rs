@@ -89,6 +89,20 @@ impl Selection {
         true
     }
 
+    /// Whether every message is shown, whatever it is.
+    #[inline]
+    pub(crate) const fn admits_all(&self) -> bool {
+        self.filter.is_none() && self.limit.is_none() && matches!(self.picked, Picked::All)
+    }
+
+    /// Takes note of a message where [all](Self::admits_all) are shown.
+    #[inline]
+    pub(crate) const fn admit(&mut self, number: u64) {
+        self.last_seen = number;
+        self.shown += 1;
+        self.last_shown = number;
+    }
+
     /// Whether a finding is shown: with its message, else with its conversation.
     /// One that belongs to neither is about the input as a whole, and shown.
     pub fn admits_finding(&self, finding: &Finding) -> bool {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::field::{TYPE_NAMES, payload, type_index};
-use crate::conversation::{Conversation, Finding, FindingCode, Level, MessageEvent, State, Tally};
+use super::field::{TYPE_NAMES, kind_index, payload, type_index};
+use crate::conversation::{
+    Carried, Conversation, Finding, FindingCode, Level, MessageEvent, State, Tally,
+};
 use crate::wire::{Direction, FrameKind};
 
 /// Counts over all messages, conversations and findings shown.
@@ -38,13 +40,26 @@ impl Totals {
     pub fn message(&mut self, event: &MessageEvent<'_>) {
         self.by_type[type_index(&event.message)] += 1;
         if let Some(bytes) = carried_bytes(event) {
-            let tally = match event.direction {
-                Some(Direction::ServerToClient) => &mut self.s2c,
-                Some(Direction::ClientToServer) | None => &mut self.c2s,
-            };
-            tally.message_count += 1;
-            tally.payload_bytes += bytes;
+            let direction = event.direction.unwrap_or(Direction::ClientToServer);
+            self.carry(direction, bytes);
         }
+    }
+
+    /// Counts data of which nothing else is known.
+    #[inline]
+    pub(crate) const fn carried(&mut self, carried: Carried) {
+        self.by_type[kind_index(FrameKind::Data)] += 1;
+        self.carry(carried.direction, carried.payload_bytes);
+    }
+
+    #[inline]
+    const fn carry(&mut self, direction: Direction, bytes: u64) {
+        let tally = match direction {
+            Direction::ServerToClient => &mut self.s2c,
+            Direction::ClientToServer => &mut self.c2s,
+        };
+        tally.message_count += 1;
+        tally.payload_bytes += bytes;
     }
 
     /// Counts a finding.

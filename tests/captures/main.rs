@@ -5,6 +5,7 @@
 
 #[cfg(feature = "cli")]
 mod busy;
+mod counting;
 mod cut_files;
 mod damage;
 #[cfg(feature = "cli")]

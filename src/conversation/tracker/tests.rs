@@ -2,6 +2,7 @@
 //! is expected to mean stands beside it.
 
 mod busy;
+mod counting;
 mod disorder;
 mod stalls;
 

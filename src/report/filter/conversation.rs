@@ -141,6 +141,10 @@ impl<E> Sink for Outcomes<E> {
         Ok(())
     }
 
+    fn only_counts(&self) -> bool {
+        true
+    }
+
     fn finding(&mut self, _finding: &Finding) -> Result<(), E> {
         Ok(())
     }
