@@ -13,6 +13,7 @@ use crate::endpoint::{Endpoint, command, connect, eventually};
 use crate::i2cp::make_keys;
 use crate::services::{echo, exchange, pattern};
 
+mod commands;
 mod foreign;
 mod hostile;
 mod looked_into;

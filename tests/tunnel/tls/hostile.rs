@@ -63,7 +63,7 @@ fn a_handshake_that_is_cut_anywhere_ends_both_ends_with_a_reason() {
 
 #[test]
 fn half_open_handshakes_are_bounded_give_way_and_end_in_time() {
-    const COUNT: usize = 2_000;
+    const COUNT: usize = 10_000;
     let people = People::new();
     let server = people.server("tls://127.0.0.1:0", echo(), &[]);
     let at = address(&server);
