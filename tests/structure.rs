@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "conversation",
         ],
     ),
+    ("conversations", &["capture", "conversation", "dissect"]),
     ("endpoint", &["wire"]),
     ("fault", &["wire", "units"]),
     ("session", &["wire", "carrier", "keys"]),
@@ -185,7 +186,7 @@ fn no_module_imports_upward() {
 }
 
 /// Rooms in which files may still name one another in a circle.
-const CIRCLES_ARE_LEFT_IN: &[&str] = &["capture", "dissect", "net", "report", "runtime"];
+const CIRCLES_ARE_LEFT_IN: &[&str] = &["capture", "dissect", "net", "report"];
 
 /// A file's module path: `["cli", "dump"]` of `cli/dump.rs`, `["cli"]` of `cli/mod.rs`.
 fn module_of(within: &Path) -> Vec<String> {

@@ -1,100 +1,81 @@
 //! Conversations and their local ends.
 
 use std::io;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes};
-use slab::Slab;
+use bytes::Bytes;
+use hashbrown::HashMap;
 use tracing::{debug, info, warn};
 
-use super::driver::{Driver, ROUND_BYTES};
+use super::TunnelOptions;
 use super::local::{Last, Local, Phase, Read, Rest};
+use super::locals::{Locals, READ_BYTES};
+use super::notices::{FirstAnswer, Shortage};
+use super::record::{Record, tell, tell_end, whole_micros};
+use super::service::Service;
 use super::stream::{Farewell, LocalStream};
-use crate::endpoint::{End, Handle, Open, OpenError, Summary, WriteError};
+use crate::endpoint::{End, Endpoint, Event, Handle, Open, OpenError, Summary, WriteError};
+use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{LinkError, Peer};
+use crate::runtime::metrics::Metrics;
 use crate::runtime::notice::NOTICE;
 use crate::runtime::socket;
 use crate::wire::{ClientId, ServerId};
 
-/// Logs with the fields that name a conversation, and those that are given.
-macro_rules! tell {
-    ($level:ident, $conv:expr, $record:expr, $($more:tt)+) => {
-        $level!(
-            conv = %$conv,
-            client_id = %$record.client_id,
-            server_id = $record.server_id.map(tracing::field::display),
-            base64 = $record.base64(),
-            peer = %$record.peer,
-            $($more)+
-        )
-    };
-}
+/// The number of whatever brings conversations, in the ready set.
+pub(super) const SERVICE: usize = 1;
 
-/// How much is read from a local stream at once, at most. Few large reads cost
-/// the system a quarter less than many small ones.
-const READ_BYTES: usize = 1024 * 1024;
-
-/// The same while the link takes nothing: what is read then has to wait in memory.
+/// How much is read from a local stream at once while the link takes nothing: what is read then
+/// has to wait in memory.
 const WAITING_READ_BYTES: usize = 256 * 1024;
-
-/// How much room there is for it at least.
-const MIN_READ_BYTES: usize = 64 * 1024;
-
-/// What local streams are read into, one behind the other: a round's worth, so
-/// that most of the time all of it has been passed on when it is full, and it
-/// can be used again.
-const SCRATCH_BYTES: usize = ROUND_BYTES + READ_BYTES;
-
-/// Reads of this size and more are passed on where they are; smaller ones are
-/// copied, so that they do not hold the memory of a whole read while they wait.
-const PASSED_ON_BYTES: usize = 64 * 1024;
-
-/// How long a local side may take to end its stream after we have ended ours.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes that a local side may still send after that, for nobody.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// The longest farewell of an application that notices the end of its conversation.
-const FAREWELL_BYTES: usize = 256;
-
 /// When it comes at the latest.
 const FAREWELL_TIME: Duration = Duration::from_millis(100);
 
-/// What is known of a live conversation beside its endpoint.
+/// How long a peer that has answered nothing may take to close after us.
+const PARTING_TIME: Duration = Duration::from_millis(250);
+
+/// All conversations of an endpoint, each with its local end.
 #[derive(Debug)]
-pub(super) struct Record {
-    /// The number of its local end; `None` if that is gone.
-    local: Option<usize>,
-    pub(super) peer: Peer,
-    pub(super) client_id: ClientId,
-    pub(super) server_id: Option<ServerId>,
-    /// Why its local connection broke.
-    broken: Option<io::Error>,
-    /// Why a message of it was lost.
-    lost: Option<LinkError>,
+pub(super) struct Conversations {
+    pub(super) endpoint: Endpoint<Peer>,
+    pub(super) service: Service,
+    pub(super) locals: Locals,
+    pub(super) records: HashMap<Handle, Record>,
+    pub(super) metrics: Metrics,
+    /// A conversation whose answer takes long.
+    pub(super) first_answer: FirstAnswer,
+    shortage: Shortage,
+    /// How long orderly closing may take.
+    pub(super) closing_time: Duration,
+    /// Set by a signal, and by a link that is lost for good: when patience ends.
+    pub(super) closing: Option<Instant>,
 }
 
-impl Record {
-    /// Whether its local side has not ended what it sends.
-    pub(super) fn has_input(&self, locals: &Slab<Option<Local>>) -> bool {
-        let local = self.local.and_then(|number| locals.get(number)?.as_ref());
-        local.is_some_and(Local::has_input)
-    }
-
-    /// Both ids as the Java implementation logs them: `EjRW/~~~-`.
-    pub(super) fn base64(&self) -> String {
-        let mut ids = self.client_id.0.to_base64();
-        if let Some(server_id) = self.server_id {
-            ids.push('/');
-            ids.push_str(&server_id.0.to_base64());
+impl Conversations {
+    pub(super) fn new(
+        endpoint: Endpoint<Peer>,
+        service: Service,
+        options: &TunnelOptions,
+        reserved: usize,
+    ) -> Self {
+        Self {
+            endpoint,
+            service,
+            locals: Locals::new(reserved),
+            records: HashMap::new(),
+            metrics: Metrics::new(options.lost_log_lines),
+            first_answer: FirstAnswer::default(),
+            shortage: Shortage::default(),
+            closing_time: options.closing_time,
+            closing: None,
         }
-        ids
     }
-}
 
-impl Driver {
     /// Opens a conversation for a local stream.
     pub(super) fn open_conversation(
         &mut self,
@@ -106,26 +87,17 @@ impl Driver {
         };
         let open = Open {
             to: peer,
-            destination: self.destination(),
+            destination: self.service.destination(),
             client_id: None,
         };
         let handle = self.endpoint.open(now, open)?;
-        let number = self.insert(Local::connected(handle, stream));
+        let number = self.locals.insert(Local::connected(handle, stream));
         let client_id = self
             .endpoint
             .client_id(handle)
             .expect("a conversation that has just been opened is known");
-        self.records.insert(
-            handle,
-            Record {
-                local: Some(number),
-                peer,
-                client_id,
-                server_id: None,
-                broken: None,
-                lost: None,
-            },
-        );
+        self.records
+            .insert(handle, Record::new(peer, client_id, Some(number)));
         self.first_answer.expect(now, handle);
         Ok(handle)
     }
@@ -143,37 +115,19 @@ impl Driver {
                 let connecting =
                     async move { socket::connect(&target).await.map(|(stream, _)| stream) };
                 let connecting = Box::pin(connecting);
-                Some(self.insert(Local::connecting(handle, connecting)))
+                Some(self.locals.insert(Local::connecting(handle, connecting)))
             }
             None => {
                 self.endpoint.refuse(now, handle);
                 None
             }
         };
-        self.records.insert(
-            handle,
-            Record {
-                local,
-                peer,
-                client_id,
-                server_id: None,
-                broken: None,
-                lost: None,
-            },
-        );
-    }
-
-    fn insert(&mut self, local: Local) -> usize {
-        let number = self.ready.insert();
-        let same = self.locals.insert(Some(local));
-        debug_assert_eq!(number, same, "both slabs number alike");
-        number
+        self.records
+            .insert(handle, Record::new(peer, client_id, local));
     }
 
     fn remove(&mut self, number: usize) -> Option<Local> {
-        self.ready.remove(number);
         let local = self.locals.remove(number)?;
-        tell_lost(&local);
         if let Some(record) = self.records.get_mut(&local.handle) {
             record.local = None;
         }
@@ -196,21 +150,18 @@ impl Driver {
     /// Bytes from the peer.
     pub(super) fn arrived(&mut self, now: Instant, handle: Handle, bytes: Bytes) {
         let number = self.records.get(&handle).and_then(|record| record.local);
-        let local = number.and_then(|number| self.locals.get_mut(number)?.as_mut());
-        let (Some(number), Some(local)) = (number, local) else {
+        let local = number.and_then(|number| self.locals.get_mut(number));
+        let (Some(number), Some((local, _))) = (number, local) else {
             return self.endpoint.consumed(now, handle, bytes.len());
         };
         local.push(bytes);
-        if !local.in_line {
-            local.in_line = true;
-            self.unwritten.push(number);
-        }
+        self.locals.line_up(number);
     }
 
     /// The endpoint takes data of this conversation again.
     pub(super) fn writable(&mut self, handle: Handle) {
         if let Some(number) = self.records.get(&handle).and_then(|record| record.local) {
-            self.ready.mark(number);
+            self.locals.mark(number);
         }
     }
 
@@ -249,7 +200,7 @@ impl Driver {
     }
 
     fn end_local(&mut self, now: Instant, number: usize, end: End, summary: &Summary) {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some((local, _)) = self.locals.get_mut(number) else {
             return;
         };
         if end.leg().is_some() && end != End::DrainTimeout {
@@ -266,10 +217,7 @@ impl Driver {
         local.last = if cut { Last::Reset } else { Last::End };
         local.farewell_until = now.checked_add(FAREWELL_TIME);
         local.phase = Phase::Flushing;
-        if !local.in_line {
-            local.in_line = true;
-            self.unwritten.push(number);
-        }
+        self.locals.line_up(number);
     }
 
     /// Resets a local end and drops what is left of its conversation.
@@ -284,7 +232,7 @@ impl Driver {
 
     /// Looks at a local end that was woken; tells how many bytes it gave.
     pub(super) fn poll_local(&mut self, now: Instant, number: usize) -> usize {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some(local) = self.locals.get(number) else {
             // A wake-up that was late.
             return 0;
         };
@@ -299,10 +247,9 @@ impl Driver {
 
     /// Goes on connecting to the service; true when that is done.
     fn poll_connect(&mut self, now: Instant, number: usize) -> bool {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some((local, mut cx)) = self.locals.get_mut(number) else {
             return false;
         };
-        let mut cx = Context::from_waker(self.ready.waker(number));
         let handle = local.handle;
         match local.poll_connect(&mut cx) {
             Poll::Pending => false,
@@ -341,44 +288,37 @@ impl Driver {
     }
 
     fn read_local(&mut self, now: Instant, number: usize) -> usize {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some(local) = self.locals.get(number).filter(|local| local.has_input()) else {
             return 0;
         };
-        if !local.has_input() {
-            return 0;
-        }
-        let handle = local.handle;
-        if local.phase == Phase::Live && !self.endpoint.is_writable(handle) {
+        let (handle, phase) = (local.handle, local.phase);
+        if phase == Phase::Live && !self.endpoint.is_writable(handle) {
             // `writable` marks it.
             return 0;
-        }
-        if self.scratch.capacity() < MIN_READ_BYTES {
-            self.scratch.reserve(SCRATCH_BYTES);
         }
         let most = if self.endpoint.is_link_blocked(handle) {
             WAITING_READ_BYTES
         } else {
             READ_BYTES
         };
-        let mut cx = Context::from_waker(self.ready.waker(number));
-        match local.read(&mut cx, &mut (&mut self.scratch).limit(most)) {
+        match self.locals.read(number, most) {
             Ok(Read::Bytes(count, rest)) => {
                 if rest == Rest::Some {
-                    self.ready.mark(number);
+                    self.locals.mark(number);
                 }
-                if local.phase == Phase::Live {
-                    let bytes = self.take_scratch();
+                if phase == Phase::Live {
+                    let bytes = self.locals.take();
                     if let Err(error) = self.endpoint.write(now, handle, bytes) {
                         self.tell_dropped(handle, &error);
                     }
                 } else {
-                    self.scratch.clear();
+                    self.locals.discard();
                     self.discard(now, number, count);
                 }
                 count
             }
             Ok(Read::End) => {
-                match local.phase {
+                match phase {
                     Phase::Live => {
                         self.endpoint.finish(now, handle);
                         // It may have to make room.
@@ -406,7 +346,7 @@ impl Driver {
     /// A local side sends after the end of its conversation. For a while it
     /// need not have noticed.
     fn discard(&mut self, now: Instant, number: usize, count: usize) {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some((local, _)) = self.locals.get_mut(number) else {
             return;
         };
         local.discarded += count;
@@ -416,23 +356,13 @@ impl Driver {
         }
     }
 
-    fn take_scratch(&mut self) -> Bytes {
-        if self.scratch.len() >= PASSED_ON_BYTES {
-            return self.scratch.split().freeze();
-        }
-        let bytes = Bytes::copy_from_slice(&self.scratch);
-        self.scratch.clear();
-        bytes
-    }
-
     /// Writes what a local end has waiting; false if that ended it.
     pub(super) fn write_local(&mut self, now: Instant, number: usize) -> bool {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some((local, mut cx)) = self.locals.get_mut(number) else {
             return false;
         };
         local.in_line = false;
         let handle = local.handle;
-        let mut cx = Context::from_waker(self.ready.waker(number));
         match local.write(&mut cx) {
             Ok(0) => {}
             Ok(written) => self.endpoint.consumed(now, handle, written),
@@ -451,10 +381,9 @@ impl Driver {
 
     /// Ends our direction of a local stream; false if that was its end.
     fn shut_down(&mut self, now: Instant, number: usize) -> bool {
-        let Some(Some(local)) = self.locals.get_mut(number) else {
+        let Some((local, mut cx)) = self.locals.get_mut(number) else {
             return false;
         };
-        let mut cx = Context::from_waker(self.ready.waker(number));
         if local.last == Last::Reset {
             if let Some(local) = self.remove(number) {
                 local.reset();
@@ -466,15 +395,12 @@ impl Driver {
             self.remove(number);
             return false;
         }
-        local.phase = Phase::Lingering;
-        let handle = local.handle;
-        self.lingering.push_back((now + LINGER, number, handle));
-        self.ready.mark(number);
+        self.locals.linger(now, number);
         true
     }
 
     fn local_failed(&mut self, now: Instant, number: usize, error: io::Error) {
-        let Some(Some(local)) = self.locals.get(number) else {
+        let Some(local) = self.locals.get(number) else {
             return;
         };
         if let Some(record) = self.records.get_mut(&local.handle) {
@@ -488,130 +414,117 @@ impl Driver {
 
     /// Closes local streams whose other side has not ended them in time.
     pub(super) fn end_lingering(&mut self, now: Instant) {
-        while let Some((until, number, handle)) = self.lingering.front().copied()
-            && until <= now
-        {
-            self.lingering.pop_front();
-            if let Some(Some(local)) = self.locals.get(number)
-                && local.handle == handle
-            {
-                self.remove(number);
-            }
+        while let Some(number) = self.locals.next_lingered(now) {
+            self.remove(number);
         }
     }
-}
 
-/// A number that every log format writes as one, which it would not do for 128 bits.
-fn whole_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
+    /// What the endpoint says of a conversation.
+    pub(super) fn handle_event(&mut self, now: Instant, event: Event<Peer>) {
+        match event {
+            Event::Incoming {
+                conversation,
+                from,
+                client_id,
+                ..
+            } => self.incoming(now, conversation, from, client_id),
+            Event::Opened {
+                conversation,
+                server_id,
+                handshake,
+                ..
+            } => self.opened(conversation, server_id, handshake),
+            Event::Data {
+                conversation,
+                bytes,
+            } => self.arrived(now, conversation, bytes),
+            Event::Writable { conversation } => self.writable(conversation),
+            Event::Closed {
+                conversation,
+                end,
+                summary,
+            } => self.closed(now, conversation, end, summary),
+        }
+    }
 
-/// What a local side sent after the peer's close has nobody to go to. A few bytes
-/// at once are a farewell, as that of TLS or of a mail client.
-fn tell_lost(local: &Local) {
-    if local.discarded > FAREWELL_BYTES || local.spoke_late {
-        warn!(
-            leg = "target",
-            conv = %local.handle,
-            lost_bytes = local.discarded,
-            "the local side went on sending after the peer had closed"
-        );
+    /// Writes to the locals that have something new; false if none has.
+    pub(super) fn write_locals(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(number) = self.locals.next_in_line() {
+            any = true;
+            self.write_local(now, number);
+        }
+        any
     }
-}
 
-fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
-    if let Some(error) = &record.broken {
-        // The protocol has no reset: the peer takes our close for an end.
-        return tell!(
-            warn,
-            handle,
-            record,
-            leg = "target",
-            sent_bytes = summary.sent_bytes,
-            received_bytes = summary.received_bytes,
-            unsent_bytes = summary.unsent_bytes,
-            %error,
-            "the service broke its connection: the peer may have a part of the answer only, and \
-             takes it for the whole"
-        );
+    /// Lets connections in again that wait for a conversation to end.
+    pub(super) fn admit(&mut self) {
+        if self.service.release() {
+            self.locals.mark(SERVICE);
+        }
     }
-    if let Some(error) = &record.lost {
-        return tell!(
-            warn,
-            handle,
-            record,
-            leg = "carrier",
-            sent_bytes = summary.sent_bytes,
-            received_bytes = summary.received_bytes,
-            unsent_bytes = summary.unsent_bytes,
-            %end,
-            %error,
-            "conversation failed"
-        );
+
+    /// Says that an answer takes long.
+    pub(super) fn tell_waiting(&mut self, now: Instant) {
+        if let Some(handle) = self.first_answer.due(now)
+            && let Some(record) = self.records.get(&handle)
+            && record.server_id.is_none()
+        {
+            info!(
+                target: NOTICE,
+                conv = %handle,
+                peer = %record.peer,
+                "waiting: no answer to the SYN yet; is a server listening there?"
+            );
+        }
     }
-    match end.leg() {
-        // That the link was lost has been told, once; not what was lost with it.
-        Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => tell!(
-            debug,
-            handle,
-            record,
-            leg = leg.name(),
-            %end,
-            "conversation failed"
-        ),
-        // Most who end their input have left, and this is how that shows.
-        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => tell!(
-            info,
-            handle,
-            record,
-            leg = leg.name(),
-            sent_bytes = summary.sent_bytes,
-            received_bytes = summary.received_bytes,
-            duration_us = whole_micros(summary.duration),
-            %end,
-            "conversation ended"
-        ),
-        Some(leg) if end == End::DrainTimeout => tell!(
-            warn,
-            handle,
-            record,
-            leg = leg.name(),
-            sent_bytes = summary.sent_bytes,
-            delivered_bytes = summary.received_bytes,
-            %end,
-            "the answer may be cut: --on-eof drain:T waits longer, drain:off without limit"
-        ),
-        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => tell!(
-            warn,
-            handle,
-            record,
-            sent_bytes = summary.sent_bytes,
-            delivered_bytes = summary.received_bytes,
-            unsent_bytes = summary.unsent_bytes,
-            dropped_bytes = summary.dropped_bytes,
-            %end,
-            "conversation ended before all was delivered"
-        ),
-        None => tell!(
-            info,
-            handle,
-            record,
-            sent_bytes = summary.sent_bytes,
-            received_bytes = summary.received_bytes,
-            duration_us = whole_micros(summary.duration),
-            %end,
-            "conversation ended"
-        ),
-        Some(leg) => tell!(
-            warn,
-            handle,
-            record,
-            leg = leg.name(),
-            sent_bytes = summary.sent_bytes,
-            received_bytes = summary.received_bytes,
-            unsent_bytes = summary.unsent_bytes,
-            %end,
-            "conversation failed"
-        ),
+
+    /// How long what waits may take to be sent after a signal.
+    pub(super) fn patience(&self) -> Duration {
+        let opens = self.service.peer().is_some();
+        let mut records = self.records.values();
+        let has_answers = records.any(|record| record.server_id.is_some());
+        // A peer that has answered none of these does not read on for a sender that leaves.
+        if opens && !has_answers && !self.records.is_empty() {
+            self.closing_time.min(PARTING_TIME)
+        } else {
+            self.closing_time
+        }
+    }
+
+    /// Ends all conversations because we end. A close behind a part of what a local side sends
+    /// would make it look like the whole; where the peer notices that the link ends, it hears
+    /// no close then, and resets its own side.
+    pub(super) fn close_all(&mut self, now: Instant, carrier: &CarrierUrl) {
+        let opens = self.service.peer().is_some();
+        let loss_is_noticed = carrier.has_connections();
+        let mut cut_count = 0_u64;
+        for (handle, record) in &self.records {
+            if opens && record.server_id.is_none() {
+                // Nobody knows whether its answer ever comes.
+                self.endpoint.abort(now, *handle);
+            } else if !self.has_input(record) {
+                self.endpoint.close(now, *handle);
+            } else if loss_is_noticed {
+                self.endpoint.leave(now, *handle);
+            } else {
+                cut_count += 1;
+                self.endpoint.close(now, *handle);
+            }
+        }
+        if cut_count > 0 {
+            warn!(
+                leg = "carrier",
+                conversations = cut_count,
+                "closed before their local side had ended what it sends: this carrier tells peers \
+                 of an end only, so that they may take a part for the whole"
+            );
+        }
+    }
+
+    /// Whether the local side of a conversation has not ended what it sends.
+    fn has_input(&self, record: &Record) -> bool {
+        let local = record.local.and_then(|number| self.locals.get(number));
+        local.is_some_and(Local::has_input)
     }
 }

@@ -1,10 +1,13 @@
 //! Both ends of a tunnel: TCP connections on one side, conversations on the other.
 
+mod carrier;
 mod conversations;
 mod driver;
 mod local;
+mod locals;
 mod notices;
 mod outgoing;
+mod record;
 mod service;
 mod stdio;
 mod stream;
@@ -76,6 +79,7 @@ pub enum LostLink {
 
 /// Why a tunnel could not begin, or had to end.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TunnelError {
     /// The carrier.
     #[error(transparent)]

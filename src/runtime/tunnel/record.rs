@@ -1,0 +1,167 @@
+//! What is known of a conversation beside its endpoint, and what the log says at its end.
+
+use std::io;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::endpoint::{End, Handle, Summary};
+use crate::runtime::link::{LinkError, Peer};
+use crate::wire::{ClientId, ServerId};
+
+/// Logs with the fields that name a conversation, and those that are given.
+macro_rules! tell {
+    ($level:ident, $conv:expr, $record:expr, $($more:tt)+) => {
+        $level!(
+            conv = %$conv,
+            client_id = %$record.client_id,
+            server_id = $record.server_id.map(tracing::field::display),
+            base64 = $record.base64(),
+            peer = %$record.peer,
+            $($more)+
+        )
+    };
+}
+
+pub(super) use tell;
+
+/// What is known of a live conversation beside its endpoint.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// The number of its local end; `None` if that is gone.
+    pub(super) local: Option<usize>,
+    pub(super) peer: Peer,
+    pub(super) client_id: ClientId,
+    pub(super) server_id: Option<ServerId>,
+    /// Why its local connection broke.
+    pub(super) broken: Option<io::Error>,
+    /// Why a message of it was lost.
+    pub(super) lost: Option<LinkError>,
+}
+
+impl Record {
+    /// That of a conversation that begins.
+    pub(super) const fn new(peer: Peer, client_id: ClientId, local: Option<usize>) -> Self {
+        Self {
+            local,
+            peer,
+            client_id,
+            server_id: None,
+            broken: None,
+            lost: None,
+        }
+    }
+
+    /// Both ids as the Java implementation logs them: `EjRW/~~~-`.
+    pub(super) fn base64(&self) -> String {
+        let mut ids = self.client_id.0.to_base64();
+        if let Some(server_id) = self.server_id {
+            ids.push('/');
+            ids.push_str(&server_id.0.to_base64());
+        }
+        ids
+    }
+}
+
+/// A number that every log format writes as one, which it would not do for 128 bits.
+pub(super) fn whole_micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Says how a conversation ended.
+pub(super) fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
+    if let Some(error) = &record.broken {
+        // The protocol has no reset: the peer takes our close for an end.
+        return tell!(
+            warn,
+            handle,
+            record,
+            leg = "target",
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %error,
+            "the service broke its connection: the peer may have a part of the answer only, and \
+             takes it for the whole"
+        );
+    }
+    if let Some(error) = &record.lost {
+        return tell!(
+            warn,
+            handle,
+            record,
+            leg = "carrier",
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %end,
+            %error,
+            "conversation failed"
+        );
+    }
+    match end.leg() {
+        // That the link was lost has been told, once; not what was lost with it.
+        Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => tell!(
+            debug,
+            handle,
+            record,
+            leg = leg.name(),
+            %end,
+            "conversation failed"
+        ),
+        // Most who end their input have left, and this is how that shows.
+        Some(leg) if end == End::DrainTimeout && !summary.answer_expected => tell!(
+            info,
+            handle,
+            record,
+            leg = leg.name(),
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            duration_us = whole_micros(summary.duration),
+            %end,
+            "conversation ended"
+        ),
+        Some(leg) if end == End::DrainTimeout => tell!(
+            warn,
+            handle,
+            record,
+            leg = leg.name(),
+            sent_bytes = summary.sent_bytes,
+            delivered_bytes = summary.received_bytes,
+            %end,
+            "the answer may be cut: --on-eof drain:T waits longer, drain:off without limit"
+        ),
+        None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => tell!(
+            warn,
+            handle,
+            record,
+            sent_bytes = summary.sent_bytes,
+            delivered_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            dropped_bytes = summary.dropped_bytes,
+            %end,
+            "conversation ended before all was delivered"
+        ),
+        None => tell!(
+            info,
+            handle,
+            record,
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            duration_us = whole_micros(summary.duration),
+            %end,
+            "conversation ended"
+        ),
+        Some(leg) => tell!(
+            warn,
+            handle,
+            record,
+            leg = leg.name(),
+            sent_bytes = summary.sent_bytes,
+            received_bytes = summary.received_bytes,
+            unsent_bytes = summary.unsent_bytes,
+            %end,
+            "conversation failed"
+        ),
+    }
+}
