@@ -4,19 +4,16 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
+
 use super::link::Peer;
 use crate::wire::DestinationHash;
 
 /// One entry of `--allow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {
-    /// Addresses whose first `prefix_bits` are those of `network`.
-    Network {
-        /// An address of the network.
-        network: IpAddr,
-        /// 0 to 32, or to 128 for IPv6.
-        prefix_bits: u8,
-    },
+    /// The addresses of a network.
+    Network(IpNet),
     /// The owner of a destination.
     Destination(DestinationHash),
     /// Everybody: `any`.
@@ -25,6 +22,7 @@ pub enum Allowed {
 
 /// Why a text is not an entry of `--allow`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AllowedError {
     /// Neither an address nor a destination's name.
     #[error(
@@ -74,26 +72,20 @@ impl FromStr for Allowed {
                 })?,
         };
         // Peers are known by their IPv4 addresses, however they are written.
-        match (network, network.to_canonical()) {
-            (IpAddr::V6(_), network @ IpAddr::V4(_)) if prefix_bits >= 96 => Ok(Self::Network {
-                network,
-                prefix_bits: prefix_bits - 96,
-            }),
-            _ => Ok(Self::Network {
-                network,
-                prefix_bits,
-            }),
-        }
+        let (network, prefix_bits) = match (network, network.to_canonical()) {
+            (IpAddr::V6(_), network @ IpAddr::V4(_)) if prefix_bits >= 96 => {
+                (network, prefix_bits - 96)
+            }
+            _ => (network, prefix_bits),
+        };
+        Ok(Self::Network(IpNet::new_assert(network, prefix_bits)))
     }
 }
 
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network {
-                network,
-                prefix_bits,
-            } => write!(f, "{network}/{prefix_bits}"),
+            Self::Network(network) => network.fmt(f),
             Self::Destination(hash) => f.write_str(&hash.to_b32_name()),
             Self::Anybody => f.write_str("any"),
         }
@@ -134,7 +126,7 @@ impl AllowList {
 
     /// Whether networks are listed.
     pub fn names_networks(&self) -> bool {
-        let is_network = |entry: &Allowed| matches!(entry, Allowed::Network { .. });
+        let is_network = |entry: &Allowed| matches!(entry, Allowed::Network(_));
         self.0.iter().any(is_network)
     }
 
@@ -150,11 +142,8 @@ impl AllowList {
 
     fn lists_address(&self, address: SocketAddr) -> bool {
         let address = address.ip().to_canonical();
-        self.0.iter().any(|entry| match *entry {
-            Allowed::Network {
-                network,
-                prefix_bits,
-            } => contains(network, prefix_bits, address),
+        self.0.iter().any(|entry| match entry {
+            Allowed::Network(network) => network.contains(&address),
             Allowed::Destination(_) | Allowed::Anybody => false,
         })
     }
@@ -163,20 +152,6 @@ impl AllowList {
 impl FromIterator<Allowed> for AllowList {
     fn from_iter<I: IntoIterator<Item = Allowed>>(entries: I) -> Self {
         Self(entries.into_iter().collect())
-    }
-}
-
-fn contains(network: IpAddr, prefix_bits: u8, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let differing = network.to_bits() ^ address.to_bits();
-            differing.leading_zeros() >= u32::from(prefix_bits)
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let differing = network.to_bits() ^ address.to_bits();
-            differing.leading_zeros() >= u32::from(prefix_bits)
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }
 
