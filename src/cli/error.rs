@@ -1,7 +1,7 @@
 //! What ends a run early, and the message for it: what, where, what to do.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
@@ -21,15 +21,19 @@ use crate::report::output::WriteError;
 pub(crate) const PROGRAM: &str = "ministream-dump";
 
 /// Why a dump cannot be done.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
     /// The arguments do not go together; what is wrong, and what to do.
+    #[error("{0}\n    help: {1}")]
     Usage(&'static str, &'static str),
     /// The filter of `-Y` cannot be read.
-    Filter(FilterError),
+    #[error("bad filter: {0}")]
+    Filter(#[from] FilterError),
     /// An input cannot be opened or is no capture.
-    Capture(CaptureError),
+    #[error("{}{}", describe(.0), help(help_for(.0)))]
+    Capture(#[from] CaptureError),
     /// Records of `-T ndjson` cannot be read.
+    #[error("{}: {error}{}", path.display(), cause(error))]
     Records {
         /// Their path.
         path: PathBuf,
@@ -37,6 +41,7 @@ pub(crate) enum DumpError {
         error: NdjsonError,
     },
     /// Conversations were asked for by names that none in the whole capture has.
+    #[error("there is no conversation {named}\n    help: {}", conversations(*count))]
     NoSuchConversation {
         /// Their names: `c7, c9`.
         named: String,
@@ -44,10 +49,20 @@ pub(crate) enum DumpError {
         count: u64,
     },
     /// Results cannot be written.
+    #[error("cannot write results: {}", reason(.0))]
     Output(io::Error),
     /// A file of results cannot be written to its end.
+    #[error(
+        "cannot write {}: {}\n    help: what is in it is not complete; name a file on another disk, \
+         or make room",
+        .0.path.display(), reason(&.0.source)
+    )]
     Write(WriteError),
     /// The file of a report, or of packets, cannot be made.
+    #[error(
+        "cannot write {}: {}\n    help: name a file in a directory that you may write to",
+        path.display(), reason(error)
+    )]
     Create {
         /// Its path.
         path: PathBuf,
@@ -55,6 +70,10 @@ pub(crate) enum DumpError {
         error: io::Error,
     },
     /// The directory of an export cannot be made or read.
+    #[error(
+        "cannot export to {}: {}\n    help: name a directory that you may write to",
+        path.display(), reason(error)
+    )]
     Export {
         /// Its path.
         path: PathBuf,
@@ -62,11 +81,20 @@ pub(crate) enum DumpError {
         error: io::Error,
     },
     /// The directory of an export holds something.
+    #[error(
+        "{} is not empty\n    help: name a new directory, or add --force to replace files in it",
+        path.display()
+    )]
     ExportNotEmpty {
         /// Its path.
         path: PathBuf,
     },
     /// Messages of which `-w` cannot make packets anew.
+    #[error(
+        "{count} messages over I2CP are not in {}: -w cannot redact what surrounds them\n    \
+         help: --html, --export and -T ndjson have them; -Y 'carrier!=i2cp' leaves them out",
+        path.display()
+    )]
     NotWritten {
         /// How many.
         count: u64,
@@ -74,13 +102,20 @@ pub(crate) enum DumpError {
         path: PathBuf,
     },
     /// The file of `--redact-key` cannot be made or used.
-    KeyFile(KeyFileError),
+    #[error("{error}{}", cause(.0).to_lowercase(), error = .0)]
+    KeyFile(#[from] KeyFileError),
     /// The file of `--redact-key` holds something else.
+    #[error(
+        "{} holds no key for pseudonyms, which is 32 bytes\n    \
+         help: name a file that is not there yet; it is made with a new key",
+        path.display()
+    )]
     NoRedactKey {
         /// Its path.
         path: PathBuf,
     },
     /// The file of `--keylog` cannot be read.
+    #[error("cannot read {}: {}", path.display(), reason(error))]
     ReadKeyLog {
         /// Its path.
         path: PathBuf,
@@ -88,6 +123,11 @@ pub(crate) enum DumpError {
         error: io::Error,
     },
     /// The file of `--keylog` holds something else.
+    #[error(
+        "{} is no key log: {error}\n    help: ministream-replay --keylog and other programs \
+         write it where SSLKEYLOGFILE says",
+        path.display()
+    )]
     KeyLog {
         /// Its path.
         path: PathBuf,
@@ -95,9 +135,14 @@ pub(crate) enum DumpError {
         error: KeyLogError,
     },
     /// The system has no random bytes to give.
+    #[error("cannot make a random key: {}", reason(.0))]
     Random(io::Error),
     /// The directories of a data set cannot be made or read.
     #[cfg(feature = "parquet")]
+    #[error(
+        "cannot write a data set to {}: {}\n    help: name a directory that you may write to",
+        path.display(), reason(error)
+    )]
     DataSet {
         /// Its path.
         path: PathBuf,
@@ -106,30 +151,20 @@ pub(crate) enum DumpError {
     },
     /// A data set has a partition of that name.
     #[cfg(feature = "parquet")]
+    #[error(
+        "{} holds data\n    help: name another directory, or add --force to replace that data",
+        path.display()
+    )]
     PartitionExists {
         /// The directory of the partition.
         path: PathBuf,
     },
     /// The system has no thread to give.
+    #[error(
+        "cannot start a thread: {}\n    help: the limit on processes is reached; see ulimit -u",
+        reason(.0)
+    )]
     Thread(io::Error),
-}
-
-impl From<FilterError> for DumpError {
-    fn from(error: FilterError) -> Self {
-        Self::Filter(error)
-    }
-}
-
-impl From<CaptureError> for DumpError {
-    fn from(error: CaptureError) -> Self {
-        Self::Capture(error)
-    }
-}
-
-impl From<KeyFileError> for DumpError {
-    fn from(error: KeyFileError) -> Self {
-        Self::KeyFile(error)
-    }
 }
 
 impl From<io::Error> for DumpError {
@@ -141,106 +176,23 @@ impl From<io::Error> for DumpError {
     }
 }
 
-impl fmt::Display for DumpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(problem, help) => write!(f, "{problem}\n    help: {help}"),
-            Self::Filter(error) => write!(f, "bad filter: {error}"),
-            Self::Capture(error) => {
-                write!(f, "{}", describe(error))?;
-                match help_for(error) {
-                    Some(help) => write!(f, "\n    help: {help}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Records { path, error } => {
-                write!(f, "{}: {error}", path.display())?;
-                match error.source() {
-                    Some(source) => write!(f, ": {source}"),
-                    None => Ok(()),
-                }
-            }
-            Self::NoSuchConversation { named, count } => {
-                write!(
-                    f,
-                    "there is no conversation {named}\n    help: {}",
-                    match count {
-                        0 => "the capture has none".to_owned(),
-                        1 => "the capture has one, c1".to_owned(),
-                        _ => format!("the capture has c1 to c{count}; -q -z conv lists them"),
-                    }
-                )
-            }
-            Self::ReadKeyLog { path, error } => {
-                write!(f, "cannot read {}: {}", path.display(), reason(error))
-            }
-            Self::KeyLog { path, error } => write!(
-                f,
-                "{} is no key log: {error}\n    help: ministream-replay --keylog and other programs \
-                 write it where SSLKEYLOGFILE says",
-                path.display()
-            ),
-            Self::Create { path, error } => write!(
-                f,
-                "cannot write {}: {}\n    help: name a file in a directory that you may write to",
-                path.display(),
-                reason(error)
-            ),
-            Self::Write(WriteError { path, source }) => write!(
-                f,
-                "cannot write {}: {}\n    help: what is in it is not complete; name a file on another disk, \
-                 or make room",
-                path.display(),
-                reason(source)
-            ),
-            Self::Export { path, error } => write!(
-                f,
-                "cannot export to {}: {}\n    help: name a directory that you may write to",
-                path.display(),
-                reason(error)
-            ),
-            Self::ExportNotEmpty { path } => write!(
-                f,
-                "{} is not empty\n    help: name a new directory, or add --force to replace files in it",
-                path.display()
-            ),
-            Self::NotWritten { count, path } => write!(
-                f,
-                "{count} messages over I2CP are not in {}: -w cannot redact what surrounds them\n    \
-                 help: --html, --export and -T ndjson have them; -Y 'carrier!=i2cp' leaves them out",
-                path.display()
-            ),
-            Self::KeyFile(error) => match error.source() {
-                Some(source) => write!(f, "{error}: {}", source.to_string().to_lowercase()),
-                None => write!(f, "{error}"),
-            },
-            Self::NoRedactKey { path } => write!(
-                f,
-                "{} holds no key for pseudonyms, which is 32 bytes\n    \
-                 help: name a file that is not there yet; it is made with a new key",
-                path.display()
-            ),
-            Self::Random(error) => write!(f, "cannot make a random key: {}", reason(error)),
-            #[cfg(feature = "parquet")]
-            Self::DataSet { path, error } => write!(
-                f,
-                "cannot write a data set to {}: {}\n    help: name a directory that you may write to",
-                path.display(),
-                reason(error)
-            ),
-            #[cfg(feature = "parquet")]
-            Self::PartitionExists { path } => write!(
-                f,
-                "{} holds data\n    help: name another directory, or add --force to replace that data",
-                path.display()
-            ),
-            Self::Output(error) => write!(f, "cannot write results: {}", reason(error)),
-            Self::Thread(error) => write!(
-                f,
-                "cannot start a thread: {}\n    help: the limit on processes is reached; see ulimit -u",
-                reason(error)
-            ),
-        }
+/// What follows an error's words on a line of its own, if anything helps.
+fn help(help: Option<impl Display>) -> String {
+    help.map_or_else(String::new, |help| format!("\n    help: {help}"))
+}
+
+/// What led to an error, behind it, if that is known.
+fn cause(error: &dyn Error) -> String {
+    let source = error.source();
+    source.map_or_else(String::new, |source| format!(": {source}"))
+}
+
+/// Which conversations there are, if only so many.
+fn conversations(count: u64) -> String {
+    match count {
+        0 => "the capture has none".to_owned(),
+        1 => "the capture has one, c1".to_owned(),
+        _ => format!("the capture has c1 to c{count}; -q -z conv lists them"),
     }
 }
 
@@ -319,11 +271,11 @@ pub(crate) fn reason(error: &io::Error) -> String {
 }
 
 /// Prints an error on standard error.
-pub(crate) fn print_error(error: impl fmt::Display) {
+pub(crate) fn print_error(error: impl Display) {
     tell(format_args!("{PROGRAM}: error: {error}"));
 }
 
 /// Prints a warning on standard error.
-pub(crate) fn print_warning(warning: impl fmt::Display) {
+pub(crate) fn print_warning(warning: impl Display) {
     tell(format_args!("{PROGRAM}: warning: {warning}"));
 }
