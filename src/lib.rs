@@ -4,6 +4,17 @@
 //! To iterate the conversations of a capture:
 //!
 //! ```
+//! for conversation in ministream::open("captures/spec-samples.pcap")? {
+//!     let conversation = conversation?;
+//!     println!("{}: {}", conversation.id, conversation.state);
+//! }
+//! # Ok::<(), ministream::CaptureError>(())
+//! ```
+//!
+//! To see every message, and findings as they come, whatever the size of the capture, implement
+//! [`dissect::Sink`]; [`dissect::Collected`] is one that keeps all of it in memory:
+//!
+//! ```
 //! use ministream::capture::{Inputs, PacketSource};
 //! use ministream::conversation::EndOfInput;
 //! use ministream::dissect::{Collected, DissectOptions, Dissector};
@@ -16,17 +27,11 @@
 //!     dissector.push(&packet, &mut seen)?;
 //! }
 //! dissector.finish(EndOfInput::Complete, &mut seen)?;
-//! for conversation in &seen.conversations {
-//!     println!("{}: {}", conversation.id, conversation.state);
-//! }
 //! # assert_eq!(seen.conversations.len(), 3);
+//! println!("{} messages", seen.message_count);
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! [`dissect::Collected`] keeps conversations in memory; implement
-//! [`dissect::Sink`] to see every message as it comes, whatever the size of
-//! the capture.
 //!
 //! # The way of the data
 //!
@@ -52,8 +57,14 @@
 //!
 //! # Features
 //!
-//! `live` captures through libpcap; `cli` is what the programs need. Without
-//! features the library needs no native code but zstd.
+//! `live` captures through libpcap; `runtime` has the sockets and timers that endpoints, players
+//! and proxies leave to others; `cli` is what the programs need. Without features the library
+//! needs no native code but zstd.
+//!
+//! # Platforms
+//!
+//! Everything is developed and tested on Linux. `runtime`, and with it `cli`, is for Unix only; the
+//! rest names nothing that is.
 #![forbid(unsafe_code)]
 
 pub mod capture;
@@ -62,6 +73,7 @@ mod circulation;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod conversation;
+mod conversations;
 pub mod dissect;
 pub mod endpoint;
 pub mod fault;
@@ -79,3 +91,7 @@ pub mod time;
 pub mod tui;
 mod units;
 pub mod wire;
+
+pub use self::capture::CaptureError;
+pub use self::conversation::Conversation;
+pub use self::conversations::{Conversations, open};
