@@ -8,6 +8,7 @@ use super::{Compression, Content};
 
 /// Why an input yields no further packets.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CaptureError {
     /// It could not be opened.
     #[error("cannot open {}", path.display())]

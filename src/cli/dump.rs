@@ -32,9 +32,10 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
         Ok(args) => args,
         Err(error) => return refuse(&error),
     };
-    let done = match args.tui {
-        true => super::tui::run(&args, &arguments),
-        false => run(args),
+    let done = if args.tui {
+        super::tui::run(&args, &arguments)
+    } else {
+        run(args)
     };
     match done {
         Ok(ending) => ending,

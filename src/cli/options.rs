@@ -136,9 +136,10 @@ impl DumpOptions {
                 .map_or(Picked::All, |names| Picked::Named(names.0)),
             named,
             conversations,
-            order: match args.concat {
-                true => InputOrder::AsNamed,
-                false => InputOrder::ByTime,
+            order: if args.concat {
+                InputOrder::AsNamed
+            } else {
+                InputOrder::ByTime
             },
             dissect: DissectOptions {
                 depth,
@@ -418,8 +419,9 @@ fn paging(args: &DumpArgs, input: &Input) -> Paging {
         && io::stdout().is_terminal()
         && !args.line_buffered
         && args.parquet.is_none();
-    match has_its_place && !args.no_pager {
-        true => Paging::WhenLong,
-        false => Paging::Never,
+    if has_its_place && !args.no_pager {
+        Paging::WhenLong
+    } else {
+        Paging::Never
     }
 }

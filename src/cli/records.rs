@@ -99,9 +99,10 @@ impl RecordInput {
         }
         let done = Done {
             ending,
-            end: match told.is_stopped {
-                true => EndOfInput::Stopped,
-                false => EndOfInput::Complete,
+            end: if told.is_stopped {
+                EndOfInput::Stopped
+            } else {
+                EndOfInput::Complete
             },
             counts: DissectCounts {
                 network: NetworkCounts::of_packets(summary.packet_count, |reason| {

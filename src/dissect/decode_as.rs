@@ -22,6 +22,7 @@ pub struct DecodeAs {
 
 /// Why a text is no [`DecodeAs`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecodeAsError {
     /// It has no `==` or no comma.
     #[error("{0:?} is not of the form udp.port==9004,ministream")]

@@ -65,6 +65,7 @@ pub struct Open<P> {
 
 /// Why a conversation cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// There are as many conversations as there may be.
     #[error("there are {limit} conversations already, the most that are allowed")]
@@ -79,6 +80,7 @@ pub enum OpenError {
 
 /// Why bytes were not taken. They are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WriteError {
     /// The conversation has ended, was finished or closed, or is not accepted yet.
     #[error("the conversation does not take data in this state")]

@@ -11,6 +11,7 @@ use crate::wire::Direction;
 
 /// Why a text is no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FaultError {
     /// No name and value.
     #[error("`{}` is no fault; there are {names}", .0.escape_debug(), names = names())]

@@ -19,6 +19,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// Why a key file cannot be written or used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyFileError {
     /// A file of this name is there, and is kept.
     #[error("{} exists and is not overwritten", .0.display())]

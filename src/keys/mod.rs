@@ -160,6 +160,7 @@ impl PrivateKey {
 
 /// Why bytes are not keys that we can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeysError {
     /// They do not begin with a destination.
     #[error("no destination at offset 0")]
@@ -266,9 +267,10 @@ impl Keys {
         }
         // What is encrypted goes by the lease set's key; that in the destination is not used
         // (II.1.2), and newer programs keep zeros instead of a private key for it.
-        let decryption_key = match decryption_key.iter().all(|byte| *byte == 0) {
-            true => derived_decryption_key(&signing_key),
-            false => *decryption_key,
+        let decryption_key = if decryption_key.iter().all(|byte| *byte == 0) {
+            derived_decryption_key(&signing_key)
+        } else {
+            *decryption_key
         };
         Ok(Self {
             destination: destination.as_bytes().to_vec(),

@@ -54,9 +54,10 @@ impl Connection {
 
     /// The side whose messages go this way.
     pub(super) fn sender(&self, direction: Direction) -> Side {
-        match self.direction(Side::Initiator) == direction {
-            true => Side::Initiator,
-            false => Side::Responder,
+        if self.direction(Side::Initiator) == direction {
+            Side::Initiator
+        } else {
+            Side::Responder
         }
     }
 

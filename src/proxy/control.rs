@@ -77,22 +77,25 @@ pub fn answer(proxy: &mut Proxy, now: Instant, request: &Request) -> Reply {
         ("POST", ["api", "faults"]) => add_fault(proxy, &request.body),
         ("DELETE", ["api", "faults", direction, kind]) => remove_fault(proxy, direction, kind),
         ("GET", ["api", "rules"]) => Reply::new(200, rules(proxy)),
-        ("POST", ["api", "rules"]) => {
-            with_rule(&request.body, |rule| match proxy.rules_mut().add(rule) {
-                true => Reply::new(201, json!({ "rule": proxy.rules().all().len() })),
-                false => Reply::refused(409, "there are too many rules"),
-            })
-        }
+        ("POST", ["api", "rules"]) => with_rule(&request.body, |rule| {
+            if proxy.rules_mut().add(rule) {
+                Reply::new(201, json!({ "rule": proxy.rules().all().len() }))
+            } else {
+                Reply::refused(409, "there are too many rules")
+            }
+        }),
         ("PUT", ["api", "rules", number]) => with_rule(&request.body, |rule| {
-            match place(number).is_some_and(|place| proxy.rules_mut().replace(place, rule)) {
-                true => Reply::done(),
-                false => Reply::unknown(),
+            if place(number).is_some_and(|place| proxy.rules_mut().replace(place, rule)) {
+                Reply::done()
+            } else {
+                Reply::unknown()
             }
         }),
         ("DELETE", ["api", "rules", number]) => {
-            match place(number).is_some_and(|place| proxy.rules_mut().remove(place)) {
-                true => Reply::done(),
-                false => Reply::unknown(),
+            if place(number).is_some_and(|place| proxy.rules_mut().remove(place)) {
+                Reply::done()
+            } else {
+                Reply::unknown()
             }
         }
         ("POST", ["api", "reset"]) => {
@@ -321,14 +324,15 @@ fn messages(proxy: &Proxy, query: &str) -> Value {
 }
 
 fn step(proxy: &mut Proxy, now: Instant, body: &[u8]) -> Reply {
-    let count = match body.is_empty() {
-        true => Some(1),
-        false => match parsed(body) {
+    let count = if body.is_empty() {
+        Some(1)
+    } else {
+        match parsed(body) {
             Ok(body) => body["count"]
                 .as_u64()
                 .and_then(|count| count.try_into().ok()),
             Err(refused) => return refused,
-        },
+        }
     };
     match count {
         Some(count) => Reply::new(200, json!({ "passed_count": proxy.step(now, count) })),

@@ -781,9 +781,12 @@ impl Proxy {
 
     /// What was done so far.
     pub fn report(&self) -> ProxyReport {
-        let at = |quantile| match self.added.is_empty() {
-            true => 0,
-            false => self.added.value_at_quantile(quantile),
+        let at = |quantile| {
+            if self.added.is_empty() {
+                0
+            } else {
+                self.added.value_at_quantile(quantile)
+            }
         };
         ProxyReport {
             directions: self.directions,

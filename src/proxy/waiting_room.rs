@@ -101,9 +101,10 @@ impl WaitingRoom {
 
     /// Those whose message has come.
     pub(super) fn released(&mut self) -> Vec<Waiting> {
-        match self.holds.iter().any(|hold| hold.released) {
-            true => self.take_holds(|hold| hold.released),
-            false => Vec::new(),
+        if self.holds.iter().any(|hold| hold.released) {
+            self.take_holds(|hold| hold.released)
+        } else {
+            Vec::new()
         }
     }
 

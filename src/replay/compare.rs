@@ -59,6 +59,7 @@ enum Place {
 
 /// Why a text is no mask.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MaskError {
     /// It does not begin with a direction.
     #[error("a mask begins with c2s: or s2c:, as in 's2c:/Date: [^\\r]+/' or s2c:10..18")]

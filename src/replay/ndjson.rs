@@ -14,6 +14,7 @@ use crate::wire::FrameType;
 
 /// Why NDJSON is no recording.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NdjsonError {
     /// It cannot be read.
     #[error("cannot read")]

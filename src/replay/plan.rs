@@ -92,6 +92,7 @@ pub struct GapsCut {
 
 /// Why there is no plan.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlanError {
     /// No conversation is left to play.
     #[error("nothing to replay: no conversation in the capture can be played")]

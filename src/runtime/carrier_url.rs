@@ -39,6 +39,7 @@ pub struct Authority {
 
 /// Why a text is not a carrier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CarrierUrlError {
     /// No `scheme://`, or one that is none of ours.
     #[error("unknown carrier {0:?}; use udp://, tcp://, tls:// or i2cp://")]
@@ -165,9 +166,10 @@ fn tunnels_query(tunnels: &Tunnels) -> String {
         .quantity
         .map(|quantity| format!("quantity={quantity}"));
     let options: Vec<String> = length.into_iter().chain(quantity).collect();
-    match options.is_empty() {
-        true => String::new(),
-        false => format!("?{}", options.join("&")),
+    if options.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", options.join("&"))
     }
 }
 

@@ -7,6 +7,7 @@ use super::socket::Addresses;
 
 /// Why cases can be tried no more.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConformError {
     /// The carrier is gone and does not come back.
     #[error(transparent)]

@@ -97,9 +97,10 @@ mod tests {
             let mut looks = 0;
             poll_fn(|cx| {
                 looks += 1;
-                match lookout.may_judge(cx, at(7_000), at(5_000)) {
-                    true => Poll::Ready(()),
-                    false => Poll::Pending,
+                if lookout.may_judge(cx, at(7_000), at(5_000)) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
                 }
             })
             .await;

@@ -290,9 +290,10 @@ impl Core {
                     Ok(()) => self.outgoing.push_final(frame),
                     Err(error) => return self.end(Err(error.into())),
                 }
-                let timeout = match self.outgoing.has_lanes() {
-                    true => ORDERED_LEAVING_TIMEOUT,
-                    false => LEAVING_TIMEOUT,
+                let timeout = if self.outgoing.has_lanes() {
+                    ORDERED_LEAVING_TIMEOUT
+                } else {
+                    LEAVING_TIMEOUT
                 };
                 self.enter(Phase::Leaving(session), Some(now + timeout));
             }

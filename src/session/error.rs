@@ -10,6 +10,7 @@ use crate::wire::DestinationHash;
 
 /// Why a session could not be had, or ended unasked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SessionError {
     /// The session's options cannot be sent.
     #[error("the session's options cannot be sent")]
@@ -72,6 +73,7 @@ pub enum SessionError {
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// The session is not ready yet, or not any more.
     #[error("the session is not ready")]

@@ -29,6 +29,7 @@ pub struct LookupId(u32);
 
 /// Why a lookup found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LookupError {
     /// The router says so, or does not answer.
     #[error("the router does not find it: is the name right, and the other side online?")]
@@ -130,9 +131,10 @@ impl Lookups {
                 || (dialect == Dialect::Hashes && matches!(lookup.query, Query::Name(_)))
         });
         if let Some(place) = ended {
-            let error = match self.pending[place].until <= now {
-                true => LookupError::NotFound,
-                false => LookupError::NamesUnsupported,
+            let error = if self.pending[place].until <= now {
+                LookupError::NotFound
+            } else {
+                LookupError::NamesUnsupported
             };
             return Ok(Some(self.answer(place, Err(error))));
         }

@@ -32,6 +32,7 @@ pub struct Destination<'a>(&'a [u8]);
 
 /// Why bytes are not a destination.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DestinationError {
     /// Fewer bytes than the keys and a null certificate take.
     #[error(

@@ -200,9 +200,12 @@ impl Applications {
         };
         let length = [0, 1, 6, 7, 8, 99, 250][rng.random_range(0..7)];
         let bytes: Bytes = (ledger.written..ledger.written + length)
-            .map(|offset| match reliable {
-                true => byte_at(ledger.number, ledger.is_client, offset),
-                false => tag(ledger.number, ledger.is_client),
+            .map(|offset| {
+                if reliable {
+                    byte_at(ledger.number, ledger.is_client, offset)
+                } else {
+                    tag(ledger.number, ledger.is_client)
+                }
             })
             .collect();
         let writable = endpoint.is_writable(handle);
@@ -272,9 +275,10 @@ impl Applications {
                     .expect("only known conversations have data");
                 assert!(ledger.end.is_none() && ledger.accepted && !bytes.is_empty());
                 for (offset, &byte) in (ledger.received..).zip(&bytes) {
-                    let expected = match reliable {
-                        true => byte_at(ledger.number, !ledger.is_client, offset),
-                        false => tag(ledger.number, !ledger.is_client),
+                    let expected = if reliable {
+                        byte_at(ledger.number, !ledger.is_client, offset)
+                    } else {
+                        tag(ledger.number, !ledger.is_client)
                     };
                     assert_eq!(byte, expected, "conversation {}", ledger.number);
                 }

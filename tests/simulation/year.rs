@@ -127,9 +127,10 @@ impl Router {
         let nonce = frame.last_chunk().expect("a nonce is its end");
         let nonce = u32::from_be_bytes(*nonce);
         let accepted = self.fresh_id();
-        let (done, its_nonce) = match self.is_java {
-            true => (accepted, accepted & 0xff),
-            false => (self.fresh_id(), nonce),
+        let (done, its_nonce) = if self.is_java {
+            (accepted, accepted & 0xff)
+        } else {
+            (self.fresh_id(), nonce)
         };
         let status = match self.to_lose {
             0 => 4,

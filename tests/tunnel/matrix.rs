@@ -64,9 +64,12 @@ fn exchange(
     start: impl FnOnce(&[&str], &[&str]) -> (Endpoint, Endpoint),
 ) -> Outcome {
     let faulty = ["--fault", fault, "--seed", "11"];
-    let with = |side: &str| match at == side {
-        true => [times, &faulty].concat(),
-        false => times.to_vec(),
+    let with = |side: &str| {
+        if at == side {
+            [times, &faulty].concat()
+        } else {
+            times.to_vec()
+        }
     };
     let (server, client) = start(&with("server"), &with("client"));
     let began = Instant::now();
@@ -250,9 +253,12 @@ fn bless(scheme: &str, rows: &str) {
         let lines = table.lines().filter(move |line| line.contains(&own));
         lines.map(|line| format!("{line}\n")).collect::<String>()
     };
-    let all = ["tcp", "udp", "i2cp"].map(|each| match each == scheme {
-        true => rows.to_owned(),
-        false => of(each),
+    let all = ["tcp", "udp", "i2cp"].map(|each| {
+        if each == scheme {
+            rows.to_owned()
+        } else {
+            of(each)
+        }
     });
     let head = "| fault | carrier | client, c2s | client, s2c | server, c2s | server, s2c |\n\
                 |---|---|---|---|---|---|\n";

@@ -376,9 +376,10 @@ impl Evidence {
     }
 
     fn openings_alone(&self) -> Standing {
-        match self.has_openings_alone() {
-            true => self.openings.standing(self.framing),
-            false => Standing::Open,
+        if self.has_openings_alone() {
+            self.openings.standing(self.framing)
+        } else {
+            Standing::Open
         }
     }
 
@@ -528,10 +529,12 @@ impl Openings {
             (Framing::Any, 2) => !payloads_differ && self.has_telling_payload(),
             (_, 0..=1) => false,
         };
-        match is_enough {
-            true if count >= CERTAIN_OPENINGS => Standing::Certain,
-            true => Standing::Probable,
-            false => Standing::Open,
+        if !is_enough {
+            Standing::Open
+        } else if count >= CERTAIN_OPENINGS {
+            Standing::Certain
+        } else {
+            Standing::Probable
         }
     }
 

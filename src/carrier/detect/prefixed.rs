@@ -111,19 +111,19 @@ impl Trial {
     }
 
     pub(super) fn trace(&self) -> Option<Trace> {
-        match self.out {
-            true => None,
-            false => self.evidence.trace(),
+        if self.out {
+            None
+        } else {
+            self.evidence.trace()
         }
     }
 
     pub(super) fn unanswered(&self) -> Option<Unanswered> {
-        match self.out {
-            true => None,
-            false => self
-                .evidence
-                .unanswered(Verdict::LengthPrefixed(self.prefix)),
+        if self.out {
+            return None;
         }
+        let verdict = Verdict::LengthPrefixed(self.prefix);
+        self.evidence.unanswered(verdict)
     }
 
     /// Refuses a flow by its first bytes where they are enough, instead of

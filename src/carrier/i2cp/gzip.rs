@@ -31,6 +31,7 @@ const FLAGS_RESERVED: u8 = 0xe0;
 
 /// Why a payload is not a message in gzip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GzipError {
     /// Not gzip at all.
     #[error("{payload_bytes} bytes that do not begin with the gzip header 1f 8b 08")]

@@ -13,6 +13,7 @@ pub struct Mapping<'a>(&'a [u8]);
 
 /// Why options are none, or cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MappingError {
     /// The bytes are not `key=value;` all through.
     #[error("the options' {0} bytes are not key=value; all through")]

@@ -387,6 +387,7 @@ impl<'a> RouterHops<'a> {
 
 /// Why a body is not that of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MessageError {
     /// A field is cut short, or holds what it cannot.
     #[error("body of {message_type}, {body_bytes} bytes, is not as its type asks")]
@@ -408,6 +409,7 @@ pub enum MessageError {
 
 /// Why a message cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// A string has one byte for its length.
     #[error("a string is at most 255 bytes, not {0}")]

@@ -61,6 +61,7 @@ impl Beginning {
 
 /// Why records cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecryptError {
     /// A length that no record has.
     #[error("a record of {0} bytes, and {MAX_RECORD_BYTES} are the most")]

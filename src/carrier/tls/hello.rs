@@ -31,6 +31,7 @@ pub enum Hello<'a> {
 
 /// Why bytes are no hello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HelloError {
     /// It begins otherwise.
     #[error("what comes first inside TLS is no hello of ministreaming over TLS")]

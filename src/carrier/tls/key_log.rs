@@ -105,9 +105,10 @@ impl KeyLog {
             _ => return Ok(()),
         };
         let connection = self.connections.entry(client_random).or_default();
-        let secrets = match is_traffic {
-            true => &mut connection.traffic,
-            false => &mut connection.handshake,
+        let secrets = if is_traffic {
+            &mut connection.traffic
+        } else {
+            &mut connection.handshake
         };
         secrets[end.index()] = Some(secret);
         Ok(())

@@ -54,9 +54,10 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
     };
     let format = args.log_format.unwrap_or_else(|| {
         let terminal = args.log_file.is_none() && io::stderr().is_terminal();
-        match terminal && verbose == 0 {
-            true => LogFormat::People,
-            false => LogFormat::Text,
+        if terminal && verbose == 0 {
+            LogFormat::People
+        } else {
+            LogFormat::Text
         }
     });
     let log = tracing_subscriber::fmt()

@@ -67,12 +67,13 @@ impl PageFile {
     /// # Errors
     /// It cannot be made, or is a symbolic link to a file.
     pub(super) fn create(path: &Path) -> Result<Self, ReplayError> {
-        let out = match is_standard(path) {
-            true => Output::standard(),
-            false => Output::create(path).map_err(|source| ReplayError::Write {
+        let out = if is_standard(path) {
+            Output::standard()
+        } else {
+            Output::create(path).map_err(|source| ReplayError::Write {
                 path: path.to_owned(),
                 source,
-            })?,
+            })?
         };
         Ok(Self {
             path: path.to_owned(),

@@ -279,9 +279,10 @@ fn conclude(
         report: &report,
         exit_code: ending.code(),
     };
-    let default = match is_for_programs(args) {
-        true => ReportFormat::None,
-        false => ReportFormat::Table,
+    let default = if is_for_programs(args) {
+        ReportFormat::None
+    } else {
+        ReportFormat::Table
     };
     match args.report.unwrap_or(default) {
         ReportFormat::Table => {

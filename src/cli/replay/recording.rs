@@ -105,9 +105,10 @@ impl Captures {
         }
         Ok(Self {
             files: set.files,
-            order: match is_concatenated {
-                true => InputOrder::AsNamed,
-                false => InputOrder::ByTime,
+            order: if is_concatenated {
+                InputOrder::AsNamed
+            } else {
+                InputOrder::ByTime
             },
         })
     }

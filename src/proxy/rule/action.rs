@@ -149,9 +149,10 @@ impl Action {
             Self::Append(bytes) => message.extend(bytes),
             _ => {}
         }
-        match before == *message {
-            true => Change::Unchanged,
-            false => Change::Changed,
+        if before == *message {
+            Change::Unchanged
+        } else {
+            Change::Changed
         }
     }
 }

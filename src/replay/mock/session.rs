@@ -105,9 +105,10 @@ impl<P> Session<P> {
         let since = self.changed.max(self.heard);
         let Some(script) = script else {
             // A client that has said something owes the rest.
-            return match self.received.is_empty() {
-                true => Wait::ForClient,
-                false => until_or_over(since + patience, now),
+            return if self.received.is_empty() {
+                Wait::ForClient
+            } else {
+                until_or_over(since + patience, now)
             };
         };
         match script.steps.get(self.next_step) {

@@ -169,9 +169,10 @@ fn what_is_like_nothing_is_closed_at_once_and_leaves_the_recording_to_others() {
         let mut rig = Rig::new(two(), options);
         let server = rig.open(7, A);
         rig.send(7, server, b"xyz");
-        let expected = match closed {
-            true => vec![(7, frame(0x52, A, b""))],
-            false => Vec::new(),
+        let expected = if closed {
+            vec![(7, frame(0x52, A, b""))]
+        } else {
+            Vec::new()
         };
         assert_eq!(rig.sent(0), expected, "{unmatched:?}");
         if !closed {
@@ -397,9 +398,10 @@ fn a_conversation_that_brings_more_than_is_kept_ends_and_tells_the_bound() {
             rig.send(7, server, &[*byte]);
         }
         let is_over = length > 10;
-        let expected = match is_over {
-            true => vec![(7, frame(0x52, A, b""))],
-            false => Vec::new(),
+        let expected = if is_over {
+            vec![(7, frame(0x52, A, b""))]
+        } else {
+            Vec::new()
         };
         assert_eq!(rig.sent(0), expected, "{length}");
         rig.mock.stop();

@@ -415,8 +415,9 @@ fn told(stats: &FaultStats) -> String {
         }
         parts.push(part);
     }
-    match parts.is_empty() {
-        true => "no fault met a message".to_owned(),
-        false => parts.join(", "),
+    if parts.is_empty() {
+        "no fault met a message".to_owned()
+    } else {
+        parts.join(", ")
     }
 }

@@ -159,6 +159,7 @@ pub enum Room {
 
 /// Why a link, or a part of it, could not be had or was lost.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LinkError {
     /// The name of the host leads to no address.
     #[error("{carrier}: the host has no address")]

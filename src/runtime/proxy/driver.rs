@@ -762,9 +762,10 @@ impl Driver {
             ClientLeg::Peer(_) => pair.ended[0] || pair.told[0],
             ClientLeg::Frames(_) => pair.ended[0],
         };
-        match server_gone && client_done {
-            true => self.close(id, watcher),
-            false => Ok(()),
+        if server_gone && client_done {
+            self.close(id, watcher)
+        } else {
+            Ok(())
         }
     }
 

@@ -72,10 +72,11 @@ impl Pair {
                     leg.poll_flush(cx);
                     self.server = ServerLeg::Open(leg);
                     self.takes[Side::Responder.index()] = takes;
-                    match takes {
+                    if takes {
                         // Whoever waited for the connection may send on.
-                        true => Poll::Ready(ServerEvent::Leg(LegEvent::Room)),
-                        false => Poll::Pending,
+                        Poll::Ready(ServerEvent::Leg(LegEvent::Room))
+                    } else {
+                        Poll::Pending
                     }
                 }
                 Poll::Ready(Err(error)) => Poll::Ready(ServerEvent::Refused(error)),

@@ -339,9 +339,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigEr
     let certificates = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(problem)?;
-    match certificates.is_empty() {
-        true => Err(TlsConfigError::Empty(path.to_owned())),
-        false => Ok(certificates),
+    if certificates.is_empty() {
+        Err(TlsConfigError::Empty(path.to_owned()))
+    } else {
+        Ok(certificates)
     }
 }
 

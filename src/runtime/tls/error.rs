@@ -10,6 +10,7 @@ use crate::wire::DestinationHash;
 
 /// Why a connection over TLS could not be had, or was lost.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// The other end's key is not that of the destination that was asked for.
     #[error("the server is not {expected}: its key is not that of the destination in --to", expected = .0.to_b32_name())]
@@ -140,6 +141,7 @@ impl From<Error> for TlsError {
 
 /// Why TLS cannot be set up as the flags say.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TlsConfigError {
     /// Keys that TLS has no signature for.
     #[error("the keys sign by DSA, which TLS does not have: tls:// needs Ed25519 keys")]

@@ -99,9 +99,10 @@ const SHORTEST: Lengths = Lengths {
 fn for_every_habit(carrier: &str, keys: &str, lengths: &Lengths) {
     let makes: Vec<(usize, Make)> = Make::by_habit().enumerate().collect();
     // Datagrams find no room where too many processes want the machine at once.
-    let at_once = match carrier.starts_with("udp") {
-        true => makes.len() / 3,
-        false => makes.len(),
+    let at_once = if carrier.starts_with("udp") {
+        makes.len() / 3
+    } else {
+        makes.len()
     };
     for makes in makes.chunks(at_once) {
         thread::scope(|scope| {

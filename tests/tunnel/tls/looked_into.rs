@@ -43,9 +43,10 @@ fn capture(passed: &Passed, segment_bytes: usize, left_out: Option<usize>) -> Ve
             _ => End::Server,
         };
         for segment in bytes.chunks(segment_bytes) {
-            match left_out == Some(number) {
-                true => flows[*connection].send_unseen(from, segment),
-                false => flows[*connection].send(&mut wire, from, segment),
+            if left_out == Some(number) {
+                flows[*connection].send_unseen(from, segment)
+            } else {
+                flows[*connection].send(&mut wire, from, segment)
             }
             number += 1;
         }

@@ -21,6 +21,7 @@ pub enum Remote {
 
 /// Why a text is no destination.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RemoteError {
     /// A name that ends in `.b32.i2p` and holds no hash.
     #[error("{0:?} is not 52 characters of base32 with .b32.i2p")]

@@ -481,16 +481,17 @@ impl TcpLink {
         if self.connections.len() < MAX_CONNECTIONS && !is_crowding {
             return true;
         }
-        let crowd = match is_crowding {
-            true => new,
+        let crowd = if is_crowding {
+            new
+        } else {
             // Of equal crowds any would do; the order of a hash map must not decide.
-            false => match silent
+            match silent
                 .into_iter()
                 .max_by_key(|(origin, count)| (*count, *origin))
             {
                 Some((origin, _)) => origin,
                 None => return false,
-            },
+            }
         };
         let oldest = self
             .connections
