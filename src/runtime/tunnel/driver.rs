@@ -152,7 +152,8 @@ impl Driver {
             self.carrier.is_paused() && (looked || wrote || link != Taken::Nothing);
         link == Taken::Some
             || link_may_be_wanted
-            || !(self.turns.is_empty() && !self.conversations.locals.are_in_line())
+            || !self.turns.is_empty()
+            || self.conversations.locals.are_in_line()
     }
 
     fn take_turns(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
