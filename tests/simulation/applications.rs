@@ -216,6 +216,7 @@ impl Applications {
             }
             Err(WriteError::Full { held, bound }) => assert!(held >= bound && !writable),
             Err(WriteError::NotOpen) => assert!(!writable),
+            Err(error) => panic!("not foreseen: {error}"),
         }
     }
 
