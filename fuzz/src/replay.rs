@@ -139,24 +139,32 @@ fn check(
 }
 
 /// Whether a mock can tell what a client asks for before all of it has come: where a request
-/// is the beginning of another, the first messages of both are equal.
+/// is the beginning of another, the first messages of both are equal. A request is what comes
+/// before the server says something, and all that the client says.
 fn tells_by_requests(recording: &Recording) -> bool {
-    let requests: Vec<Vec<u8>> = recording
-        .conversations
-        .iter()
-        .map(|conversation| {
-            let messages = conversation.messages.iter();
-            let sent = messages.filter(|message| message.frame_type == FrameType::CLIENT_DATA);
-            sent.flat_map(|message| message.payload.to_vec()).collect()
-        })
-        .collect();
-    let begins_another = |request: &Vec<u8>| {
-        let mut others = requests.iter().filter(|other| *other != request);
-        others.any(|other| other.starts_with(request))
+    let asked = |until_answered: bool| -> Vec<Vec<u8>> {
+        let conversations = recording.conversations.iter();
+        conversations
+            .map(|conversation| {
+                let messages = conversation.messages.iter();
+                let heard = messages.take_while(|message| {
+                    !(until_answered && message.frame_type == FrameType::SERVER_DATA)
+                });
+                let said = heard.filter(|message| message.frame_type == FrameType::CLIENT_DATA);
+                said.flat_map(|message| message.payload.to_vec()).collect()
+            })
+            .collect()
     };
-    !requests
-        .iter()
-        .any(|request| !request.is_empty() && begins_another(request))
+    [true, false].into_iter().all(|until_answered| {
+        let requests = asked(until_answered);
+        let begins_another = |request: &Vec<u8>| {
+            let mut others = requests.iter().filter(|other| *other != request);
+            others.any(|other| other.starts_with(request))
+        };
+        !requests
+            .iter()
+            .any(|request| !request.is_empty() && begins_another(request))
+    })
 }
 
 /// A recording of a few conversations, one after the other or at once.
