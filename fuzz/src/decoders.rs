@@ -63,7 +63,7 @@ fn compare(input: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// Hands out `bytes` in pieces as `cuts` say, or at once without any.
-fn pieces<'a>(mut bytes: &'a [u8], cuts: &[u8], mut push: impl FnMut(&'a [u8])) {
+pub(crate) fn pieces<'a>(mut bytes: &'a [u8], cuts: &[u8], mut push: impl FnMut(&'a [u8])) {
     let mut cuts = cuts.iter().cycle();
     while let (Some(&cut), false) = (cuts.next(), bytes.is_empty()) {
         let (piece, rest) = bytes.split_at(usize::from(cut).clamp(1, bytes.len()));

@@ -18,12 +18,13 @@ pub mod proxy;
 pub mod replay;
 pub mod session;
 pub mod texts;
+pub mod tls;
 
 /// A target: takes any bytes, panics when what must hold does not.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("capture_file", capture_file::run),
     ("connections", connections::run),
     ("decoders", decoders::run),
@@ -33,6 +34,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("replay", replay::run),
     ("session", session::run),
     ("texts", texts::run),
+    ("tls", tls::run),
 ];
 
 /// Runs a check on structured input made of `data`. Where the bytes are not enough for the

@@ -204,8 +204,8 @@ impl Messages {
                     let opened = opening.decryptor.push(end, bytes, &mut |end, bytes| {
                         inside.push((side_of(end), bytes.to_vec()))
                     });
-                    if let Err(error) = opened {
-                        *closed = true;
+                    if let Err((end, error)) = opened {
+                        opening.closed[side_of(end).index()] = true;
                         problem = Some(Unreadable::Record(error));
                     }
                 }

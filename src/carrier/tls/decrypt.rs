@@ -161,22 +161,24 @@ impl Decryptor {
     /// Takes the next bytes that one end sent, and hands what was inside to `emit`.
     ///
     /// # Errors
-    /// Records of this direction cannot be opened, and will not be.
+    /// Whose records cannot be opened, and will not be, and why. They may be the client's
+    /// that came before the server's first message.
     pub fn push(
         &mut self,
         from: End,
         bytes: &[u8],
         emit: &mut dyn FnMut(End, &[u8]),
-    ) -> Result<(), DecryptError> {
+    ) -> Result<(), (End, DecryptError)> {
         self.directions[from.index()]
             .buffer
             .extend_from_slice(bytes);
-        self.read(from, emit)?;
-        // What the client sent early can be read now.
-        if from == End::Server && self.suite.is_some() {
-            self.read(End::Client, emit)?;
+        let could_read_early = self.suite.is_some();
+        let mut result = self.read(from, emit).map_err(|error| (from, error));
+        if from == End::Server && self.suite.is_some() && !could_read_early {
+            let early = self.read(End::Client, emit);
+            result = result.and(early.map_err(|error| (End::Client, error)));
         }
-        Ok(())
+        result
     }
 
     fn read(&mut self, from: End, emit: &mut dyn FnMut(End, &[u8])) -> Result<(), DecryptError> {

@@ -169,9 +169,10 @@ fn opened(
     let mut inside = [Vec::new(), Vec::new()];
     for (end, bytes) in passed {
         for piece in bytes.chunks(piece_bytes) {
-            decryptor.push(*end, piece, &mut |end, bytes| {
+            let pushed = decryptor.push(*end, piece, &mut |end, bytes| {
                 inside[usize::from(end == End::Server)].extend_from_slice(bytes);
-            })?;
+            });
+            pushed.map_err(|(_, error)| error)?;
         }
     }
     Ok(inside)
