@@ -1,5 +1,6 @@
 //! In place of Parquet data sets, where the program was built without them.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::args::DumpArgs;
@@ -31,6 +32,7 @@ impl DataSetTarget {
         &self,
         _payload: PayloadDetail,
         _redacted: Secrets,
+        _threads: NonZeroUsize,
     ) -> Result<Statistic, DumpError> {
         match *self {}
     }

@@ -177,7 +177,7 @@ impl DumpOptions {
         let mut statistics = self.output.statistics(self.jobs);
         statistics.extend(self.output.html_report()?);
         statistics.extend(self.output.stream_export()?);
-        statistics.extend(self.output.data_set()?);
+        statistics.extend(self.output.data_set(self.jobs)?);
         statistics.extend(self.output.packet_writer()?);
         Ok(Reporter::new(
             Results::new(self.paging),

@@ -272,8 +272,10 @@ impl OutputOptions {
     }
 
     /// What writes a data set, if that was asked for; its directories are there from now on.
-    pub(crate) fn data_set(&self) -> Result<Option<Statistic>, DumpError> {
-        let open = |target: &DataSetTarget| target.open(self.report_payload, self.look.redacted);
+    /// `jobs` threads at most encode it.
+    pub(crate) fn data_set(&self, jobs: NonZeroUsize) -> Result<Option<Statistic>, DumpError> {
+        let open =
+            |target: &DataSetTarget| target.open(self.report_payload, self.look.redacted, jobs);
         self.data_set.as_ref().map(open).transpose()
     }
 

@@ -1,5 +1,6 @@
 //! Where `--parquet` writes to.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::args::DumpArgs;
@@ -41,6 +42,7 @@ impl DataSetTarget {
         &self,
         payload: PayloadDetail,
         redacted: Secrets,
+        threads: NonZeroUsize,
     ) -> Result<Statistic, DumpError> {
         let failed = |error| DumpError::DataSet {
             path: self.root.clone(),
@@ -52,7 +54,8 @@ impl DataSetTarget {
                 return Err(DumpError::PartitionExists { path });
             }
         }
-        let set = DataSet::new(&self.root, &self.partition, payload, redacted).map_err(failed)?;
+        let set = DataSet::new(&self.root, &self.partition, payload, redacted, threads)
+            .map_err(failed)?;
         Ok(Statistic::Parquet(Box::new(set)))
     }
 

@@ -2,7 +2,8 @@
 
 usage: read_back.py DATA_SET NDJSON_DIRECTORY
 
-Every value that DuckDB reads must be the value of the record. The NDJSON of a
+Every value that DuckDB reads must be the value of the record, and payloads the bytes
+that records have as hex. The NDJSON of a
 capture has the name of its partition. Prints how many rows were compared.
 """
 
@@ -55,6 +56,11 @@ def records_of(path):
         kind = record.pop("record")
         if kind == "message":
             record["ts"] = nanoseconds(record["ts"])
+            record = {
+                {"payload_hex": "payload"}.get(key, key): value for key, value in record.items()
+            }
+            if record["payload"] is not None:
+                record["payload"] = bytes.fromhex(record["payload"])
         if kind in records:
             records[kind].append(record)
     return records

@@ -29,7 +29,7 @@ id_owner VARCHAR
 conv VARCHAR
 meaning VARCHAR
 payload_bytes BIGINT
-payload_hex VARCHAR
+payload BLOB
 payload_text VARCHAR
 short_hex VARCHAR
 server_id VARCHAR
@@ -229,12 +229,12 @@ fn standard_output_is_what_it_is_without() {
 
 #[test]
 fn as_much_of_payloads_is_written_as_was_asked_for() {
-    let long = "SELECT max(payload_bytes) AS bytes, max(length(payload_hex)) AS hex, \
+    let long = "SELECT max(payload_bytes) AS bytes, max(octet_length(payload)) AS kept, \
                 max(length(payload_text)) > 0 AS text FROM 'messages/*/*.parquet'";
     for (arguments, expected) in [
-        ("", "bytes\thex\ttext\n387\t774\tTrue\n"),
-        ("--payload preview", "bytes\thex\ttext\n387\t128\tTrue\n"),
-        ("--payload none", "bytes\thex\ttext\n387\t\t\n"),
+        ("", "bytes\tkept\ttext\n387\t387\tTrue\n"),
+        ("--payload preview", "bytes\tkept\ttext\n387\t64\tTrue\n"),
+        ("--payload none", "bytes\tkept\ttext\n387\t\t\n"),
     ] {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), &format!("{arguments} {SAMPLES}"));

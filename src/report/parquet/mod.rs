@@ -10,6 +10,8 @@
 //! Columns have the names and types of the JSON records. Memory is bounded by
 //! the size of a row group for each table.
 
+mod column;
+mod encode;
 mod partition;
 mod parts;
 mod rows;
@@ -17,8 +19,10 @@ mod schema;
 mod table;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use encode::Encoders;
 pub use partition::partition_name;
 use parts::{Bounds, Parts, part_files};
 use schema::{TableKind, properties};
@@ -41,17 +45,20 @@ pub struct DataSet {
 
 impl DataSet {
     /// A partition of that `name` in a data set at `root`, with as much of payloads as
-    /// `payload` says. `redacted` is what the records do not tell. Directories are made.
+    /// `payload` says. `redacted` is what the records do not tell. Columns are encoded by
+    /// `threads`, four of them at most; what is written does not depend on how many. Directories
+    /// are made.
     ///
     /// # Errors
-    /// A directory, or a file in it, cannot be made.
+    /// A directory, or a file in it, cannot be made, or a thread not started.
     pub fn new(
         root: &Path,
         name: &str,
         payload: PayloadDetail,
         redacted: Secrets,
+        threads: NonZeroUsize,
     ) -> io::Result<Self> {
-        Self::bounded(root, name, payload, redacted, Bounds::USUAL)
+        Self::bounded(root, name, payload, redacted, threads, Bounds::USUAL)
     }
 
     fn bounded(
@@ -59,12 +66,20 @@ impl DataSet {
         name: &str,
         payload: PayloadDetail,
         redacted: Secrets,
+        threads: NonZeroUsize,
         bounds: Bounds,
     ) -> io::Result<Self> {
         let properties = properties(redacted);
+        let encoders = Encoders::new(threads)?;
         let parts = |kind| {
             let directory = directory(root, kind, name);
-            Parts::new(kind, directory, properties.clone(), bounds)
+            Parts::new(
+                kind,
+                directory,
+                properties.clone(),
+                encoders.clone(),
+                bounds,
+            )
         };
         Ok(Self {
             messages: parts(TableKind::Messages)?,

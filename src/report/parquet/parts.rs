@@ -12,8 +12,10 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 use tempfile::TempPath;
 
+use super::column::Column;
+use super::encode::{Encoders, RowGroup};
 use super::schema::TableKind;
-use super::table::Table;
+use super::table::{Table, empty_columns};
 
 /// How much is held in memory, and how much is in a file.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,10 @@ pub(super) struct Parts {
     schema: TypePtr,
     properties: WriterPropertiesPtr,
     bounds: Bounds,
+    encoders: Encoders,
     table: Table,
+    /// The rows before those, until they are in the file.
+    pending: Option<RowGroup>,
     /// The file that row groups are written to; there is one from the start, since a
     /// partition without rows has columns too.
     part: Part,
@@ -65,6 +70,7 @@ impl Parts {
         kind: TableKind,
         directory: PathBuf,
         properties: WriterPropertiesPtr,
+        encoders: Encoders,
         bounds: Bounds,
     ) -> io::Result<Self> {
         fs::create_dir_all(&directory)?;
@@ -75,6 +81,8 @@ impl Parts {
             directory,
             schema,
             properties,
+            encoders,
+            pending: None,
             bounds,
             done: Vec::new(),
         })
@@ -84,26 +92,41 @@ impl Parts {
     pub(super) fn add(&mut self, put: impl FnOnce(&mut Table)) -> io::Result<()> {
         put(&mut self.table);
         if self.table.rows() >= self.bounds.rows || self.table.bytes() >= self.bounds.bytes {
-            self.write_row_group()?;
+            self.encode_row_group()?;
         }
         Ok(())
     }
 
-    fn write_row_group(&mut self) -> io::Result<()> {
+    /// Has the rows encoded, when those before them are written.
+    fn encode_row_group(&mut self) -> io::Result<()> {
+        let empty = match self.pending.take() {
+            Some(before) => self.write_row_group(before)?,
+            None => empty_columns(&self.schema),
+        };
+        let columns = self.table.replace_columns(empty);
+        self.pending = Some(self.encoders.start(columns, &self.properties));
+        Ok(())
+    }
+
+    /// Writes a row group; returns its columns for other rows.
+    fn write_row_group(&mut self, group: RowGroup) -> io::Result<Vec<Column>> {
         if self.part.row_groups >= self.bounds.row_groups {
             let next = Part::new(&self.directory, &self.schema, &self.properties)?;
             let part = std::mem::replace(&mut self.part, next);
             self.done.push(part.end()?);
         }
         self.part.row_groups += 1;
-        let written = self.table.write(&mut self.part.writer);
+        let written = group.write(&mut self.part.writer);
         written.map_err(|error| at(&self.part.path, error))
     }
 
     /// Ends the last file.
     pub(super) fn end(mut self) -> io::Result<WholeParts> {
         if self.table.rows() > 0 {
-            self.write_row_group()?;
+            self.encode_row_group()?;
+        }
+        if let Some(last) = self.pending.take() {
+            self.write_row_group(last)?;
         }
         self.done.push(self.part.end()?);
         Ok(WholeParts {

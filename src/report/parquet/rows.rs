@@ -2,15 +2,21 @@
 
 use super::table::Table;
 use crate::conversation::{Conversation, Endpoint, Finding, MessageEvent, Tally};
-use crate::report::field::{Field, FieldKind, Value};
+use crate::report::field::{Field, Value};
 use crate::report::record::{PayloadDetail, micros, put_detail, put_preview};
 use crate::report::write::{put, put_address, put_conversation, put_display, put_hex, put_id};
 use crate::wire::StreamId;
 
+/// The column of payload bytes, which records have as hex: readers of columns know bytes.
+const PAYLOAD: &str = "payload";
+
 /// A message, with as much of its payload as `payload` says.
 pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: PayloadDetail) {
     for &field in Field::ALL.iter().filter(|field| field.in_record()) {
-        let name = field.name();
+        let name = match field {
+            Field::PayloadHex => PAYLOAD,
+            field => field.name(),
+        };
         match field.shown_value(event, payload) {
             Value::Null => table.null(name),
             Value::Number(number) => table.integer(name, number),
@@ -20,9 +26,10 @@ pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: 
             Value::Conversation(id) => table.text(name, |out| put_conversation(out, id)),
             Value::Address(address) => table.text(name, |out| put_address(out, address)),
             Value::Hash(hash) => table.text(name, |out| put_display(out, hash)),
-            Value::Bytes(bytes) => table.text(name, |out| match field.kind() {
-                FieldKind::HexBytes => put_hex(out, bytes),
-                _ => put_preview(out, bytes),
+            Value::Bytes(bytes) => table.text(name, |out| match field {
+                Field::PayloadHex => out.extend_from_slice(bytes),
+                Field::PayloadText => put_preview(out, bytes),
+                _ => put_hex(out, bytes),
             }),
             Value::Encapsulation(encapsulation) => {
                 table.text(name, |out| put_display(out, encapsulation));

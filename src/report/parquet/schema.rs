@@ -64,7 +64,7 @@ const MESSAGE: &str = "message message {
     optional binary conv (STRING);
     required binary meaning (STRING);
     required int64 payload_bytes;
-    optional binary payload_hex (STRING);
+    optional binary payload;
     optional binary payload_text (STRING);
     optional binary short_hex (STRING);
     optional binary server_id (STRING);
@@ -137,9 +137,9 @@ pub(super) const GROWING: [&str; 9] = [
     "router_us",
 ];
 
-/// Columns of text that is seldom the same twice: a dictionary would be in vain, and
+/// Columns of bytes or text that is seldom the same twice: a dictionary would be in vain, and
 /// so would be the least and the greatest.
-pub(super) const MANIFOLD: [&str; 3] = ["payload_hex", "payload_text", "detail"];
+pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
 
 /// How columns are written, and what files say about themselves: as much of the header
 /// record as is the same for all of them.

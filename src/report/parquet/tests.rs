@@ -20,6 +20,7 @@ fn columns_of(root: &Value, object: &Value, indent: &str) -> String {
         let (repetition, schema) = unwrapped(root, &object["properties"][name]);
         let line = match (name, type_of(schema)) {
             // It says that it is a moment by its pattern only.
+            ("payload_hex", "string") => format!("{repetition} binary payload;"),
             ("ts", "string") => format!("{repetition} int64 ts (TIMESTAMP(NANOS, true));"),
             (_, "integer") => format!("{repetition} int64 {name};"),
             (_, "string") => format!("{repetition} binary {name} (STRING);"),
@@ -96,8 +97,20 @@ fn every_column_that_is_written_in_a_way_of_its_own_exists() {
 
 /// A small data set of three of everything, in `bounds`.
 fn filled(root: &Path, bounds: Bounds) -> DataSet {
-    let mut set = DataSet::bounded(root, "x", PayloadDetail::Full, Secrets::NONE, bounds).unwrap();
-    for number in 1..=3 {
+    filled_by(root, NonZeroUsize::MIN, 3, bounds)
+}
+
+fn filled_by(root: &Path, threads: NonZeroUsize, count: u64, bounds: Bounds) -> DataSet {
+    let mut set = DataSet::bounded(
+        root,
+        "x",
+        PayloadDetail::Full,
+        Secrets::NONE,
+        threads,
+        bounds,
+    )
+    .unwrap();
+    for number in 1..=count {
         let mut event = samples::event(b"\xa0\xff\xff\xffhello");
         event.number = number;
         set.message(&event).unwrap();
@@ -148,7 +161,7 @@ fn rows_are_what_was_put() {
         "{n: 1, packet_n: 3, ts: 1085486400005000000, t_us: 5000, carrier: \"udp\", \
          src: \"127.0.0.1:40112\", dst: \"127.0.0.1:9004\", dir: \"c2s\", type: \"data\", \
          type_byte: 160, id: \"ffffff\", id_owner: \"server\", conv: \"c1\", \
-         meaning: \"carries\", payload_bytes: 5, payload_hex: \"68656c6c6f\", \
+         meaning: \"carries\", payload_bytes: 5, payload: [104, 101, 108, 108, 111], \
          payload_text: \"hello\", short_hex: null, server_id: null, destination_hash: null, \
          session: null, session_name: null, router_us: null, encapsulation: null, \
          findings: []}"
@@ -174,7 +187,14 @@ fn rows_are_what_was_put() {
 #[test]
 fn lists_structures_and_details_are_read_back() {
     let root = tempfile::tempdir().unwrap();
-    let mut set = DataSet::new(root.path(), "x", PayloadDetail::None, Secrets::NONE).unwrap();
+    let mut set = DataSet::new(
+        root.path(),
+        "x",
+        PayloadDetail::None,
+        Secrets::NONE,
+        NonZeroUsize::MIN,
+    )
+    .unwrap();
     let findings = [
         FindingCode::OrphanId,
         FindingCode::Oversize,
@@ -217,7 +237,7 @@ fn lists_structures_and_details_are_read_back() {
             "[\"ms.orphan_id\", \"ms.oversize\"]}",
         ]
     );
-    assert!(rows(TableKind::Messages)[0].contains("payload_hex: null, payload_text: null,"));
+    assert!(rows(TableKind::Messages)[0].contains("payload: null, payload_text: null,"));
     let conversation = &rows(TableKind::Conversations)[0];
     assert!(
         conversation.ends_with("router_time_us: {min: -2, mean: 2, max: 5}}"),
@@ -267,13 +287,48 @@ fn files_and_row_groups_end_at_their_bounds() {
 }
 
 #[test]
+fn files_are_the_same_whatever_the_number_of_threads() {
+    let bytes_by = |threads| {
+        let root = tempfile::tempdir().unwrap();
+        let bounds = Bounds {
+            rows: 7,
+            bytes: usize::MAX,
+            row_groups: 5,
+        };
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let set = filled_by(root.path(), threads, 100, bounds);
+        set.finish().unwrap();
+        TableKind::ALL.map(|kind| {
+            let directory = directory(root.path(), kind, "x");
+            let names = files(root.path(), kind);
+            names
+                .iter()
+                .map(|name| fs::read(directory.join(name)).unwrap())
+                .collect::<Vec<_>>()
+        })
+    };
+    let expected = bytes_by(1);
+    assert_eq!(expected[0].len(), 3);
+    for threads in [2, 3, 4, 64] {
+        assert!(bytes_by(threads) == expected, "{threads} threads");
+    }
+}
+
+#[test]
 fn a_table_without_rows_has_a_file_with_its_columns_and_what_it_is() {
     let root = tempfile::tempdir().unwrap();
     let redacted = Secrets {
         payload: true,
         destinations: true,
     };
-    let set = DataSet::new(root.path(), "x", PayloadDetail::Full, redacted).unwrap();
+    let set = DataSet::new(
+        root.path(),
+        "x",
+        PayloadDetail::Full,
+        redacted,
+        NonZeroUsize::MIN,
+    )
+    .unwrap();
     set.finish().unwrap();
     for kind in TableKind::ALL {
         let path = directory(root.path(), kind, "x").join("part-00000.parquet");
