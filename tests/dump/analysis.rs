@@ -1,4 +1,5 @@
-//! `docs/analysis.md` answers each question three times, with the same answer.
+//! `docs/analysis.md` answers each question several times, with the same answer; what Spark
+//! answers, `spark.rs` compares.
 //!
 //! `MINISTREAM_BLESS=1 cargo test --features parquet --test dump analysis` writes the answers anew.
 
@@ -10,9 +11,9 @@ use std::process::Command;
 
 use crate::readers::{answer, output_of};
 
-const PAGE: &str = "docs/analysis.md";
+pub(crate) const PAGE: &str = "docs/analysis.md";
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -21,6 +22,66 @@ fn root() -> &'static Path {
 struct Block<'a> {
     language: &'a str,
     text: &'a str,
+}
+
+/// The page: what comes before its questions, and these.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    /// Writes the records and the data set.
+    prepare: &'a str,
+    datafusion_tables: &'a str,
+    pub(crate) spark_tables: &'a str,
+    pub(crate) questions: Vec<Question<'a>>,
+}
+
+/// A question in all languages, and the answer.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    jq: &'a str,
+    duckdb: &'a str,
+    datafusion: &'a str,
+    pub(crate) spark: &'a str,
+    pub(crate) shown: &'a str,
+}
+
+impl<'a> Page<'a> {
+    pub(crate) fn read(page: &'a str) -> Self {
+        let blocks = blocks(page);
+        let [_, prepare, datafusion_tables, spark_tables, questions @ ..] = &blocks[..] else {
+            panic!("{blocks:?}");
+        };
+        let languages = [prepare, datafusion_tables, spark_tables].map(|block| block.language);
+        assert_eq!(languages, ["sh", "sql", "sql"]);
+        let questions = questions.split_inclusive(|block| block.language == "text");
+        Self {
+            prepare: prepare.text,
+            datafusion_tables: datafusion_tables.text,
+            spark_tables: spark_tables.text,
+            questions: questions
+                .filter(|blocks| blocks[0].text.starts_with("jq "))
+                .map(Question::read)
+                .collect(),
+        }
+    }
+}
+
+impl<'a> Question<'a> {
+    fn read(blocks: &[Block<'a>]) -> Self {
+        let languages: Vec<&str> = blocks.iter().map(|block| block.language).collect();
+        // Spark has a statement of its own, or takes that of DataFusion.
+        let [jq, duckdb, datafusion, spark @ .., shown] = blocks else {
+            panic!("{blocks:?}");
+        };
+        assert_eq!(languages[..3], ["sh", "sql", "sql"]);
+        assert!(spark.len() <= 1, "{blocks:?}");
+        Self {
+            jq: jq.text,
+            duckdb: duckdb.text,
+            datafusion: datafusion.text,
+            spark: spark.first().unwrap_or(datafusion).text,
+            shown: shown.text,
+        }
+    }
 }
 
 fn blocks(page: &str) -> Vec<Block<'_>> {
@@ -49,7 +110,7 @@ fn shell(directory: &Path, script: &str) -> String {
 }
 
 /// Lines of values with tabs between them, each below a line end, with spaces instead.
-fn aligned(lines: &str) -> String {
+pub(crate) fn aligned(lines: &str) -> String {
     let rows: Vec<Vec<&str>> = lines
         .lines()
         .map(|line| line.split('\t').collect())
@@ -70,30 +131,26 @@ fn jq_duckdb_and_datafusion_give_the_answers_of_the_page() {
     let page = fs::read_to_string(root().join(PAGE)).unwrap();
     let directory = tempfile::tempdir().unwrap();
     symlink(root().join("captures"), directory.path().join("captures")).unwrap();
-    let blocks = blocks(&page);
-    let [_, prepare, tables, questions @ ..] = &blocks[..] else {
-        panic!("{blocks:?}");
-    };
-    assert_eq!((prepare.language, tables.language), ("sh", "sql"));
-    shell(directory.path(), prepare.text);
+    let read = Page::read(&page);
+    shell(directory.path(), read.prepare);
 
     let mut expected = page.clone();
-    assert_eq!(questions.len(), 3 * 4);
-    for question in questions.chunks(4) {
-        let [jq, duckdb, datafusion, shown] = question else {
-            panic!("{question:?}");
-        };
-        let languages = [jq, duckdb, datafusion, shown].map(|block| block.language);
-        assert_eq!(languages, ["sh", "sql", "sql", "text"]);
-        let by_duckdb = answer("duckdb", directory.path(), duckdb.text);
-        assert_eq!(shell(directory.path(), jq.text), by_duckdb, "{}", jq.text);
-        let with_tables = format!("{}\n{}", tables.text, datafusion.text);
+    assert_eq!(read.questions.len(), 3);
+    for question in &read.questions {
+        let by_duckdb = answer("duckdb", directory.path(), question.duckdb);
+        assert_eq!(
+            shell(directory.path(), question.jq),
+            by_duckdb,
+            "{}",
+            question.jq
+        );
+        let with_tables = format!("{}\n{}", read.datafusion_tables, question.datafusion);
         let by_datafusion = answer("datafusion", directory.path(), &with_tables);
-        assert_eq!(by_datafusion, by_duckdb, "{}", datafusion.text);
+        assert_eq!(by_datafusion, by_duckdb, "{}", question.datafusion);
 
         assert!(by_duckdb.lines().count() > 3, "{by_duckdb}");
-        let place = |answer: &str| format!("{}\n```\n\n```text{answer}\n```", datafusion.text);
-        let old = match shown.text {
+        let place = |answer: &str| format!("{}\n```\n\n```text{answer}\n```", question.spark);
+        let old = match question.shown {
             "" => place(""),
             text => place(&format!("\n{text}")),
         };

@@ -24,6 +24,8 @@ mod schema;
 mod selection;
 mod sets;
 mod shipped;
+#[cfg(feature = "parquet")]
+mod spark;
 mod statistics;
 mod tables;
 mod tour;

@@ -1,7 +1,7 @@
 //! What takes a while: this program, run on the records or on what was read.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,10 +17,21 @@ pub(super) enum Outcome {
     Matching { filter: String, numbers: Vec<u32> },
 }
 
+/// What conversations were read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Captures, which can be read again: sooner than the records that were made of them.
+    Captures,
+    /// A pipe, or records of which some were left out.
+    Once,
+    /// An interface.
+    Live,
+}
+
 /// Jobs on threads of their own.
 pub(super) struct Jobs {
     arguments: Vec<OsString>,
-    is_live: bool,
+    source: Source,
     filter: Option<String>,
     sender: Sender<Outcome>,
     receiver: Receiver<Outcome>,
@@ -28,11 +39,11 @@ pub(super) struct Jobs {
 
 impl Jobs {
     /// `arguments` are those with which the conversations were read.
-    pub(super) fn new(arguments: Vec<OsString>, is_live: bool) -> Self {
+    pub(super) fn new(arguments: Vec<OsString>, source: Source) -> Self {
         let (sender, receiver) = channel();
         Self {
             arguments,
-            is_live,
+            source,
             filter: None,
             sender,
             receiver,
@@ -61,21 +72,23 @@ impl Jobs {
     /// Finds the conversations in which a message matches.
     pub(super) fn filter_by(&mut self, filter: String, records: PathBuf) {
         self.filter = Some(filter.clone());
-        let mut arguments = vec![OsString::from(records)];
+        let mut arguments = match self.source {
+            Source::Captures => self.arguments.clone(),
+            Source::Once | Source::Live => vec![OsString::from(records)],
+        };
         arguments.extend(["-T", "fields", "-e", "conv", "-Y"].map(OsString::from));
         arguments.push(OsString::from(&filter));
         self.spawn(move || {
-            let output = run(&arguments)?;
+            let mut numbers = Vec::new();
+            let output = run_and_read(&arguments, |name| {
+                let number = name.strip_prefix('c').and_then(|name| name.parse().ok());
+                // One after the other they are mostly of one conversation.
+                numbers.extend(number.filter(|number| numbers.last() != Some(number)));
+            })?;
             // Records that still grow end without their summary.
             if !matches!(output.status.code(), Some(0 | 3)) {
                 return Ok(Outcome::Told(last_words(&output)));
             }
-            let text = String::from_utf8_lossy(&output.stdout);
-            let numbers = text
-                .lines()
-                .filter_map(|name| name.strip_prefix('c')?.parse().ok());
-            let mut numbers: Vec<u32> = numbers.collect();
-            numbers.dedup();
             Ok(Outcome::Matching { filter, numbers })
         });
     }
@@ -84,7 +97,7 @@ impl Jobs {
     pub(super) fn write(&self, form: Form, path: String, numbers: &[u32], records: PathBuf) {
         let names: Vec<String> = numbers.iter().map(|number| format!("c{number}")).collect();
         let (flag, mut arguments) = match form {
-            Form::Packets if self.is_live => {
+            Form::Packets if self.source == Source::Live => {
                 let text = "packets of a live capture are not kept; E and H write what was said";
                 return self.tell(text.to_owned());
             }
@@ -125,6 +138,23 @@ fn run(arguments: &[OsString]) -> io::Result<Output> {
         .args(arguments)
         .stdin(Stdio::null())
         .output()
+}
+
+/// This program, whose output is read line by line; the rest of it is in what is returned.
+fn run_and_read(arguments: &[OsString], mut line: impl FnMut(&str)) -> io::Result<Output> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .args(["--progress", "never"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(output) = child.stdout.take() {
+        for text in BufReader::new(output).lines() {
+            line(&text?);
+        }
+    }
+    child.wait_with_output()
 }
 
 /// The error that a run ended with, in one line.

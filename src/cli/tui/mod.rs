@@ -8,6 +8,7 @@ mod store;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,13 +21,14 @@ use ratatui::crossterm::event::{
 };
 use ratatui::crossterm::execute;
 
-use self::jobs::{Jobs, Outcome};
+use self::jobs::{Jobs, Outcome, Source};
 use self::store::Store;
 use super::args::DumpArgs;
 use super::error::DumpError;
 use super::exit::Ending;
 use super::interrupt::Interrupt;
 use super::terminal;
+use crate::capture::Inputs;
 use crate::report::escape::Charset;
 use crate::report::filter::Filter;
 use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
@@ -116,6 +118,15 @@ fn look(args: &DumpArgs) -> Look {
         times: TimeStyle::Relative,
         payload: PayloadDetail::Full,
         redacted: Secrets::NONE,
+    }
+}
+
+fn source(args: &DumpArgs) -> Source {
+    let captures: Vec<PathBuf> = args.read.iter().chain(&args.files).cloned().collect();
+    match (&args.interface, &args.filter) {
+        (Some(_), _) => Source::Live,
+        (None, None) if Inputs::are_files(&captures) => Source::Captures,
+        (None, _) => Source::Once,
     }
 }
 
@@ -217,7 +228,7 @@ fn show(
         app,
         store: Arc::clone(store),
         reading: Arc::clone(reading),
-        jobs: Jobs::new(arguments, is_live),
+        jobs: Jobs::new(arguments, source(args)),
         look,
         is_live,
         knew_the_end: false,

@@ -31,6 +31,9 @@ const MAX_STEPS: usize = 10_000;
 /// Bytes of the records that these are read from.
 const MAX_TALK_BYTES: usize = 64 << 20;
 
+/// Rows that are read at once when all are sorted.
+const SORTED_AT_ONCE: u32 = 1024;
+
 /// Payload bytes of a stream that are shown.
 const MAX_STREAM_BYTES: usize = 4 << 20;
 
@@ -56,6 +59,48 @@ pub(super) struct Store {
     /// The conversations that match the filter, if there is one.
     matching: Option<Vec<u32>>,
     messages: u64,
+}
+
+/// Rows that lie one after the other, as they are on disk.
+struct RowBlock {
+    rows: u32,
+    first: u32,
+    bytes: Vec<u8>,
+}
+
+impl RowBlock {
+    const fn of_rows(rows: u32) -> Self {
+        Self {
+            rows,
+            first: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// A row of the file; where there is none yet, one that says nothing.
+    fn row(&mut self, file: &File, number: u32) -> io::Result<RowState> {
+        if let Some(row) = self.held(number) {
+            return Ok(row);
+        }
+        self.first = number;
+        let offset = u64::from(number) * RowState::BYTES as u64;
+        self.bytes.resize(self.rows as usize * RowState::BYTES, 0);
+        let mut filled = 0;
+        while filled < self.bytes.len() {
+            match file.read_at(&mut self.bytes[filled..], offset + filled as u64)? {
+                0 => break,
+                more => filled += more,
+            }
+        }
+        self.bytes.truncate(filled);
+        Ok(self.held(number).unwrap_or_default())
+    }
+
+    fn held(&self, number: u32) -> Option<RowState> {
+        let place = number.checked_sub(self.first)? as usize;
+        let bytes = self.bytes.get(place * RowState::BYTES..)?.first_chunk()?;
+        Some(RowState::decode(bytes))
+    }
 }
 
 impl Store {
@@ -140,15 +185,15 @@ impl Store {
     }
 
     fn row_state(&self, number: u32) -> io::Result<RowState> {
-        if let Some(row) = self.open.get(&number) {
-            return Ok(*row);
-        }
-        let mut bytes = [0; RowState::BYTES];
-        let offset = u64::from(number) * RowState::BYTES as u64;
-        match self.rows.read_exact_at(&mut bytes, offset) {
-            Ok(()) => Ok(RowState::decode(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(RowState::default()),
-            Err(error) => Err(error),
+        let mut one_row = RowBlock::of_rows(1);
+        self.row_state_in(&mut one_row, number)
+    }
+
+    /// The same, of many rows one after the other.
+    fn row_state_in(&self, block: &mut RowBlock, number: u32) -> io::Result<RowState> {
+        match self.open.get(&number) {
+            Some(row) => Ok(*row),
+            None => block.row(&self.rows, number),
         }
     }
 
@@ -182,8 +227,9 @@ impl Store {
         let (key, order) = self.sort;
         if key != SortKey::Capture {
             let mut keyed = Vec::with_capacity(shown.len());
+            let mut block = RowBlock::of_rows(SORTED_AT_ONCE);
             for number in shown {
-                keyed.push((self.row_state(number)?.key(key), number));
+                keyed.push((self.row_state_in(&mut block, number)?.key(key), number));
             }
             keyed.sort_by_key(|(value, _)| *value);
             shown = keyed.into_iter().map(|(_, number)| number).collect();

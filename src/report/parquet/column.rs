@@ -1,11 +1,24 @@
 //! The cells of a column.
 
+use std::io::{self, Write};
+use std::sync::Arc;
+
 use bytes::Bytes;
-use parquet::basic::Type as PhysicalType;
-use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
-use parquet::data_type::ByteArray;
+use parquet::basic::{Compression, Type as PhysicalType, ZstdLevel};
+use parquet::column::writer::{ColumnCloseResult, ColumnWriterImpl};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::schema::types::ColumnDescPtr;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath};
+
+use super::schema::FEW;
+use super::words::Words;
+
+/// Places of a column of texts that are looked at to find out whether it can be compressed, and
+/// the bytes of each.
+const SAMPLES: usize = 8;
+const SAMPLE_BYTES: usize = 8 << 10;
 
 /// The cells of a column. Levels are those of the Parquet format (Dremel): how much of
 /// the path to a value is there, and in which list it goes on. Here they are 0 or 1.
@@ -23,6 +36,9 @@ pub(super) struct Column {
 #[derive(Debug)]
 enum Values {
     Integers(Vec<i64>),
+    /// Texts of which few differ.
+    Words(Words),
+    /// Other texts, and bytes.
     Texts {
         bytes: Vec<u8>,
         /// Where each text ends in them.
@@ -36,6 +52,7 @@ impl Column {
             path: descriptor.path().string(),
             values: match descriptor.physical_type() {
                 PhysicalType::INT64 => Values::Integers(Vec::new()),
+                _ if FEW.contains(&descriptor.name()) => Values::Words(Words::default()),
                 _ => Values::Texts {
                     bytes: Vec::new(),
                     ends: Vec::new(),
@@ -47,10 +64,6 @@ impl Column {
         }
     }
 
-    pub(super) fn descriptor(&self) -> ColumnDescPtr {
-        self.descriptor.clone()
-    }
-
     /// What it is called in its table: with a dot, what is a part of a structure.
     pub(super) fn name(&self) -> &str {
         self.path.split(".list.").next().unwrap_or_default()
@@ -60,6 +73,7 @@ impl Column {
     pub(super) const fn size_bytes(&self) -> usize {
         match &self.values {
             Values::Integers(values) => values.len() * size_of::<i64>(),
+            Values::Words(words) => words.size_bytes(),
             Values::Texts { bytes, ends } => bytes.len() + ends.len() * size_of::<usize>(),
         }
     }
@@ -80,7 +94,9 @@ impl Column {
     pub(super) fn push_integer(&mut self, value: i64) {
         match &mut self.values {
             Values::Integers(values) => values.push(value),
-            Values::Texts { .. } => unreachable!("{} is a column of texts", self.path),
+            Values::Words(_) | Values::Texts { .. } => {
+                unreachable!("{} is a column of texts", self.path)
+            }
         }
     }
 
@@ -88,6 +104,7 @@ impl Column {
     pub(super) fn push_text(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> usize {
         match &mut self.values {
             Values::Integers(_) => unreachable!("{} is a column of numbers", self.path),
+            Values::Words(words) => words.push(put),
             Values::Texts { bytes, ends } => {
                 let start = bytes.len();
                 put(bytes);
@@ -97,27 +114,38 @@ impl Column {
         }
     }
 
-    /// Writes the cells as pages, to a writer for this column, which it ends. They are
-    /// forgotten then, but for their memory.
-    pub(super) fn write(
+    /// Writes the cells as pages. They are forgotten then, but for their memory.
+    pub(super) fn write<W: Write + Send>(
         &mut self,
-        writer: ColumnWriter<'_>,
+        out: &mut TrackedWrite<W>,
+        properties: WriterPropertiesPtr,
     ) -> Result<ColumnCloseResult, ParquetError> {
+        let mut pages = SerializedPageWriter::new(out);
+        let descriptor = self.descriptor.clone();
         let definition = self.definition.as_deref();
         let repetition = self.repetition.as_deref();
-        let closed = match (&mut self.values, writer) {
-            (Values::Integers(values), ColumnWriter::Int64ColumnWriter(mut writer)) => {
+        let closed = match &mut self.values {
+            Values::Words(words) => words.write(descriptor, definition, &mut pages)?,
+            Values::Integers(values) => {
+                let pages = Box::new(pages);
+                let mut writer = ColumnWriterImpl::<Int64Type>::new(descriptor, properties, pages);
                 writer.write_batch(values, definition, repetition)?;
                 writer.close()?
             }
-            (Values::Texts { bytes, ends }, ColumnWriter::ByteArrayColumnWriter(mut writer)) => {
+            Values::Texts { bytes, ends } => {
+                let properties = match shrinks(bytes)? {
+                    true => properties,
+                    false => uncompressed(&properties, descriptor.path()),
+                };
+                let pages = Box::new(pages);
+                let mut writer =
+                    ColumnWriterImpl::<ByteArrayType>::new(descriptor, properties, pages);
                 let all = Bytes::from(std::mem::take(bytes));
                 writer.write_batch(&texts(&all, ends), definition, repetition)?;
                 let closed = writer.close()?;
                 *bytes = reclaimed(all);
                 closed
             }
-            _ => unreachable!("the writer is one for {}", self.path),
         };
         self.clear();
         Ok(closed)
@@ -126,6 +154,7 @@ impl Column {
     fn clear(&mut self) {
         match &mut self.values {
             Values::Integers(values) => values.clear(),
+            Values::Words(words) => words.clear(),
             Values::Texts { bytes, ends } => {
                 bytes.clear();
                 ends.clear();
@@ -158,4 +187,23 @@ fn reclaimed(bytes: Bytes) -> Vec<u8> {
             Vec::new()
         }
     }
+}
+
+/// Whether compression is worth its while, by samples: what was encrypted does not get shorter.
+fn shrinks(bytes: &[u8]) -> io::Result<bool> {
+    let step = bytes.len().div_ceil(SAMPLES).max(SAMPLE_BYTES);
+    let samples = bytes
+        .chunks(step)
+        .map(|chunk| &chunk[..chunk.len().min(SAMPLE_BYTES)]);
+    let sample = samples.collect::<Vec<_>>().concat();
+    let level = ZstdLevel::default().compression_level();
+    let compressed = zstd::bulk::compress(&sample, level)?;
+    Ok(compressed.len() < sample.len() - sample.len() / 16)
+}
+
+/// The same but for compression of a column.
+fn uncompressed(properties: &WriterProperties, column: &ColumnPath) -> WriterPropertiesPtr {
+    let builder = properties.clone().into_builder();
+    let builder = builder.set_column_compression(column.clone(), Compression::UNCOMPRESSED);
+    Arc::new(builder.build())
 }

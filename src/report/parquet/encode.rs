@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytes::Bytes;
-use parquet::column::writer::{ColumnCloseResult, get_column_writer};
+use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;
-use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::file::writer::{SerializedFileWriter, TrackedWrite};
 
 use super::column::Column;
 
@@ -124,9 +124,7 @@ fn run_next(waiting: &Mutex<Receiver<Task>>) -> Option<()> {
 
 fn encoded(column: &mut Column, properties: WriterPropertiesPtr) -> Result<Chunk, ParquetError> {
     let mut pages = TrackedWrite::new(Vec::new());
-    let page_writer = Box::new(SerializedPageWriter::new(&mut pages));
-    let writer = get_column_writer(column.descriptor(), properties, page_writer);
-    let closed = column.write(writer)?;
+    let closed = column.write(&mut pages, properties)?;
     Ok(Chunk {
         pages: pages.into_inner()?.into(),
         closed,

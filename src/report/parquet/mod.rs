@@ -17,6 +17,7 @@ mod parts;
 mod rows;
 mod schema;
 mod table;
+mod words;
 
 use std::io;
 use std::num::NonZeroUsize;

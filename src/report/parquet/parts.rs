@@ -22,7 +22,8 @@ use super::table::{Table, empty_columns};
 pub(super) struct Bounds {
     /// Rows of a row group.
     pub(super) rows: usize,
-    /// Bytes of a row group before compression, beyond which no row is added.
+    /// Bytes of a row group before compression, beyond which no row is added. As many
+    /// again are being encoded.
     pub(super) bytes: usize,
     /// Row groups of a file, of which the writer keeps the places until it ends the file.
     pub(super) row_groups: usize,
@@ -33,7 +34,7 @@ impl Bounds {
     /// make one file or two.
     pub(super) const USUAL: Self = Self {
         rows: 128 << 10,
-        bytes: 32 << 20,
+        bytes: 16 << 20,
         row_groups: 64,
     };
 }

@@ -141,6 +141,24 @@ pub(super) const GROWING: [&str; 9] = [
 /// so would be the least and the greatest.
 pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
 
+/// Columns of texts of which few differ: names of things, and addresses.
+pub(super) const FEW: [&str; 14] = [
+    "carrier",
+    "src",
+    "dst",
+    "dir",
+    "type",
+    "id_owner",
+    "meaning",
+    "session_name",
+    "encapsulation",
+    "client",
+    "server",
+    "state",
+    "level",
+    "code",
+];
+
 /// How columns are written, and what files say about themselves: as much of the header
 /// record as is the same for all of them.
 pub(super) fn properties(redacted: Secrets) -> WriterPropertiesPtr {

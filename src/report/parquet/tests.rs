@@ -1,13 +1,19 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::record::RowAccessor;
+use parquet::schema::parser::parse_message_type;
 use serde_json::Value;
 
+use super::table::{Table, empty_columns};
 use super::*;
 use crate::conversation::{FindingCode, FindingDetail, RouterTime};
 use crate::report::record::JSON_SCHEMA;
 use crate::report::samples;
+use crate::report::write::put;
 
 /// The Parquet columns of an object that a JSON Schema describes.
 fn columns_of(root: &Value, object: &Value, indent: &str) -> String {
@@ -90,7 +96,11 @@ fn columns_are_the_keys_of_the_json_records_with_their_types() {
 #[test]
 fn every_column_that_is_written_in_a_way_of_its_own_exists() {
     let schemas = TableKind::ALL.map(|kind| kind.columns()).concat();
-    for name in schema::GROWING.iter().chain(&schema::MANIFOLD) {
+    for name in schema::GROWING
+        .iter()
+        .chain(&schema::MANIFOLD)
+        .chain(&schema::FEW)
+    {
         assert!(schemas.contains(&format!(" {name}")), "{name}");
     }
 }
@@ -414,4 +424,70 @@ fn an_error_names_the_file() {
         error.starts_with(&format!("{}: ", in_the_way.display())),
         "{error}"
     );
+}
+
+/// What a reader makes of cells: texts, or null.
+fn read_back(cells: &[Option<String>]) -> Vec<Option<String>> {
+    let schema = "message x { optional binary src (STRING); required binary dst (STRING); }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut table = Table::new(&schema);
+    for cell in cells {
+        table.text_or_null("src", cell.as_deref(), put);
+        table.text("dst", |out| put(out, cell.as_deref().unwrap_or_default()));
+        table.end_row();
+    }
+    let mut file = tempfile::tempfile().unwrap();
+    let properties = properties(Secrets::NONE);
+    let writer = SerializedFileWriter::new(&mut file, schema.clone(), properties.clone());
+    let mut writer = writer.unwrap();
+    let columns = table.replace_columns(empty_columns(&schema));
+    let group = Encoders::new(NonZeroUsize::MIN)
+        .unwrap()
+        .start(columns, &properties);
+    group.write(&mut writer).unwrap();
+    writer.close().unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.zip(cells)
+        .map(|(row, cell)| {
+            let row = row.unwrap();
+            assert_eq!(
+                row.get_string(1).unwrap(),
+                cell.as_deref().unwrap_or_default()
+            );
+            row.get_string(0).ok().cloned()
+        })
+        .collect()
+}
+
+#[test]
+fn texts_are_read_back_however_many_differ_and_wherever_one_is_missing() {
+    for count in (0..=17).chain([129, 1_000]) {
+        for distinct in [1, 2, 3, 5, 9, 17, 257] {
+            for (every, at) in [(0, 0), (1, 0), (7, 2)] {
+                let cells: Vec<Option<String>> = (0..count)
+                    .map(|n| {
+                        let is_missing = every != 0 && n % every == at;
+                        (!is_missing).then(|| "w".repeat(n % 3) + &(n * 7 % distinct).to_string())
+                    })
+                    .collect();
+                assert!(
+                    read_back(&cells) == cells,
+                    "{count} cells, {distinct} differ, every {every} missing"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_column_tells_its_least_and_greatest_text_unless_they_are_long() {
+    let mut words = words::Words::default();
+    for text in ["m", "b", &"z".repeat(65), "b"] {
+        words.push(|out| put(out, text));
+    }
+    let told = words.statistics(2);
+    assert_eq!(told.min_bytes_opt(), Some(&b"b"[..]));
+    assert_eq!(told.max_bytes_opt(), None);
+    assert_eq!(told.null_count_opt(), Some(2));
 }

@@ -1,0 +1,160 @@
+//! Dissection as a Spark job (`examples/spark`), and the questions of `docs/analysis.md` in Spark:
+//! one session of two executors does both, as a session takes long to begin.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::analysis::{PAGE, Page, aligned, root};
+use crate::readers::{output_of, python};
+use crate::run::{capture, command};
+
+/// A dissector that, when it first reads a part of `rotated`, kills the executor that it works for.
+const MURDERER: &str = r#"#!/bin/bash
+case "$*" in *rotated*) if mkdir "$0.struck" 2>/dev/null; then
+    pid=$$
+    until grep -q CoarseGrainedExecutorBackend "/proc/$pid/cmdline"; do
+        pid=$(awk '/^PPid/ { print $2 }' "/proc/$pid/status")
+    done
+    kill -KILL "$pid"
+    sleep 1
+fi ;; esac
+exec DISSECTOR "$@"
+"#;
+
+/// Every file below a directory, by its path there.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => waiting.push(path),
+                false => {
+                    let bytes = fs::read(&path).unwrap();
+                    found.insert(path.strip_prefix(directory).unwrap().to_owned(), bytes);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A capture cut into files of five packets, as `tcpdump -C` names them.
+fn rotated(directory: &Path, pcap: &[u8]) -> Vec<String> {
+    let (header, mut rest) = pcap.split_at(24);
+    let mut names = Vec::new();
+    while !rest.is_empty() {
+        let mut length = 0;
+        for _ in 0..5 {
+            if let Some(record) = rest.get(length..).filter(|rest| rest.len() >= 16) {
+                let captured = u32::from_le_bytes(record[8..12].try_into().unwrap());
+                length += 16 + usize::try_from(captured).unwrap();
+            }
+        }
+        let (now, later) = rest.split_at(length);
+        let number = match names.len() {
+            0 => String::new(),
+            number => number.to_string(),
+        };
+        let path = directory.join(format!("rotated.pcap{number}"));
+        fs::write(&path, [header, now].concat()).unwrap();
+        names.push(path.into_os_string().into_string().unwrap());
+        rest = later;
+    }
+    names
+}
+
+/// What one machine makes of the files of one capture point.
+fn on_one_machine(data: &Path, paths: &[String]) {
+    let written = command(["-q", "--lenient", "--parquet", data.to_str().unwrap()])
+        .args(paths)
+        .output()
+        .unwrap();
+    assert_eq!(written.status.code(), Some(0), "{written:?}");
+}
+
+#[test]
+fn a_spark_job_writes_what_one_machine_writes_and_spark_gives_the_answers_of_the_page() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let program = at("dissector");
+    let script = MURDERER.replace("DISSECTOR", env!("CARGO_BIN_EXE_ministream-dump"));
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    symlink(root().join("captures"), at("captures")).unwrap();
+
+    let more = at("more");
+    fs::create_dir_all(more.join("deep")).unwrap();
+    let parts = rotated(&more.join("deep"), &capture("spec-samples.pcap"));
+    assert_eq!(parts.len(), 3);
+    let damaged = more.join("damaged.pcap");
+    fs::write(&damaged, capture("truncated.pcap")).unwrap();
+    for name in ["none.pcap", "lan_00002_20040525120100.pcap"] {
+        fs::write(more.join(name), "Not a capture, but notes.\n").unwrap();
+    }
+    let neighbour = more.join("lan_00001_20040525120000.pcap");
+    fs::write(&neighbour, capture("spec-text.pcap")).unwrap();
+
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let page = Page::read(&page);
+    let mut statements = vec![page.spark_tables];
+    statements.extend(page.questions.iter().map(|question| question.spark));
+    let mut spark = python("on_spark.py");
+    spark.current_dir(place.path()).arg(&program).args([
+        at("captures"),
+        at("data"),
+        more.clone(),
+        at("more-data"),
+    ]);
+    let told = output_of(spark, &json!(statements).to_string());
+    let told: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+
+    // An executor was killed, and another took its place.
+    assert!(at("dissector.struck").exists());
+    assert_eq!(told["executors"], 3, "{told}");
+    let answers = told["answers"].as_array().unwrap();
+    assert_eq!(answers.len(), page.questions.len());
+    for (answer, question) in answers.iter().zip(&page.questions) {
+        assert_eq!(
+            aligned(answer.as_str().unwrap()).trim_start(),
+            question.shown
+        );
+    }
+
+    let mut troubles: Vec<&str> = told["troubles"][1]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect();
+    troubles.sort_unstable();
+    let [left_out, none, truncated] = troubles[..] else {
+        panic!("{troubles:?}");
+    };
+    let is_no_capture =
+        |name: &str| format!("{}: left out: not a capture", more.join(name).display());
+    assert_eq!(left_out, is_no_capture("lan_00002_20040525120100.pcap"));
+    assert_eq!(none, is_no_capture("none.pcap"));
+    assert!(
+        truncated.contains("damaged.pcap ends inside packet"),
+        "{truncated}"
+    );
+
+    // Conversations go on from file to file, and every byte is what one machine writes.
+    let alone = at("alone");
+    on_one_machine(&alone, &parts);
+    on_one_machine(&alone, &[damaged.into_os_string().into_string().unwrap()]);
+    on_one_machine(&alone, &[neighbour.into_os_string().into_string().unwrap()]);
+    let (by_job, by_one) = (files(&at("more-data")), files(&alone));
+    assert_eq!(
+        by_job.keys().collect::<Vec<_>>(),
+        by_one.keys().collect::<Vec<_>>()
+    );
+    assert!(by_job == by_one, "the bytes of a file differ");
+    assert_eq!(by_job.len(), 3 * 3);
+}
