@@ -48,6 +48,15 @@ def capture_points(captures):
     return {str(point): [str(path) for path in paths] for point, paths in points.items()}
 
 
+def plan(captures):
+    """The capture points below a directory, the largest first, so that none is left for the end."""
+    points = sorted(capture_points(captures).values(), key=size_bytes, reverse=True)
+    if not points:
+        raise ValueError(f"no captures in {captures}")
+    refuse_twins(points)
+    return points
+
+
 def refuse_twins(points):
     """A partition has the name of its first capture, which must be one of a kind."""
     seen = {}
@@ -123,14 +132,11 @@ def publish(attempt, data):
 
 def dissect_all(spark, captures, data, dissector="ministream-dump"):
     """Dissects all captures below a directory; returns what was wrong with some, as lines."""
-    points = sorted(capture_points(captures).values(), key=size_bytes, reverse=True)
-    if not points:
-        raise ValueError(f"no captures in {captures}")
-    refuse_twins(points)
+    points = plan(captures)
     attempts = pathlib.Path(data).absolute() / "_attempts" / uuid.uuid4().hex
     attempts.mkdir(parents=True)
     try:
-        # A task for each capture point, the largest first, so that none is left for the end.
+        # A task for each capture point.
         tasks = spark.sparkContext.parallelize(points, len(points))
         place = str(attempts)
         results = tasks.map(lambda paths: dissect(dissector, paths, place)).collect()
@@ -149,13 +155,16 @@ def main():
     parser.add_argument("data", help="directory of the data set")
     options = parser.parse_args()
 
+    try:
+        plan(options.captures)
+    except (OSError, ValueError) as error:
+        sys.exit(f"dissect.py: error: {error}")
+
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.appName("dissect captures").getOrCreate()
     try:
         troubles = dissect_all(spark, options.captures, options.data, options.dissector)
-    except (OSError, ValueError) as error:
-        sys.exit(f"dissect.py: error: {error}")
     finally:
         spark.stop()
     for trouble in troubles:

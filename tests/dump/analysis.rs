@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::readers::{answer, output_of};
+use crate::readers::{answer, output_of, python};
 
 pub(crate) const PAGE: &str = "docs/analysis.md";
 
@@ -162,4 +162,23 @@ fn jq_duckdb_and_datafusion_give_the_answers_of_the_page() {
     }
     let page = fs::read_to_string(root().join(PAGE)).unwrap();
     assert!(page == expected, "{PAGE} is out of date:\n{expected}");
+}
+
+#[test]
+fn the_notebook_shows_what_its_cells_show() {
+    let action = match env::var_os("MINISTREAM_BLESS") {
+        Some(_) => "bless",
+        None => "check",
+    };
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_ministream-dump"));
+    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+    let work = tempfile::tempdir().unwrap();
+    let mut notebook = python("notebook.py");
+    notebook
+        .args([action, "examples/notebook/captures.ipynb"])
+        .current_dir(root())
+        .env("PATH", path)
+        .env("TMPDIR", work.path())
+        .env("MPLCONFIGDIR", work.path());
+    assert_eq!(output_of(notebook, ""), "3 pictures\n");
 }

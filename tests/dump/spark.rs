@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -157,4 +158,35 @@ fn a_spark_job_writes_what_one_machine_writes_and_spark_gives_the_answers_of_the
     );
     assert!(by_job == by_one, "the bytes of a file differ");
     assert_eq!(by_job.len(), 3 * 3);
+}
+
+#[test]
+fn a_spark_job_refuses_what_it_could_only_get_wrong_before_spark_begins() {
+    let place = tempfile::tempdir().unwrap();
+    let refused = || {
+        let job = root().join("examples/spark/dissect.py");
+        let output = Command::new("python3")
+            .arg(job)
+            .args([place.path(), &place.path().join("data")])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let at = place.path().display();
+    assert_eq!(
+        refused(),
+        format!("dissect.py: error: no captures in {at}\n")
+    );
+    for directory in ["a", "b"] {
+        fs::create_dir(place.path().join(directory)).unwrap();
+        fs::write(place.path().join(directory).join("monday.pcap"), "").unwrap();
+    }
+    assert_eq!(
+        refused(),
+        format!(
+            "dissect.py: error: {at}/a/monday.pcap and {at}/b/monday.pcap would be one \
+             partition: rename one\n"
+        )
+    );
 }
