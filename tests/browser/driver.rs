@@ -44,13 +44,9 @@ pub(crate) struct Element(String);
 impl Browser {
     pub(crate) fn start() -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver runs: .ci/install installs chromium-driver");
-        let port = port_of(&mut driver);
+        let (driver, port) = (0..DRIVER_ATTEMPTS)
+            .find_map(|_| start_driver())
+            .expect("chromedriver says on which port it listens");
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).to_vec();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
         let mut browser = Self {
@@ -212,13 +208,27 @@ fn read_answer(stream: TcpStream, answer: &mut String) {
     stream.take(length).read_to_string(answer).unwrap();
 }
 
-fn port_of(driver: &mut Child) -> u16 {
+/// How often a driver is started at most.
+const DRIVER_ATTEMPTS: u32 = 5;
+
+/// Starts a driver, which has the system choose a port for IPv4 and then needs the same one
+/// for IPv6: where another program has that, it ends.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver runs: .ci/install installs chromium-driver");
     let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let port = lines.map(Result::unwrap).find_map(|line| {
         let port = line.split_once("successfully on port ")?.1;
         port.trim_end_matches('.').parse().ok()
     });
-    port.expect("chromedriver says on which port it listens")
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    Some((driver, port?))
 }
 
 impl Drop for Browser {
