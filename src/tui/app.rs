@@ -180,6 +180,8 @@ impl App {
     pub fn set_filter(&mut self, filter: String) {
         self.filter = filter;
         self.list = Cursor::default();
+        // That it goes on is said no longer.
+        self.message.clear();
     }
 
     /// Whether nothing new is to be shown.
