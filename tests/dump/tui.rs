@@ -4,6 +4,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::run::{SAMPLES, run};
+use crate::run::{SAMPLES, capture, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -205,6 +206,38 @@ fn conversations_are_filtered_searched_sorted_and_written_from_within() {
     terminal.shows("cannot write /nonexistent/x.pcapng");
     terminal.type_in("q");
     terminal.shows("ended with 0");
+}
+
+#[test]
+fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let terminal = Terminal::start((80, 24), &format!("- < '{}'", pipe.display()));
+    let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
+    let bytes = capture("spec-samples.pcap");
+    // The header of the file and the first packet.
+    let (first, rest) = bytes.split_at(600);
+    writer.write_all(first).unwrap();
+    terminal.shows("  c1 ");
+    terminal.type_in("p");
+    terminal.shows("PAUSED");
+    writer.write_all(rest).unwrap();
+    drop(writer);
+    let held = terminal.shows("  14 messages");
+    assert!(!held.contains("  c3 "), "{held}");
+    terminal.type_in("p");
+    terminal.shows("  c3 ");
+    // Clicks into the fourth line, as terminals tell them: the first selects, the second opens.
+    terminal.type_in("\x1b[<0;5;4M\x1b[<0;5;4m");
+    terminal.type_in("\x1b[<0;5;4M\x1b[<0;5;4m");
+    terminal.shows("c2  refused");
 }
 
 #[test]
