@@ -76,7 +76,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         .filter(|argument| *argument != FLAG)
         .cloned()
         .collect();
-    let mut child = teller(&arguments).map_err(DumpError::Output)?;
+    let mut child = teller(args, &arguments).map_err(DumpError::Output)?;
     let reading = Arc::new(Reading::default());
     let told = Arc::new(Mutex::new(String::new()));
     listen(&mut child, &store, &reading, &told);
@@ -131,8 +131,11 @@ fn source(args: &DumpArgs) -> Source {
 }
 
 /// This program, telling records.
-fn teller(arguments: &[OsString]) -> io::Result<Child> {
+fn teller(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
+    // What comes slowly out of a pipe is seen as it comes.
+    let at_once = (source(args) == Source::Once && !args.line_buffered).then_some("-l");
     Command::new(std::env::current_exe()?)
+        .args(at_once)
         .args(arguments)
         .args(["-T", "ndjson", "--payload", "full", "--progress", "never"])
         .stdout(Stdio::piped())
