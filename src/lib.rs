@@ -58,19 +58,19 @@
 //! # Features
 //!
 //! `live` captures through libpcap; `runtime` has the sockets and timers that endpoints, players
-//! and proxies leave to others; `cli` is what the programs need. Without features the library
-//! needs no native code but zstd.
+//! and proxies leave to others; `dump` and `replay` are what the two programs need, and `cli` is
+//! both. Without features the library needs no native code but zstd and ring.
 //!
 //! # Platforms
 //!
-//! Everything is developed and tested on Linux. `runtime`, and with it `cli`, is for Unix only; the
+//! Everything is developed and tested on Linux. `runtime`, and with it `replay`, is for Unix only; the
 //! rest names nothing that is.
 #![forbid(unsafe_code)]
 
 pub mod capture;
 pub mod carrier;
 mod circulation;
-#[cfg(feature = "cli")]
+#[cfg(feature = "dump")]
 pub mod cli;
 pub mod conversation;
 mod conversations;

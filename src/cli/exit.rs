@@ -16,6 +16,10 @@ pub(crate) enum Ending {
     /// Cut short by a signal, with a partial report.
     Interrupted,
     /// The transport failed: nothing could be bound, connected to or kept up.
+    #[cfg_attr(
+        not(any(feature = "replay", test)),
+        expect(dead_code, reason = "ministream-dump has no transport")
+    )]
     Transport,
     /// Could not start, or could not write its results.
     Failed,

@@ -26,6 +26,7 @@ mod parquet;
 mod progress;
 mod records;
 mod redaction;
+#[cfg(feature = "replay")]
 mod replay;
 mod secrets;
 mod targets;
@@ -46,6 +47,7 @@ pub fn dump(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Runs `ministream-replay` with these arguments, the program's name first.
+#[cfg(feature = "replay")]
 pub fn replay(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     replay::main(arguments)
 }

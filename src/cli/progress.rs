@@ -17,13 +17,13 @@ const READINGS_BETWEEN: u32 = 64;
 /// A bar that is seen once the run takes longer than [`PATIENCE`]. It learns the
 /// pace from the start, before it is seen; there is none where none is wanted.
 #[derive(Debug)]
-struct PatientBar {
+pub(super) struct PatientBar {
     start: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl PatientBar {
-    fn new(when: ProgressWhen) -> Self {
+    pub(super) fn new(when: ProgressWhen) -> Self {
         let is_wanted = when == ProgressWhen::Auto && io::stderr().is_terminal();
         Self {
             start: Instant::now(),
@@ -32,7 +32,7 @@ impl PatientBar {
     }
 
     /// Moves to `position`; it is shown with a template for a known or an unknown `length`.
-    fn advance(&self, position: u64, length: Option<u64>, templates: &Templates) {
+    pub(super) fn advance(&self, position: u64, length: Option<u64>, templates: &Templates) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(position);
         if bar.is_hidden() && self.start.elapsed() >= PATIENCE {
@@ -45,7 +45,7 @@ impl PatientBar {
     }
 
     /// Takes the bar away.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -53,20 +53,15 @@ impl PatientBar {
 }
 
 /// What a bar says, in indicatif's notation.
-struct Templates {
+pub(super) struct Templates {
     /// When the length is known.
-    known: &'static str,
-    unknown: &'static str,
+    pub(super) known: &'static str,
+    pub(super) unknown: &'static str,
 }
 
 const BYTES: Templates = Templates {
     known: "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} eta {eta}",
     unknown: "{spinner} {bytes} {bytes_per_sec}",
-};
-
-const CONVERSATIONS: Templates = Templates {
-    known: "{percent:>3}% [{bar:30}] {pos}/{len} conversations {per_sec} eta {eta}",
-    unknown: "{spinner} {pos} conversations {per_sec}",
 };
 
 /// Shows how far reading has come.
@@ -106,36 +101,6 @@ impl ProgressReport {
         let progress = progress();
         self.bar
             .advance(progress.read_bytes, progress.total_bytes, &BYTES);
-    }
-
-    /// Takes the bar away.
-    pub(crate) fn finish(&mut self) {
-        self.bar.finish();
-    }
-}
-
-/// Shows how many conversations of a replay are over.
-#[derive(Debug)]
-pub(crate) struct ConversationProgress {
-    over: u64,
-    expected: Option<u64>,
-    bar: PatientBar,
-}
-
-impl ConversationProgress {
-    /// `expected` conversations, if it is known how many.
-    pub(crate) fn new(when: ProgressWhen, expected: Option<u64>) -> Self {
-        Self {
-            over: 0,
-            expected,
-            bar: PatientBar::new(when),
-        }
-    }
-
-    /// To be called after each conversation.
-    pub(crate) fn one_over(&mut self) {
-        self.over += 1;
-        self.bar.advance(self.over, self.expected, &CONVERSATIONS);
     }
 
     /// Takes the bar away.

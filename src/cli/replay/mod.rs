@@ -14,6 +14,7 @@ mod peer;
 mod people;
 mod play;
 mod play_args;
+mod progress;
 mod proxy;
 mod proxy_args;
 mod recording;

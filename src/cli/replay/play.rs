@@ -13,12 +13,12 @@ use super::logging;
 use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
 use super::play_args::{Include, PlayArgs, ReplayFailOn};
+use super::progress::ConversationProgress;
 use super::recording::{Loaded, load, load_expected};
 use super::shared_args::ReportFormat;
 use super::values::SynSource;
 use crate::cli::args::When;
 use crate::cli::exit::Ending;
-use crate::cli::progress::ConversationProgress;
 use crate::cli::terminal;
 use crate::replay::{
     Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player, ReplayResult, Substitution,
