@@ -94,6 +94,10 @@ impl Sink for Ended {
         Ok(())
     }
 
+    fn only_counts(&self) -> bool {
+        true
+    }
+
     fn finding(&mut self, _: &Finding) -> Result<(), Infallible> {
         Ok(())
     }

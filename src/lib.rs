@@ -41,7 +41,7 @@
 //! | [`net`] | packets | datagrams, and stream bytes in order |
 //! | [`carrier`] | datagrams and stream bytes | messages |
 //! | [`wire`] | a message | a [`RawFrame`](wire::RawFrame), and the [shape](wire::PayloadShape) of its payload |
-//! | [`conversation`] | frames | what they mean, [`Conversation`](conversation::Conversation)s, [`Finding`](conversation::Finding)s |
+//! | [`conversation`] | frames | what they mean, [`Conversation`]s, [`Finding`](conversation::Finding)s |
 //! | [`dissect`] | packets | all of this, in one [`Sink`](dissect::Sink) |
 //! | [`endpoint`] | messages, requests, time | messages, events: a participant without I/O |
 //! | [`fault`] | messages, time | the same, late, lost, doubled, damaged |
