@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::capture::{CaptureError, Inputs, PacketSource};
-use crate::conversation::{Conversation, EndOfInput, Finding, MessageEvent};
-use crate::dissect::{DissectOptions, Dissector, FlowReport, Sink};
+use crate::conversation::{Conversation, EndOfInput};
+use crate::dissect::{DissectOptions, Dissector, Sink};
 
 /// Opens a capture (pcap or pcapng, also in gzip or zstd; `-` is standard input) and dissects it
 /// while its conversations are asked for.
@@ -86,20 +86,8 @@ struct Ended(VecDeque<Conversation>);
 impl Sink for Ended {
     type Error = Infallible;
 
-    fn flow(&mut self, _: &FlowReport) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn message(&mut self, _: &MessageEvent<'_>) -> Result<(), Infallible> {
-        Ok(())
-    }
-
     fn only_counts(&self) -> bool {
         true
-    }
-
-    fn finding(&mut self, _: &Finding) -> Result<(), Infallible> {
-        Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), Infallible> {

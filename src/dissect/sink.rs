@@ -11,7 +11,7 @@ use crate::net::FlowId;
 /// Takes what a [`Dissector`](super::Dissector) sees, in the order of the capture.
 ///
 /// Every method may refuse with an error, which ends the dissection: a closed
-/// output, a disk that is full.
+/// output, a disk that is full. What a sink does not ask for it passes over.
 pub trait Sink {
     /// What can go wrong on the way out.
     type Error;
@@ -20,13 +20,17 @@ pub trait Sink {
     ///
     /// # Errors
     /// Those of the sink.
-    fn flow(&mut self, flow: &FlowReport) -> Result<(), Self::Error>;
+    fn flow(&mut self, _flow: &FlowReport) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// The next message. Its findings follow through [`Sink::finding`] at once.
     ///
     /// # Errors
     /// Those of the sink.
-    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Self::Error>;
+    fn message(&mut self, _event: &MessageEvent<'_>) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Whether it is enough to [count](Self::count) messages of which there is nothing
     /// else to tell.
@@ -47,14 +51,18 @@ pub trait Sink {
     ///
     /// # Errors
     /// Those of the sink.
-    fn finding(&mut self, finding: &Finding) -> Result<(), Self::Error>;
+    fn finding(&mut self, _finding: &Finding) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// A conversation that is over: closed and out of reach of late messages,
     /// or the capture is at its end. In the order in which they end.
     ///
     /// # Errors
     /// Those of the sink.
-    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Self::Error>;
+    fn conversation(&mut self, _conversation: &Conversation) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Whether more messages would be of use; who reads may stop otherwise.
     fn wants_more(&self) -> bool {

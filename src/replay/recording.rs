@@ -6,8 +6,8 @@ use std::fmt;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent, State};
-use crate::dissect::{FlowReport, Sink};
+use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent, State};
+use crate::dissect::Sink;
 use crate::time::Timestamp;
 use crate::wire::{
     ClientId, Direction, FrameKind, FrameType, RawFrame, RawMessage, ServerId, StreamId,
@@ -420,10 +420,6 @@ fn reason(event: &MessageEvent<'_>) -> SkipReason {
 impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Recorder<F> {
     type Error = RecordingTooLarge;
 
-    fn flow(&mut self, _flow: &FlowReport) -> Result<(), RecordingTooLarge> {
-        Ok(())
-    }
-
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), RecordingTooLarge> {
         match event.conversation {
             Some(id) if self.is_wanted(id) => self.keep(event, id),
@@ -439,10 +435,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Recorder<F> {
                 Ok(())
             }
         }
-    }
-
-    fn finding(&mut self, _finding: &Finding) -> Result<(), RecordingTooLarge> {
-        Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), RecordingTooLarge> {

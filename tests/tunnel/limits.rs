@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, connect, eventually};
-use crate::services::{deaf, echo, exchange, pattern, service};
+use crate::services::{deaf, echo, exchange, pattern, read_slowly, service};
 
 #[test]
 fn descriptors_and_memory_are_given_back_after_many_conversations() {
@@ -138,18 +138,7 @@ fn bytes_held_back_for_a_slow_reader_all_arrive_in_the_end() {
     let speaker = service(move |mut stream| stream.write_all(&speech));
     let tunnel = Tunnel::to("tcp://127.0.0.1:0", speaker, &["--buffer", "64KiB"]);
     let mut stream = tunnel.connect();
-    let mut received = Vec::new();
-    let mut part = vec![0; 700_001];
-    loop {
-        let count = stream.read(&mut part).unwrap();
-        if count == 0 {
-            break;
-        }
-        received.extend_from_slice(&part[..count]);
-        if received.len() < 3 << 20 {
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
+    let received = read_slowly(&mut stream, 3 << 20);
     assert!(received == sent);
 }
 

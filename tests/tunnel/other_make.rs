@@ -128,8 +128,11 @@ impl Make {
             (_, false) => server.carrier().to_owned(),
         };
         let mut arguments = vec!["--carrier", &carrier, "--listen", "127.0.0.1:0"];
+        let to;
         if is_i2cp {
-            arguments.extend(["--to", server.field("destination=")]);
+            // One word, since a destination may begin with a hyphen.
+            to = format!("--to={}", server.field("destination="));
+            arguments.push(&to);
             if self == Self::Ours {
                 arguments.extend(["--keys", "transient"]);
             }

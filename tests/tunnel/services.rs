@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 /// A service that does this with each connection, each in a thread of its own.
 pub(crate) fn service(
@@ -69,6 +70,22 @@ pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
         (&mut &*stream).read_exact(&mut answer).unwrap();
         answer
     })
+}
+
+/// Everything until the end, with pauses in the first `slow_bytes` of it.
+pub(crate) fn read_slowly(stream: &mut TcpStream, slow_bytes: usize) -> Vec<u8> {
+    let mut received = Vec::new();
+    let mut part = vec![0; 700_001];
+    loop {
+        let count = stream.read(&mut part).unwrap();
+        if count == 0 {
+            return received;
+        }
+        received.extend_from_slice(&part[..count]);
+        if received.len() < slow_bytes {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 /// Everything until the end.

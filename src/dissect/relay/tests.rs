@@ -113,22 +113,6 @@ struct Slow {
 impl Sink for Slow {
     type Error = Enough;
 
-    fn flow(&mut self, _: &FlowReport) -> Result<(), Enough> {
-        Ok(())
-    }
-
-    fn message(&mut self, _: &MessageEvent<'_>) -> Result<(), Enough> {
-        Ok(())
-    }
-
-    fn finding(&mut self, _: &Finding) -> Result<(), Enough> {
-        Ok(())
-    }
-
-    fn conversation(&mut self, _: &Conversation) -> Result<(), Enough> {
-        Ok(())
-    }
-
     fn settle(&mut self, _: &[InputInfo]) -> Result<(), Enough> {
         self.settled += 1;
         self.leave.recv().map_err(|_| Enough)

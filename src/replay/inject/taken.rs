@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::parse::DEFAULT_WITHIN;
 use super::script::{Action, Expect, Expected, Id, Payload, Script, Step, Want};
-use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
-use crate::dissect::{FlowReport, Sink};
+use crate::conversation::{Conversation, ConversationId, MessageEvent};
+use crate::dissect::Sink;
 use crate::replay::options::IdPolicy;
 use crate::replay::recording::{MAX_RECORDING_BYTES, RecordingTooLarge};
 use crate::wire::{Direction, FrameType, RawMessage, StreamId};
@@ -87,10 +87,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Taker<F> {
 impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Taker<F> {
     type Error = RecordingTooLarge;
 
-    fn flow(&mut self, _flow: &FlowReport) -> Result<(), RecordingTooLarge> {
-        Ok(())
-    }
-
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), RecordingTooLarge> {
         if !(self.matches)(event) {
             return Ok(());
@@ -125,10 +121,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Taker<F> {
             conversation: event.conversation,
             content,
         });
-        Ok(())
-    }
-
-    fn finding(&mut self, _finding: &Finding) -> Result<(), RecordingTooLarge> {
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use super::evaluate::{compare, equals};
 use super::{Comparison, Literal};
-use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent, State};
-use crate::dissect::{FlowReport, Sink};
+use crate::conversation::{Conversation, ConversationId, State};
+use crate::dissect::Sink;
 use crate::report::field::{FieldKind, Value, fields};
 use crate::report::number_set::NumberSet;
 
@@ -133,20 +133,8 @@ impl<E> Outcomes<E> {
 impl<E> Sink for Outcomes<E> {
     type Error = E;
 
-    fn flow(&mut self, _flow: &FlowReport) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn message(&mut self, _event: &MessageEvent<'_>) -> Result<(), E> {
-        Ok(())
-    }
-
     fn only_counts(&self) -> bool {
         true
-    }
-
-    fn finding(&mut self, _finding: &Finding) -> Result<(), E> {
-        Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), E> {

@@ -4,13 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
 
 use ministream_fixtures::unused_address;
 
 use super::People;
 use crate::endpoint::{Endpoint, command, eventually, stdio, wait};
-use crate::services::{echo, exchange, pattern, service};
+use crate::services::{echo, exchange, pattern, read_slowly, service};
 
 #[test]
 fn every_case_for_servers_passes() {
@@ -83,18 +82,7 @@ fn bytes_held_back_for_a_slow_reader_all_arrive_in_the_end() {
     let server = people.server("tls://127.0.0.1:0", speaker, &more);
     let client = people.client(server.carrier(), &more);
     let mut stream = client.connect();
-    let mut received = Vec::new();
-    let mut part = vec![0; 700_001];
-    loop {
-        let count = stream.read(&mut part).unwrap();
-        if count == 0 {
-            break;
-        }
-        received.extend_from_slice(&part[..count]);
-        if received.len() < 3 << 20 {
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
+    let received = read_slowly(&mut stream, 3 << 20);
     assert!(received == sent);
 }
 
