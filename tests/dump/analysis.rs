@@ -1,7 +1,9 @@
 //! `docs/analysis.md` answers each question several times, with the same answer; what Spark
-//! answers, `spark.rs` compares.
+//! answers, `analysis/spark.rs` compares.
 //!
 //! `MINISTREAM_BLESS=1 cargo test --features parquet --test dump analysis` writes the answers anew.
+
+mod spark;
 
 use std::env;
 use std::fs;

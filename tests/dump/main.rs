@@ -25,7 +25,6 @@ mod selection;
 mod sets;
 mod shipped;
 #[cfg(feature = "parquet")]
-mod spark;
 mod statistics;
 mod tables;
 mod tour;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::analysis::{PAGE, Page, aligned, root};
+use super::{PAGE, Page, aligned, root};
 use crate::readers::{output_of, python};
 use crate::run::{capture, command};
 
