@@ -262,12 +262,7 @@ impl Registry {
         addressee: Option<DestinationHash>,
         expected: Option<ExpectedRecord>,
     ) -> Option<Slot> {
-        let likely = expected.map_or(self.found_last, |expected| expected.0);
-        let found = match self.ids.is_only(likely, key, &self.records) {
-            true => likely,
-            false => self.ids.find(key, &self.records)?,
-        };
-        self.found_last = found;
+        let found = self.find_any(key, expected)?;
         if !self.records.live(found).shares_ids() {
             return self.may_be_with(found, addressee).then_some(found);
         }
@@ -302,18 +297,23 @@ impl Registry {
         if self.deadlines.is_due(time) || self.is_short_of(0) {
             return None;
         }
+        let found = self.find_any(key, expected)?;
+        // On I2CP each message is compared with its other view.
+        let runs = self.records.live(found).is_running()
+            && self.channels.get(key.channel).session.is_none();
+        runs.then_some(found)
+    }
+
+    /// A conversation that has this id, perhaps one of several; perhaps the `expected` one.
+    #[inline]
+    fn find_any(&mut self, key: IdKey, expected: Option<ExpectedRecord>) -> Option<Slot> {
         let likely = expected.map_or(self.found_last, |expected| expected.0);
         let found = match self.ids.is_only(likely, key, &self.records) {
             true => likely,
             false => self.ids.find(key, &self.records)?,
         };
-        // On I2CP each message is compared with its other view.
-        let runs = self.records.live(found).is_running()
-            && self.channels.get(key.channel).session.is_none();
-        runs.then(|| {
-            self.found_last = found;
-            found
-        })
+        self.found_last = found;
+        Some(found)
     }
 
     /// The conversation that is over, told, and had this id last.

@@ -747,14 +747,10 @@ impl Tracker {
                 handshake_ns: self.since_syn(seen.time, slot).unwrap_or_default(),
             },
             Effect::Carries => {
-                if frame.payload.len() == MAX_DATA_PAYLOAD_BYTES
-                    || self.registry.records.live(slot).filled_by().is_some()
-                {
-                    let payload = frame.payload;
-                    self.registry
-                        .go_on(slot, direction, seen.time, payload, &mut self.remarks);
-                }
-                self.carry(seen.time, frame.payload, slot, direction);
+                let payload = frame.payload;
+                self.registry
+                    .go_on(slot, direction, seen.time, payload, &mut self.remarks);
+                self.carry(seen.time, payload, slot, direction);
                 Meaning::Carries
             }
             Effect::Closes => Meaning::Closes { by: direction },

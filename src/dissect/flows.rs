@@ -771,9 +771,11 @@ impl Messages {
         passed: Passed<'_>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        match self.carried(arrival.time, &passed, sink) {
+        let message = RawMessage::parse(passed.bytes);
+        let expected = self.expected.take();
+        match self.carried(arrival.time, &passed, &message, expected, sink) {
             Some(carried) => sink.count(carried),
-            None => self.describe(arrival, passed, sink),
+            None => self.describe(arrival, &passed, message, expected, sink),
         }
     }
 
@@ -783,19 +785,16 @@ impl Messages {
         &mut self,
         time: Timestamp,
         passed: &Passed<'_>,
+        message: &RawMessage<'_>,
+        expected: Option<ExpectedRecord>,
         sink: &S,
     ) -> Option<Carried> {
         if self.depth != Depth::Conversations || passed.cut_bytes > 0 || !sink.only_counts() {
             return None;
         }
-        match RawMessage::parse(passed.bytes) {
-            RawMessage::Frame(frame) => {
-                let Passed { channel, from, .. } = *passed;
-                self.tracker
-                    .carry_on(channel, from, time, &frame, self.expected)
-            }
-            RawMessage::Ping | RawMessage::Short(_) => None,
-        }
+        let frame = message.frame()?;
+        self.tracker
+            .carry_on(passed.channel, passed.from, time, frame, expected)
     }
 
     /// Hands a message on with all that is to be told of it.
@@ -803,7 +802,9 @@ impl Messages {
     fn describe<S: Sink>(
         &mut self,
         arrival: Arrival,
-        passed: Passed<'_>,
+        passed: &Passed<'_>,
+        message: RawMessage<'_>,
+        expected: Option<ExpectedRecord>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let elapsed_us = self
@@ -816,7 +817,7 @@ impl Messages {
             encapsulation: arrival.encapsulation,
             channel: passed.channel,
             from: passed.from,
-            message: RawMessage::parse(passed.bytes),
+            message,
             cut_bytes: passed.cut_bytes,
             addressee: passed.addressee,
         };
@@ -827,7 +828,6 @@ impl Messages {
                 sink.message(&untracked(&seen, self.untracked_count, channel))
             }
             Depth::Conversations => {
-                let expected = self.expected.take();
                 let event = self.tracker.observe_expected(&seen, expected);
                 sink.message(&event)?;
                 for finding in event.findings {

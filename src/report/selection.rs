@@ -84,8 +84,7 @@ impl Selection {
                 self.with_shown_messages.insert(id);
             }
         }
-        self.shown += 1;
-        self.last_shown = event.number;
+        self.admit(event.number);
         true
     }
 
@@ -95,7 +94,7 @@ impl Selection {
         self.filter.is_none() && self.limit.is_none() && matches!(self.picked, Picked::All)
     }
 
-    /// Takes note of a message where [all](Self::admits_all) are shown.
+    /// Takes note of a message that is shown, as all are where [all](Self::admits_all) may be.
     #[inline]
     pub(crate) const fn admit(&mut self, number: u64) {
         self.last_seen = number;

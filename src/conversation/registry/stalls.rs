@@ -21,6 +21,9 @@ impl Registry {
         remarks: &mut Remarks,
     ) {
         let is_full = payload.len() == MAX_DATA_PAYLOAD_BYTES;
+        if !is_full && self.records.live(slot).filled_by().is_none() {
+            return;
+        }
         let missing = self.missing_bytes(slot, by);
         let live = self.records.live_mut(slot);
         let silent_ns = now.nanos_since(live.end);
