@@ -25,6 +25,7 @@ use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
 use crate::report::made_packets::MadePackets;
 use crate::report::output::Output;
 use crate::report::record::PayloadDetail;
+use crate::report::redact::Secrets;
 use crate::report::reporter::{Printer, Statistic};
 use crate::report::spec::SpecPrinter;
 use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
@@ -339,7 +340,8 @@ impl OutputOptions {
     }
 }
 
-fn look(args: &DumpArgs, shown: &Shown) -> Look {
+/// What suits the terminal; all else as where nothing is said of it.
+pub(crate) fn terminal_look(args: &DumpArgs) -> Look {
     Look {
         charset: if args.ascii {
             Charset::Ascii
@@ -348,6 +350,15 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
         },
         colour: terminal::colour(args.color, &io::stdout()),
         width: terminal::width(),
+        ids: IdFormat::Hex,
+        times: TimeStyle::Relative,
+        payload: PayloadDetail::Full,
+        redacted: Secrets::NONE,
+    }
+}
+
+fn look(args: &DumpArgs, shown: &Shown) -> Look {
+    Look {
         ids: match args.id_format {
             Ids::Hex => IdFormat::Hex,
             Ids::B64 => IdFormat::Base64,
@@ -366,6 +377,7 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
             None => PayloadDetail::Preview,
         },
         redacted: redaction::secrets(args),
+        ..terminal_look(args)
     }
 }
 

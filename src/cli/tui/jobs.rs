@@ -107,7 +107,7 @@ impl Jobs {
         };
         arguments.extend(["--conv", &names.join(","), flag, &path].map(OsString::from));
         self.spawn(move || {
-            let output = run(&arguments)?;
+            let output = program(&arguments)?.output()?;
             Ok(Outcome::Told(match output.status.code() {
                 Some(0 | 3) => format!("wrote {path}"),
                 _ => last_words(&output),
@@ -132,20 +132,16 @@ impl Jobs {
     }
 }
 
-/// This program.
-fn run(arguments: &[OsString]) -> io::Result<Output> {
-    Command::new(std::env::current_exe()?)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
+/// This program, with nothing to read from its terminal.
+fn program(arguments: &[OsString]) -> io::Result<Command> {
+    let mut program = Command::new(std::env::current_exe()?);
+    program.args(arguments).stdin(Stdio::null());
+    Ok(program)
 }
 
 /// This program, whose output is read line by line; the rest of it is in what is returned.
 fn run_and_read(arguments: &[OsString], mut line: impl FnMut(&str)) -> io::Result<Output> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(arguments)
-        .args(["--progress", "never"])
-        .stdin(Stdio::null())
+    let mut child = program(arguments)?
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;

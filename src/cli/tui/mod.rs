@@ -27,13 +27,12 @@ use super::args::DumpArgs;
 use super::error::DumpError;
 use super::exit::Ending;
 use super::interrupt::Interrupt;
+use super::output::terminal_look;
 use super::terminal;
 use crate::capture::Inputs;
 use crate::report::escape::Charset;
 use crate::report::filter::Filter;
-use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
-use crate::report::record::PayloadDetail;
-use crate::report::redact::Secrets;
+use crate::report::look::{Colour, Look};
 use crate::tui::{Action, App, Colours, Key};
 
 /// The flag itself.
@@ -67,7 +66,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
             "leave it out for tables; --html has a report for a browser",
         ));
     }
-    let look = look(args);
+    let look = terminal_look(args);
     let store = Store::new(look).map_err(DumpError::Output)?;
     let store = Arc::new(Mutex::new(store));
     let arguments: Vec<OsString> = arguments
@@ -103,22 +102,6 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn look(args: &DumpArgs) -> Look {
-    Look {
-        charset: if args.ascii {
-            Charset::Ascii
-        } else {
-            terminal::charset()
-        },
-        colour: terminal::colour(args.color, &io::stdout()),
-        width: terminal::width(),
-        ids: IdFormat::Hex,
-        times: TimeStyle::Relative,
-        payload: PayloadDetail::Full,
-        redacted: Secrets::NONE,
-    }
 }
 
 fn source(args: &DumpArgs) -> Source {
