@@ -2,12 +2,11 @@
 //! a peer does.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::sync::Mutex;
 use std::thread;
 
-use crate::endpoint::{Endpoint, command, eventually};
+use crate::endpoint::{Endpoint, command, try_client};
 use crate::proxy::Proxy;
 use ministream_fixtures::unused_address;
 
@@ -257,26 +256,13 @@ fn told_of_client((case, text, other): Broken) -> String {
         &format!("tcp://{carrier}"),
         &["-q", "--rule", &rule],
     );
-    let suite = command(&["conform", "client", "--strict", "--dial", &dial, case])
+    let mut suite = command(&["conform", "client", "--strict", "--dial", &dial, case]);
+    suite
         .args(other)
-        .args(["--carrier", &format!("tcp://{carrier}")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Bound by the suite when it cannot be bound by us.
-    eventually("the suite listens", || TcpListener::bind(carrier).is_err());
-    let client = ["client", "--listen", &dial, "--carrier", proxy.carrier()];
-    let mut client = command(&client)
-        .arg("--reconnect")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let tried = suite.wait_with_output().unwrap();
-    client.kill().unwrap();
-    client.wait().unwrap();
-    told(&tried)
+        .args(["--carrier", &format!("tcp://{carrier}")]);
+    let mut client = command(&["client", "--listen", &dial, "--reconnect"]);
+    client.args(["--carrier", proxy.carrier()]);
+    told(&try_client(suite, carrier, client))
 }
 
 /// Checks that the list has all cases of a suite, and that each of them fails.

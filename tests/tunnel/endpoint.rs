@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -224,6 +224,26 @@ pub(crate) fn stdio(carrier: &str, more: &[&str]) -> (Child, ChildStdin, ChildSt
     let input = child.stdin.take().unwrap();
     let output = child.stdout.take().unwrap();
     (child, input, output)
+}
+
+/// What a suite for clients, which listens at `carrier`, says of this client.
+pub(crate) fn try_client(mut suite: Command, carrier: SocketAddr, mut client: Command) -> Output {
+    let suite = suite
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Bound by the suite when it cannot be bound by us.
+    eventually("the suite listens", || TcpListener::bind(carrier).is_err());
+    let mut client = client
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let tried = suite.wait_with_output().unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    tried
 }
 
 /// Waits for the end of a process.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, connect, eventually};
-use crate::services::{deaf, echo, exchange, pattern, read_slowly, service};
+use crate::services::{deaf, echo, exchange, half_deaf, pattern, read_slowly, service};
 
 #[test]
 fn descriptors_and_memory_are_given_back_after_many_conversations() {
@@ -52,18 +52,9 @@ fn descriptors_and_memory_are_given_back_after_many_conversations() {
 fn a_peer_that_never_reads_costs_bounded_memory_and_the_others_go_on() {
     // The deaf conversation's bytes fill its own buffer of 256 KiB; with
     // `close` it ends there, and the others never notice.
-    let half_deaf = service(|mut stream| {
-        let mut kind = [0];
-        stream.read_exact(&mut kind)?;
-        if kind == *b"d" {
-            thread::park();
-        }
-        let mut from = stream.try_clone()?;
-        std::io::copy(&mut from, &mut stream).map(drop)
-    });
     let tunnel = Tunnel::to(
         "tcp://127.0.0.1:0",
-        half_deaf,
+        half_deaf(),
         &["--buffer", "256KiB", "--slow-reader", "close"],
     );
     let mut deaf = tunnel.connect();

@@ -72,6 +72,20 @@ pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
     })
 }
 
+/// A service that reads one byte: `d`, and it reads nothing more; anything else, and it sends
+/// back what comes behind it.
+pub(crate) fn half_deaf() -> SocketAddr {
+    service(|mut stream| {
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        if kind == *b"d" {
+            thread::park();
+        }
+        let mut from = stream.try_clone()?;
+        std::io::copy(&mut from, &mut stream).map(drop)
+    })
+}
+
 /// Everything until the end, with pauses in the first `slow_bytes` of it.
 pub(crate) fn read_slowly(stream: &mut TcpStream, slow_bytes: usize) -> Vec<u8> {
     let mut received = Vec::new();

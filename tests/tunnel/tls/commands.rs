@@ -1,15 +1,12 @@
 //! The suites, standard input and slow readers over `tls://`.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::process::Stdio;
-use std::thread;
 
 use ministream_fixtures::unused_address;
 
 use super::People;
-use crate::endpoint::{Endpoint, command, eventually, stdio, wait};
-use crate::services::{echo, exchange, pattern, read_slowly, service};
+use crate::endpoint::{Endpoint, command, stdio, try_client, wait};
+use crate::services::{echo, exchange, half_deaf, pattern, read_slowly, service};
 
 #[test]
 fn every_case_for_servers_passes() {
@@ -29,27 +26,17 @@ fn every_case_for_servers_passes() {
 fn every_case_for_clients_passes() {
     let people = People::new();
     let (dial, carrier) = (unused_address().to_string(), unused_address());
-    let suite = command(&["conform", "client", "--strict", "--dial", &dial])
+    let mut suite = command(&["conform", "client", "--strict", "--dial", &dial]);
+    suite
         .args(["--carrier", &format!("tls://{carrier}")])
         .args(["--keys", &people.keys("server")])
-        .args(["--allow", &people.name("client")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Bound by the suite when it cannot be bound by us.
-    eventually("the suite listens", || TcpListener::bind(carrier).is_err());
-    let mut client = command(&["client", "--listen", &dial, "--reconnect"])
+        .args(["--allow", &people.name("client")]);
+    let mut client = command(&["client", "--listen", &dial, "--reconnect"]);
+    client
         .args(["--carrier", &format!("tls://{carrier}")])
         .args(["--keys", &people.keys("client")])
-        .args(["--to", &people.name("server")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let tried = suite.wait_with_output().unwrap();
-    client.kill().unwrap();
-    client.wait().unwrap();
+        .args(["--to", &people.name("server")]);
+    let tried = try_client(suite, carrier, client);
     assert!(tried.status.success(), "{tried:?}");
 }
 
@@ -89,17 +76,8 @@ fn bytes_held_back_for_a_slow_reader_all_arrive_in_the_end() {
 #[test]
 fn a_reader_that_does_not_read_costs_bounded_memory_and_is_closed_for_the_others() {
     let people = People::new();
-    let half_deaf = service(|mut stream| {
-        let mut kind = [0];
-        stream.read_exact(&mut kind)?;
-        if kind == *b"d" {
-            thread::park();
-        }
-        let mut from = stream.try_clone()?;
-        std::io::copy(&mut from, &mut stream).map(drop)
-    });
     let more = ["--buffer", "256KiB", "--slow-reader", "close:1s"];
-    let server = people.server("tls://127.0.0.1:0", half_deaf, &more);
+    let server = people.server("tls://127.0.0.1:0", half_deaf(), &more);
     let client = people.client(server.carrier(), &more);
     let ends = [&server, &client];
     let mut other = client.connect();
