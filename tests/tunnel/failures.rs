@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::endpoint::{Endpoint, Tunnel, command, eventually, stdio, wait};
-use crate::services::{deaf, echo, exchange, pattern, service};
+use crate::services::{deaf, echo, exchange, fill, pattern, service};
 use ministream_fixtures::unused_address;
 
 /// The end of a connection that failed: never an orderly one.
@@ -212,14 +212,8 @@ fn a_local_client_that_resets_ends_its_conversation_only() {
 #[test]
 fn a_signal_ends_a_server_whose_service_never_reads() {
     let mut tunnel = Tunnel::to("tcp://127.0.0.1:0", deaf(), &[]);
-    let mut stream = tunnel.connect();
-    stream.set_nonblocking(true).unwrap();
-    let filling = pattern(1 << 20);
-    eventually("every buffer on the way is full", || {
-        while stream.write(&filling).is_ok() {}
-        std::thread::sleep(Duration::from_millis(200));
-        matches!(stream.write(&filling), Err(error) if error.kind() == ErrorKind::WouldBlock)
-    });
+    let stream = tunnel.connect();
+    fill(&stream, Duration::from_millis(500), &pattern(1 << 20));
     tunnel.server.signal(rustix::process::Signal::TERM);
     assert_eq!(tunnel.server.wait().code(), Some(0));
     tunnel.client.signal(rustix::process::Signal::TERM);
@@ -229,13 +223,8 @@ fn a_signal_ends_a_server_whose_service_never_reads() {
 #[test]
 fn a_second_signal_does_not_wait() {
     let mut tunnel = Tunnel::to("tcp://127.0.0.1:0", deaf(), &[]);
-    let mut stream = tunnel.connect();
-    stream
-        .set_write_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
-    let filling = pattern(16 << 20);
-    // Until every buffer on the way is full.
-    drop(stream.write_all(&filling));
+    let stream = tunnel.connect();
+    fill(&stream, Duration::from_millis(500), &pattern(1 << 20));
     let started = Instant::now();
     tunnel.server.signal(rustix::process::Signal::INT);
     std::thread::sleep(Duration::from_millis(100));

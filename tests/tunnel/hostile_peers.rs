@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::endpoint::{Endpoint, Tunnel, command, connect, eventually};
-use crate::services::{echo, exchange, pattern, read_to_end, service};
+use crate::services::{echo, exchange, fill, pattern, read_nothing_more, read_to_end, service};
 
 #[test]
 fn silent_connections_give_way_to_a_client_that_comes_later() {
@@ -76,7 +76,7 @@ fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
         let mut kind = [0];
         stream.read_exact(&mut kind)?;
         if kind == *b"d" {
-            thread::park();
+            read_nothing_more();
         }
         let end = stream.read(&mut kind).map_err(|error| error.kind());
         told.send(end).ok();
@@ -100,13 +100,8 @@ fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
         _ => data(*id, b"e"),
     });
     peer.write_all(&framed(kinds)).unwrap();
-    peer.set_write_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
-    let flood = framed(std::iter::repeat_n(
-        data(server_ids[0], &[0; 32_768]),
-        1_000,
-    ));
-    assert!(peer.write_all(&flood).is_err(), "the link is paused");
+    let flood = framed([data(server_ids[0], &[0; 32_768])]);
+    fill(&peer, Duration::from_millis(500), &flood);
     socket2::SockRef::from(&peer)
         .set_linger(Some(Duration::ZERO))
         .unwrap();

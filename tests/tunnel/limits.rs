@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Endpoint, Tunnel, connect, eventually};
-use crate::services::{deaf, echo, exchange, half_deaf, pattern, read_slowly, service};
+use crate::endpoint::{Endpoint, PATIENCE, Tunnel, connect, eventually};
+use crate::services::{deaf, echo, exchange, fill, half_deaf, pattern, read_slowly, service};
 
 #[test]
 fn descriptors_and_memory_are_given_back_after_many_conversations() {
@@ -63,8 +63,8 @@ fn a_peer_that_never_reads_costs_bounded_memory_and_the_others_go_on() {
     other.write_all(b"e").unwrap();
     assert_eq!(exchange(&other, b"x"), b"x");
     let before = tunnel.server.resident_bytes();
-    let filling = pattern(32 << 20);
-    assert!(deaf.write_all(&filling).is_err(), "it was closed");
+    // Until it is closed.
+    fill(&deaf, PATIENCE, &pattern(1 << 20));
     assert_eq!(exchange(&other, b"still here"), b"still here");
     tunnel.server.wait_for_log("the reader was too slow");
     let grown = tunnel.server.resident_bytes().saturating_sub(before);
@@ -78,12 +78,8 @@ fn a_paused_link_holds_back_the_sender_and_costs_bounded_memory() {
         tunnel.client.resident_bytes(),
         tunnel.server.resident_bytes(),
     ];
-    let mut stream = tunnel.connect();
-    stream
-        .set_write_timeout(Some(Duration::from_millis(700)))
-        .unwrap();
-    let filling = pattern(64 << 20);
-    assert!(stream.write_all(&filling).is_err(), "nobody reads 64 MiB");
+    let stream = tunnel.connect();
+    fill(&stream, Duration::from_millis(700), &pattern(1 << 20));
     let after = [
         tunnel.client.resident_bytes(),
         tunnel.server.resident_bytes(),
@@ -146,9 +142,7 @@ fn connections_beyond_the_limit_wait_until_one_ends() {
         .set_read_timeout(Some(Duration::from_millis(300)))
         .unwrap();
     assert!(fourth.read(&mut [0; 4]).is_err(), "there is no room");
-    fourth
-        .set_read_timeout(Some(crate::endpoint::PATIENCE))
-        .unwrap();
+    fourth.set_read_timeout(Some(PATIENCE)).unwrap();
     drop(streams.pop());
     let mut answer = [0; 4];
     fourth.read_exact(&mut answer).unwrap();
@@ -158,11 +152,11 @@ fn connections_beyond_the_limit_wait_until_one_ends() {
 #[test]
 fn a_connection_that_waits_for_the_readers_of_ended_conversations_is_let_in() {
     // More than the system takes for a reader that does not read.
-    let said = pattern(16 << 20);
+    let said = pattern(64 << 20);
     let speech = said.clone();
     let speaker = service(move |mut stream| stream.write_all(&speech));
     let server = Endpoint::server("tcp://127.0.0.1:0", speaker, &[]);
-    let more = ["--max-conversations", "1", "--buffer", "32MiB", "-v"];
+    let more = ["--max-conversations", "1", "--buffer", "128MiB", "-v"];
     let client = Endpoint::client(server.carrier(), &more);
     let mut first = client.connect();
     client.wait_for_log("conversation ended");
