@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use super::link::Peer;
+use crate::conversation::FindingCode;
 use crate::endpoint::{Anomaly, Endpoint, State, Stats, Traffic};
 
 /// Longest request that is read.
@@ -61,15 +62,21 @@ impl Metrics {
         self.handshakes.observe(duration.as_secs_f64());
     }
 
-    /// All numbers in Prometheus' text format.
-    pub(super) fn render(&self, endpoint: &Endpoint<Peer>) -> String {
+    /// All numbers in Prometheus' text format. `unproven_syns` were refused before the endpoint
+    /// saw them.
+    pub(super) fn render(&self, endpoint: &Endpoint<Peer>, unproven_syns: u64) -> String {
         let mut text = String::new();
-        self.write(endpoint, &mut text)
+        self.write(endpoint, unproven_syns, &mut text)
             .expect("a string takes everything");
         text
     }
 
-    fn write(&self, endpoint: &Endpoint<Peer>, out: &mut String) -> fmt::Result {
+    fn write(
+        &self,
+        endpoint: &Endpoint<Peer>,
+        unproven_syns: u64,
+        out: &mut String,
+    ) -> fmt::Result {
         let stats = endpoint.stats();
         head(
             out,
@@ -115,6 +122,11 @@ impl Metrics {
             let (code, count) = (anomaly.code(), stats.anomaly_count(*anomaly));
             writeln!(out, r#"ministream_findings_total{{code="{code}"}} {count}"#)?;
         }
+        let code = FindingCode::TlsUnprovenSyn.code();
+        writeln!(
+            out,
+            r#"ministream_findings_total{{code="{code}"}} {unproven_syns}"#
+        )?;
         head(
             out,
             "target_connect_failures_total",
@@ -326,7 +338,7 @@ mod tests {
         static LOST: AtomicU64 = AtomicU64::new(7);
         let mut metrics = Metrics::new(&LOST);
         metrics.target_failure_count = 3;
-        let text = metrics.render(&endpoint);
+        let text = metrics.render(&endpoint, 3);
         for name in [
             "messages_total",
             "payload_bytes_total",
@@ -348,6 +360,7 @@ mod tests {
         assert!(text.contains("ministream_messages_total{dir=\"in\",type=\"syn\"} 0\n"));
         assert!(text.contains("ministream_conversations{state=\"open\"} 0\n"));
         assert!(text.contains("ministream_findings_total{code=\"ms.zero_id\"} 0\n"));
+        assert!(text.contains("ministream_findings_total{code=\"tls.unproven_syn\"} 3\n"));
         assert!(text.contains("ministream_target_connect_failures_total 3\n"));
         assert!(text.ends_with("ministream_log_lines_lost_total 7\n"));
     }

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room, Scope};
 use super::lookout::{Lookout, Taken};
 use super::notice::{NOTICE, WORTH_A_WORD};
+use super::service_manager::Watchdog;
 use super::signals::Signals;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
 use crate::replay::mock::{Mock, MockOutcome, MockOutput};
@@ -157,7 +158,12 @@ pub(super) async fn drive_on(
         driving: Driving::default(),
         quiet: Quiet::begin(),
     };
-    std::future::poll_fn(|cx| driver.poll(cx, link, driven)).await;
+    let mut watchdog = Watchdog::from_environment();
+    std::future::poll_fn(|cx| {
+        watchdog.poll(cx);
+        driver.poll(cx, link, driven)
+    })
+    .await;
     driver.driving
 }
 

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::service_manager::tell_stopping;
+
 /// Ctrl-C, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub struct Signals {
@@ -53,6 +55,7 @@ impl Signals {
         let terminated = self.terminate.poll_recv(cx).is_ready();
         let hung_up = self.on_hangup == OnHangup::Ends && self.hangup.poll_recv(cx).is_ready();
         if interrupted || terminated || hung_up {
+            tell_stopping();
             Poll::Ready(())
         } else {
             Poll::Pending

@@ -24,6 +24,7 @@ mod peers;
 mod proxy;
 mod real_services;
 mod recorded_http;
+mod service_manager;
 mod services;
 mod signals;
 mod soak;

@@ -24,7 +24,7 @@ use crate::report::record::Summary;
 use crate::report::reporter::Reporter;
 use crate::runtime::{
     AllowList, CarrierUrl, FaultPlan, LinkOptions, NO_INPUTS, ProxyTask, ProxyTaskOptions, Reach,
-    Role, TunnelError, Watcher,
+    Role, TunnelError, Watcher, tell_ready,
 };
 use crate::wire::Direction;
 
@@ -225,9 +225,11 @@ fn announce(
     }
     if is_for_programs(args) {
         eprint!("{line}");
-        return Ok(());
+    } else {
+        print(line.as_bytes())?;
     }
-    print(line.as_bytes())
+    tell_ready(&line);
+    Ok(())
 }
 
 fn conclude(

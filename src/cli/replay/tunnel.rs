@@ -18,7 +18,7 @@ use super::{keys, logging, peer, tls};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
     Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side,
-    TlsOptions, Tunnel, TunnelOptions, nameless_destination,
+    TlsOptions, Tunnel, TunnelOptions, nameless_destination, tell_ready,
 };
 use crate::wire::Destination;
 
@@ -271,6 +271,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         if !stdio {
             print(line.as_bytes())?;
         }
+        tell_ready(&line);
         Ok(tunnel.run().await?)
     })
 }
@@ -345,10 +346,11 @@ pub(super) fn announce_bound(
         opened.carrier, name.short
     );
     print(format!("{line}\n").as_bytes())?;
-    match ready_file {
-        Some(path) => write_ready_file(path, &format!("{line}{}\n", name.rest)),
-        None => Ok(()),
+    if let Some(path) = ready_file {
+        write_ready_file(path, &format!("{line}{}\n", name.rest))?;
     }
+    tell_ready(&line);
+    Ok(())
 }
 
 /// Whoever waits for the file finds it whole.

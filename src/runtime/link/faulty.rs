@@ -363,6 +363,11 @@ impl FaultyLink {
         self.link.finish(peer);
     }
 
+    /// See [`Link::unproven_syn_count`].
+    pub(super) fn unproven_syn_count(&self) -> u64 {
+        self.link.unproven_syn_count()
+    }
+
     /// See [`Link::sever`].
     pub(super) fn sever_peer(&mut self, peer: Peer) {
         let key = self.key(Some(peer));

@@ -378,4 +378,14 @@ impl Link {
             Self::Faulty(link) => link.sever_peer(peer),
         }
     }
+
+    /// How many SYNs were refused because they named another destination than their connection
+    /// had proven; 0 on carriers where destinations are not proven.
+    pub fn unproven_syn_count(&self) -> u64 {
+        match self {
+            Self::Tcp(link) => link.unproven_syn_count(),
+            Self::Udp(_) | Self::I2cp(_) => 0,
+            Self::Faulty(link) => link.unproven_syn_count(),
+        }
+    }
 }

@@ -53,6 +53,11 @@ impl Carrier {
         self.link.is_some()
     }
 
+    /// SYNs that were refused for the destination that they named.
+    pub(super) fn unproven_syn_count(&self) -> u64 {
+        self.link.as_ref().map_or(0, Link::unproven_syn_count)
+    }
+
     /// Whether messages are left on it because of a slow reader.
     pub(super) const fn is_paused(&self) -> bool {
         self.paused

@@ -29,6 +29,7 @@ use super::carrier_url::CarrierUrl;
 use super::link::{LinkError, Peer};
 use super::metrics::Scrapes;
 use super::open::LinkOptions;
+use super::service_manager::Watchdog;
 use super::socket::Addresses;
 
 /// What a tunnel is to be.
@@ -230,7 +231,9 @@ impl Tunnel {
         } = self;
         // A task of its own: one that blocks a runtime of a single thread is
         // woken through the kernel, even by its own sockets.
+        let mut watchdog = Watchdog::from_environment();
         let driven = tokio::spawn(tokio::task::unconstrained(poll_fn(move |cx| {
+            watchdog.poll(cx);
             driver.poll(cx)
         })));
         let result = match driven.await {

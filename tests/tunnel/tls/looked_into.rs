@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{People, address, watched_relay};
 use crate::endpoint::{Endpoint, command};
+use crate::metrics::get;
 use crate::services::{echo, exchange, pattern};
 
 /// What passed: connection, direction, bytes.
@@ -60,7 +61,7 @@ fn capture(passed: &Passed, segment_bytes: usize, left_out: Option<usize>) -> Ve
 #[test]
 fn whoever_has_the_secrets_reads_the_same_messages_as_without_tls() {
     let people = People::new();
-    let server = people.server("tls://127.0.0.1:0", echo(), &[]);
+    let server = people.server("tls://127.0.0.1:0", echo(), &["--metrics", "127.0.0.1:0"]);
     let passed: Arc<Mutex<Passed>> = Arc::default();
     let witness = Arc::clone(&passed);
     let between = watched_relay(
@@ -116,6 +117,9 @@ fn whoever_has_the_secrets_reads_the_same_messages_as_without_tls() {
     .output()
     .unwrap();
     assert!(output.status.success(), "{output:?}");
+    let numbers = get(&server, "/metrics");
+    let expected = "ministream_findings_total{code=\"tls.unproven_syn\"} 1\n";
+    assert!(numbers.contains(expected), "{numbers}");
 
     let passed = passed.lock().unwrap();
     let file = people.keys("encrypted.pcap");

@@ -371,6 +371,10 @@ impl TcpLink {
         }
     }
 
+    pub(super) const fn unproven_syn_count(&self) -> u64 {
+        self.unproven_syns
+    }
+
     /// Answers a SYN of a destination that its connection has not proven.
     fn refuse(&mut self, peer: Peer, named: DestinationHash, refusal: Parcel) {
         self.unproven_syns += 1;

@@ -1,0 +1,52 @@
+//! What the service manager of the system is told of a daemon, in systemd's way: sd_notify(3).
+//!
+//! Nothing is told where `NOTIFY_SOCKET` is not set, as on a terminal.
+
+use std::task::Context;
+
+use sd_notify::NotifyState;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::debug;
+
+/// Tells that the service can be used, and what `systemctl status` is to show of it: one line.
+pub fn tell_ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status.trim_end())]);
+}
+
+/// Tells that the service ends, so that how long it may take counts from now.
+pub(super) fn tell_stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        // Where it matters the manager complains itself: it waits for what we said.
+        debug!(%error, ?states, "the service manager was not told");
+    }
+}
+
+/// The watchdog of the service manager (`WatchdogSec=`), which restarts a service that no longer
+/// says that it goes on.
+#[derive(Debug)]
+pub(super) struct Watchdog(Option<Interval>);
+
+impl Watchdog {
+    /// As the service manager asks for it. To be called inside a tokio runtime with time.
+    pub(super) fn from_environment() -> Self {
+        let half = sd_notify::watchdog_enabled().map(|patience| patience / 2);
+        Self(half.filter(|half| !half.is_zero()).map(|half| {
+            let mut heartbeat = interval(half);
+            heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            heartbeat
+        }))
+    }
+
+    /// Tells twice in each time that the watchdog waits that the task goes on in which this is
+    /// polled: whatever blocks that task is noticed.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        let Self(Some(heartbeat)) = self else { return };
+        while heartbeat.poll_tick(cx).is_ready() {
+            tell(&[NotifyState::Watchdog]);
+        }
+    }
+}
