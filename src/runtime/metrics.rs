@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
-use super::link::Peer;
+use super::link::{LinkCounts, Peer};
 use crate::conversation::FindingCode;
 use crate::endpoint::{Anomaly, Endpoint, State, Stats, Traffic};
 
@@ -62,21 +62,15 @@ impl Metrics {
         self.handshakes.observe(duration.as_secs_f64());
     }
 
-    /// All numbers in Prometheus' text format. `unproven_syns` were refused before the endpoint
-    /// saw them.
-    pub(super) fn render(&self, endpoint: &Endpoint<Peer>, unproven_syns: u64) -> String {
+    /// All numbers in Prometheus' text format.
+    pub(super) fn render(&self, endpoint: &Endpoint<Peer>, link: &LinkCounts) -> String {
         let mut text = String::new();
-        self.write(endpoint, unproven_syns, &mut text)
+        self.write(endpoint, link, &mut text)
             .expect("a string takes everything");
         text
     }
 
-    fn write(
-        &self,
-        endpoint: &Endpoint<Peer>,
-        unproven_syns: u64,
-        out: &mut String,
-    ) -> fmt::Result {
+    fn write(&self, endpoint: &Endpoint<Peer>, link: &LinkCounts, out: &mut String) -> fmt::Result {
         let stats = endpoint.stats();
         head(
             out,
@@ -122,11 +116,15 @@ impl Metrics {
             let (code, count) = (anomaly.code(), stats.anomaly_count(*anomaly));
             writeln!(out, r#"ministream_findings_total{{code="{code}"}} {count}"#)?;
         }
-        let code = FindingCode::TlsUnprovenSyn.code();
-        writeln!(
+        let (code, count) = (FindingCode::TlsUnprovenSyn.code(), link.unproven_syn_count);
+        writeln!(out, r#"ministream_findings_total{{code="{code}"}} {count}"#)?;
+        head(
             out,
-            r#"ministream_findings_total{{code="{code}"}} {unproven_syns}"#
+            "lease_sets_total",
+            "counter",
+            "Lease sets that the router was given, on I2CP.",
         )?;
+        writeln!(out, "ministream_lease_sets_total {}", link.lease_set_count)?;
         head(
             out,
             "target_connect_failures_total",
@@ -338,13 +336,18 @@ mod tests {
         static LOST: AtomicU64 = AtomicU64::new(7);
         let mut metrics = Metrics::new(&LOST);
         metrics.target_failure_count = 3;
-        let text = metrics.render(&endpoint, 3);
+        let link = LinkCounts {
+            unproven_syn_count: 3,
+            lease_set_count: 5,
+        };
+        let text = metrics.render(&endpoint, &link);
         for name in [
             "messages_total",
             "payload_bytes_total",
             "conversations",
             "handshake_seconds",
             "findings_total",
+            "lease_sets_total",
             "target_connect_failures_total",
             "log_lines_lost_total",
         ] {
@@ -361,6 +364,7 @@ mod tests {
         assert!(text.contains("ministream_conversations{state=\"open\"} 0\n"));
         assert!(text.contains("ministream_findings_total{code=\"ms.zero_id\"} 0\n"));
         assert!(text.contains("ministream_findings_total{code=\"tls.unproven_syn\"} 3\n"));
+        assert!(text.contains("ministream_lease_sets_total 5\n"));
         assert!(text.contains("ministream_target_connect_failures_total 3\n"));
         assert!(text.ends_with("ministream_log_lines_lost_total 7\n"));
     }

@@ -37,8 +37,8 @@ pub use self::carrier_url::{Authority, CarrierUrl, CarrierUrlError};
 pub use self::conform::conform;
 pub use self::conform_error::ConformError;
 pub use self::link::{
-    FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, LinkEvent, Opened, OwnKeys,
-    Parcel, Peer, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink,
+    FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkCounts, LinkError, LinkEvent, Opened,
+    OwnKeys, Parcel, Peer, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink,
     Unreachable,
 };
 pub use self::mirror::Mirror;

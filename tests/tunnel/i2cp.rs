@@ -72,7 +72,7 @@ impl Net {
         Endpoint::client(&self.carrier, &[&to[..], more].concat())
     }
 
-    fn tunnel(&self, target: SocketAddr, more: &[&str]) -> Tunnel {
+    pub(crate) fn tunnel(&self, target: SocketAddr, more: &[&str]) -> Tunnel {
         let server = self.server(target, more);
         let client = self.client(&server, more);
         Tunnel { server, client }

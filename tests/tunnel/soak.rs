@@ -5,13 +5,14 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::endpoint::{Endpoint, Tunnel, connect, eventually};
+use crate::i2cp::with_router_for;
 use crate::metrics::get;
 use crate::services::{exchange, pattern, read_to_end};
 
@@ -28,8 +29,9 @@ const REFUSALS_OF_A_ROUND: u64 = 5;
 
 /// How much is used, and how heavily.
 struct Load {
-    carrier: &'static str,
     conversation_count: u64,
+    /// A round takes this time at least.
+    round_time: Duration,
     /// That many conversations are had at once, beside those that are kept.
     worker_count: u64,
     largest: u32,
@@ -218,22 +220,25 @@ impl Load {
         });
     }
 
-    fn run(&self) {
+    /// Uses the tunnel that `open` opens to a service; it is still there at the end.
+    fn run(&self, open: impl FnOnce(SocketAddr, &[&str]) -> Tunnel) -> Tunnel {
         let mut service = Service::start();
-        let more = ["--metrics", "127.0.0.1:0"];
-        let tunnel = Tunnel::to(self.carrier, service.address, &more);
+        let tunnel = open(service.address, &["--metrics", "127.0.0.1:0"]);
         let ends = [&tunnel.client, &tunnel.server];
         let kept: Vec<TcpStream> = (0..5).map(|_| keep(&tunnel)).collect();
         assert_alive(&kept);
         let before = ends.map(Endpoint::descriptors);
         let resident = [0, 1, 2].map(|third| {
             for round in 0..ROUNDS_OF_A_THIRD {
+                let began = Instant::now();
                 self.round(tunnel.client.listen(), third * ROUNDS_OF_A_THIRD + round);
                 // Those that were reset before their turn have had it then.
                 assert_alive(&[keep(&tunnel)]);
                 service.go_away();
                 (0..REFUSALS_OF_A_ROUND).for_each(|_| assert_refused(&tunnel));
                 service.come_back();
+                assert_alive(&kept);
+                thread::sleep(self.round_time.saturating_sub(began.elapsed()));
                 assert_alive(&kept);
             }
             for end in ends {
@@ -248,13 +253,15 @@ impl Load {
             assert!(
                 last < first + self.growth_bytes,
                 "{}: {resident:?}",
-                self.carrier
+                tunnel.server.carrier()
             );
         }
         assert_alive(&kept);
         for end in ends {
             assert_only_refusals_failed(&end.log());
         }
+        println!("resident bytes after each third: {resident:?}");
+        tunnel
     }
 }
 
@@ -299,6 +306,9 @@ fn assert_only_refusals_failed(log: &str) {
         "conversation ended before all was delivered",
         "the answer may be cut",
         "the local side went on sending",
+        // The router builds its first tunnels.
+        "ministream::notice: waiting: ",
+        "ministream::notice: waited ",
     ];
     for line in others {
         assert!(expected.iter().any(|text| line.contains(text)), "{line}");
@@ -324,23 +334,54 @@ fn wait_for_rest(end: &Endpoint, open: usize) {
 #[test]
 fn half_an_hour_of_use_over_tcp_leaves_nothing_behind() {
     Load {
-        carrier: "tcp://127.0.0.1:0",
         conversation_count: 18_000,
+        round_time: Duration::ZERO,
         worker_count: 12,
         largest: 400_000,
         growth_bytes: 4 << 20,
     }
-    .run();
+    .run(|target, more| Tunnel::to("tcp://127.0.0.1:0", target, more));
 }
 
 #[test]
 fn some_minutes_of_use_over_udp_leave_nothing_behind() {
     Load {
-        carrier: "udp://127.0.0.1:0",
         conversation_count: 3_000,
+        round_time: Duration::ZERO,
         worker_count: 4,
         largest: 60_000,
         growth_bytes: 1 << 20,
     }
-    .run();
+    .run(|target, more| Tunnel::to("udp://127.0.0.1:0", target, more));
+}
+
+/// i2pd replaces tunnels each ten minutes, and with them their leases. Beside this run, so that the
+/// time is not lost:
+///
+/// ```sh
+/// cargo test --release --all-features --test tunnel -- --ignored --nocapture an_hour_over_i2cp
+/// ```
+#[test]
+#[ignore = "takes an hour"]
+fn an_hour_over_i2cp_outlives_the_tunnels_of_its_router() {
+    let load = Load {
+        conversation_count: 6_000,
+        round_time: Duration::from_secs(300),
+        worker_count: 4,
+        largest: 200_000,
+        growth_bytes: 4 << 20,
+    };
+    let name = "soak::an_hour_over_i2cp_outlives_the_tunnels_of_its_router";
+    with_router_for(name, |net| {
+        let tunnel = load.run(|target, more| net.tunnel(target, more));
+        for end in [&tunnel.client, &tunnel.server] {
+            let numbers = get(end, "/metrics");
+            let count = numbers
+                .lines()
+                .find_map(|line| line.strip_prefix("ministream_lease_sets_total "));
+            let count: u64 = count.unwrap().parse().unwrap();
+            println!("{count} lease sets");
+            assert!(count >= 6, "{numbers}");
+        }
+    });
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tracing::info;
 
-use super::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Role, Room, Scope};
+use super::{Link, LinkCounts, LinkError, LinkEvent, Opened, Parcel, Peer, Role, Room, Scope};
 use crate::fault::{Delivery, Engine, FaultKind, FaultSpec, FaultStats, Faults, Parcelled};
 use crate::runtime::alarm::Alarm;
 use crate::wire::Direction;
@@ -363,9 +363,9 @@ impl FaultyLink {
         self.link.finish(peer);
     }
 
-    /// See [`Link::unproven_syn_count`].
-    pub(super) fn unproven_syn_count(&self) -> u64 {
-        self.link.unproven_syn_count()
+    /// See [`Link::counts`].
+    pub(super) fn counts(&self) -> LinkCounts {
+        self.link.counts()
     }
 
     /// See [`Link::sever`].

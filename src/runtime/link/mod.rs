@@ -303,6 +303,16 @@ pub enum Link {
     Faulty(Box<FaultyLink>),
 }
 
+/// What links count beside messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// SYNs that were refused because they named another destination than their connection had
+    /// proven; on `tls://`.
+    pub unproven_syn_count: u64,
+    /// Lease sets that the router asked for and got; on `i2cp://`.
+    pub lease_set_count: u64,
+}
+
 impl Link {
     /// The next thing that happened.
     ///
@@ -379,13 +389,13 @@ impl Link {
         }
     }
 
-    /// How many SYNs were refused because they named another destination than their connection
-    /// had proven; 0 on carriers where destinations are not proven.
-    pub fn unproven_syn_count(&self) -> u64 {
+    /// What it counted since it was opened.
+    pub fn counts(&self) -> LinkCounts {
         match self {
-            Self::Tcp(link) => link.unproven_syn_count(),
-            Self::Udp(_) | Self::I2cp(_) => 0,
-            Self::Faulty(link) => link.unproven_syn_count(),
+            Self::Tcp(link) => link.counts(),
+            Self::I2cp(link) => link.counts(),
+            Self::Udp(_) => LinkCounts::default(),
+            Self::Faulty(link) => link.counts(),
         }
     }
 }

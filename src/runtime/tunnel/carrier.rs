@@ -12,7 +12,7 @@ use super::record::Record;
 use super::service::Reopening;
 use super::{LostLink, TunnelError, TunnelOptions};
 use crate::endpoint::Endpoint;
-use crate::runtime::link::{Link, LinkError, LinkEvent, Peer, Room, Scope};
+use crate::runtime::link::{Link, LinkCounts, LinkError, LinkEvent, Peer, Room, Scope};
 use crate::runtime::lookout::Taken;
 use crate::runtime::open::LinkOptions;
 use crate::wire::Message;
@@ -53,9 +53,9 @@ impl Carrier {
         self.link.is_some()
     }
 
-    /// SYNs that were refused for the destination that they named.
-    pub(super) fn unproven_syn_count(&self) -> u64 {
-        self.link.as_ref().map_or(0, Link::unproven_syn_count)
+    /// What the link counted since it was opened the last time.
+    pub(super) fn counts(&self) -> LinkCounts {
+        self.link.as_ref().map(Link::counts).unwrap_or_default()
     }
 
     /// Whether messages are left on it because of a slow reader.

@@ -250,10 +250,11 @@ impl Driver {
             && let Poll::Ready(request) = scrapes.poll_next(&mut cx)
         {
             if request
-                .send(self.conversations.metrics.render(
-                    &self.conversations.endpoint,
-                    self.carrier.unproven_syn_count(),
-                ))
+                .send(
+                    self.conversations
+                        .metrics
+                        .render(&self.conversations.endpoint, &self.carrier.counts()),
+                )
                 .is_err()
             {
                 debug!("whoever asked for metrics has left");

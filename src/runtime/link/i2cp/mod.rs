@@ -21,7 +21,7 @@ use tracing::{debug, info, warn};
 
 use self::opening::Progress;
 use self::tap::Tap;
-use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
+use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
 use crate::runtime::lookout::Lookout;
@@ -87,6 +87,14 @@ enum State {
 }
 
 impl I2cpLink {
+    /// See [`Link::counts`](super::Link::counts).
+    pub(super) fn counts(&self) -> LinkCounts {
+        LinkCounts {
+            lease_set_count: self.session.counters().lease_set_count,
+            ..LinkCounts::default()
+        }
+    }
+
     fn new(
         socket: TcpStream,
         session: Session,

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
 use self::transport::Spare;
-use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
+use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::acceptor::Acceptor;
@@ -371,8 +371,12 @@ impl TcpLink {
         }
     }
 
-    pub(super) const fn unproven_syn_count(&self) -> u64 {
-        self.unproven_syns
+    /// See [`Link::counts`](super::Link::counts).
+    pub(super) fn counts(&self) -> LinkCounts {
+        LinkCounts {
+            unproven_syn_count: self.unproven_syns,
+            ..LinkCounts::default()
+        }
     }
 
     /// Answers a SYN of a destination that its connection has not proven.
