@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::file::Pcap;
+use ministream_fixtures::needs;
 use ministream_fixtures::{Link, Wire};
 
 use crate::driver::Browser;
@@ -43,6 +44,7 @@ fn shipped() -> Vec<PathBuf> {
 
 #[test]
 fn every_report_works_without_an_error_a_request_or_markup_from_the_capture() {
+    needs!("chromium", "chromedriver");
     let browser = Browser::start();
     for capture in shipped() {
         let page = Page::of(&capture);
@@ -64,6 +66,7 @@ fn every_report_works_without_an_error_a_request_or_markup_from_the_capture() {
 
 #[test]
 fn a_page_that_tries_to_reach_a_network_is_stopped_by_its_policy() {
+    needs!("chromium", "chromedriver");
     let browser = Browser::start();
     let page = Page::of_shipped("spec-samples.pcap");
     let path = page.path();
@@ -85,6 +88,7 @@ fn a_page_that_tries_to_reach_a_network_is_stopped_by_its_policy() {
 
 #[test]
 fn ten_thousand_conversations_open_sort_and_filter_at_once() {
+    needs!("chromium", "chromedriver");
     let directory = tempfile::tempdir().unwrap();
     let capture = directory.path().join("many.pcap");
     let mut wire = Wire::new(Link::ETHERNET);

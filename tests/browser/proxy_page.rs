@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ministream_fixtures::needs;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -148,6 +149,7 @@ fn hear(mut stream: &TcpStream, bytes: &[u8]) {
 
 #[test]
 fn conversations_are_shown_as_they_go_on_and_are_text_whatever_is_in_them() {
+    needs!("chromium", "chromedriver");
     let shown = Shown::start();
     let stream = shown.connect();
     for hostile in [
@@ -180,6 +182,7 @@ fn conversations_are_shown_as_they_go_on_and_are_text_whatever_is_in_them() {
 
 #[test]
 fn rules_faults_pause_step_and_kill_are_at_hand() {
+    needs!("chromium", "chromedriver");
     let shown = Shown::start();
     let browser = &shown.browser;
     browser.type_into("#rule", "type==data: dorp");
@@ -231,6 +234,7 @@ fn rules_faults_pause_step_and_kill_are_at_hand() {
 
 #[test]
 fn a_phone_shows_all_of_it_without_scrolling_sideways() {
+    needs!("chromium", "chromedriver");
     let shown = Shown::start();
     let stream = shown.connect();
     let long = [b'x'; 300];

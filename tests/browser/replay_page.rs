@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use ministream_fixtures::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -50,6 +51,7 @@ fn replayed(directory: &Path) {
 
 #[test]
 fn the_page_of_a_replay_opens_without_an_error_and_fits_a_phone() {
+    needs!("chromium", "chromedriver");
     let directory = tempfile::tempdir().unwrap();
     replayed(directory.path());
     let browser = Browser::start();

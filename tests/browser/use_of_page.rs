@@ -1,5 +1,6 @@
 //! What a reader does with a report: sort, filter, open, click, follow.
 
+use ministream_fixtures::needs;
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -33,6 +34,7 @@ impl Browser {
 
 #[test]
 fn headings_sort_up_and_then_down_and_say_so() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     assert_eq!(browser.shown_conversations(), "c1 c2 c3");
     for (key, up, down) in [
@@ -58,6 +60,7 @@ fn headings_sort_up_and_then_down_and_say_so() {
 
 #[test]
 fn the_filter_takes_words_in_any_order_and_counts_what_is_left() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     browser.type_into("#filter", "987654 CLIENT");
     assert_eq!(browser.shown_conversations(), "c3");
@@ -72,6 +75,7 @@ fn the_filter_takes_words_in_any_order_and_counts_what_is_left() {
 
 #[test]
 fn a_row_opens_its_ladder_and_a_message_its_bytes() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     browser.click("#c1 .open");
     assert_eq!(
@@ -99,6 +103,7 @@ fn a_row_opens_its_ladder_and_a_message_its_bytes() {
 
 #[test]
 fn a_stream_is_followed_with_both_sides_in_order() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     browser.click("#c1 .open");
     browser.click(".follow-button");
@@ -111,6 +116,7 @@ fn a_stream_is_followed_with_both_sides_in_order() {
 
 #[test]
 fn findings_lead_to_their_messages() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     browser.click("#each-finding a[href='#m14']");
     assert_eq!(browser.text_of(".bytes h3"), "#14 0x53 234567 2 B");
@@ -126,6 +132,7 @@ fn findings_lead_to_their_messages() {
 
 #[test]
 fn messages_outside_of_conversations_show_their_bytes() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     browser.click("button[data-loose='12']");
     assert_eq!(browser.text_of("#loose-bytes h3"), "#12 DATA 0bad1d 6 B");
@@ -133,6 +140,7 @@ fn messages_outside_of_conversations_show_their_bytes() {
 
 #[test]
 fn everything_can_be_done_with_the_keyboard() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("");
     browser.script("document.querySelector('button[data-key=duration_us]').focus()");
     browser.press(ENTER);
@@ -155,6 +163,7 @@ fn everything_can_be_done_with_the_keyboard() {
 
 #[test]
 fn both_views_at_a_router_share_a_ladder_of_three_lanes() {
+    needs!("chromium", "chromedriver");
     let browser = Browser::start();
     let page = Page::of_shipped("spec-samples-i2cp.pcap");
     browser.open(&page.path(), "#c4");
@@ -171,6 +180,7 @@ fn both_views_at_a_router_share_a_ladder_of_three_lanes() {
 
 #[test]
 fn hostile_bytes_are_text_wherever_they_are_shown() {
+    needs!("chromium", "chromedriver");
     let browser = Browser::start();
     let page = Page::of_shipped("hostile-payloads.pcap");
     browser.open(&page.path(), "#c1");
@@ -192,6 +202,7 @@ fn hostile_bytes_are_text_wherever_they_are_shown() {
 
 #[test]
 fn nothing_is_wider_than_a_phone_in_either_scheme() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("#m3");
     for scheme in ["light", "dark"] {
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
@@ -211,6 +222,7 @@ fn nothing_is_wider_than_a_phone_in_either_scheme() {
 
 #[test]
 fn a_sheet_of_paper_is_light_and_wide_enough() {
+    needs!("chromium", "chromedriver");
     let (browser, _page) = samples("#c3");
     let media = json!({
         "media": "print",
@@ -230,6 +242,7 @@ fn a_sheet_of_paper_is_light_and_wide_enough() {
 
 #[test]
 fn payloads_are_searched_also_across_messages_and_found_messages_are_marked() {
+    needs!("chromium", "chromedriver");
     let page = Page::of_shipped("spec-samples.pcap");
     let browser = Browser::start();
     browser.open(&page.path(), "");
@@ -250,6 +263,7 @@ fn payloads_are_searched_also_across_messages_and_found_messages_are_marked() {
 
 #[test]
 fn findings_come_before_charts_and_cards_of_errors_lead_to_them_on_any_screen() {
+    needs!("chromium", "chromedriver");
     let page = Page::of_shipped("udp-zero-id.pcap");
     let browser = Browser::start();
     for width in [1400, 390] {

@@ -1,6 +1,6 @@
 //! TCP streams are put together as `tshark` does it.
 
-use ministream_fixtures::wireshark;
+use ministream_fixtures::{needs, wireshark};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,14 +35,7 @@ const OTHER_CONNECTIONS: [&str; 3] = [
 
 #[test]
 fn reassembled_streams_equal_those_of_tshark() {
-    if wireshark::tshark().arg("--version").output().is_err() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "tshark is missing; .ci/run installs it"
-        );
-        eprintln!("SKIPPED: tshark is not installed, streams were not compared");
-        return;
-    }
+    needs!("tshark");
     let mut compared = 0;
     for name in shelf::names() {
         let ours = our_streams(&name);

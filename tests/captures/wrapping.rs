@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use ministream_fixtures::carry::{self, Prefix};
 use ministream_fixtures::file::{Interface, PcapngFile};
 use ministream_fixtures::i2cp::Application;
+use ministream_fixtures::needs;
 use ministream_fixtures::wrapping::{ALL, TEREDO, Wrapping};
 use ministream_fixtures::{
     ByteOrder, Captured, Link, TcpFlow, UdpFlow, Wire, sample_destination, samples,
@@ -113,14 +114,7 @@ fn every_wrapping_of_every_carrier_gives_what_the_bare_packets_give() {
 /// Everything in one pcapng, on interfaces of all link types.
 #[test]
 fn ports_and_payloads_are_those_that_tshark_reads() {
-    if wireshark::tshark().arg("--version").output().is_err() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "tshark is missing; .ci/run installs it"
-        );
-        eprintln!("SKIPPED: tshark is not installed, wrappings were not compared");
-        return;
-    }
+    needs!("tshark");
     let mut frames = Vec::new();
     let mut port = 40_000;
     for carried in [Carried::Udp, Carried::TcpU32] {

@@ -11,7 +11,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::readers::{answer, output_of, python};
+use ministream_fixtures::needs;
+
+use crate::readers::{PYTHON, answer, output_of, python};
 
 pub(crate) const PAGE: &str = "docs/analysis.md";
 
@@ -130,6 +132,7 @@ pub(crate) fn aligned(lines: &str) -> String {
 
 #[test]
 fn jq_duckdb_and_datafusion_give_the_answers_of_the_page() {
+    needs!("jq", PYTHON);
     let page = fs::read_to_string(root().join(PAGE)).unwrap();
     let directory = tempfile::tempdir().unwrap();
     symlink(root().join("captures"), directory.path().join("captures")).unwrap();
@@ -168,6 +171,7 @@ fn jq_duckdb_and_datafusion_give_the_answers_of_the_page() {
 
 #[test]
 fn the_notebook_shows_what_its_cells_show() {
+    needs!(PYTHON);
     let action = match env::var_os("MINISTREAM_BLESS") {
         Some(_) => "bless",
         None => "check",

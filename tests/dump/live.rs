@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ministream_fixtures::namespace::in_namespace;
-use ministream_fixtures::wireshark;
+use ministream_fixtures::{needs, wireshark};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A ministreaming exchange over UDP: a data message that is an orphan once the SYN was seen.
@@ -107,6 +107,7 @@ fn exchange(output: &Path, is_written: impl Fn(&[u8]) -> bool) {
 #[test]
 #[ignore = "needs root"]
 fn a_live_capture_that_is_killed_leaves_every_packet_readable() {
+    needs!("tshark");
     let name = "live::a_live_capture_that_is_killed_leaves_every_packet_readable";
     in_namespace(name, || {
         let directory = tempfile::tempdir().unwrap();
@@ -128,6 +129,7 @@ fn a_live_capture_that_is_killed_leaves_every_packet_readable() {
 #[test]
 #[ignore = "needs root"]
 fn a_filter_selects_the_packets_of_a_live_capture() {
+    needs!("tshark");
     let name = "live::a_filter_selects_the_packets_of_a_live_capture";
     in_namespace(name, || {
         let directory = tempfile::tempdir().unwrap();
@@ -142,6 +144,7 @@ fn a_filter_selects_the_packets_of_a_live_capture() {
 #[test]
 #[ignore = "needs root"]
 fn a_live_capture_is_redacted_as_it_comes() {
+    needs!("tshark");
     let name = "live::a_live_capture_is_redacted_as_it_comes";
     in_namespace(name, || {
         let directory = tempfile::tempdir().unwrap();
@@ -163,6 +166,7 @@ fn a_live_capture_is_redacted_as_it_comes() {
 #[test]
 #[ignore = "needs root"]
 fn sighup_ends_a_live_capture_as_ctrl_c_does() {
+    needs!("tshark");
     let name = "live::sighup_ends_a_live_capture_as_ctrl_c_does";
     in_namespace(name, || {
         let told = [Signal::INT, Signal::HUP].map(|signal| {

@@ -1,6 +1,6 @@
 //! `-w`: the packets of a selection, for Wireshark and for ourselves.
 
-use ministream_fixtures::wireshark;
+use ministream_fixtures::{needs, wireshark};
 use std::path::Path;
 
 use crate::run::{Run, SAMPLES, command, dump, run};
@@ -35,6 +35,7 @@ fn messages(capture: &str, selection: &str) -> String {
 
 #[test]
 fn wireshark_shows_findings_as_comments() {
+    needs!("tshark");
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("out.pcapng");
     let written = write(&output, SAMPLES);

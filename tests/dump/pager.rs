@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ministream_fixtures::needs;
+
 use crate::run::SAMPLES;
 
 /// Puts `P:` before each line that goes through it.
@@ -50,6 +52,7 @@ fn marked(text: &str) -> (usize, usize) {
 
 #[test]
 fn what_is_longer_than_the_screen_goes_through_the_pager_whole() {
+    needs!("script");
     let line = format!("ministream-dump {SAMPLES}");
     let plain = shown(10, &[("PAGER", "")], &line);
     let lines = plain.lines().count();
@@ -62,6 +65,7 @@ fn what_is_longer_than_the_screen_goes_through_the_pager_whole() {
 
 #[test]
 fn the_pager_begins_with_the_first_line_that_does_not_fit() {
+    needs!("script");
     let line = format!("ministream-dump {SAMPLES}");
     let lines = shown(10, &[("PAGER", "cat")], &line).lines().count() - 2;
     let with_rows = |rows: usize| {
@@ -74,12 +78,14 @@ fn the_pager_begins_with_the_first_line_that_does_not_fit() {
 
 #[test]
 fn a_line_that_wraps_counts_as_its_rows() {
+    needs!("script");
     let line = format!("ministream-dump --json {SAMPLES}");
     assert!(marked(&shown(40, &[("PAGER", MARKER)], &line)).0 > 0);
 }
 
 #[test]
 fn there_is_no_pager_where_none_is_wanted_or_rows_are_waited_for() {
+    needs!("script");
     for line in [
         format!("ministream-dump --no-pager {SAMPLES}"),
         format!("ministream-dump -l {SAMPLES}"),
@@ -96,6 +102,7 @@ fn there_is_no_pager_where_none_is_wanted_or_rows_are_waited_for() {
 
 #[test]
 fn our_own_variable_goes_before_that_of_all_programs() {
+    needs!("script");
     let line = format!("ministream-dump {SAMPLES}");
     let both = |own, common| {
         marked(&shown(
@@ -112,6 +119,7 @@ fn our_own_variable_goes_before_that_of_all_programs() {
 
 #[test]
 fn without_the_pager_everything_is_shown_all_the_same() {
+    needs!("script");
     let line = format!("ministream-dump {SAMPLES}");
     let plain = shown(10, &[("PAGER", "")], &line);
     assert_eq!(
@@ -122,6 +130,7 @@ fn without_the_pager_everything_is_shown_all_the_same() {
 
 #[test]
 fn a_pager_that_is_left_early_ends_us_quietly() {
+    needs!("script");
     let line = "ministream-dump -V -x captures/real/e-trim.pcap";
     let shown = shown(10, &[("PAGER", "head -n 2")], line);
     assert_eq!(shown.lines().count(), 3, "{shown}");
@@ -130,6 +139,7 @@ fn a_pager_that_is_left_early_ends_us_quietly() {
 
 #[test]
 fn the_exit_code_is_told_behind_the_pager() {
+    needs!("script");
     let line = format!("ministream-dump --fail-on warn {SAMPLES}");
     let shown = shown(10, &[("PAGER", MARKER)], &line);
     assert!(shown.ends_with("\ncode=1\n"), "{shown}");
@@ -207,6 +217,7 @@ const LESS_WAITS: &str = "\n:\x1b[K";
 
 #[test]
 fn ctrl_c_leaves_the_view_of_less_in_place() {
+    needs!("script", "less");
     // The shell is to outlive the signal, too.
     let line = format!("trap : INT; ministream-dump {SAMPLES}");
     let mut session = Session::start(shell(12, &[], &line));
@@ -221,6 +232,7 @@ fn ctrl_c_leaves_the_view_of_less_in_place() {
 
 #[test]
 fn less_passes_colours_on() {
+    needs!("script", "less");
     let line = format!("ministream-dump {SAMPLES}");
     let mut session = Session::start(shell(12, &[], &line));
     session.wait_for("\x1b[32m");

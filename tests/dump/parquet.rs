@@ -7,10 +7,11 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ministream_fixtures::needs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::generate::captures;
-use crate::readers::{answer, output_of, python};
+use crate::readers::{PYTHON, answer, output_of, python};
 use crate::run::{Run, SAMPLES, capture, command, dump, run};
 
 const MESSAGE_TYPES: &str = "\
@@ -99,6 +100,7 @@ fn parts(root: &Path, partition: &str) -> Vec<String> {
 
 #[test]
 fn every_value_of_every_capture_is_that_of_its_json_record() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     let (data, ndjson) = (root.path().join("data"), root.path().join("ndjson"));
     fs::create_dir(&ndjson).unwrap();
@@ -137,6 +139,7 @@ fn every_value_of_every_capture_is_that_of_its_json_record() {
 
 #[test]
 fn columns_have_the_types_of_the_records() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     write(root.path(), SAMPLES);
     for (table, expected) in [
@@ -155,6 +158,7 @@ fn columns_have_the_types_of_the_records() {
 
 #[test]
 fn a_partition_that_is_there_is_only_replaced_by_force() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     let written = write(root.path(), SAMPLES);
     assert_eq!((written.code, &*written.stdout), (Some(0), ""));
@@ -195,6 +199,7 @@ fn a_partition_that_is_there_is_only_replaced_by_force() {
 
 #[test]
 fn several_captures_of_one_run_are_one_partition() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     let written = write(root.path(), &format!("{SAMPLES} captures/spec-text.pcap"));
     assert_eq!(written.code, Some(0));
@@ -229,6 +234,7 @@ fn standard_output_is_what_it_is_without() {
 
 #[test]
 fn as_much_of_payloads_is_written_as_was_asked_for() {
+    needs!(PYTHON);
     let long = "SELECT max(payload_bytes) AS bytes, max(octet_length(payload)) AS kept, \
                 max(length(payload_text)) > 0 AS text FROM 'messages/*/*.parquet'";
     for (arguments, expected) in [
@@ -244,6 +250,7 @@ fn as_much_of_payloads_is_written_as_was_asked_for() {
 
 #[test]
 fn what_is_redacted_in_records_is_redacted_in_columns() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     let (data, ndjson) = (root.path().join("data"), root.path().join("ndjson"));
     fs::create_dir(&ndjson).unwrap();
@@ -294,6 +301,7 @@ fn what_cannot_be_written_to_is_refused() {
 
 #[test]
 fn a_truncated_capture_gives_whole_files() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     assert_eq!(write(root.path(), "captures/truncated.pcap").code, Some(3));
     assert_eq!(
@@ -327,6 +335,7 @@ fn catches_interrupt(status: &str) -> bool {
 
 #[test]
 fn what_was_read_before_an_interrupt_is_written() {
+    needs!(PYTHON);
     let root = tempfile::tempdir().unwrap();
     let mut child = command(["--parquet", root.path().to_str().unwrap(), "-"])
         .stdin(Stdio::piped())

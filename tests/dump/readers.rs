@@ -1,19 +1,16 @@
 //! Programs that read what `--parquet` writes.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// Where `.ci/install readers` puts it, for `needs!`.
+pub(crate) const PYTHON: &str = "target/venv/bin/python3";
 
 /// Python with DuckDB and DataFusion.
 pub(crate) fn python(script: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python: PathBuf = root.join("target/venv/bin/python3");
-    assert!(
-        python.exists(),
-        "{} is missing: .ci/install installs it",
-        python.display()
-    );
-    let mut command = Command::new(python);
+    let mut command = Command::new(root.join(PYTHON));
     command.arg(root.join("tests/analysis").join(script));
     command
 }

@@ -1,6 +1,6 @@
 //! `--redact`: what is secret is in no output, and everything else stays as it was.
 
-use ministream_fixtures::wireshark;
+use ministream_fixtures::{needs, wireshark};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
@@ -584,6 +584,7 @@ fn states_and_findings_survive_in_packets_made_anew() {
 
 #[test]
 fn wireshark_finds_nothing_wrong_with_packets_made_anew() {
+    needs!("tshark");
     let directory = tempfile::tempdir().unwrap();
     let packets = directory.path().join("packets.pcapng");
     for name in [

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ministream_fixtures::needs;
 use tempfile::TempDir;
 
 use crate::run::{SAMPLES, capture, run};
@@ -127,6 +128,7 @@ fn expected(name: &str) -> PathBuf {
 
 #[test]
 fn the_screens_are_those_that_are_expected_at_three_sizes() {
+    needs!("tmux");
     for size in [(80, 24), (120, 40), (200, 50)] {
         let name = format!("{}x{}", size.0, size.1);
         let screens = tour(size);
@@ -142,6 +144,7 @@ fn the_screens_are_those_that_are_expected_at_three_sizes() {
 
 #[test]
 fn conversations_are_filtered_searched_sorted_and_written_from_within() {
+    needs!("tmux");
     let terminal = Terminal::start((100, 30), SAMPLES);
     terminal.shows("  14 messages");
     // The same as -Y selects.
@@ -210,6 +213,7 @@ fn conversations_are_filtered_searched_sorted_and_written_from_within() {
 
 #[test]
 fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
+    needs!("tmux");
     let place = tempfile::tempdir().unwrap();
     let pipe = place.path().join("pipe");
     assert!(
@@ -245,6 +249,7 @@ fn a_pipe_that_grows_is_followed_held_by_a_key_and_opened_by_the_mouse() {
 
 #[test]
 fn no_colour_is_used_where_none_is_wanted() {
+    needs!("tmux");
     let terminal = Terminal::start((80, 24), &format!("--color never {SAMPLES}"));
     terminal.shows("  14 messages");
     let escapes = terminal.tmux(&["capture-pane", "-p", "-e"]);
@@ -269,6 +274,7 @@ fn no_colour_is_used_where_none_is_wanted() {
 
 #[test]
 fn a_file_that_is_not_there_is_told_and_the_screen_is_left_alone() {
+    needs!("tmux");
     let terminal = Terminal::start((80, 24), "no-such.pcap");
     let screen = terminal.shows("ended with 2");
     assert!(screen.contains("cannot open no-such.pcap"), "{screen}");
@@ -292,6 +298,7 @@ fn is_running_with(text: &str) -> bool {
 
 #[test]
 fn a_terminal_that_goes_away_takes_the_program_with_it() {
+    needs!("tmux");
     let directory = tempfile::tempdir().unwrap();
     let capture = directory.path().join("a.pcap");
     fs::copy(

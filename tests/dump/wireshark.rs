@@ -1,6 +1,6 @@
 //! `--generate wireshark-lua`: Wireshark shows what we show, and takes the same filters.
 
-use ministream_fixtures::wireshark;
+use ministream_fixtures::{needs, wireshark};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -263,6 +263,7 @@ fn compare(dissector: &Dissector, capture: &str) {
 
 #[test]
 fn messages_of_every_shipped_capture_are_those_that_wireshark_shows() {
+    needs!("tshark");
     let dissector = Dissector::generate();
     let captures = captures();
     std::thread::scope(|scope| {
@@ -352,6 +353,7 @@ const FILTERS: &[(&str, &str)] = &[
 
 #[test]
 fn the_same_filter_selects_the_same_packets_in_both() {
+    needs!("tshark");
     let dissector = Dissector::generate();
     for (capture, filter) in FILTERS {
         let capture = format!("captures/{capture}");
@@ -389,6 +391,7 @@ fn damaged(capture: &str, seed: u64, directory: &Path) -> PathBuf {
 
 #[test]
 fn damaged_captures_make_no_error_in_the_dissector() {
+    needs!("tshark");
     let dissector = Dissector::generate();
     let directory = tempfile::tempdir().unwrap();
     let captures = [
@@ -415,6 +418,7 @@ fn damaged_captures_make_no_error_in_the_dissector() {
 
 #[test]
 fn decode_as_reads_what_content_does_not_tell() {
+    needs!("tshark");
     let dissector = Dissector::generate();
     let capture = Path::new("captures/udp-orphan.pcap");
     let types = ["-T", "fields", "-e", "ministream.type"];

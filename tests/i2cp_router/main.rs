@@ -11,6 +11,7 @@ use ministream::session::{
 use ministream::wire::DestinationHash;
 use ministream_fixtures::key_destination;
 use ministream_fixtures::namespace::in_namespace;
+use ministream_fixtures::needs;
 use ministream_fixtures::router::Router;
 
 mod user;
@@ -40,6 +41,7 @@ fn pair(router: SocketAddr) -> (User, User) {
 
 #[test]
 fn two_sessions_exchange_messages_of_all_sizes() {
+    needs!("i2pd");
     in_namespace("two_sessions_exchange_messages_of_all_sizes", || {
         let router = Router::start();
         let (mut a, mut b) = pair(router.i2cp());
@@ -66,6 +68,7 @@ fn two_sessions_exchange_messages_of_all_sizes() {
 
 #[test]
 fn sessions_with_dsa_keys_and_with_ed25519_keys_reach_each_other() {
+    needs!("i2pd");
     let name = "sessions_with_dsa_keys_and_with_ed25519_keys_reach_each_other";
     in_namespace(name, || {
         let router = Router::start();
@@ -91,6 +94,7 @@ fn sessions_with_dsa_keys_and_with_ed25519_keys_reach_each_other() {
 
 #[test]
 fn destinations_are_found_by_hash_and_missing_ones_are_told() {
+    needs!("i2pd");
     in_namespace(
         "destinations_are_found_by_hash_and_missing_ones_are_told",
         || {
@@ -133,6 +137,7 @@ fn destinations_are_found_by_hash_and_missing_ones_are_told() {
 
 #[test]
 fn a_destination_that_is_connected_is_refused() {
+    needs!("i2pd");
     in_namespace("a_destination_that_is_connected_is_refused", || {
         let router = Router::start();
         let keys = new_keys();
@@ -152,6 +157,7 @@ fn with_self_test() -> Config {
 
 #[test]
 fn a_killed_router_ends_the_session_and_a_new_one_takes_it_up() {
+    needs!("i2pd");
     in_namespace(
         "a_killed_router_ends_the_session_and_a_new_one_takes_it_up",
         || {
@@ -172,6 +178,7 @@ fn a_killed_router_ends_the_session_and_a_new_one_takes_it_up() {
 
 #[test]
 fn a_destination_that_comes_back_at_once_notices_that_nobody_reaches_it() {
+    needs!("i2pd");
     in_namespace(
         "a_destination_that_comes_back_at_once_notices_that_nobody_reaches_it",
         || {
@@ -189,6 +196,7 @@ fn a_destination_that_comes_back_at_once_notices_that_nobody_reaches_it() {
 
 #[test]
 fn a_bulk_transfer_arrives_whole_and_in_order() {
+    needs!("i2pd");
     const MESSAGES: u32 = 1_000;
     const BYTES: u32 = 32_768;
     in_namespace("a_bulk_transfer_arrives_whole_and_in_order", || {

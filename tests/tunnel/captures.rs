@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::endpoint::{Endpoint, Tunnel, eventually};
 use crate::services::{echo, exchange, pattern};
+use ministream_fixtures::needs;
+use ministream_fixtures::program::{find, skip};
 use ministream_fixtures::unused_address;
 
 /// The dissector's records of a capture.
@@ -113,6 +115,7 @@ fn a_capture_is_readable_when_its_endpoint_was_killed() {
 
 #[test]
 fn what_was_recorded_is_what_was_on_the_wire() {
+    needs!("tcpdump");
     let interface = "lo";
     let directory = tempfile::tempdir().unwrap();
     let wire = directory.path().join("wire.pcap");
@@ -134,7 +137,7 @@ fn what_was_recorded_is_what_was_on_the_wire() {
         .unwrap()
         .1
         .to_owned();
-    let mut tcpdump = match Command::new("tcpdump")
+    let mut tcpdump = Command::new(find("tcpdump").unwrap())
         .args([
             "-i",
             interface,
@@ -148,13 +151,10 @@ fn what_was_recorded_is_what_was_on_the_wire() {
         .args(["tcp", "port", &port])
         .stderr(std::process::Stdio::piped())
         .spawn()
-    {
-        Ok(child) => child,
-        Err(error) => return crate::real_services::missing("tcpdump", &error.to_string()),
-    };
+        .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1_000));
     if tcpdump.try_wait().unwrap().is_some() {
-        return crate::real_services::missing("tcpdump", "may not capture");
+        return skip("needs tcpdump to be allowed to capture");
     }
     tunnel.client = Endpoint::client(
         tunnel.server.carrier(),

@@ -12,12 +12,14 @@ use ministream::capture::{CaptureFile, PacketSource};
 use ministream::conversation::EndOfInput;
 use ministream::dissect::{Collected, DissectOptions, Dissector};
 use ministream_fixtures::namespace::in_namespace;
+use ministream_fixtures::needs;
+use ministream_fixtures::program::{find, skip};
 use ministream_fixtures::router::Router;
 use ministream_fixtures::{Random, unused_address};
 
 use crate::endpoint::{connect, eventually, wait};
 use crate::real_services::{
-    Service, ask, ask_postgresql, measure_redis, nginx_with, postgresql, program, redis,
+    Service, ask, ask_postgresql, measure_redis, nginx_with, postgresql, redis,
 };
 
 /// `tcpdump` on the loopback device.
@@ -28,9 +30,8 @@ struct Capture {
 
 impl Capture {
     fn start(directory: &Path) -> Option<Self> {
-        let tcpdump = program("tcpdump", &["/usr/bin/tcpdump", "/usr/sbin/tcpdump"])?;
         let file = directory.join("foreign.pcap");
-        let mut child = Command::new(tcpdump)
+        let mut child = Command::new(find("tcpdump").unwrap())
             .args(["-i", "lo", "-U", "-s", "0", "-B", "65536", "-w"])
             .arg(&file)
             .stdin(Stdio::null())
@@ -42,7 +43,7 @@ impl Capture {
             capture(&file) || child.try_wait().unwrap().is_some()
         });
         if child.try_wait().unwrap().is_some() {
-            crate::real_services::missing("tcpdump", "may not capture here");
+            skip("needs tcpdump to be allowed to capture");
             return None;
         }
         Some(Self { child, file })
@@ -63,33 +64,41 @@ impl Capture {
     }
 }
 
-/// Has programs talk; `None` where one is not installed.
-type Talk = fn() -> Option<()>;
-
 #[test]
 fn what_real_programs_say_is_never_taken_for_ours() {
+    needs!(
+        "tcpdump",
+        "nginx",
+        "curl",
+        "openssl",
+        "redis-server",
+        "redis-benchmark",
+        "postgres",
+        "initdb",
+        "psql",
+        "sshd",
+        "ssh",
+        "ssh-keygen",
+        "dnsmasq",
+        "i2pd"
+    );
     let name = "foreign_services::what_real_programs_say_is_never_taken_for_ours";
     in_namespace(name, || {
         let directory = tempfile::tempdir().unwrap();
         let Some(capture) = Capture::start(directory.path()) else {
             return;
         };
-        let talks: [(&str, Talk); 6] = [
-            ("nginx", talk_http_and_tls),
-            ("redis", talk_redis),
-            ("postgresql", talk_postgresql),
-            ("ssh", talk_ssh),
-            ("dns", talk_dns),
-            ("i2pd", talk_to_router),
+        let talks: [fn(); 6] = [
+            talk_http_and_tls,
+            talk_redis,
+            talk_postgresql,
+            talk_ssh,
+            talk_dns,
+            talk_to_router,
         ];
-        let count = talks
-            .iter()
-            .filter(|(name, talk)| {
-                let spoke = talk().is_some();
-                eprintln!("{name}: {spoke}");
-                spoke
-            })
-            .count();
+        for talk in talks {
+            talk();
+        }
         let mut input = CaptureFile::open(capture.finish()).unwrap();
         let mut dissector = Dissector::new(DissectOptions::default());
         let mut found = Collected::default();
@@ -104,16 +113,15 @@ fn what_real_programs_say_is_never_taken_for_ours() {
             found.flows
         );
         assert!(dissector.near_flows().groups().is_empty());
-        assert!(foreign.flows >= 20 * count as u64, "{foreign:?}");
+        assert!(foreign.flows >= 20 * talks.len() as u64, "{foreign:?}");
     });
 }
 
 /// Pages and files of several sizes, with and without TLS.
-fn talk_http_and_tls() -> Option<()> {
-    let openssl = program("openssl", &["/usr/bin/openssl"])?;
+fn talk_http_and_tls() {
     let keys = tempfile::tempdir().unwrap();
     let (key, certificate) = (keys.path().join("key"), keys.path().join("certificate"));
-    let made = Command::new(openssl)
+    let made = Command::new(find("openssl").unwrap())
         .args([
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
         ])
@@ -130,7 +138,8 @@ fn talk_http_and_tls() -> Option<()> {
          listen {secure} ssl; ssl_certificate {}; ssl_certificate_key {};",
         certificate.display(),
         key.display()
-    ))?;
+    ))
+    .unwrap();
     for (size, from) in [(1, "one"), (900, "page"), (300_000, "large")] {
         fs::write(
             nginx.path(&format!("www/{from}")),
@@ -155,16 +164,14 @@ fn talk_http_and_tls() -> Option<()> {
             &format!("{url}/up/large"),
         ]);
     }
-    Some(())
 }
 
-fn talk_redis() -> Option<()> {
-    measure_redis(redis()?.address, 500, "redis");
-    Some(())
+fn talk_redis() {
+    measure_redis(redis().unwrap().address, 500, "redis");
 }
 
-fn talk_postgresql() -> Option<()> {
-    let postgres = postgresql()?;
+fn talk_postgresql() {
+    let postgres = postgresql().unwrap();
     for number in 0..20 {
         let query = format!(
             "create temporary table t as select n, repeat(md5(n::text), 30) as x \
@@ -173,14 +180,13 @@ fn talk_postgresql() -> Option<()> {
         );
         ask_postgresql(postgres.address, &query);
     }
-    Some(())
 }
 
 /// Commands and files over SSH, each in a connection of its own.
-fn talk_ssh() -> Option<()> {
-    let server = program("sshd", &["/usr/sbin/sshd"])?;
-    let client = program("ssh", &["/usr/bin/ssh"])?;
-    let keygen = program("ssh-keygen", &["/usr/bin/ssh-keygen"])?;
+fn talk_ssh() {
+    let server = find("sshd").unwrap();
+    let client = find("ssh").unwrap();
+    let keygen = find("ssh-keygen").unwrap();
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     for name in ["host", "user"] {
@@ -232,12 +238,11 @@ fn talk_ssh() -> Option<()> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    Some(())
 }
 
 /// Questions with every first byte, from a port each, over UDP and TCP.
-fn talk_dns() -> Option<()> {
-    let dnsmasq = program("dnsmasq", &["/usr/sbin/dnsmasq"])?;
+fn talk_dns() {
+    let dnsmasq = find("dnsmasq").unwrap();
     let address = unused_address();
     let mut command = Command::new(dnsmasq);
     command
@@ -278,7 +283,6 @@ fn talk_dns() -> Option<()> {
             stream.read_exact(&mut answer).unwrap();
         }
     }
-    Some(())
 }
 
 fn ask_dns(server: SocketAddr, question: &[u8]) {
@@ -292,8 +296,7 @@ fn ask_dns(server: SocketAddr, question: &[u8]) {
 }
 
 /// A router's console, SAM, and what it takes for the beginning of NTCP2.
-fn talk_to_router() -> Option<()> {
-    program("i2pd", &["/usr/sbin/i2pd"])?;
+fn talk_to_router() {
     let router = Router::start();
     let mut random = Random::new(2);
     for _ in 0..20 {
@@ -305,7 +308,6 @@ fn talk_to_router() -> Option<()> {
         let length = 64 + random.index(200);
         transport.write_all(&random.bytes(length)).unwrap();
     }
-    Some(())
 }
 
 /// Says a line and waits for the answer.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
+use ministream_fixtures::needs;
+
 use crate::endpoint::{Endpoint, eventually};
 use crate::proxy::{Proxy, QUIET, WITH_CONTROL, control, through};
 use crate::services::{echo, exchange, pattern, service};
@@ -100,6 +102,7 @@ fn raise_descriptor_limit() {
 
 #[test]
 fn ten_thousand_half_open_connections_leave_nothing_behind_whatever_the_server_does() {
+    needs!("curl");
     raise_descriptor_limit();
     // One that ends what its client has ended, and one that never does.
     let server = Endpoint::server(FREE, echo(), &[]);
@@ -239,6 +242,7 @@ fn a_server_that_never_reads_stops_its_client_and_nobody_else() {
 
 #[test]
 fn those_who_ask_and_never_read_do_not_hold_up_the_proxy_or_each_other() {
+    needs!("curl");
     let (tunnel, proxy) = through(FREE, FREE, echo(), &WITH_CONTROL);
     let stream = tunnel.connect();
     for _ in 0..300 {
@@ -273,6 +277,7 @@ fn those_who_ask_and_never_read_do_not_hold_up_the_proxy_or_each_other() {
 
 #[test]
 fn descriptors_memory_and_conversations_are_given_back_after_many_clients() {
+    needs!("curl");
     let server = Endpoint::server(FREE, echo(), &[]);
     let more = [&QUIET[..], &WITH_CONTROL, &["--fault", "latency=1ms"]].concat();
     let proxy = Proxy::start(FREE, server.carrier(), &more);

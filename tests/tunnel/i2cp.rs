@@ -12,12 +12,13 @@ use std::process::Command;
 
 use ministream::wire::Destination;
 use ministream_fixtures::namespace::in_namespace;
+use ministream_fixtures::needs;
 use ministream_fixtures::router::Router;
 use ministream_fixtures::{key_destination, unused_address};
 
 use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually_within};
 use crate::real_services::{
-    fetch_and_put, fetch_two_hundred_at_once, missing, nginx, redis, run_redis_benchmark,
+    fetch_and_put, fetch_two_hundred_at_once, nginx, redis, run_redis_benchmark,
 };
 use crate::services::{echo, exchange, pattern, service};
 
@@ -36,9 +37,7 @@ fn with_router(name: &str, test: impl FnOnce(&mut Net)) {
 
 /// The same for a test with this path.
 pub(crate) fn with_router_for(path: &str, test: impl FnOnce(&mut Net)) {
-    if !Path::new("/usr/sbin/i2pd").exists() {
-        return missing("i2pd", "not installed");
-    }
+    needs!("i2pd");
     in_namespace(path, || {
         let router = Router::start();
         let directory = tempfile::tempdir().unwrap();
@@ -85,6 +84,7 @@ impl Net {
 
 #[test]
 fn nginx_gives_and_takes_a_hundred_megabytes_over_i2cp() {
+    needs!("i2pd", "nginx", "curl");
     let name = "nginx_gives_and_takes_a_hundred_megabytes_over_i2cp";
     with_router(name, |net| {
         let Some(nginx) = nginx() else { return };
@@ -95,6 +95,7 @@ fn nginx_gives_and_takes_a_hundred_megabytes_over_i2cp() {
 
 #[test]
 fn two_hundred_curls_and_redis_over_i2cp() {
+    needs!("i2pd", "nginx", "curl", "redis-server", "redis-benchmark");
     with_router("two_hundred_curls_and_redis_over_i2cp", |net| {
         let Some(nginx) = nginx() else { return };
         let Some(redis) = redis() else { return };

@@ -16,6 +16,7 @@ use crate::endpoint::{
 use crate::i2cp::with_router_for;
 use crate::real_services::{ask, fetch_and_put, nginx};
 use crate::services::{echo, exchange, pattern};
+use ministream_fixtures::needs;
 use ministream_fixtures::unused_address;
 
 /// A proxy whose output is kept.
@@ -242,6 +243,7 @@ fn curl_and_nginx_do_not_notice_a_proxy_on_any_carrier() {
 
 #[test]
 fn curl_and_nginx_do_not_notice_a_proxy_between_an_application_and_its_router() {
+    needs!("i2pd", "nginx", "curl");
     let name = "proxy::curl_and_nginx_do_not_notice_a_proxy_between_an_application_and_its_router";
     with_router_for(name, |net| {
         let Some(nginx) = nginx() else { return };
@@ -718,6 +720,7 @@ fn a_server_that_starts_after_proxy_and_client_is_waited_for() {
 
 #[test]
 fn numbers_are_told_to_prometheus() {
+    needs!("curl");
     let more = [
         "--metrics",
         "127.0.0.1:0",
@@ -787,6 +790,7 @@ pub(crate) const WITH_CONTROL: [&str; 2] = ["--control", "127.0.0.1:0"];
 
 #[test]
 fn faults_and_rules_are_added_changed_listed_and_taken_away_while_it_runs() {
+    needs!("curl");
     let (tunnel, proxy) = through(
         "tcp://127.0.0.1:0",
         "tcp://127.0.0.1:0",
@@ -863,6 +867,7 @@ fn faults_and_rules_are_added_changed_listed_and_taken_away_while_it_runs() {
 
 #[test]
 fn messages_are_held_shown_and_released_one_by_one_and_a_conversation_is_killed() {
+    needs!("curl");
     let (tunnel, proxy) = through(
         "tcp://127.0.0.1:0",
         "tcp://127.0.0.1:0",
@@ -905,6 +910,7 @@ fn messages_are_held_shown_and_released_one_by_one_and_a_conversation_is_killed(
 
 #[test]
 fn the_control_interface_describes_itself_and_answers_only_this_machine() {
+    needs!("curl");
     let nowhere = format!("tcp://{}", unused_address());
     let more = [&QUIET[..], &WITH_CONTROL].concat();
     let proxy = Proxy::start("tcp://127.0.0.1:0", &nowhere, &more);

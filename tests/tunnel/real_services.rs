@@ -1,7 +1,6 @@
 //! Programs that know nothing of the tunnel: nginx and curl, redis, PostgreSQL.
 //!
-//! A test is skipped, with a word, where its program is not installed, unless
-//! `CI` is set.
+//! A test is skipped, and says so, where its program is not installed.
 
 use std::fs;
 use std::io::Write;
@@ -13,35 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::endpoint::{Tunnel, eventually};
 use crate::services::pattern;
+use ministream_fixtures::program::needed;
 use ministream_fixtures::unused_address;
-
-/// Says why a test cannot be done here; in CI that is a failure.
-pub(crate) fn missing(program: &str, why: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{program}: {why}");
-    eprintln!("skipped: {program}: {why}");
-}
-
-/// The path of a program, or `None` after saying that it is missing.
-pub(crate) fn program(name: &str, places: &[&str]) -> Option<PathBuf> {
-    let found = places
-        .iter()
-        .find_map(|pattern| match pattern.split_once('*') {
-            None => Some(PathBuf::from(pattern)).filter(|path| path.exists()),
-            Some((before, after)) => fs::read_dir(before)
-                .ok()?
-                .filter_map(|entry| {
-                    Some(PathBuf::from(format!(
-                        "{}{after}",
-                        entry.ok()?.path().display()
-                    )))
-                })
-                .find(|path| path.exists()),
-        });
-    if found.is_none() {
-        missing(name, "not installed");
-    }
-    found
-}
 
 /// A service's process, which ends with the test.
 pub(crate) struct Service {
@@ -98,8 +70,8 @@ pub(crate) fn nginx() -> Option<Service> {
 
 /// One with these lines in its configuration.
 pub(crate) fn nginx_with(lines: &str) -> Option<Service> {
-    program("curl", &["/usr/bin/curl"])?;
-    let nginx = program("nginx", &["/usr/sbin/nginx"])?;
+    needed("curl")?;
+    let nginx = needed("nginx")?;
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     // Its workers may run as another user.
@@ -247,12 +219,12 @@ fn redis_answers_its_own_benchmark() {
     }
 }
 
-const REDIS_BENCHMARK: &str = "/usr/bin/redis-benchmark";
+const REDIS_BENCHMARK: &str = "redis-benchmark";
 
 /// A database in memory, and the program that measures it.
 pub(crate) fn redis() -> Option<Service> {
-    program("redis-benchmark", &[REDIS_BENCHMARK])?;
-    let server = program("redis-server", &["/usr/bin/redis-server"])?;
+    needed(REDIS_BENCHMARK)?;
+    let server = needed("redis-server")?;
     let address = unused_address();
     let mut command = Command::new(server);
     command
@@ -284,13 +256,13 @@ pub(crate) fn measure_redis(address: SocketAddr, requests: usize, what: &str) {
     }
 }
 
-const PSQL: &str = "/usr/bin/psql";
+const PSQL: &str = "psql";
 
 /// A database, and the program that asks it.
 pub(crate) fn postgresql() -> Option<Service> {
-    program("psql", &[PSQL])?;
-    let initdb = program("postgresql", &["/usr/lib/postgresql/*/bin/initdb"])?;
-    let postgres = program("postgresql", &["/usr/lib/postgresql/*/bin/postgres"])?;
+    needed(PSQL)?;
+    let initdb = needed("initdb")?;
+    let postgres = needed("postgres")?;
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     fs::create_dir(&data).unwrap();

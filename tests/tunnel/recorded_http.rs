@@ -9,6 +9,7 @@ use ministream::conversation::EndOfInput;
 use ministream::dissect::{DissectOptions, Dissector};
 use ministream::replay::{Recorder, Wanted};
 use ministream::wire::{Direction, FrameKind};
+use ministream_fixtures::needs;
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, command};
@@ -167,6 +168,7 @@ fn recorded_http_is_the_same_against_a_real_web_server_over_udp() {
 
 #[test]
 fn recorded_http_is_the_same_against_a_real_web_server_over_i2cp() {
+    needs!("i2pd", "nginx", "curl");
     let name = "recorded_http::recorded_http_is_the_same_against_a_real_web_server_over_i2cp";
     with_router_for(name, |net: &mut Net| {
         let Some(nginx) = web_server() else { return };
@@ -224,6 +226,7 @@ fn ask_for_all(client: &Endpoint) {
 
 #[test]
 fn a_mock_of_recorded_http_serves_curl_over_tcp_and_udp() {
+    needs!("curl");
     for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
         let mut mock = Endpoint::mock(carrier, CAPTURE, &["--topspeed", "--reply-timeout", "60s"]);
         let client = Endpoint::client(mock.carrier(), &[]);
@@ -234,6 +237,7 @@ fn a_mock_of_recorded_http_serves_curl_over_tcp_and_udp() {
 
 #[test]
 fn a_mock_of_recorded_http_serves_curl_and_replays_over_i2cp() {
+    needs!("i2pd", "curl");
     let name = "recorded_http::a_mock_of_recorded_http_serves_curl_and_replays_over_i2cp";
     with_router_for(name, |net: &mut Net| {
         let keys = net.keys.to_str().unwrap();

@@ -7,10 +7,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ministream_fixtures::needs;
 use serde_json::{Value, json};
 
 use super::{PAGE, Page, aligned, root};
-use crate::readers::{output_of, python};
+use crate::readers::{PYTHON, output_of, python};
 use crate::run::{capture, command};
 
 /// A dissector that, when it first reads a part of `rotated`, kills the executor that it works for.
@@ -81,6 +82,7 @@ fn on_one_machine(data: &Path, paths: &[String]) {
 
 #[test]
 fn a_spark_job_writes_what_one_machine_writes_and_spark_gives_the_answers_of_the_page() {
+    needs!("java", PYTHON);
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let program = at("dissector");
@@ -162,6 +164,7 @@ fn a_spark_job_writes_what_one_machine_writes_and_spark_gives_the_answers_of_the
 
 #[test]
 fn a_spark_job_refuses_what_it_could_only_get_wrong_before_spark_begins() {
+    needs!("python3");
     let place = tempfile::tempdir().unwrap();
     let refused = || {
         let job = root().join("examples/spark/dissect.py");

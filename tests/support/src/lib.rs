@@ -11,7 +11,8 @@
 //! and [`shipped`] is the list of the captures in `captures/`.
 //!
 //! Beside them [`router`] runs a real I2P router, [`wireshark`] a `tshark` without anybody's
-//! settings, and [`namespace`] keeps a test away from every network.
+//! settings, [`namespace`] keeps a test away from every network, and [`program`] skips a test
+//! whose program is missing.
 #![forbid(unsafe_code)]
 
 pub mod bulk;
@@ -25,6 +26,7 @@ mod link;
 pub mod message;
 pub mod namespace;
 mod port;
+pub mod program;
 mod random;
 pub mod router;
 pub mod samples;

@@ -1,10 +1,20 @@
 //! A network namespace for a test: nothing in it but loopback.
 
 use std::env;
-use std::process::{Command, Stdio};
+use std::process::{self, Command, Stdio};
+
+use crate::program;
 
 /// Set in the copy of the test program that runs inside.
 const INSIDE: &str = "MINISTREAM_TEST_NAMESPACE";
+
+/// The test was skipped inside, in the way of Automake.
+const SKIPPED: i32 = 77;
+
+/// Whether this is the copy of the test program that runs inside.
+pub(crate) fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
 
 /// Runs `test` in a network namespace that has nothing but loopback, with all
 /// the programs that it starts. `name` is the full name of the calling test.
@@ -15,9 +25,14 @@ const INSIDE: &str = "MINISTREAM_TEST_NAMESPACE";
 ///
 /// # Panics
 /// The test failed inside.
+#[track_caller]
 pub fn in_namespace(name: &str, test: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
-        return test();
+    if is_inside() {
+        test();
+        if program::skipped() > 0 {
+            process::exit(SKIPPED);
+        }
+        return;
     }
     let Some(unshare) = permitted() else {
         eprintln!("no network namespace is permitted here; {name} runs outside of one");
@@ -33,6 +48,9 @@ pub fn in_namespace(name: &str, test: impl FnOnce()) {
         .stdin(Stdio::null())
         .status()
         .expect("unshare was there a moment ago");
+    if status.code() == Some(SKIPPED) {
+        return program::skip("cannot be done in its network namespace: the line above says why");
+    }
     assert!(status.success(), "{name} failed in its network namespace");
 }
 

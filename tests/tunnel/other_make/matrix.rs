@@ -9,13 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ministream_fixtures::namespace::in_namespace;
+use ministream_fixtures::needs;
 use ministream_fixtures::router::Router;
 use socket2::{Domain, Socket, Type};
 
 use super::Make;
 use crate::endpoint::{Endpoint, connect};
 use crate::i2cp::make_keys;
-use crate::real_services::missing;
 use crate::services::pattern;
 
 const MIB: usize = 1 << 20;
@@ -34,29 +34,31 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 
 #[test]
 fn every_pair_of_makes_exchanges_everything_over_tcp() {
+    needs!("python3");
     for_every_pair("tcp://127.0.0.1:0", "");
 }
 
 #[test]
 fn every_pair_of_makes_exchanges_everything_over_udp() {
+    needs!("python3");
     for_every_pair("udp://127.0.0.1:0", "");
 }
 
 #[test]
 fn with_each_habit_alone_and_with_all_but_each_exchanges_are_equal_over_tcp() {
+    needs!("python3");
     for_every_habit("tcp://127.0.0.1:0", "", &SHORT);
 }
 
 #[test]
 fn with_each_habit_alone_and_with_all_but_each_exchanges_are_equal_over_udp() {
+    needs!("python3");
     for_every_habit("udp://127.0.0.1:0", "", &SHORT);
 }
 
 #[test]
 fn every_pair_of_makes_exchanges_everything_over_i2cp() {
-    if !Path::new("/usr/sbin/i2pd").exists() {
-        return missing("i2pd", "not installed");
-    }
+    needs!("python3", "i2pd");
     let name = "other_make::matrix::every_pair_of_makes_exchanges_everything_over_i2cp";
     in_namespace(name, || {
         let router = Router::start();

@@ -10,6 +10,7 @@ use std::process::{Output, Stdio};
 use super::Make;
 use crate::endpoint::{Endpoint, Tunnel, command, connect};
 use crate::services::{echo, exchange, pattern, service};
+use ministream_fixtures::needs;
 use ministream_fixtures::unused_address;
 
 const TCP: &str = "tcp://127.0.0.1:0";
@@ -100,6 +101,7 @@ fn documented(tested: &str, dialect: &str) -> Verdicts {
 
 #[test]
 fn the_cases_judge_a_server_with_the_references_habits_as_documented() {
+    needs!("python3");
     for dialect in DIALECTS {
         let (code, told) = conform_server(Make::REFERENCE, dialect, &[]);
         let expected = documented("server", dialect);
@@ -111,6 +113,7 @@ fn the_cases_judge_a_server_with_the_references_habits_as_documented() {
 
 #[test]
 fn the_cases_judge_a_client_with_the_references_habits_as_documented() {
+    needs!("python3");
     for dialect in DIALECTS {
         let (code, told) = conform_client(Make::REFERENCE, dialect);
         let expected = documented("client", dialect);
@@ -122,6 +125,7 @@ fn the_cases_judge_a_client_with_the_references_habits_as_documented() {
 
 #[test]
 fn without_the_habits_only_its_answers_to_closes_are_held_against_it() {
+    needs!("python3");
     let (code, told) = conform_server(Make::PLAIN, "text", &[]);
     let others = verdicts(&told);
     let warned: Vec<&str> = others
@@ -140,6 +144,7 @@ fn without_the_habits_only_its_answers_to_closes_are_held_against_it() {
 /// say is said three times.
 #[test]
 fn a_server_that_never_accepts_is_waited_for_and_told_by_what_it_sent() {
+    needs!("python3");
     let cases = ["ms/handshake/1", "ms/handshake/3", "ms/close/4", "ms/noise"];
     let (code, told) = conform_server(Make::NEVER_ACCEPTS, "java2011", &cases);
     assert_eq!(code, 1, "{told}");
@@ -160,6 +165,7 @@ fn replay(capture: &str, server: &Endpoint, more: &[&str]) -> Output {
 
 #[test]
 fn refusals_that_took_their_time_are_replayed_as_recorded() {
+    needs!("python3");
     let never = Make::NEVER_ACCEPTS.server(TCP, unused_address(), "");
     let captures = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/real/");
     let capture = format!("{captures}a-nack-accept-timeout.pcapng");
@@ -198,6 +204,7 @@ const QUESTIONS: [&[u8]; 3] = [&[1], &[33], &[200]];
 
 #[test]
 fn recordings_of_ours_are_answered_the_same_by_a_second_make() {
+    needs!("python3");
     let directory = tempfile::tempdir().unwrap();
     let target = thousands();
     let capture = record(directory.path(), target, &QUESTIONS);
@@ -211,6 +218,7 @@ fn recordings_of_ours_are_answered_the_same_by_a_second_make() {
 
 #[test]
 fn clients_of_a_second_make_get_from_a_mock_what_was_recorded() {
+    needs!("python3");
     let directory = tempfile::tempdir().unwrap();
     let capture = record(directory.path(), thousands(), &QUESTIONS);
     for make in [Make::REFERENCE, Make::PLAIN] {
@@ -231,6 +239,7 @@ fn clients_of_a_second_make_get_from_a_mock_what_was_recorded() {
 /// ours tries: only its own next write does.
 #[test]
 fn neither_empty_data_nor_chaff_moves_a_stalled_server() {
+    needs!("python3");
     const SCRIPT: &str = "\
         syn $c\n\
         expect ack $c -> $s\n\
@@ -275,6 +284,7 @@ fn neither_empty_data_nor_chaff_moves_a_stalled_server() {
 /// A message of an undefined type makes the reference forget the id that it names.
 #[test]
 fn an_undefined_type_deafens_the_reference_and_nobody_else() {
+    needs!("python3");
     for (make, expected) in [
         (Make::REFERENCE, "expect nothing for $c within 1s"),
         (Make::PLAIN, "expect bytes $c = \"hello\""),

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
+use ministream_fixtures::needs;
 use ministream_fixtures::unused_address;
 
 use super::{People, address, failure, tool};
@@ -119,6 +120,7 @@ fn hello_and_syn(people: &People, of: &str) -> Vec<u8> {
 
 #[test]
 fn gnutls_with_a_raw_key_is_served_and_proves_who_it_is() {
+    needs!("gnutls-cli");
     let people = People::new();
     let server = people.server("tls://127.0.0.1:0", echo(), &[]);
     let port = address(&server).port().to_string();
@@ -180,6 +182,7 @@ fn gnutls_with_a_raw_key_is_served_and_proves_who_it_is() {
 
 #[test]
 fn peers_without_a_raw_key_or_tls_1_3_are_told_why_they_are_not_served() {
+    needs!("openssl");
     let people = People::new();
     let server = people.server("tls://127.0.0.1:0", echo(), &[]);
     let at = address(&server).to_string();
@@ -212,6 +215,7 @@ fn wait_for_listener(address: SocketAddr) {
 
 #[test]
 fn a_client_proves_itself_to_gnutls_and_turns_away_from_a_wrong_key() {
+    needs!("gnutls-serv");
     let people = People::new();
     export_key(&people, "server");
     let at = unused_address();
@@ -313,6 +317,7 @@ fn make_certificates(directory: &Path) {
 
 #[test]
 fn certificates_serve_those_who_have_an_authority() {
+    needs!("openssl");
     let people = People::new();
     let directory = people.path("");
     make_certificates(&directory);
