@@ -1,8 +1,10 @@
-//! The layers of `docs/architecture.md`, held against the `crate::` paths of the sources.
+//! The layers of `docs/architecture.md`, held against the `crate::` paths of the sources; what
+//! documents name; what the package holds.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Every module of the library, with the modules that it may name.
 ///
@@ -366,4 +368,69 @@ fn every_test_that_security_md_names_is_there() {
         }
     }
     assert!(count > 20, "only {count} tests are named");
+}
+
+/// What the sources read of this directory by a path that stands in them.
+fn paths_that_are_read(root: &Path) -> BTreeSet<PathBuf> {
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    // A package of its own, which reads nothing of this one.
+    files.retain(|path| !path.starts_with(root.join("tests").join("support")));
+    let mut read = BTreeSet::new();
+    for path in files {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let pieces: Vec<&str> = text.split('"').collect();
+        for pair in pieces.windows(2) {
+            let [before, literal] = pair else { continue };
+            let is_path = literal
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+            let from = if before.ends_with("include_str!(") || before.ends_with("include_bytes!(") {
+                path.parent().expect("a file is in a folder")
+            } else if literal.contains('/') {
+                root
+            } else {
+                continue;
+            };
+            let literal = literal.trim_matches('/');
+            if let Ok(named) = from.join(literal).canonicalize()
+                && let Ok(within) = named.strip_prefix(root)
+                && is_path
+                && !within.as_os_str().is_empty()
+                && !within.starts_with("target")
+            {
+                read.insert(within.to_owned());
+            }
+        }
+    }
+    read
+}
+
+/// Without it the tests of the packed crate fail, which `release/packed` would tell late.
+#[test]
+fn the_package_holds_what_its_tests_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if root.join("Cargo.toml.orig").exists() {
+        // This is the package: it holds nothing that is not in it.
+        return;
+    }
+    let listed = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--offline"])
+        .current_dir(root)
+        .output()
+        .expect("cargo runs this test");
+    let listed = String::from_utf8(listed.stdout).expect("UTF-8");
+    let packed: BTreeSet<&Path> = listed.lines().map(Path::new).collect();
+    let read = paths_that_are_read(&root.canonicalize().expect("the package is there"));
+    assert!(read.len() > 30 && packed.len() > 500, "{read:?}");
+    let lacking: Vec<&PathBuf> = read
+        .iter()
+        .filter(|path| !packed.iter().any(|file| file.starts_with(path)))
+        .collect();
+    assert!(
+        lacking.is_empty(),
+        "tests read {lacking:?}, which `exclude` in Cargo.toml or a package of its own keeps away"
+    );
 }

@@ -90,7 +90,7 @@ fn compressed(capture: &Shipped) -> Vec<u8> {
 }
 
 fn readme() -> String {
-    let mut text = include_str!("../support/readme_head.md").to_owned();
+    let mut text = include_str!("readme_head.md").to_owned();
     for capture in shipped::all() {
         let Shipped {
             name,
