@@ -20,6 +20,7 @@ mod matrix;
 mod metrics;
 mod mocked_http;
 mod other_make;
+mod pasted;
 mod peers;
 mod proxy;
 mod real_services;
