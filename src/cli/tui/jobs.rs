@@ -1,7 +1,8 @@
 //! What takes a while: this program, run on the records or on what was read.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
+use std::panic;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -80,7 +81,7 @@ impl Jobs {
         arguments.push(OsString::from(&filter));
         self.spawn(move || {
             let mut numbers = Vec::new();
-            let output = run_and_read(&arguments, |name| {
+            let output = run_and_read(program(&arguments)?, |name| {
                 let number = name.strip_prefix('c').and_then(|name| name.parse().ok());
                 // One after the other they are mostly of one conversation.
                 numbers.extend(number.filter(|number| numbers.last() != Some(number)));
@@ -139,18 +140,36 @@ fn program(arguments: &[OsString]) -> io::Result<Command> {
     Ok(program)
 }
 
-/// This program, whose output is read line by line; the rest of it is in what is returned.
-fn run_and_read(arguments: &[OsString], mut line: impl FnMut(&str)) -> io::Result<Output> {
-    let mut child = program(arguments)?
+/// Runs a program whose output is read line by line; the rest of it is in what is returned.
+fn run_and_read(mut program: Command, mut line: impl FnMut(&str)) -> io::Result<Output> {
+    let mut child = program
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    if let Some(output) = child.stdout.take() {
-        for text in BufReader::new(output).lines() {
-            line(&text?);
+    let output = child.stdout.take();
+    let mut errors = child.stderr.take();
+    thread::scope(|scope| {
+        // A pipe holds 64 KiB: whoever reads only one of two waits for ever when the other is full.
+        let errors = scope.spawn(move || {
+            let mut text = Vec::new();
+            match &mut errors {
+                Some(errors) => errors.read_to_end(&mut text).map(|_| text),
+                None => Ok(text),
+            }
+        });
+        if let Some(output) = output {
+            for text in BufReader::new(output).lines() {
+                line(&text?);
+            }
         }
-    }
-    child.wait_with_output()
+        Ok(Output {
+            status: child.wait()?,
+            stdout: Vec::new(),
+            stderr: errors
+                .join()
+                .unwrap_or_else(|panic| panic::resume_unwind(panic))?,
+        })
+    })
 }
 
 /// The error that a run ended with, in one line.
@@ -162,4 +181,27 @@ fn last_words(output: &Output) -> String {
         None => text.lines().last().unwrap_or("it failed").to_owned(),
     };
     words.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_run_that_complains_more_than_a_pipe_holds_is_read_to_its_end() {
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            let mut program = Command::new("sh");
+            program.args(["-c", "head -c 300000 /dev/zero >&2; echo c1; echo c2"]);
+            let mut lines = Vec::new();
+            let output = run_and_read(program, |line| lines.push(line.to_owned()));
+            sender.send((lines, output))
+        });
+        let (lines, output) = receiver
+            .recv_timeout(Duration::from_secs(60))
+            .expect("it does not wait for ever");
+        assert_eq!(lines, ["c1", "c2"]);
+        assert_eq!(output.unwrap().stderr.len(), 300_000);
+    }
 }
