@@ -97,7 +97,8 @@ impl DissectOptions {
 /// How far a dissection goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Messages only: no conversations, and no findings about messages.
+    /// Messages only: no conversations, and no findings about messages, but where both sides of
+    /// an I2P router may show a message twice.
     Messages,
     /// Messages and what they mean together.
     Conversations,

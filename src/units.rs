@@ -1,14 +1,68 @@
-//! Numbers with a unit, as people write them: `20ms`, `64KiB`, `0.5%`.
+//! Numbers with a unit, as people write them: `20ms`, `64KiB`, `0.5%`; and the unit in which
+//! people tell a long time.
 
 use std::time::Duration;
 
 /// Units of time, in microseconds.
-const TIME: [(&str, u64); 4] = [
+const TIME: [(&str, u64); 6] = [
     ("us", 1),
     ("ms", 1_000),
     ("s", 1_000_000),
     ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", 86_400_000_000),
 ];
+
+/// A unit in which people tell times of a second and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LongUnit {
+    /// As it is written behind a number.
+    pub(crate) name: &'static str,
+    /// Its length in microseconds.
+    pub(crate) micros: i64,
+    /// Times of so many microseconds and more are told in it.
+    from_us: i64,
+}
+
+/// All of them, the shortest first. 90 s, 90 min and 90 h are told so; ten minutes, five hours
+/// and five days are where a reader would count in the next one.
+const LONG_UNITS: [LongUnit; 4] = [
+    LongUnit::new("s", 1, 0),
+    LongUnit::new("min", 60, 600),
+    LongUnit::new("h", 3_600, 5 * 3_600),
+    LongUnit::new("d", 86_400, 5 * 86_400),
+];
+
+impl LongUnit {
+    const fn new(name: &'static str, seconds: i64, from_seconds: i64) -> Self {
+        Self {
+            name,
+            micros: seconds * 1_000_000,
+            from_us: from_seconds * 1_000_000,
+        }
+    }
+
+    /// The unit in which so long a time is told.
+    pub(crate) fn of(span_us: i64) -> Self {
+        let fitting = LONG_UNITS.into_iter().rev();
+        let mut fitting = fitting.filter(|unit| unit.from_us <= span_us);
+        fitting.next().unwrap_or(LONG_UNITS[0])
+    }
+
+    /// The largest unit of which `step_us` is a multiple, but none larger than that in which
+    /// `span_us` is told; `None` where it is not whole seconds.
+    pub(crate) fn of_steps(step_us: i64, span_us: i64) -> Option<Self> {
+        let most = Self::of(span_us).micros;
+        let whole = |unit: &Self| unit.micros <= most && step_us % unit.micros == 0;
+        LONG_UNITS.into_iter().rev().find(whole)
+    }
+
+    /// A time that is a multiple of a unit, in the largest such: `90 s`, `2 h`.
+    pub(crate) fn exactly(micros: i64) -> Option<String> {
+        let unit = Self::of_steps(micros, i64::MAX)?;
+        Some(format!("{} {}", micros / unit.micros, unit.name))
+    }
+}
 
 /// Units of size, in bytes, the largest first.
 const SIZE: [(&str, u64); 4] = [
@@ -27,7 +81,7 @@ pub(crate) enum NotRead {
     Malformed,
 }
 
-/// `500us`, `20ms`, `1s`, `2m`.
+/// `500us`, `20ms`, `1s`, `2m`, `1h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, NotRead> {
     let (number, factor) = number_and_factor(text, time_factor)?;
     let micros = u128::from(number) * u128::from(factor);
@@ -115,6 +169,8 @@ mod tests {
             ("20ms", Ok(Duration::from_millis(20))),
             ("1s", Ok(Duration::from_secs(1))),
             ("2m", Ok(Duration::from_secs(120))),
+            ("3h", Ok(Duration::from_secs(10_800))),
+            ("7d", Ok(Duration::from_secs(604_800))),
             ("18446744073709551615s", Ok(Duration::from_secs(u64::MAX))),
             (
                 "18446744073709551615us",
@@ -130,7 +186,7 @@ mod tests {
             ("10", Err(NotRead::NoUnit)),
             ("", Err(NotRead::Malformed)),
             ("s", Err(NotRead::Malformed)),
-            ("1h", Err(NotRead::Malformed)),
+            ("1min", Err(NotRead::Malformed)),
             ("1KiB", Err(NotRead::Malformed)),
             ("-1s", Err(NotRead::Malformed)),
         ] {
@@ -151,6 +207,34 @@ mod tests {
             ("18446744073709551615KiB", Err(NotRead::Malformed)),
         ] {
             assert_eq!(size(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_time_is_told_in_the_largest_unit_of_which_it_has_a_good_many() {
+        for (seconds, name) in [
+            (-5, "s"),
+            (0, "s"),
+            (599, "s"),
+            (600, "min"),
+            (17_999, "min"),
+            (18_000, "h"),
+            (431_999, "h"),
+            (432_000, "d"),
+        ] {
+            assert_eq!(LongUnit::of(seconds * 1_000_000).name, name, "{seconds}");
+        }
+        for (step_us, span_s, name) in [
+            (500_000, 9_000, None),
+            (7_000_000, 500_000, Some("s")),
+            (60_000_000, 500, Some("s")),
+            (60_000_000, 600, Some("min")),
+            (3_600_000_000, 9_000, Some("min")),
+            (3_600_000_000, 90_000, Some("h")),
+            (86_400_000_000, 864_000, Some("d")),
+        ] {
+            let unit = LongUnit::of_steps(step_us, span_s * 1_000_000);
+            assert_eq!(unit.map(|unit| unit.name), name, "{step_us} {span_s}");
         }
     }
 

@@ -61,6 +61,7 @@ fn event(number: u64, bytes: &[u8]) -> MessageEvent<'_> {
         meaning: Meaning::Carries,
         session: None,
         router_ns: None,
+        sent_as: None,
         destination_hash: None,
         findings: &[],
     }

@@ -24,7 +24,7 @@ use ministream::report::selection::Picked;
 use ministream::report::spec::SpecPrinter;
 use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
 use ministream::report::table::MessageTable;
-use ministream::report::tally::Totals;
+use ministream::report::tally::{Sight, Totals};
 use ministream::report::{Reporter, Selection};
 use serde_json::Value;
 
@@ -75,6 +75,7 @@ fn look(chosen: u8) -> Look {
         ids: IdFormat::Both,
         times: TimeStyle::Utc,
         payload: PayloadDetail::Full,
+        previews: 80,
         redacted: Secrets::NONE,
     }
 }
@@ -176,8 +177,8 @@ impl Sink for Page<'_> {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Infallible> {
-        self.totals.message(event);
-        self.report.message(event);
+        self.totals.message(event, Sight::of(event));
+        self.report.message(event, Sight::of(event));
         Ok(())
     }
 

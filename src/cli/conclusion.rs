@@ -262,7 +262,8 @@ fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
     for group in near.groups() {
         let mut line = Vec::new();
         put_near_flow(group, &options.output.look, &mut line);
-        eprintln!("{PROGRAM}: info: {}", String::from_utf8_lossy(&line));
+        let line = String::from_utf8_lossy(&line);
+        terminal::tell(format_args!("{PROGRAM}: info: {line}"));
     }
 }
 

@@ -121,15 +121,15 @@ impl Silence {
         let seconds = elapsed.as_secs_f64();
         match (*self, counts()) {
             (Self::Unsaid, (packets, 0)) => {
-                eprintln!(
+                tell(format_args!(
                     "{PROGRAM}: waiting: {packets} packets in {seconds:.0} s, no message among them yet"
-                );
+                ));
                 *self = Self::Said;
             }
             (Self::Said, (packets, 1..)) => {
-                eprintln!(
+                tell(format_args!(
                     "{PROGRAM}: the first message, after {packets} packets in {seconds:.0} s"
-                );
+                ));
                 *self = Self::Over;
             }
             (Self::Unsaid, _) => *self = Self::Over,

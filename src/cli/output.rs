@@ -21,7 +21,7 @@ use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
-use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::look::{Colour, IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
 use crate::report::made_packets::MadePackets;
 use crate::report::output::Output;
 use crate::report::record::PayloadDetail;
@@ -260,6 +260,8 @@ impl OutputOptions {
             charset: Charset::Unicode,
             colour: Colour::Never,
             payload: self.report_payload,
+            // A page is the same wherever it is made.
+            previews: PREVIEW_COLUMNS,
             ..self.look
         };
         let report = HtmlReport::new(output, look);
@@ -353,12 +355,15 @@ pub(crate) fn terminal_look(args: &DumpArgs) -> Look {
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,
         payload: PayloadDetail::Full,
+        previews: PREVIEW_COLUMNS,
         redacted: Secrets::NONE,
     }
 }
 
 fn look(args: &DumpArgs, shown: &Shown) -> Look {
     Look {
+        // What is read by a program does not grow.
+        previews: terminal::known_width().unwrap_or(PREVIEW_COLUMNS),
         ids: match args.id_format {
             Ids::Hex => IdFormat::Hex,
             Ids::B64 => IdFormat::Base64,

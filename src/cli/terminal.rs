@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 use super::args::When;
 use crate::report::escape::Charset;
 use crate::report::look::Colour;
+use crate::report::statistics::text_of;
+use crate::report::wrap::put_wrapped;
 use crate::time::Timestamp;
 
 /// Columns where nothing tells how many there are.
@@ -17,16 +19,33 @@ const MIN_WIDTH: usize = 40;
 
 /// Puts a line on standard error. Where that cannot be written, nobody can be told.
 pub(crate) fn tell(line: fmt::Arguments<'_>) {
-    drop(writeln!(io::stderr(), "{line}"));
+    drop(io::stderr().write_all(said(line).as_bytes()));
+}
+
+/// A line for standard error with its end; on a terminal broken between words. What may be a
+/// command to paste is left whole.
+pub(crate) fn said(line: fmt::Arguments<'_>) -> String {
+    let line = format!("{line}\n");
+    let columns = terminal_size::terminal_size_of(io::stderr());
+    match columns {
+        Some((columns, _)) if !line.trim_start().starts_with("help: ") => {
+            let width = usize::from(columns.0).max(MIN_WIDTH);
+            text_of(|out| put_wrapped(&line, width, out))
+        }
+        _ => line,
+    }
 }
 
 /// Columns of standard output: the terminal's, else `COLUMNS`, else 120.
 pub(crate) fn width() -> usize {
-    size()
-        .map(|(columns, _)| columns)
-        .or_else(|| env::var("COLUMNS").ok()?.parse().ok())
-        .unwrap_or(DEFAULT_WIDTH)
-        .max(MIN_WIDTH)
+    known_width().unwrap_or(DEFAULT_WIDTH)
+}
+
+/// The same, where something tells.
+pub(crate) fn known_width() -> Option<usize> {
+    let terminals = size().map(|(columns, _)| columns);
+    let told = terminals.or_else(|| env::var("COLUMNS").ok()?.parse().ok());
+    told.map(|columns| columns.max(MIN_WIDTH))
 }
 
 /// Columns and rows of the terminal that standard output is; `None` where it is none.

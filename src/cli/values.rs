@@ -15,10 +15,10 @@ use crate::units::{self, NotRead};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ValueError {
     /// A duration without a unit, or with one that is not known.
-    #[error("a duration needs a unit: us, ms, s or m; did you mean {0}s?")]
+    #[error("a duration needs a unit: us, ms, s, m, h or d; did you mean {0}s?")]
     BareDuration(String),
     /// No duration at all.
-    #[error("a duration is a number and a unit, as in 500us, 20ms, 1s or 2m")]
+    #[error("a duration is a number and a unit, as in 500us, 20ms, 1s, 2m or 1h")]
     Duration,
     /// A size without a unit.
     #[error("a size needs a unit: KiB, MiB or GiB; did you mean {0}MiB?")]
@@ -75,7 +75,7 @@ fn hint(suggestion: &Option<&'static str>) -> String {
 const STATISTICS: &str = "conv, types, timing, findings, io,1s, follow,c1[,text|hex|raw] \
                           and ladder[,c1[,text|mermaid|svg]]";
 
-/// `500us`, `20ms`, `1s`, `2m`.
+/// `500us`, `20ms`, `1s`, `2m`, `1h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
     units::duration(text).map_err(|error| match error {
         NotRead::NoUnit => ValueError::BareDuration(text.to_owned()),
@@ -254,13 +254,14 @@ mod tests {
             ("2m", Ok(Duration::from_secs(120))),
             ("10", Err(ValueError::BareDuration("10".to_owned()))),
             ("", Err(ValueError::Duration)),
-            ("1h", Err(ValueError::Duration)),
+            ("1h", Ok(Duration::from_secs(3_600))),
+            ("1min", Err(ValueError::Duration)),
         ] {
             assert_eq!(duration(text), expected, "{text}");
         }
         assert_eq!(
             duration("10").unwrap_err().to_string(),
-            "a duration needs a unit: us, ms, s or m; did you mean 10s?"
+            "a duration needs a unit: us, ms, s, m, h or d; did you mean 10s?"
         );
     }
 

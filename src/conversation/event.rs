@@ -106,6 +106,9 @@ pub struct MessageEvent<'a> {
     /// On I2CP, the nanoseconds since the other session handed this message to
     /// the router, where the capture shows both.
     pub router_ns: Option<i64>,
+    /// The number of this message when the other session handed it to the router: it is in
+    /// the capture twice.
+    pub sent_as: Option<u64>,
     /// Hash of the SYN's destination, when it was asked for.
     pub destination_hash: Option<DestinationHash>,
     /// What is odd about it.

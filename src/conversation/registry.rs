@@ -19,6 +19,7 @@ use super::observation::{EndOfInput, Observation, Outcome};
 use super::options::{Destinations, TrackerOptions};
 use super::records::{NewRecord, Records, Slot};
 use super::remarks::{Remarks, Words};
+use super::router::Delivered;
 use super::state::{Phase, State, Stimulus};
 use super::tombstone::{Tombstone, Tombstones};
 use super::views::Views;
@@ -415,7 +416,7 @@ impl Registry {
         message: u64,
         slot: Slot,
         remarks: &mut Remarks,
-    ) -> Option<i64> {
+    ) -> Option<Delivered> {
         self.views
             .compare(seen, message, slot, &mut self.records, remarks)
     }

@@ -9,6 +9,7 @@ use super::options::{Destinations, TrackerOptions};
 use super::records::{Slot, Span};
 use super::registry::{Ending, ExpectedRecord, Forgotten, Prospect, Registry};
 use super::remarks::{Remarks, number};
+use super::router::Delivered;
 use super::stall;
 use super::state::{Effect, Phase, State, Step, Stimulus};
 use super::wording;
@@ -148,11 +149,11 @@ impl Tracker {
         self.remarks.begin(self.message_count, seen.packet);
         self.registry.expire(seen.time, &self.remarks);
         let place = self.place(seen, expected);
-        let mut router_ns = None;
+        let mut delivered = None;
         match place.conversation {
             Whose::Tracked(slot) => {
                 if self.channel(seen.channel).session.is_some() {
-                    router_ns = self.registry.compare_views(
+                    delivered = self.registry.compare_views(
                         seen,
                         self.message_count,
                         slot,
@@ -164,7 +165,7 @@ impl Tracker {
             Whose::Told { id, .. } => self.remarks.settle_on(id),
             Whose::Nobodys => {}
         }
-        self.event(seen, place, router_ns)
+        self.event(seen, place, delivered)
     }
 
     /// Takes data of an open conversation of which nothing is to be told but how many
@@ -272,7 +273,13 @@ impl Tracker {
         self.registry.end_all(time, end);
     }
 
-    /// Messages observed so far.
+    /// Counts a message that is not observed; its number.
+    pub(crate) const fn pass_over(&mut self) -> u64 {
+        self.message_count += 1;
+        self.message_count
+    }
+
+    /// Messages observed so far, and those passed over.
     pub const fn message_count(&self) -> u64 {
         self.message_count
     }
@@ -308,7 +315,7 @@ impl Tracker {
         &'a self,
         seen: &Observation<'a>,
         place: Place,
-        router_ns: Option<i64>,
+        delivered: Option<Delivered>,
     ) -> MessageEvent<'a> {
         let records = &self.registry.records;
         let channel = self.channel(seen.channel);
@@ -334,7 +341,8 @@ impl Tracker {
             conversation,
             meaning: place.meaning,
             session: channel.session.as_deref(),
-            router_ns,
+            router_ns: delivered.map(|delivered| delivered.router_ns),
+            sent_as: delivered.map(|delivered| delivered.sent_as),
             destination_hash: match place {
                 Place {
                     conversation: Whose::Tracked(slot),

@@ -137,8 +137,8 @@ impl Views {
         self.bytes += self.links[link].router.bytes();
     }
 
-    /// Compares a message with its copy on the other view; returns the
-    /// nanoseconds that it spent in the router.
+    /// Compares a message with its copy on the other view; returns how the router
+    /// delivered it.
     pub(super) fn compare(
         &mut self,
         seen: &Observation<'_>,
@@ -146,7 +146,7 @@ impl Views {
         slot: Slot,
         records: &mut Records,
         remarks: &mut Remarks,
-    ) -> Option<i64> {
+    ) -> Option<Delivered> {
         let link = records.details(slot).link()?;
         let live = records.live(slot);
         let direction = match live.client_side == seen.from {
@@ -170,7 +170,7 @@ impl Views {
         if delivered.overtaken_by > 0 {
             find_reordered(remarks, id, delivered);
         }
-        Some(delivered.router_ns)
+        Some(delivered)
     }
 
     /// By what a SYN that carries no destination is found again.

@@ -112,7 +112,6 @@ pub(super) struct Messages {
     servers: Servers,
     /// Time of the first packet.
     pub(super) start: Option<Timestamp>,
-    untracked_count: u64,
     session_count: u32,
     /// The conversation that the next message is expected to be about.
     expected: Option<ExpectedRecord>,
@@ -176,7 +175,6 @@ impl Messages {
             near: NearFlows::default(),
             servers: Servers::default(),
             start: None,
-            untracked_count: 0,
             session_count: 0,
             expected: None,
             why: WhyEnded::Traffic,
@@ -213,10 +211,7 @@ impl Messages {
     }
 
     pub(super) const fn message_count(&self) -> u64 {
-        match self.depth {
-            Depth::Messages => self.untracked_count,
-            Depth::Conversations => self.tracker.message_count(),
-        }
+        self.tracker.message_count()
     }
 
     pub(super) fn next_session(&mut self) -> SessionId {
@@ -821,21 +816,18 @@ impl Messages {
             cut_bytes: passed.cut_bytes,
             addressee: passed.addressee,
         };
-        match self.depth {
-            Depth::Messages => {
-                self.untracked_count += 1;
-                let channel = self.tracker.channel(passed.channel);
-                sink.message(&untracked(&seen, self.untracked_count, channel))
-            }
-            Depth::Conversations => {
-                let event = self.tracker.observe_expected(&seen, expected);
-                sink.message(&event)?;
-                for finding in event.findings {
-                    sink.finding(finding)?;
-                }
-                self.tell_outcomes(sink)
-            }
+        let is_at_router = self.tracker.channel(passed.channel).session.is_some();
+        if self.depth == Depth::Messages && !is_at_router {
+            let number = self.tracker.pass_over();
+            let channel = self.tracker.channel(passed.channel);
+            return sink.message(&untracked(&seen, number, channel));
         }
+        let event = self.tracker.observe_expected(&seen, expected);
+        sink.message(&event)?;
+        for finding in event.findings {
+            sink.finding(finding)?;
+        }
+        self.tell_outcomes(sink)
     }
 
     /// Tells what happened apart from messages.
@@ -899,6 +891,7 @@ fn untracked<'a>(seen: &Observation<'a>, number: u64, channel: &'a Channel) -> M
         meaning: Meaning::Untracked,
         session: channel.session.as_deref(),
         router_ns: None,
+        sent_as: None,
         destination_hash: None,
         findings: &[],
     }

@@ -210,6 +210,7 @@ struct PackedEvent {
     conversation: Option<ConversationId>,
     meaning: Meaning,
     router_ns: Option<i64>,
+    sent_as: Option<u64>,
     direction: Option<Direction>,
     form: Form,
     route: usize,
@@ -276,6 +277,7 @@ impl Batch {
             conversation: event.conversation,
             meaning: event.meaning,
             router_ns: event.router_ns,
+            sent_as: event.sent_as,
             direction: event.direction,
             form,
             route,
@@ -346,6 +348,7 @@ impl Batch {
             meaning: packed.meaning,
             session: route.session.as_ref(),
             router_ns: packed.router_ns,
+            sent_as: packed.sent_as,
             destination_hash,
             findings,
         }

@@ -11,9 +11,9 @@ use std::thread;
 
 use super::escape::{Charset, columns_of};
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
-use super::look::{Look, put_duration};
+use super::look::{Look, duration_width, put_duration};
 use super::sorted::Sorted;
-use super::write::{put, put_conversation, put_number, put_seconds};
+use super::write::{digits, put, put_conversation, put_number, put_seconds};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};
 use crate::wire::StreamId;
@@ -21,8 +21,8 @@ use crate::wire::StreamId;
 /// Names of I2CP ends that are kept; ends with yet other names are shown without.
 const MAX_NAMES: usize = 65_536;
 
-/// Columns that the name of an I2CP end takes at most.
-const MAX_NAME_WIDTH: usize = 20;
+/// Columns that the name of an I2CP end takes, unless there is room for more.
+const USUAL_NAME_WIDTH: usize = 20;
 
 /// Collects conversations and writes their table.
 #[derive(Debug)]
@@ -192,8 +192,7 @@ impl ConversationTable {
         }
         for (column, name) in [(CLIENT, row.client), (SERVER, row.server)] {
             if name != NameId::default() {
-                needed[column] =
-                    columns_of(self.names.get(name)).clamp(TITLES[column].len(), MAX_NAME_WIDTH);
+                needed[column] = columns_of(self.names.get(name)).max(TITLES[column].len());
             }
         }
         needed[IDS] = 2 * self.look.id_width() + 1;
@@ -356,12 +355,17 @@ impl<'a> RowWriter<'a> {
 
 /// The widths of the columns that fit; those of width 0 are not shown.
 fn widths_that_fit(mut widths: [usize; COLUMNS], room: usize) -> [usize; COLUMNS] {
+    let whole = widths;
+    for column in [CLIENT, SERVER] {
+        widths[column] = widths[column].min(USUAL_NAME_WIDTH);
+    }
     for column in [START, LIFE, SHAKE] {
         if excess(&widths, room) > 0 {
             widths[column] = 0;
         }
     }
     shorten_names(&mut widths, room);
+    lengthen_names(&mut widths, &whole, room);
     // What is said twice, without names, is told apart by which view belongs to which.
     for columns in [&[CLIENT, SERVER][..], &[PEER]] {
         if excess(&widths, room) > 0 {
@@ -389,10 +393,29 @@ fn shorten_names(widths: &mut [usize; COLUMNS], room: usize) {
     }
 }
 
+/// Gives names what is left of the room, until they are whole.
+fn lengthen_names(widths: &mut [usize; COLUMNS], whole: &[usize; COLUMNS], room: usize) {
+    let mut spare = room.saturating_sub(width(widths));
+    while spare > 0 {
+        let cut = |column: &usize| widths[*column] < whole[*column];
+        let shorter = [CLIENT, SERVER].into_iter().filter(cut);
+        let Some(column) = shorter.min_by_key(|column| widths[*column]) else {
+            return;
+        };
+        widths[column] += 1;
+        spare -= 1;
+    }
+}
+
+/// Columns of the terminal that the table takes.
+fn width(widths: &[usize; COLUMNS]) -> usize {
+    let shown = widths.iter().filter(|&&width| width > 0).count();
+    widths.iter().sum::<usize>() + frame_width(shown)
+}
+
 /// Columns by which the table is too wide.
 fn excess(widths: &[usize; COLUMNS], room: usize) -> usize {
-    let shown = widths.iter().filter(|&&width| width > 0).count();
-    (widths.iter().sum::<usize>() + frame_width(shown)).saturating_sub(room)
+    width(widths).saturating_sub(room)
 }
 
 fn grid(look: &Look, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {
@@ -455,10 +478,6 @@ fn put_tally(tally: Tally, column: &Column, out: &mut Vec<u8>) {
 /// Width of the longest state, `client closed` and `server closed`.
 const WIDEST_STATE: usize = 13;
 
-fn digits(number: u64) -> usize {
-    number.checked_ilog10().map_or(1, |log| log as usize + 1)
-}
-
 /// Columns that `c3` takes.
 fn conversation_width(number: u64) -> usize {
     1 + digits(number)
@@ -472,25 +491,6 @@ fn start_width(micros: i64) -> usize {
 /// Columns that messages and bytes take.
 fn tally_width(tally: Tally) -> usize {
     digits(tally.message_count) + 1 + digits(tally.payload_bytes)
-}
-
-/// Columns that a duration takes.
-fn duration_width(nanos: i64) -> usize {
-    let sign = usize::from(nanos < 0);
-    sign + match nanos.unsigned_abs() / 1_000 {
-        // `9 µs`, `99 µs`, `9.9 ms`, `99.9 ms`, `999 ms`, `9.9 s`, `99.9 s`
-        0..10 => 4,
-        10..100 => 5,
-        100..10_000 => 6,
-        10_000..100_000 => 7,
-        100_000..1_000_000 => 6,
-        1_000_000..10_000_000 => 5,
-        10_000_000..100_000_000 => 6,
-        // `999 s` and more, or hours: `9.9 h`
-        micros @ 100_000_000..10_000_000_000 => digits(micros / 1_000_000) + 2,
-        micros @ 10_000_000_000..360_000_000_000 => digits(micros / 3_600_000_000) + 4,
-        micros => digits(micros / 3_600_000_000) + 2,
-    }
 }
 
 /// Words of a [`Row`] as it is kept.

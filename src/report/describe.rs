@@ -8,9 +8,6 @@ use super::write::{put, put_conversation, put_display, put_number};
 use crate::conversation::{AFTER_CLOSE, FindingCode, Level, Meaning, MessageEvent};
 use crate::wire::{Direction, FrameType, RawMessage};
 
-/// Columns of a payload's preview in a table or line.
-pub(crate) const PREVIEW_COLUMNS: usize = 33;
-
 /// Appends what `event` means: `server id ffffff, 4.0 ms`. Begins with `!`
 /// where a finding is worse than a note.
 pub(crate) fn put_info(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
@@ -138,7 +135,7 @@ fn put_idle(message: &RawMessage<'_>, out: &mut Vec<u8>) {
 fn put_payload(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
     match look.payload {
         PayloadDetail::None => {}
-        PayloadDetail::Preview => preview(payload, look.charset, PREVIEW_COLUMNS, out),
+        PayloadDetail::Preview => preview(payload, look.charset, look.previews, out),
         PayloadDetail::Full => escape(payload, look.charset, out),
     }
 }

@@ -6,6 +6,7 @@ use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
 use super::look::{Look, put_duration};
 use super::table::put_type;
+use super::wrap::put_wrapped;
 use super::write::{put, put_address, put_conversation, put_display, put_number, put_seconds};
 use crate::conversation::{Level, MessageEvent};
 use crate::wire::{
@@ -32,6 +33,7 @@ pub struct DetailPrinter {
     details: Details,
     look: Look,
     lines: TextPrinter,
+    tree: Vec<u8>,
 }
 
 impl DetailPrinter {
@@ -41,6 +43,7 @@ impl DetailPrinter {
             details,
             look,
             lines: TextPrinter::new(look),
+            tree: Vec::new(),
         }
     }
 
@@ -48,7 +51,12 @@ impl DetailPrinter {
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         match self.details {
             Details::Hex => self.lines.message(event, out),
-            Details::Tree | Details::TreeAndHex => put_tree(event, &self.look, out),
+            Details::Tree | Details::TreeAndHex => {
+                self.tree.clear();
+                put_tree(event, &self.look, &mut self.tree);
+                let tree = String::from_utf8_lossy(&self.tree);
+                put_wrapped(&tree, self.look.width, out);
+            }
         }
         match self.details {
             Details::Tree => {}
@@ -171,9 +179,9 @@ fn put_syn(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
     let bytes = destination.as_bytes();
     put(out, "  0004  destination, ");
     put_number(out, bytes.len());
-    put(out, " bytes\n          hash        ");
+    put(out, " bytes\n          hash      ");
     put_display(out, destination.hash());
-    put(out, "\n          name        ");
+    put(out, "\n          name      ");
     put(out, &destination.hash().to_b32_name());
     out.push(b'\n');
     let (padding, signing) = destination.signing_key();

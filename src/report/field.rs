@@ -135,6 +135,7 @@ fields! {
     Session = "session", FieldKind::Number, "the I2CP session, from 0";
     SessionName = "session_name", FieldKind::Text, "nickname of the I2CP session";
     RouterUs = "router_us", FieldKind::Micros, "time in the router since the other session sent it";
+    SentN = "sent_n", FieldKind::Number, "number of the same message where the other session sent it";
     Encapsulation = "encapsulation", FieldKind::Text, "what its packet was wrapped in: vlan:vxlan";
     Findings = "findings", FieldKind::Codes, "codes of what is odd about it";
     Level = "level", FieldKind::Level, "highest level of its findings";
@@ -245,6 +246,7 @@ impl Field {
             Self::RouterUs => event
                 .router_ns
                 .map_or(Value::Null, |nanos| Value::Number(nanos.div_euclid(1_000))),
+            Self::SentN => event.sent_as.map_or(Value::Null, count),
             Self::Encapsulation if event.encapsulation.is_none() => Value::Null,
             Self::Encapsulation => Value::Encapsulation(event.encapsulation),
             Self::Findings => Value::Codes(event.findings),

@@ -1,6 +1,6 @@
 //! The lines above the table of messages: the inputs, and the flows found in them.
 
-use super::look::Look;
+use super::look::{Look, put_duration};
 use super::record::{Reading, format_name};
 use super::write::{UtcClock, put, put_address, put_number, put_seconds};
 use crate::capture::{InputInfo, LinkType};
@@ -105,7 +105,7 @@ impl Heading {
                 );
             }
             if index == 0 {
-                self.put_start(progress, out);
+                self.put_start(progress, look, out);
             }
             out.push(b'\n');
         }
@@ -124,7 +124,7 @@ impl Heading {
         }
     }
 
-    fn put_start(&self, progress: Reading, out: &mut Vec<u8>) {
+    fn put_start(&self, progress: Reading, look: &Look, out: &mut Vec<u8>) {
         let (start, duration_us) = match progress {
             Reading::GoesOn => (self.start, None),
             Reading::Over { span } => (
@@ -135,8 +135,14 @@ impl Heading {
         let Some(start) = start else { return };
         put(out, ", ");
         if let Some(duration_us) = duration_us {
-            put_seconds(out, duration_us, 1);
-            put(out, " s ");
+            match duration_us {
+                ..600_000_000 => {
+                    put_seconds(out, duration_us, 1);
+                    put(out, " s");
+                }
+                _ => put_duration(out, duration_us.saturating_mul(1_000), look.charset),
+            }
+            out.push(b' ');
         }
         put(out, "from ");
         UtcClock::new(b' ').put_second(out, start);

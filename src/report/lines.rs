@@ -1,9 +1,9 @@
 //! One line a message: `-T text`, `-T fields` and `-T csv`.
 
 use super::describe::put_info;
-use super::escape::{Charset, escape};
+use super::escape::{Charset, columns_of_bytes, escape};
 use super::field::{Field, FieldKind, Value, payload};
-use super::look::{Look, TimeWriter};
+use super::look::{Look, PREVIEW_COLUMNS, TimeWriter};
 use super::record::{PayloadDetail, put_preview};
 use super::table::put_type;
 use super::write::{
@@ -33,7 +33,8 @@ impl TextPrinter {
     /// Appends the line of a message.
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         let look = &self.look;
-        let start = out.len();
+        let line = out.len();
+        let start = line;
         put_number(out, event.number);
         align_right(out, start, 5);
         out.push(b' ');
@@ -61,7 +62,9 @@ impl TextPrinter {
         out.push(b' ');
         self.type_text.clear();
         put_type(&event.message, &mut self.type_text);
+        let before_type = columns_of_bytes(&out[line..]);
         look.paint_type(&event.message).put(out, &self.type_text);
+        let behind_type = out.len();
         out.push(b' ');
         match event.message.frame() {
             Some(frame) => look.put_id(frame.id, out),
@@ -70,7 +73,12 @@ impl TextPrinter {
         out.push(b' ');
         put_number(out, payload(&event.message).len());
         out.push(b' ');
-        put_info(event, look, out);
+        let used = before_type + self.type_text.len() + columns_of_bytes(&out[behind_type..]);
+        let look = Look {
+            previews: look.previews.saturating_sub(used).max(PREVIEW_COLUMNS),
+            ..*look
+        };
+        put_info(event, &look, out);
         while out.last() == Some(&b' ') {
             out.pop();
         }

@@ -4,10 +4,14 @@ use super::escape::{Charset, escaped};
 use super::grid::Paint;
 use super::record::PayloadDetail;
 use super::redact::Secrets;
-use super::write::{UtcClock, put, put_id, put_number, put_padded, put_seconds};
+use super::write::{UtcClock, digits, put, put_id, put_number, put_padded, put_seconds};
 use crate::conversation::{Level, MessageEvent};
 use crate::time::Timestamp;
+use crate::units::LongUnit;
 use crate::wire::{DestinationHash, FrameKind, RawMessage, StreamId};
+
+/// Columns of a payload's preview in a picture, or where nothing says how many there are.
+pub const PREVIEW_COLUMNS: usize = 33;
 
 /// Choices that all outputs for people share.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,8 @@ pub struct Look {
     pub times: TimeStyle,
     /// How much of payloads is shown.
     pub payload: PayloadDetail,
+    /// Columns of what is shown of a payload in a line, if it is a preview.
+    pub previews: usize,
     /// What was replaced before it came to be shown; said where there is a place for it.
     pub redacted: Secrets,
 }
@@ -192,31 +198,55 @@ impl TimeWriter {
     }
 }
 
-/// Appends a span of time in three digits or so: `980 µs`, `4.0 ms`, `206 ms`, `12.3 s`, `2.5 h`.
+/// A span of time as it is written.
+#[derive(Clone, Copy, Debug)]
+struct DurationText {
+    sign: &'static str,
+    whole: u64,
+    tenth: Option<u64>,
+    unit: &'static str,
+}
+
+impl DurationText {
+    fn of(nanos: i64, charset: Charset) -> Self {
+        let micros = nanos.unsigned_abs() / 1_000;
+        let (tenths, unit) = match micros {
+            0..100 if charset == Charset::Ascii => (micros * 10, "us"),
+            0..100 => (micros * 10, "µs"),
+            100..1_000_000 => (micros / 100, "ms"),
+            _ => {
+                let unit = LongUnit::of(micros.cast_signed());
+                (micros / (unit.micros.unsigned_abs() / 10), unit.name)
+            }
+        };
+        Self {
+            sign: if nanos < 0 { "-" } else { "" },
+            whole: tenths / 10,
+            tenth: (tenths < 1_000 && micros >= 100).then_some(tenths % 10),
+            unit,
+        }
+    }
+}
+
+/// Appends a span of time in three digits or so: `980 µs`, `4.0 ms`, `206 ms`, `12.3 s`,
+/// `83.3 min`, `7.5 h`, `12.0 d`.
 pub(crate) fn put_duration(out: &mut Vec<u8>, nanos: i64, charset: Charset) {
-    if nanos < 0 {
-        out.push(b'-');
-    }
-    let micros = nanos.unsigned_abs() / 1_000;
-    let (tenths, unit) = match micros {
-        0..100 => (
-            micros * 10,
-            if charset == Charset::Ascii {
-                " us"
-            } else {
-                " µs"
-            },
-        ),
-        100..1_000_000 => (micros / 100, " ms"),
-        1_000_000..10_000_000_000 => (micros / 100_000, " s"),
-        _ => (micros / 360_000_000, " h"),
-    };
-    put_number(out, tenths / 10);
-    if tenths < 1_000 && micros >= 100 {
+    let text = DurationText::of(nanos, charset);
+    put(out, text.sign);
+    put_number(out, text.whole);
+    if let Some(tenth) = text.tenth {
         out.push(b'.');
-        put_number(out, tenths % 10);
+        put_number(out, tenth);
     }
-    put(out, unit);
+    out.push(b' ');
+    put(out, text.unit);
+}
+
+/// Columns that [`put_duration`] takes.
+pub(crate) fn duration_width(nanos: i64) -> usize {
+    let text = DurationText::of(nanos, Charset::Ascii);
+    let tenth = text.tenth.map_or(0, |_| ".0".len());
+    text.sign.len() + digits(text.whole) + tenth + 1 + text.unit.len()
 }
 
 /// Appends a number of bytes: exact below 10 KiB, in three digits or so above.
@@ -264,10 +294,14 @@ mod tests {
             (999_999_999, "999 ms"),
             (1_000_000_000, "1.0 s"),
             (99_900_000_000, "99.9 s"),
-            (9_999_999_999_999, "9999 s"),
-            (10_000_000_000_000, "2.7 h"),
+            (599_999_999_999, "599 s"),
+            (600_000_000_000, "10.0 min"),
+            (5_000_000_000_000, "83.3 min"),
+            (9_999_999_999_999, "166 min"),
+            (18_000_000_000_000, "5.0 h"),
+            (432_000_000_000_000, "5.0 d"),
             (-4_000_000, "-4.0 ms"),
-            (i64::MIN, "-2562047 h"),
+            (i64::MIN, "-106751 d"),
         ] {
             assert_eq!(duration(nanos), text, "{nanos}");
         }

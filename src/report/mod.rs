@@ -43,6 +43,7 @@ mod number_set;
 #[cfg(test)]
 mod samples;
 mod sorted;
+pub(crate) mod wrap;
 pub(crate) mod write;
 
 pub use reporter::Reporter;

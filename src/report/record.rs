@@ -193,6 +193,8 @@ impl RecordWriter {
         put_text_or_null(out, event.session.and_then(|s| s.nickname.as_deref()));
         put(out, r#","router_us":"#);
         put_number_or_null(out, event.router_ns.map(micros));
+        put(out, r#","sent_n":"#);
+        put_number_or_null(out, event.sent_as);
         put(out, r#","encapsulation":"#);
         put_encapsulation_or_null(out, event.encapsulation);
         put(out, r#","findings":["#);
@@ -321,9 +323,14 @@ impl RecordWriter {
             levels.map(|level| (level.name(), totals.findings_at(level))),
         );
         put(out, r#"},"c2s":"#);
-        put_tally_object(out, totals.c2s);
+        put_tally_object(out, totals.data.c2s);
         put(out, r#","s2c":"#);
-        put_tally_object(out, totals.s2c);
+        put_tally_object(out, totals.data.s2c);
+        let once = totals.once();
+        put(out, r#","c2s_once":"#);
+        put_tally_object(out, once.c2s);
+        put(out, r#","s2c_once":"#);
+        put_tally_object(out, once.s2c);
         put(out, r#","packet_count":"#);
         put_number(out, summary.packet_count);
         put(out, r#","skipped":{"#);
@@ -667,7 +674,7 @@ fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
 /// them, and written in one piece.
 const NOTHING_MORE: &str = concat!(
     r#","short_hex":null,"server_id":null,"destination_hash":null,"session":null"#,
-    r#","session_name":null,"router_us":null,"encapsulation":null,"findings":[]}"#,
+    r#","session_name":null,"router_us":null,"sent_n":null,"encapsulation":null,"findings":[]}"#,
 );
 
 fn has_nothing_more(event: &MessageEvent<'_>) -> bool {
@@ -675,6 +682,7 @@ fn has_nothing_more(event: &MessageEvent<'_>) -> bool {
         && event.encapsulation.is_none()
         && event.session.is_none()
         && event.router_ns.is_none()
+        && event.sent_as.is_none()
         && event.destination_hash.is_none()
         && short_message(&event.message).is_none()
         && announced_server_id(event).is_none()

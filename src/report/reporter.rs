@@ -25,7 +25,8 @@ use super::redact::{Redaction, Secrets};
 use super::spec::SpecPrinter;
 use super::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
 use super::table::{HELD_ROWS, MessageTable};
-use super::tally::Totals;
+use super::tally::{Sightings, Totals};
+use super::wrap::put_wrapped;
 use super::write::{put, put_number};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
@@ -90,6 +91,11 @@ impl Statistic {
         !matches!(self, Self::Conversations(_) | Self::Findings(_))
     }
 
+    /// Whether messages are counted in it, all or those of conversations.
+    const fn counts_messages(&self) -> bool {
+        matches!(self, Self::Conversations(_) | Self::Types(_) | Self::Io(_))
+    }
+
     /// Whether it is written to where messages are, and as text that a further line
     /// does no harm.
     const fn is_text(&self) -> bool {
@@ -141,6 +147,7 @@ pub struct Reporter<W> {
     heading: Heading,
     header: Header,
     totals: Totals,
+    sightings: Sightings,
     messages: Messages,
 }
 
@@ -183,6 +190,7 @@ impl<W: Write> Reporter<W> {
             heading: Heading::default(),
             header: Header::Due,
             totals: Totals::default(),
+            sightings: Sightings::default(),
             messages: match are_shown {
                 true => Messages::Shown,
                 false => Messages::Counted,
@@ -250,7 +258,9 @@ impl<W: Write> Reporter<W> {
         let is_table = matches!(self.printer, Printer::Table(_));
         let mut near = Vec::new();
         if is_table {
-            put_near_flows(summary.near, &self.look, &mut near);
+            let mut lines = Vec::new();
+            put_near_flows(summary.near, &self.look, &mut lines);
+            put_wrapped(&String::from_utf8_lossy(&lines), self.look.width, &mut near);
         }
         if near_goes_above {
             self.writer.write_all(&near)?;
@@ -283,6 +293,12 @@ impl<W: Write> Reporter<W> {
         self.write_statistics(&[])?;
         if is_table {
             self.put_totals(summary);
+        }
+        let counts = |statistic: &Statistic| statistic.counts_messages();
+        if (is_table || self.statistics.iter().any(counts))
+            && let Some(notice) = self.totals.notice()
+        {
+            put_wrapped(&notice, self.look.width, &mut self.buffer);
         }
         // Rows may have been written before these flows were judged.
         if !near_goes_above {
@@ -334,7 +350,10 @@ impl<W: Write> Reporter<W> {
         }
         match &self.printer {
             Printer::Table(_) => {
-                self.heading.put(inputs, reading, &self.look, &mut header);
+                let mut lines = Vec::new();
+                self.heading.put(inputs, reading, &self.look, &mut lines);
+                let lines = String::from_utf8_lossy(&lines);
+                put_wrapped(&lines, self.look.width, &mut header);
             }
             Printer::Ndjson(ndjson) => {
                 ndjson.header(inputs, reading, self.look.redacted, &mut header);
@@ -402,17 +421,20 @@ impl<W: Write> Reporter<W> {
 
     /// Appends the line of totals: `14 messages, 3 conversations (2 opened, 1 refused), …`.
     fn put_totals(&mut self, summary: &Summary<'_>) {
-        let (out, totals) = (&mut self.buffer, &self.totals);
+        let totals = &self.totals;
+        let mut line = Vec::new();
+        let out = &mut line;
         put_count(out, totals.messages(), "message", "messages");
         put(out, ", ");
         put_count(out, totals.conversations(), "conversation", "conversations");
         put_states(out, totals);
+        let payload = totals.once();
         put(out, ", ");
-        put_size(out, totals.c2s.payload_bytes);
+        put_size(out, payload.c2s.payload_bytes);
         out.push(b' ');
         put(out, self.look.charset.right_arrow());
         put(out, ", ");
-        put_size(out, totals.s2c.payload_bytes);
+        put_size(out, payload.s2c.payload_bytes);
         out.push(b' ');
         put(out, self.look.charset.left_arrow());
         for (level, one, many) in [
@@ -443,6 +465,11 @@ impl<W: Write> Reporter<W> {
             }
             out.push(b'\n');
         }
+        put_wrapped(
+            &String::from_utf8_lossy(&line),
+            self.look.width,
+            &mut self.buffer,
+        );
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {
@@ -528,7 +555,8 @@ impl<W: Write> Sink for Reporter<W> {
     fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
         if self.messages == Messages::Counted && self.redaction.is_none() {
             if self.selection.admits_message(event) {
-                self.totals.message(event);
+                let sight = self.sightings.see(event, self.selection.admits_all());
+                self.totals.message(event, sight);
             }
             return Ok(());
         }
@@ -649,7 +677,8 @@ impl<W: Write> Reporter<W> {
             }
             None => event,
         };
-        self.totals.message(event);
+        let sight = self.sightings.see(event, self.selection.admits_all());
+        self.totals.message(event, sight);
         let out = &mut self.buffer;
         match &mut self.printer {
             Printer::Nothing => {}
@@ -664,12 +693,12 @@ impl<W: Write> Reporter<W> {
         }
         for statistic in &mut self.statistics {
             match statistic {
-                Statistic::Types(table) => table.message(event),
+                Statistic::Types(table) => table.message(event, sight),
                 Statistic::Timing(table) => table.message(event),
-                Statistic::Io(table) => table.message(event),
+                Statistic::Io(table) => table.message(event, sight),
                 Statistic::Follow(follow) => follow.message(event, out),
                 Statistic::Ladder(ladders) => ladders.message(event),
-                Statistic::Html(report) => report.message(event),
+                Statistic::Html(report) => report.message(event, sight),
                 Statistic::Export(export) => export.message(event)?,
                 #[cfg(feature = "parquet")]
                 Statistic::Parquet(set) => set.message(event)?,

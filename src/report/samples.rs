@@ -11,7 +11,7 @@ use crate::conversation::{
 };
 use crate::net::Encapsulation;
 use crate::report::escape::Charset;
-use crate::report::look::{Colour, IdFormat, Look, TimeStyle};
+use crate::report::look::{Colour, IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
 use crate::report::record::PayloadDetail;
 use crate::report::redact::Secrets;
 use crate::time::Timestamp;
@@ -52,6 +52,7 @@ pub(crate) fn event(message: &[u8]) -> MessageEvent<'_> {
         meaning: Meaning::Carries,
         session: None,
         router_ns: None,
+        sent_as: None,
         destination_hash: None,
         findings: &[],
     }
@@ -134,6 +135,7 @@ pub(crate) const fn look() -> Look {
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,
         payload: PayloadDetail::Preview,
+        previews: PREVIEW_COLUMNS,
         redacted: Secrets::NONE,
     }
 }

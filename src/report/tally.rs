@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::field::{TYPE_NAMES, kind_index, payload, type_index};
+use super::number_set::NumberSet;
+use crate::carrier::Carrier;
 use crate::conversation::{
     Carried, Conversation, Finding, FindingCode, Level, MessageEvent, State, Tally,
 };
@@ -15,12 +17,81 @@ pub struct Totals {
     pub by_type: [u64; TYPE_NAMES.len()],
     /// Conversations by state, in the order of [`State::ALL`].
     pub by_state: [u64; State::ALL.len()],
-    /// DATA from clients, within conversations.
-    pub c2s: Tally,
-    /// DATA from servers, within conversations.
-    pub s2c: Tally,
+    /// DATA within conversations, as often as it was seen.
+    pub data: Carriage,
+    /// Messages that were seen a second time.
+    again: u64,
+    /// The data among them.
+    data_again: Carriage,
     by_level: [u64; 3],
     by_code: BTreeMap<(Level, FindingCode), u64>,
+}
+
+/// Data of both directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carriage {
+    /// From clients.
+    pub c2s: Tally,
+    /// From servers.
+    pub s2c: Tally,
+}
+
+impl Carriage {
+    #[inline]
+    const fn add(&mut self, direction: Direction, bytes: u64) {
+        let tally = match direction {
+            Direction::ServerToClient => &mut self.s2c,
+            Direction::ClientToServer => &mut self.c2s,
+        };
+        tally.message_count += 1;
+        tally.payload_bytes += bytes;
+    }
+}
+
+/// Whether a message is shown for the first time. Of a router both sides may be seen: what one
+/// session gives to it, and what it gives to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It is.
+    First,
+    /// It was shown where it was sent.
+    Again,
+}
+
+impl Sight {
+    /// What a message is where all are shown.
+    #[inline]
+    pub const fn of(event: &MessageEvent<'_>) -> Self {
+        match event.sent_as {
+            Some(_) => Self::Again,
+            None => Self::First,
+        }
+    }
+}
+
+/// Tells which messages are shown a second time.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings {
+    /// Messages shown that may come out of a router, unless all are shown.
+    sent: NumberSet,
+}
+
+impl Sightings {
+    /// Takes note of a message that is shown. Where all are, none need be remembered.
+    #[inline]
+    pub(crate) fn see(&mut self, event: &MessageEvent<'_>, all_are_shown: bool) -> Sight {
+        if all_are_shown || event.carrier != Carrier::I2cp {
+            return Sight::of(event);
+        }
+        match event.sent_as {
+            Some(number) if self.sent.contains(number) => Sight::Again,
+            Some(_) => Sight::First,
+            None => {
+                self.sent.insert(event.number);
+                Sight::First
+            }
+        }
+    }
 }
 
 /// Bytes that a message carries from one application to the other: the payload of data in a
@@ -37,29 +108,52 @@ pub(crate) fn carried_bytes(event: &MessageEvent<'_>) -> Option<u64> {
 impl Totals {
     /// Counts a message.
     #[inline]
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
+    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
         self.by_type[type_index(&event.message)] += 1;
+        self.again += u64::from(sight == Sight::Again);
         if let Some(bytes) = carried_bytes(event) {
             let direction = event.direction.unwrap_or(Direction::ClientToServer);
-            self.carry(direction, bytes);
+            self.data.add(direction, bytes);
+            if sight == Sight::Again {
+                self.data_again.add(direction, bytes);
+            }
         }
+    }
+
+    /// The data, where a message that is there twice counts once: what was carried from one
+    /// application to the other.
+    pub const fn once(&self) -> Carriage {
+        const fn less(all: Tally, again: Tally) -> Tally {
+            Tally {
+                message_count: all.message_count - again.message_count,
+                payload_bytes: all.payload_bytes - again.payload_bytes,
+            }
+        }
+        Carriage {
+            c2s: less(self.data.c2s, self.data_again.c2s),
+            s2c: less(self.data.s2c, self.data_again.s2c),
+        }
+    }
+
+    /// Says that messages are there twice, if any are.
+    pub fn notice(&self) -> Option<String> {
+        (self.again > 0).then(|| {
+            format!(
+                "Both sides of a router were seen: {} there twice, in conversations that name \
+                 each other as peer; payload is counted once",
+                match self.again {
+                    1 => "1 message is".to_owned(),
+                    many => format!("{many} messages are"),
+                }
+            )
+        })
     }
 
     /// Counts data of which nothing else is known.
     #[inline]
     pub(crate) const fn carried(&mut self, carried: Carried) {
         self.by_type[kind_index(FrameKind::Data)] += 1;
-        self.carry(carried.direction, carried.payload_bytes);
-    }
-
-    #[inline]
-    const fn carry(&mut self, direction: Direction, bytes: u64) {
-        let tally = match direction {
-            Direction::ServerToClient => &mut self.s2c,
-            Direction::ClientToServer => &mut self.c2s,
-        };
-        tally.message_count += 1;
-        tally.payload_bytes += bytes;
+        self.data.add(carried.direction, carried.payload_bytes);
     }
 
     /// Counts a finding.

@@ -25,6 +25,11 @@ pub(crate) fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
+/// Digits of a number.
+pub(crate) fn digits(number: u64) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
+}
+
 /// Both lowercase hex digits of a byte.
 #[inline]
 pub(crate) const fn hex_pair(byte: u8) -> [u8; 2] {

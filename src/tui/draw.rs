@@ -34,8 +34,36 @@ enum Align {
     Right,
 }
 
-/// Columns between the two lanes of a ladder.
+/// The columns of the list that grow with the screen: what they hold has no usual length.
+const GROWING: [usize; 2] = [1, 2];
+
+/// Columns between the two lanes of a ladder, unless a label needs more and has it.
 const LANES: usize = 34;
+
+/// The columns of the list that a screen of so many columns shows, wide enough for these rows
+/// where there is room.
+fn list_columns(screen: usize, rows: &[Row]) -> Vec<(usize, usize)> {
+    let mut shown: Vec<(usize, usize)> = COLUMNS
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| screen >= column.3)
+        .map(|(index, column)| (index, column.1))
+        .collect();
+    let used: usize = 2 + shown.iter().map(|(_, width)| width + 1).sum::<usize>();
+    let mut room = screen.saturating_sub(used);
+    let is_growing = |(index, _): &&(usize, usize)| GROWING.contains(index);
+    let mut left = shown.iter().filter(is_growing).count();
+    for (index, width) in &mut shown {
+        if GROWING.contains(index) {
+            let needed = rows.iter().map(|row| columns_of(&cell(row, *index))).max();
+            let more = needed.unwrap_or(0).saturating_sub(*width).min(room / left);
+            *width += more;
+            room -= more;
+            left -= 1;
+        }
+    }
+    shown
+}
 
 /// Whether colours are used; without, what is bold, reversed and written has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +164,9 @@ impl App {
             "conversations"
         };
         let mut text = format!(" {}  {count} {noun}", self.title);
+        if let twice @ 1.. = source.seen_twice() {
+            text += &format!("  both sides of a router: {twice} seen twice");
+        }
         if !self.marks.is_empty() {
             text += &format!("  {} marked", self.marks.len());
         }
@@ -157,21 +188,26 @@ impl App {
             self.list.at = count.saturating_sub(1);
         }
         self.list.settle(self.lines, count);
-        let screen = self.columns;
-        let shown = || {
-            COLUMNS
-                .iter()
-                .enumerate()
-                .filter(move |(_, column)| screen >= column.3)
-        };
+        let mut rows = Vec::with_capacity(self.lines);
+        for line in 0..self.lines.min(count - self.list.top) {
+            match source.row(self.list.top + line) {
+                Ok(row) => rows.push(row),
+                Err(error) => {
+                    self.message = error.to_string();
+                    return;
+                }
+            }
+        }
+        let shown = list_columns(self.columns, &rows);
         let mut head = "  ".to_owned();
-        for (_, (title, width, key, _, align)) in shown() {
+        for &(index, width) in &shown {
+            let (title, _, key, _, align) = &COLUMNS[index];
             let sign = match self.sort {
                 (by, Order::Up) if Some(by) == *key => "↑",
                 (by, Order::Down) if Some(by) == *key => "↓",
                 _ => "",
             };
-            head += &aligned(&format!("{title}{sign}"), *width, *align, sheet.charset);
+            head += &aligned(&format!("{title}{sign}"), width, *align, sheet.charset);
             head.push(' ');
         }
         sheet.put(1, &head, BOLD);
@@ -182,23 +218,17 @@ impl App {
             };
             sheet.put(2, text, Style::new());
         }
-        for line in 0..self.lines.min(count - self.list.top) {
+        for (line, row) in rows.iter().enumerate() {
             let at = self.list.top + line;
-            let row = match source.row(at) {
-                Ok(row) => row,
-                Err(error) => {
-                    self.message = error.to_string();
-                    return;
-                }
-            };
             let mark = if self.marks.contains(&row.number) {
                 "* "
             } else {
                 "  "
             };
             let mut text = mark.to_owned();
-            for (index, (_, width, _, _, align)) in shown() {
-                text += &aligned(&cell(&row, index), *width, *align, sheet.charset);
+            for &(index, width) in &shown {
+                let align = COLUMNS[index].4;
+                text += &aligned(&cell(row, index), width, align, sheet.charset);
                 text.push(' ');
             }
             let style = sheet.of_level(row.level);
@@ -280,10 +310,11 @@ fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) 
         title += &format!("  ({} messages before these not shown)", talk.left_out);
     }
     sheet.put(1, &title, BOLD);
+    let lanes = lanes_for(talk, usize::from(sheet.area.width));
     let steps = talk.steps.iter().enumerate().skip(cursor.top).take(lines);
     for (line, (at, step)) in steps.enumerate() {
         let (text, style) = match step {
-            Step::Message(head) => (ladder_line(head, sheet.charset), Style::new()),
+            Step::Message(head) => (ladder_line(head, lanes, sheet.charset), Style::new()),
             Step::Finding(level, text) => (
                 format!("{:>12}  ! {level}: {text}", ""),
                 sheet.of_level(Some(*level)),
@@ -298,8 +329,18 @@ fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) 
     }
 }
 
+/// Columns between the lanes: as many as the longest label needs, but at most half of a wide
+/// screen.
+fn lanes_for(talk: &Talk, screen: usize) -> usize {
+    let labels = talk.steps.iter().map(|step| match step {
+        Step::Message(head) => columns_of(&head.label) + 6,
+        Step::Finding(..) => 0,
+    });
+    labels.max().unwrap_or(0).min(screen / 2).max(LANES)
+}
+
 /// `    0.004000  │◀──── ACK 111111 → ffffff ────│ accepted`
-fn ladder_line(head: &Head, charset: Charset) -> String {
+fn ladder_line(head: &Head, lanes: usize, charset: Charset) -> String {
     let (bar, dash, left, right) = match charset {
         Charset::Unicode => ("│", "─", "◀", "▶"),
         Charset::Ascii => ("|", "-", "<", ">"),
@@ -309,11 +350,11 @@ fn ladder_line(head: &Head, charset: Charset) -> String {
         Some(Direction::ServerToClient) => (left, dash),
         None => (dash, dash),
     };
-    let label = match columns_of(&head.label) > LANES - 6 {
-        true => cut(&head.label, LANES - 6, charset),
+    let label = match columns_of(&head.label) > lanes - 6 {
+        true => cut(&head.label, lanes - 6, charset),
         false => head.label.clone(),
     };
-    let dashes = LANES - 4 - columns_of(&label);
+    let dashes = lanes - 4 - columns_of(&label);
     let before = dashes / 2;
     format!(
         "{:>12}  {bar}{start}{} {label} {}{end}{bar} {}",

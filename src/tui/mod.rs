@@ -198,6 +198,9 @@ pub trait Source {
     /// Rows among them that are no conversation: what belongs to none.
     fn outside(&self) -> usize;
 
+    /// Conversations that were read twice, as both sides of a router were seen.
+    fn seen_twice(&self) -> usize;
+
     /// The conversation at a place of that order.
     ///
     /// # Errors

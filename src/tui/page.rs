@@ -2,6 +2,7 @@
 
 use super::{Detail, Said};
 use crate::report::escape::columns_of;
+use crate::report::wrap;
 use crate::wire::Direction;
 
 /// Columns of a line of hex.
@@ -129,9 +130,17 @@ impl Page {
     }
 }
 
-/// A line in pieces of at most so many columns.
+/// A line in pieces of at most so many columns, broken between words, and within those that
+/// are longer.
 pub(super) fn wrapped(text: &str, columns: usize) -> impl Iterator<Item = String> + use<> {
     let columns = columns.max(2);
+    wrap::wrapped(text, columns)
+        .into_iter()
+        .flat_map(move |line| broken(&line, columns))
+}
+
+/// A line in pieces of at most so many columns, wherever that breaks it.
+fn broken(text: &str, columns: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     let mut used = 0;
     for c in text.chars() {
@@ -145,5 +154,5 @@ pub(super) fn wrapped(text: &str, columns: usize) -> impl Iterator<Item = String
             piece.push(c);
         }
     }
-    pieces.into_iter()
+    pieces
 }

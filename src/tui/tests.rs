@@ -33,6 +33,10 @@ impl Source for Made {
         0
     }
 
+    fn seen_twice(&self) -> usize {
+        0
+    }
+
     fn row(&mut self, at: usize) -> io::Result<Row> {
         self.rows_read += 1;
         Ok(Row {

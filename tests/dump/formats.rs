@@ -140,8 +140,8 @@ message 1: SYN, 391 bytes
   0000  type     0xa1 SYN
   0001  id       111111
   0004  destination, 387 bytes
-          hash        9kQu6dZwcXyhQDaAv~eXO~b7R3TUrJ4AZ9mjjFltRzA=
-          name        6zcc52owobyxzikag2al754xhp3pwr3u2swj4adh3gryywlni4ya.b32.i2p
+          hash      9kQu6dZwcXyhQDaAv~eXO~b7R3TUrJ4AZ9mjjFltRzA=
+          name      6zcc52owobyxzikag2al754xhp3pwr3u2swj4adh3gryywlni4ya.b32.i2p
     0004  encryption  256 bytes, 009e3cda7817b553…
     0104  signing     DSA-SHA1, 128 bytes, 37d57312b04eec8a…
     0184  certificate 000000

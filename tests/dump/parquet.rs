@@ -38,6 +38,7 @@ destination_hash VARCHAR
 session BIGINT
 session_name VARCHAR
 router_us BIGINT
+sent_n BIGINT
 encapsulation VARCHAR
 findings VARCHAR[]
 capture VARCHAR

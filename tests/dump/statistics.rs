@@ -137,3 +137,66 @@ fn both_views_of_a_conversation_name_each_other() {
         "{shown}"
     );
 }
+
+#[test]
+fn what_both_sides_of_a_router_show_is_counted_once_and_said() {
+    const BOTH: &str = "captures/i2cp-java.pcap";
+    const SAID: &str = "Both sides of a router were seen: 5 messages are there twice, in \
+                        conversations that name each other as peer; payload is counted once";
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let table = dump(BOTH).ok();
+    assert!(
+        table.contains("10 messages, 2 conversations (2 opened), 6 B →, 6 B ←\n"),
+        "{table}"
+    );
+    assert!(words(&table).ends_with(SAID), "{table}");
+    for (statistic, total) in [
+        ("types", "│ DATA ┆ 0xa0 ┆ → ┆ 2 ┆ 20.0 % ┆ 6 ┆ 6 ┆ 6 │"),
+        ("io,1s", "│ 0 ┆ 1 ┆ 4 ┆ 393 ┆ 6 ┆ 9 │"),
+        ("conv", "│ c2 ┆ c1 ┆"),
+    ] {
+        let shown = words(&dump(&format!("-q -z {statistic} {BOTH}")).ok());
+        assert!(shown.contains(total), "{shown}");
+        assert!(shown.ends_with(SAID), "{shown}");
+    }
+    let summary = |arguments: &str| -> serde_json::Value {
+        let records = dump(&format!("-T ndjson {arguments} {BOTH}")).ok();
+        serde_json::from_str(records.lines().last().unwrap()).unwrap()
+    };
+    let all = summary("");
+    assert_eq!(all["c2s"]["payload_bytes"], 12);
+    assert_eq!(all["c2s_once"]["payload_bytes"], 6);
+    // One side by itself is all that there is.
+    for conversation in ["c1", "c2"] {
+        let one = summary(&format!("--conv {conversation}"));
+        assert_eq!(one["c2s"]["payload_bytes"], 6, "{conversation}");
+        assert_eq!(one["c2s_once"], one["c2s"], "{conversation}");
+        let table = dump(&format!("--conv {conversation} {BOTH}")).ok();
+        assert!(!table.contains("Both sides"), "{table}");
+    }
+}
+
+#[test]
+fn each_message_that_left_a_router_names_the_one_that_entered_it() {
+    let records = dump("-T ndjson captures/i2cp-java.pcap").ok();
+    let records: Vec<serde_json::Value> = records
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let messages = |record: &&serde_json::Value| record["record"] == "message";
+    let messages: Vec<_> = records.iter().filter(messages).collect();
+    let mut named = 0;
+    for message in &messages {
+        let sent = message["sent_n"].as_u64();
+        assert_eq!(sent.is_some(), !message["router_us"].is_null(), "{message}");
+        if let Some(sent) = sent {
+            let sent = messages.iter().find(|one| one["n"] == sent).unwrap();
+            for key in ["type", "dir", "id", "payload_hex"] {
+                assert_eq!(sent[key], message[key], "{message}");
+            }
+            assert_ne!(sent["conv"], message["conv"]);
+            named += 1;
+        }
+    }
+    assert_eq!((messages.len(), named), (10, 5));
+}

@@ -1,5 +1,7 @@
 //! The default output.
 
+use std::fs;
+
 use crate::run::{SAMPLES, capture, command, dump, pipe};
 
 /// The sample of the interface description, to the letter.
@@ -287,5 +289,74 @@ fn hostile_bytes_never_reach_the_terminal() {
                     .any(is_lone_return)
             );
         }
+    }
+}
+
+/// Every output that is as wide as the terminal.
+const WIDE: [&str; 3] = [
+    "-z conv -z types -z timing -z findings -z io,1s",
+    "-q -z ladder",
+    "-V",
+];
+
+/// Captures of every kind of line: long findings, names, addresses, payloads.
+fn telling_captures() -> Vec<String> {
+    let mut captures = Vec::new();
+    for entry in fs::read_dir("captures").unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_str().unwrap().contains(".pcap") {
+            captures.push(path.to_str().unwrap().to_owned());
+        }
+    }
+    captures.push("captures/real/c-http.pcapng".to_owned());
+    captures.push("captures/real/b-server-first.pcap".to_owned());
+    captures.sort();
+    captures
+}
+
+fn columns(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+#[test]
+fn no_terminal_has_to_break_a_line_within_a_word() {
+    for capture in telling_captures() {
+        for output in WIDE {
+            let arguments = output.split(' ').chain([&*capture]);
+            let run = command(arguments).env("COLUMNS", "80").output().unwrap();
+            let shown = String::from_utf8(run.stdout).unwrap();
+            for line in shown.lines() {
+                let is_a_word = !line.trim().contains(' ');
+                assert!(
+                    columns(line) <= 80 || is_a_word,
+                    "{capture} {output}\n{line}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_cut_on_a_wide_terminal_that_would_fit() {
+    for width in [120, 160, 200] {
+        let mut widest = 0;
+        for capture in telling_captures() {
+            let arguments = ["-z", "conv", &*capture];
+            let mut run = command(arguments);
+            let output = run.env("COLUMNS", width.to_string()).output().unwrap();
+            let shown = String::from_utf8(output.stdout).unwrap();
+            for line in shown.lines() {
+                let ends_cut = |cell: &str| cell.trim_end().ends_with('…');
+                if line.split(['│', '┆']).any(ends_cut) && line.starts_with('│') {
+                    // A character of two columns may leave one empty.
+                    let room = width - columns(line);
+                    assert!(room <= 1, "{capture} at {width}\n{line}");
+                }
+                if line.starts_with('│') {
+                    widest = widest.max(columns(line));
+                }
+            }
+        }
+        assert_eq!(widest, width, "some payload is longer than any terminal");
     }
 }

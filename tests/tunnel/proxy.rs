@@ -615,7 +615,7 @@ fn files_of_rules_are_checked_whole_before_a_socket_opens() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     let expected = format!(
-        "ministream-replay: error: bad rule in {}: line 2, column 18: a time needs a unit: us, ms, s or m; \
+        "ministream-replay: error: bad rule in {}: line 2, column 18: a time needs a unit: us, ms, s, m, h or d; \
          did you mean 20s?\n    type==ack: delay 20\n                     ^\n",
         file.display()
     );

@@ -12,6 +12,7 @@ use super::line_queue;
 use crate::capture::CaptureError;
 use crate::cli::error::{DumpError, describe, reason};
 use crate::cli::exit::Ending;
+use crate::cli::terminal;
 use crate::conversation::ConversationId;
 use crate::keys::file::KeyFileError;
 use crate::replay::conform::UnknownCase;
@@ -347,7 +348,7 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
 /// Puts a line on standard error, between the lines of the log and like them: if it cannot be
 /// written, it is dropped.
 fn tell(line: std::fmt::Arguments<'_>) {
-    line_queue::stderr().push(format!("{line}\n").as_bytes());
+    line_queue::stderr().push(terminal::said(line).as_bytes());
 }
 
 /// Prints an error with its causes on standard error.

@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::cli::terminal;
+
 /// A line that is the same as one of this age is counted and not told.
 const FOLD_TIME: Duration = Duration::from_secs(5);
 
@@ -173,7 +175,12 @@ where
     ) -> fmt::Result {
         let mut line = Line::default();
         event.record(&mut line);
-        self.write(*event.metadata().level(), &line, &mut writer)
+        let mut text = String::new();
+        self.write(*event.metadata().level(), &line, &mut text)?;
+        match text.strip_suffix('\n') {
+            Some(text) => writer.write_str(&terminal::said(format_args!("{text}"))),
+            None => Ok(()),
+        }
     }
 }
 

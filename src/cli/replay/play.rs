@@ -25,7 +25,7 @@ use crate::replay::{
     SynPayload, Tally, Timeouts, Transcripts, Verdict, id_map_line,
 };
 use crate::report::escape::Charset;
-use crate::report::look::{IdFormat, Look, TimeStyle};
+use crate::report::look::{IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
 use crate::report::record::PayloadDetail;
 use crate::report::redact::Secrets;
 use crate::report::replay::{ReplayOutcomes, ReplayReport};
@@ -391,6 +391,7 @@ pub(super) fn look(charset: Charset, colour: When) -> Look {
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,
         payload: PayloadDetail::Full,
+        previews: PREVIEW_COLUMNS,
         redacted: Secrets::NONE,
     }
 }

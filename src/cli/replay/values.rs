@@ -242,7 +242,7 @@ mod tests {
         }
         assert_eq!(
             on_eof("drain:5").unwrap_err().to_string(),
-            "a duration needs a unit: us, ms, s or m; did you mean 5s?"
+            "a duration needs a unit: us, ms, s, m, h or d; did you mean 5s?"
         );
         assert_eq!(slow_reader("pause"), Ok(SlowReader::Pause));
         assert_eq!(

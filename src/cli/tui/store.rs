@@ -17,7 +17,7 @@ use crate::report::detail::{DetailPrinter, Details};
 use crate::report::escape::escape_lines;
 use crate::report::field::payload;
 use crate::report::ladder::{info, label};
-use crate::report::look::{Look, TimeWriter, put_duration};
+use crate::report::look::{Look, TimeWriter, put_duration, put_size};
 use crate::report::record::{Record, RecordReader};
 use crate::report::replay::counted;
 use crate::report::statistics::text_of;
@@ -59,6 +59,8 @@ pub(super) struct Store {
     /// The conversations that match the filter, if there is one.
     matching: Option<Vec<u32>>,
     messages: u64,
+    /// Conversations that name another as their other view.
+    views: usize,
 }
 
 /// Rows that lie one after the other, as they are on disk.
@@ -123,6 +125,7 @@ impl Store {
             sort: (SortKey::Capture, Order::Up),
             matching: None,
             messages: 0,
+            views: 0,
         })
     }
 
@@ -174,7 +177,8 @@ impl Store {
                 }
                 Kind::Finding => row.count_finding(head),
                 Kind::Conversation => {
-                    if let Ok(record) = serde_json::from_slice(line) {
+                    if let Ok(record) = serde_json::from_slice::<Value>(line) {
+                        self.views += usize::from(record["peer_view"].is_string());
                         row.conclude(place, &record);
                     }
                 }
@@ -301,6 +305,10 @@ impl Source for Store {
         usize::from(is_shown)
     }
 
+    fn seen_twice(&self) -> usize {
+        self.views / 2
+    }
+
     fn row(&mut self, at: usize) -> io::Result<Row> {
         let Some(&number) = self.shown.get(at) else {
             return Ok(Row::default());
@@ -343,7 +351,7 @@ impl Source for Store {
                 us if us < 0 => "-".to_owned(),
                 us => duration(us),
             },
-            bytes: state.bytes.map(|bytes| bytes.to_string()),
+            bytes: state.bytes.map(short_size),
             findings: state.findings,
             level: state.level,
         })
@@ -394,6 +402,9 @@ impl Source for Store {
                         one.carrier.name(),
                         text_of(|out| put_duration(out, one.duration_ns(), self.look.charset))
                     );
+                    if let Some(peer) = one.peer_view {
+                        talk.title += &format!(", on the router's other side {peer}");
+                    }
                 }
                 Record::Summary(_) => {}
             }
@@ -417,9 +428,13 @@ impl Source for Store {
                 continue;
             };
             let event = message.event();
+            // The screen breaks lines where its edge is.
+            let look = Look {
+                width: usize::MAX,
+                ..self.look
+            };
             let lines = |details, skipped| {
-                let text =
-                    text_of(|out| DetailPrinter::new(details, self.look).message(&event, out));
+                let text = text_of(|out| DetailPrinter::new(details, look).message(&event, out));
                 let lines = text.lines().skip(skipped).map(str::to_owned);
                 lines.collect::<Vec<String>>()
             };
@@ -482,6 +497,14 @@ impl Source for Store {
             said.push(note("no data".to_owned()));
         }
         Ok(said)
+    }
+}
+
+/// Bytes in seven columns: exact while they fit.
+fn short_size(bytes: u64) -> String {
+    match bytes {
+        ..10_000_000 => bytes.to_string(),
+        _ => text_of(|out| put_size(out, bytes)).replace(' ', ""),
     }
 }
 

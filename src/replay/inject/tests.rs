@@ -164,14 +164,14 @@ fn what_is_wrong_is_told_with_its_line_and_column() {
             "wait 100",
             1,
             6,
-            "a time needs a unit: us, ms, s or m; did you mean 100s?",
+            "a time needs a unit: us, ms, s, m, h or d; did you mean 100s?",
         ),
-        ("wait 1h", 1, 7, "a unit of time is us, ms, s or m"),
+        ("wait 1y", 1, 7, "a unit of time is us, ms, s, m, h or d"),
         (
             "wait",
             1,
             5,
-            "a time is a number and a unit, as in 500us, 20ms, 1s or 2m",
+            "a time is a number and a unit, as in 500us, 20ms, 1s, 2m or 1h",
         ),
         (
             "expect",

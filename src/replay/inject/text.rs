@@ -75,17 +75,17 @@ pub(crate) fn time(input: &str) -> Read<'_, Duration> {
     let problem = match units::duration(text) {
         Ok(time) => return Ok((after, time)),
         Err(_) if unit.len() == text.len() => {
-            "a time is a number and a unit, as in 500us, 20ms, 1s or 2m".to_owned()
+            "a time is a number and a unit, as in 500us, 20ms, 1s, 2m or 1h".to_owned()
         }
         Err(NotRead::NoUnit) => {
-            format!("a time needs a unit: us, ms, s or m; did you mean {text}s?")
+            format!("a time needs a unit: us, ms, s, m, h or d; did you mean {text}s?")
         }
         Err(NotRead::Malformed) if unit.is_empty() || units::time_factor(unit).is_some() => {
             "the time is too long".to_owned()
         }
         Err(NotRead::Malformed) => {
             let unit_at = &start[text.len() - unit.len()..];
-            return fail(unit_at, "a unit of time is us, ms, s or m");
+            return fail(unit_at, "a unit of time is us, ms, s, m, h or d");
         }
     };
     fail(start, problem)

@@ -114,7 +114,7 @@ fn names_give_way_to_the_width_of_the_terminal() {
     for (width, cells) in [
         (
             200,
-            "│ c1   ┆ c7   ┆ a-rather-long-name-… ┆ srv-of-mine ┆ 111111/ffffff ┆",
+            "│ c1   ┆ c7   ┆ a-rather-long-name-of-a-client ┆ srv-of-mine ┆ 111111/ffffff ┆",
         ),
         (
             110,

@@ -6,22 +6,40 @@ use super::charts::{Bar, Bars, grouped};
 use crate::report::escape::Charset;
 use crate::report::look::put_duration;
 use crate::report::statistics::{Spans, text_of};
+use crate::units::LongUnit;
 
-/// Where the ranges begin, in nanoseconds: 0, 1 µs, 2 µs, 5 µs, 10 µs and so on to
-/// more than an hour.
+/// Where the ranges begin, in nanoseconds: 0, 1 µs, 2 µs, 5 µs, 10 µs and so on to 20 s, and
+/// then in the units that people count in, to ten days.
 const BOUNDS: [u64; RANGES] = bounds();
 
-const RANGES: usize = 31;
+const RANGES: usize = SHORT_RANGES + LONG_BOUNDS.len();
+
+/// Ranges below a minute.
+const SHORT_RANGES: usize = 24;
+
+/// A minute and beyond, in seconds: up to 20 minutes, 10 hours, 10 days.
+const LONG_BOUNDS: [u64; 13] = [
+    60, 120, 300, 600, 1_200, 3_600, 7_200, 18_000, 36_000, 86_400, 172_800, 432_000, 864_000,
+];
 
 /// Ranges that are drawn however few are in use: a single bar is no distribution.
 const LEAST_RANGES: usize = 9;
 
-/// Counts spans by length: in ranges of which each is two or two and a half
-/// times as long as the one before.
-#[derive(Debug, Default)]
+/// Counts spans by length: in ranges of which each is two to three times as long as the one
+/// before.
+#[derive(Debug)]
 pub(in crate::report) struct Distribution {
     spans: Spans,
     counts: [u64; RANGES],
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self {
+            spans: Spans::default(),
+            counts: [0; RANGES],
+        }
+    }
 }
 
 impl Distribution {
@@ -53,7 +71,10 @@ impl Distribution {
         let shown = around(first, last);
         let name = |index: usize| {
             let nanos = i64::try_from(BOUNDS[index]).unwrap_or(i64::MAX);
-            text_of(|out| put_duration(out, nanos, charset))
+            let whole = (index >= SHORT_RANGES).then(|| LongUnit::exactly(nanos / 1_000));
+            whole
+                .flatten()
+                .unwrap_or_else(|| text_of(|out| put_duration(out, nanos, charset)))
         };
         let bar = |index: usize| {
             let count = self.counts[index];
@@ -90,12 +111,19 @@ const fn bounds() -> [u64; RANGES] {
     let mut bounds = [0; RANGES];
     let mut decade = 1_000;
     let mut index = 1;
-    while index < RANGES {
+    while index < SHORT_RANGES {
         bounds[index] = decade;
         bounds[index + 1] = 2 * decade;
-        bounds[index + 2] = 5 * decade;
+        if index + 2 < SHORT_RANGES {
+            bounds[index + 2] = 5 * decade;
+        }
         decade *= 10;
         index += 3;
+    }
+    index = SHORT_RANGES;
+    while index < RANGES {
+        bounds[index] = LONG_BOUNDS[index - SHORT_RANGES] * 1_000_000_000;
+        index += 1;
     }
     bounds
 }
@@ -137,8 +165,8 @@ mod tests {
             hints,
             [
                 "2.0 ms to 5.0 ms: 2",
-                "50.0 s to 100 s: 1",
-                "5000 s and more: 1"
+                "1 min to 2 min: 1",
+                "10 d and more: 1"
             ]
         );
         let nothing = Distribution::default().chart("spans", Charset::Unicode);

@@ -31,7 +31,7 @@ use super::ladder::{Ladder, View, info, label};
 use super::look::{Look, TimeWriter};
 use super::record::Summary;
 use super::statistics::{FindingTable, text_of};
-use super::tally::Totals;
+use super::tally::{Sight, Totals};
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;
 
@@ -152,10 +152,10 @@ impl<W: Write> HtmlReport<W> {
     }
 
     /// Counts a message, and keeps it for as long as it may be shown.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
+    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
         let collected = &mut self.collected;
         collected.heading.message(event);
-        collected.timeline.message(event);
+        collected.timeline.message(event, sight);
         if event.conversation.is_some() {
             collected.strands.message(event);
         } else {

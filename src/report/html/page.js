@@ -168,8 +168,11 @@
     if (value < 100) return `${sign}${value} µs`;
     if (value < 100_000) return `${sign}${(Math.floor(value / 100) / 10).toFixed(1)} ms`;
     if (value < 1_000_000) return `${sign}${Math.floor(value / 1000)} ms`;
-    if (value < 100_000_000) return `${sign}${(Math.floor(value / 100_000) / 10).toFixed(1)} s`;
-    return `${sign}${Math.floor(value / 1_000_000)} s`;
+    // From so many seconds on, in a unit of so many seconds.
+    const [, seconds, unit] = [[432_000, 86_400, "d"], [18_000, 3_600, "h"], [600, 60, "min"], [0, 1, "s"]]
+      .find(([from]) => value >= from * 1_000_000);
+    const tenths = Math.floor(value / (seconds * 100_000));
+    return `${sign}${tenths < 1000 ? (tenths / 10).toFixed(1) : Math.floor(tenths / 10)} ${unit}`;
   }
 
   function selected() {

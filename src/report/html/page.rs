@@ -152,6 +152,7 @@ impl<'a> Page<'a> {
 
     fn put_summary(&self, out: &mut Vec<u8>) {
         let totals = self.totals;
+        let payload = totals.once();
         let size = |bytes| text_of(|out| put_size(out, bytes));
         let findings = |level| grouped(totals.findings_at(level));
         let level = |name, level: Level| Card {
@@ -180,8 +181,8 @@ impl<'a> Page<'a> {
                     ..Card::plain("Conversations", grouped(totals.conversations()))
                 },
                 Card::plain("Messages", grouped(totals.messages())),
-                Card::plain("Payload → from clients", size(totals.c2s.payload_bytes)),
-                Card::plain("Payload ← from servers", size(totals.s2c.payload_bytes)),
+                Card::plain("Payload → from clients", size(payload.c2s.payload_bytes)),
+                Card::plain("Payload ← from servers", size(payload.s2c.payload_bytes)),
                 Card::plain("Time", self.duration()),
             ],
             out,
@@ -201,9 +202,12 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Says what the page does not hold, and why.
+    /// Says what the page shows twice, and what it does not hold, and why.
     fn put_left_out(&self, out: &mut Vec<u8>) {
         let collected = self.collected;
+        if let Some(notice) = self.totals.notice() {
+            put_paragraph("note", &notice, out);
+        }
         let all = collected.rows.seen();
         for (kept, all, what, why) in [
             (

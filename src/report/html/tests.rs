@@ -7,6 +7,7 @@ use super::*;
 use crate::conversation::FindingCode;
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::report::samples::{conversation, event, finding, input, look};
+use crate::report::tally::Sight;
 
 /// A report that is told `count` conversations of one message each; `told` may
 /// change what is told of each.
@@ -19,8 +20,8 @@ fn report(count: u64, told: impl Fn(u64, &mut HtmlReport<Vec<u8>>)) -> String {
             conversation: Some(ConversationId(number)),
             ..event(b"\xa0\xff\xff\xffhello")
         };
-        totals.message(&event);
-        report.message(&event);
+        totals.message(&event, Sight::First);
+        report.message(&event, Sight::First);
         told(number, &mut report);
         totals.conversation(&conversation(number));
         report.conversation(&conversation(number));
@@ -161,11 +162,12 @@ fn findings_are_listed_worst_first_and_no_more_than_there_is_room_for() {
 fn both_views_share_a_ladder() {
     let mut report = HtmlReport::new(Vec::new(), look());
     for number in [1, 2] {
-        report.message(&MessageEvent {
+        let event = MessageEvent {
             number,
             conversation: Some(ConversationId(number)),
             ..event(b"\xa0\xff\xff\xffx")
-        });
+        };
+        report.message(&event, Sight::First);
     }
     for number in [2, 1] {
         let mut over = conversation(number);
@@ -216,11 +218,12 @@ fn the_page_may_load_nothing_and_knows_its_script_and_style_by_their_hashes() {
 fn messages_of_no_conversation_are_shown_until_there_are_too_many() {
     let mut report = HtmlReport::new(Vec::new(), look());
     for number in 1..=MAX_LOOSE as u64 + 1 {
-        report.message(&MessageEvent {
+        let event = MessageEvent {
             number,
             conversation: None,
             ..event(b"\xa0\x0b\xad\x1dlost")
-        });
+        };
+        report.message(&event, Sight::First);
     }
     let page = finish(report, &Totals::default());
     assert!(
@@ -269,8 +272,9 @@ proptest! {
     ) {
         let message = [b"\xa0\xff\xff\xff", payload.as_bytes()].concat();
         let mut report = HtmlReport::new(Vec::new(), look());
-        report.message(&event(&message));
-        report.message(&MessageEvent { conversation: None, ..event(&message) });
+        report.message(&event(&message), Sight::First);
+        let outside = MessageEvent { conversation: None, ..event(&message) };
+        report.message(&outside, Sight::First);
         report.finding(&Finding { text, ..finding(FindingCode::Oversize) });
         let mut over = conversation(1);
         over.client.nickname = Some(nickname);

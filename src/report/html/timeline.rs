@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::conversation::MessageEvent;
 use crate::report::statistics::text_of;
-use crate::report::tally::carried_bytes;
+use crate::report::tally::{Sight, carried_bytes};
 use crate::report::write::put_seconds;
+use crate::units::LongUnit;
 use crate::wire::Direction;
 
 /// Intervals from the first to the last message, at most.
@@ -48,7 +49,7 @@ pub(super) struct Timeline {
 pub(super) struct Interval {
     /// Messages.
     pub(super) messages: [u64; 2],
-    /// Bytes that data carried, as the totals count them.
+    /// Bytes that data carried, as the totals count them: once.
     pub(super) bytes: [u64; 2],
 }
 
@@ -63,11 +64,13 @@ impl Default for Timeline {
 
 impl Timeline {
     /// Counts a message.
-    pub(super) fn message(&mut self, event: &MessageEvent<'_>) {
+    pub(super) fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
         let sender = usize::from(event.direction == Some(Direction::ServerToClient));
         let interval = self.interval_at(event.elapsed_us);
         interval.messages[sender] += 1;
-        interval.bytes[sender] += carried_bytes(event).unwrap_or(0);
+        if sight == Sight::First {
+            interval.bytes[sender] += carried_bytes(event).unwrap_or(0);
+        }
         while self.span() > MAX_INTERVALS {
             self.widen();
         }
@@ -133,46 +136,36 @@ impl Interval {
     }
 }
 
-/// The unit in which moments of a chart are written: the largest of which the chart shows
-/// some.
+/// How moments of a chart are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
+    /// In seconds with their thousandths.
     Milliseconds,
-    Seconds,
-    Minutes,
-    Hours,
-    Days,
+    /// In the unit of the whole chart.
+    Long(LongUnit),
 }
 
 impl Unit {
     /// The unit for so many intervals of this length.
     pub(super) fn of(interval_us: i64, intervals: usize) -> Self {
         let count = i64::try_from(intervals).unwrap_or(i64::MAX);
-        let span_s = interval_us.saturating_mul(count) / 1_000_000;
-        match (interval_us, span_s) {
-            (..1_000_000, _) => Self::Milliseconds,
-            (_, ..600) => Self::Seconds,
-            (_, ..18_000) => Self::Minutes,
-            (_, ..432_000) => Self::Hours,
-            _ => Self::Days,
+        match interval_us {
+            ..1_000_000 => Self::Milliseconds,
+            _ => Self::Long(LongUnit::of(interval_us.saturating_mul(count))),
         }
     }
 
     /// A moment, from the first packet on: `0.250 s`, `90 s`, `12.5 min`, `3 d`.
     pub(super) fn text(self, at_us: i64) -> String {
-        let (unit_us, name) = match self {
-            Self::Milliseconds => return text_of(|out| put_seconds(out, at_us, 3)) + " s",
-            Self::Seconds => (1_000_000, "s"),
-            Self::Minutes => (60_000_000, "min"),
-            Self::Hours => (3_600_000_000, "h"),
-            Self::Days => (86_400_000_000, "d"),
+        let Self::Long(unit) = self else {
+            return text_of(|out| put_seconds(out, at_us, 3)) + " s";
         };
-        let tenths = at_us / (unit_us / 10);
+        let tenths = at_us / (unit.micros / 10);
         let sign = if tenths < 0 { "-" } else { "" };
         let (whole, tenth) = (tenths.abs() / 10, tenths.abs() % 10);
         match tenth {
-            0 => format!("{sign}{whole} {name}"),
-            tenth => format!("{sign}{whole}.{tenth} {name}"),
+            0 => format!("{sign}{whole} {}", unit.name),
+            tenth => format!("{sign}{whole}.{tenth} {}", unit.name),
         }
     }
 }
@@ -192,7 +185,8 @@ mod tests {
             for times in [times, near] {
                 let mut timeline = Timeline::default();
                 for &elapsed_us in &times {
-                    timeline.message(&MessageEvent { elapsed_us, ..event(b"\xa0\xff\xff\xffab") });
+                    let event = MessageEvent { elapsed_us, ..event(b"\xa0\xff\xff\xffab") };
+                    timeline.message(&event, Sight::First);
                 }
                 let intervals = timeline.intervals();
                 let messages: u64 = intervals.iter().map(|interval| interval.messages[0]).sum();
@@ -216,10 +210,11 @@ mod tests {
         ] {
             let mut timeline = Timeline::default();
             for elapsed_us in [0, last_us] {
-                timeline.message(&MessageEvent {
+                let event = MessageEvent {
                     elapsed_us,
                     ..event(b"\x52\x11\x11\x11")
-                });
+                };
+                timeline.message(&event, Sight::First);
             }
             assert_eq!(timeline.interval_us(), interval_us, "{last_us}");
             let intervals = timeline.intervals();
@@ -252,17 +247,19 @@ mod tests {
             conversation: None,
             ..event(b"\xa0\xff\xff\xffab")
         };
-        for event in [
-            event(b"\xa0\xff\xff\xffab"),
-            event(b"\xa1\x11\x11\x11destination"),
-            event(b"\x51\x11\x11\x11\xff\xff\xff"),
-            outside,
+        for (event, sight) in [
+            (event(b"\xa0\xff\xff\xffab"), Sight::First),
+            (event(b"\xa0\xff\xff\xffab"), Sight::Again),
+            (event(b"\xa1\x11\x11\x11destination"), Sight::First),
+            (event(b"\x51\x11\x11\x11\xff\xff\xff"), Sight::First),
+            (outside, Sight::First),
         ] {
-            timeline.message(&event);
-            totals.message(&event);
+            timeline.message(&event, sight);
+            totals.message(&event, sight);
         }
         let bytes: u64 = timeline.intervals().iter().flat_map(|i| i.bytes).sum();
-        assert_eq!(bytes, totals.c2s.payload_bytes + totals.s2c.payload_bytes);
+        let once = totals.once();
+        assert_eq!(bytes, once.c2s.payload_bytes + once.s2c.payload_bytes);
         assert_eq!(bytes, 2);
     }
 
@@ -270,10 +267,11 @@ mod tests {
     fn silence_between_messages_has_its_intervals() {
         let mut timeline = Timeline::default();
         for elapsed_us in [500, 3_500] {
-            timeline.message(&MessageEvent {
+            let event = MessageEvent {
                 elapsed_us,
                 ..event(b"\x52\x11\x11\x11")
-            });
+            };
+            timeline.message(&event, Sight::First);
         }
         let counts: Vec<u64> = timeline.intervals().iter().map(|i| i.messages[1]).collect();
         assert_eq!(counts, [1, 0, 0, 1]);

@@ -8,7 +8,7 @@ use super::strand::{Limits, Strand, Strands};
 use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
-use crate::report::look::Look;
+use crate::report::look::{Look, PREVIEW_COLUMNS};
 use crate::report::write::{put, put_conversation};
 
 /// Bytes of a message that are kept for its picture: a SYN with its destination,
@@ -80,7 +80,14 @@ impl LadderPrinter {
         Self {
             wanted,
             format,
-            look,
+            look: match format {
+                LadderFormat::Text => look,
+                // Pictures are as wide as they are.
+                LadderFormat::Mermaid | LadderFormat::Svg => Look {
+                    previews: PREVIEW_COLUMNS,
+                    ..look
+                },
+            },
             strands: Strands::new(LIMITS),
             waiting: HashMap::new(),
             outcome: Outcome::NothingDrawn,

@@ -48,6 +48,7 @@ pub(crate) struct Step {
     direction: Option<Direction>,
     meaning: Meaning,
     router_ns: Option<i64>,
+    sent_as: Option<u64>,
     /// Its whole length, of which less may be kept.
     message_bytes: usize,
     /// Where its bytes end in those of the strand.
@@ -119,6 +120,7 @@ impl Strand {
             meaning: step.meaning,
             session: None,
             router_ns: step.router_ns,
+            sent_as: step.sent_as,
             destination_hash: message
                 .frame()
                 .filter(|frame| frame.frame_type == FrameType::SYN)
@@ -158,6 +160,7 @@ impl Strand {
             direction: event.direction,
             meaning: event.meaning,
             router_ns: event.router_ns,
+            sent_as: event.sent_as,
             message_bytes: event.message.message_bytes(),
             end: self.bytes.len(),
         });

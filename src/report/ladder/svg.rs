@@ -2,12 +2,12 @@
 //!
 //! Shapes carry classes and no styles; `ladder.css` gives them their looks.
 
-use super::text::wrapped;
 use super::{Arrow, Heading, Ladder, Note, Row, remarks, text_of, title};
 use crate::report::escape::columns_of;
 use crate::report::grid::cut;
 use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
+use crate::report::wrap::wrapped;
 use crate::report::write::{put, put_display, put_number};
 
 /// What makes ladders look as they do.

@@ -16,6 +16,7 @@ use super::{Arrow, Heading, Ladder, Note, Row, text_of};
 use crate::report::escape::{Charset, columns_of};
 use crate::report::grid::{Paint, cut};
 use crate::report::look::{Look, put_duration};
+use crate::report::wrap::{put_wrapped, wrapped};
 use crate::report::write::{put, put_spaces};
 
 /// Columns between two lanes, if the labels need no more.
@@ -70,15 +71,13 @@ pub(super) fn put_text(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
 }
 
 fn put_heading(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
-    put(out, &super::title(ladder, look));
+    put_wrapped(&super::title(ladder, look), look.width, out);
+    let lanes = ladder.lanes.iter();
+    let lanes: Vec<String> = lanes
+        .map(|lane| format!("{} {}", lane.role, lane.name))
+        .collect();
+    put_wrapped(&lanes.join(", "), look.width, out);
     out.push(b'\n');
-    for (index, lane) in ladder.lanes.iter().enumerate() {
-        put(out, if index == 0 { "" } else { ", " });
-        put(out, lane.role);
-        out.push(b' ');
-        put(out, &lane.name);
-    }
-    put(out, "\n\n");
 }
 
 fn put_remarks(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
@@ -89,8 +88,7 @@ fn put_remarks(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
         out.push(b'\n');
     }
     if let Some(notice) = look.redacted.notice() {
-        put(out, notice);
-        out.push(b'\n');
+        put_wrapped(notice, look.width, out);
     }
 }
 
@@ -283,39 +281,5 @@ impl<'a> Drawing<'a> {
             put_gap(gap, out);
             put(out, self.strokes.lane);
         }
-    }
-}
-
-/// `text` in lines of at most `width` columns, broken at spaces where there are any.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split(' ') {
-        let needed = columns_of(word);
-        if used > 0 && used + 1 + needed > width {
-            lines.push(String::new());
-            used = 0;
-        }
-        let line = lines.last_mut().expect("there is a line from the start");
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        line.push_str(word);
-        used += needed;
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn words_are_broken_at_spaces_and_never_lost() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("one two three", 6), ["one", "two", "three"]);
-        assert_eq!(wrapped("overlong a b", 4), ["overlong", "a b"]);
-        assert_eq!(wrapped("", 4), [""]);
     }
 }

@@ -72,6 +72,7 @@ const MESSAGE: &str = "message message {
     optional int64 session;
     optional binary session_name (STRING);
     optional int64 router_us;
+    optional int64 sent_n;
     optional binary encapsulation (STRING);
     required group findings (LIST) {
         repeated group list {
@@ -125,7 +126,7 @@ const FINDING: &str = "message finding {
 
 /// Columns of numbers that mostly grow, or are all different, so that differences are
 /// shorter than a dictionary.
-pub(super) const GROWING: [&str; 9] = [
+pub(super) const GROWING: [&str; 10] = [
     "n",
     "packet_n",
     "ts",
@@ -135,6 +136,7 @@ pub(super) const GROWING: [&str; 9] = [
     "handshake_us",
     "first_byte_us",
     "router_us",
+    "sent_n",
 ];
 
 /// Columns of bytes or text that is seldom the same twice: a dictionary would be in vain, and

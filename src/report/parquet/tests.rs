@@ -173,8 +173,8 @@ fn rows_are_what_was_put() {
          type_byte: 160, id: \"ffffff\", id_owner: \"server\", conv: \"c1\", \
          meaning: \"carries\", payload_bytes: 5, payload: [104, 101, 108, 108, 111], \
          payload_text: \"hello\", short_hex: null, server_id: null, destination_hash: null, \
-         session: null, session_name: null, router_us: null, encapsulation: null, \
-         findings: []}"
+         session: null, session_name: null, router_us: null, sent_n: null, \
+         encapsulation: null, findings: []}"
     );
     assert_eq!(
         first_row(TableKind::Conversations),

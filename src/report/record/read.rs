@@ -74,6 +74,7 @@ pub struct MessageRecord {
     meaning: Meaning,
     session: Option<Session>,
     router_ns: Option<i64>,
+    sent_as: Option<u64>,
     destination_hash: Option<DestinationHash>,
     findings: Vec<Finding>,
 }
@@ -96,6 +97,7 @@ impl MessageRecord {
             meaning: self.meaning,
             session: self.session.as_ref(),
             router_ns: self.router_ns,
+            sent_as: self.sent_as,
             destination_hash: self.destination_hash,
             findings: &self.findings,
         }
@@ -229,6 +231,8 @@ impl<R: BufRead> RecordReader<R> {
                 hash: None,
             }),
             router_ns: line.optional_nanos("router_us")?,
+            // Older records do not tell.
+            sent_as: line.optional("sent_n", Value::as_u64)?,
             encapsulation: line
                 .optional("encapsulation", |value| {
                     Encapsulation::parse(value.as_str()?)

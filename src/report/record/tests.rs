@@ -4,6 +4,7 @@ use super::*;
 use crate::conversation::{ConversationId, FindingCode, Meaning};
 use crate::report::field::{Field, MEANING_NAMES};
 use crate::report::samples;
+use crate::report::tally::Sight;
 
 const DOCUMENT: &str = include_str!("../../../docs/json.md");
 
@@ -70,7 +71,8 @@ fn a_message_is_written_as_documented() {
             "payload_bytes": 16, "payload_hex": "474554202f20485454502f312e300d0a",
             "payload_text": "GET / HTTP/1.0\\r\\n", "short_hex": null,
             "server_id": null, "destination_hash": null, "session": null,
-            "session_name": null, "router_us": null, "encapsulation": null, "findings": [],
+            "session_name": null, "router_us": null, "sent_n": null, "encapsulation": null,
+            "findings": [],
         })
     );
 }
@@ -117,6 +119,7 @@ fn every_kind_of_message_has_every_key() {
             conversation: None,
             session: Some(&session),
             router_ns: Some(-1),
+            sent_as: Some(2),
             destination_hash: Some(DestinationHash::of(&[])),
             findings: &findings,
             meaning: Meaning::Orphan,
@@ -132,6 +135,7 @@ fn every_kind_of_message_has_every_key() {
         assert_eq!(record["session"], 2);
         assert_eq!(record["session_name"], session.nickname.clone().unwrap());
         assert_eq!(record["router_us"], -1);
+        assert_eq!(record["sent_n"], 2);
         assert_eq!(record["findings"], json!(["ms.orphan_id", "ms.ping"]));
         let short = (bytes.len() < 4).then(|| hex::encode(bytes));
         assert_eq!(record["short_hex"], json!(short));
@@ -314,7 +318,8 @@ fn header_and_summary_are_written_as_documented() {
     assert_eq!(parsed["inputs"][1]["packet_count"], Value::Null);
 
     let mut totals = Totals::default();
-    totals.message(&samples::event(b"\xa0\xff\xff\xffdata"));
+    totals.message(&samples::event(b"\xa0\xff\xff\xffdata"), Sight::First);
+    totals.message(&samples::event(b"\xa0\xff\xff\xffdata"), Sight::Again);
     totals.finding(&samples::finding(FindingCode::OrphanId));
     totals.conversation(&samples::conversation(1));
     let summary = Summary {
@@ -338,7 +343,7 @@ fn header_and_summary_are_written_as_documented() {
     assert_eq!(keys(&record), documented("summary"));
     let parsed: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(parsed["inputs"][0]["packet_count"], 14);
-    assert_eq!(parsed["by_type"]["data"], 1);
+    assert_eq!(parsed["by_type"]["data"], 2);
     assert_eq!(parsed["by_type"].as_object().unwrap().len(), 8);
     assert_eq!(parsed["by_state"]["server_closed"], 1);
     assert_eq!(
@@ -347,6 +352,10 @@ fn header_and_summary_are_written_as_documented() {
     );
     assert_eq!(
         parsed["c2s"],
+        json!({"message_count": 2, "payload_bytes": 8})
+    );
+    assert_eq!(
+        parsed["c2s_once"],
         json!({"message_count": 1, "payload_bytes": 4})
     );
     assert_eq!(parsed["skipped"], json!({"not_ip": 1}));

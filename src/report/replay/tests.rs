@@ -5,7 +5,7 @@ use crate::conversation::ConversationId;
 use crate::replay::Difference;
 use crate::replay::{Note, SkipReason};
 use crate::report::escape::Charset;
-use crate::report::look::{Colour, IdFormat, TimeStyle};
+use crate::report::look::{Colour, IdFormat, PREVIEW_COLUMNS, TimeStyle};
 use crate::report::record::PayloadDetail;
 use crate::report::redact::Secrets;
 use crate::wire::Direction;
@@ -18,6 +18,7 @@ const LOOK: Look = Look {
     ids: IdFormat::Hex,
     times: TimeStyle::Relative,
     payload: PayloadDetail::Full,
+    previews: PREVIEW_COLUMNS,
     redacted: Secrets::NONE,
 };
 

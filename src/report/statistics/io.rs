@@ -5,7 +5,9 @@ use crate::conversation::MessageEvent;
 use crate::report::field::payload;
 use crate::report::grid::Align;
 use crate::report::look::Look;
+use crate::report::tally::Sight;
 use crate::report::write::put_seconds;
+use crate::units::LongUnit;
 use crate::wire::Direction;
 
 /// Rows that are kept; when there are more, neighbours are merged and the
@@ -43,14 +45,16 @@ impl IoTable {
         }
     }
 
-    /// Counts a message.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
+    /// Counts a message, and what it carries unless that was counted before.
+    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
         let width = i64::try_from(self.interval_us).unwrap_or(i64::MAX);
         let index = event.elapsed_us.div_euclid(width);
         let interval = self.interval_at(index);
         let sender = usize::from(event.direction == Some(Direction::ServerToClient));
         interval.messages[sender] += 1;
-        interval.bytes[sender] += payload(&event.message).len() as u64;
+        if sight == Sight::First {
+            interval.bytes[sender] += payload(&event.message).len() as u64;
+        }
         while self.rows.len() > MAX_ROWS {
             self.double();
         }
@@ -90,22 +94,22 @@ impl IoTable {
 
     /// Appends the table.
     pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let interval = text_of(|out| put_seconds(out, micros(self.interval_us), 6));
-        let mut heading = format!("Messages in {} s", trimmed(&interval));
+        let whole = |interval_us| length(micros(interval_us));
+        let mut heading = format!("Messages in {}", whole(self.interval_us));
         if self.interval_us != self.asked_us {
-            let asked = text_of(|out| put_seconds(out, micros(self.asked_us), 6));
             heading += &format!(
-                " (in {} s there would be more than {MAX_ROWS} rows)",
-                trimmed(&asked)
+                " (in {} there would be more than {MAX_ROWS} rows)",
+                whole(self.asked_us)
             );
         }
-        let rows: Vec<_> = self.rows.iter().map(|row| self.row(row)).collect();
+        let unit = self.unit();
+        let rows: Vec<_> = self.rows.iter().map(|row| self.row(row, unit)).collect();
         let [right, left] = [look.charset.right_arrow(), look.charset.left_arrow()];
         put_table(
             &heading,
             [
-                ("From s", Align::Right),
-                ("To s", Align::Right),
+                (&format!("From {}", unit.name), Align::Right),
+                (&format!("To {}", unit.name), Align::Right),
                 (&format!("{right} msgs"), Align::Right),
                 (&format!("{right} B"), Align::Right),
                 (&format!("{left} msgs"), Align::Right),
@@ -118,16 +122,24 @@ impl IoTable {
         );
     }
 
-    fn row(&self, row: &Interval) -> [String; 6] {
+    /// The unit of all rows: such that none needs to be rounded.
+    fn unit(&self) -> LongUnit {
+        let width = micros(self.interval_us);
+        let last = self.rows.last().map_or(0, |row| row.index);
+        let span = last.saturating_add(1).saturating_mul(width);
+        LongUnit::of_steps(width, span).unwrap_or(LongUnit::of(0))
+    }
+
+    fn row(&self, row: &Interval, unit: LongUnit) -> [String; 6] {
         let width = micros(self.interval_us);
         let start = row.index.saturating_mul(width);
-        let seconds = |micros| {
-            let text = text_of(|out| put_seconds(out, micros, 6));
-            trimmed(&text).to_owned()
+        let moment = |micros: i64| match micros % unit.micros {
+            0 => (micros / unit.micros).to_string(),
+            _ => seconds(micros),
         };
         [
-            seconds(start),
-            seconds(start.saturating_add(width)),
+            moment(start),
+            moment(start.saturating_add(width)),
             row.messages[0].to_string(),
             row.bytes[0].to_string(),
             row.messages[1].to_string(),
@@ -149,14 +161,22 @@ fn micros(micros: u64) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
 
+/// A length in the largest unit of which it is a multiple: `0.5 s`, `90 s`, `2 h`.
+fn length(micros: i64) -> String {
+    LongUnit::exactly(micros).unwrap_or_else(|| seconds(micros) + " s")
+}
+
 /// Seconds without the zeros that say nothing: `1`, `0.5`.
-fn trimmed(seconds: &str) -> &str {
-    seconds.trim_end_matches('0').trim_end_matches('.')
+fn seconds(micros: i64) -> String {
+    let text = text_of(|out| put_seconds(out, micros, 6));
+    let text = text.trim_end_matches('0');
+    text.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::samples::{event, look, written};
 
     #[test]
     fn intervals_are_kept_in_order_and_merged_in_pairs() {
@@ -175,9 +195,47 @@ mod tests {
     }
 
     #[test]
-    fn seconds_lose_their_empty_decimals() {
-        for (text, short) in [("1.000000", "1"), ("0.500000", "0.5"), ("10.000000", "10")] {
-            assert_eq!(trimmed(text), short);
+    fn lengths_are_exact_and_in_the_largest_unit() {
+        for (micros, text) in [
+            (500_000, "0.5 s"),
+            (1, "0.000001 s"),
+            (1_000_000, "1 s"),
+            (90_000_000, "90 s"),
+            (120_000_000, "2 min"),
+            (7_200_000_000, "2 h"),
+            (86_400_000_000, "1 d"),
+        ] {
+            assert_eq!(length(micros), text);
+        }
+        for (micros, text) in [(0, "0"), (10_000_000, "10"), (-1_500_000, "-1.5")] {
+            assert_eq!(seconds(micros), text);
+        }
+    }
+
+    #[test]
+    fn a_long_capture_is_told_in_minutes_or_hours() {
+        for (interval_us, last_us, from) in [
+            (60_000_000, 5_000_000_000, ["From min", "83"]),
+            (60_000_000, 500_000_000, ["From s", "480"]),
+            (3_600_000_000, 90_000_000_000, ["From h", "25"]),
+            (500_000, 5_000_000_000, ["From s", "5000"]),
+        ] {
+            let mut table = IoTable::new(interval_us);
+            for elapsed_us in [0, last_us] {
+                let event = MessageEvent {
+                    elapsed_us,
+                    ..event(b"\x52\x11\x11\x11")
+                };
+                table.message(&event, Sight::First);
+            }
+            let text = written(|out| table.finish(&look(), out));
+            let cells = |line: &str| -> Vec<String> {
+                let cells = line.split(['│', '┆']).map(str::trim);
+                cells.map(str::to_owned).collect()
+            };
+            let lines: Vec<_> = text.lines().map(cells).collect();
+            assert_eq!(lines[2][1], from[0], "{text}");
+            assert_eq!(lines[5][1], from[1], "{text}");
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::report::field::payload;
 use crate::report::grid::Align;
 use crate::report::look::Look;
 use crate::report::replay::counted;
+use crate::report::tally::Sight;
 use crate::wire::{Direction, FrameType, RawMessage};
 
 /// Places of the type bytes, of the ping and of short messages.
@@ -25,6 +26,8 @@ pub struct TypeTable {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     messages: u64,
+    /// Those that were not shown before; only what they carry is counted.
+    first: u64,
     payload_bytes: u64,
     largest: u64,
 }
@@ -38,8 +41,8 @@ impl Default for TypeTable {
 }
 
 impl TypeTable {
-    /// Counts a message.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
+    /// Counts a message, and what it carries unless that was counted before.
+    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
         let place = match event.message {
             RawMessage::Frame(frame) => usize::from(frame.frame_type.0),
             RawMessage::Ping => PING,
@@ -48,8 +51,11 @@ impl TypeTable {
         let bytes = payload(&event.message).len() as u64;
         let count = &mut self.counts[place];
         count.messages += 1;
-        count.payload_bytes += bytes;
-        count.largest = count.largest.max(bytes);
+        if sight == Sight::First {
+            count.first += 1;
+            count.payload_bytes += bytes;
+            count.largest = count.largest.max(bytes);
+        }
     }
 
     /// Appends the table.
@@ -114,7 +120,7 @@ fn row(place: usize, count: Count, total: u64, look: &Look) -> [String; 8] {
         count.messages.to_string(),
         format!("{}.{} %", share / 10, share % 10),
         count.payload_bytes.to_string(),
-        (count.payload_bytes / count.messages.max(1)).to_string(),
+        (count.payload_bytes / count.first.max(1)).to_string(),
         count.largest.to_string(),
     ]
 }
