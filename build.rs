@@ -14,7 +14,7 @@ fn main() {
         println!(
             "cargo::error=libpcap was not found: install it (Debian, Ubuntu, Alpine: libpcap-dev; \
              Fedora: libpcap-devel), or build without live capture: \
-             cargo build --no-default-features --features dump"
+             cargo build --no-default-features --features dump,tui"
         );
     }
 }
