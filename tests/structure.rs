@@ -434,3 +434,38 @@ fn the_package_holds_what_its_tests_read() {
         "tests read {lacking:?}, which `exclude` in Cargo.toml or a package of its own keeps away"
     );
 }
+
+/// Programs of Debian's essential packages; `kill` is in none, and done without.
+const EVERYWHERE: &[&str] = &[
+    "bash", "chown", "kill", "mkfifo", "setpriv", "sh", "timeout", "unshare",
+];
+
+#[test]
+fn every_program_that_tests_start_is_in_the_table_of_packages() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    // A package of its own, which the packed crate lacks.
+    let Ok(table) = fs::read_to_string(tests.join("support").join("programs.txt")) else {
+        return;
+    };
+    let listed: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let mut files = Vec::new();
+    rust_files(&tests, &mut files);
+    let mut count = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        for rest in text.split("Command::new(\"").skip(1) {
+            let program = rest.split('"').next().unwrap_or_default();
+            assert!(
+                listed.contains(program) || EVERYWHERE.contains(&program),
+                "{}: {program} is not in tests/support/programs.txt; a test of it begins with \
+                 needs!(\"{program}\")",
+                path.display()
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 15, "only {count} programs were found");
+}
