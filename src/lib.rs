@@ -57,8 +57,8 @@
 //!
 //! # Features
 //!
-//! `live` captures through libpcap; `runtime` has the sockets and timers that endpoints, players
-//! and proxies leave to others; `dump` and `replay` are what the two programs need, and `cli` is
+//! `live` captures through libpcap; `endpoints` has those who take part without I/O, from [`endpoint`]
+//! to [`proxy`]; `runtime` the sockets and timers that they leave to others; `dump` and `replay` are what the two programs need, and `cli` is
 //! both. Without features the library needs no native code but zstd and ring.
 //!
 //! # Platforms
@@ -75,20 +75,32 @@ pub mod cli;
 pub mod conversation;
 mod conversations;
 pub mod dissect;
+#[cfg(feature = "endpoints")]
 pub mod endpoint;
+#[cfg(feature = "endpoints")]
 pub mod fault;
 mod index;
+#[cfg(feature = "endpoints")]
 pub mod keys;
+pub mod ndjson;
 pub mod net;
+pub mod private_file;
+#[cfg(feature = "endpoints")]
 pub mod proxy;
+#[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod report;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+#[cfg(feature = "endpoints")]
 pub mod session;
 pub mod time;
 #[cfg(feature = "tui")]
 pub mod tui;
+#[cfg_attr(
+    not(all(feature = "endpoints", feature = "dump")),
+    allow(dead_code, reason = "flags and scripts take such numbers")
+)]
 mod units;
 pub mod wire;
 

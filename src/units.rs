@@ -1,5 +1,5 @@
-//! Numbers with a unit, as people write them: `20ms`, `64KiB`, `0.5%`; and the unit in which
-//! people tell a long time.
+//! Numbers with a unit or a noun, as people write them: `20ms`, `64KiB`, `0.5%`, `2 messages`; and
+//! the unit in which people tell a long time.
 
 use std::time::Duration;
 
@@ -156,6 +156,12 @@ fn number_and_factor(
 fn factor(units: &[(&str, u64)], unit: &str) -> Option<u64> {
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
     Some(*factor)
+}
+
+/// `1 message`, `2 messages`
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 #[cfg(test)]

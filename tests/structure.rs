@@ -18,8 +18,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("capture", &["time", "circulation"]),
     ("net", &["time", "index", "capture"]),
     ("carrier", &["wire"]),
-    ("keys", &["wire"]),
+    ("private_file", &[]),
+    ("keys", &["wire", "private_file"]),
     ("conversation", &["time", "wire", "index", "net", "carrier"]),
+    ("ndjson", &["wire", "conversation"]),
     (
         "dissect",
         &[
@@ -44,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wire",
             "capture",
             "conversation",
+            "ndjson",
             "dissect",
             "endpoint",
         ],
@@ -58,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "net",
             "carrier",
             "conversation",
+            "ndjson",
             "dissect",
             "replay",
         ],
@@ -66,6 +70,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "proxy",
         &[
             "time",
+            "units",
             "wire",
             "net",
             "carrier",

@@ -10,8 +10,8 @@ use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
 use crate::carrier::tls::KeyLogError;
-use crate::keys::file::KeyFileError;
-use crate::replay::NdjsonError;
+use crate::ndjson::NdjsonError;
+use crate::private_file::PrivateFileError;
 #[cfg(feature = "live")]
 use crate::report::filter::Filter;
 use crate::report::filter::FilterError;
@@ -103,7 +103,7 @@ pub(crate) enum DumpError {
     },
     /// The file of `--redact-key` cannot be made or used.
     #[error("{error}{}", cause(.0).to_lowercase(), error = .0)]
-    KeyFile(#[from] KeyFileError),
+    KeyFile(#[from] PrivateFileError),
     /// The file of `--redact-key` holds something else.
     #[error(
         "{} holds no key for pseudonyms, which is 32 bytes\n    \

@@ -10,8 +10,8 @@ use super::exit::Ending;
 use super::options::DumpOptions;
 use crate::conversation::{ConversationId, EndOfInput};
 use crate::dissect::{DissectCounts, NearFlows, Sink};
+use crate::ndjson::NdjsonError;
 use crate::net::NetworkCounts;
-use crate::replay::NdjsonError;
 use crate::report::record::{Record, RecordReader, SummaryRecord};
 
 /// Records, and where they come from.

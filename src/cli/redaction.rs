@@ -8,7 +8,7 @@ use rand::rngs::SysRng;
 
 use super::args::{DumpArgs, Redact};
 use super::error::DumpError;
-use crate::keys::file::{KeyFileError, create_private, read_private};
+use crate::private_file::{self, PrivateFileError};
 use crate::report::redact::{Redaction, Secrets};
 use crate::wire::Pseudonyms;
 
@@ -45,16 +45,16 @@ fn fresh_key() -> io::Result<Key> {
 /// The key in a file, which is made if it is not there.
 fn key_of_file(path: &Path) -> Result<Key, DumpError> {
     let key = fresh_key().map_err(DumpError::Random)?;
-    match create_private(path, &key) {
+    match private_file::create(path, &key) {
         Ok(()) => Ok(key),
-        Err(KeyFileError::Exists(_)) => old_key(path),
+        Err(PrivateFileError::Exists(_)) => old_key(path),
         Err(error) => Err(error.into()),
     }
 }
 
 fn old_key(path: &Path) -> Result<Key, DumpError> {
     // One more than a key has tells a longer file from it.
-    let bytes = read_private(path, Key::default().len() as u64 + 1)?;
+    let bytes = private_file::read(path, Key::default().len() as u64 + 1)?;
     Key::try_from(bytes).map_err(|_| DumpError::NoRedactKey {
         path: path.to_owned(),
     })

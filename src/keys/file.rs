@@ -8,11 +8,10 @@
 //! | 647, 32 bytes | 643, 20 bytes | private key: the seed of RFC 8032, or the DSA exponent |
 //! | 679 in all | 663 in all | |
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Keys, KeysError};
+use crate::private_file::{self, PrivateFileError};
 
 /// More than any key file that we may be given by mistake needs to be told apart.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -21,33 +20,9 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// A file of this name is there, and is kept.
-    #[error("{} exists and is not overwritten", .0.display())]
-    Exists(PathBuf),
-    /// It cannot be created or written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It cannot be opened or read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Others than its owner may read it, or worse.
-    #[error("{} is open to others (mode {mode:04o}): chmod 600 it", path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// The file.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
     /// It holds something else.
     #[error("{} holds no keys that can be used", path.display())]
     Content {
@@ -64,7 +39,7 @@ pub enum KeyFileError {
 /// # Errors
 /// There is such a file, or it cannot be written; nothing is left behind then.
 pub fn create(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
-    create_private(path, &keys.to_bytes())
+    Ok(private_file::create(path, &keys.to_bytes())?)
 }
 
 /// Reads keys.
@@ -73,92 +48,11 @@ pub fn create(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
 /// The file cannot be read, others may read it too (on Unix), or it holds no
 /// keys of the kind that we use.
 pub fn read(path: &Path) -> Result<Keys, KeyFileError> {
-    let bytes = read_private(path, MAX_FILE_BYTES)?;
+    let bytes = private_file::read(path, MAX_FILE_BYTES)?;
     Keys::from_bytes(&bytes).map_err(|source| KeyFileError::Content {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Writes a secret of any kind as [`create`] writes keys.
-///
-/// # Errors
-/// Those of [`create`].
-pub(crate) fn create_private(path: &Path, secret: &[u8]) -> Result<(), KeyFileError> {
-    let mut file = private_file().open(path).map_err(|source| {
-        let path = path.to_owned();
-        match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists(path),
-            _ => KeyFileError::Write { path, source },
-        }
-    })?;
-    let written = file.write_all(secret).and_then(|()| file.sync_all());
-    written.map_err(|source| {
-        // Half a secret would only be in the way; the first error counts.
-        drop(std::fs::remove_file(path));
-        KeyFileError::Write {
-            path: path.to_owned(),
-            source,
-        }
-    })
-}
-
-/// Reads a secret that only its owner may read, at most `most` bytes of it.
-///
-/// # Errors
-/// The file cannot be read, or others may read it too (on Unix).
-pub(crate) fn read_private(path: &Path, most: u64) -> Result<Vec<u8>, KeyFileError> {
-    let unreadable = |source| KeyFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    check_mode(path, &file)?;
-    let mut bytes = Vec::new();
-    file.take(most)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    Ok(bytes)
-}
-
-/// Opens new files that only their owner may read.
-#[cfg(unix)]
-fn private_file() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = File::options();
-    options.write(true).create_new(true).mode(0o600);
-    options
-}
-
-/// Opens new files that only their owner may read.
-#[cfg(not(unix))]
-fn private_file() -> OpenOptions {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    options
-}
-
-/// Whether only its owner may read a file.
-#[cfg(unix)]
-fn check_mode(path: &Path, file: &File) -> Result<(), KeyFileError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata().map_err(|source| KeyFileError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    match metadata.permissions().mode() & 0o7777 {
-        mode if mode & 0o077 == 0 => Ok(()),
-        mode => Err(KeyFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        }),
-    }
-}
-
-/// Whether only its owner may read a file.
-#[cfg(not(unix))]
-fn check_mode(_path: &Path, _file: &File) -> Result<(), KeyFileError> {
-    Ok(())
 }
 
 #[cfg(all(test, unix))]
@@ -231,7 +125,7 @@ mod tests {
         std::os::unix::fs::symlink(directory.path().join("nowhere"), &link).unwrap();
         assert!(matches!(
             create(&link, &keys()),
-            Err(KeyFileError::Exists(_))
+            Err(KeyFileError::File(PrivateFileError::Exists(_)))
         ));
     }
 
@@ -242,7 +136,10 @@ mod tests {
         create(&path, &keys()).unwrap();
         for bit in 0..6 {
             set_mode(&path, 0o600 | 1 << bit);
-            assert!(matches!(read(&path), Err(KeyFileError::Exposed { .. })));
+            assert!(matches!(
+                read(&path),
+                Err(KeyFileError::File(PrivateFileError::Exposed { .. }))
+            ));
         }
         set_mode(&path, 0o644);
         assert_eq!(
@@ -260,7 +157,10 @@ mod tests {
     fn a_missing_file_and_one_of_another_kind_are_told_apart() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("site.dat");
-        assert!(matches!(read(&path), Err(KeyFileError::Read { .. })));
+        assert!(matches!(
+            read(&path),
+            Err(KeyFileError::File(PrivateFileError::Read { .. }))
+        ));
         std::fs::write(&path, "not keys").unwrap();
         set_mode(&path, 0o600);
         assert!(matches!(read(&path), Err(KeyFileError::Content { .. })));

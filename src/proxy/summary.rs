@@ -7,9 +7,9 @@ use crate::fault::{FaultKind, Faults};
 use crate::report::field::TYPE_NAMES;
 use crate::report::grid::Align;
 use crate::report::look::Look;
-use crate::report::replay::counted;
 use crate::report::statistics::put_table;
 use crate::report::write::put;
+use crate::units::counted;
 use crate::wire::Direction;
 
 /// Name and version of the JSON report.

@@ -1,61 +1,16 @@
 //! A recording from what `ministream-dump -T ndjson` wrote.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
-use super::record_line::{MAX_LINE_BYTES, RecordLine, RecordLines};
 use super::recording::{
     Effect, MAX_RECORDING_BYTES, MidStream, RecordedConversation, RecordedMessage, Recording,
     SkipReason, Skipped, Wanted,
 };
 use crate::conversation::{ConversationId, State};
+use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
 use crate::wire::FrameType;
-
-/// Why NDJSON is no recording.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NdjsonError {
-    /// It cannot be read.
-    #[error("cannot read")]
-    Read(#[from] io::Error),
-    /// A line is not JSON.
-    #[error("line {line}: not JSON")]
-    Json {
-        /// From 1.
-        line: u64,
-        /// What the parser says.
-        source: serde_json::Error,
-    },
-    /// A line is longer than any record.
-    #[error("line {line} is longer than {MAX_LINE_BYTES} bytes")]
-    LineTooLong {
-        /// From 1.
-        line: u64,
-    },
-    /// A record lacks a field, or it is of another kind.
-    #[error("line {line}: {field} is missing or not what it should be")]
-    Field {
-        /// From 1.
-        line: u64,
-        /// The field's name.
-        field: &'static str,
-    },
-    /// The first line is not the header of a dump.
-    #[error("not written by ministream-dump -T ndjson: no header of schema ministream.dump/1")]
-    NotADump,
-    /// A message of which the payload was not written, or not all of it.
-    #[error("line {line}: the payload is not in the record; write records without --payload")]
-    NoPayload {
-        /// From 1.
-        line: u64,
-    },
-    /// It holds more than can be kept.
-    #[error(
-        "the recording holds more than {MAX_RECORDING_BYTES} bytes; pick conversations with --conv"
-    )]
-    TooLarge,
-}
 
 /// Reads NDJSON into a [`Recording`].
 #[derive(Debug)]
@@ -126,7 +81,9 @@ impl<R: BufRead> NdjsonReader<R> {
         };
         self.held_bytes += payload.len() as u64;
         if self.held_bytes > MAX_RECORDING_BYTES {
-            return Err(NdjsonError::TooLarge);
+            return Err(NdjsonError::TooLarge {
+                most: MAX_RECORDING_BYTES,
+            });
         }
         let message = RecordedMessage {
             number,

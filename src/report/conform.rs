@@ -8,9 +8,9 @@ use super::grid::Paint;
 use super::junit::{Counts, Fate, Junit};
 use super::look::Look;
 use super::message::message_text;
-use super::replay::counted;
 use super::write::put;
 use crate::replay::conform::{Case, CaseReport, CaseResult, Heard, Level};
+use crate::units::counted;
 
 /// Messages of a case that failed that are shown.
 const MAX_SHOWN: usize = 12;

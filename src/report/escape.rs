@@ -62,6 +62,7 @@ pub fn escaped(bytes: &[u8], charset: Charset) -> String {
 }
 
 /// `bytes` as characters and escapes, none of which is ever split.
+#[cfg(feature = "endpoints")]
 pub(crate) fn escaped_pieces(bytes: &[u8], charset: Charset) -> Vec<String> {
     let mut pieces = Vec::new();
     for_each_piece(bytes, charset, &PLAIN, |piece| {

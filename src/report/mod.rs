@@ -1,6 +1,7 @@
 //! How findings look: tables, text, JSON, statistics. Everything here writes
 //! and nothing decides; what is shown is chosen by a [`Selection`].
 
+#[cfg(feature = "endpoints")]
 pub mod conform;
 pub mod conversations;
 pub mod detail;
@@ -12,6 +13,7 @@ pub mod follow;
 pub mod grid;
 pub mod html;
 pub mod json;
+#[cfg(feature = "endpoints")]
 mod junit;
 pub mod ladder;
 pub mod lines;
@@ -23,6 +25,7 @@ pub mod packets;
 pub mod parquet;
 pub mod record;
 pub mod redact;
+#[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod reporter;
 pub mod selection;
@@ -37,6 +40,7 @@ mod describe;
 pub(crate) mod heading;
 mod hexdump;
 mod markup;
+#[cfg(feature = "endpoints")]
 pub(crate) mod message;
 pub(crate) mod near;
 mod number_set;

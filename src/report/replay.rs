@@ -19,6 +19,7 @@ use crate::replay::{
     Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped, Tally,
     Verdict, identity,
 };
+use crate::units::counted;
 use crate::wire::StreamId;
 
 /// Name and version of the JSON report.
@@ -450,12 +451,6 @@ fn pace_text(pace: Pace) -> String {
 
 fn conversations_text(count: u64) -> String {
     counted(count, "conversation")
-}
-
-/// `1 message`, `2 messages`
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
 }
 
 fn skipped_text(skipped: &Skipped) -> String {

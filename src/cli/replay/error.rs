@@ -15,9 +15,11 @@ use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::conversation::ConversationId;
 use crate::keys::file::KeyFileError;
+use crate::ndjson::NdjsonError;
+use crate::private_file::PrivateFileError;
 use crate::replay::conform::UnknownCase;
 use crate::replay::inject::ScriptError;
-use crate::replay::{NdjsonError, NotExpected, PlanError, RecordingTooLarge, SkipReason};
+use crate::replay::{NotExpected, PlanError, RecordingTooLarge, SkipReason};
 use crate::report::filter::FilterError;
 use crate::runtime::{CarrierUrl, ConformError, LinkError, TlsConfigError, TunnelError};
 
@@ -270,7 +272,7 @@ impl ReplayError {
             ) if source.kind() == io::ErrorKind::AddrInUse => {
                 Some("another program has this port; port 0 takes any that is free".into())
             }
-            Self::Keys(KeyFileError::Read { path, source })
+            Self::Keys(KeyFileError::File(PrivateFileError::Read { path, source }))
                 if source.kind() == io::ErrorKind::NotFound =>
             {
                 Some(format!("make it: {PROGRAM} keys new {}", path.display()))

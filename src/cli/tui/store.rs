@@ -19,10 +19,10 @@ use crate::report::field::payload;
 use crate::report::ladder::{info, label};
 use crate::report::look::{Look, TimeWriter, put_duration, put_size};
 use crate::report::record::{Record, RecordReader};
-use crate::report::replay::counted;
 use crate::report::statistics::text_of;
 use crate::report::write::put_seconds;
 use crate::tui::{Detail, Head, Order, Row, Said, SortKey, Source, Step, Talk};
+use crate::units::counted;
 use crate::wire::{Direction, FrameKind};
 
 /// Messages of a conversation that are shown: the last ones.

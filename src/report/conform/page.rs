@@ -12,8 +12,8 @@ use crate::report::html::frame::{
 use crate::report::look::Look;
 use crate::report::markup::put_markup_text;
 use crate::report::message::message_text;
-use crate::report::replay::counted;
 use crate::report::write::{put, put_display};
+use crate::units::counted;
 
 impl ConformReport {
     /// The page of a run that is named `name`.

@@ -15,7 +15,9 @@ mod text;
 
 pub(crate) use build::{View, info, label};
 pub use printer::{LadderFormat, LadderPrinter, Wanted};
-pub(crate) use svg::{COLUMN_TENTHS, Place, STYLE, fitted, put_stroke, put_svg, put_words};
+#[cfg(feature = "endpoints")]
+pub(crate) use svg::{COLUMN_TENTHS, fitted, put_stroke, put_words};
+pub(crate) use svg::{Place, STYLE, put_svg};
 
 use super::grid::Paint;
 use super::look::{Look, put_duration};

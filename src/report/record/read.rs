@@ -16,10 +16,9 @@ use crate::conversation::{
     MessageEvent, RouterTime, Session, SessionId, State, Tally,
 };
 use crate::dissect::{EvictedCounts, ForeignCounts};
+use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::net::Encapsulation;
 use crate::net::Skip;
-use crate::replay::NdjsonError;
-use crate::replay::record_line::{RecordLine, RecordLines};
 use crate::report::field::meaning_name;
 use crate::report::redact::Secrets;
 use crate::time::Timestamp;

@@ -5,8 +5,8 @@ use crate::conversation::MessageEvent;
 use crate::report::field::payload;
 use crate::report::grid::Align;
 use crate::report::look::Look;
-use crate::report::replay::counted;
 use crate::report::tally::Sight;
+use crate::units::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
 
 /// Places of the type bytes, of the ping and of short messages.

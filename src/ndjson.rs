@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::NdjsonError;
 use crate::conversation::ConversationId;
 use crate::wire::{Direction, StreamId};
 
@@ -15,6 +14,52 @@ pub(crate) const MAX_LINE_BYTES: u64 = 16 << 20;
 
 /// The schema that is understood. Keys that were added since are passed over.
 const SCHEMA: &str = "ministream.dump/1";
+
+/// Why records cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NdjsonError {
+    /// It cannot be read.
+    #[error("cannot read")]
+    Read(#[from] io::Error),
+    /// A line is not JSON.
+    #[error("line {line}: not JSON")]
+    Json {
+        /// From 1.
+        line: u64,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// A line is longer than any record.
+    #[error("line {line} is longer than {MAX_LINE_BYTES} bytes")]
+    LineTooLong {
+        /// From 1.
+        line: u64,
+    },
+    /// A record lacks a field, or it is of another kind.
+    #[error("line {line}: {field} is missing or not what it should be")]
+    Field {
+        /// From 1.
+        line: u64,
+        /// The field's name.
+        field: &'static str,
+    },
+    /// The first line is not the header of a dump.
+    #[error("not written by ministream-dump -T ndjson: no header of schema ministream.dump/1")]
+    NotADump,
+    /// A message of which the payload was not written, or not all of it.
+    #[error("line {line}: the payload is not in the record; write records without --payload")]
+    NoPayload {
+        /// From 1.
+        line: u64,
+    },
+    /// It holds more than can be kept.
+    #[error("the recording holds more than {most} bytes; pick conversations with --conv")]
+    TooLarge {
+        /// What can be kept, in bytes.
+        most: u64,
+    },
+}
 
 /// The records of an input, one by one.
 #[derive(Debug)]
