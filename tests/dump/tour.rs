@@ -94,7 +94,8 @@ fn every_picture_of_the_tour_is_there() {
             "router.svg",
             "report.png",
             "dark.png",
-            "replay.png"
+            "replay.png",
+            "conform.png"
         ]
     );
     for name in names {

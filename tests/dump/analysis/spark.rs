@@ -71,6 +71,48 @@ fn rotated(directory: &Path, pcap: &[u8]) -> Vec<String> {
     names
 }
 
+/// A question about all messages: moments, numbers and bytes as `docs/analysis.md` says that
+/// Spark has them.
+const OF_MESSAGES: &str = "
+    SET spark.sql.session.timeZone = UTC;
+    SELECT type, count(*) AS messages, sum(payload_bytes) AS bytes,
+        date_format(min(timestamp_micros(ts DIV 1000)), 'yyyy-MM-dd\\'T\\'HH:mm:ss.SSSSSS') AS first,
+        max(lower(hex(payload))) AS greatest
+    FROM messages GROUP BY type ORDER BY type";
+
+/// What the records say to that.
+fn messages_by_type() -> String {
+    let mut types: BTreeMap<String, (u64, u64, String, String)> = BTreeMap::new();
+    for path in files(&root().join("captures")).into_keys() {
+        if !path.to_str().unwrap().contains(".pcap") {
+            continue;
+        }
+        let records = command(["--lenient", "-T", "ndjson", "--"])
+            .arg(root().join("captures").join(path))
+            .output()
+            .unwrap();
+        for line in String::from_utf8(records.stdout).unwrap().lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            if record["record"] != "message" {
+                continue;
+            }
+            let text = |key: &str| record[key].as_str().unwrap().to_owned();
+            let (time, payload) = (text("ts")[..26].to_owned(), text("payload_hex"));
+            let of_type = types.entry(text("type"));
+            let (count, bytes, first, greatest) =
+                of_type.or_insert((0, 0, time.clone(), payload.clone()));
+            *count += 1;
+            *bytes += record["payload_bytes"].as_u64().unwrap();
+            *first = std::mem::take(first).min(time);
+            *greatest = std::mem::take(greatest).max(payload);
+        }
+    }
+    let rows = types.iter().map(|(name, (count, bytes, first, greatest))| {
+        format!("{name}\t{count}\t{bytes}\t{first}\t{greatest}\n")
+    });
+    "type\tmessages\tbytes\tfirst\tgreatest\n".to_owned() + &rows.collect::<String>()
+}
+
 /// What one machine makes of the files of one capture point.
 fn on_one_machine(data: &Path, paths: &[String]) {
     let written = command(["-q", "--lenient", "--parquet", data.to_str().unwrap()])
@@ -107,6 +149,7 @@ fn a_spark_job_writes_what_one_machine_writes_and_spark_gives_the_answers_of_the
     let page = Page::read(&page);
     let mut statements = vec![page.spark_tables];
     statements.extend(page.questions.iter().map(|question| question.spark));
+    statements.push(OF_MESSAGES);
     let mut spark = python("on_spark.py");
     spark.current_dir(place.path()).arg(&program).args([
         at("captures"),
@@ -120,8 +163,10 @@ fn a_spark_job_writes_what_one_machine_writes_and_spark_gives_the_answers_of_the
     // An executor was killed, and another took its place.
     assert!(at("dissector.struck").exists());
     assert_eq!(told["executors"], 3, "{told}");
-    let answers = told["answers"].as_array().unwrap();
-    assert_eq!(answers.len(), page.questions.len());
+    let mut answers = told["answers"].as_array().unwrap().clone();
+    assert_eq!(answers.len(), page.questions.len() + 1);
+    let of_messages = answers.pop().unwrap();
+    assert_eq!(of_messages.as_str().unwrap(), messages_by_type());
     for (answer, question) in answers.iter().zip(&page.questions) {
         assert_eq!(
             aligned(answer.as_str().unwrap()).trim_start(),
