@@ -63,7 +63,7 @@ const PREVIEW_COLUMNS: usize = 72;
 pub struct RecordWriter {
     payload: PayloadDetail,
     clock: UtcClock,
-    addresses: [CachedAddress; 2],
+    addresses: AddressTexts,
     /// Of messages with that first byte, once there was one.
     types: Box<[Option<TypeText>; 256]>,
 }
@@ -104,21 +104,36 @@ impl TypeText {
     }
 }
 
-/// An address and its text: a flow's messages have the same two over and over.
+/// Two addresses and their texts: a flow's messages have the same two over and over.
+#[derive(Debug, Default)]
+pub(crate) struct AddressTexts([CachedAddress; 2]);
+
 #[derive(Debug, Default)]
 struct CachedAddress {
     address: Option<SocketAddr>,
     text: Vec<u8>,
 }
 
+impl AddressTexts {
+    /// The texts of where a message came from and where it went.
+    pub(crate) fn of(&mut self, source: SocketAddr, target: SocketAddr) -> [&[u8]; 2] {
+        // Messages go both ways: find the address that is cached either way round.
+        if self.0[1].address == Some(source) || self.0[0].address == Some(target) {
+            self.0.swap(0, 1);
+        }
+        let [first, second] = &mut self.0;
+        [first.text(source), second.text(target)]
+    }
+}
+
 impl CachedAddress {
-    fn put(&mut self, out: &mut Vec<u8>, address: SocketAddr) {
+    fn text(&mut self, address: SocketAddr) -> &[u8] {
         if self.address != Some(address) {
             self.address = Some(address);
             self.text.clear();
             put_address(&mut self.text, address);
         }
-        out.extend_from_slice(&self.text);
+        &self.text
     }
 }
 
@@ -128,7 +143,7 @@ impl RecordWriter {
         Self {
             payload,
             clock: UtcClock::new(b'T'),
-            addresses: Default::default(),
+            addresses: AddressTexts::default(),
             types: Box::new([const { None }; 256]),
         }
     }
@@ -207,14 +222,10 @@ impl RecordWriter {
     }
 
     fn put_addresses(&mut self, out: &mut Vec<u8>, source: SocketAddr, target: SocketAddr) {
-        // Messages go both ways: find the address that is cached either way round.
-        if self.addresses[1].address == Some(source) || self.addresses[0].address == Some(target) {
-            self.addresses.swap(0, 1);
-        }
-        let [first, second] = &mut self.addresses;
-        first.put(out, source);
+        let [source, target] = self.addresses.of(source, target);
+        out.extend_from_slice(source);
         put(out, r#"","dst":""#);
-        second.put(out, target);
+        out.extend_from_slice(target);
     }
 
     /// Appends the columns from `dir` on, and the key of `conv`.

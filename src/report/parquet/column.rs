@@ -1,24 +1,19 @@
 //! The cells of a column.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+use std::io::Write;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Type as PhysicalType, ZstdLevel};
+use parquet::basic::Type as PhysicalType;
 use parquet::column::writer::{ColumnCloseResult, ColumnWriterImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
-use parquet::schema::types::{ColumnDescPtr, ColumnPath};
+use parquet::schema::types::ColumnDescPtr;
 
-use super::schema::FEW;
+use super::plain::Plain;
+use super::schema::{FEW, MANIFOLD};
 use super::words::Words;
-
-/// Places of a column of texts that are looked at to find out whether it can be compressed, and
-/// the bytes of each.
-const SAMPLES: usize = 8;
-const SAMPLE_BYTES: usize = 8 << 10;
 
 /// The cells of a column. Levels are those of the Parquet format (Dremel): how much of
 /// the path to a value is there, and in which list it goes on. Here they are 0 or 1.
@@ -36,8 +31,10 @@ pub(super) struct Column {
 #[derive(Debug)]
 enum Values {
     Integers(Vec<i64>),
-    /// Texts of which few differ.
+    /// Texts that come again.
     Words(Words),
+    /// Texts or bytes that are seldom the same twice.
+    Plain(Plain),
     /// Other texts, and bytes.
     Texts {
         bytes: Vec<u8>,
@@ -53,6 +50,7 @@ impl Column {
             values: match descriptor.physical_type() {
                 PhysicalType::INT64 => Values::Integers(Vec::new()),
                 _ if FEW.contains(&descriptor.name()) => Values::Words(Words::default()),
+                _ if MANIFOLD.contains(&descriptor.name()) => Values::Plain(Plain::default()),
                 _ => Values::Texts {
                     bytes: Vec::new(),
                     ends: Vec::new(),
@@ -74,6 +72,7 @@ impl Column {
         match &self.values {
             Values::Integers(values) => values.len() * size_of::<i64>(),
             Values::Words(words) => words.size_bytes(),
+            Values::Plain(plain) => plain.size_bytes(),
             Values::Texts { bytes, ends } => bytes.len() + ends.len() * size_of::<usize>(),
         }
     }
@@ -94,7 +93,7 @@ impl Column {
     pub(super) fn push_integer(&mut self, value: i64) {
         match &mut self.values {
             Values::Integers(values) => values.push(value),
-            Values::Words(_) | Values::Texts { .. } => {
+            Values::Words(_) | Values::Plain(_) | Values::Texts { .. } => {
                 unreachable!("{} is a column of texts", self.path)
             }
         }
@@ -105,6 +104,7 @@ impl Column {
         match &mut self.values {
             Values::Integers(_) => unreachable!("{} is a column of numbers", self.path),
             Values::Words(words) => words.push(put),
+            Values::Plain(plain) => plain.push(self.definition.as_deref(), put),
             Values::Texts { bytes, ends } => {
                 let start = bytes.len();
                 put(bytes);
@@ -126,6 +126,7 @@ impl Column {
         let repetition = self.repetition.as_deref();
         let closed = match &mut self.values {
             Values::Words(words) => words.write(descriptor, definition, &mut pages)?,
+            Values::Plain(plain) => plain.write(descriptor, definition, &mut pages)?,
             Values::Integers(values) => {
                 let pages = Box::new(pages);
                 let mut writer = ColumnWriterImpl::<Int64Type>::new(descriptor, properties, pages);
@@ -133,10 +134,6 @@ impl Column {
                 writer.close()?
             }
             Values::Texts { bytes, ends } => {
-                let properties = match shrinks(bytes)? {
-                    true => properties,
-                    false => uncompressed(&properties, descriptor.path()),
-                };
                 let pages = Box::new(pages);
                 let mut writer =
                     ColumnWriterImpl::<ByteArrayType>::new(descriptor, properties, pages);
@@ -155,6 +152,7 @@ impl Column {
         match &mut self.values {
             Values::Integers(values) => values.clear(),
             Values::Words(words) => words.clear(),
+            Values::Plain(plain) => plain.clear(),
             Values::Texts { bytes, ends } => {
                 bytes.clear();
                 ends.clear();
@@ -187,23 +185,4 @@ fn reclaimed(bytes: Bytes) -> Vec<u8> {
             Vec::new()
         }
     }
-}
-
-/// Whether compression is worth its while, by samples: what was encrypted does not get shorter.
-fn shrinks(bytes: &[u8]) -> io::Result<bool> {
-    let step = bytes.len().div_ceil(SAMPLES).max(SAMPLE_BYTES);
-    let samples = bytes
-        .chunks(step)
-        .map(|chunk| &chunk[..chunk.len().min(SAMPLE_BYTES)]);
-    let sample = samples.collect::<Vec<_>>().concat();
-    let level = ZstdLevel::default().compression_level();
-    let compressed = zstd::bulk::compress(&sample, level)?;
-    Ok(compressed.len() < sample.len() - sample.len() / 16)
-}
-
-/// The same but for compression of a column.
-fn uncompressed(properties: &WriterProperties, column: &ColumnPath) -> WriterPropertiesPtr {
-    let builder = properties.clone().into_builder();
-    let builder = builder.set_column_compression(column.clone(), Compression::UNCOMPRESSED);
-    Arc::new(builder.build())
 }

@@ -14,6 +14,7 @@ mod column;
 mod encode;
 mod partition;
 mod parts;
+mod plain;
 mod rows;
 mod schema;
 mod table;
@@ -28,7 +29,7 @@ pub use partition::partition_name;
 use parts::{Bounds, Parts, part_files};
 use schema::{TableKind, properties};
 
-use super::record::PayloadDetail;
+use super::record::{AddressTexts, PayloadDetail};
 use super::redact::Secrets;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 
@@ -42,6 +43,7 @@ pub struct DataSet {
     conversations: Parts,
     findings: Parts,
     payload: PayloadDetail,
+    addresses: AddressTexts,
 }
 
 impl DataSet {
@@ -87,6 +89,7 @@ impl DataSet {
             conversations: parts(TableKind::Conversations)?,
             findings: parts(TableKind::Findings)?,
             payload,
+            addresses: AddressTexts::default(),
         })
     }
 
@@ -96,7 +99,7 @@ impl DataSet {
     /// A file cannot be written.
     pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
         self.messages
-            .add(|table| rows::put_message(table, event, self.payload))
+            .add(|table| rows::put_message(table, event, self.payload, &mut self.addresses))
     }
 
     /// Adds a conversation.

@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::conversation::{Conversation, Endpoint, Finding, MessageEvent, Tally};
 use crate::report::field::{Field, Value};
-use crate::report::record::{PayloadDetail, micros, put_detail, put_preview};
+use crate::report::record::{AddressTexts, PayloadDetail, micros, put_detail, put_preview};
 use crate::report::write::{put, put_address, put_conversation, put_display, put_hex, put_id};
 use crate::wire::StreamId;
 
@@ -11,20 +11,31 @@ use crate::wire::StreamId;
 const PAYLOAD: &str = "payload";
 
 /// A message, with as much of its payload as `payload` says.
-pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: PayloadDetail) {
+pub(super) fn put_message(
+    table: &mut Table,
+    event: &MessageEvent<'_>,
+    payload: PayloadDetail,
+    addresses: &mut AddressTexts,
+) {
+    let [source, target] = addresses.of(event.source, event.target);
     for &field in Field::ALL.iter().filter(|field| field.in_record()) {
         let name = match field {
             Field::PayloadHex => PAYLOAD,
             field => field.name(),
         };
         match field.shown_value(event, payload) {
+            Value::Address(_) => table.text(name, |out| {
+                out.extend_from_slice(match field {
+                    Field::Src => source,
+                    _ => target,
+                });
+            }),
             Value::Null => table.null(name),
             Value::Number(number) => table.integer(name, number),
             Value::Time(time) => table.integer(name, time.as_nanos()),
             Value::Text(text) => table.text(name, |out| put(out, text)),
             Value::Id(id) => table.text(name, |out| put_id(out, id)),
             Value::Conversation(id) => table.text(name, |out| put_conversation(out, id)),
-            Value::Address(address) => table.text(name, |out| put_address(out, address)),
             Value::Hash(hash) => table.text(name, |out| put_display(out, hash)),
             Value::Bytes(bytes) => table.text(name, |out| match field {
                 Field::PayloadHex => out.extend_from_slice(bytes),

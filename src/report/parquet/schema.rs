@@ -143,8 +143,14 @@ pub(super) const GROWING: [&str; 10] = [
 /// so would be the least and the greatest.
 pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
 
-/// Columns of texts of which few differ: names of things, and addresses.
-pub(super) const FEW: [&str; 14] = [
+/// Columns of short texts that come again: names of things, addresses, and what a message has
+/// in common with others of its conversation.
+pub(super) const FEW: [&str; 19] = [
+    "conv",
+    "id",
+    "short_hex",
+    "server_id",
+    "destination_hash",
     "carrier",
     "src",
     "dst",

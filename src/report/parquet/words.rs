@@ -195,7 +195,11 @@ fn word<'a>(texts: &'a [u8], ends: &[usize], place: u32) -> &'a [u8] {
 
 /// Numbers of so many bits, as the format's hybrid of runs and packed groups has them: one run
 /// if all are the same, otherwise packed in groups of eight. Compression finds other runs.
-fn put_packed(out: &mut Vec<u8>, bits: u32, numbers: impl ExactSizeIterator<Item = u32> + Clone) {
+pub(super) fn put_packed(
+    out: &mut Vec<u8>,
+    bits: u32,
+    numbers: impl ExactSizeIterator<Item = u32> + Clone,
+) {
     let count = numbers.len();
     let Some(first) = numbers.clone().next() else {
         return;
@@ -244,14 +248,14 @@ fn compressed(
     Ok(CompressedPage::new(page(packed.into()), bytes.len()))
 }
 
-fn too_large() -> ParquetError {
+pub(super) fn too_large() -> ParquetError {
     ParquetError::General("a column of a row group is larger than the format can say".to_owned())
 }
 
-fn length(bytes: usize) -> Result<u32, ParquetError> {
+pub(super) fn length(bytes: usize) -> Result<u32, ParquetError> {
     u32::try_from(bytes).map_err(|_| too_large())
 }
 
-fn signed(number: impl TryInto<i64>) -> Result<i64, ParquetError> {
+pub(super) fn signed(number: impl TryInto<i64>) -> Result<i64, ParquetError> {
     number.try_into().map_err(|_| too_large())
 }
