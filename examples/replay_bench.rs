@@ -2,9 +2,9 @@
 //! each way, close; server ids learnt from the live ACK, answers compared.
 //!
 //! ```text
-//! cargo run --release --example replay_bench -- tcp udp
-//! cargo run --release --example replay_bench -- server-tcp server-udp
-//! cargo run --release --example replay_bench -- lag
+//! cargo run --profile release-lto --features replay --example replay_bench -- tcp udp
+//! cargo run --profile release-lto --features replay --example replay_bench -- server-tcp server-udp
+//! cargo run --profile release-lto --features replay --example replay_bench -- lag
 //! ```
 //!
 //! `tcp` and `udp` play against a peer in this process that answers at once;
@@ -49,7 +49,7 @@ struct Args {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// The program whose `server` is measured
-    #[arg(long, default_value = "target/release/ministream-replay")]
+    #[arg(long, default_value = "target/release-lto/ministream-replay")]
     program: PathBuf,
 }
 

@@ -2,8 +2,8 @@
 //! through tunnels, alternately, in one run.
 //!
 //! ```text
-//! cargo build --release
-//! cargo run --release --example tunnel_bench -- target/release/ministream-replay
+//! cargo build --profile release-lto --features replay
+//! cargo run --profile release-lto --features replay --example tunnel_bench -- target/release-lto/ministream-replay
 //! ```
 //!
 //! Besides `ministream-replay client` and `server`, which it starts itself, it
@@ -48,7 +48,7 @@ const DELAYED: usize = 1_000;
 #[derive(Parser)]
 struct Args {
     /// The program to measure
-    #[arg(default_value = "target/release/ministream-replay")]
+    #[arg(default_value = "target/release-lto/ministream-replay")]
     program: PathBuf,
     /// The carrier on which its server listens
     #[arg(long, default_value = "tcp://127.0.0.1:0")]

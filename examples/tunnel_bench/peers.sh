@@ -2,7 +2,7 @@
 # Measures our tunnel beside rathole and ssh -L, in one run:
 #
 #   cargo install rathole --root DIR --no-default-features --features server,client
-#   cargo build --release --bins --examples
+#   cargo build --profile release-lto --features replay --bins --examples
 #   PATH="DIR/bin:$PATH" examples/tunnel_bench/peers.sh [OPTIONS OF tunnel_bench]
 #
 # Needs rathole in PATH, and Debian's openssh-server. Everything listens on
@@ -50,7 +50,7 @@ ssh -N -F /dev/null -p "$sshd_port" -i "$directory/user" \
 children="$children $!"
 sleep 1
 
-target/release/examples/tunnel_bench target/release/ministream-replay \
+target/release-lto/examples/tunnel_bench target/release-lto/ministream-replay \
     --service "127.0.0.1:$service" \
     --peer "rathole=127.0.0.1:$rathole_begin" --peer "ssh=127.0.0.1:$ssh_begin" "$@" || {
     tail -n 5 "$directory"/*.log >&2

@@ -1,7 +1,7 @@
 //! The synthetic captures are what their recipes make, to the byte, and
 //! `captures/README.md` has a row for every file.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --test captures` writes them anew.
+//! `MINISTREAM_BLESS=1 cargo test --all-features --test captures` writes them anew.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

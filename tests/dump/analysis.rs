@@ -1,7 +1,7 @@
 //! `docs/analysis.md` answers each question several times, with the same answer; what Spark
 //! answers, `analysis/spark.rs` compares.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --features parquet --test dump analysis` writes the answers anew.
+//! `MINISTREAM_BLESS=1 cargo test --all-features --test dump analysis` writes the answers anew.
 
 mod spark;
 

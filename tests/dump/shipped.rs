@@ -1,7 +1,7 @@
 //! The manual pages in `docs/man` and the completions in `docs/completions` are those that the
 //! programs print.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --test dump shipped` writes them anew.
+//! `MINISTREAM_BLESS=1 cargo test --all-features --test dump shipped` writes them anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -115,7 +115,7 @@ fn check(folder: &Path, wanted: &BTreeMap<String, String>) {
     assert!(
         stale.is_empty(),
         "{stale:?} in {} are not what the programs print; \
-         MINISTREAM_BLESS=1 cargo test --test dump shipped writes them anew",
+         MINISTREAM_BLESS=1 cargo test --all-features --test dump shipped writes them anew",
         folder.display()
     );
 }

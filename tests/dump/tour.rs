@@ -1,6 +1,6 @@
 //! `docs/tour.md` shows what the program writes.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --test dump tour` writes it anew.
+//! `MINISTREAM_BLESS=1 cargo test --all-features --test dump tour` writes it anew.
 
 use std::env;
 use std::fs;

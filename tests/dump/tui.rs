@@ -1,6 +1,6 @@
 //! `--tui` in a real terminal: tmux, whose screens are read as text.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --test dump tui` writes the expected screens anew.
+//! `MINISTREAM_BLESS=1 cargo test --all-features --test dump tui` writes the expected screens anew.
 
 use std::env;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Every fault on every carrier, against our client and server: what comes of it.
 //!
-//! `MINISTREAM_BLESS=1 cargo test --test tunnel matrix` writes the table in `docs/faults.md` anew.
+//! `MINISTREAM_BLESS=1 cargo test --all-features --test tunnel matrix` writes the table in `docs/faults.md` anew.
 
 use std::env;
 use std::fs;
