@@ -7,13 +7,14 @@ use super::write::{put, put_spaces};
 const MORE_INDENT: usize = 2;
 
 /// `text` in lines of at most `width` columns, broken at spaces where there are any; a word
-/// that is longer has a line of its own. Spaces at the beginning are kept.
+/// that is longer has a line of its own, and a flag stays with its value, so that both can be
+/// copied. Spaces at the beginning are kept.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let words = text.trim_start_matches(' ');
     let mut lines = vec![text[..text.len() - words.len()].to_owned()];
     let mut used = text.len() - words.len();
     let mut is_at_start = true;
-    for word in words.split(' ') {
+    for word in unbroken(words) {
         let needed = columns_of(word);
         if !is_at_start && used + 1 + needed > width {
             lines.push(String::new());
@@ -30,6 +31,21 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
         is_at_start = false;
     }
     lines
+}
+
+/// The words of `text`, a flag with the word behind it.
+fn unbroken(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut spaces = text.match_indices(' ').map(|(index, _)| index);
+        let mut end = spaces.next();
+        if end.is_some_and(|end| end > 1) && text.starts_with('-') {
+            end = spaces.next();
+        }
+        rest = end.map(|end| &text[end + 1..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
 }
 
 /// Appends each line of `text`, as wide as the terminal at most; what does not fit follows,
@@ -65,6 +81,11 @@ mod tests {
         assert_eq!(wrapped("overlong a b", 4), ["overlong", "a b"]);
         assert_eq!(wrapped("  a b  c", 6), ["  a b ", "c"]);
         assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(
+            wrapped("read it with -d rule", 16),
+            ["read it with", "-d rule"]
+        );
+        assert_eq!(wrapped("a - b -d", 4), ["a -", "b -d"]);
     }
 
     #[test]
@@ -77,11 +98,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_is_too_long_but_for_a_long_word(text in "[a-z日 ]{0,60}", width in 4_usize..20) {
+        fn no_line_is_too_long_but_for_a_long_word(text in "[a-z日 -]{0,60}", width in 4_usize..20) {
             let lines = wrapped(&text, width);
             prop_assert_eq!(lines.join(" ").replace(' ', ""), text.replace(' ', ""));
             for line in lines {
-                let is_a_word = !line.trim().contains(' ');
+                let is_a_word = unbroken(line.trim()).count() == 1;
                 prop_assert!(columns_of(&line) <= width || is_a_word, "{:?}", line);
             }
         }

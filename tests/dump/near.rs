@@ -50,7 +50,7 @@ fn the_heading_names_flows_that_are_nearly_ours_with_the_rule_that_reads_them() 
     assert!(
         run.stdout.contains(
             "\nudp 10.0.0.1:40000 → 10.0.0.2:9004 and 49 more flows, perhaps ministream: 50 SYNs \
-             without an answer; -d\n  udp.port==9004,ministream reads them\n"
+             without an answer;\n  -d udp.port==9004,ministream reads them\n"
         ),
         "{}",
         run.stdout
