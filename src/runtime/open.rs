@@ -20,7 +20,7 @@ use super::socket::{Addresses, reason};
 use super::tls::TlsOptions;
 use crate::carrier::length_prefixed::Prefix;
 use crate::fault::FaultSpec;
-use crate::session::Tunnels;
+use crate::session::{SessionError, Tunnels};
 use crate::wire::Destination;
 
 /// What a link is to be. Good for any number of openings, one after another.
@@ -55,6 +55,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often in a row a router may refuse a session before it is believed: i2pd gives sessions
+/// random numbers of 16 bits, and refuses one whose number another has.
+const MOST_REFUSALS: u32 = 3;
 
 /// Whether what could not be connected to may be about to start.
 fn may_pass(error: &io::Error) -> bool {
@@ -98,7 +102,8 @@ impl LinkOptions {
     /// order. That it is waited for is told, and when it is there.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); a refusal only when the time is over.
+    /// Those of [`open`](Self::open); a refusal only when the time is over, that of a session
+    /// by a router when it has come three times.
     pub async fn open_patiently(&self) -> Result<Opened, LinkError> {
         self.patiently(|| self.open_once(self.connect_timeout))
             .await
@@ -113,6 +118,7 @@ impl LinkOptions {
         let began = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut waits = false;
+        let mut refusals = 0;
         loop {
             let error = match attempt().await {
                 Ok(opened) => {
@@ -124,6 +130,12 @@ impl LinkOptions {
                 }
                 Err(error) => error,
             };
+            if matches!(error, LinkError::Session(SessionError::Refused)) {
+                refusals += 1;
+                if refusals < MOST_REFUSALS {
+                    continue;
+                }
+            }
             let LinkError::Connect { source, .. } = &error else {
                 return Err(error);
             };
@@ -362,6 +374,48 @@ mod tests {
     use rand::rngs::ChaCha12Rng;
 
     use super::*;
+
+    fn options() -> LinkOptions {
+        LinkOptions {
+            carrier: "i2cp://127.0.0.1:7654".parse().unwrap(),
+            role: Role::Client,
+            reach: Reach::Loopback,
+            allow: AllowList::default(),
+            connect_timeout: Duration::ZERO,
+            recorder: None,
+            faults: None,
+            udp_rate: 1,
+            destination: Bytes::new(),
+            i2cp: None,
+            tls: None,
+        }
+    }
+
+    /// What comes of it, and after how many attempts, when the first `refusals` are refused.
+    async fn after_refusals(refusals: usize) -> (bool, usize) {
+        let attempts = std::cell::Cell::new(0);
+        let attempt = || {
+            attempts.set(attempts.get() + 1);
+            let refused = LinkError::Session(SessionError::Refused);
+            std::future::ready(if attempts.get() > refusals {
+                Ok(())
+            } else {
+                Err(refused)
+            })
+        };
+        let opened = options().patiently(attempt).await;
+        (opened.is_ok(), attempts.get())
+    }
+
+    #[test]
+    fn a_router_that_refuses_a_session_is_believed_the_third_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        for (refusals, expected) in [(0, (true, 1)), (2, (true, 3)), (3, (false, 3))] {
+            assert_eq!(runtime.block_on(after_refusals(refusals)), expected);
+        }
+    }
 
     #[test]
     fn a_nameless_destination_is_one_of_387_bytes() {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
@@ -45,9 +46,19 @@ fn shipped() -> Vec<PathBuf> {
 #[test]
 fn every_report_works_without_an_error_a_request_or_markup_from_the_capture() {
     needs!("chromium", "chromedriver");
+    let captures = shipped();
+    let (some, others) = captures.split_at(captures.len() / 2);
+    thread::scope(|scope| {
+        for part in [some, others] {
+            scope.spawn(|| assert_reports_work(part));
+        }
+    });
+}
+
+fn assert_reports_work(captures: &[PathBuf]) {
     let browser = Browser::start();
-    for capture in shipped() {
-        let page = Page::of(&capture);
+    for capture in captures {
+        let page = Page::of(capture);
         browser.open(&page.path(), "");
         browser.script(CLICK_EVERYTHING);
         let name = capture.display();

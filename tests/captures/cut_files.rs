@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::shelf;
 
 /// Captures up to this size are cut at every byte.
-const SMALL_BYTES: usize = 6_000;
+const SMALL_BYTES: usize = 2_000;
 
 #[test]
 fn a_capture_cut_at_any_byte_yields_every_whole_packet_and_says_where_it_ends() {
