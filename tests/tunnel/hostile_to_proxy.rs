@@ -152,13 +152,18 @@ fn a_burst_of_connections_is_taken_without_making_any_try_again() {
     let client = Endpoint::client(server.carrier(), &[]);
     // Nobody accepts while the process stands still, and the system keeps them.
     client.signal(Signal::STOP);
-    let began = Instant::now();
+    let mut slowest = Duration::ZERO;
     let burst: Vec<TcpStream> = (0..600)
-        .map(|_| TcpStream::connect(client.listen()).unwrap())
+        .map(|_| {
+            let began = Instant::now();
+            let stream = TcpStream::connect(client.listen()).unwrap();
+            slowest = slowest.max(began.elapsed());
+            stream
+        })
         .collect();
-    let took = began.elapsed();
     client.signal(Signal::CONT);
-    assert!(took < Duration::from_millis(900), "{took:?}");
+    // A SYN is sent again after a second.
+    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
     drop(burst);
 }
 
