@@ -85,6 +85,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "runtime",
         &[
             "time",
+            "units",
             "wire",
             "capture",
             "net",

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::link::{Link, LinkError, LinkEvent, Opened, Parcel, Peer, Room, Scope};
 use super::lookout::{Lookout, Taken};
 use super::notice::{NOTICE, WORTH_A_WORD};
-use super::service_manager::Watchdog;
+use super::service_manager::watched;
 use super::signals::Signals;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
 use crate::replay::mock::{Mock, MockOutcome, MockOutput};
@@ -158,12 +158,7 @@ pub(super) async fn drive_on(
         driving: Driving::default(),
         quiet: Quiet::begin(),
     };
-    let mut watchdog = Watchdog::from_environment();
-    std::future::poll_fn(|cx| {
-        watchdog.poll(cx);
-        driver.poll(cx, link, driven)
-    })
-    .await;
+    watched(|cx| driver.poll(cx, link, driven)).await;
     driver.driving
 }
 

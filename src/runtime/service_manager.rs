@@ -2,7 +2,8 @@
 //!
 //! Nothing is told where `NOTIFY_SOCKET` is not set, as on a terminal.
 
-use std::task::Context;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use sd_notify::NotifyState;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -25,14 +26,25 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
+/// Polls a task until it is ready, and tells the service manager's watchdog meanwhile that it goes
+/// on. To be called inside a tokio runtime with time.
+pub(super) async fn watched<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    let mut watchdog = Watchdog::from_environment();
+    poll_fn(|cx| {
+        watchdog.poll(cx);
+        poll(cx)
+    })
+    .await
+}
+
 /// The watchdog of the service manager (`WatchdogSec=`), which restarts a service that no longer
 /// says that it goes on.
 #[derive(Debug)]
-pub(super) struct Watchdog(Option<Interval>);
+struct Watchdog(Option<Interval>);
 
 impl Watchdog {
-    /// As the service manager asks for it. To be called inside a tokio runtime with time.
-    pub(super) fn from_environment() -> Self {
+    /// As the service manager asks for it.
+    fn from_environment() -> Self {
         let half = sd_notify::watchdog_enabled().map(|patience| patience / 2);
         Self(half.filter(|half| !half.is_zero()).map(|half| {
             let mut heartbeat = interval(half);
@@ -43,7 +55,7 @@ impl Watchdog {
 
     /// Tells twice in each time that the watchdog waits that the task goes on in which this is
     /// polled: whatever blocks that task is noticed.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+    fn poll(&mut self, cx: &mut Context<'_>) {
         let Self(Some(heartbeat)) = self else { return };
         while heartbeat.poll_tick(cx).is_ready() {
             tell(&[NotifyState::Watchdog]);

@@ -1,6 +1,7 @@
 //! What a service manager hears: sd_notify(3).
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,11 @@ impl Manager {
         command.env("NOTIFY_SOCKET", self.directory.path().join("notify"));
         command.env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
         Endpoint::run(command).unwrap()
+    }
+
+    fn serve(&self, target: SocketAddr) -> Endpoint {
+        let (carrier, target) = ("tcp://127.0.0.1:0", target.to_string());
+        self.start(&["server", "--carrier", carrier, "--target", &target])
     }
 
     /// What comes next, if anything does in this time.
@@ -68,9 +74,7 @@ impl Manager {
 #[test]
 fn a_server_is_ready_lives_and_stops() {
     let manager = Manager::new();
-    let target = echo().to_string();
-    let carrier = "tcp://127.0.0.1:0";
-    let mut server = manager.start(&["server", "--carrier", carrier, "--target", &target]);
+    let mut server = manager.serve(echo());
     let expected = format!("READY=1\nSTATUS={}\n", server.ready.trim_end());
     assert_eq!(manager.hears_of_state(), expected);
     manager.sees_it_alive();
@@ -103,9 +107,7 @@ fn a_client_is_ready_when_its_server_is_there_and_not_before() {
 #[test]
 fn an_endpoint_that_carries_as_much_as_it_can_is_seen_alive_and_one_that_is_stopped_is_not() {
     let manager = Manager::new();
-    let target = echo().to_string();
-    let carrier = "tcp://127.0.0.1:0";
-    let server = manager.start(&["server", "--carrier", carrier, "--target", &target]);
+    let server = manager.serve(echo());
     let client = Endpoint::client(server.carrier(), &[]);
     assert!(manager.hears_of_state().starts_with("READY=1\n"));
     std::thread::scope(|scope| {
@@ -131,9 +133,7 @@ fn an_endpoint_that_carries_as_much_as_it_can_is_seen_alive_and_one_that_is_stop
 #[test]
 fn a_service_that_never_reads_does_not_make_its_endpoint_look_dead() {
     let manager = Manager::new();
-    let target = deaf().to_string();
-    let carrier = "tcp://127.0.0.1:0";
-    let server = manager.start(&["server", "--carrier", carrier, "--target", &target]);
+    let server = manager.serve(deaf());
     let client = Endpoint::client(server.carrier(), &[]);
     assert!(manager.hears_of_state().starts_with("READY=1\n"));
     fill(&client.connect(), WATCHDOG, &pattern(1 << 20));

@@ -7,7 +7,6 @@ mod leg;
 mod metrics;
 mod pair;
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -19,7 +18,7 @@ use super::carrier_url::CarrierUrl;
 use super::metrics::Scrapes;
 use super::open::LinkOptions;
 use super::recorder::Recorder;
-use super::service_manager::Watchdog;
+use super::service_manager::watched;
 use super::tunnel::{TunnelError, listen_if_asked};
 use crate::capture::InputInfo;
 use crate::conversation::Conversation;
@@ -148,12 +147,7 @@ impl ProxyTask {
     /// Clients cannot come any more, or what passes cannot be told.
     pub async fn run(self, watcher: &mut impl Watcher) -> (Proxy, Result<(), TunnelError>) {
         let mut driver = self.driver;
-        let mut watchdog = Watchdog::from_environment();
-        let result = poll_fn(|cx| {
-            watchdog.poll(cx);
-            driver.poll(cx, watcher)
-        })
-        .await;
+        let result = watched(|cx| driver.poll(cx, watcher)).await;
         (driver.into_proxy(), result)
     }
 }

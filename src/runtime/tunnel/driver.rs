@@ -26,6 +26,7 @@ use crate::runtime::metrics::Scrapes;
 use crate::runtime::notice::NOTICE;
 use crate::runtime::signals::{OnHangup, Signals};
 use crate::runtime::socket::Addresses;
+use crate::units::counted;
 
 /// Rounds after which the system is asked what else is ready, however much
 /// there is to do.
@@ -229,14 +230,14 @@ impl Driver {
     fn tell_summary(&self) {
         let stats = self.conversations.endpoint.stats();
         let count = stats.opened_count + stats.offered_count;
-        let plural = if count == 1 { "" } else { "s" };
         let recorder = self.carrier.options.recorder.as_ref();
         let file = recorder.map_or_else(String::new, |recorder| {
             format!("; what passed is in {}", recorder.path().display())
         });
         info!(
             target: NOTICE,
-            "{count} conversation{plural}, {} B sent, {} B received, {} refused, {} failed{file}",
+            "{}, {} B sent, {} B received, {} refused, {} failed{file}",
+            counted(count, "conversation"),
             stats.sent.payload_bytes,
             stats.received.payload_bytes,
             self.conversations.metrics.refused_count,

@@ -12,7 +12,6 @@ mod service;
 mod stdio;
 mod stream;
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -29,7 +28,7 @@ use super::carrier_url::CarrierUrl;
 use super::link::{LinkError, Peer};
 use super::metrics::Scrapes;
 use super::open::LinkOptions;
-use super::service_manager::Watchdog;
+use super::service_manager::watched;
 use super::socket::Addresses;
 
 /// What a tunnel is to be.
@@ -231,9 +230,7 @@ impl Tunnel {
         } = self;
         // A task of its own: one that blocks a runtime of a single thread is
         // woken through the kernel, even by its own sockets.
-        let mut watchdog = Watchdog::from_environment();
-        let driven = tokio::spawn(tokio::task::unconstrained(poll_fn(move |cx| {
-            watchdog.poll(cx);
+        let driven = tokio::spawn(tokio::task::unconstrained(watched(move |cx| {
             driver.poll(cx)
         })));
         let result = match driven.await {
