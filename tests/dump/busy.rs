@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
@@ -11,7 +11,6 @@ use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{Link, Wire};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::generate::captures;
 use crate::run::command;
@@ -24,15 +23,17 @@ const BUSY: Shape = Shape {
     ..Shape::eventful(BulkCarrier::Udp)
 };
 
-/// A folder with a busy capture of datagrams, and one of connections.
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, carrier) in [
-        ("udp.pcap", BulkCarrier::Udp),
-        ("tcp.pcap", BulkCarrier::Tcp(Prefix::U32)),
-    ] {
+/// A busy capture of datagrams, and one of connections. They stay where the tests are built:
+/// what a static holds is never dropped.
+static BUSY_CAPTURES: LazyLock<[PathBuf; 2]> = LazyLock::new(|| {
+    [
+        ("busy-udp.pcap", BulkCarrier::Udp),
+        ("busy-tcp.pcap", BulkCarrier::Tcp(Prefix::U32)),
+    ]
+    .map(|(name, carrier)| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let mut bulk = Bulk::new(Shape { carrier, ..BUSY });
-        let mut file = BufWriter::new(File::create(folder.path().join(name)).unwrap());
+        let mut file = BufWriter::new(File::create(&path).unwrap());
         let mut wire = Wire::new(Link::ETHERNET);
         file.write_all(&Pcap::USUAL.header(u32::from(wire.link.number())))
             .unwrap();
@@ -42,13 +43,9 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
             }
         }
         file.flush().unwrap();
-    }
-    folder
+        path
+    })
 });
-
-fn busy_captures() -> [PathBuf; 2] {
-    ["udp.pcap", "tcp.pcap"].map(|name| FOLDER.path().join(name))
-}
 
 /// What the program writes about a capture, and its exit code.
 fn output(capture: &str, arguments: &str) -> (Vec<u8>, Option<i32>) {
@@ -79,7 +76,7 @@ fn one_two_and_four_workers_write_the_same_of_every_shipped_capture() {
 
 #[test]
 fn one_two_and_four_workers_write_the_same_of_busy_captures() {
-    for capture in busy_captures() {
+    for capture in BUSY_CAPTURES.iter() {
         let capture = capture.to_str().unwrap();
         for arguments in [
             "-T ndjson --payload none",
@@ -93,7 +90,7 @@ fn one_two_and_four_workers_write_the_same_of_busy_captures() {
 
 #[test]
 fn what_memory_is_too_short_for_is_told_by_one_finding_a_kind() {
-    for capture in busy_captures() {
+    for capture in BUSY_CAPTURES.iter() {
         let capture = capture.to_str().unwrap();
         let (written, code) = output(capture, "--memory 4MiB -T ndjson --payload none");
         assert_eq!(code, Some(0));
