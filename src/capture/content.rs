@@ -58,7 +58,7 @@ const KNOWN: &[(&[u8], &str)] = &[
     (b"snoop\0\0\0", "a snoop capture; editcap converts it"),
     (
         b"{\"record\":",
-        "records of -T ndjson; they are read when they are the only input",
+        "records of -T ndjson; they are read from one file or from standard input",
     ),
     (b"{", "JSON"),
 ];
@@ -112,7 +112,7 @@ mod tests {
             (b"Dear all,\r\n\tgr\xc3\xbc\xc3", "it looks like text"),
             (
                 b"{\"record\":",
-                "it looks like records of -T ndjson; they are read when they are the only input",
+                "it looks like records of -T ndjson; they are read from one file or from standard input",
             ),
             (b"{\"header\":", "it looks like JSON"),
             (b"a\0b", "it begins with 610062"),

@@ -31,11 +31,14 @@ struct Told {
 
 impl RecordInput {
     /// The only input, if it begins as JSON does, which no capture does. Whatever is
-    /// wrong with it otherwise is told when it is read as a capture.
+    /// wrong with it otherwise is told when it is read as a capture. A pipe with a name is one:
+    /// what is read of it to see how it begins would be missing from it.
     pub(super) fn open(paths: &[PathBuf]) -> Result<Option<Self>, DumpError> {
         let [path] = paths else { return Ok(None) };
         let mut input: Box<dyn BufRead> = if path == Path::new("-") {
             Box::new(io::stdin().lock())
+        } else if !path.is_file() {
+            return Ok(None);
         } else {
             match File::open(path) {
                 Ok(file) => Box::new(BufReader::new(file)),

@@ -1,10 +1,12 @@
 //! Records of `-T ndjson` as an input.
 
 use std::fs;
+use std::process::Command;
+use std::thread;
 
 use serde_json::Value;
 
-use crate::run::{SAMPLES, dump, pipe};
+use crate::run::{Run, SAMPLES, capture, command, dump, pipe};
 
 fn captures() -> Vec<String> {
     let root = format!("{}/captures", env!("CARGO_MANIFEST_DIR"));
@@ -144,6 +146,32 @@ fn what_cannot_be_read_is_named_with_its_line() {
         let run = pipe("-q -z types -", input.as_bytes());
         assert_eq!(run.refused(2), format!("ministream-dump: error: {error}\n"));
     }
+}
+
+/// As a shell hands over what another program writes: `<(zcat capture.pcap.gz)`.
+#[test]
+fn a_pipe_with_a_name_is_not_looked_into_for_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let records = dump(&format!("-T ndjson {SAMPLES}")).ok();
+    let read_of = |bytes: Vec<u8>| {
+        thread::scope(|scope| {
+            scope.spawn(|| fs::write(&pipe, bytes));
+            command(["-q", "-z", "types"])
+                .arg(&pipe)
+                .output()
+                .unwrap()
+                .into()
+        })
+    };
+    let run: Run = read_of(capture("spec-samples.pcap"));
+    assert_eq!(run.ok(), dump(&format!("-q -z types {SAMPLES}")).ok());
+    let refused = Run::refused(read_of(records.into_bytes()), 2);
+    let told =
+        "it looks like records of -T ndjson; they are read from one file or from standard input";
+    assert!(refused.contains(told), "{refused}");
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn what_is_no_capture_is_called_what_it_is() {
         (b"Hello, world\n", "it looks like text"),
         (
             b"{\"record\":",
-            "it looks like records of -T ndjson; they are read when they are the only input",
+            "it looks like records of -T ndjson; they are read from one file or from standard input",
         ),
         (b"\x7fELF\x02", "it looks like an ELF program"),
     ];
