@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
 
 /// The exit code of the second Ctrl-C, as the shell gives it.
 const INTERRUPTED: i32 = 130;
@@ -15,15 +17,28 @@ const INTERRUPTED: i32 = 130;
 pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// From now on the first signal is noted, and the second ends the process at once.
+    /// From now on the first signal is noted, and the second Ctrl-C or SIGTERM ends the process
+    /// at once. A terminal that goes away hurries nobody: it says so several times, for the
+    /// kernel, the shell and what drew it each send a signal.
     pub(super) fn catch() -> io::Result<Self> {
+        Self::catch_and(|| {})
+    }
+
+    /// The same; `before_the_end` is done, on a thread, before the process ends at once.
+    pub(super) fn catch_and(before_the_end: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let interrupt = Self(Arc::default());
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // In this order: the first signal finds the flag unset and sets it,
-            // the second finds it set and ends the process.
-            flag::register_conditional_shutdown(signal, INTERRUPTED, interrupt.0.clone())?;
             flag::register(signal, interrupt.0.clone())?;
         }
+        let mut insistent = Signals::new([SIGINT, SIGTERM])?;
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                if insistent.forever().nth(1).is_some() {
+                    before_the_end();
+                    low_level::exit(INTERRUPTED);
+                }
+            })?;
         Ok(interrupt)
     }
 

@@ -37,6 +37,11 @@ fn tmux(name: &str, arguments: &[&str]) -> String {
 impl Terminal {
     /// The program with these arguments in a terminal of a size.
     fn start(size: (u16, u16), arguments: &str) -> Self {
+        Self::start_in(&env::temp_dir(), size, arguments)
+    }
+
+    /// The same, with a folder for its temporary files.
+    fn start_in(temporary: &Path, size: (u16, u16), arguments: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let terminal = Self {
             name: format!(
@@ -49,7 +54,9 @@ impl Terminal {
         let here = env!("CARGO_MANIFEST_DIR");
         let program = env!("CARGO_BIN_EXE_ministream-dump");
         let command = format!(
-            "cd '{here}' && LC_ALL=C.UTF-8 '{program}' --tui {arguments}; echo \"ended with $?\"; cat"
+            "cd '{here}' && TMPDIR='{}' LC_ALL=C.UTF-8 '{program}' --tui {arguments}; \
+             echo \"ended with $?\"; cat",
+            temporary.display()
         );
         let (width, height) = (size.0.to_string(), size.1.to_string());
         terminal.tmux(&["new-session", "-d", "-x", &width, "-y", &height, &command]);
@@ -288,32 +295,90 @@ fn without_a_terminal_there_is_nothing_to_walk_through() {
     assert!(both.contains("cannot be used with"), "{both}");
 }
 
-/// Whether a process has a text among its arguments.
-fn is_running_with(text: &str) -> bool {
+/// How a run in a terminal is ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Quit,
+    /// The terminal goes: the kernel says so, and tmux says so again.
+    Hangup,
+    /// These signals, one right after the other.
+    Signals(&'static [&'static str]),
+}
+
+/// The processes that have a text among their arguments: those of a terminal and their shells
+/// not.
+fn processes_with(text: &str) -> Vec<String> {
+    let is_ours = |command: &[u8]| {
+        command.starts_with(env!("CARGO_BIN_EXE_ministream-dump").as_bytes())
+            && String::from_utf8_lossy(command).contains(text)
+    };
     fs::read_dir("/proc")
         .unwrap()
-        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
-        .any(|command| String::from_utf8_lossy(&command).contains(text))
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|id| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|read| is_ours(&read)))
+        .collect()
+}
+
+/// Ends a run that has read all of a pipe, or waits for more of it.
+fn assert_nothing_is_left(end: End, is_read: bool) {
+    let place = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let path = pipe.to_str().unwrap();
+    let terminal = Terminal::start_in(temporary.path(), (80, 24), path);
+    let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
+    writer.write_all(&capture("spec-samples.pcap")).unwrap();
+    let writer = (!is_read).then_some(writer);
+    match is_read {
+        true => terminal.shows("  14 messages"),
+        false => terminal.shows("reading, 14 messages"),
+    };
+    match end {
+        End::Quit => terminal.type_in("q"),
+        End::Hangup => drop(terminal.tmux(&["kill-server"])),
+        End::Signals(names) => {
+            // What tells records names the pipe, too; who shows them was there first.
+            let ids = processes_with(path);
+            let shows = ids.iter().min_by_key(|id| id.parse::<u32>().unwrap());
+            for (number, name) in names.iter().enumerate() {
+                let mut kill = Command::new("kill");
+                let killed = kill.arg(format!("-{name}")).args(shows).output().unwrap();
+                // After the first it may be over.
+                assert!(killed.status.success() || number > 0, "{killed:?}");
+            }
+        }
+    }
+    let until = Instant::now() + Duration::from_secs(20);
+    let left = || -> Vec<_> {
+        let files = fs::read_dir(temporary.path()).unwrap();
+        let files = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        files.chain(processes_with(path)).collect()
+    };
+    while !left().is_empty() {
+        let what = format!("{end:?}, all was read: {is_read}");
+        assert!(Instant::now() < until, "{what}: {:?} is left", left());
+        thread::sleep(Duration::from_millis(20));
+    }
+    drop(writer);
 }
 
 #[test]
-fn a_terminal_that_goes_away_takes_the_program_with_it() {
+fn nothing_is_left_however_it_ends() {
     needs!("tmux");
-    let directory = tempfile::tempdir().unwrap();
-    let capture = directory.path().join("a.pcap");
-    fs::copy(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLES),
-        &capture,
-    )
-    .unwrap();
-    let path = capture.to_str().unwrap();
-    let terminal = Terminal::start((80, 24), path);
-    terminal.shows("  14 messages");
-    assert!(is_running_with(path));
-    drop(terminal);
-    let until = Instant::now() + Duration::from_secs(10);
-    while is_running_with(path) {
-        assert!(Instant::now() < until, "it goes on without a terminal");
-        thread::sleep(Duration::from_millis(50));
+    const ENDS: [End; 7] = [
+        End::Quit,
+        End::Hangup,
+        End::Signals(&["HUP"]),
+        End::Signals(&["HUP", "HUP"]),
+        End::Signals(&["TERM"]),
+        End::Signals(&["HUP", "TERM", "HUP"]),
+        End::Signals(&["TERM", "TERM"]),
+    ];
+    for end in ENDS {
+        for is_read in [false, true] {
+            assert_nothing_is_left(end, is_read);
+        }
     }
 }

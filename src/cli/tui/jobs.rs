@@ -33,18 +33,21 @@ pub(super) enum Source {
 pub(super) struct Jobs {
     arguments: Vec<OsString>,
     source: Source,
+    records: PathBuf,
     filter: Option<String>,
     sender: Sender<Outcome>,
     receiver: Receiver<Outcome>,
 }
 
 impl Jobs {
-    /// `arguments` are those with which the conversations were read.
-    pub(super) fn new(arguments: Vec<OsString>, source: Source) -> Self {
+    /// `arguments` are those with which the conversations were read, `records` what was told of
+    /// them so far.
+    pub(super) fn new(arguments: Vec<OsString>, source: Source, records: PathBuf) -> Self {
         let (sender, receiver) = channel();
         Self {
             arguments,
             source,
+            records,
             filter: None,
             sender,
             receiver,
@@ -71,11 +74,11 @@ impl Jobs {
     }
 
     /// Finds the conversations in which a message matches.
-    pub(super) fn filter_by(&mut self, filter: String, records: PathBuf) {
+    pub(super) fn filter_by(&mut self, filter: String) {
         self.filter = Some(filter.clone());
         let mut arguments = match self.source {
             Source::Captures => self.arguments.clone(),
-            Source::Once | Source::Live => vec![OsString::from(records)],
+            Source::Once | Source::Live => self.records_argument(),
         };
         arguments.extend(["-T", "fields", "-e", "conv", "-Y"].map(OsString::from));
         arguments.push(OsString::from(&filter));
@@ -95,7 +98,7 @@ impl Jobs {
     }
 
     /// Writes conversations.
-    pub(super) fn write(&self, form: Form, path: String, numbers: &[u32], records: PathBuf) {
+    pub(super) fn write(&self, form: Form, path: String, numbers: &[u32]) {
         let names: Vec<String> = numbers.iter().map(|number| format!("c{number}")).collect();
         let (flag, mut arguments) = match form {
             Form::Packets if self.source == Source::Live => {
@@ -103,8 +106,8 @@ impl Jobs {
                 return self.tell(text.to_owned());
             }
             Form::Packets => ("-w", self.arguments.clone()),
-            Form::Streams => ("--export", vec![OsString::from(records)]),
-            Form::Page => ("--html", vec![OsString::from(records)]),
+            Form::Streams => ("--export", self.records_argument()),
+            Form::Page => ("--html", self.records_argument()),
         };
         arguments.extend(["--conv", &names.join(","), flag, &path].map(OsString::from));
         self.spawn(move || {
@@ -114,6 +117,10 @@ impl Jobs {
                 _ => last_words(&output),
             }))
         });
+    }
+
+    fn records_argument(&self) -> Vec<OsString> {
+        vec![self.records.clone().into_os_string()]
     }
 
     fn tell(&self, text: String) {

@@ -8,11 +8,13 @@ mod store;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::mem;
+use std::panic;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{
@@ -20,6 +22,7 @@ use ratatui::crossterm::event::{
     KeyModifiers, MouseButton, MouseEventKind,
 };
 use ratatui::crossterm::execute;
+use tempfile::TempPath;
 
 use self::jobs::{Jobs, Outcome, Source};
 use self::store::Store;
@@ -58,6 +61,42 @@ struct Reading {
     problem: Mutex<Option<io::Error>>,
 }
 
+/// What must not be left behind, however this ends.
+#[derive(Default)]
+struct Kept {
+    /// The name of the records. Threads that still hold the file are not waited for.
+    records: Option<TempPath>,
+    /// What tells them.
+    teller: Option<Child>,
+}
+
+impl Kept {
+    /// How the teller ended, if it did.
+    fn told(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.teller.as_mut().map_or(Ok(None), Child::try_wait)
+    }
+
+    /// Removes the records, and ends what still reads, which is not wanted any more.
+    fn clear(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.records.take().map_or(Ok(()), TempPath::close)?;
+        let status = self.told()?;
+        if let Some(mut teller) = self.teller.take()
+            && status.is_none()
+        {
+            teller.kill()?;
+            teller.wait()?;
+        }
+        Ok(status)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // Who wants to know what became of it has cleared it before.
+        drop(self.clear());
+    }
+}
+
 /// Shows conversations until the user has seen enough.
 pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, DumpError> {
     if !io::stdout().is_terminal() {
@@ -67,7 +106,18 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         ));
     }
     let look = terminal_look(args);
-    let store = Store::new(look).map_err(DumpError::Output)?;
+    let kept = Arc::new(Mutex::new(Kept::default()));
+    let interrupt = {
+        let kept = Arc::downgrade(&kept);
+        Interrupt::catch_and(move || {
+            if let Some(kept) = kept.upgrade() {
+                drop(locked(&kept).clear());
+            }
+        })?
+    };
+    let (store, records) = Store::new(look).map_err(DumpError::Output)?;
+    let records_path = records.to_path_buf();
+    locked(&kept).records = Some(records);
     let store = Arc::new(Mutex::new(store));
     let arguments: Vec<OsString> = arguments
         .iter()
@@ -77,23 +127,25 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         .collect();
     let mut child = teller(args, &arguments).map_err(DumpError::Output)?;
     let reading = Arc::new(Reading::default());
-    let told = Arc::new(Mutex::new(String::new()));
-    listen(&mut child, &store, &reading, &told);
-    let ending = show(args, arguments, look, &store, &reading, &mut child);
-    // Whatever it still reads is not wanted any more.
-    let status = match child.try_wait().map_err(DumpError::Output)? {
-        Some(status) => status.code(),
-        None => {
-            child.kill().map_err(DumpError::Output)?;
-            child.wait().map_err(DumpError::Output)?;
-            None
-        }
+    let complaints = listen(&mut child, &store, &reading);
+    locked(&kept).teller = Some(child);
+    let screen = Screen {
+        app: App::new(title(args)),
+        store,
+        reading,
+        jobs: Jobs::new(arguments, source(args), records_path),
+        look,
+        is_live: args.interface.is_some(),
+        knew_the_end: false,
     };
-    let told = locked(&told);
+    let ending = show(screen, &kept, &interrupt);
+    let status = locked(&kept).clear().map_err(DumpError::Output)?;
+    let told = complaints.join();
+    let told = told.unwrap_or_else(|panic| panic::resume_unwind(panic));
     if !told.is_empty() {
         terminal::tell(format_args!("{}", told.trim_end()));
     }
-    Ok(match status {
+    Ok(match status.and_then(|status| status.code()) {
         Some(2) => Ending::Failed,
         Some(3) => ending?.max(Ending::Incomplete),
         _ => ending?,
@@ -126,24 +178,21 @@ fn teller(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
         .spawn()
 }
 
-/// Takes what it tells, on threads.
+/// Takes what it tells, on threads; what it complains of is told when it has ended.
 fn listen(
     child: &mut Child,
     store: &Arc<Mutex<Store>>,
     reading: &Arc<Reading>,
-    told: &Arc<Mutex<String>>,
-) {
-    if let Some(mut stderr) = child.stderr.take() {
-        let told = Arc::clone(told);
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count) = stderr.read(&mut bytes)
-                && count > 0
-            {
-                locked(&told).push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        });
-    }
+) -> JoinHandle<String> {
+    let stderr = child.stderr.take();
+    let complaints = thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(mut stderr) = stderr {
+            // What came before it could not be read any more is told.
+            stderr.read_to_end(&mut text).ok();
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    });
     if let Some(stdout) = child.stdout.take() {
         let (store, reading) = (Arc::clone(store), Arc::clone(reading));
         thread::spawn(move || {
@@ -156,6 +205,7 @@ fn listen(
             reading.is_over.store(true, Ordering::Release);
         });
     }
+    complaints
 }
 
 fn take(input: impl Read, store: &Mutex<Store>, reading: &Reading) -> io::Result<()> {
@@ -183,17 +233,17 @@ fn take(input: impl Read, store: &Mutex<Store>, reading: &Reading) -> io::Result
 
 /// Everything on the screen.
 fn show(
-    args: &DumpArgs,
-    arguments: Vec<OsString>,
-    look: Look,
-    store: &Arc<Mutex<Store>>,
-    reading: &Arc<Reading>,
-    child: &mut Child,
+    mut screen: Screen,
+    kept: &Mutex<Kept>,
+    interrupt: &Interrupt,
 ) -> Result<Ending, DumpError> {
-    let is_live = args.interface.is_some();
+    let reading = Arc::clone(&screen.reading);
     let begin = Instant::now();
     while !reading.has_begun.load(Ordering::Acquire) && begin.elapsed() < FIRST_WORD {
-        if let Some(status) = child.try_wait().map_err(DumpError::Output)?
+        if interrupt.is_asked_for() {
+            return Ok(Ending::Interrupted);
+        }
+        if let Some(status) = locked(kept).told().map_err(DumpError::Output)?
             && reading.is_over.load(Ordering::Acquire)
             && !reading.has_begun.load(Ordering::Acquire)
         {
@@ -205,27 +255,23 @@ fn show(
         }
         thread::sleep(Duration::from_millis(5));
     }
-    let mut app = App::new(title(args));
-    if is_live {
-        app.go_with_what_is_new();
+    if screen.is_live {
+        screen.app.go_with_what_is_new();
     }
-    let interrupt = Interrupt::catch()?;
-    let mut screen = Screen {
-        app,
-        store: Arc::clone(store),
-        reading: Arc::clone(reading),
-        jobs: Jobs::new(arguments, source(args)),
-        look,
-        is_live,
-        knew_the_end: false,
-    };
     let mut terminal = ratatui::try_init().map_err(DumpError::Output)?;
     let shown = execute!(io::stdout(), EnableMouseCapture)
-        .and_then(|()| screen.go(&mut terminal, &interrupt));
+        .and_then(|()| screen.go(&mut terminal, interrupt));
     let restored =
         execute!(io::stdout(), DisableMouseCapture).and_then(|()| ratatui::try_restore());
-    shown.and(restored).map_err(DumpError::Output)?;
-    Ok(Ending::Fine)
+    if terminal.show_cursor().is_err() {
+        // Dropped, it would tell a terminal that is gone, and panic over that.
+        mem::forget(terminal);
+    }
+    match shown.and(restored) {
+        // A terminal that is gone takes no words.
+        Err(_) if interrupt.is_asked_for() => Ok(Ending::Fine),
+        shown => shown.map(|()| Ending::Fine).map_err(DumpError::Output),
+    }
 }
 
 fn title(args: &DumpArgs) -> String {
@@ -332,8 +378,7 @@ impl Screen {
             self.knew_the_end = true;
             // What came since the filter was set is asked for again.
             if let Some(filter) = self.jobs.filter() {
-                let path = locked(&self.store).path().to_owned();
-                self.jobs.filter_by(filter, path);
+                self.jobs.filter_by(filter);
             }
         }
         Ok(())
@@ -356,8 +401,7 @@ impl Screen {
                 }
                 Ok(_) => {
                     self.app.tell("filtering".to_owned());
-                    let path = locked(&self.store).path().to_owned();
-                    self.jobs.filter_by(text, path);
+                    self.jobs.filter_by(text);
                 }
             },
             Action::Write {
@@ -366,8 +410,7 @@ impl Screen {
                 numbers,
             } => {
                 self.app.tell(format!("writing {path}"));
-                let records = locked(&self.store).path().to_owned();
-                self.jobs.write(form, path, &numbers, records);
+                self.jobs.write(form, path, &numbers);
             }
         }
         Ok(Goes::On)

@@ -6,11 +6,10 @@
 use std::fs::File;
 use std::io::{self, Cursor, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use hashbrown::HashMap;
 use serde_json::Value;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::row::{Entry, Kind, RowState, field, text_after};
 use crate::report::detail::{DetailPrinter, Details};
@@ -43,7 +42,7 @@ const HEAD_BYTES: usize = 640;
 /// Records, and what is known of conversations.
 pub(super) struct Store {
     look: Look,
-    records: NamedTempFile,
+    records: File,
     written: u64,
     header: Vec<u8>,
     entries: File,
@@ -106,14 +105,17 @@ impl RowBlock {
 }
 
 impl Store {
-    /// An empty one, in temporary files.
-    pub(super) fn new(look: Look) -> io::Result<Self> {
-        Ok(Self {
+    /// An empty one, in temporary files. Only the records have a name, by which other runs read
+    /// them: as long as this name is kept.
+    pub(super) fn new(look: Look) -> io::Result<(Self, TempPath)> {
+        let (records, path) = tempfile::Builder::new()
+            .prefix("ministream-")
+            .suffix(".ndjson")
+            .tempfile()?
+            .into_parts();
+        let store = Self {
             look,
-            records: tempfile::Builder::new()
-                .prefix("ministream-")
-                .suffix(".ndjson")
-                .tempfile()?,
+            records,
             written: 0,
             header: Vec::new(),
             entries: tempfile::tempfile()?,
@@ -126,12 +128,8 @@ impl Store {
             matching: None,
             messages: 0,
             views: 0,
-        })
-    }
-
-    /// The records so far, as a file.
-    pub(super) fn path(&self) -> &Path {
-        self.records.path()
+        };
+        Ok((store, path))
     }
 
     /// Messages so far.
@@ -141,7 +139,7 @@ impl Store {
 
     /// Takes whole lines of records.
     pub(super) fn push(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.records.as_file_mut().write_all(lines)?;
+        self.records.write_all(lines)?;
         let mut entries = Vec::new();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let place = (self.written, line.len());
@@ -247,7 +245,7 @@ impl Store {
 
     fn read(&self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
         let mut line = vec![0; bytes];
-        self.records.as_file().read_exact_at(&mut line, offset)?;
+        self.records.read_exact_at(&mut line, offset)?;
         Ok(line)
     }
 
