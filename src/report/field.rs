@@ -59,6 +59,8 @@ pub enum Value<'a> {
     Time(Timestamp),
     /// Text; may come from the wire.
     Text(&'a str),
+    /// One of a few words.
+    Word(&'static str),
     /// An id.
     Id(StreamId),
     /// A conversation.
@@ -217,11 +219,11 @@ impl Field {
             Self::PacketN => count(event.packet),
             Self::Ts => Value::Time(event.time),
             Self::TUs => Value::Number(event.elapsed_us),
-            Self::Carrier => Value::Text(event.carrier.name()),
+            Self::Carrier => Value::Word(event.carrier.name()),
             Self::Src => Value::Address(event.source),
             Self::Dst => Value::Address(event.target),
             Self::Dir => word(event.direction.map(Direction::name)),
-            Self::Type => Value::Text(type_name(&event.message)),
+            Self::Type => Value::Word(type_name(&event.message)),
             Self::TypeByte => {
                 type_byte(&event.message).map_or(Value::Null, |byte| Value::Number(byte.into()))
             }
@@ -231,7 +233,7 @@ impl Field {
                 .map_or(Value::Null, |frame| Value::Id(frame.id)),
             Self::IdOwner => word(id_owner(&event.message)),
             Self::Conv => event.conversation.map_or(Value::Null, Value::Conversation),
-            Self::Meaning => Value::Text(meaning_name(event.meaning)),
+            Self::Meaning => Value::Word(meaning_name(event.meaning)),
             Self::PayloadBytes => count(payload(&event.message).len() as u64),
             Self::PayloadHex | Self::PayloadText | Self::Payload => {
                 Value::Bytes(payload(&event.message))
@@ -242,7 +244,10 @@ impl Field {
             Self::Session => event
                 .session
                 .map_or(Value::Null, |session| Value::Number(session.id.0.into())),
-            Self::SessionName => word(event.session.and_then(|s| s.nickname.as_deref())),
+            Self::SessionName => event
+                .session
+                .and_then(|session| session.nickname.as_deref())
+                .map_or(Value::Null, Value::Text),
             Self::RouterUs => event
                 .router_ns
                 .map_or(Value::Null, |nanos| Value::Number(nanos.div_euclid(1_000))),
@@ -259,8 +264,8 @@ fn count(number: u64) -> Value<'static> {
     Value::Number(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn word(text: Option<&str>) -> Value<'_> {
-    text.map_or(Value::Null, Value::Text)
+fn word(word: Option<&'static str>) -> Value<'static> {
+    word.map_or(Value::Null, Value::Word)
 }
 
 /// The name of a message's type: that of its frame, `ping` or `short`.

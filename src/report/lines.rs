@@ -174,7 +174,7 @@ fn put_value(field: Field, value: Value<'_>, clock: &mut UtcClock, out: &mut Vec
         Value::Null => {}
         Value::Number(number) => put_number(out, number),
         Value::Time(time) => clock.put(out, time),
-        Value::Text(text) => escape(text.as_bytes(), Charset::Unicode, out),
+        Value::Text(text) | Value::Word(text) => escape(text.as_bytes(), Charset::Unicode, out),
         Value::Id(id) => put_id(out, id),
         Value::Conversation(id) => put_conversation(out, id),
         Value::Address(address) => put_address(out, address),

@@ -106,7 +106,7 @@ impl TypeText {
 
 /// Two addresses and their texts: a flow's messages have the same two over and over.
 #[derive(Debug, Default)]
-pub(crate) struct AddressTexts([CachedAddress; 2]);
+struct AddressTexts([CachedAddress; 2]);
 
 #[derive(Debug, Default)]
 struct CachedAddress {
@@ -116,7 +116,7 @@ struct CachedAddress {
 
 impl AddressTexts {
     /// The texts of where a message came from and where it went.
-    pub(crate) fn of(&mut self, source: SocketAddr, target: SocketAddr) -> [&[u8]; 2] {
+    fn of(&mut self, source: SocketAddr, target: SocketAddr) -> [&[u8]; 2] {
         // Messages go both ways: find the address that is cached either way round.
         if self.0[1].address == Some(source) || self.0[0].address == Some(target) {
             self.0.swap(0, 1);
@@ -491,6 +491,13 @@ pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
         }
     }
     out.push(b'}');
+}
+
+/// As much of a payload as its preview is made of.
+#[cfg(feature = "parquet")]
+pub(crate) fn preview_source(payload: &[u8]) -> &[u8] {
+    // A byte more than is shown tells that there is more.
+    &payload[..payload.len().min(PREVIEW_BYTES + 1)]
 }
 
 /// Appends the first bytes of a payload as escaped text.

@@ -63,7 +63,7 @@ impl ConversationField {
         let count = |count: u64| Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
         let (c2s, s2c) = (conversation.c2s, conversation.s2c);
         match self {
-            Self::State => Value::Text(conversation.state.name()),
+            Self::State => Value::Word(conversation.state.name()),
             Self::DurationUs => micros(Some(conversation.duration_ns())),
             Self::HandshakeUs => micros(conversation.handshake_ns),
             Self::FirstByteUs => micros(conversation.first_byte_ns),

@@ -85,7 +85,7 @@ pub(super) fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> 
     match (value, literal) {
         (Value::Number(a), Literal::Number(b)) => Some(a.cmp(b)),
         (Value::Time(a), Literal::Time(b)) => Some(a.cmp(b)),
-        (Value::Text(a), Literal::Text(b)) => Some(a.as_bytes().cmp(b)),
+        (Value::Text(a) | Value::Word(a), Literal::Text(b)) => Some(a.as_bytes().cmp(b)),
         (Value::Encapsulation(_), Literal::Text(b)) => Some((*text_of(value)?).cmp(b)),
         (Value::Id(a), Literal::Id(b)) => Some(a.cmp(b)),
         (Value::Conversation(a), Literal::Conversation(b)) => Some(a.cmp(b)),
@@ -105,7 +105,7 @@ pub(super) fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> 
 
 fn text_of<'a>(value: &Value<'a>) -> Option<Cow<'a, [u8]>> {
     match value {
-        Value::Text(text) => Some(Cow::Borrowed(text.as_bytes())),
+        Value::Text(text) | Value::Word(text) => Some(Cow::Borrowed(text.as_bytes())),
         Value::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
         Value::Encapsulation(encapsulation) => {
             Some(Cow::Owned(encapsulation.to_string().into_bytes()))

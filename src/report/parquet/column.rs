@@ -12,8 +12,10 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::plain::Plain;
-use super::schema::{FEW, MANIFOLD};
-use super::words::Words;
+use super::presence::Presence;
+use super::schema::{FEW, MANIFOLD, PREVIEW};
+use super::words::{Key, Words};
+use crate::report::record::put_preview;
 
 /// The cells of a column. Levels are those of the Parquet format (Dremel): how much of
 /// the path to a value is there, and in which list it goes on. Here they are 0 or 1.
@@ -22,8 +24,8 @@ pub(super) struct Column {
     descriptor: ColumnDescPtr,
     path: String,
     values: Values,
-    /// For each cell, 1 where it has a value; unless every cell has one.
-    definition: Option<Vec<i16>>,
+    /// Which cells have a value, unless every cell has one.
+    presence: Option<Presence>,
     /// For each cell, 0 where a row begins; only of lists.
     repetition: Option<Vec<i16>>,
 }
@@ -35,6 +37,11 @@ enum Values {
     Words(Words),
     /// Texts or bytes that are seldom the same twice.
     Plain(Plain),
+    /// Texts that are made when they are written, of the first bytes of payloads.
+    Previews {
+        starts: Plain,
+        texts: Plain,
+    },
     /// Other texts, and bytes.
     Texts {
         bytes: Vec<u8>,
@@ -50,13 +57,17 @@ impl Column {
             values: match descriptor.physical_type() {
                 PhysicalType::INT64 => Values::Integers(Vec::new()),
                 _ if FEW.contains(&descriptor.name()) => Values::Words(Words::default()),
+                _ if descriptor.name() == PREVIEW => Values::Previews {
+                    starts: Plain::default(),
+                    texts: Plain::default(),
+                },
                 _ if MANIFOLD.contains(&descriptor.name()) => Values::Plain(Plain::default()),
                 _ => Values::Texts {
                     bytes: Vec::new(),
                     ends: Vec::new(),
                 },
             },
-            definition: (descriptor.max_def_level() > 0).then(Vec::new),
+            presence: (descriptor.max_def_level() > 0).then(Presence::default),
             repetition: (descriptor.max_rep_level() > 0).then(Vec::new),
             descriptor,
         }
@@ -72,15 +83,17 @@ impl Column {
         match &self.values {
             Values::Integers(values) => values.len() * size_of::<i64>(),
             Values::Words(words) => words.size_bytes(),
-            Values::Plain(plain) => plain.size_bytes(),
+            Values::Plain(plain) | Values::Previews { starts: plain, .. } => plain.size_bytes(),
             Values::Texts { bytes, ends } => bytes.len() + ends.len() * size_of::<usize>(),
         }
     }
 
-    pub(super) fn define(&mut self, level: i16) {
-        match &mut self.definition {
-            Some(levels) => levels.push(level),
-            None => debug_assert_eq!(level, 1, "{} is never null", self.path),
+    /// Says whether the next cell has a value.
+    #[inline]
+    pub(super) fn define(&mut self, is_there: bool) {
+        match &mut self.presence {
+            Some(presence) => presence.push(is_there),
+            None => debug_assert!(is_there, "{} is never null", self.path),
         }
     }
 
@@ -93,9 +106,7 @@ impl Column {
     pub(super) fn push_integer(&mut self, value: i64) {
         match &mut self.values {
             Values::Integers(values) => values.push(value),
-            Values::Words(_) | Values::Plain(_) | Values::Texts { .. } => {
-                unreachable!("{} is a column of texts", self.path)
-            }
+            _ => unreachable!("{} is a column of texts", self.path),
         }
     }
 
@@ -104,13 +115,24 @@ impl Column {
         match &mut self.values {
             Values::Integers(_) => unreachable!("{} is a column of numbers", self.path),
             Values::Words(words) => words.push(put),
-            Values::Plain(plain) => plain.push(self.definition.as_deref(), put),
+            Values::Plain(plain) | Values::Previews { starts: plain, .. } => {
+                plain.push(self.presence.as_ref(), put)
+            }
             Values::Texts { bytes, ends } => {
                 let start = bytes.len();
                 put(bytes);
                 ends.push(bytes.len());
                 bytes.len() - start + size_of::<usize>()
             }
+        }
+    }
+
+    /// Appends the text that `put` makes of `key`; how many bytes that took.
+    #[inline]
+    pub(super) fn push_made_of(&mut self, key: Key, put: impl FnOnce(&mut Vec<u8>)) -> usize {
+        match &mut self.values {
+            Values::Words(words) => words.push_made_of(key, put),
+            _ => self.push_text(put),
         }
     }
 
@@ -122,23 +144,29 @@ impl Column {
     ) -> Result<ColumnCloseResult, ParquetError> {
         let mut pages = SerializedPageWriter::new(out);
         let descriptor = self.descriptor.clone();
-        let definition = self.definition.as_deref();
+        let presence = self.presence.as_ref();
         let repetition = self.repetition.as_deref();
         let closed = match &mut self.values {
-            Values::Words(words) => words.write(descriptor, definition, &mut pages)?,
-            Values::Plain(plain) => plain.write(descriptor, definition, &mut pages)?,
+            Values::Words(words) => words.write(descriptor, presence, &mut pages)?,
+            Values::Plain(plain) => plain.write(descriptor, presence, &mut pages)?,
+            Values::Previews { starts, texts } => {
+                starts.map(texts, put_preview);
+                texts.write(descriptor, presence, &mut pages)?
+            }
             Values::Integers(values) => {
                 let pages = Box::new(pages);
+                let levels = presence.map(Presence::levels);
                 let mut writer = ColumnWriterImpl::<Int64Type>::new(descriptor, properties, pages);
-                writer.write_batch(values, definition, repetition)?;
+                writer.write_batch(values, levels.as_deref(), repetition)?;
                 writer.close()?
             }
             Values::Texts { bytes, ends } => {
                 let pages = Box::new(pages);
+                let levels = presence.map(Presence::levels);
                 let mut writer =
                     ColumnWriterImpl::<ByteArrayType>::new(descriptor, properties, pages);
                 let all = Bytes::from(std::mem::take(bytes));
-                writer.write_batch(&texts(&all, ends), definition, repetition)?;
+                writer.write_batch(&texts(&all, ends), levels.as_deref(), repetition)?;
                 let closed = writer.close()?;
                 *bytes = reclaimed(all);
                 closed
@@ -153,14 +181,17 @@ impl Column {
             Values::Integers(values) => values.clear(),
             Values::Words(words) => words.clear(),
             Values::Plain(plain) => plain.clear(),
+            Values::Previews { starts, texts } => {
+                starts.clear();
+                texts.clear();
+            }
             Values::Texts { bytes, ends } => {
                 bytes.clear();
                 ends.clear();
             }
         }
-        for levels in [&mut self.definition, &mut self.repetition] {
-            levels.iter_mut().for_each(Vec::clear);
-        }
+        self.presence.iter_mut().for_each(Presence::clear);
+        self.repetition.iter_mut().for_each(Vec::clear);
     }
 }
 

@@ -15,6 +15,7 @@ mod encode;
 mod partition;
 mod parts;
 mod plain;
+mod presence;
 mod rows;
 mod schema;
 mod table;
@@ -29,7 +30,7 @@ pub use partition::partition_name;
 use parts::{Bounds, Parts, part_files};
 use schema::{TableKind, properties};
 
-use super::record::{AddressTexts, PayloadDetail};
+use super::record::PayloadDetail;
 use super::redact::Secrets;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 
@@ -43,7 +44,6 @@ pub struct DataSet {
     conversations: Parts,
     findings: Parts,
     payload: PayloadDetail,
-    addresses: AddressTexts,
 }
 
 impl DataSet {
@@ -89,7 +89,6 @@ impl DataSet {
             conversations: parts(TableKind::Conversations)?,
             findings: parts(TableKind::Findings)?,
             payload,
-            addresses: AddressTexts::default(),
         })
     }
 
@@ -99,7 +98,7 @@ impl DataSet {
     /// A file cannot be written.
     pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
         self.messages
-            .add(|table| rows::put_message(table, event, self.payload, &mut self.addresses))
+            .add(|table| rows::put_message(table, event, self.payload))
     }
 
     /// Adds a conversation.

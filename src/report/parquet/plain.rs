@@ -13,7 +13,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::words::{length, put_packed, signed, too_large};
+use super::presence::Presence;
+use super::words::{length, signed, too_large};
 
 /// Bytes of values after which a page ends.
 const PAGE_BYTES: usize = 1 << 20;
@@ -22,6 +23,9 @@ const PAGE_BYTES: usize = 1 << 20;
 /// of each.
 const SAMPLES: usize = 8;
 const SAMPLE_BYTES: usize = 8 << 10;
+
+/// Bytes of the length of a value.
+const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// The values of a column in the format's plain encoding: each behind its length.
 #[derive(Debug, Default)]
@@ -40,29 +44,37 @@ struct Cut {
 }
 
 impl Plain {
-    /// Appends a value, which `put` puts; how many bytes that took. `definition` has an entry for
-    /// each row up to this one, if rows may be without a value.
+    /// Appends a value, which `put` puts; how many bytes that took. `presence` is of the rows
+    /// up to this one, if rows may be without a value.
     pub(super) fn push(
         &mut self,
-        definition: Option<&[i16]>,
+        presence: Option<&Presence>,
         put: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
-        const LENGTH_BYTES: usize = size_of::<u32>();
         let start = self.bytes.len();
+        self.put(put);
+        let page_start = self.cuts.last().map_or(0, |cut| cut.bytes);
+        if self.bytes.len() - page_start >= PAGE_BYTES {
+            let rows = presence.map_or(self.values, Presence::cells);
+            // Bits of presence go into pages byte by byte.
+            if rows.is_multiple_of(8) {
+                self.cuts.push(Cut {
+                    bytes: self.bytes.len(),
+                    rows,
+                });
+            }
+        }
+        self.bytes.len() - start
+    }
+
+    fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len() + LENGTH_BYTES;
         self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
         put(&mut self.bytes);
         // A message has fewer bytes than four of them can count.
-        let length = u32::try_from(self.bytes.len() - start - LENGTH_BYTES).unwrap_or(u32::MAX);
-        self.bytes[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+        let length = u32::try_from(self.bytes.len() - start).unwrap_or(u32::MAX);
+        self.bytes[start - LENGTH_BYTES..start].copy_from_slice(&length.to_le_bytes());
         self.values += 1;
-        let page_start = self.cuts.last().map_or(0, |cut| cut.bytes);
-        if self.bytes.len() - page_start >= PAGE_BYTES {
-            self.cuts.push(Cut {
-                bytes: self.bytes.len(),
-                rows: definition.map_or(self.values, <[i16]>::len),
-            });
-        }
-        self.bytes.len() - start
     }
 
     /// Bytes that the values take.
@@ -76,14 +88,33 @@ impl Plain {
         self.cuts.clear();
     }
 
-    /// Writes the column, of which `definition` says which rows have a value, if not all.
+    /// Appends what `put` makes of each of the values, in pages of the same rows, to `made`.
+    pub(super) fn map(&self, made: &mut Self, put: impl Fn(&mut Vec<u8>, &[u8])) {
+        let mut start = 0;
+        for cut in self.cuts.iter().map(Some).chain([None]) {
+            let end = cut.map_or(self.bytes.len(), |cut| cut.bytes);
+            let mut rest = &self.bytes[start..end];
+            while let Some((length, behind)) = rest.split_first_chunk() {
+                let (value, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
+                made.put(|out| put(out, value));
+                rest = behind;
+            }
+            made.cuts.extend(cut.map(|cut| Cut {
+                bytes: made.bytes.len(),
+                rows: cut.rows,
+            }));
+            start = end;
+        }
+    }
+
+    /// Writes the column, of which `presence` says which rows have a value, if not all.
     pub(super) fn write(
         &self,
         descriptor: ColumnDescPtr,
-        definition: Option<&[i16]>,
+        presence: Option<&Presence>,
         pages: &mut dyn PageWriter,
     ) -> Result<ColumnCloseResult, ParquetError> {
-        let row_count = definition.map_or(self.values, <[i16]>::len);
+        let row_count = presence.map_or(self.values, Presence::cells);
         let is_compressed = shrinks(&self.bytes)?;
         let mut ends = self.cuts.clone();
         if ends.last().is_none_or(|cut| cut.rows < row_count) {
@@ -97,8 +128,12 @@ impl Plain {
         let mut first_offset = None;
         let mut start = Cut::default();
         for end in ends {
-            let levels = definition.map(|levels| &levels[start.rows..end.rows]);
-            let bytes = page_bytes(levels, &self.bytes[start.bytes..end.bytes])?;
+            let values = &self.bytes[start.bytes..end.bytes];
+            let mut bytes = Vec::with_capacity(values.len() + (end.rows - start.rows) / 8 + 16);
+            if let Some(presence) = presence {
+                presence.put(start.rows..end.rows, &mut bytes)?;
+            }
+            bytes.extend_from_slice(values);
             let uncompressed_bytes = bytes.len();
             let buf: Bytes = match is_compressed {
                 true => zstd::bulk::compress(&bytes, level())?.into(),
@@ -143,20 +178,6 @@ impl Plain {
             offset_index: Some(offsets.build()),
         })
     }
-}
-
-/// A page: which rows have a value, and the values.
-fn page_bytes(levels: Option<&[i16]>, values: &[u8]) -> Result<Vec<u8>, ParquetError> {
-    let mut bytes = Vec::with_capacity(values.len() + levels.map_or(0, <[i16]>::len) / 8 + 16);
-    if let Some(levels) = levels {
-        let mut packed = Vec::new();
-        let levels = levels.iter().map(|&level| u32::from(level != 0));
-        put_packed(&mut packed, 1, levels);
-        bytes.extend_from_slice(&length(packed.len())?.to_le_bytes());
-        bytes.append(&mut packed);
-    }
-    bytes.extend_from_slice(values);
-    Ok(bytes)
 }
 
 fn level() -> i32 {

@@ -3,7 +3,7 @@
 use super::table::Table;
 use crate::conversation::{Conversation, Endpoint, Finding, MessageEvent, Tally};
 use crate::report::field::{Field, Value};
-use crate::report::record::{AddressTexts, PayloadDetail, micros, put_detail, put_preview};
+use crate::report::record::{PayloadDetail, micros, preview_source, put_detail};
 use crate::report::write::{put, put_address, put_conversation, put_display, put_hex, put_id};
 use crate::wire::StreamId;
 
@@ -11,35 +11,28 @@ use crate::wire::StreamId;
 const PAYLOAD: &str = "payload";
 
 /// A message, with as much of its payload as `payload` says.
-pub(super) fn put_message(
-    table: &mut Table,
-    event: &MessageEvent<'_>,
-    payload: PayloadDetail,
-    addresses: &mut AddressTexts,
-) {
-    let [source, target] = addresses.of(event.source, event.target);
+pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: PayloadDetail) {
     for &field in Field::ALL.iter().filter(|field| field.in_record()) {
         let name = match field {
             Field::PayloadHex => PAYLOAD,
             field => field.name(),
         };
         match field.shown_value(event, payload) {
-            Value::Address(_) => table.text(name, |out| {
-                out.extend_from_slice(match field {
-                    Field::Src => source,
-                    _ => target,
-                });
-            }),
+            Value::Address(address) => {
+                table.made_of(name, address, |out| put_address(out, address));
+            }
             Value::Null => table.null(name),
             Value::Number(number) => table.integer(name, number),
             Value::Time(time) => table.integer(name, time.as_nanos()),
             Value::Text(text) => table.text(name, |out| put(out, text)),
-            Value::Id(id) => table.text(name, |out| put_id(out, id)),
-            Value::Conversation(id) => table.text(name, |out| put_conversation(out, id)),
+            Value::Word(word) => table.word(name, word),
+            Value::Id(id) => table.made_of(name, id, |out| put_id(out, id)),
+            Value::Conversation(id) => table.made_of(name, id, |out| put_conversation(out, id)),
             Value::Hash(hash) => table.text(name, |out| put_display(out, hash)),
             Value::Bytes(bytes) => table.text(name, |out| match field {
                 Field::PayloadHex => out.extend_from_slice(bytes),
-                Field::PayloadText => put_preview(out, bytes),
+                // A preview is made of them by the thread that encodes the column.
+                Field::PayloadText => out.extend_from_slice(preview_source(bytes)),
                 _ => put_hex(out, bytes),
             }),
             Value::Encapsulation(encapsulation) => {
@@ -48,7 +41,7 @@ pub(super) fn put_message(
             Value::Codes(findings) => {
                 table.words(name, findings.iter().map(|finding| finding.code.code()));
             }
-            Value::Level(level) => table.text(name, |out| put(out, level.name())),
+            Value::Level(level) => table.word(name, level.name()),
         }
     }
     table.end_row();
@@ -59,10 +52,10 @@ pub(super) fn put_conversation_row(table: &mut Table, conversation: &Conversatio
     table.text("conv", |out| put_conversation(out, c.id));
     put_endpoint(table, ["client", "client_name", "client_hash"], &c.client);
     put_endpoint(table, ["server", "server_name", "server_hash"], &c.server);
-    table.text("carrier", |out| put(out, c.carrier.name()));
+    table.word("carrier", c.carrier.name());
     table.text_or_null("client_id", c.client_id.map(StreamId::from), put_id);
     table.text_or_null("server_id", c.server_id.map(StreamId::from), put_id);
-    table.text("state", |out| put(out, c.state.name()));
+    table.word("state", c.state.name());
     table.integer("start_t_us", c.start_us);
     table.integer("duration_us", micros(c.duration_ns()));
     table.integer_or_null("handshake_us", c.handshake_ns.map(micros));
@@ -83,7 +76,9 @@ pub(super) fn put_conversation_row(table: &mut Table, conversation: &Conversatio
 
 fn put_endpoint(table: &mut Table, names: [&str; 3], endpoint: &Endpoint) {
     let [address, nickname, hash] = names;
-    table.text(address, |out| put_address(out, endpoint.address));
+    table.made_of(address, endpoint.address, |out| {
+        put_address(out, endpoint.address);
+    });
     table.text_or_null(nickname, endpoint.nickname.as_deref(), put);
     table.text_or_null(hash, endpoint.hash, put_display);
 }
@@ -95,8 +90,8 @@ fn put_tally(table: &mut Table, names: [&str; 2], tally: Tally) {
 }
 
 pub(super) fn put_finding(table: &mut Table, finding: &Finding) {
-    table.text("level", |out| put(out, finding.level.name()));
-    table.text("code", |out| put(out, finding.code.code()));
+    table.word("level", finding.level.name());
+    table.word("code", finding.code.code());
     table.count_or_null("n", finding.message);
     table.count_or_null("packet_n", finding.packet);
     table.text_or_null("conv", finding.conversation, put_conversation);

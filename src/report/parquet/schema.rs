@@ -143,6 +143,9 @@ pub(super) const GROWING: [&str; 10] = [
 /// so would be the least and the greatest.
 pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
 
+/// The column of previews of payloads.
+pub(super) const PREVIEW: &str = "payload_text";
+
 /// Columns of short texts that come again: names of things, addresses, and what a message has
 /// in common with others of its conversation.
 pub(super) const FEW: [&str; 19] = [

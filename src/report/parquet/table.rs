@@ -3,6 +3,8 @@
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::column::Column;
+use super::words::Key;
+use crate::report::write::put;
 
 /// Rows that come together before they are written.
 ///
@@ -44,13 +46,13 @@ impl Table {
     }
 
     pub(super) fn null(&mut self, name: &str) {
-        self.column(name).define(0);
+        self.column(name).define(false);
     }
 
     pub(super) fn integer(&mut self, name: &str, value: i64) {
         self.bytes += size_of::<i64>();
         let column = self.column(name);
-        column.define(1);
+        column.define(true);
         column.push_integer(value);
     }
 
@@ -76,8 +78,26 @@ impl Table {
     /// What `put` appends: UTF-8, in a column of texts.
     pub(super) fn text(&mut self, name: &str, put: impl FnOnce(&mut Vec<u8>)) {
         let column = self.column(name);
-        column.define(1);
+        column.define(true);
         self.bytes += column.push_text(put);
+    }
+
+    /// What `put` makes of `key`, with nothing else.
+    #[inline]
+    pub(super) fn made_of(
+        &mut self,
+        name: &str,
+        key: impl Into<Key>,
+        put: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let column = self.column(name);
+        column.define(true);
+        self.bytes += column.push_made_of(key.into(), put);
+    }
+
+    /// One of a few words.
+    pub(super) fn word(&mut self, name: &str, word: &'static str) {
+        self.made_of(name, word, |out| put(out, word));
     }
 
     pub(super) fn text_or_null<T>(
@@ -98,13 +118,13 @@ impl Table {
         let mut bytes = 0;
         let mut is_first = true;
         for word in words {
-            column.define(1);
+            column.define(true);
             column.repeat(if is_first { 0 } else { 1 });
             bytes += column.push_text(|out| out.extend_from_slice(word.as_bytes()));
             is_first = false;
         }
         if is_first {
-            column.define(0);
+            column.define(false);
             column.repeat(0);
         }
         self.bytes += bytes;

@@ -1,19 +1,20 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::record::RowAccessor;
+use parquet::record::{Row, RowAccessor};
 use parquet::schema::parser::parse_message_type;
 use serde_json::Value;
 
 use super::table::{Table, empty_columns};
 use super::*;
-use crate::conversation::{FindingCode, FindingDetail, RouterTime};
-use crate::report::record::JSON_SCHEMA;
+use crate::conversation::{ConversationId, FindingCode, FindingDetail, RouterTime};
+use crate::report::record::{JSON_SCHEMA, preview_source, put_preview};
 use crate::report::samples;
-use crate::report::write::put;
+use crate::report::write::{put, put_display};
 
 /// The Parquet columns of an object that a JSON Schema describes.
 fn columns_of(root: &Value, object: &Value, indent: &str) -> String {
@@ -426,31 +427,40 @@ fn an_error_names_the_file() {
     );
 }
 
-/// What a reader makes of cells: texts, or null.
-fn read_back(cells: &[Option<String>]) -> Vec<Option<String>> {
-    let schema = "message x { optional binary src (STRING); required binary dst (STRING); }";
-    let schema = Arc::new(parse_message_type(schema).unwrap());
+/// What a reader makes of row groups of `columns`, each of which one of `groups` fills.
+fn written(columns: &str, groups: &[&dyn Fn(&mut Table)]) -> Vec<Row> {
+    let schema = Arc::new(parse_message_type(&format!("message x {{ {columns} }}")).unwrap());
     let mut table = Table::new(&schema);
-    for cell in cells {
-        table.text_or_null("src", cell.as_deref(), put);
-        table.text("dst", |out| put(out, cell.as_deref().unwrap_or_default()));
-        table.end_row();
-    }
     let mut file = tempfile::tempfile().unwrap();
     let properties = properties(Secrets::NONE);
     let writer = SerializedFileWriter::new(&mut file, schema.clone(), properties.clone());
     let mut writer = writer.unwrap();
-    let columns = table.replace_columns(empty_columns(&schema));
-    let group = Encoders::new(NonZeroUsize::MIN)
-        .unwrap()
-        .start(columns, &properties);
-    group.write(&mut writer).unwrap();
+    let encoders = Encoders::new(NonZeroUsize::MIN).unwrap();
+    let mut empty = empty_columns(&schema);
+    for fill in groups {
+        fill(&mut table);
+        let group = encoders.start(table.replace_columns(empty), &properties);
+        empty = group.write(&mut writer).unwrap();
+    }
     writer.close().unwrap();
     let reader = SerializedFileReader::new(file).unwrap();
     let rows = reader.get_row_iter(None).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// What a reader makes of cells: texts, or null.
+fn read_back(cells: &[Option<String>]) -> Vec<Option<String>> {
+    let columns = "optional binary src (STRING); required binary dst (STRING);";
+    let fill = |table: &mut Table| {
+        for cell in cells {
+            table.text_or_null("src", cell.as_deref(), put);
+            table.text("dst", |out| put(out, cell.as_deref().unwrap_or_default()));
+            table.end_row();
+        }
+    };
+    let rows = written(columns, &[&fill]).into_iter();
     rows.zip(cells)
         .map(|(row, cell)| {
-            let row = row.unwrap();
             assert_eq!(
                 row.get_string(1).unwrap(),
                 cell.as_deref().unwrap_or_default()
@@ -458,6 +468,104 @@ fn read_back(cells: &[Option<String>]) -> Vec<Option<String>> {
             row.get_string(0).ok().cloned()
         })
         .collect()
+}
+
+/// Numbers that look like chance, the same in each run.
+fn chance() -> impl FnMut(u64) -> u64 {
+    let mut state = 1_u64;
+    move |below| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    }
+}
+
+#[test]
+fn texts_made_of_keys_are_read_back_also_where_keys_push_one_another_out() {
+    for distinct in [1, 3, 255, 5_000] {
+        let mut chance = chance();
+        let numbers: Vec<u64> = (0..20_000).map(|_| chance(distinct)).collect();
+        let address = |number: &u64| -> SocketAddr {
+            match number % 3 {
+                0 => format!("10.0.{}.{}:9", number / 256, number % 256).parse(),
+                1 => format!("[fd00::{number}]:{number}").parse(),
+                _ => format!("[fe80::1%{number}]:9").parse(),
+            }
+            .unwrap()
+        };
+        let word = |number: &u64| ["", "c1", "syn", "c2"][(number % 4) as usize];
+        let fill = |numbers: &[u64], table: &mut Table| {
+            for number in numbers {
+                let to = address(number);
+                table.made_of("dst", to, |out| put_display(out, to));
+                // Whether it is made of a key or a text must not matter.
+                let id = ConversationId(*number);
+                match number % 2 {
+                    0 => table.made_of("conv", id, |out| put_display(out, id)),
+                    _ => table.word("conv", word(number)),
+                }
+                table.end_row();
+            }
+        };
+        let columns = "required binary dst (STRING); required binary conv (STRING);";
+        let (first, second) = numbers.split_at(7_001);
+        let groups: [&dyn Fn(&mut Table); 2] =
+            [&|table| fill(first, table), &|table| fill(second, table)];
+        let rows = written(columns, &groups);
+        assert_eq!(rows.len(), numbers.len());
+        for (row, number) in rows.iter().zip(&numbers) {
+            assert_eq!(row.get_string(0).unwrap(), &address(number).to_string());
+            let conv = match number % 2 {
+                0 => ConversationId(*number).to_string(),
+                _ => word(number).to_owned(),
+            };
+            assert_eq!(row.get_string(1).unwrap(), &conv);
+        }
+    }
+}
+
+#[test]
+fn payloads_and_previews_are_read_back_from_pages_of_any_kind() {
+    // Every how many rows one has no payload, and bytes that compress and do not.
+    for (every, letters) in [(0, 256), (1, 256), (3, 256), (2, 2), (5, 100)] {
+        let mut chance = chance();
+        let payloads: Vec<Option<Vec<u8>>> = (0..3_001)
+            .map(|n| {
+                let length = chance(3_000) * chance(2);
+                let bytes = (0..length).map(|_| chance(letters) as u8);
+                (every == 0 || n % every != 1).then(|| bytes.collect())
+            })
+            .collect();
+        let fill = |payloads: &[Option<Vec<u8>>], table: &mut Table| {
+            for payload in payloads {
+                let start = payload.as_deref().map(preview_source);
+                table.text_or_null("payload", payload.as_deref(), |out, bytes| {
+                    out.extend_from_slice(bytes);
+                });
+                table.text_or_null("payload_text", start, |out, bytes| {
+                    out.extend_from_slice(bytes);
+                });
+                table.end_row();
+            }
+        };
+        let columns = "optional binary payload; optional binary payload_text (STRING);";
+        let (first, second) = payloads.split_at(1_000);
+        let groups: [&dyn Fn(&mut Table); 2] =
+            [&|table| fill(first, table), &|table| fill(second, table)];
+        let rows = written(columns, &groups);
+        assert_eq!(rows.len(), payloads.len());
+        for (row, payload) in rows.iter().zip(&payloads) {
+            let bytes = row.get_bytes(0).ok().map(|bytes| bytes.data().to_vec());
+            assert_eq!(&bytes, payload);
+            let text = payload.as_ref().map(|payload| {
+                let mut text = Vec::new();
+                put_preview(&mut text, payload);
+                String::from_utf8(text).unwrap()
+            });
+            assert_eq!(row.get_string(1).ok(), text.as_ref());
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! written. What is written is what every reader knows: a dictionary page and a data page.
 
 use std::hash::BuildHasher;
+use std::net::{SocketAddr, SocketAddrV6};
 
 use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -17,11 +18,18 @@ use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
+use super::presence::Presence;
+use crate::conversation::ConversationId;
+use crate::wire::StreamId;
+
 /// Bytes of a text beyond which it is not told as the least or greatest of its column.
 const STATISTICS_BYTES: usize = 64;
 
+/// What texts were made of that are remembered.
+const REMEMBERED: usize = 256;
+
 /// The cells of a column: of each its place among the texts that differ.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Words {
     /// The texts that differ, one after the other, and where each ends.
     texts: Vec<u8>,
@@ -29,9 +37,104 @@ pub(super) struct Words {
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
     cells: Vec<u32>,
+    /// Places of texts, by what they were made of.
+    remembered: Box<[Option<(Key, u32)>; REMEMBERED]>,
+}
+
+/// What a text is made of. The same keys make the same text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Number(u64),
+    /// Where a text lies that never changes.
+    Word {
+        start: usize,
+        length: usize,
+    },
+    Address(SocketAddrV6),
+}
+
+impl Key {
+    /// Where it is remembered.
+    fn slot(self) -> usize {
+        let number = match self {
+            Self::Number(number) => number,
+            Self::Word { start, .. } => start as u64,
+            Self::Address(address) => {
+                let [high, low] = [64, 0].map(|shift| (address.ip().to_bits() >> shift) as u64);
+                high ^ low ^ u64::from(address.port()) << 32
+            }
+        };
+        // The upper bits of such a product depend on all bits of the number.
+        (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % REMEMBERED
+    }
+}
+
+impl From<&'static str> for Key {
+    fn from(word: &'static str) -> Self {
+        Self::Word {
+            start: word.as_ptr().addr(),
+            length: word.len(),
+        }
+    }
+}
+
+impl From<StreamId> for Key {
+    fn from(id: StreamId) -> Self {
+        let [a, b, c] = id.0;
+        Self::Number(u32::from_be_bytes([0, a, b, c]).into())
+    }
+}
+
+impl From<ConversationId> for Key {
+    fn from(id: ConversationId) -> Self {
+        Self::Number(id.0)
+    }
+}
+
+impl From<SocketAddr> for Key {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(address) => {
+                let ip = u64::from(address.ip().to_bits());
+                Self::Number(ip << 16 | u64::from(address.port()))
+            }
+            SocketAddr::V6(address) => Self::Address(address),
+        }
+    }
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self {
+            texts: Vec::new(),
+            ends: Vec::new(),
+            places: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            cells: Vec::new(),
+            remembered: Box::new([None; REMEMBERED]),
+        }
+    }
 }
 
 impl Words {
+    /// Appends the text that `put` makes of `key`, unless it is known what that is; how many
+    /// bytes that took.
+    #[inline]
+    pub(super) fn push_made_of(&mut self, key: Key, put: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let slot = key.slot();
+        match self.remembered[slot] {
+            Some((known, place)) if known == key => {
+                self.cells.push(place);
+                size_of::<u32>()
+            }
+            _ => {
+                let bytes = self.push(put);
+                self.remembered[slot] = self.cells.last().map(|&place| (key, place));
+                bytes
+            }
+        }
+    }
+
     /// Appends a text, which `put` puts; how many bytes that took.
     pub(super) fn push(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> usize {
         let Self {
@@ -40,20 +143,11 @@ impl Words {
             places,
             hasher,
             cells,
+            ..
         } = self;
         let start = texts.len();
         put(texts);
         let new = &texts[start..];
-        // Most are what one of the last two cells is: messages go to and fro.
-        let recent = cells.iter().rev().take(2).copied();
-        let known = recent
-            .into_iter()
-            .find(|&place| word(texts, ends, place) == new);
-        if let Some(place) = known {
-            texts.truncate(start);
-            cells.push(place);
-            return size_of::<u32>();
-        }
         let hash = hasher.hash_one(new);
         let found = places.find(hash, |&place| word(texts, ends, place) == new);
         let place = match found {
@@ -84,6 +178,7 @@ impl Words {
         self.ends.clear();
         self.places.clear();
         self.cells.clear();
+        self.remembered.fill(None);
     }
 
     fn words(&self) -> impl Iterator<Item = &[u8]> {
@@ -92,14 +187,14 @@ impl Words {
             .map(|place| word(&self.texts, &self.ends, place))
     }
 
-    /// Writes the column, of which `definition` says which cells are there, if not all.
+    /// Writes the column, of which `presence` says which cells are there, if not all.
     pub(super) fn write(
         &self,
         descriptor: ColumnDescPtr,
-        definition: Option<&[i16]>,
+        presence: Option<&Presence>,
         pages: &mut dyn PageWriter,
     ) -> Result<ColumnCloseResult, ParquetError> {
-        let row_count = definition.map_or(self.cells.len(), <[i16]>::len);
+        let row_count = presence.map_or(self.cells.len(), Presence::cells);
         let null_count = row_count - self.cells.len();
 
         let mut dictionary = Vec::with_capacity(self.texts.len() + 4 * self.ends.len());
@@ -114,7 +209,7 @@ impl Words {
             is_sorted: false,
         })?;
         let num_values = length(row_count)?;
-        let data = compressed(&self.data(definition)?, |buf| Page::DataPage {
+        let data = compressed(&self.data(presence)?, |buf| Page::DataPage {
             buf,
             num_values,
             encoding: Encoding::RLE_DICTIONARY,
@@ -157,22 +252,15 @@ impl Words {
     }
 
     /// The data page: which cells are there, and the place of each.
-    fn data(&self, definition: Option<&[i16]>) -> Result<Vec<u8>, ParquetError> {
+    fn data(&self, presence: Option<&Presence>) -> Result<Vec<u8>, ParquetError> {
         let mut data = Vec::new();
-        if let Some(levels) = definition {
-            let mut packed = Vec::new();
-            put_packed(
-                &mut packed,
-                1,
-                levels.iter().map(|&level| u32::from(level != 0)),
-            );
-            data.extend_from_slice(&length(packed.len())?.to_le_bytes());
-            data.append(&mut packed);
+        if let Some(presence) = presence {
+            presence.put(0..presence.cells(), &mut data)?;
         }
         let last = self.ends.len().saturating_sub(1);
         let bits = usize::BITS - last.leading_zeros();
         data.push(bits as u8);
-        put_packed(&mut data, bits, self.cells.iter().copied());
+        put_packed(&mut data, bits, &self.cells);
         Ok(data)
     }
 
@@ -195,39 +283,41 @@ fn word<'a>(texts: &'a [u8], ends: &[usize], place: u32) -> &'a [u8] {
 
 /// Numbers of so many bits, as the format's hybrid of runs and packed groups has them: one run
 /// if all are the same, otherwise packed in groups of eight. Compression finds other runs.
-pub(super) fn put_packed(
-    out: &mut Vec<u8>,
-    bits: u32,
-    numbers: impl ExactSizeIterator<Item = u32> + Clone,
-) {
-    let count = numbers.len();
-    let Some(first) = numbers.clone().next() else {
+fn put_packed(out: &mut Vec<u8>, bits: u32, numbers: &[u32]) {
+    let Some(first) = numbers.first() else {
         return;
     };
-    if numbers.clone().all(|number| number == first) {
-        put_varint(out, count << 1);
+    if numbers.iter().all(|number| number == first) {
         let bytes = bits.div_ceil(8) as usize;
-        out.extend_from_slice(&first.to_le_bytes()[..bytes]);
-        return;
+        return put_run(out, numbers.len(), &first.to_le_bytes()[..bytes]);
     }
-    let groups = count.div_ceil(8);
-    put_varint(out, groups << 1 | 1);
-    let end = out.len() + groups * bits as usize;
-    out.reserve(groups * bits as usize);
+    put_packed_header(out, numbers.len());
+    let end = out.len() + numbers.len().div_ceil(8) * bits as usize;
+    out.reserve(end - out.len());
     let (mut waiting, mut held) = (0_u64, 0);
-    for number in numbers {
+    for &number in numbers {
         waiting |= u64::from(number) << held;
         held += bits;
-        while held >= 8 {
-            out.push(waiting as u8);
-            waiting >>= 8;
-            held -= 8;
+        if held >= 32 {
+            out.extend_from_slice(&(waiting as u32).to_le_bytes());
+            waiting >>= 32;
+            held -= 32;
         }
     }
-    if held > 0 {
-        out.push(waiting as u8);
-    }
+    let rest = held.div_ceil(8) as usize;
+    out.extend_from_slice(&waiting.to_le_bytes()[..rest]);
     out.resize(end, 0);
+}
+
+/// A number that is there so many times.
+pub(super) fn put_run(out: &mut Vec<u8>, count: usize, number: &[u8]) {
+    put_varint(out, count << 1);
+    out.extend_from_slice(number);
+}
+
+/// What stands before so many numbers that are packed in groups of eight.
+pub(super) fn put_packed_header(out: &mut Vec<u8>, count: usize) {
+    put_varint(out, count.div_ceil(8) << 1 | 1);
 }
 
 /// An unsigned LEB128.

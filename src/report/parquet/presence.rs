@@ -1,0 +1,69 @@
+//! Which cells of a column have a value: a bit for each, as pages have them.
+
+use std::ops::Range;
+
+use parquet::errors::ParquetError;
+
+use super::words::{length, put_packed_header, put_run};
+
+/// Bytes of the length before levels.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+/// Which cells of a column have a value.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    /// The lowest bit of the first byte is of the first cell.
+    bits: Vec<u8>,
+    cells: usize,
+    values: usize,
+}
+
+impl Presence {
+    pub(super) fn push(&mut self, is_there: bool) {
+        let place = self.cells % 8;
+        if place == 0 {
+            self.bits.push(0);
+        }
+        if let Some(last) = self.bits.last_mut() {
+            *last |= u8::from(is_there) << place;
+        }
+        self.cells += 1;
+        self.values += usize::from(is_there);
+    }
+
+    pub(super) const fn cells(&self) -> usize {
+        self.cells
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bits.clear();
+        self.cells = 0;
+        self.values = 0;
+    }
+
+    /// The same as levels, as the general writer of `parquet` takes them.
+    pub(super) fn levels(&self) -> Vec<i16> {
+        let bits = self
+            .bits
+            .iter()
+            .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1));
+        bits.map(i16::from).take(self.cells).collect()
+    }
+
+    /// Appends what a page says of those cells, behind its length. The number of cells before
+    /// them is one of whole bytes.
+    pub(super) fn put(&self, cells: Range<usize>, out: &mut Vec<u8>) -> Result<(), ParquetError> {
+        debug_assert_eq!(cells.start % 8, 0);
+        let start = out.len();
+        out.extend_from_slice(&[0; LENGTH_BYTES]);
+        if self.values == 0 || self.values == self.cells {
+            put_run(out, cells.len(), &[u8::from(self.values > 0)]);
+        } else {
+            put_packed_header(out, cells.len());
+            out.extend_from_slice(&self.bits[cells.start / 8..cells.end.div_ceil(8)]);
+        }
+        let bytes = length(out.len() - start - LENGTH_BYTES)?;
+        out[start..start + LENGTH_BYTES].copy_from_slice(&bytes.to_le_bytes());
+        Ok(())
+    }
+}
