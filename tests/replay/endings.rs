@@ -1,5 +1,6 @@
 //! Captures that are not whole, runs that are not finished.
 
+use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -254,5 +255,27 @@ fn a_named_conversation_that_does_not_exist_is_an_error() {
             "ministream-replay: error: there is no conversation c4, c9\n    help: the last is c3; \
              ministream-dump -q -z conv FILE lists them\n"
         );
+    }
+}
+
+#[test]
+fn who_reads_the_ready_line_finds_the_ready_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let carrier = ["--carrier", "tcp://127.0.0.1:0"];
+    let (upstream, nobody) = ("tcp://127.0.0.1:9", "127.0.0.1:9");
+    let commands: [(&str, &[&str]); 4] = [
+        ("mock", &[SAMPLES]),
+        ("conform", &["client", "--dial", nobody]),
+        ("server", &["--target", nobody]),
+        ("proxy", &["--upstream", upstream]),
+    ];
+    for (command, arguments) in commands {
+        let file = directory.path().join(command);
+        let in_file = ["--ready-file", file.to_str().unwrap()];
+        let server = Server::quiet(command, &[arguments, &carrier, &in_file].concat());
+        let told = fs::read_to_string(file).expect(command);
+        let rest = told.strip_prefix(&format!("ready {command} "));
+        let carrier = rest.and_then(|rest| rest.trim_end().split_once("carrier="));
+        assert_eq!(carrier.expect(command).1, server.carrier);
     }
 }

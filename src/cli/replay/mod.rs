@@ -17,6 +17,7 @@ mod play_args;
 mod progress;
 mod proxy;
 mod proxy_args;
+mod ready;
 mod recording;
 mod shared_args;
 mod tls;

@@ -7,8 +7,9 @@ use clap::Parser;
 use super::error::{ReplayError, print_warning};
 use super::play::{look, print};
 use super::proxy_args::ProxyArgs;
+use super::ready::{self, Place, about_tls};
 use super::shared_args::ReportFormat;
-use super::tunnel::{about_tls, resolved, write_ready_file};
+use super::tunnel::resolved;
 use super::{logging, peer, tls};
 use crate::cli::args::{DumpArgs, Format};
 use crate::cli::exit::Ending;
@@ -24,7 +25,7 @@ use crate::report::record::Summary;
 use crate::report::reporter::Reporter;
 use crate::runtime::{
     AllowList, CarrierUrl, FaultPlan, LinkOptions, NO_INPUTS, ProxyTask, ProxyTaskOptions, Reach,
-    Role, TunnelError, Watcher, tell_ready,
+    Role, TunnelError, Watcher,
 };
 use crate::wire::Direction;
 
@@ -219,17 +220,11 @@ fn announce(
     if let Some(address) = task.control_addr() {
         line.push_str(&format!(" control=http://{address}/"));
     }
-    line.push('\n');
-    if let Some(path) = &args.ready_file {
-        write_ready_file(path, &line)?;
-    }
-    if is_for_programs(args) {
-        eprint!("{line}");
-    } else {
-        print(line.as_bytes())?;
-    }
-    tell_ready(&line);
-    Ok(())
+    let place = match is_for_programs(args) {
+        true => Place::Error,
+        false => Place::Output,
+    };
+    ready::announce(&line, "", args.ready_file.as_deref(), place)
 }
 
 fn conclude(

@@ -1,7 +1,6 @@
 //! `client` and `server`: from arguments to a tunnel.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -12,15 +11,14 @@ use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
 use super::line_queue;
 use super::peer::Others;
-use super::play::print;
+use super::ready::{Place, announce, own_name, said_aloud};
 use super::values::TimeOrOff;
 use super::{keys, logging, peer, tls};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Opened, Reach, Role, Side,
-    TlsOptions, Tunnel, TunnelOptions, nameless_destination, tell_ready,
+    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Reach, Role, Side, Tunnel,
+    TunnelOptions, nameless_destination,
 };
-use crate::wire::Destination;
 
 /// Accepted conversations of one peer that is not on this machine.
 const MAX_PER_PEER: usize = 32;
@@ -265,13 +263,11 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         if let Some(address) = tunnel.metrics_addr() {
             info!("numbers at http://{address}/metrics");
         }
-        if let Some(path) = &args.ready_file {
-            write_ready_file(path, &format!("{}{}\n", line.trim_end(), name.rest))?;
-        }
-        if !stdio {
-            print(line.as_bytes())?;
-        }
-        tell_ready(&line);
+        let place = match stdio {
+            true => Place::Nowhere,
+            false => Place::Output,
+        };
+        announce(&line, &name.rest, args.ready_file.as_deref(), place)?;
         Ok(tunnel.run().await?)
     })
 }
@@ -288,79 +284,5 @@ fn ready_line(tunnel: &Tunnel, target: Option<Addresses>, name: &str) -> String 
         line.push_str(&format!(" metrics=http://{address}/metrics"));
     }
     line.push_str(name);
-    line.push('\n');
     line
-}
-
-/// What we are called where the carrier has destinations.
-#[derive(Default)]
-struct OwnName {
-    /// For people.
-    short: String,
-    /// For programs, too: 524 characters and more.
-    rest: String,
-}
-
-fn own_name(link: &LinkOptions, destination: &[u8]) -> OwnName {
-    let is_proven = link
-        .tls
-        .as_ref()
-        .and_then(TlsOptions::destination)
-        .is_some();
-    let is_known = is_proven || matches!(link.carrier, CarrierUrl::I2cp(..));
-    match Destination::split(destination) {
-        Ok((destination, _)) if is_known => OwnName {
-            short: format!(" name={}", destination.hash().to_b32_name()),
-            rest: format!(" destination={}", destination.to_base64()),
-        },
-        _ => OwnName::default(),
-    }
-}
-
-/// What nobody should do without knowing: where peers could be told apart, all are let in.
-fn said_aloud(link: &LinkOptions) -> &'static str {
-    match (&link.carrier, link.role) {
-        (CarrierUrl::Tls(..), Role::Server) if link.allow.says_anybody() => " allow=any",
-        _ => "",
-    }
-}
-
-/// What a ready line says of an end that listens over TLS, whose name may be asked for.
-pub(super) fn about_tls(link: &LinkOptions) -> String {
-    let destination = link.tls.as_ref().and_then(TlsOptions::destination);
-    let name = destination.map(|destination| own_name(link, destination).short);
-    format!("{}{}", name.unwrap_or_default(), said_aloud(link))
-}
-
-/// Tells that a carrier is bound, on standard output and in the file that scripts wait for.
-pub(super) fn announce_bound(
-    what: &str,
-    link: &LinkOptions,
-    opened: &Opened,
-    ready_file: Option<&Path>,
-) -> Result<(), ReplayError> {
-    let name = own_name(link, &opened.destination);
-    let said = said_aloud(link);
-    let line = format!(
-        "ready {what} carrier={}{}{said}",
-        opened.carrier, name.short
-    );
-    print(format!("{line}\n").as_bytes())?;
-    if let Some(path) = ready_file {
-        write_ready_file(path, &format!("{line}{}\n", name.rest))?;
-    }
-    tell_ready(&line);
-    Ok(())
-}
-
-/// Whoever waits for the file finds it whole.
-pub(super) fn write_ready_file(path: &Path, line: &str) -> Result<(), ReplayError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    std::fs::write(&partial, line)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .map_err(|source| ReplayError::Write {
-            path: path.to_owned(),
-            source,
-        })
 }
