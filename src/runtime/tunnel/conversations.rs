@@ -259,13 +259,10 @@ impl Conversations {
                 true
             }
             Poll::Ready(Err(error)) if self.shortage.concerns(now, &error) => {
-                self.metrics.target_failure_count += 1;
-                self.endpoint.refuse(now, handle);
-                self.remove(number);
+                self.refuse_for_service(now, handle, number);
                 false
             }
             Poll::Ready(Err(error)) => {
-                self.metrics.target_failure_count += 1;
                 if let (Some(record), Some(target)) =
                     (self.records.get(&handle), self.service.target())
                 {
@@ -280,11 +277,20 @@ impl Conversations {
                         "cannot connect to the service"
                     );
                 }
-                self.endpoint.refuse(now, handle);
-                self.remove(number);
+                self.refuse_for_service(now, handle, number);
                 false
             }
         }
+    }
+
+    /// Refuses a conversation for which the service cannot be had, which has been told.
+    fn refuse_for_service(&mut self, now: Instant, handle: Handle, number: usize) {
+        self.metrics.target_failure_count += 1;
+        if let Some(record) = self.records.get_mut(&handle) {
+            record.is_refusal_told = true;
+        }
+        self.endpoint.refuse(now, handle);
+        self.remove(number);
     }
 
     fn read_local(&mut self, now: Instant, number: usize) -> usize {

@@ -37,6 +37,8 @@ pub(super) struct Record {
     pub(super) broken: Option<io::Error>,
     /// Why a message of it was lost.
     pub(super) lost: Option<LinkError>,
+    /// Why we refuse it has been told.
+    pub(super) is_refusal_told: bool,
 }
 
 impl Record {
@@ -49,6 +51,7 @@ impl Record {
             server_id: None,
             broken: None,
             lost: None,
+            is_refusal_told: false,
         }
     }
 
@@ -100,6 +103,14 @@ pub(super) fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summ
         );
     }
     match end.leg() {
+        Some(leg) if record.is_refusal_told => tell!(
+            debug,
+            handle,
+            record,
+            leg = leg.name(),
+            %end,
+            "conversation failed"
+        ),
         // That the link was lost has been told, once; not what was lost with it.
         Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => tell!(
             debug,
