@@ -96,6 +96,9 @@ fn preview_with(
     let bytes = &bytes[..bytes.len().min(4 * (columns + 1))];
     let room_before_ellipsis = columns.saturating_sub(charset.ellipsis().chars().count());
     let start = out.len();
+    // No piece takes more than four bytes for each of its columns.
+    out.resize(start + 4 * columns + PIECE_BYTES, 0);
+    let mut end = start;
     let mut used = 0;
     let mut cut_at = start;
     let mut fits = true;
@@ -105,15 +108,16 @@ fn preview_with(
             fits = false;
             return false;
         }
-        piece.put(out);
+        out[end..end + PIECE_BYTES].copy_from_slice(&piece.text);
+        end += usize::from(piece.length);
         used = columns_after;
         if used <= room_before_ellipsis {
-            cut_at = out.len();
+            cut_at = end;
         }
         true
     });
+    out.truncate(if fits { end } else { cut_at });
     if !fits {
-        out.truncate(cut_at);
         out.extend_from_slice(charset.ellipsis().as_bytes());
     }
 }
@@ -281,7 +285,12 @@ fn first_wide_character(bytes: &[u8]) -> Option<char> {
         0xf0..=0xf4 => 4,
         _ => return None,
     };
-    let character = str::from_utf8(bytes.get(..length)?).ok()?;
+    let bytes = bytes.get(..length)?;
+    // Most of what is no text ends here.
+    if bytes[1] & 0xc0 != 0x80 {
+        return None;
+    }
+    let character = str::from_utf8(bytes).ok()?;
     character.chars().next()
 }
 

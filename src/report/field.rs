@@ -202,6 +202,7 @@ impl Field {
     }
 
     /// Its value in a message, with as much of the payload as is to be seen.
+    #[inline(always)]
     pub fn shown_value<'a>(self, event: &MessageEvent<'a>, payload: PayloadDetail) -> Value<'a> {
         match (self, self.value(event), payload) {
             (Self::PayloadHex | Self::PayloadText, _, PayloadDetail::None) => Value::Null,
@@ -213,6 +214,8 @@ impl Field {
     }
 
     /// Its value in a message.
+    // Of a known field nothing is left of the choice.
+    #[inline(always)]
     pub fn value<'a>(self, event: &MessageEvent<'a>) -> Value<'a> {
         match self {
             Self::N => count(event.number),
