@@ -1,17 +1,17 @@
 //! The cells of a column.
 
-use std::io::Write;
-
 use bytes::Bytes;
 use parquet::basic::Type as PhysicalType;
-use parquet::column::writer::{ColumnCloseResult, ColumnWriterImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::column::writer::ColumnWriterImpl;
+use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::plain::Plain;
+use super::integers;
+use super::pages::Chunk;
+use super::plain::{Plain, reclaimed};
 use super::presence::Presence;
 use super::schema::{FEW, MANIFOLD, PREVIEW};
 use super::words::{Key, Words};
@@ -136,47 +136,39 @@ impl Column {
         }
     }
 
-    /// Writes the cells as pages. They are forgotten then, but for their memory.
-    pub(super) fn write<W: Write + Send>(
-        &mut self,
-        out: &mut TrackedWrite<W>,
-        properties: WriterPropertiesPtr,
-    ) -> Result<ColumnCloseResult, ParquetError> {
-        let mut pages = SerializedPageWriter::new(out);
+    /// Writes the cells as pages.
+    pub(super) fn write(&mut self, properties: WriterPropertiesPtr) -> Result<Chunk, ParquetError> {
         let descriptor = self.descriptor.clone();
         let presence = self.presence.as_ref();
-        let repetition = self.repetition.as_deref();
-        let closed = match &mut self.values {
-            Values::Words(words) => words.write(descriptor, presence, &mut pages)?,
-            Values::Plain(plain) => plain.write(descriptor, presence, &mut pages)?,
+        match &mut self.values {
+            Values::Integers(values) => integers::write(values, descriptor, presence),
+            Values::Words(words) => words.write(descriptor, presence),
+            Values::Plain(plain) => plain.write(descriptor, presence),
             Values::Previews { starts, texts } => {
                 starts.map(texts, put_preview);
-                texts.write(descriptor, presence, &mut pages)?
-            }
-            Values::Integers(values) => {
-                let pages = Box::new(pages);
-                let levels = presence.map(Presence::levels);
-                let mut writer = ColumnWriterImpl::<Int64Type>::new(descriptor, properties, pages);
-                writer.write_batch(values, levels.as_deref(), repetition)?;
-                writer.close()?
+                texts.write(descriptor, presence)
             }
             Values::Texts { bytes, ends } => {
-                let pages = Box::new(pages);
+                let mut out = TrackedWrite::new(Vec::new());
+                let pages = Box::new(SerializedPageWriter::new(&mut out));
                 let levels = presence.map(Presence::levels);
                 let mut writer =
                     ColumnWriterImpl::<ByteArrayType>::new(descriptor, properties, pages);
                 let all = Bytes::from(std::mem::take(bytes));
+                let repetition = self.repetition.as_deref();
                 writer.write_batch(&texts(&all, ends), levels.as_deref(), repetition)?;
                 let closed = writer.close()?;
                 *bytes = reclaimed(all);
-                closed
+                Ok(Chunk {
+                    pages: out.into_inner()?.into(),
+                    closed,
+                })
             }
-        };
-        self.clear();
-        Ok(closed)
+        }
     }
 
-    fn clear(&mut self) {
+    /// Forgets the cells, but for their memory.
+    pub(super) fn clear(&mut self) {
         match &mut self.values {
             Values::Integers(values) => values.clear(),
             Values::Words(words) => words.clear(),
@@ -205,15 +197,4 @@ fn texts(bytes: &Bytes, ends: &[usize]) -> Vec<ByteArray> {
             text.into()
         })
         .collect()
-}
-
-/// The memory of texts that are written, for those to come.
-fn reclaimed(bytes: Bytes) -> Vec<u8> {
-    match bytes.try_into_mut() {
-        Ok(bytes) => bytes.into(),
-        Err(kept) => {
-            debug_assert!(kept.is_empty(), "somebody keeps the texts of a row group");
-            Vec::new()
-        }
-    }
 }

@@ -9,13 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use bytes::Bytes;
-use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;
-use parquet::file::writer::{SerializedFileWriter, TrackedWrite};
+use parquet::file::writer::SerializedFileWriter;
 
 use super::column::Column;
+use super::pages::Chunk;
 
 /// More threads than that would wait: one column has a third of the work.
 const MOST_THREADS: usize = 4;
@@ -34,19 +33,12 @@ struct Task {
     done: Sender<Encoded>,
 }
 
-/// A column that is encoded, without its cells, for those to come.
+/// A column, and what it is in the file.
 #[derive(Debug)]
 struct Encoded {
     place: usize,
     column: Column,
     chunk: Result<Chunk, ParquetError>,
-}
-
-/// Pages, and what the file says about them.
-#[derive(Debug)]
-struct Chunk {
-    pages: Bytes,
-    closed: ColumnCloseResult,
 }
 
 /// A row group on its way.
@@ -111,7 +103,7 @@ fn run_next(waiting: &Mutex<Receiver<Task>>) -> Option<()> {
         properties,
         done,
     } = next.ok()?;
-    let chunk = encoded(&mut column, properties);
+    let chunk = column.write(properties);
     let encoded = Encoded {
         place,
         column,
@@ -120,15 +112,6 @@ fn run_next(waiting: &Mutex<Receiver<Task>>) -> Option<()> {
     // Nobody waits for what was given up meanwhile.
     done.send(encoded).ok();
     Some(())
-}
-
-fn encoded(column: &mut Column, properties: WriterPropertiesPtr) -> Result<Chunk, ParquetError> {
-    let mut pages = TrackedWrite::new(Vec::new());
-    let closed = column.write(&mut pages, properties)?;
-    Ok(Chunk {
-        pages: pages.into_inner()?.into(),
-        closed,
-    })
 }
 
 impl RowGroup {
@@ -145,9 +128,14 @@ impl RowGroup {
         encoded.sort_by_key(|column| column.place);
         let mut group = writer.next_row_group()?;
         let mut columns = Vec::with_capacity(self.columns);
-        for Encoded { column, chunk, .. } in encoded {
+        for Encoded {
+            mut column, chunk, ..
+        } in encoded
+        {
             let Chunk { pages, closed } = chunk?;
             group.append_column(&pages, closed)?;
+            drop(pages);
+            column.clear();
             columns.push(column);
         }
         group.close()?;

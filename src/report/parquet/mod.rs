@@ -12,6 +12,9 @@
 
 mod column;
 mod encode;
+mod integers;
+mod packed;
+mod pages;
 mod partition;
 mod parts;
 mod plain;

@@ -3,26 +3,16 @@
 //! The general writer of `parquet` takes a value at a time and copies it twice. Here a value is
 //! put behind its length at once, so that a page is a piece of what is there.
 
-use std::io;
-
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::basic::{Compression, Encoding};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::pages::{Chunk, Pages, compressed, compression_for};
 use super::presence::Presence;
-use super::words::{length, signed, too_large};
 
 /// Bytes of values after which a page ends.
 const PAGE_BYTES: usize = 1 << 20;
-
-/// Places of a column that are looked at to find out whether it can be compressed, and the bytes
-/// of each.
-const SAMPLES: usize = 8;
-const SAMPLE_BYTES: usize = 8 << 10;
 
 /// Bytes of the length of a value.
 const LENGTH_BYTES: usize = size_of::<u32>();
@@ -31,6 +21,8 @@ const LENGTH_BYTES: usize = size_of::<u32>();
 #[derive(Debug, Default)]
 pub(super) struct Plain {
     bytes: Vec<u8>,
+    /// The same once they are written.
+    written: Bytes,
     values: usize,
     /// Where pages end, but for the last.
     cuts: Vec<Cut>,
@@ -83,6 +75,9 @@ impl Plain {
     }
 
     pub(super) fn clear(&mut self) {
+        if !self.written.is_empty() {
+            self.bytes = reclaimed(std::mem::take(&mut self.written));
+        }
         self.bytes.clear();
         self.values = 0;
         self.cuts.clear();
@@ -107,90 +102,53 @@ impl Plain {
         }
     }
 
-    /// Writes the column, of which `presence` says which rows have a value, if not all.
+    /// Writes the column, of which `presence` says which rows have a value, if not all. The
+    /// values stay where they are until they are cleared.
     pub(super) fn write(
-        &self,
+        &mut self,
         descriptor: ColumnDescPtr,
         presence: Option<&Presence>,
-        pages: &mut dyn PageWriter,
-    ) -> Result<ColumnCloseResult, ParquetError> {
+    ) -> Result<Chunk, ParquetError> {
         let row_count = presence.map_or(self.values, Presence::cells);
-        let is_compressed = shrinks(&self.bytes)?;
+        let compression = compression_for(&self.bytes)?;
+        self.written = std::mem::take(&mut self.bytes).into();
         let mut ends = self.cuts.clone();
         if ends.last().is_none_or(|cut| cut.rows < row_count) {
             ends.push(Cut {
-                bytes: self.bytes.len(),
+                bytes: self.written.len(),
                 rows: row_count,
             });
         }
-        let mut offsets = OffsetIndexBuilder::new();
-        let (mut compressed, mut uncompressed, mut written) = (0, 0, 0);
-        let mut first_offset = None;
+        let mut pages = Pages::new(compression);
         let mut start = Cut::default();
         for end in ends {
-            let values = &self.bytes[start.bytes..end.bytes];
-            let mut bytes = Vec::with_capacity(values.len() + (end.rows - start.rows) / 8 + 16);
+            let values = self.written.slice(start.bytes..end.bytes);
+            let mut page = Vec::new();
             if let Some(presence) = presence {
-                presence.put(start.rows..end.rows, &mut bytes)?;
+                presence.put(start.rows..end.rows, &mut page)?;
             }
-            bytes.extend_from_slice(values);
-            let uncompressed_bytes = bytes.len();
-            let buf: Bytes = match is_compressed {
-                true => zstd::bulk::compress(&bytes, level())?.into(),
-                false => bytes.into(),
+            let uncompressed = page.len() + values.len();
+            let body = match compression {
+                Compression::UNCOMPRESSED => vec![page.into(), values],
+                _ => {
+                    page.extend_from_slice(&values);
+                    vec![compressed(&page)?]
+                }
             };
-            let page = Page::DataPage {
-                buf,
-                num_values: length(end.rows - start.rows)?,
-                encoding: Encoding::PLAIN,
-                def_level_encoding: Encoding::RLE,
-                rep_level_encoding: Encoding::RLE,
-                statistics: None,
-            };
-            let page = pages.write_page(CompressedPage::new(page, uncompressed_bytes))?;
-            let size = i32::try_from(page.compressed_size).map_err(|_| too_large())?;
-            offsets.append_offset_and_size(signed(page.offset)?, size);
-            offsets.append_row_count(signed(end.rows - start.rows)?);
-            first_offset.get_or_insert(page.offset);
-            compressed += page.compressed_size;
-            uncompressed += page.uncompressed_size;
-            written += page.bytes_written;
+            pages.put_data(Encoding::PLAIN, end.rows - start.rows, uncompressed, body)?;
             start = end;
         }
-        pages.close()?;
-        let metadata = ColumnChunkMetaData::builder(descriptor)
-            .set_compression(match is_compressed {
-                true => Compression::ZSTD(ZstdLevel::default()),
-                false => Compression::UNCOMPRESSED,
-            })
-            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE])
-            .set_total_compressed_size(signed(compressed)?)
-            .set_total_uncompressed_size(signed(uncompressed)?)
-            .set_num_values(signed(row_count)?)
-            .set_data_page_offset(signed(first_offset.unwrap_or(0))?)
-            .build()?;
-        Ok(ColumnCloseResult {
-            bytes_written: written,
-            rows_written: row_count as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: Some(offsets.build()),
-        })
+        pages.close(descriptor, None)
     }
 }
 
-fn level() -> i32 {
-    ZstdLevel::default().compression_level()
-}
-
-/// Whether compression is worth its while, by samples: what was encrypted does not get shorter.
-fn shrinks(bytes: &[u8]) -> io::Result<bool> {
-    let step = bytes.len().div_ceil(SAMPLES).max(SAMPLE_BYTES);
-    let samples = bytes
-        .chunks(step)
-        .map(|chunk| &chunk[..chunk.len().min(SAMPLE_BYTES)]);
-    let sample = samples.collect::<Vec<_>>().concat();
-    let compressed = zstd::bulk::compress(&sample, level())?;
-    Ok(compressed.len() < sample.len() - sample.len() / 16)
+/// The memory of what is written, for what is to come.
+pub(super) fn reclaimed(bytes: Bytes) -> Vec<u8> {
+    match bytes.try_into_mut() {
+        Ok(bytes) => bytes.into(),
+        Err(kept) => {
+            debug_assert!(kept.is_empty(), "somebody keeps the texts of a row group");
+            Vec::new()
+        }
+    }
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use parquet::errors::ParquetError;
 
-use super::words::{length, put_packed_header, put_run};
+use super::packed::{put_groups_header, put_run};
+use super::pages::length;
 
 /// Bytes of the length before levels.
 const LENGTH_BYTES: usize = size_of::<u32>();
@@ -19,6 +20,7 @@ pub(super) struct Presence {
 }
 
 impl Presence {
+    #[inline]
     pub(super) fn push(&mut self, is_there: bool) {
         let place = self.cells % 8;
         if place == 0 {
@@ -59,7 +61,7 @@ impl Presence {
         if self.values == 0 || self.values == self.cells {
             put_run(out, cells.len(), &[u8::from(self.values > 0)]);
         } else {
-            put_packed_header(out, cells.len());
+            put_groups_header(out, cells.len());
             out.extend_from_slice(&self.bits[cells.start / 8..cells.end.div_ceil(8)]);
         }
         let bytes = length(out.len() - start - LENGTH_BYTES)?;

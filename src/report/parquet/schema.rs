@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::{ColumnPath, TypePtr};
+use parquet::schema::types::TypePtr;
 
 use crate::report::record::{SCHEMA, put_redacted};
 use crate::report::redact::Secrets;
@@ -124,21 +124,6 @@ const FINDING: &str = "message finding {
     required binary detail (JSON);
 }";
 
-/// Columns of numbers that mostly grow, or are all different, so that differences are
-/// shorter than a dictionary.
-pub(super) const GROWING: [&str; 10] = [
-    "n",
-    "packet_n",
-    "ts",
-    "t_us",
-    "start_t_us",
-    "duration_us",
-    "handshake_us",
-    "first_byte_us",
-    "router_us",
-    "sent_n",
-];
-
 /// Columns of bytes or text that is seldom the same twice: a dictionary would be in vain, and
 /// so would be the least and the greatest.
 pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
@@ -176,7 +161,7 @@ pub(super) fn properties(redacted: Secrets) -> WriterPropertiesPtr {
     let key_value = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
     let mut names = Vec::new();
     put_redacted(&mut names, redacted);
-    let mut properties = WriterProperties::builder()
+    let properties = WriterProperties::builder()
         .set_created_by(concat!("ministream ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(vec![
             key_value("schema", SCHEMA),
@@ -184,18 +169,7 @@ pub(super) fn properties(redacted: Secrets) -> WriterPropertiesPtr {
             key_value("redacted", &String::from_utf8_lossy(&names)),
         ]))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk);
-    for name in GROWING {
-        let column = ColumnPath::from(name);
-        properties = properties
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
-    }
-    for name in MANIFOLD {
-        let column = ColumnPath::from(name);
-        properties = properties
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_statistics_enabled(column, EnabledStatistics::None);
-    }
-    Arc::new(properties.build())
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .build();
+    Arc::new(properties)
 }

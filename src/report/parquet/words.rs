@@ -7,17 +7,15 @@
 use std::hash::BuildHasher;
 use std::net::{SocketAddr, SocketAddrV6};
 
-use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use parquet::basic::{Compression, Encoding, PageType, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, OffsetIndexBuilder};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
+use super::packed::put_hybrid;
+use super::pages::{Chunk, Pages, compressed, length};
 use super::presence::Presence;
 use crate::conversation::ConversationId;
 use crate::wire::StreamId;
@@ -192,63 +190,24 @@ impl Words {
         &self,
         descriptor: ColumnDescPtr,
         presence: Option<&Presence>,
-        pages: &mut dyn PageWriter,
-    ) -> Result<ColumnCloseResult, ParquetError> {
+    ) -> Result<Chunk, ParquetError> {
         let row_count = presence.map_or(self.cells.len(), Presence::cells);
         let null_count = row_count - self.cells.len();
-
         let mut dictionary = Vec::with_capacity(self.texts.len() + 4 * self.ends.len());
         for word in self.words() {
             dictionary.extend_from_slice(&length(word.len())?.to_le_bytes());
             dictionary.extend_from_slice(word);
         }
-        let dictionary = compressed(&dictionary, |buf| Page::DictionaryPage {
-            buf,
-            num_values: self.ends.len() as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        })?;
-        let num_values = length(row_count)?;
-        let data = compressed(&self.data(presence)?, |buf| Page::DataPage {
-            buf,
-            num_values,
-            encoding: Encoding::RLE_DICTIONARY,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        })?;
-        let dictionary = pages.write_page(dictionary)?;
-        let data = pages.write_page(data)?;
-        pages.close()?;
-        debug_assert_eq!(data.page_type, PageType::DATA_PAGE);
-
-        let mut offsets = OffsetIndexBuilder::new();
-        let page_bytes = i32::try_from(data.compressed_size).map_err(|_| too_large())?;
-        offsets.append_offset_and_size(signed(data.offset)?, page_bytes);
-        offsets.append_row_count(signed(row_count)?);
-        let sizes = [&dictionary, &data].map(|page| (page.compressed_size, page.uncompressed_size));
-        let metadata = ColumnChunkMetaData::builder(descriptor)
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_encodings(vec![
-                Encoding::PLAIN,
-                Encoding::RLE,
-                Encoding::RLE_DICTIONARY,
-            ])
-            .set_total_compressed_size(signed(sizes[0].0 + sizes[1].0)?)
-            .set_total_uncompressed_size(signed(sizes[0].1 + sizes[1].1)?)
-            .set_num_values(signed(row_count)?)
-            .set_dictionary_page_offset(Some(signed(dictionary.offset)?))
-            .set_data_page_offset(signed(data.offset)?)
-            .set_statistics(self.statistics(null_count))
-            .build()?;
-        Ok(ColumnCloseResult {
-            bytes_written: dictionary.bytes_written + data.bytes_written,
-            rows_written: row_count as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: Some(offsets.build()),
-        })
+        let data = self.data(presence)?;
+        let mut pages = Pages::new(Compression::ZSTD(ZstdLevel::default()));
+        pages.put_dictionary(self.ends.len(), dictionary.len(), compressed(&dictionary)?)?;
+        pages.put_data(
+            Encoding::RLE_DICTIONARY,
+            row_count,
+            data.len(),
+            [compressed(&data)?],
+        )?;
+        pages.close(descriptor, Some(self.statistics(null_count)))
     }
 
     /// The data page: which cells are there, and the place of each.
@@ -260,7 +219,7 @@ impl Words {
         let last = self.ends.len().saturating_sub(1);
         let bits = usize::BITS - last.leading_zeros();
         data.push(bits as u8);
-        put_packed(&mut data, bits, &self.cells);
+        put_hybrid(&mut data, bits, &self.cells);
         Ok(data)
     }
 
@@ -279,73 +238,4 @@ fn word<'a>(texts: &'a [u8], ends: &[usize], place: u32) -> &'a [u8] {
     let place = place as usize;
     let start = place.checked_sub(1).map_or(0, |before| ends[before]);
     &texts[start..ends[place]]
-}
-
-/// Numbers of so many bits, as the format's hybrid of runs and packed groups has them: one run
-/// if all are the same, otherwise packed in groups of eight. Compression finds other runs.
-fn put_packed(out: &mut Vec<u8>, bits: u32, numbers: &[u32]) {
-    let Some(first) = numbers.first() else {
-        return;
-    };
-    if numbers.iter().all(|number| number == first) {
-        let bytes = bits.div_ceil(8) as usize;
-        return put_run(out, numbers.len(), &first.to_le_bytes()[..bytes]);
-    }
-    put_packed_header(out, numbers.len());
-    let end = out.len() + numbers.len().div_ceil(8) * bits as usize;
-    out.reserve(end - out.len());
-    let (mut waiting, mut held) = (0_u64, 0);
-    for &number in numbers {
-        waiting |= u64::from(number) << held;
-        held += bits;
-        if held >= 32 {
-            out.extend_from_slice(&(waiting as u32).to_le_bytes());
-            waiting >>= 32;
-            held -= 32;
-        }
-    }
-    let rest = held.div_ceil(8) as usize;
-    out.extend_from_slice(&waiting.to_le_bytes()[..rest]);
-    out.resize(end, 0);
-}
-
-/// A number that is there so many times.
-pub(super) fn put_run(out: &mut Vec<u8>, count: usize, number: &[u8]) {
-    put_varint(out, count << 1);
-    out.extend_from_slice(number);
-}
-
-/// What stands before so many numbers that are packed in groups of eight.
-pub(super) fn put_packed_header(out: &mut Vec<u8>, count: usize) {
-    put_varint(out, count.div_ceil(8) << 1 | 1);
-}
-
-/// An unsigned LEB128.
-fn put_varint(out: &mut Vec<u8>, mut number: usize) {
-    while number > 0x7f {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn compressed(
-    bytes: &[u8],
-    page: impl FnOnce(Bytes) -> Page,
-) -> Result<CompressedPage, ParquetError> {
-    let level = ZstdLevel::default().compression_level();
-    let packed = zstd::bulk::compress(bytes, level)?;
-    Ok(CompressedPage::new(page(packed.into()), bytes.len()))
-}
-
-pub(super) fn too_large() -> ParquetError {
-    ParquetError::General("a column of a row group is larger than the format can say".to_owned())
-}
-
-pub(super) fn length(bytes: usize) -> Result<u32, ParquetError> {
-    u32::try_from(bytes).map_err(|_| too_large())
-}
-
-pub(super) fn signed(number: impl TryInto<i64>) -> Result<i64, ParquetError> {
-    number.try_into().map_err(|_| too_large())
 }
