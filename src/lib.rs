@@ -77,23 +77,31 @@ mod conversations;
 pub mod dissect;
 #[cfg(feature = "endpoints")]
 pub mod endpoint;
+pub mod export;
 #[cfg(feature = "endpoints")]
 pub mod fault;
+pub mod field;
 mod index;
 #[cfg(feature = "endpoints")]
 pub mod keys;
 pub mod ndjson;
 pub mod net;
+mod number_set;
 pub mod private_file;
 #[cfg(feature = "endpoints")]
 pub mod proxy;
+pub mod record;
 #[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod report;
 #[cfg(feature = "runtime")]
 pub mod runtime;
+pub mod select;
 #[cfg(feature = "endpoints")]
 pub mod session;
+#[cfg(test)]
+mod testing;
+pub mod text;
 pub mod time;
 #[cfg(feature = "tui")]
 pub mod tui;

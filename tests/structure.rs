@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("circulation", &[]),
     ("index", &[]),
+    ("number_set", &[]),
     ("capture", &["time", "circulation"]),
     ("net", &["time", "index", "capture"]),
     ("carrier", &["wire"]),
@@ -35,6 +36,58 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("conversations", &["capture", "conversation", "dissect"]),
+    ("text", &["time", "wire", "conversation"]),
+    (
+        "field",
+        &["time", "wire", "net", "carrier", "conversation", "text"],
+    ),
+    (
+        "select",
+        &[
+            "time",
+            "units",
+            "wire",
+            "conversation",
+            "dissect",
+            "number_set",
+            "text",
+            "field",
+        ],
+    ),
+    (
+        "record",
+        &[
+            "time",
+            "wire",
+            "capture",
+            "net",
+            "carrier",
+            "conversation",
+            "ndjson",
+            "dissect",
+            "number_set",
+            "text",
+            "field",
+            "select",
+        ],
+    ),
+    (
+        "export",
+        &[
+            "time",
+            "wire",
+            "capture",
+            "net",
+            "carrier",
+            "conversation",
+            "dissect",
+            "number_set",
+            "text",
+            "field",
+            "select",
+            "record",
+        ],
+    ),
     ("endpoint", &["wire"]),
     ("fault", &["wire", "units"]),
     ("session", &["wire", "carrier", "keys"]),
@@ -64,6 +117,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ndjson",
             "dissect",
             "replay",
+            "number_set",
+            "text",
+            "field",
+            "select",
+            "record",
+            "export",
         ],
     ),
     (
@@ -79,6 +138,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "fault",
             "replay",
             "report",
+            "text",
+            "field",
+            "select",
+            "record",
         ],
     ),
     (
@@ -99,9 +162,14 @@ const LAYERS: &[(&str, &[&str])] = &[
             "replay",
             "report",
             "proxy",
+            "text",
+            "field",
+            "select",
+            "record",
+            "export",
         ],
     ),
-    ("tui", &["wire", "conversation", "report"]),
+    ("tui", &["wire", "conversation", "text", "record", "report"]),
     ("cli", &["*"]),
 ];
 
@@ -194,7 +262,7 @@ fn no_module_imports_upward() {
 }
 
 /// Rooms in which files may still name one another in a circle.
-const CIRCLES_ARE_LEFT_IN: &[&str] = &["capture", "dissect", "net", "report"];
+const CIRCLES_ARE_LEFT_IN: &[&str] = &["capture", "dissect", "net"];
 
 /// A file's module path: `["cli", "dump"]` of `cli/dump.rs`, `["cli"]` of `cli/mod.rs`.
 fn module_of(within: &Path) -> Vec<String> {

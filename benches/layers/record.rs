@@ -8,7 +8,8 @@ use ministream::carrier::Carrier;
 use ministream::conversation::{
     Conversation, ConversationId, Endpoint, Meaning, MessageEvent, State, Tally,
 };
-use ministream::report::record::{PayloadDetail, RecordWriter};
+use ministream::field::PayloadDetail;
+use ministream::record::RecordWriter;
 use ministream::time::Timestamp;
 use ministream::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId, StreamId};
 use ministream_fixtures::{Random, message};

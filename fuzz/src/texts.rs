@@ -7,10 +7,10 @@ use ministream::dissect::DecodeAs;
 use ministream::fault::{FaultLines, FaultSpec};
 use ministream::keys::Keys;
 use ministream::proxy::Rule;
+use ministream::record::RecordReader;
 use ministream::replay::inject;
 use ministream::replay::{MidStream, NdjsonReader, Wanted};
-use ministream::report::filter::Filter;
-use ministream::report::record::RecordReader;
+use ministream::select::filter::Filter;
 
 /// Nothing panics or takes long. Errors are of one line and point into the text. A fault
 /// that was read is the same when it is written and read again, and so are keys.

@@ -7,7 +7,7 @@ use clap::{ArgAction, ArgGroup, Parser, ValueEnum};
 
 use super::values::{ConversationNames, StatisticName, Stop, field};
 use crate::dissect::DecodeAs;
-use crate::report::field::Field;
+use crate::field::Field;
 
 const EXAMPLES: &str = "\
   ministream-dump capture.pcap                messages, conversations, findings

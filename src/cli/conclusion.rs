@@ -15,16 +15,16 @@ use crate::capture::{
 };
 use crate::conversation::{EndOfInput, Level};
 use crate::dissect::{DissectCounts, NearFlows};
+use crate::export::output::Output;
+use crate::export::packets::PacketPlan;
+use crate::export::synthetic_packets::SyntheticPackets;
 use crate::net::Skip;
-use crate::report::escape::escaped;
+use crate::record::Summary;
+use crate::record::tally::Totals;
 use crate::report::heading::link_type_title;
-use crate::report::made_packets::MadePackets;
 use crate::report::near::put_near_flow;
-use crate::report::output::Output;
-use crate::report::packets::PacketPlan;
-use crate::report::record::Summary;
 use crate::report::reporter::Reporter;
-use crate::report::tally::Totals;
+use crate::text::escape::escaped;
 
 /// How reading went.
 pub(super) struct Done {
@@ -79,8 +79,8 @@ pub(super) fn conclude(
         exit_code: ending.code(),
     })?;
     let unsaid = reporter
-        .made_packets()
-        .map_or(0, MadePackets::findings_left_out);
+        .synthetic_packets()
+        .map_or(0, SyntheticPackets::findings_left_out);
     // The pager ends with the reporter; what follows is seen behind it.
     write_packets(options, reporter.into_packets(), packets)?;
     tell_comments_left_out(unsaid);
@@ -145,7 +145,7 @@ fn tell_comments_left_out(findings: u64) {
 
 /// The selected messages that `-w` cannot write redacted, if there are any.
 fn unwritten_messages(options: &DumpOptions, reporter: &Reporter<Results>) -> Option<DumpError> {
-    let count = reporter.made_packets()?.messages_left_out();
+    let count = reporter.synthetic_packets()?.messages_left_out();
     let path = options.output.packet_path()?;
     (count > 0).then(|| DumpError::NotWritten {
         count,

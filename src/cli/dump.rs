@@ -20,10 +20,10 @@ use super::records::RecordInput;
 use crate::capture::{CaptureError, InputInfo, Inputs, ReadingThread};
 use crate::conversation::EndOfInput;
 use crate::dissect::{DecodedSource, Dissector, Relay, Sink};
-use crate::report::field::Field;
-use crate::report::filter::ConversationField;
+use crate::field::Field;
 use crate::report::reporter::{Printer, Reporter};
-use crate::report::selection::{Picked, Selection};
+use crate::select::filter::ConversationField;
+use crate::select::{Picked, Selection};
 
 /// Parses the arguments, runs, and tells on standard error what went wrong.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {

@@ -10,12 +10,12 @@ use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
 use crate::carrier::tls::KeyLogError;
+use crate::export::output::WriteError;
 use crate::ndjson::NdjsonError;
 use crate::private_file::PrivateFileError;
 #[cfg(feature = "live")]
-use crate::report::filter::Filter;
-use crate::report::filter::FilterError;
-use crate::report::output::WriteError;
+use crate::select::filter::Filter;
+use crate::select::filter::FilterError;
 
 /// The name that messages on standard error begin with.
 pub(crate) const PROGRAM: &str = "ministream-dump";

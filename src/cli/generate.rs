@@ -7,8 +7,8 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::args::{DumpArgs, Generate};
-use crate::report::record::JSON_SCHEMA;
-use crate::report::wireshark::LUA_DISSECTOR;
+use crate::export::wireshark::LUA_DISSECTOR;
+use crate::record::JSON_SCHEMA;
 
 /// Prints what `ministream-dump --generate` asks for.
 pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {

@@ -22,11 +22,11 @@ use crate::capture::{
 };
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
+use crate::export::output::Output;
+use crate::export::packets::LiveScope;
 use crate::report::heading::link_type_title;
-use crate::report::output::Output;
-use crate::report::packets::LiveScope;
 use crate::report::reporter::Reporter;
-use crate::report::selection::Picked;
+use crate::select::Picked;
 
 /// How long to wait for a packet before looking at the clock.
 const WAIT: Duration = Duration::from_millis(250);

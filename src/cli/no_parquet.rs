@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::args::DumpArgs;
 use super::error::DumpError;
 use super::targets::Occupied;
-use crate::report::record::PayloadDetail;
-use crate::report::redact::Secrets;
+use crate::field::PayloadDetail;
 use crate::report::reporter::Statistic;
+use crate::select::redact::Secrets;
 
 /// There is no way to have one.
 #[derive(Clone, Debug, PartialEq, Eq)]

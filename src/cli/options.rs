@@ -20,12 +20,12 @@ use super::{live_input, redaction, secrets};
 use crate::capture::{InputOrder, Inputs};
 use crate::conversation::ConversationId;
 use crate::dissect::DissectOptions;
-use crate::report::filter::Filter;
 use crate::report::follow::FollowFormat;
 use crate::report::ladder::Wanted;
-use crate::report::redact::Redaction;
 use crate::report::reporter::{Pace, Reporter};
-use crate::report::selection::{Picked, Selection};
+use crate::select::filter::Filter;
+use crate::select::redact::Redaction;
+use crate::select::{Picked, Selection};
 
 /// What a dump does.
 #[derive(Debug)]

@@ -12,24 +12,23 @@ use super::values::StatisticName;
 use super::{redaction, terminal};
 use crate::conversation::{Destinations, Wording};
 use crate::dissect::Depth;
+use crate::export::output::Output;
+use crate::export::synthetic_packets::SyntheticPackets;
+use crate::field::{Field, PayloadDetail};
 use crate::report::conversations::ConversationTable;
 use crate::report::detail::{DetailPrinter, Details};
-use crate::report::escape::Charset;
-use crate::report::field::Field;
 use crate::report::follow::FollowPrinter;
 use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::look::{Colour, IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
-use crate::report::made_packets::MadePackets;
-use crate::report::output::Output;
-use crate::report::record::PayloadDetail;
-use crate::report::redact::Secrets;
 use crate::report::reporter::{Printer, Statistic};
 use crate::report::spec::SpecPrinter;
 use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
 use crate::report::table::MessageTable;
+use crate::select::redact::Secrets;
+use crate::text::escape::Charset;
 
 /// What is printed, and how.
 #[derive(Debug)]
@@ -293,8 +292,8 @@ impl OutputOptions {
         let Some(output) = self.packet_file()? else {
             return Ok(None);
         };
-        let packets = MadePackets::new(output, redacted)?;
-        Ok(Some(Statistic::MadePackets(Box::new(packets))))
+        let packets = SyntheticPackets::new(output, redacted)?;
+        Ok(Some(Statistic::SyntheticPackets(Box::new(packets))))
     }
 
     /// Where packets are written to as they were captured, if they are; there is no such

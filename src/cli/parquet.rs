@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use super::args::DumpArgs;
 use super::error::DumpError;
 use super::targets::Occupied;
-use crate::report::parquet::{DataSet, occupied_partition, partition_name};
-use crate::report::record::PayloadDetail;
-use crate::report::redact::Secrets;
+use crate::export::parquet::{DataSet, occupied_partition, partition_name};
+use crate::field::PayloadDetail;
 use crate::report::reporter::Statistic;
+use crate::select::redact::Secrets;
 
 /// A partition of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]

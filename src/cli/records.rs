@@ -12,7 +12,7 @@ use crate::conversation::{ConversationId, EndOfInput};
 use crate::dissect::{DissectCounts, NearFlows, Sink};
 use crate::ndjson::NdjsonError;
 use crate::net::NetworkCounts;
-use crate::report::record::{Record, RecordReader, SummaryRecord};
+use crate::record::{Record, RecordReader, SummaryRecord};
 
 /// Records, and where they come from.
 pub(super) struct RecordInput {

@@ -9,7 +9,7 @@ use rand::rngs::SysRng;
 use super::args::{DumpArgs, Redact};
 use super::error::DumpError;
 use crate::private_file::{self, PrivateFileError};
-use crate::report::redact::{Redaction, Secrets};
+use crate::select::redact::{Redaction, Secrets};
 use crate::wire::Pseudonyms;
 
 /// A key of pseudonyms.

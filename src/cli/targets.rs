@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::DumpError;
-use crate::report::export::{Export, INDEX, is_vacant};
-use crate::report::output::Output;
-use crate::report::redact::Secrets;
+use crate::export::output::Output;
+use crate::export::streams::{Export, INDEX, is_vacant};
 use crate::report::reporter::Statistic;
+use crate::select::redact::Secrets;
 
 /// Where streams are exported to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::When;
-use crate::report::escape::Charset;
 use crate::report::look::Colour;
 use crate::report::statistics::text_of;
-use crate::report::wrap::put_wrapped;
+use crate::text::escape::Charset;
+use crate::text::wrap::put_wrapped;
 use crate::time::Timestamp;
 
 /// Columns where nothing tells how many there are.

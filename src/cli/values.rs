@@ -5,10 +5,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::conversation::ConversationId;
-use crate::report::field::Field;
+use crate::field::Field;
 use crate::report::follow::FollowFormat;
 use crate::report::ladder::{LadderFormat, Wanted};
-use crate::report::suggest::closest;
+use crate::text::suggest::closest;
 use crate::units::{self, NotRead};
 
 /// A text that is no value of its argument.

@@ -12,8 +12,8 @@ use super::rule::Rule;
 use super::summary::rule_json;
 use crate::conversation::{Conversation, ConversationId, Tally};
 use crate::fault::{Fault, FaultKind};
-use crate::report::escape::{Charset, escaped};
-use crate::report::field::{payload, type_name};
+use crate::field::{payload, type_name};
+use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
 /// Messages in one answer.

@@ -83,8 +83,8 @@ impl<S: Sink> Sink for Gate<'_, S> {
         self.seen.push(Seen {
             conversation: event.conversation,
             direction: event.direction,
-            type_index: crate::report::field::type_index(&event.message),
-            payload_bytes: crate::report::field::payload(&event.message).len(),
+            type_index: crate::field::type_index(&event.message),
+            payload_bytes: crate::field::payload(&event.message).len(),
             is_ours: event.meaning != Meaning::Meaningless,
             ids,
             rule,
@@ -110,7 +110,7 @@ fn bytes_of(message: &RawMessage<'_>) -> Bytes {
     let mut bytes = Vec::new();
     match message {
         RawMessage::Frame(frame) => frame.encode(&mut bytes),
-        other => bytes.extend(crate::report::field::short_message(other).unwrap_or_default()),
+        other => bytes.extend(crate::field::short_message(other).unwrap_or_default()),
     }
     bytes.into()
 }

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::conversation::{ConversationId, MessageEvent};
-use crate::report::escape::{Charset, escaped};
-use crate::report::field::{payload, type_name};
+use crate::field::{payload, type_name};
+use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
 /// Messages that are remembered for those who ask.

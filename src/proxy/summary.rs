@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::report::{DirectionReport, ProxyReport, RuleReport, mean_us};
 use crate::fault::{FaultKind, Faults};
-use crate::report::field::TYPE_NAMES;
+use crate::field::TYPE_NAMES;
 use crate::report::grid::Align;
 use crate::report::look::Look;
 use crate::report::statistics::put_table;
-use crate::report::write::put;
+use crate::text::write::put;
 use crate::units::counted;
 use crate::wire::Direction;
 

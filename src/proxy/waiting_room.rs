@@ -8,7 +8,7 @@ use super::carried::Waiting;
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::fault::Parcelled;
 use crate::net::Side;
-use crate::report::filter::Filter;
+use crate::select::filter::Filter;
 use crate::wire::Direction;
 
 /// Bytes that wait on purpose at which nothing more is read.

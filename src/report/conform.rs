@@ -8,8 +8,8 @@ use super::grid::Paint;
 use super::junit::{Counts, Fate, Junit};
 use super::look::Look;
 use super::message::message_text;
-use super::write::put;
 use crate::replay::conform::{Case, CaseReport, CaseResult, Heard, Level};
+use crate::text::write::put;
 use crate::units::counted;
 
 /// Messages of a case that failed that are shown.

@@ -9,13 +9,13 @@ use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::thread;
 
-use super::escape::{Charset, columns_of};
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, duration_width, put_duration};
 use super::sorted::Sorted;
-use super::write::{digits, put, put_conversation, put_number, put_seconds};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};
+use crate::text::escape::{Charset, columns_of};
+use crate::text::write::{digits, put, put_conversation, put_number, put_seconds};
 use crate::wire::StreamId;
 
 /// Names of I2CP ends that are kept; ends with yet other names are shown without.
@@ -577,7 +577,7 @@ fn unpack_id(packed: u32) -> Option<StreamId> {
 }
 
 fn state_number(state: State) -> u32 {
-    u32::try_from(super::tally::state_index(state)).unwrap_or(u32::MAX)
+    u32::try_from(crate::record::tally::state_index(state)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! What a message means, in a line for people.
 
-use super::escape::{escape, preview};
-use super::field::{highest_level, payload};
 use super::look::{Look, put_duration};
-use super::record::PayloadDetail;
-use super::write::{put, put_conversation, put_display, put_number};
 use crate::conversation::{AFTER_CLOSE, FindingCode, Level, Meaning, MessageEvent};
+use crate::field::{PayloadDetail, highest_level, payload};
+use crate::text::escape::{escape, preview};
+use crate::text::write::{put, put_conversation, put_display, put_number};
 use crate::wire::{Direction, FrameType, RawMessage};
 
 /// Appends what `event` means: `server id ffffff, 4.0 ms`. Begins with `!`

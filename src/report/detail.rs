@@ -1,14 +1,16 @@
 //! `-V` and `-x`: everything about a message, with the place of each field.
 
-use super::escape::escape_lines;
-use super::field::{highest_level, meaning_name};
 use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
 use super::look::{Look, put_duration};
 use super::table::put_type;
-use super::wrap::put_wrapped;
-use super::write::{put, put_address, put_conversation, put_display, put_number, put_seconds};
 use crate::conversation::{Level, MessageEvent};
+use crate::field::{highest_level, meaning_name};
+use crate::text::escape::escape_lines;
+use crate::text::wrap::put_wrapped;
+use crate::text::write::{
+    put, put_address, put_conversation, put_display, put_number, put_seconds,
+};
 use crate::wire::{
     Destination, Direction, FrameType, HEADER_BYTES, PayloadShape, RawFrame, RawMessage,
 };

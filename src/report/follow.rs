@@ -1,12 +1,12 @@
 //! `-z follow,cN`: what the two ends of a conversation said to each other,
 //! written as it comes.
 
-use super::escape::escape_lines;
-use super::field::payload;
 use super::hexdump::put_hexdump;
 use super::look::{Look, TimeWriter};
-use super::write::{put, put_address, put_conversation, put_number};
 use crate::conversation::{ConversationId, MessageEvent};
+use crate::field::payload;
+use crate::text::escape::escape_lines;
+use crate::text::write::{put, put_address, put_conversation, put_number};
 use crate::wire::{Direction, FrameKind};
 
 /// How the payloads are written.

@@ -5,8 +5,8 @@
 //! `UTF8_FULL_CONDENSED` and `ASCII_FULL_CONDENSED` for cells that fit, which a
 //! test checks; `comfy-table` itself needs all rows before it can draw the first.
 
-use super::escape::{Charset, columns_of, columns_of_bytes};
-use super::write::{put, put_spaces};
+use crate::text::escape::{Charset, columns_of, columns_of_bytes};
+use crate::text::write::{put, put_spaces};
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

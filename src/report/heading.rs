@@ -1,12 +1,12 @@
 //! The lines above the table of messages: the inputs, and the flows found in them.
 
 use super::look::{Look, put_duration};
-use super::record::{Reading, format_name};
-use super::write::{UtcClock, put, put_address, put_number, put_seconds};
 use crate::capture::{InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{Meaning, MessageEvent};
 use crate::dissect::{Decided, FlowReport};
+use crate::record::{Reading, format_name};
+use crate::text::write::{UtcClock, put, put_address, put_number, put_seconds};
 use crate::time::Timestamp;
 
 /// Inputs that have a line of their own.

@@ -1,6 +1,6 @@
 //! Bytes as hex with their offsets and their ASCII characters.
 
-use super::write::{put, put_hex};
+use crate::text::write::{put, put_hex};
 
 const BYTES_PER_LINE: usize = 16;
 

@@ -4,12 +4,13 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
-use super::record::{PayloadDetail, Reading, RecordWriter, Summary};
-use super::redact::Secrets;
-use super::tally::Totals;
-use super::write::put;
 use crate::capture::InputInfo;
 use crate::conversation::{Conversation, Finding, MessageEvent};
+use crate::field::PayloadDetail;
+use crate::record::tally::Totals;
+use crate::record::{Reading, RecordWriter, Summary};
+use crate::select::redact::Secrets;
+use crate::text::write::put;
 
 /// Bytes of findings or conversations that are kept in memory until it is their turn.
 const SPOOL_BYTES: usize = 1 << 20;

@@ -1,15 +1,15 @@
 //! One line a message: `-T text`, `-T fields` and `-T csv`.
 
 use super::describe::put_info;
-use super::escape::{Charset, columns_of_bytes, escape};
-use super::field::{Field, FieldKind, Value, payload};
 use super::look::{Look, PREVIEW_COLUMNS, TimeWriter};
-use super::record::{PayloadDetail, put_preview};
 use super::table::put_type;
-use super::write::{
+use crate::conversation::MessageEvent;
+use crate::field::{Field, FieldKind, PayloadDetail, Value, payload};
+use crate::record::put_preview;
+use crate::text::escape::{Charset, columns_of_bytes, escape};
+use crate::text::write::{
     UtcClock, put, put_address, put_conversation, put_display, put_hex, put_id, put_number,
 };
-use crate::conversation::MessageEvent;
 
 /// Writes a line for people and grep: number, time, conversation, addresses,
 /// carrier, type, id, payload length, meaning.

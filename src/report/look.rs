@@ -1,11 +1,11 @@
 //! How people want text to look: characters, colours, ids, times, durations.
 
-use super::escape::{Charset, escaped};
 use super::grid::Paint;
-use super::record::PayloadDetail;
-use super::redact::Secrets;
-use super::write::{UtcClock, digits, put, put_id, put_number, put_padded, put_seconds};
 use crate::conversation::{Level, MessageEvent};
+use crate::field::PayloadDetail;
+use crate::select::redact::Secrets;
+use crate::text::escape::{Charset, escaped};
+use crate::text::write::{UtcClock, digits, put, put_id, put_number, put_padded, put_seconds};
 use crate::time::Timestamp;
 use crate::units::LongUnit;
 use crate::wire::{DestinationHash, FrameKind, RawMessage, StreamId};

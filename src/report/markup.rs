@@ -1,6 +1,6 @@
 //! Text within HTML and SVG.
 
-use super::write::{put, put_display};
+use crate::text::write::{put, put_display};
 
 /// Appends `text` so that it is text wherever it stands, between tags or in a
 /// quoted attribute. A character that takes no room on a line is written as a
@@ -26,7 +26,7 @@ pub(crate) fn put_markup_text(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::written;
+    use crate::testing::written;
     use proptest::prelude::*;
 
     #[test]

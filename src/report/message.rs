@@ -1,6 +1,6 @@
 //! A message in one line, for what is sent and heard by hand.
 
-use super::escape::{Charset, escaped};
+use crate::text::escape::{Charset, escaped};
 use crate::wire::{Destination, FrameType, HEADER_BYTES, RawFrame, RawMessage};
 
 /// Payload bytes that are shown.

@@ -1,9 +1,9 @@
 //! Flows that are nearly ours, in lines.
 
 use super::look::Look;
-use super::write::{put, put_address, put_number};
 use crate::dissect::{NearFlow, NearFlows};
 use crate::net::Transport;
+use crate::text::write::{put, put_address, put_number};
 
 /// Groups of flows that have a line of their own.
 const MAX_LINES: usize = 6;

@@ -14,11 +14,11 @@ use super::html::histogram::Distribution;
 use super::junit::{Counts, Fate, Junit};
 use super::look::{Look, put_duration};
 use super::statistics::put_table;
-use super::write::put;
 use crate::replay::{
     Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped, Tally,
     Verdict, identity,
 };
+use crate::text::write::put;
 use crate::units::counted;
 use crate::wire::StreamId;
 

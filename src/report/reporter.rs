@@ -3,10 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::Selection;
 use super::conversations::ConversationTable;
 use super::detail::DetailPrinter;
-use super::export::Export;
 use super::follow::FollowPrinter;
 use super::heading::Heading;
 use super::html::HtmlReport;
@@ -14,23 +12,25 @@ use super::json::{JsonPrinter, NdjsonPrinter};
 use super::ladder::LadderPrinter;
 use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
-use super::made_packets::MadePackets;
 use super::near::put_near_flows;
-use super::output::Output;
-use super::packets::PacketPlan;
-#[cfg(feature = "parquet")]
-use super::parquet::DataSet;
-use super::record::{Reading, Summary};
-use super::redact::{Redaction, Secrets};
 use super::spec::SpecPrinter;
 use super::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
 use super::table::{HELD_ROWS, MessageTable};
-use super::tally::{Sightings, Totals};
-use super::wrap::put_wrapped;
-use super::write::{put, put_number};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
 use crate::dissect::{FlowReport, Sink};
+use crate::export::output::Output;
+use crate::export::packets::PacketPlan;
+#[cfg(feature = "parquet")]
+use crate::export::parquet::DataSet;
+use crate::export::streams::Export;
+use crate::export::synthetic_packets::SyntheticPackets;
+use crate::record::tally::{Sightings, Totals};
+use crate::record::{Reading, Summary};
+use crate::select::Selection;
+use crate::select::redact::{Redaction, Secrets};
+use crate::text::wrap::put_wrapped;
+use crate::text::write::{put, put_number};
 
 /// How messages are shown.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub enum Statistic {
     /// The packets of what is selected; they are written later.
     Packets(Box<PacketPlan>),
     /// Packets made anew around what is selected, in a file of their own.
-    MadePackets(Box<MadePackets<Output>>),
+    SyntheticPackets(Box<SyntheticPackets<Output>>),
 }
 
 impl Statistic {
@@ -110,7 +110,7 @@ impl Statistic {
             | Self::Html(_)
             | Self::Export(_)
             | Self::Packets(_)
-            | Self::MadePackets(_) => false,
+            | Self::SyntheticPackets(_) => false,
             #[cfg(feature = "parquet")]
             Self::Parquet(_) => false,
         }
@@ -234,11 +234,11 @@ impl<W: Write> Reporter<W> {
     }
 
     /// The packets made anew, if they were asked for.
-    pub fn made_packets(&self) -> Option<&MadePackets<Output>> {
+    pub fn synthetic_packets(&self) -> Option<&SyntheticPackets<Output>> {
         self.statistics
             .iter()
             .find_map(|statistic| match statistic {
-                Statistic::MadePackets(packets) => Some(&**packets),
+                Statistic::SyntheticPackets(packets) => Some(&**packets),
                 _ => None,
             })
     }
@@ -284,7 +284,7 @@ impl<W: Write> Reporter<W> {
                 Statistic::Ladder(ladders) => ladders.finish(&mut self.buffer),
                 Statistic::Html(report) => report.finish(&self.totals, summary)?,
                 Statistic::Export(export) => export.finish()?,
-                Statistic::MadePackets(packets) => packets.settle()?,
+                Statistic::SyntheticPackets(packets) => packets.settle()?,
                 _ => {}
             }
         }
@@ -411,7 +411,7 @@ impl<W: Write> Reporter<W> {
                 | Statistic::Html(_)
                 | Statistic::Export(_)
                 | Statistic::Packets(_)
-                | Statistic::MadePackets(_) => {}
+                | Statistic::SyntheticPackets(_) => {}
                 #[cfg(feature = "parquet")]
                 Statistic::Parquet(_) => {}
             }
@@ -544,7 +544,7 @@ impl<W: Write> Sink for Reporter<W> {
         for statistic in &mut self.statistics {
             match statistic {
                 Statistic::Html(report) => report.flow(flow),
-                Statistic::MadePackets(packets) => packets.flow(flow),
+                Statistic::SyntheticPackets(packets) => packets.flow(flow),
                 _ => {}
             }
         }
@@ -596,7 +596,7 @@ impl<W: Write> Sink for Reporter<W> {
                 #[cfg(feature = "parquet")]
                 Statistic::Parquet(set) => set.finding(finding)?,
                 Statistic::Packets(plan) => plan.finding(finding),
-                Statistic::MadePackets(packets) => packets.finding(finding)?,
+                Statistic::SyntheticPackets(packets) => packets.finding(finding)?,
                 _ => {}
             }
         }
@@ -703,7 +703,7 @@ impl<W: Write> Reporter<W> {
                 #[cfg(feature = "parquet")]
                 Statistic::Parquet(set) => set.message(event)?,
                 Statistic::Packets(plan) => plan.message(event),
-                Statistic::MadePackets(packets) => packets.message(event)?,
+                Statistic::SyntheticPackets(packets) => packets.message(event)?,
                 Statistic::Conversations(_) | Statistic::Findings(_) => {}
             }
         }
@@ -718,7 +718,7 @@ impl<W: Write> Reporter<W> {
         };
         if self.pace == Pace::AtOnce {
             for statistic in &mut self.statistics {
-                if let Statistic::MadePackets(packets) = statistic {
+                if let Statistic::SyntheticPackets(packets) = statistic {
                     packets.settle()?;
                 }
             }

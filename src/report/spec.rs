@@ -12,8 +12,8 @@
 
 use std::collections::BTreeMap;
 
-use super::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
+use crate::text::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::wire::{Direction, FrameKind, FrameType, PayloadShape, RawMessage, StreamId};
 
 /// Lines that are kept of one conversation, and of the messages that belong to none.

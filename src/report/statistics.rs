@@ -15,10 +15,10 @@ use std::array;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::escape::{Charset, columns_of};
 use super::grid::{Align, PADDING, frame_width};
 use super::look::Look;
-use super::write::{put, put_display};
+use crate::text::escape::{Charset, columns_of};
+use crate::text::write::{put, put_display};
 
 /// Appends a heading and a table of few rows, as wide as its contents and at
 /// most as wide as the terminal: cells wrap between words, and where not even

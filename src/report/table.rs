@@ -6,12 +6,12 @@
 //! After that, or at once in live captures, the widths stay as they are.
 
 use super::describe::put_info;
-use super::escape::{columns_of, columns_of_bytes};
-use super::field::{highest_level, payload};
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, TimeWriter};
-use super::write::{put, put_conversation, put_display, put_number};
 use crate::conversation::MessageEvent;
+use crate::field::{highest_level, payload};
+use crate::text::escape::{columns_of, columns_of_bytes};
+use crate::text::write::{put, put_conversation, put_display, put_number};
 use crate::wire::{Direction, RawMessage};
 
 /// Rows that are held back until the widths of the columns are fixed.

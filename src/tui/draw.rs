@@ -8,8 +8,8 @@ use super::app::{App, Asked, Cursor, Screen};
 use super::page::{Page, Tone};
 use super::{Form, Head, Order, Row, SortKey, Source, Step, Talk};
 use crate::conversation::Level;
-use crate::report::escape::{Charset, columns_of};
 use crate::report::grid::cut;
+use crate::text::escape::{Charset, columns_of};
 use crate::wire::Direction;
 
 /// Columns of the list: title, width, what it is sorted by, columns of the screen from which

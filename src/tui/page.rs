@@ -1,8 +1,8 @@
 //! Lines to scroll through: a message, a stream, the keys.
 
 use super::{Detail, Said};
-use crate::report::escape::columns_of;
-use crate::report::wrap;
+use crate::text::escape::columns_of;
+use crate::text::wrap;
 use crate::wire::Direction;
 
 /// Columns of a line of hex.

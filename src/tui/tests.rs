@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::*;
-use crate::report::escape::{Charset, columns_of};
+use crate::text::escape::{Charset, columns_of};
 
 /// Conversations that are made up as they are asked for.
 struct Made {

@@ -14,8 +14,8 @@ use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
 use crate::report::conform::{ConformReport, list};
-use crate::report::escape::Charset;
 use crate::runtime::{Addresses, CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
+use crate::text::escape::Charset;
 
 /// Runs `ministream-replay conform`.
 pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError> {

@@ -20,8 +20,8 @@ use crate::private_file::PrivateFileError;
 use crate::replay::conform::UnknownCase;
 use crate::replay::inject::ScriptError;
 use crate::replay::{NotExpected, PlanError, RecordingTooLarge, SkipReason};
-use crate::report::filter::FilterError;
 use crate::runtime::{CarrierUrl, ConformError, LinkError, TlsConfigError, TunnelError};
+use crate::select::filter::FilterError;
 
 const PROGRAM: &str = "ministream-replay";
 

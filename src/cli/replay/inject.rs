@@ -17,9 +17,9 @@ use super::recording::take;
 use super::values::SynSource;
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
-use crate::report::escape::{Charset, escaped};
 use crate::report::message::message_text;
 use crate::runtime::{Role, Signals, inject};
+use crate::text::escape::{Charset, escaped};
 
 /// Runs `ministream-replay inject`.
 pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError> {

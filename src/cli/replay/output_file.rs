@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{ReplayError, print_note};
-use crate::report::output::Output;
+use crate::export::output::Output;
 
 /// A file that is made before the work begins, so that a path that cannot be
 /// written is told at once and not after a run whose result would be lost.

@@ -20,16 +20,16 @@ use super::values::SynSource;
 use crate::cli::args::When;
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
+use crate::field::PayloadDetail;
 use crate::replay::{
     Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player, ReplayResult, Substitution,
     SynPayload, Tally, Timeouts, Transcripts, Verdict, id_map_line,
 };
-use crate::report::escape::Charset;
 use crate::report::look::{IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
-use crate::report::record::PayloadDetail;
-use crate::report::redact::Secrets;
 use crate::report::replay::{ReplayOutcomes, ReplayReport};
 use crate::runtime::{CarrierUrl, Driving, Role, Signals, play};
+use crate::select::redact::Secrets;
+use crate::text::escape::Charset;
 use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay replay`.

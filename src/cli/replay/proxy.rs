@@ -20,13 +20,13 @@ use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::dissect::{EvictedCounts, FlowReport, NearFlows, Sink};
 use crate::fault::Faults;
 use crate::proxy::{MAX_RULES, Proxy, ProxyOptions, ProxySummary, Rule};
-use crate::report::escape::Charset;
-use crate::report::record::Summary;
+use crate::record::Summary;
 use crate::report::reporter::Reporter;
 use crate::runtime::{
     AllowList, CarrierUrl, FaultPlan, LinkOptions, NO_INPUTS, ProxyTask, ProxyTaskOptions, Reach,
     Role, TunnelError, Watcher,
 };
+use crate::text::escape::Charset;
 use crate::wire::Direction;
 
 /// Runs `ministream-replay proxy`.

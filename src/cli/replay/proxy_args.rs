@@ -9,7 +9,7 @@ use super::shared_args::{LogArgs, ReportFormat, TlsArgs};
 use crate::cli::args::{Format, Payload, Redact, Times};
 use crate::cli::values::{StatisticName, duration, field};
 use crate::fault::FaultLines;
-use crate::report::field::Field;
+use crate::field::Field;
 use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ use crate::replay::{
     MidStream, NdjsonReader, Plan, PlanError, PlayOptions, Recorder, Recording, RecordingTooLarge,
     Wanted,
 };
-use crate::report::filter::Filter;
+use crate::select::filter::Filter;
 
 /// A recording, and whether all of it could be read.
 pub(super) struct Loaded {

@@ -33,9 +33,9 @@ use super::interrupt::Interrupt;
 use super::output::terminal_look;
 use super::terminal;
 use crate::capture::Inputs;
-use crate::report::escape::Charset;
-use crate::report::filter::Filter;
 use crate::report::look::{Colour, Look};
+use crate::select::filter::Filter;
+use crate::text::escape::Charset;
 use crate::tui::{Action, App, Colours, Key};
 
 /// The flag itself.
@@ -283,7 +283,7 @@ fn title(args: &DumpArgs) -> String {
         None => path.to_string_lossy().into_owned(),
     });
     let name = name.unwrap_or_else(|| "-".to_owned());
-    let name = crate::report::escape::escaped(name.as_bytes(), Charset::Unicode);
+    let name = crate::text::escape::escaped(name.as_bytes(), Charset::Unicode);
     match args.files.len() {
         0 | 1 => name,
         count => format!("{name} and {} more", count - 1),

@@ -12,14 +12,14 @@ use serde_json::Value;
 use tempfile::TempPath;
 
 use super::row::{Entry, Kind, RowState, field, text_after};
+use crate::field::payload;
+use crate::record::{Record, RecordReader};
 use crate::report::detail::{DetailPrinter, Details};
-use crate::report::escape::escape_lines;
-use crate::report::field::payload;
 use crate::report::ladder::{info, label};
 use crate::report::look::{Look, TimeWriter, put_duration, put_size};
-use crate::report::record::{Record, RecordReader};
 use crate::report::statistics::text_of;
-use crate::report::write::put_seconds;
+use crate::text::escape::escape_lines;
+use crate::text::write::put_seconds;
 use crate::tui::{Detail, Head, Order, Row, Said, SortKey, Source, Step, Talk};
 use crate::units::counted;
 use crate::wire::{Direction, FrameKind};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
-use crate::report::filter::Filter;
+use crate::select::filter::Filter;
 use crate::wire::{Direction, FrameType, HEADER_BYTES, StreamId};
 
 /// One thing that a rule does.

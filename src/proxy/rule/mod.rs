@@ -21,7 +21,7 @@ use hashbrown::HashMap;
 
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::replay::inject::ScriptError;
-use crate::report::filter::{CountingFilter, Counts};
+use crate::select::filter::{CountingFilter, Counts};
 
 pub(crate) use self::action::{Action, Change, Ends, KnownIds};
 

@@ -6,8 +6,8 @@ use crate::replay::inject::ScriptError;
 use crate::replay::inject::text::{
     Fail, Read, c_string, fail, literal_id, pattern, skip, time, word,
 };
-use crate::report::filter::{CountingFilter, Filter, FilterError};
-use crate::report::suggest::closest;
+use crate::select::filter::{CountingFilter, Filter, FilterError};
+use crate::text::suggest::closest;
 use crate::wire::{Direction, FrameType, StreamId};
 
 /// The words that actions begin with.

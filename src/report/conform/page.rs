@@ -12,7 +12,7 @@ use crate::report::html::frame::{
 use crate::report::look::Look;
 use crate::report::markup::put_markup_text;
 use crate::report::message::message_text;
-use crate::report::write::{put, put_display};
+use crate::text::write::{put, put_display};
 use crate::units::counted;
 
 impl ConformReport {

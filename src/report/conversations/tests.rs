@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conversation::ConversationId;
-use crate::report::samples::{self, written};
+use crate::testing::{self, written};
 
 fn drawn(look: Look, conversations: &[Conversation]) -> String {
     let mut table = ConversationTable::new(look);
@@ -19,10 +19,10 @@ fn conversations_are_sorted_by_number_and_columns_fit() {
         server_id: None,
         handshake_ns: None,
         finding_count: 2,
-        ..samples::conversation(10)
+        ..testing::conversation(10)
     };
     assert_eq!(
-        drawn(samples::look(), &[refused, samples::conversation(2)]),
+        drawn(testing::look(), &[refused, testing::conversation(2)]),
         "\
 Conversations (2)
 ┌──────┬───────────────┬───────────────┬───────┬────────┬────────┬──────────┬──────────┬───┐
@@ -37,11 +37,11 @@ Conversations (2)
 
 #[test]
 fn open_conversations_take_their_place_among_the_others() {
-    let mut table = ConversationTable::new(samples::look());
+    let mut table = ConversationTable::new(testing::look());
     for number in [5, 1, 3] {
-        table.conversation(&samples::conversation(number)).unwrap();
+        table.conversation(&testing::conversation(number)).unwrap();
     }
-    let open = [2, 4, 600].map(samples::conversation);
+    let open = [2, 4, 600].map(testing::conversation);
     let open: Vec<&Conversation> = open.iter().collect();
     let numbers = |drawn: &str| -> Vec<String> {
         let cells = drawn.lines().filter_map(|line| line.strip_prefix("│ c"));
@@ -56,21 +56,21 @@ fn open_conversations_take_their_place_among_the_others() {
 
 #[test]
 fn no_conversations_give_a_heading_only() {
-    assert_eq!(drawn(samples::look(), &[]), "Conversations (0)\n");
+    assert_eq!(drawn(testing::look(), &[]), "Conversations (0)\n");
 }
 
 #[test]
 fn ends_on_i2cp_are_named_and_their_views_linked() {
-    let mut conversation = samples::conversation(1);
+    let mut conversation = testing::conversation(1);
     conversation.carrier = Carrier::I2cp;
     conversation.server.nickname = Some("srv\u{1b}[2J".to_owned());
     conversation.peer_view = Some(ConversationId(7));
     let look = Look {
         charset: Charset::Ascii,
         width: 120,
-        ..samples::look()
+        ..testing::look()
     };
-    let drawn = drawn(look, &[conversation, samples::conversation(3)]);
+    let drawn = drawn(look, &[conversation, testing::conversation(3)]);
     assert!(
         drawn.contains("| c1   | c7   | 47D...FU= | srv\\x1b[2J |"),
         "{drawn}"
@@ -82,7 +82,7 @@ fn ends_on_i2cp_are_named_and_their_views_linked() {
 
 #[test]
 fn narrow_terminals_lose_times_first() {
-    let mut look = samples::look();
+    let mut look = testing::look();
     for (width, titles) in [
         (92, &["Start", "Life", "Shake"][..]),
         (85, &["Life", "Shake"]),
@@ -91,7 +91,7 @@ fn narrow_terminals_lose_times_first() {
         (10, &[]),
     ] {
         look.width = width;
-        let drawn = drawn(look, &[samples::conversation(1)]);
+        let drawn = drawn(look, &[testing::conversation(1)]);
         for title in ["Start", "Life", "Shake"] {
             assert_eq!(
                 drawn.contains(title),
@@ -105,12 +105,12 @@ fn narrow_terminals_lose_times_first() {
 
 #[test]
 fn names_give_way_to_the_width_of_the_terminal() {
-    let mut conversation = samples::conversation(1);
+    let mut conversation = testing::conversation(1);
     conversation.carrier = Carrier::I2cp;
     conversation.client.nickname = Some("a-rather-long-name-of-a-client".to_owned());
     conversation.server.nickname = Some("srv-of-mine".to_owned());
     conversation.peer_view = Some(ConversationId(7));
-    let mut look = samples::look();
+    let mut look = testing::look();
     for (width, cells) in [
         (
             200,
@@ -154,7 +154,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
                 peer_view: ids[2].map(|number| ConversationId(number.into())),
                 state: State::ALL[state],
                 start_us: times[0],
-                end: samples::START.plus_nanos(times[1] / 4),
+                end: testing::START.plus_nanos(times[1] / 4),
                 handshake_ns: Some(times[2]),
                 c2s: Tally {
                     message_count: counts[0],
@@ -165,7 +165,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
                     payload_bytes: counts[3],
                 },
                 finding_count: counts[4] >> 32,
-                ..samples::conversation(counts[5])
+                ..testing::conversation(counts[5])
             }
         })
 }
@@ -173,7 +173,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
 proptest! {
     #[test]
     fn rows_survive_the_way_through_the_file(conversation in any_conversation()) {
-        let mut table = ConversationTable::new(samples::look());
+        let mut table = ConversationTable::new(testing::look());
         let row = Row {
             number: conversation.id.0,
             peer: conversation.peer_view.and_then(|id| NonZeroU64::new(id.0)),
@@ -197,7 +197,7 @@ proptest! {
     fn no_cell_is_wider_than_its_column(
         conversations in prop::collection::vec(any_conversation(), 1..5),
     ) {
-        let look = Look { width: 400, ..samples::look() };
+        let look = Look { width: 400, ..testing::look() };
         let drawn = drawn(look, &conversations);
         let widths: Vec<usize> = drawn.lines().skip(1).map(columns_of).collect();
         prop_assert!(widths.iter().all(|&width| width == widths[0]), "{}", drawn);

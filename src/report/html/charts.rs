@@ -1,7 +1,7 @@
 //! Charts as SVG. Shapes carry classes; the page's style gives them their looks.
 
 use crate::report::markup::put_markup_text;
-use crate::report::write::{put, put_display};
+use crate::text::write::{put, put_display};
 
 /// A chart of upright bars side by side.
 pub(in crate::report) struct Bars<'a> {
@@ -180,7 +180,7 @@ pub(in crate::report) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::written;
+    use crate::testing::written;
 
     #[test]
     fn bars_of_any_size_stay_within_the_picture() {

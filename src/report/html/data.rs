@@ -4,12 +4,12 @@ use data_encoding::BASE64;
 
 use super::{Picture, Row};
 use crate::conversation::{ConversationId, Endpoint, Level, MessageEvent, Tally};
-use crate::report::field::{payload, type_name};
+use crate::field::{PREVIEW_BYTES, PayloadDetail, payload, type_name};
+use crate::record::micros;
 use crate::report::ladder::{View, info, label};
 use crate::report::look::{Look, TimeWriter};
-use crate::report::record::{PREVIEW_BYTES, PayloadDetail, micros};
 use crate::report::statistics::text_of;
-use crate::report::write::{
+use crate::text::write::{
     put, put_address, put_conversation, put_display, put_id, put_json_string, put_number,
     put_seconds,
 };
@@ -161,7 +161,7 @@ pub(super) fn put_message(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{event, look, written};
+    use crate::testing::{event, look, written};
 
     #[test]
     fn json_cannot_end_its_element() {

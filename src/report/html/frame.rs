@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use crate::report::markup::put_markup_text;
-use crate::report::write::{put, put_display};
+use crate::text::write::{put, put_display};
 
 /// What makes all pages look as they do.
 pub(in crate::report) const STYLE: &str = include_str!("page.css");

@@ -24,16 +24,16 @@ use histogram::Distribution;
 use page::Page;
 use timeline::Timeline;
 
-use super::field::payload;
 use super::heading::Heading;
 use super::ladder::strand::{Limits, Strand, Strands};
 use super::ladder::{Ladder, View, info, label};
 use super::look::{Look, TimeWriter};
-use super::record::Summary;
 use super::statistics::{FindingTable, text_of};
-use super::tally::{Sight, Totals};
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;
+use crate::field::payload;
+use crate::record::Summary;
+use crate::record::tally::{Sight, Totals};
 
 /// Conversations that have a ladder and their bytes in the page.
 pub const MAX_CONVERSATIONS: usize = 200;

@@ -11,14 +11,14 @@ use super::frame::{
 use super::timeline::Unit;
 use super::{Collected, Picture};
 use crate::conversation::{ConversationId, Level, State};
-use crate::report::field::TYPE_NAMES;
+use crate::field::TYPE_NAMES;
+use crate::record::Summary;
+use crate::record::tally::Totals;
 use crate::report::ladder;
 use crate::report::look::{put_duration, put_size};
 use crate::report::markup::put_markup_text;
-use crate::report::record::Summary;
 use crate::report::statistics::{Spans, text_of};
-use crate::report::tally::Totals;
-use crate::report::write::{put, put_conversation, put_display};
+use crate::text::write::{put, put_conversation, put_display};
 
 const SCRIPT: &str = include_str!("page.js");
 

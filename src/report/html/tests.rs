@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::*;
 use crate::conversation::FindingCode;
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
-use crate::report::samples::{conversation, event, finding, input, look};
-use crate::report::tally::Sight;
+use crate::record::tally::Sight;
+use crate::testing::{conversation, event, finding, input, look};
 
 /// A report that is told `count` conversations of one message each; `told` may
 /// change what is told of each.

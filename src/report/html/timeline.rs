@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::conversation::MessageEvent;
+use crate::record::tally::{Sight, carried_bytes};
 use crate::report::statistics::text_of;
-use crate::report::tally::{Sight, carried_bytes};
-use crate::report::write::put_seconds;
+use crate::text::write::put_seconds;
 use crate::units::LongUnit;
 use crate::wire::Direction;
 
@@ -173,7 +173,7 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::event;
+    use crate::testing::event;
     use proptest::prelude::*;
 
     proptest! {
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn bytes_are_those_that_the_totals_count() {
         let mut timeline = Timeline::default();
-        let mut totals = crate::report::tally::Totals::default();
+        let mut totals = crate::record::tally::Totals::default();
         let outside = MessageEvent {
             conversation: None,
             ..event(b"\xa0\xff\xff\xffab")

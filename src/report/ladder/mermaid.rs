@@ -2,7 +2,7 @@
 
 use super::{Arrow, Heading, Ladder, Row, remarks, text_of, title};
 use crate::report::look::{Look, put_duration};
-use crate::report::write::{put, put_number};
+use crate::text::write::{put, put_number};
 
 /// How the lanes are called within the diagram.
 const LANES: [&str; 3] = ["a", "b", "c"];
@@ -99,7 +99,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::put_text;
-    use crate::report::samples::written;
+    use crate::testing::written;
 
     #[test]
     fn text_cannot_end_a_statement_or_begin_markup() {

@@ -9,7 +9,7 @@ use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
 use crate::report::look::{Look, PREVIEW_COLUMNS};
-use crate::report::write::{put, put_conversation};
+use crate::text::write::{put, put_conversation};
 
 /// Bytes of a message that are kept for its picture: a SYN with its destination,
 /// or more of a payload than is shown.

@@ -239,7 +239,7 @@ impl Strands {
 mod tests {
     use super::*;
     use crate::conversation::FindingCode;
-    use crate::report::samples::{conversation, event, finding};
+    use crate::testing::{conversation, event, finding};
 
     const ROOMY: Limits = Limits {
         messages: 10,

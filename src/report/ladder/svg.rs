@@ -3,12 +3,12 @@
 //! Shapes carry classes and no styles; `ladder.css` gives them their looks.
 
 use super::{Arrow, Heading, Ladder, Note, Row, remarks, text_of, title};
-use crate::report::escape::columns_of;
 use crate::report::grid::cut;
 use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
-use crate::report::wrap::wrapped;
-use crate::report::write::{put, put_display, put_number};
+use crate::text::escape::columns_of;
+use crate::text::wrap::wrapped;
+use crate::text::write::{put, put_display, put_number};
 
 /// What makes ladders look as they do.
 pub(crate) const STYLE: &str = include_str!("ladder.css");

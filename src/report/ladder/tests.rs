@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationId, Finding, FindingCode, MessageEvent};
-use crate::report::samples::{START, conversation, event, finding, look};
+use crate::testing::{START, conversation, event, finding, look};
 
 /// What is told of a conversation: messages, each followed by its findings.
 struct Told {
@@ -195,7 +195,7 @@ fn lines_fit_the_terminal_unless_it_is_narrower_than_the_lanes() {
         let mut out = Vec::new();
         told.tell(&mut printer, &mut out);
         for line in String::from_utf8(out).unwrap().lines() {
-            let columns = crate::report::escape::columns_of(line);
+            let columns = crate::text::escape::columns_of(line);
             assert!(columns <= width, "{width}: {columns} {line}");
         }
     }

@@ -13,11 +13,11 @@
 //! ```
 
 use super::{Arrow, Heading, Ladder, Note, Row, text_of};
-use crate::report::escape::{Charset, columns_of};
 use crate::report::grid::{Paint, cut};
 use crate::report::look::{Look, put_duration};
-use crate::report::wrap::{put_wrapped, wrapped};
-use crate::report::write::{put, put_spaces};
+use crate::text::escape::{Charset, columns_of};
+use crate::text::wrap::{put_wrapped, wrapped};
+use crate::text::write::{put, put_spaces};
 
 /// Columns between two lanes, if the labels need no more.
 const LEAST_GAP: usize = 22;

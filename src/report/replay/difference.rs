@@ -3,10 +3,10 @@
 //! An ellipsis stands wherever something was cut, and only there.
 
 use crate::replay::{Difference, Excerpt, Outcome};
-use crate::report::escape::{Charset, columns_of, escaped_pieces};
 use crate::report::grid::Paint;
 use crate::report::look::Look;
-use crate::report::write::put;
+use crate::text::escape::{Charset, columns_of, escaped_pieces};
+use crate::text::write::put;
 use crate::wire::Direction;
 
 /// Before what is shown of either side.

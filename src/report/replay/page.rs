@@ -4,7 +4,6 @@ use super::difference::{Notation, Shown, suggested_masks, title};
 use super::pair::put_pair;
 use super::{ReplayReport, ids, micros, name, pace_text, remark, skipped_text, us};
 use crate::replay::{Difference, Excerpt, Outcome, Pace, ReplayResult, Verdict};
-use crate::report::escape::Charset;
 use crate::report::html::charts::{grouped, put_bars};
 use crate::report::html::frame::{
     Card, Key, STYLE, put_cards, put_figure, put_foot, put_head, put_paragraph,
@@ -14,7 +13,8 @@ use crate::report::ladder;
 use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
 use crate::report::statistics::text_of;
-use crate::report::write::{put, put_display};
+use crate::text::escape::Charset;
+use crate::text::write::{put, put_display};
 
 /// Columns of one side of a difference.
 const SIDE_COLUMNS: usize = 150;

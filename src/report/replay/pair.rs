@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::field::type_name;
 use crate::replay::{Difference, Exchange, TranscriptMessage};
-use crate::report::escape::preview;
-use crate::report::field::type_name;
 use crate::report::ladder::{COLUMN_TENTHS, Heading, fitted, put_stroke, put_words};
 use crate::report::look::{Look, put_duration, put_size};
 use crate::report::statistics::text_of;
 use crate::report::table::put_type;
-use crate::report::write::{put, put_display};
+use crate::text::escape::preview;
+use crate::text::write::{put, put_display};
 use crate::wire::{Direction, FrameKind, RawFrame, RawMessage};
 
 const TIMES: usize = 84;

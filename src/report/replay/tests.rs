@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::conversation::ConversationId;
+use crate::field::PayloadDetail;
 use crate::replay::Difference;
 use crate::replay::{Note, SkipReason};
-use crate::report::escape::Charset;
 use crate::report::look::{Colour, IdFormat, PREVIEW_COLUMNS, TimeStyle};
-use crate::report::record::PayloadDetail;
-use crate::report::redact::Secrets;
+use crate::select::redact::Secrets;
+use crate::text::escape::Charset;
 use crate::wire::Direction;
 use crate::wire::{ClientId, ServerId};
 

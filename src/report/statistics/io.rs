@@ -2,11 +2,11 @@
 
 use super::{put_table, text_of};
 use crate::conversation::MessageEvent;
-use crate::report::field::payload;
+use crate::field::payload;
+use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::Look;
-use crate::report::tally::Sight;
-use crate::report::write::put_seconds;
+use crate::text::write::put_seconds;
 use crate::units::LongUnit;
 use crate::wire::Direction;
 
@@ -176,7 +176,7 @@ fn seconds(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{event, look, written};
+    use crate::testing::{event, look, written};
 
     #[test]
     fn intervals_are_kept_in_order_and_merged_in_pairs() {

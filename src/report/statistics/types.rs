@@ -2,10 +2,10 @@
 
 use super::put_table;
 use crate::conversation::MessageEvent;
-use crate::report::field::payload;
+use crate::field::payload;
+use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::Look;
-use crate::report::tally::Sight;
 use crate::units::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::conversation::{FindingCode, Meaning};
-use crate::report::escape::Charset;
 use crate::report::look::{Colour, IdFormat, TimeStyle};
-use crate::report::samples::{self, written};
+use crate::testing::{self, written};
+use crate::text::escape::Charset;
 
 fn table(look: Look, events: &[MessageEvent<'_>]) -> String {
     let mut table = MessageTable::new(look);
@@ -16,25 +16,25 @@ fn table(look: Look, events: &[MessageEvent<'_>]) -> String {
 
 #[test]
 fn short_captures_get_columns_as_wide_as_their_contents() {
-    let findings = [samples::finding(FindingCode::OrphanId)];
+    let findings = [testing::finding(FindingCode::OrphanId)];
     let orphan = MessageEvent {
         number: 12,
         conversation: None,
         meaning: Meaning::Orphan,
         findings: &findings,
-        ..samples::event(b"\xa0\x0b\xad\x1dstray\n")
+        ..testing::event(b"\xa0\x0b\xad\x1dstray\n")
     };
     let events = [
-        samples::event(b"\x50\x11\x11\x11HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\n"),
+        testing::event(b"\x50\x11\x11\x11HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\n"),
         MessageEvent {
             meaning: Meaning::Idle,
             direction: None,
-            ..samples::event(&[0xff])
+            ..testing::event(&[0xff])
         },
         orphan,
     ];
     assert_eq!(
-        table(samples::look(), &events),
+        table(testing::look(), &events),
         "\
 ┌────┬──────────┬──────┬───┬──────┬────────┬─────┬────────────────────────────────────┐
 │  # ┆     Time ┆ Conv ┆   ┆ Type ┆ Id     ┆ Len ┆ Info                               │
@@ -55,13 +55,13 @@ fn the_same_table_in_ascii_colour_and_base64() {
         colour: Colour::Ansi,
         ids: IdFormat::Both,
         times: TimeStyle::Utc,
-        ..samples::look()
+        ..testing::look()
     };
     let event = MessageEvent {
         meaning: Meaning::Closes {
             by: Direction::ServerToClient,
         },
-        ..samples::event(&[0x52, 0x11, 0x11, 0x11])
+        ..testing::event(&[0x52, 0x11, 0x11, 0x11])
     };
     assert_eq!(
         table(look, &[event]),
@@ -77,11 +77,11 @@ fn the_same_table_in_ascii_colour_and_base64() {
 
 #[test]
 fn narrow_terminals_lose_info_then_columns_but_never_a_digit() {
-    let event = samples::event(b"\xa0\xff\xff\xffGET / HTTP/1.0\r\nHost: x\r\n\r\n");
+    let event = testing::event(b"\xa0\xff\xff\xffGET / HTTP/1.0\r\nHost: x\r\n\r\n");
     for width in 20..120 {
         let look = Look {
             width,
-            ..samples::look()
+            ..testing::look()
         };
         let drawn = table(look, &[event]);
         let row = drawn.lines().nth(3).unwrap();
@@ -99,8 +99,8 @@ fn narrow_terminals_lose_info_then_columns_but_never_a_digit() {
 
 #[test]
 fn long_captures_stream_with_room_for_what_comes() {
-    let mut table = MessageTable::new(samples::look());
-    let event = samples::event(b"\xa0\xff\xff\xffGET");
+    let mut table = MessageTable::new(testing::look());
+    let event = testing::event(b"\xa0\xff\xff\xffGET");
     let mut out = Vec::new();
     for _ in 0..HELD_ROWS {
         table.message(&event, &mut out);
@@ -134,26 +134,26 @@ fn times_are_written_in_every_style() {
     ] {
         let look = Look {
             times: style,
-            ..samples::look()
+            ..testing::look()
         };
-        let drawn = table(look, &[samples::event(&[0xa2, 1, 2, 3])]);
+        let drawn = table(look, &[testing::event(&[0xa2, 1, 2, 3])]);
         assert!(drawn.contains(&format!(" {time} ")), "{drawn}");
     }
 }
 
 #[test]
 fn hostile_payloads_and_texts_do_not_reach_the_terminal() {
-    let mut finding = samples::finding(FindingCode::ZeroId);
+    let mut finding = testing::finding(FindingCode::ZeroId);
     finding.text = "\u{1b}]0;owned\u{7}\u{202e}".to_owned();
     let findings = [finding];
     for payload in ["\u{1b}[2J", "\u{202e}abc", "\r\rfake", "\u{9b}31m"] {
         let bytes = [&[0x50, 1, 2, 3], payload.as_bytes()].concat();
-        let plain = samples::event(&bytes);
+        let plain = testing::event(&bytes);
         let odd = MessageEvent {
             findings: &findings,
             ..plain
         };
-        let drawn = table(samples::look(), &[plain, odd]);
+        let drawn = table(testing::look(), &[plain, odd]);
         let is_hostile = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
         assert!(!drawn.contains(is_hostile), "{drawn:?}");
     }

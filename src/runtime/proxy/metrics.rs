@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::fault::FaultKind;
+use crate::field::TYPE_NAMES;
 use crate::proxy::Proxy;
-use crate::report::field::TYPE_NAMES;
 use crate::wire::Direction;
 
 const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];

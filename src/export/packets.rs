@@ -1,0 +1,225 @@
+//! `-w`: which packets of a capture a selection needs, and what is said on each.
+//!
+//! A first pass dissects and notes packets; the later ones only read them. A TCP
+//! stream with holes cannot be read, so of a connection all packets belong to the
+//! selection when one does, and of a datagram all its fragments. A live capture does not
+//! come twice: its packets are written with what is known when they come.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write};
+
+use crate::capture::{Packet, PcapngWriter};
+use crate::conversation::{Finding, MessageEvent};
+use crate::net::Whole;
+use crate::number_set::NumberSet;
+
+/// Bytes of the comment on one packet; pcapng allows 65,535.
+pub(super) const MAX_COMMENT_BYTES: usize = 4 << 10;
+
+/// Bytes of all comments, which are held until packets are written.
+const MAX_COMMENTS_BYTES: usize = 64 << 20;
+
+/// Connections and datagrams that are remembered of a live capture.
+const MAX_LIVE_WHOLES: usize = 65_536;
+
+/// Which packets of a live capture are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveScope {
+    /// All of them.
+    Everything,
+    /// Those that complete a selected message, and what comes later of their connections.
+    Selected,
+}
+
+/// The packets that a selection needs.
+#[derive(Debug, Default)]
+pub struct PacketPlan {
+    /// Those that completed a selected message.
+    completing: NumberSet,
+    wholes: HashSet<Whole>,
+    comments: BTreeMap<u64, String>,
+    comments_bytes: usize,
+    left_out: u64,
+}
+
+impl PacketPlan {
+    /// Notes a selected message.
+    pub fn message(&mut self, event: &MessageEvent<'_>) {
+        self.completing.insert(event.packet);
+    }
+
+    /// Notes what is to be said on a packet; counts what has no room.
+    pub fn finding(&mut self, finding: &Finding) {
+        let Some(packet) = finding.packet else {
+            return;
+        };
+        let line = comment_line(finding);
+        let length = self.comments.get(&packet).map_or(0, String::len);
+        if length + line.len() >= MAX_COMMENT_BYTES
+            || self.comments_bytes + line.len() >= MAX_COMMENTS_BYTES
+        {
+            self.left_out += 1;
+            return;
+        }
+        self.comments_bytes += line.len() + 1;
+        let comment = self.comments.entry(packet).or_default();
+        if !comment.is_empty() {
+            comment.push('\n');
+        }
+        comment.push_str(&line);
+    }
+
+    /// Findings that are in no comment, as there were too many.
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Learns what the noted packets are parts of; to be shown every packet
+    /// before the first is written.
+    pub fn learn(&mut self, packet: &Packet<'_>) {
+        if self.completing.contains(packet.number) {
+            self.wholes.extend(Whole::of(packet));
+        }
+    }
+
+    /// Writes a packet if it belongs to the selection, with its findings as a comment.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write<W: Write>(
+        &self,
+        packet: &Packet<'_>,
+        writer: &mut PcapngWriter<W>,
+    ) -> io::Result<()> {
+        if !self.needs(packet) {
+            return Ok(());
+        }
+        match self.comments.get(&packet.number) {
+            Some(comment) => writer.write_commented(packet, comment),
+            None => writer.write(packet),
+        }
+    }
+
+    /// Writes a packet of a live capture, once it was dissected, if it belongs to the selection
+    /// as far as anyone can tell yet, and flushes. Findings on earlier packets are counted as
+    /// left out.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_live<W: Write>(
+        &mut self,
+        packet: &Packet<'_>,
+        scope: LiveScope,
+        writer: &mut PcapngWriter<W>,
+    ) -> io::Result<()> {
+        if scope == LiveScope::Selected {
+            if self.wholes.len() >= MAX_LIVE_WHOLES {
+                // Those that go on are learnt again with their next message.
+                self.wholes.clear();
+            }
+            self.learn(packet);
+        }
+        let is_written = scope == LiveScope::Everything || self.needs(packet);
+        let comment = self.comments.remove(&packet.number);
+        let late: usize = self
+            .comments
+            .values()
+            .map(|text| text.lines().count())
+            .sum();
+        self.left_out += late as u64;
+        self.comments.clear();
+        self.comments_bytes = 0;
+        match comment {
+            _ if !is_written => return Ok(()),
+            Some(comment) => writer.write_commented(packet, &comment)?,
+            None => writer.write(packet)?,
+        }
+        writer.flush()
+    }
+
+    fn needs(&self, packet: &Packet<'_>) -> bool {
+        self.completing.contains(packet.number)
+            || !self.wholes.is_empty()
+                && Whole::of(packet).is_some_and(|whole| self.wholes.contains(&whole))
+    }
+}
+
+/// What a comment says of a finding.
+pub(super) fn comment_line(finding: &Finding) -> String {
+    format!("{} {}: {}", finding.level, finding.code, finding.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{InterfaceId, LinkType};
+    use crate::conversation::FindingCode;
+    use crate::net::Side;
+    use crate::net::made::{Connection, Segment};
+    use crate::testing;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_comment_is_bounded_and_what_has_no_room_is_counted() {
+        let mut plan = PacketPlan::default();
+        let finding = Finding {
+            packet: Some(7),
+            ..testing::finding(FindingCode::Ping)
+        };
+        for _ in 0..1_000 {
+            plan.finding(&finding);
+        }
+        let comment = &plan.comments[&7];
+        assert!(comment.len() <= MAX_COMMENT_BYTES);
+        let lines = comment.lines().count() as u64;
+        assert!(lines > 10 && lines + plan.left_out() == 1_000, "{lines}");
+    }
+
+    #[test]
+    fn a_finding_that_names_no_packet_is_in_no_comment() {
+        let mut plan = PacketPlan::default();
+        plan.finding(&Finding {
+            packet: None,
+            ..testing::finding(FindingCode::NoClose)
+        });
+        assert_eq!((plan.comments.len(), plan.left_out()), (0, 0));
+    }
+
+    #[test]
+    fn connections_of_a_live_capture_are_learnt_anew_when_there_are_too_many() {
+        let server = testing::server();
+        let mut plan = PacketPlan::default();
+        let mut writer = PcapngWriter::new(io::sink()).unwrap();
+        let mut most = 0;
+        let mut written = |plan: &mut PacketPlan, number: u64, client: u32| {
+            let client = (std::net::Ipv4Addr::from(client), 40_000).into();
+            let mut data = Vec::new();
+            let mut connection = Connection::new(client, server, 1);
+            connection.make_segment(Side::Initiator, Segment::Data(b"x"), &mut data);
+            let packet = Packet {
+                number,
+                time: Timestamp::from_nanos(0),
+                interface: InterfaceId::default(),
+                link_type: LinkType::RawIp,
+                data: &data,
+                original_bytes: u32::try_from(data.len()).unwrap(),
+            };
+            plan.write_live(&packet, LiveScope::Selected, &mut writer)
+                .unwrap();
+            plan.needs(&packet)
+        };
+        let count = u32::try_from(MAX_LIVE_WHOLES).unwrap() + 10;
+        for number in 1..=count {
+            plan.completing.insert(u64::from(number));
+            written(&mut plan, u64::from(number), number);
+            most = most.max(plan.wholes.len());
+        }
+        assert_eq!(most, MAX_LIVE_WHOLES);
+        // The first goes on unseen until its next selected message.
+        let next = u64::from(count) + 1;
+        assert!(!written(&mut plan, next, 1));
+        plan.completing.insert(next + 1);
+        assert!(written(&mut plan, next + 1, 1));
+        assert!(written(&mut plan, next + 2, 1));
+    }
+}

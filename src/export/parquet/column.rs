@@ -1,0 +1,200 @@
+//! The cells of a column.
+
+use bytes::Bytes;
+use parquet::basic::Type as PhysicalType;
+use parquet::column::writer::ColumnWriterImpl;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::integers;
+use super::pages::Chunk;
+use super::plain::{Plain, reclaimed};
+use super::presence::Presence;
+use super::schema::{FEW, MANIFOLD, PREVIEW};
+use super::words::{Key, Words};
+use crate::record::put_preview;
+
+/// The cells of a column. Levels are those of the Parquet format (Dremel): how much of
+/// the path to a value is there, and in which list it goes on. Here they are 0 or 1.
+#[derive(Debug)]
+pub(super) struct Column {
+    descriptor: ColumnDescPtr,
+    path: String,
+    values: Values,
+    /// Which cells have a value, unless every cell has one.
+    presence: Option<Presence>,
+    /// For each cell, 0 where a row begins; only of lists.
+    repetition: Option<Vec<i16>>,
+}
+
+#[derive(Debug)]
+enum Values {
+    Integers(Vec<i64>),
+    /// Texts that come again.
+    Words(Words),
+    /// Texts or bytes that are seldom the same twice.
+    Plain(Plain),
+    /// Texts that are made when they are written, of the first bytes of payloads.
+    Previews {
+        starts: Plain,
+        texts: Plain,
+    },
+    /// Other texts, and bytes.
+    Texts {
+        bytes: Vec<u8>,
+        /// Where each text ends in them.
+        ends: Vec<usize>,
+    },
+}
+
+impl Column {
+    pub(super) fn new(descriptor: ColumnDescPtr) -> Self {
+        Self {
+            path: descriptor.path().string(),
+            values: match descriptor.physical_type() {
+                PhysicalType::INT64 => Values::Integers(Vec::new()),
+                _ if FEW.contains(&descriptor.name()) => Values::Words(Words::default()),
+                _ if descriptor.name() == PREVIEW => Values::Previews {
+                    starts: Plain::default(),
+                    texts: Plain::default(),
+                },
+                _ if MANIFOLD.contains(&descriptor.name()) => Values::Plain(Plain::default()),
+                _ => Values::Texts {
+                    bytes: Vec::new(),
+                    ends: Vec::new(),
+                },
+            },
+            presence: (descriptor.max_def_level() > 0).then(Presence::default),
+            repetition: (descriptor.max_rep_level() > 0).then(Vec::new),
+            descriptor,
+        }
+    }
+
+    /// What it is called in its table: with a dot, what is a part of a structure.
+    pub(super) fn name(&self) -> &str {
+        self.path.split(".list.").next().unwrap_or_default()
+    }
+
+    /// Bytes that the values take.
+    pub(super) const fn size_bytes(&self) -> usize {
+        match &self.values {
+            Values::Integers(values) => values.len() * size_of::<i64>(),
+            Values::Words(words) => words.size_bytes(),
+            Values::Plain(plain) | Values::Previews { starts: plain, .. } => plain.size_bytes(),
+            Values::Texts { bytes, ends } => bytes.len() + ends.len() * size_of::<usize>(),
+        }
+    }
+
+    /// Says whether the next cell has a value.
+    #[inline]
+    pub(super) fn define(&mut self, is_there: bool) {
+        match &mut self.presence {
+            Some(presence) => presence.push(is_there),
+            None => debug_assert!(is_there, "{} is never null", self.path),
+        }
+    }
+
+    pub(super) fn repeat(&mut self, level: i16) {
+        if let Some(levels) = &mut self.repetition {
+            levels.push(level);
+        }
+    }
+
+    pub(super) fn push_integer(&mut self, value: i64) {
+        match &mut self.values {
+            Values::Integers(values) => values.push(value),
+            _ => unreachable!("{} is a column of texts", self.path),
+        }
+    }
+
+    /// Appends a text; how many bytes that took.
+    pub(super) fn push_text(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> usize {
+        match &mut self.values {
+            Values::Integers(_) => unreachable!("{} is a column of numbers", self.path),
+            Values::Words(words) => words.push(put),
+            Values::Plain(plain) | Values::Previews { starts: plain, .. } => {
+                plain.push(self.presence.as_ref(), put)
+            }
+            Values::Texts { bytes, ends } => {
+                let start = bytes.len();
+                put(bytes);
+                ends.push(bytes.len());
+                bytes.len() - start + size_of::<usize>()
+            }
+        }
+    }
+
+    /// Appends the text that `put` makes of `key`; how many bytes that took.
+    #[inline]
+    pub(super) fn push_made_of(&mut self, key: Key, put: impl FnOnce(&mut Vec<u8>)) -> usize {
+        match &mut self.values {
+            Values::Words(words) => words.push_made_of(key, put),
+            _ => self.push_text(put),
+        }
+    }
+
+    /// Writes the cells as pages.
+    pub(super) fn write(&mut self, properties: WriterPropertiesPtr) -> Result<Chunk, ParquetError> {
+        let descriptor = self.descriptor.clone();
+        let presence = self.presence.as_ref();
+        match &mut self.values {
+            Values::Integers(values) => integers::write(values, descriptor, presence),
+            Values::Words(words) => words.write(descriptor, presence),
+            Values::Plain(plain) => plain.write(descriptor, presence),
+            Values::Previews { starts, texts } => {
+                starts.map(texts, put_preview);
+                texts.write(descriptor, presence)
+            }
+            Values::Texts { bytes, ends } => {
+                let mut out = TrackedWrite::new(Vec::new());
+                let pages = Box::new(SerializedPageWriter::new(&mut out));
+                let levels = presence.map(Presence::levels);
+                let mut writer =
+                    ColumnWriterImpl::<ByteArrayType>::new(descriptor, properties, pages);
+                let all = Bytes::from(std::mem::take(bytes));
+                let repetition = self.repetition.as_deref();
+                writer.write_batch(&texts(&all, ends), levels.as_deref(), repetition)?;
+                let closed = writer.close()?;
+                *bytes = reclaimed(all);
+                Ok(Chunk {
+                    pages: out.into_inner()?.into(),
+                    closed,
+                })
+            }
+        }
+    }
+
+    /// Forgets the cells, but for their memory.
+    pub(super) fn clear(&mut self) {
+        match &mut self.values {
+            Values::Integers(values) => values.clear(),
+            Values::Words(words) => words.clear(),
+            Values::Plain(plain) => plain.clear(),
+            Values::Previews { starts, texts } => {
+                starts.clear();
+                texts.clear();
+            }
+            Values::Texts { bytes, ends } => {
+                bytes.clear();
+                ends.clear();
+            }
+        }
+        self.presence.iter_mut().for_each(Presence::clear);
+        self.repetition.iter_mut().for_each(Vec::clear);
+    }
+}
+
+/// The texts that end at `ends`, without a copy.
+fn texts(bytes: &Bytes, ends: &[usize]) -> Vec<ByteArray> {
+    let mut start = 0;
+    ends.iter()
+        .map(|&end| {
+            let text = bytes.slice(start..end);
+            start = end;
+            text.into()
+        })
+        .collect()
+}

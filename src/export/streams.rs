@@ -1,0 +1,190 @@
+//! `--export`: the byte streams of conversations as files, and an index of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::conversation::{Conversation, ConversationId, MessageEvent};
+use crate::export::output::{Output, WriteError};
+use crate::field::PayloadDetail;
+use crate::record::{RecordWriter, put_redacted};
+use crate::select::redact::Secrets;
+use crate::text::write::{put, put_hex, put_number};
+use crate::wire::{Direction, FrameKind};
+
+/// Name and version of what `index.json` holds.
+pub const INDEX_SCHEMA: &str = "ministream.export/1";
+
+/// The index, among the files of streams.
+pub const INDEX: &str = "index.json";
+
+/// Files that are kept open between two pieces; a process has a thousand or so.
+const OPEN_FILES: usize = 64;
+
+/// Both directions, in the order of the index.
+const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
+
+/// Writes what was said in each conversation to files of its own, as it comes.
+#[derive(Debug)]
+pub struct Export {
+    directory: PathBuf,
+    index: Output,
+    records: RecordWriter,
+    streams: HashMap<StreamName, Stream>,
+    /// The most recently used last.
+    open: VecDeque<(StreamName, File)>,
+    entry_count: u64,
+}
+
+type StreamName = (ConversationId, Direction);
+
+/// What was written of a stream so far.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    payload_bytes: u64,
+    hash: Sha256,
+}
+
+impl Export {
+    /// An export to a directory that is there; files in it that have the same names are
+    /// replaced. `redacted` is what the streams do not tell.
+    ///
+    /// # Errors
+    /// `index.json` cannot be made.
+    pub fn new(directory: PathBuf, redacted: Secrets) -> io::Result<Self> {
+        let mut index = Output::create(&directory.join(INDEX))?;
+        let mut start = Vec::new();
+        put(&mut start, "{\"schema\":\"");
+        put(&mut start, INDEX_SCHEMA);
+        put(&mut start, "\",\"tool_version\":\"");
+        put(&mut start, env!("CARGO_PKG_VERSION"));
+        put(&mut start, "\",\"redacted\":");
+        put_redacted(&mut start, redacted);
+        put(&mut start, ",\"conversations\":[");
+        index.write_all(&start)?;
+        Ok(Self {
+            directory,
+            index,
+            records: RecordWriter::new(PayloadDetail::None),
+            streams: HashMap::new(),
+            open: VecDeque::new(),
+            entry_count: 0,
+        })
+    }
+
+    /// Appends the data of a message to its stream.
+    ///
+    /// # Errors
+    /// A file cannot be made or written.
+    pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
+        let (Some(id), Some(direction), Some(frame)) =
+            (event.conversation, event.direction, event.message.frame())
+        else {
+            return Ok(());
+        };
+        if frame.frame_type.kind() != FrameKind::Data || frame.payload.is_empty() {
+            return Ok(());
+        }
+        let name = (id, direction);
+        self.append(name, frame.payload)
+            .map_err(|error| WriteError::at(&self.directory.join(file_name(name)), error))
+    }
+
+    fn append(&mut self, name: StreamName, piece: &[u8]) -> io::Result<()> {
+        let mut file = self.take_file(name)?;
+        file.write_all(piece)?;
+        self.open.push_back((name, file));
+        let stream = self.streams.entry(name).or_default();
+        // A usize fits everywhere that this runs.
+        stream.payload_bytes += piece.len() as u64;
+        stream.hash.update(piece);
+        Ok(())
+    }
+
+    /// The file of a stream, with room among those that are open.
+    fn take_file(&mut self, name: StreamName) -> io::Result<File> {
+        if let Some(place) = self.open.iter().rposition(|(open, _)| *open == name)
+            && let Some((_, file)) = self.open.remove(place)
+        {
+            return Ok(file);
+        }
+        if self.open.len() >= OPEN_FILES {
+            self.open.pop_front();
+        }
+        let path = self.directory.join(file_name(name));
+        if self.streams.contains_key(&name) {
+            OpenOptions::new().append(true).open(path)
+        } else {
+            File::create(path)
+        }
+    }
+
+    /// Notes a conversation that is over in the index.
+    ///
+    /// # Errors
+    /// The index cannot be written.
+    pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+        let mut entry = Vec::new();
+        put(&mut entry, if self.entry_count == 0 { "\n" } else { ",\n" });
+        self.entry_count += 1;
+        put(&mut entry, "{\"conversation\":");
+        self.records.conversation(conversation, &mut entry);
+        for direction in DIRECTIONS {
+            let name = (conversation.id, direction);
+            self.open.retain(|(open, _)| *open != name);
+            put(&mut entry, ",\"");
+            put(&mut entry, direction.name());
+            put(&mut entry, "\":");
+            put_stream(&mut entry, name, self.streams.remove(&name));
+        }
+        entry.push(b'}');
+        self.index.write_all(&entry)
+    }
+
+    /// Ends the index.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.index.write_all(b"\n]}\n")?;
+        self.index.flush()
+    }
+}
+
+/// Whether nothing is in a directory, or it is not there.
+///
+/// # Errors
+/// It cannot be read.
+pub fn is_vacant(directory: &Path) -> io::Result<bool> {
+    match fs::read_dir(directory) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn file_name((id, direction): StreamName) -> String {
+    format!("{id}.{}.bin", direction.name())
+}
+
+/// A stream without bytes has no file.
+fn put_stream(out: &mut Vec<u8>, name: StreamName, stream: Option<Stream>) {
+    put(out, "{\"file\":");
+    match &stream {
+        Some(_) => {
+            out.push(b'"');
+            put(out, &file_name(name));
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+    let stream = stream.unwrap_or_default();
+    put(out, ",\"payload_bytes\":");
+    put_number(out, stream.payload_bytes);
+    put(out, ",\"sha256\":\"");
+    put_hex(out, &stream.hash.finalize());
+    put(out, "\"}");
+}

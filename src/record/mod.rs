@@ -1,0 +1,697 @@
+//! The JSON records: the schema, once. Described for users in `docs/json.md`;
+//! a test compares the two.
+//!
+//! Every record is one line without line end. Keys are always present, `null`
+//! means unknown or not applicable. Adding keys keeps [`SCHEMA`]; anything else
+//! raises its number.
+
+pub mod tally;
+
+mod read;
+
+use std::net::SocketAddr;
+
+use self::tally::Totals;
+use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
+use crate::conversation::{
+    Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
+};
+use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
+use crate::field::{
+    PREVIEW_BYTES, PayloadDetail, TYPE_NAMES, announced_server_id, id_owner, meaning_name, payload,
+    short_message, type_byte, type_name,
+};
+use crate::net::Encapsulation;
+use crate::select::redact::Secrets;
+use crate::text::escape::{Charset, hex_pair, preview, preview_in_json};
+use crate::text::write::{
+    UtcClock, put, put_address, put_display, put_hex, put_json_string, put_number,
+};
+use crate::time::Timestamp;
+use crate::wire::{DestinationHash, Direction, StreamId};
+
+pub use self::read::{MessageRecord, Record, RecordReader, SummaryRecord};
+
+/// Name and version of the schema, as in the header record.
+pub const SCHEMA: &str = "ministream.dump/1";
+
+/// The schema for programs: JSON Schema, draft 2020-12, of a line of NDJSON and of
+/// the object that holds all records.
+pub const JSON_SCHEMA: &str = include_str!("schema.json");
+
+/// Bytes that a message record takes besides its payload and findings, or a little less.
+const RECORD_BYTES: usize = 512;
+
+/// Columns that a preview of a payload takes at most.
+const PREVIEW_COLUMNS: usize = 72;
+
+/// Writes records; keeps what speeds up the next one.
+#[derive(Debug)]
+pub struct RecordWriter {
+    payload: PayloadDetail,
+    clock: UtcClock,
+    addresses: AddressTexts,
+    /// Of messages with that first byte, once there was one.
+    types: Box<[Option<TypeText>; 256]>,
+}
+
+/// The columns that are the same in all messages of a type, around the id.
+#[derive(Debug)]
+struct TypeText {
+    before_id: Box<[u8]>,
+    after_id: Box<[u8]>,
+}
+
+impl TypeText {
+    fn of(event: &MessageEvent<'_>) -> Self {
+        let message = &event.message;
+        let mut out = Vec::new();
+        put(&mut out, r#"","dir":"#);
+        put_word_or_null(&mut out, event.direction.map(Direction::name));
+        put(&mut out, r#","type":""#);
+        put(&mut out, type_name(message));
+        put(&mut out, r#"","type_byte":"#);
+        put_number_or_null(&mut out, type_byte(message));
+        put(&mut out, r#","id":"#);
+        let before_id = out.as_slice().into();
+        out.clear();
+        put(&mut out, r#","id_owner":"#);
+        put_word_or_null(&mut out, id_owner(message));
+        put(&mut out, r#","conv":"#);
+        Self {
+            before_id,
+            after_id: out.into(),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>, id: Option<StreamId>) {
+        out.extend_from_slice(&self.before_id);
+        put_id_or_null(out, id);
+        out.extend_from_slice(&self.after_id);
+    }
+}
+
+/// Two addresses and their texts: a flow's messages have the same two over and over.
+#[derive(Debug, Default)]
+struct AddressTexts([CachedAddress; 2]);
+
+#[derive(Debug, Default)]
+struct CachedAddress {
+    address: Option<SocketAddr>,
+    text: Vec<u8>,
+}
+
+impl AddressTexts {
+    /// The texts of where a message came from and where it went.
+    fn of(&mut self, source: SocketAddr, target: SocketAddr) -> [&[u8]; 2] {
+        // Messages go both ways: find the address that is cached either way round.
+        if self.0[1].address == Some(source) || self.0[0].address == Some(target) {
+            self.0.swap(0, 1);
+        }
+        let [first, second] = &mut self.0;
+        [first.text(source), second.text(target)]
+    }
+}
+
+impl CachedAddress {
+    fn text(&mut self, address: SocketAddr) -> &[u8] {
+        if self.address != Some(address) {
+            self.address = Some(address);
+            self.text.clear();
+            put_address(&mut self.text, address);
+        }
+        &self.text
+    }
+}
+
+impl RecordWriter {
+    /// A writer that shows as much of payloads as `payload` says.
+    pub fn new(payload: PayloadDetail) -> Self {
+        Self {
+            payload,
+            clock: UtcClock::new(b'T'),
+            addresses: AddressTexts::default(),
+            types: Box::new([const { None }; 256]),
+        }
+    }
+
+    /// The header record. `inputs` are those opened so far; packet counts are
+    /// `null` unless reading is over. `redacted` is what the records do not tell.
+    pub fn header(
+        &self,
+        inputs: &[InputInfo],
+        reading: Reading,
+        redacted: Secrets,
+        out: &mut Vec<u8>,
+    ) {
+        put(out, r#"{"record":"header","schema":""#);
+        put(out, SCHEMA);
+        put(out, r#"","tool_version":""#);
+        put(out, env!("CARGO_PKG_VERSION"));
+        put(out, r#"","redacted":"#);
+        put_redacted(out, redacted);
+        put(out, r#","inputs":"#);
+        put_inputs(out, inputs, reading);
+        out.push(b'}');
+    }
+
+    /// A message record.
+    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+        let message = &event.message;
+        out.reserve(RECORD_BYTES);
+        put(out, r#"{"record":"message","n":"#);
+        put_number(out, event.number);
+        put(out, r#","packet_n":"#);
+        put_number(out, event.packet);
+        put(out, r#","ts":""#);
+        self.clock.put(out, event.time);
+        put(out, r#"","t_us":"#);
+        put_number(out, event.elapsed_us);
+        put(out, r#","carrier":""#);
+        put(out, event.carrier.name());
+        put(out, r#"","src":""#);
+        self.put_addresses(out, event.source, event.target);
+        self.put_type(out, event);
+        put_conversation_or_null(out, event.conversation.map(|id| id.0));
+        put(out, r#","meaning":""#);
+        put(out, meaning_name(event.meaning));
+        out.push(b'"');
+        self.put_payload(out, payload(message));
+        if has_nothing_more(event) {
+            return put(out, NOTHING_MORE);
+        }
+        put(out, r#","short_hex":"#);
+        match short_message(message) {
+            Some(bytes) => put_hex_string(out, bytes),
+            None => put(out, "null"),
+        }
+        put(out, r#","server_id":"#);
+        put_id_or_null(out, announced_server_id(event).map(StreamId::from));
+        put(out, r#","destination_hash":"#);
+        put_hash_or_null(out, event.destination_hash);
+        put(out, r#","session":"#);
+        put_number_or_null(out, event.session.map(|session| session.id.0));
+        put(out, r#","session_name":"#);
+        put_text_or_null(out, event.session.and_then(|s| s.nickname.as_deref()));
+        put(out, r#","router_us":"#);
+        put_number_or_null(out, event.router_ns.map(micros));
+        put(out, r#","sent_n":"#);
+        put_number_or_null(out, event.sent_as);
+        put(out, r#","encapsulation":"#);
+        put_encapsulation_or_null(out, event.encapsulation);
+        put(out, r#","findings":["#);
+        for (index, finding) in event.findings.iter().enumerate() {
+            put(out, if index == 0 { "\"" } else { ",\"" });
+            put(out, finding.code.code());
+            out.push(b'"');
+        }
+        put(out, "]}");
+    }
+
+    fn put_addresses(&mut self, out: &mut Vec<u8>, source: SocketAddr, target: SocketAddr) {
+        let [source, target] = self.addresses.of(source, target);
+        out.extend_from_slice(source);
+        put(out, r#"","dst":""#);
+        out.extend_from_slice(target);
+    }
+
+    /// Appends the columns from `dir` on, and the key of `conv`.
+    fn put_type(&mut self, out: &mut Vec<u8>, event: &MessageEvent<'_>) {
+        let message = &event.message;
+        match message.frame() {
+            // The type decides whose message it is, with few exceptions.
+            Some(frame) if event.direction == frame.frame_type.direction() => {
+                let types = &mut self.types[usize::from(frame.frame_type.0)];
+                let text = types.get_or_insert_with(|| TypeText::of(event));
+                text.put(out, Some(frame.id));
+            }
+            frame => TypeText::of(event).put(out, frame.map(|frame| frame.id)),
+        }
+    }
+
+    fn put_payload(&mut self, out: &mut Vec<u8>, payload: &[u8]) {
+        put(out, r#","payload_bytes":"#);
+        put_number(out, payload.len());
+        let start = &payload[..payload.len().min(PREVIEW_BYTES)];
+        let hex = match self.payload {
+            PayloadDetail::None => {
+                return put(out, r#","payload_hex":null,"payload_text":null"#);
+            }
+            PayloadDetail::Preview => start,
+            PayloadDetail::Full => payload,
+        };
+        put(out, r#","payload_hex":"#);
+        put_hex_string(out, hex);
+        put(out, r#","payload_text":"#);
+        out.push(b'"');
+        put_preview_with(preview_in_json, payload, out);
+        out.push(b'"');
+    }
+
+    /// A conversation record.
+    pub fn conversation(&self, conversation: &Conversation, out: &mut Vec<u8>) {
+        let c = conversation;
+        put(out, r#"{"record":"conversation","conv":"#);
+        put_conversation_or_null(out, Some(c.id.0));
+        put_endpoint(out, "client", &c.client);
+        put_endpoint(out, "server", &c.server);
+        put(out, r#","carrier":""#);
+        put(out, c.carrier.name());
+        put(out, r#"","client_id":"#);
+        put_id_or_null(out, c.client_id.map(StreamId::from));
+        put(out, r#","server_id":"#);
+        put_id_or_null(out, c.server_id.map(StreamId::from));
+        put(out, r#","state":""#);
+        put(out, c.state.name());
+        put(out, r#"","start_t_us":"#);
+        put_number(out, c.start_us);
+        put(out, r#","duration_us":"#);
+        put_number(out, micros(c.duration_ns()));
+        put(out, r#","handshake_us":"#);
+        put_number_or_null(out, c.handshake_ns.map(micros));
+        put(out, r#","first_byte_us":"#);
+        put_number_or_null(out, c.first_byte_ns.map(micros));
+        put_tally(out, "c2s", c.c2s);
+        put_tally(out, "s2c", c.s2c);
+        put(out, r#","finding_count":"#);
+        put_number(out, c.finding_count);
+        put(out, r#","peer_view":"#);
+        put_conversation_or_null(out, c.peer_view.map(|id| id.0));
+        put(out, r#","router_time_us":"#);
+        put_router_time(out, c.router);
+        out.push(b'}');
+    }
+
+    /// A finding record.
+    pub fn finding(&self, finding: &Finding, out: &mut Vec<u8>) {
+        put(out, r#"{"record":"finding","level":""#);
+        put(out, finding.level.name());
+        put(out, r#"","code":""#);
+        put(out, finding.code.code());
+        put(out, r#"","n":"#);
+        put_number_or_null(out, finding.message);
+        put(out, r#","packet_n":"#);
+        put_number_or_null(out, finding.packet);
+        put(out, r#","conv":"#);
+        put_conversation_or_null(out, finding.conversation.map(|id| id.0));
+        put(out, r#","text":"#);
+        put_json_string(out, &finding.text);
+        put(out, r#","detail":"#);
+        put_detail(out, finding);
+        out.push(b'}');
+    }
+
+    /// The summary record, with the `totals` of what was shown.
+    pub fn summary(&self, totals: &Totals, summary: &Summary<'_>, out: &mut Vec<u8>) {
+        put(out, r#"{"record":"summary","message_count":"#);
+        put_number(out, totals.messages());
+        put(out, r#","conversation_count":"#);
+        put_number(out, totals.conversations());
+        put(out, r#","by_type":{"#);
+        put_counts(out, TYPE_NAMES.iter().copied().zip(totals.by_type));
+        put(out, r#"},"by_state":{"#);
+        put_counts(
+            out,
+            State::ALL.map(State::name).into_iter().zip(totals.by_state),
+        );
+        put(out, r#"},"by_level":{"#);
+        let levels = [Level::Error, Level::Warn, Level::Note];
+        put_counts(
+            out,
+            levels.map(|level| (level.name(), totals.findings_at(level))),
+        );
+        put(out, r#"},"c2s":"#);
+        put_tally_object(out, totals.data.c2s);
+        put(out, r#","s2c":"#);
+        put_tally_object(out, totals.data.s2c);
+        let once = totals.once();
+        put(out, r#","c2s_once":"#);
+        put_tally_object(out, once.c2s);
+        put(out, r#","s2c_once":"#);
+        put_tally_object(out, once.s2c);
+        put(out, r#","packet_count":"#);
+        put_number(out, summary.packet_count);
+        put(out, r#","skipped":{"#);
+        put_counts(out, summary.skipped.iter().copied());
+        put(out, r#"},"foreign":{"#);
+        let foreign = summary.foreign;
+        put_counts(
+            out,
+            [
+                ("flow_count", foreign.flows),
+                ("payload_count", foreign.payloads),
+                ("payload_bytes", foreign.bytes),
+                ("i2cp_message_count", foreign.i2cp_messages),
+            ],
+        );
+        put(out, r#"},"near_flows":["#);
+        put_near_flows(out, summary.near);
+        put(out, r#"],"warning":"#);
+        match summary.warning {
+            Some(warning) => put_json_string(out, warning),
+            None => put(out, "null"),
+        }
+        put(out, r#","inputs":"#);
+        put_inputs(out, summary.inputs, summary.reading());
+        put(out, r#","dropped_by_kernel_count":"#);
+        put_number_or_null(out, summary.dropped_by_kernel);
+        put(out, r#","evicted":{"#);
+        let evicted = summary.evicted;
+        put_counts(
+            out,
+            [
+                ("flow_count", evicted.flows),
+                ("conversation_count", evicted.conversations),
+                ("closed_conversation_count", evicted.closed_conversations),
+            ],
+        );
+        put(out, r#"},"duration_us":"#);
+        put_number_or_null(out, summary.duration_us());
+        put(out, r#","exit_code":"#);
+        put_number(out, summary.exit_code);
+        out.push(b'}');
+    }
+}
+
+fn put_near_flows(out: &mut Vec<u8>, near: &NearFlows) {
+    for (index, group) in near.groups().iter().enumerate() {
+        put(out, if index == 0 { "{" } else { ",{" });
+        put(out, r#""client":""#);
+        put_address(out, group.client);
+        put(out, r#"","server":""#);
+        put_address(out, group.server);
+        put(out, r#"","carrier":""#);
+        put(out, group.carrier.name());
+        put(out, r#"","flow_count":"#);
+        put_number(out, group.flow_count);
+        put(out, r#","reason":"#);
+        put_json_string(out, &group.reason());
+        put(out, r#","decode_as":"#);
+        put_json_string(out, &group.rule().to_string());
+        out.push(b'}');
+    }
+}
+
+/// Whether what is known of the inputs will still change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It will.
+    GoesOn,
+    /// All that will be read was read.
+    Over {
+        /// Times of the first and the latest packet.
+        span: Option<(Timestamp, Timestamp)>,
+    },
+}
+
+/// What the summary record says besides the totals.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    /// The inputs, read to their end.
+    pub inputs: &'a [InputInfo],
+    /// Packets read.
+    pub packet_count: u64,
+    /// Times of the first and the latest packet.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Packets that delivered nothing, by reason.
+    pub skipped: &'a [(&'static str, u64)],
+    /// Traffic of other protocols.
+    pub foreign: ForeignCounts,
+    /// Flows among it that have something of ours.
+    pub near: &'a NearFlows,
+    /// What the user is warned of: that nothing was found where something may be.
+    pub warning: Option<&'a str>,
+    /// Packets that the kernel dropped in a live capture.
+    pub dropped_by_kernel: Option<u64>,
+    /// What was forgotten for want of memory.
+    pub evicted: EvictedCounts,
+    /// With what the program will end.
+    pub exit_code: u8,
+}
+
+impl Summary<'_> {
+    /// Reading, which is over.
+    pub(crate) const fn reading(&self) -> Reading {
+        Reading::Over { span: self.span }
+    }
+
+    /// Microseconds from the first to the latest packet.
+    pub(crate) fn duration_us(&self) -> Option<i64> {
+        self.span.map(|(first, latest)| latest.micros_since(first))
+    }
+}
+
+/// A format as the header record names it.
+pub(crate) const fn format_name(format: CaptureFormat) -> &'static str {
+    match format {
+        CaptureFormat::Pcap => "pcap",
+        CaptureFormat::PcapNanosecond => "pcap_ns",
+        CaptureFormat::Pcapng => "pcapng",
+        CaptureFormat::Live => "live",
+    }
+}
+
+const fn compression_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    }
+}
+
+/// Whole microseconds of a number of nanoseconds, rounded down.
+pub(crate) const fn micros(nanos: i64) -> i64 {
+    nanos.div_euclid(1_000)
+}
+
+/// Appends the facts of a finding as an object.
+pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
+    out.push(b'{');
+    for (index, (name, detail)) in finding.detail.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put_json_string(out, name);
+        out.push(b':');
+        match detail {
+            FindingDetail::Number(number) => put_number(out, *number),
+            FindingDetail::Text(text) => put_json_string(out, text),
+        }
+    }
+    out.push(b'}');
+}
+
+/// As much of a payload as its preview is made of.
+#[cfg(feature = "parquet")]
+pub(crate) fn preview_source(payload: &[u8]) -> &[u8] {
+    // A byte more than is shown tells that there is more.
+    &payload[..payload.len().min(PREVIEW_BYTES + 1)]
+}
+
+/// Appends the first bytes of a payload as escaped text.
+pub(crate) fn put_preview(out: &mut Vec<u8>, payload: &[u8]) {
+    put_preview_with(preview, payload, out);
+}
+
+fn put_preview_with(
+    preview: fn(&[u8], Charset, usize, &mut Vec<u8>),
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) {
+    let start = &payload[..payload.len().min(PREVIEW_BYTES)];
+    let before = out.len();
+    preview(start, Charset::Unicode, PREVIEW_COLUMNS, out);
+    let cut = out[before..].ends_with(Charset::Unicode.ellipsis().as_bytes());
+    if start.len() < payload.len() && !cut {
+        put(out, Charset::Unicode.ellipsis());
+    }
+}
+
+fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
+    out.push(b'[');
+    for (index, input) in inputs.iter().enumerate() {
+        put(
+            out,
+            if index == 0 {
+                r#"{"path":"#
+            } else {
+                r#",{"path":"#
+            },
+        );
+        put_json_string(out, &input.path.to_string_lossy());
+        put(out, r#","format":""#);
+        put(out, format_name(input.format));
+        put(out, r#"","compression":"#);
+        put_word_or_null(out, input.compression.map(compression_name));
+        put(out, r#","link_type":"#);
+        put_word_or_null(out, input.link_type.map(LinkType::name));
+        put(out, r#","link_type_number":"#);
+        put_number_or_null(out, input.link_type.map(LinkType::number));
+        put(out, r#","packet_count":"#);
+        match reading {
+            Reading::GoesOn => put(out, "null"),
+            Reading::Over { .. } => put_number(out, input.packet_count),
+        }
+        put(out, r#","truncated":"#);
+        put(out, if input.truncated { "true}" } else { "false}" });
+    }
+    out.push(b']');
+}
+
+/// Appends what was redacted, as an array of the words that ask for it.
+pub(crate) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
+    out.push(b'[');
+    for (index, name) in redacted.names().enumerate() {
+        put(out, if index == 0 { "\"" } else { ",\"" });
+        put(out, name);
+        out.push(b'"');
+    }
+    out.push(b']');
+}
+
+fn put_endpoint(out: &mut Vec<u8>, role: &str, endpoint: &Endpoint) {
+    put(out, ",\"");
+    put(out, role);
+    put(out, "\":\"");
+    put_address(out, endpoint.address);
+    put(out, "\",\"");
+    put(out, role);
+    put(out, "_name\":");
+    put_text_or_null(out, endpoint.nickname.as_deref());
+    put(out, ",\"");
+    put(out, role);
+    put(out, "_hash\":");
+    put_hash_or_null(out, endpoint.hash);
+}
+
+fn put_tally(out: &mut Vec<u8>, direction: &str, tally: Tally) {
+    put(out, ",\"");
+    put(out, direction);
+    put(out, "\":");
+    put_tally_object(out, tally);
+}
+
+fn put_tally_object(out: &mut Vec<u8>, tally: Tally) {
+    put(out, r#"{"message_count":"#);
+    put_number(out, tally.message_count);
+    put(out, r#","payload_bytes":"#);
+    put_number(out, tally.payload_bytes);
+    out.push(b'}');
+}
+
+fn put_router_time(out: &mut Vec<u8>, router: Option<RouterTime>) {
+    let Some(router) = router else {
+        return put(out, "null");
+    };
+    put(out, r#"{"min":"#);
+    put_number(out, micros(router.min_ns));
+    put(out, r#","mean":"#);
+    put_number(out, micros(router.mean_ns()));
+    put(out, r#","max":"#);
+    put_number(out, micros(router.max_ns));
+    out.push(b'}');
+}
+
+fn put_counts(out: &mut Vec<u8>, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+    for (index, (name, count)) in counts.into_iter().enumerate() {
+        put(out, if index == 0 { "\"" } else { ",\"" });
+        put(out, name);
+        put(out, "\":");
+        put_number(out, count);
+    }
+}
+
+fn put_hex_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    put_hex(out, bytes);
+    out.push(b'"');
+}
+
+fn put_number_or_null(out: &mut Vec<u8>, number: Option<impl itoa::Integer>) {
+    match number {
+        Some(number) => put_number(out, number),
+        None => put(out, "null"),
+    }
+}
+
+/// A word of ours, which needs no escapes.
+fn put_word_or_null(out: &mut Vec<u8>, word: Option<&'static str>) {
+    match word {
+        Some(word) => {
+            out.push(b'"');
+            put(out, word);
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+}
+
+fn put_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => put_json_string(out, text),
+        None => put(out, "null"),
+    }
+}
+
+fn put_id_or_null(out: &mut Vec<u8>, id: Option<StreamId>) {
+    match id {
+        Some(id) => {
+            let [a, b, c] = id.0.map(hex_pair);
+            out.extend_from_slice(&[b'"', a[0], a[1], b[0], b[1], c[0], c[1], b'"']);
+        }
+        None => put(out, "null"),
+    }
+}
+
+fn put_hash_or_null(out: &mut Vec<u8>, hash: Option<DestinationHash>) {
+    match hash {
+        // Base64 needs no escapes.
+        Some(hash) => {
+            out.push(b'"');
+            out.extend_from_slice(&hash.to_base64());
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+}
+
+/// The names of wrappers need no escapes.
+fn put_encapsulation_or_null(out: &mut Vec<u8>, encapsulation: Encapsulation) {
+    if encapsulation.is_none() {
+        return put(out, "null");
+    }
+    out.push(b'"');
+    put_display(out, encapsulation);
+    out.push(b'"');
+}
+
+fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
+    match number {
+        Some(number) => {
+            put(out, "\"c");
+            put_number(out, number);
+            out.push(b'"');
+        }
+        None => put(out, "null"),
+    }
+}
+
+/// The end of a message record of which no later key has a value: most of
+/// them, and written in one piece.
+const NOTHING_MORE: &str = concat!(
+    r#","short_hex":null,"server_id":null,"destination_hash":null,"session":null"#,
+    r#","session_name":null,"router_us":null,"sent_n":null,"encapsulation":null,"findings":[]}"#,
+);
+
+fn has_nothing_more(event: &MessageEvent<'_>) -> bool {
+    event.findings.is_empty()
+        && event.encapsulation.is_none()
+        && event.session.is_none()
+        && event.router_ns.is_none()
+        && event.sent_as.is_none()
+        && event.destination_hash.is_none()
+        && short_message(&event.message).is_none()
+        && announced_server_id(event).is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,548 @@
+//! Records read back, as the dissector would tell them.
+
+use std::collections::VecDeque;
+use std::io::BufRead;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use hashbrown::HashMap;
+use serde_json::Value;
+
+use super::{compression_name, format_name};
+use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
+use crate::carrier::Carrier;
+use crate::conversation::{
+    Conversation, ConversationId, Endpoint, Finding, FindingCode, FindingDetail, Level, Meaning,
+    MessageEvent, RouterTime, Session, SessionId, State, Tally,
+};
+use crate::dissect::{EvictedCounts, ForeignCounts};
+use crate::field::meaning_name;
+use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
+use crate::net::Encapsulation;
+use crate::net::Skip;
+use crate::select::redact::Secrets;
+use crate::time::Timestamp;
+use crate::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId};
+
+/// What `-T ndjson` wrote, record by record.
+///
+/// What records do not say is lost: how flows were recognised, what sessions are called on the
+/// wire, and fractions of microseconds in the times of conversations.
+#[derive(Debug)]
+pub struct RecordReader<R> {
+    lines: RecordLines<R>,
+    inputs: Vec<InputInfo>,
+    redacted: Secrets,
+    /// Records that were read to complete an earlier one.
+    ahead: VecDeque<Record>,
+    /// The first line behind those.
+    next_line: Option<RecordLine>,
+    /// Time of the first packet.
+    origin: Option<Timestamp>,
+    /// Times of the SYNs of conversations that are not over.
+    syns: HashMap<ConversationId, Timestamp>,
+}
+
+/// One record after the header.
+#[derive(Debug)]
+pub enum Record {
+    /// A message. Its findings follow.
+    Message(Box<MessageRecord>),
+    /// A finding.
+    Finding(Box<Finding>),
+    /// A conversation that is over.
+    Conversation(Box<Conversation>),
+    /// The end.
+    Summary(Box<SummaryRecord>),
+}
+
+/// A message with all that belongs to it.
+#[derive(Debug)]
+pub struct MessageRecord {
+    number: u64,
+    packet: u64,
+    time: Timestamp,
+    elapsed_us: i64,
+    encapsulation: Encapsulation,
+    carrier: Carrier,
+    source: SocketAddr,
+    target: SocketAddr,
+    direction: Option<Direction>,
+    bytes: Vec<u8>,
+    conversation: Option<ConversationId>,
+    meaning: Meaning,
+    session: Option<Session>,
+    router_ns: Option<i64>,
+    sent_as: Option<u64>,
+    destination_hash: Option<DestinationHash>,
+    findings: Vec<Finding>,
+}
+
+impl MessageRecord {
+    /// The message as the dissector told it.
+    pub fn event(&self) -> MessageEvent<'_> {
+        MessageEvent {
+            number: self.number,
+            packet: self.packet,
+            time: self.time,
+            elapsed_us: self.elapsed_us,
+            encapsulation: self.encapsulation,
+            carrier: self.carrier,
+            source: self.source,
+            target: self.target,
+            direction: self.direction,
+            message: RawMessage::parse(&self.bytes),
+            conversation: self.conversation,
+            meaning: self.meaning,
+            session: self.session.as_ref(),
+            router_ns: self.router_ns,
+            sent_as: self.sent_as,
+            destination_hash: self.destination_hash,
+            findings: &self.findings,
+        }
+    }
+}
+
+/// What the last record says of the input as a whole.
+#[derive(Debug)]
+pub struct SummaryRecord {
+    /// The inputs, read to their end.
+    pub inputs: Vec<InputInfo>,
+    /// Packets read.
+    pub packet_count: u64,
+    /// Times of the first and the latest packet, if there was a message.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Packets that delivered nothing, by reason.
+    pub skipped: Vec<(Skip, u64)>,
+    /// Traffic of other protocols.
+    pub foreign: ForeignCounts,
+    /// Packets that the kernel dropped in a live capture.
+    pub dropped_by_kernel: Option<u64>,
+    /// What was forgotten for want of memory; nothing where older records do not tell.
+    pub evicted: EvictedCounts,
+}
+
+impl SummaryRecord {
+    /// What is known of an input whose records end early.
+    pub fn unknown(inputs: &[InputInfo]) -> Self {
+        Self {
+            inputs: inputs.to_vec(),
+            packet_count: 0,
+            span: None,
+            skipped: Vec::new(),
+            foreign: ForeignCounts::default(),
+            dropped_by_kernel: None,
+            evicted: EvictedCounts::default(),
+        }
+    }
+
+    /// Packets that delivered nothing for this reason.
+    pub fn skipped_for(&self, reason: Skip) -> u64 {
+        let skipped = self.skipped.iter().find(|(skip, _)| *skip == reason);
+        skipped.map_or(0, |(_, count)| *count)
+    }
+}
+
+impl<R: BufRead> RecordReader<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn open(input: R) -> Result<Self, NdjsonError> {
+        let mut lines = RecordLines::new(input);
+        let header = lines.header()?;
+        Ok(Self {
+            inputs: inputs(&header)?,
+            redacted: secrets(&header)?,
+            lines,
+            ahead: VecDeque::new(),
+            next_line: None,
+            origin: None,
+            syns: HashMap::new(),
+        })
+    }
+
+    /// The inputs that the header names.
+    pub fn inputs(&self) -> &[InputInfo] {
+        &self.inputs
+    }
+
+    /// What was redacted when the records were written.
+    pub const fn redacted(&self) -> Secrets {
+        self.redacted
+    }
+
+    /// The next record; `None` at the end. Kinds of records that are not known are
+    /// passed over.
+    ///
+    /// # Errors
+    /// The input cannot be read, or a record is not what the dump writes.
+    pub fn next_record(&mut self) -> Result<Option<Record>, NdjsonError> {
+        if let Some(record) = self.ahead.pop_front() {
+            return Ok(Some(record));
+        }
+        while let Some(line) = self.next_line()? {
+            return Ok(Some(match line.kind() {
+                "message" => Record::Message(Box::new(self.message(&line)?)),
+                "finding" => Record::Finding(Box::new(finding(&line)?)),
+                "conversation" => Record::Conversation(Box::new(self.conversation(&line)?)),
+                "summary" => Record::Summary(Box::new(self.summary(&line)?)),
+                _ => continue,
+            }));
+        }
+        Ok(None)
+    }
+
+    fn next_line(&mut self) -> Result<Option<RecordLine>, NdjsonError> {
+        match self.next_line.take() {
+            Some(line) => Ok(Some(line)),
+            None => self.lines.next_record(),
+        }
+    }
+
+    fn message(&mut self, line: &RecordLine) -> Result<MessageRecord, NdjsonError> {
+        let number = line.count("n")?;
+        let time: Timestamp = line.parsed("ts")?;
+        let elapsed_us = line.micros("t_us")?;
+        let start = time.plus_nanos(elapsed_us.saturating_mul(-1_000));
+        self.origin.get_or_insert(start);
+        let conversation = line.conversation("conv")?;
+        let meaning = self.meaning(line, conversation, time)?;
+        let session = line.optional("session", |value| u32::try_from(value.as_u64()?).ok())?;
+        let nickname = line.optional("session_name", Value::as_str)?;
+        let finding_count = line.required("findings", Value::as_array)?.len();
+        Ok(MessageRecord {
+            number,
+            packet: line.count("packet_n")?,
+            time,
+            elapsed_us,
+            carrier: carrier(line)?,
+            source: line.parsed("src")?,
+            target: line.parsed("dst")?,
+            direction: line.direction()?,
+            bytes: message_bytes(line)?,
+            conversation,
+            meaning,
+            session: session.map(|id| Session {
+                id: SessionId(id),
+                wire_id: None,
+                nickname: nickname.map(str::to_owned),
+                hash: None,
+            }),
+            router_ns: line.optional_nanos("router_us")?,
+            // Older records do not tell.
+            sent_as: line.optional("sent_n", Value::as_u64)?,
+            encapsulation: line
+                .optional("encapsulation", |value| {
+                    Encapsulation::parse(value.as_str()?)
+                })?
+                .unwrap_or_default(),
+            destination_hash: line.optional_parsed("destination_hash")?,
+            findings: self.findings_of(number, finding_count)?,
+        })
+    }
+
+    /// The findings of a message are the records behind it.
+    fn findings_of(&mut self, number: u64, count: usize) -> Result<Vec<Finding>, NdjsonError> {
+        let mut findings = Vec::with_capacity(count);
+        while findings.len() < count
+            && let Some(line) = self.next_line()?
+        {
+            if line.kind() != "finding" {
+                self.next_line = Some(line);
+                break;
+            }
+            let finding = finding(&line)?;
+            if finding.message != Some(number) {
+                self.next_line = Some(line);
+                break;
+            }
+            findings.push(finding);
+        }
+        let follow = findings.iter().cloned().map(Box::new).map(Record::Finding);
+        self.ahead.extend(follow);
+        Ok(findings)
+    }
+
+    fn meaning(
+        &mut self,
+        line: &RecordLine,
+        conversation: Option<ConversationId>,
+        time: Timestamp,
+    ) -> Result<Meaning, NdjsonError> {
+        let syn = conversation.and_then(|id| self.syns.get(&id).copied());
+        let handshake_ns = syn.map(|syn| time.nanos_since(syn));
+        let meaning = match line.text("meaning")? {
+            "opens" => {
+                if let Some(id) = conversation {
+                    self.syns.insert(id, time);
+                }
+                Meaning::Opens
+            }
+            "accepts" => Meaning::Accepts {
+                server_id: ServerId(
+                    line.id("server_id")?
+                        .ok_or_else(|| line.invalid("server_id"))?,
+                ),
+                handshake_ns,
+            },
+            "refuses" => Meaning::Refuses {
+                handshake_ns: handshake_ns.unwrap_or_default(),
+            },
+            "closes" => Meaning::Closes {
+                by: line.direction()?.ok_or_else(|| line.invalid("dir"))?,
+            },
+            other => PLAIN_MEANINGS
+                .into_iter()
+                .find(|&meaning| meaning_name(meaning) == other)
+                .ok_or_else(|| line.invalid("meaning"))?,
+        };
+        Ok(meaning)
+    }
+
+    fn conversation(&mut self, line: &RecordLine) -> Result<Conversation, NdjsonError> {
+        let id = line
+            .conversation("conv")?
+            .ok_or_else(|| line.invalid("conv"))?;
+        self.syns.remove(&id);
+        let start_us = line.micros("start_t_us")?;
+        let start = self
+            .origin
+            .unwrap_or_default()
+            .plus_nanos(start_us.saturating_mul(1_000));
+        let duration_ns = line.micros("duration_us")?.saturating_mul(1_000);
+        let state = line.text("state")?;
+        Ok(Conversation {
+            id,
+            carrier: carrier(line)?,
+            client: Endpoint {
+                address: line.parsed("client")?,
+                nickname: line
+                    .optional("client_name", Value::as_str)?
+                    .map(str::to_owned),
+                hash: line.optional_parsed("client_hash")?,
+            },
+            server: Endpoint {
+                address: line.parsed("server")?,
+                nickname: line
+                    .optional("server_name", Value::as_str)?
+                    .map(str::to_owned),
+                hash: line.optional_parsed("server_hash")?,
+            },
+            client_id: line.id("client_id")?.map(ClientId),
+            server_id: line.id("server_id")?.map(ServerId),
+            state: named(State::ALL, State::name, state).ok_or_else(|| line.invalid("state"))?,
+            start,
+            start_us,
+            end: start.plus_nanos(duration_ns),
+            handshake_ns: line.optional_nanos("handshake_us")?,
+            first_byte_ns: line.optional_nanos("first_byte_us")?,
+            c2s: tally(line, "c2s")?,
+            s2c: tally(line, "s2c")?,
+            finding_count: line.count("finding_count")?,
+            peer_view: line.conversation("peer_view")?,
+            router: line
+                .object("router_time_us")?
+                .as_ref()
+                .map(router)
+                .transpose()?,
+        })
+    }
+
+    fn summary(&self, line: &RecordLine) -> Result<SummaryRecord, NdjsonError> {
+        let foreign = line
+            .object("foreign")?
+            .ok_or_else(|| line.invalid("foreign"))?;
+        let skipped = line
+            .object("skipped")?
+            .ok_or_else(|| line.invalid("skipped"))?;
+        let duration = line.optional_nanos("duration_us")?;
+        Ok(SummaryRecord {
+            inputs: inputs(line)?,
+            packet_count: line.count("packet_count")?,
+            span: self
+                .origin
+                .zip(duration)
+                .map(|(first, duration)| (first, first.plus_nanos(duration))),
+            skipped: Skip::ALL
+                .into_iter()
+                .map(|reason| Ok((reason, skipped.count(reason.name())?)))
+                .collect::<Result<_, NdjsonError>>()?,
+            foreign: ForeignCounts {
+                flows: foreign.count("flow_count")?,
+                payloads: foreign.count("payload_count")?,
+                bytes: foreign.count("payload_bytes")?,
+                i2cp_messages: foreign.count("i2cp_message_count")?,
+            },
+            dropped_by_kernel: line.optional("dropped_by_kernel_count", Value::as_u64)?,
+            evicted: match line.object("evicted") {
+                Ok(Some(evicted)) => EvictedCounts {
+                    flows: evicted.count("flow_count")?,
+                    conversations: evicted.count("conversation_count")?,
+                    closed_conversations: evicted.count("closed_conversation_count")?,
+                },
+                Ok(None) | Err(_) => EvictedCounts::default(),
+            },
+        })
+    }
+}
+
+/// Meanings that say nothing beyond their names.
+const PLAIN_MEANINGS: [Meaning; 7] = [
+    Meaning::Carries,
+    Meaning::ClosesAgain,
+    Meaning::Ignored,
+    Meaning::Orphan,
+    Meaning::Idle,
+    Meaning::Meaningless,
+    Meaning::Untracked,
+];
+
+/// The one of that name.
+fn named<T: Copy>(
+    all: impl IntoIterator<Item = T>,
+    name: impl Fn(T) -> &'static str,
+    text: &str,
+) -> Option<T> {
+    all.into_iter().find(|&one| name(one) == text)
+}
+
+/// The message as it was on the wire.
+fn message_bytes(line: &RecordLine) -> Result<Vec<u8>, NdjsonError> {
+    let Some(id) = line.id("id")? else {
+        return line.required("short_hex", |value| hex::decode(value.as_str()?).ok());
+    };
+    let payload = line
+        .payload()?
+        .ok_or(NdjsonError::NoPayload { line: line.line() })?;
+    Ok([&[line.type_byte()?][..], &id.0, &payload].concat())
+}
+
+fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
+    let levels = [Level::Note, Level::Warn, Level::Error];
+    let detail = line.entries("detail")?.collect::<Vec<_>>();
+    // In the order in which findings have them, which JSON does not keep.
+    let detail = DETAILS.iter().filter_map(|&name| {
+        let (_, value) = detail.iter().find(|(key, _)| *key == name)?;
+        let detail = match value.as_u64() {
+            Some(number) => FindingDetail::Number(number),
+            None => FindingDetail::Text(value.as_str()?.to_owned()),
+        };
+        Some((name, detail))
+    });
+    Ok(Finding {
+        code: named(
+            FindingCode::ALL.iter().copied(),
+            FindingCode::code,
+            line.text("code")?,
+        )
+        .ok_or_else(|| line.invalid("code"))?,
+        level: named(levels, Level::name, line.text("level")?)
+            .ok_or_else(|| line.invalid("level"))?,
+        message: line.optional("n", Value::as_u64)?,
+        packet: line.optional("packet_n", Value::as_u64)?,
+        conversation: line.conversation("conv")?,
+        text: line.text("text")?.to_owned(),
+        detail: detail.collect(),
+    })
+}
+
+fn carrier(line: &RecordLine) -> Result<Carrier, NdjsonError> {
+    let all = [
+        Carrier::Udp,
+        Carrier::TcpU32,
+        Carrier::TcpU16,
+        Carrier::Segment,
+        Carrier::I2cp,
+    ];
+    named(all, Carrier::name, line.text("carrier")?).ok_or_else(|| line.invalid("carrier"))
+}
+
+fn tally(line: &RecordLine, direction: &'static str) -> Result<Tally, NdjsonError> {
+    let tally = line
+        .object(direction)?
+        .ok_or_else(|| line.invalid(direction))?;
+    Ok(Tally {
+        message_count: tally.count("message_count")?,
+        payload_bytes: tally.count("payload_bytes")?,
+    })
+}
+
+fn router(times: &RecordLine) -> Result<RouterTime, NdjsonError> {
+    let nanos = |field| {
+        times
+            .micros(field)
+            .map(|micros| micros.saturating_mul(1_000))
+    };
+    Ok(RouterTime {
+        // Only the mean is told, which is that of one message as well.
+        message_count: 1,
+        min_ns: nanos("min")?,
+        total_ns: nanos("mean")?,
+        max_ns: nanos("max")?,
+    })
+}
+
+fn secrets(header: &RecordLine) -> Result<Secrets, NdjsonError> {
+    let names = header.required("redacted", Value::as_array)?;
+    let has = |secret: &str| names.iter().any(|name| name == secret);
+    Ok(Secrets {
+        payload: has("payload"),
+        destinations: has("dest"),
+    })
+}
+
+fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
+    let formats = [
+        CaptureFormat::Pcap,
+        CaptureFormat::PcapNanosecond,
+        CaptureFormat::Pcapng,
+        CaptureFormat::Live,
+    ];
+    let read = |input: &RecordLine| {
+        Ok(InputInfo {
+            path: PathBuf::from(input.text("path")?),
+            format: named(formats, format_name, input.text("format")?)
+                .ok_or_else(|| input.invalid("format"))?,
+            compression: input.optional("compression", |value| {
+                let all = [Compression::Gzip, Compression::Zstd];
+                named(all, compression_name, value.as_str()?)
+            })?,
+            link_type: input.optional("link_type_number", |value| {
+                let number = u32::try_from(value.as_u64()?).ok()?;
+                Some(LinkType::from_number(number))
+            })?,
+            interfaces: Vec::new(),
+            packet_count: input.optional("packet_count", Value::as_u64)?.unwrap_or(0),
+            truncated: input.required("truncated", Value::as_bool)?,
+        })
+    };
+    line.objects("inputs")?.iter().map(read).collect()
+}
+
+/// The names of [`Finding::detail`], in the order in which a finding has them.
+const DETAILS: &[&str] = &[
+    "captured_bytes",
+    "original_bytes",
+    "received_bytes",
+    "id",
+    "other_conv",
+    "message_bytes",
+    "limit_bytes",
+    "payload_bytes",
+    "missing_bytes",
+    "offset_bytes",
+    "type_byte",
+    "sent_n",
+    "overtaken_by_count",
+    "packet_count",
+    "between",
+    "distance_bytes",
+    "silent_ms",
+    "rest_bytes",
+    "flow_count",
+    "conversation_count",
+    "closed_conversation_count",
+    "since_us",
+    "back_us",
+];

@@ -1,0 +1,547 @@
+//! From tokens to a checked condition, by recursive descent.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+use super::conversation::{Check, ConversationField, ConversationTest};
+use super::count::Counted;
+use super::token::{Spanned, Token, tokens};
+use super::{Comparison, Expression, Filter, FilterError, Literal};
+use crate::conversation::{ConversationId, FindingCode, Level};
+use crate::field::{Field, FieldKind};
+use crate::text::suggest::closest;
+use crate::time::Timestamp;
+use crate::units::{size_factor, time_factor};
+
+/// Parentheses and `!` inside one another that are accepted.
+const MAX_DEPTH: usize = 64;
+
+/// What the words of a filter are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vocabulary {
+    /// Messages and conversations.
+    Fields,
+    /// The numbers of messages, too.
+    FieldsAndCounts,
+}
+/// Tests in one filter. Each joined one stands inside the next, and all are looked at in turn.
+const MAX_TESTS: usize = 500;
+
+pub(super) fn filter(text: &str) -> Result<Filter, FilterError> {
+    read(text, Vocabulary::Fields)
+}
+
+/// A filter in which numbers of messages may stand.
+pub(super) fn counting_filter(text: &str) -> Result<Filter, FilterError> {
+    read(text, Vocabulary::FieldsAndCounts)
+}
+
+fn read(text: &str, vocabulary: Vocabulary) -> Result<Filter, FilterError> {
+    let tokens = tokens(text)?;
+    let mut parser = Parser {
+        text,
+        tokens: &tokens,
+        depth: 0,
+        vocabulary,
+        tests: 0,
+        conversation_tests: Vec::new(),
+    };
+    let expression = parser.any()?;
+    match parser.tokens.first() {
+        None => Ok(Filter {
+            expression,
+            conversation_tests: parser.conversation_tests,
+            passed: Vec::new(),
+        }),
+        Some(extra) => Err(parser
+            .error(extra.span.clone(), "expected the end of the filter")
+            .hint("join tests with && or ||")),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    tokens: &'a [Spanned],
+    depth: usize,
+    vocabulary: Vocabulary,
+    tests: usize,
+    conversation_tests: Vec<ConversationTest>,
+}
+
+/// What a test is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Message(Field),
+    Conversation(ConversationField),
+}
+
+impl Subject {
+    /// The field that a user means by `name`: exact names first, then as tables show them.
+    fn named(name: &str) -> Option<Self> {
+        let of = |name: &str| {
+            Field::named(name)
+                .map(Self::Message)
+                .or_else(|| ConversationField::named(name).map(Self::Conversation))
+        };
+        of(name).or_else(|| of(&name.to_ascii_lowercase()))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Message(field) => field.name(),
+            Self::Conversation(field) => field.name(),
+        }
+    }
+
+    const fn kind(self) -> FieldKind {
+        match self {
+            Self::Message(field) => field.kind(),
+            Self::Conversation(field) => field.kind(),
+        }
+    }
+}
+
+impl<'a> Parser<'a> {
+    fn any(&mut self) -> Result<Expression, FilterError> {
+        let mut left = self.all()?;
+        while self.take(&Token::Or) {
+            left = Expression::Or(Box::new(left), Box::new(self.all()?));
+        }
+        Ok(left)
+    }
+
+    fn all(&mut self) -> Result<Expression, FilterError> {
+        let mut left = self.term()?;
+        while self.take(&Token::And) {
+            left = Expression::And(Box::new(left), Box::new(self.term()?));
+        }
+        Ok(left)
+    }
+
+    fn term(&mut self) -> Result<Expression, FilterError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.error_here("too many parentheses inside one another"));
+        }
+        let term = if self.take(&Token::Not) {
+            Expression::Not(Box::new(self.term()?))
+        } else if self.take(&Token::Open) {
+            let inner = self.any()?;
+            self.expect(&Token::Close, "expected `)`")?;
+            inner
+        } else {
+            self.test()?
+        };
+        self.depth -= 1;
+        Ok(term)
+    }
+
+    /// What is counted, if a test of a number comes next.
+    fn counted(&self) -> Option<Counted> {
+        match (self.vocabulary, self.tokens.first()?) {
+            (
+                Vocabulary::FieldsAndCounts,
+                Spanned {
+                    token: Token::Word(name),
+                    ..
+                },
+            ) => Counted::named(name),
+            _ => None,
+        }
+    }
+
+    /// The rest of a test of a number.
+    fn count(&mut self, counted: Counted) -> Result<Expression, FilterError> {
+        self.advance();
+        let Some(&Spanned {
+            token: Token::Compare(comparison),
+            ..
+        }) = self.tokens.first()
+        else {
+            let error = self.error_here("a number of messages is compared");
+            return Err(error.hint("as in nth == 3, or conv_nth >= 2"));
+        };
+        self.advance();
+        let number = match self.tokens.first() {
+            Some(Spanned {
+                token: Token::Word(word),
+                ..
+            }) => word.parse().ok(),
+            _ => None,
+        };
+        let Some(number) = number else {
+            return Err(self.error_here("expected a number from 1"));
+        };
+        self.advance();
+        Ok(Expression::Count(counted, comparison, number))
+    }
+
+    fn test(&mut self) -> Result<Expression, FilterError> {
+        self.tests += 1;
+        if self.tests > MAX_TESTS {
+            let problem = format!("more than {MAX_TESTS} tests in one filter");
+            return Err(self
+                .error_here(problem)
+                .hint("`field in {a, b, c}` is one test for many values"));
+        }
+        if let Some(counted) = self.counted() {
+            return self.count(counted);
+        }
+        let subject = self.subject()?;
+        let operator = self.tokens.first();
+        let check = match operator.map(|operator| &operator.token) {
+            Some(&Token::Compare(comparison)) => {
+                self.check_order(subject, comparison, operator)?;
+                self.advance();
+                Check::Compare(comparison, self.literal(subject)?)
+            }
+            Some(Token::In) => {
+                self.advance();
+                Check::OneOf(self.one_of(subject)?)
+            }
+            Some(Token::Contains) => {
+                self.advance();
+                return self.contains(subject);
+            }
+            Some(Token::Matches) => {
+                self.advance();
+                return self.matches(subject);
+            }
+            _ => Check::Present,
+        };
+        Ok(match (subject, check) {
+            (Subject::Message(field), Check::Present) => Expression::Present(field),
+            (Subject::Message(field), Check::Compare(comparison, literal)) => {
+                Expression::Compare(field, comparison, literal)
+            }
+            (Subject::Message(field), Check::OneOf(literals)) => Expression::OneOf(field, literals),
+            // As with messages: what belongs to no conversation passes `!=`, and nothing else.
+            (Subject::Conversation(field), Check::Compare(Comparison::NotEqual, literal)) => {
+                let equal = Check::Compare(Comparison::Equal, literal);
+                Expression::Not(Box::new(self.of_conversation(field, equal)))
+            }
+            (Subject::Conversation(field), check) => self.of_conversation(field, check),
+        })
+    }
+
+    fn of_conversation(&mut self, field: ConversationField, check: Check) -> Expression {
+        self.conversation_tests
+            .push(ConversationTest { field, check });
+        Expression::OfConversation(self.conversation_tests.len() - 1)
+    }
+
+    fn subject(&mut self) -> Result<Subject, FilterError> {
+        let Some(Spanned {
+            token: Token::Word(name),
+            span,
+        }) = self.tokens.first()
+        else {
+            return Err(self.error_here("expected a field").hint(LIST_FIELDS));
+        };
+        let name = name.strip_prefix(WIRESHARK_PREFIX).unwrap_or(name);
+        let Some(subject) = Subject::named(name) else {
+            let error = self.error(span.clone(), format!("unknown field `{name}`"));
+            return Err(error.hint(if CAPTURE_FILTER_WORDS.contains(&name) {
+                format!("is it a capture filter, for -f?   {LIST_FIELDS}")
+            } else {
+                match self.suggestion(name) {
+                    Some(near) => format!("did you mean `{near}`?   {LIST_FIELDS}"),
+                    None => LIST_FIELDS.to_owned(),
+                }
+            }));
+        };
+        self.advance();
+        Ok(subject)
+    }
+
+    /// What `name`, which stands for nothing here, probably means.
+    fn suggestion(&self, name: &str) -> Option<&'static str> {
+        let name = name.to_ascii_lowercase();
+        let fields = Field::ALL.iter().map(|field| field.name());
+        match self.vocabulary {
+            Vocabulary::Fields => {
+                let of_conversations = ConversationField::ALL.iter().map(|field| field.name());
+                closest(&name, fields.chain(of_conversations))
+            }
+            Vocabulary::FieldsAndCounts => {
+                closest(&name, fields.chain(Counted::ALL.map(Counted::name)))
+            }
+        }
+    }
+
+    /// Refuses `<` and `>` where values have no order.
+    fn check_order(
+        &self,
+        subject: Subject,
+        comparison: Comparison,
+        operator: Option<&Spanned>,
+    ) -> Result<(), FilterError> {
+        let ordered = matches!(
+            subject.kind(),
+            FieldKind::Number
+                | FieldKind::Size
+                | FieldKind::Micros
+                | FieldKind::Time
+                | FieldKind::Conversation
+                | FieldKind::Level
+        );
+        if ordered || matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+            return Ok(());
+        }
+        let problem = format!("values of `{}` have no order", subject.name());
+        let span = operator.map_or(0..0, |operator| operator.span.clone());
+        Err(self.error(span, problem).hint("compare with == or !="))
+    }
+
+    fn contains(&mut self, subject: Subject) -> Result<Expression, FilterError> {
+        let Subject::Message(field) = subject else {
+            return Err(self.error_before(format!("`{}` is not a text", subject.name())));
+        };
+        match (field.kind(), self.literal(subject)?) {
+            (FieldKind::Codes, Literal::Code(code)) => Ok(Expression::ContainsCode(code)),
+            (
+                FieldKind::Bytes | FieldKind::HexBytes | FieldKind::Text,
+                Literal::Bytes(part) | Literal::Text(part),
+            ) => Ok(Expression::Contains(field, part)),
+            _ => Err(self.error_before(format!("`{}` is not a text", field.name()))),
+        }
+    }
+
+    fn matches(&mut self, subject: Subject) -> Result<Expression, FilterError> {
+        let is_text = matches!(
+            subject.kind(),
+            FieldKind::Bytes | FieldKind::Text | FieldKind::Word(_)
+        );
+        let (Subject::Message(field), true) = (subject, is_text) else {
+            return Err(self.error_before(format!("`{}` is not a text", subject.name())));
+        };
+        let Some(Spanned { token, span }) = self.tokens.first() else {
+            return Err(self
+                .error_here("expected a regular expression")
+                .hint("as in /2\\d\\d OK/"));
+        };
+        let pattern = match token {
+            Token::Regex(pattern) => pattern.clone(),
+            Token::Quoted(text) => String::from_utf8_lossy(text).into_owned(),
+            _ => {
+                let error = self.error(span.clone(), "expected a regular expression");
+                return Err(error.hint("as in /2\\d\\d OK/"));
+            }
+        };
+        let regex = regex::bytes::Regex::new(&pattern).map_err(|error| {
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or_default();
+            self.error(
+                span.clone(),
+                format!(
+                    "bad regular expression: {}",
+                    reason.trim_start_matches("error: ")
+                ),
+            )
+        })?;
+        self.advance();
+        Ok(Expression::Matches(field, regex))
+    }
+
+    fn one_of(&mut self, subject: Subject) -> Result<Vec<Literal>, FilterError> {
+        self.expect(&Token::OpenSet, "expected `{`")?;
+        let mut literals = vec![self.literal(subject)?];
+        while self.take(&Token::Comma) {
+            literals.push(self.literal(subject)?);
+        }
+        self.expect(&Token::CloseSet, "expected `,` or `}`")?;
+        Ok(literals)
+    }
+
+    /// A value of the field's kind.
+    fn literal(&mut self, field: Subject) -> Result<Literal, FilterError> {
+        let Some(Spanned { token, span }) = self.tokens.first() else {
+            return Err(self.error_here(format!("expected {}", expected(field.kind()))));
+        };
+        let parsed = match token {
+            Token::Word(word) => from_word(field.kind(), word),
+            Token::Quoted(text) => from_quoted(field.kind(), text),
+            _ => None,
+        };
+        let Some(literal) = parsed else {
+            return Err(self.bad_literal(field, token, span.clone()));
+        };
+        self.advance();
+        Ok(literal)
+    }
+
+    fn bad_literal(&self, field: Subject, token: &Token, span: Range<usize>) -> FilterError {
+        let problem = format!("`{}` is {}", field.name(), expected(field.kind()));
+        let error = self.error(span, problem);
+        let (FieldKind::Word(words), Token::Word(word)) = (field.kind(), token) else {
+            return error;
+        };
+        match closest(word, words.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        }
+    }
+
+    fn advance(&mut self) {
+        self.tokens = self.tokens.get(1..).unwrap_or_default();
+    }
+
+    fn take(&mut self, token: &Token) -> bool {
+        let found = self.tokens.first().is_some_and(|next| next.token == *token);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect(&mut self, token: &Token, problem: &str) -> Result<(), FilterError> {
+        if self.take(token) {
+            Ok(())
+        } else {
+            Err(self.error_here(problem))
+        }
+    }
+
+    fn error(&self, span: Range<usize>, problem: impl Into<String>) -> FilterError {
+        FilterError::new(self.text, span, problem)
+    }
+
+    /// An error at the next token, or at the end.
+    fn error_here(&self, problem: impl Into<String>) -> FilterError {
+        let end = self.text.len();
+        let span = self
+            .tokens
+            .first()
+            .map_or(end..end, |token| token.span.clone());
+        self.error(span, problem)
+    }
+
+    /// An error about what was read, up to the next token.
+    fn error_before(&self, problem: impl Into<String>) -> FilterError {
+        let end = self
+            .tokens
+            .first()
+            .map_or(self.text.len(), |token| token.span.start);
+        self.error(0..self.text[..end].trim_end().len(), problem)
+    }
+}
+
+/// What stands before the name of a field in Wireshark.
+const WIRESHARK_PREFIX: &str = "ministream.";
+
+const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
+
+/// How capture filters begin, which are libpcap's language and not this one.
+const CAPTURE_FILTER_WORDS: &[&str] = &[
+    "tcp",
+    "udp",
+    "ip",
+    "ip6",
+    "port",
+    "host",
+    "net",
+    "portrange",
+    "ether",
+    "vlan",
+    "icmp",
+    "arp",
+];
+
+/// What a value of a kind looks like.
+fn expected(kind: FieldKind) -> String {
+    match kind {
+        FieldKind::Number => "a number".to_owned(),
+        FieldKind::Size => "a number of bytes, or a size as in 4KiB".to_owned(),
+        FieldKind::Micros => "a number of microseconds, or a time as in 20ms".to_owned(),
+        FieldKind::Time => "a time as in 2004-05-25T12:00:00Z".to_owned(),
+        FieldKind::Word(words) => format!("one of {}", words.join(" ")),
+        FieldKind::Text => "a text".to_owned(),
+        FieldKind::Id => "six hex digits".to_owned(),
+        FieldKind::Conversation => "a conversation, as in c3".to_owned(),
+        FieldKind::Address => "an address, as in 127.0.0.1:9004, 127.0.0.1 or :9004".to_owned(),
+        FieldKind::Bytes => "a text in quotes, or hex:0d0a".to_owned(),
+        FieldKind::HexBytes => "hex digits".to_owned(),
+        FieldKind::Hash => "a destination hash in base64, or a .b32.i2p name".to_owned(),
+        FieldKind::Codes => "the code of a finding, as in ms.orphan_id".to_owned(),
+        FieldKind::Level => "note, warn or error".to_owned(),
+    }
+}
+
+fn from_quoted(kind: FieldKind, text: &[u8]) -> Option<Literal> {
+    match kind {
+        FieldKind::Bytes => Some(Literal::Bytes(text.to_vec())),
+        FieldKind::Text => Some(Literal::Text(text.to_vec())),
+        _ => from_word(kind, std::str::from_utf8(text).ok()?),
+    }
+}
+
+fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
+    match kind {
+        FieldKind::Number => number(word).map(Literal::Number),
+        FieldKind::Size => number(word)
+            .or_else(|| with_unit(word, size_factor))
+            .map(Literal::Number),
+        FieldKind::Micros => number(word)
+            .or_else(|| with_unit(word, time_factor))
+            .map(Literal::Number),
+        FieldKind::Time => word.parse().ok().map(|time: Timestamp| Literal::Time(time)),
+        FieldKind::Word(words) => {
+            // As tables show it: `DATA`, `"server closed"`.
+            let shown = word.to_ascii_lowercase().replace([' ', '-'], "_");
+            words
+                .iter()
+                .find(|known| **known == word || **known == shown)
+                .map(|known| Literal::Text(known.as_bytes().to_vec()))
+        }
+        FieldKind::Text => Some(Literal::Text(word.as_bytes().to_vec())),
+        FieldKind::Id => word.parse().ok().map(Literal::Id),
+        FieldKind::Conversation => word
+            .parse()
+            .ok()
+            .map(|id: ConversationId| Literal::Conversation(id)),
+        FieldKind::Address => address(word),
+        FieldKind::Bytes => match word.strip_prefix("hex:") {
+            Some(digits) => hex::decode(digits).ok().map(Literal::Bytes),
+            None => Some(Literal::Bytes(word.as_bytes().to_vec())),
+        },
+        FieldKind::HexBytes => hex::decode(word).ok().map(Literal::Bytes),
+        FieldKind::Hash => word.parse().ok().map(Literal::Hash),
+        FieldKind::Codes => FindingCode::ALL
+            .iter()
+            .find(|code| code.code() == word)
+            .map(|&code| Literal::Code(code)),
+        FieldKind::Level => [Level::Note, Level::Warn, Level::Error]
+            .into_iter()
+            .find(|level| level.name() == word)
+            .map(Literal::Level),
+    }
+}
+
+fn number(word: &str) -> Option<i64> {
+    match word.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    }
+}
+
+/// A number, also one below zero, times what its unit stands for.
+fn with_unit(word: &str, factor: impl Fn(&str) -> Option<u64>) -> Option<i64> {
+    let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = word.split_at(unit_at);
+    let factor = i64::try_from(factor(unit)?).ok()?;
+    number.parse::<i64>().ok()?.checked_mul(factor)
+}
+
+fn address(word: &str) -> Option<Literal> {
+    if let Some(port) = word.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        return Some(Literal::Port(port));
+    }
+    if let Ok(address) = word.parse::<SocketAddr>() {
+        return Some(Literal::AddressAndPort(address));
+    }
+    word.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>()
+        .ok()
+        .map(Literal::Address)
+}

@@ -1,0 +1,242 @@
+use super::Filter;
+use crate::conversation::{Finding, FindingCode, MessageEvent};
+use crate::field::Field;
+use crate::testing;
+
+fn holds(filter: &str, event: &MessageEvent<'_>) -> bool {
+    match Filter::parse(filter) {
+        Ok(parsed) => parsed.matches(event),
+        Err(error) => panic!("{filter}: {error}"),
+    }
+}
+
+fn refused(filter: &str) -> String {
+    match Filter::parse(filter) {
+        Ok(parsed) => panic!("{filter} was read as {parsed:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Data from the client, `GET / HTTP/1.0\r\n`, with a warning.
+fn with_event(check: impl FnOnce(&MessageEvent<'_>)) {
+    let findings: [Finding; 2] = [
+        testing::finding(FindingCode::OrphanId),
+        testing::finding(FindingCode::Ping),
+    ];
+    let session = testing::session();
+    check(&MessageEvent {
+        findings: &findings,
+        session: Some(&session),
+        router_ns: Some(2_000_000),
+        ..testing::event(b"\xa0\xff\xff\xffGET / HTTP/1.0\r\n")
+    });
+}
+
+#[test]
+fn tests_that_hold_and_tests_that_do_not() {
+    with_event(|event| {
+        for filter in [
+            "n == 3",
+            "n < 4 && n <= 3 && n > 2 && n >= 3 && n != 4",
+            "type_byte == 0xa0",
+            "ts == 2004-05-25T12:00:00.005Z",
+            "ts < \"2004-05-26T00:00:00Z\"",
+            "t_us == 5ms",
+            "t_us >= 5000us",
+            "router_us == 2ms",
+            "carrier == udp",
+            "src == 127.0.0.1",
+            "src == 127.0.0.1:40112",
+            "dst == :9004",
+            "dir == c2s",
+            "type == data",
+            "type in {syn, data}",
+            "id == ffffff",
+            "id == FFFFFF",
+            "id_owner == server",
+            "conv == c1",
+            "conv <= c2",
+            "payload_bytes == 16",
+            "payload contains \"HTTP/1\"",
+            "payload contains HTTP",
+            "payload contains \"\\x0d\\n\"",
+            "payload contains hex:0d0a",
+            "payload_hex contains 0d0a",
+            "payload_text == \"GET / HTTP/1.0\\r\\n\"",
+            "payload ~ /^GET \\/ HTTP\\/1\\.\\d/",
+            "payload matches \"GET\"",
+            "meaning == carries",
+            "level >= warn",
+            "level == warn",
+            "findings == ms.orphan_id",
+            "findings contains ms.ping",
+            "session == 2",
+            "session_name contains \"evil\"",
+            "conv",
+            "!server_id",
+            "server_id != 123456",
+            "not server_id and conv or n == 99",
+            "n == 99 || (n == 1 || n == 3) && type == data",
+            "((((n == 3))))",
+            "!!n",
+            "ministream.type == \"data\" && ministream.id == \"ffffff\"",
+            "ministream.findings == \"ms.ping\" and not ministream.server_id",
+        ] {
+            assert!(holds(filter, event), "{filter}");
+        }
+        for filter in [
+            "n == 4",
+            "type == syn",
+            "type in {syn}",
+            "level > warn",
+            "level == note",
+            "conv == c2",
+            "server_id == 000000",
+            "server_id",
+            "payload contains \"HTTP/2\"",
+            "payload ~ /^HTTP/",
+            "findings == ms.chaff",
+            "src == 127.0.0.2",
+            "src == [::1]:1",
+            "dst == :9005",
+            "!(type == data)",
+            "n == 3 && n == 4",
+            "n == 99 && (n == 1 || n == 3)",
+        ] {
+            assert!(!holds(filter, event), "{filter}");
+        }
+    });
+}
+
+#[test]
+fn and_binds_closer_than_or_and_not_closest() {
+    with_event(|event| {
+        assert!(holds("n == 3 || n == 3 && n == 4", event));
+        assert!(holds("n == 4 && n == 3 || n == 3", event));
+        assert!(!holds("!n == 4 && n == 4", event));
+    });
+}
+
+#[test]
+fn every_field_may_be_asked_for() {
+    with_event(|event| {
+        for field in Field::ALL {
+            holds(field.name(), event);
+            holds(&format!("!{}", field.name()), event);
+        }
+    });
+}
+
+#[test]
+fn errors_point_at_the_place() {
+    for (filter, text) in [
+        (
+            "typ == syn && len > 3",
+            "unknown field `typ`\n    typ == syn && len > 3\n    ^~~ did you mean `type`?   \
+             (fields: ministream-dump --list-fields)",
+        ),
+        (
+            "n == 1 && nonsense",
+            "unknown field `nonsense`\n    n == 1 && nonsense\n              ^~~~~~~~ \
+             (fields: ministream-dump --list-fields)",
+        ),
+        (
+            "type == sin",
+            "`type` is one of syn ack data close ping chaff unknown short\n    type == sin\n            \
+             ^~~ did you mean `syn`?",
+        ),
+        (
+            "id == 12",
+            "`id` is six hex digits\n    id == 12\n          ^~",
+        ),
+        (
+            "id > ffffff",
+            "values of `id` have no order\n    id > ffffff\n       ^ compare with == or !=",
+        ),
+        ("(n == 1", "expected `)`\n    (n == 1\n           ^"),
+        (
+            "n == 1 n == 2",
+            "expected the end of the filter\n    n == 1 n == 2\n           ^ join tests with && or ||",
+        ),
+        (
+            "payload contains \"x",
+            "text without closing quote\n    payload contains \"x\n                     ^~",
+        ),
+        (
+            "payload ~ /(/",
+            "bad regular expression: unclosed group\n    payload ~ /(/\n              ^~~",
+        ),
+        (
+            "payload contains \"\\q\"",
+            "unknown escape\n    payload contains \"\\\\q\"\n                      ^~~ there are \\n \\r \\t \\0 \\\\ \\\" and \\xHH",
+        ),
+        (
+            "\"\\",
+            "unknown escape\n    \"\\\\\n     ^~ there are \\n \\r \\t \\0 \\\\ \\\" and \\xHH",
+        ),
+        (
+            "n = 1",
+            "unexpected character\n    n = 1\n      ^ values are compared with ==",
+        ),
+        (
+            "payload contains 'x'",
+            "unexpected character\n    payload contains 'x'\n                     ^ texts stand in double quotes",
+        ),
+        ("n ? 1", "unexpected character\n    n ? 1\n      ^"),
+        (
+            "ministream.typ == 1",
+            "unknown field `typ`\n    ministream.typ == 1\n    ^~~~~~~~~~~~~~ did you mean `type`?   \
+             (fields: ministream-dump --list-fields)",
+        ),
+        (
+            "conv.stat == open",
+            "unknown field `conv.stat`\n    conv.stat == open\n    ^~~~~~~~~ did you mean `conv.state`?   (fields: ministream-dump --list-fields)",
+        ),
+        (
+            "",
+            "expected a field\n    \n    ^ (fields: ministream-dump --list-fields)",
+        ),
+        (
+            "type ==",
+            "expected one of syn ack data close ping chaff unknown short\n    type ==\n           ^",
+        ),
+    ] {
+        assert_eq!(refused(filter), text);
+    }
+}
+
+#[test]
+fn nesting_has_a_bound() {
+    let deep = |depth: usize| format!("{}n{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(Filter::parse(&deep(60)).is_ok());
+    assert!(refused(&deep(100_000)).starts_with("too many parentheses"));
+    assert!(refused(&"!".repeat(100_000)).starts_with("too many parentheses"));
+}
+
+#[test]
+fn the_tests_of_a_filter_have_a_bound() {
+    for join in [" && ", " || "] {
+        let joined = |count: usize| vec!["n == 1"; count].join(join);
+        assert!(Filter::parse(&joined(500)).is_ok());
+        for count in [501, 10_000, 100_000] {
+            assert!(refused(&joined(count)).starts_with("more than 500 tests in one filter"));
+        }
+    }
+}
+
+#[test]
+fn a_filter_with_hostile_text_shows_it_escaped() {
+    assert!(!refused("\u{1b}[2J").contains('\u{1b}'));
+    assert!(refused("n == 1 && \u{202e}").contains("\\u{202e}"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(filter in "[a-z_!&|()=<>~\"/\\\\{}, 0-9.:é\u{1b}]{0,40}") {
+        if let Err(error) = Filter::parse(&filter) {
+            let span = error.span();
+            proptest::prop_assert!(span.start <= span.end && span.end <= filter.len());
+            proptest::prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}
