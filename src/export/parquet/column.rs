@@ -13,7 +13,7 @@ use super::integers;
 use super::pages::Chunk;
 use super::plain::{Plain, reclaimed};
 use super::presence::Presence;
-use super::schema::{FEW, MANIFOLD, PREVIEW};
+use super::schema::{FEW, KEYS, MANIFOLD, PREVIEW};
 use super::words::{Key, Words};
 use crate::record::put_preview;
 
@@ -51,11 +51,13 @@ enum Values {
 }
 
 impl Column {
-    pub(super) fn new(descriptor: ColumnDescPtr) -> Self {
+    /// An empty column of the table of that name.
+    pub(super) fn new(table: &str, descriptor: ColumnDescPtr) -> Self {
         Self {
             path: descriptor.path().string(),
             values: match descriptor.physical_type() {
                 PhysicalType::INT64 => Values::Integers(Vec::new()),
+                _ if KEYS.contains(&(table, descriptor.name())) => Values::Plain(Plain::default()),
                 _ if FEW.contains(&descriptor.name()) => Values::Words(Words::default()),
                 _ if descriptor.name() == PREVIEW => Values::Previews {
                     starts: Plain::default(),
@@ -88,13 +90,24 @@ impl Column {
         }
     }
 
-    /// Says whether the next cell has a value.
+    /// Says that its next cell has a value; it is one of that row. Of cells without a value
+    /// nothing is said, since there are many of them.
     #[inline]
-    pub(super) fn define(&mut self, is_there: bool) {
-        match &mut self.presence {
-            Some(presence) => presence.push(is_there),
-            None => debug_assert!(is_there, "{} is never null", self.path),
+    pub(super) fn define(&mut self, row: usize) {
+        if let Some(presence) = &mut self.presence {
+            presence.push_value_at(self.repetition.as_ref().map_or(row, Vec::len));
         }
+    }
+
+    /// Says that there are no more than so many rows.
+    pub(super) fn end(&mut self, rows: usize) {
+        if let Some(presence) = &mut self.presence {
+            presence.end(self.repetition.as_ref().map_or(rows, Vec::len));
+        }
+    }
+
+    pub(super) const fn is_nullable(&self) -> bool {
+        self.presence.is_some()
     }
 
     pub(super) fn repeat(&mut self, level: i16) {

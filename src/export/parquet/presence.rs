@@ -20,17 +20,22 @@ pub(super) struct Presence {
 }
 
 impl Presence {
+    /// Says that a cell has a value. Those before it of which nothing was said have none.
     #[inline]
-    pub(super) fn push(&mut self, is_there: bool) {
-        let place = self.cells % 8;
-        if place == 0 {
-            self.bits.push(0);
+    pub(super) fn push_value_at(&mut self, cell: usize) {
+        let byte = cell / 8;
+        if byte >= self.bits.len() {
+            self.bits.resize(byte + 1, 0);
         }
-        if let Some(last) = self.bits.last_mut() {
-            *last |= u8::from(is_there) << place;
-        }
-        self.cells += 1;
-        self.values += usize::from(is_there);
+        self.bits[byte] |= 1 << (cell % 8);
+        self.cells = cell + 1;
+        self.values += 1;
+    }
+
+    /// Says that there are so many cells, and that the last of them have no value.
+    pub(super) fn end(&mut self, cells: usize) {
+        self.bits.resize(cells.div_ceil(8), 0);
+        self.cells = cells;
     }
 
     pub(super) const fn cells(&self) -> usize {

@@ -131,6 +131,13 @@ pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
 /// The column of previews of payloads.
 pub(super) const PREVIEW: &str = "payload_text";
 
+/// Tables and their columns of texts that do not come again in this table.
+pub(super) const KEYS: [(&str, &str); 3] = [
+    ("conversation", "conv"),
+    ("conversation", "client_id"),
+    ("conversation", "server_id"),
+];
+
 /// Columns of short texts that come again: names of things, addresses, and what a message has
 /// in common with others of its conversation.
 pub(super) const FEW: [&str; 19] = [

@@ -46,13 +46,15 @@ impl Table {
     }
 
     pub(super) fn null(&mut self, name: &str) {
-        self.column(name).define(false);
+        let column = self.column(name);
+        debug_assert!(column.is_nullable(), "{name} is never null");
     }
 
     pub(super) fn integer(&mut self, name: &str, value: i64) {
         self.bytes += size_of::<i64>();
+        let row = self.rows;
         let column = self.column(name);
-        column.define(true);
+        column.define(row);
         column.push_integer(value);
     }
 
@@ -77,8 +79,9 @@ impl Table {
 
     /// What `put` appends: UTF-8, in a column of texts.
     pub(super) fn text(&mut self, name: &str, put: impl FnOnce(&mut Vec<u8>)) {
+        let row = self.rows;
         let column = self.column(name);
-        column.define(true);
+        column.define(row);
         self.bytes += column.push_text(put);
     }
 
@@ -90,8 +93,9 @@ impl Table {
         key: impl Into<Key>,
         put: impl FnOnce(&mut Vec<u8>),
     ) {
+        let row = self.rows;
         let column = self.column(name);
-        column.define(true);
+        column.define(row);
         self.bytes += column.push_made_of(key.into(), put);
     }
 
@@ -114,17 +118,17 @@ impl Table {
 
     /// A list of words.
     pub(super) fn words<'a>(&mut self, name: &str, words: impl IntoIterator<Item = &'a str>) {
+        let row = self.rows;
         let column = self.column(name);
         let mut bytes = 0;
         let mut is_first = true;
         for word in words {
-            column.define(true);
+            column.define(row);
             column.repeat(if is_first { 0 } else { 1 });
             bytes += column.push_text(|out| out.extend_from_slice(word.as_bytes()));
             is_first = false;
         }
         if is_first {
-            column.define(false);
             column.repeat(0);
         }
         self.bytes += bytes;
@@ -143,6 +147,9 @@ impl Table {
     /// afterwards.
     pub(super) fn replace_columns(&mut self, empty: Vec<Column>) -> Vec<Column> {
         debug_assert_eq!((empty.len(), self.next), (self.columns.len(), 0));
+        for column in &mut self.columns {
+            column.end(self.rows);
+        }
         self.rows = 0;
         self.bytes = 0;
         std::mem::replace(&mut self.columns, empty)
@@ -152,5 +159,8 @@ impl Table {
 /// The columns of a table without rows.
 pub(super) fn empty_columns(schema: &TypePtr) -> Vec<Column> {
     let schema = SchemaDescriptor::new(schema.clone());
-    schema.columns().iter().cloned().map(Column::new).collect()
+    let columns = schema.columns().iter().cloned();
+    columns
+        .map(|column| Column::new(schema.name(), column))
+        .collect()
 }

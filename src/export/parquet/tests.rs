@@ -100,6 +100,11 @@ fn every_column_that_is_written_in_a_way_of_its_own_exists() {
     for name in schema::MANIFOLD.iter().chain(&schema::FEW) {
         assert!(schemas.contains(&format!(" {name}")), "{name}");
     }
+    for (table, column) in schema::KEYS {
+        let kinds = TableKind::ALL.map(TableKind::columns).into_iter();
+        let mut of_table = kinds.filter(|kind| kind.starts_with(&format!("message {table} ")));
+        assert!(of_table.any(|kind| kind.contains(&format!(" {column} "))));
+    }
 }
 
 /// A small data set of three of everything, in `bounds`.
