@@ -20,7 +20,8 @@ use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use ministream::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use ministream::report::lines::{FieldPrinter, Separation, TextPrinter};
 use ministream::report::look::{Colour, IdFormat, Look, TimeStyle};
-use ministream::report::reporter::{Pace, Printer, Statistic};
+use ministream::report::printer::Printer;
+use ministream::report::reporter::{MessageView, Pace};
 use ministream::report::spec::SpecPrinter;
 use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
 use ministream::report::table::MessageTable;
@@ -85,53 +86,46 @@ fn look(chosen: u8) -> Look {
 fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
     let chosen = choice % OUTPUTS;
     let look = look(chosen);
-    let mut statistics = Vec::new();
-    let printer = match chosen {
-        0 => Printer::Ndjson(Box::new(NdjsonPrinter::new(
-            PayloadDetail::Full,
-            Messages::Shown,
-        ))),
-        1 => Printer::Json(Box::new(JsonPrinter::new(
-            PayloadDetail::Full,
-            Messages::Shown,
-        ))),
+    let mut others: Vec<Box<dyn Printer>> = Vec::new();
+    let printer: Box<dyn Printer> = match chosen {
+        0 => Box::new(NdjsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
+        1 => Box::new(JsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
         2 => return write_page(file),
         3 | 4 => {
-            statistics = vec![
-                Statistic::Conversations(Box::new(ConversationTable::new(look))),
-                Statistic::Types(TypeTable::default()),
-                Statistic::Timing(Box::<TimingTable>::default()),
-                Statistic::Findings(FindingTable::default()),
-            ];
-            Printer::Table(Box::new(MessageTable::new(look)))
+            others.push(Box::new(ConversationTable::new(look)));
+            others.push(Box::new(TypeTable::default()));
+            others.push(Box::new(TimingTable::default()));
+            others.push(Box::new(FindingTable::default()));
+            let table = MessageTable::new(look);
+            return written(file, look, MessageView::Table(Box::new(table)), others);
         }
-        5 | 6 => Printer::Text(TextPrinter::new(look)),
-        7 | 8 => Printer::Details(DetailPrinter::new(Details::TreeAndHex, look)),
-        9 => Printer::Spec(SpecPrinter::default()),
-        CSV => Printer::Fields(FieldPrinter::new(
-            FieldPrinter::default_fields(),
-            Separation::Commas,
-            PayloadDetail::Full,
-        )),
-        11 | 12 => {
-            let ladders = LadderPrinter::new(Wanted::All, LadderFormat::Text, look);
-            Printer::Ladder(Box::new(ladders))
+        5 | 6 => Box::new(TextPrinter::new(look)),
+        7 | 8 => Box::new(DetailPrinter::new(Details::TreeAndHex, look)),
+        9 => Box::new(SpecPrinter::default()),
+        CSV => {
+            let fields = FieldPrinter::default_fields();
+            Box::new(FieldPrinter::new(
+                fields,
+                Separation::Commas,
+                PayloadDetail::Full,
+            ))
         }
-        _ => {
-            let ladders = LadderPrinter::new(Wanted::All, LadderFormat::Mermaid, look);
-            Printer::Ladder(Box::new(ladders))
-        }
+        11 | 12 => Box::new(LadderPrinter::new(Wanted::All, LadderFormat::Text, look)),
+        _ => Box::new(LadderPrinter::new(Wanted::All, LadderFormat::Mermaid, look)),
     };
+    written(file, look, MessageView::By(printer), others)
+}
+
+/// What these printers make of the file.
+fn written(
+    file: &[u8],
+    look: Look,
+    shown: MessageView,
+    others: Vec<Box<dyn Printer>>,
+) -> Option<Vec<u8>> {
     let selection = Selection::new(None, Picked::All, None);
     let mut written = Vec::new();
-    let mut reporter = Reporter::new(
-        &mut written,
-        Pace::Blocks,
-        look,
-        selection,
-        printer,
-        statistics,
-    );
+    let mut reporter = Reporter::new(&mut written, Pace::Blocks, look, selection, shown, others);
     let (inputs, counts) = dissect(file, DissectOptions::default(), &mut reporter)?;
     reporter
         .finish(&summary(

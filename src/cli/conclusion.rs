@@ -82,7 +82,9 @@ pub(super) fn conclude(
         .synthetic_packets()
         .map_or(0, SyntheticPackets::findings_left_out);
     // The pager ends with the reporter; what follows is seen behind it.
-    write_packets(options, reporter.into_packets(), packets)?;
+    let plan = reporter.packet_plan().map(std::mem::take);
+    drop(reporter);
+    write_packets(options, plan, packets)?;
     tell_comments_left_out(unsaid);
     if options.output.is_table() && io::stdout().is_terminal() {
         print_hint(options, inputs)?;

@@ -21,7 +21,7 @@ use crate::capture::{CaptureError, InputInfo, Inputs, ReadingThread};
 use crate::conversation::EndOfInput;
 use crate::dissect::{DecodedSource, Dissector, Relay, Sink};
 use crate::field::Field;
-use crate::report::reporter::{Printer, Reporter};
+use crate::report::reporter::{MessageView, Reporter};
 use crate::select::filter::ConversationField;
 use crate::select::{Picked, Selection};
 
@@ -131,7 +131,7 @@ fn matched_conversations(
         options.pace,
         options.output.look,
         Selection::new(options.filter.take(), picked, None),
-        Printer::Nothing,
+        MessageView::Nothing,
         Vec::new(),
     )
     .redacted(options.redaction.clone());

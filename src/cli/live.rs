@@ -82,7 +82,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         dissector.note_drops(stats.dropped_by_kernel.into(), &mut reporter)?;
         ending = ending.max(Ending::Incomplete);
     }
-    if let Some(plan) = reporter.packets_mut().filter(|plan| plan.left_out() > 0) {
+    if let Some(plan) = reporter.packet_plan().filter(|plan| plan.left_out() > 0) {
         print_warning(format_args!(
             "{} findings are not in comments: their packets were written before",
             plan.left_out()
@@ -168,7 +168,7 @@ impl Recording {
 
     /// Writes a packet with what the reporter was told of it.
     fn write(&mut self, packet: &Packet<'_>, reporter: &mut Reporter<Results>) -> io::Result<()> {
-        match reporter.packets_mut() {
+        match reporter.packet_plan() {
             Some(plan) => plan.write_live(packet, self.scope, &mut self.writer),
             None => Ok(()),
         }

@@ -7,7 +7,7 @@ use super::args::DumpArgs;
 use super::error::DumpError;
 use super::targets::Occupied;
 use crate::field::PayloadDetail;
-use crate::report::reporter::Statistic;
+use crate::report::printer::Printer;
 use crate::select::redact::Secrets;
 
 /// There is no way to have one.
@@ -33,7 +33,7 @@ impl DataSetTarget {
         _payload: PayloadDetail,
         _redacted: Secrets,
         _threads: NonZeroUsize,
-    ) -> Result<Statistic, DumpError> {
+    ) -> Result<Box<dyn Printer>, DumpError> {
         match *self {}
     }
 

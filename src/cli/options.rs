@@ -184,7 +184,7 @@ impl DumpOptions {
             self.pace,
             self.output.look,
             selection,
-            self.output.printer(),
+            self.output.message_view(),
             statistics,
         )
         .redacted(self.redaction.clone()))

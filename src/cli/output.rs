@@ -13,6 +13,7 @@ use super::{redaction, terminal};
 use crate::conversation::{Destinations, Wording};
 use crate::dissect::Depth;
 use crate::export::output::Output;
+use crate::export::packets::PacketPlan;
 use crate::export::synthetic_packets::SyntheticPackets;
 use crate::field::{Field, PayloadDetail};
 use crate::report::conversations::ConversationTable;
@@ -23,7 +24,8 @@ use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::look::{Colour, IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
-use crate::report::reporter::{Printer, Statistic};
+use crate::report::printer::Printer;
+use crate::report::reporter::MessageView;
 use crate::report::spec::SpecPrinter;
 use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
 use crate::report::table::MessageTable;
@@ -183,28 +185,21 @@ impl OutputOptions {
     }
 
     /// What writes the messages.
-    pub(crate) fn printer(&self) -> Printer {
+    pub(crate) fn message_view(&self) -> MessageView {
         let look = self.look;
-        match &self.shown {
-            Shown::Nothing => Printer::Nothing,
-            Shown::Table => Printer::Table(Box::new(MessageTable::new(look))),
-            Shown::Text => Printer::Text(TextPrinter::new(look)),
-            Shown::Details(details) => Printer::Details(DetailPrinter::new(*details, look)),
-            Shown::Spec => Printer::Spec(SpecPrinter::default()),
+        MessageView::By(match &self.shown {
+            Shown::Nothing => return MessageView::Nothing,
+            Shown::Table => return MessageView::Table(Box::new(MessageTable::new(look))),
+            Shown::Text => Box::new(TextPrinter::new(look)),
+            Shown::Details(details) => Box::new(DetailPrinter::new(*details, look)),
+            Shown::Spec => Box::new(SpecPrinter::default()),
             Shown::Fields(fields, separation) => {
-                let fields = fields.clone();
-                Printer::Fields(FieldPrinter::new(fields, *separation, look.payload))
+                Box::new(FieldPrinter::new(fields.clone(), *separation, look.payload))
             }
-            Shown::Ndjson(messages) => {
-                Printer::Ndjson(Box::new(NdjsonPrinter::new(look.payload, *messages)))
-            }
-            Shown::Json(messages) => {
-                Printer::Json(Box::new(JsonPrinter::new(look.payload, *messages)))
-            }
-            Shown::Ladder(format) => {
-                Printer::Ladder(Box::new(LadderPrinter::new(Wanted::All, *format, look)))
-            }
-        }
+            Shown::Ndjson(messages) => Box::new(NdjsonPrinter::new(look.payload, *messages)),
+            Shown::Json(messages) => Box::new(JsonPrinter::new(look.payload, *messages)),
+            Shown::Ladder(format) => Box::new(LadderPrinter::new(Wanted::All, *format, look)),
+        })
     }
 
     /// Whether messages are shown, and not only tables.
@@ -223,34 +218,35 @@ impl OutputOptions {
     }
 
     /// The tables below them.
-    pub(crate) fn statistics(&self, workers: NonZeroUsize) -> Vec<Statistic> {
+    pub(crate) fn statistics(&self, workers: NonZeroUsize) -> Vec<Box<dyn Printer>> {
         let look = self.look;
         self.statistics
             .iter()
-            .map(|name| match *name {
-                StatisticName::Conversations => {
-                    let table = ConversationTable::new(look).with_workers(workers);
-                    Statistic::Conversations(Box::new(table))
-                }
-                StatisticName::Types => Statistic::Types(TypeTable::default()),
-                StatisticName::Timing => Statistic::Timing(Box::<TimingTable>::default()),
-                StatisticName::Findings => Statistic::Findings(FindingTable::default()),
-                StatisticName::Io(interval) => {
-                    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
-                    Statistic::Io(IoTable::new(micros))
-                }
-                StatisticName::Follow(id, format) => {
-                    Statistic::Follow(Box::new(FollowPrinter::new(id, format, look)))
-                }
-                StatisticName::Ladder(wanted, format) => {
-                    Statistic::Ladder(Box::new(LadderPrinter::new(wanted, format, look)))
+            .map(|name| -> Box<dyn Printer> {
+                match *name {
+                    StatisticName::Conversations => {
+                        Box::new(ConversationTable::new(look).with_workers(workers))
+                    }
+                    StatisticName::Types => Box::new(TypeTable::default()),
+                    StatisticName::Timing => Box::new(TimingTable::default()),
+                    StatisticName::Findings => Box::new(FindingTable::default()),
+                    StatisticName::Io(interval) => {
+                        let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
+                        Box::new(IoTable::new(micros))
+                    }
+                    StatisticName::Follow(id, format) => {
+                        Box::new(FollowPrinter::new(id, format, look))
+                    }
+                    StatisticName::Ladder(wanted, format) => {
+                        Box::new(LadderPrinter::new(wanted, format, look))
+                    }
                 }
             })
             .collect()
     }
 
     /// What writes the report, if one was asked for; its file is there from now on.
-    pub(crate) fn html_report(&self) -> Result<Option<Statistic>, DumpError> {
+    pub(crate) fn html_report(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let Some(path) = &self.html else {
             return Ok(None);
         };
@@ -264,18 +260,21 @@ impl OutputOptions {
             ..self.look
         };
         let report = HtmlReport::new(output, look);
-        Ok(Some(Statistic::Html(Box::new(report))))
+        Ok(Some(Box::new(report)))
     }
 
     /// What exports streams, if that was asked for; its directory is there from now on.
-    pub(crate) fn stream_export(&self) -> Result<Option<Statistic>, DumpError> {
+    pub(crate) fn stream_export(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let open = |target: &ExportTarget| target.open(self.look.redacted);
         self.export.as_ref().map(open).transpose()
     }
 
     /// What writes a data set, if that was asked for; its directories are there from now on.
     /// `jobs` threads at most encode it.
-    pub(crate) fn data_set(&self, jobs: NonZeroUsize) -> Result<Option<Statistic>, DumpError> {
+    pub(crate) fn data_set(
+        &self,
+        jobs: NonZeroUsize,
+    ) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let open =
             |target: &DataSetTarget| target.open(self.report_payload, self.look.redacted, jobs);
         self.data_set.as_ref().map(open).transpose()
@@ -283,17 +282,17 @@ impl OutputOptions {
 
     /// What notes the packets to write, if they are to be written; if they are to be
     /// redacted, what makes them anew.
-    pub(crate) fn packet_writer(&self) -> Result<Option<Statistic>, DumpError> {
+    pub(crate) fn packet_writer(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let redacted = self.look.redacted;
         if !redacted.any() {
-            let plan = || Statistic::Packets(Box::default());
+            let plan = || -> Box<dyn Printer> { Box::<PacketPlan>::default() };
             return Ok(self.packets.is_some().then(plan));
         }
         let Some(output) = self.packet_file()? else {
             return Ok(None);
         };
         let packets = SyntheticPackets::new(output, redacted)?;
-        Ok(Some(Statistic::SyntheticPackets(Box::new(packets))))
+        Ok(Some(Box::new(packets)))
     }
 
     /// Where packets are written to as they were captured, if they are; there is no such

@@ -8,7 +8,7 @@ use super::error::DumpError;
 use super::targets::Occupied;
 use crate::export::parquet::{DataSet, occupied_partition, partition_name};
 use crate::field::PayloadDetail;
-use crate::report::reporter::Statistic;
+use crate::report::printer::Printer;
 use crate::select::redact::Secrets;
 
 /// A partition of a data set.
@@ -43,7 +43,7 @@ impl DataSetTarget {
         payload: PayloadDetail,
         redacted: Secrets,
         threads: NonZeroUsize,
-    ) -> Result<Statistic, DumpError> {
+    ) -> Result<Box<dyn Printer>, DumpError> {
         let failed = |error| DumpError::DataSet {
             path: self.root.clone(),
             error,
@@ -56,7 +56,7 @@ impl DataSetTarget {
         }
         let set = DataSet::new(&self.root, &self.partition, payload, redacted, threads)
             .map_err(failed)?;
-        Ok(Statistic::Parquet(Box::new(set)))
+        Ok(Box::new(Some(set)))
     }
 
     /// The files of the partition, as a pattern.

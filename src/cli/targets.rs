@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::DumpError;
 use crate::export::output::Output;
 use crate::export::streams::{Export, INDEX, is_vacant};
-use crate::report::reporter::Statistic;
+use crate::report::printer::Printer;
 use crate::select::redact::Secrets;
 
 /// Where streams are exported to.
@@ -26,7 +26,7 @@ pub(super) enum Occupied {
 
 impl ExportTarget {
     /// What exports streams; the directory is there from now on.
-    pub(super) fn open(&self, redacted: Secrets) -> Result<Statistic, DumpError> {
+    pub(super) fn open(&self, redacted: Secrets) -> Result<Box<dyn Printer>, DumpError> {
         let failed = |error| DumpError::Export {
             path: self.directory.clone(),
             error,
@@ -38,7 +38,7 @@ impl ExportTarget {
         }
         fs::create_dir_all(&self.directory).map_err(failed)?;
         let export = Export::new(self.directory.clone(), redacted).map_err(failed)?;
-        Ok(Statistic::Export(Box::new(export)))
+        Ok(Box::new(export))
     }
 
     /// The list of what was exported.

@@ -4,6 +4,7 @@
 //! millions. `Sorted` keeps a small record of each in
 //! bounded memory; how wide the columns must be is noted as they come in.
 
+use super::printer::{Drain, Notice, Printer};
 use std::collections::HashMap;
 use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -578,6 +579,34 @@ fn unpack_id(packed: u32) -> Option<StreamId> {
 
 fn state_number(state: State) -> u32 {
     u32::try_from(crate::record::tally::state_index(state)).unwrap_or(u32::MAX)
+}
+
+impl Printer for ConversationTable {
+    fn looks_at_messages(&self) -> bool {
+        false
+    }
+
+    fn counts_messages(&self) -> bool {
+        true
+    }
+
+    fn notice(&self) -> Notice {
+        Notice::Line
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation)
+    }
+
+    fn table(
+        &mut self,
+        open: &[&Conversation],
+        _: &Look,
+        out: &mut Vec<u8>,
+        drain: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, open, out, drain)
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
 use super::look::{Look, put_duration};
+use super::printer::{Notice, Printer};
 use super::table::put_type;
 use crate::conversation::{Level, MessageEvent};
 use crate::field::{highest_level, meaning_name};
+use crate::record::tally::Sight;
 use crate::text::escape::escape_lines;
 use crate::text::wrap::put_wrapped;
 use crate::text::write::{
@@ -14,6 +16,7 @@ use crate::text::write::{
 use crate::wire::{
     Destination, Direction, FrameType, HEADER_BYTES, PayloadShape, RawFrame, RawMessage,
 };
+use std::io;
 
 /// Bytes of a key that are shown.
 const KEY_PREVIEW_BYTES: usize = 8;
@@ -264,4 +267,15 @@ fn put_message_hex(event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         RawMessage::Short(bytes) => message.extend_from_slice(bytes),
     }
     put_hexdump(out, &message, 0, "  ");
+}
+
+impl Printer for DetailPrinter {
+    fn notice(&self) -> Notice {
+        Notice::Comment
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event, out);
+        Ok(())
+    }
 }

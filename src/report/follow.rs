@@ -3,11 +3,14 @@
 
 use super::hexdump::put_hexdump;
 use super::look::{Look, TimeWriter};
+use super::printer::{Notice, Printer};
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::field::payload;
+use crate::record::tally::Sight;
 use crate::text::escape::escape_lines;
 use crate::text::write::{put, put_address, put_conversation, put_number};
 use crate::wire::{Direction, FrameKind};
+use std::io;
 
 /// How the payloads are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,11 +46,6 @@ impl FollowPrinter {
             offsets: [0; 2],
             began: false,
         }
-    }
-
-    /// Whether other text may stand beside it.
-    pub(crate) const fn is_text(&self) -> bool {
-        matches!(self.format, FollowFormat::Text | FollowFormat::Hex)
     }
 
     /// Appends the data of a message, if it belongs to the conversation.
@@ -116,5 +114,19 @@ impl FollowPrinter {
         put(&mut heading, " B");
         paint.put(out, &heading);
         out.push(b'\n');
+    }
+}
+
+impl Printer for FollowPrinter {
+    fn notice(&self) -> Notice {
+        match self.format {
+            FollowFormat::Text | FollowFormat::Hex => Notice::Line,
+            FollowFormat::Raw => Notice::Nowhere,
+        }
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event, out);
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! `-T ndjson` and `-T json`.
 
+use super::printer::{Above, Drain, Printer};
+use crate::record::tally::Sight;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
@@ -200,5 +202,66 @@ impl JsonPrinter {
         self.records.summary(totals, summary, out);
         put(out, "}\n");
         Ok(())
+    }
+}
+
+impl Printer for NdjsonPrinter {
+    fn header(&mut self, above: Above<'_>, out: &mut Vec<u8>) {
+        Self::header(self, above.inputs, above.reading, above.redacted, out);
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event, out);
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::finding(self, finding, out);
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation, out);
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        totals: &Totals,
+        summary: &Summary<'_>,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::summary(self, totals, summary, out);
+        Ok(())
+    }
+}
+
+impl Printer for JsonPrinter {
+    fn header(&mut self, above: Above<'_>, out: &mut Vec<u8>) {
+        Self::header(self, above.inputs, above.reading, above.redacted, out);
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event, out);
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::finding(self, finding)
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation)
+    }
+
+    fn finish(
+        &mut self,
+        totals: &Totals,
+        summary: &Summary<'_>,
+        out: &mut Vec<u8>,
+        drain: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, totals, summary, out, drain)
     }
 }

@@ -2,14 +2,17 @@
 
 use super::describe::put_info;
 use super::look::{Look, PREVIEW_COLUMNS, TimeWriter};
+use super::printer::{Above, Notice, Printer};
 use super::table::put_type;
 use crate::conversation::MessageEvent;
 use crate::field::{Field, FieldKind, PayloadDetail, Value, payload};
 use crate::record::put_preview;
+use crate::record::tally::Sight;
 use crate::text::escape::{Charset, columns_of_bytes, escape};
 use crate::text::write::{
     UtcClock, put, put_address, put_conversation, put_display, put_hex, put_id, put_number,
 };
+use std::io;
 
 /// Writes a line for people and grep: number, time, conversation, addresses,
 /// carrier, type, id, payload length, meaning.
@@ -218,6 +221,28 @@ fn put_csv_value(value: &[u8], out: &mut Vec<u8>) {
         out.push(byte);
     }
     out.push(b'"');
+}
+
+impl Printer for TextPrinter {
+    fn notice(&self) -> Notice {
+        Notice::Comment
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event, out);
+        Ok(())
+    }
+}
+
+impl Printer for FieldPrinter {
+    fn header(&mut self, _: Above<'_>, out: &mut Vec<u8>) {
+        Self::heading(self, out);
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event, out);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

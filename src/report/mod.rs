@@ -14,6 +14,7 @@ mod junit;
 pub mod ladder;
 pub mod lines;
 pub mod look;
+pub mod printer;
 #[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod reporter;

@@ -3,27 +3,16 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::conversations::ConversationTable;
-use super::detail::DetailPrinter;
-use super::follow::FollowPrinter;
 use super::heading::Heading;
-use super::html::HtmlReport;
-use super::json::{JsonPrinter, NdjsonPrinter};
-use super::ladder::LadderPrinter;
-use super::lines::{FieldPrinter, TextPrinter};
 use super::look::{Look, put_size};
 use super::near::put_near_flows;
-use super::spec::SpecPrinter;
-use super::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
+use super::printer::{Above, Notice, Printer};
 use super::table::{HELD_ROWS, MessageTable};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
 use crate::dissect::{FlowReport, Sink};
 use crate::export::output::Output;
 use crate::export::packets::PacketPlan;
-#[cfg(feature = "parquet")]
-use crate::export::parquet::DataSet;
-use crate::export::streams::Export;
 use crate::export::synthetic_packets::SyntheticPackets;
 use crate::record::tally::{Sightings, Totals};
 use crate::record::{Reading, Summary};
@@ -34,85 +23,20 @@ use crate::text::write::{put, put_number};
 
 /// How messages are shown.
 #[derive(Debug)]
-pub enum Printer {
+pub enum MessageView {
     /// Not at all.
     Nothing,
     /// As a table with headings, and a line of totals at the end.
     Table(Box<MessageTable>),
-    /// One line each.
-    Text(TextPrinter),
-    /// As trees and hex dumps.
-    Details(DetailPrinter),
-    /// In the notation of the specification.
-    Spec(SpecPrinter),
-    /// Chosen fields.
-    Fields(FieldPrinter),
-    /// One JSON record a line.
-    Ndjson(Box<NdjsonPrinter>),
-    /// One JSON object.
-    Json(Box<JsonPrinter>),
-    /// As a ladder for each conversation.
-    Ladder(Box<LadderPrinter>),
+    /// In another way.
+    By(Box<dyn Printer>),
 }
 
-/// A table that was asked for.
-#[derive(Debug)]
-pub enum Statistic {
-    /// Conversations.
-    Conversations(Box<ConversationTable>),
-    /// Messages by type.
-    Types(TypeTable),
-    /// Spans of time.
-    Timing(Box<TimingTable>),
-    /// Findings by code.
-    Findings(FindingTable),
-    /// Messages over time.
-    Io(IoTable),
-    /// The data of a conversation, written as it comes.
-    Follow(Box<FollowPrinter>),
-    /// Conversations as ladders, each written when it is over.
-    Ladder(Box<LadderPrinter>),
-    /// Everything in a page, which is a file of its own.
-    Html(Box<HtmlReport<Output>>),
-    /// The byte streams of conversations, in files of their own.
-    Export(Box<Export>),
-    /// Messages, conversations and findings as Parquet files.
-    #[cfg(feature = "parquet")]
-    Parquet(Box<DataSet>),
-    /// The packets of what is selected; they are written later.
-    Packets(Box<PacketPlan>),
-    /// Packets made anew around what is selected, in a file of their own.
-    SyntheticPackets(Box<SyntheticPackets<Output>>),
-}
-
-impl Statistic {
-    /// Whether it is made of messages.
-    const fn looks_at_messages(&self) -> bool {
-        !matches!(self, Self::Conversations(_) | Self::Findings(_))
-    }
-
-    /// Whether messages are counted in it, all or those of conversations.
-    const fn counts_messages(&self) -> bool {
-        matches!(self, Self::Conversations(_) | Self::Types(_) | Self::Io(_))
-    }
-
-    /// Whether it is written to where messages are, and as text that a further line
-    /// does no harm.
-    const fn is_text(&self) -> bool {
+impl MessageView {
+    fn printer(&mut self) -> Option<&mut dyn Printer> {
         match self {
-            Self::Conversations(_)
-            | Self::Types(_)
-            | Self::Timing(_)
-            | Self::Findings(_)
-            | Self::Io(_) => true,
-            Self::Follow(follow) => follow.is_text(),
-            Self::Ladder(_)
-            | Self::Html(_)
-            | Self::Export(_)
-            | Self::Packets(_)
-            | Self::SyntheticPackets(_) => false,
-            #[cfg(feature = "parquet")]
-            Self::Parquet(_) => false,
+            Self::Nothing | Self::Table(_) => None,
+            Self::By(printer) => Some(&mut **printer),
         }
     }
 }
@@ -142,8 +66,9 @@ pub struct Reporter<W> {
     selection: Selection,
     /// What is hidden from all that is below.
     redaction: Option<Redaction>,
-    printer: Printer,
-    statistics: Vec<Statistic>,
+    shown: MessageView,
+    /// Tables, pages and files beside them.
+    others: Vec<Box<dyn Printer>>,
     heading: Heading,
     header: Header,
     totals: Totals,
@@ -166,18 +91,18 @@ enum Header {
 }
 
 impl<W: Write> Reporter<W> {
-    /// Writes to `writer` what `selection` admits, with `printer`, and the
-    /// `statistics` at the end.
+    /// Writes to `writer` what `selection` admits: messages as `shown` says, and the tables of
+    /// `others` at the end.
     pub fn new(
         writer: W,
         pace: Pace,
         look: Look,
         selection: Selection,
-        printer: Printer,
-        statistics: Vec<Statistic>,
+        shown: MessageView,
+        others: Vec<Box<dyn Printer>>,
     ) -> Self {
-        let are_shown = !matches!(printer, Printer::Nothing)
-            || statistics.iter().any(Statistic::looks_at_messages);
+        let are_shown = !matches!(shown, MessageView::Nothing)
+            || others.iter().any(|printer| printer.looks_at_messages());
         Self {
             writer,
             buffer: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
@@ -185,8 +110,8 @@ impl<W: Write> Reporter<W> {
             look,
             selection,
             redaction: None,
-            printer,
-            statistics,
+            shown,
+            others,
             heading: Heading::default(),
             header: Header::Due,
             totals: Totals::default(),
@@ -214,33 +139,17 @@ impl<W: Write> Reporter<W> {
     }
 
     /// The packets of what was selected so far, if they are to be written.
-    pub fn packets_mut(&mut self) -> Option<&mut PacketPlan> {
-        self.statistics
+    pub fn packet_plan(&mut self) -> Option<&mut PacketPlan> {
+        self.others
             .iter_mut()
-            .find_map(|statistic| match statistic {
-                Statistic::Packets(plan) => Some(&mut **plan),
-                _ => None,
-            })
-    }
-
-    /// The packets of what was selected, if they are to be written.
-    pub fn into_packets(self) -> Option<PacketPlan> {
-        self.statistics
-            .into_iter()
-            .find_map(|statistic| match statistic {
-                Statistic::Packets(plan) => Some(*plan),
-                _ => None,
-            })
+            .find_map(|printer| printer.packet_plan())
     }
 
     /// The packets made anew, if they were asked for.
     pub fn synthetic_packets(&self) -> Option<&SyntheticPackets<Output>> {
-        self.statistics
+        self.others
             .iter()
-            .find_map(|statistic| match statistic {
-                Statistic::SyntheticPackets(packets) => Some(&**packets),
-                _ => None,
-            })
+            .find_map(|printer| printer.synthetic_packets())
     }
 
     /// What was shown so far.
@@ -255,7 +164,7 @@ impl<W: Write> Reporter<W> {
     pub fn finish(&mut self, summary: &Summary<'_>) -> io::Result<()> {
         let near_goes_above = self.header != Header::Written;
         self.write_header(summary.inputs, summary.reading())?;
-        let is_table = matches!(self.printer, Printer::Table(_));
+        let is_table = matches!(self.shown, MessageView::Table(_));
         let mut near = Vec::new();
         if is_table {
             let mut lines = Vec::new();
@@ -265,37 +174,22 @@ impl<W: Write> Reporter<W> {
         if near_goes_above {
             self.writer.write_all(&near)?;
         }
-        let out = &mut self.buffer;
-        match &mut self.printer {
-            Printer::Table(table) if self.totals.messages() > 0 => table.finish(out),
-            Printer::Spec(spec) => spec.finish(out),
-            Printer::Ndjson(ndjson) => ndjson.summary(&self.totals, summary, out),
-            Printer::Json(json) => {
-                let writer = &mut self.writer;
-                json.finish(&self.totals, summary, out, |block| {
-                    drain(writer, block, BLOCK_BYTES)
-                })?;
-            }
-            Printer::Ladder(ladders) => ladders.finish(out),
-            _ => {}
+        if let MessageView::Table(table) = &mut self.shown
+            && self.totals.messages() > 0
+        {
+            table.finish(&mut self.buffer);
         }
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Ladder(ladders) => ladders.finish(&mut self.buffer),
-                Statistic::Html(report) => report.finish(&self.totals, summary)?,
-                Statistic::Export(export) => export.finish()?,
-                Statistic::SyntheticPackets(packets) => packets.settle()?,
-                _ => {}
-            }
+        let (writer, out) = (&mut self.writer, &mut self.buffer);
+        let mut drain_block = |block: &mut Vec<u8>| drain(writer, block, BLOCK_BYTES);
+        for printer in printers(&mut self.shown, &mut self.others) {
+            printer.finish(&self.totals, summary, out, &mut drain_block)?;
         }
-        #[cfg(feature = "parquet")]
-        self.finish_data_set()?;
-        self.write_statistics(&[])?;
+        self.write_tables(&[])?;
         if is_table {
             self.put_totals(summary);
         }
-        let counts = |statistic: &Statistic| statistic.counts_messages();
-        if (is_table || self.statistics.iter().any(counts))
+        let are_counted = self.others.iter().any(|printer| printer.counts_messages());
+        if (is_table || are_counted)
             && let Some(notice) = self.totals.notice()
         {
             put_wrapped(&notice, self.look.width, &mut self.buffer);
@@ -308,30 +202,17 @@ impl<W: Write> Reporter<W> {
         self.writer.flush()
     }
 
-    /// Files of a data set become visible when they are whole, and nothing is added to
-    /// them afterwards.
-    #[cfg(feature = "parquet")]
-    fn finish_data_set(&mut self) -> io::Result<()> {
-        let is_data_set = |statistic: &mut Statistic| matches!(statistic, Statistic::Parquet(_));
-        for statistic in self.statistics.extract_if(.., is_data_set) {
-            if let Statistic::Parquet(set) = statistic {
-                set.finish()?;
-            }
-        }
-        Ok(())
-    }
-
     /// Writes the tables so far, with `open` conversations as they stand; more
     /// may come afterwards.
     ///
     /// # Errors
     /// The output cannot be written, or a temporary file not read.
     pub fn show_tables_so_far(&mut self, open: &[Conversation]) -> io::Result<()> {
-        if let Printer::Table(table) = &self.printer {
+        if let MessageView::Table(table) = &self.shown {
             table.interrupt(&mut self.buffer);
         }
-        self.write_statistics(open)?;
-        if let Printer::Table(table) = &self.printer {
+        self.write_tables(open)?;
+        if let MessageView::Table(table) = &self.shown {
             table.resume(&mut self.buffer);
         }
         self.write_buffer()?;
@@ -348,23 +229,20 @@ impl<W: Write> Reporter<W> {
         if let Some(notice) = self.notice() {
             put(&mut header, &notice);
         }
-        match &self.printer {
-            Printer::Table(_) => {
+        let above = Above {
+            inputs,
+            reading,
+            redacted: self.look.redacted,
+        };
+        match &mut self.shown {
+            MessageView::Nothing => {}
+            MessageView::Table(_) => {
                 let mut lines = Vec::new();
                 self.heading.put(inputs, reading, &self.look, &mut lines);
                 let lines = String::from_utf8_lossy(&lines);
                 put_wrapped(&lines, self.look.width, &mut header);
             }
-            Printer::Ndjson(ndjson) => {
-                ndjson.header(inputs, reading, self.look.redacted, &mut header);
-            }
-            Printer::Json(json) => json.header(inputs, reading, self.look.redacted, &mut header),
-            Printer::Fields(fields) => fields.heading(&mut header),
-            Printer::Nothing
-            | Printer::Text(_)
-            | Printer::Details(_)
-            | Printer::Spec(_)
-            | Printer::Ladder(_) => {}
+            MessageView::By(printer) => printer.header(above, &mut header),
         }
         self.writer.write_all(&header)
     }
@@ -373,48 +251,33 @@ impl<W: Write> Reporter<W> {
     /// Records say it in their header, and ladders each for itself.
     fn notice(&self) -> Option<String> {
         let notice = self.look.redacted.notice()?;
-        match self.printer {
-            Printer::Table(_) => Some(format!("{notice}\n")),
-            Printer::Nothing if self.statistics.iter().any(Statistic::is_text) => {
-                Some(format!("{notice}\n"))
+        let place = match &self.shown {
+            MessageView::Nothing => {
+                let notices = self.others.iter().map(|printer| printer.notice());
+                let mut notices = notices.filter(|notice| *notice == Notice::Line);
+                notices.next().unwrap_or(Notice::Nowhere)
             }
-            Printer::Text(_) | Printer::Details(_) | Printer::Spec(_) => {
-                Some(format!("# {notice}\n"))
-            }
-            Printer::Nothing
-            | Printer::Fields(_)
-            | Printer::Ndjson(_)
-            | Printer::Json(_)
-            | Printer::Ladder(_) => None,
+            MessageView::Table(_) => Notice::Line,
+            MessageView::By(printer) => printer.notice(),
+        };
+        match place {
+            Notice::Nowhere => None,
+            Notice::Line => Some(format!("{notice}\n")),
+            Notice::Comment => Some(format!("# {notice}\n")),
         }
     }
 
-    fn write_statistics(&mut self, open: &[Conversation]) -> io::Result<()> {
+    fn write_tables(&mut self, open: &[Conversation]) -> io::Result<()> {
         let is_selected = |open: &&Conversation| self.selection.admits_conversation(open);
         let open = open.iter().filter(is_selected);
         let open: Vec<Cow<'_, Conversation>> = open
             .map(|open| conversation_for_others(self.redaction.as_ref(), open))
             .collect();
         let open: Vec<&Conversation> = open.iter().map(AsRef::as_ref).collect();
-        let (writer, out, look) = (&mut self.writer, &mut self.buffer, &self.look);
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Conversations(table) => {
-                    table.finish(&open, out, |block| drain(writer, block, BLOCK_BYTES))?;
-                }
-                Statistic::Types(table) => table.finish(look, out),
-                Statistic::Timing(table) => table.finish(look, out),
-                Statistic::Findings(table) => table.finish(look, out),
-                Statistic::Io(table) => table.finish(look, out),
-                Statistic::Follow(_)
-                | Statistic::Ladder(_)
-                | Statistic::Html(_)
-                | Statistic::Export(_)
-                | Statistic::Packets(_)
-                | Statistic::SyntheticPackets(_) => {}
-                #[cfg(feature = "parquet")]
-                Statistic::Parquet(_) => {}
-            }
+        let (writer, out) = (&mut self.writer, &mut self.buffer);
+        let mut drain_block = |block: &mut Vec<u8>| drain(writer, block, BLOCK_BYTES);
+        for printer in &mut self.others {
+            printer.table(&open, &self.look, out, &mut drain_block)?;
         }
         Ok(())
     }
@@ -475,6 +338,17 @@ impl<W: Write> Reporter<W> {
     fn write_buffer(&mut self) -> io::Result<()> {
         drain(&mut self.writer, &mut self.buffer, 0)
     }
+}
+
+/// All printers, those of messages first.
+fn printers<'a>(
+    shown: &'a mut MessageView,
+    others: &'a mut [Box<dyn Printer>],
+) -> impl Iterator<Item = &'a mut dyn Printer> {
+    let others = others
+        .iter_mut()
+        .map(|printer| &mut **printer as &mut dyn Printer);
+    shown.printer().into_iter().chain(others)
 }
 
 /// The conversation as `redaction`, if there is one, leaves it.
@@ -541,12 +415,8 @@ impl<W: Write> Sink for Reporter<W> {
 
     fn flow(&mut self, flow: &FlowReport) -> io::Result<()> {
         self.heading.flow(flow);
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Html(report) => report.flow(flow),
-                Statistic::SyntheticPackets(packets) => packets.flow(flow),
-                _ => {}
-            }
+        for printer in &mut self.others {
+            printer.flow(flow);
         }
         Ok(())
     }
@@ -582,23 +452,8 @@ impl<W: Write> Sink for Reporter<W> {
         let redacted = self.redaction.as_ref().map(|by| by.finding(finding));
         let finding = redacted.as_deref().unwrap_or(finding);
         self.totals.finding(finding);
-        match &mut self.printer {
-            Printer::Ndjson(ndjson) => ndjson.finding(finding, &mut self.buffer),
-            Printer::Json(json) => json.finding(finding)?,
-            Printer::Ladder(ladders) => ladders.finding(finding),
-            _ => {}
-        }
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Findings(table) => table.finding(finding),
-                Statistic::Ladder(ladders) => ladders.finding(finding),
-                Statistic::Html(report) => report.finding(finding),
-                #[cfg(feature = "parquet")]
-                Statistic::Parquet(set) => set.finding(finding)?,
-                Statistic::Packets(plan) => plan.finding(finding),
-                Statistic::SyntheticPackets(packets) => packets.finding(finding)?,
-                _ => {}
-            }
+        for printer in printers(&mut self.shown, &mut self.others) {
+            printer.finding(finding, &mut self.buffer)?;
         }
         Ok(())
     }
@@ -610,26 +465,8 @@ impl<W: Write> Sink for Reporter<W> {
         let redacted = conversation_for_others(self.redaction.as_ref(), conversation);
         let conversation = redacted.as_ref();
         self.totals.conversation(conversation);
-        match &mut self.printer {
-            Printer::Spec(spec) => spec.conversation(conversation, &mut self.buffer),
-            Printer::Ndjson(ndjson) => ndjson.conversation(conversation, &mut self.buffer),
-            Printer::Json(json) => json.conversation(conversation)?,
-            Printer::Ladder(ladders) => ladders.conversation(conversation, &mut self.buffer),
-            _ => {}
-        }
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Conversations(table) => table.conversation(conversation)?,
-                Statistic::Timing(table) => table.conversation(conversation),
-                Statistic::Html(report) => report.conversation(conversation),
-                Statistic::Export(export) => export.conversation(conversation)?,
-                #[cfg(feature = "parquet")]
-                Statistic::Parquet(set) => set.conversation(conversation)?,
-                Statistic::Ladder(ladders) => {
-                    ladders.conversation(conversation, &mut self.buffer);
-                }
-                _ => {}
-            }
+        for printer in printers(&mut self.shown, &mut self.others) {
+            printer.conversation(conversation, &mut self.buffer)?;
         }
         Ok(())
     }
@@ -642,7 +479,7 @@ impl<W: Write> Sink for Reporter<W> {
     fn is_settled(&self) -> bool {
         self.buffer.len() <= BLOCK_BYTES
             && self.pace == Pace::Blocks
-            && !matches!(self.printer, Printer::Table(_))
+            && !matches!(self.shown, MessageView::Table(_))
     }
 
     /// Writes what has come together.
@@ -658,7 +495,7 @@ impl<W: Write> Sink for Reporter<W> {
 impl<W: Write> Reporter<W> {
     /// Shows a message, if it is selected.
     fn show(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        if self.header == Header::Due && matches!(self.printer, Printer::Table(_)) {
+        if self.header == Header::Due && matches!(self.shown, MessageView::Table(_)) {
             self.heading.message(event);
         }
         let is_selected = match self.redaction {
@@ -680,32 +517,13 @@ impl<W: Write> Reporter<W> {
         let sight = self.sightings.see(event, self.selection.admits_all());
         self.totals.message(event, sight);
         let out = &mut self.buffer;
-        match &mut self.printer {
-            Printer::Nothing => {}
-            Printer::Table(table) => table.message(event, out),
-            Printer::Text(text) => text.message(event, out),
-            Printer::Details(details) => details.message(event, out),
-            Printer::Spec(spec) => spec.message(event),
-            Printer::Fields(fields) => fields.message(event, out),
-            Printer::Ndjson(ndjson) => ndjson.message(event, out),
-            Printer::Json(json) => json.message(event, out),
-            Printer::Ladder(ladders) => ladders.message(event),
+        match &mut self.shown {
+            MessageView::Nothing => {}
+            MessageView::Table(table) => table.message(event, out),
+            MessageView::By(printer) => printer.message(event, sight, out)?,
         }
-        for statistic in &mut self.statistics {
-            match statistic {
-                Statistic::Types(table) => table.message(event, sight),
-                Statistic::Timing(table) => table.message(event),
-                Statistic::Io(table) => table.message(event, sight),
-                Statistic::Follow(follow) => follow.message(event, out),
-                Statistic::Ladder(ladders) => ladders.message(event),
-                Statistic::Html(report) => report.message(event, sight),
-                Statistic::Export(export) => export.message(event)?,
-                #[cfg(feature = "parquet")]
-                Statistic::Parquet(set) => set.message(event)?,
-                Statistic::Packets(plan) => plan.message(event),
-                Statistic::SyntheticPackets(packets) => packets.message(event)?,
-                Statistic::Conversations(_) | Statistic::Findings(_) => {}
-            }
+        for printer in &mut self.others {
+            printer.message(event, sight, out)?;
         }
         Ok(())
     }
@@ -717,14 +535,12 @@ impl<W: Write> Reporter<W> {
             (_, Pace::AtOnce) => 0,
         };
         if self.pace == Pace::AtOnce {
-            for statistic in &mut self.statistics {
-                if let Statistic::SyntheticPackets(packets) = statistic {
-                    packets.settle()?;
-                }
+            for printer in &mut self.others {
+                printer.settle()?;
             }
         }
-        let held_rows = match &self.printer {
-            Printer::Table(table) => table.held().unwrap_or(0),
+        let held_rows = match &self.shown {
+            MessageView::Table(table) => table.held().unwrap_or(0),
             _ => 0,
         };
         let rows_due = self.header == Header::Due
@@ -733,7 +549,7 @@ impl<W: Write> Reporter<W> {
             return Ok(());
         }
         self.write_header(inputs, Reading::GoesOn)?;
-        if let Printer::Table(table) = &mut self.printer {
+        if let MessageView::Table(table) = &mut self.shown {
             table.start(&mut self.buffer);
         }
         self.write_buffer()?;

@@ -10,7 +10,12 @@
 //! Conversations interleave, so each is kept, line by line of at most
 //! `MAX_BYTES_SHOWN` bytes, until it is over.
 
+use super::printer::{Drain, Notice, Printer};
+use crate::record::Summary;
+use crate::record::tally::Sight;
+use crate::record::tally::Totals;
 use std::collections::BTreeMap;
+use std::io;
 
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
 use crate::text::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
@@ -196,4 +201,31 @@ impl Line {
 fn spaced(bytes: &[u8]) -> String {
     let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
     digits.join(" ")
+}
+
+impl Printer for SpecPrinter {
+    fn notice(&self) -> Notice {
+        Notice::Comment
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event);
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation, out);
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        _: &Totals,
+        _: &Summary<'_>,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, out);
+        Ok(())
+    }
 }

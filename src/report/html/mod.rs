@@ -15,8 +15,10 @@ pub(in crate::report) mod histogram;
 mod page;
 mod timeline;
 
+use crate::report::printer::{Drain, Printer};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::io::{self, Write};
 
 use foremost::Foremost;
@@ -293,6 +295,42 @@ impl Loose {
                 json
             },
         });
+    }
+}
+
+impl<W: Write + Debug + Send> Printer for HtmlReport<W> {
+    fn flow(&mut self, flow: &FlowReport) {
+        Self::flow(self, flow);
+    }
+
+    fn message(
+        &mut self,
+        event: &MessageEvent<'_>,
+        sight: Sight,
+        _: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        Self::message(self, event, sight);
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::finding(self, finding);
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation);
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        totals: &Totals,
+        summary: &Summary<'_>,
+        _: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, totals, summary)
     }
 }
 

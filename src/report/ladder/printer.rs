@@ -1,5 +1,10 @@
 //! Draws conversations when they are over.
 
+use crate::record::Summary;
+use crate::record::tally::Sight;
+use crate::record::tally::Totals;
+use crate::report::printer::{Drain, Printer};
+use std::io;
 use std::mem;
 
 use hashbrown::HashMap;
@@ -176,5 +181,33 @@ impl Over {
             conversation: &self.conversation,
             strand: &self.strand,
         }
+    }
+}
+
+impl Printer for LadderPrinter {
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event);
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::finding(self, finding);
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation, out);
+        Ok(())
+    }
+
+    fn finish(
+        &mut self,
+        _: &Totals,
+        _: &Summary<'_>,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, out);
+        Ok(())
     }
 }

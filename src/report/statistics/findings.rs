@@ -1,7 +1,10 @@
 //! `-z findings`: findings by code.
 
+use crate::conversation::Conversation;
+use crate::report::printer::{Drain, Notice, Printer};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::io;
 
 use super::put_table;
 use crate::conversation::{AFTER_CLOSE, Finding, FindingCode, Level};
@@ -100,4 +103,30 @@ fn row(level: Level, code: FindingCode, count: &Count, look: &Look) -> [String; 
         },
         meaning,
     ]
+}
+
+impl Printer for FindingTable {
+    fn looks_at_messages(&self) -> bool {
+        false
+    }
+
+    fn notice(&self) -> Notice {
+        Notice::Line
+    }
+
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::finding(self, finding);
+        Ok(())
+    }
+
+    fn table(
+        &mut self,
+        _: &[&Conversation],
+        look: &Look,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, look, out);
+        Ok(())
+    }
 }

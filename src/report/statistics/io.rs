@@ -1,14 +1,17 @@
 //! `-z io,1s`: messages and bytes over time.
 
 use super::{put_table, text_of};
+use crate::conversation::Conversation;
 use crate::conversation::MessageEvent;
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::Look;
+use crate::report::printer::{Drain, Notice, Printer};
 use crate::text::write::put_seconds;
 use crate::units::LongUnit;
 use crate::wire::Direction;
+use std::io;
 
 /// Rows that are kept; when there are more, neighbours are merged and the
 /// interval doubles.
@@ -171,6 +174,37 @@ fn seconds(micros: i64) -> String {
     let text = text_of(|out| put_seconds(out, micros, 6));
     let text = text.trim_end_matches('0');
     text.trim_end_matches('.').to_owned()
+}
+
+impl Printer for IoTable {
+    fn counts_messages(&self) -> bool {
+        true
+    }
+
+    fn notice(&self) -> Notice {
+        Notice::Line
+    }
+
+    fn message(
+        &mut self,
+        event: &MessageEvent<'_>,
+        sight: Sight,
+        _: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        Self::message(self, event, sight);
+        Ok(())
+    }
+
+    fn table(
+        &mut self,
+        _: &[&Conversation],
+        look: &Look,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, look, out);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! `-z timing`: how long things took.
 
+use crate::record::tally::Sight;
+use crate::report::printer::{Drain, Notice, Printer};
 use hdrhistogram::Histogram;
+use std::io;
 
 use super::{put_table, text_of};
 use crate::conversation::{Conversation, MessageEvent};
@@ -129,4 +132,31 @@ fn row(name: &str, spans: &Spans, (least, most): (u64, u64), look: &Look) -> [St
         quantile(0.99),
         duration(most),
     ]
+}
+
+impl Printer for TimingTable {
+    fn notice(&self) -> Notice {
+        Notice::Line
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::message(self, event);
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
+        Self::conversation(self, conversation);
+        Ok(())
+    }
+
+    fn table(
+        &mut self,
+        _: &[&Conversation],
+        look: &Look,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, look, out);
+        Ok(())
+    }
 }

@@ -1,13 +1,16 @@
 //! `-z types`: messages by type.
 
 use super::put_table;
+use crate::conversation::Conversation;
 use crate::conversation::MessageEvent;
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::Look;
+use crate::report::printer::{Drain, Notice, Printer};
 use crate::units::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
+use std::io;
 
 /// Places of the type bytes, of the ping and of short messages.
 const PING: usize = 256;
@@ -123,4 +126,35 @@ fn row(place: usize, count: Count, total: u64, look: &Look) -> [String; 8] {
         (count.payload_bytes / count.first.max(1)).to_string(),
         count.largest.to_string(),
     ]
+}
+
+impl Printer for TypeTable {
+    fn counts_messages(&self) -> bool {
+        true
+    }
+
+    fn notice(&self) -> Notice {
+        Notice::Line
+    }
+
+    fn message(
+        &mut self,
+        event: &MessageEvent<'_>,
+        sight: Sight,
+        _: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        Self::message(self, event, sight);
+        Ok(())
+    }
+
+    fn table(
+        &mut self,
+        _: &[&Conversation],
+        look: &Look,
+        out: &mut Vec<u8>,
+        _: &mut Drain<'_>,
+    ) -> io::Result<()> {
+        Self::finish(self, look, out);
+        Ok(())
+    }
 }
