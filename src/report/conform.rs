@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::grid::Paint;
 use super::junit::{Counts, Fate, Junit};
 use super::look::Look;
-use super::message::message_text;
+use super::message::{message_text, step_text};
 use crate::replay::conform::{Case, CaseReport, CaseResult, Heard, Level};
+use crate::text::wrap::{put_hanging, put_wrapped};
 use crate::text::write::put;
 use crate::units::counted;
 
@@ -17,6 +18,12 @@ const MAX_SHOWN: usize = 12;
 
 /// Columns for the id of a case.
 const ID_WIDTH: usize = 14;
+
+/// Columns before the title of a case that was tried.
+const TITLE_INDENT: usize = 8 + ID_WIDTH + 9;
+
+/// Columns before what is told of a case that failed.
+const DETAIL_INDENT: usize = 20;
 
 /// Collects what became of cases.
 #[derive(Debug)]
@@ -93,16 +100,21 @@ impl ConformReport {
             Outcome::Skipped => ("skipped", Paint::Dim),
         };
         look.paint(paint).put(out, word);
-        put(out, &format!(" {}", line(report.case)));
+        let case = report.case;
+        put(out, &format!(" {}", name_and_level(case)));
+        let title = match &report.result {
+            CaseResult::Skipped(reason) => format!("{}; {}", case.title, reason.text()),
+            CaseResult::Passed | CaseResult::Failed { .. } => case.title.to_owned(),
+        };
+        put_hanging(&title, TITLE_INDENT, look.width, out);
         match &report.result {
-            CaseResult::Passed => put(out, "\n"),
-            CaseResult::Skipped(reason) => put(out, &format!("; {}\n", reason.text())),
+            CaseResult::Passed | CaseResult::Skipped(_) => {}
             CaseResult::Failed { step, why } => {
-                put(out, "\n");
                 let mut detail = |name: &str, text: &str| {
-                    put(out, &format!("          {name:<9} {text}\n"));
+                    put(out, &format!("          {name:<9} "));
+                    put_hanging(text, DETAIL_INDENT, look.width, out);
                 };
-                detail("step", &format!("{}: {why}", look.escaped(step)));
+                detail("step", &format!("{}: {why}", step_text(step, look.charset)));
                 let left_out = report.heard.len().saturating_sub(MAX_SHOWN);
                 if left_out > 0 {
                     detail("", &format!("({left_out} messages before these)"));
@@ -138,19 +150,15 @@ impl ConformReport {
             ("FAILED", Paint::Red)
         };
         if let Some(why) = &self.cut_short {
-            put(out, &format!("ended early: {why}\n"));
+            put_wrapped(&format!("ended early: {why}"), look.width, out);
         }
-        put(
-            out,
-            &format!(
-                "{} in {:.1} s: {}   ",
-                counted(self.total(), "case"),
-                elapsed.as_secs_f64(),
-                counts.join(", ")
-            ),
+        let text = format!(
+            "{} in {:.1} s: {}",
+            counted(self.total(), "case"),
+            elapsed.as_secs_f64(),
+            counts.join(", ")
         );
-        look.paint(paint).put(out, verdict);
-        put(out, "\n");
+        look.put_verdict(&text, verdict, paint, out);
     }
 
     /// The report for CI.
@@ -196,10 +204,10 @@ pub fn list(cases: &[&Case]) -> String {
 
 /// `ms/close/4     should  a close is not answered`
 fn line(case: &Case) -> String {
-    format!(
-        "{:<ID_WIDTH$} {:<6}  {}",
-        case.id,
-        case.level.name(),
-        case.title
-    )
+    name_and_level(case) + case.title
+}
+
+/// The same before the title.
+fn name_and_level(case: &Case) -> String {
+    format!("{:<ID_WIDTH$} {:<6}  ", case.id, case.level.name())
 }

@@ -5,6 +5,8 @@ use crate::conversation::{Level, MessageEvent};
 use crate::field::PayloadDetail;
 use crate::select::redact::Secrets;
 use crate::text::escape::{Charset, escaped};
+#[cfg(feature = "endpoints")]
+use crate::text::wrap;
 use crate::text::write::{UtcClock, digits, put, put_id, put_number, put_padded, put_seconds};
 use crate::time::Timestamp;
 use crate::units::LongUnit;
@@ -74,6 +76,16 @@ pub enum TimeStyle {
 }
 
 impl Look {
+    /// Appends the last words of a report: `text` and, behind it, the verdict, which is one word.
+    #[cfg(feature = "endpoints")]
+    pub(crate) fn put_verdict(&self, text: &str, verdict: &str, paint: Paint, out: &mut Vec<u8>) {
+        wrap::put_wrapped(&format!("{text}   {verdict}"), self.width, out);
+        // Colour has no width.
+        out.truncate(out.len() - verdict.len() - 1);
+        self.paint(paint).put(out, verdict);
+        out.push(b'\n');
+    }
+
     /// `paint`, unless colours are off.
     pub(crate) const fn paint(&self, paint: Paint) -> Paint {
         match self.colour {

@@ -28,6 +28,11 @@ pub(crate) fn message_text(message: &[u8], charset: Charset) -> String {
     format!("{} {}{more}", hex::encode(header), escaped(start, charset))
 }
 
+/// A step of a script as it was written: a backslash in it stands for itself.
+pub(crate) fn step_text(step: &str, charset: Charset) -> String {
+    escaped(step.as_bytes(), charset).replace(r"\\", r"\")
+}
+
 fn syn_text(frame: &RawFrame<'_>) -> Option<String> {
     if frame.frame_type != FrameType::SYN {
         return None;
@@ -49,6 +54,13 @@ fn syn_text(frame: &RawFrame<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_is_told_as_it_was_written() {
+        let step = "expect data $c = \"\\r\\n\u{1b}\"";
+        let told = step_text(step, Charset::Ascii);
+        assert_eq!(told, r#"expect data $c = "\r\n\x1b""#);
+    }
 
     #[test]
     fn a_message_is_told_in_one_line_whatever_it_holds() {

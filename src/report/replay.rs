@@ -13,12 +13,12 @@ use super::grid::{Align, Paint};
 use super::html::histogram::Distribution;
 use super::junit::{Counts, Fate, Junit};
 use super::look::{Look, put_duration};
-use super::statistics::put_table;
+use super::statistics::{put_table, text_of};
 use crate::replay::{
     Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped, Tally,
     Verdict, identity,
 };
-use crate::text::write::put;
+use crate::text::wrap::put_wrapped;
 use crate::units::counted;
 use crate::wire::StreamId;
 
@@ -159,6 +159,7 @@ impl ReplayReport<'_> {
         );
         let mut told: Vec<&Outcome> = self.outcomes.told.iter().collect();
         told.sort_by_key(|outcome| (outcome.copy, outcome.pass, outcome.conversation));
+        let heading = text_of(|out| put_wrapped(&heading, look.width, out));
         let rows: Vec<_> = told.iter().map(|outcome| row(outcome, look)).collect();
         let right = format!("{} B", look.charset.right_arrow());
         let left = format!("{} B", look.charset.left_arrow());
@@ -172,7 +173,7 @@ impl ReplayReport<'_> {
             ("Shake", Align::Right),
             ("First difference", Align::Left),
         ];
-        put_table(&heading, columns, &rows, &EXPENDABLE, look, out);
+        put_table(heading.trim_end(), columns, &rows, &EXPENDABLE, look, out);
         let mut left_to_show = self.options.max_differences;
         for outcome in &told {
             for difference in outcome.differences.iter().take(left_to_show) {
@@ -183,7 +184,7 @@ impl ReplayReport<'_> {
         for (mask, count) in suggested_masks(told) {
             let conversations = conversations_text(count);
             let line = format!("--mask '{mask}' would cover what differs in {conversations}\n");
-            put(out, &line);
+            put_wrapped(&line, look.width, out);
         }
         self.put_totals(look, out);
     }
@@ -217,9 +218,9 @@ impl ReplayReport<'_> {
                 more => format!(" and {more} more."),
             });
         }
-        put(out, &text);
+        put_wrapped(&text, look.width, out);
         let mut text = format!(
-            "\nsent {} in {:.1} s",
+            "sent {} in {:.1} s",
             counted(self.stats.sent_messages, "message"),
             self.elapsed.as_secs_f64()
         );
@@ -234,13 +235,11 @@ impl ReplayReport<'_> {
                 micros(shake.max, look)
             ));
         }
-        put(out, &format!("{text}   "));
         let (verdict, paint) = match self.verdict() {
             Verdict::Passed => ("PASSED", Paint::Green),
             Verdict::Failed => ("FAILED", Paint::Red),
         };
-        look.paint(paint).put(out, verdict);
-        put(out, "\n");
+        look.put_verdict(&text, verdict, paint, out);
     }
 
     /// The report for programs, one JSON object with a line end.

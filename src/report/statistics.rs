@@ -58,9 +58,15 @@ pub(crate) fn put_table<const COLUMNS: usize>(
     for row in rows {
         table.add_row(shown.iter().map(|&column| &row[column]));
     }
-    for (drawn, &column) in table.column_iter_mut().zip(&shown) {
-        let width = u16::try_from(needed[column] + PADDING).unwrap_or(u16::MAX);
-        drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+    let widths = shown.iter().map(|&column| {
+        let cells = rows.iter().map(|row| columns_of(&row[column]));
+        let wanted = cells.fold(columns_of(columns[column].0), usize::max);
+        (needed[column], wanted.max(needed[column]))
+    });
+    let widths = widths_that_fit(widths.collect(), look.width);
+    for ((drawn, &column), width) in table.column_iter_mut().zip(&shown).zip(widths) {
+        let width = u16::try_from(width + PADDING).unwrap_or(u16::MAX);
+        drawn.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
         if columns[column].1 == Align::Right {
             drawn.set_cell_alignment(CellAlignment::Right);
         }
@@ -80,6 +86,26 @@ fn columns_that_fit(needed: &[usize], expendable: &[usize], room: usize) -> Vec<
         shown.retain(|column| column != expendable);
     }
     shown
+}
+
+/// How wide columns are that need a width and want another: the widest give way, so that no room
+/// is left that a text could have had.
+fn widths_that_fit(widths: Vec<(usize, usize)>, room: usize) -> Vec<usize> {
+    let room = room.saturating_sub(frame_width(widths.len()));
+    // Texts may be very long.
+    let mut widths: Vec<(usize, usize)> = widths
+        .into_iter()
+        .map(|(needed, wanted)| (needed, wanted.min(needed.max(room))))
+        .collect();
+    while widths.iter().map(|(_, width)| width).sum::<usize>() > room
+        && let Some((_, width)) = widths
+            .iter_mut()
+            .filter(|(needed, width)| width > needed)
+            .max_by_key(|(_, width)| *width)
+    {
+        *width -= 1;
+    }
+    widths.into_iter().map(|(_, width)| width).collect()
 }
 
 /// Columns of the terminal that the longest word takes.

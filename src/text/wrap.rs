@@ -68,6 +68,20 @@ pub(crate) fn put_wrapped(text: &str, width: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends `text` behind what stands on its line, which takes `indent` columns: what does not fit
+/// follows below it.
+#[cfg(feature = "endpoints")]
+pub(crate) fn put_hanging(text: &str, indent: usize, width: usize, out: &mut Vec<u8>) {
+    let room = width.saturating_sub(indent);
+    for (index, piece) in wrapped(text, room).iter().enumerate() {
+        if index > 0 {
+            put_spaces(out, indent);
+        }
+        put(out, piece.trim_end_matches(' '));
+        out.push(b'\n');
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +108,16 @@ mod tests {
         assert_eq!(text, "one two\none two\n  three\n  four\n\n");
         let text = written(|out| put_wrapped("  one two three four", 11, out));
         assert_eq!(text, "  one two\n    three\n    four\n");
+    }
+
+    #[cfg(feature = "endpoints")]
+    #[test]
+    fn what_hangs_stands_below_its_beginning() {
+        let text = written(|out| {
+            put(out, "ms/1  ");
+            put_hanging("one two three", 6, 14, out);
+        });
+        assert_eq!(text, "ms/1  one two\n      three\n");
     }
 
     proptest! {

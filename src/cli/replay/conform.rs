@@ -7,13 +7,14 @@ use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_w
 use super::logging;
 use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
-use super::play::{look, print};
+use super::play::{line_width, look, print};
 use super::ready::announce_bound;
 use super::tunnel::resolved_all;
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
 use crate::report::conform::{ConformReport, list};
+use crate::report::look::Look;
 use crate::runtime::{Addresses, CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
 use crate::text::escape::Charset;
 
@@ -154,7 +155,10 @@ impl Run<'_> {
                 seed,
             },
         );
-        let look = look(terminal::charset(), args.options.log.color);
+        let look = Look {
+            width: line_width(),
+            ..look(terminal::charset(), args.options.log.color)
+        };
         let began = Instant::now();
         let report = &mut self.report;
         let tells = !args.html.as_deref().is_some_and(is_standard);

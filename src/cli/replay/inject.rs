@@ -11,15 +11,24 @@ use super::error::{
 };
 use super::logging;
 use super::peer::{self, Others};
-use super::play::print;
+use super::play::{line_width, print};
 use super::play_args::InjectArgs;
 use super::recording::take;
 use super::values::SynSource;
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
-use crate::report::message::message_text;
+use crate::report::message::{message_text, step_text};
+use crate::report::statistics::text_of;
 use crate::runtime::{Role, Signals, inject};
-use crate::text::escape::{Charset, escaped};
+use crate::text::escape::Charset;
+use crate::text::wrap::put_hanging;
+use crate::text::write::put;
+
+/// Before a message that belongs to the step above it.
+const MESSAGE_MARGIN: &str = "      ";
+
+/// Columns before a step: its verdict and its line.
+const STEP_INDENT: usize = 11;
 
 /// Runs `ministream-replay inject`.
 pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError> {
@@ -58,10 +67,9 @@ pub(super) fn run(args: &InjectArgs, verbose: u8) -> Result<Ending, ReplayError>
         let unclaimed: String = executor
             .unclaimed()
             .map(|message| {
-                format!(
-                    "      came, not asked for: {}\n",
-                    message_text(message, Charset::Unicode)
-                )
+                let text = message_text(message, Charset::Unicode);
+                let text = format!("came, not asked for: {text}");
+                hanging(MESSAGE_MARGIN, MESSAGE_MARGIN.len(), &text)
             })
             .collect();
         print(unclaimed.as_bytes())?;
@@ -147,7 +155,7 @@ fn check_lengths(script: &Script, args: &InjectArgs) -> Result<(), ReplayError> 
     Ok(())
 }
 
-/// A step and what became of it.
+/// A step and what became of it, as wide as the terminal at most.
 fn told(lines: &[String], report: &StepReport) -> String {
     let line = lines.get(report.step).map_or("", |line| line);
     let (verdict, why) = match &report.result {
@@ -155,8 +163,17 @@ fn told(lines: &[String], report: &StepReport) -> String {
         wrong => ("FAIL", format!(": {wrong}")),
     };
     let message = report.message.as_ref().map_or_else(String::new, |message| {
-        format!("      {}\n", message_text(message, Charset::Unicode))
+        let text = message_text(message, Charset::Unicode);
+        hanging(MESSAGE_MARGIN, MESSAGE_MARGIN.len(), &text)
     });
-    let line = escaped(line.as_bytes(), Charset::Unicode);
-    format!("{verdict} {line}{why}\n{message}")
+    let line = step_text(line, Charset::Unicode);
+    hanging(&format!("{verdict} "), STEP_INDENT, &format!("{line}{why}")) + &message
+}
+
+/// `text` behind a margin; what is too wide for the terminal follows indented.
+fn hanging(margin: &str, indent: usize, text: &str) -> String {
+    text_of(|out| {
+        put(out, margin);
+        put_hanging(text, indent, line_width(), out);
+    })
 }

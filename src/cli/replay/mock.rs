@@ -98,13 +98,17 @@ fn line_of(outcome: &MockOutcome) -> String {
         .differences
         .first()
         .map_or_else(String::new, |difference| {
-            format!(", first difference at offset {}", difference.offset)
+            format!(" at offset {}", difference.offset)
         });
+    let of_recorded = match outcome.conversation {
+        Some(_) => format!(" of {}", outcome.c2s_want_bytes),
+        None => String::new(),
+    };
     let bound = outcome.over_bound.map_or_else(String::new, |bound| {
         format!(", ended for more than {bound} B would be kept")
     });
     format!(
-        "{conversation} {matched}: {} {}, {} of {} B from the client{place}{bound}\n",
-        outcome.client_id, outcome.result, outcome.c2s_got_bytes, outcome.c2s_want_bytes
+        "{conversation} {matched}: {} {}{place}, {}{of_recorded} B from the client{bound}\n",
+        outcome.client_id, outcome.result, outcome.c2s_got_bytes
     )
 }

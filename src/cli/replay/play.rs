@@ -396,6 +396,11 @@ pub(super) fn look(charset: Charset, colour: When) -> Look {
     }
 }
 
+/// Columns of a line that is told by itself: it is whole wherever no terminal would break it.
+pub(super) fn line_width() -> usize {
+    terminal::size().map_or(usize::MAX, |(columns, _)| columns)
+}
+
 /// Prints on standard output; whoever closed it has seen enough.
 pub(super) fn print(text: &[u8]) -> Result<(), ReplayError> {
     // On a terminal what was told before stands before.

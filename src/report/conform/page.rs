@@ -11,7 +11,7 @@ use crate::report::html::frame::{
 };
 use crate::report::look::Look;
 use crate::report::markup::put_markup_text;
-use crate::report::message::message_text;
+use crate::report::message::{message_text, step_text};
 use crate::text::write::{put, put_display};
 use crate::units::counted;
 
@@ -144,7 +144,7 @@ fn put_case(report: &CaseReport, outcome: Outcome, look: &Look, out: &mut Vec<u8
         CaseResult::Skipped(reason) => put_paragraph("about", reason.text(), out),
         CaseResult::Failed { step, why } => {
             put(out, "<p><code>");
-            put_markup_text(out, &look.escaped(step));
+            put_markup_text(out, &step_text(step, look.charset));
             put(out, "</code>: <strong>");
             put_markup_text(out, why);
             put(out, "</strong></p>\n");

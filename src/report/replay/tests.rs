@@ -123,6 +123,34 @@ sent 0 messages in 0.9 s   FAILED
 }
 
 #[test]
+fn nothing_sticks_out_of_a_narrow_terminal_and_a_wide_one_is_used() {
+    let differing = Outcome {
+        recorded_ids: outcome(1, ReplayResult::Same).live_ids,
+        ..differing()
+    };
+    with(vec![differing], |report| {
+        let table = |width| {
+            let mut out = Vec::new();
+            report.table(&Look { width, ..LOOK }, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for width in 60..120 {
+            let table = table(width);
+            let is_too_wide = |line: &&str| line.chars().count() > width;
+            let too_wide: Vec<&str> = table.lines().filter(is_too_wide).collect();
+            assert!(too_wide.is_empty(), "{width}: {too_wide:#?}");
+        }
+        let narrow = table(80);
+        assert!(narrow.contains("┆ want 36, got 37 │"), "{narrow}");
+        let narrower = table(70);
+        let heading = "ids fresh,\n  compare stream\n";
+        assert!(narrower.contains(heading), "{narrower}");
+        let row = "┆ ← offset 33: want 36, got 37 │";
+        assert!(table(104).contains(row), "{}", table(104));
+    });
+}
+
+#[test]
 fn the_json_report_has_the_keys_of_its_schema() {
     with(vec![differing()], |report| {
         let value: Value = serde_json::from_str(&report.json()).unwrap();
