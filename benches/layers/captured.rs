@@ -14,9 +14,10 @@ pub(crate) const TAKEN: usize = 1_000;
 
 /// Inputs are smaller where nothing is measured.
 pub(crate) const fn size(measured: usize) -> usize {
-    match cfg!(debug_assertions) {
-        true => measured.div_ceil(50),
-        false => measured,
+    if cfg!(debug_assertions) {
+        measured.div_ceil(50)
+    } else {
+        measured
     }
 }
 

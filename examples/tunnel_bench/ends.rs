@@ -16,9 +16,10 @@ pub(crate) fn make_keys(program: &Path) -> io::Result<TempDir> {
         .arg(directory.path().join("keys"))
         .stdout(Stdio::null())
         .status()?;
-    match made.success() {
-        true => Ok(directory),
-        false => Err(io::Error::other("no keys could be made")),
+    if made.success() {
+        Ok(directory)
+    } else {
+        Err(io::Error::other("no keys could be made"))
     }
 }
 
@@ -49,9 +50,10 @@ impl Ends {
     ) -> io::Result<Self> {
         let limit = ["--max-conversations", "20000"];
         let target = target.to_string();
-        let keys = match carrier.starts_with("tls://") {
-            true => Some(make_keys(program)?),
-            false => None,
+        let keys = if carrier.starts_with("tls://") {
+            Some(make_keys(program)?)
+        } else {
+            None
         };
         let file = keys.as_ref().map(|keys| keys.path().join("keys"));
         let file = file.unwrap_or_default().display().to_string();

@@ -163,9 +163,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let wanted = |work| args.only.is_empty() || args.only.contains(&work);
 
-    match args.proxy {
-        false => measure_tunnels(&args, &service, &wanted)?,
-        true => measure_proxies(&args, &service, &wanted)?,
+    if args.proxy {
+        measure_proxies(&args, &service, &wanted)?;
+    } else {
+        measure_tunnels(&args, &service, &wanted)?;
     }
     Ok(())
 }
@@ -239,9 +240,10 @@ fn measure_proxies(
     // They have one server between them: it is where they lead to.
     let mut others = Vec::new();
     for other in &args.between {
-        let carrier = match others.is_empty() {
-            true => args.carrier.as_str(),
-            false => return Err("one --between at a time: all lead to one --carrier".into()),
+        let carrier = if others.is_empty() {
+            args.carrier.as_str()
+        } else {
+            return Err("one --between at a time: all lead to one --carrier".into());
         };
         others.push(start(carrier, Between::Foreign(other.address))?);
         names.push(&other.name);

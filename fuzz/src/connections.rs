@@ -98,9 +98,10 @@ fn converse(
             expected.s2c += count;
         }
     }
-    match input.arbitrary()? {
-        true => say(input, End::Client, &message::client_close(server)),
-        false => say(input, End::Server, &message::server_close(client)),
+    if input.arbitrary()? {
+        say(input, End::Client, &message::client_close(server))
+    } else {
+        say(input, End::Server, &message::server_close(client))
     }
 }
 

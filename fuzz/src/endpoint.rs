@@ -14,16 +14,20 @@ const MAX_STEPS: usize = 400;
 /// links are gone and the time is over nothing is left. Where two endpoints talk over a link
 /// that keeps all and in order, bytes that both ends call complete are the same.
 pub fn run(data: &[u8]) {
-    crate::given(data, |input| match input.arbitrary()? {
-        true => hostile(input),
-        false => pair(input),
+    crate::given(data, |input| {
+        if input.arbitrary()? {
+            hostile(input)
+        } else {
+            pair(input)
+        }
     });
 }
 
 fn config(input: &mut Unstructured<'_>) -> Result<Config> {
-    let base = match input.arbitrary()? {
-        true => Config::default(),
-        false => Config::for_datagrams(),
+    let base = if input.arbitrary()? {
+        Config::default()
+    } else {
+        Config::for_datagrams()
     };
     Ok(Config {
         max_payload: *input.choose(&[3, 100, 32_768])?,
@@ -107,10 +111,13 @@ fn act(
             // One that may not be opened is as good as one that may.
             endpoint.open(now, open).ok();
         }
-        7 => match input.arbitrary()? {
-            true => endpoint.handle_link_lost(now, Link::Peer(peer)),
-            false => endpoint.handle_link_blocked(Link::Peer(peer)),
-        },
+        7 => {
+            if input.arbitrary()? {
+                endpoint.handle_link_lost(now, Link::Peer(peer))
+            } else {
+                endpoint.handle_link_blocked(Link::Peer(peer))
+            }
+        }
         8 => endpoint.handle_link_ready(Link::Peer(peer)),
         _ if handles.is_empty() => {}
         _ => {

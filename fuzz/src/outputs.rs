@@ -68,9 +68,10 @@ const fn is_ascii(chosen: u8) -> bool {
 
 fn look(chosen: u8) -> Look {
     Look {
-        charset: match is_ascii(chosen) {
-            true => Charset::Ascii,
-            false => Charset::Unicode,
+        charset: if is_ascii(chosen) {
+            Charset::Ascii
+        } else {
+            Charset::Unicode
         },
         colour: Colour::Never,
         width: 80,

@@ -56,9 +56,10 @@ fn play(input: &mut Unstructured<'_>) -> Result<()> {
         if damage == Damage::Noise && !input.is_empty() {
             let length = input.int_in_range(0..=input.len().min(12))?;
             let noise = Bytes::copy_from_slice(input.bytes(length)?);
-            match input.arbitrary()? {
-                true => to_mock.push_back(noise),
-                false => to_player.push_back(noise),
+            if input.arbitrary()? {
+                to_mock.push_back(noise)
+            } else {
+                to_player.push_back(noise)
             }
         }
         let mut due: Option<Instant> = None;
@@ -190,32 +191,34 @@ fn record(input: &mut Unstructured<'_>) -> Result<Recording> {
         let number = input.int_in_range(0..=count - 1)?;
         let length = input.int_in_range(0..=input.len().min(60))?;
         let bytes = input.bytes(length)?;
-        match input.arbitrary()? {
-            true => flow.send(
+        if input.arbitrary()? {
+            flow.send(
                 &mut wire,
                 End::Client,
                 &message::client_data([2, 0, number], bytes),
-            ),
-            false => flow.send(
+            )
+        } else {
+            flow.send(
                 &mut wire,
                 End::Server,
                 &message::server_data([1, 0, number], bytes),
-            ),
+            )
         }
         wire.wait(input.int_in_range(0..=20_000)?);
     }
     for number in 0..count {
-        match input.arbitrary()? {
-            true => flow.send(
+        if input.arbitrary()? {
+            flow.send(
                 &mut wire,
                 End::Client,
                 &message::client_close([2, 0, number]),
-            ),
-            false => flow.send(
+            )
+        } else {
+            flow.send(
                 &mut wire,
                 End::Server,
                 &message::server_close([1, 0, number]),
-            ),
+            )
         }
     }
     let wanted = Wanted {

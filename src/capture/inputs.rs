@@ -206,9 +206,10 @@ fn look(path: PathBuf, thread: ReadingThread) -> Result<Found, CaptureError> {
         headroom: 1 << 10,
     };
     let comes_once = is_standard_input(&path) || !path.is_file();
-    let (mut records, info) = match comes_once {
-        true => open_records(path, BlockSize::DEFAULT, thread)?,
-        false => open_records(path, SHORT, ReadingThread::Parsers)?,
+    let (mut records, info) = if comes_once {
+        open_records(path, BlockSize::DEFAULT, thread)?
+    } else {
+        open_records(path, SHORT, ReadingThread::Parsers)?
     };
     let first = match records.advance(&mut info.clone()) {
         Ok(true) => records.packet_time(),

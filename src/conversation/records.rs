@@ -153,9 +153,10 @@ impl Live {
         if !self.marks.has(Marks::FILLED) {
             return None;
         }
-        match self.marks.has(Marks::CLIENT_FILLED) {
-            true => Some(Direction::ClientToServer),
-            false => Some(Direction::ServerToClient),
+        if self.marks.has(Marks::CLIENT_FILLED) {
+            Some(Direction::ClientToServer)
+        } else {
+            Some(Direction::ServerToClient)
         }
     }
 
@@ -194,9 +195,10 @@ impl Live {
 
     /// The state that is shown.
     pub(super) const fn state(&self) -> State {
-        match self.syn_seen() {
-            true => self.phase.state(),
-            false => State::MidStream,
+        if self.syn_seen() {
+            self.phase.state()
+        } else {
+            State::MidStream
         }
     }
 }

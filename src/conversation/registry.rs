@@ -309,9 +309,10 @@ impl Registry {
     #[inline]
     fn find_any(&mut self, key: IdKey, expected: Option<ExpectedRecord>) -> Option<Slot> {
         let likely = expected.map_or(self.found_last, |expected| expected.0);
-        let found = match self.ids.is_only(likely, key, &self.records) {
-            true => likely,
-            false => self.ids.find(key, &self.records)?,
+        let found = if self.ids.is_only(likely, key, &self.records) {
+            likely
+        } else {
+            self.ids.find(key, &self.records)?
         };
         self.found_last = found;
         Some(found)
@@ -570,9 +571,10 @@ impl Registry {
         match (phase, ending) {
             (Phase::SynSent, Ending::ChannelClosed | Ending::Input(EndOfInput::Complete)) => {
                 let waited_ns = ended.nanos_since(self.records.details(slot).start);
-                let level = match waited_ns < ACCEPT_LIMIT_NS {
-                    true => Level::Note,
-                    false => Level::Warn,
+                let level = if waited_ns < ACCEPT_LIMIT_NS {
+                    Level::Note
+                } else {
+                    Level::Warn
                 };
                 self.give_up_answer(slot, ended, level, remarks);
             }

@@ -964,9 +964,12 @@ fn direction_of(
         .frame()
         .and_then(|frame| frame.frame_type.direction())
         .or_else(|| {
-            client_side.map(|client_side| match client_side == seen.from {
-                true => Direction::ClientToServer,
-                false => Direction::ServerToClient,
+            client_side.map(|client_side| {
+                if client_side == seen.from {
+                    Direction::ClientToServer
+                } else {
+                    Direction::ServerToClient
+                }
             })
         })
         .or_else(|| channel.role_of(seen.from))

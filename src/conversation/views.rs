@@ -149,9 +149,10 @@ impl Views {
     ) -> Option<Delivered> {
         let link = records.details(slot).link()?;
         let live = records.live(slot);
-        let direction = match live.client_side == seen.from {
-            true => Direction::ClientToServer,
-            false => Direction::ServerToClient,
+        let direction = if live.client_side == seen.from {
+            Direction::ClientToServer
+        } else {
+            Direction::ServerToClient
         };
         let router = &mut self.links[link].router;
         let bytes_before = router.bytes();
@@ -197,9 +198,10 @@ impl Views {
         let is_opener = records.live(slot).client_side == Side::Initiator;
         match router.link {
             Some(link) => {
-                let direction = match is_opener {
-                    true => Direction::ClientToServer,
-                    false => Direction::ServerToClient,
+                let direction = if is_opener {
+                    Direction::ClientToServer
+                } else {
+                    Direction::ServerToClient
                 };
                 let mut sent = self.links[link].router.undelivered(direction);
                 sent.any(|sent| sent.time >= since)

@@ -230,10 +230,13 @@ impl<'a> Steps<'a> {
     pub(super) fn next(&mut self) -> Option<Step<'_>> {
         match &mut self.0 {
             AtHand::One(step) => step.take(),
-            AtHand::Window(walk) => match walk.is_at_end_of_window() {
-                true => None,
-                false => walk.step(),
-            },
+            AtHand::Window(walk) => {
+                if walk.is_at_end_of_window() {
+                    None
+                } else {
+                    walk.step()
+                }
+            }
         }
     }
 }

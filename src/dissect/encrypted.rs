@@ -92,9 +92,10 @@ impl Encrypted {
     }
 
     fn end_of(&self, side: Side) -> End {
-        match side == self.client {
-            true => End::Client,
-            false => End::Server,
+        if side == self.client {
+            End::Client
+        } else {
+            End::Server
         }
     }
 }
@@ -202,7 +203,7 @@ impl Messages {
                 Delivery::Bytes { .. } if *closed => {}
                 Delivery::Bytes { bytes, .. } => {
                     let opened = opening.decryptor.push(end, bytes, &mut |end, bytes| {
-                        inside.push((side_of(end), bytes.to_vec()))
+                        inside.push((side_of(end), bytes.to_vec()));
                     });
                     if let Err((end, error)) = opened {
                         opening.closed[side_of(end).index()] = true;

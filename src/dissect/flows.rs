@@ -833,9 +833,10 @@ impl Messages {
     /// Tells what happened apart from messages.
     #[inline]
     pub(super) fn tell_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        match self.tracker.has_outcomes() {
-            true => self.tell_all_outcomes(sink),
-            false => Ok(()),
+        if self.tracker.has_outcomes() {
+            self.tell_all_outcomes(sink)
+        } else {
+            Ok(())
         }
     }
 

@@ -306,9 +306,10 @@ impl Streams {
                     application,
                     sessions,
                 } = &mut **connection;
-                let sender = match from == *application {
-                    true => Sender::Application,
-                    false => Sender::Router,
+                let sender = if from == *application {
+                    Sender::Application
+                } else {
+                    Sender::Router
                 };
                 let place = Place {
                     arrival,
@@ -537,10 +538,11 @@ impl Sessions {
         let channel = match known {
             Some(session) => session.channel,
             None if self.open.len() < MAX_SESSIONS => {
-                let start = match place.missed_start || self.has_gaps {
-                    true => ChannelStart::Missed,
+                let start = if place.missed_start || self.has_gaps {
+                    ChannelStart::Missed
+                } else {
                     // A session of which nobody saw the creation.
-                    false => ChannelStart::Unknown,
+                    ChannelStart::Unknown
                 };
                 self.open(place, wire_id, start, None, None, messages)
             }

@@ -109,7 +109,7 @@ fn llc(rest: Captured<'_>) -> Next<'_> {
             let snap = rest.header(8)?;
             match snap[3..6] {
                 // RFC 1042, and the bridge-tunnel encapsulation of IEEE 802.1H.
-                [0, 0, 0] | [0, 0, 0xf8] => Ok((Layer::EtherType(be16(snap, 6)), rest.after(8))),
+                [0, 0, 0 | 0xf8] => Ok((Layer::EtherType(be16(snap, 6)), rest.after(8))),
                 _ => Err(Skip::NotIp),
             }
         }

@@ -71,9 +71,10 @@ fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
 #[inline(always)]
 pub(super) fn tap(header: &[u8]) -> Tap {
     // The loopback device has no addresses of its own.
-    match header[..12] == [0; 12] {
-        true => Tap::Loopback,
-        false => Tap::Once,
+    if header[..12] == [0; 12] {
+        Tap::Loopback
+    } else {
+        Tap::Once
     }
 }
 

@@ -25,7 +25,7 @@ mod waiting_room;
 
 pub use self::connection::ConnectionId;
 pub use self::machine::{Output, Proxy, ProxyOptions};
-pub use self::report::{DirectionReport, FaultReport, ProxyReport, RuleReport};
+pub use self::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport};
 pub use self::rule::{MAX_RULES, Rule, RuleTally, Rules};
 pub use self::summary::{ProxySummary, SCHEMA, rule_json};
 

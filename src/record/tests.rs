@@ -147,7 +147,7 @@ fn every_kind_of_message_has_every_key() {
 #[test]
 fn every_value_of_an_enumeration_is_documented() {
     let values = [
-        crate::field::TYPE_NAMES,
+        TYPE_NAMES,
         crate::field::CARRIER_NAMES,
         crate::field::DIRECTION_NAMES,
         MEANING_NAMES,

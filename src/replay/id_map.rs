@@ -61,7 +61,7 @@ mod tests {
             exchange: None,
         });
         assert_eq!(line.find('\n'), Some(line.len() - 1));
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(
             value,
             serde_json::json!({

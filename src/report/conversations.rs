@@ -386,9 +386,10 @@ fn shorten_names(widths: &mut [usize; COLUMNS], room: usize) {
         return;
     }
     for _ in 0..excess {
-        let longer = match widths[CLIENT] > widths[SERVER] {
-            true => CLIENT,
-            false => SERVER,
+        let longer = if widths[CLIENT] > widths[SERVER] {
+            CLIENT
+        } else {
+            SERVER
         };
         widths[longer] -= 1;
     }

@@ -466,7 +466,7 @@ fn us(time: Duration) -> u64 {
 
 fn micros(micros: u64, look: &Look) -> String {
     let nanos = i64::try_from(micros.saturating_mul(1_000)).unwrap_or(i64::MAX);
-    super::statistics::text_of(|out| put_duration(out, nanos, look.charset))
+    text_of(|out| put_duration(out, nanos, look.charset))
 }
 
 #[cfg(test)]

@@ -116,9 +116,10 @@ impl<W: Write> Reporter<W> {
             header: Header::Due,
             totals: Totals::default(),
             sightings: Sightings::default(),
-            messages: match are_shown {
-                true => Messages::Shown,
-                false => Messages::Counted,
+            messages: if are_shown {
+                Messages::Shown
+            } else {
+                Messages::Counted
             },
         }
     }
@@ -485,9 +486,10 @@ impl<W: Write> Sink for Reporter<W> {
     /// Writes what has come together.
     #[inline]
     fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        match self.is_settled() {
-            true => Ok(()),
-            false => self.write_due(inputs),
+        if self.is_settled() {
+            Ok(())
+        } else {
+            self.write_due(inputs)
         }
     }
 }

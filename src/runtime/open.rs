@@ -344,14 +344,14 @@ impl LinkOptions {
         }
     }
 
-    pub(super) fn connect_error(&self, source: std::io::Error) -> LinkError {
+    pub(super) fn connect_error(&self, source: io::Error) -> LinkError {
         LinkError::Connect {
             carrier: self.carrier.clone(),
             source,
         }
     }
 
-    pub(super) fn bind_error(&self, source: std::io::Error) -> LinkError {
+    pub(super) fn bind_error(&self, source: io::Error) -> LinkError {
         LinkError::Bind {
             carrier: self.carrier.clone(),
             source,

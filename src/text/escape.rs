@@ -395,9 +395,10 @@ mod tests {
             let shown = c.to_string();
             let text = escaped(shown.as_bytes(), Charset::Unicode);
             let has_width = c.width().is_some_and(|width| width > 0);
-            match has_width && !matches!(c, '\u{2028}' | '\u{2029}') {
-                true => assert_eq!(text, shown),
-                false => assert_eq!(text, format!("\\u{{{:x}}}", u32::from(c))),
+            if has_width && !matches!(c, '\u{2028}' | '\u{2029}') {
+                assert_eq!(text, shown);
+            } else {
+                assert_eq!(text, format!("\\u{{{:x}}}", u32::from(c)));
             }
             let ascii = escaped(shown.as_bytes(), Charset::Ascii);
             assert_eq!(ascii, format!("\\u{{{:x}}}", u32::from(c)));

@@ -93,9 +93,10 @@ impl Sheet<'_> {
         if line >= usize::from(self.area.height) || width == 0 {
             return;
         }
-        let text = match columns_of(text) > width {
-            true => cut(text, width, self.charset),
-            false => format!("{text}{}", " ".repeat(width - columns_of(text))),
+        let text = if columns_of(text) > width {
+            cut(text, width, self.charset)
+        } else {
+            format!("{text}{}", " ".repeat(width - columns_of(text)))
         };
         let x = self.area.x + u16::try_from(column).unwrap_or(u16::MAX);
         let y = self.area.y + u16::try_from(line).unwrap_or(u16::MAX);
@@ -350,9 +351,10 @@ fn ladder_line(head: &Head, lanes: usize, charset: Charset) -> String {
         Some(Direction::ServerToClient) => (left, dash),
         None => (dash, dash),
     };
-    let label = match columns_of(&head.label) > lanes - 6 {
-        true => cut(&head.label, lanes - 6, charset),
-        false => head.label.clone(),
+    let label = if columns_of(&head.label) > lanes - 6 {
+        cut(&head.label, lanes - 6, charset)
+    } else {
+        head.label.clone()
     };
     let dashes = lanes - 4 - columns_of(&label);
     let before = dashes / 2;
@@ -390,9 +392,10 @@ fn put_page(sheet: &mut Sheet<'_>, page: &mut Page, lines: usize) {
             Tone::Client => sheet.coloured(Color::Blue),
             Tone::Server => sheet.coloured(Color::Green),
         };
-        let style = match page.found == Some(at) {
-            true => style.add_modifier(Modifier::REVERSED),
-            false => style,
+        let style = if page.found == Some(at) {
+            style.add_modifier(Modifier::REVERSED)
+        } else {
+            style
         };
         sheet.put(line + 2, &shown.text, style);
     }

@@ -305,9 +305,10 @@ fn flows(next: Next, over_tcp: bool) -> Vec<u8> {
         }
         let is_answered = random.below(3) > 0;
         for message in 0..random.index(9) + 1 {
-            let from = match is_answered && message % 2 == 1 {
-                true => End::Server,
-                false => End::Client,
+            let from = if is_answered && message % 2 == 1 {
+                End::Server
+            } else {
+                End::Client
             };
             let bytes = next(&mut random, number.into(), message, from);
             if over_tcp {

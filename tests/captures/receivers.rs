@@ -41,15 +41,14 @@ fn exchange(number: u32) -> Vec<Sent> {
 }
 
 fn addresses(is_v6: bool) -> [SocketAddr; 2] {
-    match is_v6 {
-        false => [
+    if is_v6 {
+        let host = |last| [0xfd00, 0, 0, 0, 0, 0, 0, last];
+        [(host(1), 40_112).into(), (host(2), 9_004).into()]
+    } else {
+        [
             ([10, 0, 0, 1], 40_112).into(),
             ([10, 0, 0, 2], 9_004).into(),
-        ],
-        true => {
-            let host = |last| [0xfd00, 0, 0, 0, 0, 0, 0, last];
-            [(host(1), 40_112).into(), (host(2), 9_004).into()]
-        }
+        ]
     }
 }
 
@@ -353,9 +352,10 @@ fn messages_that_a_snap_length_cut_are_shown_as_cut_and_the_stream_goes_on() {
                 let conversation = &recording.conversations[..];
                 assert_eq!(conversation.len(), 1, "{name}");
                 let is_cut = odd(&recording);
-                match snap_length < 14 + 20 + 20 + prefix_bytes + 1_204 {
-                    true => assert_eq!(is_cut, [FindingCode::CaptureSnaplen], "{name}"),
-                    false => assert_eq!(is_cut, [], "{name}"),
+                if snap_length < 14 + 20 + 20 + prefix_bytes + 1_204 {
+                    assert_eq!(is_cut, [FindingCode::CaptureSnaplen], "{name}");
+                } else {
+                    assert_eq!(is_cut, [], "{name}");
                 }
             }
         }

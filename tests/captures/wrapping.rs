@@ -25,9 +25,12 @@ enum Carried {
 
 /// The two ends of an exchange; i2cp has addresses of its own.
 fn addresses(is_version_6: bool, port: u16) -> [SocketAddr; 2] {
-    let address = |last: u8, port| match is_version_6 {
-        false => SocketAddr::from(([10, 0, 0, last], port)),
-        true => SocketAddr::from(([0x2001, 0, 0, 0, 0, 0, 0, last.into()], port)),
+    let address = |last: u8, port| {
+        if is_version_6 {
+            SocketAddr::from(([0x2001, 0, 0, 0, 0, 0, 0, last.into()], port))
+        } else {
+            SocketAddr::from(([10, 0, 0, last], port))
+        }
     };
     [address(1, port), address(2, 9004)]
 }

@@ -331,9 +331,10 @@ fn assert_nothing_is_left(end: End, is_read: bool) {
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
     writer.write_all(&capture("spec-samples.pcap")).unwrap();
     let writer = (!is_read).then_some(writer);
-    match is_read {
-        true => terminal.shows("  14 messages"),
-        false => terminal.shows("reading, 14 messages"),
+    if is_read {
+        terminal.shows("  14 messages")
+    } else {
+        terminal.shows("reading, 14 messages")
     };
     match end {
         End::Quit => terminal.type_in("q"),

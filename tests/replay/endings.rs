@@ -245,7 +245,7 @@ fn a_named_conversation_that_does_not_exist_is_an_error() {
         .args([SAMPLES, "-T", "ndjson"])
         .output()
         .expect("the program starts");
-    std::fs::write(&ndjson, dump.stdout).expect("it can be written");
+    fs::write(&ndjson, dump.stdout).expect("it can be written");
     for file in [SAMPLES, ndjson.to_str().expect("its name is text")] {
         let fixed = ["replay", file, "--dry-run", "--conv", "c1,c4,c9"];
         let output = run(&[&fixed[..], &NOWHERE].concat());

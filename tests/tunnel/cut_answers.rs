@@ -231,9 +231,9 @@ fn a_download_in_the_midst_of_which_either_end_gets_a_signal_ends_in_a_reset_ove
             stream.read_exact(&mut vec![0; 1024 * 1024]).unwrap();
             let reading = thread::spawn(move || read_to_reset(&mut stream));
             if ends_server {
-                end_by_signals(&mut tunnel.server, count)
+                end_by_signals(&mut tunnel.server, count);
             } else {
-                end_by_signals(&mut tunnel.client, count)
+                end_by_signals(&mut tunnel.client, count);
             }
             let rest = reading.join().unwrap();
             assert!(rest.iter().all(|byte| *byte == b'x'));
@@ -252,9 +252,9 @@ fn an_upload_in_the_midst_of_which_either_end_gets_a_signal_ends_in_a_reset_over
             stream.write_all(&vec![b'x'; 1024 * 1024]).unwrap();
             let sending = thread::spawn(move || flood(&mut stream));
             if ends_server {
-                end_by_signals(&mut tunnel.server, count)
+                end_by_signals(&mut tunnel.server, count);
             } else {
-                end_by_signals(&mut tunnel.client, count)
+                end_by_signals(&mut tunnel.client, count);
             }
             let end = heard.recv_timeout(Duration::from_secs(10)).unwrap();
             assert_eq!(end, Err(ErrorKind::ConnectionReset), "{ends_server}");

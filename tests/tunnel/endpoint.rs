@@ -90,7 +90,7 @@ impl Endpoint {
 
     /// The same, with the line of its `--ready-file`, which holds more.
     pub(crate) fn ready_as_in(mut self, file: &str) -> Self {
-        self.ready = std::fs::read_to_string(file).expect("it is ready");
+        self.ready = fs::read_to_string(file).expect("it is ready");
         self
     }
 

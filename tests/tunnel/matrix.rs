@@ -78,7 +78,7 @@ fn exchange(
     let sent = pattern(BYTES);
     let mut writer = stream.try_clone().unwrap();
     let copy = sent.clone();
-    let writing = std::thread::spawn(move || {
+    let writing = thread::spawn(move || {
         // The other end may break the connection whenever it likes.
         writer.write_all(&copy).ok();
     });

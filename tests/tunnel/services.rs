@@ -98,7 +98,7 @@ pub(crate) fn half_deaf() -> SocketAddr {
             read_nothing_more();
         }
         let mut from = stream.try_clone()?;
-        std::io::copy(&mut from, &mut stream).map(drop)
+        io::copy(&mut from, &mut stream).map(drop)
     })
 }
 

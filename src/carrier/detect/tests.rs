@@ -762,7 +762,7 @@ fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
         // What has nothing but its length in common with a message is one of many.
         (vec![ack.clone(), close.clone()], Verdict::Foreign),
         (
-            vec![ack.clone(), close.clone(), another.clone()],
+            vec![ack.clone(), close.clone(), another],
             Verdict::Datagrams,
         ),
         (vec![ack.clone(), announced.clone()], Verdict::Datagrams),

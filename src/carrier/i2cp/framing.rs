@@ -156,13 +156,13 @@ impl Layout for I2cp {
 
     fn worth(&self, frame: &[u8]) -> usize {
         let message_type = MessageType(frame[HEADER_BYTES - 1]);
-        let payload = match Message::decode(message_type, &frame[HEADER_BYTES..]) {
-            Ok(
-                Message::SendMessage { payload, .. }
-                | Message::SendMessageExpires { payload, .. }
-                | Message::MessagePayload { payload, .. },
-            ) => payload,
-            _ => return 1,
+        let Ok(
+            Message::SendMessage { payload, .. }
+            | Message::SendMessageExpires { payload, .. }
+            | Message::MessagePayload { payload, .. },
+        ) = Message::decode(message_type, &frame[HEADER_BYTES..])
+        else {
+            return 1;
         };
         // Two lengths that agree, the type and the wrapper's first bytes are
         // together more than chance brings about.

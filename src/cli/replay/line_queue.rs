@@ -178,7 +178,7 @@ impl Write for &LineQueue {
 }
 
 impl<'a> MakeWriter<'a> for LineQueue {
-    type Writer = &'a LineQueue;
+    type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
         self

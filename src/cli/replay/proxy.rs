@@ -220,9 +220,10 @@ fn announce(
     if let Some(address) = task.control_addr() {
         line.push_str(&format!(" control=http://{address}/"));
     }
-    let place = match is_for_programs(args) {
-        true => Place::Error,
-        false => Place::Output,
+    let place = if is_for_programs(args) {
+        Place::Error
+    } else {
+        Place::Output
     };
     ready::announce(&line, "", args.ready_file.as_deref(), place)
 }

@@ -263,10 +263,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         if let Some(address) = tunnel.metrics_addr() {
             info!("numbers at http://{address}/metrics");
         }
-        let place = match stdio {
-            true => Place::Nowhere,
-            false => Place::Output,
-        };
+        let place = if stdio { Place::Nowhere } else { Place::Output };
         announce(&line, &name.rest, args.ready_file.as_deref(), place)?;
         Ok(tunnel.run().await?)
     })

@@ -334,9 +334,10 @@ impl Source for Store {
                 number => format!("c{number}"),
             },
             ends,
-            ids: match state.is_over {
-                true => format!("{}/{}", ids("client_id"), ids("server_id")),
-                false => String::new(),
+            ids: if state.is_over {
+                format!("{}/{}", ids("client_id"), ids("server_id"))
+            } else {
+                String::new()
             },
             state: match (number, state.is_over) {
                 (0, _) => "outside".to_owned(),

@@ -87,9 +87,10 @@ impl Registry {
             return;
         };
         for sent in self.views.unlink(link, &mut self.records, &self.channels) {
-            let fate = match sent.is_overtaken {
-                true => Fate::Lost,
-                false => self.fate(sent.time, sent.sender, Some(sent.receiver), now, ending),
+            let fate = if sent.is_overtaken {
+                Fate::Lost
+            } else {
+                self.fate(sent.time, sent.sender, Some(sent.receiver), now, ending)
             };
             self.tell_fate(sent.sender, sent.number, fate, remarks);
         }

@@ -86,9 +86,10 @@ fn in_words(phase: Phase, step: Step) -> String {
         Effect::ClosesAgain => "closes again",
         Effect::Ignored => "ignored",
     };
-    let next = match step.next == phase {
-        true => String::new(),
-        false => format!(" → {}", phase_name(step.next)),
+    let next = if step.next == phase {
+        String::new()
+    } else {
+        format!(" → {}", phase_name(step.next))
     };
     let finding = step
         .finding

@@ -164,6 +164,6 @@ fn refusals_that_cannot_be_sent_do_not_pile_up() {
 
 #[test]
 fn an_idle_conversation_takes_less_than_a_kibibyte() {
-    let size = std::mem::size_of::<crate::endpoint::conversation::Conversation>();
+    let size = size_of::<conversation::Conversation>();
     assert!(size <= 448, "{size} bytes, beside its places in the tables");
 }

@@ -240,9 +240,10 @@ pub(super) fn compression_for(bytes: &[u8]) -> io::Result<Compression> {
         .map(|chunk| &chunk[..chunk.len().min(SAMPLE_BYTES)]);
     let sample = samples.collect::<Vec<_>>().concat();
     Ok(
-        match compressed(&sample)?.len() + sample.len() / 16 < sample.len() {
-            true => Compression::ZSTD(ZstdLevel::default()),
-            false => Compression::UNCOMPRESSED,
+        if compressed(&sample)?.len() + sample.len() / 16 < sample.len() {
+            Compression::ZSTD(ZstdLevel::default())
+        } else {
+            Compression::UNCOMPRESSED
         },
     )
 }

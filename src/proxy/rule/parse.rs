@@ -322,7 +322,7 @@ fn inject(input: &str) -> Read<'_, Action> {
             }
         }
     };
-    let (rest, id) = self::id(rest)?;
+    let (rest, id) = id(rest)?;
     let (rest, payload) = payload(rest)?;
     Ok((
         rest,

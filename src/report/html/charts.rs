@@ -75,9 +75,10 @@ pub(in crate::report) fn put_bars(chart: &Bars<'_>, out: &mut Vec<u8>) {
     }
     for (index, words) in &chart.ticks {
         let x = place(*index as u64) / 10;
-        let (anchor, x) = match x + TICK_ROOM > RIGHT {
-            true => ("end", RIGHT),
-            false => ("start", x),
+        let (anchor, x) = if x + TICK_ROOM > RIGHT {
+            ("end", RIGHT)
+        } else {
+            ("start", x)
         };
         put_text("", anchor, x, BOTTOM + 15, words, out);
     }

@@ -80,9 +80,10 @@ impl Distribution {
             let count = self.counts[index];
             Bar {
                 parts: [("bar", count), ("bar", 0)],
-                hint: match index + 1 < RANGES {
-                    true => format!("{} to {}: {}", name(index), name(index + 1), grouped(count)),
-                    false => format!("{} and more: {}", name(index), grouped(count)),
+                hint: if index + 1 < RANGES {
+                    format!("{} to {}: {}", name(index), name(index + 1), grouped(count))
+                } else {
+                    format!("{} and more: {}", name(index), grouped(count))
                 },
             }
         };

@@ -247,9 +247,10 @@ impl<'a> Line<'a> {
 
 /// As much of `text` as fits.
 pub(crate) fn fitted(text: &str, columns: usize, look: &Look) -> String {
-    match columns_of(text) > columns {
-        true => cut(text, columns, look.charset),
-        false => text.to_owned(),
+    if columns_of(text) > columns {
+        cut(text, columns, look.charset)
+    } else {
+        text.to_owned()
     }
 }
 

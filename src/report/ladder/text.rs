@@ -159,9 +159,10 @@ impl<'a> Drawing<'a> {
     fn put_label(&self, arrow: &Arrow, out: &mut Vec<u8>) {
         self.put_gutter(&arrow.time, out);
         let space = self.gap - columns_of(&arrow.label);
-        let (before, after) = match arrow.from <= arrow.to {
-            true => (1, space - 1),
-            false => (space - 1, 1),
+        let (before, after) = if arrow.from <= arrow.to {
+            (1, space - 1)
+        } else {
+            (space - 1, 1)
         };
         self.put_lanes(out, |gap, out| {
             if gap == arrow.from.min(arrow.to) {
@@ -195,9 +196,10 @@ impl<'a> Drawing<'a> {
             }
             put(out, &arrow.info);
         });
-        match columns_of(&text) > self.room {
-            true => cut(&text, self.room, self.look.charset),
-            false => text,
+        if columns_of(&text) > self.room {
+            cut(&text, self.room, self.look.charset)
+        } else {
+            text
         }
     }
 

@@ -24,9 +24,10 @@ pub(super) enum Notation {
 impl Notation {
     /// Text, if both sides are nothing else.
     pub(super) fn of(difference: &Difference) -> Self {
-        match is_text(&difference.want) && is_text(&difference.got) {
-            true => Self::Text,
-            false => Self::Hex,
+        if is_text(&difference.want) && is_text(&difference.got) {
+            Self::Text
+        } else {
+            Self::Hex
         }
     }
 

@@ -228,7 +228,7 @@ pub enum LinkError {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
         /// Why.
-        source: Box<LinkError>,
+        source: Box<Self>,
     },
     /// TLS: the handshake, or what was protected by it.
     #[error(transparent)]

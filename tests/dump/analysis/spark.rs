@@ -34,12 +34,11 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     while let Some(next) = waiting.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => waiting.push(path),
-                false => {
-                    let bytes = fs::read(&path).unwrap();
-                    found.insert(path.strip_prefix(directory).unwrap().to_owned(), bytes);
-                }
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                let bytes = fs::read(&path).unwrap();
+                found.insert(path.strip_prefix(directory).unwrap().to_owned(), bytes);
             }
         }
     }

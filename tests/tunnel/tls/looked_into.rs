@@ -45,9 +45,9 @@ fn capture(passed: &Passed, segment_bytes: usize, left_out: Option<usize>) -> Ve
         };
         for segment in bytes.chunks(segment_bytes) {
             if left_out == Some(number) {
-                flows[*connection].send_unseen(from, segment)
+                flows[*connection].send_unseen(from, segment);
             } else {
-                flows[*connection].send(&mut wire, from, segment)
+                flows[*connection].send(&mut wire, from, segment);
             }
             number += 1;
         }

@@ -94,9 +94,12 @@ fn under_skew(sent: &[Sent], skew: i64, start: ChannelStart) -> (Vec<String>, Ve
 /// Everything is as without skew, but that data may seem to have crossed a close.
 fn assert_same(told: &[String], expected: &[String], skew: i64, name: &str) {
     let is_apart = skew.abs() > 60;
-    let known = |line: &String| match is_apart {
-        true => line.clone(),
-        false => line.rsplitn(3, ' ').last().unwrap().to_owned(),
+    let known = |line: &String| {
+        if is_apart {
+            line.clone()
+        } else {
+            line.rsplitn(3, ' ').last().unwrap().to_owned()
+        }
     };
     let [told, expected] =
         [told, expected].map(|lines| lines.iter().map(known).collect::<Vec<_>>());

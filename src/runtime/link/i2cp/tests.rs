@@ -277,7 +277,7 @@ fn a_full_link_says_so_and_when_there_is_room_again() {
                             link.poll_flush(cx);
                             Poll::Ready(())
                         })
-                        .await
+                        .await;
                     }
                     Room::Full(scope) => {
                         assert_eq!(scope, Scope::All);

@@ -218,9 +218,10 @@ impl Bulk {
 
     fn go_on(&mut self, wire: &mut Wire) {
         let all_began = self.started == self.shape.idle + self.shape.conversations;
-        let places = match all_began {
-            true => self.open.len(),
-            false => self.shape.open.max(1),
+        let places = if all_began {
+            self.open.len()
+        } else {
+            self.shape.open.max(1)
         };
         // Of the places, those that nobody has taken come last.
         let place = self.random.index(places);
@@ -298,9 +299,10 @@ impl Bulk {
                     End::Client => self.truth.client_closed += 1,
                     End::Server => self.truth.server_closed += 1,
                 }
-                after.next = match self.shape.late.drawn(&mut self.random) {
-                    true => Next::LateData(from.opposite()),
-                    false => self.after_late_data(from.opposite())?,
+                after.next = if self.shape.late.drawn(&mut self.random) {
+                    Next::LateData(from.opposite())
+                } else {
+                    self.after_late_data(from.opposite())?
                 };
             }
             Next::LateData(from) => {
@@ -324,9 +326,10 @@ impl Bulk {
 
     fn send_data(&mut self, wire: &mut Wire, conversation: Conversation, from: End) {
         let random = &mut self.random;
-        let length = match self.shape.large.drawn(random) {
-            true => MAX_DATA_BYTES + 1 + random.below(LARGE_DATA_BYTES - MAX_DATA_BYTES),
-            false => 1 + random.below(MAX_DATA_BYTES),
+        let length = if self.shape.large.drawn(random) {
+            MAX_DATA_BYTES + 1 + random.below(LARGE_DATA_BYTES - MAX_DATA_BYTES)
+        } else {
+            1 + random.below(MAX_DATA_BYTES)
         };
         let bytes = random.bytes(usize::try_from(length).expect("fits into a frame"));
         let (client, server) = conversation.ids();
