@@ -4,7 +4,6 @@
 //! millions. `Sorted` keeps a small record of each in
 //! bounded memory; how wide the columns must be is noted as they come in.
 
-use super::printer::{Drain, Notice, Printer};
 use std::collections::HashMap;
 use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -12,6 +11,7 @@ use std::thread;
 
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, duration_width, put_duration};
+use super::printer::{Drain, Notice, Printer};
 use super::sorted::Sorted;
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};

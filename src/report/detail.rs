@@ -1,5 +1,7 @@
 //! `-V` and `-x`: everything about a message, with the place of each field.
 
+use std::io;
+
 use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
 use super::look::{Look, put_duration};
@@ -16,7 +18,6 @@ use crate::text::write::{
 use crate::wire::{
     Destination, Direction, FrameType, HEADER_BYTES, PayloadShape, RawFrame, RawMessage,
 };
-use std::io;
 
 /// Bytes of a key that are shown.
 const KEY_PREVIEW_BYTES: usize = 8;

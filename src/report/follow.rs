@@ -1,6 +1,8 @@
 //! `-z follow,cN`: what the two ends of a conversation said to each other,
 //! written as it comes.
 
+use std::io;
+
 use super::hexdump::put_hexdump;
 use super::look::{Look, TimeWriter};
 use super::printer::{Notice, Printer};
@@ -10,7 +12,6 @@ use crate::record::tally::Sight;
 use crate::text::escape::escape_lines;
 use crate::text::write::{put, put_address, put_conversation, put_number};
 use crate::wire::{Direction, FrameKind};
-use std::io;
 
 /// How the payloads are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

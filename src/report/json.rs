@@ -1,15 +1,14 @@
 //! `-T ndjson` and `-T json`.
 
-use super::printer::{Above, Drain, Printer};
-use crate::record::tally::Sight;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
+use super::printer::{Above, Drain, Printer};
 use crate::capture::InputInfo;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::PayloadDetail;
-use crate::record::tally::Totals;
+use crate::record::tally::{Sight, Totals};
 use crate::record::{Reading, RecordWriter, Summary};
 use crate::select::redact::Secrets;
 use crate::text::write::put;

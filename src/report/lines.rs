@@ -1,5 +1,7 @@
 //! One line a message: `-T text`, `-T fields` and `-T csv`.
 
+use std::io;
+
 use super::describe::put_info;
 use super::look::{Look, PREVIEW_COLUMNS, TimeWriter};
 use super::printer::{Above, Notice, Printer};
@@ -12,7 +14,6 @@ use crate::text::escape::{Charset, columns_of_bytes, escape};
 use crate::text::write::{
     UtcClock, put, put_address, put_conversation, put_display, put_hex, put_id, put_number,
 };
-use std::io;
 
 /// Writes a line for people and grep: number, time, conversation, addresses,
 /// carrier, type, id, payload length, meaning.

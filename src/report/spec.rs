@@ -10,14 +10,13 @@
 //! Conversations interleave, so each is kept, line by line of at most
 //! `MAX_BYTES_SHOWN` bytes, until it is over.
 
-use super::printer::{Drain, Notice, Printer};
-use crate::record::Summary;
-use crate::record::tally::Sight;
-use crate::record::tally::Totals;
 use std::collections::BTreeMap;
 use std::io;
 
+use super::printer::{Drain, Notice, Printer};
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
+use crate::record::Summary;
+use crate::record::tally::{Sight, Totals};
 use crate::text::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::wire::{Direction, FrameKind, FrameType, PayloadShape, RawMessage, StreamId};
 

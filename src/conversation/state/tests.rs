@@ -1,5 +1,6 @@
-use super::*;
 use Direction::{ClientToServer, ServerToClient};
+
+use super::*;
 
 const STIMULI: [Stimulus; 7] = [
     Stimulus::Ack,

@@ -1,12 +1,12 @@
-use proptest::prelude::*;
-
 use std::net::SocketAddr;
+
+use Side::{Initiator, Responder};
+use proptest::prelude::*;
 
 use super::super::testing::*;
 use super::super::{Ignored, PacketDecoder, Transport};
 use super::*;
 use crate::capture::{LinkType, Packet};
-use Side::{Initiator, Responder};
 
 fn datagram(payload: &[u8]) -> Vec<u8> {
     ipv4(CLIENT, SERVER, UDP, &udp(payload))

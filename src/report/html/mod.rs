@@ -15,7 +15,6 @@ pub(in crate::report) mod histogram;
 mod page;
 mod timeline;
 
-use crate::report::printer::{Drain, Printer};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -30,6 +29,7 @@ use super::heading::Heading;
 use super::ladder::strand::{Limits, Strand, Strands};
 use super::ladder::{Ladder, View, info, label};
 use super::look::{Look, TimeWriter};
+use super::printer::{Drain, Printer};
 use super::statistics::{FindingTable, text_of};
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;

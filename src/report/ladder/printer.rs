@@ -1,9 +1,5 @@
 //! Draws conversations when they are over.
 
-use crate::record::Summary;
-use crate::record::tally::Sight;
-use crate::record::tally::Totals;
-use crate::report::printer::{Drain, Printer};
 use std::io;
 use std::mem;
 
@@ -13,7 +9,10 @@ use super::strand::{Limits, Strand, Strands};
 use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
+use crate::record::Summary;
+use crate::record::tally::{Sight, Totals};
 use crate::report::look::{Look, PREVIEW_COLUMNS};
+use crate::report::printer::{Drain, Printer};
 use crate::text::write::{put, put_conversation};
 
 /// Bytes of a message that are kept for its picture: a SYN with its destination,

@@ -1,15 +1,14 @@
 //! `-z findings`: findings by code.
 
-use crate::conversation::Conversation;
-use crate::report::printer::{Drain, Notice, Printer};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 
 use super::put_table;
-use crate::conversation::{AFTER_CLOSE, Finding, FindingCode, Level};
+use crate::conversation::{AFTER_CLOSE, Conversation, Finding, FindingCode, Level};
 use crate::report::grid::Align;
 use crate::report::look::Look;
+use crate::report::printer::{Drain, Notice, Printer};
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 3] = [3, 2, 4];

@@ -1,8 +1,9 @@
 //! `-z io,1s`: messages and bytes over time.
 
+use std::io;
+
 use super::{put_table, text_of};
-use crate::conversation::Conversation;
-use crate::conversation::MessageEvent;
+use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
@@ -11,7 +12,6 @@ use crate::report::printer::{Drain, Notice, Printer};
 use crate::text::write::put_seconds;
 use crate::units::LongUnit;
 use crate::wire::Direction;
-use std::io;
 
 /// Rows that are kept; when there are more, neighbours are merged and the
 /// interval doubles.

@@ -1,14 +1,15 @@
 //! `-z timing`: how long things took.
 
-use crate::record::tally::Sight;
-use crate::report::printer::{Drain, Notice, Printer};
-use hdrhistogram::Histogram;
 use std::io;
+
+use hdrhistogram::Histogram;
 
 use super::{put_table, text_of};
 use crate::conversation::{Conversation, MessageEvent};
+use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::{Look, put_duration};
+use crate::report::printer::{Drain, Notice, Printer};
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 4] = [4, 2, 3, 1];

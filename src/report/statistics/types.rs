@@ -1,8 +1,9 @@
 //! `-z types`: messages by type.
 
+use std::io;
+
 use super::put_table;
-use crate::conversation::Conversation;
-use crate::conversation::MessageEvent;
+use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
@@ -10,7 +11,6 @@ use crate::report::look::Look;
 use crate::report::printer::{Drain, Notice, Printer};
 use crate::units::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
-use std::io;
 
 /// Places of the type bytes, of the ping and of short messages.
 const PING: usize = 256;
