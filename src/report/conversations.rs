@@ -11,7 +11,7 @@ use std::thread;
 
 use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
 use super::look::{Look, duration_width, put_duration};
-use super::printer::{Drain, Notice, Printer};
+use super::printer::{Notice, Out, Printer};
 use super::sorted::Sorted;
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};
@@ -599,14 +599,8 @@ impl Printer for ConversationTable {
         Self::conversation(self, conversation)
     }
 
-    fn table(
-        &mut self,
-        open: &[&Conversation],
-        _: &Look,
-        out: &mut Vec<u8>,
-        drain: &mut Drain<'_>,
-    ) -> io::Result<()> {
-        Self::finish(self, open, out, drain)
+    fn table(&mut self, open: &[&Conversation], _: &Look, out: &mut Out<'_>) -> io::Result<()> {
+        Self::finish(self, open, out.buffer, &mut *out.drain)
     }
 }
 

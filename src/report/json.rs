@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
-use super::printer::{Above, Drain, Printer};
+use super::printer::{Above, Out, Printer};
 use crate::capture::InputInfo;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::PayloadDetail;
@@ -228,10 +228,9 @@ impl Printer for NdjsonPrinter {
         &mut self,
         totals: &Totals,
         summary: &Summary<'_>,
-        out: &mut Vec<u8>,
-        _: &mut Drain<'_>,
+        out: &mut Out<'_>,
     ) -> io::Result<()> {
-        Self::summary(self, totals, summary, out);
+        Self::summary(self, totals, summary, out.buffer);
         Ok(())
     }
 }
@@ -258,9 +257,8 @@ impl Printer for JsonPrinter {
         &mut self,
         totals: &Totals,
         summary: &Summary<'_>,
-        out: &mut Vec<u8>,
-        drain: &mut Drain<'_>,
+        out: &mut Out<'_>,
     ) -> io::Result<()> {
-        Self::finish(self, totals, summary, out, drain)
+        Self::finish(self, totals, summary, out.buffer, &mut *out.drain)
     }
 }

@@ -14,8 +14,13 @@ use crate::record::tally::{Sight, Totals};
 use crate::record::{Reading, Summary};
 use crate::select::redact::Secrets;
 
-/// Writes what an output holds beyond a block, and empties it.
-pub type Drain<'a> = dyn FnMut(&mut Vec<u8>) -> io::Result<()> + 'a;
+/// Where outputs without a file of their own write to.
+pub struct Out<'a> {
+    /// What is written next.
+    pub buffer: &'a mut Vec<u8>,
+    /// Writes a buffer that is longer than a block, and empties it.
+    pub drain: &'a mut dyn FnMut(&mut Vec<u8>) -> io::Result<()>,
+}
 
 /// Where an output says that something was redacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +116,7 @@ pub trait Printer: Debug + Send {
         &mut self,
         _totals: &Totals,
         _summary: &Summary<'_>,
-        _out: &mut Vec<u8>,
-        _drain: &mut Drain<'_>,
+        _out: &mut Out<'_>,
     ) -> io::Result<()> {
         Ok(())
     }
@@ -125,8 +129,7 @@ pub trait Printer: Debug + Send {
         &mut self,
         _open: &[&Conversation],
         _look: &Look,
-        _out: &mut Vec<u8>,
-        _drain: &mut Drain<'_>,
+        _out: &mut Out<'_>,
     ) -> io::Result<()> {
         Ok(())
     }
@@ -145,7 +148,7 @@ pub trait Printer: Debug + Send {
 /// Files that programs read are outputs like others.
 mod files {
     use super::{
-        Conversation, Drain, Finding, FlowReport, MessageEvent, Output, PacketPlan, Printer, Sight,
+        Conversation, Finding, FlowReport, MessageEvent, Out, Output, PacketPlan, Printer, Sight,
         Summary, SyntheticPackets, Totals, io,
     };
     #[cfg(feature = "parquet")]
@@ -166,13 +169,7 @@ mod files {
             Self::conversation(self, conversation)
         }
 
-        fn finish(
-            &mut self,
-            _: &Totals,
-            _: &Summary<'_>,
-            _: &mut Vec<u8>,
-            _: &mut Drain<'_>,
-        ) -> io::Result<()> {
+        fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
             Self::finish(self)
         }
     }
@@ -220,13 +217,7 @@ mod files {
             Self::settle(self)
         }
 
-        fn finish(
-            &mut self,
-            _: &Totals,
-            _: &Summary<'_>,
-            _: &mut Vec<u8>,
-            _: &mut Drain<'_>,
-        ) -> io::Result<()> {
+        fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
             Self::settle(self)
         }
 
@@ -256,13 +247,7 @@ mod files {
                 .map_or(Ok(()), |set| set.conversation(conversation))
         }
 
-        fn finish(
-            &mut self,
-            _: &Totals,
-            _: &Summary<'_>,
-            _: &mut Vec<u8>,
-            _: &mut Drain<'_>,
-        ) -> io::Result<()> {
+        fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
             self.take().map_or(Ok(()), DataSet::finish)
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::heading::Heading;
 use super::look::{Look, put_size};
 use super::near::put_near_flows;
-use super::printer::{Above, Notice, Printer};
+use super::printer::{Above, Notice, Out, Printer};
 use super::table::{HELD_ROWS, MessageTable};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
@@ -180,10 +180,13 @@ impl<W: Write> Reporter<W> {
         {
             table.finish(&mut self.buffer);
         }
-        let (writer, out) = (&mut self.writer, &mut self.buffer);
-        let mut drain_block = |block: &mut Vec<u8>| drain(writer, block, BLOCK_BYTES);
+        let writer = &mut self.writer;
+        let mut out = Out {
+            buffer: &mut self.buffer,
+            drain: &mut |block| drain(writer, block, BLOCK_BYTES),
+        };
         for printer in printers(&mut self.shown, &mut self.others) {
-            printer.finish(&self.totals, summary, out, &mut drain_block)?;
+            printer.finish(&self.totals, summary, &mut out)?;
         }
         self.write_tables(&[])?;
         if is_table {
@@ -275,10 +278,13 @@ impl<W: Write> Reporter<W> {
             .map(|open| conversation_for_others(self.redaction.as_ref(), open))
             .collect();
         let open: Vec<&Conversation> = open.iter().map(AsRef::as_ref).collect();
-        let (writer, out) = (&mut self.writer, &mut self.buffer);
-        let mut drain_block = |block: &mut Vec<u8>| drain(writer, block, BLOCK_BYTES);
+        let writer = &mut self.writer;
+        let mut out = Out {
+            buffer: &mut self.buffer,
+            drain: &mut |block| drain(writer, block, BLOCK_BYTES),
+        };
         for printer in &mut self.others {
-            printer.table(&open, &self.look, out, &mut drain_block)?;
+            printer.table(&open, &self.look, &mut out)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::printer::{Drain, Notice, Printer};
+use super::printer::{Notice, Out, Printer};
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
 use crate::record::Summary;
 use crate::record::tally::{Sight, Totals};
@@ -217,14 +217,8 @@ impl Printer for SpecPrinter {
         Ok(())
     }
 
-    fn finish(
-        &mut self,
-        _: &Totals,
-        _: &Summary<'_>,
-        out: &mut Vec<u8>,
-        _: &mut Drain<'_>,
-    ) -> io::Result<()> {
-        Self::finish(self, out);
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, out: &mut Out<'_>) -> io::Result<()> {
+        Self::finish(self, out.buffer);
         Ok(())
     }
 }

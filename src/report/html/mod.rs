@@ -29,7 +29,7 @@ use super::heading::Heading;
 use super::ladder::strand::{Limits, Strand, Strands};
 use super::ladder::{Ladder, View, info, label};
 use super::look::{Look, TimeWriter};
-use super::printer::{Drain, Printer};
+use super::printer::{Out, Printer};
 use super::statistics::{FindingTable, text_of};
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;
@@ -327,8 +327,7 @@ impl<W: Write + Debug + Send> Printer for HtmlReport<W> {
         &mut self,
         totals: &Totals,
         summary: &Summary<'_>,
-        _: &mut Vec<u8>,
-        _: &mut Drain<'_>,
+        _: &mut Out<'_>,
     ) -> io::Result<()> {
         Self::finish(self, totals, summary)
     }

@@ -12,7 +12,7 @@ use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
 use crate::record::Summary;
 use crate::record::tally::{Sight, Totals};
 use crate::report::look::{Look, PREVIEW_COLUMNS};
-use crate::report::printer::{Drain, Printer};
+use crate::report::printer::{Out, Printer};
 use crate::text::write::{put, put_conversation};
 
 /// Bytes of a message that are kept for its picture: a SYN with its destination,
@@ -199,14 +199,8 @@ impl Printer for LadderPrinter {
         Ok(())
     }
 
-    fn finish(
-        &mut self,
-        _: &Totals,
-        _: &Summary<'_>,
-        out: &mut Vec<u8>,
-        _: &mut Drain<'_>,
-    ) -> io::Result<()> {
-        Self::finish(self, out);
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, out: &mut Out<'_>) -> io::Result<()> {
+        Self::finish(self, out.buffer);
         Ok(())
     }
 }

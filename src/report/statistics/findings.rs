@@ -8,7 +8,7 @@ use super::put_table;
 use crate::conversation::{AFTER_CLOSE, Conversation, Finding, FindingCode, Level};
 use crate::report::grid::Align;
 use crate::report::look::Look;
-use crate::report::printer::{Drain, Notice, Printer};
+use crate::report::printer::{Notice, Out, Printer};
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 3] = [3, 2, 4];
@@ -118,14 +118,8 @@ impl Printer for FindingTable {
         Ok(())
     }
 
-    fn table(
-        &mut self,
-        _: &[&Conversation],
-        look: &Look,
-        out: &mut Vec<u8>,
-        _: &mut Drain<'_>,
-    ) -> io::Result<()> {
-        Self::finish(self, look, out);
+    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
+        Self::finish(self, look, out.buffer);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::Look;
-use crate::report::printer::{Drain, Notice, Printer};
+use crate::report::printer::{Notice, Out, Printer};
 use crate::text::write::put_seconds;
 use crate::units::LongUnit;
 use crate::wire::Direction;
@@ -195,14 +195,8 @@ impl Printer for IoTable {
         Ok(())
     }
 
-    fn table(
-        &mut self,
-        _: &[&Conversation],
-        look: &Look,
-        out: &mut Vec<u8>,
-        _: &mut Drain<'_>,
-    ) -> io::Result<()> {
-        Self::finish(self, look, out);
+    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
+        Self::finish(self, look, out.buffer);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::conversation::{Conversation, MessageEvent};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::{Look, put_duration};
-use crate::report::printer::{Drain, Notice, Printer};
+use crate::report::printer::{Notice, Out, Printer};
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 4] = [4, 2, 3, 1];
@@ -150,14 +150,8 @@ impl Printer for TimingTable {
         Ok(())
     }
 
-    fn table(
-        &mut self,
-        _: &[&Conversation],
-        look: &Look,
-        out: &mut Vec<u8>,
-        _: &mut Drain<'_>,
-    ) -> io::Result<()> {
-        Self::finish(self, look, out);
+    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
+        Self::finish(self, look, out.buffer);
         Ok(())
     }
 }
