@@ -139,10 +139,3 @@ pub(crate) const fn look() -> Look {
         redacted: Secrets::NONE,
     }
 }
-
-/// What `put` appends.
-pub(crate) fn written(put: impl FnOnce(&mut Vec<u8>)) -> String {
-    let mut out = Vec::new();
-    put(&mut out);
-    String::from_utf8(out).unwrap()
-}

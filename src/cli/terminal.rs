@@ -6,9 +6,9 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::When;
 use crate::report::look::Colour;
-use crate::report::statistics::text_of;
 use crate::text::escape::Charset;
 use crate::text::wrap::put_wrapped;
+use crate::text::write::text_of;
 use crate::time::Timestamp;
 
 /// Columns where nothing tells how many there are.

@@ -5,6 +5,7 @@ use crate::conversation::{ConversationId, FindingCode, Meaning};
 use crate::field::{Field, MEANING_NAMES};
 use crate::record::tally::Sight;
 use crate::testing;
+use crate::text::write::text_of;
 
 const DOCUMENT: &str = include_str!("../../docs/json.md");
 
@@ -52,7 +53,7 @@ fn writer() -> RecordWriter {
 }
 
 fn message(event: &MessageEvent<'_>) -> Value {
-    let record = testing::written(|out| writer().message(event, out));
+    let record = text_of(|out| writer().message(event, out));
     assert_eq!(keys(&record), documented("message"), "{record}");
     serde_json::from_str(&record).unwrap()
 }
@@ -185,7 +186,7 @@ fn payloads_are_shown_as_far_as_asked_for() {
             Some(format!("{}…", "x".repeat(64))),
         ),
     ] {
-        let record = testing::written(|out| RecordWriter::new(detail).message(&event, out));
+        let record = text_of(|out| RecordWriter::new(detail).message(&event, out));
         let record: Value = serde_json::from_str(&record).unwrap();
         assert_eq!(record["payload_bytes"], 65);
         assert_eq!(
@@ -205,7 +206,7 @@ fn no_payload_or_nickname_puts_a_control_into_the_line() {
             session: Some(&session),
             ..testing::event(&bytes)
         };
-        let record = testing::written(|out| writer().message(&event, out));
+        let record = text_of(|out| writer().message(&event, out));
         assert!(
             !record.contains(|c: char| c.is_control() || c == '\u{202e}'),
             "{record}"
@@ -226,7 +227,7 @@ fn addresses_and_seconds_that_are_kept_do_not_leak_into_the_next_record() {
         ..back
     };
     for event in [there, back, there, elsewhere, back, elsewhere, there] {
-        let record = testing::written(|out| writer.message(&event, out));
+        let record = text_of(|out| writer.message(&event, out));
         let record: Value = serde_json::from_str(&record).unwrap();
         assert_eq!(record["src"], event.source.to_string());
         assert_eq!(record["dst"], event.target.to_string());
@@ -237,7 +238,7 @@ fn addresses_and_seconds_that_are_kept_do_not_leak_into_the_next_record() {
 #[test]
 fn a_conversation_is_written_as_documented() {
     let mut conversation = testing::conversation(1);
-    let record = testing::written(|out| writer().conversation(&conversation, out));
+    let record = text_of(|out| writer().conversation(&conversation, out));
     assert_eq!(keys(&record), documented("conversation"));
     let parsed: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(
@@ -268,7 +269,7 @@ fn a_conversation_is_written_as_documented() {
         total_ns: 9_999,
         max_ns: 7_000,
     });
-    let record = testing::written(|out| writer().conversation(&conversation, out));
+    let record = text_of(|out| writer().conversation(&conversation, out));
     assert_eq!(keys(&record), documented("conversation"));
     let parsed: Value = serde_json::from_str(&record).unwrap();
     for key in ["client_id", "server_id", "handshake_us", "first_byte_us"] {
@@ -286,7 +287,7 @@ fn a_conversation_is_written_as_documented() {
 fn a_finding_is_written_as_documented() {
     let mut finding = testing::finding(FindingCode::OrphanId);
     finding.text = "a \"quote\"".to_owned();
-    let record = testing::written(|out| writer().finding(&finding, out));
+    let record = text_of(|out| writer().finding(&finding, out));
     assert_eq!(keys(&record), documented("finding"));
     let parsed: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(
@@ -301,7 +302,7 @@ fn a_finding_is_written_as_documented() {
     finding.packet = None;
     finding.conversation = None;
     finding.detail.clear();
-    let record = testing::written(|out| writer().finding(&finding, out));
+    let record = text_of(|out| writer().finding(&finding, out));
     let parsed: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(parsed["n"], Value::Null);
     assert_eq!(parsed["detail"], json!({}));
@@ -310,8 +311,7 @@ fn a_finding_is_written_as_documented() {
 #[test]
 fn header_and_summary_are_written_as_documented() {
     let inputs = [testing::input(), testing::input()];
-    let header =
-        testing::written(|out| writer().header(&inputs, Reading::GoesOn, Secrets::NONE, out));
+    let header = text_of(|out| writer().header(&inputs, Reading::GoesOn, Secrets::NONE, out));
     assert_eq!(keys(&header), documented("header"));
     let parsed: Value = serde_json::from_str(&header).unwrap();
     assert_eq!(parsed["schema"], SCHEMA);
@@ -339,7 +339,7 @@ fn header_and_summary_are_written_as_documented() {
         evicted: EvictedCounts::default(),
         exit_code: 3,
     };
-    let record = testing::written(|out| writer().summary(&totals, &summary, out));
+    let record = text_of(|out| writer().summary(&totals, &summary, out));
     assert_eq!(keys(&record), documented("summary"));
     let parsed: Value = serde_json::from_str(&record).unwrap();
     assert_eq!(parsed["inputs"][0]["packet_count"], 14);

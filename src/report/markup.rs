@@ -26,13 +26,13 @@ pub(crate) fn put_markup_text(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::written;
+    use crate::text::write::text_of;
     use proptest::prelude::*;
 
     #[test]
     fn markup_quotes_and_controls_are_shown_not_obeyed() {
         assert_eq!(
-            written(|out| put_markup_text(out, "<b a=\"1\" c='2'>&amp;\u{1b}[2J\u{202e}\0größe")),
+            text_of(|out| put_markup_text(out, "<b a=\"1\" c='2'>&amp;\u{1b}[2J\u{202e}\0größe")),
             "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;amp;\\u{1b}[2J\\u{202e}\\u{0}größe"
         );
     }
@@ -40,7 +40,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_holds_what_ends_text(text in any::<String>()) {
-            let markup = written(|out| put_markup_text(out, &text));
+            let markup = text_of(|out| put_markup_text(out, &text));
             prop_assert!(!markup.contains(['<', '>', '"', '\'']));
             prop_assert!(!markup.chars().any(char::is_control));
         }

@@ -13,12 +13,13 @@ use super::grid::{Align, Paint};
 use super::html::histogram::Distribution;
 use super::junit::{Counts, Fate, Junit};
 use super::look::{Look, put_duration};
-use super::statistics::{put_table, text_of};
+use super::statistics::put_table;
 use crate::replay::{
     Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped, Tally,
     Verdict, identity,
 };
 use crate::text::wrap::put_wrapped;
+use crate::text::write::text_of;
 use crate::units::counted;
 use crate::wire::StreamId;
 

@@ -112,10 +112,3 @@ fn widths_that_fit(widths: Vec<(usize, usize)>, room: usize) -> Vec<usize> {
 fn longest_word(text: &str) -> usize {
     text.split(' ').map(columns_of).max().unwrap_or(0)
 }
-
-/// What `put` appends, as a string.
-pub(crate) fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
-    let mut out = Vec::new();
-    put(&mut out);
-    String::from_utf8(out).expect("only text is appended")
-}

@@ -85,7 +85,7 @@ pub(crate) fn put_hanging(text: &str, indent: usize, width: usize, out: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::written;
+    use crate::text::write::text_of;
     use proptest::prelude::*;
 
     #[test]
@@ -104,16 +104,16 @@ mod tests {
 
     #[test]
     fn what_fits_is_left_alone_and_what_does_not_is_indented() {
-        let text = written(|out| put_wrapped("one two\none two three four\n\n", 9, out));
+        let text = text_of(|out| put_wrapped("one two\none two three four\n\n", 9, out));
         assert_eq!(text, "one two\none two\n  three\n  four\n\n");
-        let text = written(|out| put_wrapped("  one two three four", 11, out));
+        let text = text_of(|out| put_wrapped("  one two three four", 11, out));
         assert_eq!(text, "  one two\n    three\n    four\n");
     }
 
     #[cfg(feature = "endpoints")]
     #[test]
     fn what_hangs_stands_below_its_beginning() {
-        let text = written(|out| {
+        let text = text_of(|out| {
             put(out, "ms/1  ");
             put_hanging("one two three", 6, 14, out);
         });

@@ -236,16 +236,17 @@ impl UtcClock {
     }
 }
 
+/// What `put` appends, as a string.
+pub(crate) fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    put(&mut out);
+    String::from_utf8(out).expect("only text is appended")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn seconds_keep_their_sign_and_their_zeros() {
@@ -258,7 +259,7 @@ mod tests {
             (i64::MAX, 6, "9223372036854.775807"),
             (i64::MIN, 6, "-9223372036854.775808"),
         ] {
-            assert_eq!(written(|out| put_seconds(out, micros, decimals)), text);
+            assert_eq!(text_of(|out| put_seconds(out, micros, decimals)), text);
         }
     }
 
@@ -271,7 +272,7 @@ mod tests {
             "[2001:db8::a]:1",
         ] {
             let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(written(|out| put_address(out, address)), text);
+            assert_eq!(text_of(|out| put_address(out, address)), text);
         }
     }
 
@@ -283,7 +284,7 @@ mod tests {
                 octets[place] = octet;
                 let address = SocketAddr::from((octets, u16::from(octet) * 257));
                 assert_eq!(
-                    written(|out| put_address(out, address)),
+                    text_of(|out| put_address(out, address)),
                     address.to_string()
                 );
             }
@@ -298,7 +299,7 @@ mod tests {
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
-            assert_eq!(written(|out| put_hex(out, &bytes[..length])), expected);
+            assert_eq!(text_of(|out| put_hex(out, &bytes[..length])), expected);
         }
     }
 
@@ -309,14 +310,14 @@ mod tests {
             for nanos in nanos {
                 for near in [nanos, nanos.saturating_add(1), nanos.saturating_sub(1_000_000_000)] {
                     let time = Timestamp::from_nanos(near);
-                    prop_assert_eq!(written(|out| clock.put(out, time)), time.to_string());
+                    prop_assert_eq!(text_of(|out| clock.put(out, time)), time.to_string());
                 }
             }
         }
 
         #[test]
         fn json_strings_are_read_back_as_they_were(text in any::<String>()) {
-            let json = written(|out| put_json_string(out, &text));
+            let json = text_of(|out| put_json_string(out, &text));
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
             prop_assert!(!json.chars().any(char::is_control));
         }
@@ -324,7 +325,7 @@ mod tests {
 
     #[test]
     fn every_end_of_a_line_is_escaped_in_json() {
-        let json = written(|out| put_json_string(out, "a\n\u{85}\u{2028}\u{2029}b"));
+        let json = text_of(|out| put_json_string(out, "a\n\u{85}\u{2028}\u{2029}b"));
         assert_eq!(json, r#""a\u000a\u0085\u2028\u2029b""#);
     }
 }

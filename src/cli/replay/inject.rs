@@ -18,11 +18,10 @@ use super::values::SynSource;
 use crate::cli::exit::Ending;
 use crate::replay::inject::{Executor, Payload, Script, StepReport, StepResult, parse};
 use crate::report::message::{message_text, step_text};
-use crate::report::statistics::text_of;
 use crate::runtime::{Role, Signals, inject};
 use crate::text::escape::Charset;
 use crate::text::wrap::put_hanging;
-use crate::text::write::put;
+use crate::text::write::{put, text_of};
 
 /// Before a message that belongs to the step above it.
 const MESSAGE_MARGIN: &str = "      ";

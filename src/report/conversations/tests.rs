@@ -2,14 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conversation::ConversationId;
-use crate::testing::{self, written};
+use crate::testing;
+use crate::text::write::text_of;
 
 fn drawn(look: Look, conversations: &[Conversation]) -> String {
     let mut table = ConversationTable::new(look);
     for conversation in conversations {
         table.conversation(conversation).unwrap();
     }
-    written(|out| table.finish(&[], out, |_| Ok(())).unwrap())
+    text_of(|out| table.finish(&[], out, |_| Ok(())).unwrap())
 }
 
 #[test]
@@ -47,10 +48,10 @@ fn open_conversations_take_their_place_among_the_others() {
         let cells = drawn.lines().filter_map(|line| line.strip_prefix("│ c"));
         cells.map(|line| line[..3].trim().to_owned()).collect()
     };
-    let so_far = written(|out| table.finish(&open, out, |_| Ok(())).unwrap());
+    let so_far = text_of(|out| table.finish(&open, out, |_| Ok(())).unwrap());
     assert!(so_far.starts_with("Conversations (6)\n"), "{so_far}");
     assert_eq!(numbers(&so_far), ["1", "2", "3", "4", "5", "600"]);
-    let later = written(|out| table.finish(&[], out, |_| Ok(())).unwrap());
+    let later = text_of(|out| table.finish(&[], out, |_| Ok(())).unwrap());
     assert_eq!(numbers(&later), ["1", "3", "5"]);
 }
 
@@ -206,7 +207,7 @@ proptest! {
     #[test]
     fn the_width_of_a_duration_is_known_without_writing_it(nanos in any::<i64>(), shift in 0_u32..64) {
         let nanos = nanos >> shift;
-        let text = written(|out| put_duration(out, nanos, Charset::Unicode));
+        let text = text_of(|out| put_duration(out, nanos, Charset::Unicode));
         prop_assert_eq!(duration_width(nanos), columns_of(&text), "{}", text);
     }
 }

@@ -181,7 +181,7 @@ pub(in crate::report) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::written;
+    use crate::text::write::text_of;
 
     #[test]
     fn bars_of_any_size_stay_within_the_picture() {
@@ -197,7 +197,7 @@ mod tests {
                     ticks: vec![(0, "0 s".to_owned())],
                     value: |value| value.to_string(),
                 };
-                let svg = written(|out| put_bars(&chart, out));
+                let svg = text_of(|out| put_bars(&chart, out));
                 let drawn = if value == 0 { 0 } else { 2 * count };
                 assert_eq!(svg.matches("<rect").count() as u64, drawn);
                 assert!(

@@ -8,10 +8,9 @@ use crate::field::{PREVIEW_BYTES, PayloadDetail, payload, type_name};
 use crate::record::micros;
 use crate::report::ladder::{View, info, label};
 use crate::report::look::{Look, TimeWriter};
-use crate::report::statistics::text_of;
 use crate::text::write::{
     put, put_address, put_conversation, put_display, put_id, put_json_string, put_number,
-    put_seconds,
+    put_seconds, text_of,
 };
 use crate::wire::{Direction, StreamId};
 
@@ -161,13 +160,13 @@ pub(super) fn put_message(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{event, look, written};
+    use crate::testing::{event, look};
 
     #[test]
     fn json_cannot_end_its_element() {
-        let json = written(|out| put_json_string(out, "</script><!--"));
+        let json = text_of(|out| put_json_string(out, "</script><!--"));
         assert_eq!(
-            written(|out| put_script_json(json.as_bytes(), out)),
+            text_of(|out| put_script_json(json.as_bytes(), out)),
             r#""\u003c/script>\u003c!--""#
         );
     }
@@ -185,7 +184,7 @@ mod tests {
                 payload: detail,
                 ..look()
             };
-            let json = written(|out| {
+            let json = text_of(|out| {
                 put_message(&event, 100, &look, out);
             });
             let message: serde_json::Value = serde_json::from_str(&json).unwrap();

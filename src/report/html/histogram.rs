@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 
 use super::charts::{Bar, Bars, grouped};
 use crate::report::look::put_duration;
-use crate::report::statistics::{Spans, text_of};
+use crate::report::statistics::Spans;
 use crate::text::escape::Charset;
+use crate::text::write::text_of;
 use crate::units::LongUnit;
 
 /// Where the ranges begin, in nanoseconds: 0, 1 µs, 2 µs, 5 µs, 10 µs and so on to 20 s, and

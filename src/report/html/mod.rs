@@ -30,12 +30,13 @@ use super::ladder::strand::{Limits, Strand, Strands};
 use super::ladder::{Ladder, View, info, label};
 use super::look::{Look, TimeWriter};
 use super::printer::{Out, Printer};
-use super::statistics::{FindingTable, text_of};
+use super::statistics::FindingTable;
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;
 use crate::field::payload;
 use crate::record::Summary;
 use crate::record::tally::{Sight, Totals};
+use crate::text::write::text_of;
 
 /// Conversations that have a ladder and their bytes in the page.
 pub const MAX_CONVERSATIONS: usize = 200;

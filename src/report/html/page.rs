@@ -17,8 +17,8 @@ use crate::record::tally::Totals;
 use crate::report::ladder;
 use crate::report::look::{put_duration, put_size};
 use crate::report::markup::put_markup_text;
-use crate::report::statistics::{Spans, text_of};
-use crate::text::write::{put, put_conversation, put_display};
+use crate::report::statistics::Spans;
+use crate::text::write::{put, put_conversation, put_display, text_of};
 
 const SCRIPT: &str = include_str!("page.js");
 

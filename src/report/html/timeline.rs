@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::conversation::MessageEvent;
 use crate::record::tally::{Sight, carried_bytes};
-use crate::report::statistics::text_of;
-use crate::text::write::put_seconds;
+use crate::text::write::{put_seconds, text_of};
 use crate::units::LongUnit;
 use crate::wire::Direction;
 

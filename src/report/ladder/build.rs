@@ -1,13 +1,13 @@
 //! From what was kept of a conversation to its ladder.
 
 use super::strand::Strand;
-use super::{Arrow, Heading, IDLE_NS, Ladder, Lane, Note, Row, text_of};
+use super::{Arrow, Heading, IDLE_NS, Ladder, Lane, Note, Row};
 use crate::conversation::{Conversation, Endpoint, Finding, FindingCode, Meaning, MessageEvent};
 use crate::field::{announced_server_id, type_name};
 use crate::report::describe::put_info;
 use crate::report::look::{Look, TimeWriter, put_duration, put_size};
 use crate::report::table::put_type;
-use crate::text::write::{put, put_address};
+use crate::text::write::{put, put_address, text_of};
 use crate::time::Timestamp;
 use crate::wire::{Direction, FrameKind};
 

@@ -1,8 +1,8 @@
 //! A ladder as a Mermaid sequence diagram in a fenced block, for Markdown.
 
-use super::{Arrow, Heading, Ladder, Row, remarks, text_of, title};
+use super::{Arrow, Heading, Ladder, Row, remarks, title};
 use crate::report::look::{Look, put_duration};
-use crate::text::write::{put, put_number};
+use crate::text::write::{put, put_number, text_of};
 
 /// How the lanes are called within the diagram.
 const LANES: [&str; 3] = ["a", "b", "c"];
@@ -99,12 +99,12 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::put_text;
-    use crate::testing::written;
+    use crate::text::write::text_of;
 
     #[test]
     fn text_cannot_end_a_statement_or_begin_markup() {
         assert_eq!(
-            written(|out| put_text("a; b: <b>`x`</b> #1 %% \"größe\" -->>", out)),
+            text_of(|out| put_text("a; b: <b>`x`</b> #1 %% \"größe\" -->>", out)),
             "a#59; b#58; #60;b#62;#96;x#96;#60;/b#62; #35;1 #37;#37; #34;größe#34; --#62;#62;"
         );
     }

@@ -21,9 +21,8 @@ pub(crate) use svg::{Place, STYLE, put_svg};
 
 use super::grid::Paint;
 use super::look::{Look, put_duration};
-use super::statistics::text_of;
 use crate::conversation::{Conversation, Level};
-use crate::text::write::{put, put_conversation, put_display};
+use crate::text::write::{put, put_conversation, put_display, text_of};
 use crate::wire::StreamId;
 
 /// Messages that a ladder holds; further ones are counted.

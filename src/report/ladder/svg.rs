@@ -2,13 +2,13 @@
 //!
 //! Shapes carry classes and no styles; `ladder.css` gives them their looks.
 
-use super::{Arrow, Heading, Ladder, Note, Row, remarks, text_of, title};
+use super::{Arrow, Heading, Ladder, Note, Row, remarks, title};
 use crate::report::grid::cut;
 use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
 use crate::text::escape::columns_of;
 use crate::text::wrap::wrapped;
-use crate::text::write::{put, put_display, put_number};
+use crate::text::write::{put, put_display, put_number, text_of};
 
 /// What makes ladders look as they do.
 pub(crate) const STYLE: &str = include_str!("ladder.css");

@@ -12,12 +12,12 @@
 //!           │       ⋮ 100 ms       │
 //! ```
 
-use super::{Arrow, Heading, Ladder, Note, Row, text_of};
+use super::{Arrow, Heading, Ladder, Note, Row};
 use crate::report::grid::{Paint, cut};
 use crate::report::look::{Look, put_duration};
 use crate::text::escape::{Charset, columns_of};
 use crate::text::wrap::{put_wrapped, wrapped};
-use crate::text::write::{put, put_spaces};
+use crate::text::write::{put, put_spaces, text_of};
 
 /// Columns between two lanes, if the labels need no more.
 const LEAST_GAP: usize = 22;

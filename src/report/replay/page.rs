@@ -12,9 +12,8 @@ use crate::report::html::histogram::Distribution;
 use crate::report::ladder;
 use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
-use crate::report::statistics::text_of;
 use crate::text::escape::Charset;
-use crate::text::write::{put, put_display};
+use crate::text::write::{put, put_display, text_of};
 
 /// Columns of one side of a difference.
 const SIDE_COLUMNS: usize = 150;

@@ -7,10 +7,9 @@ use crate::field::type_name;
 use crate::replay::{Difference, Exchange, TranscriptMessage};
 use crate::report::ladder::{COLUMN_TENTHS, Heading, fitted, put_stroke, put_words};
 use crate::report::look::{Look, put_duration, put_size};
-use crate::report::statistics::text_of;
 use crate::report::table::put_type;
 use crate::text::escape::preview;
-use crate::text::write::{put, put_display};
+use crate::text::write::{put, put_display, text_of};
 use crate::wire::{Direction, FrameKind, RawFrame, RawMessage};
 
 const TIMES: usize = 84;

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use super::{put_table, text_of};
+use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::Look;
 use crate::report::printer::{Notice, Out, Printer};
-use crate::text::write::put_seconds;
+use crate::text::write::{put_seconds, text_of};
 use crate::units::LongUnit;
 use crate::wire::Direction;
 
@@ -204,7 +204,7 @@ impl Printer for IoTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{event, look, written};
+    use crate::testing::{event, look};
 
     #[test]
     fn intervals_are_kept_in_order_and_merged_in_pairs() {
@@ -256,7 +256,7 @@ mod tests {
                 };
                 table.message(&event, Sight::First);
             }
-            let text = written(|out| table.finish(&look(), out));
+            let text = text_of(|out| table.finish(&look(), out));
             let cells = |line: &str| -> Vec<String> {
                 let cells = line.split(['│', '┆']).map(str::trim);
                 cells.map(str::to_owned).collect()

@@ -4,12 +4,13 @@ use std::io;
 
 use hdrhistogram::Histogram;
 
-use super::{put_table, text_of};
+use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::look::{Look, put_duration};
 use crate::report::printer::{Notice, Out, Printer};
+use crate::text::write::text_of;
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 4] = [4, 2, 3, 1];

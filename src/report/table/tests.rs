@@ -1,12 +1,13 @@
 use super::*;
 use crate::conversation::{FindingCode, Meaning};
 use crate::report::look::{Colour, IdFormat, TimeStyle};
-use crate::testing::{self, written};
+use crate::testing;
 use crate::text::escape::Charset;
+use crate::text::write::text_of;
 
 fn table(look: Look, events: &[MessageEvent<'_>]) -> String {
     let mut table = MessageTable::new(look);
-    written(|out| {
+    text_of(|out| {
         for event in events {
             table.message(event, out);
         }
