@@ -57,26 +57,6 @@ impl FindingTable {
             .map(|((Reverse(level), code), count)| row(*level, *code, count, look))
             .collect()
     }
-
-    /// Appends the table, the worst level first.
-    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let rows = self.rows(look);
-        let total: u64 = self.counts.values().map(|count| count.findings).sum();
-        put_table(
-            &format!("Findings ({total})"),
-            [
-                ("Level", Align::Left),
-                ("Code", Align::Left),
-                ("Count", Align::Right),
-                ("First", Align::Left),
-                ("Meaning", Align::Left),
-            ],
-            &rows,
-            &EXPENDABLE,
-            look,
-            out,
-        );
-    }
 }
 
 fn row(level: Level, code: FindingCode, count: &Count, look: &Look) -> [String; 5] {
@@ -119,7 +99,22 @@ impl Printer for FindingTable {
     }
 
     fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, look, out.buffer);
+        let rows = self.rows(look);
+        let total: u64 = self.counts.values().map(|count| count.findings).sum();
+        put_table(
+            &format!("Findings ({total})"),
+            [
+                ("Level", Align::Left),
+                ("Code", Align::Left),
+                ("Count", Align::Right),
+                ("First", Align::Left),
+                ("Meaning", Align::Left),
+            ],
+            &rows,
+            &EXPENDABLE,
+            look,
+            out.buffer,
+        );
         Ok(())
     }
 }

@@ -48,21 +48,6 @@ impl IoTable {
         }
     }
 
-    /// Counts a message, and what it carries unless that was counted before.
-    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
-        let width = i64::try_from(self.interval_us).unwrap_or(i64::MAX);
-        let index = event.elapsed_us.div_euclid(width);
-        let interval = self.interval_at(index);
-        let sender = usize::from(event.direction == Some(Direction::ServerToClient));
-        interval.messages[sender] += 1;
-        if sight == Sight::First {
-            interval.bytes[sender] += payload(&event.message).len() as u64;
-        }
-        while self.rows.len() > MAX_ROWS {
-            self.double();
-        }
-    }
-
     fn interval_at(&mut self, index: i64) -> &mut Interval {
         // Capture time mostly goes forward: look at the end first.
         let place = match self.rows.last() {
@@ -96,7 +81,7 @@ impl IoTable {
     }
 
     /// Appends the table.
-    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put(&self, look: &Look, out: &mut Vec<u8>) {
         let whole = |interval_us| length(micros(interval_us));
         let mut heading = format!("Messages in {}", whole(self.interval_us));
         if self.interval_us != self.asked_us {
@@ -191,12 +176,22 @@ impl Printer for IoTable {
         sight: Sight,
         _: &mut Vec<u8>,
     ) -> io::Result<()> {
-        Self::message(self, event, sight);
+        let width = i64::try_from(self.interval_us).unwrap_or(i64::MAX);
+        let index = event.elapsed_us.div_euclid(width);
+        let interval = self.interval_at(index);
+        let sender = usize::from(event.direction == Some(Direction::ServerToClient));
+        interval.messages[sender] += 1;
+        if sight == Sight::First {
+            interval.bytes[sender] += payload(&event.message).len() as u64;
+        }
+        while self.rows.len() > MAX_ROWS {
+            self.double();
+        }
         Ok(())
     }
 
     fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, look, out.buffer);
+        self.put(look, out.buffer);
         Ok(())
     }
 }
@@ -254,9 +249,11 @@ mod tests {
                     elapsed_us,
                     ..event(b"\x52\x11\x11\x11")
                 };
-                table.message(&event, Sight::First);
+                table
+                    .message(&event, Sight::First, &mut Vec::new())
+                    .unwrap();
             }
-            let text = text_of(|out| table.finish(&look(), out));
+            let text = text_of(|out| table.put(&look(), out));
             let cells = |line: &str| -> Vec<String> {
                 let cells = line.split(['│', '┆']).map(str::trim);
                 cells.map(str::to_owned).collect()

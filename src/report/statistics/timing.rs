@@ -76,49 +76,6 @@ impl Spans {
     }
 }
 
-impl TimingTable {
-    /// Adds what a message tells: its time in the router.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
-        self.router.add(event.router_ns);
-    }
-
-    /// Adds the spans of a conversation.
-    pub fn conversation(&mut self, conversation: &Conversation) {
-        self.handshake.add(conversation.handshake_ns);
-        self.first_byte.add(conversation.first_byte_ns);
-        self.life.add(Some(conversation.duration_ns()));
-    }
-
-    /// Appends the table.
-    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let rows: Vec<_> = [
-            ("handshake (SYN to ACK)", &self.handshake),
-            ("first byte (SYN to DATA)", &self.first_byte),
-            ("life (first to last message)", &self.life),
-            ("router (sent to delivered)", &self.router),
-        ]
-        .into_iter()
-        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, look)))
-        .collect();
-        put_table(
-            "Timing",
-            [
-                ("Span", Align::Left),
-                ("Count", Align::Right),
-                ("Min", Align::Right),
-                ("p50", Align::Right),
-                ("p90", Align::Right),
-                ("p99", Align::Right),
-                ("Max", Align::Right),
-            ],
-            &rows,
-            &EXPENDABLE,
-            look,
-            out,
-        );
-    }
-}
-
 fn row(name: &str, spans: &Spans, (least, most): (u64, u64), look: &Look) -> [String; 7] {
     let duration = |nanos: u64| {
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
@@ -142,17 +99,43 @@ impl Printer for TimingTable {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event);
+        self.router.add(event.router_ns);
         Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation);
+        self.handshake.add(conversation.handshake_ns);
+        self.first_byte.add(conversation.first_byte_ns);
+        self.life.add(Some(conversation.duration_ns()));
         Ok(())
     }
 
     fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, look, out.buffer);
+        let rows: Vec<_> = [
+            ("handshake (SYN to ACK)", &self.handshake),
+            ("first byte (SYN to DATA)", &self.first_byte),
+            ("life (first to last message)", &self.life),
+            ("router (sent to delivered)", &self.router),
+        ]
+        .into_iter()
+        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, look)))
+        .collect();
+        put_table(
+            "Timing",
+            [
+                ("Span", Align::Left),
+                ("Count", Align::Right),
+                ("Min", Align::Right),
+                ("p50", Align::Right),
+                ("p90", Align::Right),
+                ("p99", Align::Right),
+                ("Max", Align::Right),
+            ],
+            &rows,
+            &EXPENDABLE,
+            look,
+            out.buffer,
+        );
         Ok(())
     }
 }

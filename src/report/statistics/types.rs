@@ -43,52 +43,6 @@ impl Default for TypeTable {
     }
 }
 
-impl TypeTable {
-    /// Counts a message, and what it carries unless that was counted before.
-    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
-        let place = match event.message {
-            RawMessage::Frame(frame) => usize::from(frame.frame_type.0),
-            RawMessage::Ping => PING,
-            RawMessage::Short(_) => SHORT,
-        };
-        let bytes = payload(&event.message).len() as u64;
-        let count = &mut self.counts[place];
-        count.messages += 1;
-        if sight == Sight::First {
-            count.first += 1;
-            count.payload_bytes += bytes;
-            count.largest = count.largest.max(bytes);
-        }
-    }
-
-    /// Appends the table.
-    pub fn finish(&self, look: &Look, out: &mut Vec<u8>) {
-        let total: u64 = self.counts.iter().map(|count| count.messages).sum();
-        let rows: Vec<_> = in_order()
-            .map(|place| (place, self.counts[place]))
-            .filter(|(_, count)| count.messages > 0)
-            .map(|(place, count)| row(place, count, total, look))
-            .collect();
-        put_table(
-            &format!("Types ({})", counted(total, "message")),
-            [
-                ("Type", Align::Left),
-                ("Byte", Align::Left),
-                ("", Align::Left),
-                ("Messages", Align::Right),
-                ("Share", Align::Right),
-                ("Payload B", Align::Right),
-                ("Mean B", Align::Right),
-                ("Max B", Align::Right),
-            ],
-            &rows,
-            &EXPENDABLE,
-            look,
-            out,
-        );
-    }
-}
-
 /// The known types as the protocol lists them, then the others by number.
 fn in_order() -> impl Iterator<Item = usize> {
     let known = FrameType::KNOWN.iter().map(|known| usize::from(known.0));
@@ -143,12 +97,46 @@ impl Printer for TypeTable {
         sight: Sight,
         _: &mut Vec<u8>,
     ) -> io::Result<()> {
-        Self::message(self, event, sight);
+        let place = match event.message {
+            RawMessage::Frame(frame) => usize::from(frame.frame_type.0),
+            RawMessage::Ping => PING,
+            RawMessage::Short(_) => SHORT,
+        };
+        let bytes = payload(&event.message).len() as u64;
+        let count = &mut self.counts[place];
+        count.messages += 1;
+        if sight == Sight::First {
+            count.first += 1;
+            count.payload_bytes += bytes;
+            count.largest = count.largest.max(bytes);
+        }
         Ok(())
     }
 
     fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, look, out.buffer);
+        let total: u64 = self.counts.iter().map(|count| count.messages).sum();
+        let rows: Vec<_> = in_order()
+            .map(|place| (place, self.counts[place]))
+            .filter(|(_, count)| count.messages > 0)
+            .map(|(place, count)| row(place, count, total, look))
+            .collect();
+        put_table(
+            &format!("Types ({})", counted(total, "message")),
+            [
+                ("Type", Align::Left),
+                ("Byte", Align::Left),
+                ("", Align::Left),
+                ("Messages", Align::Right),
+                ("Share", Align::Right),
+                ("Payload B", Align::Right),
+                ("Mean B", Align::Right),
+                ("Max B", Align::Right),
+            ],
+            &rows,
+            &EXPENDABLE,
+            look,
+            out.buffer,
+        );
         Ok(())
     }
 }
