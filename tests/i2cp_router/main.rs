@@ -16,10 +16,7 @@ use ministream_fixtures::router::Router;
 
 mod user;
 
-use user::{User, new_dsa_keys, new_keys, zero_hop};
-
-/// More than a router takes for anything, on a machine with other things to do.
-const SOON: Duration = Duration::from_secs(60);
+use user::{SOON, User, new_dsa_keys, new_keys, zero_hop};
 
 fn is_message(event: &Event) -> bool {
     matches!(event, Event::Message(_))
@@ -45,12 +42,8 @@ fn two_sessions_exchange_messages_of_all_sizes() {
     in_namespace("two_sessions_exchange_messages_of_all_sizes", || {
         let router = Router::start();
         let (mut a, mut b) = pair(router.i2cp());
-        let (to_a, to_b) = (b.meet(&a), a.meet(&b));
-        let until = Attempts::Until(Instant::now() + SOON);
-        a.send(to_b, b"first", until);
-        assert_eq!(b.wait_for(SOON, is_message), message(b"first"));
-        b.send(to_a, b"back", until);
-        assert_eq!(a.wait_for(SOON, is_message), message(b"back"));
+        let to_b = a.reach(&mut b, b"first");
+        b.reach(&mut a, b"back");
         for length in [0, 1, 4, 66, 67, 32_772, 40_960] {
             let bytes: Vec<u8> = (0..length).map(|_| rand::random()).collect();
             a.send(to_b, &bytes, Attempts::Once);
@@ -58,7 +51,7 @@ fn two_sessions_exchange_messages_of_all_sizes() {
         }
         // To oneself.
         let own = a.meet_itself();
-        a.send(own, b"self", until);
+        a.send(own, b"self", Attempts::Until(Instant::now() + SOON));
         assert_eq!(a.wait_for(SOON, is_message), message(b"self"));
 
         a.session.leave(Instant::now());
@@ -77,17 +70,13 @@ fn sessions_with_dsa_keys_and_with_ed25519_keys_reach_each_other() {
             .map(|keys| thread::spawn(move || User::ready(address, keys, zero_hop())));
         let mut a = User::ready(address, new_dsa_keys(), zero_hop());
         assert_eq!(a.session.destination().as_bytes().len(), 387);
-        let until = Attempts::Until(Instant::now() + SOON);
         for other in others {
             while !other.is_finished() {
                 a.run(Duration::from_millis(10));
             }
             let mut b = other.join().unwrap();
-            let (to_a, to_b) = (b.meet(&a), a.meet(&b));
-            a.send(to_b, b"there", until);
-            assert_eq!(b.wait_for(SOON, is_message), message(b"there"));
-            b.send(to_a, b"and back", until);
-            assert_eq!(a.wait_for(SOON, is_message), message(b"and back"));
+            a.reach(&mut b, b"there");
+            b.reach(&mut a, b"and back");
         }
     });
 }
@@ -202,7 +191,7 @@ fn a_bulk_transfer_arrives_whole_and_in_order() {
     in_namespace("a_bulk_transfer_arrives_whole_and_in_order", || {
         let router = Router::start();
         let (mut sender, mut receiver) = pair(router.i2cp());
-        let to = sender.meet(&receiver);
+        let to = sender.reach(&mut receiver, b"first");
         let start = Instant::now();
         let sending = thread::spawn(move || {
             for number in 0..MESSAGES {
@@ -217,7 +206,9 @@ fn a_bulk_transfer_arrives_whole_and_in_order() {
         });
         for number in 0..MESSAGES {
             let arrived = receiver.wait_for(SOON, is_message);
-            assert!(arrived == message(&numbered(number, BYTES)), "{number}");
+            let is = |number| arrived == message(&numbered(number, BYTES));
+            let instead = || (0..MESSAGES).find(|number| is(*number));
+            assert!(is(number), "not {number} but {:?}", instead());
         }
         let seconds = start.elapsed().as_secs_f64();
         let megabytes = f64::from(MESSAGES * BYTES) / 1e6;

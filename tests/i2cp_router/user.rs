@@ -9,6 +9,9 @@ use ministream::keys::{KeyType, Keys};
 use ministream::session::{Attempts, Config, Event, Session, Tunnels};
 use ministream::wire::{Destination, DestinationHash};
 
+/// More than a router takes for anything, on a machine with other things to do.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+
 /// A session with the socket to its router.
 pub(crate) struct User {
     pub(crate) session: Session,
@@ -45,12 +48,29 @@ impl User {
     /// Connects and waits until the session is ready.
     pub(crate) fn ready(router: SocketAddr, keys: Arc<Keys>, config: Config) -> Self {
         let mut user = Self::connect(router, keys, config);
-        user.wait_for(Duration::from_secs(60), |event| *event == Event::Ready);
+        user.wait_for(SOON, |event| *event == Event::Ready);
         user
     }
 
     pub(crate) fn meet(&mut self, other: &Self) -> DestinationHash {
         self.session.learn(other.session.destination())
+    }
+
+    /// The address of `other`, which a first message has reached: a router may
+    /// lose or reorder what it gets while it still looks for the way.
+    #[track_caller]
+    pub(crate) fn reach(&mut self, other: &mut Self, first: &[u8]) -> DestinationHash {
+        let to = self.meet(other);
+        let until = Instant::now() + SOON;
+        self.send(to, first, Attempts::Until(until));
+        let arrived = Event::Message(first.to_vec().into());
+        while !other.events.contains(&arrived) {
+            assert!(Instant::now() < until, "not in time: {:?}", self.events);
+            self.run(Duration::from_millis(10));
+            other.run(Duration::from_millis(10));
+        }
+        other.wait_for(Duration::ZERO, |event| *event == arrived);
+        to
     }
 
     pub(crate) fn meet_itself(&mut self) -> DestinationHash {
