@@ -9,6 +9,9 @@ use super::blocks::{BlockSize, ReadingThread};
 use super::records::Records;
 use super::{CaptureError, InputInfo, Packet, PacketSource, Progress};
 
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// A capture that is read from a file or stream: pcap (microseconds or
 /// nanoseconds, either byte order) or pcapng, possibly compressed with gzip or
 /// zstd. What it is, its first bytes tell, not its name.
@@ -66,11 +69,30 @@ impl CaptureFile {
 }
 
 /// A file and its length, when it has one (a pipe has none).
-pub(super) fn open_file(path: &Path) -> io::Result<(File, Option<u64>)> {
+fn open_file(path: &Path) -> io::Result<(File, Option<u64>)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     let total_bytes = metadata.is_file().then_some(metadata.len());
     Ok((file, total_bytes))
+}
+
+/// Opens an input from its beginning.
+pub(super) fn open_records(
+    path: PathBuf,
+    size: BlockSize,
+    thread: ReadingThread,
+) -> Result<(Records, InputInfo), CaptureError> {
+    if is_standard_input(&path) {
+        return Records::open(path, io::stdin(), size, thread);
+    }
+    match open_file(&path) {
+        Ok((file, _)) => Records::open(path, file, size, thread),
+        Err(source) => Err(CaptureError::Open { path, source }),
+    }
+}
+
+pub(super) fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
 }
 
 impl PacketSource for CaptureFile {

@@ -5,14 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::blocks::{BlockSize, ReadingThread};
-use super::file::open_file;
+use super::file::{is_standard_input, open_records};
 use super::merge::{Merge, Waiting};
 use super::records::Records;
 use super::{CaptureError, Content, InputInfo, Packet, PacketSource, Progress};
 use crate::time::Timestamp;
-
-/// The name that stands for standard input.
-const STANDARD_INPUT: &str = "-";
 
 /// In which order the packets of several captures come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -222,25 +219,6 @@ fn look(path: PathBuf, thread: ReadingThread) -> Result<Found, CaptureError> {
         first,
         records: comes_once.then(|| Box::new(records)),
     })
-}
-
-/// Opens an input from its beginning.
-pub(super) fn open_records(
-    path: PathBuf,
-    size: BlockSize,
-    thread: ReadingThread,
-) -> Result<(Records, InputInfo), CaptureError> {
-    if is_standard_input(&path) {
-        return Records::open(path, io::stdin(), size, thread);
-    }
-    match open_file(&path) {
-        Ok((file, _)) => Records::open(path, file, size, thread),
-        Err(source) => Err(CaptureError::Open { path, source }),
-    }
-}
-
-fn is_standard_input(path: &Path) -> bool {
-    path.as_os_str() == STANDARD_INPUT
 }
 
 /// The length of all inputs together, when all have one. Makes sure that they

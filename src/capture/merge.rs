@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::blocks::{BlockSize, ReadingThread};
-use super::inputs::open_records;
+use super::file::open_records;
 use super::records::Records;
 use super::{CaptureError, InputInfo, Packet};
 use crate::time::Timestamp;

@@ -3,8 +3,7 @@
 use pcap_parser::nom;
 use pcap_parser::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_header};
 
-use super::records::{Current, missing_bytes};
-use super::window::Window;
+use super::window::{Current, Window};
 use super::{
     ByteOrder, CaptureError, CaptureFormat, Content, Damage, LinkType, MAX_CAPTURED_BYTES, Record,
 };
@@ -164,5 +163,13 @@ impl Pcap {
         Timestamp::from_nanos(
             i64::from(seconds) * 1_000_000_000 + i64::from(units) * self.unit_nanos,
         )
+    }
+}
+
+/// How many bytes a record lacks, as far as is known.
+fn missing_bytes(needed: nom::Needed) -> u64 {
+    match needed {
+        nom::Needed::Size(count) => count.get() as u64,
+        nom::Needed::Unknown => 1,
     }
 }

@@ -9,8 +9,7 @@ mod section;
 use pcap_parser::{EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
 use self::section::Section;
-use super::records::Current;
-use super::window::Window;
+use super::window::{Current, Window};
 use super::{
     ByteOrder, CaptureError, CaptureFormat, Content, Damage, InterfaceInfo, LinkType, Record,
 };

@@ -1,17 +1,14 @@
 //! The records of one input, whatever its format and compression.
 
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pcap_parser::nom;
-
 use super::blocks::{BlockSize, Blocks, ReadingThread};
 use super::pcap::{self, Pcap};
 use super::pcapng::{self, Pcapng};
-use super::window::Window;
+use super::window::{Current, Window};
 use super::{
     CaptureError, CaptureFormat, Content, InputInfo, InterfaceId, InterfaceInfo, LinkType, Packet,
     compression,
@@ -32,17 +29,6 @@ pub(super) struct Records {
 enum Format {
     Pcap(Pcap),
     Pcapng(Pcapng),
-}
-
-/// The packet that was read last.
-pub(super) struct Current {
-    pub(super) time: Timestamp,
-    /// Which of the interfaces of its input it comes from.
-    pub(super) interface: u32,
-    pub(super) link_type: LinkType,
-    /// Its bytes in the window.
-    pub(super) data: Range<usize>,
-    pub(super) original_bytes: u32,
 }
 
 impl Records {
@@ -191,14 +177,6 @@ fn open_format(window: &mut Window) -> Result<(Format, CaptureFormat), CaptureEr
             let content = Content::guess(window.available());
             Err(window.not_a_capture(content))
         }
-    }
-}
-
-/// How many bytes a record lacks, as far as is known.
-pub(super) fn missing_bytes(needed: nom::Needed) -> u64 {
-    match needed {
-        nom::Needed::Size(count) => count.get() as u64,
-        nom::Needed::Unknown => 1,
     }
 }
 

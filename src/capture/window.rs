@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::blocks::{Block, Blocks};
-use super::{CaptureError, Compression, Content, Damage, Record};
+use super::{CaptureError, Compression, Content, Damage, LinkType, Record};
+use crate::time::Timestamp;
 
 /// The unparsed bytes at hand, and how to get more.
 ///
@@ -18,6 +19,17 @@ pub(super) struct Window {
     block: Block,
     /// Offset in the input of the first byte of `block.filled`.
     offset: u64,
+}
+
+/// The packet that was read last.
+pub(super) struct Current {
+    pub(super) time: Timestamp,
+    /// Which of the interfaces of its input it comes from.
+    pub(super) interface: u32,
+    pub(super) link_type: LinkType,
+    /// Its bytes in the window.
+    pub(super) data: Range<usize>,
+    pub(super) original_bytes: u32,
 }
 
 impl Window {

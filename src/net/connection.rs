@@ -1,7 +1,7 @@
 //! A TCP connection: what its flags mean for its two streams.
 
 use super::captured::Captured;
-use super::flow::Sender;
+use super::flow_key::Sender;
 use super::reassembly::{PATIENCE, Pool, Stream, WINDOW};
 use super::slice::TcpHeader;
 use super::{Delivery, Ignored, Side, StreamEnd};

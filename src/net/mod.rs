@@ -11,9 +11,11 @@ mod defrag;
 mod duplicate;
 mod encapsulation;
 mod flow;
+mod flow_key;
 mod gre;
 mod ieee80211;
 mod layers;
+mod limits;
 mod link;
 pub mod made;
 mod network;
@@ -36,9 +38,10 @@ pub use decode::{Decoded, PacketDecoder};
 pub use defrag::{LossReason, LostDatagram};
 pub use duplicate::CopyCounts;
 pub use encapsulation::{Encapsulation, Wrapper};
-pub(crate) use flow::FlowKey;
+pub(crate) use flow_key::FlowKey;
+pub use limits::NetworkLimits;
 pub(crate) use network::{FlowPlace, FlowSight, Glance};
-pub use network::{Network, NetworkCounts, NetworkLimits};
+pub use network::{Network, NetworkCounts};
 pub use reassembly::StreamCounts;
 pub use whole::Whole;
 
@@ -94,7 +97,7 @@ pub struct Flow<S> {
     /// UDP or TCP.
     pub transport: Transport,
     /// Which end of the key is the initiator.
-    initiator: flow::Sender,
+    initiator: flow_key::Sender,
     /// Bytes that the layer above holds for it, and keeps up to date here: they
     /// count towards [`NetworkLimits::flow_bytes`].
     pub held_bytes: usize,

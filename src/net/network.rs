@@ -1,12 +1,13 @@
 //! [`Network`]: decoded packets in, datagrams and stream bytes out.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::captured::Captured;
 use super::connection::{Claim, Connection, Opening};
 use super::decode::Decoded;
-use super::flow::{Entry, FlowKey, FlowTable, Kind, NewFlow, Sender, Slot};
+use super::flow::{Entry, FlowTable, Kind, NewFlow, Slot};
+use super::flow_key::{FlowKey, Sender};
+use super::limits::NetworkLimits;
 use super::reassembly::{Pool, StreamCounts};
 use super::slice::{TcpHeader, TransportHeader};
 use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd};
@@ -19,39 +20,6 @@ pub(super) const UDP_FLOW_BYTES: usize = 400;
 
 /// Bytes that a TCP connection is reckoned to take, with its decoders and its channel.
 pub(super) const TCP_FLOW_BYTES: usize = 900;
-
-/// Bounds on what a [`Network`] keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkLimits {
-    /// Bytes that flows may take, with what the layer above holds for them; those
-    /// that were idle for longest are forgotten beyond it. Default: 1 GiB.
-    pub flow_bytes: usize,
-    /// Bytes that wait for missing ones in one direction of a TCP connection.
-    /// Default: 4 MiB.
-    pub stream_bytes: usize,
-    /// The same over all connections. Default: 64 MiB.
-    pub total_stream_bytes: usize,
-    /// Datagrams at once that wait for fragments. Default: 1,024.
-    pub fragmented_datagrams: usize,
-    /// Bytes in these fragments. Default: 16 MiB.
-    pub fragment_bytes: usize,
-    /// How long a datagram waits for its fragments, in capture time.
-    /// Default: 30 seconds.
-    pub fragment_age: Duration,
-}
-
-impl Default for NetworkLimits {
-    fn default() -> Self {
-        Self {
-            flow_bytes: 1 << 30,
-            stream_bytes: 4 << 20,
-            total_stream_bytes: 64 << 20,
-            fragmented_datagrams: 1_024,
-            fragment_bytes: 16 << 20,
-            fragment_age: Duration::from_secs(30),
-        }
-    }
-}
 
 /// Where a flow is expected to lie.
 #[derive(Clone, Copy, Debug)]

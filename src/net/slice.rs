@@ -8,11 +8,14 @@ use etherparse::{
     UdpHeaderSlice, ip_number,
 };
 
+use super::Skip;
 use super::captured::Captured;
-use super::{Skip, tunnel};
 
 /// The longest chain of extension headers that is followed.
 const MAX_EXTENSIONS: usize = 16;
+
+/// Ethernet in IP (RFC 3378).
+pub(super) const ETHERIP: IpNumber = IpNumber(97);
 
 /// An IP packet or fragment without its headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,11 +274,19 @@ fn extensions(first: IpNumber, packet: Captured<'_>) -> Result<Extensions, Skip>
                 }
             }
             ip_number::TCP | ip_number::UDP => return Ok(chain),
-            other if tunnel::wraps(other) => return Ok(chain),
+            other if wraps(other) => return Ok(chain),
             _ => return Err(Skip::NotTransport),
         }
     }
     Err(Skip::BadHeader)
+}
+
+/// Whether packets with this protocol number may hold others.
+fn wraps(protocol: IpNumber) -> bool {
+    matches!(
+        protocol,
+        ip_number::IPV4 | ip_number::IPV6 | ip_number::GRE | ETHERIP | ip_number::MPLS_IN_IP
+    )
 }
 
 /// Reads the transport header of a whole datagram.

@@ -1,25 +1,14 @@
 //! IP packets within IP packets: the tunnels that run over IP and UDP.
 
-use etherparse::{IpNumber, ip_number};
+use etherparse::ip_number;
 
 use super::Skip;
 use super::captured::Captured;
 use super::encapsulation::{Encapsulation, Wrapper};
 use super::gre;
 use super::layers::{Layer, descend};
-use super::slice::{self, IpPacket, Route, Upper};
+use super::slice::{self, ETHERIP, IpPacket, Route, Upper};
 use super::udp_tunnel;
-
-/// Ethernet in IP (RFC 3378).
-const ETHERIP: IpNumber = IpNumber(97);
-
-/// Whether packets with this protocol number may hold others.
-pub(super) fn wraps(protocol: IpNumber) -> bool {
-    matches!(
-        protocol,
-        ip_number::IPV4 | ip_number::IPV6 | ip_number::GRE | ETHERIP | ip_number::MPLS_IN_IP
-    )
-}
 
 /// Whether [`open`] has to be asked: cheap, for it is asked of every packet.
 #[inline(always)]

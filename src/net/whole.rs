@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::flow::FlowKey;
+use super::flow_key::FlowKey;
 use super::slice::{self, TransportHeader};
 use super::{Skip, Transport, link, tunnel};
 use crate::capture::Packet;

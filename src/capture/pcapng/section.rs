@@ -10,7 +10,7 @@ use pcap_parser::{
 
 use super::interface::Interface;
 use super::{BLOCK_TRAILER, field};
-use crate::capture::records::Current;
+use crate::capture::window::Current;
 use crate::capture::{ByteOrder, Damage, InterfaceInfo, LinkType, MAX_CAPTURED_BYTES};
 use crate::time::Timestamp;
 
