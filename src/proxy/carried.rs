@@ -1,12 +1,12 @@
 //! What is on its way through the proxy.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::i2cp;
+use super::{ConnectionId, i2cp};
 use crate::fault::{Met, Parcelled};
+use crate::net::Side;
 
 /// A message, or what else keeps its place among messages.
 #[derive(Clone, Debug)]
@@ -123,11 +123,19 @@ impl Parcelled for Carried {
     }
 }
 
-/// Something that waits, and since when.
+/// Something that waits, and where it came from.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) connection: super::ConnectionId,
-    pub(super) from: crate::net::Side,
+    pub(super) connection: ConnectionId,
+    pub(super) from: Side,
     pub(super) carried: Carried,
-    pub(super) since: Instant,
+}
+
+/// What is said of a message that a rule or faults met.
+pub(super) fn comment_on(rule: Option<Arc<str>>, met: &Met) -> Option<Arc<str>> {
+    match (rule, met.is_empty()) {
+        (rule, true) => rule,
+        (None, false) => Some(format!("fault: {met}").into()),
+        (Some(rule), false) => Some(format!("{rule}; fault: {met}").into()),
+    }
 }

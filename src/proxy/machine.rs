@@ -1,32 +1,29 @@
 //! The proxy itself.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
-use hdrhistogram::Histogram;
 
-use super::carried::{Carried, Content, Waiting};
-use super::connection::{Connection, ConnectionId, Flow, Known};
-use super::gate::{Copies, Gate, Matched, Seen};
+use super::carried::{Carried, Content, Waiting, comment_on};
+use super::connection::{ConnectionId, Flow, Known};
+use super::connections::Connections;
+use super::exit::{Exit, Output};
+use super::fate::{Fate, closes};
+use super::gate::{Copies, Gate, Seen};
 use super::i2cp;
 use super::recent::{Became, Recent};
-use super::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport, index};
-use super::rule::{Action, Change, Ends, KnownIds, Rule, Rules};
+use super::report::{ProxyReport, RuleReport};
+use super::rule::{Ends, KnownIds, Rule, Rules};
 use super::waiting_room::{Until, WaitingRoom};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
-use crate::fault::{Delivery, Engine, FaultSpec, Faults, Met};
+use crate::fault::{Faults, Met};
 use crate::net::Side;
 use crate::time::Timestamp;
-use crate::wire::{Direction, FrameType};
-
-/// The longest time that is told apart, in microseconds.
-const LONGEST_US: u64 = 60_000_000;
+use crate::wire::Direction;
 
 /// What a proxy does.
 #[derive(Debug, Default)]
@@ -41,67 +38,17 @@ pub struct ProxyOptions {
     pub dissect: DissectOptions,
 }
 
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// A message, on I2CP a frame, goes to one side of a connection.
-    Transmit {
-        /// Which connection.
-        connection: ConnectionId,
-        /// The client is the initiator.
-        to: Side,
-        /// The bytes.
-        bytes: Bytes,
-        /// How many are missing at the end: the connection breaks behind what there is.
-        missing_bytes: usize,
-        /// What a rule or a fault did to it.
-        comment: Option<Arc<str>>,
-        /// When it should have gone out: when it came in, or when it was due.
-        due: Instant,
-    },
-    /// All that the other side sent has been told: this side of the connection ends.
-    Finish {
-        /// Which connection.
-        connection: ConnectionId,
-        /// The side that hears nothing more.
-        to: Side,
-    },
-    /// Both sides of a connection break at once.
-    Break {
-        /// Which connection.
-        connection: ConnectionId,
-    },
-}
-
-/// What becomes of a message after the rules.
-#[derive(Debug, Default)]
-struct Fate {
-    dropped: bool,
-    twice: bool,
-    delay: Option<Duration>,
-    until: Option<Until>,
-    injected: Vec<(Direction, Vec<u8>)>,
-}
-
 /// Passes messages between clients and servers, and does things to them.
 #[derive(Debug)]
 pub struct Proxy {
     began: Instant,
     began_at: Timestamp,
     dissector: PassingDissector,
-    rules: Rules,
+    connections: Connections,
     known: Known,
-    connections: HashMap<ConnectionId, Connection>,
-    connection_count: u64,
-    failed_connections: u64,
+    rules: Rules,
     waiting_room: WaitingRoom,
-    paused: bool,
-    faults: Faults,
-    engines: [Engine<(ConnectionId, Side), Carried>; 2],
-    output: VecDeque<Output>,
-    wrapper: i2cp::Wrapper,
-    directions: [DirectionReport; 2],
-    added: Histogram<u64>,
+    exit: Exit,
     last_comment: Option<Arc<str>>,
     /// The last messages, if somebody may ask for them.
     pub(super) recent: Option<Recent>,
@@ -110,8 +57,6 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that begins at `now`, which is `at` by the clock on the wall.
     pub fn new(options: ProxyOptions, now: Instant, at: Timestamp) -> Self {
-        let engine =
-            |spec: &FaultSpec, stream| Engine::new(spec.clone(), options.seed, stream, now);
         let mut rules = Rules::default();
         for rule in options.rules {
             rules.add(rule);
@@ -120,23 +65,11 @@ impl Proxy {
             began: now,
             began_at: at,
             dissector: PassingDissector::new(options.dissect),
-            rules,
+            connections: Connections::default(),
             known: Known::default(),
-            connections: HashMap::new(),
-            connection_count: 0,
-            failed_connections: 0,
+            rules,
             waiting_room: WaitingRoom::default(),
-            paused: false,
-            engines: [
-                engine(&options.faults.c2s, 0),
-                engine(&options.faults.s2c, 1),
-            ],
-            faults: options.faults,
-            output: VecDeque::new(),
-            wrapper: i2cp::Wrapper::default(),
-            directions: [DirectionReport::default(); 2],
-            added: Histogram::new_with_bounds(1, LONGEST_US, 2)
-                .unwrap_or_else(|_| unreachable!("constant bounds that a histogram takes")),
+            exit: Exit::new(options.faults, options.seed, now),
             last_comment: None,
             recent: None,
         }
@@ -158,8 +91,7 @@ impl Proxy {
         addresses: [SocketAddr; 2],
         sink: &mut S,
     ) -> Result<ConnectionId, S::Error> {
-        self.connection_count += 1;
-        let id = ConnectionId(self.connection_count);
+        let id = self.connections.next_id();
         let flow = match carrier {
             Carrier::I2cp => match self.dissector.open_i2cp(addresses, sink)? {
                 Some(frames) => Flow::Frames(Box::new(frames)),
@@ -167,13 +99,13 @@ impl Proxy {
             },
             carrier => Flow::Messages(self.dissector.open(carrier, addresses, sink)?),
         };
-        self.connections.insert(id, Connection::new(flow));
+        self.connections.insert(id, flow);
         Ok(id)
     }
 
     /// A connection to the server could not be had.
     pub const fn note_failed_connection(&mut self) {
-        self.failed_connections += 1;
+        self.connections.failed_count += 1;
     }
 
     /// A side sends something: a message, or on I2CP a frame.
@@ -189,7 +121,7 @@ impl Proxy {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let time = self.time(now);
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(id) else {
             return Ok(());
         };
         let mut gate = Gate {
@@ -225,14 +157,13 @@ impl Proxy {
             }
             (Some(seen), Flow::Frames(_)) => self.passes(now, id, from, seen, Some(bytes)),
             (None, _) => {
-                self.direction_mut(id, from).frames += 1;
+                self.connections.counts_mut(id, from).frames += 1;
                 self.go_on(
                     now,
                     Waiting {
                         connection: id,
                         from,
                         carried: Carried::frame(bytes),
-                        since: now,
                     },
                 );
             }
@@ -244,14 +175,6 @@ impl Proxy {
         Ok(())
     }
 
-    fn direction_mut(&mut self, id: ConnectionId, from: Side) -> &mut DirectionReport {
-        let direction = match self.connections.get(&id) {
-            Some(connection) => connection.direction(from),
-            None => Direction::ClientToServer,
-        };
-        &mut self.directions[index(direction)]
-    }
-
     fn passes(
         &mut self,
         now: Instant,
@@ -260,13 +183,13 @@ impl Proxy {
         seen: Seen,
         frame: Option<Bytes>,
     ) {
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.learn(from, seen.direction);
         }
         if let Some(envelope) = frame.as_deref().and_then(i2cp::envelope) {
             self.keep_envelope(id, from, seen.conversation, envelope);
         }
-        let counts = self.direction_mut(id, from);
+        let counts = self.connections.counts_mut(id, from);
         counts.messages_in += 1;
         counts.bytes_in += seen.bytes.len() as u64;
         counts.not_ours += u64::from(!seen.is_ours);
@@ -284,21 +207,20 @@ impl Proxy {
         } = seen;
         let mut carried = Carried::message(bytes, frame);
         let fate = match rule {
-            Some(rule) => self.carry_out(&rule, &mut carried, ids),
+            Some(rule) => Fate::of(&rule, &mut carried, ids, &mut self.rules),
             None => Fate::default(),
         };
         let waiting = Waiting {
             connection: id,
             from,
             carried,
-            since: now,
         };
         let rule = waiting.carried.comment.clone();
         let number = self.recent.as_ref().map(Recent::last);
-        let is_held = self.paused || fate.until.is_some();
+        let is_held = self.waiting_room.is_paused() || fate.until.is_some();
         let is_dropped = fate.dropped;
         let met = self.follow(now, waiting, conversation, fate);
-        self.last_comment = comment(rule, &met);
+        self.last_comment = comment_on(rule, &met);
         if let (Some(recent), Some(number)) = (&mut self.recent, number) {
             let became = match (is_dropped || met.is_end(), is_held) {
                 (true, _) => Became::Dropped,
@@ -319,72 +241,9 @@ impl Proxy {
         if let Some(known) = conversation.and_then(|id| self.known.get_mut(id)) {
             known.envelopes[from.index()].get_or_insert_with(|| envelope.clone().into());
         }
-        if let Some(connection) = self.connections.get_mut(&id) {
+        if let Some(connection) = self.connections.get_mut(id) {
             connection.envelopes[from.index()] = Some(envelope);
         }
-    }
-
-    /// Does to a message what a rule says, as far as that concerns its bytes.
-    fn carry_out(&mut self, rule: &Matched, carried: &mut Carried, ids: KnownIds) -> Fate {
-        let mut fate = Fate::default();
-        let tally = self.rules.tally_mut(rule.number);
-        let mut left_out = 0;
-        for action in &rule.actions {
-            match action {
-                Action::Pass => {}
-                Action::Drop => {
-                    fate.dropped = true;
-                    tally.dropped += 1;
-                }
-                Action::Duplicate => {
-                    fate.twice = true;
-                    tally.duplicated += 1;
-                }
-                Action::Delay(time) => {
-                    fate.delay = Some(*time);
-                    tally.delayed += 1;
-                    tally.delay += *time;
-                }
-                Action::HoldUntil(filter) => {
-                    fate.until = Some(Until::Matches(filter.clone()));
-                    tally.held += 1;
-                }
-                Action::SwapWithNext => {
-                    // The direction is filled in where it is known.
-                    fate.until = Some(Until::Next(Direction::ClientToServer));
-                    tally.held += 1;
-                }
-                Action::Inject(direction, made) => match made.bytes(ids) {
-                    Some(bytes) => fate.injected.push((*direction, bytes)),
-                    None => left_out += 1,
-                },
-                Action::Close(ends) => {
-                    let (closes, missing) = closes(*ends, ids);
-                    fate.injected.extend(closes);
-                    left_out += missing;
-                }
-                Action::SetId(_)
-                | Action::SetType(_)
-                | Action::Replace(..)
-                | Action::Truncate(_)
-                | Action::Append(_) => {
-                    if let Content::Message { bytes, .. } = &carried.content {
-                        let mut changed = bytes.to_vec();
-                        match action.change(&mut changed, ids) {
-                            Change::Changed => {
-                                tally.changed += 1;
-                                carried.set_bytes(changed);
-                            }
-                            Change::Unchanged => left_out += 1,
-                        }
-                    }
-                }
-            }
-        }
-        tally.injected += fate.injected.len() as u64;
-        tally.left_out += left_out;
-        carried.comment = Some(self.rules.comment(rule.number));
-        fate
     }
 
     /// Sends a message on its way, and tells which faults it met at once.
@@ -405,12 +264,11 @@ impl Proxy {
                     (_, Some(until)) => {
                         let until = match until {
                             Until::Matches(filter) => Until::Matches(filter.clone()),
-                            Until::Next(_) => match self.connections.get(&id) {
-                                Some(connection) => Until::Next(connection.direction(from)),
-                                None => Until::Next(Direction::ClientToServer),
-                            },
+                            Until::Next(_) => Until::Next(self.connections.direction(id, from)),
                         };
-                        self.hold(now, waiting, conversation, until);
+                        for pushed_out in self.waiting_room.hold(waiting, conversation, until) {
+                            self.go_on(now, pushed_out);
+                        }
                     }
                     (Some(delay), None) => self.waiting_room.delay(now + delay, waiting),
                     (None, None) => met = self.go_on(now, waiting),
@@ -423,18 +281,6 @@ impl Proxy {
         met
     }
 
-    fn hold(
-        &mut self,
-        now: Instant,
-        waiting: Waiting,
-        conversation: Option<ConversationId>,
-        until: Until,
-    ) {
-        for pushed_out in self.waiting_room.hold(waiting, conversation, until) {
-            self.go_on(now, pushed_out);
-        }
-    }
-
     /// Makes a message of our own.
     fn inject(
         &mut self,
@@ -445,7 +291,7 @@ impl Proxy {
         bytes: Vec<u8>,
         comment: Option<Arc<str>>,
     ) {
-        let Some(connection) = self.connections.get(&id) else {
+        let Some(connection) = self.connections.get(id) else {
             return;
         };
         let from = connection.sender(direction);
@@ -473,69 +319,18 @@ impl Proxy {
                 connection: id,
                 from,
                 carried,
-                since: now,
             },
         );
     }
 
     /// Past the rules: on to the faults, unless everything is held. Tells which it met.
     fn go_on(&mut self, now: Instant, waiting: Waiting) -> Met {
-        if self.paused {
+        if self.waiting_room.is_paused() {
             self.waiting_room.queue(waiting);
             Met::default()
         } else {
-            self.enter(now, waiting)
+            self.exit.enter(now, waiting, &mut self.connections)
         }
-    }
-
-    fn enter(&mut self, now: Instant, waiting: Waiting) -> Met {
-        let Waiting {
-            connection: id,
-            from,
-            carried,
-            since,
-        } = waiting;
-        let Some(connection) = self.connections.get(&id) else {
-            return Met::default();
-        };
-        let engine = &mut self.engines[index(connection.direction(from))];
-        if !engine.spec().acts_on_messages() && engine.is_idle() {
-            // A delay of ours is not the proxy's.
-            let due = if self.paused { now } else { since.max(now) };
-            self.go_out(id, from, &carried, due);
-            return Met::default();
-        }
-        match carried.content {
-            Content::Message { .. } => engine.submit(now, (id, from), carried),
-            // Faults are for messages; these would end a session.
-            Content::Frame(_) | Content::End => {
-                engine.submit_end(now, (id, from), carried);
-                Met::default()
-            }
-        }
-    }
-
-    fn go_out(&mut self, connection: ConnectionId, from: Side, carried: &Carried, due: Instant) {
-        let to = from.opposite();
-        if matches!(carried.content, Content::End) {
-            return self.output.push_back(Output::Finish { connection, to });
-        }
-        let Some(mut bytes) = carried.wire_bytes(&mut self.wrapper) else {
-            return;
-        };
-        bytes.truncate(bytes.len().saturating_sub(carried.missing_bytes));
-        let is_message = matches!(carried.content, Content::Message { .. });
-        let counts = self.direction_mut(connection, from);
-        counts.messages_out += u64::from(is_message && carried.missing_bytes == 0);
-        counts.bytes_out += bytes.len() as u64;
-        self.output.push_back(Output::Transmit {
-            connection,
-            to,
-            bytes,
-            missing_bytes: carried.missing_bytes,
-            comment: comment(carried.comment.clone(), &carried.met),
-            due,
-        });
     }
 
     /// Remembers the last messages from now on, for [`control`](super::control).
@@ -557,7 +352,6 @@ impl Proxy {
             connection: id,
             from,
             carried: Carried::end(),
-            since: now,
         };
         // Behind what a rule delays.
         match self.waiting_room.last_delayed(id, from) {
@@ -579,13 +373,10 @@ impl Proxy {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let time = self.time(now);
-        let Some(mut connection) = self.connections.remove(&id) else {
+        let Some(mut connection) = self.connections.remove(id) else {
             return Ok(());
         };
-        for engine in &mut self.engines {
-            engine.forget(&(id, Side::Initiator));
-            engine.forget(&(id, Side::Responder));
-        }
+        self.exit.forget(id);
         self.waiting_room.forget(id);
         let mut gate = Gate {
             sink,
@@ -620,58 +411,40 @@ impl Proxy {
         while let Some(waiting) = self.waiting_room.pop_due(now) {
             self.go_on(now, waiting);
         }
-        if let Some(output) = self.output.pop_front() {
-            return Some(output);
-        }
-        for engine in 0..self.engines.len() {
-            while let Some(due) = self.engines[engine].next_due().filter(|due| *due <= now) {
-                match self.engines[engine].poll(now) {
-                    Some(Delivery::Arrives((id, from), carried)) => {
-                        self.go_out(id, from, &carried, due);
-                    }
-                    Some(Delivery::Breaks((connection, _))) => {
-                        self.output.push_back(Output::Break { connection });
-                    }
-                    None => {}
-                }
-                if let Some(output) = self.output.pop_front() {
-                    return Some(output);
-                }
-            }
-        }
-        None
+        self.exit.poll(now, &mut self.connections)
     }
 
     /// When something is to be done without anything coming in.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let engines = self.engines.iter().filter_map(Engine::next_due);
-        engines.chain(self.waiting_room.next_due()).min()
+        [self.exit.next_due(), self.waiting_room.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes note of how long a message took that goes out without anything in its way.
     pub fn note_added(&mut self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.added.saturating_record(micros.clamp(1, LONGEST_US));
+        self.exit.note_added(time);
     }
 
     /// Whether more should come in.
     pub fn has_room(&self) -> bool {
-        !self.waiting_room.is_full() && !self.engines.iter().any(Engine::is_full)
+        !self.waiting_room.is_full() && !self.exit.is_full()
     }
 
     /// Whether messages wait to be released one by one.
     pub const fn is_paused(&self) -> bool {
-        self.paused
+        self.waiting_room.is_paused()
     }
 
     /// Holds every message from now on.
     pub const fn pause(&mut self) {
-        self.paused = true;
+        self.waiting_room.pause();
     }
 
     /// Lets the messages go on that are held, and all that follow.
     pub fn resume(&mut self, now: Instant) {
-        self.paused = false;
+        self.waiting_room.resume();
         self.step(now, usize::MAX);
     }
 
@@ -681,7 +454,7 @@ impl Proxy {
         while passed < count
             && let Some(waiting) = self.waiting_room.pop_queued()
         {
-            self.enter(now, waiting);
+            self.exit.enter(now, waiting, &mut self.connections);
             passed += 1;
         }
         passed
@@ -695,10 +468,8 @@ impl Proxy {
     /// The messages that are held, first to last, at most so many: from where, and the bytes.
     pub fn queue(&self, most: usize) -> impl Iterator<Item = (ConnectionId, Direction, Bytes)> {
         self.waiting_room.queued().take(most).filter_map(|waiting| {
-            let direction = self
-                .connections
-                .get(&waiting.connection)?
-                .direction(waiting.from);
+            let connection = self.connections.get(waiting.connection)?;
+            let direction = connection.direction(waiting.from);
             match &waiting.carried.content {
                 Content::Message { bytes, .. } => {
                     Some((waiting.connection, direction, bytes.clone()))
@@ -741,14 +512,12 @@ impl Proxy {
 
     /// The faults in force.
     pub const fn faults(&self) -> &Faults {
-        &self.faults
+        self.exit.faults()
     }
 
     /// Has other faults from now on.
     pub fn set_faults(&mut self, faults: Faults) {
-        self.engines[0].set_spec(faults.c2s.clone());
-        self.engines[1].set_spec(faults.s2c.clone());
-        self.faults = faults;
+        self.exit.set_faults(faults);
     }
 
     /// The conversations that go on, as they stand.
@@ -758,7 +527,7 @@ impl Proxy {
 
     /// How many connections of clients there are, with those that are being ended.
     pub fn connection_count(&self) -> usize {
-        self.connections.len()
+        self.connections.open_count()
     }
 
     /// How many conversations go on.
@@ -781,15 +550,8 @@ impl Proxy {
 
     /// What was done so far.
     pub fn report(&self) -> ProxyReport {
-        let at = |quantile| {
-            if self.added.is_empty() {
-                0
-            } else {
-                self.added.value_at_quantile(quantile)
-            }
-        };
         ProxyReport {
-            directions: self.directions,
+            directions: self.connections.directions,
             rules: self
                 .rules
                 .all()
@@ -799,61 +561,11 @@ impl Proxy {
                     tally: *rule.tally(),
                 })
                 .collect(),
-            faults: FaultReport {
-                faults: self.faults.clone(),
-                stats: [
-                    self.engines[0].stats().clone(),
-                    self.engines[1].stats().clone(),
-                ],
-            },
+            faults: self.exit.fault_report(),
             conversations: self.dissector.counts().conversations,
-            connections: self.connection_count,
-            failed_connections: self.failed_connections,
-            added_us: Added {
-                count: self.added.len(),
-                p50: at(0.5),
-                p99: at(0.99),
-                max: at(1.0),
-            },
+            connections: self.connections.count,
+            failed_connections: self.connections.failed_count,
+            added_us: self.exit.added(),
         }
     }
-}
-
-/// What is said of a message that a rule or faults met.
-fn comment(rule: Option<Arc<str>>, met: &Met) -> Option<Arc<str>> {
-    match (rule, met.is_empty()) {
-        (rule, true) => rule,
-        (None, false) => Some(format!("fault: {met}").into()),
-        (Some(rule), false) => Some(format!("{rule}; fault: {met}").into()),
-    }
-}
-
-/// The messages that close a conversation, and how many cannot be made.
-fn closes(ends: Ends, ids: KnownIds) -> (Vec<(Direction, Vec<u8>)>, u64) {
-    let to_client = (
-        Direction::ServerToClient,
-        FrameType::SERVER_CLOSE,
-        ids.client,
-    );
-    let to_server = (
-        Direction::ClientToServer,
-        FrameType::CLIENT_CLOSE,
-        ids.server,
-    );
-    let wanted = match ends {
-        Ends::Client => vec![to_client],
-        Ends::Server => vec![to_server],
-        Ends::Both => vec![to_client, to_server],
-    };
-    let count = wanted.len();
-    let closes: Vec<_> = wanted
-        .into_iter()
-        .filter_map(|(direction, frame_type, id)| {
-            let mut bytes = vec![frame_type.0];
-            bytes.extend(id?.0);
-            Some((direction, bytes))
-        })
-        .collect();
-    let missing = (count - closes.len()) as u64;
-    (closes, missing)
 }

@@ -13,7 +13,10 @@
 
 mod carried;
 mod connection;
+mod connections;
 pub mod control;
+mod exit;
+mod fate;
 mod gate;
 mod i2cp;
 mod machine;
@@ -24,7 +27,8 @@ mod summary;
 mod waiting_room;
 
 pub use self::connection::ConnectionId;
-pub use self::machine::{Output, Proxy, ProxyOptions};
+pub use self::exit::Output;
+pub use self::machine::{Proxy, ProxyOptions};
 pub use self::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport};
 pub use self::rule::{MAX_RULES, Rule, RuleTally, Rules};
 pub use self::summary::{ProxySummary, SCHEMA, rule_json};

@@ -57,6 +57,8 @@ pub(super) struct WaitingRoom {
     delayed: BTreeMap<(Instant, u64), Waiting>,
     delayed_count: u64,
     queue: VecDeque<Waiting>,
+    /// Whether everything waits for somebody's leave.
+    is_paused: bool,
     bytes: usize,
 }
 
@@ -153,6 +155,19 @@ impl WaitingRoom {
         let waiting = first.remove();
         self.bytes -= cost(&waiting);
         Some(waiting)
+    }
+
+    /// Whether whatever comes has to [`queue`](Self::queue).
+    pub(super) const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    pub(super) const fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    pub(super) const fn resume(&mut self) {
+        self.is_paused = false;
     }
 
     /// Has a message wait for somebody's leave.

@@ -1,0 +1,219 @@
+//! The last of the way: faults, and behind them what goes out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hdrhistogram::Histogram;
+
+use super::carried::{Carried, Content, Waiting, comment_on};
+use super::connection::ConnectionId;
+use super::connections::Connections;
+use super::i2cp;
+use super::report::{Added, FaultReport, index};
+use crate::fault::{Delivery, Engine, FaultSpec, Faults, Met};
+use crate::net::Side;
+
+/// The longest time that is told apart, in microseconds.
+const LONGEST_US: u64 = 60_000_000;
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A message, on I2CP a frame, goes to one side of a connection.
+    Transmit {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The client is the initiator.
+        to: Side,
+        /// The bytes.
+        bytes: Bytes,
+        /// How many are missing at the end: the connection breaks behind what there is.
+        missing_bytes: usize,
+        /// What a rule or a fault did to it.
+        comment: Option<Arc<str>>,
+        /// When it should have gone out: when it came in, or when it was due.
+        due: Instant,
+    },
+    /// All that the other side sent has been told: this side of the connection ends.
+    Finish {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The side that hears nothing more.
+        to: Side,
+    },
+    /// Both sides of a connection break at once.
+    Break {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+}
+
+/// What goes out, and the faults that it meets before.
+#[derive(Debug)]
+pub(super) struct Exit {
+    faults: Faults,
+    /// One a direction, by [`index`].
+    engines: [Engine<(ConnectionId, Side), Carried>; 2],
+    wrapper: i2cp::Wrapper,
+    output: VecDeque<Output>,
+    /// Time that the proxy itself added, in microseconds.
+    added: Histogram<u64>,
+}
+
+impl Exit {
+    pub(super) fn new(faults: Faults, seed: [u8; 32], now: Instant) -> Self {
+        let engine = |spec: &FaultSpec, stream| Engine::new(spec.clone(), seed, stream, now);
+        Self {
+            engines: [engine(&faults.c2s, 0), engine(&faults.s2c, 1)],
+            faults,
+            wrapper: i2cp::Wrapper::default(),
+            output: VecDeque::new(),
+            added: Histogram::new_with_bounds(1, LONGEST_US, 2)
+                .unwrap_or_else(|_| unreachable!("constant bounds that a histogram takes")),
+        }
+    }
+
+    /// Sends something on its way out. Tells which faults it met at once.
+    pub(super) fn enter(
+        &mut self,
+        now: Instant,
+        waiting: Waiting,
+        connections: &mut Connections,
+    ) -> Met {
+        let Waiting {
+            connection: id,
+            from,
+            carried,
+        } = waiting;
+        let Some(connection) = connections.get(id) else {
+            return Met::default();
+        };
+        let engine = &mut self.engines[index(connection.direction(from))];
+        if !engine.spec().acts_on_messages() && engine.is_idle() {
+            self.go_out(id, from, &carried, now, connections);
+            return Met::default();
+        }
+        match carried.content {
+            Content::Message { .. } => engine.submit(now, (id, from), carried),
+            // Faults are for messages; these would end a session.
+            Content::Frame(_) | Content::End => {
+                engine.submit_end(now, (id, from), carried);
+                Met::default()
+            }
+        }
+    }
+
+    fn go_out(
+        &mut self,
+        connection: ConnectionId,
+        from: Side,
+        carried: &Carried,
+        due: Instant,
+        connections: &mut Connections,
+    ) {
+        let to = from.opposite();
+        if matches!(carried.content, Content::End) {
+            return self.output.push_back(Output::Finish { connection, to });
+        }
+        let Some(mut bytes) = carried.wire_bytes(&mut self.wrapper) else {
+            return;
+        };
+        bytes.truncate(bytes.len().saturating_sub(carried.missing_bytes));
+        let is_message = matches!(carried.content, Content::Message { .. });
+        let counts = connections.counts_mut(connection, from);
+        counts.messages_out += u64::from(is_message && carried.missing_bytes == 0);
+        counts.bytes_out += bytes.len() as u64;
+        self.output.push_back(Output::Transmit {
+            connection,
+            to,
+            bytes,
+            missing_bytes: carried.missing_bytes,
+            comment: comment_on(carried.comment.clone(), &carried.met),
+            due,
+        });
+    }
+
+    /// The next thing to be done.
+    pub(super) fn poll(&mut self, now: Instant, connections: &mut Connections) -> Option<Output> {
+        if let Some(output) = self.output.pop_front() {
+            return Some(output);
+        }
+        for engine in 0..self.engines.len() {
+            while let Some(due) = self.engines[engine].next_due().filter(|due| *due <= now) {
+                match self.engines[engine].poll(now) {
+                    Some(Delivery::Arrives((id, from), carried)) => {
+                        self.go_out(id, from, &carried, due, connections);
+                    }
+                    Some(Delivery::Breaks((connection, _))) => {
+                        self.output.push_back(Output::Break { connection });
+                    }
+                    None => {}
+                }
+                if let Some(output) = self.output.pop_front() {
+                    return Some(output);
+                }
+            }
+        }
+        None
+    }
+
+    /// When the next of what is delayed goes out.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.engines.iter().filter_map(Engine::next_due).min()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.engines.iter().any(Engine::is_full)
+    }
+
+    /// Drops what is on its way over a connection that is gone.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        for engine in &mut self.engines {
+            engine.forget(&(id, Side::Initiator));
+            engine.forget(&(id, Side::Responder));
+        }
+    }
+
+    /// The faults in force.
+    pub(super) const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Has other faults from now on.
+    pub(super) fn set_faults(&mut self, faults: Faults) {
+        self.engines[0].set_spec(faults.c2s.clone());
+        self.engines[1].set_spec(faults.s2c.clone());
+        self.faults = faults;
+    }
+
+    /// Takes note of how long a message took that goes out without anything in its way.
+    pub(super) fn note_added(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.added.saturating_record(micros.clamp(1, LONGEST_US));
+    }
+
+    pub(super) fn added(&self) -> Added {
+        let at = |quantile| {
+            if self.added.is_empty() {
+                0
+            } else {
+                self.added.value_at_quantile(quantile)
+            }
+        };
+        Added {
+            count: self.added.len(),
+            p50: at(0.5),
+            p99: at(0.99),
+            max: at(1.0),
+        }
+    }
+
+    pub(super) fn fault_report(&self) -> FaultReport {
+        FaultReport {
+            faults: self.faults.clone(),
+            stats: self.engines.each_ref().map(|engine| engine.stats().clone()),
+        }
+    }
+}
