@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::frames::{FrameStream, Greeting};
 use crate::carrier::Way;
 use crate::carrier::length_prefixed::Prefix;
+use crate::net::Side;
 use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Room};
 use crate::runtime::open::LinkOptions;
@@ -26,6 +27,14 @@ pub(super) enum LegName {
 }
 
 impl LegName {
+    /// The client is the initiator.
+    pub(super) const fn of(side: Side) -> Self {
+        match side {
+            Side::Initiator => Self::Client,
+            Side::Responder => Self::Server,
+        }
+    }
+
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -107,6 +116,18 @@ impl ServerLeg {
             }),
             Vec::new(),
         )
+    }
+
+    /// Queues something; false if no more should come.
+    pub(super) fn send(&mut self, parcel: Parcel) -> bool {
+        match self {
+            Self::Opening(_, waiting) => {
+                waiting.push(parcel);
+                false
+            }
+            Self::Open(leg) => leg.send(parcel),
+            Self::Gone => true,
+        }
     }
 }
 

@@ -4,15 +4,21 @@ mod driver;
 mod frames;
 mod http;
 mod leg;
+mod legs;
 mod metrics;
 mod pair;
+mod pairs;
+mod questions;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use self::driver::{Doors, Driver, Entrance};
+use self::driver::{Driver, Entrance};
 use self::http::Requests;
+use self::legs::Legs;
+use self::questions::Questions;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
 use super::metrics::Scrapes;
@@ -105,19 +111,15 @@ impl ProxyTask {
         if requests.is_some() {
             proxy.remember_messages();
         }
-        let ends = [bound.unwrap_or(upstream), upstream];
-        let driver = Driver::new(
-            proxy,
-            Doors {
-                entrance,
-                scrapes,
-                requests,
-            },
-            carrier.clone(),
-            options.upstream,
-            ends,
-            options.recorder,
-        )?;
+        let legs = Legs {
+            carrier: carrier.clone(),
+            upstream: options.upstream,
+            ends: [bound.unwrap_or(upstream), upstream],
+            recorder: options.recorder,
+            too_long_count: 0,
+        };
+        let questions = Questions::new(scrapes, requests)?;
+        let driver = Driver::new(proxy, entrance, questions, legs)?;
         Ok(Self {
             driver,
             carrier,

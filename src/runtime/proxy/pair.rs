@@ -4,8 +4,9 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::leg::{ClientLeg, LegEvent, LegRecord, ServerLeg};
+use crate::carrier::Way;
 use crate::net::Side;
-use crate::runtime::link::LinkError;
+use crate::runtime::link::{Link, LinkError, Parcel, Room};
 
 /// A client with its server.
 #[derive(Debug)]
@@ -32,6 +33,61 @@ pub(super) enum ServerEvent {
 }
 
 impl Pair {
+    /// Whether nothing more comes of either leg.
+    pub(super) const fn is_over(&self) -> bool {
+        let client_done = match self.client {
+            // The link sees to the rest.
+            ClientLeg::Peer(_) => self.ended[0] || self.told[0],
+            ClientLeg::Frames(_) => self.ended[0],
+        };
+        matches!(self.server, ServerLeg::Gone) && client_done
+    }
+
+    /// Sends something to a side; `link` is that of clients who share one. Tells the number of
+    /// the leg that has something new to write.
+    pub(super) fn send(
+        &mut self,
+        to: Side,
+        parcel: Parcel,
+        link: Option<&mut Link>,
+    ) -> Option<usize> {
+        let (takes_more, unflushed) = match to {
+            Side::Responder => (self.server.send(parcel), Some(self.server_number)),
+            Side::Initiator => match (&mut self.client, link) {
+                (ClientLeg::Peer(peer), Some(link)) => {
+                    (link.send(*peer, parcel) == Room::Free, None)
+                }
+                (ClientLeg::Peer(_), None) => (true, None),
+                (ClientLeg::Frames(stream), _) => {
+                    (stream.send(parcel.into_rest()), self.client_number)
+                }
+            },
+        };
+        self.takes[to.index()] &= takes_more;
+        unflushed
+    }
+
+    /// Records a message, or a frame, on the leg of a side.
+    pub(super) fn record(
+        &mut self,
+        leg: Side,
+        from: Side,
+        bytes: &[u8],
+        announced: usize,
+        comment: Option<&str>,
+    ) {
+        if let Some(records) = &mut self.records {
+            records[leg.index()].message(way(from), bytes, announced, comment);
+        }
+    }
+
+    /// Records that a side sends nothing more on a leg.
+    pub(super) fn record_end(&mut self, leg: Side, from: Side) {
+        if let Some(records) = &mut self.records {
+            records[leg.index()].finish(way(from));
+        }
+    }
+
     /// Whether the server takes what the client sends.
     pub(super) const fn takes_from_client(&self) -> bool {
         self.takes[Side::Responder.index()]
@@ -86,5 +142,13 @@ impl Pair {
             ServerLeg::Open(leg) => leg.poll_event(cx, reads).map(ServerEvent::Leg),
             ServerLeg::Gone => Poll::Pending,
         }
+    }
+}
+
+/// The client's bytes go forward.
+const fn way(from: Side) -> Way {
+    match from {
+        Side::Initiator => Way::Forward,
+        Side::Responder => Way::Backward,
     }
 }
