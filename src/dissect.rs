@@ -5,23 +5,30 @@
 //! these mean. Carriers do not know frames and frames do not know carriers.
 
 mod ahead;
+mod carriers;
+mod channels;
 mod copies;
 mod decode_as;
 mod decoded;
 mod encrypted;
+mod findings;
+mod flow_state;
 mod flows;
 mod near;
+mod passage;
 mod passing;
 pub(crate) mod recognise;
 mod relay;
 mod servers;
 mod sink;
 mod streams;
+mod tracking;
+mod ways;
 
+pub use carriers::ForeignCounts;
 pub use decode_as::{DecodeAs, DecodeAsError};
 use decoded::Window;
 pub use decoded::{DecodedPacket, DecodedSource, Step, Steps};
-pub use flows::ForeignCounts;
 pub use near::{NearFlow, NearFlows};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use relay::Relay;
@@ -32,16 +39,15 @@ use std::sync::Arc;
 use crate::capture::{CaptureError, InputInfo, Packet};
 use crate::carrier::tls::KeyLog;
 use crate::conversation::{
-    Conversation, Destinations, EndOfInput, Finding, FindingCode, FindingDetail, Forgotten,
-    Tracker, TrackerOptions, Wording,
+    Conversation, Destinations, EndOfInput, FindingCode, FindingDetail, Forgotten, Tracker,
+    TrackerOptions, Wording,
 };
-use crate::net::{
-    Arrival, CopyCounts, LostDatagram, Network, NetworkCounts, NetworkLimits, PacketDecoder,
-};
+use crate::net::{CopyCounts, NetworkCounts, NetworkLimits, PacketDecoder};
 use crate::time::Timestamp;
 
-use ahead::{Ahead, Expected};
-use flows::{FlowState, Messages};
+use findings::about_capture;
+use flows::{FlowCounts, Flows};
+use tracking::Tracking;
 
 /// What a [`Dissector`] is asked for.
 #[derive(Clone, Debug)]
@@ -142,15 +148,8 @@ pub struct EvictedCounts {
 #[derive(Debug)]
 pub struct Dissector {
     decoder: PacketDecoder,
-    follower: Follower,
-}
-
-/// What was said once and is not said again.
-#[derive(Debug, Default)]
-struct Seen {
-    latest: Option<Timestamp>,
-    time_went_backwards: bool,
-    cut_packet: bool,
+    flows: Flows,
+    tracking: Tracking,
 }
 
 impl Dissector {
@@ -161,16 +160,16 @@ impl Dissector {
             wording: options.wording,
             ..options.tracker
         });
-        let mut messages = Messages::new(options.depth, options.decode_as, tracker);
-        messages.set_secrets(options.secrets);
+        let decoder = PacketDecoder::new(&options.network);
         Self {
-            decoder: PacketDecoder::new(&options.network),
-            follower: Follower {
-                network: Network::new(options.network),
-                messages,
-                seen: Seen::default(),
-                ahead: Ahead::default(),
-            },
+            decoder,
+            flows: Flows::new(
+                options.network,
+                options.decode_as,
+                options.secrets,
+                options.destinations,
+            ),
+            tracking: Tracking::new(options.depth, tracker),
         }
     }
 
@@ -179,12 +178,10 @@ impl Dissector {
     /// # Errors
     /// The first error of `sink`; the dissection is over then.
     pub fn push<S: Sink>(&mut self, packet: &Packet<'_>, sink: &mut S) -> Result<(), S::Error> {
-        let Self {
-            decoder, follower, ..
-        } = self;
-        let content = decoder.decode(packet);
+        let content = self.decoder.decode(packet);
         let packet = DecodedPacket::new(packet, content);
-        follower.packet(&packet, Expected::default(), sink)?;
+        self.flows
+            .packet(&packet, None, &mut self.tracking.with(sink))?;
         self.tell_lost_datagrams(sink)
     }
 
@@ -200,16 +197,27 @@ impl Dissector {
         mut steps: Steps<'_>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let follower = &mut self.follower;
+        let Self {
+            flows, tracking, ..
+        } = self;
         if let Some(window) = steps.unseen() {
-            follower
-                .ahead
-                .look(window, &follower.network, &follower.messages);
+            if flows.are_many() || tracking.are_many() {
+                flows.look(window);
+                tracking.look(flows.messages_ahead());
+            } else {
+                flows.look_no_more();
+                tracking.look_no_more();
+            }
         }
         while let Some(step) = steps.next() {
             match &step {
-                Step::Packet(packet) => follower.next_packet(packet, sink)?,
-                Step::Lost(lost) => follower.lost_datagram(lost, sink)?,
+                Step::Packet(packet) => {
+                    if packet.content.is_ok() {
+                        tracking.next_step();
+                    }
+                    flows.next_packet(packet, &mut tracking.with(sink))?;
+                }
+                Step::Lost(lost) => flows.lost_datagram(lost, &mut tracking.with(sink))?,
             }
             if !sink.is_settled() {
                 break;
@@ -225,7 +233,8 @@ impl Dissector {
     pub fn finish<S: Sink>(&mut self, end: EndOfInput, sink: &mut S) -> Result<(), S::Error> {
         self.decoder.finish();
         self.tell_lost_datagrams(sink)?;
-        self.follower.finish(end, sink)
+        self.flows.finish(&mut self.tracking.with(sink))?;
+        self.tracking.finish(end, &self.flows.counts(), sink)
     }
 
     /// Takes note that an input was damaged or cut (`cap.truncated`).
@@ -280,245 +289,45 @@ impl Dissector {
 
     /// The conversations that are not told yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
-        self.follower.messages.tracker.tracked()
+        self.tracking.tracker.tracked()
     }
 
     /// Flows that were judged to be another protocol's and have something of ours.
     pub const fn near_flows(&self) -> &NearFlows {
-        &self.follower.messages.near
+        self.flows.near()
     }
 
     /// What was seen so far.
     pub fn counts(&self) -> DissectCounts {
-        let messages = &self.follower.messages;
-        let network = self.follower.network.counts();
-        let forgotten = messages.tracker.forgotten();
+        let FlowCounts {
+            network,
+            foreign,
+            start,
+            latest,
+        } = self.flows.counts();
+        let tracker = &self.tracking.tracker;
+        let forgotten = tracker.forgotten();
         DissectCounts {
             network,
-            messages: messages.message_count(),
-            conversations: messages.tracker.conversation_count(),
+            messages: tracker.message_count(),
+            conversations: tracker.conversation_count(),
             forgotten,
             evicted: EvictedCounts {
                 flows: network.evicted_flows,
                 conversations: forgotten.conversations,
                 closed_conversations: forgotten.closed_conversations,
             },
-            foreign: messages.foreign,
-            start: messages.start,
-            end: self.follower.seen.latest,
+            foreign,
+            start,
+            end: latest,
         }
     }
 
     fn tell_lost_datagrams<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         while let Some(lost) = self.decoder.next_lost_datagram() {
-            self.follower.lost_datagram(&lost, sink)?;
+            self.flows
+                .lost_datagram(&lost, &mut self.tracking.with(sink))?;
         }
         Ok(())
     }
-}
-
-/// Follows flows from packets whose headers were read.
-#[derive(Debug)]
-struct Follower {
-    network: Network<FlowState>,
-    messages: Messages,
-    seen: Seen,
-    ahead: Ahead,
-}
-
-impl Follower {
-    /// Takes a packet, of which something is expected if it was looked ahead at.
-    #[inline(always)]
-    fn next_packet<S: Sink>(
-        &mut self,
-        packet: &DecodedPacket<'_>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        let expected = match packet.content {
-            Ok(_) => self.ahead.next(),
-            Err(_) => Expected::default(),
-        };
-        self.packet(packet, expected, sink)
-    }
-
-    #[inline(always)]
-    fn packet<S: Sink>(
-        &mut self,
-        packet: &DecodedPacket<'_>,
-        expected: Expected,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        let arrival = packet.arrival;
-        self.follow_time(arrival, sink)?;
-        let messages = &mut self.messages;
-        messages.expect(expected.record);
-        self.network.push_expected(
-            arrival,
-            packet.content,
-            expected.flow,
-            &mut |flow, arrival, delivery| messages.deliver(flow, arrival, delivery, sink),
-        )?;
-        if packet.is_cut() {
-            self.tell_cut_packet(packet, sink)?;
-        }
-        Ok(())
-    }
-
-    fn lost_datagram<S: Sink>(
-        &mut self,
-        lost: &LostDatagram,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        self.network.note_lost_datagram();
-        sink.finding(&missing_fragments(lost))
-    }
-
-    fn finish<S: Sink>(&mut self, end: EndOfInput, sink: &mut S) -> Result<(), S::Error> {
-        let messages = &mut self.messages;
-        messages.begin_end();
-        self.network.finish(&mut |flow, arrival, delivery| {
-            messages.deliver(flow, arrival, delivery, sink)
-        })?;
-        messages.judge_waiting(sink)?;
-        let now = self.seen.latest.unwrap_or_default();
-        messages.tracker.finish(now, end);
-        messages.tell_outcomes(sink)?;
-        self.tell_forgotten(sink)
-    }
-
-    /// Tells what was forgotten for want of memory, one finding for each kind.
-    fn tell_forgotten<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
-        let (network, forgotten) = (self.network.counts(), self.messages.tracker.forgotten());
-        let flows_since = network.evicted_since.map(|arrival| arrival.time);
-        for (count, since, what, name) in [
-            (
-                network.evicted_flows,
-                flows_since,
-                "flows were forgotten while they may have been in use",
-                "flow_count",
-            ),
-            (
-                forgotten.conversations,
-                forgotten.conversations_since,
-                "conversations were told as they stood",
-                "conversation_count",
-            ),
-            (
-                forgotten.closed_conversations,
-                forgotten.closed_conversations_since,
-                "closed conversations were forgotten, and what came late for them is not recognised",
-                "closed_conversation_count",
-            ),
-        ] {
-            let (Some(since), Some(start)) = (since, self.messages.start) else {
-                continue;
-            };
-            let since_us = since.micros_since(start).max(0);
-            let text = format!(
-                "{count} {what}, from {}.{:06} s on, for want of memory; raise --memory",
-                since_us / 1_000_000,
-                since_us % 1_000_000
-            );
-            sink.finding(&about_capture(
-                FindingCode::CaptureEvicted,
-                text,
-                vec![
-                    (name, FindingDetail::Number(count)),
-                    ("since_us", FindingDetail::Number(since_us.unsigned_abs())),
-                ],
-            ))?;
-        }
-        Ok(())
-    }
-
-    fn follow_time<S: Sink>(&mut self, arrival: Arrival, sink: &mut S) -> Result<(), S::Error> {
-        let Arrival { packet, time, .. } = arrival;
-        self.messages.start.get_or_insert(time);
-        match self.seen.latest {
-            Some(latest) if time < latest => {
-                if self.seen.time_went_backwards {
-                    return Ok(());
-                }
-                self.seen.time_went_backwards = true;
-                let back_us = latest.micros_since(time);
-                let mut finding = about_capture(
-                    FindingCode::CaptureTimeBackwards,
-                    format!("packet {packet} is {back_us} µs before the one before it"),
-                    vec![("back_us", FindingDetail::Number(back_us.unsigned_abs()))],
-                );
-                finding.packet = Some(packet);
-                sink.finding(&finding)
-            }
-            _ => {
-                self.seen.latest = Some(time);
-                Ok(())
-            }
-        }
-    }
-
-    fn tell_cut_packet<S: Sink>(
-        &mut self,
-        packet: &DecodedPacket<'_>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        // Packets without any payload lose nothing that matters here.
-        if self.seen.cut_packet || self.network.counts().cut == 0 {
-            return Ok(());
-        }
-        self.seen.cut_packet = true;
-        let mut finding = about_capture(
-            FindingCode::CaptureSnaplen,
-            format!(
-                "packet {} is cut to {} of {} bytes; capture with a larger -s",
-                packet.arrival.packet,
-                packet.captured_bytes,
-                packet.link_bytes()
-            ),
-            vec![
-                (
-                    "captured_bytes",
-                    FindingDetail::Number(u64::from(packet.captured_bytes)),
-                ),
-                ("original_bytes", FindingDetail::Number(packet.link_bytes())),
-            ],
-        );
-        finding.packet = Some(packet.arrival.packet);
-        sink.finding(&finding)
-    }
-}
-
-fn about_capture(
-    code: FindingCode,
-    text: String,
-    detail: Vec<(&'static str, FindingDetail)>,
-) -> Finding {
-    Finding {
-        code,
-        level: code.level(),
-        message: None,
-        packet: None,
-        conversation: None,
-        text,
-        detail,
-    }
-}
-
-fn missing_fragments(lost: &LostDatagram) -> Finding {
-    let mut finding = about_capture(
-        FindingCode::UdpFragmentMissing,
-        format!(
-            "{} of {} bytes of a datagram from {} to {}",
-            lost.received_bytes,
-            lost.total_bytes
-                .map_or("unknown".to_owned(), |bytes| bytes.to_string()),
-            lost.source,
-            lost.destination
-        ),
-        vec![(
-            "received_bytes",
-            FindingDetail::Number(u64::from(lost.received_bytes)),
-        )],
-    );
-    finding.packet = Some(lost.arrival.packet);
-    finding
 }

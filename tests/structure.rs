@@ -261,9 +261,6 @@ fn no_module_imports_upward() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Rooms in which files may still name one another in a circle.
-const CIRCLES_ARE_LEFT_IN: &[&str] = &["dissect"];
-
 /// A file's module path: `["cli", "dump"]` of `cli/dump.rs`, `["cli"]` of `cli/mod.rs`.
 fn module_of(within: &Path) -> Vec<String> {
     let mut parts: Vec<String> = within
@@ -399,22 +396,11 @@ fn files_do_not_name_one_another_in_a_circle() {
         .map(|(module, text)| (module.clone(), named_files(module, text, &files)))
         .collect();
     assert!(edges.values().map(BTreeSet::len).sum::<usize>() > 500);
-    let circles: Vec<(String, String)> = edges
+    let circles: Vec<String> = edges
         .keys()
-        .filter_map(|start| Some((start[0].clone(), circle(start, &edges)?.join(" → "))))
+        .filter_map(|start| Some(circle(start, &edges)?.join(" → ")))
         .collect();
-    let new: Vec<_> = circles
-        .iter()
-        .filter(|(room, _)| !CIRCLES_ARE_LEFT_IN.contains(&room.as_str()))
-        .map(|(_, circle)| circle.as_str())
-        .collect();
-    assert!(new.is_empty(), "\n{}", new.join("\n"));
-    for room in CIRCLES_ARE_LEFT_IN {
-        assert!(
-            circles.iter().any(|(with_circle, _)| with_circle == room),
-            "{room} has no circles any more: strike it from the list"
-        );
-    }
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
 }
 
 #[test]

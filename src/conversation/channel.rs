@@ -129,46 +129,102 @@ impl Channel {
     }
 }
 
+/// Names for channels. Whoever opens channels gives them out, and need not hear of the tracker for
+/// it, which may be at work on another thread.
+#[derive(Debug, Default)]
+pub(crate) struct ChannelIds {
+    /// Slots that are free again.
+    free: Vec<u32>,
+    /// Slots that were ever in use.
+    slots: u32,
+    /// Channels so far.
+    opened: u32,
+}
+
+impl ChannelIds {
+    /// A name for a channel that opens.
+    pub(crate) fn next(&mut self) -> ChannelId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            assert!(self.slots < KEPT, "{CHANNELS_ARE_FEW}");
+            self.slots - 1
+        });
+        // Begins anew after 2^32 channels; nothing is remembered for so long.
+        let serial = self.opened;
+        self.opened = self.opened.wrapping_add(1);
+        ChannelId { slot, serial }
+    }
+
+    /// Takes a name back, of a channel that is closed; those of others' are passed over.
+    pub(crate) fn release(&mut self, channel: ChannelId) {
+        if channel.slot < self.slots {
+            self.free.push(channel.slot);
+        }
+    }
+}
+
+/// Slots from here on are of channels that have ended and are kept.
+const KEPT: u32 = 1 << 31;
+
 /// The channels that are open, and the destinations that have a session here.
 #[derive(Debug)]
 pub(super) struct Channels {
-    open: Slab<Channel>,
-    created: u32,
+    open: Vec<Option<Channel>>,
+    /// Those that have ended and are kept for a while, while others take their slots.
+    kept: Slab<Channel>,
     /// Sessions by the hash of their destination.
     sessions: HashMap<DestinationHash, u32>,
 }
 
-const CHANNELS_ARE_FEW: &str = "every channel takes memory, so there are fewer than 2^32";
+const CHANNELS_ARE_FEW: &str = "every channel takes memory, so there are fewer than 2^31";
+const CHANNEL_IS_OPEN: &str = "a channel is named only while it is open";
 
 impl Channels {
     pub(super) fn new() -> Self {
         Self {
-            open: Slab::new(),
-            created: 0,
+            open: Vec::new(),
+            kept: Slab::new(),
             sessions: HashMap::new(),
         }
     }
 
-    pub(super) fn open(&mut self, mut channel: Channel) -> ChannelId {
+    /// Makes a channel known by the name that it was given.
+    pub(super) fn open(&mut self, id: ChannelId, mut channel: Channel) {
         if let Some(hash) = channel.session.as_ref().and_then(|session| session.hash) {
             *self.sessions.entry(hash).or_default() += 1;
         }
-        // Begins anew after 2^32 channels; nothing is remembered for so long.
-        let serial = self.created;
-        self.created = self.created.wrapping_add(1);
-        channel.serial = serial;
-        let slot = u32::try_from(self.open.insert(channel)).expect(CHANNELS_ARE_FEW);
-        ChannelId { slot, serial }
+        channel.serial = id.serial;
+        let slot = id.slot as usize;
+        if slot >= self.open.len() {
+            self.open.resize_with(slot + 1, || None);
+        }
+        self.open[slot] = Some(channel);
     }
 
     pub(super) fn close(&mut self, channel: ChannelId, now: Timestamp) {
         self.note_end(channel, now);
-        self.open.remove(channel.slot as usize);
+        match kept(channel.slot) {
+            Some(place) => drop(self.kept.remove(place)),
+            None => self.open[channel.slot as usize] = None,
+        }
+    }
+
+    /// Keeps a channel that has ended under a name of its own, because the one that it has may
+    /// be given to another.
+    pub(super) fn keep(&mut self, channel: ChannelId) -> ChannelId {
+        let ended = self.open[channel.slot as usize]
+            .take()
+            .expect(CHANNEL_IS_OPEN);
+        let place = u32::try_from(self.kept.insert(ended)).expect(CHANNELS_ARE_FEW);
+        ChannelId {
+            slot: KEPT | place,
+            serial: channel.serial,
+        }
     }
 
     /// Takes note that a channel has ended, without forgetting it: its session is gone.
     pub(super) fn note_end(&mut self, channel: ChannelId, now: Timestamp) {
-        let channel = &mut self.open[channel.slot as usize];
+        let channel = self.at_mut(channel.slot);
         if channel.closed.replace(now).is_some() {
             return;
         }
@@ -184,18 +240,26 @@ impl Channels {
 
     #[inline]
     pub(super) fn get(&self, channel: ChannelId) -> &Channel {
-        &self.open[channel.slot as usize]
+        self.in_slot(channel.slot).expect(CHANNEL_IS_OPEN)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, channel: ChannelId) -> &mut Channel {
-        &mut self.open[channel.slot as usize]
+        self.at_mut(channel.slot)
+    }
+
+    #[inline]
+    fn in_slot(&self, slot: u32) -> Option<&Channel> {
+        match kept(slot) {
+            None => self.open.get(slot as usize)?.as_ref(),
+            Some(place) => self.kept.get(place),
+        }
     }
 
     /// Reads a channel that will be needed soon.
     #[inline]
     pub(super) fn touch(&self, slot: u32) -> u64 {
-        self.open.get(slot as usize).map_or(0, |channel| {
+        self.in_slot(slot).map_or(0, |channel| {
             u64::from(channel.serial) ^ u64::from(channel.addresses[0].port())
         })
     }
@@ -203,13 +267,13 @@ impl Channels {
     /// The conversation that takes the place of one that leaves a channel's list.
     #[inline]
     pub(super) fn last_of(&self, slot: u32) -> Option<u32> {
-        self.open.get(slot as usize)?.slots.last().copied()
+        self.in_slot(slot)?.slots.last().copied()
     }
 
     /// The channel that lies in a slot.
     #[inline]
     pub(super) fn at(&self, slot: u32) -> (ChannelId, &Channel) {
-        let channel = &self.open[slot as usize];
+        let channel = self.in_slot(slot).expect(CHANNEL_IS_OPEN);
         let serial = channel.serial;
         (ChannelId { slot, serial }, channel)
     }
@@ -217,17 +281,30 @@ impl Channels {
     /// The name of the channel that lies in a slot, if one does.
     #[inline]
     pub(super) fn id_at(&self, slot: u32) -> Option<ChannelId> {
-        let serial = self.open.get(slot as usize)?.serial;
+        let serial = self.in_slot(slot)?.serial;
         Some(ChannelId { slot, serial })
     }
 
     /// The same, to be changed.
     pub(super) fn at_mut(&mut self, slot: u32) -> &mut Channel {
-        &mut self.open[slot as usize]
+        match kept(slot) {
+            None => self.open[slot as usize].as_mut().expect(CHANNEL_IS_OPEN),
+            Some(place) => &mut self.kept[place],
+        }
     }
 
     /// Whether a destination has a session in this capture, now.
     pub(super) fn has_session(&self, destination: DestinationHash) -> bool {
         self.sessions.contains_key(&destination)
+    }
+}
+
+/// Where a channel that is kept lies.
+#[inline]
+const fn kept(slot: u32) -> Option<usize> {
+    if slot < KEPT {
+        None
+    } else {
+        Some((slot - KEPT) as usize)
     }
 }

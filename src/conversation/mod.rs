@@ -20,6 +20,7 @@ mod tracker;
 mod views;
 mod wording;
 
+pub(crate) use channel::ChannelIds;
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
     Carried, Conversation, ConversationId, ConversationIdParseError, Endpoint, Meaning,

@@ -60,7 +60,7 @@ pub enum Destinations {
 
 impl Destinations {
     /// The hash under which a destination is known.
-    pub(super) fn hash(self, destination: Destination<'_>) -> DestinationHash {
+    pub(crate) fn hash(self, destination: Destination<'_>) -> DestinationHash {
         match self {
             Self::Hash | Self::Skip => destination.hash(),
             Self::Pseudonyms(pseudonyms) => pseudonyms.hash(destination),

@@ -1,6 +1,6 @@
 //! The tracker: messages in, their meaning out; conversations when they are over.
 
-use super::channel::{Channel, ChannelId, ChannelStart};
+use super::channel::{Channel, ChannelId, ChannelIds, ChannelStart};
 use super::event::{Carried, Conversation, ConversationId, Meaning, MessageEvent};
 use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
 use super::id_table::{IdKey, Space};
@@ -30,6 +30,7 @@ use crate::wire::{
 #[derive(Debug)]
 pub struct Tracker {
     destinations: Destinations,
+    channel_ids: ChannelIds,
     registry: Registry,
     remarks: Remarks,
     message_count: u64,
@@ -84,6 +85,7 @@ impl Tracker {
     pub fn new(options: TrackerOptions) -> Self {
         Self {
             destinations: options.destinations,
+            channel_ids: ChannelIds::default(),
             registry: Registry::new(&options),
             remarks: Remarks::new(options.wording),
             message_count: 0,
@@ -98,7 +100,15 @@ impl Tracker {
 
     /// Makes a channel known.
     pub fn open_channel(&mut self, channel: Channel) -> ChannelId {
-        self.registry.channels.open(channel)
+        let id = self.channel_ids.next();
+        self.open_channel_as(id, channel);
+        id
+    }
+
+    /// Makes a channel known under a name from elsewhere. Of one tracker, all channels are opened
+    /// in this way, or all in the other.
+    pub(crate) fn open_channel_as(&mut self, id: ChannelId, channel: Channel) {
+        self.registry.channels.open(id, channel);
     }
 
     /// A channel that is open.
@@ -119,6 +129,7 @@ impl Tracker {
     /// Forgets a channel; what was open on it is over, and told in the order in
     /// which it opened.
     pub fn close_channel(&mut self, channel: ChannelId, time: Timestamp) {
+        self.channel_ids.release(channel);
         self.registry
             .close_channel(channel, time, Ending::ChannelClosed, &self.remarks);
     }
@@ -127,6 +138,7 @@ impl Tracker {
     /// as it stands.
     pub fn evict_channel(&mut self, channel: ChannelId, time: Timestamp) {
         self.forgets = Forgets::Something;
+        self.channel_ids.release(channel);
         self.registry
             .close_channel(channel, time, Ending::ChannelEvicted, &self.remarks);
     }

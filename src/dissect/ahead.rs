@@ -7,10 +7,10 @@
 //! expect, and looked for anew where it turns out to be something else, so that nothing
 //! that is told depends on it.
 
-use super::flows::{FlowState, Messages};
-use super::{Depth, Window};
-use crate::conversation::{ExpectedRecord, Prospect};
-use crate::net::{FlowPlace, FlowSight, Glance, Network};
+use super::Window;
+use super::flow_state::FlowState;
+use crate::conversation::{ChannelId, ExpectedRecord, Prospect, Tracker};
+use crate::net::{FlowPlace, FlowSight, Network, Side};
 
 /// Bytes of a payload that are looked at: those that a length takes, type and ids.
 const HEAD_BYTES: usize = 12;
@@ -20,12 +20,10 @@ const HEAD_BYTES: usize = 12;
 const FEW_FLOWS: usize = 256;
 const FEW_CONVERSATIONS: usize = 6_000;
 
-/// Where the next packets will look.
+/// Where the flows of the next packets are expected.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct FlowsAhead {
     packets: Vec<Coming>,
-    /// Where they pass on to the record of a conversation.
-    prospects: Vec<(usize, Prospect)>,
     /// The next packet that is taken.
     next: usize,
 }
@@ -36,15 +34,11 @@ struct Coming {
     flow: FlowSight,
     head: [u8; HEAD_BYTES],
     head_bytes: u8,
-    expected: Expected,
+    place: Option<FlowPlace>,
 }
 
-/// Where a packet is expected to belong.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Expected {
-    pub(super) flow: Option<FlowPlace>,
-    pub(super) record: Option<ExpectedRecord>,
-}
+/// What is seen of a message to come: its channel, who sends it, and its first bytes.
+pub(super) type Glimpse<'a> = (ChannelId, Side, &'a [u8]);
 
 impl Coming {
     #[inline(always)]
@@ -65,7 +59,7 @@ impl Coming {
             head,
             // At most twelve.
             head_bytes: head_bytes as u8,
-            expected: Expected::default(),
+            place: None,
         }
     }
 
@@ -74,75 +68,121 @@ impl Coming {
     }
 }
 
-impl Ahead {
-    /// What is expected of the packet that comes now.
+impl FlowsAhead {
+    /// Where the flow of the packet that comes now is expected.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> Expected {
-        let expected = self.packets.get(self.next).map(|coming| coming.expected);
+    pub(super) fn next(&mut self) -> Option<FlowPlace> {
+        let coming = self.packets.get(self.next)?;
         self.next += 1;
-        expected.unwrap_or_default()
+        coming.place
+    }
+
+    /// Whether there are so many flows that it is worth while.
+    pub(super) fn is_of_use(network: &Network<FlowState>) -> bool {
+        network.flow_count() > FEW_FLOWS
+    }
+
+    /// Expects nothing.
+    pub(super) fn clear(&mut self) {
+        self.next = 0;
+        self.packets.clear();
     }
 
     /// Looks ahead at packets, which must be the next ones to come.
-    pub(super) fn look(
-        &mut self,
-        window: Window<'_>,
-        network: &Network<FlowState>,
-        messages: &Messages,
-    ) {
-        self.next = 0;
-        self.packets.clear();
-        let (flows, conversations) = (network.flow_count(), messages.tracker.tracked_count());
-        if flows <= FEW_FLOWS && conversations <= FEW_CONVERSATIONS {
-            return;
-        }
+    pub(super) fn look(&mut self, window: Window<'_>, network: &Network<FlowState>) {
+        self.clear();
         for (decoded, hash) in window.contents() {
             let sight = Network::<FlowState>::sight(&decoded, hash);
             self.packets.push(Coming::new(sight, decoded.payload()));
         }
         for coming in &mut self.packets {
-            coming.expected.flow = network.look_up(coming.flow);
+            coming.place = network.look_up(coming.flow);
         }
         let mut touched = 0;
         for coming in &self.packets {
-            touched ^= coming.expected.flow.map_or(0, |flow| network.touch(flow));
+            touched ^= coming.place.map_or(0, |flow| network.touch(flow));
+        }
+        for coming in self.packets.iter().filter(|coming| coming.flow.is_tcp()) {
+            if let Some(place) = coming.place {
+                let glance = network.glance(place, coming.flow);
+                touched ^= glance.touched ^ glance.flow.state.touch();
+            }
         }
         // The reads are the purpose.
         std::hint::black_box(touched);
-        if messages.depth() == Depth::Conversations {
-            self.look_for_records(network, messages);
-        }
     }
 
-    fn look_for_records(&mut self, network: &Network<FlowState>, messages: &Messages) {
-        let mut touched = 0;
+    /// What is taken to be the first message of each of these packets.
+    pub(super) fn messages<'a>(
+        &'a self,
+        network: &'a Network<FlowState>,
+    ) -> impl Iterator<Item = Option<Glimpse<'a>>> {
+        self.packets.iter().map(|coming| {
+            let glance = network.glance(coming.place?, coming.flow);
+            let state = &glance.flow.state;
+            let (channel, message) = state.first_message(glance.from, coming.head())?;
+            Some((channel, glance.from, message))
+        })
+    }
+}
+
+/// What the next messages are expected to be about.
+#[derive(Debug, Default)]
+pub(super) struct RecordsAhead {
+    prospects: Vec<(usize, Prospect)>,
+    expected: Vec<Option<ExpectedRecord>>,
+    /// The next message that is taken.
+    next: usize,
+}
+
+impl RecordsAhead {
+    /// What is expected of the message that comes now.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Option<ExpectedRecord> {
+        let expected = *self.expected.get(self.next)?;
+        self.next += 1;
+        expected
+    }
+
+    /// Whether there are so many conversations that it is worth while.
+    pub(super) fn is_of_use(tracker: &Tracker) -> bool {
+        tracker.tracked_count() > FEW_CONVERSATIONS
+    }
+
+    /// Expects nothing.
+    pub(super) fn clear(&mut self) {
+        self.next = 0;
+        self.expected.clear();
+    }
+
+    /// Looks ahead at messages, which must be the next ones to come.
+    pub(super) fn look<'a>(
+        &mut self,
+        messages: impl Iterator<Item = Option<Glimpse<'a>>>,
+        tracker: &Tracker,
+    ) {
+        self.clear();
         self.prospects.clear();
-        for coming in self.packets.iter().filter(|coming| coming.flow.is_tcp()) {
-            if let Some(place) = coming.expected.flow {
-                let glance = network.glance(place, coming.flow);
-                touched ^= glance.touched ^ Messages::touch(glance.flow);
-            }
-        }
-        for (index, coming) in self.packets.iter().enumerate() {
-            let Some(place) = coming.expected.flow else {
-                continue;
-            };
-            let Glance { flow, from, .. } = network.glance(place, coming.flow);
-            let prospect = messages.prospect(flow, from, coming.head());
+        for (index, glimpse) in messages.enumerate() {
+            self.expected.push(None);
+            let prospect =
+                glimpse.and_then(|(channel, from, head)| tracker.prospect(channel, from, head));
             self.prospects
                 .extend(prospect.map(|prospect| (index, prospect)));
         }
         for (index, prospect) in &self.prospects {
-            self.packets[*index].expected.record = messages.tracker.look_up(*prospect);
+            self.expected[*index] = tracker.look_up(*prospect);
         }
+        let mut touched = 0;
         let mut closes = 0;
         for (index, prospect) in &self.prospects {
             closes += usize::from(prospect.is_close());
-            if let Some(record) = self.packets[*index].expected.record {
-                touched ^= messages.tracker.touch(*prospect, record);
+            if let Some(record) = self.expected[*index] {
+                touched ^= tracker.touch(*prospect, record);
             }
         }
-        touched ^= messages.tracker.touch_told(closes);
+        touched ^= tracker.touch_told(closes);
+        // The reads are the purpose.
         std::hint::black_box(touched);
     }
 }

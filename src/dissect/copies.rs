@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::about_capture;
+use super::findings::about_capture;
 use crate::capture::{InputInfo, InterfaceId};
 use crate::conversation::{Finding, FindingCode, FindingDetail};
 use crate::net::CopyCounts;

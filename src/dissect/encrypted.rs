@@ -3,15 +3,11 @@
 
 use std::sync::Arc;
 
-use super::flows::{FlowState, Messages};
-use super::streams::about_connection;
-use super::{FlowReport, Sink};
-use crate::capture::InputInfo;
+use super::passage::{Event, Passage, Passed, Sender};
 use crate::carrier::tls::hello::Hello;
 use crate::carrier::tls::{Beginning, DecryptError, Decryptor, End, KeyLog};
-use crate::conversation::{ChannelStart, Conversation, Finding, FindingCode, MessageEvent};
-use crate::net::{Arrival, Delivery, Flow, Side, Transport};
-use crate::wire::Destination;
+use crate::net::{Arrival, Delivery, Side, Transport};
+use crate::wire::{Destination, RawMessage};
 
 /// A connection that begins as TLS does.
 #[derive(Debug)]
@@ -19,8 +15,6 @@ pub(super) struct Encrypted {
     /// Who began, which is TLS's client.
     client: Side,
     stage: Stage,
-    /// What follows what is inside.
-    inside: FlowState,
 }
 
 #[derive(Debug)]
@@ -32,8 +26,8 @@ enum Stage {
 
 /// A piece of the client's stream that was held back.
 #[derive(Debug)]
-struct Held {
-    arrival: Arrival,
+pub(super) struct Held {
+    pub(super) arrival: Arrival,
     bytes: Vec<u8>,
     whole_segment: bool,
     cut_bytes: u32,
@@ -67,16 +61,15 @@ impl Encrypted {
         secrets: Option<&Arc<KeyLog>>,
         transport: Transport,
         delivery: Delivery<'_>,
-    ) -> Option<Box<Self>> {
+    ) -> Option<Self> {
         match (secrets, transport, delivery) {
             (Some(_), Transport::Tcp, Delivery::Bytes { from, bytes, .. })
                 if Beginning::of(bytes) != Beginning::Other =>
             {
-                Some(Box::new(Self {
+                Some(Self {
                     client: from,
                     stage: Stage::Begun(Vec::new()),
-                    inside: FlowState::New,
-                }))
+                })
             }
             _ => None,
         }
@@ -84,11 +77,10 @@ impl Encrypted {
 
     /// Bytes of memory that are held until there are more.
     pub(super) fn held_bytes(&self) -> usize {
-        let held = match &self.stage {
+        match &self.stage {
             Stage::Begun(held) => held.iter().map(|piece| piece.bytes.capacity()).sum(),
             Stage::Opening(opening) => opening.decryptor.held_bytes(),
-        };
-        size_of::<Self>() + held + self.inside.held_bytes()
+        }
     }
 
     fn end_of(&self, side: Side) -> End {
@@ -100,104 +92,66 @@ impl Encrypted {
     }
 }
 
-impl Messages {
-    /// Takes what a connection delivers that begins as TLS does.
-    pub(super) fn open_records<S: Sink>(
+impl Encrypted {
+    /// Takes what comes until the client's random has, by which its secrets are found.
+    pub(super) fn begin<'a>(
         &mut self,
-        flow: &mut Flow<FlowState>,
         arrival: Arrival,
-        delivery: Delivery<'_>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        let FlowState::Encrypted(mut encrypted) = std::mem::take(&mut flow.state) else {
-            return Ok(());
+        delivery: Delivery<'a>,
+        secrets: Option<&KeyLog>,
+    ) -> Begun<'a> {
+        let Stage::Begun(held) = &mut self.stage else {
+            return Begun::Opens;
         };
-        let Stage::Begun(held) = &mut encrypted.stage else {
-            return self.open_more(flow, encrypted, arrival, delivery, sink);
-        };
-        let piece = match delivery {
+        match delivery {
             Delivery::Bytes {
                 from,
                 bytes,
                 whole_segment,
                 cut_bytes,
-            } if from == encrypted.client => Held {
+            } if from == self.client => held.push(Held {
                 arrival,
                 bytes: bytes.to_vec(),
                 whole_segment,
                 cut_bytes,
-            },
-            _ => {
-                // The server of TLS does not speak first, and what is missing is not read.
-                let held = std::mem::take(held);
-                self.begin_plain(flow, encrypted.client, held, sink)?;
-                return self.deliver_other(flow, arrival, delivery, sink);
-            }
-        };
-        held.push(piece);
+            }),
+            // The server of TLS does not speak first, and what is missing is not read.
+            _ => return Begun::Plain(std::mem::take(held), Some(delivery)),
+        }
         let mut begun = Vec::new();
         for piece in &*held {
             begun.extend_from_slice(&piece.bytes);
         }
         let decryptor = match Beginning::of(&begun) {
-            Beginning::Open => {
-                flow.state = FlowState::Encrypted(encrypted);
-                return Ok(());
+            Beginning::Open => return Begun::Waits,
+            Beginning::Hello(random) => {
+                secrets.and_then(|secrets| Decryptor::new(secrets, &random))
             }
-            Beginning::Hello(random) => self
-                .secrets()
-                .and_then(|secrets| Decryptor::new(secrets, &random)),
             Beginning::Other => None,
         };
         let held = std::mem::take(held);
         let Some(decryptor) = decryptor else {
-            return self.begin_plain(flow, encrypted.client, held, sink);
+            return Begun::Plain(held, None);
         };
-        let client = encrypted.client;
-        encrypted.stage = Stage::Opening(Box::new(Opening {
+        self.stage = Stage::Opening(Box::new(Opening {
             decryptor,
             hellos: [Heard::Part(Vec::new()), Heard::Part(Vec::new())],
             closed: [false; 2],
             ended: [false; 2],
         }));
-        flow.state = FlowState::Encrypted(encrypted);
-        for piece in held {
-            self.open_records(flow, piece.arrival, piece.delivery(client), sink)?;
-        }
-        Ok(())
+        Begun::OpensWith(held)
     }
 
-    /// It is no TLS, or its secrets are not known: what was held back is followed as it is.
-    fn begin_plain<S: Sink>(
-        &mut self,
-        flow: &mut Flow<FlowState>,
-        client: Side,
-        held: Vec<Held>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        self.begin(flow, ChannelStart::Captured, sink)?;
-        for piece in held {
-            self.deliver_other(flow, piece.arrival, piece.delivery(client), sink)?;
-        }
-        Ok(())
-    }
-
-    fn open_more<S: Sink>(
-        &mut self,
-        flow: &mut Flow<FlowState>,
-        mut encrypted: Box<Encrypted>,
-        arrival: Arrival,
-        delivery: Delivery<'_>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    /// Opens what comes behind the client's random.
+    pub(super) fn open<'a>(&mut self, delivery: Delivery<'a>) -> Opened<'a> {
         let mut inside = Vec::new();
         let mut problem = None;
-        let (client, end) = (encrypted.client, encrypted.end_of(from_of(delivery)));
+        let (client, end) = (self.client, self.end_of(from_of(delivery)));
         let side_of = |end| match end {
             End::Client => client,
             End::Server => client.opposite(),
         };
-        if let Stage::Opening(opening) = &mut encrypted.stage {
+        if let Stage::Opening(opening) = &mut self.stage {
             let closed = &mut opening.closed[from_of(delivery).index()];
             match delivery {
                 Delivery::Bytes { .. } if *closed => {}
@@ -223,34 +177,6 @@ impl Messages {
                 !bytes.is_empty()
             });
         }
-        let [one, other] = flow.addresses();
-        if let Some(problem) = &problem {
-            let text = format!("{one} - {other}: {problem}");
-            let detail = Vec::new();
-            sink.finding(&about_connection(
-                FindingCode::TlsUnreadable,
-                arrival,
-                text,
-                detail,
-            ))?;
-        }
-        flow.state = std::mem::take(&mut encrypted.inside);
-        let mut proving = Proving {
-            proven: encrypted.proven(),
-            sink,
-        };
-        for (from, bytes) in inside {
-            let piece = Delivery::Bytes {
-                from,
-                bytes: &bytes,
-                whole_segment: false,
-                cut_bytes: 0,
-            };
-            if let FlowState::New = flow.state {
-                self.begin(flow, ChannelStart::Captured, &mut proving)?;
-            }
-            self.deliver_other(flow, arrival, piece, &mut proving)?;
-        }
         let passes_on = match delivery {
             Delivery::Bytes { .. } => None,
             // Nothing comes behind it any more, so that its length in plain does not matter.
@@ -263,37 +189,25 @@ impl Messages {
             }),
             other => Some(other),
         };
-        if let Some(delivery) = passes_on
-            && !matches!(flow.state, FlowState::New)
-        {
-            self.deliver_other(flow, arrival, delivery, &mut proving)?;
+        Opened {
+            inside,
+            problem,
+            passes_on,
         }
-        let inside = std::mem::replace(&mut flow.state, FlowState::Foreign);
-        if !encrypted.is_over() {
-            encrypted.inside = inside;
-            flow.state = FlowState::Encrypted(encrypted);
-        }
-        Ok(())
     }
-}
 
-/// Why what is inside cannot be read any further.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("{0}")]
-    Record(DecryptError),
-    #[error("bytes are missing from the capture, and what follows them cannot be opened")]
-    Gap,
-}
+    /// Who began the connection.
+    pub(super) const fn client(&self) -> Side {
+        self.client
+    }
 
-impl Encrypted {
     /// Whether both directions are over.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         matches!(&self.stage, Stage::Opening(opening) if opening.ended == [true; 2])
     }
 
     /// The destination that the client has proven.
-    fn proven(&self) -> Option<&[u8]> {
+    pub(super) fn proven(&self) -> Option<&[u8]> {
         match &self.stage {
             Stage::Opening(opening) => match &opening.hellos[self.client.index()] {
                 Heard::Destination(destination) => Some(destination),
@@ -302,6 +216,39 @@ impl Encrypted {
             Stage::Begun(_) => None,
         }
     }
+}
+
+/// What is known of a connection that begins as TLS does.
+#[derive(Debug)]
+pub(super) enum Begun<'a> {
+    /// Nothing yet.
+    Waits,
+    /// It is no TLS, or its secrets are not known: what was held back is followed as it is,
+    /// and then what comes now.
+    Plain(Vec<Held>, Option<Delivery<'a>>),
+    /// Its records can be opened from what comes now on.
+    Opens,
+    /// The same, from what was held back on.
+    OpensWith(Vec<Held>),
+}
+
+/// What was opened.
+#[derive(Debug)]
+pub(super) struct Opened<'a> {
+    /// Plain bytes, and who sent them.
+    pub(super) inside: Vec<(Side, Vec<u8>)>,
+    pub(super) problem: Option<Unreadable>,
+    /// What else there is to say of the connection inside.
+    pub(super) passes_on: Option<Delivery<'a>>,
+}
+
+/// Why what is inside cannot be read any further.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("{0}")]
+    Record(DecryptError),
+    #[error("bytes are missing from the capture, and what follows them cannot be opened")]
+    Gap,
 }
 
 impl Heard {
@@ -329,7 +276,7 @@ impl Heard {
 }
 
 impl Held {
-    fn delivery(&self, from: Side) -> Delivery<'_> {
+    pub(super) fn delivery(&self, from: Side) -> Delivery<'_> {
         Delivery::Bytes {
             from,
             bytes: &self.bytes,
@@ -351,55 +298,26 @@ const fn from_of(delivery: Delivery<'_>) -> Side {
 }
 
 /// Looks at the SYNs of a client that has proven who it is.
-struct Proving<'a, E> {
-    proven: Option<&'a [u8]>,
-    sink: &'a mut dyn Sink<Error = E>,
+pub(super) struct Proving<'a, E> {
+    pub(super) proven: Option<&'a [u8]>,
+    /// Behind a pointer, because what comes out of a connection could be one again, to the compiler.
+    pub(super) passage: &'a mut dyn Passage<Error = E>,
 }
 
-impl<E> Sink for Proving<'_, E> {
+impl<E> Passage for Proving<'_, E> {
     type Error = E;
 
-    fn flow(&mut self, flow: &FlowReport) -> Result<(), E> {
-        self.sink.flow(flow)
+    fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), E> {
+        let message = RawMessage::parse(passed.bytes);
+        let named = message.frame().and_then(Destination::named_by);
+        let sender = match (named, self.proven) {
+            (Some((named, _)), Some(proven)) if named.as_bytes() != proven => Sender::Unproven,
+            _ => passed.sender,
+        };
+        self.passage.message(arrival, Passed { sender, ..passed })
     }
 
-    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), E> {
-        self.sink.message(event)?;
-        let named = event.message.frame().and_then(Destination::named_by);
-        match (named, self.proven) {
-            (Some((named, _)), Some(proven)) if named.as_bytes() != proven => {
-                let code = FindingCode::TlsUnprovenSyn;
-                self.sink.finding(&Finding {
-                    code,
-                    level: code.level(),
-                    message: Some(event.number),
-                    packet: Some(event.packet),
-                    conversation: event.conversation,
-                    text: "SYN names another destination than its connection has proven".to_owned(),
-                    detail: Vec::new(),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn finding(&mut self, finding: &Finding) -> Result<(), E> {
-        self.sink.finding(finding)
-    }
-
-    fn conversation(&mut self, conversation: &Conversation) -> Result<(), E> {
-        self.sink.conversation(conversation)
-    }
-
-    fn wants_more(&self) -> bool {
-        self.sink.wants_more()
-    }
-
-    fn is_settled(&self) -> bool {
-        self.sink.is_settled()
-    }
-
-    fn settle(&mut self, inputs: &[InputInfo]) -> Result<(), E> {
-        self.sink.settle(inputs)
+    fn event(&mut self, event: Event) -> Result<(), E> {
+        self.passage.event(event)
     }
 }

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::flows::{Messages, Passed};
+use super::channels::Channels;
+use super::passage::{Event, Passage as _, Passed};
 use super::streams::Streams;
+use super::tracking::Tracking;
+use super::ways::way_of;
 use super::{Decided, DissectOptions, FlowReport, ForeignCounts, Sink};
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::{Carrier, Extent, Way};
@@ -19,7 +22,9 @@ use crate::time::Timestamp;
 /// Each message that is shown is told to the sink before the call returns.
 #[derive(Debug)]
 pub struct PassingDissector {
-    messages: Messages,
+    channels: Channels,
+    tracking: Tracking,
+    start: Option<Timestamp>,
     flow_count: u32,
     /// Messages and frames, in the place of packets.
     passed_count: u64,
@@ -47,7 +52,9 @@ impl PassingDissector {
             ..options.tracker
         });
         Self {
-            messages: Messages::new(options.depth, Vec::new(), tracker),
+            channels: Channels::new(options.destinations),
+            tracking: Tracking::new(options.depth, tracker),
+            start: None,
             flow_count: 0,
             passed_count: 0,
             latest: None,
@@ -69,7 +76,7 @@ impl PassingDissector {
             _ => ChannelStart::Captured,
         };
         let channel = Channel::new(carrier, addresses, start, None);
-        let channel = self.messages.tracker.open_channel(channel);
+        let channel = self.channels.open(channel, &mut self.tracking.with(sink))?;
         self.tell_flow(carrier, addresses, start, sink)?;
         Ok(PassingFlow { channel })
     }
@@ -86,7 +93,8 @@ impl PassingDissector {
         let verdict = Verdict::I2cp {
             application: Way::Forward,
         };
-        let Some(streams) = Streams::new(verdict, addresses, &mut self.messages.tracker) else {
+        let passage = &mut self.tracking.with(sink);
+        let Some(streams) = Streams::new(verdict, addresses, &mut self.channels, passage)? else {
             return Ok(None);
         };
         self.tell_flow(Carrier::I2cp, addresses, ChannelStart::Captured, sink)?;
@@ -111,15 +119,18 @@ impl PassingDissector {
         })
     }
 
-    fn arrival(&mut self, time: Timestamp) -> Arrival {
+    fn arrival<S: Sink>(&mut self, time: Timestamp, sink: &mut S) -> Result<Arrival, S::Error> {
         self.passed_count += 1;
-        self.messages.start.get_or_insert(time);
+        if self.start.is_none() {
+            self.start = Some(time);
+            self.tracking.with(sink).event(Event::Began(time))?;
+        }
         self.latest = Some(time);
-        Arrival {
+        Ok(Arrival {
             packet: self.passed_count,
             time,
             encapsulation: Encapsulation::NONE,
-        }
+        })
     }
 
     /// A message passes; the initiator is the client.
@@ -134,9 +145,10 @@ impl PassingDissector {
         bytes: &[u8],
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let arrival = self.arrival(time);
-        self.messages
-            .message(arrival, Passed::new(flow.channel, from, bytes), sink)
+        let arrival = self.arrival(time, sink)?;
+        self.tracking
+            .with(sink)
+            .message(arrival, Passed::new(flow.channel, from, bytes))
     }
 
     /// Whole frames pass, or the application's first byte; the initiator is the application.
@@ -151,18 +163,15 @@ impl PassingDissector {
         bytes: &[u8],
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let arrival = self.arrival(time);
-        let from = match from {
-            Side::Initiator => Way::Forward,
-            Side::Responder => Way::Backward,
-        };
+        let arrival = self.arrival(time, sink)?;
         let piece = Piece::Bytes {
-            from,
+            from: way_of(from),
             bytes,
             extent: Extent::PartOfSegment,
         };
+        let passage = &mut self.tracking.with(sink);
         flow.streams
-            .take(arrival, piece, &mut self.messages, sink)?;
+            .take(arrival, piece, &mut self.channels, passage)?;
         Ok(())
     }
 
@@ -177,8 +186,8 @@ impl PassingDissector {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         self.latest = self.latest.max(Some(time));
-        self.messages.tracker.close_channel(flow.channel, time);
-        self.messages.tell_outcomes(sink)
+        let passage = &mut self.tracking.with(sink);
+        self.channels.close(flow.channel, time, passage)
     }
 
     /// The same of an I2CP connection.
@@ -192,9 +201,9 @@ impl PassingDissector {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         self.latest = self.latest.max(Some(time));
+        let passage = &mut self.tracking.with(sink);
         flow.streams
-            .close_channels(&mut self.messages.tracker, time);
-        self.messages.tell_outcomes(sink)
+            .close_channels(time, &mut self.channels, passage)
     }
 
     /// Nothing more passes: tells everything that is still open.
@@ -203,28 +212,31 @@ impl PassingDissector {
     /// Those of `sink`.
     pub fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let now = self.latest.unwrap_or_default();
-        self.messages.tracker.finish(now, EndOfInput::Stopped);
-        self.messages.tell_outcomes(sink)
+        self.tracking.tracker.finish(now, EndOfInput::Stopped);
+        self.tracking.tell_outcomes(sink)
     }
 
     /// The conversations that are not told yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
-        self.messages.tracker.tracked()
+        self.tracking.tracker.tracked()
     }
 
     /// How many these are.
     pub fn tracked_count(&self) -> usize {
-        self.messages.tracker.tracked_count()
+        self.tracking.tracker.tracked_count()
     }
 
     /// What passed so far.
     pub fn counts(&self) -> PassingCounts {
         PassingCounts {
             passed: self.passed_count,
-            messages: self.messages.message_count(),
-            conversations: self.messages.tracker.conversation_count(),
-            foreign: self.messages.foreign,
-            span: self.messages.start.zip(self.latest),
+            messages: self.tracking.tracker.message_count(),
+            conversations: self.tracking.tracker.conversation_count(),
+            foreign: ForeignCounts {
+                i2cp_messages: self.channels.foreign_messages,
+                ..ForeignCounts::default()
+            },
+            span: self.start.zip(self.latest),
         }
     }
 }

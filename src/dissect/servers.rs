@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
-use super::flows::{FlowState, WhyEnded};
+use super::flow_state::{FlowState, WhyEnded};
+use super::ways::side_of;
 use crate::carrier::Carrier;
 use crate::carrier::detect::{Unanswered, Verdict};
 use crate::net::{Arrival, Flow, Transport};
@@ -151,7 +152,7 @@ impl Servers {
 }
 
 fn server_of(flow: &Flow<FlowState>, unanswered: &Unanswered) -> Option<(SocketAddr, Carrier)> {
-    let to_server = super::flows::side_of(unanswered.to_server()?);
+    let to_server = side_of(unanswered.to_server()?);
     let carrier = unanswered.verdict().carrier()?;
     Some((flow.address(to_server.opposite()), carrier))
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::Sink;
-use super::flows::{Forgets, Messages, Passed, side_of};
+use super::channels::{Channels, Forgets};
+use super::findings::{about_connection, from_problem};
+use super::passage::{Event, Passage, Passed};
 use super::recognise::is_ours_on_i2cp;
+use super::ways::side_of;
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender, SessionStatus};
-use crate::carrier::{Carrier, Item, Problem, Way, length_prefixed, segment};
-use crate::conversation::{
-    Channel, ChannelId, ChannelStart, Finding, FindingCode, FindingDetail, Session, Tracker,
-};
-use crate::net::{Arrival, Ignored, Side};
+use crate::carrier::{Carrier, Item, Way, length_prefixed, segment};
+use crate::conversation::{Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, Session};
+use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, looks_like_message};
 
@@ -73,34 +73,28 @@ const MAX_SESSIONS: usize = 1_024;
 
 impl Streams {
     /// What to decode a connection with; `None` when it carries something else.
-    pub(super) fn new(
+    pub(super) fn new<P: Passage>(
         verdict: Verdict,
         addresses: [SocketAddr; 2],
-        tracker: &mut Tracker,
-    ) -> Option<Self> {
-        let mut open = |carrier| {
-            tracker.open_channel(Channel::new(
-                carrier,
-                addresses,
-                ChannelStart::Captured,
-                None,
-            ))
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<Option<Self>, P::Error> {
+        let Some(carrier) = verdict.carrier() else {
+            return Ok(None);
+        };
+        let mut open = || {
+            let channel = Channel::new(carrier, addresses, ChannelStart::Captured, None);
+            channels.open(channel, passage)
         };
         let (decoder, addresses) = match verdict {
             Verdict::LengthPrefixed(prefix) => {
                 let decoder = || length_prefixed::Decoder::new(prefix, looks_like_message);
                 let decoders = Box::new([decoder(), decoder()]);
-                (
-                    Decoder::Prefixed(open(prefix.carrier()), decoders),
-                    addresses,
-                )
+                (Decoder::Prefixed(open()?, decoders), addresses)
             }
             Verdict::Segments => {
                 let decoders = [segment::Decoder::new(), segment::Decoder::new()];
-                (
-                    Decoder::Segment(open(Carrier::Segment), decoders),
-                    addresses,
-                )
+                (Decoder::Segment(open()?, decoders), addresses)
             }
             Verdict::I2cp { application } => {
                 let [one, other] = addresses;
@@ -115,15 +109,15 @@ impl Streams {
                 };
                 (Decoder::I2cp(Box::new(connection)), addresses)
             }
-            Verdict::NeedMore | Verdict::Datagrams | Verdict::Foreign => return None,
+            Verdict::NeedMore | Verdict::Datagrams | Verdict::Foreign => return Ok(None),
         };
-        Some(Self {
-            carrier: verdict.carrier()?,
+        Ok(Some(Self {
+            carrier,
             decoder,
             addresses,
             ended: [false; 2],
             missed_start: false,
-        })
+        }))
     }
 
     pub(super) const fn addresses(&self) -> [SocketAddr; 2] {
@@ -135,24 +129,24 @@ impl Streams {
     }
 
     /// Takes the next piece of either direction.
-    pub(super) fn take<S: Sink>(
+    pub(super) fn take<P: Passage>(
         &mut self,
         arrival: Arrival,
         piece: Piece<'_>,
-        messages: &mut Messages,
-        sink: &mut S,
-    ) -> Result<Left, S::Error> {
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<Left, P::Error> {
         match piece {
-            Piece::Gap { missing, .. } => self.note_gap(arrival, missing, messages, sink)?,
+            Piece::Gap { missing, .. } => self.note_gap(arrival, missing, channels, passage)?,
             // I2CP is compressed: nothing is left of what was cut.
             Piece::Cut { missing, .. } if self.carrier == Carrier::I2cp => {
-                self.note_gap(arrival, Some(missing), messages, sink)?;
+                self.note_gap(arrival, Some(missing), channels, passage)?;
             }
             Piece::Cut { .. } => {}
             Piece::End { from } => self.ended[from.index()] = true,
             Piece::Bytes { .. } => {}
         }
-        self.decode(arrival, piece, messages, sink)?;
+        self.decode(arrival, piece, channels, passage)?;
         Ok(match self.ended {
             [true, true] => Left::Nothing,
             _ => Left::Something,
@@ -195,17 +189,27 @@ impl Streams {
     }
 
     /// The memory of the connection is needed.
-    pub(super) fn evict_channels(&self, tracker: &mut Tracker, time: Timestamp) {
-        for channel in self.channels() {
-            tracker.evict_channel(channel, time);
-        }
+    pub(super) fn evict_channels<P: Passage>(
+        &self,
+        time: Timestamp,
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
+        self.channels()
+            .into_iter()
+            .try_for_each(|channel| channels.evict(channel, time, passage))
     }
 
     /// The connection is gone, and with it the channels on it.
-    pub(super) fn close_channels(&mut self, tracker: &mut Tracker, time: Timestamp) {
-        for channel in self.channels() {
-            tracker.close_channel(channel, time);
-        }
+    pub(super) fn close_channels<P: Passage>(
+        &self,
+        time: Timestamp,
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
+        self.channels()
+            .into_iter()
+            .try_for_each(|channel| channels.close(channel, time, passage))
     }
 
     fn channels(&self) -> Vec<ChannelId> {
@@ -215,58 +219,53 @@ impl Streams {
         }
     }
 
-    fn note_gap<S: Sink>(
+    fn note_gap<P: Passage>(
         &mut self,
         arrival: Arrival,
         missing: Option<u64>,
-        messages: &mut Messages,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
         let [one, other] = self.addresses;
         if let Some(bytes) = missing {
             match &mut self.decoder {
-                Decoder::I2cp(connection) => connection.sessions.note_gap(messages),
+                Decoder::I2cp(connection) => connection.sessions.note_gap(passage)?,
                 Decoder::Prefixed(channel, _) | Decoder::Segment(channel, _) => {
-                    messages.tracker.note_gap(*channel);
+                    passage.event(Event::Gap(*channel))?;
                 }
             }
             let text = format!("{bytes} bytes of {one} - {other} are not in the capture");
             let detail = vec![("missing_bytes", FindingDetail::Number(bytes))];
-            return sink.finding(&about_connection(
-                FindingCode::TcpGap,
-                arrival,
-                text,
-                detail,
-            ));
+            let code = FindingCode::TcpGap;
+            return passage.finding(about_connection(code, arrival, text, detail));
         }
         if std::mem::replace(&mut self.missed_start, true) {
             return Ok(());
         }
         for channel in self.channels() {
-            messages.tracker.note_missed_start(channel);
+            passage.event(Event::MissedStart(channel))?;
         }
-        let doubt = match messages.forgets() {
+        let doubt = match channels.forgets {
             Forgets::Nothing => "",
             Forgets::Flows => ", or was forgotten for want of memory",
         };
         let text = format!("{one} - {other} began before the capture{doubt}");
         let code = FindingCode::TcpNoStart;
-        sink.finding(&about_connection(code, arrival, text, Vec::new()))
+        passage.finding(about_connection(code, arrival, text, Vec::new()))
     }
 
-    fn decode<S: Sink>(
+    fn decode<P: Passage>(
         &mut self,
         arrival: Arrival,
         piece: Piece<'_>,
-        messages: &mut Messages,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
         let from = piece.from();
         match &mut self.decoder {
             Decoder::Prefixed(channel, decoders) => {
                 let (channel, decoder) = (*channel, &mut decoders[from.index()]);
-                let emit =
-                    &mut |item: Item<'_>| hand_on(arrival, channel, from, item, messages, sink);
+                let emit = &mut |item: Item<'_>| hand_on(arrival, channel, from, item, passage);
                 match piece {
                     Piece::Bytes { bytes, .. } => decoder.push(bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(missing, emit),
@@ -274,7 +273,7 @@ impl Streams {
                         decoder.cut(missing, emit)?;
                         // Whole messages may have been in what was cut.
                         if decoder.is_lost() {
-                            messages.tracker.note_gap(channel);
+                            passage.event(Event::Gap(channel))?;
                         }
                         Ok(())
                     }
@@ -286,7 +285,7 @@ impl Streams {
                 match piece {
                     Piece::Bytes { bytes, extent, .. } => {
                         decoder.push(bytes, extent, &mut |item| {
-                            hand_on(arrival, channel, from, item, messages, sink)
+                            hand_on(arrival, channel, from, item, passage)
                         })
                     }
                     Piece::Gap { missing, .. } => {
@@ -316,7 +315,8 @@ impl Streams {
                     addresses: self.addresses,
                     missed_start: self.missed_start,
                 };
-                let emit = &mut |item: i2cp::Item<'_>| sessions.take(&place, item, messages, sink);
+                let emit =
+                    &mut |item: i2cp::Item<'_>| sessions.take(&place, item, channels, passage);
                 match piece {
                     Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(sender, missing, emit),
@@ -347,25 +347,27 @@ impl Sessions {
             .collect()
     }
 
-    fn take<S: Sink>(
+    fn take<P: Passage>(
         &mut self,
         place: &Place,
         item: i2cp::Item<'_>,
-        messages: &mut Messages,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
         match item {
             i2cp::Item::SessionRequested {
                 destination,
                 nickname,
             } => {
-                self.requested = Some((messages.tracker.hash(destination), nickname));
+                self.requested = Some((channels.hash(destination), nickname));
                 Ok(())
             }
             i2cp::Item::SessionStatus { session, status } => {
-                self.follow_status(place, session, status, messages, sink)
+                self.follow_status(place, session, status, channels, passage)
             }
-            i2cp::Item::SessionDestroyed { session } => self.close(place, session, messages, sink),
+            i2cp::Item::SessionDestroyed { session } => {
+                self.close(place, session, channels, passage)
+            }
             i2cp::Item::Sent {
                 session,
                 destination,
@@ -373,8 +375,9 @@ impl Sessions {
                 message,
                 ..
             } => {
-                let addressee = Some(messages.tracker.hash(destination));
-                let Some(channel) = self.of_message(place, session, protocol, message, messages)
+                let addressee = Some(channels.hash(destination));
+                let Some(channel) =
+                    self.of_message(place, (session, protocol), message, channels, passage)?
                 else {
                     return Ok(());
                 };
@@ -382,7 +385,7 @@ impl Sessions {
                     addressee,
                     ..Passed::new(channel, Side::Initiator, message)
                 };
-                messages.message(place.arrival, passed, sink)
+                passage.message(place.arrival, passed)
             }
             i2cp::Item::Delivered {
                 session,
@@ -390,77 +393,79 @@ impl Sessions {
                 message,
                 ..
             } => {
-                let Some(channel) = self.of_message(place, session, protocol, message, messages)
+                let Some(channel) =
+                    self.of_message(place, (session, protocol), message, channels, passage)?
                 else {
                     return Ok(());
                 };
                 let passed = Passed::new(channel, Side::Responder, message);
-                messages.message(place.arrival, passed, sink)
+                passage.message(place.arrival, passed)
             }
             i2cp::Item::UnreadablePayload {
                 sender,
                 session,
                 reason,
             } => {
-                self.note_gap(messages);
+                self.note_gap(passage)?;
                 let text = format!("payload of session {session:04x}, {}: {reason}", by(sender));
                 let code = FindingCode::I2cpUnreadablePayload;
-                sink.finding(&about_connection(code, place.arrival, text, Vec::new()))
+                passage.finding(about_connection(code, place.arrival, text, Vec::new()))
             }
             i2cp::Item::BadFrame {
                 sender,
                 offset,
                 reason,
             } => {
-                self.note_gap(messages);
+                self.note_gap(passage)?;
                 let text = format!("frame at offset {offset}, {}: {reason}", by(sender));
                 let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
                 let code = FindingCode::I2cpBadFrame;
-                sink.finding(&about_connection(code, place.arrival, text, detail))
+                passage.finding(about_connection(code, place.arrival, text, detail))
             }
             i2cp::Item::Problem { sender, problem } => {
                 if problem.hides_messages() {
-                    self.note_gap(messages);
+                    self.note_gap(passage)?;
                 }
                 let mut finding = from_problem(problem, place.arrival);
                 if finding.code == FindingCode::TcpBadPrefix {
                     finding.code = FindingCode::I2cpBadFrame;
                 }
                 finding.text = format!("{}, {}", finding.text, by(sender));
-                sink.finding(&finding)
+                passage.finding(finding)
             }
             i2cp::Item::Other { .. } => Ok(()),
         }
     }
 
     /// From now on messages may have passed that nobody saw.
-    fn note_gap(&mut self, messages: &mut Messages) {
+    fn note_gap<P: Passage>(&mut self, passage: &mut P) -> Result<(), P::Error> {
         self.has_gaps = true;
-        for channel in self.channels() {
-            messages.tracker.note_gap(channel);
-        }
+        self.channels()
+            .into_iter()
+            .try_for_each(|channel| passage.event(Event::Gap(channel)))
     }
 
-    fn follow_status<S: Sink>(
+    fn follow_status<P: Passage>(
         &mut self,
         place: &Place,
         session: u16,
         status: SessionStatus,
-        messages: &mut Messages,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
         match status {
             SessionStatus::CREATED => {
-                self.close(place, session, messages, sink)?;
+                self.close(place, session, channels, passage)?;
                 let (hash, nickname) = self.requested.take().unzip();
                 let start = match hash {
                     Some(_) => ChannelStart::Captured,
                     None => ChannelStart::Missed,
                 };
-                self.open(place, session, start, hash, nickname.flatten(), messages);
+                let nickname = nickname.flatten();
+                self.open(place, session, (start, hash, nickname), channels, passage)?;
                 Ok(())
             }
-            SessionStatus::DESTROYED => self.close(place, session, messages, sink),
+            SessionStatus::DESTROYED => self.close(place, session, channels, passage),
             SessionStatus::INVALID | SessionStatus::REFUSED => {
                 self.requested = None;
                 Ok(())
@@ -469,29 +474,25 @@ impl Sessions {
         }
     }
 
-    fn open(
+    /// Opens a session: what is known of its beginning, its destination and its name.
+    fn open<P: Passage>(
         &mut self,
         place: &Place,
         wire_id: u16,
-        start: ChannelStart,
-        hash: Option<DestinationHash>,
-        nickname: Option<String>,
-        messages: &mut Messages,
-    ) -> ChannelId {
+        (start, hash, nickname): (ChannelStart, Option<DestinationHash>, Option<String>),
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<ChannelId, P::Error> {
         let session = Session {
-            id: messages.next_session(),
+            id: channels.next_session(),
             wire_id: Some(wire_id),
             nickname,
             hash,
         };
-        let channel = messages.tracker.open_channel(Channel::new(
-            Carrier::I2cp,
-            place.addresses,
-            start,
-            Some(session),
-        ));
+        let channel = Channel::new(Carrier::I2cp, place.addresses, start, Some(session));
+        let channel = channels.open(channel, passage)?;
         if self.has_gaps {
-            messages.tracker.note_gap(channel);
+            passage.event(Event::Gap(channel))?;
         }
         self.open.insert(
             wire_id,
@@ -500,40 +501,39 @@ impl Sessions {
                 is_ours: false,
             },
         );
-        channel
+        Ok(channel)
     }
 
-    fn close<S: Sink>(
+    fn close<P: Passage>(
         &mut self,
         place: &Place,
         session: u16,
-        messages: &mut Messages,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        if let Some(session) = self.open.remove(&session) {
-            let time = place.arrival.time;
-            messages.tracker.close_channel(session.channel, time);
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
+        match self.open.remove(&session) {
+            Some(session) => channels.close(session.channel, place.arrival.time, passage),
+            None => Ok(()),
         }
-        messages.tell_outcomes(sink)
     }
 
     /// The channel of a message; `None` when it is of another protocol, which
     /// is counted. A session that carried ministreaming once carries nothing
     /// else; before that, a message must look like ours or name no protocol.
-    fn of_message(
+    fn of_message<P: Passage>(
         &mut self,
         place: &Place,
-        wire_id: u16,
-        protocol: u8,
+        (wire_id, protocol): (u16, u8),
         message: &[u8],
-        messages: &mut Messages,
-    ) -> Option<ChannelId> {
+        channels: &mut Channels,
+        passage: &mut P,
+    ) -> Result<Option<ChannelId>, P::Error> {
         let looks_like_ours = is_ours_on_i2cp(message);
         let known = self.open.get(&wire_id).copied();
         let is_ours = looks_like_ours || known.is_some_and(|session| session.is_ours);
         if !is_ours && !matches!(protocol, PROTOCOL_NONE | PROTOCOL_UNSET) {
-            messages.foreign.i2cp_messages += 1;
-            return None;
+            channels.foreign_messages += 1;
+            return Ok(None);
         }
         let channel = match known {
             Some(session) => session.channel,
@@ -544,17 +544,17 @@ impl Sessions {
                     // A session of which nobody saw the creation.
                     ChannelStart::Unknown
                 };
-                self.open(place, wire_id, start, None, None, messages)
+                self.open(place, wire_id, (start, None, None), channels, passage)?
             }
             None => {
-                messages.foreign.i2cp_messages += 1;
-                return None;
+                channels.foreign_messages += 1;
+                return Ok(None);
             }
         };
         if let Some(session) = self.open.get_mut(&wire_id) {
             session.is_ours |= looks_like_ours;
         }
-        Some(channel)
+        Ok(Some(channel))
     }
 }
 
@@ -564,18 +564,17 @@ const PROTOCOL_NONE: u8 = 0;
 /// The same from senders before February 2009.
 const PROTOCOL_UNSET: u8 = 0xff;
 
-fn hand_on<S: Sink>(
+fn hand_on<P: Passage>(
     arrival: Arrival,
     channel: ChannelId,
     from: Way,
     item: Item<'_>,
-    messages: &mut Messages,
-    sink: &mut S,
-) -> Result<(), S::Error> {
+    passage: &mut P,
+) -> Result<(), P::Error> {
     match item {
         Item::Message(message) => {
             let passed = Passed::new(channel, side_of(from), message);
-            messages.message(arrival, passed, sink)
+            passage.message(arrival, passed)
         }
         Item::Cut {
             message,
@@ -585,72 +584,9 @@ fn hand_on<S: Sink>(
                 cut_bytes: u32::try_from(missing_bytes).unwrap_or(u32::MAX),
                 ..Passed::new(channel, side_of(from), message)
             };
-            messages.message(arrival, passed, sink)
+            passage.message(arrival, passed)
         }
-        Item::Problem(problem) => sink.finding(&from_problem(problem, arrival)),
-    }
-}
-
-/// A finding about a segment that receivers ignore.
-pub(super) fn ignored_segment(
-    arrival: Arrival,
-    source: SocketAddr,
-    target: SocketAddr,
-    what: Ignored,
-) -> Finding {
-    let (code, text, detail) = match what {
-        Ignored::Reset { ahead_bytes } => {
-            let place = match ahead_bytes {
-                0.. => "ahead of",
-                _ => "behind",
-            };
-            let bytes = ahead_bytes.unsigned_abs();
-            (
-                FindingCode::TcpResetIgnored,
-                format!(
-                    "a reset of {source} - {target} was ignored: it is {bytes} bytes {place} what was \
-                     expected, and data went on"
-                ),
-                vec![("distance_bytes", FindingDetail::Number(bytes))],
-            )
-        }
-        Ignored::Opening => (
-            FindingCode::TcpSynIgnored,
-            format!(
-                "a SYN of {source} - {target} was ignored: the connection is open, and data went on"
-            ),
-            Vec::new(),
-        ),
-    };
-    about_connection(code, arrival, text, detail)
-}
-
-fn from_problem(problem: Problem, arrival: Arrival) -> Finding {
-    let (code, offset) = match problem {
-        Problem::BadPrefix { offset, .. } => (FindingCode::TcpBadPrefix, offset),
-        Problem::Incomplete { offset, .. } | Problem::PartOfSegment { offset, .. } => {
-            (FindingCode::TcpIncomplete, offset)
-        }
-        Problem::Skipped { offset, .. } => (FindingCode::TcpSkipped, offset),
-    };
-    let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
-    about_connection(code, arrival, problem.to_string(), detail)
-}
-
-pub(super) fn about_connection(
-    code: FindingCode,
-    arrival: Arrival,
-    text: String,
-    detail: Vec<(&'static str, FindingDetail)>,
-) -> Finding {
-    Finding {
-        code,
-        level: code.level(),
-        message: None,
-        packet: Some(arrival.packet),
-        conversation: None,
-        text,
-        detail,
+        Item::Problem(problem) => passage.finding(from_problem(problem, arrival)),
     }
 }
 

@@ -40,7 +40,7 @@ pub use duplicate::CopyCounts;
 pub use encapsulation::{Encapsulation, Wrapper};
 pub(crate) use flow_key::FlowKey;
 pub use limits::NetworkLimits;
-pub(crate) use network::{FlowPlace, FlowSight, Glance};
+pub(crate) use network::{FlowPlace, FlowSight};
 pub use network::{Network, NetworkCounts};
 pub use reassembly::StreamCounts;
 pub use whole::Whole;

@@ -41,11 +41,21 @@ impl Registry {
         let waits = slots.any(|slot| self.views.has_sent(*slot, since, &self.records));
         if waits {
             let until = now.plus_nanos(ROUTER_GRACE_NS);
+            let channel = self.keep(channel);
             self.closing.push_back((until, channel));
             self.deadlines.wake_at(until);
             self.close_waiting(now, remarks);
         }
         waits
+    }
+
+    /// Keeps a channel that has ended where it is in nobody's way.
+    fn keep(&mut self, channel: ChannelId) -> ChannelId {
+        let channel = self.channels.keep(channel);
+        for slot in &self.channels.get(channel).slots {
+            self.records.live_mut(*slot).channel = channel.slot;
+        }
+        channel
     }
 
     /// Forgets the channels whose sessions ended a while ago.

@@ -928,6 +928,37 @@ fn what_a_session_sent_before_it_ended_may_arrive_when_it_is_gone() {
 }
 
 #[test]
+fn a_session_that_is_kept_when_it_ended_is_in_the_way_of_no_other_channel() {
+    let mut router = Router::new();
+    router.open();
+    let close = message(0xa2, 2, &[]);
+    router.client_sends(&close);
+    let time = router.watch.time;
+    router.watch.tracker.close_channel(router.client, time);
+    let other = router.watch.udp();
+    assert_eq!(
+        other.slot, router.client.slot,
+        "it lies where the session did"
+    );
+    let syn = message(0xa1, 1, &destination());
+    assert_eq!(router.watch.pass(other, A, &syn), "c2s c3 opens");
+    assert_eq!(
+        router.watch.pass(other, B, &ack(1, 2)),
+        "s2c c3 accepts 000002"
+    );
+    assert_eq!(router.server_gets(&close), "c2s c2 closes c2s");
+    router.watch.wait(6_000);
+    let data = message(0xa0, 2, b"x");
+    assert_eq!(router.watch.pass(other, A, &data), "c2s c3 carries");
+    let views = router.ended();
+    let ended = |id| views.iter().find(|view| view.id == ConversationId(id));
+    let names = |id| ended(id).map(|view| (view.carrier, view.client.nickname.as_deref()));
+    assert_eq!(names(1), Some((Carrier::I2cp, Some("cli"))));
+    assert_eq!(names(2), Some((Carrier::I2cp, Some("cli"))));
+    assert_eq!(names(3), Some((Carrier::Udp, None)));
+}
+
+#[test]
 fn a_syn_may_arrive_when_the_session_that_sent_it_is_gone() {
     let mut router = Router::new();
     let syn = message(0xa1, 1, &router.client_destination.clone());
