@@ -142,6 +142,7 @@ impl Inflater {
             // One byte more than allowed tells a payload that is too large.
             let room = MAX_INFLATED_BYTES + 1 - self.out.len();
             self.out.reserve(room.min(STEP_BYTES));
+            let before = (used, self.out.len());
             let status = self
                 .state
                 .decompress_vec(&compressed[used..], &mut self.out, FlushDecompress::None)
@@ -154,8 +155,10 @@ impl Inflater {
             if status == Status::StreamEnd {
                 return Ok(used);
             }
-            // With room left the decompressor stops for want of input only.
-            if self.out.len() < self.out.capacity() {
+            // The decompressor stops at the end of its input and at that of its window, with
+            // room left and more to come; when it has nothing left it does nothing.
+            let has_room = self.out.len() < self.out.capacity();
+            if has_room && (used, self.out.len()) == before {
                 return Err(truncated);
             }
         }

@@ -211,6 +211,30 @@ fn an_inflater_is_good_again_after_an_error() {
     assert_eq!(inflater.inflate(&good).unwrap().message, [b'z'; 300]);
 }
 
+#[test]
+fn a_buffer_that_has_grown_changes_nothing() {
+    let mut grown = Inflater::new();
+    let bomb = wrap(&vec![1; 99_999]);
+    assert!(grown.inflate(&bomb).is_err());
+    // All of the input is read, while some of what it makes is still to come.
+    for cut in 0..bomb.len() {
+        assert_eq!(
+            grown.inflate(&bomb[..cut]),
+            Inflater::new().inflate(&bomb[..cut]),
+            "{cut} of {} bytes",
+            bomb.len()
+        );
+    }
+    for length in (30_000..MAX_INFLATED_BYTES + 10).step_by(331) {
+        let wrapped = wrap(&vec![0; length]);
+        assert_eq!(
+            grown.inflate(&wrapped),
+            Inflater::new().inflate(&wrapped),
+            "{length} bytes"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
