@@ -135,6 +135,36 @@ fn a_conversation_is_matched_by_what_the_client_sends_in_any_pieces() {
 }
 
 #[test]
+fn an_empty_message_does_not_make_a_client_one_that_asks_for_nothing() {
+    let silent: [(u8, &[u8], Effect); 3] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0xa2, b"", Effect::Closed),
+    ];
+    let conversations = vec![conversation(1, &silent), recorded(2, b"two", b"second")];
+    let mut rig = Rig::new(conversations, MockOptions::default());
+    let server = rig.open(7, A);
+    rig.send(7, server, b"");
+    rig.send(7, server, b"two");
+    let sent = rig.sent(100);
+    assert_eq!(
+        sent,
+        [(7, frame(0x50, A, b"second")), (7, frame(0x52, A, b""))]
+    );
+    // The other one is still there for a client that closes without a word.
+    let server = rig.open(7, B);
+    rig.send(7, server, b"");
+    rig.hear(7, &frame(0xa2, server, b""));
+    rig.sent(0);
+    let told = rig
+        .outcomes
+        .iter()
+        .map(|outcome| (outcome.conversation, outcome.result));
+    let same = |number| (Some(ConversationId(number)), ReplayResult::Same);
+    assert_eq!(told.collect::<Vec<_>>(), [same(2), same(1)]);
+}
+
+#[test]
 fn masked_bytes_of_the_client_may_be_more_or_fewer() {
     for agent in ["", "x", "curl", "a much longer name than the recorded one"] {
         let conversations = vec![
