@@ -51,7 +51,7 @@ Register-ArgumentCompleter -Native -CommandName 'ministream-dump' -ScriptBlock {
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'Exit with 1 on a note, warn, error, or if empty')
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Threads that work on a file at once; the output is the same [default: the machine''s cores]')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Threads that work on a file at once; the output is the same [default: the machine''s cores]')
-            [CompletionResult]::new('--memory', '--memory', [CompletionResultType]::ParameterName, 'Memory for flows and conversations: 64MiB [default: a quarter of the machine''s]')
+            [CompletionResult]::new('--memory', '--memory', [CompletionResultType]::ParameterName, 'Memory for flows and conversations: 64MiB [default: a quarter of the machine''s, or the container''s]')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark')
             [CompletionResult]::new('--concat', '--concat', [CompletionResultType]::ParameterName, 'Read several captures one after the other, as they are named, not merged by time')
             [CompletionResult]::new('-D', '-D ', [CompletionResultType]::ParameterName, 'List interfaces')

@@ -48,7 +48,7 @@ set edit:completion:arg-completer[ministream-dump] = {|@words|
             cand --fail-on 'Exit with 1 on a note, warn, error, or if empty'
             cand -j 'Threads that work on a file at once; the output is the same [default: the machine''s cores]'
             cand --jobs 'Threads that work on a file at once; the output is the same [default: the machine''s cores]'
-            cand --memory 'Memory for flows and conversations: 64MiB [default: a quarter of the machine''s]'
+            cand --memory 'Memory for flows and conversations: 64MiB [default: a quarter of the machine''s, or the container''s]'
             cand --generate 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark'
             cand --concat 'Read several captures one after the other, as they are named, not merged by time'
             cand -D 'List interfaces'

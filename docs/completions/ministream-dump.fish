@@ -49,7 +49,7 @@ warn\t'A warning or an error'
 error\t'An error'
 empty\t'No message shown'"
 complete -c ministream-dump -s j -l jobs -d 'Threads that work on a file at once; the output is the same [default: the machine\'s cores]' -r
-complete -c ministream-dump -l memory -d 'Memory for flows and conversations: 64MiB [default: a quarter of the machine\'s]' -r
+complete -c ministream-dump -l memory -d 'Memory for flows and conversations: 64MiB [default: a quarter of the machine\'s, or the container\'s]' -r
 complete -c ministream-dump -l generate -d 'Print completions for a shell, the manual page, the JSON Schema of records, or a dissector for Wireshark' -r -f -a "completions-bash\t'Completions for bash'
 completions-zsh\t'Completions for zsh'
 completions-fish\t'Completions for fish'

@@ -352,7 +352,7 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'j', long, value_name = "N", hide_short_help = true)]
     pub(crate) jobs: Option<NonZeroUsize>,
 
-    /// Memory for flows and conversations: 64MiB [default: a quarter of the machine's]
+    /// Memory for flows and conversations: 64MiB [default: a quarter of the machine's, or the container's]
     #[arg(
         long, value_name = "SIZE", value_parser = super::values::size_with_unit,
         hide_short_help = true

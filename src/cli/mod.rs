@@ -1,5 +1,6 @@
 //! The command line programs: typed arguments, resolved to options, run.
 
+mod allowance;
 mod args;
 mod capture_set;
 mod conclusion;

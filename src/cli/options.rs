@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
+use super::allowance::allowed_bytes;
 use super::args::{DumpArgs, FailOn, Format, ProgressWhen};
 use super::capture_set::CaptureSet;
 use super::error::{DumpError, print_warning};
@@ -376,21 +377,13 @@ fn named(args: &DumpArgs) -> BTreeSet<ConversationId> {
 }
 
 /// Memory for what is kept of flows and conversations, in bytes: what was asked for, or a
-/// quarter of the machine's, at least 256 MiB.
+/// quarter of what this process may have, but 256 MiB where that is at most half of it.
 fn memory_bytes(asked: Option<u64>) -> usize {
-    const LEAST: u64 = 256 << 20;
-    let bytes = asked.unwrap_or_else(|| (machine_bytes().unwrap_or(0) / 4).max(LEAST));
+    const ENOUGH: u64 = 256 << 20;
+    let bytes = asked.unwrap_or_else(|| {
+        allowed_bytes(Path::new("/")).map_or(ENOUGH, |all| (all / 4).max(ENOUGH.min(all / 2)))
+    });
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// Memory of this machine, where the system tells: Linux does in `/proc/meminfo`.
-fn machine_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
 }
 
 /// Live captures show each message at once, and so does a capture that comes
