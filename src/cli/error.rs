@@ -13,6 +13,7 @@ use crate::carrier::tls::KeyLogError;
 use crate::export::output::WriteError;
 use crate::ndjson::NdjsonError;
 use crate::private_file::PrivateFileError;
+use crate::report::TemporaryError;
 #[cfg(feature = "live")]
 use crate::select::filter::Filter;
 use crate::select::filter::FilterError;
@@ -51,6 +52,13 @@ pub(crate) enum DumpError {
     /// Results cannot be written.
     #[error("cannot write results: {}", reason(.0))]
     Output(io::Error),
+    /// There is no room for what must wait until the end is read.
+    #[error(
+        "cannot keep results in a temporary file in {}: {}\n    help: make room there, or have \
+         TMPDIR name a directory on another disk",
+        .0.directory.display(), reason(&.0.source)
+    )]
+    Temporary(TemporaryError),
     /// A file of results cannot be written to its end.
     #[error(
         "cannot write {}: {}\n    help: what is in it is not complete; name a file on another disk, \
@@ -169,8 +177,12 @@ pub(crate) enum DumpError {
 
 impl From<io::Error> for DumpError {
     fn from(error: io::Error) -> Self {
-        match error.downcast::<WriteError>() {
-            Ok(error) => Self::Write(error),
+        let error = match error.downcast::<WriteError>() {
+            Ok(error) => return Self::Write(error),
+            Err(error) => error,
+        };
+        match error.downcast::<TemporaryError>() {
+            Ok(error) => Self::Temporary(error),
             Err(error) => Self::Output(error),
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
 use super::printer::{Above, Out, Printer};
+use super::temporary::TemporaryError;
 use crate::capture::InputInfo;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::PayloadDetail;
@@ -108,10 +109,23 @@ impl Spool {
     }
 
     fn push(&mut self, record: &[u8]) -> io::Result<()> {
-        self.file
-            .write_all(if self.is_empty { b"\n  " } else { b",\n  " })?;
+        let separator = if self.is_empty { "\n  " } else { ",\n  " };
         self.is_empty = false;
-        self.file.write_all(record)
+        let mut append = |bytes| self.file.write_all(bytes).map_err(TemporaryError::of);
+        append(separator.as_bytes())?;
+        append(record)
+    }
+
+    /// From now on [`read`](Self::read) gives what was pushed.
+    fn rewind(&mut self) -> io::Result<()> {
+        let place = self.file.seek(SeekFrom::Start(0));
+        place.map(drop).map_err(TemporaryError::of)
+    }
+
+    /// Appends the next 64 KiB at most; how many there were.
+    fn read(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
+        let mut part = Read::by_ref(&mut self.file).take(1 << 16);
+        part.read_to_end(out).map_err(TemporaryError::of)
     }
 }
 
@@ -152,7 +166,7 @@ impl JsonPrinter {
     /// Keeps a finding until the messages are over.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// A [`TemporaryError`]: the temporary file cannot be written.
     pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         let mut record = Vec::new();
         self.records.finding(finding, &mut record);
@@ -162,7 +176,7 @@ impl JsonPrinter {
     /// Keeps a conversation until the findings are over.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// A [`TemporaryError`]: the temporary file cannot be written.
     pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
         let mut record = Vec::new();
         self.records.conversation(conversation, &mut record);
@@ -173,7 +187,7 @@ impl JsonPrinter {
     /// that it stays short.
     ///
     /// # Errors
-    /// `write` fails, or a temporary file cannot be read.
+    /// `write` fails; or a [`TemporaryError`]: a temporary file cannot be read.
     pub fn finish(
         &mut self,
         totals: &Totals,
@@ -188,12 +202,8 @@ impl JsonPrinter {
             put(out, "],\n \"");
             put(out, name);
             put(out, "\":[");
-            spool.file.seek(SeekFrom::Start(0))?;
-            while Read::by_ref(&mut spool.file)
-                .take(1 << 16)
-                .read_to_end(out)?
-                > 0
-            {
+            spool.rewind()?;
+            while spool.read(out)? > 0 {
                 write(out)?;
             }
         }

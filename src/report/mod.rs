@@ -30,5 +30,7 @@ mod markup;
 pub(crate) mod message;
 pub(crate) mod near;
 mod sorted;
+mod temporary;
 
 pub use reporter::Reporter;
+pub use temporary::TemporaryError;

@@ -8,6 +8,8 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
+use super::temporary::TemporaryError;
+
 /// Records in a run, which is what memory holds: 2.8 MiB of eleven words each.
 const RUN_RECORDS: usize = 32_768;
 
@@ -53,10 +55,10 @@ impl<const WORDS: usize> Sorted<WORDS> {
     /// Adds a record.
     ///
     /// # Errors
-    /// The temporary file cannot be made or written.
+    /// A [`TemporaryError`]: the temporary file cannot be made or written.
     pub(crate) fn push(&mut self, record: [u64; WORDS]) -> io::Result<()> {
         if self.run.len() >= self.run_records {
-            self.spill()?;
+            self.spill().map_err(TemporaryError::of)?;
         }
         self.run.push(record);
         self.len += 1;
@@ -97,16 +99,18 @@ impl<const WORDS: usize> Sorted<WORDS> {
     /// pushed afterwards.
     ///
     /// # Errors
-    /// The temporary file cannot be written; each item may also be an error, of reading it.
+    /// A [`TemporaryError`]: the temporary file cannot be written; each item may also be one, of
+    /// reading it.
     pub(crate) fn sorted(&mut self) -> io::Result<impl Iterator<Item = io::Result<[u64; WORDS]>>> {
         if self.spilled.is_some() {
-            self.spill()?;
+            self.spill().map_err(TemporaryError::of)?;
         }
         self.run.sort_unstable_by_key(|record| record[0]);
-        let mut merge = self.spilled.as_mut().map(Merge::new).transpose()?;
+        let merge = self.spilled.as_mut().map(Merge::new).transpose();
+        let mut merge = merge.map_err(TemporaryError::of)?;
         let mut in_memory = self.run.iter();
         Ok(std::iter::from_fn(move || match &mut merge {
-            Some(merge) => merge.next().transpose(),
+            Some(merge) => merge.next().map_err(TemporaryError::of).transpose(),
             None => in_memory.next().copied().map(Ok),
         }))
     }

@@ -125,3 +125,21 @@ fn what_memory_is_too_short_for_is_told_by_one_finding_a_kind() {
         );
     }
 }
+
+#[test]
+fn a_temporary_file_that_cannot_be_made_is_not_taken_for_the_output() {
+    let written = command(["-T", "json", BUSY_CAPTURES[0].to_str().unwrap()])
+        .env("TMPDIR", "/dev/null")
+        .output()
+        .unwrap();
+    assert_eq!(written.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(written.stderr).unwrap(),
+        "ministream-dump: error: cannot keep results in a temporary file in /dev/null: not a \
+         directory\n    help: make room there, or have TMPDIR name a directory on another disk\n"
+    );
+    assert!(
+        written.stdout.starts_with(b"{\"header\":"),
+        "what was written before stays"
+    );
+}

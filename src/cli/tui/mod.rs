@@ -33,6 +33,7 @@ use super::interrupt::Interrupt;
 use super::output::terminal_look;
 use super::terminal;
 use crate::capture::Inputs;
+use crate::report::TemporaryError;
 use crate::report::look::{Colour, Look};
 use crate::select::filter::Filter;
 use crate::text::escape::Charset;
@@ -115,7 +116,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
             }
         })?
     };
-    let (store, records) = Store::new(look).map_err(DumpError::Output)?;
+    let (store, records) = Store::new(look).map_err(TemporaryError::of)?;
     let records_path = records.to_path_buf();
     locked(&kept).records = Some(records);
     let store = Arc::new(Mutex::new(store));
@@ -221,7 +222,7 @@ fn take(input: impl Read, store: &Mutex<Store>, reading: &Reading) -> io::Result
             None => rest.extend_from_slice(bytes),
             Some(end) => {
                 rest.extend_from_slice(&bytes[..=end]);
-                locked(store).push(&rest)?;
+                locked(store).push(&rest).map_err(TemporaryError::of)?;
                 rest.clear();
                 rest.extend_from_slice(&bytes[end + 1..]);
                 reading.has_begun.store(true, Ordering::Release);
