@@ -2,7 +2,7 @@
 //! the recorded bytes are made up.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +26,11 @@ pub struct Recorder {
 
 #[derive(Debug)]
 struct Inner {
-    /// `None` after a failure, which was told.
-    writer: Option<PcapngWriter<BufWriter<File>>>,
+    /// `None` after a failure, which was logged.
+    writer: Option<PcapngWriter<WholeRecords>>,
+    path: Arc<Path>,
+    /// Whether some of what passed is missing.
+    has_gaps: bool,
     began: SystemTime,
     clock: Instant,
     packet: Vec<u8>,
@@ -40,11 +43,13 @@ impl Recorder {
     /// # Errors
     /// Those of the file.
     pub fn create(path: &Path) -> io::Result<Self> {
-        // Whole records go into its buffer, so whole records come out of it.
-        let mut writer = PcapngWriter::new(BufWriter::new(File::create(path)?))?;
+        let path: Arc<Path> = path.into();
+        let mut writer = PcapngWriter::new(WholeRecords::begin(File::create(&path)?)?)?;
         writer.flush()?;
         let inner = Inner {
             writer: Some(writer),
+            path: Arc::clone(&path),
+            has_gaps: false,
             began: SystemTime::now(),
             clock: Instant::now(),
             packet: Vec::new(),
@@ -52,8 +57,13 @@ impl Recorder {
         };
         Ok(Self {
             inner: Arc::new(Mutex::new(inner)),
-            path: path.into(),
+            path,
         })
+    }
+
+    /// Whether some of what passed is missing, since the file could not be written.
+    pub fn has_gaps(&self) -> bool {
+        self.inner().has_gaps
     }
 
     /// Where the capture is written.
@@ -67,7 +77,8 @@ impl Recorder {
         self.flush();
         let mut inner = self.inner();
         let opened = File::options().create(true).append(true).open(&self.path);
-        match opened.and_then(|file| PcapngWriter::new(BufWriter::new(file))) {
+        let writer = opened.and_then(WholeRecords::begin);
+        match writer.and_then(PcapngWriter::new) {
             Ok(writer) => inner.writer = Some(writer),
             Err(error) => inner.fail(&error),
         }
@@ -159,8 +170,64 @@ impl Inner {
     }
 
     fn fail(&mut self, error: &io::Error) {
-        error!(%error, "the capture cannot be written and ends here");
+        let path = self.path.display();
+        error!(%error, "{path} cannot be written and ends here: nothing more is recorded");
         self.writer = None;
+        self.has_gaps = true;
+    }
+}
+
+/// A file that ends with a whole record, also when there is no room for the next: what is
+/// appended to it later can be read.
+#[derive(Debug)]
+struct WholeRecords {
+    file: File,
+    /// Bytes of the file that are whole records.
+    whole_bytes: u64,
+    waiting: Vec<u8>,
+}
+
+/// How much waits for the next flush, unless one record is more.
+const WAITING_BYTES: usize = 8 * 1024;
+
+impl WholeRecords {
+    /// Goes on where `file` ends.
+    fn begin(file: File) -> io::Result<Self> {
+        let whole_bytes = file.metadata()?.len();
+        Ok(Self {
+            file,
+            whole_bytes,
+            waiting: Vec::new(),
+        })
+    }
+}
+
+impl Write for WholeRecords {
+    /// Takes one record, whole.
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        if self.waiting.len() + record.len() > WAITING_BYTES {
+            self.flush()?;
+        }
+        self.waiting.extend_from_slice(record);
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.waiting);
+        match written {
+            Ok(()) => self.whole_bytes += self.waiting.len() as u64,
+            // A pipe has no length to set. The error that counts is the first.
+            Err(_) => drop(self.file.set_len(self.whole_bytes)),
+        }
+        self.waiting.clear();
+        written
+    }
+}
+
+impl Drop for WholeRecords {
+    fn drop(&mut self) {
+        // Whoever wants to know whether it was written has flushed.
+        drop(self.flush());
     }
 }
 

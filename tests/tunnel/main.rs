@@ -25,6 +25,7 @@ mod peers;
 mod proxy;
 mod real_services;
 mod recorded_http;
+mod scarcity;
 mod service_manager;
 mod services;
 mod signals;

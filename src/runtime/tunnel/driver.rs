@@ -232,7 +232,12 @@ impl Driver {
         let count = stats.opened_count + stats.offered_count;
         let recorder = self.carrier.options.recorder.as_ref();
         let file = recorder.map_or_else(String::new, |recorder| {
-            format!("; what passed is in {}", recorder.path().display())
+            let path = recorder.path().display();
+            if recorder.has_gaps() {
+                format!("; what passed is in {path} only in part: it could not be written")
+            } else {
+                format!("; what passed is in {path}")
+            }
         });
         info!(
             target: NOTICE,

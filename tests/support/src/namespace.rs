@@ -1,6 +1,7 @@
-//! A network namespace for a test: nothing in it but loopback.
+//! Namespaces for a test: a network with nothing but loopback, a small disk.
 
 use std::env;
+use std::path::Path;
 use std::process::{self, Command, Stdio};
 
 use crate::program;
@@ -28,20 +29,49 @@ pub(crate) fn is_inside() -> bool {
 #[track_caller]
 pub fn in_namespace(name: &str, test: impl FnOnce()) {
     if is_inside() {
-        test();
-        if program::skipped() > 0 {
-            process::exit(SKIPPED);
-        }
-        return;
+        return run_inside(test);
     }
-    let Some(unshare) = permitted() else {
+    let Some(unshare) = permitted("--net", "ip link set lo up") else {
         eprintln!("no network namespace is permitted here; {name} runs outside of one");
         return test();
     };
+    run_again(name, &unshare, "ip link set lo up");
+}
+
+/// Runs `test` with a directory of its own that has room for `bytes` and no more: a file system
+/// in memory, which only this test and what it starts can see. `name` is the full name of the
+/// calling test.
+///
+/// # Panics
+/// The test failed.
+#[track_caller]
+pub fn on_a_small_disk(name: &str, bytes: u64, test: impl FnOnce(&Path)) {
+    // Hides what else is there from the programs of this test alone.
+    const DIRECTORY: &str = "/mnt";
+    if is_inside() {
+        return run_inside(|| test(Path::new(DIRECTORY)));
+    }
+    let mount = format!("mount -t tmpfs -o size={bytes} tmpfs {DIRECTORY}");
+    match permitted("--mount", &mount) {
+        Some(unshare) => run_again(name, &unshare, &mount),
+        None => program::skip("needs a file system of its own, which is not permitted here"),
+    }
+}
+
+fn run_inside(test: impl FnOnce()) {
+    test();
+    if program::skipped() > 0 {
+        process::exit(SKIPPED);
+    }
+}
+
+/// Starts this test program again, for one test, in a namespace that `prepare` makes ready.
+#[track_caller]
+fn run_again(name: &str, unshare: &[&str], prepare: &str) {
     let program = env::current_exe().expect("a running program has a path");
     let status = Command::new("unshare")
         .args(unshare)
-        .args(["sh", "-c", r#"ip link set lo up && exec "$@""#, "sh"])
+        .args(["sh", "-c", &format!(r#"{prepare} && exec "$@""#), "sh"])
         .arg(program)
         .args(["--exact", name, "--nocapture", "--include-ignored"])
         .env(INSIDE, "1")
@@ -54,13 +84,15 @@ pub fn in_namespace(name: &str, test: impl FnOnce()) {
     assert!(status.success(), "{name} failed in its network namespace");
 }
 
-/// How `unshare` makes a namespace here: as root, or with a user namespace.
-fn permitted() -> Option<&'static [&'static str]> {
-    const WAYS: [&[&str]; 2] = [&["--net"], &["--user", "--map-root-user", "--net"]];
-    WAYS.into_iter().find(|way| {
+/// How `unshare` makes a namespace of a kind in which `prepare` succeeds: as root, or with a user
+/// namespace.
+fn permitted(kind: &'static str, prepare: &str) -> Option<Vec<&'static str>> {
+    const WAYS: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
+    let mut ways = WAYS.map(|user| [user, &[kind]].concat()).into_iter();
+    ways.find(|way| {
         Command::new("unshare")
-            .args(*way)
-            .args(["sh", "-c", "ip link set lo up"])
+            .args(way)
+            .args(["sh", "-c", prepare])
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .status()
