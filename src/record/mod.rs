@@ -8,29 +8,33 @@
 pub mod tally;
 
 mod read;
+mod summary;
+mod value;
 
 use std::net::SocketAddr;
 
+use self::summary::put_inputs;
 use self::tally::Totals;
-use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
-use crate::conversation::{
-    Conversation, Endpoint, Finding, FindingDetail, Level, MessageEvent, RouterTime, State, Tally,
+use self::value::{
+    put_conversation_or_null, put_encapsulation_or_null, put_hash_or_null, put_hex_string,
+    put_id_or_null, put_number_or_null, put_tally_object, put_text_or_null, put_word_or_null,
 };
-use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
+use crate::capture::InputInfo;
+use crate::conversation::{
+    Conversation, Endpoint, Finding, FindingDetail, MessageEvent, RouterTime, Tally,
+};
 use crate::field::{
-    PREVIEW_BYTES, PayloadDetail, TYPE_NAMES, announced_server_id, id_owner, meaning_name, payload,
+    PREVIEW_BYTES, PayloadDetail, announced_server_id, id_owner, meaning_name, payload,
     short_message, type_byte, type_name,
 };
-use crate::net::Encapsulation;
 use crate::select::redact::Secrets;
-use crate::text::escape::{Charset, hex_pair, preview, preview_in_json};
-use crate::text::write::{
-    UtcClock, put, put_address, put_display, put_hex, put_json_string, put_number,
-};
-use crate::time::Timestamp;
-use crate::wire::{DestinationHash, Direction, StreamId};
+use crate::text::escape::{Charset, preview, preview_in_json};
+use crate::text::write::{UtcClock, put, put_address, put_json_string, put_number};
+use crate::wire::{Direction, StreamId};
 
 pub use self::read::{MessageRecord, Record, RecordReader, SummaryRecord};
+pub(crate) use self::summary::format_name;
+pub use self::summary::{Reading, Summary};
 
 /// Name and version of the schema, as in the header record.
 pub const SCHEMA: &str = "ministream.dump/1";
@@ -303,158 +307,7 @@ impl RecordWriter {
 
     /// The summary record, with the `totals` of what was shown.
     pub fn summary(&self, totals: &Totals, summary: &Summary<'_>, out: &mut Vec<u8>) {
-        put(out, r#"{"record":"summary","message_count":"#);
-        put_number(out, totals.messages());
-        put(out, r#","conversation_count":"#);
-        put_number(out, totals.conversations());
-        put(out, r#","by_type":{"#);
-        put_counts(out, TYPE_NAMES.iter().copied().zip(totals.by_type));
-        put(out, r#"},"by_state":{"#);
-        put_counts(
-            out,
-            State::ALL.map(State::name).into_iter().zip(totals.by_state),
-        );
-        put(out, r#"},"by_level":{"#);
-        let levels = [Level::Error, Level::Warn, Level::Note];
-        put_counts(
-            out,
-            levels.map(|level| (level.name(), totals.findings_at(level))),
-        );
-        put(out, r#"},"c2s":"#);
-        put_tally_object(out, totals.data.c2s);
-        put(out, r#","s2c":"#);
-        put_tally_object(out, totals.data.s2c);
-        let once = totals.once();
-        put(out, r#","c2s_once":"#);
-        put_tally_object(out, once.c2s);
-        put(out, r#","s2c_once":"#);
-        put_tally_object(out, once.s2c);
-        put(out, r#","packet_count":"#);
-        put_number(out, summary.packet_count);
-        put(out, r#","skipped":{"#);
-        put_counts(out, summary.skipped.iter().copied());
-        put(out, r#"},"foreign":{"#);
-        let foreign = summary.foreign;
-        put_counts(
-            out,
-            [
-                ("flow_count", foreign.flows),
-                ("payload_count", foreign.payloads),
-                ("payload_bytes", foreign.bytes),
-                ("i2cp_message_count", foreign.i2cp_messages),
-            ],
-        );
-        put(out, r#"},"near_flows":["#);
-        put_near_flows(out, summary.near);
-        put(out, r#"],"warning":"#);
-        match summary.warning {
-            Some(warning) => put_json_string(out, warning),
-            None => put(out, "null"),
-        }
-        put(out, r#","inputs":"#);
-        put_inputs(out, summary.inputs, summary.reading());
-        put(out, r#","dropped_by_kernel_count":"#);
-        put_number_or_null(out, summary.dropped_by_kernel);
-        put(out, r#","evicted":{"#);
-        let evicted = summary.evicted;
-        put_counts(
-            out,
-            [
-                ("flow_count", evicted.flows),
-                ("conversation_count", evicted.conversations),
-                ("closed_conversation_count", evicted.closed_conversations),
-            ],
-        );
-        put(out, r#"},"duration_us":"#);
-        put_number_or_null(out, summary.duration_us());
-        put(out, r#","exit_code":"#);
-        put_number(out, summary.exit_code);
-        out.push(b'}');
-    }
-}
-
-fn put_near_flows(out: &mut Vec<u8>, near: &NearFlows) {
-    for (index, group) in near.groups().iter().enumerate() {
-        put(out, if index == 0 { "{" } else { ",{" });
-        put(out, r#""client":""#);
-        put_address(out, group.client);
-        put(out, r#"","server":""#);
-        put_address(out, group.server);
-        put(out, r#"","carrier":""#);
-        put(out, group.carrier.name());
-        put(out, r#"","flow_count":"#);
-        put_number(out, group.flow_count);
-        put(out, r#","reason":"#);
-        put_json_string(out, &group.reason());
-        put(out, r#","decode_as":"#);
-        put_json_string(out, &group.rule().to_string());
-        out.push(b'}');
-    }
-}
-
-/// Whether what is known of the inputs will still change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// It will.
-    GoesOn,
-    /// All that will be read was read.
-    Over {
-        /// Times of the first and the latest packet.
-        span: Option<(Timestamp, Timestamp)>,
-    },
-}
-
-/// What the summary record says besides the totals.
-#[derive(Clone, Copy, Debug)]
-pub struct Summary<'a> {
-    /// The inputs, read to their end.
-    pub inputs: &'a [InputInfo],
-    /// Packets read.
-    pub packet_count: u64,
-    /// Times of the first and the latest packet.
-    pub span: Option<(Timestamp, Timestamp)>,
-    /// Packets that delivered nothing, by reason.
-    pub skipped: &'a [(&'static str, u64)],
-    /// Traffic of other protocols.
-    pub foreign: ForeignCounts,
-    /// Flows among it that have something of ours.
-    pub near: &'a NearFlows,
-    /// What the user is warned of: that nothing was found where something may be.
-    pub warning: Option<&'a str>,
-    /// Packets that the kernel dropped in a live capture.
-    pub dropped_by_kernel: Option<u64>,
-    /// What was forgotten for want of memory.
-    pub evicted: EvictedCounts,
-    /// With what the program will end.
-    pub exit_code: u8,
-}
-
-impl Summary<'_> {
-    /// Reading, which is over.
-    pub(crate) const fn reading(&self) -> Reading {
-        Reading::Over { span: self.span }
-    }
-
-    /// Microseconds from the first to the latest packet.
-    pub(crate) fn duration_us(&self) -> Option<i64> {
-        self.span.map(|(first, latest)| latest.micros_since(first))
-    }
-}
-
-/// A format as the header record names it.
-pub(crate) const fn format_name(format: CaptureFormat) -> &'static str {
-    match format {
-        CaptureFormat::Pcap => "pcap",
-        CaptureFormat::PcapNanosecond => "pcap_ns",
-        CaptureFormat::Pcapng => "pcapng",
-        CaptureFormat::Live => "live",
-    }
-}
-
-const fn compression_name(compression: Compression) -> &'static str {
-    match compression {
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
+        summary.put(totals, out);
     }
 }
 
@@ -506,37 +359,6 @@ fn put_preview_with(
     }
 }
 
-fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
-    out.push(b'[');
-    for (index, input) in inputs.iter().enumerate() {
-        put(
-            out,
-            if index == 0 {
-                r#"{"path":"#
-            } else {
-                r#",{"path":"#
-            },
-        );
-        put_json_string(out, &input.path.to_string_lossy());
-        put(out, r#","format":""#);
-        put(out, format_name(input.format));
-        put(out, r#"","compression":"#);
-        put_word_or_null(out, input.compression.map(compression_name));
-        put(out, r#","link_type":"#);
-        put_word_or_null(out, input.link_type.map(LinkType::name));
-        put(out, r#","link_type_number":"#);
-        put_number_or_null(out, input.link_type.map(LinkType::number));
-        put(out, r#","packet_count":"#);
-        match reading {
-            Reading::GoesOn => put(out, "null"),
-            Reading::Over { .. } => put_number(out, input.packet_count),
-        }
-        put(out, r#","truncated":"#);
-        put(out, if input.truncated { "true}" } else { "false}" });
-    }
-    out.push(b']');
-}
-
 /// Appends what was redacted, as an array of the words that ask for it.
 pub(crate) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
     out.push(b'[');
@@ -570,14 +392,6 @@ fn put_tally(out: &mut Vec<u8>, direction: &str, tally: Tally) {
     put_tally_object(out, tally);
 }
 
-fn put_tally_object(out: &mut Vec<u8>, tally: Tally) {
-    put(out, r#"{"message_count":"#);
-    put_number(out, tally.message_count);
-    put(out, r#","payload_bytes":"#);
-    put_number(out, tally.payload_bytes);
-    out.push(b'}');
-}
-
 fn put_router_time(out: &mut Vec<u8>, router: Option<RouterTime>) {
     let Some(router) = router else {
         return put(out, "null");
@@ -589,90 +403,6 @@ fn put_router_time(out: &mut Vec<u8>, router: Option<RouterTime>) {
     put(out, r#","max":"#);
     put_number(out, micros(router.max_ns));
     out.push(b'}');
-}
-
-fn put_counts(out: &mut Vec<u8>, counts: impl IntoIterator<Item = (&'static str, u64)>) {
-    for (index, (name, count)) in counts.into_iter().enumerate() {
-        put(out, if index == 0 { "\"" } else { ",\"" });
-        put(out, name);
-        put(out, "\":");
-        put_number(out, count);
-    }
-}
-
-fn put_hex_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
-    put_hex(out, bytes);
-    out.push(b'"');
-}
-
-fn put_number_or_null(out: &mut Vec<u8>, number: Option<impl itoa::Integer>) {
-    match number {
-        Some(number) => put_number(out, number),
-        None => put(out, "null"),
-    }
-}
-
-/// A word of ours, which needs no escapes.
-fn put_word_or_null(out: &mut Vec<u8>, word: Option<&'static str>) {
-    match word {
-        Some(word) => {
-            out.push(b'"');
-            put(out, word);
-            out.push(b'"');
-        }
-        None => put(out, "null"),
-    }
-}
-
-fn put_text_or_null(out: &mut Vec<u8>, text: Option<&str>) {
-    match text {
-        Some(text) => put_json_string(out, text),
-        None => put(out, "null"),
-    }
-}
-
-fn put_id_or_null(out: &mut Vec<u8>, id: Option<StreamId>) {
-    match id {
-        Some(id) => {
-            let [a, b, c] = id.0.map(hex_pair);
-            out.extend_from_slice(&[b'"', a[0], a[1], b[0], b[1], c[0], c[1], b'"']);
-        }
-        None => put(out, "null"),
-    }
-}
-
-fn put_hash_or_null(out: &mut Vec<u8>, hash: Option<DestinationHash>) {
-    match hash {
-        // Base64 needs no escapes.
-        Some(hash) => {
-            out.push(b'"');
-            out.extend_from_slice(&hash.to_base64());
-            out.push(b'"');
-        }
-        None => put(out, "null"),
-    }
-}
-
-/// The names of wrappers need no escapes.
-fn put_encapsulation_or_null(out: &mut Vec<u8>, encapsulation: Encapsulation) {
-    if encapsulation.is_none() {
-        return put(out, "null");
-    }
-    out.push(b'"');
-    put_display(out, encapsulation);
-    out.push(b'"');
-}
-
-fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
-    match number {
-        Some(number) => {
-            put(out, "\"c");
-            put_number(out, number);
-            out.push(b'"');
-        }
-        None => put(out, "null"),
-    }
 }
 
 /// The end of a message record of which no later key has a value: most of

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::{compression_name, format_name};
+use super::summary::{compression_name, format_name};
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{

@@ -1,11 +1,13 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::conversation::{ConversationId, FindingCode, Meaning};
-use crate::field::{Field, MEANING_NAMES};
+use crate::conversation::{ConversationId, FindingCode, Meaning, State};
+use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
+use crate::field::{Field, MEANING_NAMES, TYPE_NAMES};
 use crate::record::tally::Sight;
 use crate::testing;
 use crate::text::write::text_of;
+use crate::wire::DestinationHash;
 
 const DOCUMENT: &str = include_str!("../../docs/json.md");
 

@@ -10,28 +10,31 @@
 
 mod backlog;
 mod nearest;
+mod repertoire;
+mod script;
 mod session;
+mod sessions;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
-use slab::Slab;
 
 use self::backlog::Backlog;
+use self::repertoire::{Choice, Repertoire, Request};
+use self::script::Script;
 use self::session::{Session, Wait};
+use self::sessions::Sessions;
 use super::compare::{Difference, Masks};
 use super::options::Loops;
 use super::outcome::ReplayResult;
-use super::recording::{Effect, RecordedConversation, Recording};
+use super::recording::Recording;
 use crate::conversation::ConversationId;
 use crate::wire::{
-    ClientId, Direction, FrameKind, FrameType, Message, RawFrame, RawMessage, ServerId, StreamId,
+    ClientId, FrameKind, FrameType, Message, RawFrame, RawMessage, ServerId, StreamId,
 };
 
 /// Conversations that a mock has open at most; a SYN beyond it is refused, and so is one of a
@@ -144,73 +147,26 @@ pub enum Matched {
 pub struct Mock<P> {
     options: MockOptions,
     masks: Masks,
-    scripts: Vec<Script>,
+    repertoire: Repertoire,
     rng: ChaCha12Rng,
-    sessions: Slab<Session<P>>,
-    /// How many sessions each client has.
-    open: HashMap<P, usize>,
-    by_server_id: HashMap<StreamId, usize>,
-    /// Sessions that have something to do at a time.
-    wakes: BTreeSet<(Instant, usize)>,
+    sessions: Sessions<P>,
     outputs: VecDeque<MockOutput<P>>,
     backlog: Backlog<P>,
-    /// Bytes that are kept of all conversations.
-    held_bytes: usize,
-}
-
-/// A recorded conversation from the server's side.
-#[derive(Clone, Debug)]
-struct Script {
-    id: ConversationId,
-    accepted: bool,
-    /// What the client sent, as one stream.
-    client_stream: Bytes,
-    /// What the server sent after the opening.
-    steps: Vec<Step>,
-    /// How often it was played.
-    played: u64,
-}
-
-/// What came of looking for a recorded conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
-    Made,
-    /// More has to come first.
-    Open,
-    /// There is none for this request.
-    TurnedAway,
-}
-
-/// A message of the server.
-#[derive(Clone, Debug)]
-struct Step {
-    frame_type: FrameType,
-    payload: Bytes,
-    /// Bytes of the client that came before it.
-    gate: usize,
-    /// Since the message before it, whoever sent that.
-    delay: Duration,
 }
 
 impl<P: Copy + Eq + Hash> Mock<P> {
     /// A mock of a recording. The ids that it chooses follow from `seed`.
     pub fn new(recording: &Recording, options: MockOptions, masks: Masks, seed: [u8; 32]) -> Self {
+        let scripts = recording.conversations.iter();
+        let scripts = scripts.map(|recorded| Script::new(recorded, options.speed));
         Self {
-            scripts: recording
-                .conversations
-                .iter()
-                .map(|conversation| Script::new(conversation, options.speed))
-                .collect(),
+            repertoire: Repertoire::new(scripts.collect(), options.loops),
             options,
             masks,
             rng: ChaCha12Rng::from_seed(seed),
-            sessions: Slab::new(),
-            open: HashMap::new(),
-            by_server_id: HashMap::new(),
-            wakes: BTreeSet::new(),
+            sessions: Sessions::new(),
             outputs: VecDeque::new(),
             backlog: Backlog::new(),
-            held_bytes: 0,
         }
     }
 
@@ -222,11 +178,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     /// Whether every recorded conversation was played as often as it may be,
     /// and none is going on.
     pub fn is_used_up(&self) -> bool {
-        self.sessions.is_empty()
-            && self
-                .scripts
-                .iter()
-                .all(|script| self.options.loops.are_over(script.played))
+        self.sessions.is_empty() && self.repertoire.is_used_up()
     }
 
     /// Takes a message. `from` is its sender, where the carrier tells; a SYN
@@ -244,13 +196,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     /// The way to a client is gone; `None`: to all.
     pub fn handle_link_lost(&mut self, lost: Option<P>) {
-        let slots: Vec<usize> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| lost.is_none_or(|peer| session.peer == peer))
-            .map(|(slot, _)| slot)
-            .collect();
-        for slot in slots {
+        for slot in self.sessions.slots_of(lost) {
             self.conclude(slot, Some(ReplayResult::TransportError));
         }
         match lost {
@@ -287,8 +233,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     /// Ends what is going on, and tells it.
     pub fn stop(&mut self) {
-        let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
+        for slot in self.sessions.slots_of(None) {
             self.conclude(slot, None);
         }
     }
@@ -306,18 +251,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 Some(output) => return output,
                 None => {}
             }
-            match self.wakes.first() {
-                Some(&(at, slot)) if at <= now => {
-                    self.wakes.pop_first();
-                    if let Some(session) = self.sessions.get_mut(slot)
-                        && session.wake == Some(at)
-                    {
-                        session.wake = None;
-                        self.settle(now, slot);
-                    }
-                }
-                Some(&(at, _)) => return MockOutput::Timeout(at),
-                None => return MockOutput::Idle,
+            match (self.sessions.pop_due(now), self.sessions.next_wake()) {
+                (Some(slot), _) => self.settle(now, slot),
+                (None, Some(at)) => return MockOutput::Timeout(at),
+                (None, None) => return MockOutput::Idle,
             }
         }
     }
@@ -325,44 +262,35 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     // --- opening ---
 
     fn hear_syn(&mut self, now: Instant, from: P, client_id: ClientId) {
-        let Some(first) = self.first_left() else {
+        let Some(first) = self.repertoire.first_left() else {
             return self.answer_unmatched(from, client_id);
         };
         let left = MAX_OPEN - self.sessions.len();
-        if self.open.get(&from).copied().unwrap_or_default() >= left {
+        if self.sessions.count_of(from) >= left {
             return self.refuse(from, client_id);
         }
-        self.scripts[first].played += 1;
-        if !self.scripts[first].accepted {
+        self.repertoire.use_up(first);
+        let script = self.repertoire.get(first);
+        let (accepted, speaks_first, id) = (script.accepted, script.speaks_first(), script.id);
+        if !accepted {
             self.refuse(from, client_id);
-            let id = self.scripts[first].id;
             return self.tell_unplayed(Some(id), client_id, None, ReplayResult::Same);
         }
         let server_id = self.accept(from, client_id);
         let mut session = Session::new(from, client_id, server_id, now);
-        if self.scripts[first].speaks_first() {
+        if speaks_first {
             session.script = Some((first, Matched::ByOrder));
         } else {
             session.held = Some(first);
         }
         let slot = self.sessions.insert(session);
-        *self.open.entry(from).or_default() += 1;
-        self.by_server_id.insert(server_id.0, slot);
         self.settle(now, slot);
-    }
-
-    /// The first recorded conversation that may still be played. Each is played
-    /// once before any is played again.
-    fn first_left(&self) -> Option<usize> {
-        (0..self.scripts.len())
-            .filter(|&index| !self.options.loops.are_over(self.scripts[index].played))
-            .min_by_key(|&index| self.scripts[index].played)
     }
 
     fn accept(&mut self, from: P, client_id: ClientId) -> ServerId {
         let server_id = loop {
             let id = StreamId::from_u32(self.rng.random_range(1..=0x00ff_ffff));
-            if !self.by_server_id.contains_key(&id) {
+            if self.sessions.named(id).is_none() {
                 break ServerId(id);
             }
         };
@@ -428,7 +356,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     // --- conversation ---
 
     fn hear(&mut self, now: Instant, from: Option<P>, frame: &RawFrame<'_>) {
-        let Some(&slot) = self.by_server_id.get(&frame.id) else {
+        let Some(slot) = self.sessions.named(frame.id) else {
             return;
         };
         let session = &mut self.sessions[slot];
@@ -439,9 +367,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if frame.frame_type.kind() == FrameKind::Close {
             session.closed_by_client = true;
         } else {
-            self.held_bytes += session.keep(frame.payload, self.options.max_received_bytes);
+            let bound = self.options.max_received_bytes;
+            self.sessions.keep(slot, frame.payload, bound);
         }
-        if self.held_bytes > self.options.max_held_bytes {
+        if self.sessions.held_bytes() > self.options.max_held_bytes {
             self.end_largest();
             if !self.sessions.contains(slot) {
                 return;
@@ -450,80 +379,28 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let session = &self.sessions[slot];
         if session.over_bound.is_none()
             && session.script.is_none()
-            && self.choose(slot) == Choice::TurnedAway
+            && let Some(held) = session.held
         {
-            return self.turn_away(slot);
+            let request = Request {
+                held,
+                received: &session.received,
+                is_closed: session.closed_by_client,
+            };
+            let is_held = |index| self.sessions.holder(index).is_some();
+            match self.repertoire.choose(request, is_held, &mut self.masks) {
+                Choice::Made(index, matched) => self.take(slot, held, index, matched),
+                Choice::Open => {}
+                Choice::TurnedAway => return self.turn_away(slot),
+            }
         }
         self.settle(now, slot);
     }
 
     /// Ends the conversation that holds most, because all together hold too much.
     fn end_largest(&mut self) {
-        let sizes = self.sessions.iter();
-        let largest = sizes.max_by_key(|(_, session)| session.received.len());
-        if let Some((slot, _)) = largest {
+        if let Some(slot) = self.sessions.largest() {
             self.sessions[slot].over_bound = Some(self.options.max_held_bytes);
             self.conclude(slot, None);
-        }
-    }
-
-    /// Chooses the recorded conversation as soon as what came tells which.
-    fn choose(&mut self, slot: usize) -> Choice {
-        let Some(held) = self.sessions[slot].held else {
-            return Choice::Open;
-        };
-        let available: Vec<usize> = (0..self.scripts.len())
-            .filter(|&index| self.scripts[index].accepted && self.is_available(index, held))
-            .collect();
-        let Self {
-            sessions,
-            scripts,
-            masks,
-            ..
-        } = self;
-        let session = &sessions[slot];
-        let received = &session.received;
-        // An empty message proves an address (docs/endpoint.md, "Datagrams"), and asks for
-        // nothing yet, although a recorded client that said nothing is like it so far.
-        if received.is_empty() && !session.closed_by_client {
-            return Choice::Open;
-        }
-        let exact = available
-            .iter()
-            .copied()
-            .filter(|&index| scripts[index].begins_with(received, masks))
-            .min_by_key(|&index| (index != held, scripts[index].played, index));
-        // More may come that tells them apart.
-        let is_undecided = !session.closed_by_client
-            && available.iter().any(|&index| {
-                let burst = scripts[index].first_burst();
-                burst.len() > received.len() && burst.starts_with(received)
-            });
-        if let Some(index) = exact {
-            self.take(slot, held, index, Matched::Exactly);
-            return Choice::Made;
-        }
-        if is_undecided {
-            return Choice::Open;
-        }
-        let near = available.into_iter().filter_map(|index| {
-            let nearness = nearest::nearness(scripts[index].first_burst(), received)?;
-            let later = Reverse((index != held, scripts[index].played, index));
-            Some((nearness, later, index))
-        });
-        let is_closed = session.closed_by_client;
-        match near.max() {
-            Some((.., index))
-                if is_closed || nearest::is_whole(scripts[index].first_burst(), received) =>
-            {
-                self.take(slot, held, index, Matched::Nearest);
-                Choice::Made
-            }
-            Some(_) => Choice::Open,
-            None if is_closed || received.is_empty() || nearest::may_be_http(received) => {
-                Choice::Open
-            }
-            None => Choice::TurnedAway,
         }
     }
 
@@ -534,30 +411,14 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 self.conclude(slot, Some(ReplayResult::Skipped));
             }
             Unmatched::Silence => {
+                self.sessions.drop_received(slot);
                 let session = &mut self.sessions[slot];
                 session.is_turned_away = true;
-                self.held_bytes -= std::mem::take(&mut session.received).len();
                 if let Some(held) = session.held.take() {
-                    self.scripts[held].played -= 1;
+                    self.repertoire.give_back(held);
                 }
             }
         }
-    }
-
-    /// Whether a session that holds `held` may play this one: nobody does, or
-    /// one that can do with another.
-    fn is_available(&self, index: usize, held: usize) -> bool {
-        index == held
-            || !self.options.loops.are_over(self.scripts[index].played)
-            || self.holder(index).is_some()
-    }
-
-    /// A session that holds this recorded conversation and has not begun it.
-    fn holder(&self, index: usize) -> Option<usize> {
-        self.sessions
-            .iter()
-            .find(|(_, session)| session.held == Some(index))
-            .map(|(slot, _)| slot)
     }
 
     /// Plays `index` in place of the one that was held for the session.
@@ -568,10 +429,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if index == held {
             return;
         }
-        if !self.options.loops.are_over(self.scripts[index].played) {
-            self.scripts[index].played += 1;
-            self.scripts[held].played -= 1;
-        } else if let Some(other) = self.holder(index) {
+        if self.repertoire.is_left(index) {
+            self.repertoire.use_up(index);
+            self.repertoire.give_back(held);
+        } else if let Some(other) = self.sessions.holder(index) {
             self.sessions[other].held = Some(held);
         }
     }
@@ -579,12 +440,12 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     fn settle(&mut self, now: Instant, slot: usize) {
         loop {
             let session = &mut self.sessions[slot];
-            let script = session.script.map(|(index, _)| &self.scripts[index]);
+            let script = session.script.map(|(index, _)| self.repertoire.get(index));
             if let Some(script) = script {
                 session.follow(script, &mut self.masks);
             }
             match session.wait(script, self.options.reply_timeout, now) {
-                Wait::Until(at) => return self.arm(slot, at),
+                Wait::Until(at) => return self.sessions.wake_at(at, slot),
                 Wait::ForClient => return,
                 Wait::Over => return self.conclude(slot, None),
                 Wait::Send if self.backlog.hold(session.peer, slot) => return,
@@ -598,7 +459,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let Some((index, _)) = session.script else {
             return;
         };
-        let step = self.scripts[index].steps[session.next_step].clone();
+        let step = self.repertoire.get(index).steps[session.next_step].clone();
         session.next_step += 1;
         session.changed = now;
         session.closed_by_us |= step.frame_type.kind() == FrameKind::Close;
@@ -606,40 +467,18 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         self.transmit(peer, step.frame_type, client_id, step.payload);
     }
 
-    fn arm(&mut self, slot: usize, at: Instant) {
-        let session = &mut self.sessions[slot];
-        if session.wake == Some(at) {
-            return;
-        }
-        if let Some(old) = session.wake.replace(at) {
-            self.wakes.remove(&(old, slot));
-        }
-        self.wakes.insert((at, slot));
-    }
-
     fn conclude(&mut self, slot: usize, forced: Option<ReplayResult>) {
         let session = self.sessions.remove(slot);
-        self.by_server_id.remove(&session.server_id.0);
-        self.held_bytes -= session.received.len();
-        if let Some(open) = self.open.get_mut(&session.peer) {
-            *open -= 1;
-            if *open == 0 {
-                self.open.remove(&session.peer);
-            }
-        }
         // What was held for it and not begun is left to others.
         if let Some(held) = session.held {
-            self.scripts[held].played -= 1;
-        }
-        if let Some(at) = session.wake {
-            self.wakes.remove(&(at, slot));
+            self.repertoire.give_back(held);
         }
         // A client that hears nothing more would wait for ever.
         let is_waiting = !session.closed_by_client && !session.closed_by_us;
         if is_waiting && !session.is_turned_away && forced != Some(ReplayResult::TransportError) {
             self.refuse(session.peer, session.client_id);
         }
-        let script = session.script.map(|(index, _)| &self.scripts[index]);
+        let script = session.script.map(|(index, _)| self.repertoire.get(index));
         let limit = self.options.max_differences.max(1);
         let mut outcome = session.judged(script, &mut self.masks, limit);
         outcome.result = forced.unwrap_or(outcome.result);
@@ -647,72 +486,6 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             outcome.result = ReplayResult::Skipped;
         }
         self.outputs.push_back(MockOutput::Finished(outcome));
-    }
-}
-
-impl Script {
-    fn new(recorded: &RecordedConversation, speed: Option<f64>) -> Self {
-        let mut stream = Vec::new();
-        let mut steps = Vec::new();
-        let mut accepted = false;
-        let mut previous = None;
-        for message in &recorded.messages {
-            let since = previous.replace(message.time).map_or(0, |time| {
-                u64::try_from(message.time.nanos_since(time)).unwrap_or(0)
-            });
-            accepted |= message.effect == Effect::Accepted;
-            match (message.direction, message.effect) {
-                (_, Effect::Opened | Effect::Accepted | Effect::Refused) => {}
-                (Direction::ClientToServer, Effect::Carried) => {
-                    stream.extend_from_slice(&message.payload);
-                }
-                (Direction::ClientToServer, _) => {}
-                (Direction::ServerToClient, _) => steps.push(Step {
-                    frame_type: message.frame_type,
-                    payload: message.payload.clone(),
-                    gate: stream.len(),
-                    delay: speed.map_or(Duration::ZERO, |speed| {
-                        Duration::try_from_secs_f64(
-                            Duration::from_nanos(since).as_secs_f64() / speed,
-                        )
-                        .unwrap_or(Duration::ZERO)
-                    }),
-                }),
-            }
-        }
-        Self {
-            id: recorded.id,
-            accepted,
-            client_stream: stream.into(),
-            steps,
-            played: 0,
-        }
-    }
-
-    /// Whether the server has something to say before the client.
-    fn speaks_first(&self) -> bool {
-        self.steps.first().is_some_and(|step| step.gate == 0)
-    }
-
-    /// Whether what came tells that it is this one: all that the client sent
-    /// before the server first spoke, or more.
-    fn begins_with(&self, received: &[u8], masks: &mut Masks) -> bool {
-        let burst = self.first_burst();
-        let direction = Direction::ClientToServer;
-        received == burst
-            || (received.len() > burst.len() && self.client_stream.starts_with(received))
-            || (masks.concern(direction) && masks.are_equal(direction, burst, received))
-    }
-
-    /// What the client sent before the server first spoke.
-    fn first_burst(&self) -> &[u8] {
-        let end = self
-            .steps
-            .iter()
-            .map(|step| step.gate)
-            .find(|gate| *gate > 0)
-            .unwrap_or(self.client_stream.len());
-        &self.client_stream[..end]
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Matched, MockOutcome, Script, nearest};
+use super::script::Script;
+use super::{Matched, MockOutcome, nearest};
 use crate::replay::compare::{Masked, Masks, StreamFollower};
 use crate::replay::outcome::ReplayResult;
 use crate::replay::suggest::masks_for;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::conversation::State;
-use crate::replay::recording::RecordedMessage;
+use crate::replay::recording::{Effect, RecordedConversation, RecordedMessage};
 use crate::time::Timestamp;
 
 /// A recorded conversation of one request and one answer.
@@ -438,7 +438,7 @@ fn a_conversation_that_brings_more_than_is_kept_ends_and_tells_the_bound() {
         rig.sent(0);
         assert_eq!(rig.outcomes[0].over_bound, is_over.then_some(10));
         assert_eq!(rig.outcomes[0].c2s_got_bytes, length.min(11));
-        assert_eq!(rig.mock.held_bytes, 0);
+        assert_eq!(rig.mock.sessions.held_bytes(), 0);
     }
 }
 
@@ -460,17 +460,17 @@ fn where_all_hold_too_much_the_conversation_that_holds_most_ends_and_the_others_
     let hog = rig.open(9, B);
     rig.send(9, hog, &request[..20]);
     assert_eq!(rig.sent(0), []);
-    assert_eq!(rig.mock.held_bytes, 100);
+    assert_eq!(rig.mock.sessions.held_bytes(), 100);
     rig.send(9, hog, &request[..1]);
     assert_eq!(rig.sent(0), [(9, frame(0x52, B, b""))]);
     assert_eq!(rig.outcomes[0].over_bound, Some(100));
-    assert_eq!(rig.mock.held_bytes, 80);
+    assert_eq!(rig.mock.sessions.held_bytes(), 80);
     for (number, server) in small {
         rig.hear(number, &frame(0xa2, server, b""));
     }
     rig.sent(0);
     assert_eq!(rig.outcomes.len(), 5);
-    assert_eq!(rig.mock.held_bytes, 0);
+    assert_eq!(rig.mock.sessions.held_bytes(), 0);
 }
 
 #[test]
@@ -485,7 +485,7 @@ fn nothing_is_kept_of_what_is_left_without_an_answer() {
     for _ in 0..100 {
         rig.send(7, server, b"xyz");
     }
-    assert_eq!(rig.mock.held_bytes, 0);
+    assert_eq!(rig.mock.sessions.held_bytes(), 0);
     rig.mock.stop();
     rig.sent(0);
     assert_eq!(rig.outcomes[0].c2s_got_bytes, 300);
@@ -547,6 +547,6 @@ fn no_client_opens_more_conversations_than_it_leaves_to_others() {
     for client in [1, 2, 3] {
         rig.mock.handle_link_lost(Some(client));
     }
-    assert!(rig.mock.open.is_empty());
+    assert!(rig.mock.sessions.of_client.is_empty());
     rig.open(4, A);
 }

@@ -1,0 +1,100 @@
+//! A recorded conversation, as a server plays it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::conversation::ConversationId;
+use crate::replay::compare::Masks;
+use crate::replay::recording::{Effect, RecordedConversation};
+use crate::wire::{Direction, FrameType};
+
+/// A recorded conversation from the server's side.
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    pub(super) id: ConversationId,
+    pub(super) accepted: bool,
+    /// What the client sent, as one stream.
+    pub(super) client_stream: Bytes,
+    /// What the server sent after the opening.
+    pub(super) steps: Vec<Step>,
+    /// How often it was played.
+    pub(super) played: u64,
+}
+
+/// A message of the server.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) frame_type: FrameType,
+    pub(super) payload: Bytes,
+    /// Bytes of the client that came before it.
+    pub(super) gate: usize,
+    /// Since the message before it, whoever sent that.
+    pub(super) delay: Duration,
+}
+
+impl Script {
+    pub(super) fn new(recorded: &RecordedConversation, speed: Option<f64>) -> Self {
+        let mut stream = Vec::new();
+        let mut steps = Vec::new();
+        let mut accepted = false;
+        let mut previous = None;
+        for message in &recorded.messages {
+            let since = previous.replace(message.time).map_or(0, |time| {
+                u64::try_from(message.time.nanos_since(time)).unwrap_or(0)
+            });
+            accepted |= message.effect == Effect::Accepted;
+            match (message.direction, message.effect) {
+                (_, Effect::Opened | Effect::Accepted | Effect::Refused) => {}
+                (Direction::ClientToServer, Effect::Carried) => {
+                    stream.extend_from_slice(&message.payload);
+                }
+                (Direction::ClientToServer, _) => {}
+                (Direction::ServerToClient, _) => steps.push(Step {
+                    frame_type: message.frame_type,
+                    payload: message.payload.clone(),
+                    gate: stream.len(),
+                    delay: speed.map_or(Duration::ZERO, |speed| {
+                        Duration::try_from_secs_f64(
+                            Duration::from_nanos(since).as_secs_f64() / speed,
+                        )
+                        .unwrap_or(Duration::ZERO)
+                    }),
+                }),
+            }
+        }
+        Self {
+            id: recorded.id,
+            accepted,
+            client_stream: stream.into(),
+            steps,
+            played: 0,
+        }
+    }
+
+    /// Whether the server has something to say before the client.
+    pub(super) fn speaks_first(&self) -> bool {
+        self.steps.first().is_some_and(|step| step.gate == 0)
+    }
+
+    /// Whether what came tells that it is this one: all that the client sent
+    /// before the server first spoke, or more.
+    pub(super) fn begins_with(&self, received: &[u8], masks: &mut Masks) -> bool {
+        let burst = self.first_burst();
+        let direction = Direction::ClientToServer;
+        received == burst
+            || (received.len() > burst.len() && self.client_stream.starts_with(received))
+            || (masks.concern(direction) && masks.are_equal(direction, burst, received))
+    }
+
+    /// What the client sent before the server first spoke.
+    pub(super) fn first_burst(&self) -> &[u8] {
+        let end = self
+            .steps
+            .iter()
+            .map(|step| step.gate)
+            .find(|gate| *gate > 0)
+            .unwrap_or(self.client_stream.len());
+        &self.client_stream[..end]
+    }
+}

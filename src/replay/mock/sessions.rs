@@ -1,0 +1,163 @@
+//! The conversations that are open.
+
+use std::collections::BTreeSet;
+use std::hash::Hash;
+use std::ops::{Index, IndexMut};
+use std::time::Instant;
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use super::session::Session;
+use crate::wire::StreamId;
+
+/// Sessions by slots, by their ids, and by when they have something to do.
+#[derive(Debug)]
+pub(super) struct Sessions<P> {
+    by_slot: Slab<Session<P>>,
+    by_server_id: HashMap<StreamId, usize>,
+    /// How many each client has.
+    pub(super) of_client: HashMap<P, usize>,
+    wakes: BTreeSet<(Instant, usize)>,
+    /// Bytes that are kept of all.
+    held_bytes: usize,
+}
+
+impl<P> Index<usize> for Sessions<P> {
+    type Output = Session<P>;
+
+    fn index(&self, slot: usize) -> &Session<P> {
+        &self.by_slot[slot]
+    }
+}
+
+impl<P> IndexMut<usize> for Sessions<P> {
+    fn index_mut(&mut self, slot: usize) -> &mut Session<P> {
+        &mut self.by_slot[slot]
+    }
+}
+
+impl<P: Copy + Eq + Hash> Sessions<P> {
+    pub(super) fn new() -> Self {
+        Self {
+            by_slot: Slab::new(),
+            by_server_id: HashMap::new(),
+            of_client: HashMap::new(),
+            wakes: BTreeSet::new(),
+            held_bytes: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_slot.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_slot.is_empty()
+    }
+
+    pub(super) fn contains(&self, slot: usize) -> bool {
+        self.by_slot.contains(slot)
+    }
+
+    /// How many a client has.
+    pub(super) fn count_of(&self, client: P) -> usize {
+        self.of_client.get(&client).copied().unwrap_or_default()
+    }
+
+    /// Those of a client; `None`: of all.
+    pub(super) fn slots_of(&self, client: Option<P>) -> Vec<usize> {
+        self.by_slot
+            .iter()
+            .filter(|(_, session)| client.is_none_or(|client| session.peer == client))
+            .map(|(slot, _)| slot)
+            .collect()
+    }
+
+    /// The one that a client names.
+    pub(super) fn named(&self, id: StreamId) -> Option<usize> {
+        self.by_server_id.get(&id).copied()
+    }
+
+    /// One that holds this recorded conversation and has not begun it.
+    pub(super) fn holder(&self, script: usize) -> Option<usize> {
+        self.by_slot
+            .iter()
+            .find(|(_, session)| session.held == Some(script))
+            .map(|(slot, _)| slot)
+    }
+
+    /// The one of which most is kept.
+    pub(super) fn largest(&self) -> Option<usize> {
+        let sizes = self.by_slot.iter();
+        let largest = sizes.max_by_key(|(_, session)| session.received.len());
+        largest.map(|(slot, _)| slot)
+    }
+
+    pub(super) fn insert(&mut self, session: Session<P>) -> usize {
+        *self.of_client.entry(session.peer).or_default() += 1;
+        let server_id = session.server_id.0;
+        let slot = self.by_slot.insert(session);
+        self.by_server_id.insert(server_id, slot);
+        slot
+    }
+
+    pub(super) fn remove(&mut self, slot: usize) -> Session<P> {
+        let session = self.by_slot.remove(slot);
+        self.by_server_id.remove(&session.server_id.0);
+        self.held_bytes -= session.received.len();
+        if let Some(count) = self.of_client.get_mut(&session.peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_client.remove(&session.peer);
+            }
+        }
+        if let Some(at) = session.wake {
+            self.wakes.remove(&(at, slot));
+        }
+        session
+    }
+
+    /// Keeps what came for a session, up to a bound.
+    pub(super) fn keep(&mut self, slot: usize, bytes: &[u8], bound: usize) {
+        self.held_bytes += self.by_slot[slot].keep(bytes, bound);
+    }
+
+    /// Forgets what came for a session.
+    pub(super) fn drop_received(&mut self, slot: usize) {
+        let received = std::mem::take(&mut self.by_slot[slot].received);
+        self.held_bytes -= received.len();
+    }
+
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Has a session looked at again at a time.
+    pub(super) fn wake_at(&mut self, at: Instant, slot: usize) {
+        let session = &mut self.by_slot[slot];
+        if session.wake == Some(at) {
+            return;
+        }
+        if let Some(old) = session.wake.replace(at) {
+            self.wakes.remove(&(old, slot));
+        }
+        self.wakes.insert((at, slot));
+    }
+
+    /// When the next has to be looked at.
+    pub(super) fn next_wake(&self) -> Option<Instant> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// The next that has to be looked at by now.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<usize> {
+        let &(at, slot) = self.wakes.first()?;
+        if at > now {
+            return None;
+        }
+        self.wakes.pop_first();
+        self.by_slot[slot].wake = None;
+        Some(slot)
+    }
+}
