@@ -20,14 +20,13 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clap::Parser;
 use ministream::conversation::{ConversationId, State};
 use ministream::replay::{
     Effect, Load, Loops, Masks, Pace, Plan, PlayOptions, Player, RecordedConversation,
     RecordedMessage, Recording, ReplayResult, Tally,
 };
-use ministream::runtime::{AllowList, CarrierUrl, LinkOptions, Reach, Role, Signals, play};
+use ministream::runtime::{LinkOptions, Role, Signals, play};
 use ministream::time::Timestamp;
 use ministream::wire::{ClientId, FrameType, ServerId, StreamId};
 
@@ -172,19 +171,7 @@ fn load(args: &Args) -> Load {
 }
 
 fn run(options: PlayOptions, carrier: &str) -> Result<(Player, Tally, Duration), Box<dyn Error>> {
-    let link = LinkOptions {
-        carrier: carrier.parse::<CarrierUrl>()?,
-        role: Role::Client,
-        reach: Reach::Loopback,
-        allow: AllowList::default(),
-        connect_timeout: Duration::ZERO,
-        recorder: None,
-        faults: None,
-        udp_rate: u64::MAX,
-        destination: Bytes::new(),
-        i2cp: None,
-        tls: None,
-    };
+    let link = LinkOptions::new(carrier.parse()?, Role::Client);
     let plan = Plan::new(&recording(), &options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

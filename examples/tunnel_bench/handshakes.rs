@@ -4,11 +4,10 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use ministream::keys::file;
-use ministream::runtime::{AllowList, LinkOptions, Reach, Remote, Role, TlsClient, TlsOptions};
+use ministream::runtime::{LinkOptions, Remote, Role, TlsClient, TlsOptions};
 
 use crate::ends::{Program, make_keys};
 use crate::{Scale, Work, median};
@@ -45,22 +44,11 @@ pub(crate) fn compare(program: &Path, target: SocketAddr) -> Result<(), Box<dyn 
         let mut times = Vec::new();
         let before = server.cpu_seconds()?;
         for _ in 0..LINKS {
-            let options = LinkOptions {
-                carrier: carrier.parse()?,
-                role: Role::Client,
-                reach: Reach::Loopback,
-                allow: AllowList::default(),
-                connect_timeout: Duration::ZERO,
-                recorder: None,
-                faults: None,
-                udp_rate: u64::MAX,
-                destination: Bytes::new(),
-                i2cp: None,
-                tls: match (is_tls, is_resumed) {
-                    (false, _) => None,
-                    (true, true) => Some(once.clone()),
-                    (true, false) => Some(TlsOptions::client(&client, None)?),
-                },
+            let mut options = LinkOptions::new(carrier.parse()?, Role::Client);
+            options.tls = match (is_tls, is_resumed) {
+                (false, _) => None,
+                (true, true) => Some(once.clone()),
+                (true, false) => Some(TlsOptions::client(&client, None)?),
             };
             let began = Instant::now();
             let opened = runtime.block_on(options.open())?;

@@ -3,11 +3,15 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "tui")]
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+#[cfg(feature = "tui")]
 use signal_hook::iterator::Signals;
-use signal_hook::{flag, low_level};
+#[cfg(feature = "tui")]
+use signal_hook::low_level;
 
 /// The exit code of the second Ctrl-C, as the shell gives it.
 const INTERRUPTED: i32 = 130;
@@ -18,18 +22,22 @@ pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From now on the first signal is noted, and the second Ctrl-C or SIGTERM ends the process
-    /// at once. A terminal that goes away hurries nobody: it says so several times, for the
-    /// kernel, the shell and what drew it each send a signal.
+    /// at once, in its handler: whatever threads there are may all be stuck. A terminal that
+    /// goes away hurries nobody: it says so several times, for the kernel, the shell and what
+    /// drew it each send a signal.
     pub(super) fn catch() -> io::Result<Self> {
-        Self::catch_and(|| {})
+        let insisted = Arc::default();
+        for signal in [SIGINT, SIGTERM] {
+            // Before the flag is set: the first signal does not find it so.
+            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&insisted))?;
+            flag::register(signal, Arc::clone(&insisted))?;
+        }
+        Self::noted()
     }
 
     /// The same; `before_the_end` is done, on a thread, before the process ends at once.
+    #[cfg(feature = "tui")]
     pub(super) fn catch_and(before_the_end: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let interrupt = Self(Arc::default());
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            flag::register(signal, interrupt.0.clone())?;
-        }
         let mut insistent = Signals::new([SIGINT, SIGTERM])?;
         thread::Builder::new()
             .name("signals".to_owned())
@@ -39,6 +47,14 @@ impl Interrupt {
                     low_level::exit(INTERRUPTED);
                 }
             })?;
+        Self::noted()
+    }
+
+    fn noted() -> io::Result<Self> {
+        let interrupt = Self(Arc::default());
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            flag::register(signal, Arc::clone(&interrupt.0))?;
+        }
         Ok(interrupt)
     }
 

@@ -89,6 +89,24 @@ impl Reach {
 }
 
 impl LinkOptions {
+    /// A link within this machine, at any speed, without keys, faults or a recording, that is
+    /// opened at once or not at all.
+    pub fn new(carrier: CarrierUrl, role: Role) -> Self {
+        Self {
+            carrier,
+            role,
+            reach: Reach::Loopback,
+            allow: AllowList::default(),
+            connect_timeout: Duration::ZERO,
+            recorder: None,
+            faults: None,
+            udp_rate: u64::MAX,
+            destination: Bytes::new(),
+            i2cp: None,
+            tls: None,
+        }
+    }
+
     /// Connects or binds; ready when messages can go out.
     ///
     /// # Errors
@@ -376,19 +394,7 @@ mod tests {
     use super::*;
 
     fn options() -> LinkOptions {
-        LinkOptions {
-            carrier: "i2cp://127.0.0.1:7654".parse().unwrap(),
-            role: Role::Client,
-            reach: Reach::Loopback,
-            allow: AllowList::default(),
-            connect_timeout: Duration::ZERO,
-            recorder: None,
-            faults: None,
-            udp_rate: 1,
-            destination: Bytes::new(),
-            i2cp: None,
-            tls: None,
-        }
+        LinkOptions::new("i2cp://127.0.0.1:7654".parse().unwrap(), Role::Client)
     }
 
     /// What comes of it, and after how many attempts, when the first `refusals` are refused.

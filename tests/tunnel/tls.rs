@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -66,16 +66,37 @@ impl People {
     }
 
     pub(crate) fn client(&self, carrier: &str, more: &[&str]) -> Endpoint {
-        let keys = self.keys("client");
-        let to = self.name("server");
-        let arguments = ["--keys", &keys, "--to", &to];
-        Endpoint::client(carrier, &[&arguments[..], more].concat())
+        let mut program = self.client_command(carrier);
+        program.args(more);
+        Endpoint::run(program).unwrap()
+    }
+
+    /// The client, calling the server.
+    pub(crate) fn client_command(&self, carrier: &str) -> Command {
+        let mut program = client_command(carrier);
+        program.args(self.calling());
+        program
+    }
+
+    /// What a program is told that calls the server as the client.
+    pub(crate) fn calling(&self) -> [String; 4] {
+        self.calling_as("client", &self.name("server"))
+    }
+
+    /// What a program is told that calls `to` as somebody.
+    fn calling_as(&self, who: &str, to: &str) -> [String; 4] {
+        ["--keys".into(), self.keys(who), "--to".into(), to.into()]
     }
 }
 
+/// A client that says nothing yet of itself and of the server.
+fn client_command(carrier: &str) -> Command {
+    command(&["client", "--carrier", carrier, "--listen", "127.0.0.1:0"])
+}
+
 /// The last line but help that a program writes before it ends, and its exit code.
-fn failure(arguments: &[&str]) -> (Option<i32>, String) {
-    let output: Output = command(arguments).output().unwrap();
+fn failure(program: &mut Command) -> (Option<i32>, String) {
+    let output: Output = program.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     (output.status.code(), text)
 }
@@ -99,9 +120,9 @@ fn bytes_pass_both_ways_however_the_server_is_named_and_messages_are_framed() {
             people.shown("server", "destination"),
             format!("@{}", people.keys("server")),
         ] {
-            let keys = people.keys("client");
-            let more = ["--keys", &keys, "--to", &to];
-            let client = Endpoint::client(server.carrier(), &more);
+            let mut client = client_command(server.carrier());
+            client.args(people.calling_as("client", &to));
+            let client = Endpoint::run(client).unwrap();
             assert_eq!(client.field("name="), people.name("client"));
             let answer = exchange(&client.connect(), &sent);
             assert!(answer == sent, "{to}{query}");
@@ -116,7 +137,7 @@ fn whoever_is_not_the_right_one_is_told_so_and_so_is_the_other_end() {
     let carrier = server.carrier().to_owned();
     let name = |of| people.name(of);
     let at_other = format!("@{}", people.keys("other"));
-    for (keys, to, told, logged) in [
+    for (who, to, told, logged) in [
         (
             "other",
             name("server"),
@@ -142,18 +163,8 @@ fn whoever_is_not_the_right_one_is_told_so_and_so_is_the_other_end() {
             "it does not take our key or certificate".to_owned(),
         ),
     ] {
-        let keys = people.keys(keys);
-        let (code, text) = failure(&[
-            "client",
-            "--carrier",
-            &carrier,
-            "--listen",
-            "127.0.0.1:0",
-            "--keys",
-            &keys,
-            "--to",
-            &to,
-        ]);
+        let mut client = client_command(&carrier);
+        let (code, text) = failure(client.args(people.calling_as(who, &to)));
         assert_eq!(
             (code, text),
             (
@@ -236,7 +247,7 @@ fn what_is_missing_is_told_before_anything_is_opened() {
             "--keys: a server's destination must be kept",
         ),
     ] {
-        let (code, text) = failure(&[&base[..], &more].concat());
+        let (code, text) = failure(command(&base).args(more));
         let begin = format!("ministream-replay: error: {told}");
         assert!(text.starts_with(&begin), "{text}");
         assert_eq!(code, Some(2), "{text}");
@@ -262,8 +273,7 @@ fn any_lets_everybody_in_who_has_a_key_and_networks_still_narrow_it() {
             let client = Endpoint::client(carrier, &more);
             assert_eq!(exchange(&client.connect(), b"x"), b"x", "{allow}");
         } else {
-            let arguments = ["client", "--carrier", carrier, "--listen", "127.0.0.1:0"];
-            let (code, text) = failure(&[&arguments[..], &more].concat());
+            let (code, text) = failure(client_command(carrier).args(more));
             assert_eq!(code, Some(4), "{text}");
             server.wait_for_log("peer is not allowed");
         }
@@ -278,17 +288,6 @@ fn a_syn_of_a_destination_that_was_not_proven_is_refused_and_the_connection_goes
     let keys = fs::read(people.path("other")).unwrap();
     fs::write(&destination, &keys[..391]).unwrap();
     let forged = format!("syn $c @{}", destination.display());
-    let keys = people.keys("client");
-    let to = people.name("server");
-    let inject = [
-        "inject",
-        "--carrier",
-        server.carrier(),
-        "--keys",
-        &keys,
-        "--to",
-        &to,
-    ];
     let steps = [
         &forged[..],
         "expect close $c",
@@ -298,7 +297,11 @@ fn a_syn_of_a_destination_that_was_not_proven_is_refused_and_the_connection_goes
         "expect data $d",
         "close $s",
     ];
-    let output = command(&[&inject[..], &steps].concat()).output().unwrap();
+    let output = command(&["inject", "--carrier", server.carrier()])
+        .args(people.calling())
+        .args(steps)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     server.wait_for_log(
         "refused: the destination in a SYN is not the one that its connection has proven",
@@ -309,8 +312,7 @@ fn a_syn_of_a_destination_that_was_not_proven_is_refused_and_the_connection_goes
 #[test]
 fn every_command_takes_the_carrier() {
     let people = People::new();
-    let (client, to) = (people.keys("client"), people.name("server"));
-    let (middle, middle_name) = (people.keys("other"), people.name("other"));
+    let middle_name = people.name("other");
     let capture = people.keys("capture.pcapng");
     let sent = pattern(100_000);
     let keys = people.keys("server");
@@ -320,32 +322,19 @@ fn every_command_takes_the_carrier() {
         echo(),
         &["--keys", &keys, "--allow", &allow],
     );
-    let proxy = Endpoint::start(&[
-        "proxy",
-        "--carrier",
-        "tls://127.0.0.1:0",
-        "--upstream",
-        server.carrier(),
-        "--keys",
-        &middle,
-        "--to",
-        &to,
-        "--allow",
-        "any",
-        "-q",
-    ]);
+    let mut proxy = command(&["proxy", "--carrier", "tls://127.0.0.1:0", "-q"]);
+    proxy
+        .args(["--upstream", server.carrier(), "--allow", "any"])
+        .args(people.calling_as("other", &people.name("server")));
+    let proxy = Endpoint::run(proxy).unwrap();
     assert_eq!(proxy.field("name="), middle_name);
     assert_eq!(proxy.field("allow="), "any");
     {
-        let more = [
-            "--keys",
-            &client,
-            "--to",
-            &middle_name,
-            "--capture",
-            &capture,
-        ];
-        let tunnel = Endpoint::client(proxy.carrier(), &more);
+        let mut tunnel = client_command(proxy.carrier());
+        tunnel
+            .args(people.calling_as("client", &middle_name))
+            .args(["--capture", &capture]);
+        let tunnel = Endpoint::run(tunnel).unwrap();
         let stream = tunnel.connect();
         assert!(exchange(&stream, &sent) == sent);
         drop(stream);
@@ -354,19 +343,9 @@ fn every_command_takes_the_carrier() {
         assert!(tunnel.wait().success());
     }
     // What was recorded is what was inside; it is played against the server, then by a mock.
-    let keyed = |to: &str| {
-        [
-            "--keys".to_owned(),
-            client.clone(),
-            "--to".into(),
-            to.into(),
-        ]
-    };
     let replay = |carrier: &str| {
-        let keyed = keyed(&to);
-        let keyed: Vec<&str> = keyed.iter().map(String::as_str).collect();
-        let arguments = ["replay", &capture, "--topspeed", "--carrier", carrier];
-        let output = command(&[&arguments[..], &keyed].concat())
+        let output = command(&["replay", &capture, "--topspeed", "--carrier", carrier])
+            .args(people.calling())
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -378,18 +357,11 @@ fn every_command_takes_the_carrier() {
         &["--keys", &keys, "--allow", &people.name("client")],
     );
     replay(mock.carrier());
-    let conform = [
-        "conform",
-        "server",
-        "ms/handshake/1",
-        "--carrier",
-        server.carrier(),
-        "--keys",
-        &client,
-        "--to",
-        &to,
-    ];
-    let output = command(&conform).output().unwrap();
+    let output = command(&["conform", "server", "ms/handshake/1"])
+        .args(["--carrier", server.carrier()])
+        .args(people.calling())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -485,22 +457,13 @@ fn secrets_are_written_only_when_asked_for_and_for_their_owner_alone() {
     let people = People::new();
     let server = people.server("tls://127.0.0.1:0", echo(), &[]);
     let secrets = people.path("secrets");
-    let (keys, to) = (people.keys("client"), people.name("server"));
-    let arguments = [
-        "client",
-        "--carrier",
-        server.carrier(),
-        "--listen",
-        "127.0.0.1:0",
-    ];
     for (more, lines) in [
         (&[][..], 0),
         (&["--keylog"][..], 5),
         (&["--keylog"][..], 10),
     ] {
-        let named = ["--keys", &keys, "--to", &to];
-        let mut program = command(&[&arguments[..], &named, more].concat());
-        program.env("SSLKEYLOGFILE", &secrets);
+        let mut program = people.client_command(server.carrier());
+        program.args(more).env("SSLKEYLOGFILE", &secrets);
         let client = Endpoint::run(program).unwrap();
         assert_eq!(exchange(&client.connect(), b"x"), b"x");
         let text = fs::read_to_string(&secrets).unwrap_or_default();
@@ -512,7 +475,7 @@ fn secrets_are_written_only_when_asked_for_and_for_their_owner_alone() {
 
 /// Runs a program that has to succeed.
 fn tool(program: &str, arguments: &[&str], directory: &Path) {
-    let output = std::process::Command::new(program)
+    let output = Command::new(program)
         .args(arguments)
         .current_dir(directory)
         .output()

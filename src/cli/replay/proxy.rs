@@ -175,17 +175,13 @@ fn leg(
         _ => None,
     };
     Ok(LinkOptions {
-        carrier: carrier.clone(),
-        role,
         reach: reach(args),
         allow,
         connect_timeout: args.connect_timeout,
-        recorder: None,
         faults: (!slices.is_empty()).then(|| FaultPlan::new(slices, seed)),
         udp_rate: peer::UDP_RATE,
-        destination: bytes::Bytes::new(),
-        i2cp: None,
         tls,
+        ..LinkOptions::new(carrier.clone(), role)
     })
 }
 

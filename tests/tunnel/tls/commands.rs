@@ -13,9 +13,9 @@ fn every_case_for_servers_passes() {
     let people = People::new();
     let service = unused_address();
     let server = people.server("tls://127.0.0.1:0", service, &[]);
-    let (keys, to) = (people.keys("client"), people.name("server"));
     let output = command(&["conform", "server", "--strict"])
-        .args(["--carrier", server.carrier(), "--keys", &keys, "--to", &to])
+        .args(["--carrier", server.carrier()])
+        .args(people.calling())
         .args(["--service", &service.to_string()])
         .output()
         .unwrap();
@@ -34,8 +34,7 @@ fn every_case_for_clients_passes() {
     let mut client = command(&["client", "--listen", &dial, "--reconnect"]);
     client
         .args(["--carrier", &format!("tls://{carrier}")])
-        .args(["--keys", &people.keys("client")])
-        .args(["--to", &people.name("server")]);
+        .args(people.calling());
     let tried = try_client(suite, carrier, client);
     assert!(tried.status.success(), "{tried:?}");
 }
@@ -49,9 +48,10 @@ fn one_conversation_can_be_had_on_standard_input_and_output() {
         stream.write_all(b"hello and goodbye")
     });
     let server = people.server("tls://127.0.0.1:0", greeter, &[]);
-    let (keys, to) = (people.keys("client"), people.name("server"));
-    let (mut child, mut input, mut output) =
-        stdio(server.carrier(), &["--keys", &keys, "--to", &to]);
+    let (mut child, mut input, mut output) = stdio(
+        server.carrier(),
+        &people.calling().each_ref().map(String::as_str),
+    );
     input.write_all(b"who?").unwrap();
     let mut received = String::new();
     output.read_to_string(&mut received).unwrap();

@@ -12,8 +12,8 @@ use data_encoding::BASE64;
 use ministream_fixtures::needs;
 use ministream_fixtures::unused_address;
 
-use super::{People, address, failure, tool};
-use crate::endpoint::{Endpoint, PATIENCE, command, eventually};
+use super::{People, address, client_command, failure, tool};
+use crate::endpoint::{Endpoint, PATIENCE, eventually};
 use crate::services::{echo, exchange};
 
 /// Raw public keys, TLS 1.3, and nothing else.
@@ -235,24 +235,18 @@ fn a_client_proves_itself_to_gnutls_and_turns_away_from_a_wrong_key() {
     let gnutls = Foreign::start("gnutls-serv", &arguments, people.path("").as_path());
     wait_for_listener(at);
     let carrier = format!("tls://{at}");
-    let base = [
-        "client",
-        "--carrier",
-        &carrier,
-        "--listen",
-        "127.0.0.1:0",
-        "--keys",
-    ];
-    let keys = people.keys("client");
-    let wrong = format!("@{}", people.keys("other"));
-    let (code, text) = failure(&[&base[..], &[&keys, "--to", &wrong]].concat());
+    let calling = |of: &str| {
+        let mut client = client_command(&carrier);
+        client.args(people.calling_as("client", &format!("@{}", people.keys(of))));
+        client
+    };
+    let (code, text) = failure(&mut calling("other"));
     assert!(
         text.contains("its key is not that of the destination in --to"),
         "{text}"
     );
     assert_eq!(code, Some(4));
-    let right = format!("@{}", people.keys("server"));
-    let mut client = command(&[&base[..], &[&keys, "--to", &right]].concat())
+    let mut client = calling("server")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -407,18 +401,6 @@ fn certificates_serve_those_who_have_an_authority() {
         client.log()
     );
     server.wait_for_log("the client has shown no key or certificate");
-    let raw = people.keys("client");
-    let to = people.name("server");
-    let (_, text) = failure(&[
-        "client",
-        "--carrier",
-        &carrier,
-        "--listen",
-        "127.0.0.1:0",
-        "--keys",
-        &raw,
-        "--to",
-        &to,
-    ]);
+    let (_, text) = failure(&mut people.client_command(&carrier));
     assert!(text.contains("X.509"), "{text}");
 }

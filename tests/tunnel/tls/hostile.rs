@@ -12,7 +12,6 @@ use crate::services::{echo, exchange};
 fn a_handshake_that_is_cut_anywhere_ends_both_ends_with_a_reason() {
     let people = People::new();
     let server = people.server("tls://127.0.0.1:0", echo(), &[]);
-    let (keys, to) = (people.keys("client"), people.name("server"));
     let mut reasons = std::collections::BTreeSet::new();
     // The first flight of a client has about 250 bytes, that of a server 700, with the tickets
     // 1,100; the client's second one and its hello 700.
@@ -23,19 +22,8 @@ fn a_handshake_that_is_cut_anywhere_ends_both_ends_with_a_reason() {
         for cut in cuts {
             let began = Instant::now();
             let carrier = format!("tls://{}", relay_cut(address(&server), way, cut));
-            let (code, text) = failure(&[
-                "client",
-                "--carrier",
-                &carrier,
-                "--listen",
-                "127.0.0.1:0",
-                "--keys",
-                &keys,
-                "--to",
-                &to,
-                "--connect-timeout",
-                "0s",
-            ]);
+            let mut client = people.client_command(&carrier);
+            let (code, text) = failure(client.args(["--connect-timeout", "0s"]));
             assert_eq!(code, Some(4), "{way} {cut}: {text}");
             let reason = text
                 .lines()
@@ -104,18 +92,7 @@ fn a_handshake_that_takes_too_long_is_ended_on_either_side() {
     // A client at a server that says nothing, at the same time.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let carrier = format!("tls://{}", deaf.local_addr().unwrap());
-    let (keys, to) = (people.keys("client"), people.name("server"));
-    let (code, text) = failure(&[
-        "client",
-        "--carrier",
-        &carrier,
-        "--listen",
-        "127.0.0.1:0",
-        "--keys",
-        &keys,
-        "--to",
-        &to,
-    ]);
+    let (code, text) = failure(&mut people.client_command(&carrier));
     assert_eq!(
         (code, text),
         (

@@ -74,22 +74,10 @@ fn whoever_has_the_secrets_reads_the_same_messages_as_without_tls() {
     );
     let carrier = format!("tls://{between}");
     let (secrets, plain) = (people.keys("secrets"), people.keys("plain.pcapng"));
-    let (keys, to) = (people.keys("client"), people.name("server"));
-    let mut program = command(&[
-        "client",
-        "--carrier",
-        &carrier,
-        "--listen",
-        "127.0.0.1:0",
-        "--keys",
-        &keys,
-        "--to",
-        &to,
-        "--keylog",
-        "--capture",
-        &plain,
-    ]);
-    program.env("SSLKEYLOGFILE", &secrets);
+    let mut program = people.client_command(&carrier);
+    program
+        .args(["--keylog", "--capture", &plain])
+        .env("SSLKEYLOGFILE", &secrets);
     let mut client = Endpoint::run(program).unwrap();
     let sent = pattern(60_000);
     for _ in 0..3 {
@@ -101,21 +89,12 @@ fn whoever_has_the_secrets_reads_the_same_messages_as_without_tls() {
     let keys_of_other = fs::read(people.path("other")).unwrap();
     fs::write(people.path("destination"), &keys_of_other[..391]).unwrap();
     let forged = format!("syn $c @{}", people.keys("destination"));
-    let output = command(&[
-        "inject",
-        "--carrier",
-        &carrier,
-        "--keys",
-        &keys,
-        "--to",
-        &to,
-        "--keylog",
-        &forged,
-        "expect close $c",
-    ])
-    .env("SSLKEYLOGFILE", &secrets)
-    .output()
-    .unwrap();
+    let output = command(&["inject", "--carrier", &carrier, "--keylog"])
+        .args(people.calling())
+        .args([&forged, "expect close $c"])
+        .env("SSLKEYLOGFILE", &secrets)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let numbers = get(&server, "/metrics");
     let expected = "ministream_findings_total{code=\"tls.unproven_syn\"} 1\n";
