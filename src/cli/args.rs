@@ -11,8 +11,8 @@ use crate::field::Field;
 
 const EXAMPLES: &str = "\
   ministream-dump capture.pcap                messages, conversations, findings
-  ministream-dump capture.pcap -z follow,c1   what was said in one conversation
-  ministream-dump -i lo -f 'udp port 9004'    the same, while it happens";
+  ministream-dump capture.pcap -z follow,c1   the contents of one conversation
+  ministream-dump -i lo -f 'udp port 9004'    the same, live";
 
 /// What `-h` shows fits a terminal of 80 columns and 24 lines: common options, each with a
 /// short first paragraph, before those that only `--help` shows under their headings.
@@ -35,7 +35,7 @@ pub(crate) struct DumpArgs {
     /// Captures: pcap or pcapng, also compressed with gzip or zstd, or one file of records of -T ndjson; - is standard
     /// input
     ///
-    /// Several are one capture, merged by time, in whatever order they are named. A directory
+    /// Several files are one capture, merged by time, in whatever order they are given. A directory
     /// stands for the captures in it.
     #[arg(value_name = "FILE", hide_short_help = true)]
     pub(crate) files: Vec<PathBuf>,
@@ -44,7 +44,7 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'r', value_name = "FILE", hide_short_help = true)]
     pub(crate) read: Vec<PathBuf>,
 
-    /// Read several captures one after the other, as they are named, not merged by time
+    /// Read several captures one after the other, in the order given, not merged by time
     #[arg(long, hide_short_help = true, conflicts_with = "interface")]
     pub(crate) concat: bool,
 
@@ -81,7 +81,7 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) buffer: Option<u64>,
 
-    /// Stop after N messages were shown
+    /// Stop after showing N messages
     #[arg(
         short = 'c', value_name = "N", value_parser = super::values::count,
         hide_short_help = true, help_heading = "Selection"
@@ -97,11 +97,11 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) stop: Vec<Stop>,
 
-    /// Messages that match: 'type==data && conv==c3'
+    /// Show matching messages: 'type==data && conv==c3'
     ///
     /// More examples: 'payload contains "HTTP"', 'level>=warn', 'payload ~ /2\d\d OK/'. A test of whole
     /// conversations, such as 'state == refused' or 'duration > 5s', reads files twice.
-    /// --list-fields lists what can be tested.
+    /// --list-fields lists the fields.
     #[arg(short = 'Y', value_name = "FILTER")]
     pub(crate) filter: Option<String>,
 
@@ -132,7 +132,7 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) decode_as: Vec<DecodeAs>,
 
-    /// Look into TLS 1.3 connections whose secrets are in this file, in the format of
+    /// Decrypt TLS 1.3 connections whose secrets are in this file, in the format of
     /// SSLKEYLOGFILE
     #[arg(
         long,
@@ -172,12 +172,12 @@ pub(crate) struct DumpArgs {
 
     /// Tables: conv, types, timing, findings, follow,c1 …
     ///
-    /// Repeatable. io,1s counts messages in intervals; follow,c1[,text|hex|raw] is what was said in a conversation;
+    /// Repeatable. io,1s counts messages in intervals; follow,c1[,text|hex|raw] prints the contents of a conversation;
     /// ladder[,c1[,text|mermaid|svg]] draws it.
     #[arg(short = 'z', value_name = "STAT")]
     pub(crate) statistics: Vec<StatisticName>,
 
-    /// Each conversation as a ladder diagram, in place of messages
+    /// Show each conversation as a ladder diagram, in place of messages
     #[arg(
         long,
         value_name = "HOW",
@@ -187,10 +187,10 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) ladder: Option<Ladder>,
 
-    /// Walk through conversations; ? shows the keys
+    /// Browse conversations; ? shows the keys
     ///
-    /// Of files, or live with -i. What is read is kept in temporary files. Packets, streams and reports of what is
-    /// marked are written from within.
+    /// Works on files, or live with -i. The records are kept in temporary files. Packets, streams and reports of
+    /// marked conversations can be written from within.
     #[arg(
         long,
         conflicts_with_all = ["format", "json", "details", "hex", "quiet", "statistics", "ladder", "html",
@@ -200,21 +200,21 @@ pub(crate) struct DumpArgs {
 
     /// A report for a browser, in one file
     ///
-    /// It needs no network. FILE - is standard output. The report takes the place of the tables unless -T or -z
+    /// It needs no network. FILE - is standard output. The report replaces the tables unless -T or -z
     /// asks for them.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
     /// Packets of the selection as pcapng
     ///
-    /// Findings become packet comments. Of a TCP connection, all packets. FILE - is standard output. Takes the place of the
-    /// tables. Files are read again for it; of a live capture each packet is written as it
-    /// comes.
+    /// Findings become packet comments. All packets of a TCP connection are written. FILE - is standard output. Replaces the
+    /// tables. Files are read again for it; in a live capture each packet is written as it
+    /// arrives.
     #[arg(short = 'w', value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
-    /// Write what was said in each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin,
-    /// and index.json; takes the place of the tables as --html does
+    /// Write the streams of each conversation to files in DIR: c1.c2s.bin, c1.s2c.bin,
+    /// and index.json; replaces the tables as --html does
     #[arg(
         long,
         value_name = "DIR",
@@ -224,8 +224,8 @@ pub(crate) struct DumpArgs {
     pub(crate) export: Option<PathBuf>,
 
     /// Add messages, conversations and findings to a Parquet data set in DIR, with the names
-    /// and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on; takes
-    /// the place of the tables as --html does
+    /// and types of the JSON records: messages/capture=FILE/part-00000.parquet and so on;
+    /// replaces the tables as --html does
     #[arg(
         long,
         value_name = "DIR",
@@ -234,8 +234,8 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) parquet: Option<PathBuf>,
 
-    /// Let --export write to a directory that is not empty, and --parquet to a partition that
-    /// is there, and replace files
+    /// Let --export write to a directory that is not empty, and --parquet to an existing
+    /// partition, and replace files
     #[arg(
         long,
         requires = "directory",
@@ -246,7 +246,7 @@ pub(crate) struct DumpArgs {
 
     /// No messages, only the tables asked for
     ///
-    /// Of JSON, all records but those of messages.
+    /// With JSON, all records but those of messages.
     #[arg(short = 'q')]
     pub(crate) quiet: bool,
 
@@ -260,7 +260,7 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) times: Times,
 
-    /// How much of payloads is shown; tables preview, JSON is full
+    /// How much of payloads to show [default: preview in tables, full in JSON]
     #[arg(
         long,
         value_name = "HOW",
@@ -280,8 +280,8 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) redact: Vec<Redact>,
 
-    /// Take pseudonyms from the key in FILE, so that those of several runs are the same; made
-    /// if it is not there. Keep it to yourself
+    /// Derive pseudonyms from the key in FILE, so that they are the same in several runs; the file
+    /// is created if it does not exist. Keep it to yourself
     #[arg(
         long,
         value_name = "FILE",
@@ -301,7 +301,7 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) id_format: Ids,
 
-    /// Schema of JSON records to write
+    /// Version of the schema of JSON records
     #[arg(
         long, value_name = "N", default_value = "1",
         value_parser = clap::builder::PossibleValuesParser::new(["1"]),
@@ -333,7 +333,7 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) progress: ProgressWhen,
 
-    /// Never show results that are longer than the screen in a pager
+    /// Never use a pager for results longer than the screen
     #[arg(long, hide_short_help = true, help_heading = "Output")]
     pub(crate) no_pager: bool,
 
@@ -348,7 +348,7 @@ pub(crate) struct DumpArgs {
     #[arg(long, hide_short_help = true, help_heading = "Checks")]
     pub(crate) lenient: bool,
 
-    /// Threads that work on a file at once; the output is the same [default: the machine's cores]
+    /// Threads to use; the output does not depend on it [default: the machine's cores]
     #[arg(short = 'j', long, value_name = "N", hide_short_help = true)]
     pub(crate) jobs: Option<NonZeroUsize>,
 
@@ -359,11 +359,11 @@ pub(crate) struct DumpArgs {
     )]
     pub(crate) memory: Option<u64>,
 
-    /// Accepted: addresses and ports are never resolved
+    /// No effect, for compatibility: addresses and ports are never resolved
     #[arg(short = 'n', hide_short_help = true)]
     pub(crate) numeric: bool,
 
-    /// Show every message at once, also when reading from a pipe
+    /// Show every message immediately, also when reading from a pipe
     #[arg(short = 'l', hide_short_help = true, help_heading = "Output")]
     pub(crate) line_buffered: bool,
 
@@ -372,7 +372,7 @@ pub(crate) struct DumpArgs {
     #[arg(long, value_name = "WHAT", hide_short_help = true)]
     pub(crate) generate: Option<Generate>,
 
-    /// Say more on standard error: -v what was skipped, -vv also what was reassembled
+    /// More messages on standard error: -v skipped packets, -vv also reassembly
     #[arg(short = 'v', action = ArgAction::Count, hide_short_help = true)]
     pub(crate) verbose: u8,
 
@@ -407,13 +407,13 @@ pub(crate) enum Generate {
 pub(crate) enum Format {
     /// A table, then conversations and findings
     Table,
-    /// One line a message
+    /// One line per message
     Text,
     /// Each conversation as the specification writes its samples
     Spec,
     /// One JSON object
     Json,
-    /// One JSON record a line
+    /// One JSON record per line
     Ndjson,
     /// Comma-separated values with a heading
     Csv,
@@ -436,7 +436,7 @@ pub(crate) enum Times {
     /// Seconds since the first packet
     #[value(name = "r")]
     Relative,
-    /// Seconds since the message before
+    /// Seconds since the previous message
     #[value(name = "d")]
     Delta,
     /// Local date and time

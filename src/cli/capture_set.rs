@@ -62,9 +62,9 @@ impl CaptureSet {
             [] => {}
             [one] => self
                 .left_out
-                .push(format!("{} is left out: it is no capture", one.display())),
+                .push(format!("{} is skipped: it is not a capture", one.display())),
             [first, ..] => self.left_out.push(format!(
-                "{} and {} others are left out: they are no captures",
+                "{} and {} others are skipped: they are not captures",
                 first.display(),
                 others.len() - 1
             )),

@@ -292,7 +292,7 @@ fn tell_counts(verbosity: u8, counts: &DissectCounts) {
     );
     tell("flows forgotten for want of memory", network.evicted_flows);
     tell(
-        "conversations told early for want of memory",
+        "conversations reported early for want of memory",
         counts.forgotten.conversations,
     );
     tell(

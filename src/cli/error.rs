@@ -61,7 +61,7 @@ pub(crate) enum DumpError {
     Temporary(TemporaryError),
     /// A file of results cannot be written to its end.
     #[error(
-        "cannot write {}: {}\n    help: what is in it is not complete; name a file on another disk, \
+        "cannot write {}: {}\n    help: its contents are incomplete; name a file on another disk, \
          or make room",
         .0.path.display(), reason(&.0.source)
     )]
@@ -99,7 +99,7 @@ pub(crate) enum DumpError {
     },
     /// Messages of which `-w` cannot make packets anew.
     #[error(
-        "{count} messages over I2CP are not in {}: -w cannot redact what surrounds them\n    \
+        "{count} messages over I2CP are not in {}: -w cannot redact the frames around them\n    \
          help: --html, --export and -T ndjson have them; -Y 'carrier!=i2cp' leaves them out",
         path.display()
     )]
@@ -115,7 +115,7 @@ pub(crate) enum DumpError {
     /// The file of `--redact-key` holds something else.
     #[error(
         "{} holds no key for pseudonyms, which is 32 bytes\n    \
-         help: name a file that is not there yet; it is made with a new key",
+         help: name a file that does not exist yet; it is created with a new key",
         path.display()
     )]
     NoRedactKey {

@@ -205,14 +205,14 @@ fn format(args: &DumpArgs) -> Result<Format, DumpError> {
     };
     if (args.details || args.hex) && format != Format::Text {
         return Err(DumpError::Usage(
-            "-V and -x write text, which is no part of the other formats",
+            "-V and -x write text, which the other formats cannot contain",
             "omit -T, or use -T text; -T ndjson has every field and byte too",
         ));
     }
     match format {
         Format::Fields if args.fields.is_empty() => Err(DumpError::Usage(
             "-T fields needs fields",
-            "name them with -e, as in -e n -e type -e id; --list-fields tells which there are",
+            "name them with -e, as in -e n -e type -e id; --list-fields lists them",
         )),
         Format::Fields | Format::Csv => Ok(format),
         _ if !args.fields.is_empty() => Err(DumpError::Usage(
@@ -240,7 +240,7 @@ fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
     let is_raw = |name: &StatisticName| matches!(name, StatisticName::Follow(_, FollowFormat::Raw));
     if args.statistics.iter().any(is_raw) && io::stdout().is_terminal() {
         return Err(DumpError::Usage(
-            "follow,…,raw writes bytes as they are, which a terminal would obey",
+            "follow,…,raw writes bytes as they are, and a terminal would obey them",
             "redirect it to a file or a pipe, or use text or hex",
         ));
     }
@@ -268,7 +268,7 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
     match &args.interface {
         None if sets_up_capture => Err(DumpError::Usage(
             "-f, -s, -p and -B say how to capture, but there is no -i",
-            "add -i with an interface (-D lists them); of files, -Y selects messages",
+            "add -i with an interface (-D lists them); for files, -Y selects messages",
         )),
         Some(_) if !files.is_empty() => Err(DumpError::Usage(
             "-i and files exclude each other",

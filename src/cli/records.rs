@@ -70,7 +70,7 @@ impl RecordInput {
         // Pseudonyms take the place of hashes where a capture is dissected.
         if look.redacted.destinations && !before.destinations {
             return Err(DumpError::Usage(
-                "--redact dest needs the capture: records have the hashes of true destinations",
+                "--redact dest needs the capture: records have the hashes of real destinations",
                 "redact when the records are written",
             ));
         }
@@ -93,7 +93,7 @@ impl RecordInput {
         let mut ending = Ending::Fine;
         if !is_whole {
             print_warning(format_args!(
-                "{} ends without its summary; what is there is shown",
+                "{} ends without its summary; the records before that are shown",
                 self.path.display()
             ));
         }

@@ -190,7 +190,7 @@ impl FromStr for StatisticName {
                 Err(ValueError::Form("this statistic takes no further value"))
             }
             ("io", [interval]) => match duration(interval)? {
-                Duration::ZERO => Err(ValueError::Form("an interval is longer than nothing")),
+                Duration::ZERO => Err(ValueError::Form("an interval must be longer than zero")),
                 interval => Ok(Self::Io(interval)),
             },
             ("io", _) => Err(ValueError::Form("io needs an interval, as in io,1s")),

@@ -324,7 +324,7 @@ fn faults_are_read_whole_or_refused_with_a_reason() {
             "cut-after=10",
             "cut-after=10: a size is bytes, as in 512B or 10KiB",
         ),
-        ("loss=1%,loss=2%", "loss is there twice"),
+        ("loss=1%,loss=2%", "loss is given twice"),
         // A text from a file may hold anything; a terminal is shown none of it as it is.
         (
             "rate=\u{1b}[2J",

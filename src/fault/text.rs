@@ -30,7 +30,7 @@ pub enum FaultError {
         expected: &'static str,
     },
     /// Two faults of a kind in one direction.
-    #[error("{} is there twice", .0.name())]
+    #[error("{} is given twice", .0.name())]
     Twice(FaultKind),
 }
 

@@ -308,7 +308,7 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Recorder<F> {
 /// A conversation is played for which another recording is to tell the answers,
 /// and does not have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no conversation {0}, whose answers it is to tell")]
+#[error("no conversation {0}, whose answers it should give")]
 pub struct NotExpected(pub ConversationId);
 
 impl Recording {

@@ -110,7 +110,7 @@ impl Metrics {
             out,
             "findings_total",
             "counter",
-            "Oddities in what peers sent.",
+            "Anomalies in messages from peers.",
         )?;
         for anomaly in Anomaly::ALL {
             let (code, count) = (anomaly.code(), stats.anomaly_count(*anomaly));
@@ -252,7 +252,7 @@ async fn answer(
         scrapes.send(sender).await.map_err(io::Error::other)?;
         ("200 OK", numbers.await.map_err(io::Error::other)?)
     } else {
-        ("404 Not Found", "the numbers are at /metrics\n".to_owned())
+        ("404 Not Found", "the metrics are at /metrics\n".to_owned())
     };
     let head = format!(
         "HTTP/1.0 {status}\r\nContent-Type: text/plain; version=0.0.4\r\n\

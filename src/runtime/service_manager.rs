@@ -22,7 +22,7 @@ pub(super) fn tell_stopping() {
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         // Where it matters the manager complains itself: it waits for what we said.
-        debug!(%error, ?states, "the service manager was not told");
+        debug!(%error, ?states, "the service manager could not be notified");
     }
 }
 

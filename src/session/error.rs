@@ -64,7 +64,7 @@ pub enum SessionError {
     #[error("the router asks for lease sets without end, each of which costs a signature")]
     LeaseSetFlood,
     /// What arrives is not I2CP.
-    #[error("the router sent what is not I2CP")]
+    #[error("the router sent bytes that are not I2CP")]
     Framing(#[source] Problem),
     /// A request for a lease set, or another message that matters, is damaged.
     #[error("the router sent a message that cannot be read")]

@@ -480,7 +480,7 @@ impl App {
 
     fn follow(&mut self, number: u32, source: &mut dyn Source) -> io::Result<()> {
         let said = source.follow(number)?;
-        let title = format!("What was said in c{number}");
+        let title = format!("Stream of c{number}");
         self.screens
             .push(Screen::Stream(Page::of_stream(title, said)));
         Ok(())

@@ -222,7 +222,7 @@ fn a_full_disk_is_told_with_the_file_it_holds() {
         assert_eq!(
             refused,
             "ministream-dump: error: cannot write /dev/full: no space left on device\n    \
-             help: what is in it is not complete; name a file on another disk, or make room\n"
+             help: its contents are incomplete; name a file on another disk, or make room\n"
         );
     }
 }

@@ -90,7 +90,7 @@ fn true_destinations_are_not_redacted_too_late() {
     let records = dump(&format!("-T ndjson {SAMPLES}")).ok();
     assert_eq!(
         pipe("-T ndjson --redact dest -", records.as_bytes()).refused(2),
-        "ministream-dump: error: --redact dest needs the capture: records have the hashes of true \
+        "ministream-dump: error: --redact dest needs the capture: records have the hashes of real \
          destinations\n    help: redact when the records are written\n"
     );
 }
@@ -104,7 +104,7 @@ fn records_that_end_early_are_shown_up_to_there_at_every_line() {
         assert_eq!(run.code, Some(3));
         assert_eq!(
             run.stderr,
-            "ministream-dump: warning: - ends without its summary; what is there is shown\n"
+            "ministream-dump: warning: - ends without its summary; the records before that are shown\n"
         );
         let shown = run.stdout.lines().count();
         let summary: Value = serde_json::from_str(run.stdout.lines().last().unwrap()).unwrap();

@@ -104,7 +104,7 @@ fn a_directory_and_a_pattern_stand_for_the_captures_in_them() {
     let path = directory.path().display();
     let (expected, _) = messages(&in_captures("set-1.pcap set-2.pcap set-3.pcap"));
     let left_out =
-        format!("ministream-dump: warning: {path}/notes.txt is left out: it is no capture\n");
+        format!("ministream-dump: warning: {path}/notes.txt is skipped: it is not a capture\n");
     assert_eq!(messages(&path.to_string()), (expected.clone(), left_out));
     assert_eq!(
         messages(&format!("{path}/set-?.pc*")),

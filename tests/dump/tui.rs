@@ -123,7 +123,7 @@ fn tour(size: (u16, u16)) -> String {
     terminal.press("Enter");
     take("message", terminal.shows("P...HTTP/1.0 200"));
     terminal.type_in("qF");
-    take("stream", terminal.shows("What was said in c1"));
+    take("stream", terminal.shows("Stream of c1"));
     terminal.type_in("qq?");
     take("keys", terminal.shows("a report for a browser"));
     screens

@@ -156,6 +156,6 @@ fn other_answers_can_be_expected_than_those_of_the_capture() {
     let output = run(&[&play[..], &["--carrier", "tcp://127.0.0.1:1"]].concat());
     assert_eq!(code(&output), 2);
     let error =
-        "--expect captures/spec-samples.pcap: no conversation c5, whose answers it is to tell";
+        "--expect captures/spec-samples.pcap: no conversation c5, whose answers it should give";
     assert!(stderr(&output).contains(error), "{}", stderr(&output));
 }

@@ -48,7 +48,7 @@ fn a_server_that_dies_takes_the_client_along_which_says_so() {
     assert!(
         log.ends_with(&format!(
             "ministream-replay: error: {carrier} was lost: the other end closed the connection\n    \
-             help: --reconnect takes up service again when the link returns\n"
+             help: --reconnect resumes service when the link returns\n"
         )),
         "{log}"
     );

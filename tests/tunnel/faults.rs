@@ -207,8 +207,8 @@ fn damage_is_never_taken_for_success() {
 fn the_seed_is_told_and_gives_the_same_faults_again() {
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &[]);
     let client = Endpoint::client(server.carrier(), &["--fault", "s2c:loss=1%"]);
-    client.wait_for_log("faults: s2c: loss=1%; the same again: --seed ");
+    client.wait_for_log("faults: s2c: loss=1%; to repeat the run: --seed ");
     let more = ["--fault", "s2c:loss=1%", "--seed", "77"];
     let client = Endpoint::client(server.carrier(), &more);
-    client.wait_for_log("the same again: --seed 77");
+    client.wait_for_log("to repeat the run: --seed 77");
 }

@@ -181,7 +181,7 @@ fn a_killed_router_is_named_and_a_new_one_taken_up() {
         let log = ends.log();
         let error = format!(
             "ministream-replay: error: {} was lost: the router closed the connection\n    \
-             help: --reconnect takes up service again when the link returns\n",
+             help: --reconnect resumes service when the link returns\n",
             net.carrier
         );
         assert!(log.ends_with(&error), "{log}");
@@ -266,7 +266,8 @@ fn what_is_no_router_is_told_as_such() {
         .unwrap();
     assert_eq!(run.status.code(), Some(4));
     let error = String::from_utf8(run.stderr).unwrap();
-    let expected = format!("ministream-replay: error: {carrier}: the router sent what is not I2CP");
+    let expected =
+        format!("ministream-replay: error: {carrier}: the router sent bytes that are not I2CP");
     assert!(error.starts_with(&expected), "{error}");
 }
 

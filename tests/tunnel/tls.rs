@@ -219,12 +219,12 @@ fn what_is_missing_is_told_before_anything_is_opened() {
         (
             client,
             vec!["--keys", dsa, "--to", &name],
-            "tls://: the keys sign by DSA, which TLS does not have: tls:// needs Ed25519 keys",
+            "tls://: the keys are for DSA, which TLS does not have: tls:// needs Ed25519 keys",
         ),
         (
             client,
             vec!["--keys", &keys, "--to", "site.i2p"],
-            "tls://: site.i2p: tls:// has nobody to look names up",
+            "tls://: site.i2p: tls:// cannot look up names",
         ),
         (
             client,

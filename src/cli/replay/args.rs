@@ -106,10 +106,10 @@ pub(super) enum Command {
     /// Play the server side of a capture for a live client
     #[command(before_help = MOCK_EXAMPLES)]
     Mock(Box<MockArgs>),
-    /// Send hand-made messages, and check what comes back
+    /// Send hand-made messages, and check the answers
     #[command(before_help = INJECT_EXAMPLES)]
     Inject(Box<InjectArgs>),
-    /// Try on a peer whether it keeps to the protocol
+    /// Test whether a peer conforms to the protocol
     #[command(before_help = CONFORM_EXAMPLES)]
     Conform(Box<ConformArgs>),
     /// Stand between clients and a server: watch, record, delay, change, break
@@ -129,12 +129,12 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// Make a destination, and keep its keys in a new file
+    /// Make a destination, and write its keys to a new file
     New {
         /// The file; it must not exist
         file: PathBuf,
 
-        /// How the destination signs. dsa is what destinations were in 2004, and protects
+        /// Type of the signing key. dsa, the type of 2004, protects
         /// nothing today: for laboratories, Java routers before 0.9.15 and peers of April 2004
         #[arg(long = "type", value_enum, default_value = "ed25519")]
         key_type: KeyTypeName,
@@ -165,7 +165,7 @@ impl From<KeyTypeName> for KeyType {
 
 #[derive(Debug, Args)]
 pub(super) struct ClientArgs {
-    /// Open a conversation for each connection to this address; port 0 takes any
+    /// Open a conversation for each connection to this address; port 0 picks a free one
     #[arg(
         long,
         value_name = "ADDR",
@@ -174,8 +174,8 @@ pub(super) struct ClientArgs {
     )]
     pub(super) listen: Option<String>,
 
-    /// Whom to call over i2cp, and who must be there over tls: a destination in base64, a name, or
-    /// a file with a destination
+    /// The destination to call over i2cp, or to require over tls: in base64, by name, or in
+    /// a file
     #[arg(
         long,
         value_name = "BASE64|NAME.i2p|HASH.b32.i2p|@FILE",
@@ -183,7 +183,7 @@ pub(super) struct ClientArgs {
     )]
     pub(super) to: Option<Remote>,
 
-    /// Open one conversation, on standard input and output, and end with it
+    /// Open one conversation, connected to standard input and output, and end with it
     #[arg(long)]
     pub(super) stdio: bool,
 
@@ -193,11 +193,11 @@ pub(super) struct ClientArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// The one service that conversations are connected to
+    /// The service to connect conversations to
     #[arg(long, value_name = "ADDR")]
     pub(super) target: String,
 
-    /// Hear only these: networks, or .b32.i2p names, which tls needs; any: everybody
+    /// Admit only these: networks, or .b32.i2p names, which tls needs; any admits everybody
     #[arg(long, value_name = "CIDR|B32|any", value_delimiter = ',')]
     pub(super) allow: Vec<Allowed>,
 
@@ -215,15 +215,15 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "FILE|transient")]
     pub(super) keys: Option<PathBuf>,
 
-    /// Take up service again when the link was lost
+    /// Resume service when the link was lost
     #[arg(long)]
     pub(super) reconnect: bool,
 
-    /// Write the line that tells readiness into this file, too
+    /// Write the ready line to this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,
 
-    /// Record what passes on the carrier, for ministream-dump and Wireshark
+    /// Record the traffic on the carrier, for ministream-dump and Wireshark
     #[arg(long, value_name = "FILE.pcapng")]
     pub(super) capture: Option<PathBuf>,
 
@@ -231,11 +231,11 @@ pub(super) struct EndpointArgs {
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,
 
-    /// Most conversations at once
+    /// Maximum number of conversations at once
     #[arg(long, value_name = "N", default_value = "256", help_heading = "Safety")]
     pub(super) max_conversations: NonZeroUsize,
 
-    /// Most conversations of one peer [default: 32 on udp, tcp and tls with --allow-remote, else as many as in all]
+    /// Maximum number of conversations of one peer [default: 32 on udp, tcp and tls with --allow-remote, otherwise as many as in all]
     #[arg(long, value_name = "N", help_heading = "Safety")]
     pub(super) max_per_peer: Option<NonZeroUsize>,
 
@@ -243,18 +243,18 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) buffer: u64,
 
-    /// When more would wait: close:T pauses the link and closes the conversation after T, close
+    /// Beyond --buffer: close:T pauses the link and closes the conversation after T, close
     /// closes it, pause waits [default: close:30s on tcp and tls, close elsewhere]
     #[arg(long, value_name = "close:T|close|pause", value_parser = slow_reader, help_heading = "Flow")]
     pub(super) slow_reader: Option<SlowReader>,
 
-    /// When the local side ends its input: drain:5s waits for the answer until nothing came
-    /// for 5 s, drain:off without limit, close does not
+    /// When the local side ends its input: drain:5s waits for the answer until nothing has come
+    /// for 5 s, drain:off waits without limit, close does not wait
     /// [default: drain:5s for a client, close for a server]
     #[arg(long, value_name = "drain:T|drain:off|close", value_parser = on_eof, help_heading = "Flow")]
     pub(super) on_eof: Option<OnEof>,
 
-    /// Wait this long for more before a message that is not full is sent
+    /// How long a message that is not full waits for more bytes
     #[arg(
         long,
         value_name = "TIME|off",
@@ -263,20 +263,20 @@ pub(super) struct EndpointArgs {
     )]
     pub(super) merge: TimeOrOff,
 
-    /// Most payload bytes of a message [default: 32KiB, 8KiB on udp]
+    /// Maximum payload of a message [default: 32KiB, 8KiB on udp]
     #[arg(long, value_name = "SIZE", value_parser = message_size, help_heading = "Flow")]
     pub(super) max_message: Option<usize>,
 
-    /// Most bytes sent over UDP in a second
+    /// Maximum bytes sent over UDP per second
     #[arg(long, value_name = "SIZE", default_value = "8MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) udp_rate: u64,
 
-    /// Most bytes given to an I2P router in a second: what the receiver's router cannot pass on is lost
+    /// Maximum bytes given to an I2P router per second; bytes that the receiver's router cannot pass on are lost
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = positive_size, help_heading = "Flow")]
     pub(super) i2cp_rate: u64,
 
-    /// One message of a conversation at a time over i2cp, in order whatever the router does,
-    /// or as many as there are; auto: at Java routers
+    /// Order of messages over i2cp: guaranteed sends one message of a conversation at a time,
+    /// best-effort does not wait; auto is guaranteed at Java routers
     #[arg(
         long,
         value_name = "ORDER",
@@ -287,7 +287,7 @@ pub(super) struct EndpointArgs {
     )]
     pub(super) i2cp_order: OrderName,
 
-    /// How long a carrier that cannot be connected to yet is waited for
+    /// How long to wait for a carrier that cannot be connected to yet
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true, help_heading = "Times")]
     pub(super) connect_timeout: Duration,
 
@@ -308,11 +308,11 @@ pub(super) struct EndpointArgs {
     #[arg(long, value_name = "TIME|off", help_heading = "Times")]
     pub(super) idle_timeout: Option<TimeOrOff>,
 
-    /// Make ids and faults follow from a number, for tests: whoever knows it can guess the ids
+    /// Derive ids and faults from a number, for tests: whoever knows it can guess the ids
     #[arg(long, value_name = "N", help_heading = "Tests")]
     pub(super) seed: Option<u64>,
 
-    /// Faults on purpose in what is sent, or in one direction:
+    /// Inject faults into sent messages, or into one direction:
     /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
     #[arg(long, value_name = "FAULTS", help_heading = "Tests")]
     pub(super) fault: Vec<FaultLines>,

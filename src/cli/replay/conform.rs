@@ -183,7 +183,7 @@ impl Run<'_> {
         } else if suite.peer_is_silent() {
             self.report.cut_short("nobody answers".to_owned());
         } else if suite.peer_refuses() {
-            let why = "the peer refuses every conversation: does what stands behind it accept?";
+            let why = "the peer refuses every conversation: does the service behind it accept?";
             self.report.cut_short(why.to_owned());
         }
         let mut out = Vec::new();
@@ -208,7 +208,7 @@ impl Run<'_> {
         }
         if !suite.has_tried() {
             print_warning(
-                "nothing was tried; ms/wire judges the messages of other cases: name some, too",
+                "nothing was tested; ms/wire judges the messages of other cases: name some, too",
             );
         }
         if self.report.passed() {

@@ -10,15 +10,15 @@ use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 #[derive(Debug, Args)]
 pub(super) struct ConformArgs {
-    /// What is tested
+    /// The peer to test
     #[arg(value_enum)]
     pub(super) tested: TestedPeer,
 
-    /// Only cases whose names begin with this: ms/handshake, ms/close/4
+    /// Run only cases whose names begin with this: ms/handshake, ms/close/4
     #[arg(value_name = "CASE")]
     pub(super) cases: Vec<String>,
 
-    /// Name the cases, and try none
+    /// List the cases without running them
     #[arg(long)]
     pub(super) list: bool,
 
@@ -31,7 +31,7 @@ pub(super) struct ConformArgs {
     #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
-    /// Be the service to which the tested server connects (its --target); without it,
+    /// Act as the service to which the tested server connects (its --target); without it,
     /// cases that look at that side are skipped
     #[arg(long, value_name = "ADDR", conflicts_with = "dial")]
     pub(super) service: Option<String>,
@@ -40,23 +40,23 @@ pub(super) struct ConformArgs {
     #[arg(long, value_name = "ADDR")]
     pub(super) dial: Option<String>,
 
-    /// Fail also where a peer only should do what it does not
+    /// Fail also if a `should` case fails
     #[arg(long)]
     pub(super) strict: bool,
 
-    /// What is right where the protocol's text and the implementation of 2004 differ
+    /// Which side to follow where the protocol's text and the Java implementation differ
     #[arg(long, value_enum, default_value = "text")]
     pub(super) dialect: DialectName,
 
-    /// Try a case that fails again, so many times
+    /// Repeat a failed case up to N times
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) retries: u32,
 
-    /// Write a JUnit report into this file
+    /// Write a JUnit report to this file
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
 
-    /// Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody
+    /// Admit only these clients: networks, or .b32.i2p names, which tls needs; any admits everybody
     #[arg(
         long,
         value_name = "CIDR|B32|any",
@@ -65,12 +65,12 @@ pub(super) struct ConformArgs {
     )]
     pub(super) allow: Vec<Allowed>,
 
-    /// A report for a browser, in one file: sentences and messages of what failed.
+    /// A report for a browser, in one file: sentences and messages of failed cases.
     /// FILE - is standard output, in place of the lines
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 
-    /// Write the line that tells readiness into this file, too
+    /// Write the ready line to this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,
 
@@ -103,7 +103,7 @@ pub(super) enum DialectName {
     Text,
     /// The Java implementation of April 2004
     Java2004,
-    /// The Java implementation of 2011, the last that was released
+    /// The Java implementation of 2011, its last release
     Java2011,
 }
 

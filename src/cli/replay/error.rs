@@ -154,7 +154,7 @@ pub(crate) enum ReplayError {
         problem: ScriptError,
     },
     /// More rules than are tried on a message.
-    #[error("{count} rules, and {limit} are the most")]
+    #[error("{count} rules; the limit is {limit}")]
     TooManyRules {
         /// How many there are.
         count: usize,
@@ -259,7 +259,7 @@ impl ReplayError {
         match self {
             Self::Remote {
                 flag: "--control", ..
-            } => Some("whoever reaches it can change what passes: only this machine may".into()),
+            } => Some("whoever reaches it can change the traffic, so only this machine may".into()),
             Self::Remote { .. } | Self::Tunnel(TunnelError::Link(LinkError::Remote { .. })) => {
                 Some("add --allow-remote if it is meant to be reached from other machines".into())
             }
@@ -287,7 +287,7 @@ impl ReplayError {
                 flag: "--keys",
                 problem: "tls:// needs a destination of our own",
             } => Some(format!(
-                "{PROGRAM} keys new FILE makes one; a client that nobody needs to know may say \
+                "{PROGRAM} keys new FILE makes one; a client that need not be recognised may use \
                  transient"
             )),
             Self::Carrier { flag: "--keys", .. } => {
@@ -307,7 +307,7 @@ impl ReplayError {
                 if source.kind() == io::ErrorKind::AddrInUse =>
             {
                 Some(format!(
-                    "another program has this port: end it, and let us stand at {addresses}, where \
+                    "another program has this port: end it, so that we can listen at {addresses}, where \
                      the server's target is"
                 ))
             }
@@ -322,7 +322,7 @@ impl ReplayError {
                 Some("ministream-dump FILE shows what is in it, and why".into())
             }
             Self::Tunnel(TunnelError::LinkLost { .. }) => {
-                Some("--reconnect takes up service again when the link returns".into())
+                Some("--reconnect resumes service when the link returns".into())
             }
             _ => None,
         }

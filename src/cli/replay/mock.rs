@@ -65,7 +65,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         Ok(driving)
     })?;
     for mask in server.masks().unused() {
-        print_warning(format_args!("mask {mask} never covered anything"));
+        print_warning(format_args!("mask {mask} never matched anything"));
     }
     let checks = match tally.verdict() {
         Verdict::Passed => Ending::Fine,

@@ -51,7 +51,7 @@ pub(super) fn fault_plan(
     let seed = fault_seed(&faults, seed_number)?;
     if matches!(carrier, CarrierUrl::Udp(_)) && faults.direction(role.sends()).slice().is_some() {
         print_warning(format_args!(
-            "slice does nothing on {carrier}: each message is a datagram"
+            "slice has no effect on {carrier}: each message is a datagram"
         ));
     }
     Ok(Some(FaultPlan::new(faults, seed)))
@@ -68,7 +68,7 @@ pub(super) fn fault_seed(
     };
     if !faults.is_empty() {
         print_note(format_args!(
-            "faults: {faults}; the same again: --seed {number}"
+            "faults: {faults}; to repeat the run: --seed {number}"
         ));
     }
     seed(Some(number))

@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
     ) -> Result<Ending, ReplayError> {
         self.progress.finish();
         for mask in player.masks().unused() {
-            print_warning(format_args!("mask {mask} never covered anything"));
+            print_warning(format_args!("mask {mask} never matched anything"));
         }
         let ending = loaded
             .ending

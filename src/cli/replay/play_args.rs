@@ -24,7 +24,7 @@ pub(super) struct RecordingArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
-    /// Read captures one after the other, as they are named
+    /// Read captures one after the other, in the order given
     #[arg(long, help_heading = "Selection")]
     pub(super) concat: bool,
 
@@ -40,7 +40,7 @@ pub(super) struct RecordingArgs {
     #[arg(long, value_name = "MASK", help_heading = "Expectation")]
     pub(super) mask: Vec<Mask>,
 
-    /// Most differences to show
+    /// Maximum number of differences to show
     #[arg(
         long,
         value_name = "N",
@@ -62,7 +62,7 @@ pub(super) struct PlayArgs {
     #[command(flatten)]
     pub(super) peer: PeerArgs,
 
-    /// The destination to call, for i2cp, or that must be there, for tls
+    /// The destination to call over i2cp, or to require over tls
     #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
@@ -70,20 +70,20 @@ pub(super) struct PlayArgs {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Faster or slower than recorded by this factor
+    /// Play faster or slower than recorded by this factor
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed,
           conflicts_with_all = ["topspeed", "rate"], help_heading = "Time")]
     pub(super) speed: f64,
 
-    /// As fast as the order allows
+    /// Play as fast as the order allows
     #[arg(long, conflicts_with = "rate", help_heading = "Time")]
     pub(super) topspeed: bool,
 
-    /// So many messages a second: 100/s
+    /// Messages per second: 100/s
     #[arg(long, value_name = "N/s", value_parser = rate, help_heading = "Time")]
     pub(super) rate: Option<f64>,
 
-    /// Cut longer silence of the recording to this
+    /// Shorten longer silences of the recording to this
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Time")]
     pub(super) max_gap: Duration,
 
@@ -99,11 +99,11 @@ pub(super) struct PlayArgs {
     #[arg(long, default_value = "fresh", value_parser = ids, help_heading = "Order and ids")]
     pub(super) ids: IdPolicy,
 
-    /// Write which recorded id became which, as NDJSON
+    /// Write the live id for each recorded id, as NDJSON
     #[arg(long, value_name = "FILE", help_heading = "Order and ids")]
     pub(super) id_map: Option<PathBuf>,
 
-    /// The destination in our SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]
+    /// The destination in our SYNs: keep, own or @FILE [default: own on i2cp and tls, keep elsewhere]
     #[arg(long, value_parser = syn_source, help_heading = "Order and ids")]
     pub(super) dest: Option<SynSource>,
 
@@ -115,7 +115,7 @@ pub(super) struct PlayArgs {
     #[arg(long, value_name = "FILE", help_heading = "Expectation")]
     pub(super) expect: Option<PathBuf>,
 
-    /// What has to be as recorded: stream, messages, shape or none
+    /// What must be as recorded: stream, messages, shape or none
     #[arg(long, default_value = "stream", value_parser = compare, help_heading = "Expectation")]
     pub(super) compare: Compare,
 
@@ -132,47 +132,47 @@ pub(super) struct PlayArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = loops, help_heading = "Load")]
     pub(super) loops: Loops,
 
-    /// Between two passes of a copy
+    /// Pause between two passes of a copy
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Load")]
     pub(super) loop_gap: Duration,
 
-    /// Copies at once
+    /// Number of copies played at once
     #[arg(long, value_name = "N", default_value = "1", value_parser = copies, help_heading = "Load")]
     pub(super) concurrency: NonZeroU32,
 
-    /// Between the starts of two copies
+    /// Delay between the starts of two copies
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = "Load")]
     pub(super) stagger: Duration,
 
-    /// Begin nothing after this
+    /// Begin no conversation after this time
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Load")]
     pub(super) duration: Option<Duration>,
 
-    /// For the answer to a SYN
+    /// Time for the answer to a SYN
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Timeouts")]
     pub(super) handshake_timeout: Duration,
 
-    /// Silence while bytes are owed
+    /// Silence allowed while bytes are due
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Timeouts")]
     pub(super) reply_timeout: Duration,
 
-    /// For everything
+    /// Time for the whole run
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration, help_heading = "Timeouts")]
     pub(super) timeout: Duration,
 
-    /// What is printed
+    /// Format of the report on standard output
     #[arg(long, value_enum, default_value = "table", help_heading = "Report")]
     pub(super) report: ReportFormat,
 
-    /// Write the JSON report into this file
+    /// Write the JSON report to this file
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(super) report_file: Option<PathBuf>,
 
-    /// Write a JUnit report into this file
+    /// Write a JUnit report to this file
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(super) junit: Option<PathBuf>,
 
-    /// A report for a browser, in one file: what differs, and both ladders beside each other.
+    /// A report for a browser, in one file: differences, and both ladders beside each other.
     /// FILE - is standard output, in place of the table
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(super) html: Option<PathBuf>,
@@ -199,7 +199,7 @@ pub(super) struct MockArgs {
     #[command(flatten)]
     pub(super) peer: PeerArgs,
 
-    /// When no recorded conversation is left, or like the request: refuse, close or silence
+    /// When no recorded conversation is left, or similar to the request: refuse, close or silence
     #[arg(long, default_value = "refuse", value_parser = unmatched)]
     pub(super) unmatched: Unmatched,
 
@@ -207,7 +207,7 @@ pub(super) struct MockArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = loops)]
     pub(super) loops: Loops,
 
-    /// Faster or slower than recorded by this factor
+    /// Play faster or slower than recorded by this factor
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed,
           conflicts_with = "topspeed")]
     pub(super) speed: f64,
@@ -216,11 +216,11 @@ pub(super) struct MockArgs {
     #[arg(long)]
     pub(super) topspeed: bool,
 
-    /// Silence of a client while it owes bytes
+    /// Silence allowed to a client that owes bytes
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(super) reply_timeout: Duration,
 
-    /// Hear only these: networks, or .b32.i2p names, which tls needs; any: everybody
+    /// Admit only these: networks, or .b32.i2p names, which tls needs; any admits everybody
     #[arg(
         long,
         value_name = "CIDR|B32|any",
@@ -229,7 +229,7 @@ pub(super) struct MockArgs {
     )]
     pub(super) allow: Vec<Allowed>,
 
-    /// Write the line that tells readiness into this file, too
+    /// Write the ready line to this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,
 }
@@ -239,7 +239,7 @@ pub(super) struct InjectArgs {
     #[command(flatten)]
     pub(super) peer: PeerArgs,
 
-    /// The destination to call, for i2cp, or that must be there, for tls
+    /// The destination to call over i2cp, or to require over tls
     #[arg(long, value_name = "BASE64|NAME|@FILE", allow_hyphen_values = true)]
     pub(super) to: Option<Remote>,
 
@@ -247,7 +247,7 @@ pub(super) struct InjectArgs {
     #[arg(long, value_name = "FILE|-", conflicts_with = "steps")]
     pub(super) script: Option<PathBuf>,
 
-    /// First send what the clients in a capture sent; steps follow
+    /// First send the clients' messages of a capture; steps follow
     #[arg(long, value_name = "CAPTURE", help_heading = "Messages of a capture")]
     pub(super) from: Option<PathBuf>,
 
@@ -264,7 +264,7 @@ pub(super) struct InjectArgs {
     #[arg(long, default_value = "fresh", value_parser = ids, requires = "from", help_heading = "Messages of a capture")]
     pub(super) ids: IdPolicy,
 
-    /// The destination in its SYNs: keep, own or @FILE [default: own on i2cp, keep elsewhere]
+    /// The destination in its SYNs: keep, own or @FILE [default: own on i2cp and tls, keep elsewhere]
     #[arg(long, value_parser = syn_source, requires = "from", help_heading = "Messages of a capture")]
     pub(super) dest: Option<SynSource>,
 
@@ -272,7 +272,7 @@ pub(super) struct InjectArgs {
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Steps, one an argument: 'syn 111111' 'expect ack 111111 -> $s'
+    /// Steps, one per argument: 'syn 111111' 'expect ack 111111 -> $s'
     #[arg(value_name = "STEP", required_unless_present_any = ["script", "from"])]
     pub(super) steps: Vec<String>,
 }
@@ -289,7 +289,7 @@ pub(super) enum Include {
 pub(super) enum ReplayFailOn {
     /// Any result but `same`
     Differs,
-    /// Only answers that were not seen
+    /// Only missing answers
     NoReply,
     /// Nothing
     Never,

@@ -14,12 +14,12 @@ use crate::runtime::{Allowed, CarrierUrl, Remote};
 
 #[derive(Debug, Args)]
 pub(super) struct ProxyArgs {
-    /// Where clients come to: udp://host:port, tcp://host:port[?prefix=u16be],
-    /// tls://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 takes any
+    /// Where to listen for clients: udp://host:port, tcp://host:port[?prefix=u16be],
+    /// tls://host:port[?prefix=u16be] or i2cp://host[:7654]; port 0 picks a free one
     #[arg(long, value_name = "URL")]
     pub(super) carrier: CarrierUrl,
 
-    /// Where the server is, by the same carrier or another of udp, tcp and tls; for i2cp the router
+    /// Where the server is, over the same carrier or another of udp, tcp and tls; for i2cp the router
     #[arg(long, value_name = "URL")]
     pub(super) upstream: CarrierUrl,
 
@@ -27,7 +27,7 @@ pub(super) struct ProxyArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
-    /// The destination that must be at an upstream of tls
+    /// The destination to require of an upstream over tls
     #[arg(
         long,
         value_name = "BASE64|HASH.b32.i2p|@FILE",
@@ -39,29 +39,29 @@ pub(super) struct ProxyArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(super) connect_timeout: Duration,
 
-    /// Write the line that tells readiness into this file, too
+    /// Write the ready line to this file, too
     #[arg(long, value_name = "FILE")]
     pub(super) ready_file: Option<PathBuf>,
 
-    /// Record both legs, for ministream-dump and Wireshark; what rules did stands in comments
+    /// Record both legs, for ministream-dump and Wireshark; comments say what rules did
     #[arg(long, value_name = "FILE.pcapng")]
     pub(super) capture: Option<PathBuf>,
 
-    /// Faults on purpose, in both directions or one:
+    /// Inject faults, in both directions or one:
     /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
     #[arg(long, value_name = "FAULTS", help_heading = "Change")]
     pub(super) fault: Vec<FaultLines>,
 
-    /// Make faults follow from a number
+    /// Derive faults from a number
     #[arg(long, value_name = "N", help_heading = "Change")]
     pub(super) seed: Option<u64>,
 
-    /// Do something to messages that match, as -Y matches; the first rule that does holds:
+    /// Act on messages that match a filter, as with -Y; the first rule that matches applies:
     /// 'type == ack && nth == 3: drop'; see docs/proxy.md
     #[arg(long, value_name = "RULE", help_heading = "Change")]
     pub(super) rule: Vec<String>,
 
-    /// Rules, one a line, behind those of --rule
+    /// Rules, one per line, after those of --rule
     #[arg(long, value_name = "FILE", help_heading = "Change")]
     pub(super) rules: Vec<PathBuf>,
 
@@ -98,11 +98,11 @@ pub(super) struct ProxyArgs {
     )]
     pub(super) times: Times,
 
-    /// How much of payloads is shown
+    /// How much of payloads to show
     #[arg(long, value_name = "HOW", help_heading = "Watch")]
     pub(super) payload: Option<Payload>,
 
-    /// Hide what others must not see, as in ministream-dump; --capture records it all the same
+    /// Hide secrets, as in ministream-dump; --capture records them all the same
     #[arg(
         long,
         value_name = "WHAT",
@@ -115,11 +115,11 @@ pub(super) struct ProxyArgs {
     #[arg(long, help_heading = "Watch")]
     pub(super) ascii: bool,
 
-    /// What is printed at the end [default: table; none where messages are for programs]
+    /// Format of the report at the end [default: table; none if messages are for programs]
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Report")]
     pub(super) report: Option<ReportFormat>,
 
-    /// Let the proxy be watched and changed at http://ADDR/, by a browser or as JSON; loopback only
+    /// Watch and control the proxy at http://ADDR/, with a browser or as JSON; loopback only
     #[arg(long, value_name = "ADDR", help_heading = "Control")]
     pub(super) control: Option<String>,
 
@@ -127,7 +127,7 @@ pub(super) struct ProxyArgs {
     #[arg(long, help_heading = "Safety")]
     pub(super) allow_remote: bool,
 
-    /// Hear only these clients: networks, or .b32.i2p names, which tls needs; any: everybody
+    /// Admit only these clients: networks, or .b32.i2p names, which tls needs; any admits everybody
     #[arg(
         long,
         value_name = "CIDR|B32|any",
@@ -136,7 +136,7 @@ pub(super) struct ProxyArgs {
     )]
     pub(super) allow: Vec<Allowed>,
 
-    /// Tell numbers to Prometheus at http://ADDR/metrics
+    /// Serve metrics for Prometheus at http://ADDR/metrics
     #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]
     pub(super) metrics: Option<String>,
 

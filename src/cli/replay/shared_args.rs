@@ -30,21 +30,21 @@ pub(super) struct PeerOptions {
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,
 
-    /// Make ids and faults follow from a number
+    /// Derive ids and faults from a number
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
 
-    /// Faults on purpose in what is sent, or in one direction:
+    /// Inject faults into sent messages, or into one direction:
     /// 'c2s: latency=50ms±10ms, loss=1%; s2c: stall=2s@10KiB'; see docs/faults.md
     #[arg(long, value_name = "FAULTS")]
     pub(super) fault: Vec<FaultLines>,
 
-    /// Record what really passes, as pcapng
+    /// Record the live traffic, as pcapng
     #[arg(long, value_name = "FILE.pcapng")]
     pub(super) save_live: Option<PathBuf>,
 
-    /// One message of a conversation at a time over i2cp, in order whatever the router does,
-    /// or as many as there are; auto: at Java routers
+    /// Order of messages over i2cp: guaranteed sends one message of a conversation at a time,
+    /// best-effort does not wait; auto is guaranteed at Java routers
     #[arg(
         long,
         value_name = "ORDER",
@@ -54,7 +54,7 @@ pub(super) struct PeerOptions {
     )]
     pub(super) i2cp_order: OrderName,
 
-    /// How long a carrier that cannot be connected to yet is waited for
+    /// How long to wait for a carrier that cannot be connected to yet
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, hide_short_help = true)]
     pub(super) connect_timeout: Duration,
 
@@ -71,9 +71,9 @@ pub(super) struct PeerOptions {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum OrderName {
-    /// guaranteed at Java routers, which deliver out of order, else best-effort
+    /// guaranteed at Java routers, which deliver out of order, otherwise best-effort
     Auto,
-    /// Each message waits until the router has reported the one before
+    /// Each message waits until the router has reported the previous one as sent
     Guaranteed,
     /// As fast as the router takes them
     BestEffort,
@@ -91,7 +91,7 @@ impl From<OrderName> for Order {
 
 #[derive(Debug, Args)]
 pub(super) struct TlsArgs {
-    /// X.509 instead of destinations: who may have signed the other end's certificate, in PEM
+    /// X.509 instead of destinations: authorities for the other end's certificate, in PEM
     #[arg(
         long,
         value_name = "FILE",
@@ -100,7 +100,7 @@ pub(super) struct TlsArgs {
     )]
     pub(super) tls_ca: Option<PathBuf>,
 
-    /// The name or address that must stand in the server's certificate
+    /// The name or address that the server's certificate must contain
     #[arg(
         long,
         value_name = "NAME",
@@ -110,7 +110,7 @@ pub(super) struct TlsArgs {
     )]
     pub(super) tls_name: Option<String>,
 
-    /// Our certificate, with those that lead to its authority, in PEM
+    /// Our certificate, with its chain, in PEM
     #[arg(
         long,
         value_name = "FILE",
@@ -131,14 +131,14 @@ pub(super) struct TlsArgs {
     pub(super) tls_key: Option<PathBuf>,
 
     /// Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has
-    /// them reads what is captured
+    /// them can decrypt captures
     #[arg(long, hide_short_help = true, help_heading = "TLS")]
     pub(super) keylog: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// Form of the log [default: people on a terminal without -v, else text]
+    /// Form of the log [default: people on a terminal without -v, otherwise text]
     #[arg(long, value_enum, help_heading = "Logs")]
     pub(super) log_format: Option<LogFormat>,
 
@@ -153,11 +153,11 @@ pub(super) struct LogArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// One sentence a line, those that repeat folded
+    /// One sentence per line, repetitions folded
     People,
     /// Time, level and all fields
     Text,
-    /// One object a line
+    /// One object per line
     Json,
 }
 

@@ -16,10 +16,10 @@ use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReplayValueError {
     /// No policy for the end of input.
-    #[error("what follows the end of input is drain:5s, drain:off or close")]
+    #[error("a policy for the end of input is drain:5s, drain:off or close")]
     OnEof,
     /// No policy for slow readers.
-    #[error("a slow reader is met with close:30s, close or pause")]
+    #[error("a policy for slow readers is close:30s, close or pause")]
     SlowReader,
     /// Not one of the words that there are.
     #[error("there are {0}")]

@@ -102,7 +102,8 @@ impl Jobs {
         let names: Vec<String> = numbers.iter().map(|number| format!("c{number}")).collect();
         let (flag, mut arguments) = match form {
             Form::Packets if self.source == Source::Live => {
-                let text = "packets of a live capture are not kept; E and H write what was said";
+                let text =
+                    "packets of a live capture are not kept; E and H write streams and reports";
                 return self.tell(text.to_owned());
             }
             Form::Packets => ("-w", self.arguments.clone()),

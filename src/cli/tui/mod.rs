@@ -102,8 +102,8 @@ impl Drop for Kept {
 pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, DumpError> {
     if !io::stdout().is_terminal() {
         return Err(DumpError::Usage(
-            "--tui needs a terminal, and standard output is none",
-            "leave it out for tables; --html has a report for a browser",
+            "--tui needs a terminal, and standard output is not one",
+            "omit it for tables; --html has a report for a browser",
         ));
     }
     let look = terminal_look(args);

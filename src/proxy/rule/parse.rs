@@ -211,7 +211,7 @@ fn hold(input: &str) -> Read<'_, Action> {
     match Filter::parse(filter) {
         Ok(parsed) if parsed.tests_conversations() => fail(
             skip(filter),
-            "what a conversation came to is not known while its messages pass",
+            "the outcome of a conversation is not known while its messages pass",
         ),
         Ok(parsed) => Ok(("", Action::HoldUntil(Box::new(parsed)))),
         Err(error) => {

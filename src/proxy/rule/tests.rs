@@ -131,7 +131,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (
             "conv.state==refused: drop",
             1,
-            "what a conversation came to is not known",
+            "the outcome of a conversation is not known",
         ),
     ] {
         let (at, told) = refusal(text);

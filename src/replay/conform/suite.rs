@@ -70,11 +70,11 @@ impl Reason {
     /// In words.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::NoTcpSide => "nothing stands on the TCP side of the peer",
+            Self::NoTcpSide => "there is no test service on the TCP side of the peer",
             Self::NotInDialect => "not in this dialect",
-            Self::NothingSeen => "no message came that it is about",
+            Self::NothingSeen => "no message came that it applies to",
             Self::TooLong => "the carrier cannot carry its messages",
-            Self::MayBeDuplicate => "on this carrier, the second SYN could be the first again",
+            Self::MayBeDuplicate => "on this carrier, the second SYN could be a copy of the first",
         }
     }
 }

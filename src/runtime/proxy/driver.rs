@@ -98,7 +98,7 @@ impl Driver {
         self.proxy
     }
 
-    /// Moves all that can be moved; ready when the proxy is at its end.
+    /// Moves all that can be moved; ready when the proxy is shutting down.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -130,11 +130,17 @@ async fn respond(
     };
     let (sender, answer) = oneshot::channel();
     if proxy.send((request, sender)).await.is_err() {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "the proxy is at its end");
+        return refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the proxy is shutting down",
+        );
     }
     match answer.await {
         Ok(reply) => json_response(reply.status, &reply.body),
-        Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, "the proxy is at its end"),
+        Err(_) => refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the proxy is shutting down",
+        ),
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) fn render(proxy: &Proxy) -> String {
         &mut out,
         "conversations",
         "gauge",
-        "Conversations that are followed.",
+        "Conversations being followed.",
     );
     line(&mut out, "conversations", "", open);
     head(
@@ -88,7 +88,7 @@ pub(super) fn render(proxy: &Proxy) -> String {
         &mut out,
         "faults_total",
         "counter",
-        "Messages that faults met.",
+        "Messages affected by faults.",
     );
     for direction in DIRECTIONS {
         for kind in FaultKind::ALL {
@@ -101,7 +101,7 @@ pub(super) fn render(proxy: &Proxy) -> String {
         &mut out,
         "rules_total",
         "counter",
-        "Messages that rules held for, by number.",
+        "Messages that matched rules, by number of the rule.",
     );
     for (place, rule) in report.rules.iter().enumerate() {
         let labels = format!("{{rule=\"{}\"}}", place + 1);

@@ -48,7 +48,7 @@ impl Questions {
             && let Poll::Ready(request) = scrapes.poll_next(cx)
         {
             if request.send(metrics::render(proxy)).is_err() {
-                debug!("whoever asked for metrics has left");
+                debug!("the client that asked for metrics has left");
             }
         }
     }
@@ -59,7 +59,7 @@ impl Questions {
         {
             let answer = control::answer(proxy, Instant::now(), &request);
             if reply.send(answer).is_err() {
-                debug!("whoever asked the proxy has left");
+                debug!("the client that asked the proxy has left");
             }
         }
     }

@@ -36,10 +36,10 @@ pub enum TlsError {
     #[error(transparent)]
     Hello(#[from] HelloError),
     /// What comes is no TLS.
-    #[error("what comes is not TLS: is the other end tcp://?")]
+    #[error("the other end does not send TLS: is the other end tcp://?")]
     NotTls,
     /// No version in common.
-    #[error("the other end does not speak TLS 1.3, and nothing older is spoken here")]
+    #[error("the other end does not speak TLS 1.3, and older versions are not supported here")]
     Version,
     /// The other end has a certificate, or nothing, where a raw public key is wanted, or
     /// the other way round.
@@ -79,9 +79,9 @@ fn flaw(error: &CertificateError) -> String {
             "is not valid yet"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "is of another name"
+            "is for another name"
         }
-        CertificateError::UnknownIssuer => "is of an authority that --tls-ca does not have",
+        CertificateError::UnknownIssuer => "is from an authority that --tls-ca does not have",
         CertificateError::BadSignature => "is not signed by the authority that it names",
         CertificateError::BadEncoding => "cannot be read",
         error => return format!("is not valid: {error}"),
@@ -144,15 +144,13 @@ impl From<Error> for TlsError {
 #[non_exhaustive]
 pub enum TlsConfigError {
     /// Keys that TLS has no signature for.
-    #[error("the keys sign by DSA, which TLS does not have: tls:// needs Ed25519 keys")]
+    #[error("the keys are for DSA, which TLS does not have: tls:// needs Ed25519 keys")]
     Dsa,
     /// A destination whose key no handshake can prove.
     #[error("the destination of --to signs by {0}, and tls:// needs Ed25519")]
     PinnedType(&'static str),
     /// A name that only a router could look up.
-    #[error(
-        "{0}: tls:// has nobody to look names up; give HASH.b32.i2p, the destination, or @FILE"
-    )]
+    #[error("{0}: tls:// cannot look up names; give HASH.b32.i2p, the destination, or @FILE")]
     HostName(String),
     /// A file of certificates or a key.
     #[error("cannot read {}", path.display())]

@@ -223,7 +223,7 @@ impl Driver {
         if let Some(recorder) = &self.carrier.options.recorder {
             recorder.reopen();
         }
-        info!(target: NOTICE, "files that are written are opened anew (SIGHUP)");
+        info!(target: NOTICE, "reopening the files that are written (SIGHUP)");
     }
 
     /// What passed, for whoever ended us.
@@ -234,9 +234,9 @@ impl Driver {
         let file = recorder.map_or_else(String::new, |recorder| {
             let path = recorder.path().display();
             if recorder.has_gaps() {
-                format!("; what passed is in {path} only in part: it could not be written")
+                format!("; the capture is in {path} only in part: it could not be written")
             } else {
-                format!("; what passed is in {path}")
+                format!("; the capture is in {path}")
             }
         });
         info!(
@@ -263,7 +263,7 @@ impl Driver {
                 )
                 .is_err()
             {
-                debug!("whoever asked for metrics has left");
+                debug!("the client that asked for metrics has left");
             }
         }
     }

@@ -66,7 +66,7 @@ impl CountingFilter {
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let filter = Filter::parse_with_counts(text)?;
         if filter.tests_conversations() {
-            let problem = "what a conversation came to is not known while its messages pass";
+            let problem = "the outcome of a conversation is not known while its messages pass";
             return Err(FilterError::new(text, 0..text.len(), problem));
         }
         let uncounted = filter.expression.uncounted(Polarity::Positive);

@@ -171,7 +171,7 @@ fn what_should_be_otherwise_is_a_warning_and_fails_where_that_is_asked_for() {
              <testcase name=\"ms/close/4 a close is not answered\"><{fate} \
              message=\"expect nothing for $c within 500ms: something came\"/></testcase>\n  \
              <testcase name=\"ms/wire/5 data are at most 32768 bytes\"><skipped \
-             message=\"no message came that it is about\"/></testcase>\n\
+             message=\"no message came that it applies to\"/></testcase>\n\
              </testsuite>\n"
         )
     };
@@ -241,7 +241,7 @@ fn without_a_service_the_cases_that_need_it_are_skipped_and_the_others_decide() 
         ]
     );
     let skipped = "skipped ms/data/1      must    data reach the service, and its answer comes \
-                   back with the client's id; nothing stands on the TCP side of the peer\n";
+                   back with the client's id; there is no test service on the TCP side of the peer\n";
     assert!(text.contains(skipped), "{text}");
 }
 
@@ -277,7 +277,7 @@ fn a_service_whose_port_another_program_has_exits_with_2() {
         stderr(&output),
         format!(
             "ministream-replay: error: cannot be the service at {address}: address already in \
-             use\n    help: another program has this port: end it, and let us stand at \
+             use\n    help: another program has this port: end it, so that we can listen at \
              {address}, where the server's target is\n"
         )
     );

@@ -354,7 +354,7 @@ fn certificates_serve_those_who_have_an_authority() {
             "right",
             "-tls1_3",
             "other.example",
-            "the other end's certificate is of another name",
+            "the other end's certificate is for another name",
         ),
         (
             "expired",

@@ -127,7 +127,7 @@ fn what_is_no_tls_and_what_was_changed_on_its_way_ends_that_connection_only() {
         stream.read_to_end(&mut rest).ok();
         assert!(rest.len() < 100, "{rest:02x?}");
     }
-    server.wait_for_log("what comes is not TLS: is the other end tcp://?");
+    server.wait_for_log("the other end does not send TLS: is the other end tcp://?");
     let plain = Endpoint::client(&server.carrier().replace("tls", "tcp"), &[]);
     let mut stream: TcpStream = plain.connect();
     stream

@@ -367,7 +367,7 @@ impl I2cpLink {
                     reason,
                 }),
                 Event::Created => {
-                    info!("the router builds tunnels");
+                    info!("the router is building tunnels");
                     self.progress.is_created = true;
                 }
                 Event::Ready => self.progress.is_ready = true,

@@ -99,7 +99,9 @@ impl I2cpLink {
                 Err(LinkError::Session(
                     SessionError::ClosedOnGreeting | SessionError::ClosedOnCreate,
                 )) if greeting == Greeting::WithVersion && !link.session.names_version() => {
-                    info!("the router closed the connection: trying again as with one of 2004");
+                    info!(
+                        "the router closed the connection: trying again as with a router of 2004"
+                    );
                     greeting = Greeting::Bare;
                 }
                 Err(LinkError::Unreachable) if attempt < ATTEMPTS => {
@@ -198,7 +200,7 @@ impl I2cpLink {
                 info!(?query, "looking for the destination");
                 self.session.look_up(Instant::now(), query.clone());
                 with_word(
-                    "the router looks for the destination: is it online?",
+                    "the router is looking for the destination: is it online?",
                     poll_fn(|cx| self.poll_found(cx)),
                 )
                 .await?

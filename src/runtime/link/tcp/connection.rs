@@ -159,7 +159,7 @@ impl Connection {
     /// Tells the other end why it ends, if that can be told at once.
     pub(super) fn speak_last(&mut self, cx: &mut Context<'_>, spare: &mut Spare) {
         if let Err(error) = self.poll_flush(cx, spare) {
-            tracing::debug!(%error, "the other end is not told why");
+            tracing::debug!(%error, "the other end could not be told why");
         }
     }
 
