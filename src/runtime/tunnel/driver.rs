@@ -223,7 +223,7 @@ impl Driver {
         if let Some(recorder) = &self.carrier.options.recorder {
             recorder.reopen();
         }
-        info!(target: NOTICE, "reopening the files that are written (SIGHUP)");
+        info!(target: NOTICE, "output files opened anew (SIGHUP)");
     }
 
     /// What passed, for whoever ended us.
