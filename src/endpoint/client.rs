@@ -19,6 +19,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         match (self.client_slot(from, client_id), ack.announced_id()) {
             (Some(slot), Some(server_id)) => self.handle_server_id(now, slot, server_id),
             (Some(slot), None) if ack.payload.is_empty() => self.handle_empty_ack(now, slot),
+            // Ignored, and waited on (docs/protocol.md, "What peers may count on").
             (Some(_), None) => self.stats.note(Anomaly::AckLength),
             (None, Some(server_id)) => self.handle_late_ack(from, client_id, server_id),
             (None, None) => {}
@@ -43,6 +44,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     fn handle_server_id(&mut self, now: Instant, slot: usize, server_id: ServerId) {
+        // The first server id stays (docs/protocol.md, "What peers may count on").
         if self.conversations[slot].state != State::SynSent {
             return self.stats.note(Anomaly::AckDuplicate);
         }
@@ -53,7 +55,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.apply(now, slot, Stimulus::Ack);
     }
 
-    /// Tells the peer of a late ACK that nobody is there any more.
+    /// Closes, for the peer of a late ACK, the conversation that it would keep for ever.
     fn handle_late_ack(&mut self, from: Option<P>, client_id: ClientId, server_id: ServerId) {
         let Some(to) = self.abandoned.get(client_id) else {
             return;
@@ -135,9 +137,12 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let refuses = self.conversations[slot].state == State::SynSent;
         match close.payload_shape() {
             PayloadShape::Nothing => {}
+            // The reference's refusal where no application listens (docs/protocol.md, "Where the
+            // text and the wire differ").
             PayloadShape::UnusedId if refuses => {}
             _ => self.stats.note(Anomaly::ClosePayload),
         }
+        // A close with a payload closes all the same.
         self.apply(now, slot, Stimulus::PeerClose);
     }
 

@@ -103,6 +103,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Ends a conversation: forgets its ids and tells the application and,
     /// if it is to know, the peer.
     fn end(&mut self, now: Instant, slot: usize, end: End, farewell: Farewell) {
+        // Both look at the state and the queue that the following lines change.
         self.leave_half_open(slot);
         let conversation = &mut self.conversations[slot];
         let summary = conversation.summary(now);
@@ -158,6 +159,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                     self.server_ids.release(id.0);
                 }
                 let key = (conversation.peer, conversation.client_id);
+                // A later conversation may have the same client id, and its entry stays.
                 if self.syns.get(&key) == Some(&slot) {
                     self.syns.remove(&key);
                 }

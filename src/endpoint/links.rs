@@ -255,6 +255,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
         while let Some(slot) = self.line.pop_front() {
             let peer = &mut self.peers[slot];
             peer.in_line = false;
+            // Unblocking puts it in line again.
             if peer.blocked {
                 continue;
             }
@@ -280,6 +281,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
         match link {
             Link::All => self.all_blocked = true,
             Link::Peer(id) => {
+                // Also one that is not known: it may be blocked before the first message to it.
                 let slot = self.slot(id);
                 self.peers[slot].blocked = true;
             }

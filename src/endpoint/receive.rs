@@ -60,12 +60,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             return self.stats.note(Anomaly::DataAfterClose);
         }
         self.conversations[slot].last_message = now;
+        // Data prove that the ACK without an id was no close (docs/protocol.md, "Where the text
+        // and the wire differ"); data without bytes do, too, and deliver nothing.
         self.conversations[slot].suspected_close = None;
         if payload.is_empty() {
             return;
         }
         self.conversations[slot].unread += payload.len();
         self.unread_total += payload.len();
+        // Kept until the ACK has come (docs/protocol.md, "What peers may count on").
         if before == State::SynSent {
             self.keep(now, slot, &payload);
         } else if self.config.slow_reader == SlowReader::Close && self.is_overfull(slot, BURST) {
@@ -121,7 +124,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let shares_blame = is_live && over_total && conversation.unread > 0;
         let due = time.and_then(|time| now.checked_add(time));
         let stalled_at = match (is_over, shares_blame) {
+            // Its time runs without a break, also when it reads a little.
             (true, _) => conversation.stalled_at.or(due),
+            // This is called when it reads, or is given more: only one that does neither is late.
             (false, true) => due,
             (false, false) => None,
         };

@@ -13,7 +13,8 @@ use super::state::{State, Stimulus};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, Message, RawMessage, ServerId};
 
-/// How many times the bytes that came from an unproven address may go back to it.
+/// How many times the bytes that came from an unproven address may go back to it, as in QUIC
+/// (RFC 9000, 8.1).
 const AMPLIFICATION: usize = 3;
 
 /// The destination in a SYN, or `None` if the message is not a SYN with one.
@@ -36,12 +37,16 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         client_id: ClientId,
         payload: Bytes,
     ) {
+        // Bytes behind a destination are ignored, and a SYN without one is dropped without an
+        // answer (docs/protocol.md, "What peers may count on").
         let Ok((destination, _trailing)) = Destination::split(&payload) else {
             return self.stats.note(Anomaly::BadDestination);
         };
         let Some(from) = from else {
             return self.stats.note(Anomaly::NoSender);
         };
+        // Reserved by the text, and treated like any other by the reference (docs/protocol.md,
+        // "Messages").
         if client_id.0.is_zero() {
             self.stats.note(Anomaly::ZeroId);
         }

@@ -93,6 +93,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             },
             Due::Nothing => return self.next_data(now, slot),
         };
+        // The ACK is short beside the SYN that it answers, so that it goes in any case.
         if let Some(budget) = &mut conversation.budget {
             *budget = budget.saturating_sub(message.message_bytes());
         }
@@ -103,6 +104,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     fn next_data(&mut self, now: Instant, slot: usize) -> Option<Message> {
         let max = self.config.max_payload;
         let conversation = &mut self.conversations[slot];
+        // What was written before a close is sent before it (docs/protocol.md, "What peers may
+        // count on").
         if conversation.state == State::Closing && conversation.queue.is_empty() {
             self.apply(now, slot, Stimulus::Flushed);
             return None;
@@ -142,6 +145,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         match conversation.state {
             State::Closing => conversation.deadline = now.checked_add(self.config.close_timeout),
             State::Draining => self.restart_drain(now, slot),
+            // At half and not at once, lest each message sent wake the application for one write.
             State::Open if conversation.full => {
                 if conversation.queue.cost() <= self.config.send_buffer / 2 {
                     conversation.full = false;

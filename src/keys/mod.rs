@@ -219,6 +219,8 @@ impl Keys {
         let encryption_key = elgamal::public_key(&decryption_key);
 
         let mut destination = encryption_key.to_vec();
+        // Padding before a key that is shorter than its field (common structures specification,
+        // "KeysAndCert").
         destination.resize(key_type.public_key_at(), 0);
         rng.fill_bytes(&mut destination[ENCRYPTION_KEY_BYTES..]);
         destination.extend_from_slice(&signing_key.public());
@@ -248,7 +250,8 @@ impl Keys {
         let Some((decryption_key, signing_key)) = private.split_first_chunk() else {
             return Err(length);
         };
-        // Java's way to say so (common structures, "OfflineSignature", since 0.9.38).
+        // Java marks an offline key so (common structures specification, "OfflineSignature",
+        // since 0.9.38). Before the length is checked, which the signature behind it exceeds.
         if let Some((key, [_, ..])) = signing_key.split_at_checked(key_type.private_key_bytes())
             && key.iter().all(|byte| *byte == 0)
         {

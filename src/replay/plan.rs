@@ -444,7 +444,7 @@ impl<'a> Builder<'a> {
 
     fn add_answer(&mut self, message: &RecordedMessage) {
         // A peer that took its time to refuse is granted it as one that accepted: the
-        // reference refuses after 5 s what nobody accepts (docs/protocol.md, "Times").
+        // reference refuses after 5 s what nobody accepts (docs/protocol.md, "Sizes and times").
         if matches!(message.effect, Effect::Accepted | Effect::Refused) && self.handshake.is_none()
         {
             self.handshake = self.syn.map(|syn| between(syn, message.time));

@@ -111,7 +111,7 @@ pub enum SelfTest {
 
 impl Config {
     /// The options of CreateSession, with the 2 bytes of their length. The keys
-    /// are in order, because Java routers check the signature over them so.
+    /// are sorted, because Java routers sort them before they check the signature.
     pub(super) fn encode_options(&self, out: &mut Vec<u8>) -> Result<(), MappingError> {
         let number = |number: Option<u8>| number.map(|number| number.to_string());
         let length = number(self.tunnels.length);
@@ -119,8 +119,8 @@ impl Config {
         let nickname = Some(self.nickname.clone());
         // Newer Java routers then deliver at once, without ReceiveMessageBegin.
         let fast_receive = Some("true".to_owned());
-        // What a router before September 2005 needs to report deliveries; later ones
-        // take the option and do without (II.5).
+        // Routers before September 2005 need it to report deliveries; later ones ignore it
+        // (docs/i2cp.md, "One message at a time").
         let reliability = (self.order != Order::BestEffort).then(|| "Guaranteed".to_owned());
         let options = [
             ("i2cp.fastReceive", fast_receive),

@@ -76,8 +76,8 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// Answers to the router that may wait for it to read them. A router that asks for more and reads
-/// none would make us grow.
+/// Bytes of answers that may wait for the router to read them. A router that asks for more and
+/// reads none would make us grow.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 impl Session {
@@ -234,8 +234,8 @@ impl Session {
         id
     }
 
-    /// Ends the session when all messages are written; [`Event::Ended`] tells
-    /// when the router has confirmed it, or the connection is of no more use.
+    /// Ends the session when all messages are written; [`Event::Ended`] reports
+    /// that the router has confirmed it, or that the connection is of no more use.
     pub fn leave(&mut self, now: Instant) {
         self.core.leave(now);
     }
@@ -248,6 +248,7 @@ impl Session {
 
 impl Core {
     fn greet(&mut self) {
+        // Once for each connection, before any frame (docs/i2cp.md, "What a session does").
         self.outgoing.push_answer(vec![PROTOCOL_BYTE]);
         let get_date = Message::GetDate {
             version: match self.config.greeting {
@@ -297,6 +298,7 @@ impl Core {
                 };
                 self.enter(Phase::Leaving(session), Some(now + timeout));
             }
+            // The router has not given the session a number that DestroySession could name.
             Phase::Greeting | Phase::Creating => self.end(Ok(())),
             Phase::Leaving(_) | Phase::Ended => {}
         }
@@ -307,6 +309,7 @@ impl Core {
             Phase::Greeting => Err(SessionError::ClosedOnGreeting),
             Phase::Creating => Err(SessionError::ClosedOnCreate),
             Phase::Building(_) | Phase::Ready(_) => Err(SessionError::Closed),
+            // The router closes the connection after DestroySession.
             Phase::Leaving(_) | Phase::Ended => Ok(()),
         };
         self.end(result);
@@ -398,6 +401,8 @@ fn send_frame(
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(SendError::PayloadTooLong(payload.len()));
     }
+    // Length 4, type 1, session 2, length of the payload 4 and nonce 4 are the rest of the frame
+    // (I2CP specification, "SendMessageMessage").
     let mut frame = Vec::with_capacity(payload.len() + destination.as_bytes().len() + 15);
     let message = Message::SendMessage {
         session,

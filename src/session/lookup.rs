@@ -7,7 +7,7 @@ use crate::wire::{Destination, DestinationHash};
 
 /// How long the router may look each time.
 const ROUTER_TIMEOUT_MS: u32 = 10_000;
-/// When it is asked again because no answer came.
+/// When it is asked again because no answer came; later than its own timeout.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(12);
 /// When it is asked again because it found nothing: the other side may be
 /// about to publish its lease set.
@@ -59,6 +59,7 @@ impl Dialect {
             release.split('.').map(|part| part.parse().ok()).collect()
         });
         match numbers {
+            // Numbers and not text are compared: 0.9.11 is later than 0.9.9.
             Some(numbers) if numbers.as_slice() >= HOST_LOOKUP_SINCE.as_slice() => {
                 Self::HashesAndNames
             }
@@ -153,6 +154,7 @@ impl Lookups {
     pub(super) fn handle(&mut self, now: Instant, reply: Reply<'_>) -> Option<Answer> {
         let place = self.pending.iter().position(|lookup| match reply {
             Reply::Host(id, _) | Reply::NoHost(id) => lookup.id == LookupId(id),
+            // DestReply names no lookup (I2CP specification, "DestReplyMessage").
             Reply::Dest(destination) => lookup.query == Query::Hash(destination.hash()),
             Reply::NoDest(hash) => lookup.query == Query::Hash(hash),
         })?;

@@ -1,4 +1,4 @@
-//! Messages on their way to the router, and what the router says of them.
+//! Messages on their way to the router, and the router's reports on them.
 //!
 //! Frames wait in two lines: answers to the router, which are short and have
 //! deadlines, go before messages. Messages wait for their [`Pacer`], and beyond
@@ -186,6 +186,7 @@ impl Outgoing {
         loop {
             let nonce = self.next_nonce;
             self.next_nonce = (nonce + 1) & NONCE_MASK;
+            // 0 asks for no report. Others come round again after 2^31 messages.
             if nonce != 0 && !self.given.contains_key(&nonce) {
                 return nonce;
             }
@@ -352,6 +353,7 @@ impl Outgoing {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<Failure> {
         let mut failures = Vec::new();
         while let Some(nonce) = pop_due(&mut self.young, now) {
+            // It may be forgotten already: reports take nothing out of these two lines.
             if self.release(nonce) {
                 self.old.push_back((now + FORGET_AFTER, nonce));
                 if !self.has_reported {
@@ -400,6 +402,7 @@ impl Outgoing {
             .copied()
             .unwrap_or(nonce);
         let verdict = verdict(status);
+        // Before the message is forgotten, since its number is compared.
         if !matches!(verdict, Verdict::Pending) {
             self.judge_router(nonce, message_id);
         }
@@ -444,10 +447,10 @@ impl Outgoing {
         Some(given.failure(reason))
     }
 
-    /// Tells an i2pd, which keeps messages in order, from a Java router, which need not, by
-    /// what no version of either does otherwise: i2pd gives each report a number of its own,
-    /// and a Java router reports under the number that it gave the message (protocol.md
-    /// II.2.1). Their versions do not tell: i2pd repeats ours, or names that of a Java router.
+    /// Distinguishes an i2pd, which keeps messages in order, from a Java router, which need not.
+    /// i2pd gives each report a number of its own, and a Java router reports under the number
+    /// that it gave the message (docs/i2cp.md, "One message at a time"). Versions would not do:
+    /// i2pd repeats ours, or names that of a Java router.
     fn judge_router(&mut self, nonce: u32, message_id: u32) {
         let given = self.given.get(&nonce);
         if self.order == Order::Auto
@@ -478,4 +481,5 @@ impl Outgoing {
     }
 }
 
+/// Java draws positive numbers of 31 bits only.
 const NONCE_MASK: u32 = 0x7fff_ffff;

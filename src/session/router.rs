@@ -104,10 +104,13 @@ impl Core {
     ) -> Result<(), SessionError> {
         self.dialect = Dialect::of_version(version);
         self.names_version = version.is_some();
+        // What is signed is destination, options and date exactly as they are sent (I2CP
+        // specification, "CreateSessionMessage"), so the message takes its options from there.
         let mut signed = self.keys.destination().as_bytes().to_vec();
         let options_at = signed.len();
         self.config.encode_options(&mut signed)?;
         let date_at = signed.len();
+        // The router's date and not ours: Java routers insist on one within 30 s of theirs.
         signed.extend_from_slice(&date_ms.to_be_bytes());
         let signature = self.keys.sign(&signed);
         let keys = Arc::clone(&self.keys);
@@ -171,8 +174,11 @@ impl Core {
         let signature = self.keys.sign(&lease_set);
         lease_set.extend_from_slice(&signature);
         let keys = Arc::clone(&self.keys);
+        // The first kind of lease set: i2pd 2.45.1 misreads a LeaseSet2 that it finds in its own
+        // database, and Java 0.8.8 knows none.
         self.answer(&Message::CreateLeaseSet {
             session,
+            // Unused like its public part in the lease set: zeros work.
             revocation_key: &[0; 20],
             decryption_key: keys.decryption_key(),
             lease_set: &lease_set,
@@ -198,6 +204,8 @@ impl Core {
         nonce: u32,
         status: MessageStatus,
     ) -> Result<(), SessionError> {
+        // Java routers announce a message, and deliver it after this answer; i2pd delivers at once
+        // (docs/i2cp.md, "What a session does").
         if status == MessageStatus::AVAILABLE {
             self.announces = true;
             self.answer(&Message::ReceiveMessageBegin {
@@ -224,6 +232,7 @@ impl Core {
             Ok(inflated) if inflated.message.len() <= MAX_MESSAGE_BYTES => inflated.message,
             _ => return self.counters.unreadable_count += 1,
         };
+        // Ours are not for the user, even those that come after the test has ended.
         let (own, finding) = self.probe.take(message);
         if !own {
             let message = Bytes::copy_from_slice(message);

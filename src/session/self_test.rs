@@ -36,6 +36,7 @@ impl Probe {
     /// `token` tells our messages from those of others.
     pub(super) fn new(token: [u8; 8]) -> Self {
         let mut message = Vec::new();
+        // Chaff: a peer that gets it by mistake ignores it (docs/protocol.md, "Messages").
         RawFrame {
             frame_type: FrameType::CHAFF,
             id: StreamId([0; 3]),
@@ -62,6 +63,7 @@ impl Probe {
         if self.next_at? > now {
             return None;
         }
+        // Once, although attempts go on: the count passes this value only once.
         let finding = (self.sent == ATTEMPTS).then_some(Finding::Unreachable);
         self.sent = self.sent.saturating_add(1);
         let pause = if self.sent < ATTEMPTS {

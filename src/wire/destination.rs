@@ -88,8 +88,8 @@ impl<'a> Destination<'a> {
         self.0
     }
 
-    /// How the owner of the destination signs, by its certificate: a key certificate (type 5)
-    /// names a type, any other stands for DSA-SHA1 (common structures specification,
+    /// The owner's signature algorithm, by the certificate: a key certificate (type 5)
+    /// names it, any other means DSA-SHA1 (common structures specification,
     /// "Certificate", "Key Certificates").
     pub fn signature_type(&self) -> SignatureType {
         match self.0.get(KEYS_BYTES..) {
@@ -104,6 +104,8 @@ impl<'a> Destination<'a> {
     /// its end. A key whose length is not known, or that does not fit, is the whole field.
     pub fn signing_key(&self) -> (&'a [u8], &'a [u8]) {
         let field = &self.0[ENCRYPTION_KEY_BYTES..KEYS_BYTES];
+        // A key of P-521 is 4 bytes longer than the field; they stand in the certificate (common
+        // structures specification, "Key Certificates"), and the field is key throughout.
         let padding = self
             .signature_type()
             .key_bytes()
@@ -221,6 +223,7 @@ impl FromStr for DestinationHash {
     type Err = HashParseError;
 
     fn from_str(text: &str) -> Result<Self, HashParseError> {
+        // A host name ignores case (RFC 4343), base64 does not.
         let decoded = match text.to_ascii_lowercase().strip_suffix(".b32.i2p") {
             Some(name) => BASE32_NOPAD.decode(name.to_ascii_uppercase().as_bytes()),
             None => I2P_BASE64.decode(text.as_bytes()),

@@ -76,8 +76,8 @@ impl RawFrame<'_> {
     }
 }
 
-/// How a message that may be ours begins, for carriers that must be told from
-/// other traffic or must find their place again.
+/// Whether bytes may be the beginning of a message of ours, for carriers that must be
+/// distinguished from other traffic or must resynchronise.
 ///
 /// `prefix` is what is known of the message, from its first byte; `length` is
 /// the length of the whole message in bytes. `false` means that no ministreaming
@@ -86,9 +86,11 @@ pub fn looks_like_message(prefix: &[u8], length: usize) -> bool {
     let Some(&first) = prefix.first() else {
         return false;
     };
+    // The ping, which has no id (docs/protocol.md, "Messages").
     if length == 1 {
         return first == FrameType::CHAFF.0;
     }
+    // The reference accepts no longer message (docs/protocol.md, "Sizes and times").
     if !(HEADER_BYTES..=MAX_MESSAGE_BYTES).contains(&length) {
         return false;
     }

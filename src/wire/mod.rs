@@ -26,8 +26,10 @@ pub use pseudonym::{Pseudonyms, keep_certificate_header};
 /// Bytes before the payload of a frame: 1 type, 3 id.
 pub const HEADER_BYTES: usize = 1 + StreamId::BYTES;
 
-/// The most payload bytes that the reference implementation puts into one data message.
+/// The most payload bytes that the reference implementation puts into one data message
+/// (docs/protocol.md, "Sizes and times").
 pub const MAX_DATA_PAYLOAD_BYTES: usize = 32_768;
 
-/// The most bytes that the reference implementation accepts as one message, header included.
+/// The most bytes that the reference implementation accepts as one message, header included
+/// (docs/protocol.md, "Sizes and times").
 pub const MAX_MESSAGE_BYTES: usize = 40_960;

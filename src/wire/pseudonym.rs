@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use super::destination::{CERTIFICATE_HEADER_BYTES, KEY_CERTIFICATE, KEYS_BYTES};
 use super::{Destination, DestinationHash};
 
-const ALGORITHMS_BYTES: usize = 4;
+/// Signature type and encryption type, with which the content of a key certificate begins
+/// (common structures specification, "Key Certificates").
+const ALGORITHMS_BYTES: usize = 2 + 2;
 
 /// Hex digits of a name that stands in for a nickname.
 const NAME_DIGITS: usize = 8;
@@ -25,6 +27,7 @@ pub struct Pseudonyms {
 }
 
 /// What is replaced; no two kinds share their bytes.
+// A key may be kept to compare captures, so the numbers, which are hashed, stay as they are.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Destination = 0,

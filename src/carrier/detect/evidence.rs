@@ -1,4 +1,4 @@
-//! How much messages speak for our protocol.
+//! How strongly messages indicate our protocol.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -221,6 +221,7 @@ impl Evidence {
             Framing::Any => self.unfitting >= self.fitting,
             Framing::Loose | Framing::Tight => self.unfitting > self.fitting,
         };
+        // Behind a length of 4 bytes every message has a point for the length alone.
         let enough = match self.framing {
             Framing::Tight => 5,
             Framing::Any | Framing::Loose => 4,
@@ -523,6 +524,8 @@ impl Openings {
         if both_sides || !ids_vary || have_headers || text_keys == count {
             return Standing::Open;
         }
+        // docs/protocol.md, "How often other traffic is taken for ministreaming", has the
+        // probabilities of these ("SYNs alone").
         let is_enough = match (framing, count) {
             (_, 3..) => true,
             (Framing::Loose | Framing::Tight, 2) => !lengths_differ,
@@ -567,6 +570,7 @@ impl Openings {
 }
 
 fn hash(bytes: &[u8]) -> u64 {
+    // Without a random key, so that a capture gives the same verdicts in every run.
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()

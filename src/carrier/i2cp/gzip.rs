@@ -13,16 +13,19 @@ pub const MAX_INFLATED_BYTES: usize = 64 * 1024;
 /// Protocol number of a wrapper that names none, as ministreaming's.
 pub const NO_PROTOCOL: u8 = 0;
 
-/// The longest message that is stored rather than compressed.
+/// The longest message that the reference implementation stores rather than compresses.
 const MAX_STORED_BYTES: usize = 66;
 
-/// What the reference implementation writes before every message.
+/// What the reference implementation writes before every message: magic and deflate, no flags,
+/// two ports of 0 where MTIME stands, XFL 2 for best compression (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, NO_PROTOCOL];
 
 /// What every gzip member begins with that is compressed in the one way there is.
 pub(super) const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
-const TRAILER_BYTES: usize = 8;
+/// CRC-32 and length, little-endian (RFC 1952, 2.3.1).
+const TRAILER_BYTES: usize = 4 + 4;
 
+// RFC 1952, 2.3.1. FTEXT, bit 0, changes nothing.
 const FLAG_HEADER_CRC: u8 = 1 << 1;
 const FLAG_EXTRA: u8 = 1 << 2;
 const FLAG_NAME: u8 = 1 << 3;
@@ -223,6 +226,7 @@ impl Deflater {
 /// One final stored block (RFC 1951, 3.2.4).
 fn store(length: u16, message: &[u8], out: &mut Vec<u8>) {
     const FINAL_STORED: u8 = 1;
+    // The three bits of the block's header are padded to a byte.
     out.push(FINAL_STORED);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&(!length).to_le_bytes());
@@ -255,6 +259,7 @@ fn skip_header(payload: &[u8]) -> Result<(u8, &[u8]), GzipError> {
     let truncated = GzipError::Truncated {
         payload_bytes: payload.len(),
     };
+    // The beginning of the magic in a payload that ends there is a cut one, not another format.
     let magic = payload.len().min(GZIP_MAGIC.len());
     if payload[..magic] != GZIP_MAGIC[..magic] {
         return Err(GzipError::BadMagic {
@@ -273,6 +278,7 @@ fn skip_header(payload: &[u8]) -> Result<(u8, &[u8]), GzipError> {
         let length = usize::from(u16::from_le_bytes(*length));
         rest = after.get(length..).ok_or(truncated)?;
     }
+    // In this order: extra field, name, comment, checksum of the header (RFC 1952, 2.3).
     for text in [FLAG_NAME, FLAG_COMMENT] {
         if flags & text != 0 {
             let end = rest.iter().position(|byte| *byte == 0).ok_or(truncated)?;

@@ -75,7 +75,8 @@ pub struct LeaseSet<'a> {
 }
 
 impl LeaseSet<'_> {
-    /// Appends what is to be signed; the signature is to follow it.
+    /// Appends the bytes to be signed; the signature goes right behind them (common structures
+    /// specification, "LeaseSet").
     pub fn encode_unsigned(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.destination);
         out.extend_from_slice(self.encryption_key);

@@ -237,6 +237,7 @@ messages! {
         /// The destination's hash.
         hash: &'a [u8; 32],
     };
+    // The length tells the two kinds of DestReply: a destination has 387 bytes at least.
     /// A destination that was not found (DestReply with the hash).
     DEST_REPLY => DestNotFound {
         /// The hash that was asked for.
@@ -331,6 +332,7 @@ impl<'a> Message<'a> {
 
     fn append(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
+        // The length is written when it is known.
         out.extend_from_slice(&[0; 4]);
         out.push(self.message_type().0);
         let body_start = out.len();

@@ -6,11 +6,11 @@ use super::rule::Rule;
 use crate::replay::inject::{Script, Vocabulary, parse_with};
 
 /// When the reference refuses what its application has not accepted (docs/protocol.md,
-/// "Opening").
+/// "Sizes and times").
 pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server may take to accept, or to refuse: who waits no longer than the
-/// reference hears nothing of its refusal.
+/// How long a server may take to accept, or to refuse: longer than the reference, whose
+/// refusal would otherwise be missed.
 pub(super) const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How much a case weighs.

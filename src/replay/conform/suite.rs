@@ -267,7 +267,7 @@ impl Suite {
         let before = u32::try_from(std::mem::take(&mut self.unanswered).len()).unwrap_or(u32::MAX);
         if self.received > 0 {
             // One after the other, the reference's application does not take them either
-            // (docs/protocol.md, "Opening").
+            // (docs/protocol.md, "Where the text and the wire differ").
             script.wait_for_acks(ACCEPT_PATIENCE + ACCEPT_TIMEOUT.saturating_mul(before));
         }
         self.trials += 1;

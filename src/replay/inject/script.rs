@@ -195,7 +195,8 @@ pub enum Expected {
     /// A server's close, or the empty ACK of the specification's sample (c).
     Close,
     /// What tells a client that there is no service: a server's close, which may carry
-    /// three bytes, or an ACK and then the close (docs/protocol.md, "Opening").
+    /// three bytes, or an ACK and then the close (docs/protocol.md, "Where the text and the
+    /// wire differ").
     Refusal,
 }
 
