@@ -27,6 +27,7 @@ impl IdPool {
     /// Draws an id that is not reserved, not live and has not ended lately.
     pub(crate) fn draw(&mut self, rng: &mut ChaCha12Rng, slot: usize) -> StreamId {
         loop {
+            // All that 24 bits can say but 000000, which is reserved (docs/protocol.md, "Messages").
             let id = StreamId::from_u32(rng.random_range(1..=0x00ff_ffff));
             if !self.resting.contains(&id) && self.claim(id, slot) {
                 return id;

@@ -214,6 +214,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
     /// A client takes messages again.
     pub fn handle_ready(&mut self, now: Instant, client: P) {
         let waiting = self.backlog.unblock(client);
+        // Each goes to the front, so that the last has to go there first.
         for message in waiting.messages.into_iter().rev() {
             let to = client;
             self.outputs
@@ -231,14 +232,14 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         self.backlog.is_blocked(client)
     }
 
-    /// Ends what is going on, and tells it.
+    /// Ends all conversations, and reports them.
     pub fn stop(&mut self) {
         for slot in self.sessions.slots_of(None) {
             self.conclude(slot, None);
         }
     }
 
-    /// What is to be done now.
+    /// The next thing to do.
     pub fn poll_output(&mut self, now: Instant) -> MockOutput<P> {
         loop {
             match self.outputs.pop_front() {
@@ -289,6 +290,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     fn accept(&mut self, from: P, client_id: ClientId) -> ServerId {
         let server_id = loop {
+            // Without 000000, which is reserved (docs/protocol.md, "Messages").
             let id = StreamId::from_u32(self.rng.random_range(1..=0x00ff_ffff));
             if self.sessions.named(id).is_none() {
                 break ServerId(id);

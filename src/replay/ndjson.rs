@@ -143,6 +143,7 @@ impl<R: BufRead> NdjsonReader<R> {
     }
 }
 
+// `effect` and `reason` of `super::recording` say the same of events: change both together.
 fn effect(meaning: &str) -> Option<Effect> {
     match meaning {
         "opens" => Some(Effect::Opened),

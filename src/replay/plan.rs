@@ -141,6 +141,7 @@ impl Plan {
                     .iter()
                     .map(|planned| planned.steps.len())
                     .sum();
+                // There are some, and behind the last nothing is waited for.
                 times(interval, steps - 1)
             }
             None => offsets.iter().flatten().max().copied().unwrap_or_default(),
@@ -276,6 +277,7 @@ fn offsets(recording: &Recording, options: &PlayOptions) -> (Vec<Vec<Duration>>,
             messages.map(move |(message, recorded)| (recorded.time, conversation, message))
         })
         .collect();
+    // Silence is a gap between any two messages, of whichever conversations.
     times.sort_unstable();
     let mut clock = Duration::ZERO;
     let mut previous = times.first().map(|(time, ..)| *time);
@@ -311,6 +313,7 @@ fn planned(
     options: &PlayOptions,
 ) -> PlannedConversation {
     let ids = match recorded.state {
+        // Without a SYN no ACK comes that would name a live server id.
         State::MidStream => IdPolicy::Raw,
         _ => options.ids,
     };

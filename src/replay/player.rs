@@ -299,6 +299,7 @@ impl Player {
             id: live.id_for(step, planned.ids),
             payload: step.payload.clone(),
         };
+        // At a rate `may_send` has counted it, against the moment that the rate gave.
         if !matches!(self.options.pace, Pace::Rate { .. }) {
             self.stats.lag(now.saturating_duration_since(live.eligible));
         }
@@ -348,21 +349,26 @@ impl Player {
     fn hear_ack(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
         let live = &mut self.live[slot];
         match (live.server_id, frame.announced_id()) {
+            // Behind a refusal an ACK opens nothing.
             (None, Some(id)) if live.refused.is_none() => {
                 live.server_id = Some(id);
                 let handshake = now.saturating_duration_since(live.started);
                 live.handshake = Some(handshake);
                 self.stats.handshake(handshake);
             }
-            // The close of the specification's sample (c).
+            // The close of the specification's sample (c) (docs/protocol.md, "Where the text and
+            // the wire differ").
             (Some(_), None) if frame.payload.is_empty() => live.server_closed = true,
-            // A second ACK, or one without a usable id: the first one stays.
+            // A second ACK, or one without a usable id: the first one stays (docs/protocol.md,
+            // "What peers may count on").
             _ => self.stats.ignored_messages += 1,
         }
     }
 
     fn hear_data(&mut self, slot: usize, payload: &[u8]) {
         let live = &mut self.live[slot];
+        // After a close the id is unknown, and data for it are dropped (docs/protocol.md, "What
+        // peers may count on").
         if payload.is_empty() || live.server_closed {
             return;
         }
@@ -406,6 +412,7 @@ impl Player {
             Timer::Overall => self.end_all(now, PlayEnd::TimedOut, None, None),
             Timer::Copy(copy) => self.copies.wake(copy),
             Timer::Live { slot, serial } => {
+                // The slot may be another conversation's by now.
                 if let Some(live) = self.live.get_mut(slot)
                     && live.serial == serial
                 {
@@ -532,6 +539,8 @@ impl Player {
             return self.conclude(now, slot, None, None);
         }
         let copy = live.copy;
+        // A server that sends more than recorded is found out (docs/replay.md, "The verdict");
+        // the copy does not wait for that.
         let until = now + self.options.linger;
         self.live[slot].phase = Phase::Lingering { until };
         self.live[slot].released = true;
@@ -552,6 +561,8 @@ impl Player {
         }
         let planned = &self.plan.conversations[live.planned];
         let raw = planned.ids == IdPolicy::Raw;
+        // A server is left no conversation that the recording leaves open (docs/replay.md, "The
+        // verdict"); raw ids mean that nothing but recorded messages is sent.
         if let Some(id) = live.server_id
             && !live.server_closed
             && !live.closed_by_us
@@ -568,6 +579,7 @@ impl Player {
                 live: live.transcript,
             }));
         }
+        // Whatever ended the run: bytes that differ do, and what is complete was judged already.
         if let Some(result) = forced
             && outcome.result != ReplayResult::Differs
             && !matches!(live.phase, Phase::Lingering { .. })

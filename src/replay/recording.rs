@@ -305,8 +305,7 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Recorder<F> {
     }
 }
 
-/// A conversation is played for which another recording is to tell the answers,
-/// and does not have it.
+/// The recording with the expected answers lacks a conversation that is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no conversation {0}, whose answers it should give")]
 pub struct NotExpected(pub ConversationId);
@@ -320,6 +319,7 @@ impl Recording {
     /// `other` lacks one of our conversations.
     pub fn expect(&mut self, other: &Self) -> Result<(), NotExpected> {
         for conversation in &mut self.conversations {
+            // Whoever makes a recording leaves it sorted by id.
             let place = other
                 .conversations
                 .binary_search_by_key(&conversation.id, |expected| expected.id)
@@ -392,6 +392,7 @@ fn recorded(
     }
 }
 
+// `effect` and `reason` of `super::ndjson` say the same of records: change both together.
 const fn effect(meaning: Meaning) -> Option<Effect> {
     match meaning {
         Meaning::Opens => Some(Effect::Opened),

@@ -47,6 +47,7 @@ pub enum Beginning {
 impl Beginning {
     /// Looks at all that has come of the stream.
     pub fn of(bytes: &[u8]) -> Self {
+        // Of the record's legacy version clients send 03 01 or 03 03 (RFC 8446, section 5.1).
         let expected = [(0, HANDSHAKE), (1, 3), (5, CLIENT_HELLO)];
         let differs = |(at, value): (usize, u8)| bytes.get(at).is_some_and(|byte| *byte != value);
         if expected.into_iter().any(differs) {
@@ -174,6 +175,7 @@ impl Decryptor {
             .extend_from_slice(bytes);
         let could_read_early = self.suite.is_some();
         let mut result = self.read(from, emit).map_err(|error| (from, error));
+        // What the client encrypted meanwhile has waited for the suite.
         if from == End::Server && self.suite.is_some() && !could_read_early {
             let early = self.read(End::Client, emit);
             result = result.and(early.map_err(|error| (End::Client, error)));
@@ -316,6 +318,7 @@ fn choice(message: &[u8]) -> Option<Choice> {
     while let Some(&[kind_high, kind_low, high, low]) = extensions.first_chunk::<4>() {
         let length = usize::from(u16::from_be_bytes([high, low]));
         let content = extensions.get(4..4 + length)?;
+        // supported_versions with 0x0304; the version field itself always says 1.2.
         is_tls13 |= [kind_high, kind_low] == [0, 43] && content == [3, 4];
         extensions = &extensions[4 + length..];
     }

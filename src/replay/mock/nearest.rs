@@ -3,6 +3,9 @@
 /// The longest head of an HTTP request that is looked for.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
+/// The field that announces a body, whose case does not matter (RFC 9110, 5.1).
+const CONTENT_LENGTH: &[u8] = b"content-length:";
+
 /// How alike two requests are; the greater, the nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Nearness {
@@ -80,9 +83,9 @@ impl<'a> Head<'a> {
         let line = lines.next().filter(|line| is_request_line(line))?;
         let fields: Vec<&[u8]> = lines.collect();
         let body_bytes = fields.iter().find_map(|field| {
-            let (name, value) = field.split_at_checked(15)?;
+            let (name, value) = field.split_at_checked(CONTENT_LENGTH.len())?;
             let value = std::str::from_utf8(value).ok()?;
-            name.eq_ignore_ascii_case(b"content-length:")
+            name.eq_ignore_ascii_case(CONTENT_LENGTH)
                 .then(|| value.trim().parse().ok())?
         });
         Some(Self {
