@@ -20,7 +20,7 @@ mod search;
 
 use search::Search;
 
-/// How a carrier lays out its frames: a header of fixed size that tells the length.
+/// How a carrier lays out its frames: a header of fixed size that gives the length.
 pub(super) trait Layout {
     /// Bytes of the header.
     fn header_bytes(&self) -> usize;
@@ -200,9 +200,9 @@ impl<L: Layout> Framer<L> {
 
     /// Takes note of bytes that a snap length cut from the end of a packet.
     ///
-    /// Unlike those of a gap they belong to what stands before them: the frame that they are
-    /// the end of is told without them. Where the place is lost, a frame that begins behind a
-    /// gap, or behind plausible frames, and ends where the packet did, is believed.
+    /// Unlike those of a gap they belong to the bytes before them: the frame whose end they are
+    /// is reported without them. While lost, the framer trusts a frame that begins after a
+    /// gap, or after plausible frames, and ends where the packet did.
     pub(super) fn cut<E>(
         &mut self,
         missing: u64,
@@ -239,12 +239,12 @@ impl<L: Layout> Framer<L> {
         Ok(())
     }
 
-    /// Whether nobody knows where the next frame begins.
+    /// Whether the beginning of the next frame is unknown.
     pub(super) const fn is_lost(&self) -> bool {
         matches!(self.place, Place::Lost(_))
     }
 
-    /// The stream is at its end: tells what remains of it.
+    /// The stream is at its end: reports the rest of it.
     pub(super) fn finish<E>(
         &mut self,
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,

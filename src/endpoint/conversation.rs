@@ -49,10 +49,10 @@ pub(super) struct Conversation {
 
     pub(super) due: Due,
     pub(super) intent: Intent,
-    /// The peer is not told of its end: what was sent is not all.
+    /// The peer gets no close at its end, because not all was sent.
     pub(super) is_left: bool,
     pub(super) queue: SendQueue,
-    /// The application was told that the queue is full.
+    /// The application knows that the queue is full.
     pub(super) full: bool,
     /// The conversation stands in its peer's line of those that have output.
     pub(super) in_line: bool,

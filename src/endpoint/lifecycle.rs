@@ -12,7 +12,7 @@ use super::state::{Farewell, State, Step, Stimulus, step};
 use crate::wire::ClientId;
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
-    /// Makes a conversation in the slot that `vacant_key` has told.
+    /// Makes a conversation in the slot that `vacant_key` named.
     pub(super) fn insert(
         &mut self,
         role: Role,
@@ -100,8 +100,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
     }
 
-    /// Ends a conversation: forgets its ids and tells the application and,
-    /// if it is to know, the peer.
+    /// Ends a conversation: forgets its ids and notifies the application and,
+    /// if the step says so, the peer.
     fn end(&mut self, now: Instant, slot: usize, end: End, farewell: Farewell) {
         // Both look at the state and the queue that the following lines change.
         self.leave_half_open(slot);

@@ -19,15 +19,15 @@
 //! then wait: for input, or for the time of that timeout, when
 //! [`Endpoint::handle_timeout`] is due. `now` must not run backwards.
 //!
-//! # What it does that the reference implementation does not
+//! # Differences from the reference implementation
 //!
-//! Everything is bounded, see [`Config`]. A message is only heard from the peer
-//! that the conversation is with, where the carrier tells senders. A late ACK
+//! Everything is bounded, see [`Config`]. Where the carrier names senders, a message is
+//! accepted only from the peer of its conversation. A late ACK
 //! is answered with a close, so that the acceptor is not left half-open. A
-//! message of unknown type harms no conversation. What is left over when a
-//! message is cut is sent at once. The ids of ended conversations rest before
+//! message of unknown type harms no conversation. The remainder after a full
+//! message is sent at once. The ids of ended conversations rest before
 //! they are used again. An ACK without payload closes an open conversation, as
-//! the specification's sample (c) has it, unless data follow; the reference ignores it.
+//! in the specification's sample (c), unless data follow; the reference ignores it.
 
 pub(crate) mod abandoned;
 mod client;

@@ -50,7 +50,7 @@ pub enum Output<P> {
     Idle,
 }
 
-/// What an endpoint tells its application.
+/// An event for the endpoint's application.
 ///
 /// Every conversation begins with [`Endpoint::open`](super::Endpoint::open) or
 /// `Incoming` and ends with exactly one `Closed`, its last event.

@@ -22,7 +22,7 @@ const BURST_TIME: Duration = Duration::from_secs(1);
 impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Takes one message that the carrier delivered.
     ///
-    /// `from` is its sender, where the carrier tells. I2CP does not; there the
+    /// `from` is its sender, where the carrier names it. I2CP does not; there the
     /// peer of a SYN is the one its destination names (see
     /// [`syn_destination`](super::syn_destination)), and other messages have `None`.
     pub fn handle_message(&mut self, now: Instant, from: Option<P>, message: Bytes) {

@@ -85,7 +85,7 @@ pub enum WriteError {
     /// The conversation has ended, was finished or closed, or is not accepted yet.
     #[error("the conversation does not take data in this state")]
     NotOpen,
-    /// The send buffer is full; [`Event::Writable`] tells when it is not.
+    /// The send buffer is full; [`Event::Writable`] follows when it is not.
     #[error("the send buffer holds {held} bytes, and its bound is {bound}")]
     Full {
         /// Bytes that wait, with 64 for each write.
@@ -201,7 +201,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// Whether [`write`](Self::write) would take bytes now. After a `false`
-    /// from a full buffer, [`Event::Writable`] tells when it is true again.
+    /// from a full buffer, [`Event::Writable`] follows when it is true again.
     pub fn is_writable(&self, handle: Handle) -> bool {
         self.known(handle)
             .is_some_and(|conversation| conversation.takes_data() && !conversation.full)
@@ -214,7 +214,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// The application has no more to send but may still read: the policy
-    /// [`OnEof`] says what comes of it.
+    /// [`OnEof`] decides.
     pub fn finish(&mut self, now: Instant, handle: Handle) {
         let Some(conversation) = self.live(handle) else {
             return;
@@ -236,9 +236,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.apply_to(now, handle, Stimulus::Close);
     }
 
-    /// As [`close`](Self::close), but without a close behind what was written: for an application
+    /// As [`close`](Self::close), but without sending a close: for an application
     /// that has not written all when the carrier's link is about to end. The end of the link
-    /// tells the peer that more was to come, where a close would make a part look like the whole.
+    /// shows the peer that more was to come, where a close would make a part look like the whole.
     pub fn leave(&mut self, now: Instant, handle: Handle) {
         if let Some(conversation) = self.conversations.get_mut(handle.slot)
             && conversation.handle == handle

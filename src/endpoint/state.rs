@@ -144,7 +144,7 @@ pub(super) enum Step {
 /// What the peer hears of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Farewell {
-    /// Nothing: it knows, or cannot be told.
+    /// Nothing: it knows, or cannot be reached.
     Silent,
     /// A close.
     Close,

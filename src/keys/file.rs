@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::{Keys, KeysError};
 use crate::private_file::{self, PrivateFileError};
 
-/// More than any key file that we may be given by mistake needs to be told apart.
+/// More than any kind of key file has, also those that cannot be used.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// Why a key file cannot be written or used.

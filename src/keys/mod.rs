@@ -1,7 +1,7 @@
 //! The keys behind an I2P destination of our own: a key to sign with, and ElGamal for
 //! what others encrypt to it.
 //!
-//! A session tells its router the destination, signs with the one key, and
+//! A session gives its router the destination, signs with the one key, and
 //! hands over the other, by which the router decrypts. See [`mod@file`] for how
 //! keys are kept.
 
@@ -23,7 +23,7 @@ const ED25519_KEY_BYTES: usize = 32;
 /// Where the field for the signing key ends, and the certificate begins.
 const CERTIFICATE_AT: usize = Destination::MIN_BYTES - 3;
 
-/// How a destination signs.
+/// The signature algorithm of a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyType {
     /// DSA-SHA1 with a null certificate, 387 bytes: what every destination was in

@@ -1,4 +1,4 @@
-//! What the peer answered against what it had answered in the recording.
+//! Comparison of the peer's answers with the recorded ones.
 
 use std::ops::Range;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ const KEPT_BEYOND_RECORDED: usize = 1024 * 1024;
 /// Bytes of context that a difference is kept with, on either side, and as many of its own.
 pub const CONTEXT_BYTES: usize = 48;
 
-/// What of the answers has to be as recorded.
+/// Which part of the answers must be as recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compare {
     /// The bytes, whatever messages they come in.
@@ -416,7 +416,7 @@ impl StreamFollower {
         limit: usize,
     ) -> Vec<Difference> {
         let Some((start, kept)) = &self.kept else {
-            // The same as far as it goes; the caller tells what is missing.
+            // The same as far as it goes; the caller reports what is missing.
             return Vec::new();
         };
         let start = (*start).min(recorded.len());

@@ -23,7 +23,7 @@ pub(crate) fn identity(outcome: &Outcome) -> Map<String, Value> {
     identity
 }
 
-/// A line of NDJSON, with its end, that tells which recorded id became which
+/// A line of NDJSON, with its end, that says which recorded id became which
 /// live one (`--id-map`).
 pub fn id_map_line(outcome: &Outcome) -> String {
     let mut line = Value::Object(identity(outcome)).to_string();

@@ -181,7 +181,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         self.sessions.is_empty() && self.repertoire.is_used_up()
     }
 
-    /// Takes a message. `from` is its sender, where the carrier tells; a SYN
+    /// Takes a message. `from` is its sender, where the carrier names it; a SYN
     /// without one cannot be answered.
     pub fn handle_message(&mut self, now: Instant, from: Option<P>, message: &Bytes) {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::compare::Compare;
 use super::transcript::Transcripts;
 
-/// Everything that a [`Player`](super::Player) is told beside the recording.
+/// The settings of a [`Player`](super::Player).
 #[derive(Clone, Debug)]
 pub struct PlayOptions {
     /// When messages are sent.

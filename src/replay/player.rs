@@ -188,7 +188,7 @@ impl Player {
         );
     }
 
-    /// Ends the replay: what is not over is told as not played to its end.
+    /// Ends the replay: open conversations are reported as not played to their end.
     pub fn stop(&mut self, now: Instant) {
         self.end_all(
             now,
@@ -629,7 +629,7 @@ impl Live {
 }
 
 impl PlayOptions {
-    /// Whether a message can go before the peer has told its id.
+    /// Whether a message must wait until the peer has announced its id.
     fn needs_server_id(&self, step: &Step) -> bool {
         self.order != Order::None && step.frame_type != FrameType::SYN
     }

@@ -171,7 +171,7 @@ pub enum MidStream {
 )]
 pub struct RecordingTooLarge;
 
-/// Collects a [`Recording`] from a dissection. `matches` tells the messages
+/// Collects a [`Recording`] from a dissection. `matches` selects the messages
 /// whose conversations are wanted; those conversations are kept whole.
 #[derive(Debug)]
 pub struct Recorder<F> {

@@ -103,7 +103,7 @@ pub enum Order {
 pub enum SelfTest {
     /// It does not.
     Off,
-    /// It does, and tells when none came back in time: others cannot reach it
+    /// It does, and reports when none came back in time: others cannot reach it
     /// then either. The usual cause is that the same destination was in use a
     /// short time ago. The messages are chaff, which every peer ignores.
     On,

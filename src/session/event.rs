@@ -1,4 +1,4 @@
-//! What a session tells, and what it counts.
+//! The events of a session, and its counters.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use super::outgoing::Lane;
 use super::self_test::Finding;
 use crate::wire::DestinationHash;
 
-/// What a session tells its user.
+/// An event for the session's user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The router has taken the session and builds its tunnels.

@@ -77,7 +77,7 @@ pub(super) struct Outgoing {
     window_limit: usize,
     /// The router has said of a message that it was sent, or not.
     has_reported: bool,
-    /// Java routers report under the message id that they told with status 1.
+    /// Java routers report under the message id that came with status 1.
     by_message_id: HashMap<u32, u32>,
     /// Messages that are tried again, by when; few.
     retries: Vec<(Instant, u32)>,
@@ -348,7 +348,7 @@ impl Outgoing {
         times.map(|(at, _)| *at).chain(paced).min()
     }
 
-    /// Does what is due: ages messages without report, tries others again. Tells those
+    /// Does what is due: ages messages without report, tries others again. Returns those
     /// that were given up.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<Failure> {
         let mut failures = Vec::new();
@@ -387,7 +387,7 @@ impl Outgoing {
         failures
     }
 
-    /// Takes a MessageStatus of a message of ours. Tells a failure that is final.
+    /// Takes a MessageStatus of a message of ours. Returns a final failure.
     pub(super) fn handle_status(
         &mut self,
         now: Instant,

@@ -1,4 +1,4 @@
-//! What the router says, and what it is answered.
+//! The router's messages, and our answers.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,8 +2,8 @@
 //!
 //! A router delivers by the lease set that is published. One that i2pd's
 //! floodfill keeps from an earlier session of the same destination leads
-//! nowhere, and nobody is told: senders see status 4. A message to oneself takes
-//! the same way, and does not come back then.
+//! nowhere, and nobody notices: senders see status 4. A message to oneself takes
+//! the same path, and then does not come back.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// `token` tells our messages from those of others.
+    /// `token` distinguishes our messages from those of others.
     pub(super) fn new(token: [u8; 8]) -> Self {
         let mut message = Vec::new();
         // Chaff: a peer that gets it by mistake ignores it (docs/protocol.md, "Messages").

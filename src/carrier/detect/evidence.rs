@@ -38,7 +38,7 @@ const ONC_RPC_CALL: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 2];
 /// How many bytes of a payload may be those of a header.
 const HEAD_BYTES: usize = 12;
 
-/// What the framing tells beside the message.
+/// The evidence in the framing, apart from the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// A datagram or segment, which everything has.
@@ -73,7 +73,7 @@ pub(super) struct Evidence {
     openings: Openings,
 }
 
-/// What messages of one conversation share, and what tells them apart.
+/// What messages of one conversation share, and what distinguishes them.
 #[derive(Debug, PartialEq, Eq)]
 struct Remembered {
     from: Way,

@@ -1,8 +1,8 @@
-//! What a detector is lent to tell messages of our protocol from others.
+//! The predicates by which a detector distinguishes messages of our protocol from others.
 
 use crate::carrier::Plausible;
 
-/// What carriers are lent of the protocol, which they do not know.
+/// The protocol's predicates, lent to carriers, which do not know it.
 #[derive(Clone, Copy, Debug)]
 pub struct Protocol {
     /// Whether bytes may begin a message.
@@ -29,7 +29,7 @@ pub struct Sketch {
 pub enum Kind {
     /// A client opens a conversation, with any key.
     Opening,
-    /// It does so with a destination, whose length is the one that it tells itself.
+    /// It does so with a destination as long as its certificate says.
     Destination,
     /// A server accepts, and says under which id it is reached.
     Accept {

@@ -48,7 +48,7 @@ impl<T: Copy> Detector<T> {
     }
 
     /// A detector for a flow that is known to be I2CP. It only finds out which
-    /// side the application is; where nothing tells, the one that dialled.
+    /// side the application is; in doubt, the one that dialled.
     pub fn expecting_i2cp(protocol: Protocol) -> Self {
         Self::asking(Asked::I2cpSide, protocol)
     }
@@ -86,8 +86,8 @@ impl<T: Copy> Detector<T> {
         self.trials.trace()
     }
 
-    /// What it tells of others to the same server, if it holds nothing but openings without an
-    /// answer and is whole.
+    /// What it contributes to judging others to the same server, if it holds nothing but openings
+    /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
             Verdict::NeedMore | Verdict::Foreign if !self.is_full() => self.trials.unanswered(),

@@ -77,8 +77,8 @@ impl<T: Copy> UdpDetector<T> {
         self.evidence.trace()
     }
 
-    /// What it tells of others to the same server, if it holds nothing but openings without an
-    /// answer and is whole.
+    /// What it contributes to judging others to the same server, if it holds nothing but openings
+    /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
             Verdict::NeedMore | Verdict::Foreign if !self.is_full() => {

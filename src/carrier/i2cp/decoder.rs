@@ -19,7 +19,7 @@ pub enum Item<'a> {
         /// Option `inbound.nickname`, else `outbound.nickname`.
         nickname: Option<String>,
     },
-    /// The router told what became of a session.
+    /// The router reported the state of a session.
     SessionStatus {
         /// The session.
         session: u16,

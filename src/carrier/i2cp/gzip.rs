@@ -142,7 +142,7 @@ impl Inflater {
         self.state.reset(false);
         let mut used = 0;
         loop {
-            // One byte more than allowed tells a payload that is too large.
+            // One byte more than allowed reveals a payload that is too large.
             let room = MAX_INFLATED_BYTES + 1 - self.out.len();
             self.out.reserve(room.min(STEP_BYTES));
             let before = (used, self.out.len());

@@ -1,5 +1,5 @@
-//! Leases, and the lease set of the first kind ("LS1") by which an application
-//! tells its router where it can be reached.
+//! Leases, and the lease set of the first kind ("LS1"), in which an application
+//! says where it can be reached.
 
 /// Bytes of a lease.
 pub const LEASE_BYTES: usize = 32 + 4 + 8;

@@ -134,22 +134,22 @@ messages! {
     SEND_MESSAGE => SendMessage {
         /// The session that sends.
         session: u16,
-        /// To whom.
+        /// The receiver.
         destination: Destination<'a>,
         /// The message in gzip.
         payload: &'a [u8] as long_bytes,
-        /// By which the router names it in MessageStatus; 0 for no status (i2pd).
+        /// The router's reports name it by this; with 0 an i2pd does not report.
         nonce: u32,
     };
     /// The application sends a message and says when it is no longer of use.
     SEND_MESSAGE_EXPIRES => SendMessageExpires {
         /// The session that sends.
         session: u16,
-        /// To whom.
+        /// The receiver.
         destination: Destination<'a>,
         /// The message in gzip.
         payload: &'a [u8] as long_bytes,
-        /// By which the router names it in MessageStatus; 0 for no status (i2pd).
+        /// The router's reports name it by this; with 0 an i2pd does not report.
         nonce: u32,
         /// When the router may drop it.
         expiry: Expiry,
@@ -170,11 +170,11 @@ messages! {
     };
     /// The application asks for limits.
     GET_BANDWIDTH_LIMITS => GetBandwidthLimits;
-    /// The router tells what became of a session.
+    /// The router reports the state of a session.
     SESSION_STATUS => SessionStatus {
         /// The session.
         session: u16,
-        /// What became of it.
+        /// Its state.
         status: SessionStatus,
     };
     /// The router wants a lease set for tunnels that end at one time.
@@ -186,13 +186,13 @@ messages! {
         /// When all of them end.
         end_ms: u64,
     };
-    /// The router tells what became of a message.
+    /// The router reports on a message.
     MESSAGE_STATUS => MessageStatus {
         /// The session.
         session: u16,
         /// The router's name for the message.
         message_id: u32,
-        /// What became of it.
+        /// The report.
         status: MessageStatus,
         /// Bytes of an available message.
         size: u32,
@@ -237,7 +237,7 @@ messages! {
         /// The destination's hash.
         hash: &'a [u8; 32],
     };
-    // The length tells the two kinds of DestReply: a destination has 387 bytes at least.
+    // The length distinguishes the two kinds of DestReply: a destination has at least 387 bytes.
     /// A destination that was not found (DestReply with the hash).
     DEST_REPLY => DestNotFound {
         /// The hash that was asked for.

@@ -51,7 +51,7 @@ impl<'a> Hello<'a> {
     /// is not all there.
     ///
     /// # Errors
-    /// The bytes are none, which is told as soon as it is sure.
+    /// The bytes are none, as soon as that is certain.
     pub fn decode(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, HelloError> {
         let zeros = bytes.len().min(4);
         if bytes[..zeros].iter().any(|byte| *byte != 0) {

@@ -69,7 +69,7 @@ impl KeyLog {
     /// Reads a key log. Comments and labels that are of no use here are passed over.
     ///
     /// # Errors
-    /// A line is of another form; its number is told.
+    /// A line is of another form; the error has its number.
     pub fn parse(text: &str) -> Result<Self, KeyLogError> {
         let mut log = Self::default();
         for (number, line) in (1..).zip(text.lines()) {

@@ -29,7 +29,7 @@ pub enum Rule {
 #[derive(Debug)]
 pub struct Watcher {
     tested: Tested,
-    /// The ids that we chose and told the peer.
+    /// The ids that we chose and announced to the peer.
     ours: HashSet<StreamId>,
     /// Those of them that only earlier trials used.
     earlier: HashSet<StreamId>,

@@ -194,7 +194,7 @@ pub enum Expected {
     Type(FrameType),
     /// A server's close, or the empty ACK of the specification's sample (c).
     Close,
-    /// What tells a client that there is no service: a server's close, which may carry
+    /// A refusal, since there is no service: a server's close, which may carry
     /// three bytes, or an ACK and then the close (docs/protocol.md, "Where the text and the
     /// wire differ").
     Refusal,

@@ -12,7 +12,7 @@ use crate::replay::options::IdPolicy;
 use crate::replay::recording::{MAX_RECORDING_BYTES, RecordingTooLarge};
 use crate::wire::{Direction, FrameType, RawMessage, StreamId};
 
-/// Collects from a dissection the messages that `matches` tells, but for those
+/// Collects from a dissection the messages that `matches` selects, except those
 /// of servers, which are not ours to send.
 #[derive(Debug)]
 pub struct Taker<F> {

@@ -1,4 +1,4 @@
-//! How near what a client sends is to what a recorded one sent.
+//! How near a client's bytes are to those of a recorded one.
 
 /// The longest head of an HTTP request that is looked for.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -32,7 +32,7 @@ pub(super) fn nearness(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
     }
 }
 
-/// Whether what came is a request to its end, as far as that can be told: an HTTP
+/// Whether a whole request came, as far as can be known: an HTTP
 /// request with its body, lines where lines were recorded, else as many bytes.
 pub(super) fn is_whole(recorded: &[u8], live: &[u8]) -> bool {
     if let Some(head) = Head::parse(live) {

@@ -72,8 +72,8 @@ impl Repertoire {
         self.scripts[index].played -= 1;
     }
 
-    /// Chooses as soon as what came tells which; among those that are left, and those that
-    /// somebody else holds, who can do with another.
+    /// Chooses as soon as the bytes decide; among those that are left, and those held for
+    /// somebody else, who can do with another.
     pub(super) fn choose(
         &self,
         request: Request<'_>,
@@ -103,7 +103,7 @@ impl Repertoire {
         if let Some(index) = exact {
             return Choice::Made(index, Matched::Exactly);
         }
-        // More may come that tells them apart.
+        // More may come that distinguishes them.
         let is_undecided = !is_closed
             && available.iter().any(|&index| {
                 let burst = scripts[index].first_burst();

@@ -77,7 +77,7 @@ impl Script {
         self.steps.first().is_some_and(|step| step.gate == 0)
     }
 
-    /// Whether what came tells that it is this one: all that the client sent
+    /// Whether these bytes identify it: all that the client sent
     /// before the server first spoke, or more.
     pub(super) fn begins_with(&self, received: &[u8], masks: &mut Masks) -> bool {
         let burst = self.first_burst();

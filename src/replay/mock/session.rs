@@ -17,7 +17,7 @@ pub(super) struct Session<P> {
     pub(super) server_id: ServerId,
     /// The recorded conversation that is played, once that is known.
     pub(super) script: Option<(usize, Matched)>,
-    /// The one that it gets if nothing tells better; kept from others meanwhile.
+    /// The one that it gets if its bytes identify no other; kept from others meanwhile.
     pub(super) held: Option<usize>,
     pub(super) next_step: usize,
     pub(super) received: Vec<u8>,
@@ -82,7 +82,7 @@ impl<P> Session<P> {
         }
     }
 
-    /// Takes bytes of the client; tells how many of them are kept.
+    /// Takes bytes of the client; returns how many of them are kept.
     pub(super) fn keep(&mut self, bytes: &[u8], bound: usize) -> usize {
         self.got_bytes += bytes.len();
         if self.is_turned_away {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Longest time that is told apart from longer ones: an hour, in microseconds.
+/// Longest time that is distinguished from longer ones: an hour, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
 
 /// Counters and times of a replay.

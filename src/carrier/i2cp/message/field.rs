@@ -1,6 +1,6 @@
-//! How the fields of I2CP messages stand on the wire, both ways.
+//! The encoding of the fields of I2CP messages, both ways.
 //!
-//! Most are told by their type ([`Field`]); those whose type does not tell have a module.
+//! The type determines most encodings ([`Field`]); the others have a module each.
 
 use std::num::NonZeroU8;
 
@@ -15,10 +15,10 @@ use super::super::{Leases, Mapping, MessageStatus, SessionStatus};
 use super::{EncodeError, Expiry, HOP_BYTES, RouterHops};
 use crate::wire::Destination;
 
-/// What was read, behind the bytes that follow it.
+/// The value read, after the bytes that follow it.
 pub(super) type Read<'a, T> = nom::IResult<&'a [u8], T>;
 
-/// A field that stands on the wire in one way.
+/// A field with one encoding.
 pub(super) trait Field<'a>: Sized {
     fn read(input: &'a [u8]) -> Read<'a, Self>;
 
