@@ -24,7 +24,7 @@ use clap::Parser;
 use ministream::conversation::{ConversationId, State};
 use ministream::replay::{
     Effect, Load, Loops, Masks, Pace, Plan, PlayOptions, Player, RecordedConversation,
-    RecordedMessage, Recording, ReplayResult, Tally,
+    RecordedMessage, Recording, ReplayResult, ResultCounts,
 };
 use ministream::runtime::{LinkOptions, Role, Signals, play};
 use ministream::time::Timestamp;
@@ -170,7 +170,10 @@ fn load(args: &Args) -> Load {
     }
 }
 
-fn run(options: PlayOptions, carrier: &str) -> Result<(Player, Tally, Duration), Box<dyn Error>> {
+fn run(
+    options: PlayOptions,
+    carrier: &str,
+) -> Result<(Player, ResultCounts, Duration), Box<dyn Error>> {
     let link = LinkOptions::new(carrier.parse()?, Role::Client);
     let plan = Plan::new(&recording(), &options)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -181,8 +184,8 @@ fn run(options: PlayOptions, carrier: &str) -> Result<(Player, Tally, Duration),
         let opened = link.open().await?;
         let began = Instant::now();
         let mut player = Player::new(plan, options, Masks::default(), [1; 32], began);
-        let mut tally = Tally::default();
-        let mut tell = |outcome: ministream::replay::Outcome| tally.add(outcome.result);
+        let mut tally = ResultCounts::default();
+        let mut tell = |outcome: ministream::replay::PlayOutcome| tally.add(outcome.result);
         play(opened, &mut signals, &mut player, &mut tell).await;
         let elapsed = began.elapsed();
         Ok((player, tally, elapsed))

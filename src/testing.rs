@@ -11,7 +11,7 @@ use crate::conversation::{
 };
 use crate::field::PayloadDetail;
 use crate::net::Encapsulation;
-use crate::report::look::{Colour, IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
+use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, Style, TimeStyle};
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
 use crate::time::Timestamp;
@@ -127,10 +127,10 @@ pub(crate) fn input() -> InputInfo {
     }
 }
 
-pub(crate) const fn look() -> Look {
-    Look {
+pub(crate) const fn style() -> Style {
+    Style {
         charset: Charset::Unicode,
-        colour: Colour::Never,
+        colour: Colouring::Never,
         width: 92,
         ids: IdFormat::Hex,
         times: TimeStyle::Relative,

@@ -19,11 +19,11 @@ use ministream::report::html::HtmlReport;
 use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use ministream::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use ministream::report::lines::{FieldPrinter, Separation, TextPrinter};
-use ministream::report::look::{Colour, IdFormat, Look, TimeStyle};
 use ministream::report::printer::Printer;
-use ministream::report::reporter::{MessageView, Pace};
+use ministream::report::reporter::{Buffering, MessageView};
 use ministream::report::spec::SpecPrinter;
 use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
+use ministream::report::style::{Colouring, IdFormat, Style, TimeStyle};
 use ministream::report::table::MessageTable;
 use ministream::select::redact::Secrets;
 use ministream::select::{Picked, Selection};
@@ -66,14 +66,14 @@ const fn is_ascii(chosen: u8) -> bool {
     chosen % 2 == 1
 }
 
-fn look(chosen: u8) -> Look {
-    Look {
+fn style(chosen: u8) -> Style {
+    Style {
         charset: if is_ascii(chosen) {
             Charset::Ascii
         } else {
             Charset::Unicode
         },
-        colour: Colour::Never,
+        colour: Colouring::Never,
         width: 80,
         ids: IdFormat::Both,
         times: TimeStyle::Utc,
@@ -86,22 +86,22 @@ fn look(chosen: u8) -> Look {
 /// What the output is; `None` when the file is no capture.
 fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
     let chosen = choice % OUTPUTS;
-    let look = look(chosen);
+    let style = style(chosen);
     let mut others: Vec<Box<dyn Printer>> = Vec::new();
     let printer: Box<dyn Printer> = match chosen {
         0 => Box::new(NdjsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
         1 => Box::new(JsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
         2 => return write_page(file),
         3 | 4 => {
-            others.push(Box::new(ConversationTable::new(look)));
+            others.push(Box::new(ConversationTable::new(style)));
             others.push(Box::new(TypeTable::default()));
             others.push(Box::new(TimingTable::default()));
             others.push(Box::new(FindingTable::default()));
-            let table = MessageTable::new(look);
-            return written(file, look, MessageView::Table(Box::new(table)), others);
+            let table = MessageTable::new(style);
+            return written(file, style, MessageView::Table(Box::new(table)), others);
         }
-        5 | 6 => Box::new(TextPrinter::new(look)),
-        7 | 8 => Box::new(DetailPrinter::new(Details::TreeAndHex, look)),
+        5 | 6 => Box::new(TextPrinter::new(style)),
+        7 | 8 => Box::new(DetailPrinter::new(Details::TreeAndHex, style)),
         9 => Box::new(SpecPrinter::default()),
         CSV => {
             let fields = FieldPrinter::default_fields();
@@ -111,22 +111,33 @@ fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
                 PayloadDetail::Full,
             ))
         }
-        11 | 12 => Box::new(LadderPrinter::new(Wanted::All, LadderFormat::Text, look)),
-        _ => Box::new(LadderPrinter::new(Wanted::All, LadderFormat::Mermaid, look)),
+        11 | 12 => Box::new(LadderPrinter::new(Wanted::All, LadderFormat::Text, style)),
+        _ => Box::new(LadderPrinter::new(
+            Wanted::All,
+            LadderFormat::Mermaid,
+            style,
+        )),
     };
-    written(file, look, MessageView::By(printer), others)
+    written(file, style, MessageView::By(printer), others)
 }
 
 /// What these printers make of the file.
 fn written(
     file: &[u8],
-    look: Look,
+    style: Style,
     shown: MessageView,
     others: Vec<Box<dyn Printer>>,
 ) -> Option<Vec<u8>> {
     let selection = Selection::new(None, Picked::All, None);
     let mut written = Vec::new();
-    let mut reporter = Reporter::new(&mut written, Pace::Blocks, look, selection, shown, others);
+    let mut reporter = Reporter::new(
+        &mut written,
+        Buffering::Blocks,
+        style,
+        selection,
+        shown,
+        others,
+    );
     let (inputs, counts) = dissect(file, DissectOptions::default(), &mut reporter)?;
     reporter
         .finish(&summary(
@@ -143,7 +154,7 @@ fn written(
 fn write_page(file: &[u8]) -> Option<Vec<u8>> {
     let mut written = Vec::new();
     let mut page = Page {
-        report: HtmlReport::new(&mut written, look(2)),
+        report: HtmlReport::new(&mut written, style(2)),
         totals: Totals::default(),
     };
     let (inputs, counts) = dissect(file, DissectOptions::default(), &mut page)?;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use ministream::dissect::DissectOptions;
 use ministream::replay::mock::{Mock, MockOptions, MockOutput};
 use ministream::replay::{
-    Masks, MidStream, Plan, PlayOptions, Player, PlayerOutput, Recorder, Recording, ReplayResult,
-    Wanted,
+    Masks, MidStream, Plan, PlayOptions, Player, PlayerOutput, Recording, RecordingSink,
+    ReplayResult, Wanted,
 };
 use ministream::wire::FrameType;
 use ministream_fixtures::file::Pcap;
@@ -225,7 +225,7 @@ fn record(input: &mut Unstructured<'_>) -> Result<Recording> {
         named: None,
         mid_stream: MidStream::Skip,
     };
-    let mut recorder = Recorder::new(wanted, |_| true);
+    let mut recorder = RecordingSink::new(wanted, |_| true);
     dissect(
         &Pcap::USUAL.write(&wire),
         DissectOptions::default(),

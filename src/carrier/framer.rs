@@ -160,7 +160,7 @@ impl<L: Layout> Framer<L> {
         if missing == Some(0) {
             return Ok(());
         }
-        self.recover(Search::settle, emit)?;
+        self.recover(Search::most_probable, emit)?;
         let present = self.buffer.len() as u64;
         let left = match &self.place {
             Place::Inside { left } => Some(*left),
@@ -209,7 +209,9 @@ impl<L: Layout> Framer<L> {
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         if let Place::Lost(lost) = &mut self.place
-            && let Some(start) = lost.search.settle_cut(&self.layout, &self.buffer, missing)
+            && let Some(start) = lost
+                .search
+                .most_probable_cut(&self.layout, &self.buffer, missing)
         {
             self.go_on_at(start, emit)?;
         }
@@ -249,7 +251,7 @@ impl<L: Layout> Framer<L> {
         &mut self,
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.recover(Search::settle, emit)?;
+        self.recover(Search::most_probable, emit)?;
         let present = self.buffer.len() as u64;
         let problem = match &self.place {
             Place::Boundary if present > 0 => Some(Problem::Incomplete {

@@ -216,7 +216,7 @@ fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
     };
     let path = input.path.to_string_lossy();
     if path != "-" {
-        let path = escaped(path.as_bytes(), options.output.look.charset);
+        let path = escaped(path.as_bytes(), options.output.style.charset);
         writeln!(
             io::stdout(),
             "try: {PROGRAM} {path} -z follow,c1    or    --html report.html"
@@ -263,7 +263,7 @@ fn tell_near_flows(options: &DumpOptions, near: &NearFlows) {
     }
     for group in near.groups() {
         let mut line = Vec::new();
-        put_near_flow(group, &options.output.look, &mut line);
+        put_near_flow(group, &options.output.style, &mut line);
         let line = String::from_utf8_lossy(&line);
         terminal::tell(format_args!("{PROGRAM}: info: {line}"));
     }

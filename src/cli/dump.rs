@@ -128,8 +128,8 @@ fn matched_conversations(
     let picked = std::mem::take(&mut options.picked);
     let mut reporter = Reporter::new(
         io::sink(),
-        options.pace,
-        options.output.look,
+        options.buffering,
+        options.output.style,
         Selection::new(options.filter.take(), picked, None),
         MessageView::Nothing,
         Vec::new(),

@@ -23,7 +23,7 @@ use crate::conversation::ConversationId;
 use crate::dissect::DissectOptions;
 use crate::report::follow::FollowFormat;
 use crate::report::ladder::Wanted;
-use crate::report::reporter::{Pace, Reporter};
+use crate::report::reporter::{Buffering, Reporter};
 use crate::select::filter::Filter;
 use crate::select::redact::Redaction;
 use crate::select::{Picked, Selection};
@@ -46,7 +46,7 @@ pub(crate) struct DumpOptions {
     pub(crate) output: OutputOptions,
     /// What every output hides.
     pub(crate) redaction: Option<Redaction>,
-    pub(crate) pace: Pace,
+    pub(crate) buffering: Buffering,
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) incomplete: IncompleteInput,
     pub(crate) progress: ProgressWhen,
@@ -120,7 +120,7 @@ impl DumpOptions {
             Some(redaction) => redaction.destinations(),
             None => output.destinations(),
         };
-        let pace = pace(&args, &input);
+        let buffering = buffering(&args, &input);
         let paging = paging(&args, &input);
         let named = named(&args);
         let screen = if output.shows_messages() && io::stdout().is_terminal() {
@@ -154,7 +154,7 @@ impl DumpOptions {
             jobs,
             output,
             redaction,
-            pace,
+            buffering,
             fail_on: args.fail_on,
             incomplete: if args.lenient {
                 IncompleteInput::IsFine
@@ -182,8 +182,8 @@ impl DumpOptions {
         statistics.extend(self.output.packet_writer()?);
         Ok(Reporter::new(
             Results::new(self.paging),
-            self.pace,
-            self.output.look,
+            self.buffering,
+            self.output.style,
             selection,
             self.output.message_view(),
             statistics,
@@ -388,17 +388,17 @@ fn memory_bytes(asked: Option<u64>) -> usize {
 
 /// Live captures show each message at once, and so does a capture that comes
 /// through a pipe while someone watches, or with `-l`.
-fn pace(args: &DumpArgs, input: &Input) -> Pace {
+fn buffering(args: &DumpArgs, input: &Input) -> Buffering {
     let is_watched_pipe = |files: &[PathBuf]| {
         files.iter().any(|file| file.as_os_str() == "-")
             && !io::stdin().is_terminal()
             && io::stdout().is_terminal()
     };
     match input {
-        Input::Live(_) => Pace::AtOnce,
-        Input::Files(_) if args.line_buffered => Pace::AtOnce,
-        Input::Files(files) if is_watched_pipe(files) => Pace::AtOnce,
-        Input::Files(_) => Pace::Blocks,
+        Input::Live(_) => Buffering::AtOnce,
+        Input::Files(_) if args.line_buffered => Buffering::AtOnce,
+        Input::Files(files) if is_watched_pipe(files) => Buffering::AtOnce,
+        Input::Files(_) => Buffering::Blocks,
     }
 }
 

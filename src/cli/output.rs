@@ -23,11 +23,11 @@ use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
-use crate::report::look::{Colour, IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
 use crate::report::printer::Printer;
 use crate::report::reporter::MessageView;
 use crate::report::spec::SpecPrinter;
 use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
+use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, Style, TimeStyle};
 use crate::report::table::MessageTable;
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
@@ -35,7 +35,7 @@ use crate::text::escape::Charset;
 /// What is printed, and how.
 #[derive(Debug)]
 pub(crate) struct OutputOptions {
-    pub(crate) look: Look,
+    pub(crate) style: Style,
     shown: Shown,
     statistics: Vec<StatisticName>,
     html: Option<PathBuf>,
@@ -117,7 +117,7 @@ impl OutputOptions {
             Occupied::IsRefused
         };
         Ok(Self {
-            look: look(args, &shown),
+            style: style(args, &shown),
             shown,
             statistics,
             html: args.html.clone(),
@@ -186,19 +186,21 @@ impl OutputOptions {
 
     /// What writes the messages.
     pub(crate) fn message_view(&self) -> MessageView {
-        let look = self.look;
+        let style = self.style;
         MessageView::By(match &self.shown {
             Shown::Nothing => return MessageView::Nothing,
-            Shown::Table => return MessageView::Table(Box::new(MessageTable::new(look))),
-            Shown::Text => Box::new(TextPrinter::new(look)),
-            Shown::Details(details) => Box::new(DetailPrinter::new(*details, look)),
+            Shown::Table => return MessageView::Table(Box::new(MessageTable::new(style))),
+            Shown::Text => Box::new(TextPrinter::new(style)),
+            Shown::Details(details) => Box::new(DetailPrinter::new(*details, style)),
             Shown::Spec => Box::new(SpecPrinter::default()),
-            Shown::Fields(fields, separation) => {
-                Box::new(FieldPrinter::new(fields.clone(), *separation, look.payload))
-            }
-            Shown::Ndjson(messages) => Box::new(NdjsonPrinter::new(look.payload, *messages)),
-            Shown::Json(messages) => Box::new(JsonPrinter::new(look.payload, *messages)),
-            Shown::Ladder(format) => Box::new(LadderPrinter::new(Wanted::All, *format, look)),
+            Shown::Fields(fields, separation) => Box::new(FieldPrinter::new(
+                fields.clone(),
+                *separation,
+                style.payload,
+            )),
+            Shown::Ndjson(messages) => Box::new(NdjsonPrinter::new(style.payload, *messages)),
+            Shown::Json(messages) => Box::new(JsonPrinter::new(style.payload, *messages)),
+            Shown::Ladder(format) => Box::new(LadderPrinter::new(Wanted::All, *format, style)),
         })
     }
 
@@ -219,13 +221,13 @@ impl OutputOptions {
 
     /// The tables below them.
     pub(crate) fn statistics(&self, workers: NonZeroUsize) -> Vec<Box<dyn Printer>> {
-        let look = self.look;
+        let style = self.style;
         self.statistics
             .iter()
             .map(|name| -> Box<dyn Printer> {
                 match *name {
                     StatisticName::Conversations => {
-                        Box::new(ConversationTable::new(look).with_workers(workers))
+                        Box::new(ConversationTable::new(style).with_workers(workers))
                     }
                     StatisticName::Types => Box::new(TypeTable::default()),
                     StatisticName::Timing => Box::new(TimingTable::default()),
@@ -235,10 +237,10 @@ impl OutputOptions {
                         Box::new(IoTable::new(micros))
                     }
                     StatisticName::Follow(id, format) => {
-                        Box::new(FollowPrinter::new(id, format, look))
+                        Box::new(FollowPrinter::new(id, format, style))
                     }
                     StatisticName::Ladder(wanted, format) => {
-                        Box::new(LadderPrinter::new(wanted, format, look))
+                        Box::new(LadderPrinter::new(wanted, format, style))
                     }
                 }
             })
@@ -251,21 +253,21 @@ impl OutputOptions {
             return Ok(None);
         };
         let output = open_output(path)?;
-        let look = Look {
+        let style = Style {
             charset: Charset::Unicode,
-            colour: Colour::Never,
+            colour: Colouring::Never,
             payload: self.report_payload,
             // A page is the same wherever it is made.
             previews: PREVIEW_COLUMNS,
-            ..self.look
+            ..self.style
         };
-        let report = HtmlReport::new(output, look);
+        let report = HtmlReport::new(output, style);
         Ok(Some(Box::new(report)))
     }
 
     /// What exports streams, if that was asked for; its directory is there from now on.
     pub(crate) fn stream_export(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
-        let open = |target: &ExportTarget| target.open(self.look.redacted);
+        let open = |target: &ExportTarget| target.open(self.style.redacted);
         self.export.as_ref().map(open).transpose()
     }
 
@@ -276,14 +278,14 @@ impl OutputOptions {
         jobs: NonZeroUsize,
     ) -> Result<Option<Box<dyn Printer>>, DumpError> {
         let open =
-            |target: &DataSetTarget| target.open(self.report_payload, self.look.redacted, jobs);
+            |target: &DataSetTarget| target.open(self.report_payload, self.style.redacted, jobs);
         self.data_set.as_ref().map(open).transpose()
     }
 
     /// What notes the packets to write, if they are to be written; if they are to be
     /// redacted, what makes them anew.
     pub(crate) fn packet_writer(&self) -> Result<Option<Box<dyn Printer>>, DumpError> {
-        let redacted = self.look.redacted;
+        let redacted = self.style.redacted;
         if !redacted.any() {
             let plan = || -> Box<dyn Printer> { Box::<PacketPlan>::default() };
             return Ok(self.packets.is_some().then(plan));
@@ -298,7 +300,7 @@ impl OutputOptions {
     /// Where packets are written to as they were captured, if they are; there is no such
     /// place when anything is to be redacted.
     pub(crate) fn packet_output(&self) -> Result<Option<Output>, DumpError> {
-        if self.look.redacted.any() {
+        if self.style.redacted.any() {
             return Ok(None);
         }
         self.packet_file()
@@ -310,7 +312,7 @@ impl OutputOptions {
 
     /// Whether packets are written as they were captured.
     pub(crate) const fn writes_captured_packets(&self) -> bool {
-        self.packets.is_some() && !self.look.redacted.any()
+        self.packets.is_some() && !self.style.redacted.any()
     }
 
     /// The file that packets are written to, if they are.
@@ -341,8 +343,8 @@ impl OutputOptions {
 }
 
 /// What suits the terminal; all else as where nothing is said of it.
-pub(crate) fn terminal_look(args: &DumpArgs) -> Look {
-    Look {
+pub(crate) fn terminal_style(args: &DumpArgs) -> Style {
+    Style {
         charset: if args.ascii {
             Charset::Ascii
         } else {
@@ -358,8 +360,8 @@ pub(crate) fn terminal_look(args: &DumpArgs) -> Look {
     }
 }
 
-fn look(args: &DumpArgs, shown: &Shown) -> Look {
-    Look {
+fn style(args: &DumpArgs, shown: &Shown) -> Style {
+    Style {
         // What is read by a program does not grow.
         previews: terminal::known_width().unwrap_or(PREVIEW_COLUMNS),
         ids: match args.id_format {
@@ -380,7 +382,7 @@ fn look(args: &DumpArgs, shown: &Shown) -> Look {
             None => PayloadDetail::Preview,
         },
         redacted: redaction::secrets(args),
-        ..terminal_look(args)
+        ..terminal_style(args)
     }
 }
 

@@ -35,12 +35,12 @@ pub(crate) enum Paging {
 #[derive(Debug)]
 pub(crate) struct Results {
     stdout: Stdout,
-    place: Place,
+    place: Outlet,
 }
 
 /// Where results go.
 #[derive(Debug)]
-enum Place {
+enum Outlet {
     Stdout,
     /// Held back: so far they fit on the screen.
     Undecided {
@@ -59,8 +59,8 @@ impl Results {
             Paging::WhenLong => terminal::size(),
         };
         let place = match size {
-            None => Place::Stdout,
-            Some((columns, rows)) => Place::Undecided {
+            None => Outlet::Stdout,
+            Some((columns, rows)) => Outlet::Undecided {
                 screen: Screenful::new(columns, rows.saturating_sub(SPARE_ROWS)),
                 held: Vec::new(),
             },
@@ -73,10 +73,10 @@ impl Results {
 
     /// Writes what was held to the pager, or to the screen, and what follows as well.
     fn release(&mut self, pager: Option<Pager>) -> io::Result<()> {
-        let place = pager.map_or(Place::Stdout, Place::Pager);
+        let place = pager.map_or(Outlet::Stdout, Outlet::Pager);
         match std::mem::replace(&mut self.place, place) {
-            Place::Undecided { held, .. } => self.write_all(&held),
-            Place::Stdout | Place::Pager(_) => Ok(()),
+            Outlet::Undecided { held, .. } => self.write_all(&held),
+            Outlet::Stdout | Outlet::Pager(_) => Ok(()),
         }
     }
 }
@@ -84,9 +84,9 @@ impl Results {
 impl Write for Results {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.place {
-            Place::Stdout => self.stdout.write(bytes),
-            Place::Pager(pager) => pager.write(bytes),
-            Place::Undecided { screen, held } => {
+            Outlet::Stdout => self.stdout.write(bytes),
+            Outlet::Pager(pager) => pager.write(bytes),
+            Outlet::Undecided { screen, held } => {
                 held.extend_from_slice(bytes);
                 if !screen.fits(bytes) {
                     let pager = Pager::start()?;
@@ -98,12 +98,12 @@ impl Write for Results {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let Place::Undecided { .. } = self.place {
+        if let Outlet::Undecided { .. } = self.place {
             self.release(None)?;
         }
         match &mut self.place {
-            Place::Pager(pager) => pager.flush(),
-            Place::Stdout | Place::Undecided { .. } => self.stdout.flush(),
+            Outlet::Pager(pager) => pager.flush(),
+            Outlet::Stdout | Outlet::Undecided { .. } => self.stdout.flush(),
         }
     }
 }

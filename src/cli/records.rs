@@ -66,15 +66,15 @@ impl RecordInput {
     /// Writes what the options ask for.
     pub(super) fn dump(mut self, options: &mut DumpOptions) -> Result<Ending, DumpError> {
         let before = self.reader.redacted();
-        let look = &mut options.output.look;
+        let style = &mut options.output.style;
         // Pseudonyms take the place of hashes where a capture is dissected.
-        if look.redacted.destinations && !before.destinations {
+        if style.redacted.destinations && !before.destinations {
             return Err(DumpError::Usage(
                 "--redact dest needs the capture: records have the hashes of real destinations",
                 "redact when the records are written",
             ));
         }
-        look.redacted = look.redacted.and(before);
+        style.redacted = style.redacted.and(before);
         if options.output.writes_captured_packets() {
             return Err(DumpError::Usage(
                 "-w writes the packets of a capture, and records have none",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::When;
-use crate::report::look::Colour;
+use crate::report::style::Colouring;
 use crate::text::escape::Charset;
 use crate::text::wrap::put_wrapped;
 use crate::text::write::text_of;
@@ -55,7 +55,7 @@ pub(crate) fn size() -> Option<(usize, usize)> {
 }
 
 /// Whether to colour a stream (<https://no-color.org>, <https://bixense.com/clicolors>).
-pub(crate) fn colour(when: When, stream: &impl IsTerminal) -> Colour {
+pub(crate) fn colour(when: When, stream: &impl IsTerminal) -> Colouring {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_forced = is_set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE") != Some("0".into());
     let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -66,7 +66,11 @@ pub(crate) fn colour(when: When, stream: &impl IsTerminal) -> Colour {
         When::Auto if is_forced => true,
         When::Auto => !is_dumb && stream.is_terminal(),
     };
-    if wanted { Colour::Ansi } else { Colour::Never }
+    if wanted {
+        Colouring::Ansi
+    } else {
+        Colouring::Never
+    }
 }
 
 /// The characters of the locale: ASCII when one is set that is not UTF-8.

@@ -9,7 +9,7 @@ use super::config::AddressProof;
 use super::conversation::{Due, Intent};
 use super::output::Event;
 use super::session::Endpoint;
-use super::state::{State, Step, Stimulus, step};
+use super::state::{State, Stimulus, Transition, step};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, Message, PayloadShape, RawFrame, ServerId};
 
@@ -31,7 +31,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// that it was none.
     fn handle_empty_ack(&mut self, now: Instant, slot: usize) {
         let closes = step(self.conversations[slot].state, Stimulus::EmptyAck);
-        if !matches!(closes, Step::Ends(..)) {
+        if !matches!(closes, Transition::Ends(..)) {
             return self.stats.note(Anomaly::AckLength);
         }
         self.stats.note(Anomaly::AckEmpty);
@@ -39,7 +39,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let conversation = &mut self.conversations[slot];
         if conversation.suspected_close.is_none() {
             conversation.suspected_close = due;
-            self.settle(slot);
+            self.reschedule(slot);
         }
     }
 

@@ -8,7 +8,7 @@ use super::conversation::{Conversation, Due, Intent, Role};
 use super::output::{End, Event, Handle};
 use super::send_queue::SendQueue;
 use super::session::Endpoint;
-use super::state::{Farewell, State, Step, Stimulus, step};
+use super::state::{Farewell, State, Stimulus, Transition, step};
 use crate::wire::ClientId;
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
@@ -40,12 +40,12 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// Puts a conversation through one step of the transition table.
-    pub(super) fn apply(&mut self, now: Instant, slot: usize, stimulus: Stimulus) -> Step {
+    pub(super) fn apply(&mut self, now: Instant, slot: usize, stimulus: Stimulus) -> Transition {
         let conversation = &mut self.conversations[slot];
         let before = conversation.state;
         let step = step(before, stimulus);
         match step {
-            Step::To(State::SynSent) => {
+            Transition::To(State::SynSent) => {
                 match stimulus {
                     Stimulus::Eof if conversation.intent == Intent::Stay => {
                         conversation.intent = Intent::Finish;
@@ -53,15 +53,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                     Stimulus::Close => conversation.intent = Intent::Close,
                     _ => {}
                 }
-                self.settle(slot);
+                self.reschedule(slot);
             }
-            Step::To(after) => {
+            Transition::To(after) => {
                 if after != before {
                     self.enter(now, slot, after);
                 }
             }
-            Step::Ends(end, farewell) => self.end(now, slot, end, farewell),
-            Step::Ignored => {}
+            Transition::Ends(end, farewell) => self.end(now, slot, end, farewell),
+            Transition::Ignored => {}
         }
         step
     }
@@ -75,7 +75,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             State::Closing => conversation.deadline = now.checked_add(self.config.close_timeout),
             State::SynSent | State::SynReceived | State::Ended => {}
         }
-        self.settle(slot);
+        self.reschedule(slot);
     }
 
     fn opened(&mut self, now: Instant, slot: usize) {

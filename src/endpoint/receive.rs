@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::config::SlowReader;
 use super::output::Event;
 use super::session::Endpoint;
-use super::state::{State, Step, Stimulus};
+use super::state::{State, Stimulus, Transition};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, HEADER_BYTES, RawFrame, RawMessage, ServerId};
 
@@ -55,7 +55,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Data for a conversation: delivered to the application, or kept until the ACK.
     pub(super) fn deliver(&mut self, now: Instant, slot: usize, payload: Bytes) {
         let before = self.conversations[slot].state;
-        if self.apply(now, slot, Stimulus::Data) == Step::Ignored {
+        if self.apply(now, slot, Stimulus::Data) == Transition::Ignored {
             self.conversations[slot].dropped_bytes += payload.len() as u64;
             return self.stats.note(Anomaly::DataAfterClose);
         }
@@ -100,7 +100,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         });
         self.restart_drain(now, slot);
         self.update_pause(now, slot);
-        self.settle(slot);
+        self.reschedule(slot);
     }
 
     /// Whether more is held than so many times the conversation's bound, or than all may hold.
@@ -136,7 +136,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if stalled_at != conversation.stalled_at {
             conversation.stalled_at = stalled_at;
             if is_live {
-                self.settle(slot);
+                self.reschedule(slot);
             }
         }
         match (was_pausing, pausing) {

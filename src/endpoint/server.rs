@@ -80,7 +80,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.state != State::SynReceived {
             conversation.due = Due::Ack;
         }
-        self.settle(slot);
+        self.reschedule(slot);
     }
 
     fn is_over_limit(&self, from: P) -> bool {
@@ -134,7 +134,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             client_id,
             destination,
         });
-        self.settle(slot);
+        self.reschedule(slot);
     }
 
     pub(super) fn opened_as_server(&mut self, now: Instant, slot: usize) {
@@ -210,7 +210,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.state == State::Open {
             conversation.deadline = None;
         }
-        self.settle(slot);
+        self.reschedule(slot);
     }
 
     /// The conversation that a client's message is for.

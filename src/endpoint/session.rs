@@ -17,7 +17,7 @@ use super::conversation::{Conversation, Due, Role};
 use super::id_pool::IdPool;
 use super::links::Links;
 use super::output::{Event, Handle, Link};
-use super::state::{State, Step, Stimulus, step};
+use super::state::{State, Stimulus, Transition, step};
 use super::stats::Stats;
 use super::timers::Timers;
 use crate::wire::{ClientId, FrameType, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamId};
@@ -159,7 +159,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             .handshake_timeout
             .and_then(|timeout| now.checked_add(timeout));
         self.stats.opened_count += 1;
-        self.settle(slot);
+        self.reschedule(slot);
         Ok(handle)
     }
 
@@ -196,7 +196,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 .filter(|delay| !delay.is_zero())
                 .and_then(|delay| now.checked_add(delay));
         }
-        self.settle(handle.slot);
+        self.reschedule(handle.slot);
         Ok(())
     }
 
@@ -279,7 +279,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             State::Draining => {
                 self.restart_drain(now, handle.slot);
                 self.update_pause(now, handle.slot);
-                self.settle(handle.slot);
+                self.reschedule(handle.slot);
             }
             State::SynSent | State::SynReceived | State::Open | State::Closing => {
                 self.update_pause(now, handle.slot);
@@ -346,7 +346,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             };
             is_its_own
                 && conversation.peer == peer
-                && step(conversation.state, Stimulus::MessageLost) != Step::Ignored
+                && step(conversation.state, Stimulus::MessageLost) != Transition::Ignored
         })?;
         let handle = conversation.handle;
         self.apply(now, slot, Stimulus::MessageLost);
@@ -396,7 +396,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 self.apply(now, slot, Stimulus::Idle);
             }
             if self.conversations.contains(slot) {
-                self.settle(slot);
+                self.reschedule(slot);
             }
         }
     }

@@ -132,7 +132,7 @@ impl Stimulus {
 
 /// What a stimulus does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Transition {
     /// The conversation goes on in this state, which may be the one it was in.
     To(State),
     /// It ends.
@@ -154,11 +154,11 @@ pub(super) enum Farewell {
 
 /// The transition table: one block for each state; the last arm of a block
 /// names what does not belong there.
-pub(super) const fn step(state: State, stimulus: Stimulus) -> Step {
+pub(super) const fn step(state: State, stimulus: Stimulus) -> Transition {
     use Farewell::{Close as SayClose, CloseIfAcked, Silent};
     use State as S;
-    use Step::{Ends, Ignored, To};
     use Stimulus as I;
+    use Transition::{Ends, Ignored, To};
     match (state, stimulus) {
         (S::SynSent, I::Ack) => To(S::Open),
         // Data before the ACK, and what the application wants to do after it, is kept.
@@ -246,12 +246,12 @@ mod tests {
             table += &format!("| {stimulus:?} |");
             for &state in states {
                 let cell = match step(state, stimulus) {
-                    Step::To(after) if after == state => "stays".to_owned(),
-                    Step::To(after) => format!("**{after:?}**"),
-                    Step::Ends(end, Farewell::Silent) => format!("{end:?}"),
-                    Step::Ends(end, Farewell::Close) => format!("{end:?}, close"),
-                    Step::Ends(end, Farewell::CloseIfAcked) => format!("{end:?}, late close"),
-                    Step::Ignored => "-".to_owned(),
+                    Transition::To(after) if after == state => "stays".to_owned(),
+                    Transition::To(after) => format!("**{after:?}**"),
+                    Transition::Ends(end, Farewell::Silent) => format!("{end:?}"),
+                    Transition::Ends(end, Farewell::Close) => format!("{end:?}, close"),
+                    Transition::Ends(end, Farewell::CloseIfAcked) => format!("{end:?}, late close"),
+                    Transition::Ignored => "-".to_owned(),
                 };
                 table += &format!(" {cell} |");
             }
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn nothing_moves_a_conversation_that_has_ended() {
         for stimulus in Stimulus::ALL {
-            assert_eq!(step(State::Ended, stimulus), Step::Ignored);
+            assert_eq!(step(State::Ended, stimulus), Transition::Ignored);
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
         for state in &State::ALL[..5] {
             for stimulus in [Stimulus::LinkLost, Stimulus::Abort] {
                 assert!(
-                    matches!(step(*state, stimulus), Step::Ends(..)),
+                    matches!(step(*state, stimulus), Transition::Ends(..)),
                     "{state:?} {stimulus:?}"
                 );
             }

@@ -51,7 +51,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if self.live(handle).is_some() {
             let sent_bytes = message.as_ref().map_or(0, |message| message.payload.len());
             self.keep_turn(handle, sent_bytes);
-            self.settle(handle.slot);
+            self.reschedule(handle.slot);
         }
         message.map(|message| (to, message))
     }
@@ -158,7 +158,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// Brings lines and timers up to date with a live conversation.
-    pub(super) fn settle(&mut self, slot: usize) {
+    pub(super) fn reschedule(&mut self, slot: usize) {
         let conversation = &mut self.conversations[slot];
         let wanted = conversation.next_deadline(self.config.idle_timeout);
         self.timers.arm(slot, &mut conversation.armed, wanted);

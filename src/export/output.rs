@@ -28,10 +28,10 @@ impl WriteError {
 
 /// A file, or standard output, for the results of one kind.
 #[derive(Debug)]
-pub struct Output(Place);
+pub struct Output(Target);
 
 #[derive(Debug)]
-enum Place {
+enum Target {
     File {
         file: BufWriter<File>,
         path: PathBuf,
@@ -58,7 +58,7 @@ impl Output {
     /// could have us overwrite another.
     pub fn create(path: &Path) -> io::Result<Self> {
         refuse_link_to_file(path)?;
-        Ok(Self(Place::File {
+        Ok(Self(Target::File {
             file: BufWriter::new(File::create(path)?),
             path: path.to_owned(),
         }))
@@ -66,24 +66,26 @@ impl Output {
 
     /// Standard output.
     pub fn standard() -> Self {
-        Self(Place::Standard(BufWriter::new(io::stdout())))
+        Self(Target::Standard(BufWriter::new(io::stdout())))
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Place::File { file, path } => file
+            Target::File { file, path } => file
                 .write(bytes)
                 .map_err(|error| WriteError::at(path, error)),
-            Place::Standard(out) => out.write(bytes),
+            Target::Standard(out) => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
-            Place::File { file, path } => file.flush().map_err(|error| WriteError::at(path, error)),
-            Place::Standard(out) => out.flush(),
+            Target::File { file, path } => {
+                file.flush().map_err(|error| WriteError::at(path, error))
+            }
+            Target::Standard(out) => out.flush(),
         }
     }
 }

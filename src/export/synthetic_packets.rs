@@ -176,7 +176,7 @@ impl<W: Write> SyntheticPackets<W> {
     ///
     /// # Errors
     /// Those of the output.
-    pub fn settle(&mut self) -> io::Result<()> {
+    pub fn write_waiting_and_flush(&mut self) -> io::Result<()> {
         self.write_waiting()?;
         self.writer.flush()
     }
@@ -312,7 +312,7 @@ mod tests {
     fn segments(show: impl FnOnce(&mut SyntheticPackets<Vec<u8>>)) -> Vec<String> {
         let mut packets = SyntheticPackets::new(Vec::new(), REDACTED).unwrap();
         show(&mut packets);
-        packets.settle().unwrap();
+        packets.write_waiting_and_flush().unwrap();
         let written = packets.writer.into_inner();
         let mut file = CaptureFile::from_reader("made", io::Cursor::new(written)).unwrap();
         let mut segments = Vec::new();

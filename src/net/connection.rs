@@ -209,7 +209,7 @@ impl Connection {
             peer.acknowledge(acknowledgment);
         }
         if self.doubtful.is_some() && (header.fin || !payload.is_empty()) {
-            self.settle_doubts(from, header, payload, pool, emit)?;
+            self.end_doubts(from, header, payload, pool, emit)?;
         }
         self.stream_mut(from).segment(header, payload, pool, emit)?;
         for stream in &mut self.streams {
@@ -219,7 +219,7 @@ impl Connection {
     }
 
     /// Data go on: what would have ended this connection was ignored.
-    fn settle_doubts<E>(
+    fn end_doubts<E>(
         &mut self,
         from: Side,
         header: &TcpHeader,

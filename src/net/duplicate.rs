@@ -363,7 +363,7 @@ impl Sighting<'_> {
         let interface = u64::from(self.interface.input) << 32 | u64::from(self.interface.number);
         let tap = match self.tap {
             Tap::Once | Tap::Loopback => 0,
-            Tap::Cooked(place) => u64::from(place.interface) << 1 | place.way as u64,
+            Tap::Cooked(place) => u64::from(place.interface) << 1 | place.direction as u64,
         };
         let mut number = interface.wrapping_mul(MIX) ^ self.surroundings;
         number = (number ^ tap).wrapping_mul(MIX) ^ u64::from(self.mark.hops_left);

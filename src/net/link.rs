@@ -25,20 +25,20 @@ pub(super) enum Tap {
     /// On Linux's loopback device, which may show what goes out and comes in again.
     Loopback,
     /// In a Linux cooked capture, which may show a packet at several places.
-    Cooked(Place),
+    Cooked(TapPoint),
 }
 
 /// A place at which a cooked capture sees packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TapPoint {
     /// Interface index; 0 where the header has none (cooked v1).
     pub(super) interface: u32,
-    pub(super) way: Way,
+    pub(super) direction: LinkDirection,
 }
 
 /// Whether the capturing host sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum LinkDirection {
     Outgoing,
     Incoming,
 }
@@ -152,9 +152,9 @@ fn wireless<'a>(
 fn cooked(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     const HEADER: usize = 16;
     let header = frame.header(HEADER)?;
-    let place = Place {
+    let place = TapPoint {
         interface: 0,
-        way: way(be16(header, 0)),
+        direction: direction(be16(header, 0)),
     };
     let layer = cooked_protocol(be16(header, 14));
     behind(layer, frame.after(HEADER), Tap::Cooked(place))
@@ -166,18 +166,18 @@ fn cooked(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
 fn cooked2(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     const HEADER: usize = 20;
     let header = frame.header(HEADER)?;
-    let place = Place {
+    let place = TapPoint {
         interface: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-        way: way(u16::from(header[10])),
+        direction: direction(u16::from(header[10])),
     };
     let layer = cooked_protocol(be16(header, 0));
     behind(layer, frame.after(HEADER), Tap::Cooked(place))
 }
 
-const fn way(packet_type: u16) -> Way {
+const fn direction(packet_type: u16) -> LinkDirection {
     match packet_type {
-        PACKET_OUTGOING => Way::Outgoing,
-        _ => Way::Incoming,
+        PACKET_OUTGOING => LinkDirection::Outgoing,
+        _ => LinkDirection::Incoming,
     }
 }
 
@@ -354,16 +354,37 @@ mod tests {
         let mut header = vec![0, 4, 3, 4, 0, 6];
         header.extend([0; 8]);
         header.extend([0x08, 0x00]);
-        let place = |interface, way| Tap::Cooked(Place { interface, way });
-        finds_ip(LinkType::LinuxCooked, &header, place(0, Way::Outgoing));
+        let place = |interface, direction| {
+            Tap::Cooked(TapPoint {
+                interface,
+                direction,
+            })
+        };
+        finds_ip(
+            LinkType::LinuxCooked,
+            &header,
+            place(0, LinkDirection::Outgoing),
+        );
         header[1] = 0;
-        finds_ip(LinkType::LinuxCooked, &header, place(0, Way::Incoming));
+        finds_ip(
+            LinkType::LinuxCooked,
+            &header,
+            place(0, LinkDirection::Incoming),
+        );
 
         let mut header = vec![0x08, 0x00, 0, 0, 0, 0, 1, 2, 3, 4, 4, 6];
         header.extend([0; 8]);
-        finds_ip(LinkType::LinuxCooked2, &header, place(0x102, Way::Outgoing));
+        finds_ip(
+            LinkType::LinuxCooked2,
+            &header,
+            place(0x102, LinkDirection::Outgoing),
+        );
         header[10] = 0;
-        finds_ip(LinkType::LinuxCooked2, &header, place(0x102, Way::Incoming));
+        finds_ip(
+            LinkType::LinuxCooked2,
+            &header,
+            place(0x102, LinkDirection::Incoming),
+        );
     }
 
     #[test]
@@ -371,9 +392,9 @@ mod tests {
         let mut header = vec![0, 0, 0, 1, 0, 6];
         header.extend([0; 8]);
         header.extend([0x81, 0x00, 0, 5, 0x08, 0x00]);
-        let place = Place {
+        let place = TapPoint {
             interface: 0,
-            way: Way::Incoming,
+            direction: LinkDirection::Incoming,
         };
         finds_ip(LinkType::LinuxCooked, &header, Tap::Cooked(place));
     }

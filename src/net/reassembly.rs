@@ -310,7 +310,7 @@ impl Stream {
         }
         let piece = self.fin.map_or(piece, |fin| piece.until(fin));
         self.take(piece, pool, emit)?;
-        self.settle(pool, emit)
+        self.deliver_ready(pool, emit)
     }
 
     fn take<E>(
@@ -366,7 +366,7 @@ impl Stream {
 
     /// Delivers what waits for nothing any more, and gives up waiting where a
     /// bound is reached.
-    fn settle<E>(
+    fn deliver_ready<E>(
         &mut self,
         pool: &mut Pool,
         emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
@@ -561,7 +561,7 @@ impl Stream {
             return Ok(());
         };
         if self.phase != Phase::Flowing {
-            return self.settle(pool, emit);
+            return self.deliver_ready(pool, emit);
         }
         let Some(acknowledged) = self.acknowledged_position().filter(|&ack| ack >= awaiting) else {
             self.forget_doubt();

@@ -6,8 +6,8 @@ use super::report::{DirectionReport, ProxyReport, RuleReport, mean_us};
 use crate::fault::{FaultKind, Faults};
 use crate::field::TYPE_NAMES;
 use crate::report::grid::Align;
-use crate::report::look::Look;
 use crate::report::statistics::put_table;
+use crate::report::style::Style;
 use crate::text::write::put;
 use crate::units::counted;
 use crate::wire::Direction;
@@ -32,11 +32,11 @@ pub struct ProxySummary<'a> {
 
 impl ProxySummary<'_> {
     /// Appends the report for people.
-    pub fn table(&self, look: &Look, out: &mut Vec<u8>) {
+    pub fn table(&self, style: &Style, out: &mut Vec<u8>) {
         let heading = format!(
             "{} {} {}",
             self.carrier,
-            look.charset.right_arrow(),
+            style.charset.right_arrow(),
             self.upstream
         );
         let columns = [
@@ -61,13 +61,13 @@ impl ProxySummary<'_> {
                 ]
             })
             .collect();
-        put_table(&heading, columns, &rows, &[5], look, out);
-        self.put_rules(look, out);
-        self.put_faults(look, out);
+        put_table(&heading, columns, &rows, &[5], style, out);
+        self.put_rules(style, out);
+        self.put_faults(style, out);
         self.put_totals(out);
     }
 
-    fn put_rules(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put_rules(&self, style: &Style, out: &mut Vec<u8>) {
         if self.report.rules.is_empty() {
             return;
         }
@@ -85,16 +85,16 @@ impl ProxySummary<'_> {
             .map(|(place, rule)| {
                 [
                     (place + 1).to_string(),
-                    look.escaped(&rule.text),
+                    style.escaped(&rule.text),
                     rule.tally.matched.to_string(),
                     done(rule),
                 ]
             })
             .collect();
-        put_table("Rules", columns, &rows, &[], look, out);
+        put_table("Rules", columns, &rows, &[], style, out);
     }
 
-    fn put_faults(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put_faults(&self, style: &Style, out: &mut Vec<u8>) {
         let columns = [
             ("Direction", Align::Left),
             ("Fault", Align::Left),
@@ -116,7 +116,7 @@ impl ProxySummary<'_> {
             })
             .collect();
         if !rows.is_empty() {
-            put_table("Faults", columns, &rows, &[], look, out);
+            put_table("Faults", columns, &rows, &[], style, out);
         }
     }
 

@@ -47,12 +47,12 @@ impl Compare {
 #[derive(Clone, Debug)]
 pub struct Mask {
     direction: Direction,
-    place: Place,
+    place: MaskedPart,
     text: String,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum MaskedPart {
     Pattern(Regex),
     Offsets(Range<usize>),
 }
@@ -66,7 +66,7 @@ pub enum MaskError {
     Direction,
     /// Neither a pattern nor a range.
     #[error("a mask is a pattern between slashes or a range of offsets, not {0:?}")]
-    Place(String),
+    MaskedPart(String),
     /// A range without bytes.
     #[error("the range {start}..{end} is empty")]
     EmptyRange {
@@ -93,8 +93,8 @@ impl FromStr for Mask {
             .strip_prefix('/')
             .and_then(|rest| rest.strip_suffix('/'));
         let place = match pattern {
-            Some(pattern) => Place::Pattern(Regex::new(pattern)?),
-            None => Place::Offsets(offsets(place)?),
+            Some(pattern) => MaskedPart::Pattern(Regex::new(pattern)?),
+            None => MaskedPart::Offsets(offsets(place)?),
         };
         Ok(Self {
             direction,
@@ -105,7 +105,7 @@ impl FromStr for Mask {
 }
 
 fn offsets(text: &str) -> Result<Range<usize>, MaskError> {
-    let bad = || MaskError::Place(text.to_owned());
+    let bad = || MaskError::MaskedPart(text.to_owned());
     let (start, end) = text.split_once("..").ok_or_else(bad)?;
     let start = start.parse().map_err(|_| bad())?;
     let end = end.parse().map_err(|_| bad())?;
@@ -155,16 +155,16 @@ impl Masks {
             }
             let before = covered.len();
             match &mask.place {
-                Place::Pattern(pattern) => covered.extend(
+                MaskedPart::Pattern(pattern) => covered.extend(
                     pattern
                         .find_iter(bytes)
                         .map(|found| found.range())
                         .filter(|range| !range.is_empty()),
                 ),
-                Place::Offsets(range) if range.start < bytes.len() => {
+                MaskedPart::Offsets(range) if range.start < bytes.len() => {
                     covered.push(range.start..range.end.min(bytes.len()));
                 }
-                Place::Offsets(_) => {}
+                MaskedPart::Offsets(_) => {}
             }
             *used |= covered.len() > before;
         }
@@ -582,9 +582,9 @@ mod tests {
         for (text, error) in [
             ("/x/", MaskError::Direction),
             ("up:1..2", MaskError::Direction),
-            ("s2c:/x", MaskError::Place("/x".to_owned())),
-            ("s2c:1", MaskError::Place("1".to_owned())),
-            ("s2c:a..b", MaskError::Place("a..b".to_owned())),
+            ("s2c:/x", MaskError::MaskedPart("/x".to_owned())),
+            ("s2c:1", MaskError::MaskedPart("1".to_owned())),
+            ("s2c:a..b", MaskError::MaskedPart("a..b".to_owned())),
             ("s2c:4..4", MaskError::EmptyRange { start: 4, end: 4 }),
         ] {
             assert_eq!(text.parse::<Mask>().unwrap_err(), error, "{text}");

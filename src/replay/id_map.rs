@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::outcome::Outcome;
+use super::outcome::PlayOutcome;
 use crate::wire::{ClientId, ServerId};
 
 /// Which conversation was played, and its recorded and live ids: the keys that
 /// the report and the NDJSON of `--id-map` share.
-pub(crate) fn identity(outcome: &Outcome) -> Map<String, Value> {
+pub(crate) fn identity(outcome: &PlayOutcome) -> Map<String, Value> {
     let ids = |(client, server): (Option<ClientId>, Option<ServerId>)| {
         json!({
             "client_id": client.map(|id| id.0.to_string()),
@@ -25,7 +25,7 @@ pub(crate) fn identity(outcome: &Outcome) -> Map<String, Value> {
 
 /// A line of NDJSON, with its end, that says which recorded id became which
 /// live one (`--id-map`).
-pub fn id_map_line(outcome: &Outcome) -> String {
+pub fn id_map_line(outcome: &PlayOutcome) -> String {
     let mut line = Value::Object(identity(outcome)).to_string();
     line.push('\n');
     line
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_mapping_is_one_line_of_json() {
-        let line = id_map_line(&Outcome {
+        let line = id_map_line(&PlayOutcome {
             conversation: ConversationId(3),
             pass: 1,
             copy: 2,

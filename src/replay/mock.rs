@@ -188,8 +188,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             return;
         };
         match (frame.frame_type, from) {
-            (FrameType::SYN, Some(from)) => self.hear_syn(now, from, ClientId(frame.id)),
-            (FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE, _) => self.hear(now, from, &frame),
+            (FrameType::SYN, Some(from)) => self.handle_syn(now, from, ClientId(frame.id)),
+            (FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE, _) => {
+                self.handle_frame(now, from, &frame);
+            }
             _ => {}
         }
     }
@@ -222,7 +224,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
         for slot in waiting.slots {
             if self.sessions.contains(slot) {
-                self.settle(now, slot);
+                self.advance(now, slot);
             }
         }
     }
@@ -253,7 +255,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 None => {}
             }
             match (self.sessions.pop_due(now), self.sessions.next_wake()) {
-                (Some(slot), _) => self.settle(now, slot),
+                (Some(slot), _) => self.advance(now, slot),
                 (None, Some(at)) => return MockOutput::Timeout(at),
                 (None, None) => return MockOutput::Idle,
             }
@@ -262,7 +264,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     // --- opening ---
 
-    fn hear_syn(&mut self, now: Instant, from: P, client_id: ClientId) {
+    fn handle_syn(&mut self, now: Instant, from: P, client_id: ClientId) {
         let Some(first) = self.repertoire.first_left() else {
             return self.answer_unmatched(from, client_id);
         };
@@ -285,7 +287,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             session.held = Some(first);
         }
         let slot = self.sessions.insert(session);
-        self.settle(now, slot);
+        self.advance(now, slot);
     }
 
     fn accept(&mut self, from: P, client_id: ClientId) -> ServerId {
@@ -357,7 +359,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     // --- conversation ---
 
-    fn hear(&mut self, now: Instant, from: Option<P>, frame: &RawFrame<'_>) {
+    fn handle_frame(&mut self, now: Instant, from: Option<P>, frame: &RawFrame<'_>) {
         let Some(slot) = self.sessions.named(frame.id) else {
             return;
         };
@@ -395,7 +397,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 Choice::TurnedAway => return self.turn_away(slot),
             }
         }
-        self.settle(now, slot);
+        self.advance(now, slot);
     }
 
     /// Ends the conversation that holds most, because all together hold too much.
@@ -439,7 +441,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
     }
 
-    fn settle(&mut self, now: Instant, slot: usize) {
+    fn advance(&mut self, now: Instant, slot: usize) {
         loop {
             let session = &mut self.sessions[slot];
             let script = session.script.map(|(index, _)| self.repertoire.get(index));

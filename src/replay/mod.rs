@@ -24,12 +24,12 @@ pub use self::id_map::id_map_line;
 pub(crate) use self::id_map::identity;
 pub use self::ndjson::NdjsonReader;
 pub use self::options::{IdPolicy, Load, Loops, Order, Pace, PlayOptions, SynPayload, Timeouts};
-pub use self::outcome::{Note, Outcome, ReplayResult, Tally, Verdict};
+pub use self::outcome::{Note, PlayOutcome, ReplayResult, ResultCounts, Verdict};
 pub use self::plan::{GapsCut, Plan, PlanError, ScheduledMessage, Substitution};
 pub use self::player::{Percentiles, PlayEnd, PlayStats, Player, PlayerOutput};
 pub use self::recording::{
     Effect, MAX_RECORDING_BYTES, MAX_SKIPPED_LISTED, MidStream, NotExpected, RecordedConversation,
-    RecordedMessage, Recorder, Recording, RecordingTooLarge, SkipReason, Skipped, Wanted,
+    RecordedMessage, Recording, RecordingSink, RecordingTooLarge, SkipReason, Skipped, Wanted,
 };
 pub use self::transcript::{
     Exchange, MAX_TRANSCRIPT_MESSAGES, MAX_TRANSCRIPT_PAYLOAD, Transcript, TranscriptMessage,

@@ -124,7 +124,7 @@ impl fmt::Display for Note {
 
 /// One played conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct PlayOutcome {
     /// Which recorded conversation.
     pub conversation: ConversationId,
     /// Which pass of its copy, from 1.
@@ -159,9 +159,9 @@ pub struct Outcome {
 
 /// How many conversations had which result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally([u64; ReplayResult::ALL.len()]);
+pub struct ResultCounts([u64; ReplayResult::ALL.len()]);
 
-impl Tally {
+impl ResultCounts {
     /// Counts one.
     pub fn add(&mut self, result: ReplayResult) {
         self.0[result.index()] += 1;
@@ -213,13 +213,13 @@ mod tests {
 
     #[test]
     fn nothing_played_is_no_success() {
-        assert_eq!(Tally::default().verdict(), Verdict::Failed);
+        assert_eq!(ResultCounts::default().verdict(), Verdict::Failed);
     }
 
     #[test]
     fn one_result_that_is_not_same_fails_all() {
         for result in ReplayResult::ALL {
-            let mut tally = Tally::default();
+            let mut tally = ResultCounts::default();
             tally.add(ReplayResult::Same);
             tally.add(result);
             let expected = if result == ReplayResult::Same {

@@ -36,7 +36,7 @@ pub(super) struct PlannedConversation {
     /// How long the recorded peer took to accept or to refuse.
     pub(super) recorded_handshake: Option<Duration>,
     /// What we send, in order.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<PlannedMessage>,
     /// What the peer ought to send.
     pub(super) answers: Answers,
     /// The longest that the recorded peer let us wait.
@@ -56,7 +56,7 @@ pub(super) enum Opening {
 
 /// A message that we send.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(super) struct PlannedMessage {
     /// When, from the start of the copy.
     pub(super) offset: Duration,
     pub(super) frame_type: FrameType,
@@ -363,7 +363,7 @@ struct Builder<'a> {
     syn: Option<Timestamp>,
     /// From the SYN until it was accepted or refused.
     handshake: Option<Duration>,
-    steps: Vec<Step>,
+    steps: Vec<PlannedMessage>,
     clock: Duration,
     stream: Vec<u8>,
     ends: Vec<usize>,
@@ -435,7 +435,7 @@ impl<'a> Builder<'a> {
             (SynPayload::Replace(destination), FrameType::SYN) => destination.clone(),
             _ => message.payload.clone(),
         };
-        self.steps.push(Step {
+        self.steps.push(PlannedMessage {
             offset: self.clock,
             frame_type: message.frame_type,
             recorded_id: message.id,

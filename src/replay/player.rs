@@ -25,8 +25,8 @@ use self::live::{Hindrance, Live, Phase};
 use self::timers::{Timer, Timers};
 use super::compare::{Compare, Masked, Masks};
 use super::options::{IdPolicy, Order, Pace, PlayOptions};
-use super::outcome::{Note, Outcome, ReplayResult};
-use super::plan::{Plan, Step};
+use super::outcome::{Note, PlayOutcome, ReplayResult};
+use super::plan::{Plan, PlannedMessage};
 use super::transcript::{Exchange, Transcripts};
 use crate::endpoint::abandoned::Abandoned;
 use crate::endpoint::id_pool::IdPool;
@@ -48,7 +48,7 @@ pub enum PlayerOutput {
     /// Send this to the server.
     Transmit(Message),
     /// A conversation is over and judged.
-    Finished(Box<Outcome>),
+    Finished(Box<PlayOutcome>),
     /// Nothing before this moment, unless there is input first.
     Timeout(Instant),
     /// Nothing until the link takes messages again.
@@ -89,7 +89,7 @@ pub struct Player {
     ready: VecDeque<(usize, u64)>,
     /// Closes for conversations that the server would be left alone with.
     tidy: VecDeque<Message>,
-    outcomes: VecDeque<Outcome>,
+    outcomes: VecDeque<PlayOutcome>,
     abandoned: Abandoned<()>,
     /// What the transcripts of live conversations hold.
     transcribed_bytes: usize,
@@ -210,8 +210,8 @@ impl Player {
         }
         self.stats.received_messages += 1;
         match self.ids.slot(frame.id) {
-            Some(slot) => self.hear(now, slot, &frame),
-            None => self.hear_late(&frame),
+            Some(slot) => self.handle_frame(now, slot, &frame),
+            None => self.handle_late(&frame),
         }
     }
 
@@ -308,7 +308,7 @@ impl Player {
         self.stats.sent_messages += 1;
         self.stats.sent_syns += u64::from(message.frame_type == FrameType::SYN);
         self.stats.sent_bytes += message.message_bytes() as u64;
-        self.settle(now, slot);
+        self.advance(now, slot);
         message
     }
 
@@ -330,23 +330,23 @@ impl Player {
 
     // --- hearing ---
 
-    fn hear(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
+    fn handle_frame(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
         self.note(now, slot, Direction::ServerToClient, frame);
         let live = &mut self.live[slot];
         live.heard = now;
         match frame.frame_type {
-            FrameType::ACK => self.hear_ack(now, slot, frame),
-            FrameType::SERVER_DATA => self.hear_data(slot, frame.payload),
-            FrameType::SERVER_CLOSE => self.hear_close(now, slot),
+            FrameType::ACK => self.handle_ack(now, slot, frame),
+            FrameType::SERVER_DATA => self.handle_data(slot, frame.payload),
+            FrameType::SERVER_CLOSE => self.handle_close(now, slot),
             _ => {
                 self.stats.ignored_messages += 1;
                 return;
             }
         }
-        self.settle(now, slot);
+        self.advance(now, slot);
     }
 
-    fn hear_ack(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
+    fn handle_ack(&mut self, now: Instant, slot: usize, frame: &RawFrame<'_>) {
         let live = &mut self.live[slot];
         match (live.server_id, frame.announced_id()) {
             // Behind a refusal an ACK opens nothing.
@@ -365,7 +365,7 @@ impl Player {
         }
     }
 
-    fn hear_data(&mut self, slot: usize, payload: &[u8]) {
+    fn handle_data(&mut self, slot: usize, payload: &[u8]) {
         let live = &mut self.live[slot];
         // After a close the id is unknown, and data for it are dropped (docs/protocol.md, "What
         // peers may count on").
@@ -377,7 +377,7 @@ impl Player {
         self.stats.received_bytes += payload.len() as u64;
     }
 
-    fn hear_close(&mut self, now: Instant, slot: usize) {
+    fn handle_close(&mut self, now: Instant, slot: usize) {
         let live = &mut self.live[slot];
         live.server_closed = true;
         if live.server_id.is_none() && live.refused.is_none() {
@@ -390,7 +390,7 @@ impl Player {
 
     /// A message for nobody: an ACK that came too late leaves the server
     /// half-open, so it is closed.
-    fn hear_late(&mut self, frame: &RawFrame<'_>) {
+    fn handle_late(&mut self, frame: &RawFrame<'_>) {
         self.stats.late_messages += 1;
         let is_ack = frame.frame_type == FrameType::ACK;
         if is_ack
@@ -419,7 +419,7 @@ impl Player {
                     if live.armed == Some(at) {
                         live.armed = None;
                     }
-                    self.settle(now, slot);
+                    self.advance(now, slot);
                 }
             }
         }
@@ -480,12 +480,12 @@ impl Player {
         self.next_serial += 1;
         self.live.insert(live);
         self.stats.conversations += 1;
-        self.settle(now, slot);
+        self.advance(now, slot);
     }
 
     /// Finds out what a conversation waits for, and sees to it. The one place
     /// that moves a conversation on.
-    fn settle(&mut self, now: Instant, slot: usize) {
+    fn advance(&mut self, now: Instant, slot: usize) {
         let live = &self.live[slot];
         let planned = &self.plan.conversations[live.planned];
         match live.phase {
@@ -520,7 +520,7 @@ impl Player {
             // The bytes are not looked at: go on without them.
             live.patience_is_over = true;
             if live.next_step < self.plan.conversations[live.planned].steps.len() {
-                return self.settle(now, slot);
+                return self.advance(now, slot);
             }
         }
         let note = unanswered.then(|| Note::NoAnswer {
@@ -616,7 +616,7 @@ impl Player {
 
 impl Live {
     /// The id that a message carries.
-    fn id_for(&self, step: &Step, ids: IdPolicy) -> StreamId {
+    fn id_for(&self, step: &PlannedMessage, ids: IdPolicy) -> StreamId {
         let live = match step.frame_type {
             FrameType::SYN => self.client_id.map(StreamId::from),
             _ => self.server_id.map(StreamId::from),
@@ -630,7 +630,7 @@ impl Live {
 
 impl PlayOptions {
     /// Whether a message must wait until the peer has announced its id.
-    fn needs_server_id(&self, step: &Step) -> bool {
+    fn needs_server_id(&self, step: &PlannedMessage) -> bool {
         self.order != Order::None && step.frame_type != FrameType::SYN
     }
 }

@@ -174,7 +174,7 @@ pub struct RecordingTooLarge;
 /// Collects a [`Recording`] from a dissection. `matches` selects the messages
 /// whose conversations are wanted; those conversations are kept whole.
 #[derive(Debug)]
-pub struct Recorder<F> {
+pub struct RecordingSink<F> {
     wanted: Wanted,
     matches: F,
     open: HashMap<ConversationId, Open>,
@@ -190,7 +190,7 @@ struct Open {
     skipped: Vec<Skipped>,
 }
 
-impl<F: FnMut(&MessageEvent<'_>) -> bool> Recorder<F> {
+impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
     /// A recorder that has seen nothing.
     pub fn new(wanted: Wanted, matches: F) -> Self {
         Self {
@@ -418,7 +418,7 @@ fn reason(event: &MessageEvent<'_>) -> SkipReason {
     }
 }
 
-impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for Recorder<F> {
+impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {
     type Error = RecordingTooLarge;
 
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), RecordingTooLarge> {

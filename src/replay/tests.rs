@@ -40,7 +40,7 @@ struct Rig<P> {
     departures: u64,
     /// Every message of the player, with milliseconds since the start.
     sent: Vec<(u128, Vec<u8>)>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<PlayOutcome>,
 }
 
 impl<P: Peer> Rig<P> {
@@ -120,7 +120,7 @@ impl<P: Peer> Rig<P> {
         outcomes.into_iter().map(|(_, result)| result).collect()
     }
 
-    fn only_outcome(&self) -> &Outcome {
+    fn only_outcome(&self) -> &PlayOutcome {
         let [outcome] = &*self.outcomes else {
             panic!("{} outcomes", self.outcomes.len());
         };

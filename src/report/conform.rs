@@ -4,11 +4,11 @@ mod page;
 
 use std::time::Duration;
 
-use super::grid::Paint;
+use super::grid::Colour;
 use super::junit::{Counts, Fate, Junit};
-use super::look::Look;
 use super::message::{message_text, step_text};
-use crate::replay::conform::{Case, CaseReport, CaseResult, Heard, Level};
+use super::style::Style;
+use crate::replay::conform::{Case, CaseReport, CaseResult, Heard, Requirement};
 use crate::text::wrap::{put_hanging, put_wrapped};
 use crate::text::write::put;
 use crate::units::counted;
@@ -28,7 +28,7 @@ const DETAIL_INDENT: usize = 20;
 /// Collects what became of cases.
 #[derive(Debug)]
 pub struct ConformReport {
-    weighs: Level,
+    weighs: Requirement,
     reports: Vec<CaseReport>,
     /// Why not all cases were tried.
     cut_short: Option<String>,
@@ -36,7 +36,7 @@ pub struct ConformReport {
 
 /// How a case counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum Verdict {
     Passed,
     /// It failed, and that makes the run fail.
     Failed,
@@ -47,7 +47,7 @@ enum Outcome {
 
 impl ConformReport {
     /// Without cases. Those of the level `weighs`, and of higher ones, can fail the run.
-    pub const fn new(weighs: Level) -> Self {
+    pub const fn new(weighs: Requirement) -> Self {
         Self {
             weighs,
             reports: Vec::new(),
@@ -68,20 +68,20 @@ impl ConformReport {
     /// Whether all cases were tried, none failed that weighs, and at least one passed.
     pub fn passed(&self) -> bool {
         self.cut_short.is_none()
-            && self.count(Outcome::Failed) == 0
-            && self.count(Outcome::Passed) > 0
+            && self.count(Verdict::Failed) == 0
+            && self.count(Verdict::Passed) > 0
     }
 
-    fn outcome(&self, report: &CaseReport) -> Outcome {
+    fn outcome(&self, report: &CaseReport) -> Verdict {
         match report.result {
-            CaseResult::Passed => Outcome::Passed,
-            CaseResult::Skipped(_) => Outcome::Skipped,
-            CaseResult::Failed { .. } if report.fails(self.weighs) => Outcome::Failed,
-            CaseResult::Failed { .. } => Outcome::Warned,
+            CaseResult::Passed => Verdict::Passed,
+            CaseResult::Skipped(_) => Verdict::Skipped,
+            CaseResult::Failed { .. } if report.fails(self.weighs) => Verdict::Failed,
+            CaseResult::Failed { .. } => Verdict::Warned,
         }
     }
 
-    fn count(&self, outcome: Outcome) -> u64 {
+    fn count(&self, outcome: Verdict) -> u64 {
         let reports = self.reports.iter();
         let alike = reports.filter(|report| self.outcome(report) == outcome);
         alike.map(|_| 1).sum()
@@ -92,29 +92,32 @@ impl ConformReport {
     }
 
     /// Appends the line of a case, and what was seen if it failed.
-    pub fn put_case(&self, report: &CaseReport, look: &Look, out: &mut Vec<u8>) {
-        let (word, paint) = match self.outcome(report) {
-            Outcome::Passed => ("passed ", Paint::Green),
-            Outcome::Failed => ("FAILED ", Paint::Red),
-            Outcome::Warned => ("warning", Paint::Yellow),
-            Outcome::Skipped => ("skipped", Paint::Dim),
+    pub fn put_case(&self, report: &CaseReport, style: &Style, out: &mut Vec<u8>) {
+        let (word, colour) = match self.outcome(report) {
+            Verdict::Passed => ("passed ", Colour::Green),
+            Verdict::Failed => ("FAILED ", Colour::Red),
+            Verdict::Warned => ("warning", Colour::Yellow),
+            Verdict::Skipped => ("skipped", Colour::Dim),
         };
-        look.paint(paint).put(out, word);
+        style.colour(colour).put(out, word);
         let case = report.case;
         put(out, &format!(" {}", name_and_level(case)));
         let title = match &report.result {
             CaseResult::Skipped(reason) => format!("{}; {}", case.title, reason.text()),
             CaseResult::Passed | CaseResult::Failed { .. } => case.title.to_owned(),
         };
-        put_hanging(&title, TITLE_INDENT, look.width, out);
+        put_hanging(&title, TITLE_INDENT, style.width, out);
         match &report.result {
             CaseResult::Passed | CaseResult::Skipped(_) => {}
             CaseResult::Failed { step, why } => {
                 let mut detail = |name: &str, text: &str| {
                     put(out, &format!("          {name:<9} "));
-                    put_hanging(text, DETAIL_INDENT, look.width, out);
+                    put_hanging(text, DETAIL_INDENT, style.width, out);
                 };
-                detail("step", &format!("{}: {why}", step_text(step, look.charset)));
+                detail(
+                    "step",
+                    &format!("{}: {why}", step_text(step, style.charset)),
+                );
                 let left_out = report.heard.len().saturating_sub(MAX_SHOWN);
                 if left_out > 0 {
                     detail("", &format!("({left_out} messages before these)"));
@@ -124,7 +127,7 @@ impl ConformReport {
                         Heard::Sent(message) => ("sent", message),
                         Heard::Received(message) => ("received", message),
                     };
-                    detail(name, &message_text(message, look.charset));
+                    detail(name, &message_text(message, style.charset));
                 }
                 detail("protocol", &format!("\"{}\"", report.case.sentence));
             }
@@ -132,25 +135,25 @@ impl ConformReport {
     }
 
     /// Appends the last line, and before it why there are no more cases, if they were cut short.
-    pub fn put_totals(&self, elapsed: Duration, look: &Look, out: &mut Vec<u8>) {
+    pub fn put_totals(&self, elapsed: Duration, style: &Style, out: &mut Vec<u8>) {
         let counts: Vec<String> = [
-            (Outcome::Passed, "passed"),
-            (Outcome::Failed, "failed"),
-            (Outcome::Warned, "with a warning"),
-            (Outcome::Skipped, "skipped"),
+            (Verdict::Passed, "passed"),
+            (Verdict::Failed, "failed"),
+            (Verdict::Warned, "with a warning"),
+            (Verdict::Skipped, "skipped"),
         ]
         .into_iter()
         .map(|(outcome, word)| (self.count(outcome), word))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-        let (verdict, paint) = if self.passed() {
-            ("PASSED", Paint::Green)
+        let (verdict, colour) = if self.passed() {
+            ("PASSED", Colour::Green)
         } else {
-            ("FAILED", Paint::Red)
+            ("FAILED", Colour::Red)
         };
         if let Some(why) = &self.cut_short {
-            put_wrapped(&format!("ended early: {why}"), look.width, out);
+            put_wrapped(&format!("ended early: {why}"), style.width, out);
         }
         let text = format!(
             "{} in {:.1} s: {}",
@@ -158,7 +161,7 @@ impl ConformReport {
             elapsed.as_secs_f64(),
             counts.join(", ")
         );
-        look.put_verdict(&text, verdict, paint, out);
+        style.put_verdict(&text, verdict, colour, out);
     }
 
     /// The report for CI.
@@ -168,9 +171,9 @@ impl ConformReport {
             name,
             Counts {
                 tests: self.total() + of_the_run,
-                failures: self.count(Outcome::Failed),
+                failures: self.count(Verdict::Failed),
                 errors: of_the_run,
-                skipped: self.count(Outcome::Skipped) + self.count(Outcome::Warned),
+                skipped: self.count(Verdict::Skipped) + self.count(Verdict::Warned),
             },
             elapsed,
         );
@@ -184,9 +187,9 @@ impl ConformReport {
             junit.case(
                 &name,
                 match self.outcome(report) {
-                    Outcome::Passed => Fate::Passed,
-                    Outcome::Failed => Fate::Failure(&message),
-                    Outcome::Warned | Outcome::Skipped => Fate::Skipped(&message),
+                    Verdict::Passed => Fate::Passed,
+                    Verdict::Failed => Fate::Failure(&message),
+                    Verdict::Warned | Verdict::Skipped => Fate::Skipped(&message),
                 },
             );
         }

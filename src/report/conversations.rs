@@ -9,10 +9,10 @@ use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::thread;
 
-use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
-use super::look::{Look, duration_width, put_duration};
+use super::grid::{Align, Colour, Column, Grid, Overflow, frame_width};
 use super::printer::{Notice, Out, Printer};
 use super::sorted::Sorted;
+use super::style::{Style, duration_width, put_duration};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};
 use crate::text::escape::{Charset, columns_of};
@@ -28,7 +28,7 @@ const USUAL_NAME_WIDTH: usize = 20;
 /// Collects conversations and writes their table.
 #[derive(Debug)]
 pub struct ConversationTable {
-    look: Look,
+    style: Style,
     rows: Sorted<ROW_WORDS>,
     names: Names,
     widths: [usize; COLUMNS],
@@ -122,14 +122,14 @@ impl Names {
 
 impl ConversationTable {
     /// An empty table.
-    pub fn new(look: Look) -> Self {
-        let mut widths = TITLES.map(|title| columns_of(&title_in(title, look.charset)));
+    pub fn new(style: Style) -> Self {
+        let mut widths = TITLES.map(|title| columns_of(&title_in(title, style.charset)));
         // Shown only where there is something to show.
         widths[PEER] = 0;
         widths[CLIENT] = 0;
         widths[SERVER] = 0;
         Self {
-            look,
+            style,
             rows: Sorted::new(),
             names: Names::default(),
             widths,
@@ -178,8 +178,8 @@ impl ConversationTable {
             return NameId::default();
         }
         let name = match (&end.nickname, end.hash) {
-            (Some(nickname), _) => self.look.escaped(nickname),
-            (None, Some(hash)) => self.look.short_hash(hash),
+            (Some(nickname), _) => self.style.escaped(nickname),
+            (None, Some(hash)) => self.style.short_hash(hash),
             (None, None) => return NameId::default(),
         };
         self.names.place_of(name)
@@ -196,7 +196,7 @@ impl ConversationTable {
                 needed[column] = columns_of(self.names.get(name)).max(TITLES[column].len());
             }
         }
-        needed[IDS] = 2 * self.look.id_width() + 1;
+        needed[IDS] = 2 * self.style.id_width() + 1;
         needed[STATE] = WIDEST_STATE;
         needed[START] = start_width(row.start_us);
         needed[LIFE] = duration_width(row.duration_ns);
@@ -229,7 +229,7 @@ impl ConversationTable {
         if count == 0 {
             return Ok(());
         }
-        let writer = RowWriter::new(self.look, &self.names, &self.widths, self.workers);
+        let writer = RowWriter::new(self.style, &self.names, &self.widths, self.workers);
         writer.grid.top(out);
         let mut open = open.into_iter().peekable();
         let mut rows = Vec::new();
@@ -254,7 +254,7 @@ impl ConversationTable {
 
 /// Writes rows into columns of fixed width.
 struct RowWriter<'a> {
-    look: Look,
+    style: Style,
     names: &'a Names,
     shown: Vec<usize>,
     grid: Grid,
@@ -262,13 +262,18 @@ struct RowWriter<'a> {
 }
 
 impl<'a> RowWriter<'a> {
-    fn new(look: Look, names: &'a Names, widths: &[usize; COLUMNS], workers: NonZeroUsize) -> Self {
-        let widths = widths_that_fit(*widths, look.width);
+    fn new(
+        style: Style,
+        names: &'a Names,
+        widths: &[usize; COLUMNS],
+        workers: NonZeroUsize,
+    ) -> Self {
+        let widths = widths_that_fit(*widths, style.width);
         let shown: Vec<usize> = (0..COLUMNS).filter(|&column| widths[column] > 0).collect();
         Self {
-            look,
+            style,
             names,
-            grid: grid(&look, &shown, &widths),
+            grid: grid(&style, &shown, &widths),
             shown,
             workers,
         }
@@ -305,7 +310,7 @@ impl<'a> RowWriter<'a> {
 
     #[inline]
     fn put_cell(&self, which: usize, row: &Row, column: &Column, out: &mut Vec<u8>) {
-        let look = &self.look;
+        let style = &self.style;
         match which {
             CONVERSATION => column.put(conversation_width(row.number), out, |out| {
                 put_conversation(out, ConversationId(row.number));
@@ -319,24 +324,24 @@ impl<'a> RowWriter<'a> {
             CLIENT => self.put_name(row.client, column, out),
             SERVER => self.put_name(row.server, column, out),
             IDS => {
-                let width = |id: Option<StreamId>| id.map_or(1, |_| look.id_width());
+                let width = |id: Option<StreamId>| id.map_or(1, |_| style.id_width());
                 let used = width(row.client_id) + 1 + width(row.server_id);
                 column.put(used, out, |out| {
-                    put_id_or_dash(row.client_id, look, out);
+                    put_id_or_dash(row.client_id, style, out);
                     out.push(b'/');
-                    put_id_or_dash(row.server_id, look, out);
+                    put_id_or_dash(row.server_id, style, out);
                 });
             }
             STATE => {
-                let (title, paint) = (row.state.title(), look.paint(paint_of(row.state)));
-                column.put(title.len(), out, |out| paint.put(out, title));
+                let (title, colour) = (row.state.title(), style.colour(paint_of(row.state)));
+                column.put(title.len(), out, |out| colour.put(out, title));
             }
             START => column.put(start_width(row.start_us), out, |out| {
                 put_seconds(out, row.start_us, 3);
             }),
-            LIFE => put_duration_cell(row.duration_ns, look, column, out),
+            LIFE => put_duration_cell(row.duration_ns, style, column, out),
             SHAKE => match row.handshake_ns {
-                Some(nanos) => put_duration_cell(nanos, look, column, out),
+                Some(nanos) => put_duration_cell(nanos, style, column, out),
                 None => put_dash(column, out),
             },
             TO_SERVER => put_tally(row.c2s, column, out),
@@ -350,7 +355,7 @@ impl<'a> RowWriter<'a> {
 
     fn put_name(&self, name: NameId, column: &Column, out: &mut Vec<u8>) {
         let name = self.names.get(name).as_bytes();
-        self.grid.cell(column, name, Paint::Plain, out);
+        self.grid.cell(column, name, Colour::Plain, out);
     }
 }
 
@@ -420,11 +425,11 @@ fn excess(widths: &[usize; COLUMNS], room: usize) -> usize {
     width(widths).saturating_sub(room)
 }
 
-fn grid(look: &Look, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {
+fn grid(style: &Style, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {
     let columns = shown
         .iter()
         .map(|&column| Column {
-            title: title_in(TITLES[column], look.charset),
+            title: title_in(TITLES[column], style.charset),
             align: match column {
                 START..=TO_CLIENT => Align::Right,
                 _ => Align::Left,
@@ -436,7 +441,7 @@ fn grid(look: &Look, shown: &[usize], widths: &[usize; COLUMNS]) -> Grid {
             width: widths[column],
         })
         .collect();
-    Grid::new(columns, look.charset)
+    Grid::new(columns, style.charset)
 }
 
 fn title_in(title: &str, charset: Charset) -> String {
@@ -445,10 +450,10 @@ fn title_in(title: &str, charset: Charset) -> String {
         .replace('←', charset.left_arrow())
 }
 
-const fn paint_of(state: State) -> Paint {
+const fn paint_of(state: State) -> Colour {
     match state {
-        State::Refused | State::NoAnswer => Paint::Yellow,
-        _ => Paint::Plain,
+        State::Refused | State::NoAnswer => Colour::Yellow,
+        _ => Colour::Plain,
     }
 }
 
@@ -456,15 +461,15 @@ fn put_dash(column: &Column, out: &mut Vec<u8>) {
     column.put(1, out, |out| out.push(b'-'));
 }
 
-fn put_duration_cell(nanos: i64, look: &Look, column: &Column, out: &mut Vec<u8>) {
+fn put_duration_cell(nanos: i64, style: &Style, column: &Column, out: &mut Vec<u8>) {
     column.put(duration_width(nanos), out, |out| {
-        put_duration(out, nanos, look.charset);
+        put_duration(out, nanos, style.charset);
     });
 }
 
-fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
+fn put_id_or_dash(id: Option<StreamId>, style: &Style, out: &mut Vec<u8>) {
     match id {
-        Some(id) => look.put_id(id, out),
+        Some(id) => style.put_id(id, out),
         None => put(out, "-"),
     }
 }
@@ -599,7 +604,7 @@ impl Printer for ConversationTable {
         Self::conversation(self, conversation)
     }
 
-    fn table(&mut self, open: &[&Conversation], _: &Look, out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, open: &[&Conversation], _: &Style, out: &mut Out<'_>) -> io::Result<()> {
         Self::finish(self, open, out.buffer, &mut *out.drain)
     }
 }

@@ -1,6 +1,6 @@
 //! What a message means, in a line for people.
 
-use super::look::{Look, put_duration};
+use super::style::{Style, put_duration};
 use crate::conversation::{AFTER_CLOSE, FindingCode, Level, Meaning, MessageEvent};
 use crate::field::{PayloadDetail, highest_level, payload};
 use crate::text::escape::{escape, preview};
@@ -9,16 +9,16 @@ use crate::wire::{Direction, FrameType, RawMessage};
 
 /// Appends what `event` means: `server id ffffff, 4.0 ms`. Begins with `!`
 /// where a finding is worse than a note.
-pub(crate) fn put_info(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
+pub(crate) fn put_info(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     if highest_level(event.findings) >= Some(Level::Warn) {
         put(out, "! ");
-        put_problem(event, look, out);
+        put_problem(event, style, out);
     } else {
-        put_meaning(event, look, out);
+        put_meaning(event, style, out);
     }
 }
 
-fn put_problem(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_problem(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     let Some(worst) = event
         .findings
         .iter()
@@ -41,7 +41,7 @@ fn put_problem(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
             put_number(out, event.message.message_bytes());
             put(out, " of 4 bytes");
         }
-        _ => put(out, &look.escaped(&worst.text)),
+        _ => put(out, &style.escaped(&worst.text)),
     }
     if worst.code == FindingCode::UnknownType && worst.text.ends_with(AFTER_CLOSE) {
         put(out, AFTER_CLOSE);
@@ -56,14 +56,14 @@ fn owner_of_id(frame_type: FrameType) -> &'static str {
     }
 }
 
-fn put_meaning(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_meaning(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     match event.meaning {
         Meaning::Opens => {
             put(out, "opens ");
             put_name(event, out);
             if let Some(hash) = event.destination_hash {
                 put(out, ", destination ");
-                put(out, &look.short_hash(hash));
+                put(out, &style.short_hash(hash));
             }
         }
         Meaning::Accepts {
@@ -71,17 +71,17 @@ fn put_meaning(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
             handshake_ns,
         } => {
             put(out, "server id ");
-            look.put_id(server_id.0, out);
+            style.put_id(server_id.0, out);
             if let Some(nanos) = handshake_ns {
                 put(out, ", ");
-                put_duration(out, nanos, look.charset);
+                put_duration(out, nanos, style.charset);
             }
         }
         Meaning::Refuses { handshake_ns } => {
             put(out, "refused, ");
-            put_duration(out, handshake_ns, look.charset);
+            put_duration(out, handshake_ns, style.charset);
         }
-        Meaning::Carries | Meaning::Untracked => put_payload(payload(&event.message), look, out),
+        Meaning::Carries | Meaning::Untracked => put_payload(payload(&event.message), style, out),
         Meaning::Closes { by } => {
             put(out, role(by));
             put(out, " closed ");
@@ -131,10 +131,10 @@ fn put_idle(message: &RawMessage<'_>, out: &mut Vec<u8>) {
 }
 
 /// Appends as much of a payload as `--payload` asks for.
-fn put_payload(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
-    match look.payload {
+fn put_payload(payload: &[u8], style: &Style, out: &mut Vec<u8>) {
+    match style.payload {
         PayloadDetail::None => {}
-        PayloadDetail::Preview => preview(payload, look.charset, look.previews, out),
-        PayloadDetail::Full => escape(payload, look.charset, out),
+        PayloadDetail::Preview => preview(payload, style.charset, style.previews, out),
+        PayloadDetail::Full => escape(payload, style.charset, out),
     }
 }

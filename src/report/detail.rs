@@ -4,8 +4,8 @@ use std::io;
 
 use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
-use super::look::{Look, put_duration};
 use super::printer::{Notice, Printer};
+use super::style::{Style, put_duration};
 use super::table::put_type;
 use crate::conversation::{Level, MessageEvent};
 use crate::field::{highest_level, meaning_name};
@@ -37,18 +37,18 @@ pub enum Details {
 #[derive(Debug)]
 pub struct DetailPrinter {
     details: Details,
-    look: Look,
+    style: Style,
     lines: TextPrinter,
     tree: Vec<u8>,
 }
 
 impl DetailPrinter {
     /// A printer of these details.
-    pub const fn new(details: Details, look: Look) -> Self {
+    pub const fn new(details: Details, style: Style) -> Self {
         Self {
             details,
-            look,
-            lines: TextPrinter::new(look),
+            style,
+            lines: TextPrinter::new(style),
             tree: Vec::new(),
         }
     }
@@ -59,9 +59,9 @@ impl DetailPrinter {
             Details::Hex => self.lines.message(event, out),
             Details::Tree | Details::TreeAndHex => {
                 self.tree.clear();
-                put_tree(event, &self.look, &mut self.tree);
+                put_tree(event, &self.style, &mut self.tree);
                 let tree = String::from_utf8_lossy(&self.tree);
-                put_wrapped(&tree, self.look.width, out);
+                put_wrapped(&tree, self.style.width, out);
             }
         }
         match self.details {
@@ -72,7 +72,7 @@ impl DetailPrinter {
 }
 
 /// Appends the fields of a message as a tree; offsets count from the start of the message.
-fn put_tree(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_tree(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     put(out, "message ");
     put_number(out, event.number);
     put(out, ": ");
@@ -90,33 +90,33 @@ fn put_tree(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
     put(out, ", ");
     put_address(out, event.source);
     out.push(b' ');
-    put(out, look.charset.right_arrow());
+    put(out, style.charset.right_arrow());
     out.push(b' ');
     put_address(out, event.target);
     if !event.encapsulation.is_none() {
         put(out, ", encapsulation ");
         put_display(out, event.encapsulation);
     }
-    put_session(event, look, out);
-    put_place(event, look, out);
+    put_session(event, style, out);
+    put_place(event, style, out);
     match event.message {
-        RawMessage::Frame(frame) => put_frame(&frame, look, out),
+        RawMessage::Frame(frame) => put_frame(&frame, style, out),
         RawMessage::Ping => put(out, "  0000  the single byte 0xff\n"),
         RawMessage::Short(bytes) => put_hexdump(out, bytes, 0, "  "),
     }
     for finding in event.findings {
         put(out, "  ");
-        let paint = look.paint_level(Some(finding.level));
-        paint.put(out, finding.level.name());
+        let colour = style.paint_level(Some(finding.level));
+        colour.put(out, finding.level.name());
         out.push(b' ');
         put(out, finding.code.code());
         put(out, ": ");
-        put(out, &look.escaped(&finding.text));
+        put(out, &style.escaped(&finding.text));
         out.push(b'\n');
     }
 }
 
-fn put_session(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_session(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     if let Some(session) = event.session {
         put(out, ", session");
         if let Some(wire_id) = session.wire_id {
@@ -125,19 +125,19 @@ fn put_session(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
         }
         if let Some(nickname) = &session.nickname {
             put(out, " (");
-            put(out, &look.escaped(nickname));
+            put(out, &style.escaped(nickname));
             put(out, ")");
         }
     }
     if let Some(nanos) = event.router_ns {
         put(out, ", ");
-        put_duration(out, nanos, look.charset);
+        put_duration(out, nanos, style.charset);
         put(out, " in the router");
     }
     out.push(b'\n');
 }
 
-fn put_place(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_place(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     put(out, "  ");
     match event.conversation {
         Some(id) => put_conversation(out, id),
@@ -155,32 +155,32 @@ fn put_place(event: &MessageEvent<'_>, look: &Look, out: &mut Vec<u8>) {
     put(out, ": ");
     let worst = highest_level(event.findings).filter(|&level| level > Level::Note);
     let text = meaning_name(event.meaning).replace('_', " ");
-    look.paint_level(worst).put(out, &text);
+    style.paint_level(worst).put(out, &text);
     out.push(b'\n');
 }
 
-fn put_frame(frame: &RawFrame<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_frame(frame: &RawFrame<'_>, style: &Style, out: &mut Vec<u8>) {
     put(out, "  0000  type     0x");
     put_display(out, format_args!("{:02x}", frame.frame_type.0));
     out.push(b' ');
     put(out, frame.frame_type.name().unwrap_or("unknown"));
     put(out, "\n  0001  id       ");
-    look.put_id(frame.id, out);
+    style.put_id(frame.id, out);
     out.push(b'\n');
     match frame.payload_shape() {
-        PayloadShape::Key => put_syn(frame.payload, look, out),
+        PayloadShape::Key => put_syn(frame.payload, style, out),
         PayloadShape::ServerId => {
             put(out, "  0004  server   ");
             put_display(out, hex::encode(frame.payload));
             out.push(b'\n');
         }
-        _ => put_payload(frame.payload, look, out),
+        _ => put_payload(frame.payload, style, out),
     }
 }
 
-fn put_syn(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
+fn put_syn(payload: &[u8], style: &Style, out: &mut Vec<u8>) {
     let Ok((destination, trailing)) = Destination::split(payload) else {
-        return put_payload(payload, look, out);
+        return put_payload(payload, style, out);
     };
     let bytes = destination.as_bytes();
     put(out, "  0004  destination, ");
@@ -209,7 +209,7 @@ fn put_syn(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
                 format_args!("    {at:04x}  {name:<11} {note}{separator}{length} bytes, "),
             );
             put(out, &hex::encode(&field[..length.min(KEY_PREVIEW_BYTES)]));
-            put(out, look.charset.ellipsis());
+            put(out, style.charset.ellipsis());
             out.push(b'\n');
         }
         at += field.len();
@@ -230,7 +230,7 @@ fn put_syn(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
     }
 }
 
-fn put_payload(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
+fn put_payload(payload: &[u8], style: &Style, out: &mut Vec<u8>) {
     if payload.is_empty() {
         return;
     }
@@ -243,9 +243,9 @@ fn put_payload(payload: &[u8], look: &Look, out: &mut Vec<u8>) {
     {
         put(out, "        ");
         let shown = &line[..line.len().min(MAX_LINE_BYTES)];
-        escape_lines(shown, look.charset, out);
+        escape_lines(shown, style.charset, out);
         if shown.len() < line.len() {
-            put(out, look.charset.ellipsis());
+            put(out, style.charset.ellipsis());
         }
         if out.last() != Some(&b'\n') {
             out.push(b'\n');

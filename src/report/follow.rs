@@ -4,8 +4,8 @@
 use std::io;
 
 use super::hexdump::put_hexdump;
-use super::look::{Look, TimeWriter};
 use super::printer::{Notice, Printer};
+use super::style::{Style, TimeWriter};
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::field::payload;
 use crate::record::tally::Sight;
@@ -30,7 +30,7 @@ pub enum FollowFormat {
 pub struct FollowPrinter {
     conversation: ConversationId,
     format: FollowFormat,
-    look: Look,
+    style: Style,
     times: TimeWriter,
     offsets: [u64; 2],
     began: bool,
@@ -38,12 +38,12 @@ pub struct FollowPrinter {
 
 impl FollowPrinter {
     /// Follows a conversation.
-    pub const fn new(conversation: ConversationId, format: FollowFormat, look: Look) -> Self {
+    pub const fn new(conversation: ConversationId, format: FollowFormat, style: Style) -> Self {
         Self {
             conversation,
             format,
-            look,
-            times: TimeWriter::new(look.times),
+            style,
+            times: TimeWriter::new(style.times),
             offsets: [0; 2],
             began: false,
         }
@@ -70,7 +70,7 @@ impl FollowPrinter {
                 self.offsets[sender] += frame.payload.len() as u64;
             }
             FollowFormat::Text | FollowFormat::Raw => {
-                escape_lines(frame.payload, self.look.charset, out);
+                escape_lines(frame.payload, self.style.charset, out);
                 if !frame.payload.ends_with(b"\n") {
                     out.push(b'\n');
                 }
@@ -94,14 +94,14 @@ impl FollowPrinter {
             put(out, event.carrier.name());
             out.push(b'\n');
         }
-        let (arrow, paint) = match event.direction {
+        let (arrow, colour) = match event.direction {
             Some(Direction::ServerToClient) => (
-                self.look.charset.left_arrow(),
-                self.look.paint(super::grid::Paint::Cyan),
+                self.style.charset.left_arrow(),
+                self.style.colour(super::grid::Colour::Cyan),
             ),
             Some(Direction::ClientToServer) | None => (
-                self.look.charset.right_arrow(),
-                self.look.paint(super::grid::Paint::Green),
+                self.style.charset.right_arrow(),
+                self.style.colour(super::grid::Colour::Green),
             ),
         };
         let mut heading = Vec::new();
@@ -113,7 +113,7 @@ impl FollowPrinter {
         put(&mut heading, "  ");
         put_number(&mut heading, payload(&event.message).len());
         put(&mut heading, " B");
-        paint.put(out, &heading);
+        colour.put(out, &heading);
         out.push(b'\n');
     }
 }

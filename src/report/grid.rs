@@ -57,9 +57,9 @@ impl Column {
     }
 }
 
-/// The sixteen-colour looks that an output uses.
+/// The colours that an output uses, of the sixteen that every terminal has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Paint {
+pub enum Colour {
     /// As the terminal writes.
     #[default]
     Plain,
@@ -75,7 +75,7 @@ pub enum Paint {
     Dim,
 }
 
-impl Paint {
+impl Colour {
     const fn start(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -94,7 +94,7 @@ impl Paint {
         }
     }
 
-    /// Appends `text` in this look.
+    /// Appends `text` in this colour.
     pub(crate) fn put(self, out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
         if self == Self::Plain {
             return out.extend_from_slice(text.as_ref());
@@ -128,21 +128,21 @@ impl Grid {
         let titles = self
             .columns
             .iter()
-            .map(|column| (&*column.title, Paint::Plain));
+            .map(|column| (&*column.title, Colour::Plain));
         self.row(titles, out);
         self.rule(below_titles, out);
     }
 
-    /// Appends a row: one text, in UTF-8, and its look for every column.
+    /// Appends a row: one text, in UTF-8, and its colour for every column.
     pub fn row<T: AsRef<[u8]>>(
         &self,
-        cells: impl IntoIterator<Item = (T, Paint)>,
+        cells: impl IntoIterator<Item = (T, Colour)>,
         out: &mut Vec<u8>,
     ) {
         let mut cells = cells.into_iter();
         self.row_in_place(out, |_, column, out| {
-            if let Some((text, paint)) = cells.next() {
-                self.cell(column, text.as_ref(), paint, out);
+            if let Some((text, colour)) = cells.next() {
+                self.cell(column, text.as_ref(), colour, out);
             }
         });
     }
@@ -177,13 +177,13 @@ impl Grid {
     }
 
     /// Appends a text, which may be too wide, and fills its column.
-    pub(crate) fn cell(&self, column: &Column, text: &[u8], paint: Paint, out: &mut Vec<u8>) {
+    pub(crate) fn cell(&self, column: &Column, text: &[u8], colour: Colour, out: &mut Vec<u8>) {
         let used = columns_of_bytes(text);
         if used > column.width && column.overflow == Overflow::Cut {
             let shorter = cut(&String::from_utf8_lossy(text), column.width, self.charset);
-            return self.cell(column, shorter.as_bytes(), paint, out);
+            return self.cell(column, shorter.as_bytes(), colour, out);
         }
-        column.put(used, out, |out| paint.put(out, text));
+        column.put(used, out, |out| colour.put(out, text));
     }
 
     /// Appends the lower border.
@@ -255,7 +255,7 @@ mod tests {
         let mut out = Vec::new();
         grid.top(&mut out);
         for row in rows {
-            grid.row(row.iter().map(|cell| (cell, Paint::Plain)), &mut out);
+            grid.row(row.iter().map(|cell| (cell, Colour::Plain)), &mut out);
         }
         grid.bottom(&mut out);
         String::from_utf8(out).unwrap()
@@ -338,7 +338,7 @@ mod tests {
             Charset::Ascii,
         );
         let mut out = Vec::new();
-        grid.row([("x", Paint::Red)], &mut out);
+        grid.row([("x", Colour::Red)], &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), "| \x1b[31mx\x1b[0m   |\n");
     }
 }

@@ -1,6 +1,6 @@
 //! The lines above the table of messages: the inputs, and the flows found in them.
 
-use super::look::{Look, put_duration};
+use super::style::{Style, put_duration};
 use crate::capture::{InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{Meaning, MessageEvent};
@@ -81,11 +81,11 @@ impl Heading {
         &self,
         inputs: &[InputInfo],
         progress: Reading,
-        look: &Look,
+        style: &Style,
         out: &mut Vec<u8>,
     ) {
         for (index, input) in inputs.iter().enumerate().take(MAX_INPUTS) {
-            put(out, &look.escaped(&input.path.to_string_lossy()));
+            put(out, &style.escaped(&input.path.to_string_lossy()));
             put(out, ": ");
             put(out, &format_name(input.format).replace('_', " "));
             if let Some(link_type) = input.link_type {
@@ -105,7 +105,7 @@ impl Heading {
                 );
             }
             if index == 0 {
-                self.put_start(progress, look, out);
+                self.put_start(progress, style, out);
             }
             out.push(b'\n');
         }
@@ -115,7 +115,7 @@ impl Heading {
             put(out, " more captures\n");
         }
         for flow in &self.flows {
-            flow.put(progress, look, out);
+            flow.put(progress, style, out);
         }
         if self.further_flows > 0 {
             put(out, "and ");
@@ -124,7 +124,7 @@ impl Heading {
         }
     }
 
-    fn put_start(&self, progress: Reading, look: &Look, out: &mut Vec<u8>) {
+    fn put_start(&self, progress: Reading, style: &Style, out: &mut Vec<u8>) {
         let (start, duration_us) = match progress {
             Reading::GoesOn => (self.start, None),
             Reading::Over { span } => (
@@ -140,7 +140,7 @@ impl Heading {
                     put_seconds(out, duration_us, 1);
                     put(out, " s");
                 }
-                _ => put_duration(out, duration_us.saturating_mul(1_000), look.charset),
+                _ => put_duration(out, duration_us.saturating_mul(1_000), style.charset),
             }
             out.push(b' ');
         }
@@ -153,7 +153,7 @@ impl Heading {
 impl FlowLine {
     /// Appends `udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)`.
     /// The counts are left out while they grow.
-    fn put(&self, progress: Reading, look: &Look, out: &mut Vec<u8>) {
+    fn put(&self, progress: Reading, style: &Style, out: &mut Vec<u8>) {
         let (transport, framing) = match self.report.carrier {
             Carrier::Udp => ("udp", "ministream"),
             Carrier::TcpU32 => ("tcp", "ministream:u32be"),
@@ -165,7 +165,7 @@ impl FlowLine {
         out.push(b' ');
         put_address(out, self.report.addresses[0]);
         out.push(b' ');
-        put(out, look.charset.right_arrow());
+        put(out, style.charset.right_arrow());
         out.push(b' ');
         put_address(out, self.report.addresses[1]);
         put(out, ", ");

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::describe::put_info;
-use super::look::{Look, PREVIEW_COLUMNS, TimeWriter};
 use super::printer::{Above, Notice, Printer};
+use super::style::{PREVIEW_COLUMNS, Style, TimeWriter};
 use super::table::put_type;
 use crate::conversation::MessageEvent;
 use crate::field::{Field, FieldKind, PayloadDetail, Value, payload};
@@ -19,24 +19,24 @@ use crate::text::write::{
 /// carrier, type, id, payload length, meaning.
 #[derive(Debug)]
 pub struct TextPrinter {
-    look: Look,
+    style: Style,
     times: TimeWriter,
     type_text: Vec<u8>,
 }
 
 impl TextPrinter {
     /// A printer of lines.
-    pub const fn new(look: Look) -> Self {
+    pub const fn new(style: Style) -> Self {
         Self {
-            look,
-            times: TimeWriter::new(look.times),
+            style,
+            times: TimeWriter::new(style.times),
             type_text: Vec::new(),
         }
     }
 
     /// Appends the line of a message.
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
-        let look = &self.look;
+        let style = &self.style;
         let line = out.len();
         let start = line;
         put_number(out, event.number);
@@ -53,7 +53,7 @@ impl TextPrinter {
         out.push(b' ');
         put_address(out, event.source);
         out.push(b' ');
-        put(out, look.charset.right_arrow());
+        put(out, style.charset.right_arrow());
         out.push(b' ');
         put_address(out, event.target);
         out.push(b' ');
@@ -67,22 +67,22 @@ impl TextPrinter {
         self.type_text.clear();
         put_type(&event.message, &mut self.type_text);
         let before_type = columns_of_bytes(&out[line..]);
-        look.paint_type(&event.message).put(out, &self.type_text);
+        style.paint_type(&event.message).put(out, &self.type_text);
         let behind_type = out.len();
         out.push(b' ');
         match event.message.frame() {
-            Some(frame) => look.put_id(frame.id, out),
+            Some(frame) => style.put_id(frame.id, out),
             None => out.push(b'-'),
         }
         out.push(b' ');
         put_number(out, payload(&event.message).len());
         out.push(b' ');
         let used = before_type + self.type_text.len() + columns_of_bytes(&out[behind_type..]);
-        let look = Look {
-            previews: look.previews.saturating_sub(used).max(PREVIEW_COLUMNS),
-            ..*look
+        let style = Style {
+            previews: style.previews.saturating_sub(used).max(PREVIEW_COLUMNS),
+            ..*style
         };
-        put_info(event, &look, out);
+        put_info(event, &style, out);
         while out.last() == Some(&b' ') {
             out.pop();
         }

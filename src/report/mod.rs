@@ -13,13 +13,13 @@ pub mod json;
 mod junit;
 pub mod ladder;
 pub mod lines;
-pub mod look;
 pub mod printer;
 #[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod reporter;
 pub mod spec;
 pub mod statistics;
+pub mod style;
 pub mod table;
 
 mod describe;

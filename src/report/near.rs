@@ -1,6 +1,6 @@
 //! Flows that are nearly ours, in lines.
 
-use super::look::Look;
+use super::style::Style;
 use crate::dissect::{NearFlow, NearFlows};
 use crate::net::Transport;
 use crate::text::write::{put, put_address, put_number};
@@ -10,10 +10,10 @@ const MAX_LINES: usize = 6;
 
 /// Appends a line for each group: `udp 127.0.0.1:40112 → 127.0.0.1:9004, perhaps ministream:
 /// 1 SYN without an answer; -d udp.port==9004,ministream reads it`.
-pub(crate) fn put_near_flows(near: &NearFlows, look: &Look, out: &mut Vec<u8>) {
+pub(crate) fn put_near_flows(near: &NearFlows, style: &Style, out: &mut Vec<u8>) {
     let (shown, further) = near.groups().split_at(near.groups().len().min(MAX_LINES));
     for group in shown {
-        put_near_flow(group, look, out);
+        put_near_flow(group, style, out);
         out.push(b'\n');
     }
     let shown: u64 = shown.iter().map(|group| group.flow_count).sum();
@@ -25,7 +25,7 @@ pub(crate) fn put_near_flows(near: &NearFlows, look: &Look, out: &mut Vec<u8>) {
 }
 
 /// Appends what a group is, and how it is read.
-pub(crate) fn put_near_flow(group: &NearFlow, look: &Look, out: &mut Vec<u8>) {
+pub(crate) fn put_near_flow(group: &NearFlow, style: &Style, out: &mut Vec<u8>) {
     put(
         out,
         match group.transport() {
@@ -35,7 +35,7 @@ pub(crate) fn put_near_flow(group: &NearFlow, look: &Look, out: &mut Vec<u8>) {
     );
     put_address(out, group.client);
     out.push(b' ');
-    put(out, look.charset.right_arrow());
+    put(out, style.charset.right_arrow());
     out.push(b' ');
     put_address(out, group.server);
     match group.flow_count {

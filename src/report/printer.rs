@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 
-use super::look::Look;
+use super::style::Style;
 use crate::capture::InputInfo;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::dissect::FlowReport;
@@ -128,7 +128,7 @@ pub trait Printer: Debug + Send {
     fn table(
         &mut self,
         _open: &[&Conversation],
-        _look: &Look,
+        _style: &Style,
         _out: &mut Out<'_>,
     ) -> io::Result<()> {
         Ok(())
@@ -214,11 +214,11 @@ mod files {
         }
 
         fn settle(&mut self) -> io::Result<()> {
-            Self::settle(self)
+            self.write_waiting_and_flush()
         }
 
         fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
-            Self::settle(self)
+            self.write_waiting_and_flush()
         }
 
         fn synthetic_packets(&self) -> Option<&SyntheticPackets<Output>> {

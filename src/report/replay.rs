@@ -9,14 +9,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::difference::{put_difference, suggested_masks};
-use super::grid::{Align, Paint};
+use super::grid::{Align, Colour};
 use super::html::histogram::Distribution;
 use super::junit::{Counts, Fate, Junit};
-use super::look::{Look, put_duration};
 use super::statistics::put_table;
+use super::style::{Style, put_duration};
 use crate::replay::{
-    Excerpt, Outcome, Pace, Percentiles, PlayOptions, PlayStats, ReplayResult, Skipped, Tally,
-    Verdict, identity,
+    Excerpt, Pace, Percentiles, PlayOptions, PlayOutcome, PlayStats, ReplayResult, ResultCounts,
+    Skipped, Verdict, identity,
 };
 use crate::text::wrap::put_wrapped;
 use crate::text::write::text_of;
@@ -45,8 +45,8 @@ const EXPENDABLE: [usize; 2] = [6, 2];
 /// Collects outcomes in bounded memory.
 #[derive(Debug, Default)]
 pub struct ReplayOutcomes {
-    told: Vec<Outcome>,
-    tally: Tally,
+    told: Vec<PlayOutcome>,
+    tally: ResultCounts,
     /// Exchanges that are kept with those that are told.
     exchanges: usize,
     recorded_handshakes: Distribution,
@@ -55,7 +55,7 @@ pub struct ReplayOutcomes {
 
 impl ReplayOutcomes {
     /// Takes the next outcome.
-    pub fn add(&mut self, mut outcome: Outcome) {
+    pub fn add(&mut self, mut outcome: PlayOutcome) {
         self.tally.add(outcome.result);
         let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         self.recorded_handshakes
@@ -76,7 +76,7 @@ impl ReplayOutcomes {
     }
 
     /// Keeps what passed of the first conversations; those that were as recorded give way.
-    fn make_room_for_exchange(&mut self, outcome: &mut Outcome) {
+    fn make_room_for_exchange(&mut self, outcome: &mut PlayOutcome) {
         if outcome.exchange.is_none() {
             return;
         }
@@ -85,7 +85,7 @@ impl ReplayOutcomes {
             return;
         }
         let gives_way =
-            |told: &&mut Outcome| told.result == ReplayResult::Same && told.exchange.is_some();
+            |told: &&mut PlayOutcome| told.result == ReplayResult::Same && told.exchange.is_some();
         let other = match outcome.result {
             ReplayResult::Same => None,
             _ => self.told.iter_mut().rfind(gives_way),
@@ -97,7 +97,7 @@ impl ReplayOutcomes {
     }
 
     /// How many had which result.
-    pub const fn tally(&self) -> &Tally {
+    pub const fn tally(&self) -> &ResultCounts {
         &self.tally
     }
 }
@@ -147,23 +147,23 @@ impl ReplayReport<'_> {
     }
 
     /// Appends the report for people.
-    pub fn table(&self, look: &Look, out: &mut Vec<u8>) {
+    pub fn table(&self, style: &Style, out: &mut Vec<u8>) {
         let heading = format!(
             "{} {} {}   {}, order {}, ids {}, compare {}",
-            look.escaped(self.source),
-            look.charset.right_arrow(),
+            style.escaped(self.source),
+            style.charset.right_arrow(),
             self.carrier,
             pace_text(self.options.pace),
             self.options.order.name(),
             self.options.ids.name(),
             self.options.compare.name()
         );
-        let mut told: Vec<&Outcome> = self.outcomes.told.iter().collect();
+        let mut told: Vec<&PlayOutcome> = self.outcomes.told.iter().collect();
         told.sort_by_key(|outcome| (outcome.copy, outcome.pass, outcome.conversation));
-        let heading = text_of(|out| put_wrapped(&heading, look.width, out));
-        let rows: Vec<_> = told.iter().map(|outcome| row(outcome, look)).collect();
-        let right = format!("{} B", look.charset.right_arrow());
-        let left = format!("{} B", look.charset.left_arrow());
+        let heading = text_of(|out| put_wrapped(&heading, style.width, out));
+        let rows: Vec<_> = told.iter().map(|outcome| row(outcome, style)).collect();
+        let right = format!("{} B", style.charset.right_arrow());
+        let left = format!("{} B", style.charset.left_arrow());
         let columns = [
             ("Conv", Align::Left),
             ("Recorded ids", Align::Left),
@@ -174,23 +174,23 @@ impl ReplayReport<'_> {
             ("Shake", Align::Right),
             ("First difference", Align::Left),
         ];
-        put_table(heading.trim_end(), columns, &rows, &EXPENDABLE, look, out);
+        put_table(heading.trim_end(), columns, &rows, &EXPENDABLE, style, out);
         let mut left_to_show = self.options.max_differences;
         for outcome in &told {
             for difference in outcome.differences.iter().take(left_to_show) {
-                put_difference(&name(outcome), difference, look, out);
+                put_difference(&name(outcome), difference, style, out);
                 left_to_show -= 1;
             }
         }
         for (mask, count) in suggested_masks(told) {
             let conversations = conversations_text(count);
             let line = format!("--mask '{mask}' would cover what differs in {conversations}\n");
-            put_wrapped(&line, look.width, out);
+            put_wrapped(&line, style.width, out);
         }
-        self.put_totals(look, out);
+        self.put_totals(style, out);
     }
 
-    fn put_totals(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put_totals(&self, style: &Style, out: &mut Vec<u8>) {
         let tally = self.outcomes.tally;
         let counts: Vec<String> = ReplayResult::ALL
             .into_iter()
@@ -219,28 +219,28 @@ impl ReplayReport<'_> {
                 more => format!(" and {more} more."),
             });
         }
-        put_wrapped(&text, look.width, out);
+        put_wrapped(&text, style.width, out);
         let mut text = format!(
             "sent {} in {:.1} s",
             counted(self.stats.sent_messages, "message"),
             self.elapsed.as_secs_f64()
         );
         if let Some(lag) = self.stats.send_lag() {
-            text.push_str(&format!("; worst send {} late", micros(lag.max, look)));
+            text.push_str(&format!("; worst send {} late", micros(lag.max, style)));
         }
         if let Some(shake) = self.stats.handshakes() {
             text.push_str(&format!(
                 "; shake p50 {} p99 {} max {}",
-                micros(shake.p50, look),
-                micros(shake.p99, look),
-                micros(shake.max, look)
+                micros(shake.p50, style),
+                micros(shake.p99, style),
+                micros(shake.max, style)
             ));
         }
-        let (verdict, paint) = match self.verdict() {
-            Verdict::Passed => ("PASSED", Paint::Green),
-            Verdict::Failed => ("FAILED", Paint::Red),
+        let (verdict, colour) = match self.verdict() {
+            Verdict::Passed => ("PASSED", Colour::Green),
+            Verdict::Failed => ("FAILED", Colour::Red),
         };
-        look.put_verdict(&text, verdict, paint, out);
+        style.put_verdict(&text, verdict, colour, out);
     }
 
     /// The report for programs, one JSON object with a line end.
@@ -347,7 +347,7 @@ impl ReplayReport<'_> {
     }
 }
 
-fn row(outcome: &Outcome, look: &Look) -> [String; 8] {
+fn row(outcome: &PlayOutcome, style: &Style) -> [String; 8] {
     let got = outcome.s2c_got_bytes;
     let want = outcome.s2c_want_bytes;
     [
@@ -363,13 +363,13 @@ fn row(outcome: &Outcome, look: &Look) -> [String; 8] {
         },
         outcome
             .handshake
-            .map_or_else(|| "-".to_owned(), |shake| micros(us(shake), look)),
-        remark(outcome, look.charset.left_arrow()),
+            .map_or_else(|| "-".to_owned(), |shake| micros(us(shake), style)),
+        remark(outcome, style.charset.left_arrow()),
     ]
 }
 
 /// `c1`; `c1 2.3` in the third pass of the second copy.
-fn name(outcome: &Outcome) -> String {
+fn name(outcome: &PlayOutcome) -> String {
     match (outcome.copy, outcome.pass) {
         (1, 1) => outcome.conversation.to_string(),
         (copy, pass) => format!("{} {copy}.{pass}", outcome.conversation),
@@ -386,7 +386,7 @@ fn ids(client: Option<impl Into<StreamId>>, server: Option<impl Into<StreamId>>)
 }
 
 /// The first difference, or what else there is to say.
-fn remark(outcome: &Outcome, server: &str) -> String {
+fn remark(outcome: &PlayOutcome, server: &str) -> String {
     let Some(difference) = outcome.differences.first() else {
         return outcome
             .note
@@ -404,7 +404,7 @@ fn remark(outcome: &Outcome, server: &str) -> String {
     )
 }
 
-fn conversation_json(outcome: &Outcome) -> Value {
+fn conversation_json(outcome: &PlayOutcome) -> Value {
     let diffs: Vec<Value> = outcome
         .differences
         .iter()
@@ -465,9 +465,9 @@ fn us(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn micros(micros: u64, look: &Look) -> String {
+fn micros(micros: u64, style: &Style) -> String {
     let nanos = i64::try_from(micros.saturating_mul(1_000)).unwrap_or(i64::MAX);
-    text_of(|out| put_duration(out, nanos, look.charset))
+    text_of(|out| put_duration(out, nanos, style.charset))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::heading::Heading;
-use super::look::{Look, put_size};
 use super::near::put_near_flows;
 use super::printer::{Above, Notice, Out, Printer};
+use super::style::{Style, put_size};
 use super::table::{HELD_ROWS, MessageTable};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
@@ -43,7 +43,7 @@ impl MessageView {
 
 /// When output is handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum Buffering {
     /// When a good deal of it has come together.
     Blocks,
     /// After every packet.
@@ -61,8 +61,8 @@ const HEADER_WAIT_BYTES: usize = 256 * 1024;
 pub struct Reporter<W> {
     writer: W,
     buffer: Vec<u8>,
-    pace: Pace,
-    look: Look,
+    buffering: Buffering,
+    style: Style,
     selection: Selection,
     /// What is hidden from all that is below.
     redaction: Option<Redaction>,
@@ -95,8 +95,8 @@ impl<W: Write> Reporter<W> {
     /// `others` at the end.
     pub fn new(
         writer: W,
-        pace: Pace,
-        look: Look,
+        buffering: Buffering,
+        style: Style,
         selection: Selection,
         shown: MessageView,
         others: Vec<Box<dyn Printer>>,
@@ -106,8 +106,8 @@ impl<W: Write> Reporter<W> {
         Self {
             writer,
             buffer: Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 4),
-            pace,
-            look,
+            buffering,
+            style,
             selection,
             redaction: None,
             shown,
@@ -129,7 +129,7 @@ impl<W: Write> Reporter<W> {
     pub fn redacted(mut self, redaction: Option<Redaction>) -> Self {
         let secrets = redaction.as_ref().map_or(Secrets::NONE, Redaction::secrets);
         // What is read may have been redacted before.
-        self.look.redacted = self.look.redacted.and(secrets);
+        self.style.redacted = self.style.redacted.and(secrets);
         self.redaction = redaction;
         self
     }
@@ -169,8 +169,12 @@ impl<W: Write> Reporter<W> {
         let mut near = Vec::new();
         if is_table {
             let mut lines = Vec::new();
-            put_near_flows(summary.near, &self.look, &mut lines);
-            put_wrapped(&String::from_utf8_lossy(&lines), self.look.width, &mut near);
+            put_near_flows(summary.near, &self.style, &mut lines);
+            put_wrapped(
+                &String::from_utf8_lossy(&lines),
+                self.style.width,
+                &mut near,
+            );
         }
         if near_goes_above {
             self.writer.write_all(&near)?;
@@ -196,7 +200,7 @@ impl<W: Write> Reporter<W> {
         if (is_table || are_counted)
             && let Some(notice) = self.totals.notice()
         {
-            put_wrapped(&notice, self.look.width, &mut self.buffer);
+            put_wrapped(&notice, self.style.width, &mut self.buffer);
         }
         // Rows may have been written before these flows were judged.
         if !near_goes_above {
@@ -236,15 +240,15 @@ impl<W: Write> Reporter<W> {
         let above = Above {
             inputs,
             reading,
-            redacted: self.look.redacted,
+            redacted: self.style.redacted,
         };
         match &mut self.shown {
             MessageView::Nothing => {}
             MessageView::Table(_) => {
                 let mut lines = Vec::new();
-                self.heading.put(inputs, reading, &self.look, &mut lines);
+                self.heading.put(inputs, reading, &self.style, &mut lines);
                 let lines = String::from_utf8_lossy(&lines);
-                put_wrapped(&lines, self.look.width, &mut header);
+                put_wrapped(&lines, self.style.width, &mut header);
             }
             MessageView::By(printer) => printer.header(above, &mut header),
         }
@@ -254,7 +258,7 @@ impl<W: Write> Reporter<W> {
     /// The line that says what was redacted, for outputs that have room for one.
     /// Records say it in their header, and ladders each for itself.
     fn notice(&self) -> Option<String> {
-        let notice = self.look.redacted.notice()?;
+        let notice = self.style.redacted.notice()?;
         let place = match &self.shown {
             MessageView::Nothing => {
                 let notices = self.others.iter().map(|printer| printer.notice());
@@ -284,7 +288,7 @@ impl<W: Write> Reporter<W> {
             drain: &mut |block| drain(writer, block, BLOCK_BYTES),
         };
         for printer in &mut self.others {
-            printer.table(&open, &self.look, &mut out)?;
+            printer.table(&open, &self.style, &mut out)?;
         }
         Ok(())
     }
@@ -302,11 +306,11 @@ impl<W: Write> Reporter<W> {
         put(out, ", ");
         put_size(out, payload.c2s.payload_bytes);
         out.push(b' ');
-        put(out, self.look.charset.right_arrow());
+        put(out, self.style.charset.right_arrow());
         put(out, ", ");
         put_size(out, payload.s2c.payload_bytes);
         out.push(b' ');
-        put(out, self.look.charset.left_arrow());
+        put(out, self.style.charset.left_arrow());
         for (level, one, many) in [
             (Level::Error, "error", "errors"),
             (Level::Warn, "warning", "warnings"),
@@ -337,7 +341,7 @@ impl<W: Write> Reporter<W> {
         }
         put_wrapped(
             &String::from_utf8_lossy(&line),
-            self.look.width,
+            self.style.width,
             &mut self.buffer,
         );
     }
@@ -485,7 +489,7 @@ impl<W: Write> Sink for Reporter<W> {
     #[inline]
     fn is_settled(&self) -> bool {
         self.buffer.len() <= BLOCK_BYTES
-            && self.pace == Pace::Blocks
+            && self.buffering == Buffering::Blocks
             && !matches!(self.shown, MessageView::Table(_))
     }
 
@@ -537,12 +541,12 @@ impl<W: Write> Reporter<W> {
     }
 
     fn write_due(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        let wait = match (self.header, self.pace) {
-            (Header::Due, Pace::Blocks) => HEADER_WAIT_BYTES,
-            (Header::Written, Pace::Blocks) => BLOCK_BYTES,
-            (_, Pace::AtOnce) => 0,
+        let wait = match (self.header, self.buffering) {
+            (Header::Due, Buffering::Blocks) => HEADER_WAIT_BYTES,
+            (Header::Written, Buffering::Blocks) => BLOCK_BYTES,
+            (_, Buffering::AtOnce) => 0,
         };
-        if self.pace == Pace::AtOnce {
+        if self.buffering == Buffering::AtOnce {
             for printer in &mut self.others {
                 printer.settle()?;
             }
@@ -552,7 +556,7 @@ impl<W: Write> Reporter<W> {
             _ => 0,
         };
         let rows_due = self.header == Header::Due
-            && (held_rows >= HELD_ROWS || self.pace == Pace::AtOnce && held_rows > 0);
+            && (held_rows >= HELD_ROWS || self.buffering == Buffering::AtOnce && held_rows > 0);
         if self.buffer.len() <= wait && !rows_due {
             return Ok(());
         }
@@ -561,9 +565,9 @@ impl<W: Write> Reporter<W> {
             table.start(&mut self.buffer);
         }
         self.write_buffer()?;
-        match self.pace {
-            Pace::Blocks => Ok(()),
-            Pace::AtOnce => self.writer.flush(),
+        match self.buffering {
+            Buffering::Blocks => Ok(()),
+            Buffering::AtOnce => self.writer.flush(),
         }
     }
 }

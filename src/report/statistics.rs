@@ -16,7 +16,7 @@ use std::array;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use super::grid::{Align, PADDING, frame_width};
-use super::look::Look;
+use super::style::Style;
 use crate::text::escape::{Charset, columns_of};
 use crate::text::write::{put, put_display};
 
@@ -28,7 +28,7 @@ pub(crate) fn put_table<const COLUMNS: usize>(
     columns: [(&str, Align); COLUMNS],
     rows: &[[String; COLUMNS]],
     expendable: &[usize],
-    look: &Look,
+    style: &Style,
     out: &mut Vec<u8>,
 ) {
     put(out, heading);
@@ -45,15 +45,15 @@ pub(crate) fn put_table<const COLUMNS: usize>(
         });
         cells.fold(longest_word(title), usize::max)
     });
-    let shown = columns_that_fit(&needed, expendable, look.width);
+    let shown = columns_that_fit(&needed, expendable, style.width);
     let mut table = Table::new();
     table
-        .load_style(match look.charset {
+        .load_style(match style.charset {
             Charset::Unicode => presets::UTF8_FULL_CONDENSED,
             Charset::Ascii => presets::ASCII_FULL_CONDENSED,
         })
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(look.width).unwrap_or(u16::MAX))
+        .set_width(u16::try_from(style.width).unwrap_or(u16::MAX))
         .set_header(shown.iter().map(|&column| columns[column].0));
     for row in rows {
         table.add_row(shown.iter().map(|&column| &row[column]));
@@ -63,7 +63,7 @@ pub(crate) fn put_table<const COLUMNS: usize>(
         let wanted = cells.fold(columns_of(columns[column].0), usize::max);
         (needed[column], wanted.max(needed[column]))
     });
-    let widths = widths_that_fit(widths.collect(), look.width);
+    let widths = widths_that_fit(widths.collect(), style.width);
     for ((drawn, &column), width) in table.column_iter_mut().zip(&shown).zip(widths) {
         let width = u16::try_from(width + PADDING).unwrap_or(u16::MAX);
         drawn.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));

@@ -6,8 +6,8 @@
 //! After that, or at once in live captures, the widths stay as they are.
 
 use super::describe::put_info;
-use super::grid::{Align, Column, Grid, Overflow, Paint, frame_width};
-use super::look::{Look, TimeWriter};
+use super::grid::{Align, Colour, Column, Grid, Overflow, frame_width};
+use super::style::{Style, TimeWriter};
 use crate::conversation::MessageEvent;
 use crate::field::{highest_level, payload};
 use crate::text::escape::{columns_of, columns_of_bytes};
@@ -40,7 +40,7 @@ const STREAMING_TO_INFO: usize = 7 + 12 + 7 + 1 + 5 + 6 + 5 + frame_width(COLUMN
 /// Writes the table of messages.
 #[derive(Debug)]
 pub struct MessageTable {
-    look: Look,
+    style: Style,
     times: TimeWriter,
     stage: Stage,
     row: Row,
@@ -59,36 +59,39 @@ enum Stage {
 struct Row {
     text: Vec<u8>,
     ends: [usize; COLUMNS],
-    paints: [Paint; COLUMNS],
+    colours: [Colour; COLUMNS],
 }
 
 impl Row {
     fn clear(&mut self) {
         self.text.clear();
         self.ends = [0; COLUMNS];
-        self.paints = [Paint::Plain; COLUMNS];
+        self.colours = [Colour::Plain; COLUMNS];
     }
 
     fn end_cell(&mut self, column: usize) {
         self.ends[column] = self.text.len();
     }
 
-    fn cells(&self) -> impl Iterator<Item = (&[u8], Paint)> {
+    fn cells(&self) -> impl Iterator<Item = (&[u8], Colour)> {
         let mut start = 0;
-        self.ends.iter().zip(self.paints).map(move |(&end, paint)| {
-            let cell = &self.text[start..end];
-            start = end;
-            (cell, paint)
-        })
+        self.ends
+            .iter()
+            .zip(self.colours)
+            .map(move |(&end, colour)| {
+                let cell = &self.text[start..end];
+                start = end;
+                (cell, colour)
+            })
     }
 }
 
 impl MessageTable {
     /// An empty table, which holds its rows back until told to [`start`](Self::start).
-    pub fn new(look: Look) -> Self {
+    pub fn new(style: Style) -> Self {
         Self {
-            look,
-            times: TimeWriter::new(look.times),
+            style,
+            times: TimeWriter::new(style.times),
             stage: Stage::Holding(Vec::new()),
             row: Row::default(),
         }
@@ -114,7 +117,7 @@ impl MessageTable {
     /// Appends the top of the table and the rows held back. Later rows are
     /// written as they come, so the columns leave room for more than these need.
     pub fn start(&mut self, out: &mut Vec<u8>) {
-        let rest = self.look.width.saturating_sub(STREAMING_TO_INFO);
+        let rest = self.style.width.saturating_sub(STREAMING_TO_INFO);
         self.start_with(&STREAMING_WIDTHS, rest, out);
     }
 
@@ -148,7 +151,7 @@ impl MessageTable {
             *width = (*width).max(least);
         }
         widths[INFO] = widths[INFO].max(info);
-        let layout = Layout::new(&self.look, widths);
+        let layout = Layout::new(&self.style, widths);
         layout.grid.top(out);
         for row in &rows {
             layout.row(row, out);
@@ -158,7 +161,7 @@ impl MessageTable {
 
     fn fill_row(&mut self, event: &MessageEvent<'_>) {
         let Self {
-            look, times, row, ..
+            style, times, row, ..
         } = self;
         row.clear();
         put_number(&mut row.text, event.number);
@@ -170,20 +173,20 @@ impl MessageTable {
             None => put(&mut row.text, "-"),
         }
         row.end_cell(2);
-        put(&mut row.text, arrow(event.direction, look));
+        put(&mut row.text, arrow(event.direction, style));
         row.end_cell(3);
         put_type(&event.message, &mut row.text);
-        row.paints[4] = look.paint_type(&event.message);
+        row.colours[4] = style.paint_type(&event.message);
         row.end_cell(4);
         match event.message.frame() {
-            Some(frame) => look.put_id(frame.id, &mut row.text),
+            Some(frame) => style.put_id(frame.id, &mut row.text),
             None => put(&mut row.text, "-"),
         }
         row.end_cell(5);
         put_number(&mut row.text, payload(&event.message).len());
         row.end_cell(6);
-        put_info(event, look, &mut row.text);
-        row.paints[INFO] = look.paint_level(highest_level(event.findings));
+        put_info(event, style, &mut row.text);
+        row.colours[INFO] = style.paint_level(highest_level(event.findings));
         row.end_cell(INFO);
     }
 }
@@ -201,10 +204,10 @@ pub(crate) fn put_type(message: &RawMessage<'_>, out: &mut Vec<u8>) {
 }
 
 /// The arrow of a direction; blank where it is not known.
-pub(crate) const fn arrow(direction: Option<Direction>, look: &Look) -> &'static str {
+pub(crate) const fn arrow(direction: Option<Direction>, style: &Style) -> &'static str {
     match direction {
-        Some(Direction::ClientToServer) => look.charset.right_arrow(),
-        Some(Direction::ServerToClient) => look.charset.left_arrow(),
+        Some(Direction::ClientToServer) => style.charset.right_arrow(),
+        Some(Direction::ServerToClient) => style.charset.left_arrow(),
         None => "",
     }
 }
@@ -230,7 +233,7 @@ struct Layout {
 impl Layout {
     /// `Info` gets what the terminal leaves; where that is too little, columns
     /// of less value are left out.
-    fn new(look: &Look, widths: [usize; COLUMNS]) -> Self {
+    fn new(style: &Style, widths: [usize; COLUMNS]) -> Self {
         let mut is_shown = [true; COLUMNS];
         let mut expendable = EXPENDABLE.into_iter();
         let info_width = loop {
@@ -239,7 +242,7 @@ impl Layout {
                 .filter(|&column| is_shown[column])
                 .map(|column| widths[column])
                 .sum();
-            let room = look.width.saturating_sub(frame_width(shown) + texts);
+            let room = style.width.saturating_sub(frame_width(shown) + texts);
             if room >= MIN_INFO_WIDTH {
                 break widths[INFO].min(room);
             }
@@ -267,7 +270,7 @@ impl Layout {
             })
             .collect();
         Self {
-            grid: Grid::new(columns, look.charset),
+            grid: Grid::new(columns, style.charset),
             is_shown,
         }
     }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::conform_error::ConformError;
 use super::link::{Link, LinkError, Opened, Parcel, Peer, Role, Scope};
-use super::mirror::Mirror;
 use super::open::LinkOptions;
-use super::play::{Driven, Driving, Loss, Wish, close, drive_on, sender};
+use super::play::{Action, Driving, Loss, Machine, close, drive_on, sender};
 use super::signals::Signals;
+use super::test_service::TestService;
 use crate::replay::conform::{CaseReport, Suite, Trial};
 use crate::replay::inject::InjectOutput;
 use crate::wire::RawMessage;
@@ -28,8 +28,8 @@ pub async fn conform(
     opened: Opened,
     signals: &mut Signals,
     suite: &mut Suite,
-    mut mirror: Option<Mirror>,
-    tell: &mut dyn FnMut(CaseReport),
+    mut service: Option<TestService>,
+    report: &mut dyn FnMut(CaseReport),
 ) -> Result<Driving, ConformError> {
     let mut peer = opened.peer;
     let mut held = Some(opened.link);
@@ -43,28 +43,28 @@ pub async fn conform(
                 opened.link
             }
         };
-        tell_all(suite, tell);
-        if let Some(mirror) = &mut mirror {
-            let begun = mirror.begin(trial.needs).await;
+        report_all(suite, report);
+        if let Some(service) = &mut service {
+            let begun = service.begin(trial.needs).await;
             begun.map_err(|source| ConformError::Service {
-                addresses: mirror.addresses().clone(),
+                addresses: service.addresses().clone(),
                 source,
             })?;
         }
         let mut trying = Trying {
             suite,
             trial,
-            mirror: mirror.as_mut(),
+            service: service.as_mut(),
             peer: &mut peer,
-            state: State::Trying,
+            state: TrialState::Trying,
         };
         let driving = try_one(&mut link, signals, &mut trying).await;
         let trial = trying.trial;
-        if let Some(mirror) = &mirror
-            && let Some(source) = mirror.take_failure()
+        if let Some(service) = &service
+            && let Some(source) = service.take_failure()
         {
             return Err(ConformError::Application {
-                addresses: mirror.addresses().clone(),
+                addresses: service.addresses().clone(),
                 source,
             });
         }
@@ -73,13 +73,13 @@ pub async fn conform(
         }
         let lost = driving.lost.as_ref().map(LinkError::to_string);
         suite.finish(trial, lost.as_deref());
-        tell_all(suite, tell);
+        report_all(suite, report);
         let is_gone = lost.is_some() && link_options.role == Role::Client;
         held = (!is_gone).then_some(link);
         last_loss = driving.lost.or(last_loss);
     }
     suite.finish_rules();
-    tell_all(suite, tell);
+    report_all(suite, report);
     if let Some(link) = held {
         close(link).await;
     }
@@ -92,12 +92,12 @@ pub async fn conform(
 /// Tries a case, and listens on where that tells more of it.
 async fn try_one(link: &mut Link, signals: &mut Signals, trying: &mut Trying<'_>) -> Driving {
     let driving = drive_on(link, signals, trying).await;
-    let passed = trying.state == State::Passed;
-    let more_is_told = trying.state == State::Failed || (passed && trying.suite.is_last());
+    let passed = trying.state == TrialState::Passed;
+    let more_is_told = trying.state == TrialState::Failed || (passed && trying.suite.is_last());
     if driving.lost.is_some() || !more_is_told {
         return driving;
     }
-    trying.state = State::Settling(Instant::now() + SETTLING_TIME);
+    trying.state = TrialState::Settling(Instant::now() + SETTLING_TIME);
     let settling = drive_on(link, signals, trying).await;
     Driving {
         // A peer may leave when all is done.
@@ -106,23 +106,23 @@ async fn try_one(link: &mut Link, signals: &mut Signals, trying: &mut Trying<'_>
     }
 }
 
-fn tell_all(suite: &mut Suite, tell: &mut dyn FnMut(CaseReport)) {
-    while let Some(report) = suite.poll_report() {
-        tell(report);
+fn report_all(suite: &mut Suite, report: &mut dyn FnMut(CaseReport)) {
+    while let Some(case) = suite.poll_report() {
+        report(case);
     }
 }
 
 struct Trying<'a> {
     suite: &'a mut Suite,
     trial: Trial,
-    mirror: Option<&'a mut Mirror>,
+    service: Option<&'a mut TestService>,
     /// A client that is tested is known when it has sent something.
     peer: &'a mut Option<Peer>,
-    state: State,
+    state: TrialState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum TrialState {
     Trying,
     Passed,
     Failed,
@@ -131,42 +131,49 @@ enum State {
     Stopped,
 }
 
-impl Driven for Trying<'_> {
-    fn poll(&mut self, now: Instant) -> Wish {
+impl Machine for Trying<'_> {
+    fn poll(&mut self, now: Instant) -> Action {
         match self.state {
-            State::Trying => {}
-            State::Settling(until) if now < until => return Wish::Wait(Some(until)),
-            State::Settling(_) | State::Passed | State::Failed | State::Stopped => {
-                return Wish::Over;
+            TrialState::Trying => {}
+            TrialState::Settling(until) if now < until => return Action::Wait(Some(until)),
+            TrialState::Settling(_)
+            | TrialState::Passed
+            | TrialState::Failed
+            | TrialState::Stopped => {
+                return Action::Over;
             }
         }
         match self.trial.executor.poll_output(now) {
             InjectOutput::Transmit(bytes) => {
                 self.suite.sent(&mut self.trial, &bytes);
                 match *self.peer {
-                    Some(peer) => Wish::Send(peer, Parcel::raw(bytes)),
-                    None => Wish::Again,
+                    Some(peer) => Action::Send(peer, Parcel::raw(bytes)),
+                    None => Action::Again,
                 }
             }
             InjectOutput::Dial(first) => {
-                if let Some(mirror) = &mut self.mirror {
-                    mirror.dial(first);
+                if let Some(service) = &mut self.service {
+                    service.dial(first);
                 }
-                Wish::Again
+                Action::Again
             }
             InjectOutput::Step(report) => {
                 self.trial.step(report);
-                Wish::Again
+                Action::Again
             }
-            InjectOutput::Timeout(at) => Wish::Wait(Some(at)),
+            InjectOutput::Timeout(at) => Action::Wait(Some(at)),
             InjectOutput::Done { passed } => {
-                self.state = if passed { State::Passed } else { State::Failed };
-                Wish::Over
+                self.state = if passed {
+                    TrialState::Passed
+                } else {
+                    TrialState::Failed
+                };
+                Action::Over
             }
         }
     }
 
-    fn hear(&mut self, _now: Instant, from: Option<Peer>, message: &Bytes) {
+    fn handle_message(&mut self, _now: Instant, from: Option<Peer>, message: &Bytes) {
         if RawMessage::parse(message).is_syn() {
             *self.peer = from.or_else(|| sender(message)).or(*self.peer);
         }
@@ -178,12 +185,12 @@ impl Driven for Trying<'_> {
     fn ready(&mut self, _now: Instant, _scope: Scope) {}
 
     fn lost(&mut self, _now: Instant, _peer: Option<Peer>) -> Loss {
-        self.state = State::Failed;
+        self.state = TrialState::Failed;
         Loss::OfAll
     }
 
     fn stop(&mut self, _now: Instant) {
-        self.state = State::Stopped;
+        self.state = TrialState::Stopped;
     }
 
     fn waits_for(&self) -> Option<String> {

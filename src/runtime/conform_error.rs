@@ -12,7 +12,7 @@ pub enum ConformError {
     /// The carrier is gone and does not come back.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The mirror cannot stand behind the server.
+    /// The test service cannot stand behind the server.
     #[error("cannot be the service at {addresses}")]
     Service {
         /// Where it should.

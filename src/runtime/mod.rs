@@ -19,7 +19,6 @@ mod conform_error;
 mod link;
 mod lookout;
 mod metrics;
-mod mirror;
 mod notice;
 mod open;
 mod play;
@@ -29,6 +28,7 @@ mod recorder;
 mod service_manager;
 mod signals;
 mod socket;
+mod test_service;
 mod tls;
 mod tunnel;
 
@@ -41,7 +41,6 @@ pub use self::link::{
     OwnKeys, Parcel, Peer, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink,
     Unreachable,
 };
-pub use self::mirror::Mirror;
 pub use self::notice::NOTICE;
 pub use self::open::{LinkOptions, Reach, nameless_destination};
 pub use self::play::{Driving, inject, mock, play};
@@ -50,5 +49,6 @@ pub use self::recorder::{RecordedStream, Recorder};
 pub use self::service_manager::tell_ready;
 pub use self::signals::{OnHangup, Signals};
 pub use self::socket::Addresses;
+pub use self::test_service::TestService;
 pub use self::tls::{CertificateFiles, TlsClient, TlsConfigError, TlsError, TlsOptions, TlsServer};
-pub use self::tunnel::{LostLink, Side, Tunnel, TunnelError, TunnelOptions};
+pub use self::tunnel::{LocalSide, LostLink, Tunnel, TunnelError, TunnelOptions};

@@ -15,7 +15,7 @@ use super::service_manager::watched;
 use super::signals::Signals;
 use crate::replay::inject::{Executor, InjectOutput, StepReport};
 use crate::replay::mock::{Mock, MockOutcome, MockOutput};
-use crate::replay::{Outcome, PlayEnd, Player, PlayerOutput};
+use crate::replay::{PlayEnd, PlayOutcome, Player, PlayerOutput};
 
 /// Messages that are taken in before what follows from them is sent.
 const MESSAGES_AT_ONCE: usize = 1_024;
@@ -27,11 +27,11 @@ const MAX_UNREAD_ROUNDS: usize = 256;
 /// How long what is queued may take to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
-/// What is driven: something that sends, hears and waits.
-pub(super) trait Driven {
+/// What is driven: something that sends messages, handles those that come, and waits.
+pub(super) trait Machine {
     /// Hands out what is to be done; `Over` when nothing more is.
-    fn poll(&mut self, now: Instant) -> Wish;
-    fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
+    fn poll(&mut self, now: Instant) -> Action;
+    fn handle_message(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
     /// Whether messages within a scope are wanted.
     fn reads(&self, _scope: Scope) -> bool {
         true
@@ -56,8 +56,8 @@ pub(super) enum Loss {
     OfAll,
 }
 
-/// What something that is driven wants.
-pub(super) enum Wish {
+/// What a machine asks for.
+pub(super) enum Action {
     Send(Peer, Parcel),
     /// It told somebody something: ask again.
     Again,
@@ -80,12 +80,12 @@ pub async fn play(
     opened: Opened,
     signals: &mut Signals,
     player: &mut Player,
-    tell: &mut dyn FnMut(Outcome),
+    report: &mut dyn FnMut(PlayOutcome),
 ) -> (PlayEnd, Driving) {
     let mut playing = Playing {
         player,
         peer: opened.peer,
-        tell,
+        report,
         end: PlayEnd::Complete,
     };
     let driving = drive(opened.link, signals, &mut playing).await;
@@ -97,11 +97,11 @@ pub async fn mock(
     opened: Opened,
     signals: &mut Signals,
     mock: &mut Mock<Peer>,
-    tell: &mut dyn FnMut(MockOutcome),
+    report: &mut dyn FnMut(MockOutcome),
 ) -> Driving {
     let mut serving = Serving {
         mock,
-        tell,
+        report,
         room: Room::Free,
         stopped: false,
     };
@@ -114,12 +114,12 @@ pub async fn inject(
     opened: Opened,
     signals: &mut Signals,
     executor: &mut Executor,
-    tell: &mut dyn FnMut(StepReport),
+    report: &mut dyn FnMut(StepReport),
 ) -> (Option<bool>, Driving) {
     let mut injecting = Injecting {
         executor,
         peer: opened.peer,
-        tell,
+        report,
         passed: None,
         stopped: false,
     };
@@ -127,8 +127,8 @@ pub async fn inject(
     (injecting.passed, driving)
 }
 
-async fn drive(mut link: Link, signals: &mut Signals, driven: &mut dyn Driven) -> Driving {
-    let driving = drive_on(&mut link, signals, driven).await;
+async fn drive(mut link: Link, signals: &mut Signals, machine: &mut dyn Machine) -> Driving {
+    let driving = drive_on(&mut link, signals, machine).await;
     if driving.lost.is_none() {
         close(link).await;
     }
@@ -147,7 +147,7 @@ pub(super) async fn close(mut link: Link) {
 pub(super) async fn drive_on(
     link: &mut Link,
     signals: &mut Signals,
-    driven: &mut dyn Driven,
+    machine: &mut dyn Machine,
 ) -> Driving {
     let mut driver = Driver {
         signals,
@@ -158,7 +158,7 @@ pub(super) async fn drive_on(
         driving: Driving::default(),
         quiet: Quiet::begin(),
     };
-    watched(|cx| driver.poll(cx, link, driven)).await;
+    watched(|cx| driver.poll(cx, link, machine)).await;
     driver.driving
 }
 
@@ -175,10 +175,15 @@ struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> Poll<()> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut Link,
+        machine: &mut dyn Machine,
+    ) -> Poll<()> {
         loop {
             // First what has arrived: nothing is too late because we were.
-            let taken = self.take_in(cx, link, driven);
+            let taken = self.take_in(cx, link, machine);
             let heard = taken != Taken::Nothing;
             let mut moved = heard;
             self.unread_rounds = match taken {
@@ -192,16 +197,16 @@ impl Driver<'_> {
                     // What is missing may be what was not read yet.
                     _ => Lookout::time_before(now, self.due),
                 };
-                match driven.poll(time) {
-                    Wish::Send(to, message) => {
+                match machine.poll(time) {
+                    Action::Send(to, message) => {
                         moved = true;
                         if let Room::Full(scope) = link.send(to, message) {
-                            driven.blocked(scope);
+                            machine.blocked(scope);
                         }
                     }
-                    Wish::Again => {}
-                    Wish::Wait(due) => break due,
-                    Wish::Over => {
+                    Action::Again => {}
+                    Action::Wait(due) => break due,
+                    Action::Over => {
                         link.poll_flush(cx);
                         return Poll::Ready(());
                     }
@@ -217,10 +222,10 @@ impl Driver<'_> {
             }
             if self.signals.poll_recv(cx).is_ready() {
                 self.driving.interrupted = true;
-                driven.stop(Instant::now());
+                machine.stop(Instant::now());
                 continue;
             }
-            let quiet_due = self.quiet.due(now, driven);
+            let quiet_due = self.quiet.due(now, machine);
             if let Some(due) = self.due.filter(|due| *due <= now) {
                 if self.lookout.may_judge(cx, now, due) {
                     continue;
@@ -238,27 +243,34 @@ impl Driver<'_> {
     }
 
     /// Takes in what came, within a bound.
-    fn take_in(&mut self, cx: &mut Context<'_>, link: &mut Link, driven: &mut dyn Driven) -> Taken {
+    fn take_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut Link,
+        machine: &mut dyn Machine,
+    ) -> Taken {
         if self.driving.lost.is_some() {
             return Taken::Nothing;
         }
         let now = Instant::now();
         for count in 0..MESSAGES_AT_ONCE {
-            match link.poll_event(cx, &mut |scope| driven.reads(scope)) {
-                Poll::Ready(LinkEvent::Message { from, bytes }) => driven.hear(now, from, &bytes),
-                Poll::Ready(LinkEvent::Ready(scope)) => driven.ready(now, scope),
+            match link.poll_event(cx, &mut |scope| machine.reads(scope)) {
+                Poll::Ready(LinkEvent::Message { from, bytes }) => {
+                    machine.handle_message(now, from, &bytes);
+                }
+                Poll::Ready(LinkEvent::Ready(scope)) => machine.ready(now, scope),
                 Poll::Ready(
                     LinkEvent::PeerLost { peer, error }
                     | LinkEvent::MessageLost { peer, error, .. },
                 ) => {
-                    if driven.lost(now, Some(peer)) == Loss::OfAll {
+                    if machine.lost(now, Some(peer)) == Loss::OfAll {
                         self.driving.lost = Some(error);
                         return Taken::All;
                     }
                 }
                 Poll::Ready(LinkEvent::PeerUp(_)) => {}
                 Poll::Ready(LinkEvent::Down(error)) => {
-                    driven.lost(now, None);
+                    machine.lost(now, None);
                     self.driving.lost = Some(error);
                     return Taken::All;
                 }
@@ -295,7 +307,7 @@ impl Quiet {
     }
 
     /// Says what is waited for when it is time; else tells when it will be.
-    fn due(&mut self, now: Instant, driven: &dyn Driven) -> Option<Instant> {
+    fn due(&mut self, now: Instant, machine: &dyn Machine) -> Option<Instant> {
         if self.is_told {
             return None;
         }
@@ -304,7 +316,7 @@ impl Quiet {
             return Some(due);
         }
         self.is_told = true;
-        if let Some(waiting) = driven.waits_for() {
+        if let Some(waiting) = machine.waits_for() {
             info!(target: NOTICE, "waiting: {waiting}");
         } else {
             self.is_told = false;
@@ -318,31 +330,31 @@ impl Quiet {
 struct Playing<'a> {
     player: &'a mut Player,
     peer: Option<Peer>,
-    tell: &'a mut dyn FnMut(Outcome),
+    report: &'a mut dyn FnMut(PlayOutcome),
     end: PlayEnd,
 }
 
-impl Driven for Playing<'_> {
-    fn poll(&mut self, now: Instant) -> Wish {
+impl Machine for Playing<'_> {
+    fn poll(&mut self, now: Instant) -> Action {
         match self.player.poll_output(now) {
             PlayerOutput::Transmit(message) => match self.peer {
-                Some(peer) => Wish::Send(peer, message.into()),
-                None => Wish::Again,
+                Some(peer) => Action::Send(peer, message.into()),
+                None => Action::Again,
             },
             PlayerOutput::Finished(outcome) => {
-                (self.tell)(*outcome);
-                Wish::Again
+                (self.report)(*outcome);
+                Action::Again
             }
-            PlayerOutput::Timeout(at) => Wish::Wait(Some(at)),
-            PlayerOutput::Idle => Wish::Wait(None),
+            PlayerOutput::Timeout(at) => Action::Wait(Some(at)),
+            PlayerOutput::Idle => Action::Wait(None),
             PlayerOutput::Done(end) => {
                 self.end = end;
-                Wish::Over
+                Action::Over
             }
         }
     }
 
-    fn hear(&mut self, now: Instant, _from: Option<Peer>, message: &Bytes) {
+    fn handle_message(&mut self, now: Instant, _from: Option<Peer>, message: &Bytes) {
         self.player.handle_message(now, message);
     }
 
@@ -374,31 +386,31 @@ impl Driven for Playing<'_> {
 
 struct Serving<'a> {
     mock: &'a mut Mock<Peer>,
-    tell: &'a mut dyn FnMut(MockOutcome),
+    report: &'a mut dyn FnMut(MockOutcome),
     room: Room,
     stopped: bool,
 }
 
-impl Driven for Serving<'_> {
-    fn poll(&mut self, now: Instant) -> Wish {
+impl Machine for Serving<'_> {
+    fn poll(&mut self, now: Instant) -> Action {
         if self.room != Room::Free && !self.stopped {
-            return Wish::Wait(None);
+            return Action::Wait(None);
         }
         match self.mock.poll_output(now) {
-            MockOutput::Transmit { to, message } => Wish::Send(to, message.into()),
+            MockOutput::Transmit { to, message } => Action::Send(to, message.into()),
             MockOutput::Finished(outcome) => {
-                (self.tell)(outcome);
-                Wish::Again
+                (self.report)(outcome);
+                Action::Again
             }
             MockOutput::Timeout(_) | MockOutput::Idle if self.stopped || self.mock.is_used_up() => {
-                Wish::Over
+                Action::Over
             }
-            MockOutput::Timeout(at) => Wish::Wait(Some(at)),
-            MockOutput::Idle => Wish::Wait(None),
+            MockOutput::Timeout(at) => Action::Wait(Some(at)),
+            MockOutput::Idle => Action::Wait(None),
         }
     }
 
-    fn hear(&mut self, now: Instant, from: Option<Peer>, message: &Bytes) {
+    fn handle_message(&mut self, now: Instant, from: Option<Peer>, message: &Bytes) {
         let from = from.or_else(|| sender(message));
         self.mock.handle_message(now, from, message);
     }
@@ -454,36 +466,36 @@ pub(super) fn sender(message: &[u8]) -> Option<Peer> {
 struct Injecting<'a> {
     executor: &'a mut Executor,
     peer: Option<Peer>,
-    tell: &'a mut dyn FnMut(StepReport),
+    report: &'a mut dyn FnMut(StepReport),
     passed: Option<bool>,
     stopped: bool,
 }
 
-impl Driven for Injecting<'_> {
-    fn poll(&mut self, now: Instant) -> Wish {
+impl Machine for Injecting<'_> {
+    fn poll(&mut self, now: Instant) -> Action {
         if self.stopped {
-            return Wish::Over;
+            return Action::Over;
         }
         match self.executor.poll_output(now) {
             InjectOutput::Transmit(bytes) => match self.peer {
-                Some(peer) => Wish::Send(peer, Parcel::raw(bytes)),
-                None => Wish::Again,
+                Some(peer) => Action::Send(peer, Parcel::raw(bytes)),
+                None => Action::Again,
             },
             InjectOutput::Step(report) => {
-                (self.tell)(report);
-                Wish::Again
+                (self.report)(report);
+                Action::Again
             }
             // Only the scripts of cases dial.
-            InjectOutput::Dial(_) => Wish::Again,
-            InjectOutput::Timeout(at) => Wish::Wait(Some(at)),
+            InjectOutput::Dial(_) => Action::Again,
+            InjectOutput::Timeout(at) => Action::Wait(Some(at)),
             InjectOutput::Done { passed } => {
                 self.passed = Some(passed);
-                Wish::Over
+                Action::Over
             }
         }
     }
 
-    fn hear(&mut self, _now: Instant, _from: Option<Peer>, message: &Bytes) {
+    fn handle_message(&mut self, _now: Instant, _from: Option<Peer>, message: &Bytes) {
         self.executor.handle_message(message.clone());
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::page::Page;
-use super::{Action, Form, Head, Key, Order, SortKey, Source, Step, Talk};
+use super::{Action, Form, Head, Key, LadderLine, Order, SortKey, Source, Talk};
 
 /// Rows that a search looks at before the screen is drawn again.
 const ROWS_A_STEP: usize = 2_000;
@@ -127,7 +127,7 @@ impl Cursor {
     }
 
     /// Sees to it that the cursor is on a screen of so many lines.
-    pub(super) fn settle(&mut self, lines: usize, count: usize) {
+    pub(super) fn keep_on_screen(&mut self, lines: usize, count: usize) {
         self.at = self.at.min(count.saturating_sub(1));
         let last_top = count.saturating_sub(lines);
         self.top = self.top.min(last_top);
@@ -377,8 +377,8 @@ impl App {
             }
             Some(Screen::Ladder { talk, cursor, .. }) => {
                 let texts = talk.steps.iter().map(|step| match step {
-                    Step::Message(head) => format!("{} {}", head.label, head.info),
-                    Step::Finding(level, text) => format!("{level} {text}"),
+                    LadderLine::Message(head) => format!("{} {}", head.label, head.info),
+                    LadderLine::Finding(level, text) => format!("{level} {text}"),
                 });
                 let texts: Vec<String> = texts.collect();
                 match found(&texts, &self.needle, cursor.at, way) {
@@ -551,7 +551,7 @@ impl App {
                 && let Some(step) = talk.steps.get(next)
             {
                 at = next;
-                if matches!(step, Step::Message(_)) {
+                if matches!(step, LadderLine::Message(_)) {
                     cursor.at = at;
                     return;
                 }
@@ -578,8 +578,8 @@ impl App {
         };
         let above = talk.steps.get(..=cursor.at)?;
         above.iter().rev().find_map(|step| match step {
-            Step::Message(head) => Some(head.clone()),
-            Step::Finding(..) => None,
+            LadderLine::Message(head) => Some(head.clone()),
+            LadderLine::Finding(..) => None,
         })
     }
 }

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::app::{App, Asked, Cursor, Screen};
 use super::page::{Page, Tone};
-use super::{Form, Head, Order, Row, SortKey, Source, Step, Talk};
+use super::{Form, Head, LadderLine, Order, Row, SortKey, Source, Talk};
 use crate::conversation::Level;
 use crate::report::grid::cut;
 use crate::text::escape::{Charset, columns_of};
@@ -147,7 +147,7 @@ impl App {
         match self.screens.last_mut() {
             None => self.put_list(sheet, source),
             Some(Screen::Ladder { talk, cursor, .. }) => {
-                cursor.settle(lines, talk.steps.len());
+                cursor.keep_on_screen(lines, talk.steps.len());
                 put_ladder(sheet, talk, *cursor, lines);
             }
             Some(Screen::Message(page) | Screen::Stream(page) | Screen::Help(page)) => {
@@ -188,7 +188,7 @@ impl App {
         if self.is_tailing {
             self.list.at = count.saturating_sub(1);
         }
-        self.list.settle(self.lines, count);
+        self.list.keep_on_screen(self.lines, count);
         let mut rows = Vec::with_capacity(self.lines);
         for line in 0..self.lines.min(count - self.list.top) {
             match source.row(self.list.top + line) {
@@ -315,8 +315,8 @@ fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) 
     let steps = talk.steps.iter().enumerate().skip(cursor.top).take(lines);
     for (line, (at, step)) in steps.enumerate() {
         let (text, style) = match step {
-            Step::Message(head) => (ladder_line(head, lanes, sheet.charset), Style::new()),
-            Step::Finding(level, text) => (
+            LadderLine::Message(head) => (ladder_line(head, lanes, sheet.charset), Style::new()),
+            LadderLine::Finding(level, text) => (
                 format!("{:>12}  ! {level}: {text}", ""),
                 sheet.of_level(Some(*level)),
             ),
@@ -334,8 +334,8 @@ fn put_ladder(sheet: &mut Sheet<'_>, talk: &Talk, cursor: Cursor, lines: usize) 
 /// screen.
 fn lanes_for(talk: &Talk, screen: usize) -> usize {
     let labels = talk.steps.iter().map(|step| match step {
-        Step::Message(head) => columns_of(&head.label) + 6,
-        Step::Finding(..) => 0,
+        LadderLine::Message(head) => columns_of(&head.label) + 6,
+        LadderLine::Finding(..) => 0,
     });
     labels.max().unwrap_or(0).min(screen / 2).max(LANES)
 }

@@ -139,14 +139,14 @@ pub struct Talk {
     /// `c1  111111/ffffff  server closed`.
     pub title: String,
     /// Messages and findings, in the order of the capture.
-    pub steps: Vec<Step>,
+    pub steps: Vec<LadderLine>,
     /// Earlier messages, which are not here.
     pub left_out: u64,
 }
 
 /// One line of a ladder.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum LadderLine {
     /// A message.
     Message(Head),
     /// Something odd.

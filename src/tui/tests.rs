@@ -60,7 +60,7 @@ impl Source for Made {
             return Err(io::Error::other("the disk is gone"));
         }
         let head = |at: u64| {
-            Step::Message(Head {
+            LadderLine::Message(Head {
                 place: at,
                 number: at,
                 time: format!("0.00{at}"),
@@ -72,8 +72,11 @@ impl Source for Made {
                 info: "x".repeat(300),
             })
         };
-        let mut steps: Vec<Step> = (1..=number.min(40).into()).map(head).collect();
-        steps.push(Step::Finding(Level::Warn, "ms.no_close: none".to_owned()));
+        let mut steps: Vec<LadderLine> = (1..=number.min(40).into()).map(head).collect();
+        steps.push(LadderLine::Finding(
+            Level::Warn,
+            "ms.no_close: none".to_owned(),
+        ));
         Ok(Talk {
             title: format!("c{number}"),
             steps,

@@ -7,7 +7,7 @@ use std::fs;
 use ministream::capture::{Inputs, PacketSource};
 use ministream::conversation::EndOfInput;
 use ministream::dissect::{DissectOptions, Dissector};
-use ministream::replay::{Recorder, Wanted};
+use ministream::replay::{RecordingSink, Wanted};
 use ministream::wire::{Direction, FrameKind};
 use ministream_fixtures::needs;
 use serde_json::Value;
@@ -55,7 +55,7 @@ impl Exchange {
 fn recorded() -> Vec<Exchange> {
     let mut capture = Inputs::open([CAPTURE]).unwrap();
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut recorder = Recorder::new(Wanted::default(), |_| true);
+    let mut recorder = RecordingSink::new(Wanted::default(), |_| true);
     while let Some(packet) = capture.next_packet().unwrap() {
         dissector.push(&packet, &mut recorder).unwrap();
     }

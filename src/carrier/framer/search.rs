@@ -150,7 +150,7 @@ impl Search {
     /// there is one that is probable enough: a run that is one frame short of
     /// a proof, where the end of all bytes, or a cut frame that makes sense so
     /// far, stands for another frame.
-    pub(super) fn settle<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn most_probable<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
         if let Some(proven) = self.advance(layout, bytes) {
             return Some(proven);
         }
@@ -172,7 +172,7 @@ impl Search {
     /// frames lead to the end of the packet, the last of them cut. That a length names
     /// the end of a packet is no chance where its frame begins behind a gap or behind another;
     /// nor is a whole frame right behind a gap.
-    pub(super) fn settle_cut<L: Layout>(
+    pub(super) fn most_probable_cut<L: Layout>(
         &mut self,
         layout: &L,
         bytes: &[u8],

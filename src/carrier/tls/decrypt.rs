@@ -207,7 +207,7 @@ impl Decryptor {
             at = end;
             result = match (kind, from) {
                 (APPLICATION_DATA, _) => self.open(from, header, record, emit),
-                (HANDSHAKE, End::Server) if self.suite.is_none() => self.hear(record),
+                (HANDSHAKE, End::Server) if self.suite.is_none() => self.handle_record(record),
                 // The client's first message, changes of the cipher spec that mean nothing.
                 _ => Ok(()),
             };
@@ -221,7 +221,7 @@ impl Decryptor {
     }
 
     /// A record of the server's first message.
-    fn hear(&mut self, record: &[u8]) -> Result<(), DecryptError> {
+    fn handle_record(&mut self, record: &[u8]) -> Result<(), DecryptError> {
         let hello = &mut self.server_hello;
         hello.extend_from_slice(record);
         let Some(&[kind, high, middle, low]) = hello.first_chunk::<4>() else {

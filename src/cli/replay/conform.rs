@@ -7,15 +7,19 @@ use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_w
 use super::logging;
 use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
-use super::play::{line_width, look, print};
+use super::play::{line_width, print, style};
 use super::ready::announce_bound;
 use super::tunnel::resolved_all;
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
-use crate::replay::conform::{Case, Delivery, Level, Suite, SuiteOptions, TcpSide, Tested, cases};
+use crate::replay::conform::{
+    Case, Delivery, Requirement, Suite, SuiteOptions, TcpSide, Tested, cases,
+};
 use crate::report::conform::{ConformReport, list};
-use crate::report::look::Look;
-use crate::runtime::{Addresses, CarrierUrl, Driving, LinkOptions, Mirror, Role, Signals, conform};
+use crate::report::style::Style;
+use crate::runtime::{
+    Addresses, CarrierUrl, Driving, LinkOptions, Role, Signals, TestService, conform,
+};
 use crate::text::escape::Charset;
 
 /// Runs `ministream-replay conform`.
@@ -30,7 +34,7 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
         }
     };
     logging::begin(&args.options.log, verbose)?;
-    let mirror = tcp_side(args)?;
+    let service = tcp_side(args)?;
     let junit = args.junit.as_deref().map(OutputFile::create).transpose()?;
     let html = args.html.as_deref().map(PageFile::create).transpose()?;
     let seed = peer::seed(args.options.seed)?;
@@ -53,12 +57,12 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
         args,
         carrier,
         report: ConformReport::new(if args.strict {
-            Level::Should
+            Requirement::Should
         } else {
-            Level::Must
+            Requirement::Must
         }),
     };
-    let tried = peer::block_on(run.try_all(&cases, &link, seed, mirror));
+    let tried = peer::block_on(run.try_all(&cases, &link, seed, service));
     if let Err(error) = &tried {
         run.report.cut_short(error.to_string());
     }
@@ -68,14 +72,14 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
         file.finish()?;
     }
     if let Some(file) = html {
-        let look = look(Charset::Unicode, args.options.log.color);
-        file.finish(&run.report.html(&name, began.elapsed(), &look))?;
+        let style = style(Charset::Unicode, args.options.log.color);
+        file.finish(&run.report.html(&name, began.elapsed(), &style))?;
     }
     tried
 }
 
 /// Our part on the TCP side of the peer, where a flag says where that is.
-fn tcp_side(args: &ConformArgs) -> Result<Option<Mirror>, ReplayError> {
+fn tcp_side(args: &ConformArgs) -> Result<Option<TestService>, ReplayError> {
     let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
     match (args.tested, &args.service, &args.dial) {
         (TestedPeer::Client, None, None) => {
@@ -90,11 +94,11 @@ fn tcp_side(args: &ConformArgs) -> Result<Option<Mirror>, ReplayError> {
         }
         (TestedPeer::Client, None, Some(name)) => {
             let addresses = addresses(args, "--dial", name)?;
-            Ok(Some(Mirror::application(addresses)))
+            Ok(Some(TestService::before_client(addresses)))
         }
         (TestedPeer::Server, Some(name), None) => {
             let addresses = addresses(args, "--service", name)?;
-            Ok(Some(Mirror::service(addresses)))
+            Ok(Some(TestService::behind_server(addresses)))
         }
         (TestedPeer::Server, None, None) => Ok(None),
     }
@@ -121,7 +125,7 @@ impl Run<'_> {
         cases: &[&'static Case],
         link: &LinkOptions,
         seed: [u8; 32],
-        mirror: Option<Mirror>,
+        service: Option<TestService>,
     ) -> Result<Ending, ReplayError> {
         let args = self.args;
         let mut signals = Signals::new()?;
@@ -129,10 +133,10 @@ impl Run<'_> {
         if link.role == Role::Server {
             announce_bound("conform", link, &opened, args.ready_file.as_deref())?;
         }
-        if let (TestedPeer::Client, Some(mirror)) = (args.tested, &mirror) {
-            let addresses = mirror.addresses();
+        if let (TestedPeer::Client, Some(service)) = (args.tested, &service) {
+            let addresses = service.addresses();
             print_note(format_args!("waiting for the client at {addresses}"));
-            mirror.wait_for_client(&mut signals).await?;
+            service.wait_for_client(&mut signals).await?;
         }
         let mut suite = Suite::new(
             cases,
@@ -140,8 +144,8 @@ impl Run<'_> {
                 tested: args.tested.into(),
                 dialect: args.dialect.into(),
                 retries: args.retries,
-                tcp_side: match mirror {
-                    Some(_) => TcpSide::Mirror,
+                tcp_side: match service {
+                    Some(_) => TcpSide::TestService,
                     None => TcpSide::Unknown,
                 },
                 max_message_bytes: self.carrier.max_message_bytes(),
@@ -155,9 +159,9 @@ impl Run<'_> {
                 seed,
             },
         );
-        let look = Look {
+        let style = Style {
             width: line_width(),
-            ..look(terminal::charset(), args.options.log.color)
+            ..style(terminal::charset(), args.options.log.color)
         };
         let began = Instant::now();
         let report = &mut self.report;
@@ -167,10 +171,10 @@ impl Run<'_> {
             opened,
             &mut signals,
             &mut suite,
-            mirror,
+            service,
             &mut |case| {
                 let mut out = Vec::new();
-                report.put_case(&case, &look, &mut out);
+                report.put_case(&case, &style, &mut out);
                 report.add(case);
                 if tells && let Err(error) = print(&out) {
                     print_warning(error);
@@ -187,7 +191,7 @@ impl Run<'_> {
             self.report.cut_short(why.to_owned());
         }
         let mut out = Vec::new();
-        self.report.put_totals(began.elapsed(), &look, &mut out);
+        self.report.put_totals(began.elapsed(), &style, &mut out);
         if tells {
             print(&out)?;
         }

@@ -13,7 +13,7 @@ use super::line_queue::{self, LineQueue};
 use super::people::People;
 use super::shared_args::{LogArgs, LogFormat};
 use crate::cli::terminal;
-use crate::report::look::Colour;
+use crate::report::style::Colouring;
 
 /// The variable that says what is logged, as in `debug,carrier=trace`.
 const VARIABLE: &str = "MINISTREAM_LOG";
@@ -49,7 +49,7 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
                 source,
             })?;
             let queue = FILE.get_or_init(|| LineQueue::before(file));
-            (queue.clone(), Colour::Never)
+            (queue.clone(), Colouring::Never)
         }
     };
     let format = args.log_format.unwrap_or_else(|| {
@@ -64,7 +64,7 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
         .with_env_filter(filter)
         .with_writer(writer)
         .log_internal_errors(false)
-        .with_ansi(colour == Colour::Ansi);
+        .with_ansi(colour == Colouring::Ansi);
     match format {
         LogFormat::People => log.event_format(People::default()).init(),
         LogFormat::Text => log.init(),

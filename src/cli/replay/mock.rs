@@ -11,7 +11,7 @@ use super::ready::announce_bound;
 use super::recording::load;
 use crate::cli::exit::Ending;
 use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
-use crate::replay::{Masks, MidStream, Tally, Verdict};
+use crate::replay::{Masks, MidStream, ResultCounts, Verdict};
 use crate::runtime::{Role, Signals, mock};
 use crate::wire::{Direction, HEADER_BYTES};
 
@@ -42,7 +42,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
     )?;
     let masks = Masks::new(args.recording.mask.clone());
     let mut server = Mock::new(&loaded.recording, options, masks, seed);
-    let mut tally = Tally::default();
+    let mut tally = ResultCounts::default();
     let driving = peer::block_on(async {
         let mut signals = Signals::new()?;
         let opened = peer::open(&link, &mut signals).await?;

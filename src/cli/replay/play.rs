@@ -22,11 +22,11 @@ use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::field::PayloadDetail;
 use crate::replay::{
-    Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player, ReplayResult, Substitution,
-    SynPayload, Tally, Timeouts, Transcripts, Verdict, id_map_line,
+    Load, Masks, MidStream, Pace, Plan, PlayEnd, PlayOptions, Player, ReplayResult, ResultCounts,
+    Substitution, SynPayload, Timeouts, Transcripts, Verdict, id_map_line,
 };
-use crate::report::look::{IdFormat, Look, PREVIEW_COLUMNS, TimeStyle};
 use crate::report::replay::{ReplayOutcomes, ReplayReport};
+use crate::report::style::{IdFormat, PREVIEW_COLUMNS, Style, TimeStyle};
 use crate::runtime::{CarrierUrl, Driving, Role, Signals, play};
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell(&mut self, outcome: crate::replay::Outcome) {
+    fn tell(&mut self, outcome: crate::replay::PlayOutcome) {
         if let Some(file) = &mut self.files.id_map {
             file.write(&id_map_line(&outcome));
         }
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
         Ok(ending)
     }
 
-    fn checks(&self, tally: &Tally) -> Ending {
+    fn checks(&self, tally: &ResultCounts) -> Ending {
         let failed = match self.args.fail_on {
             ReplayFailOn::Differs => tally.verdict() == Verdict::Failed,
             ReplayFailOn::NoReply => {
@@ -340,7 +340,7 @@ fn print_report(args: &PlayArgs, report: &ReplayReport<'_>) -> Result<(), Replay
             } else {
                 terminal::charset()
             };
-            report.table(&look(charset, args.peer.options.log.color), &mut out);
+            report.table(&style(charset, args.peer.options.log.color), &mut out);
             print(&out)
         }
         ReportFormat::Json => print(report.json().as_bytes()),
@@ -376,15 +376,15 @@ fn write_files(
         file.finish()?;
     }
     if let Some(file) = html {
-        let look = look(Charset::Unicode, args.peer.options.log.color);
-        file.finish(&report.html(&look))?;
+        let style = style(Charset::Unicode, args.peer.options.log.color);
+        file.finish(&report.html(&style))?;
     }
     Ok(())
 }
 
 /// Reports as they look on this terminal.
-pub(super) fn look(charset: Charset, colour: When) -> Look {
-    Look {
+pub(super) fn style(charset: Charset, colour: When) -> Style {
+    Style {
         charset,
         colour: terminal::colour(colour, &io::stdout()),
         width: terminal::width(),

@@ -5,9 +5,9 @@ use std::io;
 use clap::Parser;
 
 use super::error::{ReplayError, print_warning};
-use super::play::{look, print};
+use super::play::{print, style};
 use super::proxy_args::ProxyArgs;
-use super::ready::{self, Place, about_tls};
+use super::ready::{self, ReadyStream, about_tls};
 use super::shared_args::ReportFormat;
 use super::tunnel::resolved;
 use super::{logging, peer, tls};
@@ -217,9 +217,9 @@ fn announce(
         line.push_str(&format!(" control=http://{address}/"));
     }
     let place = if is_for_programs(args) {
-        Place::Error
+        ReadyStream::Error
     } else {
-        Place::Output
+        ReadyStream::Output
     };
     ready::announce(&line, "", args.ready_file.as_deref(), place)
 }
@@ -286,7 +286,7 @@ fn conclude(
                 terminal::charset()
             };
             let mut out = Vec::new();
-            summary.table(&look(charset, args.log.color), &mut out);
+            summary.table(&style(charset, args.log.color), &mut out);
             print(&out)?;
         }
         ReportFormat::Json => print(summary.json().as_bytes())?,
@@ -321,7 +321,7 @@ impl Sink for Watch {
 }
 
 impl Watcher for Watch {
-    fn settle_watch(&mut self) -> io::Result<()> {
+    fn hand_on(&mut self) -> io::Result<()> {
         self.reporter.settle(NO_INPUTS)
     }
 

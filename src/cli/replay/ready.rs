@@ -11,7 +11,7 @@ use crate::wire::Destination;
 
 /// Where people read that a command is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ReadyStream {
     /// On standard output.
     Output,
     /// On standard error: what stands on standard output is for programs.
@@ -26,19 +26,19 @@ pub(super) fn announce(
     line: &str,
     rest: &str,
     file: Option<&Path>,
-    place: Place,
+    place: ReadyStream,
 ) -> Result<(), ReplayError> {
     if let Some(path) = file {
         write(path, &format!("{line}{rest}\n"))?;
     }
     match place {
-        Place::Output => print(format!("{line}\n").as_bytes())?,
-        Place::Error => {
+        ReadyStream::Output => print(format!("{line}\n").as_bytes())?,
+        ReadyStream::Error => {
             // On a terminal what was told before stands before.
             logging::finish();
             terminal::tell(format_args!("{line}"));
         }
-        Place::Nowhere => {}
+        ReadyStream::Nowhere => {}
     }
     tell_ready(line);
     Ok(())
@@ -58,7 +58,7 @@ pub(super) fn announce_bound(
         name.short,
         said_aloud(link)
     );
-    announce(&line, &name.rest, file, Place::Output)
+    announce(&line, &name.rest, file, ReadyStream::Output)
 }
 
 /// What we are called where the carrier has destinations.

@@ -14,8 +14,8 @@ use crate::conversation::{EndOfInput, MessageEvent};
 use crate::dissect::{DissectOptions, Dissector, Sink};
 use crate::replay::inject::Taker;
 use crate::replay::{
-    MidStream, NdjsonReader, Plan, PlanError, PlayOptions, Recorder, Recording, RecordingTooLarge,
-    Wanted,
+    MidStream, NdjsonReader, Plan, PlanError, PlayOptions, Recording, RecordingSink,
+    RecordingTooLarge, Wanted,
 };
 use crate::select::filter::Filter;
 
@@ -197,7 +197,7 @@ fn record(
     let filter = filter
         .map(|filter| informed(filter, captures))
         .transpose()?;
-    let mut recorder = Recorder::new(wanted, matching(filter));
+    let mut recorder = RecordingSink::new(wanted, matching(filter));
     let ending = dissect(captures, &mut recorder, on_damage)?;
     Ok(Loaded {
         recording: recorder.into_recording(),

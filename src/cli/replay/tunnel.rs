@@ -11,12 +11,12 @@ use super::args::{ClientArgs, EndpointArgs, ServerArgs};
 use super::error::ReplayError;
 use super::line_queue;
 use super::peer::Others;
-use super::ready::{Place, announce, own_name, said_aloud};
+use super::ready::{ReadyStream, announce, own_name, said_aloud};
 use super::values::TimeOrOff;
 use super::{keys, logging, peer, tls};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LostLink, Reach, Role, Side, Tunnel,
+    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LocalSide, LostLink, Reach, Role, Tunnel,
     TunnelOptions, nameless_destination,
 };
 
@@ -48,8 +48,8 @@ const CLOSING_TIME: Duration = Duration::from_secs(5);
 pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> {
     logging::begin(&args.endpoint.log, verbose)?;
     let side = match &args.listen {
-        Some(listen) => Side::Listen(local_addresses("--listen", listen, &args.endpoint)?),
-        None => Side::Stdio,
+        Some(listen) => LocalSide::Listen(local_addresses("--listen", listen, &args.endpoint)?),
+        None => LocalSide::Stdio,
     };
     let mut endpoint = config(&args.endpoint)?;
     if let Some(on_eof) = args.endpoint.on_eof {
@@ -67,7 +67,7 @@ pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> 
 /// Runs `ministream-replay server`.
 pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> {
     logging::begin(&args.endpoint.log, verbose)?;
-    let side = Side::Serve {
+    let side = LocalSide::Serve {
         target: local_addresses("--target", &args.target, &args.endpoint)?,
     };
     let mut endpoint = config(&args.endpoint)?;
@@ -85,7 +85,7 @@ pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> 
 
 fn options(
     args: &EndpointArgs,
-    side: Side,
+    side: LocalSide,
     endpoint: Config,
     link: LinkOptions,
 ) -> Result<TunnelOptions, ReplayError> {
@@ -249,10 +249,10 @@ pub(super) fn resolved_all(
 }
 
 fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
-    let stdio = matches!(options.side, Side::Stdio);
+    let stdio = matches!(options.side, LocalSide::Stdio);
     let target = match &options.side {
-        Side::Serve { target } => Some(target.clone()),
-        Side::Listen(_) | Side::Stdio => None,
+        LocalSide::Serve { target } => Some(target.clone()),
+        LocalSide::Listen(_) | LocalSide::Stdio => None,
     };
     let link = options.link.clone();
     peer::block_on(async {
@@ -263,7 +263,11 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
         if let Some(address) = tunnel.metrics_addr() {
             info!("numbers at http://{address}/metrics");
         }
-        let place = if stdio { Place::Nowhere } else { Place::Output };
+        let place = if stdio {
+            ReadyStream::Nowhere
+        } else {
+            ReadyStream::Output
+        };
         announce(&line, &name.rest, args.ready_file.as_deref(), place)?;
         Ok(tunnel.run().await?)
     })

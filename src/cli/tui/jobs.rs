@@ -11,7 +11,7 @@ use std::thread;
 use crate::tui::Form;
 
 /// What a job came to.
-pub(super) enum Outcome {
+pub(super) enum JobResult {
     /// Something to say.
     Told(String),
     /// The conversations in which a message matches.
@@ -35,8 +35,8 @@ pub(super) struct Jobs {
     source: Source,
     records: PathBuf,
     filter: Option<String>,
-    sender: Sender<Outcome>,
-    receiver: Receiver<Outcome>,
+    sender: Sender<JobResult>,
+    receiver: Receiver<JobResult>,
 }
 
 impl Jobs {
@@ -55,11 +55,11 @@ impl Jobs {
     }
 
     /// What the next job that is over came to.
-    pub(super) fn next(&self) -> Option<Outcome> {
+    pub(super) fn next(&self) -> Option<JobResult> {
         let outcome = self.receiver.try_recv().ok()?;
         match &outcome {
             // Another filter was asked for meanwhile.
-            Outcome::Matching { filter, .. } if Some(filter) != self.filter.as_ref() => None,
+            JobResult::Matching { filter, .. } if Some(filter) != self.filter.as_ref() => None,
             _ => Some(outcome),
         }
     }
@@ -91,9 +91,9 @@ impl Jobs {
             })?;
             // Records that still grow end without their summary.
             if !matches!(output.status.code(), Some(0 | 3)) {
-                return Ok(Outcome::Told(last_words(&output)));
+                return Ok(JobResult::Told(last_words(&output)));
             }
-            Ok(Outcome::Matching { filter, numbers })
+            Ok(JobResult::Matching { filter, numbers })
         });
     }
 
@@ -113,7 +113,7 @@ impl Jobs {
         arguments.extend(["--conv", &names.join(","), flag, &path].map(OsString::from));
         self.spawn(move || {
             let output = program(&arguments)?.output()?;
-            Ok(Outcome::Told(match output.status.code() {
+            Ok(JobResult::Told(match output.status.code() {
                 Some(0 | 3) => format!("wrote {path}"),
                 _ => last_words(&output),
             }))
@@ -126,15 +126,15 @@ impl Jobs {
 
     fn tell(&self, text: String) {
         // Who receives it is this same value.
-        if self.sender.send(Outcome::Told(text)).is_err() {
+        if self.sender.send(JobResult::Told(text)).is_err() {
             debug_assert!(false, "the receiver lives as long as the sender");
         }
     }
 
-    fn spawn(&self, job: impl FnOnce() -> io::Result<Outcome> + Send + 'static) {
+    fn spawn(&self, job: impl FnOnce() -> io::Result<JobResult> + Send + 'static) {
         let sender = self.sender.clone();
         thread::spawn(move || {
-            let outcome = job().unwrap_or_else(|error| Outcome::Told(error.to_string()));
+            let outcome = job().unwrap_or_else(|error| JobResult::Told(error.to_string()));
             // When the program ends meanwhile, nobody wants to know any more.
             sender.send(outcome).ok();
         });

@@ -24,17 +24,17 @@ use ratatui::crossterm::event::{
 use ratatui::crossterm::execute;
 use tempfile::TempPath;
 
-use self::jobs::{Jobs, Outcome, Source};
+use self::jobs::{JobResult, Jobs, Source};
 use self::store::Store;
 use super::args::DumpArgs;
 use super::error::DumpError;
 use super::exit::Ending;
 use super::interrupt::Interrupt;
-use super::output::terminal_look;
+use super::output::terminal_style;
 use super::terminal;
 use crate::capture::Inputs;
 use crate::report::TemporaryError;
-use crate::report::look::{Colour, Look};
+use crate::report::style::{Colouring, Style};
 use crate::select::filter::Filter;
 use crate::text::escape::Charset;
 use crate::tui::{Action, App, Colours, Key};
@@ -106,7 +106,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
             "omit it for tables; --html has a report for a browser",
         ));
     }
-    let look = terminal_look(args);
+    let style = terminal_style(args);
     let kept = Arc::new(Mutex::new(Kept::default()));
     let interrupt = {
         let kept = Arc::downgrade(&kept);
@@ -116,7 +116,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
             }
         })?
     };
-    let (store, records) = Store::new(look).map_err(TemporaryError::of)?;
+    let (store, records) = Store::new(style).map_err(TemporaryError::of)?;
     let records_path = records.to_path_buf();
     locked(&kept).records = Some(records);
     let store = Arc::new(Mutex::new(store));
@@ -135,7 +135,7 @@ pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, Dum
         store,
         reading,
         jobs: Jobs::new(arguments, source(args), records_path),
-        look,
+        style,
         is_live: args.interface.is_some(),
         knew_the_end: false,
     };
@@ -296,7 +296,7 @@ struct Screen {
     store: Arc<Mutex<Store>>,
     reading: Arc<Reading>,
     jobs: Jobs,
-    look: Look,
+    style: Style,
     is_live: bool,
     knew_the_end: bool,
 }
@@ -338,11 +338,11 @@ impl Screen {
     }
 
     fn draw(&mut self, terminal: &mut ratatui::DefaultTerminal) -> io::Result<()> {
-        let colours = match self.look.colour {
-            Colour::Ansi => Colours::Used,
-            Colour::Never => Colours::Unused,
+        let colours = match self.style.colour {
+            Colouring::Ansi => Colours::Used,
+            Colouring::Never => Colours::Unused,
         };
-        let charset = self.look.charset;
+        let charset = self.style.charset;
         let mut store = locked(&self.store);
         terminal.draw(|frame| {
             let area = frame.area();
@@ -368,8 +368,8 @@ impl Screen {
         self.app.set_progress(format!("{what}{messages} {noun}"));
         while let Some(outcome) = self.jobs.next() {
             match outcome {
-                Outcome::Told(text) => self.app.tell(text),
-                Outcome::Matching { filter, numbers } => {
+                JobResult::Told(text) => self.app.tell(text),
+                JobResult::Matching { filter, numbers } => {
                     locked(&self.store).show(Some(numbers))?;
                     self.app.set_filter(filter);
                 }

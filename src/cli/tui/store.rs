@@ -16,10 +16,10 @@ use crate::field::payload;
 use crate::record::{Record, RecordReader};
 use crate::report::detail::{DetailPrinter, Details};
 use crate::report::ladder::{info, label};
-use crate::report::look::{Look, TimeWriter, put_duration, put_size};
+use crate::report::style::{Style, TimeWriter, put_duration, put_size};
 use crate::text::escape::escape_lines;
 use crate::text::write::{put_seconds, text_of};
-use crate::tui::{Detail, Head, Order, Row, Said, SortKey, Source, Step, Talk};
+use crate::tui::{Detail, Head, LadderLine, Order, Row, Said, SortKey, Source, Talk};
 use crate::units::counted;
 use crate::wire::{Direction, FrameKind};
 
@@ -40,7 +40,7 @@ const HEAD_BYTES: usize = 640;
 
 /// Records, and what is known of conversations.
 pub(super) struct Store {
-    look: Look,
+    style: Style,
     records: File,
     written: u64,
     header: Vec<u8>,
@@ -106,14 +106,14 @@ impl RowBlock {
 impl Store {
     /// An empty one, in temporary files. Only the records have a name, by which other runs read
     /// them: as long as this name is kept.
-    pub(super) fn new(look: Look) -> io::Result<(Self, TempPath)> {
+    pub(super) fn new(style: Style) -> io::Result<(Self, TempPath)> {
         let (records, path) = tempfile::Builder::new()
             .prefix("ministream-")
             .suffix(".ndjson")
             .tempfile()?
             .into_parts();
         let store = Self {
-            look,
+            style,
             records,
             written: 0,
             header: Vec::new(),
@@ -313,7 +313,7 @@ impl Source for Store {
         let state = self.row_state(number)?;
         let line = self.read(state.record.0, state.record.1)?;
         let record: Value = serde_json::from_slice(&line)?;
-        let text = |name: &str| record[name].as_str().map(|text| self.look.escaped(text));
+        let text = |name: &str| record[name].as_str().map(|text| self.style.escaped(text));
         let end = |name: &str, address: &str| {
             let named = text(&format!("{name}_name"));
             named.or_else(|| text(address)).unwrap_or_default()
@@ -324,8 +324,9 @@ impl Source for Store {
             (false, _) => [end("", "src"), end("", "dst")],
         };
         let ids = |name: &str| text(name).unwrap_or_else(|| "-".to_owned());
-        let duration =
-            |us: i64| text_of(|out| put_duration(out, us.saturating_mul(1_000), self.look.charset));
+        let duration = |us: i64| {
+            text_of(|out| put_duration(out, us.saturating_mul(1_000), self.style.charset))
+        };
         Ok(Row {
             number,
             name: match number {
@@ -374,31 +375,31 @@ impl Source for Store {
             left_out,
             ..Talk::default()
         };
-        let mut times = TimeWriter::new(self.look.times);
+        let mut times = TimeWriter::new(self.style.times);
         for record in self.records(&chain)? {
             match record {
                 Record::Message(message) => {
                     let event = message.event();
                     let bytes = payload(&event.message).len();
-                    talk.steps.push(Step::Message(Head {
+                    talk.steps.push(LadderLine::Message(Head {
                         place: places.next().unwrap_or(0),
                         number: event.number,
                         time: text_of(|out| times.put(&event, out)),
                         direction: event.direction,
-                        label: label(&event, bytes, &self.look),
-                        info: info(&event, &self.look),
+                        label: label(&event, bytes, &self.style),
+                        info: info(&event, &self.style),
                     }));
                 }
                 Record::Finding(finding) => {
-                    let text = format!("{}: {}", finding.code, self.look.escaped(&finding.text));
-                    talk.steps.push(Step::Finding(finding.level, text));
+                    let text = format!("{}: {}", finding.code, self.style.escaped(&finding.text));
+                    talk.steps.push(LadderLine::Finding(finding.level, text));
                 }
                 Record::Conversation(one) => {
                     talk.title += &format!(
                         "  {}, {}, {}",
                         one.state,
                         one.carrier.name(),
-                        text_of(|out| put_duration(out, one.duration_ns(), self.look.charset))
+                        text_of(|out| put_duration(out, one.duration_ns(), self.style.charset))
                     );
                     if let Some(peer) = one.peer_view {
                         talk.title += &format!(", on the router's other side {peer}");
@@ -427,12 +428,12 @@ impl Source for Store {
             };
             let event = message.event();
             // The screen breaks lines where its edge is.
-            let look = Look {
+            let style = Style {
                 width: usize::MAX,
-                ..self.look
+                ..self.style
             };
             let lines = |details, skipped| {
-                let text = text_of(|out| DetailPrinter::new(details, look).message(&event, out));
+                let text = text_of(|out| DetailPrinter::new(details, style).message(&event, out));
                 let lines = text.lines().skip(skipped).map(str::to_owned);
                 lines.collect::<Vec<String>>()
             };
@@ -456,7 +457,7 @@ impl Source for Store {
             said.push(note(format!("({before} before these not shown)")));
         }
         let mut room = MAX_STREAM_BYTES;
-        let mut times = TimeWriter::new(self.look.times);
+        let mut times = TimeWriter::new(self.style.times);
         for record in self.records(&chain)? {
             let Record::Message(message) = record else {
                 continue;
@@ -473,14 +474,14 @@ impl Source for Store {
             let shown = &payload[..payload.len().min(room)];
             room -= shown.len();
             let arrow = match event.direction {
-                Some(Direction::ServerToClient) => self.look.charset.left_arrow(),
-                _ => self.look.charset.right_arrow(),
+                Some(Direction::ServerToClient) => self.style.charset.left_arrow(),
+                _ => self.style.charset.right_arrow(),
             };
             let time = text_of(|out| times.put(&event, out));
             said.push(Said {
                 direction: event.direction,
                 head: format!("{arrow} {time}  {} B", payload.len()),
-                lines: text_of(|out| escape_lines(shown, self.look.charset, out))
+                lines: text_of(|out| escape_lines(shown, self.style.charset, out))
                     .replace('\t', "    ")
                     .lines()
                     .map(str::to_owned)

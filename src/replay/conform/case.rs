@@ -15,14 +15,14 @@ pub(super) const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
 
 /// How much a case weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum Requirement {
     /// The protocol's text says it, or no conversation works without it.
     Must,
     /// The reference implementation does it, and peers may count on it.
     Should,
 }
 
-impl Level {
+impl Requirement {
     /// `must`, `should`
     pub const fn name(self) -> &'static str {
         match self {
@@ -63,8 +63,8 @@ impl Dialect {
 pub enum Needs {
     /// It does not matter.
     Nothing,
-    /// The mirror.
-    Mirror,
+    /// The test service.
+    TestService,
     /// A service that refuses connections.
     NoService,
 }
@@ -75,7 +75,7 @@ pub struct Case {
     /// `ms/handshake/1`
     pub id: &'static str,
     /// How much it weighs.
-    pub level: Level,
+    pub level: Requirement,
     /// What a peer does that passes.
     pub title: &'static str,
     /// What it follows from, in the words of `docs/protocol.md`.

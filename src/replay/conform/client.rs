@@ -1,7 +1,7 @@
 //! The cases for a client. We are its server: `$c` is its id, and what we hand out
 //! as ours is written in full.
 
-use super::case::{Case, Check, Level, Needs};
+use super::case::{Case, Check, Needs, Requirement};
 use super::rule::Rule;
 
 const REFUSAL_WITH_PAYLOAD: &str = "dial
@@ -18,10 +18,10 @@ const REFUSAL_WITH_PAYLOAD: &str = "dial
 pub(super) const CASES: &[Case] = &[
     Case {
         id: "ms/handshake/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a connection becomes a SYN",
         sentence: "Opens a conversation: the client makes a client id and sends a SYN",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -31,10 +31,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "nothing but the SYN is sent before the ACK, and then to the server id in it",
         sentence: "cannot send anything but the SYN before it",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial \"hello\"
              expect syn -> $c
@@ -46,10 +46,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a close instead of an ACK ends the connection",
         sentence: "answers ACK, or close if it cannot",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -65,10 +65,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/4",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a refusal with three bytes is one",
         sentence: "nothing; a refusal may carry 3 bytes",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Dialects {
             text: Some(REFUSAL_WITH_PAYLOAD),
             java2004: None,
@@ -77,10 +77,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "data that overtake the ACK are kept",
         sentence: "Data that arrive before the ACK are kept until it comes",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -93,10 +93,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/6",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "an ACK whose payload is not three bytes is ignored",
         sentence: "An ACK whose payload is not three bytes is ignored",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial \"hello\"
              expect syn -> $c
@@ -111,10 +111,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/7",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a second ACK changes nothing",
         sentence: "A second ACK is ignored: the first server id stays",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -127,10 +127,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "data reach the application, and what it sends goes to the server's id",
         sentence: "The id in a message is always the *receiver's*",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -143,10 +143,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "many messages are one stream, in their order",
         sentence: "Bytes are handed on in the order in which messages arrive",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -173,10 +173,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "conversations at the same time do not mix",
         sentence: "Each conversation has a client id and a server id of its own",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -198,10 +198,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/4",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a long stream goes out whole, and then the close",
         sentence: "What was written before a close is sent before it",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -213,10 +213,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "40000 bytes in one message are taken",
         sentence: "message that is accepted | at most 40,960 bytes",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -229,10 +229,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/6",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "data without bytes do no harm",
         sentence: "Data without bytes are harmless",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -247,10 +247,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/7",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "messages for an unknown id are dropped without an answer",
         sentence: "Data and closes for an unknown id are dropped without an answer",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -266,10 +266,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a close ends the connection of the application",
         sentence: "A conversation's close ends both directions; there is no half-close",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -288,10 +288,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "all that came before a close reaches the application",
         sentence: "What was written before a close is sent before it",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -311,10 +311,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "when the application has ended, a close follows",
         sentence: "A conversation's close ends both directions; there is no half-close",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -325,10 +325,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/4",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a close is not answered",
         sentence: "A close is not answered by a close",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -340,10 +340,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "an ACK without an id on an open conversation is no close",
         sentence: "The reference ignores an ACK without an id on an open conversation",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -356,10 +356,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/1",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "chaff and pings are ignored",
         sentence: "`FF`, and the single byte `FF` as a ping, are not in the text",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -374,10 +374,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/2",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "messages of fewer than four bytes are ignored",
         sentence: "Messages of fewer than four bytes are ignored",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -392,10 +392,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/3",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "undefined types for unknown ids disturb nobody",
         sentence: "A message of an undefined type does not disturb other conversations",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -411,10 +411,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/4",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a client's types, sent by a server, are ignored",
         sentence: "Types of the other direction are ignored",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "dial
              expect syn -> $c
@@ -429,7 +429,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every message is of one of a client's types",
         sentence: "`A0` to `AF` are from clients, `50` to `5F` from servers; only six are defined",
         needs: Needs::Nothing,
@@ -437,7 +437,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "data and closes have the server id of an ACK",
         sentence: "The id in a message is always the *receiver's*",
         needs: Needs::Nothing,
@@ -445,7 +445,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "no SYN has the id 000000",
         sentence: "`00 00 00` is reserved by the text",
         needs: Needs::Nothing,
@@ -453,7 +453,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/4",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every SYN carries the client's destination",
         sentence: "the client's destination",
         needs: Needs::Nothing,
@@ -461,7 +461,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/5",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every close is empty",
         sentence: "`A2` | CLOSE | client | server id | nothing",
         needs: Needs::Nothing,
@@ -469,7 +469,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/6",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "data are at most 32768 bytes",
         sentence: "data in one message | at most 32,768 bytes",
         needs: Needs::Nothing,

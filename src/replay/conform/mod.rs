@@ -2,7 +2,7 @@
 //!
 //! A [`Case`] is a script of messages (see [`inject`](super::inject)) with the
 //! sentence that it checks, or a [`Rule`] that every message of the peer is held
-//! against. Behind a server that is tested stands the [mirror service](command),
+//! against. Behind a server that is tested stands the [test service](command),
 //! and before a client that is tested an application that does the same: so a
 //! script sees both sides of the peer, its carrier by messages and its TCP side
 //! by what comes back.
@@ -10,15 +10,15 @@
 mod case;
 mod catalogue;
 mod client;
-mod mirror;
+mod command;
 mod rule;
 mod server;
 mod suite;
 mod tested;
 
-pub use self::case::{Case, Dialect, Level, Needs};
+pub use self::case::{Case, Dialect, Needs, Requirement};
 pub use self::catalogue::{UnknownCase, cases};
-pub use self::mirror::{Command, LONGEST_COMMAND, command};
+pub use self::command::{Command, LONGEST_COMMAND, command};
 pub use self::rule::{Rule, Watcher};
 pub use self::suite::{
     CaseReport, CaseResult, Delivery, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,

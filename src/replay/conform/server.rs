@@ -1,6 +1,6 @@
 //! The cases for a server. We are its client, and `$c` is ours, `$s` its id.
 
-use super::case::{Case, Check, Level, Needs};
+use super::case::{Case, Check, Needs, Requirement};
 use super::rule::Rule;
 
 const JAVA_REFUSAL: &str = "syn $c
@@ -25,7 +25,7 @@ const CLOSE_WITH_PAYLOAD: &str = "syn $a
 pub(super) const CASES: &[Case] = &[
     Case {
         id: "ms/handshake/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a SYN is answered by an ACK with a server id",
         sentence: "makes a server id and connects; answers ACK, or close if it cannot",
         needs: Needs::Nothing,
@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a SYN is refused by a close where there is no service",
         sentence: "makes a server id and connects; answers ACK, or close if it cannot",
         needs: Needs::NoService,
@@ -55,10 +55,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/3",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "two SYNs with the same client id open two conversations",
         sentence: "make two conversations with two server ids",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn 0c0ffe
              syn 0c0ffe
@@ -74,7 +74,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/4",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "bytes after the destination of a SYN are ignored",
         sentence: "Bytes that follow the destination in a SYN are ignored",
         needs: Needs::Nothing,
@@ -86,7 +86,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a SYN without a destination is not answered",
         sentence: "A SYN without a destination is dropped without an answer",
         needs: Needs::Nothing,
@@ -97,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/handshake/6",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a SYN whose payload is no destination is not answered",
         sentence: "A SYN without a destination is dropped without an answer",
         needs: Needs::Nothing,
@@ -108,10 +108,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "data reach the service, and its answer comes back with the client's id",
         sentence: "The id in a message is always the *receiver's*",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -123,10 +123,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "many messages are one stream, in their order",
         sentence: "Bytes are handed on in the order in which messages arrive",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -152,10 +152,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "conversations at the same time do not mix",
         sentence: "Each conversation has a client id and a server id of its own",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $a
              syn $b
@@ -175,10 +175,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/4",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a long answer comes whole, and then the close",
         sentence: "What was written before a close is sent before it",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -189,10 +189,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "32768 bytes in one message are taken",
         sentence: "data in one message | at most 32,768 bytes",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -204,10 +204,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/6",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "40000 bytes in one message are taken",
         sentence: "message that is accepted | at most 40,960 bytes",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -219,10 +219,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/7",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "data without bytes do no harm",
         sentence: "Data without bytes are harmless",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -236,10 +236,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/data/8",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "data for an unknown id are dropped without an answer",
         sentence: "Data and closes for an unknown id are dropped without an answer",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -253,10 +253,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "a close ends the connection to the service",
         sentence: "A conversation's close ends both directions; there is no half-close",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $a
              expect ack $a -> $s
@@ -273,10 +273,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "all that was sent before a close reaches the service",
         sentence: "What was written before a close is sent before it",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $a
              expect ack $a -> $s
@@ -294,10 +294,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "the end of the service's answer becomes a close",
         sentence: "A conversation's close ends both directions; there is no half-close",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -307,7 +307,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/4",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a close is not answered",
         sentence: "A close is not answered by a close",
         needs: Needs::Nothing,
@@ -320,10 +320,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "an id is forgotten after the close",
         sentence: "Data and closes for an unknown id are dropped without an answer",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -336,10 +336,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/6",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a close for an unknown id is dropped",
         sentence: "Data and closes for an unknown id are dropped without an answer",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -353,10 +353,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/close/7",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a close with a payload closes all the same",
         sentence: "A close with a payload closes all the same",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Dialects {
             text: Some(CLOSE_WITH_PAYLOAD),
             java2004: None,
@@ -365,10 +365,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/1",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "chaff and pings are ignored",
         sentence: "`FF`, and the single byte `FF` as a ping, are not in the text",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -382,10 +382,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/2",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "messages of fewer than four bytes are ignored",
         sentence: "Messages of fewer than four bytes are ignored",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -399,10 +399,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/3",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "undefined types for unknown ids disturb nobody",
         sentence: "A message of an undefined type does not disturb other conversations",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -417,10 +417,10 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/noise/4",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "a server's types, sent by a client, are ignored",
         sentence: "Types of the other direction are ignored",
-        needs: Needs::Mirror,
+        needs: Needs::TestService,
         check: Check::Script(
             "syn $c
              expect ack $c -> $s
@@ -435,7 +435,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/1",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every message is of one of a server's types",
         sentence: "`A0` to `AF` are from clients, `50` to `5F` from servers; only six are defined",
         needs: Needs::Nothing,
@@ -443,7 +443,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/2",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every message has the id of a client",
         sentence: "The id in a message is always the *receiver's*",
         needs: Needs::Nothing,
@@ -451,7 +451,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/3",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every ACK carries a server id of three bytes, which is not 000000",
         sentence: "`00 00 00` is reserved by the text",
         needs: Needs::Nothing,
@@ -459,7 +459,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/4",
-        level: Level::Must,
+        level: Requirement::Must,
         title: "every close is empty, but for the three bytes of a refusal",
         sentence: "nothing; a refusal may carry 3 bytes",
         needs: Needs::Nothing,
@@ -467,7 +467,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         id: "ms/wire/5",
-        level: Level::Should,
+        level: Requirement::Should,
         title: "data are at most 32768 bytes",
         sentence: "data in one message | at most 32,768 bytes",
         needs: Needs::Nothing,

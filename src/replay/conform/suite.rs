@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Level, Needs};
+use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Needs, Requirement};
 use super::rule::Watcher;
 use super::tested::Tested;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
@@ -29,9 +29,9 @@ pub struct CaseReport {
 
 impl CaseReport {
     /// Whether it counts against the peer.
-    pub fn fails(&self, weighs: Level) -> bool {
+    pub fn fails(&self, weighs: Requirement) -> bool {
         matches!(self.result, CaseResult::Failed { .. })
-            && (self.case.level == Level::Must || weighs == Level::Should)
+            && (self.case.level == Requirement::Must || weighs == Requirement::Should)
     }
 }
 
@@ -188,8 +188,8 @@ pub enum Delivery {
 /// What stands on the TCP side of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TcpSide {
-    /// The mirror, which can be taken away.
-    Mirror,
+    /// The test service, which can be taken away.
+    TestService,
     /// Something that we do not know.
     Unknown,
 }

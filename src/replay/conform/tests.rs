@@ -17,7 +17,7 @@ fn options(tested: Tested) -> SuiteOptions {
         tested,
         dialect: Dialect::Text,
         retries: 0,
-        tcp_side: TcpSide::Mirror,
+        tcp_side: TcpSide::TestService,
         max_message_bytes: 65_507,
         delivery: Delivery::Once,
         destination: Bytes::from_static(b"destination"),
@@ -212,8 +212,8 @@ fn a_case_that_fails_is_tried_again_as_often_as_is_wished() {
             report.result,
             if passes { CaseResult::Passed } else { failed }
         );
-        assert_eq!(report.fails(Level::Should), !passes);
-        assert!(!report.fails(Level::Must), "it only should");
+        assert_eq!(report.fails(Requirement::Should), !passes);
+        assert!(!report.fails(Requirement::Must), "it only should");
         assert!(suite.poll_report().is_none());
     }
 }

@@ -180,7 +180,7 @@ fn expected(input: &str) -> Read<'_, Option<Action>> {
 
 /// A server id that no ACK before this line hands out is sent as it is written:
 /// it is one that the recorded server did not know either.
-pub(super) fn settle_server_id(action: &mut Action, bound: &HashSet<String>) {
+pub(super) fn write_out_server_id(action: &mut Action, bound: &HashSet<String>) {
     if let Action::Send { id, .. } = action
         && let Id::Variable(name) = &*id
         && !bound.contains(name)

@@ -112,7 +112,7 @@ impl Parser<'_, '_> {
         let Some(mut action) = action else {
             return Ok(());
         };
-        notation::settle_server_id(&mut action, &self.bound);
+        notation::write_out_server_id(&mut action, &self.bound);
         self.check(&action).map_err(|problem| {
             fault(Fail {
                 at: skip(source),

@@ -17,14 +17,14 @@ pub(super) struct Script {
     /// What the client sent, as one stream.
     pub(super) client_stream: Bytes,
     /// What the server sent after the opening.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<ScriptedMessage>,
     /// How often it was played.
     pub(super) played: u64,
 }
 
 /// A message of the server.
 #[derive(Clone, Debug)]
-pub(super) struct Step {
+pub(super) struct ScriptedMessage {
     pub(super) frame_type: FrameType,
     pub(super) payload: Bytes,
     /// Bytes of the client that came before it.
@@ -50,7 +50,7 @@ impl Script {
                     stream.extend_from_slice(&message.payload);
                 }
                 (Direction::ClientToServer, _) => {}
-                (Direction::ServerToClient, _) => steps.push(Step {
+                (Direction::ServerToClient, _) => steps.push(ScriptedMessage {
                     frame_type: message.frame_type,
                     payload: message.payload.clone(),
                     gate: stream.len(),

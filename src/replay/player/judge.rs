@@ -3,7 +3,7 @@
 use super::live::Live;
 use crate::replay::compare::{Compare, Difference, Masks};
 use crate::replay::options::PlayOptions;
-use crate::replay::outcome::{Note, Outcome, ReplayResult};
+use crate::replay::outcome::{Note, PlayOutcome, ReplayResult};
 use crate::replay::plan::{Opening, PlannedConversation};
 use crate::replay::suggest::masks_for;
 use crate::wire::Direction;
@@ -15,7 +15,7 @@ impl Live {
         planned: &PlannedConversation,
         options: &PlayOptions,
         masks: &mut Masks,
-    ) -> Outcome {
+    ) -> PlayOutcome {
         let mut outcome = self.outcome(planned);
         match (planned.opening, self.server_id, self.refused) {
             (Opening::Accepted | Opening::Refused, None, None) => {}
@@ -45,8 +45,8 @@ impl Live {
         self.server_id.is_some() || self.server_closed || self.answers.stream.got_bytes() > 0
     }
 
-    pub(super) fn outcome(&self, planned: &PlannedConversation) -> Outcome {
-        Outcome {
+    pub(super) fn outcome(&self, planned: &PlannedConversation) -> PlayOutcome {
+        PlayOutcome {
             conversation: planned.id,
             pass: self.pass,
             copy: u32::try_from(self.copy).map_or(u32::MAX, |copy| copy.saturating_add(1)),
@@ -70,7 +70,7 @@ impl Live {
         planned: &PlannedConversation,
         options: &PlayOptions,
         masks: &mut Masks,
-        outcome: &mut Outcome,
+        outcome: &mut PlayOutcome,
     ) {
         let differences = self.differences(planned, options, masks);
         // What merely ends too soon has no other bytes in it.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::copies::Start;
 use crate::replay::compare::{Masked, StreamFollower};
 use crate::replay::options::PlayOptions;
-use crate::replay::outcome::{Note, Outcome, ReplayResult};
-use crate::replay::plan::{Answers, Opening, PlannedConversation, Step, progress};
+use crate::replay::outcome::{Note, PlayOutcome, ReplayResult};
+use crate::replay::plan::{Answers, Opening, PlannedConversation, PlannedMessage, progress};
 use crate::replay::transcript::Transcript;
 use crate::wire::{ClientId, FrameKind, ServerId};
 
@@ -128,7 +128,7 @@ impl Live {
     }
 
     /// A step was sent.
-    pub(super) fn sent(&mut self, now: Instant, step: &Step) {
+    pub(super) fn sent(&mut self, now: Instant, step: &PlannedMessage) {
         self.queued = false;
         self.changed = now;
         if self.next_step == 0 {
@@ -216,8 +216,8 @@ impl Live {
     }
 
     /// The outcome of a conversation that could not begin.
-    pub(super) fn skipped(&self, planned: &PlannedConversation, note: Note) -> Outcome {
-        Outcome {
+    pub(super) fn skipped(&self, planned: &PlannedConversation, note: Note) -> PlayOutcome {
+        PlayOutcome {
             result: ReplayResult::Skipped,
             note: Some(note),
             ..self.outcome(planned)

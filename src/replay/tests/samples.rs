@@ -12,7 +12,7 @@ const ANSWER_BYTES: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\
 pub(super) fn recorded(path: &str, wanted: Wanted) -> Recording {
     let mut capture = Inputs::open([path]).unwrap();
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut recorder = Recorder::new(wanted, |_| true);
+    let mut recorder = RecordingSink::new(wanted, |_| true);
     while let Some(packet) = capture.next_packet().unwrap() {
         dissector.push(&packet, &mut recorder).unwrap();
     }
@@ -204,7 +204,7 @@ fn picked_conversations_are_played_alone() {
 fn a_match_picks_its_whole_conversation() {
     let mut capture = Inputs::open([SAMPLES[0]]).unwrap();
     let mut dissector = Dissector::new(DissectOptions::default());
-    let mut recorder = Recorder::new(
+    let mut recorder = RecordingSink::new(
         Wanted::default(),
         |event: &crate::conversation::MessageEvent<'_>| {
             event

@@ -3,31 +3,31 @@
 
 use std::time::Duration;
 
-use super::{ConformReport, Outcome};
+use super::{ConformReport, Verdict};
 use crate::replay::conform::{CaseReport, CaseResult, Heard};
 use crate::report::html::charts::grouped;
 use crate::report::html::frame::{
     Card, STYLE, put_cards, put_cell, put_foot, put_head, put_paragraph,
 };
-use crate::report::look::Look;
 use crate::report::markup::put_markup_text;
 use crate::report::message::{message_text, step_text};
+use crate::report::style::Style;
 use crate::text::write::{put, put_display};
 use crate::units::counted;
 
 impl ConformReport {
     /// The page of a run that is named `name`.
-    pub fn html(&self, name: &str, elapsed: Duration, look: &Look) -> Vec<u8> {
+    pub fn html(&self, name: &str, elapsed: Duration, style: &Style) -> Vec<u8> {
         let mut out = Vec::new();
-        put_head(&look.escaped(name), &[STYLE], None, &mut out);
-        let (failed, total) = (self.count(Outcome::Failed), self.total());
+        put_head(&style.escaped(name), &[STYLE], None, &mut out);
+        let (failed, total) = (self.count(Verdict::Failed), self.total());
         let (class, text) = match (&self.cut_short, self.passed()) {
             (Some(why), _) => ("failed", format!("FAILED: ended early: {why}")),
-            (None, true) if self.count(Outcome::Warned) > 0 => {
-                let warnings = counted(self.count(Outcome::Warned), "warning");
+            (None, true) if self.count(Verdict::Warned) > 0 => {
+                let warnings = counted(self.count(Verdict::Warned), "warning");
                 ("passed", format!("PASSED, with {warnings}"))
             }
-            (None, true) if self.count(Outcome::Skipped) > 0 => {
+            (None, true) if self.count(Verdict::Skipped) > 0 => {
                 let text = "PASSED: every case that could be tried";
                 ("passed", text.to_owned())
             }
@@ -41,10 +41,10 @@ impl ConformReport {
         put_paragraph(&format!("verdict {class}"), &text, &mut out);
         let mut cards = vec![Card::plain("cases", grouped(total))];
         for (outcome, name, level) in [
-            (Outcome::Failed, "failed", "error"),
-            (Outcome::Warned, "with a warning", "warn"),
-            (Outcome::Passed, "passed", "passed"),
-            (Outcome::Skipped, "skipped", ""),
+            (Verdict::Failed, "failed", "error"),
+            (Verdict::Warned, "with a warning", "warn"),
+            (Verdict::Passed, "passed", "passed"),
+            (Verdict::Skipped, "skipped", ""),
         ] {
             let count = self.count(outcome);
             if count > 0 {
@@ -61,22 +61,22 @@ impl ConformReport {
         ));
         put_cards(&cards, &mut out);
         for (outcome, heading) in [
-            (Outcome::Failed, "Failed"),
+            (Verdict::Failed, "Failed"),
             (
-                Outcome::Warned,
+                Verdict::Warned,
                 "Warnings: a peer should do what these cases ask for",
             ),
-            (Outcome::Passed, "Passed"),
-            (Outcome::Skipped, "Skipped"),
+            (Verdict::Passed, "Passed"),
+            (Verdict::Skipped, "Skipped"),
         ] {
-            self.put_cases(outcome, heading, look, &mut out);
+            self.put_cases(outcome, heading, style, &mut out);
         }
         put_foot("ministream-replay", &mut out);
         put(&mut out, "</body>\n</html>\n");
         out
     }
 
-    fn put_cases(&self, outcome: Outcome, heading: &str, look: &Look, out: &mut Vec<u8>) {
+    fn put_cases(&self, outcome: Verdict, heading: &str, style: &Style, out: &mut Vec<u8>) {
         let mut cases = self
             .reports
             .iter()
@@ -89,34 +89,34 @@ impl ConformReport {
         put_markup_text(out, heading);
         put(
             out,
-            "</h2>\n<div class=\"conform case head\"><span>Case</span><span>Level</span>\
+            "</h2>\n<div class=\"conform case head\"><span>Case</span><span>Requirement</span>\
              <span>What the peer does</span></div>\n",
         );
         for report in cases {
-            put_case(report, outcome, look, out);
+            put_case(report, outcome, style, out);
         }
     }
 }
 
-const fn id_of(outcome: Outcome) -> &'static str {
+const fn id_of(outcome: Verdict) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        Outcome::Warned => "warned",
-        Outcome::Skipped => "skipped",
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Warned => "warned",
+        Verdict::Skipped => "skipped",
     }
 }
 
-fn put_case(report: &CaseReport, outcome: Outcome, look: &Look, out: &mut Vec<u8>) {
+fn put_case(report: &CaseReport, outcome: Verdict, style: &Style, out: &mut Vec<u8>) {
     let class = match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "error",
-        Outcome::Warned => "warn",
-        Outcome::Skipped => "skipped",
+        Verdict::Passed => "passed",
+        Verdict::Failed => "error",
+        Verdict::Warned => "warn",
+        Verdict::Skipped => "skipped",
     };
     let open = match outcome {
-        Outcome::Failed | Outcome::Warned => " open",
-        Outcome::Passed | Outcome::Skipped => "",
+        Verdict::Failed | Verdict::Warned => " open",
+        Verdict::Passed | Verdict::Skipped => "",
     };
     let case = report.case;
     put_display(
@@ -144,7 +144,7 @@ fn put_case(report: &CaseReport, outcome: Outcome, look: &Look, out: &mut Vec<u8
         CaseResult::Skipped(reason) => put_paragraph("about", reason.text(), out),
         CaseResult::Failed { step, why } => {
             put(out, "<p><code>");
-            put_markup_text(out, &step_text(step, look.charset));
+            put_markup_text(out, &step_text(step, style.charset));
             put(out, "</code>: <strong>");
             put_markup_text(out, why);
             put(out, "</strong></p>\n");
@@ -159,7 +159,7 @@ fn put_case(report: &CaseReport, outcome: Outcome, look: &Look, out: &mut Vec<u8
             };
             put(out, "<tr>");
             put_cell("", name, out);
-            put_cell("mono", &message_text(message, look.charset), out);
+            put_cell("mono", &message_text(message, style.charset), out);
             put(out, "</tr>\n");
         }
         put(out, "</table>\n");

@@ -5,8 +5,8 @@ use crate::conversation::ConversationId;
 use crate::testing;
 use crate::text::write::text_of;
 
-fn drawn(look: Look, conversations: &[Conversation]) -> String {
-    let mut table = ConversationTable::new(look);
+fn drawn(style: Style, conversations: &[Conversation]) -> String {
+    let mut table = ConversationTable::new(style);
     for conversation in conversations {
         table.conversation(conversation).unwrap();
     }
@@ -23,7 +23,7 @@ fn conversations_are_sorted_by_number_and_columns_fit() {
         ..testing::conversation(10)
     };
     assert_eq!(
-        drawn(testing::look(), &[refused, testing::conversation(2)]),
+        drawn(testing::style(), &[refused, testing::conversation(2)]),
         "\
 Conversations (2)
 ┌──────┬───────────────┬───────────────┬───────┬────────┬────────┬──────────┬──────────┬───┐
@@ -38,7 +38,7 @@ Conversations (2)
 
 #[test]
 fn open_conversations_take_their_place_among_the_others() {
-    let mut table = ConversationTable::new(testing::look());
+    let mut table = ConversationTable::new(testing::style());
     for number in [5, 1, 3] {
         table.conversation(&testing::conversation(number)).unwrap();
     }
@@ -57,7 +57,7 @@ fn open_conversations_take_their_place_among_the_others() {
 
 #[test]
 fn no_conversations_give_a_heading_only() {
-    assert_eq!(drawn(testing::look(), &[]), "Conversations (0)\n");
+    assert_eq!(drawn(testing::style(), &[]), "Conversations (0)\n");
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn ends_on_i2cp_are_named_and_their_views_linked() {
     conversation.carrier = Carrier::I2cp;
     conversation.server.nickname = Some("srv\u{1b}[2J".to_owned());
     conversation.peer_view = Some(ConversationId(7));
-    let look = Look {
+    let style = Style {
         charset: Charset::Ascii,
         width: 120,
-        ..testing::look()
+        ..testing::style()
     };
-    let drawn = drawn(look, &[conversation, testing::conversation(3)]);
+    let drawn = drawn(style, &[conversation, testing::conversation(3)]);
     assert!(
         drawn.contains("| c1   | c7   | 47D...FU= | srv\\x1b[2J |"),
         "{drawn}"
@@ -83,7 +83,7 @@ fn ends_on_i2cp_are_named_and_their_views_linked() {
 
 #[test]
 fn narrow_terminals_lose_times_first() {
-    let mut look = testing::look();
+    let mut style = testing::style();
     for (width, titles) in [
         (92, &["Start", "Life", "Shake"][..]),
         (85, &["Life", "Shake"]),
@@ -91,8 +91,8 @@ fn narrow_terminals_lose_times_first() {
         (65, &[]),
         (10, &[]),
     ] {
-        look.width = width;
-        let drawn = drawn(look, &[testing::conversation(1)]);
+        style.width = width;
+        let drawn = drawn(style, &[testing::conversation(1)]);
         for title in ["Start", "Life", "Shake"] {
             assert_eq!(
                 drawn.contains(title),
@@ -111,7 +111,7 @@ fn names_give_way_to_the_width_of_the_terminal() {
     conversation.client.nickname = Some("a-rather-long-name-of-a-client".to_owned());
     conversation.server.nickname = Some("srv-of-mine".to_owned());
     conversation.peer_view = Some(ConversationId(7));
-    let mut look = testing::look();
+    let mut style = testing::style();
     for (width, cells) in [
         (
             200,
@@ -130,8 +130,8 @@ fn names_give_way_to_the_width_of_the_terminal() {
         (80, "│ c1   ┆ c7   ┆ 111111/ffffff ┆"),
         (72, "│ c1   ┆ 111111/ffffff ┆"),
     ] {
-        look.width = width;
-        let drawn = drawn(look, std::slice::from_ref(&conversation));
+        style.width = width;
+        let drawn = drawn(style, std::slice::from_ref(&conversation));
         assert!(drawn.contains(cells), "{width}\n{drawn}");
         assert!(
             drawn.lines().all(|line| columns_of(line) <= width),
@@ -174,7 +174,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
 proptest! {
     #[test]
     fn rows_survive_the_way_through_the_file(conversation in any_conversation()) {
-        let mut table = ConversationTable::new(testing::look());
+        let mut table = ConversationTable::new(testing::style());
         let row = Row {
             number: conversation.id.0,
             peer: conversation.peer_view.and_then(|id| NonZeroU64::new(id.0)),
@@ -198,8 +198,8 @@ proptest! {
     fn no_cell_is_wider_than_its_column(
         conversations in prop::collection::vec(any_conversation(), 1..5),
     ) {
-        let look = Look { width: 400, ..testing::look() };
-        let drawn = drawn(look, &conversations);
+        let style = Style { width: 400, ..testing::style() };
+        let drawn = drawn(style, &conversations);
         let widths: Vec<usize> = drawn.lines().skip(1).map(columns_of).collect();
         prop_assert!(widths.iter().all(|&width| width == widths[0]), "{}", drawn);
     }

@@ -7,7 +7,7 @@ use crate::conversation::{ConversationId, Endpoint, Level, MessageEvent, Tally};
 use crate::field::{PREVIEW_BYTES, PayloadDetail, payload, type_name};
 use crate::record::micros;
 use crate::report::ladder::{View, info, label};
-use crate::report::look::{Look, TimeWriter};
+use crate::report::style::{Style, TimeWriter};
 use crate::text::write::{
     put, put_address, put_conversation, put_display, put_id, put_json_string, put_number,
     put_seconds, text_of,
@@ -26,7 +26,7 @@ pub(super) fn put_script_json(json: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a row of the table of conversations, in the order of the script's columns.
-pub(super) fn put_row(row: &Row, ladder: Option<ConversationId>, look: &Look, out: &mut Vec<u8>) {
+pub(super) fn put_row(row: &Row, ladder: Option<ConversationId>, style: &Style, out: &mut Vec<u8>) {
     let conversation = &row.conversation;
     out.push(b'[');
     put_name(Some(conversation.id), out);
@@ -34,7 +34,7 @@ pub(super) fn put_row(row: &Row, ladder: Option<ConversationId>, look: &Look, ou
     put_name(conversation.peer_view, out);
     for end in [&conversation.client, &conversation.server] {
         out.push(b',');
-        put_json_string(out, &end_name(end, look));
+        put_json_string(out, &end_name(end, style));
     }
     for id in [
         conversation.client_id.map(StreamId::from),
@@ -42,7 +42,7 @@ pub(super) fn put_row(row: &Row, ladder: Option<ConversationId>, look: &Look, ou
     ] {
         out.push(b',');
         put_or_null(out, id, |out, id| {
-            put_json_string(out, &text_of(|out| look.put_id(id, out)));
+            put_json_string(out, &text_of(|out| style.put_id(id, out)));
         });
     }
     put_display(out, format_args!(",\"{}\",", conversation.state));
@@ -66,9 +66,9 @@ pub(super) fn put_row(row: &Row, ladder: Option<ConversationId>, look: &Look, ou
     out.push(b']');
 }
 
-fn end_name(end: &Endpoint, look: &Look) -> String {
+fn end_name(end: &Endpoint, style: &Style) -> String {
     match &end.nickname {
-        Some(nickname) => look.escaped(nickname),
+        Some(nickname) => style.escaped(nickname),
         None => text_of(|out| put_address(out, end.address)),
     }
 }
@@ -96,19 +96,16 @@ fn put_or_null<T>(out: &mut Vec<u8>, value: Option<T>, put_value: impl FnOnce(&m
 }
 
 /// Appends the messages of a ladder as an array.
-pub(super) fn put_messages(picture: &Picture<'_>, look: &Look, out: &mut Vec<u8>) {
+pub(super) fn put_messages(picture: &Picture<'_>, style: &Style, out: &mut Vec<u8>) {
     out.push(b'[');
     let mut separator = "";
     for view in picture.views() {
-        let View {
-            conversation,
-            strand,
-        } = view;
-        for index in 0..strand.steps().len() {
-            let event = strand.event(index, conversation);
+        let View { conversation, log } = view;
+        for index in 0..log.messages().len() {
+            let event = log.event(index, conversation);
             put(out, separator);
             separator = ",\n";
-            put_message(&event, strand.payload_bytes(index), look, out);
+            put_message(&event, log.payload_bytes(index), style, out);
         }
     }
     out.push(b']');
@@ -118,11 +115,11 @@ pub(super) fn put_messages(picture: &Picture<'_>, look: &Look, out: &mut Vec<u8>
 pub(super) fn put_message(
     event: &MessageEvent<'_>,
     payload_bytes: usize,
-    look: &Look,
+    style: &Style,
     out: &mut Vec<u8>,
 ) {
     let payload = payload(&event.message);
-    let shown = match look.payload {
+    let shown = match style.payload {
         PayloadDetail::None => &[],
         PayloadDetail::Preview => &payload[..payload.len().min(PREVIEW_BYTES)],
         PayloadDetail::Full => payload,
@@ -144,12 +141,12 @@ pub(super) fn put_message(
     put(out, ",\"time\":");
     put_json_string(
         out,
-        &text_of(|out| TimeWriter::new(look.times).put(event, out)),
+        &text_of(|out| TimeWriter::new(style.times).put(event, out)),
     );
     put(out, ",\"label\":");
-    put_json_string(out, &label(event, payload_bytes, look));
+    put_json_string(out, &label(event, payload_bytes, style));
     put(out, ",\"info\":");
-    put_json_string(out, &info(event, look));
+    put_json_string(out, &info(event, style));
     put(out, ",\"payload_bytes\":");
     put_number(out, payload_bytes);
     put(out, ",\"payload_base64\":\"");
@@ -160,7 +157,7 @@ pub(super) fn put_message(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{event, look};
+    use crate::testing::{event, style};
 
     #[test]
     fn json_cannot_end_its_element() {
@@ -180,12 +177,12 @@ mod tests {
             (PayloadDetail::Preview, 64),
             (PayloadDetail::Full, 100),
         ] {
-            let look = Look {
+            let style = Style {
                 payload: detail,
-                ..look()
+                ..style()
             };
             let json = text_of(|out| {
-                put_message(&event, 100, &look, out);
+                put_message(&event, 100, &style, out);
             });
             let message: serde_json::Value = serde_json::from_str(&json).unwrap();
             let payload = BASE64

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::charts::{Bar, Bars, grouped};
-use crate::report::look::put_duration;
 use crate::report::statistics::Spans;
+use crate::report::style::put_duration;
 use crate::text::escape::Charset;
 use crate::text::write::text_of;
 use crate::units::LongUnit;

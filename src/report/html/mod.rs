@@ -26,11 +26,11 @@ use page::Page;
 use timeline::Timeline;
 
 use super::heading::Heading;
-use super::ladder::strand::{Limits, Strand, Strands};
+use super::ladder::message_log::{Limits, MessageLog, MessageLogs};
 use super::ladder::{Ladder, View, info, label};
-use super::look::{Look, TimeWriter};
 use super::printer::{Out, Printer};
 use super::statistics::FindingTable;
+use super::style::{Style, TimeWriter};
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;
 use crate::field::payload;
@@ -77,9 +77,9 @@ pub struct HtmlReport<W> {
 /// What the page shows.
 #[derive(Debug)]
 struct Collected {
-    look: Look,
+    style: Style,
     heading: Heading,
-    strands: Strands,
+    logs: MessageLogs,
     pictured: Foremost<Rank, Over>,
     rows: Foremost<Rank, Row>,
     findings: Foremost<(Reverse<Level>, u64), Finding>,
@@ -94,7 +94,7 @@ struct Collected {
 #[derive(Debug)]
 struct Over {
     conversation: Conversation,
-    strand: Strand,
+    log: MessageLog,
 }
 
 /// A conversation in the table.
@@ -130,13 +130,13 @@ struct Picture<'a> {
 
 impl<W: Write> HtmlReport<W> {
     /// A report that will be written to `writer`.
-    pub fn new(writer: W, look: Look) -> Self {
+    pub fn new(writer: W, style: Style) -> Self {
         Self {
             writer,
             collected: Collected {
-                look,
+                style,
                 heading: Heading::default(),
-                strands: Strands::new(LIMITS),
+                logs: MessageLogs::new(LIMITS),
                 pictured: Foremost::new(MAX_CONVERSATIONS),
                 rows: Foremost::new(MAX_ROWS),
                 findings: Foremost::new(MAX_FINDINGS),
@@ -160,9 +160,9 @@ impl<W: Write> HtmlReport<W> {
         collected.heading.message(event);
         collected.timeline.message(event, sight);
         if event.conversation.is_some() {
-            collected.strands.message(event);
+            collected.logs.message(event);
         } else {
-            collected.loose.message(event, &collected.look);
+            collected.loose.message(event, &collected.style);
         }
     }
 
@@ -170,7 +170,7 @@ impl<W: Write> HtmlReport<W> {
     pub fn finding(&mut self, finding: &Finding) {
         let collected = &mut self.collected;
         collected.finding_table.finding(finding);
-        collected.strands.finding(finding);
+        collected.logs.finding(finding);
         let key = (Reverse(finding.level), collected.findings.seen());
         collected.findings.offer(key, || finding.clone());
     }
@@ -180,8 +180,8 @@ impl<W: Write> HtmlReport<W> {
         let collected = &mut self.collected;
         collected.handshakes.add(conversation.handshake_ns);
         collected.lives.add(Some(conversation.duration_ns()));
-        let strand = collected.strands.take(conversation.id).unwrap_or_default();
-        let level = strand.findings().iter().map(|finding| finding.level).max();
+        let log = collected.logs.take(conversation.id).unwrap_or_default();
+        let level = log.findings().iter().map(|finding| finding.level).max();
         let rank = (Reverse(level), conversation.id);
         collected.rows.offer(rank, || Row {
             conversation: conversation.clone(),
@@ -189,7 +189,7 @@ impl<W: Write> HtmlReport<W> {
         });
         collected.pictured.offer(rank, || Over {
             conversation: conversation.clone(),
-            strand,
+            log,
         });
     }
 
@@ -233,15 +233,15 @@ impl Collected {
             let peer = first.conversation.peer_view;
             let other = peer.and_then(|peer| over.get(&peer)).copied();
             let both = || std::iter::once(first).chain(other);
-            let more_messages: usize = both().map(|over| over.strand.steps().len()).sum();
-            let more_bytes: usize = both().map(|over| over.strand.kept_bytes()).sum();
+            let more_messages: usize = both().map(|over| over.log.messages().len()).sum();
+            let more_bytes: usize = both().map(|over| over.log.kept_bytes()).sum();
             if messages + more_messages > MAX_MESSAGES || bytes + more_bytes > MAX_PAYLOAD_BYTES {
                 continue;
             }
             messages += more_messages;
             bytes += more_bytes;
             drawn.extend(both().map(|over| over.conversation.id));
-            pictures.push(Picture::new(first, other, &self.look));
+            pictures.push(Picture::new(first, other, &self.style));
         }
         pictures.sort_unstable_by_key(Picture::id);
         pictures
@@ -249,11 +249,11 @@ impl Collected {
 }
 
 impl<'a> Picture<'a> {
-    fn new(first: &'a Over, other: Option<&'a Over>, look: &Look) -> Self {
+    fn new(first: &'a Over, other: Option<&'a Over>, style: &Style) -> Self {
         let view = first.view();
         let other = other.map(Over::view);
         Self {
-            ladder: Ladder::new(view, other, look),
+            ladder: Ladder::new(view, other, style),
             view,
             other,
         }
@@ -273,13 +273,13 @@ impl Over {
     const fn view(&self) -> View<'_> {
         View {
             conversation: &self.conversation,
-            strand: &self.strand,
+            log: &self.log,
         }
     }
 }
 
 impl Loose {
-    fn message(&mut self, event: &MessageEvent<'_>, look: &Look) {
+    fn message(&mut self, event: &MessageEvent<'_>, style: &Style) {
         self.seen += 1;
         if self.shown.len() >= MAX_LOOSE {
             return;
@@ -287,12 +287,12 @@ impl Loose {
         let payload_bytes = payload(&event.message).len();
         self.shown.push(LooseMessage {
             number: event.number,
-            time: text_of(|out| TimeWriter::new(look.times).put(event, out)),
-            label: label(event, payload_bytes, look),
-            info: info(event, look),
+            time: text_of(|out| TimeWriter::new(style.times).put(event, out)),
+            label: label(event, payload_bytes, style),
+            info: info(event, style),
             json: {
                 let mut json = Vec::new();
-                data::put_message(event, payload_bytes, look, &mut json);
+                data::put_message(event, payload_bytes, style, &mut json);
                 json
             },
         });

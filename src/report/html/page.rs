@@ -15,9 +15,9 @@ use crate::field::TYPE_NAMES;
 use crate::record::Summary;
 use crate::record::tally::Totals;
 use crate::report::ladder;
-use crate::report::look::{put_duration, put_size};
 use crate::report::markup::put_markup_text;
 use crate::report::statistics::Spans;
+use crate::report::style::{put_duration, put_size};
 use crate::text::write::{put, put_conversation, put_display, text_of};
 
 const SCRIPT: &str = include_str!("page.js");
@@ -73,7 +73,7 @@ impl<'a> Page<'a> {
                 .map(|(ladder, view)| (view.conversation.id, ladder))
                 .collect(),
             in_ladders: views()
-                .flat_map(|(_, view)| view.strand.steps())
+                .flat_map(|(_, view)| view.log.messages())
                 .map(|step| step.number)
                 .collect(),
             loose: collected.loose.shown.iter().map(|m| m.number).collect(),
@@ -104,8 +104,8 @@ impl<'a> Page<'a> {
         put(out, "\">");
         ladder::put_svg(
             &picture.ladder,
-            &self.collected.look,
-            ladder::Place::Page,
+            &self.collected.style,
+            ladder::Container::Page,
             out,
         );
         put(out, "</template>\n");
@@ -122,7 +122,7 @@ impl<'a> Page<'a> {
 
     fn put_head(&self, out: &mut Vec<u8>) {
         put_head(&self.title(), &[STYLE, ladder::STYLE], Some(SCRIPT), out);
-        if let Some(notice) = self.collected.look.redacted.notice() {
+        if let Some(notice) = self.collected.style.redacted.notice() {
             put_paragraph("redacted", notice, out);
         }
         let mut heading = Vec::new();
@@ -130,7 +130,7 @@ impl<'a> Page<'a> {
         let reading = self.summary.reading();
         collected
             .heading
-            .put(self.summary.inputs, reading, &collected.look, &mut heading);
+            .put(self.summary.inputs, reading, &collected.style, &mut heading);
         for line in String::from_utf8_lossy(&heading).lines() {
             put_paragraph("about", line, out);
         }
@@ -144,7 +144,7 @@ impl<'a> Page<'a> {
             .iter()
             .map(|input| {
                 let name = input.path.file_name().unwrap_or(input.path.as_os_str());
-                self.collected.look.escaped(&name.to_string_lossy())
+                self.collected.style.escaped(&name.to_string_lossy())
             })
             .collect();
         names.join(", ")
@@ -195,7 +195,7 @@ impl<'a> Page<'a> {
                 put_duration(
                     out,
                     micros.saturating_mul(1_000),
-                    self.collected.look.charset,
+                    self.collected.style.charset,
                 );
             }),
             None => "-".to_owned(),
@@ -256,7 +256,7 @@ impl<'a> Page<'a> {
         }
         put(out, "<h2>Overview</h2>\n<div class=\"charts\">\n");
         let timeline = &self.collected.timeline;
-        let charset = self.collected.look.charset;
+        let charset = self.collected.style.charset;
         let interval_ns = timeline.interval_us().saturating_mul(1_000);
         let each = text_of(|out| {
             put(out, "in ");
@@ -333,7 +333,7 @@ impl<'a> Page<'a> {
         let quantile = |share| {
             let nanos = spans.quantile(share).unwrap_or(0);
             let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-            text_of(|out| put_duration(out, nanos, self.collected.look.charset))
+            text_of(|out| put_duration(out, nanos, self.collected.style.charset))
         };
         format!(
             "half within {}, 99 % within {}",
@@ -366,7 +366,7 @@ impl<'a> Page<'a> {
     }
 
     fn put_findings(&self, out: &mut Vec<u8>) {
-        let rows = self.collected.finding_table.rows(&self.collected.look);
+        let rows = self.collected.finding_table.rows(&self.collected.style);
         if rows.is_empty() {
             return;
         }
@@ -414,7 +414,7 @@ impl<'a> Page<'a> {
                 self.put_conversation_link(id, out);
             }
             put(out, "</td>");
-            put_cell("words", &self.collected.look.escaped(&finding.text), out);
+            put_cell("words", &self.collected.style.escaped(&finding.text), out);
             put(out, "</tr>\n");
         }
         put(out, "</table></div>\n");
@@ -507,7 +507,7 @@ impl<'a> Page<'a> {
     }
 
     fn data(&self) -> Vec<u8> {
-        let look = &self.collected.look;
+        let style = &self.collected.style;
         let mut out = Vec::new();
         put(&mut out, "{\"conversations\":[");
         let mut rows: Vec<_> = self.collected.rows.values().collect();
@@ -515,14 +515,14 @@ impl<'a> Page<'a> {
         for (index, row) in rows.into_iter().enumerate() {
             put(&mut out, if index == 0 { "\n" } else { ",\n" });
             let ladder = self.ladders.get(&row.conversation.id).copied();
-            put_row(row, ladder, look, &mut out);
+            put_row(row, ladder, style, &mut out);
         }
         put(&mut out, "],\n\"messages\":{");
         for (index, picture) in self.pictures.iter().enumerate() {
             put(&mut out, if index == 0 { "\n\"" } else { ",\n\"" });
             put_conversation(&mut out, picture.id());
             put(&mut out, "\":");
-            put_messages(picture, look, &mut out);
+            put_messages(picture, style, &mut out);
         }
         put(&mut out, "},\n\"loose\":[");
         for (index, message) in self.collected.loose.shown.iter().enumerate() {

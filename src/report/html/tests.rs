@@ -7,12 +7,12 @@ use super::*;
 use crate::conversation::FindingCode;
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::record::tally::Sight;
-use crate::testing::{conversation, event, finding, input, look};
+use crate::testing::{conversation, event, finding, input, style};
 
 /// A report that is told `count` conversations of one message each; `told` may
 /// change what is told of each.
 fn report(count: u64, told: impl Fn(u64, &mut HtmlReport<Vec<u8>>)) -> String {
-    let mut report = HtmlReport::new(Vec::new(), look());
+    let mut report = HtmlReport::new(Vec::new(), style());
     let mut totals = Totals::default();
     for number in 1..=count {
         let event = MessageEvent {
@@ -160,7 +160,7 @@ fn findings_are_listed_worst_first_and_no_more_than_there_is_room_for() {
 
 #[test]
 fn both_views_share_a_ladder() {
-    let mut report = HtmlReport::new(Vec::new(), look());
+    let mut report = HtmlReport::new(Vec::new(), style());
     for number in [1, 2] {
         let event = MessageEvent {
             number,
@@ -216,7 +216,7 @@ fn the_page_may_load_nothing_and_knows_its_script_and_style_by_their_hashes() {
 
 #[test]
 fn messages_of_no_conversation_are_shown_until_there_are_too_many() {
-    let mut report = HtmlReport::new(Vec::new(), look());
+    let mut report = HtmlReport::new(Vec::new(), style());
     for number in 1..=MAX_LOOSE as u64 + 1 {
         let event = MessageEvent {
             number,
@@ -271,7 +271,7 @@ proptest! {
         text in hostile(),
     ) {
         let message = [b"\xa0\xff\xff\xff", payload.as_bytes()].concat();
-        let mut report = HtmlReport::new(Vec::new(), look());
+        let mut report = HtmlReport::new(Vec::new(), style());
         report.message(&event(&message), Sight::First);
         let outside = MessageEvent { conversation: None, ..event(&message) };
         report.message(&outside, Sight::First);

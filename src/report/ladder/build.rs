@@ -1,11 +1,11 @@
 //! From what was kept of a conversation to its ladder.
 
-use super::strand::Strand;
+use super::message_log::MessageLog;
 use super::{Arrow, Heading, IDLE_NS, Ladder, Lane, Note, Row};
 use crate::conversation::{Conversation, Endpoint, Finding, FindingCode, Meaning, MessageEvent};
 use crate::field::{announced_server_id, type_name};
 use crate::report::describe::put_info;
-use crate::report::look::{Look, TimeWriter, put_duration, put_size};
+use crate::report::style::{Style, TimeWriter, put_duration, put_size};
 use crate::report::table::put_type;
 use crate::text::write::{put, put_address, text_of};
 use crate::time::Timestamp;
@@ -17,12 +17,12 @@ pub(crate) struct View<'a> {
     /// What it came to.
     pub(crate) conversation: &'a Conversation,
     /// Its messages.
-    pub(crate) strand: &'a Strand,
+    pub(crate) log: &'a MessageLog,
 }
 
 /// Names a message of one of the views.
 #[derive(Clone, Copy)]
-struct Place {
+struct MessageIndex {
     view: usize,
     index: usize,
 }
@@ -30,7 +30,7 @@ struct Place {
 impl<'a> Ladder<'a> {
     /// The ladder of a conversation of which `view` is one view, and `other` the
     /// one of the other side of the router, if it was seen.
-    pub(crate) fn new(view: View<'a>, other: Option<View<'a>>, look: &Look) -> Self {
+    pub(crate) fn new(view: View<'a>, other: Option<View<'a>>, style: &Style) -> Self {
         let mut views = vec![view];
         views.extend(other);
         // The router hands a SYN out after it took it in: the client's view is the older one.
@@ -40,18 +40,18 @@ impl<'a> Ladder<'a> {
         Self {
             conversation: client,
             peer,
-            lanes: lanes(client, peer, look),
-            rows: rows(&views, look),
-            messages_left_out: views.iter().map(|v| v.strand.messages_left_out()).sum(),
-            findings_left_out: views.iter().map(|v| v.strand.findings_left_out()).sum(),
+            lanes: lanes(client, peer, style),
+            rows: rows(&views, style),
+            messages_left_out: views.iter().map(|v| v.log.messages_left_out()).sum(),
+            findings_left_out: views.iter().map(|v| v.log.findings_left_out()).sum(),
         }
     }
 }
 
-fn lanes(client: &Conversation, peer: Option<&Conversation>, look: &Look) -> Vec<Lane> {
+fn lanes(client: &Conversation, peer: Option<&Conversation>, style: &Style) -> Vec<Lane> {
     let lane = |role, end: &Endpoint| Lane {
         role,
-        name: name(end, look),
+        name: name(end, style),
     };
     match peer {
         None => vec![
@@ -69,9 +69,9 @@ fn lanes(client: &Conversation, peer: Option<&Conversation>, look: &Look) -> Vec
     }
 }
 
-fn name(end: &Endpoint, look: &Look) -> String {
+fn name(end: &Endpoint, style: &Style) -> String {
     match &end.nickname {
-        Some(nickname) => look.escaped(nickname),
+        Some(nickname) => style.escaped(nickname),
         None => address(end),
     }
 }
@@ -81,38 +81,35 @@ fn address(end: &Endpoint) -> String {
 }
 
 /// The messages of all views in the order of the capture, with what was found.
-fn rows(views: &[View<'_>], look: &Look) -> Vec<Row> {
-    let mut places: Vec<(u64, Place)> = Vec::new();
-    for (view, View { strand, .. }) in views.iter().enumerate() {
-        let steps = strand.steps().iter().enumerate();
-        places.extend(steps.map(|(index, step)| (step.number, Place { view, index })));
+fn rows(views: &[View<'_>], style: &Style) -> Vec<Row> {
+    let mut places: Vec<(u64, MessageIndex)> = Vec::new();
+    for (view, View { log, .. }) in views.iter().enumerate() {
+        let steps = log.messages().iter().enumerate();
+        places.extend(steps.map(|(index, step)| (step.number, MessageIndex { view, index })));
     }
     places.sort_unstable_by_key(|(number, _)| *number);
-    let mut findings: Vec<&Finding> = views
-        .iter()
-        .flat_map(|view| view.strand.findings())
-        .collect();
+    let mut findings: Vec<&Finding> = views.iter().flat_map(|view| view.log.findings()).collect();
     findings.sort_by_key(|finding| row_of(finding));
     let mut findings = findings.into_iter().peekable();
 
     let mut rows = Vec::with_capacity(places.len());
-    let mut times = TimeWriter::new(look.times);
+    let mut times = TimeWriter::new(style.times);
     let mut previous: Option<Timestamp> = None;
     for (number, place) in places {
         let view = &views[place.view];
-        let event = view.strand.event(place.index, view.conversation);
+        let event = view.log.event(place.index, view.conversation);
         let since_ns = previous.map(|previous| event.time.nanos_since(previous));
         previous = Some(event.time);
         let idle_ns = since_ns.filter(|&nanos| nanos >= IDLE_NS);
         rows.extend(idle_ns.map(Row::Idle));
-        let mut arrow = arrow(&event, place, view.strand, look, &mut times);
+        let mut arrow = arrow(&event, place, view.log, style, &mut times);
         arrow.since_ns = since_ns.filter(|_| idle_ns.is_none());
         rows.push(Row::Arrow(arrow));
         while let Some(finding) = findings.next_if(|finding| row_of(finding) <= number) {
-            rows.push(note(finding, look));
+            rows.push(note(finding, style));
         }
     }
-    rows.extend(findings.map(|finding| note(finding, look)));
+    rows.extend(findings.map(|finding| note(finding, style)));
     rows
 }
 
@@ -125,18 +122,18 @@ fn row_of(finding: &Finding) -> u64 {
     }
 }
 
-fn note(finding: &Finding, look: &Look) -> Row {
+fn note(finding: &Finding, style: &Style) -> Row {
     Row::Note(Note {
         level: finding.level,
-        text: format!("{}: {}", finding.code, look.escaped(&finding.text)),
+        text: format!("{}: {}", finding.code, style.escaped(&finding.text)),
     })
 }
 
 fn arrow(
     event: &MessageEvent<'_>,
-    place: Place,
-    strand: &Strand,
-    look: &Look,
+    place: MessageIndex,
+    log: &MessageLog,
+    style: &Style,
     times: &mut TimeWriter,
 ) -> Arrow {
     // The second view is between the router and the server.
@@ -154,27 +151,27 @@ fn arrow(
             None => Heading::Unknown,
         },
         type_name: type_name(&event.message),
-        paint: look.paint_type(&event.message),
+        colour: style.paint_type(&event.message),
         time: text_of(|out| times.put(event, out)),
         since_ns: None,
-        label: label(event, strand.payload_bytes(place.index), look),
-        info: info(event, look),
+        label: label(event, log.payload_bytes(place.index), style),
+        info: info(event, style),
     }
 }
 
 /// `SYN 111111  387 B`, `ACK 111111 → ffffff`
-pub(crate) fn label(event: &MessageEvent<'_>, payload_bytes: usize, look: &Look) -> String {
+pub(crate) fn label(event: &MessageEvent<'_>, payload_bytes: usize, style: &Style) -> String {
     text_of(|out| {
         put_type(&event.message, out);
         if let Some(frame) = event.message.frame() {
             out.push(b' ');
-            look.put_id(frame.id, out);
+            style.put_id(frame.id, out);
         }
         if let Some(server_id) = announced_server_id(event) {
             out.push(b' ');
-            put(out, look.charset.right_arrow());
+            put(out, style.charset.right_arrow());
             out.push(b' ');
-            return look.put_id(server_id.0, out);
+            return style.put_id(server_id.0, out);
         }
         let is_data = event
             .message
@@ -188,18 +185,18 @@ pub(crate) fn label(event: &MessageEvent<'_>, payload_bytes: usize, look: &Look)
 }
 
 /// What the label does not say already.
-pub(crate) fn info(event: &MessageEvent<'_>, look: &Look) -> String {
+pub(crate) fn info(event: &MessageEvent<'_>, style: &Style) -> String {
     text_of(|out| {
         let is_in_label = matches!(event.meaning, Meaning::Accepts { .. });
         if let Some(nanos) = event.router_ns {
-            put_duration(out, nanos, look.charset);
+            put_duration(out, nanos, style.charset);
             put(out, " in the router");
             if !is_in_label {
                 put(out, ", ");
             }
         }
         if !is_in_label {
-            put_info(event, look, out);
+            put_info(event, style, out);
         }
     })
 }

@@ -1,17 +1,17 @@
 //! A ladder as a Mermaid sequence diagram in a fenced block, for Markdown.
 
 use super::{Arrow, Heading, Ladder, Row, remarks, title};
-use crate::report::look::{Look, put_duration};
+use crate::report::style::{Style, put_duration};
 use crate::text::write::{put, put_number, text_of};
 
 /// How the lanes are called within the diagram.
 const LANES: [&str; 3] = ["a", "b", "c"];
 
 /// Appends a ladder, and an empty line.
-pub(super) fn put_mermaid(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+pub(super) fn put_mermaid(ladder: &Ladder<'_>, style: &Style, out: &mut Vec<u8>) {
     put(out, "```mermaid\nsequenceDiagram\n");
     put(out, "    accTitle: ");
-    put_text(&title(ladder, look), out);
+    put_text(&title(ladder, style), out);
     out.push(b'\n');
     for (lane, name) in ladder.lanes.iter().zip(LANES) {
         put(out, "    participant ");
@@ -25,18 +25,18 @@ pub(super) fn put_mermaid(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
     let span = [LANES[0], LANES[ladder.lanes.len() - 1]].join(",");
     for row in &ladder.rows {
         match row {
-            Row::Arrow(arrow) => put_arrow(arrow, look, out),
-            Row::Idle(nanos) => put_note(&span, &idle(*nanos, look), out),
+            Row::Arrow(arrow) => put_arrow(arrow, style, out),
+            Row::Idle(nanos) => put_note(&span, &idle(*nanos, style), out),
             Row::Note(note) => put_note(&span, &format!("{} {}", note.level, note.text), out),
         }
     }
-    for text in remarks(ladder, look) {
+    for text in remarks(ladder, style) {
         put_note(&span, &text, out);
     }
     put(out, "```\n\n");
 }
 
-fn put_arrow(arrow: &Arrow, look: &Look, out: &mut Vec<u8>) {
+fn put_arrow(arrow: &Arrow, style: &Style, out: &mut Vec<u8>) {
     put(out, "    ");
     put(out, LANES[arrow.from]);
     put(
@@ -55,7 +55,7 @@ fn put_arrow(arrow: &Arrow, look: &Look, out: &mut Vec<u8>) {
         put(out, &arrow.label);
         if let Some(nanos) = arrow.since_ns {
             put(out, if nanos < 0 { ", " } else { ", +" });
-            put_duration(out, nanos, look.charset);
+            put_duration(out, nanos, style.charset);
         }
     });
     put_text(&text, out);
@@ -66,9 +66,9 @@ fn put_arrow(arrow: &Arrow, look: &Look, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn idle(nanos: i64, look: &Look) -> String {
+fn idle(nanos: i64, style: &Style) -> String {
     text_of(|out| {
-        put_duration(out, nanos, look.charset);
+        put_duration(out, nanos, style.charset);
         put(out, " idle");
     })
 }

@@ -6,8 +6,8 @@
 
 mod build;
 mod mermaid;
+pub(crate) mod message_log;
 mod printer;
-pub(crate) mod strand;
 mod svg;
 #[cfg(test)]
 mod tests;
@@ -17,10 +17,10 @@ pub(crate) use build::{View, info, label};
 pub use printer::{LadderFormat, LadderPrinter, Wanted};
 #[cfg(feature = "endpoints")]
 pub(crate) use svg::{COLUMN_TENTHS, fitted, put_stroke, put_words};
-pub(crate) use svg::{Place, STYLE, put_svg};
+pub(crate) use svg::{Container, STYLE, put_svg};
 
-use super::grid::Paint;
-use super::look::{Look, put_duration};
+use super::grid::Colour;
+use super::style::{Style, put_duration};
 use crate::conversation::{Conversation, Level};
 use crate::text::write::{put, put_conversation, put_display, text_of};
 use crate::wire::StreamId;
@@ -85,7 +85,7 @@ pub(crate) struct Arrow {
     /// Its type as the JSON records name it.
     pub(crate) type_name: &'static str,
     /// The colour of its type on a terminal.
-    pub(crate) paint: Paint,
+    pub(crate) colour: Colour,
     /// Its time, in the style that was asked for.
     pub(crate) time: String,
     /// Nanoseconds since the message above it, unless they are folded.
@@ -115,7 +115,7 @@ pub(crate) struct Note {
 }
 
 /// `c1  111111/ffffff  server closed, udp, 206 ms`
-pub(crate) fn title(ladder: &Ladder<'_>, look: &Look) -> String {
+pub(crate) fn title(ladder: &Ladder<'_>, style: &Style) -> String {
     let conversation = ladder.conversation;
     text_of(|out| {
         put_conversation(out, conversation.id);
@@ -124,29 +124,29 @@ pub(crate) fn title(ladder: &Ladder<'_>, look: &Look) -> String {
             put_conversation(out, peer.id);
         }
         put(out, "  ");
-        put_id_or_dash(conversation.client_id.map(StreamId::from), look, out);
+        put_id_or_dash(conversation.client_id.map(StreamId::from), style, out);
         out.push(b'/');
-        put_id_or_dash(conversation.server_id.map(StreamId::from), look, out);
+        put_id_or_dash(conversation.server_id.map(StreamId::from), style, out);
         put(out, "  ");
         put_display(out, conversation.state);
         put(out, ", ");
         put(out, conversation.carrier.name());
         put(out, ", ");
-        put_duration(out, conversation.duration_ns(), look.charset);
+        put_duration(out, conversation.duration_ns(), style.charset);
     })
 }
 
-fn put_id_or_dash(id: Option<StreamId>, look: &Look, out: &mut Vec<u8>) {
+fn put_id_or_dash(id: Option<StreamId>, style: &Style, out: &mut Vec<u8>) {
     match id {
-        Some(id) => look.put_id(id, out),
+        Some(id) => style.put_id(id, out),
         None => out.push(b'-'),
     }
 }
 
 /// What is to be known of a ladder besides its rows: what it leaves out, and what was
 /// redacted.
-pub(crate) fn remarks(ladder: &Ladder<'_>, look: &Look) -> impl Iterator<Item = String> {
-    let notice = look.redacted.notice().map(str::to_owned);
+pub(crate) fn remarks(ladder: &Ladder<'_>, style: &Style) -> impl Iterator<Item = String> {
+    let notice = style.redacted.notice().map(str::to_owned);
     left_out(ladder).into_iter().chain(notice)
 }
 

@@ -5,14 +5,14 @@ use std::mem;
 
 use hashbrown::HashMap;
 
-use super::strand::{Limits, Strand, Strands};
+use super::message_log::{Limits, MessageLog, MessageLogs};
 use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
 use crate::record::Summary;
 use crate::record::tally::{Sight, Totals};
-use crate::report::look::{Look, PREVIEW_COLUMNS};
 use crate::report::printer::{Out, Printer};
+use crate::report::style::{PREVIEW_COLUMNS, Style};
 use crate::text::write::{put, put_conversation};
 
 /// Bytes of a message that are kept for its picture: a SYN with its destination,
@@ -57,8 +57,8 @@ pub enum LadderFormat {
 pub struct LadderPrinter {
     wanted: Wanted,
     format: LadderFormat,
-    look: Look,
-    strands: Strands,
+    style: Style,
+    logs: MessageLogs,
     /// Views whose conversation is over, but not on the other side of the router.
     waiting: HashMap<ConversationId, Over>,
     outcome: Outcome,
@@ -68,7 +68,7 @@ pub struct LadderPrinter {
 #[derive(Debug)]
 struct Over {
     conversation: Conversation,
-    strand: Strand,
+    log: MessageLog,
 }
 
 /// Whether there was anything to draw.
@@ -80,19 +80,19 @@ enum Outcome {
 
 impl LadderPrinter {
     /// A printer of ladders.
-    pub fn new(wanted: Wanted, format: LadderFormat, look: Look) -> Self {
+    pub fn new(wanted: Wanted, format: LadderFormat, style: Style) -> Self {
         Self {
             wanted,
             format,
-            look: match format {
-                LadderFormat::Text => look,
+            style: match format {
+                LadderFormat::Text => style,
                 // Pictures are as wide as they are.
-                LadderFormat::Mermaid | LadderFormat::Svg => Look {
+                LadderFormat::Mermaid | LadderFormat::Svg => Style {
                     previews: PREVIEW_COLUMNS,
-                    ..look
+                    ..style
                 },
             },
-            strands: Strands::new(LIMITS),
+            logs: MessageLogs::new(LIMITS),
             waiting: HashMap::new(),
             outcome: Outcome::NothingDrawn,
         }
@@ -106,19 +106,19 @@ impl LadderPrinter {
             Wanted::One(id) => event.conversation == Some(id) || event.carrier == Carrier::I2cp,
         };
         if is_wanted {
-            self.strands.message(event);
+            self.logs.message(event);
         }
     }
 
     /// Keeps a finding until its conversation is over.
     pub fn finding(&mut self, finding: &Finding) {
-        self.strands.finding(finding);
+        self.logs.finding(finding);
     }
 
     /// Appends the ladder of a conversation that is over, unless it is not wanted
     /// or its other view is still to come.
     pub fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
-        let Some(strand) = self.strands.take(conversation.id) else {
+        let Some(log) = self.logs.take(conversation.id) else {
             return;
         };
         if let Wanted::One(id) = self.wanted
@@ -129,12 +129,12 @@ impl LadderPrinter {
         }
         let over = Over {
             conversation: conversation.clone(),
-            strand,
+            log,
         };
         let peer = conversation.peer_view;
         if let Some(other) = peer.and_then(|peer| self.waiting.remove(&peer)) {
             self.draw(&over, Some(&other), out);
-        } else if peer.is_some_and(|peer| self.strands.contains(peer))
+        } else if peer.is_some_and(|peer| self.logs.contains(peer))
             && self.waiting.len() < MAX_WAITING
         {
             self.waiting.insert(conversation.id, over);
@@ -164,12 +164,12 @@ impl LadderPrinter {
     }
 
     fn draw(&mut self, over: &Over, other: Option<&Over>, out: &mut Vec<u8>) {
-        let ladder = Ladder::new(over.view(), other.map(Over::view), &self.look);
+        let ladder = Ladder::new(over.view(), other.map(Over::view), &self.style);
         self.outcome = Outcome::Drawn;
         match self.format {
-            LadderFormat::Text => text::put_text(&ladder, &self.look, out),
-            LadderFormat::Mermaid => mermaid::put_mermaid(&ladder, &self.look, out),
-            LadderFormat::Svg => svg::put_svg(&ladder, &self.look, svg::Place::File, out),
+            LadderFormat::Text => text::put_text(&ladder, &self.style, out),
+            LadderFormat::Mermaid => mermaid::put_mermaid(&ladder, &self.style, out),
+            LadderFormat::Svg => svg::put_svg(&ladder, &self.style, svg::Container::File, out),
         }
     }
 }
@@ -178,7 +178,7 @@ impl Over {
     const fn view(&self) -> View<'_> {
         View {
             conversation: &self.conversation,
-            strand: &self.strand,
+            log: &self.log,
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use super::{Arrow, Heading, Ladder, Note, Row, remarks, title};
 use crate::report::grid::cut;
-use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
+use crate::report::style::{Style, put_duration};
 use crate::text::escape::columns_of;
 use crate::text::wrap::wrapped;
 use crate::text::write::{put, put_display, put_number, text_of};
@@ -15,7 +15,7 @@ pub(crate) const STYLE: &str = include_str!("ladder.css");
 
 /// Where the picture stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Container {
     /// In a file of its own, with its style.
     File,
     /// In a page, which has the style.
@@ -39,9 +39,9 @@ const NOTE_MARGIN: usize = 6;
 const FOOT: usize = 12;
 
 /// Appends a ladder.
-pub(crate) fn put_svg(ladder: &Ladder<'_>, look: &Look, place: Place, out: &mut Vec<u8>) {
-    let drawing = Drawing::of(ladder, look);
-    drawing.put_start(&title(ladder, look), place, out);
+pub(crate) fn put_svg(ladder: &Ladder<'_>, style: &Style, place: Container, out: &mut Vec<u8>) {
+    let drawing = Drawing::of(ladder, style);
+    drawing.put_start(&title(ladder, style), place, out);
     drawing.put_lanes(ladder, out);
     let mut y = HEAD;
     for row in &drawing.rows {
@@ -59,7 +59,7 @@ enum Line<'a> {
 }
 
 struct Drawing<'a> {
-    look: &'a Look,
+    style: &'a Style,
     gap: usize,
     last_lane: usize,
     width: usize,
@@ -68,7 +68,7 @@ struct Drawing<'a> {
 }
 
 impl<'a> Drawing<'a> {
-    fn of(ladder: &'a Ladder<'_>, look: &'a Look) -> Self {
+    fn of(ladder: &'a Ladder<'_>, style: &'a Style) -> Self {
         let labels = ladder.rows.iter().filter_map(|row| match row {
             Row::Arrow(arrow) => Some(columns_of(&arrow.label)),
             Row::Idle(_) | Row::Note(_) => None,
@@ -84,10 +84,10 @@ impl<'a> Drawing<'a> {
             .map(|row| Line::of(row, note_columns))
             .collect();
         rows.extend(
-            remarks(ladder, look).map(|text| Line::Note("note", wrapped(&text, note_columns))),
+            remarks(ladder, style).map(|text| Line::Note("note", wrapped(&text, note_columns))),
         );
         Self {
-            look,
+            style,
             gap,
             last_lane,
             width,
@@ -100,7 +100,7 @@ impl<'a> Drawing<'a> {
         FIRST_LANE + index * self.gap
     }
 
-    fn put_start(&self, title: &str, place: Place, out: &mut Vec<u8>) {
+    fn put_start(&self, title: &str, place: Container, out: &mut Vec<u8>) {
         put_display(
             out,
             format_args!(
@@ -112,7 +112,7 @@ impl<'a> Drawing<'a> {
         );
         put_markup_text(out, title);
         put(out, "\">\n");
-        if place == Place::File {
+        if place == Container::File {
             put(out, "<style>");
             put(out, STYLE);
             put(
@@ -127,7 +127,7 @@ impl<'a> Drawing<'a> {
             let x = self.lane(index);
             put_words(out, "role", "middle", x, 16, lane.role);
             let columns = (self.gap - 10) * 10 / COLUMN_TENTHS;
-            let name = fitted(&lane.name, columns, self.look);
+            let name = fitted(&lane.name, columns, self.style);
             put_words(out, "name", "middle", x, 32, &name);
             put_display(
                 out,
@@ -173,14 +173,14 @@ impl<'a> Drawing<'a> {
     fn put_info(&self, arrow: &Arrow, y: usize, out: &mut Vec<u8>) {
         let x = self.last_lane + 10;
         let columns = (INFO - 14) * 10 / COLUMN_TENTHS;
-        let info = fitted(&arrow.info, columns, self.look);
+        let info = fitted(&arrow.info, columns, self.style);
         if !info.is_empty() {
             put_words(out, "info", "start", x, y + 18, &info);
         }
         if let Some(nanos) = arrow.since_ns {
             let since = text_of(|out| {
                 put(out, if nanos < 0 { "" } else { "+" });
-                put_duration(out, nanos, self.look.charset);
+                put_duration(out, nanos, self.style.charset);
             });
             put_words(out, "since", "start", x, y + 33, &since);
         }
@@ -188,7 +188,7 @@ impl<'a> Drawing<'a> {
 
     fn put_idle(&self, nanos: i64, y: usize, out: &mut Vec<u8>) {
         let text = text_of(|out| {
-            put_duration(out, nanos, self.look.charset);
+            put_duration(out, nanos, self.style.charset);
             put(out, " idle");
         });
         put(out, "<g class=\"idle\">");
@@ -246,9 +246,9 @@ impl<'a> Line<'a> {
 }
 
 /// As much of `text` as fits.
-pub(crate) fn fitted(text: &str, columns: usize, look: &Look) -> String {
+pub(crate) fn fitted(text: &str, columns: usize, style: &Style) -> String {
     if columns_of(text) > columns {
-        cut(text, columns, look.charset)
+        cut(text, columns, style.charset)
     } else {
         text.to_owned()
     }

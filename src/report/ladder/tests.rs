@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationId, Finding, FindingCode, MessageEvent};
-use crate::testing::{START, conversation, event, finding, look};
+use crate::testing::{START, conversation, event, finding, style};
 
 /// What is told of a conversation: messages, each followed by its findings.
 struct Told {
@@ -47,7 +47,7 @@ impl Told {
 
     fn drawn(&self, format: LadderFormat) -> String {
         let mut out = Vec::new();
-        let mut printer = LadderPrinter::new(Wanted::All, format, look());
+        let mut printer = LadderPrinter::new(Wanted::All, format, style());
         self.tell(&mut printer, &mut out);
         String::from_utf8(out).unwrap()
     }
@@ -113,7 +113,7 @@ fn a_finding_stands_below_its_message_and_what_did_not_come_at_the_end() {
 
 #[test]
 fn what_does_not_fit_is_counted() {
-    let mut printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, look());
+    let mut printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, style());
     let told = Told::messages(&[b"\xa0\xff\xff\xffa"]);
     let count = MAX_MESSAGES as u64 + 3;
     for number in 1..=count {
@@ -138,7 +138,7 @@ fn one_conversation_is_picked_and_its_absence_is_told() {
             "<!-- no conversation c2 among the messages shown -->\n",
         ),
     ] {
-        let mut printer = LadderPrinter::new(Wanted::One(ConversationId(2)), format, look());
+        let mut printer = LadderPrinter::new(Wanted::One(ConversationId(2)), format, style());
         let mut out = Vec::new();
         Told::messages(&[b"\xa0\xff\xff\xffa"]).tell(&mut printer, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -153,7 +153,7 @@ fn both_views_make_one_ladder_whichever_is_over_first_and_whichever_is_asked_for
         Wanted::One(ConversationId(2)),
     ] {
         for order in [[1, 2], [2, 1]] {
-            let mut printer = LadderPrinter::new(wanted, LadderFormat::Text, look());
+            let mut printer = LadderPrinter::new(wanted, LadderFormat::Text, style());
             let told = Told::messages(&[b"\xa0\xff\xff\xffa", b"\xa0\xff\xff\xffa"]);
             for (index, number) in [(0, 1), (1, 2)] {
                 printer.message(&MessageEvent {
@@ -190,8 +190,8 @@ fn lines_fit_the_terminal_unless_it_is_narrower_than_the_lanes() {
         ..finding(FindingCode::Oversize)
     });
     for width in 60..140 {
-        let look = Look { width, ..look() };
-        let mut printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, look);
+        let style = Style { width, ..style() };
+        let mut printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, style);
         let mut out = Vec::new();
         told.tell(&mut printer, &mut out);
         for line in String::from_utf8(out).unwrap().lines() {

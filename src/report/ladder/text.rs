@@ -13,8 +13,8 @@
 //! ```
 
 use super::{Arrow, Heading, Ladder, Note, Row};
-use crate::report::grid::{Paint, cut};
-use crate::report::look::{Look, put_duration};
+use crate::report::grid::{Colour, cut};
+use crate::report::style::{Style, put_duration};
 use crate::text::escape::{Charset, columns_of};
 use crate::text::wrap::{put_wrapped, wrapped};
 use crate::text::write::{put, put_spaces, text_of};
@@ -63,38 +63,38 @@ const ASCII: Strokes = Strokes {
 };
 
 /// Appends a ladder, and an empty line.
-pub(super) fn put_text(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
-    put_heading(ladder, look, out);
-    Drawing::of(ladder, look).put(ladder, out);
-    put_remarks(ladder, look, out);
+pub(super) fn put_text(ladder: &Ladder<'_>, style: &Style, out: &mut Vec<u8>) {
+    put_heading(ladder, style, out);
+    Drawing::of(ladder, style).put(ladder, out);
+    put_remarks(ladder, style, out);
     out.push(b'\n');
 }
 
-fn put_heading(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
-    put_wrapped(&super::title(ladder, look), look.width, out);
+fn put_heading(ladder: &Ladder<'_>, style: &Style, out: &mut Vec<u8>) {
+    put_wrapped(&super::title(ladder, style), style.width, out);
     let lanes = ladder.lanes.iter();
     let lanes: Vec<String> = lanes
         .map(|lane| format!("{} {}", lane.role, lane.name))
         .collect();
-    put_wrapped(&lanes.join(", "), look.width, out);
+    put_wrapped(&lanes.join(", "), style.width, out);
     out.push(b'\n');
 }
 
-fn put_remarks(ladder: &Ladder<'_>, look: &Look, out: &mut Vec<u8>) {
+fn put_remarks(ladder: &Ladder<'_>, style: &Style, out: &mut Vec<u8>) {
     if let Some(text) = super::left_out(ladder) {
-        put(out, look.charset.ellipsis());
+        put(out, style.charset.ellipsis());
         out.push(b' ');
         put(out, &text);
         out.push(b'\n');
     }
-    if let Some(notice) = look.redacted.notice() {
-        put_wrapped(notice, look.width, out);
+    if let Some(notice) = style.redacted.notice() {
+        put_wrapped(notice, style.width, out);
     }
 }
 
 /// Where things stand.
 struct Drawing<'a> {
-    look: &'a Look,
+    style: &'a Style,
     strokes: &'static Strokes,
     lanes: usize,
     /// Columns of the times and numbers on the left.
@@ -106,7 +106,7 @@ struct Drawing<'a> {
 }
 
 impl<'a> Drawing<'a> {
-    fn of(ladder: &Ladder<'_>, look: &'a Look) -> Self {
+    fn of(ladder: &Ladder<'_>, style: &'a Style) -> Self {
         let mut gutter = 0;
         let mut gap = LEAST_GAP;
         for row in &ladder.rows {
@@ -118,15 +118,15 @@ impl<'a> Drawing<'a> {
         let lanes = ladder.lanes.len();
         let used = gutter + AFTER_GUTTER + lanes + (lanes - 1) * gap + 1;
         Self {
-            look,
-            strokes: match look.charset {
+            style,
+            strokes: match style.charset {
                 Charset::Unicode => &UNICODE,
                 Charset::Ascii => &ASCII,
             },
             lanes,
             gutter,
             gap,
-            room: look.width.saturating_sub(used),
+            room: style.width.saturating_sub(used),
         }
     }
 
@@ -167,7 +167,7 @@ impl<'a> Drawing<'a> {
         self.put_lanes(out, |gap, out| {
             if gap == arrow.from.min(arrow.to) {
                 put_spaces(out, before);
-                arrow.paint.put(out, &arrow.label);
+                arrow.colour.put(out, &arrow.label);
                 put_spaces(out, after);
             } else {
                 put_spaces(out, self.gap);
@@ -189,7 +189,7 @@ impl<'a> Drawing<'a> {
         let text = text_of(|out| {
             if let Some(nanos) = arrow.since_ns {
                 put(out, if nanos < 0 { "" } else { "+" });
-                put_duration(out, nanos, self.look.charset);
+                put_duration(out, nanos, self.style.charset);
             }
             if arrow.since_ns.is_some() && !arrow.info.is_empty() {
                 put(out, "  ");
@@ -197,7 +197,7 @@ impl<'a> Drawing<'a> {
             put(out, &arrow.info);
         });
         if columns_of(&text) > self.room {
-            cut(&text, self.room, self.look.charset)
+            cut(&text, self.room, self.style.charset)
         } else {
             text
         }
@@ -226,14 +226,16 @@ impl<'a> Drawing<'a> {
             }
         }
         for index in 0..self.lanes {
-            let stroke = match arrow.from == index {
-                true if is_rightward => strokes.leaves_right,
-                true => strokes.leaves_left,
-                false => strokes.lane,
+            let stroke = if arrow.from != index {
+                strokes.lane
+            } else if is_rightward {
+                strokes.leaves_right
+            } else {
+                strokes.leaves_left
             };
             put(out, stroke);
             if index == gap {
-                arrow.paint.put(out, &lane);
+                arrow.colour.put(out, &lane);
             } else if index + 1 < self.lanes {
                 put_spaces(out, self.gap);
             }
@@ -245,13 +247,13 @@ impl<'a> Drawing<'a> {
         let text = text_of(|out| {
             put(out, self.strokes.silence);
             out.push(b' ');
-            put_duration(out, nanos, self.look.charset);
+            put_duration(out, nanos, self.style.charset);
         });
         let space = self.gap.saturating_sub(columns_of(&text));
         self.put_gutter("", out);
         self.put_lanes(out, |_, out| {
             put_spaces(out, space / 2);
-            self.look.paint(Paint::Dim).put(out, &text);
+            self.style.colour(Colour::Dim).put(out, &text);
             put_spaces(out, space - space / 2);
         });
         out.push(b'\n');
@@ -261,11 +263,11 @@ impl<'a> Drawing<'a> {
     fn put_note(&self, note: &Note, out: &mut Vec<u8>) {
         let words = format!("! {} {}", note.level, note.text);
         let indent = self.gutter + AFTER_GUTTER;
-        let width = self.look.width.saturating_sub(indent).max(LEAST_NOTE);
-        let paint = self.look.paint_level(Some(note.level));
+        let width = self.style.width.saturating_sub(indent).max(LEAST_NOTE);
+        let colour = self.style.paint_level(Some(note.level));
         for (index, line) in wrapped(&words, width - 2).iter().enumerate() {
             put_spaces(out, if index == 0 { indent } else { indent + 2 });
-            paint.put(out, line);
+            colour.put(out, line);
             out.push(b'\n');
         }
     }

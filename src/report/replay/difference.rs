@@ -2,9 +2,9 @@
 //!
 //! An ellipsis stands wherever something was cut, and only there.
 
-use crate::replay::{Difference, Excerpt, Outcome};
-use crate::report::grid::Paint;
-use crate::report::look::Look;
+use crate::replay::{Difference, Excerpt, PlayOutcome};
+use crate::report::grid::Colour;
+use crate::report::style::Style;
 use crate::text::escape::{Charset, columns_of, escaped_pieces};
 use crate::text::write::put;
 use crate::wire::Direction;
@@ -170,21 +170,27 @@ pub(super) fn title(name: &str, difference: &Difference, charset: Charset) -> St
 }
 
 /// Three lines that fit the terminal: the place, what was recorded there, and what came.
-pub(super) fn put_difference(name: &str, difference: &Difference, look: &Look, out: &mut Vec<u8>) {
+pub(super) fn put_difference(
+    name: &str,
+    difference: &Difference,
+    style: &Style,
+    out: &mut Vec<u8>,
+) {
     let notation = Notation::of(difference);
-    put(out, &title(name, difference, look.charset));
+    put(out, &title(name, difference, style.charset));
     put(out, "\n");
     for (side, excerpt) in [("want", &difference.want), ("got ", &difference.got)] {
         let start = format!("{MARGIN}{side}  ");
         let gap = notation.separator();
-        let columns = look.width.saturating_sub(start.len() + 2 + 2 * gap.len());
-        let shown = Shown::of(excerpt, notation, look.charset, columns);
+        let columns = style.width.saturating_sub(start.len() + 2 + 2 * gap.len());
+        let shown = Shown::of(excerpt, notation, style.charset, columns);
         put(out, &start);
         if !shown.before.is_empty() {
             put(out, &shown.before);
             put(out, gap);
         }
-        look.paint(Paint::Red)
+        style
+            .colour(Colour::Red)
             .put(out, format!("[{}]", shown.bytes));
         if !shown.after.is_empty() {
             put(out, gap);
@@ -197,7 +203,7 @@ pub(super) fn put_difference(name: &str, difference: &Difference, look: &Look, o
 /// The masks that would cover what differs, each once, with the number of conversations that
 /// it is about.
 pub(super) fn suggested_masks<'a>(
-    outcomes: impl IntoIterator<Item = &'a Outcome>,
+    outcomes: impl IntoIterator<Item = &'a PlayOutcome>,
 ) -> Vec<(&'a str, u64)> {
     let mut counts: Vec<(&str, u64)> = Vec::new();
     for mask in outcomes.into_iter().flat_map(|one| &one.suggested_masks) {

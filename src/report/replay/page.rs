@@ -3,15 +3,15 @@
 use super::difference::{Notation, Shown, suggested_masks, title};
 use super::pair::put_pair;
 use super::{ReplayReport, ids, micros, name, pace_text, remark, skipped_text, us};
-use crate::replay::{Difference, Excerpt, Outcome, Pace, ReplayResult, Verdict};
+use crate::replay::{Difference, Excerpt, Pace, PlayOutcome, ReplayResult, Verdict};
 use crate::report::html::charts::{grouped, put_bars};
 use crate::report::html::frame::{
     Card, Key, STYLE, put_cards, put_figure, put_foot, put_head, put_paragraph,
 };
 use crate::report::html::histogram::Distribution;
 use crate::report::ladder;
-use crate::report::look::{Look, put_duration};
 use crate::report::markup::put_markup_text;
+use crate::report::style::{Style, put_duration};
 use crate::text::escape::Charset;
 use crate::text::write::{put, put_display, text_of};
 
@@ -26,9 +26,9 @@ const OPEN_AT_FIRST: usize = 3;
 
 impl ReplayReport<'_> {
     /// The page.
-    pub fn html(&self, look: &Look) -> Vec<u8> {
+    pub fn html(&self, style: &Style) -> Vec<u8> {
         let mut out = Vec::new();
-        let heading = format!("{} → {}", look.escaped(self.source), self.carrier);
+        let heading = format!("{} → {}", style.escaped(self.source), self.carrier);
         put_head(&heading, &[STYLE, ladder::STYLE], None, &mut out);
         let options = self.options;
         let how = format!(
@@ -40,15 +40,15 @@ impl ReplayReport<'_> {
         );
         put_paragraph("about", &how, &mut out);
         self.put_verdict(&mut out);
-        self.put_cards(look, &mut out);
-        let mut told: Vec<&Outcome> = self.outcomes.told.iter().collect();
+        self.put_cards(style, &mut out);
+        let mut told: Vec<&PlayOutcome> = self.outcomes.told.iter().collect();
         told.sort_by_key(|outcome| {
             let is_same = outcome.result == ReplayResult::Same;
             (is_same, outcome.copy, outcome.pass, outcome.conversation)
         });
         put_masks(&told, &mut out);
-        self.put_conversations(&told, look, &mut out);
-        self.put_times(look, &mut out);
+        self.put_conversations(&told, style, &mut out);
+        self.put_times(style, &mut out);
         put_foot("ministream-replay", &mut out);
         put(&mut out, "</body>\n</html>\n");
         out
@@ -77,7 +77,7 @@ impl ReplayReport<'_> {
         put_paragraph(&format!("verdict {}", self.verdict().name()), &text, out);
     }
 
-    fn put_cards(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put_cards(&self, style: &Style, out: &mut Vec<u8>) {
         let tally = self.outcomes.tally;
         let names = ReplayResult::ALL.map(|result| result.to_string());
         let mut cards = vec![Card::plain("conversations", grouped(tally.total()))];
@@ -100,7 +100,7 @@ impl ReplayReport<'_> {
             "messages sent",
             grouped(self.stats.sent_messages),
         ));
-        let took = micros(us(self.elapsed), look);
+        let took = micros(us(self.elapsed), style);
         cards.push(Card::plain("time", took));
         put_cards(&cards, out);
         if self.skipped_count > 0 {
@@ -113,7 +113,7 @@ impl ReplayReport<'_> {
         }
     }
 
-    fn put_conversations(&self, told: &[&Outcome], look: &Look, out: &mut Vec<u8>) {
+    fn put_conversations(&self, told: &[&PlayOutcome], style: &Style, out: &mut Vec<u8>) {
         put(out, "<h2 id=\"conversations\">Conversations</h2>\n");
         let all = self.outcomes.tally.total();
         let pictured = told.iter().filter(|one| one.exchange.is_some()).count();
@@ -143,11 +143,11 @@ impl ReplayReport<'_> {
         );
         for (index, outcome) in told.iter().enumerate() {
             let is_open = index < OPEN_AT_FIRST && outcome.result != ReplayResult::Same;
-            self.put_conversation(outcome, is_open, look, out);
+            self.put_conversation(outcome, is_open, style, out);
         }
     }
 
-    fn put_conversation(&self, one: &Outcome, is_open: bool, look: &Look, out: &mut Vec<u8>) {
+    fn put_conversation(&self, one: &PlayOutcome, is_open: bool, style: &Style, out: &mut Vec<u8>) {
         let class = match one.result {
             ReplayResult::Same => "passed",
             ReplayResult::Skipped => "warn",
@@ -164,7 +164,7 @@ impl ReplayReport<'_> {
         };
         let shake = one
             .handshake
-            .map_or_else(|| "-".to_owned(), |time| micros(us(time), look));
+            .map_or_else(|| "-".to_owned(), |time| micros(us(time), style));
         for (class, text) in [
             ("result", one.result.to_string()),
             ("", name(one)),
@@ -202,7 +202,7 @@ impl ReplayReport<'_> {
         match &one.exchange {
             Some(exchange) => {
                 put(out, "<div class=\"picture\" tabindex=\"0\">");
-                put_pair(exchange, &one.differences, &name(one), look, out);
+                put_pair(exchange, &one.differences, &name(one), style, out);
                 put(out, "</div>\n");
             }
             None => put_paragraph("about", "Its messages are not in this page.", out),
@@ -210,7 +210,7 @@ impl ReplayReport<'_> {
         put(out, "</details>\n");
     }
 
-    fn put_times(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put_times(&self, style: &Style, out: &mut Vec<u8>) {
         let mut lags = Distribution::default();
         for (lag, times) in self.stats.send_lags() {
             lags.add_times(i64::try_from(lag.as_nanos()).ok(), times);
@@ -227,7 +227,7 @@ impl ReplayReport<'_> {
             let quantile = |share| {
                 let nanos = distribution.spans().quantile(share).unwrap_or(0);
                 let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-                text_of(|out| put_duration(out, nanos, look.charset))
+                text_of(|out| put_duration(out, nanos, style.charset))
             };
             let more = format!(
                 "half within {}, 99 % within {}",
@@ -235,14 +235,14 @@ impl ReplayReport<'_> {
                 quantile(0.99)
             );
             put_figure(title, &more, Key::None, out, |out| {
-                put_bars(&distribution.chart(title, look.charset), out);
+                put_bars(&distribution.chart(title, style.charset), out);
             });
         }
         put(out, "</div>\n");
     }
 }
 
-fn put_masks(told: &[&Outcome], out: &mut Vec<u8>) {
+fn put_masks(told: &[&PlayOutcome], out: &mut Vec<u8>) {
     let masks = suggested_masks(told.iter().copied());
     if masks.is_empty() {
         return;

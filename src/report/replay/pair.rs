@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::field::type_name;
 use crate::replay::{Difference, Exchange, TranscriptMessage};
 use crate::report::ladder::{COLUMN_TENTHS, Heading, fitted, put_stroke, put_words};
-use crate::report::look::{Look, put_duration, put_size};
+use crate::report::style::{Style, put_duration, put_size};
 use crate::report::table::put_type;
 use crate::text::escape::preview;
 use crate::text::write::{put, put_display, text_of};
@@ -75,7 +75,7 @@ pub(super) fn put_pair(
     exchange: &Exchange,
     differences: &[Difference],
     name: &str,
-    look: &Look,
+    style: &Style,
     out: &mut Vec<u8>,
 ) {
     let (recorded, live) = (&exchange.recorded.messages, &exchange.live.messages);
@@ -125,14 +125,14 @@ pub(super) fn put_pair(
             );
         }
         if let Some(message) = one {
-            let time = time_text(message.after, look);
+            let time = time_text(message.after, style);
             put_words(out, "time", "end", TIMES, y + 18, &time);
-            put_arrow(message, RECORDED, y, look, out);
+            put_arrow(message, RECORDED, y, style, out);
         }
         if let Some(message) = other {
-            let time = time_text(message.after, look);
+            let time = time_text(message.after, style);
             put_words(out, "time", "start", LIVE[1] + 12, y + 18, &time);
-            put_arrow(message, LIVE, y, look, out);
+            put_arrow(message, LIVE, y, style, out);
         }
         let words = match mark {
             Mark::Same => "",
@@ -142,7 +142,7 @@ pub(super) fn put_pair(
             Mark::OnlyLive => "not recorded",
         };
         if let (Some(one), Some(other)) = (one, other) {
-            let later = later_text(one.after, other.after, look);
+            let later = later_text(one.after, other.after, style);
             put_words(out, "since", "middle", between, y + 18, &later);
         }
         let class = match mark {
@@ -263,7 +263,7 @@ fn put_arrow(
     message: &TranscriptMessage,
     lanes: [usize; 2],
     y: usize,
-    look: &Look,
+    style: &Style,
     out: &mut Vec<u8>,
 ) {
     let frame = RawMessage::Frame(RawFrame {
@@ -283,32 +283,32 @@ fn put_arrow(
     let label = text_of(|out| {
         put_type(&frame, out);
         out.push(b' ');
-        look.put_id(message.id, out);
+        style.put_id(message.id, out);
         if message.payload_bytes > 0 {
             put(out, "  ");
             put_size(out, message.payload_bytes as u64);
         }
     });
     let middle = usize::midpoint(lanes[0], lanes[1]);
-    let label = fitted(&label, columns, look);
+    let label = fitted(&label, columns, style);
     put_words(out, "label", "middle", middle, y + 18, &label);
     put_stroke(Heading::Known, from, to, y + 24, out);
     if message.frame_type.kind() == FrameKind::Data {
-        let text = text_of(|out| preview(&message.payload, look.charset, columns, out));
+        let text = text_of(|out| preview(&message.payload, style.charset, columns, out));
         put_words(out, "name", "middle", middle, y + 38, &text);
     }
     put(out, "</g>\n");
 }
 
-fn time_text(after: Duration, look: &Look) -> String {
-    text_of(|out| put_duration(out, nanos(after), look.charset))
+fn time_text(after: Duration, style: &Style) -> String {
+    text_of(|out| put_duration(out, nanos(after), style.charset))
 }
 
 /// `+1.2 ms`
-fn later_text(recorded: Duration, live: Duration, look: &Look) -> String {
+fn later_text(recorded: Duration, live: Duration, style: &Style) -> String {
     let later = nanos(live).saturating_sub(nanos(recorded));
     let sign = if later < 0 { "" } else { "+" };
-    sign.to_owned() + &text_of(|out| put_duration(out, later, look.charset))
+    sign.to_owned() + &text_of(|out| put_duration(out, later, style.charset))
 }
 
 fn nanos(time: Duration) -> i64 {

@@ -5,15 +5,15 @@ use crate::conversation::ConversationId;
 use crate::field::PayloadDetail;
 use crate::replay::Difference;
 use crate::replay::{Note, SkipReason};
-use crate::report::look::{Colour, IdFormat, PREVIEW_COLUMNS, TimeStyle};
+use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, TimeStyle};
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
 use crate::wire::Direction;
 use crate::wire::{ClientId, ServerId};
 
-const LOOK: Look = Look {
+const LOOK: Style = Style {
     charset: Charset::Unicode,
-    colour: Colour::Never,
+    colour: Colouring::Never,
     width: 120,
     ids: IdFormat::Hex,
     times: TimeStyle::Relative,
@@ -22,8 +22,8 @@ const LOOK: Look = Look {
     redacted: Secrets::NONE,
 };
 
-fn outcome(number: u64, result: ReplayResult) -> Outcome {
-    Outcome {
+fn outcome(number: u64, result: ReplayResult) -> PlayOutcome {
+    PlayOutcome {
         conversation: ConversationId(number),
         pass: 1,
         copy: 1,
@@ -45,7 +45,7 @@ fn outcome(number: u64, result: ReplayResult) -> Outcome {
     }
 }
 
-fn with(outcomes: Vec<Outcome>, test: impl FnOnce(&ReplayReport<'_>)) {
+fn with(outcomes: Vec<PlayOutcome>, test: impl FnOnce(&ReplayReport<'_>)) {
     let mut collected = ReplayOutcomes::default();
     outcomes
         .into_iter()
@@ -68,14 +68,14 @@ fn with(outcomes: Vec<Outcome>, test: impl FnOnce(&ReplayReport<'_>)) {
     });
 }
 
-fn differing() -> Outcome {
+fn differing() -> PlayOutcome {
     let excerpt = |byte: &[u8]| Excerpt {
         before: b": ".to_vec(),
         bytes: byte.to_vec(),
         after: b"\r\n\x1b[31m".to_vec(),
         ..Excerpt::default()
     };
-    Outcome {
+    PlayOutcome {
         differences: vec![Difference {
             direction: Direction::ServerToClient,
             offset: 33,
@@ -88,7 +88,7 @@ fn differing() -> Outcome {
 
 #[test]
 fn the_table_shows_results_differences_and_what_was_not_replayed() {
-    let missing = Outcome {
+    let missing = PlayOutcome {
         note: Some(Note::BytesMissing { got: 0, want: 11 }),
         s2c_got_bytes: 0,
         s2c_want_bytes: 11,
@@ -124,14 +124,14 @@ sent 0 messages in 0.9 s   FAILED
 
 #[test]
 fn nothing_sticks_out_of_a_narrow_terminal_and_a_wide_one_is_used() {
-    let differing = Outcome {
+    let differing = PlayOutcome {
         recorded_ids: outcome(1, ReplayResult::Same).live_ids,
         ..differing()
     };
     with(vec![differing], |report| {
         let table = |width| {
             let mut out = Vec::new();
-            report.table(&Look { width, ..LOOK }, &mut out);
+            report.table(&Style { width, ..LOOK }, &mut out);
             String::from_utf8(out).unwrap()
         };
         for width in 60..120 {
@@ -242,18 +242,18 @@ fn a_run_that_was_cut_short_fails_even_if_all_that_was_played_is_the_same() {
 
 #[test]
 fn a_difference_tells_its_copy_and_pass_and_is_coloured_where_asked_for() {
-    let later = Outcome {
+    let later = PlayOutcome {
         copy: 2,
         pass: 3,
         ..differing()
     };
     with(vec![later], |report| {
         let mut out = Vec::new();
-        let look = Look {
-            colour: Colour::Ansi,
+        let style = Style {
+            colour: Colouring::Ansi,
             ..LOOK
         };
-        report.table(&look, &mut out);
+        report.table(&style, &mut out);
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.contains("\nc1 2.3 ← offset 33\n   want  3a 20 \x1b[31m[36]\x1b[0m 0d 0a"),

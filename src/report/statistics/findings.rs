@@ -7,8 +7,8 @@ use std::io;
 use super::put_table;
 use crate::conversation::{AFTER_CLOSE, Conversation, Finding, FindingCode, Level};
 use crate::report::grid::Align;
-use crate::report::look::Look;
 use crate::report::printer::{Notice, Out, Printer};
+use crate::report::style::Style;
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 3] = [3, 2, 4];
@@ -51,20 +51,20 @@ impl FindingTable {
     }
 
     /// The rows of the table, the worst level first.
-    pub(in crate::report) fn rows(&self, look: &Look) -> Vec<[String; 5]> {
+    pub(in crate::report) fn rows(&self, style: &Style) -> Vec<[String; 5]> {
         self.counts
             .iter()
-            .map(|((Reverse(level), code), count)| row(*level, *code, count, look))
+            .map(|((Reverse(level), code), count)| row(*level, *code, count, style))
             .collect()
     }
 }
 
-fn row(level: Level, code: FindingCode, count: &Count, look: &Look) -> [String; 5] {
+fn row(level: Level, code: FindingCode, count: &Count, style: &Style) -> [String; 5] {
     let meaning = match (code, count.findings) {
         // The type itself tells more than that it is unknown.
-        (FindingCode::UnknownType, 1) => look.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
+        (FindingCode::UnknownType, 1) => style.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
         // What, and since when.
-        (FindingCode::CaptureEvicted, 1) => look.escaped(&count.text),
+        (FindingCode::CaptureEvicted, 1) => style.escaped(&count.text),
         // Not every id that nobody knows was never announced: see `cap.evicted`.
         (FindingCode::OrphanId, _) if level == Level::Note => {
             "id not known: it may be one that was forgotten".to_owned()
@@ -98,8 +98,8 @@ impl Printer for FindingTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
-        let rows = self.rows(look);
+    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
+        let rows = self.rows(style);
         let total: u64 = self.counts.values().map(|count| count.findings).sum();
         put_table(
             &format!("Findings ({total})"),
@@ -112,7 +112,7 @@ impl Printer for FindingTable {
             ],
             &rows,
             &EXPENDABLE,
-            look,
+            style,
             out.buffer,
         );
         Ok(())

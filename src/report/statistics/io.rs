@@ -7,8 +7,8 @@ use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
-use crate::report::look::Look;
 use crate::report::printer::{Notice, Out, Printer};
+use crate::report::style::Style;
 use crate::text::write::{put_seconds, text_of};
 use crate::units::LongUnit;
 use crate::wire::Direction;
@@ -81,7 +81,7 @@ impl IoTable {
     }
 
     /// Appends the table.
-    fn put(&self, look: &Look, out: &mut Vec<u8>) {
+    fn put(&self, style: &Style, out: &mut Vec<u8>) {
         let whole = |interval_us| length(micros(interval_us));
         let mut heading = format!("Messages in {}", whole(self.interval_us));
         if self.interval_us != self.asked_us {
@@ -92,7 +92,7 @@ impl IoTable {
         }
         let unit = self.unit();
         let rows: Vec<_> = self.rows.iter().map(|row| self.row(row, unit)).collect();
-        let [right, left] = [look.charset.right_arrow(), look.charset.left_arrow()];
+        let [right, left] = [style.charset.right_arrow(), style.charset.left_arrow()];
         put_table(
             &heading,
             [
@@ -105,7 +105,7 @@ impl IoTable {
             ],
             &rows,
             &EXPENDABLE,
-            look,
+            style,
             out,
         );
     }
@@ -190,8 +190,8 @@ impl Printer for IoTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
-        self.put(look, out.buffer);
+    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
+        self.put(style, out.buffer);
         Ok(())
     }
 }
@@ -199,7 +199,7 @@ impl Printer for IoTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{event, look};
+    use crate::testing::{event, style};
 
     #[test]
     fn intervals_are_kept_in_order_and_merged_in_pairs() {
@@ -253,7 +253,7 @@ mod tests {
                     .message(&event, Sight::First, &mut Vec::new())
                     .unwrap();
             }
-            let text = text_of(|out| table.put(&look(), out));
+            let text = text_of(|out| table.put(&style(), out));
             let cells = |line: &str| -> Vec<String> {
                 let cells = line.split(['│', '┆']).map(str::trim);
                 cells.map(str::to_owned).collect()

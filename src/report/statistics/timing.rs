@@ -8,8 +8,8 @@ use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
-use crate::report::look::{Look, put_duration};
 use crate::report::printer::{Notice, Out, Printer};
+use crate::report::style::{Style, put_duration};
 use crate::text::write::text_of;
 
 /// Columns that are left out where the terminal is too narrow, first to last.
@@ -76,10 +76,10 @@ impl Spans {
     }
 }
 
-fn row(name: &str, spans: &Spans, (least, most): (u64, u64), look: &Look) -> [String; 7] {
+fn row(name: &str, spans: &Spans, (least, most): (u64, u64), style: &Style) -> [String; 7] {
     let duration = |nanos: u64| {
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-        text_of(|out| put_duration(out, nanos, look.charset))
+        text_of(|out| put_duration(out, nanos, style.charset))
     };
     let quantile = |share| duration(spans.quantile(share).unwrap_or(most));
     [
@@ -110,7 +110,7 @@ impl Printer for TimingTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
         let rows: Vec<_> = [
             ("handshake (SYN to ACK)", &self.handshake),
             ("first byte (SYN to DATA)", &self.first_byte),
@@ -118,7 +118,7 @@ impl Printer for TimingTable {
             ("router (sent to delivered)", &self.router),
         ]
         .into_iter()
-        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, look)))
+        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, style)))
         .collect();
         put_table(
             "Timing",
@@ -133,7 +133,7 @@ impl Printer for TimingTable {
             ],
             &rows,
             &EXPENDABLE,
-            look,
+            style,
             out.buffer,
         );
         Ok(())

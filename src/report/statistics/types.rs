@@ -7,8 +7,8 @@ use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
-use crate::report::look::Look;
 use crate::report::printer::{Notice, Out, Printer};
+use crate::report::style::Style;
 use crate::units::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
 
@@ -52,13 +52,13 @@ fn in_order() -> impl Iterator<Item = usize> {
     known.chain([PING]).chain(unknown).chain([SHORT])
 }
 
-fn row(place: usize, count: Count, total: u64, look: &Look) -> [String; 8] {
+fn row(place: usize, count: Count, total: u64, style: &Style) -> [String; 8] {
     let (name, byte, arrow) = match u8::try_from(place) {
         Ok(byte) => {
             let frame_type = FrameType(byte);
             let arrow = match frame_type.direction() {
-                Some(Direction::ClientToServer) => look.charset.right_arrow(),
-                Some(Direction::ServerToClient) => look.charset.left_arrow(),
+                Some(Direction::ClientToServer) => style.charset.right_arrow(),
+                Some(Direction::ServerToClient) => style.charset.left_arrow(),
                 None => "",
             };
             let name = frame_type.name().unwrap_or("unknown");
@@ -113,12 +113,12 @@ impl Printer for TypeTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], look: &Look, out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
         let total: u64 = self.counts.iter().map(|count| count.messages).sum();
         let rows: Vec<_> = in_order()
             .map(|place| (place, self.counts[place]))
             .filter(|(_, count)| count.messages > 0)
-            .map(|(place, count)| row(place, count, total, look))
+            .map(|(place, count)| row(place, count, total, style))
             .collect();
         put_table(
             &format!("Types ({})", counted(total, "message")),
@@ -134,7 +134,7 @@ impl Printer for TypeTable {
             ],
             &rows,
             &EXPENDABLE,
-            look,
+            style,
             out.buffer,
         );
         Ok(())

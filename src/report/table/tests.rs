@@ -1,12 +1,12 @@
 use super::*;
 use crate::conversation::{FindingCode, Meaning};
-use crate::report::look::{Colour, IdFormat, TimeStyle};
+use crate::report::style::{Colouring, IdFormat, TimeStyle};
 use crate::testing;
 use crate::text::escape::Charset;
 use crate::text::write::text_of;
 
-fn table(look: Look, events: &[MessageEvent<'_>]) -> String {
-    let mut table = MessageTable::new(look);
+fn table(style: Style, events: &[MessageEvent<'_>]) -> String {
+    let mut table = MessageTable::new(style);
     text_of(|out| {
         for event in events {
             table.message(event, out);
@@ -35,7 +35,7 @@ fn short_captures_get_columns_as_wide_as_their_contents() {
         orphan,
     ];
     assert_eq!(
-        table(testing::look(), &events),
+        table(testing::style(), &events),
         "\
 ┌────┬──────────┬──────┬───┬──────┬────────┬─────┬────────────────────────────────────┐
 │  # ┆     Time ┆ Conv ┆   ┆ Type ┆ Id     ┆ Len ┆ Info                               │
@@ -50,13 +50,13 @@ fn short_captures_get_columns_as_wide_as_their_contents() {
 
 #[test]
 fn the_same_table_in_ascii_colour_and_base64() {
-    let look = Look {
+    let style = Style {
         width: 93,
         charset: Charset::Ascii,
-        colour: Colour::Ansi,
+        colour: Colouring::Ansi,
         ids: IdFormat::Both,
         times: TimeStyle::Utc,
-        ..testing::look()
+        ..testing::style()
     };
     let event = MessageEvent {
         meaning: Meaning::Closes {
@@ -65,7 +65,7 @@ fn the_same_table_in_ascii_colour_and_base64() {
         ..testing::event(&[0x52, 0x11, 0x11, 0x11])
     };
     assert_eq!(
-        table(look, &[event]),
+        table(style, &[event]),
         "\
 +---+----------------------------+------+----+-------+-------------+-----+------------------+
 | # |                       Time | Conv |    | Type  | Id          | Len | Info             |
@@ -80,11 +80,11 @@ fn the_same_table_in_ascii_colour_and_base64() {
 fn narrow_terminals_lose_info_then_columns_but_never_a_digit() {
     let event = testing::event(b"\xa0\xff\xff\xffGET / HTTP/1.0\r\nHost: x\r\n\r\n");
     for width in 20..120 {
-        let look = Look {
+        let style = Style {
             width,
-            ..testing::look()
+            ..testing::style()
         };
-        let drawn = table(look, &[event]);
+        let drawn = table(style, &[event]);
         let row = drawn.lines().nth(3).unwrap();
         assert!(
             row.contains("0.005000") && row.contains("ffffff"),
@@ -100,7 +100,7 @@ fn narrow_terminals_lose_info_then_columns_but_never_a_digit() {
 
 #[test]
 fn long_captures_stream_with_room_for_what_comes() {
-    let mut table = MessageTable::new(testing::look());
+    let mut table = MessageTable::new(testing::style());
     let event = testing::event(b"\xa0\xff\xff\xffGET");
     let mut out = Vec::new();
     for _ in 0..HELD_ROWS {
@@ -133,11 +133,11 @@ fn times_are_written_in_every_style() {
         (TimeStyle::Local(|_| -86_400), "2004-05-24 12:00:00.005000"),
         (TimeStyle::Epoch, "1085486400.005000"),
     ] {
-        let look = Look {
+        let style = Style {
             times: style,
-            ..testing::look()
+            ..testing::style()
         };
-        let drawn = table(look, &[testing::event(&[0xa2, 1, 2, 3])]);
+        let drawn = table(style, &[testing::event(&[0xa2, 1, 2, 3])]);
         assert!(drawn.contains(&format!(" {time} ")), "{drawn}");
     }
 }
@@ -154,7 +154,7 @@ fn hostile_payloads_and_texts_do_not_reach_the_terminal() {
             findings: &findings,
             ..plain
         };
-        let drawn = table(testing::look(), &[plain, odd]);
+        let drawn = table(testing::style(), &[plain, odd]);
         let is_hostile = |c: char| c != '\n' && c.is_control() || c == '\u{202e}';
         assert!(!drawn.contains(is_hostile), "{drawn:?}");
     }

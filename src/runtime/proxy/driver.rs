@@ -128,7 +128,7 @@ impl Driver {
         let passed = self.pass_on(watcher)?;
         self.flush();
         if took || passed {
-            watcher.settle_watch()?;
+            watcher.hand_on()?;
             if self.proxy.has_room() {
                 self.turns.resume();
             }

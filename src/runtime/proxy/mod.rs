@@ -55,7 +55,7 @@ pub trait Watcher: Sink<Error = io::Error> {
     ///
     /// # Errors
     /// It cannot be written.
-    fn settle_watch(&mut self) -> io::Result<()>;
+    fn hand_on(&mut self) -> io::Result<()>;
 
     /// Somebody wants to see how things stand.
     ///

@@ -83,13 +83,13 @@ pub struct CertificateFiles {
 /// kept.
 #[derive(Clone, Debug)]
 pub struct TlsOptions {
-    side: Side,
+    side: Role,
     /// Our destination, where it is proven.
     destination: Option<Bytes>,
 }
 
 #[derive(Clone, Debug)]
-enum Side {
+enum Role {
     Client {
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
@@ -158,7 +158,7 @@ impl TlsOptions {
             config.key_log = secrets(path)?;
         }
         Ok(Self {
-            side: Side::Client {
+            side: Role::Client {
                 config: Arc::new(config),
                 name,
                 expected,
@@ -208,7 +208,7 @@ impl TlsOptions {
             config.key_log = secrets(path)?;
         }
         Ok(Self {
-            side: Side::Server {
+            side: Role::Server {
                 config: Arc::new(config),
             },
             destination,
@@ -224,7 +224,7 @@ impl TlsOptions {
     pub(in crate::runtime) fn begin(&self, allow: &AllowList) -> Result<TlsSession, TlsError> {
         let own = self.destination.clone();
         let (machine, proof) = match &self.side {
-            Side::Client {
+            Role::Client {
                 config,
                 name,
                 expected,
@@ -235,7 +235,7 @@ impl TlsOptions {
                     .map(|(own, expected)| Proof::Client { own, expected });
                 (Machine::Client(Box::new(machine)), proof)
             }
-            Side::Server { config } => {
+            Role::Server { config } => {
                 let machine = UnbufferedServerConnection::new(Arc::clone(config))?;
                 let proof = own.map(|own| Proof::Server {
                     own,

@@ -80,7 +80,7 @@ enum Stage {
 }
 
 /// What one step of a machine came to.
-enum Step {
+enum Progress {
     /// There is more to do.
     Again,
     /// More has to arrive, and the handshake is not over.
@@ -100,7 +100,7 @@ enum Sealed<'a> {
 }
 
 /// Where a step puts what comes of it.
-struct Outcome<'a> {
+struct Buffers<'a> {
     /// What was inside records that arrived.
     plain: &'a mut BytesMut,
     /// Records that are to be written.
@@ -123,8 +123,8 @@ impl Machine {
         &mut self,
         incoming: &mut [u8],
         sealed: Option<Sealed<'_>>,
-        outcome: Outcome<'_>,
-    ) -> (usize, Result<Step, Error>) {
+        outcome: Buffers<'_>,
+    ) -> (usize, Result<Progress, Error>) {
         match self {
             Self::Client(client) => step(client.process_tls_records(incoming), sealed, outcome),
             Self::Server(server) => step(server.process_tls_records(incoming), sealed, outcome),
@@ -160,14 +160,14 @@ impl Machine {
 fn step<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     sealed: Option<Sealed<'_>>,
-    outcome: Outcome<'_>,
-) -> (usize, Result<Step, Error>) {
-    let Outcome { plain, output } = outcome;
+    outcome: Buffers<'_>,
+) -> (usize, Result<Progress, Error>) {
+    let Buffers { plain, output } = outcome;
     let done_with = status.discard;
     let step = match status.state {
         Err(error) => Err(error),
         Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-            let mut result = Ok(Step::Again);
+            let mut result = Ok(Progress::Again);
             while let Some(record) = traffic.next_record() {
                 match record {
                     Ok(record) => plain.extend_from_slice(record.payload),
@@ -182,19 +182,19 @@ fn step<Data>(
                 Err(EncodeError::InsufficientSize(size)) => Ok(Err(size)),
                 Err(EncodeError::AlreadyEncoded) => Err(Error::EncryptError),
             });
-            encoded.map(|()| Step::Again)
+            encoded.map(|()| Progress::Again)
         }
         Ok(ConnectionState::TransmitTlsData(data)) => {
             // `output` keeps the order.
             data.done();
-            Ok(Step::Again)
+            Ok(Progress::Again)
         }
-        Ok(ConnectionState::BlockedHandshake) => Ok(Step::Blocked),
+        Ok(ConnectionState::BlockedHandshake) => Ok(Progress::Blocked),
         Ok(ConnectionState::WriteTraffic(traffic)) => match sealed {
-            Some(sealed) => seal(traffic, sealed, output).map(|()| Step::Traffic),
-            None => Ok(Step::Traffic),
+            Some(sealed) => seal(traffic, sealed, output).map(|()| Progress::Traffic),
+            None => Ok(Progress::Traffic),
         },
-        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Step::Ended),
+        Ok(ConnectionState::PeerClosed | ConnectionState::Closed) => Ok(Progress::Ended),
         // Early data is off at both ends.
         Ok(_) => Err(Error::General("a state that is not expected".to_owned())),
     };
@@ -336,7 +336,7 @@ impl TlsSession {
     ) -> Result<(), TlsError> {
         loop {
             let mut early = BytesMut::new();
-            let outcome = Outcome {
+            let outcome = Buffers {
                 plain: match self.stage {
                     Stage::Open => &mut *plain,
                     Stage::Handshake | Stage::Hello | Stage::Failed => &mut early,
@@ -349,9 +349,9 @@ impl TlsSession {
                 self.take_early(&early, plain);
             }
             match step {
-                Ok(Step::Again) => {}
-                Ok(Step::Blocked) => return Ok(()),
-                Ok(Step::Traffic) => {
+                Ok(Progress::Again) => {}
+                Ok(Progress::Blocked) => return Ok(()),
+                Ok(Progress::Traffic) => {
                     self.end_handshake();
                     let words = std::mem::take(&mut self.words);
                     if !words.is_empty() {
@@ -365,7 +365,7 @@ impl TlsSession {
                         None => Ok(()),
                     };
                 }
-                Ok(Step::Ended) => {
+                Ok(Progress::Ended) => {
                     self.has_ended = true;
                     return self.failure.take().map_or(Ok(()), Err);
                 }
@@ -402,7 +402,7 @@ impl TlsSession {
             Stage::Open => plain.extend_from_slice(bytes),
             Stage::Hello => {
                 self.hello.extend_from_slice(bytes);
-                if let Err(error) = self.hear_hello(plain) {
+                if let Err(error) = self.handle_hello(plain) {
                     self.stage = Stage::Failed;
                     self.failure = Some(error);
                 }
@@ -410,7 +410,7 @@ impl TlsSession {
         }
     }
 
-    fn hear_hello(&mut self, plain: &mut BytesMut) -> Result<(), TlsError> {
+    fn handle_hello(&mut self, plain: &mut BytesMut) -> Result<(), TlsError> {
         let Some((hello, length)) = Hello::decode(&self.hello)? else {
             return Ok(());
         };
@@ -474,15 +474,15 @@ impl TlsSession {
     fn seal(&mut self, incoming: &mut [u8], sealed: Sealed<'_>) -> Result<(), TlsError> {
         // What the machine itself wants to say goes first: tickets, new keys.
         for _ in 0..OWN_WORDS {
-            let outcome = Outcome {
+            let outcome = Buffers {
                 plain: &mut BytesMut::new(),
                 output: &mut self.output,
             };
             match self.machine.step(incoming, Some(sealed), outcome).1 {
-                Ok(Step::Traffic) => return Ok(()),
-                Ok(Step::Ended) => self.has_ended = true,
-                Ok(Step::Again) => {}
-                Ok(Step::Blocked) => break,
+                Ok(Progress::Traffic) => return Ok(()),
+                Ok(Progress::Ended) => self.has_ended = true,
+                Ok(Progress::Again) => {}
+                Ok(Progress::Blocked) => break,
                 Err(error) => {
                     self.is_broken = true;
                     return Err(error.into());
@@ -497,7 +497,7 @@ impl TlsSession {
     /// asked for anything else.
     fn add_last_word(&mut self, incoming: &mut [u8]) {
         while self.machine.has_words() {
-            let outcome = Outcome {
+            let outcome = Buffers {
                 plain: &mut BytesMut::new(),
                 output: &mut self.output,
             };

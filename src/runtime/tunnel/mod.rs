@@ -35,7 +35,7 @@ use super::socket::Addresses;
 #[derive(Debug)]
 pub struct TunnelOptions {
     /// Where conversations come from, or go to.
-    pub side: Side,
+    pub side: LocalSide,
     /// What carries them.
     pub link: LinkOptions,
     /// What happens when the link is lost.
@@ -56,7 +56,7 @@ pub struct TunnelOptions {
 
 /// The local side of a tunnel.
 #[derive(Debug)]
-pub enum Side {
+pub enum LocalSide {
     /// Opens a conversation for each connection to these addresses.
     Listen(Addresses),
     /// Opens one conversation, on standard input and output, and ends with it.
@@ -103,10 +103,10 @@ pub enum TunnelError {
     /// Signals, pipes or threads could not be had.
     #[error("the system refuses a resource")]
     System(#[from] io::Error),
-    /// What the one conversation of [`Side::Stdio`] brought could not be passed on.
+    /// What the one conversation of [`LocalSide::Stdio`] brought could not be passed on.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
-    /// The one conversation of [`Side::Stdio`] failed.
+    /// The one conversation of [`LocalSide::Stdio`] failed.
     #[error("{leg}: {end}", leg = end.leg().map_or("conversation", |leg| leg.name()))]
     Conversation {
         /// How it ended.
@@ -154,16 +154,15 @@ impl Tunnel {
     /// # Errors
     /// An address cannot be bound or connected to.
     pub async fn open(options: TunnelOptions) -> Result<Self, TunnelError> {
-        let acceptor =
-            match &options.side {
-                Side::Listen(addresses) => Some(Acceptor::bind(addresses).await.map_err(
-                    |source| TunnelError::Listen {
-                        address: addresses.clone(),
-                        source,
-                    },
-                )?),
-                Side::Stdio | Side::Serve { .. } => None,
-            };
+        let acceptor = match &options.side {
+            LocalSide::Listen(addresses) => Some(Acceptor::bind(addresses).await.map_err(
+                |source| TunnelError::Listen {
+                    address: addresses.clone(),
+                    source,
+                },
+            )?),
+            LocalSide::Stdio | LocalSide::Serve { .. } => None,
+        };
         let listen = match &acceptor {
             Some(acceptor) => Some(acceptor.local_addr()?),
             None => None,
@@ -179,14 +178,14 @@ impl Tunnel {
         }
         let mut stdio = None;
         match (options.side, acceptor) {
-            (Side::Listen(_), Some(acceptor)) => driver.listen(acceptor),
-            (Side::Listen(_), None) => {}
-            (Side::Stdio, _) => {
+            (LocalSide::Listen(_), Some(acceptor)) => driver.listen(acceptor),
+            (LocalSide::Listen(_), None) => {}
+            (LocalSide::Stdio, _) => {
                 let (pipe, ends) = Stdio::pipe()?;
                 stdio = Some(pipe);
                 driver.pipe(ends)?;
             }
-            (Side::Serve { target }, _) => driver.serve(target),
+            (LocalSide::Serve { target }, _) => driver.serve(target),
         }
         Ok(Self {
             driver,

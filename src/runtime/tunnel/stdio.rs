@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 /// How much is written to standard output at once, at most.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// The threads behind [`Side::Stdio`](super::Side::Stdio).
+/// The threads behind [`LocalSide::Stdio`](super::LocalSide::Stdio).
 #[derive(Debug)]
 pub(super) struct Stdio {
     output: JoinHandle<io::Result<()>>,

@@ -28,8 +28,8 @@ const LEAST_BYTES: usize = 7;
 
 /// What was seen of one conversation, in the order of the capture.
 #[derive(Debug, Default)]
-pub(crate) struct Strand {
-    steps: Vec<Step>,
+pub(crate) struct MessageLog {
+    messages: Vec<LoggedMessage>,
     bytes: Vec<u8>,
     findings: Vec<Finding>,
     messages_left_out: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Strand {
 
 /// A message, apart from its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
+pub(crate) struct LoggedMessage {
     /// Its number in the dissection.
     pub(crate) number: u64,
     /// Its capture time.
@@ -51,14 +51,14 @@ pub(crate) struct Step {
     sent_as: Option<u64>,
     /// Its whole length, of which less may be kept.
     message_bytes: usize,
-    /// Where its bytes end in those of the strand.
+    /// Where its bytes end in those of the log.
     end: usize,
 }
 
-impl Strand {
+impl MessageLog {
     /// The messages that are kept.
-    pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
+    pub(crate) fn messages(&self) -> &[LoggedMessage] {
+        &self.messages
     }
 
     /// The findings that are kept, in the order in which they were told.
@@ -84,10 +84,10 @@ impl Strand {
     /// What is kept of the bytes of the message at `index`.
     pub(crate) fn message(&self, index: usize) -> &[u8] {
         let start = match index.checked_sub(1) {
-            Some(before) => self.steps[before].end,
+            Some(before) => self.messages[before].end,
             None => 0,
         };
-        &self.bytes[start..self.steps[index].end]
+        &self.bytes[start..self.messages[index].end]
     }
 
     /// The message at `index` as it was told, without its findings. Its payload
@@ -97,7 +97,7 @@ impl Strand {
         index: usize,
         conversation: &Conversation,
     ) -> MessageEvent<'a> {
-        let step = &self.steps[index];
+        let step = &self.messages[index];
         let message = RawMessage::parse(self.message(index));
         let (client, server) = (conversation.client.address, conversation.server.address);
         let (source, target) = match step.direction {
@@ -133,7 +133,7 @@ impl Strand {
     /// Length of the whole payload of the message at `index`.
     pub(crate) fn payload_bytes(&self, index: usize) -> usize {
         match RawMessage::parse(self.message(index)) {
-            RawMessage::Frame(frame) => self.steps[index].message_bytes - frame.header().len(),
+            RawMessage::Frame(frame) => self.messages[index].message_bytes - frame.header().len(),
             RawMessage::Ping | RawMessage::Short(_) => 0,
         }
     }
@@ -152,7 +152,7 @@ impl Strand {
             RawMessage::Short(bytes) => self.bytes.extend_from_slice(bytes),
         }
         debug_assert!(self.bytes.len() - start <= room.max(LEAST_BYTES));
-        self.steps.push(Step {
+        self.messages.push(LoggedMessage {
             number: event.number,
             time: event.time,
             packet: event.packet,
@@ -167,17 +167,17 @@ impl Strand {
     }
 }
 
-/// The strands of the conversations that are not over.
+/// The logs of the conversations that are not over.
 #[derive(Debug)]
-pub(crate) struct Strands {
+pub(crate) struct MessageLogs {
     limits: Limits,
-    open: HashMap<ConversationId, Strand>,
+    open: HashMap<ConversationId, MessageLog>,
     messages_held: usize,
     bytes_held: usize,
 }
 
-impl Strands {
-    /// No strands yet.
+impl MessageLogs {
+    /// No logs yet.
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -193,31 +193,31 @@ impl Strands {
             return;
         };
         let limits = self.limits;
-        let strand = self.open.entry(id).or_default();
-        if strand.steps.len() >= limits.messages || self.messages_held >= limits.messages_held {
-            strand.messages_left_out += 1;
+        let log = self.open.entry(id).or_default();
+        if log.messages.len() >= limits.messages || self.messages_held >= limits.messages_held {
+            log.messages_left_out += 1;
             return;
         }
-        let before = strand.bytes.len();
+        let before = log.bytes.len();
         let room = limits
             .message_bytes
             .min(limits.conversation_bytes.saturating_sub(before))
             .min(limits.bytes_held.saturating_sub(self.bytes_held));
-        strand.push(event, room);
+        log.push(event, room);
         self.messages_held += 1;
-        self.bytes_held += strand.bytes.len() - before;
+        self.bytes_held += log.bytes.len() - before;
     }
 
     /// Keeps a finding of a conversation of which a message is kept.
     pub(crate) fn finding(&mut self, finding: &Finding) {
-        let strand = finding.conversation.and_then(|id| self.open.get_mut(&id));
-        let Some(strand) = strand else {
+        let log = finding.conversation.and_then(|id| self.open.get_mut(&id));
+        let Some(log) = log else {
             return;
         };
-        if strand.findings.len() < self.limits.messages {
-            strand.findings.push(finding.clone());
+        if log.findings.len() < self.limits.messages {
+            log.findings.push(finding.clone());
         } else {
-            strand.findings_left_out += 1;
+            log.findings_left_out += 1;
         }
     }
 
@@ -226,12 +226,12 @@ impl Strands {
         self.open.contains_key(&id)
     }
 
-    /// Hands out the strand of a conversation that is over.
-    pub(crate) fn take(&mut self, id: ConversationId) -> Option<Strand> {
-        let strand = self.open.remove(&id)?;
-        self.messages_held -= strand.steps.len();
-        self.bytes_held -= strand.bytes.len();
-        Some(strand)
+    /// Hands out the log of a conversation that is over.
+    pub(crate) fn take(&mut self, id: ConversationId) -> Option<MessageLog> {
+        let log = self.open.remove(&id)?;
+        self.messages_held -= log.messages.len();
+        self.bytes_held -= log.bytes.len();
+        Some(log)
     }
 }
 
@@ -265,13 +265,13 @@ mod tests {
             b"\xa0\x01",
             b"",
         ] {
-            let mut strands = Strands::new(ROOMY);
+            let mut logs = MessageLogs::new(ROOMY);
             let told = event(bytes);
-            strands.message(&told);
-            let strand = strands.take(told.conversation.unwrap()).unwrap();
-            let kept = strand.event(0, &conversation(1));
+            logs.message(&told);
+            let log = logs.take(told.conversation.unwrap()).unwrap();
+            let kept = log.event(0, &conversation(1));
             assert_eq!(format!("{kept:?}"), format!("{told:?}"), "{bytes:02x?}");
-            assert_eq!(strand.message(0), bytes);
+            assert_eq!(log.message(0), bytes);
         }
     }
 
@@ -330,39 +330,36 @@ mod tests {
                 0,
             ),
         ] {
-            let mut strands = Strands::new(limits);
+            let mut logs = MessageLogs::new(limits);
             let bytes = message(50);
             for _ in 0..3 {
-                strands.message(&event(&bytes));
+                logs.message(&event(&bytes));
             }
-            let strand = strands.take(id).unwrap();
-            let lengths: Vec<usize> = (0..strand.steps().len())
-                .map(|index| strand.message(index).len())
+            let log = logs.take(id).unwrap();
+            let lengths: Vec<usize> = (0..log.messages().len())
+                .map(|index| log.message(index).len())
                 .collect();
-            assert_eq!((lengths, strand.messages_left_out()), (kept, left_out));
-            assert!((0..strand.steps().len()).all(|index| strand.payload_bytes(index) == 50));
-            assert_eq!((strands.messages_held, strands.bytes_held), (0, 0));
+            assert_eq!((lengths, log.messages_left_out()), (kept, left_out));
+            assert!((0..log.messages().len()).all(|index| log.payload_bytes(index) == 50));
+            assert_eq!((logs.messages_held, logs.bytes_held), (0, 0));
         }
     }
 
     #[test]
     fn findings_are_kept_with_their_conversation_only() {
-        let mut strands = Strands::new(Limits {
+        let mut logs = MessageLogs::new(Limits {
             messages: 1,
             ..ROOMY
         });
         let bytes = message(1);
-        strands.message(&event(&bytes));
+        logs.message(&event(&bytes));
         for conversation in [Some(1), Some(1), Some(2), None] {
             let mut finding = finding(FindingCode::ClosePayload);
             finding.conversation = conversation.map(ConversationId);
-            strands.finding(&finding);
+            logs.finding(&finding);
         }
-        assert!(!strands.contains(ConversationId(2)));
-        let strand = strands.take(ConversationId(1)).unwrap();
-        assert_eq!(
-            (strand.findings().len(), strand.findings_left_out()),
-            (1, 1)
-        );
+        assert!(!logs.contains(ConversationId(2)));
+        let log = logs.take(ConversationId(1)).unwrap();
+        assert_eq!((log.findings().len(), log.findings_left_out()), (1, 1));
     }
 }

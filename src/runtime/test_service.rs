@@ -36,8 +36,8 @@ const ECHO_BYTES: usize = 64 * 1024;
 /// Answers [commands](Command) on the TCP connections that a tested server makes, or
 /// on those that it makes itself to a tested client.
 #[derive(Debug)]
-pub struct Mirror {
-    place: Place,
+pub struct TestService {
+    tested: Tested,
     counts: Counts,
     /// Takes connections, and holds them.
     service: Option<JoinHandle<()>>,
@@ -45,29 +45,29 @@ pub struct Mirror {
     dialled: JoinSet<()>,
 }
 
-/// Where connections come from.
+/// Which peer is tested.
 #[derive(Clone, Debug)]
-enum Place {
+enum Tested {
     /// The tested server connects to one of these.
-    Service(Addresses),
+    Server(Addresses),
     /// The tested client listens on one of these.
-    Application(Addresses),
+    Client(Addresses),
 }
 
-impl Mirror {
+impl TestService {
     /// The service behind a tested server, which has to lead to one of these addresses.
-    pub fn service(addresses: Addresses) -> Self {
-        Self::new(Place::Service(addresses))
+    pub fn behind_server(addresses: Addresses) -> Self {
+        Self::new(Tested::Server(addresses))
     }
 
     /// The application before a tested client, which has to listen on one of these addresses.
-    pub fn application(addresses: Addresses) -> Self {
-        Self::new(Place::Application(addresses))
+    pub fn before_client(addresses: Addresses) -> Self {
+        Self::new(Tested::Client(addresses))
     }
 
-    fn new(place: Place) -> Self {
+    fn new(tested: Tested) -> Self {
         Self {
-            place,
+            tested,
             counts: Counts::default(),
             service: None,
             dialled: JoinSet::new(),
@@ -76,7 +76,7 @@ impl Mirror {
 
     /// The addresses.
     pub const fn addresses(&self) -> &Addresses {
-        let (Place::Service(addresses) | Place::Application(addresses)) = &self.place;
+        let (Tested::Server(addresses) | Tested::Client(addresses)) = &self.tested;
         addresses
     }
 
@@ -121,7 +121,7 @@ impl Mirror {
             service.await.ok();
         }
         self.counts = Counts::default();
-        if let Place::Service(addresses) = &self.place
+        if let Tested::Server(addresses) = &self.tested
             && needs != Needs::NoService
         {
             let acceptor = Acceptor::bind(addresses).await?;
@@ -362,8 +362,8 @@ mod tests {
             return;
         };
         drop(listener);
-        let mut mirror = Mirror::service(addresses.clone());
-        mirror.begin(Needs::Mirror).await.unwrap();
+        let mut mirror = TestService::behind_server(addresses.clone());
+        mirror.begin(Needs::TestService).await.unwrap();
         for address in addresses.as_slice() {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.write_all(b"open\n").await.unwrap();
@@ -384,7 +384,7 @@ mod tests {
                 return;
             };
             let mut signals = Signals::new().unwrap();
-            let mut mirror = Mirror::application(addresses);
+            let mut mirror = TestService::before_client(addresses);
             mirror.wait_for_client(&mut signals).await.unwrap();
             mirror.dial(Bytes::from_static(b"hello"));
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -1,6 +1,6 @@
 //! How people want text to look: characters, colours, ids, times, durations.
 
-use super::grid::Paint;
+use super::grid::Colour;
 use crate::conversation::{Level, MessageEvent};
 use crate::field::PayloadDetail;
 use crate::select::redact::Secrets;
@@ -17,11 +17,11 @@ pub const PREVIEW_COLUMNS: usize = 33;
 
 /// Choices that all outputs for people share.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Style {
     /// The characters that may be used.
     pub charset: Charset,
     /// Whether to colour.
-    pub colour: Colour,
+    pub colour: Colouring,
     /// Columns of the terminal.
     pub width: usize,
     /// How ids are written.
@@ -38,7 +38,7 @@ pub struct Look {
 
 /// Whether to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Colour {
+pub enum Colouring {
     /// Text only.
     #[default]
     Never,
@@ -75,49 +75,49 @@ pub enum TimeStyle {
     Epoch,
 }
 
-impl Look {
+impl Style {
     /// Appends the last words of a report: `text` and, behind it, the verdict, which is one word.
     #[cfg(feature = "endpoints")]
-    pub(crate) fn put_verdict(&self, text: &str, verdict: &str, paint: Paint, out: &mut Vec<u8>) {
+    pub(crate) fn put_verdict(&self, text: &str, verdict: &str, colour: Colour, out: &mut Vec<u8>) {
         wrap::put_wrapped(&format!("{text}   {verdict}"), self.width, out);
         // Colour has no width.
         out.truncate(out.len() - verdict.len() - 1);
-        self.paint(paint).put(out, verdict);
+        self.colour(colour).put(out, verdict);
         out.push(b'\n');
     }
 
-    /// `paint`, unless colours are off.
-    pub(crate) const fn paint(&self, paint: Paint) -> Paint {
+    /// `colour`, unless colours are off.
+    pub(crate) const fn colour(&self, colour: Colour) -> Colour {
         match self.colour {
-            Colour::Ansi => paint,
-            Colour::Never => Paint::Plain,
+            Colouring::Ansi => colour,
+            Colouring::Never => Colour::Plain,
         }
     }
 
     /// The colour of a message's type.
-    pub(crate) const fn paint_type(&self, message: &RawMessage<'_>) -> Paint {
-        let paint = match message {
+    pub(crate) const fn paint_type(&self, message: &RawMessage<'_>) -> Colour {
+        let colour = match message {
             RawMessage::Frame(frame) => match frame.frame_type.kind() {
-                FrameKind::Syn => Paint::Green,
-                FrameKind::Ack => Paint::Cyan,
-                FrameKind::Close => Paint::Yellow,
-                FrameKind::Data => Paint::Plain,
-                FrameKind::Chaff => Paint::Dim,
-                FrameKind::Unknown => Paint::Red,
+                FrameKind::Syn => Colour::Green,
+                FrameKind::Ack => Colour::Cyan,
+                FrameKind::Close => Colour::Yellow,
+                FrameKind::Data => Colour::Plain,
+                FrameKind::Chaff => Colour::Dim,
+                FrameKind::Unknown => Colour::Red,
             },
-            RawMessage::Ping => Paint::Dim,
-            RawMessage::Short(_) => Paint::Red,
+            RawMessage::Ping => Colour::Dim,
+            RawMessage::Short(_) => Colour::Red,
         };
-        self.paint(paint)
+        self.colour(colour)
     }
 
     /// The colour of a level.
-    pub(crate) const fn paint_level(&self, level: Option<Level>) -> Paint {
-        self.paint(match level {
-            Some(Level::Error) => Paint::Red,
-            Some(Level::Warn) => Paint::Yellow,
-            Some(Level::Note) => Paint::Dim,
-            None => Paint::Plain,
+    pub(crate) const fn paint_level(&self, level: Option<Level>) -> Colour {
+        self.colour(match level {
+            Some(Level::Error) => Colour::Red,
+            Some(Level::Warn) => Colour::Yellow,
+            Some(Level::Note) => Colour::Dim,
+            None => Colour::Plain,
         })
     }
 
