@@ -1,8 +1,9 @@
 //! One connection over TLS, without its socket.
 
 use std::io::IoSlice;
+use std::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
@@ -55,7 +56,7 @@ pub(in crate::runtime) struct TlsSession {
     /// The beginning of a record whose rest has not come.
     rest: Vec<u8>,
     /// Records that are to be written.
-    output: BytesMut,
+    output: Records,
     /// What came inside TLS before its hello was whole.
     hello: Vec<u8>,
     /// What is to be said when all that has arrived is taken in.
@@ -104,7 +105,61 @@ struct Buffers<'a> {
     /// What was inside records that arrived.
     plain: &'a mut BytesMut,
     /// Records that are to be written.
-    output: &'a mut BytesMut,
+    output: &'a mut Records,
+}
+
+/// Bytes that wait to be written, in memory that is cleared once and not for each of them.
+#[derive(Debug, Default)]
+struct Records {
+    memory: Vec<u8>,
+    waiting: Range<usize>,
+}
+
+impl Records {
+    /// Has something written behind what is there, in as much room as it asks for.
+    fn append(
+        &mut self,
+        mut room: usize,
+        mut write: impl FnMut(&mut [u8]) -> Result<Result<usize, InsufficientSizeError>, Error>,
+    ) -> Result<(), Error> {
+        loop {
+            let end = self.waiting.end + room;
+            if self.memory.len() < end {
+                self.memory.resize(end, 0);
+            }
+            match write(&mut self.memory[self.waiting.end..end])? {
+                Ok(count) => {
+                    self.waiting.end += count;
+                    return Ok(());
+                }
+                Err(InsufficientSizeError { required_size }) => room = required_size,
+            }
+        }
+    }
+
+    fn waiting(&self) -> &[u8] {
+        &self.memory[self.waiting.clone()]
+    }
+
+    /// So much was written. Memory in which nothing waits goes to `spare`, if that is less:
+    /// an idle connection keeps none of its busy times.
+    fn advance(&mut self, count: usize, spare: &mut Vec<u8>) {
+        self.waiting.start += count;
+        if self.waiting.is_empty() {
+            self.waiting = 0..0;
+            let memory = std::mem::take(&mut self.memory);
+            if memory.len() > spare.len() {
+                *spare = memory;
+            }
+        }
+    }
+
+    /// Takes memory that nobody uses.
+    fn take(&mut self, spare: &mut Vec<u8>) {
+        if self.memory.is_empty() {
+            self.memory = std::mem::take(spare);
+        }
+    }
 }
 
 impl std::fmt::Debug for Machine {
@@ -177,7 +232,7 @@ fn step<Data>(
             result
         }
         Ok(ConnectionState::EncodeTlsData(mut data)) => {
-            let encoded = append(output, 0, |room| match data.encode(room) {
+            let encoded = output.append(0, |room| match data.encode(room) {
                 Ok(count) => Ok(Ok(count)),
                 Err(EncodeError::InsufficientSize(size)) => Ok(Err(size)),
                 Err(EncodeError::AlreadyEncoded) => Err(Error::EncryptError),
@@ -204,13 +259,13 @@ fn step<Data>(
 fn seal<Data>(
     mut traffic: WriteTraffic<'_, Data>,
     sealed: Sealed<'_>,
-    output: &mut BytesMut,
+    output: &mut Records,
 ) -> Result<(), Error> {
     let room = match sealed {
         Sealed::Bytes(bytes) => bytes.len() + bytes.len().div_ceil(RECORD_BYTES) * RECORD_OVERHEAD,
         Sealed::End => 0,
     };
-    append(output, room, |room| {
+    output.append(room, |room| {
         let done = match sealed {
             Sealed::Bytes(bytes) => traffic.encrypt(bytes, room),
             Sealed::End => traffic.queue_close_notify(room),
@@ -221,29 +276,6 @@ fn seal<Data>(
             Err(EncryptError::EncryptExhausted) => Err(Error::EncryptError),
         }
     })
-}
-
-/// Has something written behind what is there, in as much room as it asks for.
-fn append(
-    output: &mut BytesMut,
-    mut room: usize,
-    mut write: impl FnMut(&mut [u8]) -> Result<Result<usize, InsufficientSizeError>, Error>,
-) -> Result<(), Error> {
-    let end = output.len();
-    loop {
-        output.resize(end + room, 0);
-        match write(&mut output[end..]) {
-            Ok(Ok(count)) => {
-                output.truncate(end + count);
-                return Ok(());
-            }
-            Ok(Err(InsufficientSizeError { required_size })) => room = required_size,
-            Err(error) => {
-                output.truncate(end);
-                return Err(error);
-            }
-        }
-    }
 }
 
 /// The hello of the owner of this destination.
@@ -261,7 +293,7 @@ impl TlsSession {
             proof,
             stage: Stage::Handshake,
             rest: Vec::new(),
-            output: BytesMut::new(),
+            output: Records::default(),
             hello: Vec::new(),
             words: Vec::new(),
             failure: None,
@@ -446,11 +478,16 @@ impl TlsSession {
         Ok(())
     }
 
-    /// Puts bytes into records that are to be written.
+    /// Puts bytes into records that are to be written, in memory of `spare` if there is none.
     ///
     /// # Errors
     /// The keys have been used for as much as they may be.
-    pub(in crate::runtime) fn send(&mut self, bytes: &[u8]) -> Result<(), TlsError> {
+    pub(in crate::runtime) fn send(
+        &mut self,
+        bytes: &[u8],
+        spare: &mut Vec<u8>,
+    ) -> Result<(), TlsError> {
+        self.output.take(spare);
         let mut rest = std::mem::take(&mut self.rest);
         let result = self.seal(&mut rest, Sealed::Bytes(bytes));
         self.rest = rest;
@@ -534,20 +571,17 @@ impl TlsSession {
 
     /// Whether nothing waits to be written.
     pub(in crate::runtime) fn is_flushed(&self) -> bool {
-        self.output.is_empty()
+        self.output.waiting.is_empty()
     }
 
     /// What is to be written, at most so many bytes.
     pub(in crate::runtime) fn output(&self, max_bytes: usize) -> IoSlice<'_> {
-        IoSlice::new(&self.output[..self.output.len().min(max_bytes)])
+        let waiting = self.output.waiting();
+        IoSlice::new(&waiting[..waiting.len().min(max_bytes)])
     }
 
-    /// So much of it was written.
-    pub(in crate::runtime) fn written(&mut self, count: usize) {
-        self.output.advance(count);
-        if self.output.is_empty() {
-            // An idle connection keeps no memory of its busy times.
-            self.output = BytesMut::new();
-        }
+    /// So much of it was written; memory that is no longer used goes to `spare`.
+    pub(in crate::runtime) fn written(&mut self, count: usize, spare: &mut Vec<u8>) {
+        self.output.advance(count, spare);
     }
 }

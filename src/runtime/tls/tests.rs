@@ -21,6 +21,7 @@ fn keys(seed: u8) -> Arc<Keys> {
 
 /// A client and a server with what passed between them.
 struct Pair {
+    spare: Vec<u8>,
     client: TlsSession,
     server: TlsSession,
     passed: Vec<(End, Vec<u8>)>,
@@ -56,6 +57,7 @@ impl Setting {
 
     fn pair(&self) -> Pair {
         Pair {
+            spare: Vec::new(),
             client: self.client.begin(&AllowList::default()).unwrap(),
             server: self.server.begin(&self.allow).unwrap(),
             passed: Vec::new(),
@@ -80,7 +82,7 @@ impl Pair {
                 };
                 while !from.is_flushed() {
                     let piece = from.output(piece_bytes).to_vec();
-                    from.written(piece.len());
+                    from.written(piece.len(), &mut self.spare);
                     let mut incoming = [to.rest(), &piece].concat();
                     self.passed.push((end, piece));
                     to.take_in(&mut incoming, inside)?;
@@ -106,8 +108,8 @@ fn both_ends_open_and_hear_each_other_however_what_passes_is_cut() {
         assert_eq!(proven(&pair.client), keys(2).destination().as_bytes());
         for length in [1, 16_384, 16_385, 40_000] {
             let said = vec![7; length];
-            pair.client.send(&said).unwrap();
-            pair.server.send(&said).unwrap();
+            pair.client.send(&said, &mut pair.spare).unwrap();
+            pair.server.send(&said, &mut pair.spare).unwrap();
             pair.pass(piece_bytes).unwrap();
             for inside in &mut pair.inside {
                 assert!(inside.split() == said, "{piece_bytes} {length}");
@@ -137,7 +139,7 @@ fn a_change_of_any_byte_on_the_way_is_noticed_by_whoever_gets_it() {
     let setting = Setting::new(&SUITES);
     let mut pair = setting.pair();
     pair.pass(100_000).unwrap();
-    pair.client.send(b"what was said").unwrap();
+    pair.client.send(b"what was said", &mut pair.spare).unwrap();
     let record = pair.client.output(usize::MAX).to_vec();
     for at in 0..record.len() {
         let mut changed = record.clone();
@@ -191,7 +193,7 @@ fn the_dissector_opens_every_suite_and_key_update_however_records_are_cut() {
                 .into_iter()
                 .zip(&mut said)
             {
-                session.send(&bytes).unwrap();
+                session.send(&bytes, &mut pair.spare).unwrap();
                 said.extend_from_slice(&bytes);
                 session.update_keys();
             }
@@ -217,7 +219,7 @@ fn what_cannot_be_opened_is_told_why() {
     let setting = Setting::new(&SUITES);
     let mut pair = setting.pair();
     pair.pass(100_000).unwrap();
-    pair.client.send(b"what was said").unwrap();
+    pair.client.send(b"what was said", &mut pair.spare).unwrap();
     pair.pass(100_000).unwrap();
     let secrets = setting.secrets();
     // The last record, changed.

@@ -334,7 +334,7 @@ impl Connection {
                 cx,
                 &mut self.output,
                 self.slice,
-                &mut spare.gathered,
+                &mut spare.sealing,
                 sent,
             );
             match written {

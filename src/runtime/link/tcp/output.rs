@@ -10,7 +10,7 @@ use crate::runtime::link::Parcel;
 
 /// Payloads of this size and more are handed to the system where they are;
 /// copying smaller ones costs less than a piece of their own.
-const OWN_PIECE_BYTES: usize = 4 * 1024;
+pub(super) const OWN_PIECE_BYTES: usize = 4 * 1024;
 
 /// Most pieces in one system call.
 pub(super) const MAX_PIECES: usize = 64;

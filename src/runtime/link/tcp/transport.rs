@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
-use super::output::{MAX_PIECES, Output};
+use super::output::{MAX_PIECES, OWN_PIECE_BYTES, Output};
 use crate::runtime::link::LinkError;
 use crate::runtime::tls::{TlsError, TlsSession};
 
@@ -33,8 +33,17 @@ pub(super) struct Spare {
     pub(super) plain: BytesMut,
     /// Where what is encrypted is read.
     pub(super) encrypted: Vec<u8>,
-    /// Where what is to be encrypted is put together.
-    pub(super) gathered: Vec<u8>,
+    /// What is to be written over TLS.
+    pub(super) sealing: Sealing,
+}
+
+/// Memory for what is to be written over TLS.
+#[derive(Debug, Default)]
+pub(super) struct Sealing {
+    /// Where small pieces are put together, so that they go in one record.
+    gathered: Vec<u8>,
+    /// Where records are made.
+    records: Vec<u8>,
 }
 
 impl Transport {
@@ -127,7 +136,7 @@ impl Transport {
         cx: &mut Context<'_>,
         output: &mut Output,
         slice: usize,
-        gathered: &mut Vec<u8>,
+        sealing: &mut Sealing,
         mut sent: impl FnMut(&[IoSlice<'_>], usize),
     ) -> Poll<Result<(), LinkError>> {
         let mut slices = [IoSlice::new(&[]); MAX_PIECES];
@@ -143,14 +152,10 @@ impl Transport {
             return Poll::Ready(Ok(()));
         };
         if tls.is_flushed() && tls.can_send() && output.bytes() > 0 {
-            gathered.clear();
             let count = output.slices(TLS_WRITE_BYTES, &mut slices);
-            for piece in &slices[..count] {
-                gathered.extend_from_slice(piece);
-            }
-            tls.send(gathered)?;
-            sent(&slices[..count], gathered.len());
-            output.advance(gathered.len());
+            let taken = sealing.seal(tls, &slices[..count])?;
+            sent(&slices[..count], taken);
+            output.advance(taken);
         }
         while !tls.is_flushed() {
             let stream = Pin::new(&mut self.stream);
@@ -158,7 +163,7 @@ impl Transport {
             if written == 0 {
                 return Poll::Ready(Err(LinkError::Closed));
             }
-            tls.written(written);
+            tls.written(written, &mut sealing.records);
         }
         Poll::Ready(Ok(()))
     }
@@ -173,9 +178,37 @@ impl Transport {
                 if written == 0 {
                     return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
                 }
-                tls.written(written);
+                tls.written(written, &mut Vec::new());
             }
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Sealing {
+    /// Makes records of all these pieces: of each long one where it is, of the others between
+    /// them together; tells how many bytes those were.
+    fn seal(&mut self, tls: &mut TlsSession, pieces: &[IoSlice<'_>]) -> Result<usize, LinkError> {
+        let Self { gathered, records } = self;
+        // An error may have left something.
+        gathered.clear();
+        let mut bytes = 0;
+        for piece in pieces {
+            bytes += piece.len();
+            if piece.len() < OWN_PIECE_BYTES {
+                gathered.extend_from_slice(piece);
+                continue;
+            }
+            if !gathered.is_empty() {
+                tls.send(gathered, records)?;
+                gathered.clear();
+            }
+            tls.send(piece, records)?;
+        }
+        if !gathered.is_empty() {
+            tls.send(gathered, records)?;
+            gathered.clear();
+        }
+        Ok(bytes)
     }
 }
