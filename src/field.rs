@@ -132,16 +132,16 @@ fields! {
     PacketN = "packet_n", FieldKind::Number, "number of the packet that completed it, from 1";
     Ts = "ts", FieldKind::Time, "capture time, UTC";
     TUs = "t_us", FieldKind::Micros, "microseconds since the first packet";
-    Carrier = "carrier", FieldKind::Word(CARRIER_NAMES), "how it travelled";
+    Carrier = "carrier", FieldKind::Word(CARRIER_NAMES), "its carrier";
     Src = "src", FieldKind::Address, "who sent the packet";
-    Dst = "dst", FieldKind::Address, "to whom";
-    Dir = "dir", FieldKind::Word(DIRECTION_NAMES), "whose message it is";
-    Type = "type", FieldKind::Word(TYPE_NAMES), "what it does";
+    Dst = "dst", FieldKind::Address, "who received it";
+    Dir = "dir", FieldKind::Word(DIRECTION_NAMES), "direction of the message";
+    Type = "type", FieldKind::Word(TYPE_NAMES), "type of the message";
     TypeByte = "type_byte", FieldKind::Number, "its first byte";
     Id = "id", FieldKind::Id, "the connection id in it";
-    IdOwner = "id_owner", FieldKind::Word(OWNER_NAMES), "whose id that is";
+    IdOwner = "id_owner", FieldKind::Word(OWNER_NAMES), "which side chose that id";
     Conv = "conv", FieldKind::Conversation, "the conversation it belongs to";
-    Meaning = "meaning", FieldKind::Word(MEANING_NAMES), "what it does to its conversation";
+    Meaning = "meaning", FieldKind::Word(MEANING_NAMES), "its effect on the conversation";
     PayloadBytes = "payload_bytes", FieldKind::Size, "length of the payload";
     PayloadHex = "payload_hex", FieldKind::HexBytes, "the payload in hex";
     PayloadText = "payload_text", FieldKind::Bytes, "the payload's first 64 bytes as text, escaped";
@@ -152,8 +152,8 @@ fields! {
     SessionName = "session_name", FieldKind::Text, "nickname of the I2CP session";
     RouterUs = "router_us", FieldKind::Micros, "time in the router since the other session sent it";
     SentN = "sent_n", FieldKind::Number, "number of the same message where the other session sent it";
-    Encapsulation = "encapsulation", FieldKind::Text, "what its packet was wrapped in: vlan:vxlan";
-    Findings = "findings", FieldKind::Codes, "codes of what is odd about it";
+    Encapsulation = "encapsulation", FieldKind::Text, "encapsulation of its packet: vlan:vxlan";
+    Findings = "findings", FieldKind::Codes, "codes of its findings";
     Level = "level", FieldKind::Level, "highest level of its findings";
     Payload = "payload", FieldKind::Bytes, "the payload";
 }

@@ -33,7 +33,7 @@
 //! # }
 //! ```
 //!
-//! # The way of the data
+//! # Data flow
 //!
 //! | layer | takes | gives |
 //! |---|---|---|
@@ -44,27 +44,27 @@
 //! | [`conversation`] | frames | what they mean, [`Conversation`]s, [`Finding`](conversation::Finding)s |
 //! | [`dissect`] | packets | all of this, in one [`Sink`](dissect::Sink) |
 //! | [`endpoint`] | messages, requests, time | messages, events: a participant without I/O |
-//! | [`fault`] | messages, time | the same, late, lost, doubled, damaged |
+//! | [`fault`] | messages, time | the same, delayed, lost, duplicated, damaged |
 //! | [`replay`] | recorded conversations, messages, time | messages, verdicts |
 //! | [`session`] | messages, requests, time, the [`keys`] of a destination | I2CP frames for a router, events: an application of I2P without I/O |
 //!
 //! Lower layers know nothing of the upper ones. Parsing does no I/O, and
-//! nothing here asks for the time: capture time comes with the packets, and
-//! endpoints are told what time it is.
+//! nothing here reads a clock: capture time comes with the packets, and
+//! endpoints take the time as an argument.
 //!
 //! A property of the traffic is a finding; an `Err` is a failure of ours or of
 //! the machine. A bad frame never stops a dissection.
 //!
 //! # Features
 //!
-//! `live` captures through libpcap; `endpoints` has those who take part without I/O, from [`endpoint`]
-//! to [`proxy`]; `runtime` the sockets and timers that they leave to others; `dump` and `replay` are what the two programs need, and `cli` is
-//! both. Without features the library needs no native code but zstd and ring.
+//! `live` captures through libpcap; `endpoints` has the participants without I/O, from [`endpoint`]
+//! to [`proxy`]; `runtime` has sockets and timers for them; the two programs need `dump` and `replay`,
+//! and `cli` is both. Without features the library needs no native code but zstd and ring.
 //!
 //! # Platforms
 //!
 //! Everything is developed and tested on Linux. `runtime`, and with it `replay`, is for Unix only; the
-//! rest names nothing that is.
+//! rest uses nothing specific to Unix.
 #![forbid(unsafe_code)]
 
 pub mod capture;
