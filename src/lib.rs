@@ -12,12 +12,10 @@
 //! ```
 //!
 //! To see every message, and findings as they come, whatever the size of the capture, implement
-//! [`dissect::Sink`]; [`dissect::Collected`] is one that keeps all of it in memory:
+//! [`Sink`]; [`Collected`] is one that keeps all of it in memory:
 //!
 //! ```
-//! use ministream::capture::{Inputs, PacketSource};
-//! use ministream::conversation::EndOfInput;
-//! use ministream::dissect::{Collected, DissectOptions, Dissector};
+//! use ministream::{Collected, DissectOptions, Dissector, EndOfInput, Inputs, PacketSource};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut capture = Inputs::open(["captures/spec-samples.pcap"])?;
@@ -41,8 +39,8 @@
 //! | [`net`] | packets | datagrams, and stream bytes in order |
 //! | [`carrier`] | datagrams and stream bytes | messages |
 //! | [`wire`] | a message | a [`RawFrame`](wire::RawFrame), and the [shape](wire::PayloadShape) of its payload |
-//! | [`conversation`] | frames | what they mean, [`Conversation`]s, [`Finding`](conversation::Finding)s |
-//! | [`dissect`] | packets | all of this, in one [`Sink`](dissect::Sink) |
+//! | [`conversation`] | frames | what they mean, [`Conversation`]s, [`Finding`]s |
+//! | [`dissect`] | packets | all of this, in one [`Sink`] |
 //! | [`endpoint`] | messages, requests, time | messages, events: a participant without I/O |
 //! | [`fault`] | messages, time | the same, delayed, lost, duplicated, damaged |
 //! | [`replay`] | recorded conversations, messages, time | messages, verdicts |
@@ -112,6 +110,14 @@ pub mod tui;
 mod units;
 pub mod wire;
 
-pub use self::capture::CaptureError;
-pub use self::conversation::Conversation;
+pub use self::capture::{CaptureError, Inputs, PacketSource};
+pub use self::conversation::{Conversation, EndOfInput, Finding, MessageEvent};
 pub use self::conversations::{Conversations, open};
+pub use self::dissect::{Collected, DissectOptions, Dissector, Sink};
+
+// Crates whose types stand in signatures here: buffers, generators of random numbers, and what
+// `proxy::control` and some errors hold.
+pub use {bytes, rand, regex, serde_json};
+
+#[cfg(feature = "runtime")]
+pub use rustls;

@@ -48,13 +48,13 @@ pub enum NdjsonError {
     #[error("not written by ministream-dump -T ndjson: no header of schema ministream.dump/1")]
     NotADump,
     /// A message of which the payload was not written, or not all of it.
-    #[error("line {line}: the payload is not in the record; write records without --payload")]
+    #[error("line {line}: the payload is not in the record")]
     NoPayload {
         /// From 1.
         line: u64,
     },
     /// It holds more than can be kept.
-    #[error("the recording holds more than {most} bytes; pick conversations with --conv")]
+    #[error("the recording holds more than {most} bytes")]
     TooLarge {
         /// What can be kept, in bytes.
         most: u64,

@@ -200,6 +200,7 @@ pub enum Damage {
 
 /// Why a live capture cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LiveFailure {
     /// The user may not capture (on Linux: `CAP_NET_RAW`).
     #[error("operation not permitted")]

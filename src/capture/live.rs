@@ -29,6 +29,7 @@ const PRECISION: Precision = if cfg!(target_os = "linux") {
 
 /// What to capture, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LiveOptions {
     /// Name of the interface; on Linux `any` is all of them.
     pub interface: String,

@@ -10,6 +10,31 @@
 //! unknown size. What they find goes to a callback whose error ends the work;
 //! after such an error a decoder is of no further use. How the bytes are cut
 //! into pushes never changes what is found.
+//!
+//! ```
+//! use ministream::carrier::Item;
+//! use ministream::carrier::length_prefixed::{Decoder, Prefix, encode_prefix};
+//!
+//! let mut stream = Vec::new();
+//! for message in ["one", "another"] {
+//!     encode_prefix(Prefix::U32, message.len(), &mut stream)?;
+//!     stream.extend_from_slice(message.as_bytes());
+//! }
+//! let mut decoder = Decoder::new(Prefix::U32, |_, _| true);
+//! let mut messages = Vec::new();
+//! let mut keep = |item: Item<'_>| {
+//!     if let Item::Message(message) = item {
+//!         messages.push(message.to_vec());
+//!     }
+//!     Ok::<(), std::convert::Infallible>(())
+//! };
+//! for piece in stream.chunks(5) {
+//!     decoder.push(piece, &mut keep)?;
+//! }
+//! decoder.finish(&mut keep)?;
+//! assert_eq!(messages, [&b"one"[..], b"another"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 

@@ -24,9 +24,14 @@ pub(crate) const PROGRAM: &str = "ministream-dump";
 /// Why a dump cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
-    /// The arguments do not go together; what is wrong, and what to do.
-    #[error("{0}\n    help: {1}")]
-    Usage(&'static str, &'static str),
+    /// The arguments do not go together.
+    #[error("{wrong}\n    help: {help}")]
+    Usage {
+        /// What is wrong.
+        wrong: &'static str,
+        /// What to do.
+        help: &'static str,
+    },
     /// The filter of `-Y` cannot be read.
     #[error("bad filter: {0}")]
     Filter(#[from] FilterError),
@@ -34,7 +39,7 @@ pub(crate) enum DumpError {
     #[error("{}{}", describe(.0), help(help_for(.0)))]
     Capture(#[from] CaptureError),
     /// Records of `-T ndjson` cannot be read.
-    #[error("{}: {error}{}", path.display(), cause(error))]
+    #[error("{}: {error}{}{}", path.display(), cause(error), advice(error))]
     Records {
         /// Their path.
         path: PathBuf,
@@ -198,6 +203,18 @@ fn cause(error: &dyn Error) -> String {
     let source = error.source();
     source.map_or_else(String::new, |source| format!(": {source}"))
 }
+
+/// What to do about records that cannot be used.
+pub(crate) const fn advice(error: &NdjsonError) -> &'static str {
+    match error {
+        NdjsonError::NoPayload { .. } => "; write records without --payload",
+        NdjsonError::TooLarge { .. } => PICK_CONVERSATIONS,
+        _ => "",
+    }
+}
+
+/// What to do about a recording that is too large.
+pub(crate) const PICK_CONVERSATIONS: &str = "; pick conversations with --conv";
 
 /// Which conversations there are, if only so many.
 fn conversations(count: u64) -> String {

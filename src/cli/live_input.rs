@@ -14,10 +14,10 @@ pub(super) enum LiveInput {}
 
 /// Why there is none.
 #[cfg(not(feature = "live"))]
-pub(super) const NO_LIVE: DumpError = DumpError::Usage(
-    "this program was built without live capture (feature `live`)",
-    "capture with tcpdump: sudo tcpdump -i lo -U -w - | ministream-dump -l -r -",
-);
+pub(super) const NO_LIVE: DumpError = DumpError::Usage {
+    wrong: "this program was built without live capture (feature `live`)",
+    help: "capture with tcpdump: sudo tcpdump -i lo -U -w - | ministream-dump -l -r -",
+};
 
 #[cfg(not(feature = "live"))]
 pub(super) fn input(_interface: &str, _args: &DumpArgs) -> Result<LiveInput, DumpError> {
@@ -34,8 +34,12 @@ pub(super) fn input(interface: &str, args: &DumpArgs) -> Result<LiveInput, DumpE
         options.snaplen_bytes = bytes;
     }
     options.buffer_bytes =
-        args.buffer.map(u32::try_from).transpose().map_err(|_| {
-            DumpError::Usage("-B is above 4 GiB", "the default is 2 MiB; try 64MiB")
-        })?;
+        args.buffer
+            .map(u32::try_from)
+            .transpose()
+            .map_err(|_| DumpError::Usage {
+                wrong: "-B is above 4 GiB",
+                help: "the default is 2 MiB; try 64MiB",
+            })?;
     Ok(options)
 }

@@ -19,10 +19,10 @@ pub(super) fn target(
     _occupied: Occupied,
 ) -> Result<Option<DataSetTarget>, DumpError> {
     if args.parquet.is_some() {
-        return Err(DumpError::Usage(
-            "this program was built without Parquet (feature `parquet`)",
-            "cargo install --path . --features parquet; -T ndjson has the same records",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "this program was built without Parquet (feature `parquet`)",
+            help: "cargo install --path . --features parquet; -T ndjson has the same records",
+        });
     }
     Ok(None)
 }

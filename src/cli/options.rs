@@ -204,21 +204,21 @@ fn format(args: &DumpArgs) -> Result<Format, DumpError> {
         format => format,
     };
     if (args.details || args.hex) && format != Format::Text {
-        return Err(DumpError::Usage(
-            "-V and -x write text, which the other formats cannot contain",
-            "omit -T, or use -T text; -T ndjson has every field and byte too",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "-V and -x write text, which the other formats cannot contain",
+            help: "omit -T, or use -T text; -T ndjson has every field and byte too",
+        });
     }
     match format {
-        Format::Fields if args.fields.is_empty() => Err(DumpError::Usage(
-            "-T fields needs fields",
-            "name them with -e, as in -e n -e type -e id; --list-fields lists them",
-        )),
+        Format::Fields if args.fields.is_empty() => Err(DumpError::Usage {
+            wrong: "-T fields needs fields",
+            help: "name them with -e, as in -e n -e type -e id; --list-fields lists them",
+        }),
         Format::Fields | Format::Csv => Ok(format),
-        _ if !args.fields.is_empty() => Err(DumpError::Usage(
-            "-e names fields for -T fields or -T csv",
-            "add -T fields or -T csv",
-        )),
+        _ if !args.fields.is_empty() => Err(DumpError::Usage {
+            wrong: "-e names fields for -T fields or -T csv",
+            help: "add -T fields or -T csv",
+        }),
         _ => Ok(format),
     }
 }
@@ -226,23 +226,23 @@ fn format(args: &DumpArgs) -> Result<Format, DumpError> {
 fn check_statistics(args: &DumpArgs, format: Format) -> Result<(), DumpError> {
     let is_for_people = matches!(format, Format::Table | Format::Text);
     if !args.statistics.is_empty() && !is_for_people {
-        return Err(DumpError::Usage(
-            "-z prints tables for people, which other formats than table and text cannot hold",
-            "run it a second time for -z, or omit -T",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "-z prints tables for people, which other formats than table and text cannot hold",
+            help: "run it a second time for -z, or omit -T",
+        });
     }
     if args.quiet && matches!(format, Format::Spec | Format::Csv | Format::Fields) {
-        return Err(DumpError::Usage(
-            "-q leaves nothing of this format",
-            "omit -q or -T",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "-q leaves nothing of this format",
+            help: "omit -q or -T",
+        });
     }
     let is_raw = |name: &StatisticName| matches!(name, StatisticName::Follow(_, FollowFormat::Raw));
     if args.statistics.iter().any(is_raw) && io::stdout().is_terminal() {
-        return Err(DumpError::Usage(
-            "follow,…,raw writes bytes as they are, and a terminal would obey them",
-            "redirect it to a file or a pipe, or use text or hex",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "follow,…,raw writes bytes as they are, and a terminal would obey them",
+            help: "redirect it to a file or a pipe, or use text or hex",
+        });
     }
     Ok(())
 }
@@ -266,19 +266,19 @@ fn input(args: &DumpArgs) -> Result<Input, DumpError> {
         || args.not_promiscuous
         || args.buffer.is_some();
     match &args.interface {
-        None if sets_up_capture => Err(DumpError::Usage(
-            "-f, -s, -p and -B say how to capture, but there is no -i",
-            "add -i with an interface (-D lists them); for files, -Y selects messages",
-        )),
-        Some(_) if !files.is_empty() => Err(DumpError::Usage(
-            "-i and files exclude each other",
-            "omit one of them",
-        )),
+        None if sets_up_capture => Err(DumpError::Usage {
+            wrong: "-f, -s, -p and -B say how to capture, but there is no -i",
+            help: "add -i with an interface (-D lists them); for files, -Y selects messages",
+        }),
+        Some(_) if !files.is_empty() => Err(DumpError::Usage {
+            wrong: "-i and files exclude each other",
+            help: "omit one of them",
+        }),
         Some(interface) => live_input::input(interface, args).map(Input::Live),
-        None if files.is_empty() => Err(DumpError::Usage(
-            "nothing to read",
-            "name a capture, - for standard input, or an interface with -i; -h shows examples",
-        )),
+        None if files.is_empty() => Err(DumpError::Usage {
+            wrong: "nothing to read",
+            help: "name a capture, - for standard input, or an interface with -i; -h shows examples",
+        }),
         None => Ok(Input::Files(files)),
     }
 }
@@ -295,10 +295,10 @@ fn check_passes(reason: &'static str, input: &Input) -> Result<(), DumpError> {
     if can_be_read_twice {
         return Ok(());
     }
-    Err(DumpError::Usage(
-        reason,
-        "write the capture to a file first",
-    ))
+    Err(DumpError::Usage {
+        wrong: reason,
+        help: "write the capture to a file first",
+    })
 }
 
 /// Whether the outputs that were asked for can be written side by side, and without losing
@@ -320,22 +320,22 @@ fn check_standard_output(args: &DumpArgs, format: Format) -> Result<(), DumpErro
     let (packets, html) = (fills(&args.write), fills(&args.html));
     let prints = format != Format::Table || args.ladder.is_some() || !args.statistics.is_empty();
     if packets && (prints || html) {
-        return Err(DumpError::Usage(
-            "-w - fills standard output, and another output was asked for",
-            "write packets to a file, or omit -T, -z, --ladder and --html -",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "-w - fills standard output, and another output was asked for",
+            help: "write packets to a file, or omit -T, -z, --ladder and --html -",
+        });
     }
     if html && prints {
-        return Err(DumpError::Usage(
-            "--html - fills standard output, and another output was asked for",
-            "write the report to a file, or omit -T, -z and --ladder",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "--html - fills standard output, and another output was asked for",
+            help: "write the report to a file, or omit -T, -z and --ladder",
+        });
     }
     if packets && io::stdout().is_terminal() {
-        return Err(DumpError::Usage(
-            "-w - writes packets as bytes, which no terminal shows",
-            "redirect it to a file or a pipe",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "-w - writes packets as bytes, which no terminal shows",
+            help: "redirect it to a file or a pipe",
+        });
     }
     Ok(())
 }
@@ -347,22 +347,22 @@ fn check_files(args: &DumpArgs, input: &Input) -> Result<(), DumpError> {
         Input::Live(_) => false,
     };
     if args.write.as_ref().is_some_and(is_read) {
-        return Err(DumpError::Usage(
-            "-w names a file that is read",
-            "name another file; the one that is read would be lost",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "-w names a file that is read",
+            help: "name another file; the one that is read would be lost",
+        });
     }
     if args.html.as_ref().is_some_and(is_read) {
-        return Err(DumpError::Usage(
-            "--html names a file that is read",
-            "name another file; the one that is read would be lost",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "--html names a file that is read",
+            help: "name another file; the one that is read would be lost",
+        });
     }
     match (&args.write, &args.html) {
-        (Some(packets), Some(html)) if is_same_file(packets, html) => Err(DumpError::Usage(
-            "-w and --html name the same file",
-            "name two files; one would be written over the other",
-        )),
+        (Some(packets), Some(html)) if is_same_file(packets, html) => Err(DumpError::Usage {
+            wrong: "-w and --html name the same file",
+            help: "name two files; one would be written over the other",
+        }),
         _ => Ok(()),
     }
 }

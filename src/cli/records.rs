@@ -69,17 +69,17 @@ impl RecordInput {
         let style = &mut options.output.style;
         // Pseudonyms take the place of hashes where a capture is dissected.
         if style.redacted.destinations && !before.destinations {
-            return Err(DumpError::Usage(
-                "--redact dest needs the capture: records have the hashes of real destinations",
-                "redact when the records are written",
-            ));
+            return Err(DumpError::Usage {
+                wrong: "--redact dest needs the capture: records have the hashes of real destinations",
+                help: "redact when the records are written",
+            });
         }
         style.redacted = style.redacted.and(before);
         if options.output.writes_captured_packets() {
-            return Err(DumpError::Usage(
-                "-w writes the packets of a capture, and records have none",
-                "give the capture, or make packets anew with --redact",
-            ));
+            return Err(DumpError::Usage {
+                wrong: "-w writes the packets of a capture, and records have none",
+                help: "give the capture, or make packets anew with --redact",
+            });
         }
         let mut reporter = options.reporter()?;
         let told = self.tell(&mut reporter)?;

@@ -19,6 +19,50 @@
 //! then wait: for input, or for the time of that timeout, when
 //! [`Endpoint::handle_timeout`] is due. `now` must not run backwards.
 //!
+//! # A client and a server
+//!
+//! Here each is the other's only peer, called `()`, and a function is the carrier:
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use ministream::endpoint::{Config, Endpoint, Event, Open, Output};
+//!
+//! /// Takes to `to` what `from` has to send, and returns what `from` tells its application.
+//! fn carry(now: Instant, from: &mut Endpoint<()>, to: &mut Endpoint<()>) -> Vec<Event<()>> {
+//!     let mut events = Vec::new();
+//!     loop {
+//!         match from.poll_output(now) {
+//!             Output::Transmit { message, .. } => {
+//!                 to.handle_message(now, Some(()), message.to_vec().into());
+//!             }
+//!             Output::Event(event) => events.push(event),
+//!             Output::Timeout(_) | Output::Idle => return events,
+//!         }
+//!     }
+//! }
+//!
+//! // The seeds of the ids must be secret where peers are not trusted.
+//! let mut client = Endpoint::new(Config::default(), [1; 32]);
+//! let mut server = Endpoint::new(Config::default(), [2; 32]);
+//! let now = Instant::now();
+//! let (to, destination) = ((), vec![0; 387].into());
+//! let opened = client.open(now, Open { to, destination, client_id: None })?;
+//! carry(now, &mut client, &mut server);
+//! let Some(Event::Incoming { conversation: accepted, .. }) =
+//!     carry(now, &mut server, &mut client).pop()
+//! else {
+//!     panic!("a SYN has come");
+//! };
+//! server.accept(now, accepted);
+//! carry(now, &mut server, &mut client);
+//! client.write(now, opened, "hello".into())?;
+//! carry(now, &mut client, &mut server);
+//! let heard = carry(now, &mut server, &mut client);
+//! assert!(matches!(&heard[..], [Event::Data { bytes, .. }] if bytes == "hello"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Differences from the reference implementation
 //!
 //! Everything is bounded, see [`Config`]. Where the carrier names senders, a message is

@@ -1,4 +1,4 @@
-//! `--export`: the byte streams of conversations as files, and an index of them.
+//! The byte streams of conversations as files, and an index of them.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};

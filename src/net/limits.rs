@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// Bounds on what a [`Network`](super::Network) keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NetworkLimits {
     /// Bytes that flows may take, with what the layer above holds for them; those
     /// that were idle for longest are forgotten beyond it. Default: 1 GiB.

@@ -6,7 +6,7 @@ use super::outcome::PlayOutcome;
 use crate::wire::{ClientId, ServerId};
 
 /// Which conversation was played, and its recorded and live ids: the keys that
-/// the report and the NDJSON of `--id-map` share.
+/// the report and the lines of ids share.
 pub(crate) fn identity(outcome: &PlayOutcome) -> Map<String, Value> {
     let ids = |(client, server): (Option<ClientId>, Option<ServerId>)| {
         json!({
@@ -24,7 +24,7 @@ pub(crate) fn identity(outcome: &PlayOutcome) -> Map<String, Value> {
 }
 
 /// A line of NDJSON, with its end, that says which recorded id became which
-/// live one (`--id-map`).
+/// live one.
 pub fn id_map_line(outcome: &PlayOutcome) -> String {
     let mut line = Value::Object(identity(outcome)).to_string();
     line.push('\n');

@@ -43,6 +43,7 @@ pub const MAX_OPEN: usize = 65_536;
 
 /// How a mock behaves.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct MockOptions {
     /// What becomes of conversations for which no recorded one is left.
     pub unmatched: Unmatched,

@@ -4,6 +4,35 @@
 //! and when; a [`Player`] is the state machine that plays one side of it and
 //! judges what the live peer answers. Nothing counts as success without an
 //! answer that was seen.
+//!
+//! The first message of a replay of a capture, for whatever carrier there is:
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use ministream::replay::{Masks, Plan, PlayOptions, Player, PlayerOutput, RecordingSink, Wanted};
+//! use ministream::wire::FrameType;
+//! use ministream::{DissectOptions, Dissector, EndOfInput, Inputs, PacketSource};
+//!
+//! let mut capture = Inputs::open(["captures/spec-samples.pcap"])?;
+//! let mut dissector = Dissector::new(DissectOptions::default());
+//! let mut sink = RecordingSink::new(Wanted::default(), |_| true);
+//! while let Some(packet) = capture.next_packet()? {
+//!     dissector.push(&packet, &mut sink)?;
+//! }
+//! dissector.finish(EndOfInput::Complete, &mut sink)?;
+//!
+//! let options = PlayOptions::default();
+//! let plan = Plan::new(&sink.into_recording(), &options)?;
+//! let now = Instant::now();
+//! let mut player = Player::new(plan, options, Masks::default(), [1; 32], now);
+//! let PlayerOutput::Transmit(message) = player.poll_output(now) else {
+//!     panic!("the first message is due at once");
+//! };
+//! assert_eq!(message.frame_type, FrameType::SYN);
+//! // What the server answers goes to `player.handle_message`.
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod compare;
 pub mod conform;

@@ -173,7 +173,7 @@ impl Plan {
         self.duration
     }
 
-    /// The messages of one pass in the order of their times (`--dry-run`).
+    /// The messages of one pass in the order of their times.
     pub fn schedule(&self) -> Vec<ScheduledMessage> {
         let mut schedule: Vec<ScheduledMessage> = self
             .conversations
@@ -200,7 +200,7 @@ impl Plan {
     }
 }
 
-/// A message as `--dry-run` shows it.
+/// A message and when it is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScheduledMessage {
     /// When it is sent, from the start.

@@ -116,7 +116,7 @@ pub enum SkipReason {
     /// The view of the accepting session on a capture that has both; the
     /// opener's is played.
     SecondView,
-    /// A message of which only a part was recorded (`--payload` of the dump).
+    /// A message of which only a part was recorded (a dump can leave payloads out).
     PayloadMissing,
 }
 
@@ -166,9 +166,7 @@ pub enum MidStream {
 
 /// A capture holds more than can be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the recording holds more than {MAX_RECORDING_BYTES} bytes; pick conversations with --conv"
-)]
+#[error("the recording holds more than {MAX_RECORDING_BYTES} bytes")]
 pub struct RecordingTooLarge;
 
 /// Collects a [`Recording`] from a dissection. `matches` selects the messages

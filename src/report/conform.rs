@@ -200,7 +200,7 @@ impl ConformReport {
     }
 }
 
-/// The cases as `--list` shows them.
+/// The cases as a table.
 pub fn list(cases: &[&Case]) -> String {
     cases.iter().map(|case| line(case) + "\n").collect()
 }

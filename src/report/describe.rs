@@ -130,7 +130,7 @@ fn put_idle(message: &RawMessage<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends as much of a payload as `--payload` asks for.
+/// Appends as much of a payload as is wanted.
 fn put_payload(payload: &[u8], style: &Style, out: &mut Vec<u8>) {
     match style.payload {
         PayloadDetail::None => {}

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::link::Peer;
 use crate::wire::DestinationHash;
 
-/// One entry of `--allow`.
+/// One entry of an allow list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {
     /// The addresses of a network.
@@ -20,7 +20,7 @@ pub enum Allowed {
     Anybody,
 }
 
-/// Why a text is not an entry of `--allow`.
+/// Why a text is not an entry of an allow list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllowedError {

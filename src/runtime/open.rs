@@ -25,6 +25,7 @@ use crate::wire::Destination;
 
 /// What a link is to be. Good for any number of openings, one after another.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LinkOptions {
     /// Where, and by which carrier.
     pub carrier: CarrierUrl,

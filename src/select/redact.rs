@@ -1,4 +1,4 @@
-//! `--redact`: what stands in for what is nobody else's business.
+//! What stands in for what is nobody else's business.
 //!
 //! Redaction has one place, between the selection and every output: a
 //! [`Reporter`](crate::report::Reporter) hands no message, finding or conversation on but
@@ -46,7 +46,7 @@ impl Secrets {
         }
     }
 
-    /// The values of `--redact` that ask for it.
+    /// The words that ask for it.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let payload = self.payload.then_some("payload");
         let destinations = self.destinations.then_some("dest");

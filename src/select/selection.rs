@@ -28,9 +28,9 @@ pub enum Picked {
     /// All, and what belongs to none.
     #[default]
     All,
-    /// Those that the user named (`--conv`).
+    /// Those that the user named.
     Named(BTreeSet<ConversationId>),
-    /// Those that had a match in an earlier pass (`--whole-conv`).
+    /// Those that had a match in an earlier pass.
     Matched(ConversationSet),
 }
 

@@ -32,6 +32,30 @@
 //! The session takes the time from the router's SetDate, so that a router that
 //! insists on a CreateSession no older than 30 s is content whatever our clock
 //! says.
+//!
+//! The first messages, without a router:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//!
+//! use ministream::keys::Keys;
+//! use ministream::session::{Config, Session};
+//!
+//! let keys = Arc::new(Keys::generate(&mut rand::rng()));
+//! let now = Instant::now();
+//! let mut session = Session::new(now, keys, Config::default(), rand::random());
+//! assert_eq!(session.poll_transmit(now).as_deref(), Some(&[0x2a][..]));
+//! // Four bytes of length, then the type: GetDate.
+//! assert_eq!(session.poll_transmit(now).map(|frame| frame[4]), Some(32));
+//! // SetDate, as a router of version 0.9.50 answers it at some time in 2020.
+//! let mut set_date = vec![0, 0, 0, 15, 33];
+//! set_date.extend(1_600_000_000_000_u64.to_be_bytes());
+//! set_date.extend(b"\x060.9.50");
+//! session.handle_bytes(now, &set_date);
+//! // CreateSession.
+//! assert_eq!(session.poll_transmit(now).map(|frame| frame[4]), Some(1));
+//! ```
 
 mod config;
 mod core;

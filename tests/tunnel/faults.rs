@@ -69,7 +69,7 @@ fn a_link_that_is_cut_on_purpose_says_so() {
     std::io::Write::write_all(&mut &stream, &sent).unwrap();
     assert_eq!(client.wait().code(), Some(4));
     assert!(
-        client.log().contains("was lost: cut on purpose by --fault"),
+        client.log().contains("was lost: cut on purpose by a fault"),
         "{}",
         client.log()
     );
@@ -174,7 +174,7 @@ fn a_server_cuts_one_connection_and_serves_the_others() {
     let stream = cut.connect();
     std::io::Write::write_all(&mut &stream, &pattern(40_000)).unwrap();
     assert_eq!(cut.wait().code(), Some(4));
-    server.wait_for_log("cut on purpose by --fault");
+    server.wait_for_log("cut on purpose by a fault");
     assert_eq!(exchange(&kept, b"after"), b"after");
 }
 

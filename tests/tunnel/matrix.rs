@@ -116,7 +116,7 @@ fn exchange(
 /// What the endpoints say of it, within half a second: the first error that either tells.
 fn reason(client: &Endpoint, server: &Endpoint) -> String {
     let known = [
-        "cut on purpose by --fault",
+        "cut on purpose by a fault",
         "no answer to the SYN",
         "idle for too long",
         "the peer neither sent more nor closed",

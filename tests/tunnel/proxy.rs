@@ -408,7 +408,7 @@ fn a_cut_between_an_application_and_its_router_falls_inside_a_frame() {
                 client.log()
             );
             assert!(client.log().contains("was lost: "), "{}", client.log());
-            proxy.log_has("cut on purpose by --fault");
+            proxy.log_has("cut on purpose by a fault");
             let capture = proxy.capture();
             let report = proxy.report();
             assert_eq!(report["faults"][0]["message_count"], 1, "{report}");

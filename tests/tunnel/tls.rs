@@ -142,10 +142,10 @@ fn whoever_is_not_the_right_one_is_told_so_and_so_is_the_other_end() {
             "other",
             name("server"),
             format!(
-                "the server does not admit {}: its --allow has to name it",
+                "the server does not admit {}: its allow list has to name it",
                 name("other")
             ),
-            format!("{} is not in --allow", name("other")),
+            format!("{} is not in the allow list", name("other")),
         ),
         (
             "client",
@@ -157,7 +157,7 @@ fn whoever_is_not_the_right_one_is_told_so_and_so_is_the_other_end() {
             "client",
             at_other,
             format!(
-                "the server is not {}: its key is not that of the destination in --to",
+                "the server is not {}: its key is not that of the expected destination",
                 name("other")
             ),
             "it does not take our key or certificate".to_owned(),

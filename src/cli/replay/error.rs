@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::line_queue;
 use crate::capture::CaptureError;
-use crate::cli::error::{DumpError, describe, reason};
+use crate::cli::error::{DumpError, PICK_CONVERSATIONS, advice, describe, reason};
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::conversation::ConversationId;
@@ -114,8 +114,8 @@ pub(crate) enum ReplayError {
         source: NdjsonError,
     },
     /// The capture holds too much.
-    #[error(transparent)]
-    TooLarge(#[from] RecordingTooLarge),
+    #[error("{0}{PICK_CONVERSATIONS}")]
+    TooLarge(RecordingTooLarge),
     /// The options do not go together.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -347,6 +347,12 @@ fn no_connection(carrier: &CarrierUrl, source: &io::Error) -> Option<String> {
     })
 }
 
+impl From<RecordingTooLarge> for ReplayError {
+    fn from(error: RecordingTooLarge) -> Self {
+        Self::TooLarge(error)
+    }
+}
+
 /// Puts a line on standard error, between the lines of the log and like them: if it cannot be
 /// written, it is dropped.
 fn tell(line: std::fmt::Arguments<'_>) {
@@ -441,9 +447,12 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 
 /// The words of an error in the chain of causes.
 fn words(error: &(dyn Error + 'static)) -> String {
-    match error.downcast_ref::<io::Error>() {
-        Some(error) => reason(error),
-        None => error.to_string(),
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        reason(error)
+    } else if let Some(error) = error.downcast_ref::<NdjsonError>() {
+        format!("{error}{}", advice(error))
+    } else {
+        error.to_string()
     }
 }
 

@@ -101,10 +101,10 @@ impl Drop for Kept {
 /// Shows conversations until the user has seen enough.
 pub(super) fn run(args: &DumpArgs, arguments: &[OsString]) -> Result<Ending, DumpError> {
     if !io::stdout().is_terminal() {
-        return Err(DumpError::Usage(
-            "--tui needs a terminal, and standard output is not one",
-            "omit it for tables; --html has a report for a browser",
-        ));
+        return Err(DumpError::Usage {
+            wrong: "--tui needs a terminal, and standard output is not one",
+            help: "omit it for tables; --html has a report for a browser",
+        });
     }
     let style = terminal_style(args);
     let kept = Arc::new(Mutex::new(Kept::default()));

@@ -1,4 +1,4 @@
-//! `--parquet`: messages, conversations and findings as a Parquet data set, to which
+//! Messages, conversations and findings as a Parquet data set, to which
 //! each run adds a partition.
 //!
 //! ```text

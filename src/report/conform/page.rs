@@ -1,4 +1,4 @@
-//! `conform --html`: verdicts, and of what failed the sentence and the messages, in one page
+//! Verdicts, and of what failed the sentence and the messages, in one page
 //! without a script.
 
 use std::time::Duration;

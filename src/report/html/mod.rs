@@ -1,4 +1,4 @@
-//! `--html`: one page that shows a capture, for a browser without a network.
+//! One page that shows a capture, for a browser without a network.
 //!
 //! The page is one file. Its policy forbids every request; its one script and its
 //! one style are known by their hashes. What was captured is text: escaped

@@ -1,4 +1,4 @@
-//! `replay --html`: verdicts, differences and both ladders in one page without a script.
+//! Verdicts, differences and both ladders in one page without a script.
 
 use super::difference::{Notation, Shown, suggested_masks, title};
 use super::pair::put_pair;

@@ -271,7 +271,7 @@ pub enum LinkError {
         limit: usize,
     },
     /// The plan of faults wants it.
-    #[error("cut on purpose by --fault")]
+    #[error("cut on purpose by a fault")]
     Fault,
     /// Others wanted the place of a connection that had never carried a message.
     #[error("it never sent a message, and another connection needed its place")]

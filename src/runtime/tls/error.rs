@@ -13,7 +13,7 @@ use crate::wire::DestinationHash;
 #[non_exhaustive]
 pub enum TlsError {
     /// The other end's key is not that of the destination that was asked for.
-    #[error("the server is not {expected}: its key is not that of the destination in --to", expected = .0.to_b32_name())]
+    #[error("the server is not {expected}: its key is not that of the expected destination", expected = .0.to_b32_name())]
     WrongKey(DestinationHash),
     /// The other end has another destination than the one that was asked for.
     #[error("the server is {}, not {}", found.to_b32_name(), expected.to_b32_name())]
@@ -26,11 +26,11 @@ pub enum TlsError {
     /// The other end names a destination whose key it did not prove.
     #[error("the other end says it is {}, and its key is another", .0.to_b32_name())]
     NotProven(DestinationHash),
-    /// A client that `--allow` does not name.
-    #[error("{} is not in --allow", .0.to_b32_name())]
+    /// A client that the allow list does not name.
+    #[error("{} is not in the allow list", .0.to_b32_name())]
     NotAllowed(DestinationHash),
     /// The server does not admit us.
-    #[error("the server does not admit {}: its --allow has to name it", .0.to_b32_name())]
+    #[error("the server does not admit {}: its allow list has to name it", .0.to_b32_name())]
     NotAdmitted(DestinationHash),
     /// Something else than a hello.
     #[error(transparent)]
@@ -81,7 +81,9 @@ fn flaw(error: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "is for another name"
         }
-        CertificateError::UnknownIssuer => "is from an authority that --tls-ca does not have",
+        CertificateError::UnknownIssuer => {
+            "is from an authority that is not among the trusted ones"
+        }
         CertificateError::BadSignature => "is not signed by the authority that it names",
         CertificateError::BadEncoding => "cannot be read",
         error => return format!("is not valid: {error}"),
@@ -147,7 +149,7 @@ pub enum TlsConfigError {
     #[error("the keys are for DSA, which TLS does not have: tls:// needs Ed25519 keys")]
     Dsa,
     /// A destination whose key no handshake can prove.
-    #[error("the destination of --to signs by {0}, and tls:// needs Ed25519")]
+    #[error("the server's destination signs by {0}, and tls:// needs Ed25519")]
     PinnedType(&'static str),
     /// A name that only a router could look up.
     #[error("{0}: tls:// cannot look up names; give HASH.b32.i2p, the destination, or @FILE")]

@@ -149,7 +149,7 @@ fn gnutls_with_a_raw_key_is_served_and_proves_who_it_is() {
             // The empty hello, and the end of TLS.
             gnutls.wait_for(b"\0\0\0\0\0\0");
             gnutls.wait_for(b"Peer has closed the GnuTLS connection");
-            server.wait_for_log("is not in --allow");
+            server.wait_for_log("is not in the allow list");
         } else {
             let keys = fs::read(people.path("server")).unwrap();
             gnutls.wait_for(&[b"\0\0\0\0\x01\x87", &keys[..391]].concat());
@@ -242,7 +242,7 @@ fn a_client_proves_itself_to_gnutls_and_turns_away_from_a_wrong_key() {
     };
     let (code, text) = failure(&mut calling("other"));
     assert!(
-        text.contains("its key is not that of the destination in --to"),
+        text.contains("its key is not that of the expected destination"),
         "{text}"
     );
     assert_eq!(code, Some(4));

@@ -1,4 +1,4 @@
-//! Whom conversations are opened with: `--to`.
+//! Whom conversations are opened with.
 
 use std::io;
 use std::path::{Path, PathBuf};
