@@ -213,12 +213,14 @@ impl Layout for Prefixed {
 
     fn plausible(&self, known: &[u8], frame_bytes: usize) -> bool {
         let message = &known[self.prefix.bytes()..];
+        // Nothing speaks against a message of which nothing is known.
         message.is_empty() || (self.plausible)(message, frame_bytes - self.prefix.bytes())
     }
 
     fn proof_frames(&self) -> usize {
         match self.prefix {
             Prefix::U32 => 3,
+            // Nearly any 2 bytes are a length, and prove less.
             Prefix::U16 => 4,
         }
     }

@@ -77,6 +77,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if let Some(budget) = &mut conversation.budget {
             *budget = budget.saturating_add(allowance);
         }
+        // Until the application accepts there is no server id to send.
         if conversation.state != State::SynReceived {
             conversation.due = Due::Ack;
         }

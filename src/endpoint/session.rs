@@ -277,6 +277,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         match state {
             State::Ended => self.remove_if_consumed(handle.slot),
             State::Draining => {
+                // While the link was paused silence proved nothing (docs/endpoint.md, "End of
+                // input").
                 self.restart_drain(now, handle.slot);
                 self.update_pause(now, handle.slot);
                 self.reschedule(handle.slot);
@@ -358,6 +360,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// ([`SlowReader::Pause`]), and true again by [`consumed`](Self::consumed)
     /// or the conversation's end.
     pub fn wants_input(&self, link: Link<P>) -> bool {
+        // With `Close` the carrier is always read: conversations are closed instead.
         let total_exceeded = self.config.slow_reader != SlowReader::Close
             && self.unread_total > self.config.receive_total;
         !total_exceeded && !self.links.is_paused(link)
@@ -383,6 +386,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 conversation.merge_at = None;
                 conversation.merge_due = true;
             }
+            // One of them, for it may end the conversation. What else is due is armed below, and
+            // comes round at once.
             if conversation.suspected_close.is_some_and(|at| at <= now) {
                 self.apply(now, slot, Stimulus::EmptyAck);
             } else if conversation.deadline.is_some_and(|at| at <= now) {

@@ -53,7 +53,8 @@ macro_rules! message_types {
 
 // The smallest bodies are those with a null certificate (387 bytes), no
 // options and a DSA signature (40); the smallest lease set is one of Ed25519
-// (391 + 256 + 32 + 1 + 64 bytes) without leases.
+// (391 + 256 + 32 + 1 + 64 bytes) without leases. The largest have 255 entries in
+// their lists and 255 bytes in their strings, or fill a frame.
 message_types! {
     CREATE_SESSION = 1, "CreateSession", Application, 437..=65_535;
     RECONFIGURE_SESSION = 2, "ReconfigureSession", Application, 439..=65_535;

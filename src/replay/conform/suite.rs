@@ -272,6 +272,7 @@ impl Suite {
         }
         self.trials += 1;
         self.watcher.begin_trial();
+        // Another for each attempt, which still follows from that of the run.
         let mut seed = self.options.seed;
         for (byte, number) in seed.iter_mut().zip(self.trials.to_be_bytes()) {
             *byte ^= number;
