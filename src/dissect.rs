@@ -9,34 +9,37 @@ mod carriers;
 mod channels;
 mod copies;
 mod decode_as;
-mod decoded;
 mod encrypted;
 mod findings;
 mod flow_state;
 mod flows;
+mod following;
+mod located;
 mod near;
+mod packets;
 mod passage;
 mod passing;
 pub(crate) mod recognise;
 mod relay;
 mod servers;
 mod sink;
+mod source;
 mod streams;
 mod tracking;
 mod ways;
 
 pub use carriers::ForeignCounts;
 pub use decode_as::{DecodeAs, DecodeAsError};
-use decoded::Window;
-pub use decoded::{DecodedPacket, DecodedSource, Step, Steps};
 pub use near::{NearFlow, NearFlows};
+pub use packets::{DecodedPacket, Step};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
+pub use source::{StepSource, Steps};
 
 use std::sync::Arc;
 
-use crate::capture::{CaptureError, InputInfo, Packet};
+use crate::capture::{CaptureError, InputInfo, Packet, PacketSource};
 use crate::carrier::tls::KeyLog;
 use crate::conversation::{
     Conversation, Destinations, EndOfInput, FindingCode, FindingDetail, Forgotten, Tracker,
@@ -47,6 +50,7 @@ use crate::time::Timestamp;
 
 use findings::about_capture;
 use flows::{FlowCounts, Flows};
+use source::AtHand;
 use tracking::Tracking;
 
 /// What a [`Dissector`] is asked for.
@@ -155,20 +159,15 @@ pub struct Dissector {
 impl Dissector {
     /// A dissector that has seen nothing.
     pub fn new(options: DissectOptions) -> Self {
+        let flows = Flows::new(&options);
         let tracker = Tracker::new(TrackerOptions {
             destinations: options.destinations,
             wording: options.wording,
             ..options.tracker
         });
-        let decoder = PacketDecoder::new(&options.network);
         Self {
-            decoder,
-            flows: Flows::new(
-                options.network,
-                options.decode_as,
-                options.secrets,
-                options.destinations,
-            ),
+            decoder: PacketDecoder::new(&options.network),
+            flows,
             tracking: Tracking::new(options.depth, tracker),
         }
     }
@@ -185,22 +184,56 @@ impl Dissector {
         self.tell_lost_datagrams(sink)
     }
 
-    /// Feeds the next steps of a [`DecodedSource`] that are at hand, until `sink` has
+    /// Feeds the next steps of a [`StepSource`] that are at hand, until `sink` has
     /// something to settle; then [`Sink::settle`] is due, and the others come again. Takes
     /// less time than one step after the other: what their messages need is looked for
     /// at once. Packets that are fed to [`push`](Self::push) are decoded apart from these.
     ///
     /// # Errors
     /// The first error of `sink`; the dissection is over then.
-    pub fn push_steps<S: Sink>(
-        &mut self,
-        mut steps: Steps<'_>,
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    pub fn push_steps<S: Sink>(&mut self, steps: Steps<'_>, sink: &mut S) -> Result<(), S::Error> {
+        match steps.0 {
+            AtHand::One(None) => Ok(()),
+            AtHand::One(Some(step)) => self.push_step(&step, sink),
+            AtHand::Window(walk) => self.push_window(walk, sink),
+            AtHand::Located(walk) => {
+                while !walk.is_over() {
+                    let place = self.tracking.take_next(walk, sink)?;
+                    if place == located::Place::Last && !sink.is_settled() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn push_step<S: Sink>(&mut self, step: &Step<'_>, sink: &mut S) -> Result<(), S::Error> {
         let Self {
             flows, tracking, ..
         } = self;
-        if let Some(window) = steps.unseen() {
+        match step {
+            Step::Packet(packet) => {
+                if packet.content.is_ok() {
+                    tracking.next_step();
+                }
+                flows.next_packet(packet, &mut tracking.with(sink))
+            }
+            Step::Lost(lost) => flows.lost_datagram(lost, &mut tracking.with(sink)),
+        }
+    }
+
+    fn push_window<S: Sink>(
+        &mut self,
+        walk: &mut packets::Walk,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if walk.is_at_end_of_window() {
+            let window = walk.next_window();
+            let Self {
+                flows, tracking, ..
+            } = self;
             if flows.are_many() || tracking.are_many() {
                 flows.look(window);
                 tracking.look(flows.messages_ahead());
@@ -209,16 +242,10 @@ impl Dissector {
                 tracking.look_no_more();
             }
         }
-        while let Some(step) = steps.next() {
-            match &step {
-                Step::Packet(packet) => {
-                    if packet.content.is_ok() {
-                        tracking.next_step();
-                    }
-                    flows.next_packet(packet, &mut tracking.with(sink))?;
-                }
-                Step::Lost(lost) => flows.lost_datagram(lost, &mut tracking.with(sink))?,
-            }
+        while !walk.is_at_end_of_window()
+            && let Some(step) = walk.step()
+        {
+            self.push_step(&step, sink)?;
             if !sink.is_settled() {
                 break;
             }
@@ -235,6 +262,30 @@ impl Dissector {
         self.tell_lost_datagrams(sink)?;
         self.flows.finish(&mut self.tracking.with(sink))?;
         self.tracking.finish(end, &self.flows.counts(), sink)
+    }
+
+    /// The same, of a capture whose steps came from `source`.
+    ///
+    /// # Errors
+    /// The first error of `sink`.
+    pub fn finish_steps<P: PacketSource, S: Sink>(
+        &mut self,
+        end: EndOfInput,
+        source: &mut StepSource<P>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        if let Some(following) = source.following() {
+            while let Some(walk) = following.walk_to_end() {
+                while !walk.is_over() {
+                    self.tracking.take_next(walk, sink)?;
+                }
+            }
+            if let Some(flows) = following.take_flows() {
+                self.flows = flows;
+            }
+            return self.tracking.finish(end, &self.flows.counts(), sink);
+        }
+        self.finish(end, sink)
     }
 
     /// Takes note that an input was damaged or cut (`cap.truncated`).

@@ -19,7 +19,7 @@ use super::progress::ProgressReport;
 use super::records::RecordInput;
 use crate::capture::{CaptureError, InputInfo, Inputs, ReadingThread};
 use crate::conversation::EndOfInput;
-use crate::dissect::{DecodedSource, Dissector, Relay, Sink};
+use crate::dissect::{Dissector, Relay, Sink, StepSource};
 use crate::field::Field;
 use crate::report::reporter::{MessageView, Reporter};
 use crate::select::filter::ConversationField;
@@ -180,16 +180,16 @@ fn decoded(
     options: &DumpOptions,
     files: Vec<PathBuf>,
     trouble: Trouble,
-) -> Result<DecodedSource<Inputs>, DumpError> {
+) -> Result<StepSource<Inputs>, DumpError> {
     let limits = &options.dissect.network;
     if options.limits != Limits::default() || !Inputs::are_files(&files) {
         let inputs = open(options, files, ReadingThread::Own, trouble)?;
-        return Ok(DecodedSource::here(inputs, limits));
+        return Ok(StepSource::here(inputs, limits));
     }
     let inputs = open(options, files, ReadingThread::Parsers, trouble)?;
     match workers(options) {
-        1 => Ok(DecodedSource::in_batches(inputs, limits)),
-        _ => DecodedSource::ahead(inputs, limits).map_err(DumpError::Thread),
+        1 => Ok(StepSource::in_batches(inputs, limits)),
+        _ => StepSource::ahead(inputs, &options.dissect).map_err(DumpError::Thread),
     }
 }
 
@@ -221,7 +221,7 @@ enum Trouble {
 /// Dissects files from their first packet to the last, or until it is enough.
 fn read(
     options: &DumpOptions,
-    source: &mut DecodedSource<Inputs>,
+    source: &mut StepSource<Inputs>,
     sink: &mut impl Sink<Error = io::Error>,
     trouble: Trouble,
 ) -> Result<Done, DumpError> {
@@ -272,7 +272,7 @@ fn read(
     }
     progress.finish();
     dissector.note_copies(source.copies(), source.inputs(), sink)?;
-    dissector.finish(end, sink)?;
+    dissector.finish_steps(end, source, sink)?;
     Ok(Done {
         ending,
         end,

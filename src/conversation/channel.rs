@@ -250,10 +250,16 @@ impl Channels {
 
     #[inline]
     fn in_slot(&self, slot: u32) -> Option<&Channel> {
-        match kept(slot) {
-            None => self.open.get(slot as usize)?.as_ref(),
-            Some(place) => self.kept.get(place),
+        // Slots of those that are kept lie far behind all others.
+        match self.open.get(slot as usize) {
+            Some(channel) => channel.as_ref(),
+            None => self.kept_in(slot),
         }
+    }
+
+    #[cold]
+    fn kept_in(&self, slot: u32) -> Option<&Channel> {
+        self.kept.get(kept(slot)?)
     }
 
     /// Reads a channel that will be needed soon.
@@ -300,7 +306,6 @@ impl Channels {
 }
 
 /// Where a channel that is kept lies.
-#[inline]
 const fn kept(slot: u32) -> Option<usize> {
     if slot < KEPT {
         None

@@ -278,6 +278,20 @@ impl Tombstones {
         self.get(value >> 1)
     }
 
+    /// Reads ahead where a look-up by `hash` begins, or where a tombstone will be put that is
+    /// found by it. What is returned is of no other use.
+    #[inline]
+    pub(super) fn touch(&self, hash: u32) -> u64 {
+        self.index.peek(hash).map_or(0, u64::from)
+    }
+
+    /// Reads ahead what a look-up by `hash` will probably find.
+    #[inline]
+    pub(super) fn touch_found(&self, hash: u32) -> u64 {
+        let found = self.index.peek(hash).and_then(|value| self.get(value >> 1));
+        found.map_or(0, |tombstone| tombstone.number)
+    }
+
     /// Puts those into the index that came since something was last looked for.
     fn index_new_ones(&mut self) {
         while self.indexed < self.len {

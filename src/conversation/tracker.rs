@@ -236,18 +236,15 @@ impl Tracker {
         }
     }
 
-    /// Where a message will look, by its first bytes; see [`Tracker::look_up`].
+    /// Where a message will look, by its beginning; see [`Tracker::look_up`].
     #[inline]
     pub(crate) fn prospect(
         &self,
         channel: ChannelId,
         from: Side,
-        message: &[u8],
+        message: &RawMessage<'_>,
     ) -> Option<Prospect> {
-        match RawMessage::parse(message) {
-            RawMessage::Frame(frame) => self.registry.prospect(channel, from, &frame),
-            RawMessage::Ping | RawMessage::Short(_) => None,
-        }
+        self.registry.prospect(channel, from, message.frame()?)
     }
 
     /// The record that a message will probably need.
@@ -260,6 +257,19 @@ impl Tracker {
     #[inline]
     pub(crate) fn touch(&self, prospect: Prospect, record: ExpectedRecord) -> u64 {
         self.registry.touch(prospect, record)
+    }
+
+    /// Reads ahead where a message will look for a conversation that was told, and then what it
+    /// finds there.
+    #[inline]
+    pub(crate) fn touch_late(&self, prospect: Prospect) -> u64 {
+        self.registry.touch_late(prospect)
+    }
+
+    /// See [`touch_late`](Self::touch_late).
+    #[inline]
+    pub(crate) fn touch_found_late(&self, prospect: Prospect) -> u64 {
+        self.registry.touch_found_late(prospect)
     }
 
     /// Reads ahead what will be needed to tell conversations when `closes` others are closed.

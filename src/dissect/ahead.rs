@@ -7,10 +7,11 @@
 //! expect, and looked for anew where it turns out to be something else, so that nothing
 //! that is told depends on it.
 
-use super::Window;
 use super::flow_state::FlowState;
+use super::packets::Window;
 use crate::conversation::{ChannelId, ExpectedRecord, Prospect, Tracker};
 use crate::net::{FlowPlace, FlowSight, Network, Side};
+use crate::wire::RawMessage;
 
 /// Bytes of a payload that are looked at: those that a length takes, type and ids.
 const HEAD_BYTES: usize = 12;
@@ -37,8 +38,8 @@ struct Coming {
     place: Option<FlowPlace>,
 }
 
-/// What is seen of a message to come: its channel, who sends it, and its first bytes.
-pub(super) type Glimpse<'a> = (ChannelId, Side, &'a [u8]);
+/// What is seen of a message to come: its channel, who sends it, and its beginning.
+pub(super) type Glimpse<'a> = (ChannelId, Side, RawMessage<'a>);
 
 impl Coming {
     #[inline(always)]
@@ -121,7 +122,7 @@ impl FlowsAhead {
             let glance = network.glance(coming.place?, coming.flow);
             let state = &glance.flow.state;
             let (channel, message) = state.first_message(glance.from, coming.head())?;
-            Some((channel, glance.from, message))
+            Some((channel, glance.from, RawMessage::parse(message)))
         })
     }
 }
@@ -130,6 +131,8 @@ impl FlowsAhead {
 #[derive(Debug, Default)]
 pub(super) struct RecordsAhead {
     prospects: Vec<(usize, Prospect)>,
+    /// Those that are about no conversation that is tracked now.
+    late: Vec<Prospect>,
     expected: Vec<Option<ExpectedRecord>>,
     /// The next message that is taken.
     next: usize,
@@ -165,8 +168,8 @@ impl RecordsAhead {
         self.prospects.clear();
         for (index, glimpse) in messages.enumerate() {
             self.expected.push(None);
-            let prospect =
-                glimpse.and_then(|(channel, from, head)| tracker.prospect(channel, from, head));
+            let prospect = glimpse
+                .and_then(|(channel, from, message)| tracker.prospect(channel, from, &message));
             self.prospects
                 .extend(prospect.map(|prospect| (index, prospect)));
         }
@@ -175,13 +178,22 @@ impl RecordsAhead {
         }
         let mut touched = 0;
         let mut closes = 0;
+        self.late.clear();
         for (index, prospect) in &self.prospects {
             closes += usize::from(prospect.is_close());
-            if let Some(record) = self.expected[*index] {
-                touched ^= tracker.touch(*prospect, record);
+            match self.expected[*index] {
+                Some(record) => touched ^= tracker.touch(*prospect, record),
+                None if prospect.is_syn() => {}
+                None => {
+                    touched ^= tracker.touch_late(*prospect);
+                    self.late.push(*prospect);
+                }
             }
         }
         touched ^= tracker.touch_told(closes);
+        for prospect in &self.late {
+            touched ^= tracker.touch_found_late(*prospect);
+        }
         // The reads are the purpose.
         std::hint::black_box(touched);
     }

@@ -7,7 +7,7 @@ use super::passage::{Event, Passage, Passed, Sender};
 use crate::carrier::tls::hello::Hello;
 use crate::carrier::tls::{Beginning, DecryptError, Decryptor, End, KeyLog};
 use crate::net::{Arrival, Delivery, Side, Transport};
-use crate::wire::{Destination, RawMessage};
+use crate::wire::Destination;
 
 /// A connection that begins as TLS does.
 #[derive(Debug)]
@@ -308,8 +308,7 @@ impl<E> Passage for Proving<'_, E> {
     type Error = E;
 
     fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), E> {
-        let message = RawMessage::parse(passed.bytes);
-        let named = message.frame().and_then(Destination::named_by);
+        let named = passed.message.frame().and_then(Destination::named_by);
         let sender = match (named, self.proven) {
             (Some((named, _)), Some(proven)) if named.as_bytes() != proven => Sender::Unproven,
             _ => passed.sender,

@@ -1,17 +1,15 @@
 //! Whose bytes they are: packets are put to their flows, and what comes out of these is handed on.
 
-use std::sync::Arc;
-
+use super::DissectOptions;
 use super::ahead::{FlowsAhead, Glimpse};
 use super::carriers::{Carriers, ForeignCounts};
 use super::findings::{about_capture, missing_fragments};
 use super::flow_state::FlowState;
 use super::near::NearFlows;
+use super::packets::{DecodedPacket, Window};
 use super::passage::{Event, Passage};
-use super::{DecodeAs, DecodedPacket, Window};
-use crate::carrier::tls::KeyLog;
-use crate::conversation::{Destinations, FindingCode, FindingDetail};
-use crate::net::{Arrival, FlowPlace, LostDatagram, Network, NetworkCounts, NetworkLimits};
+use crate::conversation::{FindingCode, FindingDetail};
+use crate::net::{Arrival, FlowPlace, LostDatagram, Network, NetworkCounts};
 use crate::time::Timestamp;
 
 /// Follows flows from packets whose headers were read.
@@ -44,15 +42,15 @@ pub(super) struct FlowCounts {
 }
 
 impl Flows {
-    pub(super) fn new(
-        limits: NetworkLimits,
-        rules: Vec<DecodeAs>,
-        secrets: Option<Arc<KeyLog>>,
-        destinations: Destinations,
-    ) -> Self {
+    /// Has seen nothing.
+    pub(super) fn new(options: &DissectOptions) -> Self {
         Self {
-            network: Network::new(limits),
-            carriers: Carriers::new(rules, secrets, destinations),
+            network: Network::new(options.network.clone()),
+            carriers: Carriers::new(
+                options.decode_as.clone(),
+                options.secrets.clone(),
+                options.destinations,
+            ),
             seen: Seen::default(),
             ahead: FlowsAhead::default(),
         }

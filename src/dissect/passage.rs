@@ -6,7 +6,7 @@ use super::FlowReport;
 use crate::conversation::{Channel, ChannelId, Finding};
 use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
-use crate::wire::DestinationHash;
+use crate::wire::{DestinationHash, RawMessage};
 
 /// Takes what passes.
 pub(super) trait Passage {
@@ -30,7 +30,7 @@ pub(super) trait Passage {
 pub(super) struct Passed<'a> {
     pub(super) channel: ChannelId,
     pub(super) from: Side,
-    pub(super) bytes: &'a [u8],
+    pub(super) message: RawMessage<'a>,
     /// Bytes that the snap length cut from its end.
     pub(super) cut_bytes: u32,
     /// On I2CP, to whom the application sends it.
@@ -49,11 +49,12 @@ pub(super) enum Sender {
 
 impl<'a> Passed<'a> {
     /// A whole message that names no addressee.
-    pub(super) const fn new(channel: ChannelId, from: Side, bytes: &'a [u8]) -> Self {
+    #[inline]
+    pub(super) fn new(channel: ChannelId, from: Side, bytes: &'a [u8]) -> Self {
         Self {
             channel,
             from,
-            bytes,
+            message: RawMessage::parse(bytes),
             cut_bytes: 0,
             addressee: None,
             sender: Sender::AsNamed,

@@ -3,6 +3,7 @@
 use super::ahead::{Glimpse, RecordsAhead};
 use super::findings::about_capture;
 use super::flows::FlowCounts;
+use super::located::{Next, Place, Walk};
 use super::passage::{Event, Passage, Passed, Sender};
 use super::{Depth, Sink};
 use crate::conversation::{
@@ -11,7 +12,6 @@ use crate::conversation::{
 };
 use crate::net::Arrival;
 use crate::time::Timestamp;
-use crate::wire::RawMessage;
 
 /// Follows conversations from messages whose places are known.
 #[derive(Debug)]
@@ -67,6 +67,34 @@ impl Tracking {
     #[inline(always)]
     pub(super) fn next_step(&mut self) {
         self.expected = self.ahead.next();
+    }
+
+    /// Takes the next of what has passed from flows that are followed elsewhere; tells where in
+    /// its step it stood.
+    #[inline(always)]
+    pub(super) fn take_next<S: Sink>(
+        &mut self,
+        walk: &mut Walk,
+        sink: &mut S,
+    ) -> Result<Place, S::Error> {
+        if walk.is_at_end_of_window() {
+            let messages = walk.next_window();
+            if self.are_many() {
+                self.look(messages);
+            } else {
+                self.look_no_more();
+            }
+        }
+        let (next, place) = walk.step();
+        match next {
+            Next::Message(arrival, passed) => {
+                self.next_step();
+                self.message(arrival, &passed, sink)?;
+            }
+            Next::Event(event) => self.event(*event, sink)?,
+            Next::Nothing => {}
+        }
+        Ok(place)
     }
 
     /// The capture is over: tells everything that is still open, and what was forgotten.
@@ -148,11 +176,10 @@ impl Tracking {
         passed: &Passed<'_>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let message = RawMessage::parse(passed.bytes);
         let expected = self.expected.take();
-        match self.carried(arrival.time, passed, &message, expected, sink) {
+        match self.carried(arrival.time, passed, expected, sink) {
             Some(carried) => sink.count(carried),
-            None => self.describe(arrival, passed, message, expected, sink),
+            None => self.describe(arrival, passed, expected, sink),
         }
     }
 
@@ -162,7 +189,6 @@ impl Tracking {
         &mut self,
         time: Timestamp,
         passed: &Passed<'_>,
-        message: &RawMessage<'_>,
         expected: Option<ExpectedRecord>,
         sink: &S,
     ) -> Option<Carried> {
@@ -173,7 +199,7 @@ impl Tracking {
         {
             return None;
         }
-        let frame = message.frame()?;
+        let frame = passed.message.frame()?;
         self.tracker
             .carry_on(passed.channel, passed.from, time, frame, expected)
     }
@@ -184,7 +210,6 @@ impl Tracking {
         &mut self,
         arrival: Arrival,
         passed: &Passed<'_>,
-        message: RawMessage<'_>,
         expected: Option<ExpectedRecord>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
@@ -198,7 +223,7 @@ impl Tracking {
             encapsulation: arrival.encapsulation,
             channel: passed.channel,
             from: passed.from,
-            message,
+            message: passed.message,
             cut_bytes: passed.cut_bytes,
             addressee: passed.addressee,
         };

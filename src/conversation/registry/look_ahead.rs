@@ -25,6 +25,11 @@ pub(crate) struct Prospect {
 pub(crate) struct ExpectedRecord(pub(super) Slot);
 
 impl Prospect {
+    /// Whether the message opens a conversation.
+    pub(crate) const fn is_syn(self) -> bool {
+        matches!(self.kind, FrameKind::Syn)
+    }
+
     /// Whether the message is a close.
     pub(crate) const fn is_close(self) -> bool {
         matches!(self.kind, FrameKind::Close)
@@ -135,9 +140,23 @@ impl Registry {
         }
         let unused = free.len();
         for hash in &hashes[..MAX_TOLD_IDS - unused] {
-            touched ^= self.ids.peek(*hash).map_or(0, u64::from);
+            // They leave the one index and come into the other.
+            touched ^= self.ids.peek(*hash).map_or(0, u64::from) ^ self.tombstones.touch(*hash);
         }
         touched
+    }
+
+    /// Reads where it will be looked for what is left of a conversation, of which a message to
+    /// come finds nothing else.
+    #[inline]
+    pub(in crate::conversation) fn touch_late(&self, prospect: Prospect) -> u64 {
+        self.tombstones.touch(prospect.hash)
+    }
+
+    /// Reads what is found there.
+    #[inline]
+    pub(in crate::conversation) fn touch_found_late(&self, prospect: Prospect) -> u64 {
+        self.tombstones.touch_found(prospect.hash)
     }
 }
 

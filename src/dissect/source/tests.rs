@@ -1,9 +1,14 @@
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::{CaptureFormat, Damage, LinkType, Record};
+use crate::capture::{CaptureFormat, Damage, LinkType, Packet, Record};
+use crate::carrier::Carrier;
+use crate::conversation::{Conversation, EndOfInput, Finding, MessageEvent};
+use crate::dissect::{DecodeAs, Dissector, FlowReport, Sink};
+use crate::net::Transport;
 use crate::time::Timestamp;
 
 /// What a source gives when it is asked, over and over.
@@ -82,33 +87,84 @@ fn packet(identification: u16, payload_bytes: usize, is_fragment: bool) -> Vec<u
     packet
 }
 
-/// All that a source tells, in words; it ends as long as it is asked.
-fn told<P: PacketSource>(mut source: DecodedSource<P>) -> Vec<String> {
-    let mut told = Vec::new();
+/// All that a sink is told, in words.
+#[derive(Default)]
+struct Words(Vec<String>);
+
+impl Sink for Words {
+    type Error = Infallible;
+
+    fn flow(&mut self, flow: &FlowReport) -> Result<(), Infallible> {
+        self.0.push(format!("{flow:?}"));
+        Ok(())
+    }
+
+    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Infallible> {
+        self.0.push(format!("{event:?}"));
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> Result<(), Infallible> {
+        self.0.push(format!("{finding:?}"));
+        Ok(())
+    }
+
+    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Infallible> {
+        self.0.push(format!("{conversation:?}"));
+        Ok(())
+    }
+}
+
+/// What is asked of all datagrams: to be messages.
+fn options() -> DissectOptions {
+    DissectOptions {
+        decode_as: vec![DecodeAs {
+            transport: Transport::Udp,
+            port: 2,
+            carrier: Carrier::Udp,
+        }],
+        ..DissectOptions::default()
+    }
+}
+
+/// All that comes of a source; it ends as long as it is asked.
+fn told<P: PacketSource>(mut source: StepSource<P>) -> Vec<String> {
+    let mut words = Words::default();
+    let mut dissector = Dissector::new(options());
     loop {
-        match source.next_step() {
-            Ok(Some(step)) => told.push(format!("{step:?}")),
+        match source.next_steps() {
+            Ok(Some(steps)) => dissector.push_steps(steps, &mut words).unwrap(),
             Ok(None) => break,
             Err(error) => {
                 let packets = source.inputs()[0].packet_count;
-                told.push(format!("{error}, behind {packets} packets"));
+                words.0.push(format!("{error}, behind {packets} packets"));
             }
         }
     }
     assert!(
-        source.next_step().unwrap().is_none(),
+        source.next_steps().unwrap().is_none(),
         "the end stays the end"
     );
-    told.push(format!("{:?}", source.inputs()));
-    told
+    words.0.push(format!("{:?}", source.inputs()));
+    words.0.push(format!("{:?}", source.copies()));
+    dissector
+        .finish_steps(EndOfInput::Complete, &mut source, &mut words)
+        .unwrap();
+    words.0.push(format!("{:?}", dissector.counts()));
+    words.0
 }
 
+#[track_caller]
 fn check(script: &Script) {
-    let limits = NetworkLimits::default();
-    let here = told(DecodedSource::here(script.clone(), &limits));
-    let ahead = told(DecodedSource::ahead(script.clone(), &limits).unwrap());
+    let options = options();
+    let here = told(StepSource::here(script.clone(), &options.network));
+    let batches = told(StepSource::in_batches(script.clone(), &options.network));
+    assert_eq!(here, batches);
+    let ahead = told(StepSource::ahead(script.clone(), &options).unwrap());
     assert_eq!(here, ahead);
-    let lost = here.iter().filter(|step| step.starts_with("Lost"));
+    let lost = here
+        .iter()
+        .filter(|words| words.contains("UdpFragmentMissing"));
     let fragments = script
         .packets
         .iter()
@@ -125,17 +181,39 @@ fn an_empty_source_and_one_of_errors_only_end() {
 
 #[test]
 fn batches_of_every_length_are_told_as_without_batches() {
-    for count in [1, 2_047, 2_048, 2_049, 4_096, 20_000] {
+    for count in [1, 63, 64, 65, 255, 256, 257, 2_047, 2_048, 2_049, 20_000] {
         let packets = (0..count).map(|number| Ok(packet(number, 1, false)));
         check(&Script::new(packets.collect()));
     }
+}
+
+/// Whoever looks no further still learns what has come by then.
+#[test]
+fn a_source_that_is_stopped_ends_the_flows_that_it_has() {
+    let packets = (0..20_000).map(|number| Ok(packet(number, 1, false)));
+    let mut source = StepSource::ahead(Script::new(packets.collect()), &options()).unwrap();
+    let mut words = Words::default();
+    let mut dissector = Dissector::new(options());
+    let steps = source.next_steps().unwrap().unwrap();
+    dissector.push_steps(steps, &mut words).unwrap();
+    dissector
+        .finish_steps(EndOfInput::Stopped, &mut source, &mut words)
+        .unwrap();
+    let counts = dissector.counts();
+    assert!(counts.network.packets < 20_000, "{counts:?}");
+    assert_eq!(counts.messages, counts.network.packets);
+    let messages = words
+        .0
+        .iter()
+        .filter(|words| words.starts_with("MessageEvent"));
+    assert_eq!(messages.count() as u64, counts.messages);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn what_is_decoded_ahead_equals_what_is_decoded_here(
+    fn what_is_followed_ahead_equals_what_is_followed_here(
         kinds in prop::collection::vec((0..20_u8, 0..60_000_usize), 0..60),
     ) {
         let packets = kinds.into_iter().enumerate().map(|(number, (kind, bytes))| match kind {

@@ -1,0 +1,296 @@
+//! Flows that are followed on a thread of its own, some packets ahead of who tracks conversations.
+
+use std::io;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use super::flows::Flows;
+use super::located::{Located, Walk};
+use super::packets::{self, Step};
+use super::passage::{Event, Passage, Passed};
+use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
+use crate::circulation::{Deserted, Emptier, Filler, circulation};
+use crate::net::{Arrival, CopyCounts, PacketDecoder};
+
+/// Batches in circulation: one is worked on, one filled, and two lie between.
+const BATCHES: usize = 4;
+
+/// Inputs whose counts are told with every batch.
+const FEW_INPUTS: usize = 16;
+
+/// Packets after which a batch is handed on even if little is in it: progress is shown.
+const BATCH_PACKETS: usize = 16_384;
+
+/// What passes from thread to thread.
+#[derive(Debug, Default)]
+struct Batch {
+    located: Located,
+    /// What went wrong behind what is in it.
+    trouble: Option<CaptureError>,
+    stage: Stage,
+    /// Where something about them has changed that matters before the end.
+    inputs: Option<Vec<InputInfo>>,
+    progress: Progress,
+}
+
+/// How far the flows are.
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Packets,
+    /// There are no more packets, and so many were second copies.
+    NoMorePackets(Box<CopyCounts>),
+    /// All flows have ended.
+    Over,
+}
+
+/// What is followed on another thread.
+#[derive(Debug)]
+pub(super) struct Following {
+    batches: Emptier<Batch, Batch>,
+    walk: Walk,
+    /// Of the batch that is walked through.
+    trouble: Option<CaptureError>,
+    stage: Stage,
+    inputs: Vec<InputInfo>,
+    copies: CopyCounts,
+    progress: Progress,
+    /// Asks the thread to read no more.
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Flows>>,
+}
+
+impl Following {
+    /// Begins to follow flows.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(super) fn spawn<P: PacketSource + Send + 'static>(
+        source: P,
+        decoder: PacketDecoder,
+        flows: Flows,
+    ) -> io::Result<Self> {
+        let (filler, batches) = circulation(BATCHES, 1);
+        let inputs = source.inputs().to_vec();
+        let stop = Arc::new(AtomicBool::new(false));
+        let follower = Follower {
+            source,
+            decoder,
+            packets: packets::Walk::default(),
+            packet_count: 0,
+            outbox: Outbox {
+                filler,
+                batch: Batch::default(),
+            },
+            stop: Arc::clone(&stop),
+        };
+        let thread = thread::Builder::new()
+            .name("flow-follower".into())
+            .spawn(move || follower.follow(flows))?;
+        Ok(Self {
+            batches,
+            walk: Walk::default(),
+            trouble: None,
+            stage: Stage::Packets,
+            inputs,
+            copies: CopyCounts::default(),
+            progress: Progress::default(),
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// The way through what passes next, which may be nothing for now; `None` when there are no
+    /// more packets.
+    #[inline]
+    pub(super) fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
+        if self.walk.is_over() {
+            if let Some(trouble) = self.trouble.take() {
+                return Err(trouble);
+            }
+            if !matches!(self.stage, Stage::Packets) {
+                return Ok(None);
+            }
+            self.take_batch();
+        }
+        Ok(Some(&mut self.walk))
+    }
+
+    /// The same when packets are not asked for any more: what passes as flows end, if it is
+    /// still on its way.
+    pub(super) fn walk_to_end(&mut self) -> Option<&mut Walk> {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.walk.is_over() {
+            if matches!(self.stage, Stage::Over) {
+                return None;
+            }
+            self.take_batch();
+        }
+        Some(&mut self.walk)
+    }
+
+    /// The flows, when all have ended.
+    pub(super) fn take_flows(&mut self) -> Option<Flows> {
+        match self.thread.take()?.join() {
+            Ok(flows) => Some(flows),
+            Err(panic) => panic::resume_unwind(panic),
+        }
+    }
+
+    pub(super) fn inputs(&self) -> &[InputInfo] {
+        &self.inputs
+    }
+
+    pub(super) const fn copies(&self) -> &CopyCounts {
+        &self.copies
+    }
+
+    pub(super) const fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn take_batch(&mut self) {
+        let Some(mut batch) = self.batches.next() else {
+            // It ends after its last batch only, unless it panicked.
+            if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+                panic::resume_unwind(panic);
+            }
+            self.stage = Stage::Over;
+            return;
+        };
+        if let Some(inputs) = batch.inputs.take() {
+            self.inputs = inputs;
+        }
+        self.progress = batch.progress;
+        self.trouble = batch.trouble.take();
+        self.stage = std::mem::take(&mut batch.stage);
+        if let Stage::NoMorePackets(copies) = &mut self.stage {
+            self.copies = std::mem::take(copies);
+        }
+        batch.located = self.walk.go_on(batch.located);
+        batch.located.clear();
+        self.batches.recycle(batch);
+    }
+}
+
+/// The thread that follows.
+struct Follower<P> {
+    source: P,
+    decoder: PacketDecoder,
+    packets: packets::Walk,
+    /// Packets since a batch was handed on.
+    packet_count: usize,
+    outbox: Outbox,
+    stop: Arc<AtomicBool>,
+}
+
+impl<P: PacketSource> Follower<P> {
+    fn follow(mut self, mut flows: Flows) -> Flows {
+        match self.follow_all(&mut flows) {
+            // Who has deserted asks for nothing more.
+            Ok(()) | Err(Deserted) => flows,
+        }
+    }
+
+    fn follow_all(&mut self, flows: &mut Flows) -> Result<(), Deserted> {
+        while !self.stop.load(Ordering::Relaxed) {
+            self.packets.go_on(&mut self.source, &mut self.decoder);
+            self.follow_packets(flows)?;
+            match self.packets.is_last() {
+                Ok(false) => {}
+                Ok(true) => {
+                    let copies = Box::new(self.decoder.copies().clone());
+                    self.outbox.batch.stage = Stage::NoMorePackets(copies);
+                    self.hand_on()?;
+                    break;
+                }
+                Err(trouble) => {
+                    self.outbox.batch.trouble = Some(trouble);
+                    self.hand_on()?;
+                }
+            }
+        }
+        flows.finish(&mut self.outbox)?;
+        self.outbox.batch.stage = Stage::Over;
+        self.hand_on()
+    }
+
+    fn follow_packets(&mut self, flows: &mut Flows) -> Result<(), Deserted> {
+        while !self.packets.is_over() {
+            if self.packets.is_at_end_of_window() {
+                let window = self.packets.next_window();
+                if flows.are_many() {
+                    flows.look(window);
+                } else {
+                    flows.look_no_more();
+                }
+            }
+            let Some(step) = self.packets.step() else {
+                break;
+            };
+            match &step {
+                Step::Packet(packet) => flows.next_packet(packet, &mut self.outbox)?,
+                Step::Lost(lost) => flows.lost_datagram(lost, &mut self.outbox)?,
+            }
+            self.outbox.batch.located.end_step();
+            self.packet_count += 1;
+            if self.outbox.batch.located.is_full() || self.packet_count >= BATCH_PACKETS {
+                self.hand_on()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_on(&mut self) -> Result<(), Deserted> {
+        self.packet_count = 0;
+        let batch = &mut self.outbox.batch;
+        // Of many inputs that would cost more than all else.
+        let is_told = !matches!(batch.stage, Stage::Packets) || batch.trouble.is_some();
+        if is_told || self.source.inputs().len() <= FEW_INPUTS {
+            batch.inputs = Some(self.source.inputs().to_vec());
+        }
+        batch.progress = self.source.progress();
+        self.outbox.hand_on()
+    }
+}
+
+/// What is to be handed on.
+struct Outbox {
+    filler: Filler<Batch, Batch>,
+    batch: Batch,
+}
+
+impl Outbox {
+    fn hand_on(&mut self) -> Result<(), Deserted> {
+        let progress = self.batch.progress;
+        let empty = self.filler.empty(Batch::default).ok_or(Deserted)?;
+        self.filler
+            .hand_on(std::mem::replace(&mut self.batch, empty))?;
+        self.batch.progress = progress;
+        Ok(())
+    }
+}
+
+impl Passage for Outbox {
+    type Error = Deserted;
+
+    #[inline]
+    fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), Deserted> {
+        // What one packet sets free may be a hundred thousand messages.
+        if self.batch.located.is_overfull() {
+            self.hand_on()?;
+        }
+        self.batch.located.push_message(arrival, &passed);
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Deserted> {
+        if self.batch.located.is_overfull() {
+            self.hand_on()?;
+        }
+        self.batch.located.push_event(event);
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Where a dissector takes its steps from: headers are read, and flows followed, where they are
+//! needed or on a thread of their own.
+
+use std::io;
+
+use super::DissectOptions;
+use super::flows::Flows;
+use super::following::Following;
+use super::located;
+use super::packets::{DecodedPacket, Reading, Step, Walk};
+use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
+use crate::net::{CopyCounts, LostDatagram, NetworkLimits, PacketDecoder};
+
+/// A source of steps for a [`Dissector`](super::Dissector).
+#[derive(Debug)]
+pub struct StepSource<P> {
+    place: Place<P>,
+}
+
+/// Where headers are read, and flows followed.
+#[derive(Debug)]
+enum Place<P> {
+    Here(Box<Here<P>>),
+    InBatches(Box<InBatches<P>>),
+    Ahead(Box<Following>),
+}
+
+impl<P: PacketSource> StepSource<P> {
+    /// Reads the headers of a packet when it is asked for: for sources that
+    /// may keep one waiting, and for those that are not read to their end.
+    pub fn here(source: P, limits: &NetworkLimits) -> Self {
+        Self {
+            place: Place::Here(Box::new(Here {
+                source,
+                decoder: PacketDecoder::new(limits),
+                reading: Reading::GoesOn,
+                lost: None,
+            })),
+        }
+    }
+
+    /// Reads the headers of some hundred packets at a time, so that one may look
+    /// ahead at them, on the thread that asks.
+    pub fn in_batches(source: P, limits: &NetworkLimits) -> Self {
+        Self {
+            place: Place::InBatches(Box::new(InBatches {
+                source,
+                decoder: PacketDecoder::new(limits),
+                walk: Walk::default(),
+            })),
+        }
+    }
+
+    /// Reads packets and their headers, and follows their flows, on a thread of its own, up to a
+    /// megabyte ahead. The dissector that takes these steps is to have the same options.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn ahead(source: P, options: &DissectOptions) -> io::Result<Self>
+    where
+        P: Send + 'static,
+    {
+        let decoder = PacketDecoder::new(&options.network);
+        let following = Following::spawn(source, decoder, Flows::new(options))?;
+        Ok(Self {
+            place: Place::Ahead(Box::new(following)),
+        })
+    }
+
+    /// The next steps that are at hand; `None` when there are no more packets. Those that are
+    /// not taken come again.
+    ///
+    /// # Errors
+    /// Those of [`PacketSource::next_packet`]; one may go on after them in the same way.
+    #[inline]
+    pub fn next_steps(&mut self) -> Result<Option<Steps<'_>>, CaptureError> {
+        Ok(match &mut self.place {
+            Place::Here(here) => here.next_step()?.map(|step| AtHand::One(Some(step))),
+            Place::InBatches(batches) => batches.walk_on()?.map(AtHand::Window),
+            Place::Ahead(following) => following.walk_on()?.map(AtHand::Located),
+        }
+        .map(Steps))
+    }
+
+    /// What is still on its way from flows that are followed elsewhere.
+    pub(super) const fn following(&mut self) -> Option<&mut Following> {
+        match &mut self.place {
+            Place::Here(_) | Place::InBatches(_) => None,
+            Place::Ahead(following) => Some(following),
+        }
+    }
+
+    /// The inputs so far, as [`PacketSource::inputs`].
+    pub fn inputs(&self) -> &[InputInfo] {
+        match &self.place {
+            Place::Here(here) => here.source.inputs(),
+            Place::InBatches(batches) => batches.source.inputs(),
+            Place::Ahead(following) => following.inputs(),
+        }
+    }
+
+    /// The second copies that were left out; of a source that is read ahead, once it has ended.
+    pub fn copies(&self) -> &CopyCounts {
+        match &self.place {
+            Place::Here(here) => here.decoder.copies(),
+            Place::InBatches(batches) => batches.decoder.copies(),
+            Place::Ahead(following) => following.copies(),
+        }
+    }
+
+    /// How far reading has come, as [`PacketSource::progress`].
+    pub fn progress(&self) -> Progress {
+        match &self.place {
+            Place::Here(here) => here.source.progress(),
+            Place::InBatches(batches) => batches.source.progress(),
+            Place::Ahead(following) => following.progress(),
+        }
+    }
+}
+
+/// Steps that are at hand together.
+#[derive(Debug)]
+pub struct Steps<'a>(pub(super) AtHand<'a>);
+
+#[derive(Debug)]
+pub(super) enum AtHand<'a> {
+    /// The next one, until it is taken.
+    One(Option<Step<'a>>),
+    /// Some dozen of a batch.
+    Window(&'a mut Walk),
+    /// Their flows are followed already.
+    Located(&'a mut located::Walk),
+}
+
+impl Steps<'_> {
+    /// The next step, if nothing is read ahead of it.
+    pub const fn only(&self) -> Option<&Step<'_>> {
+        match &self.0 {
+            AtHand::One(step) => step.as_ref(),
+            AtHand::Window(_) | AtHand::Located(_) => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Here<P> {
+    source: P,
+    decoder: PacketDecoder,
+    reading: Reading,
+    /// The datagram that was told last.
+    lost: Option<LostDatagram>,
+}
+
+impl<P: PacketSource> Here<P> {
+    #[inline]
+    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+        if let Some(lost) = self.decoder.next_lost_datagram() {
+            return Ok(Some(Step::Lost(self.lost.insert(lost))));
+        }
+        if self.reading == Reading::Over {
+            return Ok(None);
+        }
+        match self.source.next_packet()? {
+            Some(packet) => {
+                let content = self.decoder.decode(&packet);
+                Ok(Some(Step::Packet(DecodedPacket::new(&packet, content))))
+            }
+            None => {
+                self.reading = Reading::Over;
+                self.decoder.finish();
+                self.lost = self.decoder.next_lost_datagram();
+                Ok(self.lost.as_ref().map(Step::Lost))
+            }
+        }
+    }
+}
+
+/// Batches that are filled where they are followed.
+#[derive(Debug)]
+struct InBatches<P> {
+    source: P,
+    decoder: PacketDecoder,
+    walk: Walk,
+}
+
+impl<P: PacketSource> InBatches<P> {
+    /// The way through the batch that has the next step; `None` behind the last one.
+    #[inline]
+    fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
+        while self.walk.is_over() {
+            if self.walk.is_last()? {
+                return Ok(None);
+            }
+            self.walk.go_on(&mut self.source, &mut self.decoder);
+        }
+        Ok(Some(&mut self.walk))
+    }
+}
+
+#[cfg(test)]
+mod tests;
