@@ -85,7 +85,12 @@ pub mod keys;
 pub mod ndjson;
 pub mod net;
 mod number_set;
-pub mod private_file;
+#[cfg(any(feature = "endpoints", feature = "dump"))]
+#[cfg_attr(
+    not(feature = "endpoints"),
+    allow(unreachable_pub, reason = "`keys` re-exports the error")
+)]
+mod private_file;
 #[cfg(feature = "endpoints")]
 pub mod proxy;
 pub mod record;

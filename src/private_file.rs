@@ -42,7 +42,7 @@ pub enum PrivateFileError {
 ///
 /// # Errors
 /// There is such a file, or it cannot be written; nothing is left behind then.
-pub fn create(path: &Path, secret: &[u8]) -> Result<(), PrivateFileError> {
+pub(crate) fn create(path: &Path, secret: &[u8]) -> Result<(), PrivateFileError> {
     let mut file = private_file().open(path).map_err(|source| {
         let path = path.to_owned();
         match source.kind() {
@@ -65,7 +65,7 @@ pub fn create(path: &Path, secret: &[u8]) -> Result<(), PrivateFileError> {
 ///
 /// # Errors
 /// The file cannot be read, or others may read it too (on Unix).
-pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, PrivateFileError> {
+pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>, PrivateFileError> {
     let unreadable = |source| PrivateFileError::Read {
         path: path.to_owned(),
         source,

@@ -11,7 +11,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{Keys, KeysError};
-use crate::private_file::{self, PrivateFileError};
+use crate::private_file;
+
+pub use crate::private_file::PrivateFileError;
 
 /// More than any kind of key file has, also those that cannot be used.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
