@@ -9,6 +9,7 @@ mod carriers;
 mod channels;
 mod copies;
 mod decode_as;
+mod decoding;
 mod encrypted;
 mod findings;
 mod flow_state;

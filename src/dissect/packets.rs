@@ -79,10 +79,28 @@ pub(super) enum Reading {
     Over,
 }
 
-/// Payload bytes after which a batch is full, and packets: it is filled where it is followed, and
-/// still in that processor's caches then.
-const BATCH_BYTES: usize = 128 << 10;
-const BATCH_PACKETS: usize = 256;
+/// When a batch is full.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// Payload bytes.
+    bytes: usize,
+    packets: usize,
+}
+
+impl Size {
+    /// Of a batch that is followed where it is filled: it is still in that processor's caches then.
+    pub(super) const NEAR: Self = Self {
+        bytes: 128 << 10,
+        packets: 256,
+    };
+
+    /// Of a batch that is handed on: to wake a thread may take as long as decoding a hundred
+    /// packets.
+    pub(super) const FAR: Self = Self {
+        bytes: 256 << 10,
+        packets: 2_048,
+    };
+}
 
 /// Consecutive steps through a capture, packed.
 #[derive(Debug, Default)]
@@ -123,13 +141,31 @@ struct PackedContent {
 }
 
 /// Why a number below 2^32 is enough in a batch.
-const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 128 KiB";
+const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 256 KiB";
 
 impl Batch {
+    /// Whether something is known of what lies behind it: the end, or what went wrong.
+    pub(super) const fn has_end(&self) -> bool {
+        self.trouble.is_some() || matches!(self.reading, Reading::Over)
+    }
+
+    /// Whether no other follows.
+    pub(super) const fn is_last(&self) -> bool {
+        self.trouble.is_none() && matches!(self.reading, Reading::Over)
+    }
+
+    /// One behind which nothing comes.
+    pub(super) fn nothing_more() -> Self {
+        Self {
+            reading: Reading::Over,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.steps.clear();
         // A single huge datagram does not stay for good.
-        if self.bytes.capacity() > 4 * BATCH_BYTES {
+        if self.bytes.capacity() > 4 * Size::FAR.bytes {
             self.bytes = Vec::new();
         }
         self.bytes.clear();
@@ -139,13 +175,18 @@ impl Batch {
         self.reading = Reading::GoesOn;
     }
 
-    const fn is_full(&self) -> bool {
-        self.bytes.len() >= BATCH_BYTES || self.steps.len() >= BATCH_PACKETS
+    const fn is_full(&self, size: Size) -> bool {
+        self.bytes.len() >= size.bytes || self.steps.len() >= size.packets
     }
 
     /// Reads packets until it is full, or there are no more for now.
-    fn fill<P: PacketSource>(&mut self, source: &mut P, decoder: &mut PacketDecoder) {
-        while !self.is_full() {
+    pub(super) fn fill<P: PacketSource>(
+        &mut self,
+        size: Size,
+        source: &mut P,
+        decoder: &mut PacketDecoder,
+    ) {
+        while !self.is_full(size) {
             match source.next_packet() {
                 Ok(Some(packet)) => {
                     let content = decoder.decode(&packet);
@@ -250,7 +291,14 @@ impl Walk {
         self.next = 0;
         self.seen = 0;
         self.batch.clear();
-        self.batch.fill(source, decoder);
+        self.batch.fill(Size::NEAR, source, decoder);
+    }
+
+    /// Goes on with another batch; returns the one that is done.
+    pub(super) fn go_on_with(&mut self, batch: Batch) -> Batch {
+        self.next = 0;
+        self.seen = 0;
+        std::mem::replace(&mut self.batch, batch)
     }
 
     pub(super) const fn is_over(&self) -> bool {

@@ -3,11 +3,12 @@
 
 use std::io;
 
-use super::DissectOptions;
+use super::decoding::Decoding;
 use super::flows::Flows;
 use super::following::Following;
 use super::located;
 use super::packets::{DecodedPacket, Reading, Step, Walk};
+use super::{Depth, DissectOptions};
 use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
 use crate::net::{CopyCounts, LostDatagram, NetworkLimits, PacketDecoder};
 
@@ -22,7 +23,8 @@ pub struct StepSource<P> {
 enum Place<P> {
     Here(Box<Here<P>>),
     InBatches(Box<InBatches<P>>),
-    Ahead(Box<Following>),
+    Decoded(Box<Decoding>),
+    Followed(Box<Following>),
 }
 
 impl<P: PacketSource> StepSource<P> {
@@ -51,8 +53,8 @@ impl<P: PacketSource> StepSource<P> {
         }
     }
 
-    /// Reads packets and their headers, and follows their flows, on a thread of its own, up to a
-    /// megabyte ahead. The dissector that takes these steps is to have the same options.
+    /// Reads packets and their headers on a thread of its own, up to a megabyte ahead, and follows
+    /// flows there where conversations are tracked: each thread has about half of the work then. The dissector that takes these steps is to have the same options.
     ///
     /// # Errors
     /// The system has no thread to give.
@@ -61,10 +63,14 @@ impl<P: PacketSource> StepSource<P> {
         P: Send + 'static,
     {
         let decoder = PacketDecoder::new(&options.network);
-        let following = Following::spawn(source, decoder, Flows::new(options))?;
-        Ok(Self {
-            place: Place::Ahead(Box::new(following)),
-        })
+        let place = match options.depth {
+            Depth::Messages => Place::Decoded(Box::new(Decoding::spawn(source, decoder)?)),
+            Depth::Conversations => {
+                let following = Following::spawn(source, decoder, Flows::new(options))?;
+                Place::Followed(Box::new(following))
+            }
+        };
+        Ok(Self { place })
     }
 
     /// The next steps that are at hand; `None` when there are no more packets. Those that are
@@ -77,7 +83,8 @@ impl<P: PacketSource> StepSource<P> {
         Ok(match &mut self.place {
             Place::Here(here) => here.next_step()?.map(|step| AtHand::One(Some(step))),
             Place::InBatches(batches) => batches.walk_on()?.map(AtHand::Window),
-            Place::Ahead(following) => following.walk_on()?.map(AtHand::Located),
+            Place::Decoded(decoding) => decoding.walk_on()?.map(AtHand::Window),
+            Place::Followed(following) => following.walk_on()?.map(AtHand::Located),
         }
         .map(Steps))
     }
@@ -85,8 +92,8 @@ impl<P: PacketSource> StepSource<P> {
     /// What is still on its way from flows that are followed elsewhere.
     pub(super) const fn following(&mut self) -> Option<&mut Following> {
         match &mut self.place {
-            Place::Here(_) | Place::InBatches(_) => None,
-            Place::Ahead(following) => Some(following),
+            Place::Here(_) | Place::InBatches(_) | Place::Decoded(_) => None,
+            Place::Followed(following) => Some(following),
         }
     }
 
@@ -95,7 +102,8 @@ impl<P: PacketSource> StepSource<P> {
         match &self.place {
             Place::Here(here) => here.source.inputs(),
             Place::InBatches(batches) => batches.source.inputs(),
-            Place::Ahead(following) => following.inputs(),
+            Place::Decoded(decoding) => decoding.inputs(),
+            Place::Followed(following) => following.inputs(),
         }
     }
 
@@ -104,7 +112,8 @@ impl<P: PacketSource> StepSource<P> {
         match &self.place {
             Place::Here(here) => here.decoder.copies(),
             Place::InBatches(batches) => batches.decoder.copies(),
-            Place::Ahead(following) => following.copies(),
+            Place::Decoded(decoding) => decoding.copies(),
+            Place::Followed(following) => following.copies(),
         }
     }
 
@@ -113,7 +122,8 @@ impl<P: PacketSource> StepSource<P> {
         match &self.place {
             Place::Here(here) => here.source.progress(),
             Place::InBatches(batches) => batches.source.progress(),
-            Place::Ahead(following) => following.progress(),
+            Place::Decoded(decoding) => decoding.progress(),
+            Place::Followed(following) => following.progress(),
         }
     }
 }

@@ -116,8 +116,9 @@ impl Sink for Words {
 }
 
 /// What is asked of all datagrams: to be messages.
-fn options() -> DissectOptions {
+fn options(depth: Depth) -> DissectOptions {
     DissectOptions {
+        depth,
         decode_as: vec![DecodeAs {
             transport: Transport::Udp,
             port: 2,
@@ -128,9 +129,9 @@ fn options() -> DissectOptions {
 }
 
 /// All that comes of a source; it ends as long as it is asked.
-fn told<P: PacketSource>(mut source: StepSource<P>) -> Vec<String> {
+fn told<P: PacketSource>(mut source: StepSource<P>, depth: Depth) -> Vec<String> {
     let mut words = Words::default();
-    let mut dissector = Dissector::new(options());
+    let mut dissector = Dissector::new(options(depth));
     loop {
         match source.next_steps() {
             Ok(Some(steps)) => dissector.push_steps(steps, &mut words).unwrap(),
@@ -156,11 +157,20 @@ fn told<P: PacketSource>(mut source: StepSource<P>) -> Vec<String> {
 
 #[track_caller]
 fn check(script: &Script) {
-    let options = options();
-    let here = told(StepSource::here(script.clone(), &options.network));
-    let batches = told(StepSource::in_batches(script.clone(), &options.network));
+    check_to(script, Depth::Messages);
+    check_to(script, Depth::Conversations);
+}
+
+#[track_caller]
+fn check_to(script: &Script, depth: Depth) {
+    let options = options(depth);
+    let here = told(StepSource::here(script.clone(), &options.network), depth);
+    let batches = told(
+        StepSource::in_batches(script.clone(), &options.network),
+        depth,
+    );
     assert_eq!(here, batches);
-    let ahead = told(StepSource::ahead(script.clone(), &options).unwrap());
+    let ahead = told(StepSource::ahead(script.clone(), &options).unwrap(), depth);
     assert_eq!(here, ahead);
     let lost = here
         .iter()
@@ -191,9 +201,10 @@ fn batches_of_every_length_are_told_as_without_batches() {
 #[test]
 fn a_source_that_is_stopped_ends_the_flows_that_it_has() {
     let packets = (0..20_000).map(|number| Ok(packet(number, 1, false)));
-    let mut source = StepSource::ahead(Script::new(packets.collect()), &options()).unwrap();
+    let options = options(Depth::Conversations);
+    let mut source = StepSource::ahead(Script::new(packets.collect()), &options).unwrap();
     let mut words = Words::default();
-    let mut dissector = Dissector::new(options());
+    let mut dissector = Dissector::new(options);
     let steps = source.next_steps().unwrap().unwrap();
     dissector.push_steps(steps, &mut words).unwrap();
     dissector

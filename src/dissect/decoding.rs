@@ -1,0 +1,129 @@
+//! Headers that are read on a thread of their own, some packets ahead of who follows the flows: for
+//! dissections that end with messages, where following flows is most of what is left.
+
+use std::io;
+use std::panic;
+use std::thread::{self, JoinHandle};
+
+use super::packets::{self, Size, Walk};
+use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
+use crate::circulation::{Deserted, Emptier, Filler, circulation};
+use crate::net::{CopyCounts, PacketDecoder};
+
+/// Batches in circulation: one is followed, one filled, and two lie between.
+const BATCHES: usize = 4;
+
+/// Inputs whose counts are told with every batch.
+const FEW_INPUTS: usize = 16;
+
+/// What passes from thread to thread.
+#[derive(Debug, Default)]
+struct Batch {
+    packets: packets::Batch,
+    /// Where something about them has changed that matters before the end.
+    inputs: Option<Vec<InputInfo>>,
+    /// In the last one.
+    copies: CopyCounts,
+    progress: Progress,
+}
+
+/// The end of the thread that follows.
+#[derive(Debug)]
+pub(super) struct Decoding {
+    batches: Emptier<Batch, Batch>,
+    walk: Walk,
+    inputs: Vec<InputInfo>,
+    copies: CopyCounts,
+    progress: Progress,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Decoding {
+    /// Begins to read headers.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(super) fn spawn<P: PacketSource + Send + 'static>(
+        source: P,
+        decoder: PacketDecoder,
+    ) -> io::Result<Self> {
+        let (filler, batches) = circulation(BATCHES, 1);
+        let inputs = source.inputs().to_vec();
+        let thread = thread::Builder::new()
+            .name("packet-decoder".into())
+            .spawn(move || fill_batches(source, decoder, filler))?;
+        Ok(Self {
+            batches,
+            walk: Walk::default(),
+            inputs,
+            copies: CopyCounts::default(),
+            progress: Progress::default(),
+            thread: Some(thread),
+        })
+    }
+
+    /// The way through the batch that has the next step; `None` behind the last one.
+    #[inline]
+    pub(super) fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
+        while self.walk.is_over() {
+            if self.walk.is_last()? {
+                return Ok(None);
+            }
+            self.take_batch();
+        }
+        Ok(Some(&mut self.walk))
+    }
+
+    pub(super) fn inputs(&self) -> &[InputInfo] {
+        &self.inputs
+    }
+
+    pub(super) const fn copies(&self) -> &CopyCounts {
+        &self.copies
+    }
+
+    pub(super) const fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn take_batch(&mut self) {
+        let Some(mut batch) = self.batches.next() else {
+            // It ends after its last batch only, unless it panicked.
+            if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+                panic::resume_unwind(panic);
+            }
+            self.walk.go_on_with(packets::Batch::nothing_more());
+            return;
+        };
+        if let Some(inputs) = batch.inputs.take() {
+            self.inputs = inputs;
+        }
+        self.progress = batch.progress;
+        self.copies = std::mem::take(&mut batch.copies);
+        batch.packets = self.walk.go_on_with(batch.packets);
+        batch.packets.clear();
+        self.batches.recycle(batch);
+    }
+}
+
+fn fill_batches<P: PacketSource>(
+    mut source: P,
+    mut decoder: PacketDecoder,
+    mut filler: Filler<Batch, Batch>,
+) {
+    while let Some(mut batch) = filler.empty(Batch::default) {
+        batch.packets.fill(Size::FAR, &mut source, &mut decoder);
+        // Of many inputs that would cost more than all else.
+        if batch.packets.has_end() || source.inputs().len() <= FEW_INPUTS {
+            batch.inputs = Some(source.inputs().to_vec());
+        }
+        batch.progress = source.progress();
+        let is_last = batch.packets.is_last();
+        if is_last {
+            batch.copies = decoder.copies().clone();
+        }
+        if filler.hand_on(batch) == Err(Deserted) || is_last {
+            return;
+        }
+    }
+}
