@@ -3,18 +3,20 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-#[cfg(feature = "tui")]
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-#[cfg(feature = "tui")]
 use signal_hook::iterator::Signals;
-#[cfg(feature = "tui")]
 use signal_hook::low_level;
 
 /// The exit code of the second Ctrl-C, as the shell gives it.
 const INTERRUPTED: i32 = 130;
+
+/// Signals within this time are one request: timeout(1) sends its signal to the program and
+/// then to the program's group, a terminal and a shell may each send theirs.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Whether somebody asked to stop.
 #[derive(Clone, Debug)]
@@ -22,27 +24,23 @@ pub(super) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From now on the first signal is noted, and the second Ctrl-C or SIGTERM ends the process
-    /// at once, in its handler: whatever threads there are may all be stuck. A terminal that
-    /// goes away hurries nobody: it says so several times, for the kernel, the shell and what
-    /// drew it each send a signal.
+    /// at once, whatever its other threads do. A terminal that goes away hurries nobody: it says so
+    /// several times, for the kernel, the shell and what drew it each send a signal.
     pub(super) fn catch() -> io::Result<Self> {
-        let insisted = Arc::default();
-        for signal in [SIGINT, SIGTERM] {
-            // Before the flag is set: the first signal does not find it so.
-            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&insisted))?;
-            flag::register(signal, Arc::clone(&insisted))?;
-        }
-        Self::noted()
+        Self::catch_and(|| {})
     }
 
     /// The same; `before_the_end` is done, on a thread, before the process ends at once.
-    #[cfg(feature = "tui")]
     pub(super) fn catch_and(before_the_end: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let mut insistent = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
-                if insistent.forever().nth(1).is_some() {
+                let mut requests = signals.forever().map(|_| Instant::now());
+                let Some(first) = requests.next() else {
+                    return;
+                };
+                if requests.any(|at| at.duration_since(first) >= SAME_REQUEST) {
                     before_the_end();
                     low_level::exit(INTERRUPTED);
                 }

@@ -3,10 +3,15 @@
 
 use std::io;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::service_manager::tell_stopping;
+
+/// Signals within this time are one request: timeout(1) sends its signal to the program and
+/// then to the program's group, a terminal and a shell may each send theirs.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Ctrl-C, SIGTERM and SIGHUP.
 #[derive(Debug)]
@@ -15,6 +20,8 @@ pub struct Signals {
     terminate: Signal,
     hangup: Signal,
     on_hangup: OnHangup,
+    /// When the latest request began.
+    requested: Option<Instant>,
 }
 
 /// What SIGHUP means.
@@ -45,20 +52,27 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             on_hangup,
+            requested: None,
         })
     }
 
-    /// Ready once for each signal that ends.
+    /// Ready once for each request to end; signals within 100 ms are one request.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let interrupted = self.interrupt.poll_recv(cx).is_ready();
-        // All are polled, so that all wake.
-        let terminated = self.terminate.poll_recv(cx).is_ready();
-        let hung_up = self.on_hangup == OnHangup::Ends && self.hangup.poll_recv(cx).is_ready();
-        if interrupted || terminated || hung_up {
-            tell_stopping();
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        loop {
+            let interrupted = self.interrupt.poll_recv(cx).is_ready();
+            // All are polled, so that all wake.
+            let terminated = self.terminate.poll_recv(cx).is_ready();
+            let hung_up = self.on_hangup == OnHangup::Ends && self.hangup.poll_recv(cx).is_ready();
+            if !(interrupted || terminated || hung_up) {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            let is_known = |at| now.duration_since(at) < SAME_REQUEST;
+            if !self.requested.is_some_and(is_known) {
+                self.requested = Some(now);
+                tell_stopping();
+                return Poll::Ready(());
+            }
         }
     }
 
