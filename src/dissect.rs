@@ -21,11 +21,11 @@ mod packets;
 mod passage;
 mod passing;
 pub(crate) mod recognise;
-mod relay;
 mod servers;
 mod sink;
 mod source;
 mod streams;
+mod threaded_sink;
 mod tracking;
 mod ways;
 
@@ -34,9 +34,9 @@ pub use decode_as::{DecodeAs, DecodeAsError};
 pub use near::{NearFlow, NearFlows};
 pub use packets::{DecodedPacket, Step};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
-pub use relay::Relay;
 pub use sink::{Collected, Decided, FlowReport, Sink};
 pub use source::{StepSource, Steps};
+pub use threaded_sink::ThreadedSink;
 
 use std::sync::Arc;
 

@@ -65,9 +65,9 @@
 //! rest uses nothing specific to Unix.
 #![forbid(unsafe_code)]
 
+mod buffer_pool;
 pub mod capture;
 pub mod carrier;
-mod circulation;
 #[cfg(feature = "dump")]
 pub mod cli;
 pub mod conversation;

@@ -8,9 +8,9 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::thread;
 
-use crate::circulation::{Emptier, Filler, circulation};
+use crate::buffer_pool::{Consumer, Producer, buffer_pool};
 
-/// Blocks that the thread brings into circulation, besides the one that the
+/// Blocks that the thread brings into the pool, besides the one that the
 /// parser begins with: so one is parsed, up to three wait to be handed back,
 /// and four are filled or on the way.
 const BLOCKS: usize = 7;
@@ -93,8 +93,8 @@ pub(super) struct Blocks {
 }
 
 enum BlockSource {
-    /// The parser's end of the circulation.
-    Ahead(Emptier<Message, Block>),
+    /// The parser's end of the pool.
+    Ahead(Consumer<Message, Block>),
     InPlace(Box<InPlace>),
 }
 
@@ -127,11 +127,11 @@ impl Blocks {
     /// Dropping the `Blocks` ends the thread at its next block; a read that
     /// blocks (a terminal, an idle pipe) is not interrupted, nor waited for.
     pub(super) fn ahead(reader: Box<dyn Read + Send>, size: BlockSize) -> io::Result<Self> {
-        let (filler, blocks) = circulation(BLOCKS, HANDED_BACK);
+        let (producer, blocks) = buffer_pool(BLOCKS, HANDED_BACK);
         let worker = Worker {
             reader,
             size,
-            blocks: filler,
+            blocks: producer,
         };
         thread::Builder::new()
             .name("capture-reader".into())
@@ -172,7 +172,7 @@ impl Blocks {
     /// Takes a parsed block back.
     pub(super) fn recycle(&mut self, mut block: Block) {
         // A block that was joined with others for a long record has another
-        // size, and may have outgrown the circulation by far; the parser's
+        // size, and may have outgrown those of the pool by far; the parser's
         // first has none.
         let total = self.size.total();
         if block.bytes.len() < total || block.bytes.capacity() > 4 * total {
@@ -199,7 +199,7 @@ impl Blocks {
 struct Worker {
     reader: Box<dyn Read + Send>,
     size: BlockSize,
-    blocks: Filler<Message, Block>,
+    blocks: Producer<Message, Block>,
 }
 
 impl Worker {

@@ -19,7 +19,7 @@ use super::progress::ProgressReport;
 use super::records::RecordInput;
 use crate::capture::{CaptureError, InputInfo, Inputs, ReadingThread};
 use crate::conversation::EndOfInput;
-use crate::dissect::{Dissector, Relay, Sink, StepSource};
+use crate::dissect::{Dissector, Sink, StepSource, ThreadedSink};
 use crate::field::Field;
 use crate::report::reporter::{MessageView, Reporter};
 use crate::select::filter::ConversationField;
@@ -153,9 +153,9 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     let packets = options.output.packet_output()?;
     // Writing messages takes as long as understanding them.
     if options.output.writes_messages() && workers(options) > 1 {
-        let mut relay = Relay::spawn(reporter).map_err(DumpError::Thread)?;
-        let done = read(options, &mut source, &mut relay, Trouble::Told)?;
-        return match relay.finish()? {
+        let mut threaded = ThreadedSink::spawn(reporter).map_err(DumpError::Thread)?;
+        let done = read(options, &mut source, &mut threaded, Trouble::Told)?;
+        return match threaded.finish()? {
             Some(reporter) => conclude(options, &done, source.inputs(), reporter, packets),
             None => Ok(done.ending),
         };

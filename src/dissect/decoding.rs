@@ -6,11 +6,11 @@ use std::panic;
 use std::thread::{self, JoinHandle};
 
 use super::packets::{self, Size, Walk};
+use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
 use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
-use crate::circulation::{Deserted, Emptier, Filler, circulation};
 use crate::net::{CopyCounts, PacketDecoder};
 
-/// Batches in circulation: one is followed, one filled, and two lie between.
+/// Batches in the pool: one is followed, one filled, and two lie between.
 const BATCHES: usize = 4;
 
 /// Inputs whose counts are told with every batch.
@@ -30,7 +30,7 @@ struct Batch {
 /// The end of the thread that follows.
 #[derive(Debug)]
 pub(super) struct Decoding {
-    batches: Emptier<Batch, Batch>,
+    batches: Consumer<Batch, Batch>,
     walk: Walk,
     inputs: Vec<InputInfo>,
     copies: CopyCounts,
@@ -47,11 +47,11 @@ impl Decoding {
         source: P,
         decoder: PacketDecoder,
     ) -> io::Result<Self> {
-        let (filler, batches) = circulation(BATCHES, 1);
+        let (producer, batches) = buffer_pool(BATCHES, 1);
         let inputs = source.inputs().to_vec();
         let thread = thread::Builder::new()
             .name("packet-decoder".into())
-            .spawn(move || fill_batches(source, decoder, filler))?;
+            .spawn(move || fill_batches(source, decoder, producer))?;
         Ok(Self {
             batches,
             walk: Walk::default(),
@@ -109,9 +109,9 @@ impl Decoding {
 fn fill_batches<P: PacketSource>(
     mut source: P,
     mut decoder: PacketDecoder,
-    mut filler: Filler<Batch, Batch>,
+    mut producer: Producer<Batch, Batch>,
 ) {
-    while let Some(mut batch) = filler.empty(Batch::default) {
+    while let Some(mut batch) = producer.empty(Batch::default) {
         batch.packets.fill(Size::FAR, &mut source, &mut decoder);
         // Of many inputs that would cost more than all else.
         if batch.packets.has_end() || source.inputs().len() <= FEW_INPUTS {
@@ -122,7 +122,7 @@ fn fill_batches<P: PacketSource>(
         if is_last {
             batch.copies = decoder.copies().clone();
         }
-        if filler.hand_on(batch) == Err(Deserted) || is_last {
+        if producer.hand_on(batch) == Err(Disconnected) || is_last {
             return;
         }
     }

@@ -10,11 +10,11 @@ use super::flows::Flows;
 use super::located::{Located, Walk};
 use super::packets::{self, Step};
 use super::passage::{Event, Passage, Passed};
+use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
 use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
-use crate::circulation::{Deserted, Emptier, Filler, circulation};
 use crate::net::{Arrival, CopyCounts, PacketDecoder};
 
-/// Batches in circulation: one is worked on, one filled, and two lie between.
+/// Batches in the pool: one is worked on, one filled, and two lie between.
 const BATCHES: usize = 4;
 
 /// Inputs whose counts are told with every batch.
@@ -49,7 +49,7 @@ enum Stage {
 /// What is followed on another thread.
 #[derive(Debug)]
 pub(super) struct Following {
-    batches: Emptier<Batch, Batch>,
+    batches: Consumer<Batch, Batch>,
     walk: Walk,
     /// Of the batch that is walked through.
     trouble: Option<CaptureError>,
@@ -72,7 +72,7 @@ impl Following {
         decoder: PacketDecoder,
         flows: Flows,
     ) -> io::Result<Self> {
-        let (filler, batches) = circulation(BATCHES, 1);
+        let (producer, batches) = buffer_pool(BATCHES, 1);
         let inputs = source.inputs().to_vec();
         let stop = Arc::new(AtomicBool::new(false));
         let follower = Follower {
@@ -81,7 +81,7 @@ impl Following {
             packets: packets::Walk::default(),
             packet_count: 0,
             outbox: Outbox {
-                filler,
+                producer,
                 batch: Batch::default(),
             },
             stop: Arc::clone(&stop),
@@ -190,11 +190,11 @@ impl<P: PacketSource> Follower<P> {
     fn follow(mut self, mut flows: Flows) -> Flows {
         match self.follow_all(&mut flows) {
             // Who has deserted asks for nothing more.
-            Ok(()) | Err(Deserted) => flows,
+            Ok(()) | Err(Disconnected) => flows,
         }
     }
 
-    fn follow_all(&mut self, flows: &mut Flows) -> Result<(), Deserted> {
+    fn follow_all(&mut self, flows: &mut Flows) -> Result<(), Disconnected> {
         while !self.stop.load(Ordering::Relaxed) {
             self.packets.go_on(&mut self.source, &mut self.decoder);
             self.follow_packets(flows)?;
@@ -217,7 +217,7 @@ impl<P: PacketSource> Follower<P> {
         self.hand_on()
     }
 
-    fn follow_packets(&mut self, flows: &mut Flows) -> Result<(), Deserted> {
+    fn follow_packets(&mut self, flows: &mut Flows) -> Result<(), Disconnected> {
         while !self.packets.is_over() {
             if self.packets.is_at_end_of_window() {
                 let window = self.packets.next_window();
@@ -243,7 +243,7 @@ impl<P: PacketSource> Follower<P> {
         Ok(())
     }
 
-    fn hand_on(&mut self) -> Result<(), Deserted> {
+    fn hand_on(&mut self) -> Result<(), Disconnected> {
         self.packet_count = 0;
         let batch = &mut self.outbox.batch;
         // Of many inputs that would cost more than all else.
@@ -258,15 +258,15 @@ impl<P: PacketSource> Follower<P> {
 
 /// What is to be handed on.
 struct Outbox {
-    filler: Filler<Batch, Batch>,
+    producer: Producer<Batch, Batch>,
     batch: Batch,
 }
 
 impl Outbox {
-    fn hand_on(&mut self) -> Result<(), Deserted> {
+    fn hand_on(&mut self) -> Result<(), Disconnected> {
         let progress = self.batch.progress;
-        let empty = self.filler.empty(Batch::default).ok_or(Deserted)?;
-        self.filler
+        let empty = self.producer.empty(Batch::default).ok_or(Disconnected)?;
+        self.producer
             .hand_on(std::mem::replace(&mut self.batch, empty))?;
         self.batch.progress = progress;
         Ok(())
@@ -274,10 +274,10 @@ impl Outbox {
 }
 
 impl Passage for Outbox {
-    type Error = Deserted;
+    type Error = Disconnected;
 
     #[inline]
-    fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), Deserted> {
+    fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), Disconnected> {
         // What one packet sets free may be a hundred thousand messages.
         if self.batch.located.is_overfull() {
             self.hand_on()?;
@@ -286,7 +286,7 @@ impl Passage for Outbox {
         Ok(())
     }
 
-    fn event(&mut self, event: Event) -> Result<(), Deserted> {
+    fn event(&mut self, event: Event) -> Result<(), Disconnected> {
         if self.batch.located.is_overfull() {
             self.hand_on()?;
         }

@@ -97,7 +97,7 @@ fn an_endless_record_is_refused_at_its_header() {
 
 #[test]
 fn a_huge_block_of_no_interest_is_skipped_in_flat_memory() {
-    // 4 GiB is long to read in a test; 64 MiB is far beyond the blocks in circulation.
+    // 4 GiB is long to read in a test; 64 MiB is far beyond the blocks of the pool.
     let length = 64_u32 << 20;
     let head = [
         &section()[..],

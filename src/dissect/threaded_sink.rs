@@ -6,9 +6,9 @@ use std::panic;
 use std::thread::{self, JoinHandle};
 
 use super::{FlowReport, Sink};
+use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
 use crate::capture::InputInfo;
 use crate::carrier::Carrier;
-use crate::circulation::{Deserted, Emptier, Filler, circulation};
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent, Session};
 use crate::net::Encapsulation;
 use crate::time::Timestamp;
@@ -17,8 +17,8 @@ use crate::wire::{DestinationHash, Direction, FrameType, RawFrame, RawMessage, S
 /// Passes what it is told on to a sink that works on another thread, in the
 /// same order. What the sink refuses comes back with a delay.
 #[derive(Debug)]
-pub struct Relay<S: Sink> {
-    batches: Filler<Batch, Batch>,
+pub struct ThreadedSink<S: Sink> {
+    batches: Producer<Batch, Batch>,
     batch: Batch,
     work: Work<S>,
 }
@@ -34,7 +34,7 @@ enum Work<S: Sink> {
 /// The sink, and how its work ended.
 type Outcome<S> = (S, Result<(), <S as Sink>::Error>);
 
-/// Batches in circulation: one is filled, one worked on, and two lie between.
+/// Batches in the pool: one is filled, one worked on, and two lie between.
 const BATCHES: usize = 4;
 
 /// Bytes of messages after which a batch is handed on.
@@ -43,7 +43,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Things told after which a batch is handed on.
 const BATCH_LENGTH: usize = 1_024;
 
-impl<S> Relay<S>
+impl<S> ThreadedSink<S>
 where
     S: Sink + Send + 'static,
     S::Error: Send,
@@ -53,7 +53,7 @@ where
     /// # Errors
     /// The system has no thread to give.
     pub fn spawn(sink: S) -> io::Result<Self> {
-        let (batches, filled) = circulation(BATCHES, 1);
+        let (batches, filled) = buffer_pool(BATCHES, 1);
         let thread = thread::Builder::new()
             .name("reporter".into())
             .spawn(move || work(sink, filled))?;
@@ -75,7 +75,7 @@ where
             Work::GoesOn(thread) => {
                 match self.batches.hand_on(self.batch) {
                     // A sink that has ended early tells why when it is joined.
-                    Ok(()) | Err(Deserted) => drop(self.batches),
+                    Ok(()) | Err(Disconnected) => drop(self.batches),
                 }
                 join(thread)
             }
@@ -84,7 +84,7 @@ where
     }
 }
 
-impl<S: Sink> Relay<S> {
+impl<S: Sink> ThreadedSink<S> {
     fn pass_on(&mut self) -> Result<(), S::Error> {
         let Some(empty) = self.batches.empty(Batch::default) else {
             return self.end_early();
@@ -93,7 +93,7 @@ impl<S: Sink> Relay<S> {
         self.batch.inputs.clone_from(&filled.inputs);
         match self.batches.hand_on(filled) {
             Ok(()) => Ok(()),
-            Err(Deserted) => self.end_early(),
+            Err(Disconnected) => self.end_early(),
         }
     }
 
@@ -113,7 +113,7 @@ fn join<S: Sink>(thread: JoinHandle<Outcome<S>>) -> Outcome<S> {
     }
 }
 
-impl<S: Sink> Sink for Relay<S> {
+impl<S: Sink> Sink for ThreadedSink<S> {
     type Error = S::Error;
 
     fn flow(&mut self, flow: &FlowReport) -> Result<(), S::Error> {
@@ -370,7 +370,7 @@ impl Batch {
 }
 
 /// Tells the sink what is passed on, until there is no more or the sink refuses.
-fn work<S: Sink>(mut sink: S, mut batches: Emptier<Batch, Batch>) -> Outcome<S> {
+fn work<S: Sink>(mut sink: S, mut batches: Consumer<Batch, Batch>) -> Outcome<S> {
     while let Some(mut batch) = batches.next() {
         if let Err(error) = batch.tell(&mut sink) {
             return (sink, Err(error));

@@ -70,14 +70,14 @@ fn captures() -> Vec<String> {
 }
 
 #[test]
-fn a_sink_is_told_the_same_in_the_same_order_as_without_a_relay() {
+fn a_sink_is_told_the_same_in_the_same_order_as_on_one_thread() {
     for name in captures() {
         let mut direct = Words::default();
         dissect(&name, &mut direct).unwrap();
-        let mut relay = Relay::spawn(Words::default()).unwrap();
-        dissect(&name, &mut relay).unwrap();
-        let relayed = relay.finish().unwrap().unwrap();
-        assert_eq!(direct.told, relayed.told, "{name}");
+        let mut threaded = ThreadedSink::spawn(Words::default()).unwrap();
+        dissect(&name, &mut threaded).unwrap();
+        let passed_on = threaded.finish().unwrap().unwrap();
+        assert_eq!(direct.told, passed_on.told, "{name}");
     }
 }
 
@@ -96,9 +96,9 @@ fn what_the_sink_refuses_comes_back_once() {
             enough: Some(enough),
             ..Words::default()
         };
-        let mut relay = Relay::spawn(words).unwrap();
-        let told = dissect_often(&mut || dissect(name, &mut relay));
-        let finished = relay.finish();
+        let mut threaded = ThreadedSink::spawn(words).unwrap();
+        let told = dissect_often(&mut || dissect(name, &mut threaded));
+        let finished = threaded.finish();
         let refusals = [told.is_err(), finished.is_err()];
         assert_eq!(refusals.iter().filter(|refused| **refused).count(), 1);
     }
@@ -122,14 +122,14 @@ impl Sink for Slow {
 #[test]
 fn packets_that_told_nothing_are_not_settled() {
     let (leave, receiver) = mpsc::channel();
-    let mut relay = Relay::spawn(Slow {
+    let mut threaded = ThreadedSink::spawn(Slow {
         leave: receiver,
         settled: 0,
     })
     .unwrap();
     for _ in 0..10 {
-        relay.settle(&[]).unwrap();
+        threaded.settle(&[]).unwrap();
     }
     drop(leave);
-    assert_eq!(relay.finish().unwrap().unwrap().settled, 0);
+    assert_eq!(threaded.finish().unwrap().unwrap().settled, 0);
 }
