@@ -95,12 +95,7 @@ pub(super) fn about_connection(
     detail: Vec<(&'static str, FindingDetail)>,
 ) -> Finding {
     Finding {
-        code,
-        level: code.level(),
-        message: None,
         packet: Some(arrival.packet),
-        conversation: None,
-        text,
-        detail,
+        ..about_capture(code, text, detail)
     }
 }
