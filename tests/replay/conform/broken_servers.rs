@@ -223,7 +223,13 @@ fn a_defect_of_a_server_fails_the_cases_that_are_about_it_and_no_others() {
     for_all(EXPECTATIONS, |expected| {
         let cases: Vec<&str> = expected.cases().collect();
         let (code, text) = conform(Manner::Wrong(expected.defect), &cases);
-        expected.check(code, &text)
+        expected.check(code, &text).or_else(|_| {
+            // On a crowded machine a case that is to pass may run out of time; one that is to fail
+            // fails each time.
+            let cases = [&cases[..], &["--retries", "2"]].concat();
+            let (code, text) = conform(Manner::Wrong(expected.defect), &cases);
+            expected.check(code, &text)
+        })
     });
 }
 
