@@ -181,7 +181,7 @@ impl Carriers {
                 let Some(verdict) = self.judge(flow, arrival, verdict) else {
                     return Ok(());
                 };
-                self.settle_datagrams(flow, verdict, passage)?;
+                self.follow_verdict(flow, verdict, passage)?;
                 self.end_settled(flow, arrival, delivery, passage)
             }
             (FlowState::DecidingStreams(deciding), delivery) => {
@@ -207,7 +207,7 @@ impl Carriers {
                 let Some(verdict) = self.judge(flow, arrival, verdict) else {
                     return Ok(());
                 };
-                self.settle_streams(flow, verdict, passage)?;
+                self.follow_verdict(flow, verdict, passage)?;
                 self.end_evicted(flow, arrival.time, passage)
             }
             // What is incomplete is not so in the capture.
@@ -336,10 +336,7 @@ impl Carriers {
         for mut waiting in waiting {
             let flow = &mut waiting.flow;
             self.why = waiting.why;
-            match flow.transport {
-                Transport::Udp => self.settle_datagrams(flow, verdict, passage)?,
-                Transport::Tcp => self.settle_streams(flow, verdict, passage)?,
-            }
+            self.follow_verdict(flow, verdict, passage)?;
             if verdict != Verdict::Foreign {
                 let end = Delivery::End {
                     from: Side::Responder,
@@ -381,30 +378,53 @@ impl Carriers {
         }
     }
 
-    /// Decodes the datagrams that were held back, when it is known what they are.
-    fn settle_datagrams<P: Passage>(
+    /// Decodes what was held back of an undecided flow, when it is known what it is.
+    fn follow_verdict<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
         verdict: Verdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
-        if verdict == Verdict::NeedMore {
-            return Ok(());
-        }
-        let has_payload = flow.state.has_payload();
-        let FlowState::DecidingDatagrams(detector) = std::mem::take(&mut flow.state) else {
-            return Ok(());
-        };
-        if verdict == Verdict::Foreign {
-            if has_payload {
-                self.servers.note_other(flow.addresses(), flow.transport);
+        match verdict {
+            Verdict::NeedMore => return Ok(()),
+            Verdict::Foreign => {
+                self.give_up(flow);
+                return Ok(());
             }
-            if let Some(trace) = detector.trace() {
-                self.note_near(flow, Carrier::Udp, trace);
-            }
-            self.set_foreign(flow);
-            return Ok(());
+            _ => {}
         }
+        match std::mem::take(&mut flow.state) {
+            FlowState::DecidingDatagrams(detector) => {
+                self.release_datagrams(flow, &detector, passage)?;
+            }
+            FlowState::DecidingStreams(deciding) => {
+                self.release_streams(flow, *deciding, verdict, passage)?;
+            }
+            decided => {
+                flow.state = decided;
+                return Ok(());
+            }
+        }
+        self.admit_others(flow, verdict, passage)
+    }
+
+    /// An undecided flow carries something else, in which there may be traces of ours.
+    fn give_up(&mut self, flow: &mut Flow<FlowState>) {
+        if flow.state.has_payload() {
+            self.servers.note_other(flow.addresses(), flow.transport);
+        }
+        if let Some((carrier, trace)) = flow.state.trace() {
+            self.note_near(flow, carrier, trace);
+        }
+        self.set_foreign(flow);
+    }
+
+    fn release_datagrams<P: Passage>(
+        &mut self,
+        flow: &mut Flow<FlowState>,
+        detector: &UdpDetector<(Arrival, u32)>,
+        passage: &mut P,
+    ) -> Result<(), P::Error> {
         self.begin_datagrams(flow, Decided::ByContent, passage)?;
         let FlowState::Datagrams(channel) = flow.state else {
             return Ok(());
@@ -415,45 +435,26 @@ impl Carriers {
                 ..Passed::new(channel, side_of(from), message)
             };
             passage.message(arrival, passed)
-        })?;
-        self.admit_others(flow, verdict, passage)
+        })
     }
 
-    /// Decodes the stream bytes that were held back, when it is known what they are.
-    fn settle_streams<P: Passage>(
+    fn release_streams<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
+        deciding: Deciding,
         verdict: Verdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
-        if verdict == Verdict::NeedMore {
-            return Ok(());
-        }
-        let has_payload = flow.state.has_payload();
-        let FlowState::DecidingStreams(deciding) = std::mem::take(&mut flow.state) else {
-            return Ok(());
-        };
         let Deciding {
             detector,
             start,
             odd,
             ..
-        } = *deciding;
-        if verdict == Verdict::Foreign {
-            if has_payload {
-                self.servers.note_other(flow.addresses(), flow.transport);
-            }
-            if let Some((carrier, trace)) = detector.trace() {
-                self.note_near(flow, carrier, trace);
-            }
-            self.set_foreign(flow);
-            return Ok(());
-        }
+        } = deciding;
         self.begin_streams(flow, verdict, Decided::ByContent, start, passage)?;
         odd.into_iter()
             .try_for_each(|finding| passage.finding(finding))?;
-        detector.replay(|piece, arrival| self.stream(flow, arrival, piece, passage))?;
-        self.admit_others(flow, verdict, passage)
+        detector.replay(|piece, arrival| self.stream(flow, arrival, piece, passage))
     }
 
     fn begin_streams<P: Passage>(
@@ -660,9 +661,9 @@ impl Carriers {
         time: Timestamp,
         passage: &mut P,
     ) -> Result<(), P::Error> {
-        match (&flow.state, self.why) {
-            (FlowState::Streams(_), WhyEnded::Memory) => self.evict_streams(flow, time, passage),
-            _ => Ok(()),
+        match self.why {
+            WhyEnded::Memory => self.evict_streams(flow, time, passage),
+            WhyEnded::Traffic | WhyEnded::Capture => Ok(()),
         }
     }
 
@@ -690,14 +691,11 @@ impl Carriers {
     ) -> Result<(), P::Error> {
         if let FlowState::Datagrams(channel) = flow.state
             && ends_datagrams(delivery)
-            && self.why != WhyEnded::Capture
         {
-            let time = arrival.time;
             match self.why {
-                WhyEnded::Memory => self.channels.evict(channel, time, passage)?,
-                WhyEnded::Traffic | WhyEnded::Capture => {
-                    self.channels.close(channel, time, passage)?;
-                }
+                WhyEnded::Memory => self.channels.evict(channel, arrival.time, passage)?,
+                WhyEnded::Traffic => self.channels.close(channel, arrival.time, passage)?,
+                WhyEnded::Capture => return Ok(()),
             }
             flow.state = FlowState::Foreign;
         }

@@ -90,9 +90,7 @@ impl Encrypted {
             End::Server
         }
     }
-}
 
-impl Encrypted {
     /// Takes what comes until the client's random has, by which its secrets are found.
     pub(super) fn begin<'a>(
         &mut self,

@@ -2,7 +2,8 @@
 
 use super::encrypted::Encrypted;
 use super::streams::Streams;
-use crate::carrier::detect::{Detector, UdpDetector, Unanswered};
+use crate::carrier::Carrier;
+use crate::carrier::detect::{Detector, Trace, UdpDetector, Unanswered};
 use crate::conversation::{ChannelId, ChannelStart, Finding};
 use crate::net::{Arrival, Side};
 
@@ -92,6 +93,15 @@ impl FlowState {
         match self {
             Self::DecidingDatagrams(detector) => detector.unanswered(),
             Self::DecidingStreams(deciding) => deciding.detector.unanswered(),
+            _ => None,
+        }
+    }
+
+    /// What an undecided flow has of ours, and the carrier that it would have.
+    pub(super) fn trace(&self) -> Option<(Carrier, Trace)> {
+        match self {
+            Self::DecidingDatagrams(detector) => Some((Carrier::Udp, detector.trace()?)),
+            Self::DecidingStreams(deciding) => deciding.detector.trace(),
             _ => None,
         }
     }

@@ -54,7 +54,8 @@ impl<P: PacketSource> StepSource<P> {
     }
 
     /// Reads packets and their headers on a thread of its own, up to a megabyte ahead, and follows
-    /// flows there where conversations are tracked: each thread has about half of the work then. The dissector that takes these steps is to have the same options.
+    /// flows there where conversations are tracked: each thread has about half of the work then.
+    /// The dissector that takes these steps is to have the same options.
     ///
     /// # Errors
     /// The system has no thread to give.

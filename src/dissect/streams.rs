@@ -336,15 +336,9 @@ struct Place {
 }
 
 impl Sessions {
-    /// Their channels, by the ids of the sessions: what is told of them must not come in
-    /// the order of a hash map.
+    /// Their channels, by the ids of the sessions.
     fn channels(&self) -> Vec<ChannelId> {
-        let mut sessions: Vec<_> = self.open.iter().collect();
-        sessions.sort_unstable_by_key(|(wire_id, _)| **wire_id);
-        sessions
-            .into_iter()
-            .map(|(_, session)| session.channel)
-            .collect()
+        self.open.values().map(|session| session.channel).collect()
     }
 
     fn take<P: Passage>(
