@@ -73,6 +73,8 @@ pub mod cli;
 pub mod conversation;
 mod conversations;
 pub mod dissect;
+#[cfg(any(feature = "dump", feature = "runtime"))]
+mod end_request;
 #[cfg(feature = "endpoints")]
 pub mod endpoint;
 pub mod export;

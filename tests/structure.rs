@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["time", "index", "capture"]),
     ("carrier", &["wire"]),
     ("private_file", &[]),
+    ("end_request", &[]),
     ("keys", &["wire", "private_file"]),
     ("conversation", &["time", "wire", "index", "net", "carrier"]),
     ("ndjson", &["wire", "conversation"]),
@@ -147,6 +148,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "end_request",
             "time",
             "units",
             "wire",

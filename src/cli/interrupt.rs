@@ -4,19 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use crate::end_request::EndRequests;
+
 /// The exit code of the second Ctrl-C, as the shell gives it.
 const INTERRUPTED: i32 = 130;
-
-/// Signals within this time are one request: timeout(1) sends its signal to the program and
-/// then to the program's group, a terminal and a shell may each send theirs.
-const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Whether somebody asked to stop.
 #[derive(Clone, Debug)]
@@ -36,11 +34,11 @@ impl Interrupt {
         thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
-                let mut requests = signals.forever().map(|_| Instant::now());
-                let Some(first) = requests.next() else {
-                    return;
-                };
-                if requests.any(|at| at.duration_since(first) >= SAME_REQUEST) {
+                let mut requests = EndRequests::default();
+                let mut begun = signals
+                    .forever()
+                    .filter(|_| requests.begins_with(Instant::now()));
+                if begun.nth(1).is_some() {
                     before_the_end();
                     low_level::exit(INTERRUPTED);
                 }

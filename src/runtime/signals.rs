@@ -3,15 +3,12 @@
 
 use std::io;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::service_manager::tell_stopping;
-
-/// Signals within this time are one request: timeout(1) sends its signal to the program and
-/// then to the program's group, a terminal and a shell may each send theirs.
-const SAME_REQUEST: Duration = Duration::from_millis(100);
+use crate::end_request::EndRequests;
 
 /// Ctrl-C, SIGTERM and SIGHUP.
 #[derive(Debug)]
@@ -20,8 +17,7 @@ pub struct Signals {
     terminate: Signal,
     hangup: Signal,
     on_hangup: OnHangup,
-    /// When the latest request began.
-    requested: Option<Instant>,
+    requests: EndRequests,
 }
 
 /// What SIGHUP means.
@@ -52,7 +48,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             on_hangup,
-            requested: None,
+            requests: EndRequests::default(),
         })
     }
 
@@ -66,10 +62,7 @@ impl Signals {
             if !(interrupted || terminated || hung_up) {
                 return Poll::Pending;
             }
-            let now = Instant::now();
-            let is_known = |at| now.duration_since(at) < SAME_REQUEST;
-            if !self.requested.is_some_and(is_known) {
-                self.requested = Some(now);
+            if self.requests.begins_with(Instant::now()) {
                 tell_stopping();
                 return Poll::Ready(());
             }
