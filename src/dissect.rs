@@ -17,6 +17,7 @@ mod flows;
 mod following;
 mod located;
 mod near;
+mod news;
 mod packets;
 mod passage;
 mod passing;

@@ -5,26 +5,22 @@ use std::io;
 use std::panic;
 use std::thread::{self, JoinHandle};
 
+use super::news::{Inputs, Known, News};
 use super::packets::{self, Size, Walk};
 use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
-use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
+use crate::capture::{CaptureError, PacketSource};
 use crate::net::{CopyCounts, PacketDecoder};
 
 /// Batches in the pool: one is followed, one filled, and two lie between.
 const BATCHES: usize = 4;
 
-/// Inputs whose counts are told with every batch.
-const FEW_INPUTS: usize = 16;
-
 /// What passes from thread to thread.
 #[derive(Debug, Default)]
 struct Batch {
     packets: packets::Batch,
-    /// Where something about them has changed that matters before the end.
-    inputs: Option<Vec<InputInfo>>,
     /// In the last one.
     copies: CopyCounts,
-    progress: Progress,
+    news: News,
 }
 
 /// The end of the thread that follows.
@@ -32,9 +28,7 @@ struct Batch {
 pub(super) struct Decoding {
     batches: Consumer<Batch, Batch>,
     walk: Walk,
-    inputs: Vec<InputInfo>,
-    copies: CopyCounts,
-    progress: Progress,
+    known: Known,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -48,16 +42,14 @@ impl Decoding {
         decoder: PacketDecoder,
     ) -> io::Result<Self> {
         let (producer, batches) = buffer_pool(BATCHES, 1);
-        let inputs = source.inputs().to_vec();
+        let known = Known::of(&source);
         let thread = thread::Builder::new()
             .name("packet-decoder".into())
             .spawn(move || fill_batches(source, decoder, producer))?;
         Ok(Self {
             batches,
             walk: Walk::default(),
-            inputs,
-            copies: CopyCounts::default(),
-            progress: Progress::default(),
+            known,
             thread: Some(thread),
         })
     }
@@ -74,16 +66,9 @@ impl Decoding {
         Ok(Some(&mut self.walk))
     }
 
-    pub(super) fn inputs(&self) -> &[InputInfo] {
-        &self.inputs
-    }
-
-    pub(super) const fn copies(&self) -> &CopyCounts {
-        &self.copies
-    }
-
-    pub(super) const fn progress(&self) -> Progress {
-        self.progress
+    /// What is known of the source by now.
+    pub(super) const fn known(&self) -> &Known {
+        &self.known
     }
 
     fn take_batch(&mut self) {
@@ -95,11 +80,8 @@ impl Decoding {
             self.walk.go_on_with(packets::Batch::nothing_more());
             return;
         };
-        if let Some(inputs) = batch.inputs.take() {
-            self.inputs = inputs;
-        }
-        self.progress = batch.progress;
-        self.copies = std::mem::take(&mut batch.copies);
+        self.known.hear(std::mem::take(&mut batch.news));
+        self.known.copies = std::mem::take(&mut batch.copies);
         batch.packets = self.walk.go_on_with(batch.packets);
         batch.packets.clear();
         self.batches.recycle(batch);
@@ -113,11 +95,12 @@ fn fill_batches<P: PacketSource>(
 ) {
     while let Some(mut batch) = producer.empty(Batch::default) {
         batch.packets.fill(Size::FAR, &mut source, &mut decoder);
-        // Of many inputs that would cost more than all else.
-        if batch.packets.has_end() || source.inputs().len() <= FEW_INPUTS {
-            batch.inputs = Some(source.inputs().to_vec());
-        }
-        batch.progress = source.progress();
+        let inputs = if batch.packets.has_end() {
+            Inputs::All
+        } else {
+            Inputs::IfFew
+        };
+        batch.news = News::of(&source, inputs);
         let is_last = batch.packets.is_last();
         if is_last {
             batch.copies = decoder.copies().clone();

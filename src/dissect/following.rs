@@ -8,17 +8,15 @@ use std::thread::{self, JoinHandle};
 
 use super::flows::Flows;
 use super::located::{Located, Walk};
+use super::news::{Inputs, Known, News};
 use super::packets::{self, Step};
 use super::passage::{Event, Passage, Passed};
 use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
-use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
+use crate::capture::{CaptureError, PacketSource};
 use crate::net::{Arrival, CopyCounts, PacketDecoder};
 
 /// Batches in the pool: one is worked on, one filled, and two lie between.
 const BATCHES: usize = 4;
-
-/// Inputs whose counts are told with every batch.
-const FEW_INPUTS: usize = 16;
 
 /// Packets after which a batch is handed on even if little is in it: progress is shown.
 const BATCH_PACKETS: usize = 16_384;
@@ -30,9 +28,8 @@ struct Batch {
     /// What went wrong behind what is in it.
     trouble: Option<CaptureError>,
     stage: Stage,
-    /// Where something about them has changed that matters before the end.
-    inputs: Option<Vec<InputInfo>>,
-    progress: Progress,
+    /// None where a batch ends within a step.
+    news: Option<News>,
 }
 
 /// How far the flows are.
@@ -54,9 +51,7 @@ pub(super) struct Following {
     /// Of the batch that is walked through.
     trouble: Option<CaptureError>,
     stage: Stage,
-    inputs: Vec<InputInfo>,
-    copies: CopyCounts,
-    progress: Progress,
+    known: Known,
     /// Asks the thread to read no more.
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Flows>>,
@@ -73,7 +68,7 @@ impl Following {
         flows: Flows,
     ) -> io::Result<Self> {
         let (producer, batches) = buffer_pool(BATCHES, 1);
-        let inputs = source.inputs().to_vec();
+        let known = Known::of(&source);
         let stop = Arc::new(AtomicBool::new(false));
         let follower = Follower {
             source,
@@ -94,9 +89,7 @@ impl Following {
             walk: Walk::default(),
             trouble: None,
             stage: Stage::Packets,
-            inputs,
-            copies: CopyCounts::default(),
-            progress: Progress::default(),
+            known,
             stop,
             thread: Some(thread),
         })
@@ -139,16 +132,9 @@ impl Following {
         }
     }
 
-    pub(super) fn inputs(&self) -> &[InputInfo] {
-        &self.inputs
-    }
-
-    pub(super) const fn copies(&self) -> &CopyCounts {
-        &self.copies
-    }
-
-    pub(super) const fn progress(&self) -> Progress {
-        self.progress
+    /// What is known of the source by now.
+    pub(super) const fn known(&self) -> &Known {
+        &self.known
     }
 
     fn take_batch(&mut self) {
@@ -160,14 +146,13 @@ impl Following {
             self.stage = Stage::Over;
             return;
         };
-        if let Some(inputs) = batch.inputs.take() {
-            self.inputs = inputs;
+        if let Some(news) = batch.news.take() {
+            self.known.hear(news);
         }
-        self.progress = batch.progress;
         self.trouble = batch.trouble.take();
         self.stage = std::mem::take(&mut batch.stage);
         if let Stage::NoMorePackets(copies) = &mut self.stage {
-            self.copies = std::mem::take(copies);
+            self.known.copies = std::mem::take(copies);
         }
         batch.located = self.walk.go_on(batch.located);
         batch.located.clear();
@@ -246,12 +231,12 @@ impl<P: PacketSource> Follower<P> {
     fn hand_on(&mut self) -> Result<(), Disconnected> {
         self.packet_count = 0;
         let batch = &mut self.outbox.batch;
-        // Of many inputs that would cost more than all else.
-        let is_told = !matches!(batch.stage, Stage::Packets) || batch.trouble.is_some();
-        if is_told || self.source.inputs().len() <= FEW_INPUTS {
-            batch.inputs = Some(self.source.inputs().to_vec());
-        }
-        batch.progress = self.source.progress();
+        let inputs = if matches!(batch.stage, Stage::Packets) && batch.trouble.is_none() {
+            Inputs::IfFew
+        } else {
+            Inputs::All
+        };
+        batch.news = Some(News::of(&self.source, inputs));
         self.outbox.hand_on()
     }
 }
@@ -264,12 +249,9 @@ struct Outbox {
 
 impl Outbox {
     fn hand_on(&mut self) -> Result<(), Disconnected> {
-        let progress = self.batch.progress;
         let empty = self.producer.empty(Batch::default).ok_or(Disconnected)?;
         self.producer
-            .hand_on(std::mem::replace(&mut self.batch, empty))?;
-        self.batch.progress = progress;
-        Ok(())
+            .hand_on(std::mem::replace(&mut self.batch, empty))
     }
 }
 

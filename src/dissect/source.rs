@@ -103,8 +103,8 @@ impl<P: PacketSource> StepSource<P> {
         match &self.place {
             Place::Here(here) => here.source.inputs(),
             Place::InBatches(batches) => batches.source.inputs(),
-            Place::Decoded(decoding) => decoding.inputs(),
-            Place::Followed(following) => following.inputs(),
+            Place::Decoded(decoding) => &decoding.known().inputs,
+            Place::Followed(following) => &following.known().inputs,
         }
     }
 
@@ -113,8 +113,8 @@ impl<P: PacketSource> StepSource<P> {
         match &self.place {
             Place::Here(here) => here.decoder.copies(),
             Place::InBatches(batches) => batches.decoder.copies(),
-            Place::Decoded(decoding) => decoding.copies(),
-            Place::Followed(following) => following.copies(),
+            Place::Decoded(decoding) => &decoding.known().copies,
+            Place::Followed(following) => &following.known().copies,
         }
     }
 
@@ -123,8 +123,8 @@ impl<P: PacketSource> StepSource<P> {
         match &self.place {
             Place::Here(here) => here.source.progress(),
             Place::InBatches(batches) => batches.source.progress(),
-            Place::Decoded(decoding) => decoding.progress(),
-            Place::Followed(following) => following.progress(),
+            Place::Decoded(decoding) => decoding.known().progress,
+            Place::Followed(following) => following.known().progress,
         }
     }
 }
