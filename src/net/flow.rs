@@ -218,13 +218,8 @@ impl<S: Default> FlowTable<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slice::Route;
+    use super::super::testing::ROUTE;
     use super::*;
-
-    const ROUTE: Route<'static> = Route::V4 {
-        source: &[10, 0, 0, 1],
-        destination: &[10, 0, 0, 2],
-    };
 
     #[test]
     fn flows_leave_in_the_order_of_their_last_use_whatever_the_order_of_uses() {

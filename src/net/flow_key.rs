@@ -178,12 +178,8 @@ const fn halves(number: u128) -> [u64; 2] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::ROUTE;
     use super::*;
-
-    const ROUTE: Route<'static> = Route::V4 {
-        source: &[10, 0, 0, 1],
-        destination: &[10, 0, 0, 2],
-    };
 
     #[test]
     fn both_directions_have_one_key_and_other_flows_another() {

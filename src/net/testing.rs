@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::slice::Route;
 use super::{
     Arrival, Delivery, Flow, Ignored, Network, NetworkLimits, PacketDecoder, Side, StreamEnd,
 };
@@ -11,6 +12,11 @@ use crate::time::Timestamp;
 
 pub(super) const CLIENT: [u8; 4] = [10, 0, 0, 1];
 pub(super) const SERVER: [u8; 4] = [10, 0, 0, 2];
+/// From [`CLIENT`] to [`SERVER`].
+pub(super) const ROUTE: Route<'static> = Route::V4 {
+    source: &CLIENT,
+    destination: &SERVER,
+};
 pub(super) const UDP: u8 = 17;
 pub(super) const TCP: u8 = 6;
 

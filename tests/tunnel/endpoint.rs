@@ -51,6 +51,17 @@ impl Endpoint {
         Self::logging(command(arguments), stderr, directory).unwrap()
     }
 
+    /// Starts it in a shell that has set a limit, as in `-n 24`.
+    pub(crate) fn limited(limit: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("ulimit {limit}; exec \"$@\""), "sh"])
+            .arg(env!("CARGO_BIN_EXE_ministream-replay"))
+            .args(arguments)
+            .env_remove("MINISTREAM_LOG");
+        Self::run(command).unwrap()
+    }
+
     fn logging(
         mut program: Command,
         stderr: Stdio,

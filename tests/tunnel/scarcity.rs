@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -75,18 +74,13 @@ fn record_on_a_full_disk(disk: &Path, carrier: &str) {
     fs::remove_file(&capture).unwrap();
 }
 
-/// What an application that was let in hears of what it says.
-fn answers(stream: &mut TcpStream, bytes: &[u8]) -> bool {
-    exchange(stream, bytes) == bytes
-}
-
 #[test]
 fn whoever_stood_still_goes_on_where_it_was() {
     for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
         let Tunnel { server, client } = Tunnel::to(carrier, echo(), &[]);
         let bytes = pattern(5_000);
         let mut old = client.connect();
-        assert!(answers(&mut old, &bytes));
+        assert!(exchange(&old, &bytes) == bytes);
         for stopped in [&server, &client] {
             stopped.signal(Signal::STOP);
             old.write_all(&bytes).unwrap();
@@ -100,7 +94,7 @@ fn whoever_stood_still_goes_on_where_it_was() {
                 stream.read_exact(&mut answer).unwrap();
                 assert!(answer == bytes, "{carrier}");
             }
-            assert!(answers(&mut client.connect(), &bytes), "{carrier}");
+            assert!(exchange(&client.connect(), &bytes) == bytes, "{carrier}");
         }
     }
 }
@@ -139,11 +133,14 @@ fn a_clock_that_jumps_changes_nothing_but_what_is_written_of_it() {
         let arguments = ["client", "--listen", listen, "--carrier", server.carrier()];
         let client = with_clock(&clock, &arguments);
         let bytes = pattern(5_000);
-        let mut old = client.connect();
+        let old = client.connect();
         for offset in ["+0d", "+400d", "-3000d", "+1d"] {
             show(offset);
-            assert!(answers(&mut old, &bytes), "{carrier} {offset}");
-            assert!(answers(&mut client.connect(), &bytes), "{carrier} {offset}");
+            assert!(exchange(&old, &bytes) == bytes, "{carrier} {offset}");
+            assert!(
+                exchange(&client.connect(), &bytes) == bytes,
+                "{carrier} {offset}"
+            );
         }
         server.signal(Signal::TERM);
         assert_eq!(server.wait().code(), Some(0), "{carrier}");
@@ -213,13 +210,8 @@ impl Drop for Spinning {
 fn a_server_in_little_memory_serves_as_many_as_it_may() {
     let target = echo().to_string();
     let carrier = "tcp://127.0.0.1:0";
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", "ulimit -v 200000; exec \"$@\"", "sh"])
-        .arg(env!("CARGO_BIN_EXE_ministream-replay"))
-        .args(["server", "--carrier", carrier, "--target", &target])
-        .env_remove("MINISTREAM_LOG");
-    let server = Endpoint::run(command).unwrap();
+    let arguments = ["server", "--carrier", carrier, "--target", &target];
+    let server = Endpoint::limited("-v 200000", &arguments);
     let client = Endpoint::client(server.carrier(), &[]);
     let bytes = pattern(200_000);
     thread::scope(|scope| {

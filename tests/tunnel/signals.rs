@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -167,17 +166,6 @@ fn nothing_but_unanswered_syns_keeps_no_client_from_ending_at_once() {
     }
 }
 
-/// An endpoint that may have no more than so many descriptors.
-fn with_descriptors(limit: usize, arguments: &[&str]) -> Endpoint {
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"])
-        .arg(env!("CARGO_BIN_EXE_ministream-replay"))
-        .args(arguments)
-        .env_remove("MINISTREAM_LOG");
-    Endpoint::run(command).unwrap()
-}
-
 const SHORT: &str = "no connections are accepted for now";
 const OVER: &str = "connections are accepted again";
 
@@ -208,7 +196,7 @@ fn a_client_out_of_descriptors_says_so_once_and_once_that_it_is_over() {
     let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
     let carrier = server.carrier();
     let arguments = ["client", "--carrier", carrier, "--listen", "127.0.0.1:0"];
-    let client = with_descriptors(24, &arguments);
+    let client = Endpoint::limited("-n 24", &arguments);
     let mut streams = crowd(client.listen(), &client, 40);
     // One leaves, another is let in.
     while let Some(stream) = streams.pop() {
@@ -234,7 +222,7 @@ fn a_server_out_of_descriptors_refuses_says_so_once_and_serves_again() {
         "--target",
         &target,
     ];
-    let server = with_descriptors(20, &arguments);
+    let server = Endpoint::limited("-n 20", &arguments);
     // Whoever leaves gives a descriptor back at once.
     let client = Endpoint::client(server.carrier(), &["--on-eof", "close"]);
     let mut streams: Vec<TcpStream> = (0..40).map(|_| client.connect()).collect();
