@@ -30,6 +30,9 @@ impl Interrupt {
 
     /// The same; `before_the_end` is done, on a thread, before the process ends at once.
     pub(super) fn catch_and(before_the_end: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        // First of all, for whoever sees that the signal is caught may send it, and it would be
+        // lost if it were only counted.
+        let interrupt = Self::noted()?;
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         thread::Builder::new()
             .name("signals".to_owned())
@@ -43,7 +46,7 @@ impl Interrupt {
                     low_level::exit(INTERRUPTED);
                 }
             })?;
-        Self::noted()
+        Ok(interrupt)
     }
 
     fn noted() -> io::Result<Self> {
