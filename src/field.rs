@@ -1,11 +1,11 @@
-//! The fields of a message: one table for the filter, `-e`, CSV and `--list-fields`.
+//! The fields of a message, for the filter, `-e`, CSV and `--list-fields`: their values.
 //!
-//! Names are those of the JSON message record ([`record`](crate::record));
+//! Most are the columns of the JSON message record ([`record`](crate::record));
 //! `level` and `payload` exist for filters only.
 
 use std::net::SocketAddr;
 
-use crate::carrier::Carrier;
+use crate::columns::MESSAGE;
 use crate::conversation::{ConversationId, Finding, Level, Meaning, MessageEvent};
 use crate::net::Encapsulation;
 use crate::text::suggest::closest;
@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 use crate::wire::{
     DestinationHash, Direction, FrameKind, FrameType, RawMessage, ServerId, StreamId,
 };
+
+pub(crate) use crate::columns::TYPE_NAMES;
+pub use crate::columns::{Field, FieldKind, Range};
 
 /// How much of a payload is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,39 +31,6 @@ pub enum PayloadDetail {
 
 /// Bytes of a payload that a preview shows.
 pub const PREVIEW_BYTES: usize = 64;
-
-/// What the values of a field are, and so what a filter may compare them with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldKind {
-    /// A whole number.
-    Number,
-    /// A whole number of bytes.
-    Size,
-    /// A whole number of microseconds.
-    Micros,
-    /// A moment, RFC 3339.
-    Time,
-    /// One of a few words.
-    Word(&'static [&'static str]),
-    /// Any text.
-    Text,
-    /// Six hex digits.
-    Id,
-    /// A conversation, `c1`.
-    Conversation,
-    /// An address with its port.
-    Address,
-    /// Payload bytes, compared with text.
-    Bytes,
-    /// Payload bytes, compared with hex digits.
-    HexBytes,
-    /// The hash of a destination.
-    Hash,
-    /// The codes of findings.
-    Codes,
-    /// The highest level of any finding.
-    Level,
-}
 
 /// The value of a field of one message; borrowed from the event.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,108 +63,6 @@ pub enum Value<'a> {
     Level(Level),
 }
 
-/// A table of fields: an enum whose variants know their name, kind and meaning.
-macro_rules! fields {
-    ($(#[$doc:meta])* $table:ident; $($variant:ident = $name:literal, $kind:expr, $about:literal;)*) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $table {
-            $(#[doc = $about] $variant,)*
-        }
-
-        impl $table {
-            /// Every field, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Its name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What its values are.
-            pub const fn kind(self) -> $crate::field::FieldKind {
-                match self { $(Self::$variant => $kind,)* }
-            }
-
-            /// What it says, in a line.
-            pub const fn about(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
-            }
-        }
-    };
-}
-pub(crate) use fields;
-
-fields! {
-    /// A field of a message: its name is the key in the JSON record, and so is the order.
-    Field;
-    N = "n", FieldKind::Number, "number of the message, from 1";
-    PacketN = "packet_n", FieldKind::Number, "number of the packet that completed it, from 1";
-    Ts = "ts", FieldKind::Time, "capture time, UTC";
-    TUs = "t_us", FieldKind::Micros, "microseconds since the first packet";
-    Carrier = "carrier", FieldKind::Word(CARRIER_NAMES), "its carrier";
-    Src = "src", FieldKind::Address, "who sent the packet";
-    Dst = "dst", FieldKind::Address, "who received it";
-    Dir = "dir", FieldKind::Word(DIRECTION_NAMES), "direction of the message";
-    Type = "type", FieldKind::Word(TYPE_NAMES), "type of the message";
-    TypeByte = "type_byte", FieldKind::Number, "its first byte";
-    Id = "id", FieldKind::Id, "the connection id in it";
-    IdOwner = "id_owner", FieldKind::Word(OWNER_NAMES), "which side chose that id";
-    Conv = "conv", FieldKind::Conversation, "the conversation it belongs to";
-    Meaning = "meaning", FieldKind::Word(MEANING_NAMES), "its effect on the conversation";
-    PayloadBytes = "payload_bytes", FieldKind::Size, "length of the payload";
-    PayloadHex = "payload_hex", FieldKind::HexBytes, "the payload in hex";
-    PayloadText = "payload_text", FieldKind::Bytes, "the payload's first 64 bytes as text, escaped";
-    ShortHex = "short_hex", FieldKind::HexBytes, "the whole message in hex, when it is shorter than 4 bytes";
-    ServerId = "server_id", FieldKind::Id, "the server id that an ACK announces";
-    DestinationHash = "destination_hash", FieldKind::Hash, "hash of the destination in a SYN";
-    Session = "session", FieldKind::Number, "the I2CP session, from 0";
-    SessionName = "session_name", FieldKind::Text, "nickname of the I2CP session";
-    RouterUs = "router_us", FieldKind::Micros, "time in the router since the other session sent it";
-    SentN = "sent_n", FieldKind::Number, "number of the same message where the other session sent it";
-    Encapsulation = "encapsulation", FieldKind::Text, "encapsulation of its packet: vlan:vxlan";
-    Findings = "findings", FieldKind::Codes, "codes of its findings";
-    Level = "level", FieldKind::Level, "highest level of its findings";
-    Payload = "payload", FieldKind::Bytes, "the payload";
-}
-
-/// Values of `carrier`.
-pub(crate) const CARRIER_NAMES: &[&str] = &[
-    Carrier::Udp.name(),
-    Carrier::TcpU32.name(),
-    Carrier::TcpU16.name(),
-    Carrier::Segment.name(),
-    Carrier::I2cp.name(),
-];
-
-/// Values of `dir`.
-pub(crate) const DIRECTION_NAMES: &[&str] = &[
-    Direction::ClientToServer.name(),
-    Direction::ServerToClient.name(),
-];
-
-/// Values of `type`, in the order of the summary's `by_type`.
-pub(crate) const TYPE_NAMES: &[&str] = &[
-    "syn", "ack", "data", "close", "ping", "chaff", "unknown", "short",
-];
-
-const OWNER_NAMES: &[&str] = &["client", "server"];
-
-/// Values of `meaning`.
-pub(crate) const MEANING_NAMES: &[&str] = &[
-    "opens",
-    "accepts",
-    "refuses",
-    "carries",
-    "closes",
-    "closes_again",
-    "ignored",
-    "orphan",
-    "idle",
-    "meaningless",
-    "untracked",
-];
-
 impl Field {
     /// The field of that name, or that tables call so.
     pub fn named(name: &str) -> Option<Self> {
@@ -212,7 +80,7 @@ impl Field {
 
     /// Whether the JSON record has it; the others exist for filters only.
     pub const fn in_record(self) -> bool {
-        !matches!(self, Self::Level | Self::Payload)
+        (self as usize) < MESSAGE.columns.len()
     }
 
     /// Its value in a message, with as much of the payload as is to be seen.

@@ -70,6 +70,7 @@ pub mod capture;
 pub mod carrier;
 #[cfg(feature = "dump")]
 pub mod cli;
+mod columns;
 pub mod conversation;
 mod conversations;
 pub mod dissect;

@@ -5,15 +5,13 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
+use crate::columns::SCHEMA;
 use crate::conversation::ConversationId;
 use crate::wire::{Direction, StreamId};
 
 /// The longest line that is read: a message of the largest size in hex and text
 /// takes less than a tenth of it.
 pub(crate) const MAX_LINE_BYTES: u64 = 16 << 20;
-
-/// The schema that is understood. Keys that were added since are passed over.
-const SCHEMA: &str = "ministream.dump/1";
 
 /// Why records cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +79,7 @@ impl<R: BufRead> RecordLines<R> {
     /// The header, which comes first.
     pub(crate) fn header(&mut self) -> Result<RecordLine, NdjsonError> {
         let header = self.next_record()?.ok_or(NdjsonError::NotADump)?;
+        // Keys that were added since are passed over.
         match header.text("schema") {
             Ok(SCHEMA) => Ok(header),
             _ => Err(NdjsonError::NotADump),

@@ -23,7 +23,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("end_request", &[]),
     ("keys", &["wire", "private_file"]),
     ("conversation", &["time", "wire", "index", "net", "carrier"]),
-    ("ndjson", &["wire", "conversation"]),
     (
         "dissect",
         &[
@@ -39,8 +38,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("conversations", &["capture", "conversation", "dissect"]),
     ("text", &["time", "wire", "conversation"]),
     (
+        "columns",
+        &["wire", "capture", "carrier", "conversation", "text"],
+    ),
+    ("ndjson", &["wire", "conversation", "columns"]),
+    (
         "field",
-        &["time", "wire", "net", "carrier", "conversation", "text"],
+        &["time", "wire", "net", "conversation", "text", "columns"],
     ),
     (
         "select",
@@ -52,6 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "dissect",
             "number_set",
             "text",
+            "columns",
             "field",
         ],
     ),
@@ -68,6 +73,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "dissect",
             "number_set",
             "text",
+            "columns",
             "field",
             "select",
         ],
@@ -84,6 +90,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "dissect",
             "number_set",
             "text",
+            "columns",
             "field",
             "select",
             "record",

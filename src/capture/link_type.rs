@@ -17,6 +17,9 @@ macro_rules! link_types {
             /// Those that are read.
             pub const READ: &'static [Self] = &[$(Self::$variant),*];
 
+            /// Every name that there is.
+            pub(crate) const NAMES: &'static [&'static str] = &[$($name,)* "other"];
+
             /// The link type with this number in the registry.
             pub const fn from_number(number: u32) -> Self {
                 match number {

@@ -140,6 +140,21 @@ pub enum CaptureFormat {
     Live,
 }
 
+impl CaptureFormat {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Pcap, Self::PcapNanosecond, Self::Pcapng, Self::Live];
+
+    /// Its name in the JSON records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pcap => "pcap",
+            Self::PcapNanosecond => "pcap_ns",
+            Self::Pcapng => "pcapng",
+            Self::Live => "live",
+        }
+    }
+}
+
 impl fmt::Display for CaptureFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -157,6 +172,19 @@ pub enum Compression {
     Gzip,
     /// Zstandard (RFC 8878).
     Zstd,
+}
+
+impl Compression {
+    /// Every kind of it.
+    pub const ALL: [Self; 2] = [Self::Gzip, Self::Zstd];
+
+    /// Its name in the JSON records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
 }
 
 /// The order of the bytes in the numbers of a capture file.

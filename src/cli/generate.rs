@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::args::{DumpArgs, Generate};
 use crate::export::wireshark::LUA_DISSECTOR;
-use crate::record::JSON_SCHEMA;
+use crate::record::json_schema;
 
 /// Prints what `ministream-dump --generate` asks for.
 pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
@@ -20,7 +20,7 @@ pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
         Generate::CompletionsPowershell => print(&completions(command, Shell::PowerShell)),
         Generate::CompletionsElvish => print(&completions(command, Shell::Elvish)),
         Generate::Man => print(&man(command)?),
-        Generate::Schema => print(JSON_SCHEMA.as_bytes()),
+        Generate::Schema => print(json_schema().as_bytes()),
         Generate::WiresharkLua => print(LUA_DISSECTOR.as_bytes()),
     }
 }

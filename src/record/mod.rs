@@ -1,5 +1,5 @@
-//! The JSON records: the schema, once. Described for users in `docs/json.md`;
-//! a test compares the two.
+//! The JSON records, written and read. Their keys are the columns of `columns`, which says what
+//! they mean; tests hold what is written against it.
 //!
 //! Every record is one line without line end. Keys are always present, `null`
 //! means unknown or not applicable. Adding keys keeps [`SCHEMA`]; anything else
@@ -33,15 +33,8 @@ use crate::text::write::{UtcClock, put, put_address, put_json_string, put_number
 use crate::wire::{Direction, StreamId};
 
 pub use self::read::{MessageRecord, Record, RecordReader, SummaryRecord};
-pub(crate) use self::summary::format_name;
 pub use self::summary::{Reading, Summary};
-
-/// Name and version of the schema, as in the header record.
-pub const SCHEMA: &str = "ministream.dump/1";
-
-/// The schema for programs: JSON Schema, draft 2020-12, of a line of NDJSON and of
-/// the object that holds all records.
-pub const JSON_SCHEMA: &str = include_str!("schema.json");
+pub use crate::columns::{SCHEMA, json_schema};
 
 /// Bytes that a message record takes besides its payload and findings, or a little less.
 const RECORD_BYTES: usize = 512;

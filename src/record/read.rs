@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::summary::{compression_name, format_name};
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
@@ -493,20 +492,17 @@ fn secrets(header: &RecordLine) -> Result<Secrets, NdjsonError> {
 }
 
 fn inputs(line: &RecordLine) -> Result<Vec<InputInfo>, NdjsonError> {
-    let formats = [
-        CaptureFormat::Pcap,
-        CaptureFormat::PcapNanosecond,
-        CaptureFormat::Pcapng,
-        CaptureFormat::Live,
-    ];
     let read = |input: &RecordLine| {
         Ok(InputInfo {
             path: PathBuf::from(input.text("path")?),
-            format: named(formats, format_name, input.text("format")?)
-                .ok_or_else(|| input.invalid("format"))?,
+            format: named(
+                CaptureFormat::ALL,
+                CaptureFormat::name,
+                input.text("format")?,
+            )
+            .ok_or_else(|| input.invalid("format"))?,
             compression: input.optional("compression", |value| {
-                let all = [Compression::Gzip, Compression::Zstd];
-                named(all, compression_name, value.as_str()?)
+                named(Compression::ALL, Compression::name, value.as_str()?)
             })?,
             link_type: input.optional("link_type_number", |value| {
                 let number = u32::try_from(value.as_u64()?).ok()?;

@@ -2,10 +2,10 @@
 
 use super::tally::Totals;
 use super::value::{put_counts, put_number_or_null, put_tally_object, put_word_or_null};
-use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
+use crate::capture::{Compression, InputInfo, LinkType};
+use crate::columns::TYPE_NAMES;
 use crate::conversation::{Level, State};
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
-use crate::field::TYPE_NAMES;
 use crate::text::write::{put, put_address, put_json_string, put_number};
 use crate::time::Timestamp;
 
@@ -142,9 +142,9 @@ pub(super) fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Readi
         );
         put_json_string(out, &input.path.to_string_lossy());
         put(out, r#","format":""#);
-        put(out, format_name(input.format));
+        put(out, input.format.name());
         put(out, r#"","compression":"#);
-        put_word_or_null(out, input.compression.map(compression_name));
+        put_word_or_null(out, input.compression.map(Compression::name));
         put(out, r#","link_type":"#);
         put_word_or_null(out, input.link_type.map(LinkType::name));
         put(out, r#","link_type_number":"#);
@@ -176,22 +176,5 @@ fn put_near_flows(out: &mut Vec<u8>, near: &NearFlows) {
         put(out, r#","decode_as":"#);
         put_json_string(out, &group.rule().to_string());
         out.push(b'}');
-    }
-}
-
-/// A format as the header record names it.
-pub(crate) const fn format_name(format: CaptureFormat) -> &'static str {
-    match format {
-        CaptureFormat::Pcap => "pcap",
-        CaptureFormat::PcapNanosecond => "pcap_ns",
-        CaptureFormat::Pcapng => "pcapng",
-        CaptureFormat::Live => "live",
-    }
-}
-
-pub(super) const fn compression_name(compression: Compression) -> &'static str {
-    match compression {
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
     }
 }

@@ -5,7 +5,7 @@ use crate::capture::{InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{Meaning, MessageEvent};
 use crate::dissect::{Decided, FlowReport};
-use crate::record::{Reading, format_name};
+use crate::record::Reading;
 use crate::text::write::{UtcClock, put, put_address, put_number, put_seconds};
 use crate::time::Timestamp;
 
@@ -87,7 +87,7 @@ impl Heading {
         for (index, input) in inputs.iter().enumerate().take(MAX_INPUTS) {
             put(out, &style.escaped(&input.path.to_string_lossy()));
             put(out, ": ");
-            put(out, &format_name(input.format).replace('_', " "));
+            put(out, &input.format.name().replace('_', " "));
             if let Some(link_type) = input.link_type {
                 put(out, ", ");
                 put(out, &link_type_title(link_type));

@@ -28,15 +28,30 @@ pub(crate) fn captures() -> Vec<String> {
     paths
 }
 
+/// The keys of a line of a kind, by the schema: all of them, in their order.
+fn required(schema: &Value, kind: &str) -> Vec<String> {
+    serde_json::from_value(schema["$defs"][kind]["required"].clone()).unwrap()
+}
+
 #[test]
 fn records_of_every_shipped_capture_satisfy_the_schema() {
+    let source = dump("--generate schema").ok();
+    let source: Value = serde_json::from_str(&source).unwrap();
     let schema = schema();
     for path in captures() {
         let written = dump(&format!("--lenient -T ndjson {path}"));
         assert_eq!(written.code, Some(0), "{path}: {}", written.stderr);
         for line in written.stdout.lines() {
-            let record = serde_json::from_str(line).unwrap();
+            let record: Value = serde_json::from_str(line).unwrap();
             assert_eq!(schema.check(&record), Ok(()), "{path}: {line}");
+            let keys = required(&source, record["record"].as_str().unwrap());
+            assert_eq!(record.as_object().unwrap().len(), keys.len(), "{line}");
+            let mut rest = line;
+            for key in keys {
+                // Within a string the quotes would be escaped.
+                let found = rest.split_once(&format!("\"{key}\":"));
+                rest = found.unwrap_or_else(|| panic!("{path}: {key}: {line}")).1;
+            }
         }
     }
 }

@@ -1,14 +1,12 @@
 //! The rows of the tables: what the JSON records say, cell by cell.
 
+use super::schema::PAYLOAD;
 use super::table::Table;
 use crate::conversation::{Conversation, Endpoint, Finding, MessageEvent, Tally};
 use crate::field::{Field, PayloadDetail, Value};
 use crate::record::{micros, preview_source, put_detail};
 use crate::text::write::{put, put_address, put_conversation, put_display, put_hex, put_id};
 use crate::wire::StreamId;
-
-/// The column of payload bytes, which records have as hex: readers of columns know bytes.
-const PAYLOAD: &str = "payload";
 
 /// A message, with as much of its payload as `payload` says.
 pub(super) fn put_message(table: &mut Table, event: &MessageEvent<'_>, payload: PayloadDetail) {

@@ -1,8 +1,5 @@
-//! The columns: names and types of the JSON records, as Parquet says them.
-//!
-//! A test holds these texts against the JSON Schema of the records
-//! ([`JSON_SCHEMA`](crate::record::JSON_SCHEMA)): a key that is added there must be
-//! added here. What a record is (`record`) the directory says.
+//! The columns of the records, as Parquet says them. What a record is (`record`) the directory
+//! says.
 
 use std::sync::Arc;
 
@@ -12,7 +9,11 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::TypePtr;
 
-use crate::record::{SCHEMA, put_redacted};
+use crate::columns::{
+    CONVERSATION, Column, FINDING, FieldKind, MESSAGE, Numbers, SCHEMA, Shape, Table,
+};
+use crate::field::Field;
+use crate::record::put_redacted;
 use crate::select::redact::Secrets;
 
 /// A kind of record, which has a table of its own.
@@ -35,7 +36,7 @@ impl TableKind {
         }
     }
 
-    pub(super) const fn columns(self) -> &'static str {
+    const fn table(self) -> &'static Table {
         match self {
             Self::Messages => MESSAGE,
             Self::Conversations => CONVERSATION,
@@ -44,89 +45,52 @@ impl TableKind {
     }
 
     pub(super) fn schema(self) -> TypePtr {
-        Arc::new(parse_message_type(self.columns()).expect("the texts below are schemas"))
+        let Table { name, columns, .. } = self.table();
+        let fields: String = columns.iter().map(field_of).collect();
+        let schema = parse_message_type(&format!("message {name} {{ {fields} }}"));
+        Arc::new(schema.expect("columns have names and types that Parquet has"))
     }
 }
 
-const MESSAGE: &str = "message message {
-    required int64 n;
-    required int64 packet_n;
-    required int64 ts (TIMESTAMP(NANOS, true));
-    required int64 t_us;
-    required binary carrier (STRING);
-    required binary src (STRING);
-    required binary dst (STRING);
-    optional binary dir (STRING);
-    required binary type (STRING);
-    optional int64 type_byte;
-    optional binary id (STRING);
-    optional binary id_owner (STRING);
-    optional binary conv (STRING);
-    required binary meaning (STRING);
-    required int64 payload_bytes;
-    optional binary payload;
-    optional binary payload_text (STRING);
-    optional binary short_hex (STRING);
-    optional binary server_id (STRING);
-    optional binary destination_hash (STRING);
-    optional int64 session;
-    optional binary session_name (STRING);
-    optional int64 router_us;
-    optional int64 sent_n;
-    optional binary encapsulation (STRING);
-    required group findings (LIST) {
-        repeated group list {
-            required binary element (STRING);
+/// The column of payload bytes, which records have as hex: readers of columns know bytes.
+pub(super) const PAYLOAD: &str = "payload";
+
+/// A column, as Parquet says it.
+fn field_of(column: &Column) -> String {
+    let repetition = if column.is_nullable {
+        "optional"
+    } else {
+        "required"
+    };
+    let name = column.name;
+    let (kind, note) = match column.shape {
+        Shape::Value(FieldKind::Number(_) | FieldKind::Size | FieldKind::Micros) => ("int64", ""),
+        Shape::Value(FieldKind::Time) => ("int64", " (TIMESTAMP(NANOS, true))"),
+        Shape::Value(_) if name == Field::PayloadHex.name() => {
+            return format!("{repetition} binary {PAYLOAD};\n");
         }
-    }
-}";
-
-const CONVERSATION: &str = "message conversation {
-    required binary conv (STRING);
-    required binary client (STRING);
-    optional binary client_name (STRING);
-    optional binary client_hash (STRING);
-    required binary server (STRING);
-    optional binary server_name (STRING);
-    optional binary server_hash (STRING);
-    required binary carrier (STRING);
-    optional binary client_id (STRING);
-    optional binary server_id (STRING);
-    required binary state (STRING);
-    required int64 start_t_us;
-    required int64 duration_us;
-    optional int64 handshake_us;
-    optional int64 first_byte_us;
-    required group c2s {
-        required int64 message_count;
-        required int64 payload_bytes;
-    }
-    required group s2c {
-        required int64 message_count;
-        required int64 payload_bytes;
-    }
-    required int64 finding_count;
-    optional binary peer_view (STRING);
-    optional group router_time_us {
-        required int64 min;
-        required int64 mean;
-        required int64 max;
-    }
-}";
-
-const FINDING: &str = "message finding {
-    required binary level (STRING);
-    required binary code (STRING);
-    optional int64 n;
-    optional int64 packet_n;
-    optional binary conv (STRING);
-    required binary text (STRING);
-    required binary detail (JSON);
-}";
+        Shape::Value(FieldKind::Codes) | Shape::Words(_) => {
+            return format!(
+                "{repetition} group {name} (LIST) {{
+                    repeated group list {{ required binary element (STRING); }}
+                }}\n"
+            );
+        }
+        Shape::Numbers(&Numbers { members, .. }) | Shape::Counts(members) => {
+            let members = members.iter().map(|name| format!("required int64 {name};"));
+            let members = members.collect::<String>();
+            return format!("{repetition} group {name} {{ {members} }}\n");
+        }
+        Shape::Value(_) | Shape::Code | Shape::Constant(_) => ("binary", " (STRING)"),
+        Shape::Bool => ("boolean", ""),
+        Shape::SomeCounts | Shape::Details | Shape::Objects(_) => ("binary", " (JSON)"),
+    };
+    format!("{repetition} {kind} {name}{note};\n")
+}
 
 /// Columns of bytes or text that is seldom the same twice: a dictionary would be in vain, and
 /// so would be the least and the greatest.
-pub(super) const MANIFOLD: [&str; 3] = ["payload", "payload_text", "detail"];
+pub(super) const MANIFOLD: [&str; 3] = [PAYLOAD, "payload_text", "detail"];
 
 /// The column of previews of payloads.
 pub(super) const PREVIEW: &str = "payload_text";

@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,103 +6,27 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::record::{Row, RowAccessor};
 use parquet::schema::parser::parse_message_type;
-use serde_json::Value;
+use parquet::schema::types::SchemaDescriptor;
 
 use super::table::{Table, empty_columns};
 use super::*;
 use crate::conversation::{ConversationId, FindingCode, FindingDetail, RouterTime};
-use crate::record::{JSON_SCHEMA, preview_source, put_preview};
+use crate::record::{preview_source, put_preview};
 use crate::testing;
 use crate::text::write::{put, put_display};
 
-/// The Parquet columns of an object that a JSON Schema describes.
-fn columns_of(root: &Value, object: &Value, indent: &str) -> String {
-    let mut columns = String::new();
-    for name in object["required"].as_array().unwrap() {
-        let name = name.as_str().unwrap();
-        if name == "record" {
-            continue;
-        }
-        let (repetition, schema) = unwrapped(root, &object["properties"][name]);
-        let line = match (name, type_of(schema)) {
-            // It says that it is a moment by its pattern only.
-            ("payload_hex", "string") => format!("{repetition} binary payload;"),
-            ("ts", "string") => format!("{repetition} int64 ts (TIMESTAMP(NANOS, true));"),
-            (_, "integer") => format!("{repetition} int64 {name};"),
-            (_, "string") => format!("{repetition} binary {name} (STRING);"),
-            (_, "array") => format!(
-                "{repetition} group {name} (LIST) {{\n\
-                 {indent}    repeated group list {{\n\
-                 {indent}        required binary element (STRING);\n\
-                 {indent}    }}\n{indent}}}"
-            ),
-            (_, "object") if schema.get("properties").is_none() => {
-                format!("{repetition} binary {name} (JSON);")
-            }
-            (_, "object") => {
-                let members = columns_of(root, schema, &format!("{indent}    "));
-                format!("{repetition} group {name} {{\n{members}{indent}}}")
-            }
-            (_, other) => panic!("{name}: no column for {other}"),
-        };
-        writeln!(columns, "{indent}{line}").unwrap();
-    }
-    columns
-}
-
-/// Whether a value may be null, and what it is where it is not.
-fn unwrapped<'a>(root: &'a Value, schema: &'a Value) -> (&'static str, &'a Value) {
-    if let Some(target) = schema["$ref"].as_str() {
-        return unwrapped(root, root.pointer(&target[1..]).unwrap());
-    }
-    if let Some([value, null]) = schema["anyOf"].as_array().map(Vec::as_slice) {
-        assert_eq!(null["type"], "null");
-        return ("optional", unwrapped(root, value).1);
-    }
-    let has_null = ["enum", "type"].iter().any(|keyword| {
-        let values = schema[keyword].as_array().into_iter().flatten();
-        values.into_iter().any(|v| v.is_null() || v == "null")
-    });
-    (if has_null { "optional" } else { "required" }, schema)
-}
-
-fn type_of(schema: &Value) -> &str {
-    match &schema["type"] {
-        Value::String(name) => name,
-        Value::Array(names) => names[0].as_str().unwrap(),
-        _ if schema.get("enum").is_some() => "string",
-        other => panic!("{other}"),
-    }
-}
-
-#[test]
-fn columns_are_the_keys_of_the_json_records_with_their_types() {
-    let root: Value = serde_json::from_str(JSON_SCHEMA).unwrap();
-    for (kind, record) in [
-        (TableKind::Messages, "message"),
-        (TableKind::Conversations, "conversation"),
-        (TableKind::Findings, "finding"),
-    ] {
-        let columns = columns_of(&root, &root["$defs"][record], "    ");
-        assert_eq!(
-            kind.columns(),
-            format!("message {record} {{\n{columns}}}"),
-            "the columns of {record} are not those of its JSON Schema"
-        );
-        assert_eq!(kind.schema().name(), record);
-    }
-}
-
 #[test]
 fn every_column_that_is_written_in_a_way_of_its_own_exists() {
-    let schemas = TableKind::ALL.map(|kind| kind.columns()).concat();
+    let tables = TableKind::ALL.map(|kind| SchemaDescriptor::new(kind.schema()));
+    let has = |table: &SchemaDescriptor, name: &str| {
+        table.columns().iter().any(|column| column.name() == name)
+    };
     for name in schema::MANIFOLD.iter().chain(&schema::FEW) {
-        assert!(schemas.contains(&format!(" {name}")), "{name}");
+        assert!(tables.iter().any(|table| has(table, name)), "{name}");
     }
-    for (table, column) in schema::KEYS {
-        let kinds = TableKind::ALL.map(TableKind::columns).into_iter();
-        let mut of_table = kinds.filter(|kind| kind.starts_with(&format!("message {table} ")));
-        assert!(of_table.any(|kind| kind.contains(&format!(" {column} "))));
+    for (table, name) in schema::KEYS {
+        let mut of_table = tables.iter().filter(|one| one.name() == table);
+        assert!(of_table.any(|table| has(table, name)), "{name}");
     }
 }
 

@@ -8,9 +8,10 @@ use std::marker::PhantomData;
 
 use super::evaluate::{compare, equals};
 use super::{Comparison, Literal};
-use crate::conversation::{Conversation, ConversationId, State};
+use crate::columns::{FieldKind, Range, STATE_NAMES, fields};
+use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::Sink;
-use crate::field::{FieldKind, Value, fields};
+use crate::field::Value;
 use crate::number_set::NumberSet;
 
 fields! {
@@ -23,22 +24,11 @@ fields! {
     PayloadBytes = "conv.bytes", FieldKind::Size, "payload of its DATA, both directions";
     C2sPayloadBytes = "conv.c2s.payload_bytes", FieldKind::Size, "payload of the client's DATA";
     S2cPayloadBytes = "conv.s2c.payload_bytes", FieldKind::Size, "payload of the server's DATA";
-    MessageCount = "conv.messages", FieldKind::Number, "its DATA messages, both directions";
-    C2sMessageCount = "conv.c2s.message_count", FieldKind::Number, "the client's DATA messages";
-    S2cMessageCount = "conv.s2c.message_count", FieldKind::Number, "the server's DATA messages";
-    FindingCount = "conv.finding_count", FieldKind::Number, "findings about it";
+    MessageCount = "conv.messages", FieldKind::Number(Range::Count), "its DATA messages, both directions";
+    C2sMessageCount = "conv.c2s.message_count", FieldKind::Number(Range::Count), "the client's DATA messages";
+    S2cMessageCount = "conv.s2c.message_count", FieldKind::Number(Range::Count), "the server's DATA messages";
+    FindingCount = "conv.finding_count", FieldKind::Number(Range::Count), "findings about it";
 }
-
-/// Values of `conv.state`.
-const STATE_NAMES: &[&str] = &[
-    State::SynSent.name(),
-    State::Refused.name(),
-    State::Open.name(),
-    State::ClientClosed.name(),
-    State::ServerClosed.name(),
-    State::NoAnswer.name(),
-    State::MidStream.name(),
-];
 
 impl ConversationField {
     /// The field of that name; `state`, `duration`, `handshake` and the titles of the table

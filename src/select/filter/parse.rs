@@ -278,7 +278,7 @@ impl<'a> Parser<'a> {
     ) -> Result<(), FilterError> {
         let ordered = matches!(
             subject.kind(),
-            FieldKind::Number
+            FieldKind::Number(_)
                 | FieldKind::Size
                 | FieldKind::Micros
                 | FieldKind::Time
@@ -450,7 +450,7 @@ const CAPTURE_FILTER_WORDS: &[&str] = &[
 /// What a value of a kind looks like.
 fn expected(kind: FieldKind) -> String {
     match kind {
-        FieldKind::Number => "a number".to_owned(),
+        FieldKind::Number(_) => "a number".to_owned(),
         FieldKind::Size => "a number of bytes, or a size as in 4KiB".to_owned(),
         FieldKind::Micros => "a number of microseconds, or a time as in 20ms".to_owned(),
         FieldKind::Time => "a time as in 2004-05-25T12:00:00Z".to_owned(),
@@ -477,7 +477,7 @@ fn from_quoted(kind: FieldKind, text: &[u8]) -> Option<Literal> {
 
 fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
     match kind {
-        FieldKind::Number => number(word).map(Literal::Number),
+        FieldKind::Number(_) => number(word).map(Literal::Number),
         FieldKind::Size => number(word)
             .or_else(|| with_unit(word, size_factor))
             .map(Literal::Number),

@@ -1,0 +1,173 @@
+//! The columns of the records, once: their names, types and meanings.
+//!
+//! Made of them are the JSON Schema, the columns of Parquet files, the fields of filters and of
+//! `-e`, those of the dissector for Wireshark, and the tables of `docs/json.md`. What writes
+//! JSON by hand, for speed, tests hold against them.
+
+mod json_schema;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use self::json_schema::json_schema;
+pub use self::tables::Field;
+#[cfg(any(test, feature = "parquet"))]
+pub(crate) use self::tables::{CONVERSATION, FINDING};
+#[cfg(test)]
+pub(crate) use self::tables::{HEADER, INPUT, SUMMARY};
+pub(crate) use self::tables::{MESSAGE, STATE_NAMES, TYPE_NAMES};
+
+/// Name and version of the schema of the records, as in the header record.
+pub const SCHEMA: &str = "ministream.dump/1";
+
+/// A kind of record, or of objects within one.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) place: Place,
+    /// All but the `record` of a line.
+    pub(crate) columns: &'static [Column],
+}
+
+/// Where objects with the same columns are found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Each is a line, of which the column `record` says what it is.
+    Line,
+    /// In a list in a record.
+    List,
+}
+
+/// A key of a JSON record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    /// That of a quantity says its unit: `_us`, `_bytes`, `_count`.
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    /// Whether it may be null: unknown, or not applicable.
+    pub(crate) is_nullable: bool,
+    /// In Markdown.
+    pub(crate) meaning: &'static str,
+}
+
+/// What the values of a column look like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// A value that messages can have, too.
+    Value(FieldKind),
+    /// Always this text.
+    Constant(&'static str),
+    Bool,
+    /// The code of a finding.
+    Code,
+    /// Some of a few words.
+    Words(&'static [&'static str]),
+    /// Numbers that have names.
+    Numbers(&'static Numbers),
+    /// How many there are of each.
+    Counts(&'static [&'static str]),
+    /// The same, where more may come to be.
+    SomeCounts,
+    /// Numbers and texts with names that depend on other columns.
+    Details,
+    /// A list of objects.
+    Objects(&'static Table),
+}
+
+/// Numbers that stand together in several columns.
+#[derive(Debug)]
+pub(crate) struct Numbers {
+    pub(crate) name: &'static str,
+    pub(crate) members: &'static [&'static str],
+    pub(crate) kind: FieldKind,
+}
+
+/// What the values of a field are, and so what a filter may compare them with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A whole number.
+    Number(Range),
+    /// A whole number of bytes.
+    Size,
+    /// A whole number of microseconds.
+    Micros,
+    /// A moment, RFC 3339.
+    Time,
+    /// One of a few words.
+    Word(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// Six hex digits.
+    Id,
+    /// A conversation, `c1`.
+    Conversation,
+    /// An address with its port.
+    Address,
+    /// Payload bytes, compared with text.
+    Bytes,
+    /// Payload bytes, compared with hex digits.
+    HexBytes,
+    /// The hash of a destination.
+    Hash,
+    /// The codes of findings.
+    Codes,
+    /// The highest level of any finding.
+    Level,
+}
+
+/// Which numbers there can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// From 1 on.
+    Ordinal,
+    /// From 0 on.
+    Count,
+    /// From 0 to this.
+    UpTo(u8),
+}
+
+impl Table {
+    /// Every column, in order.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = Column> {
+        let record = Column {
+            name: "record",
+            shape: Shape::Constant(self.name),
+            is_nullable: false,
+            meaning: "",
+        };
+        let record = (self.place == Place::Line).then_some(record);
+        record.into_iter().chain(self.columns.iter().copied())
+    }
+}
+
+/// A table of fields: an enum whose variants know their name, kind and meaning.
+macro_rules! fields {
+    ($(#[$doc:meta])* $table:ident; $($variant:ident = $name:literal, $kind:expr, $about:literal;)*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $table {
+            $(#[doc = $about] $variant,)*
+        }
+
+        impl $table {
+            /// Every field, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What its values are.
+            pub const fn kind(self) -> $crate::columns::FieldKind {
+                match self { $(Self::$variant => $kind,)* }
+            }
+
+            /// What it says, in a line.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => $about,)* }
+            }
+        }
+    };
+}
+pub(crate) use fields;

@@ -1,0 +1,337 @@
+//! The tables, one for each kind of record.
+
+use super::{Column, FieldKind, Numbers, Place, Range, SCHEMA, Shape, Table, fields};
+use crate::capture::{CaptureFormat, Compression, LinkType};
+use crate::carrier::Carrier;
+use crate::conversation::{Level, State};
+use crate::wire::Direction;
+
+/// The meaning of a column of messages: how it is listed, that and more, or something else.
+macro_rules! meaning {
+    ($about:literal) => {
+        $about
+    };
+    ($about:literal + $more:literal) => {
+        concat!($about, $more)
+    };
+    ($about:literal / $meaning:literal) => {
+        $meaning
+    };
+}
+
+/// Whether a column may be null.
+macro_rules! is_nullable {
+    () => {
+        false
+    };
+    (null) => {
+        true
+    };
+}
+
+/// Columns of messages, which are fields, and in brackets the fields that are no columns.
+///
+/// What `--list-fields` says of a column is the beginning of its meaning, or (`/`) differs.
+macro_rules! message_columns {
+    (
+        $($variant:ident = $name:literal $(or $null:ident)?: $kind:expr,
+            $about:literal $(+ $more:literal)? $(/ $meaning:literal)?;)*
+        [$($field:ident = $field_name:literal: $field_kind:expr, $field_about:literal;)*]
+    ) => {
+        fields! {
+            /// A field of a message: its name is the key in the JSON record, and so is the order.
+            Field;
+            $($variant = $name, $kind, $about;)*
+            $($field = $field_name, $field_kind, $field_about;)*
+        }
+
+        const MESSAGE_COLUMNS: &[Column] = &[$(Column {
+            name: $name,
+            shape: Shape::Value($kind),
+            is_nullable: is_nullable!($($null)?),
+            meaning: meaning!($about $(+ $more)? $(/ $meaning)?),
+        }),*];
+    };
+}
+
+/// Columns of other records.
+macro_rules! columns {
+    ($($name:literal $(or $null:ident)?: $shape:expr, $meaning:literal;)*) => {
+        &[$(Column {
+            name: $name,
+            shape: $shape,
+            is_nullable: is_nullable!($($null)?),
+            meaning: $meaning,
+        }),*]
+    };
+}
+
+const ORDINAL: FieldKind = FieldKind::Number(Range::Ordinal);
+pub(super) const COUNT: FieldKind = FieldKind::Number(Range::Count);
+
+message_columns! {
+    N = "n": ORDINAL,
+        "number of the message, from 1" + "; messages that are not shown count, too";
+    PacketN = "packet_n": ORDINAL,
+        "number of the packet that completed it, from 1" + ", over all inputs";
+    Ts = "ts": FieldKind::Time,
+        "capture time, UTC" / "capture time of that packet";
+    TUs = "t_us": FieldKind::Micros,
+        "microseconds since the first packet" + "; negative when time went backwards";
+    Carrier = "carrier": FieldKind::Word(CARRIER_NAMES),
+        "its carrier" / "`udp`, `tcp_u32be`, `tcp_u16be`, `segment`, `i2cp`";
+    Src = "src": FieldKind::Address,
+        "who sent the packet" / "address and port that sent the packet";
+    Dst = "dst": FieldKind::Address,
+        "who received it" / "address and port that it went to";
+    Dir = "dir" or null: FieldKind::Word(DIRECTION_NAMES),
+        "direction of the message" / "direction: `c2s` from the client, `s2c` from the server; null when neither type nor sender determine it";
+    Type = "type": FieldKind::Word(TYPE_NAMES),
+        "type of the message" / "`syn`, `ack`, `data`, `close`, `ping`, `chaff`, `unknown`, `short` (fewer than 4 bytes and no ping)";
+    TypeByte = "type_byte" or null: FieldKind::Number(Range::UpTo(u8::MAX)),
+        "its first byte" + "; null when it is empty";
+    Id = "id" or null: FieldKind::Id,
+        "the connection id in it" + "; null when it is too short to have one";
+    IdOwner = "id_owner" or null: FieldKind::Word(OWNER_NAMES),
+        "which side chose that id" + ": `client`, `server`; null when the type does not determine it";
+    Conv = "conv" or null: FieldKind::Conversation,
+        "the conversation it belongs to" / "the conversation that it belongs to, `c1`";
+    Meaning = "meaning": FieldKind::Word(MEANING_NAMES),
+        "its effect on the conversation" / "its effect there: `opens`, `accepts`, `refuses`, `carries`, `closes`, `closes_again` (closes cross), `ignored`, `orphan`, `idle` (ping, chaff), `meaningless`; `untracked` when conversations were not asked for";
+    PayloadBytes = "payload_bytes": FieldKind::Size,
+        "length of the payload" / "bytes after type and id";
+    PayloadHex = "payload_hex" or null: FieldKind::HexBytes,
+        "the payload in hex" / "the payload: all of it, with `--payload preview` its first 64 bytes, with `--payload none` null";
+    PayloadText = "payload_text" or null: FieldKind::Bytes,
+        "the payload's first 64 bytes as text, escaped" / r"its first 64 bytes as text, escaped (`\n`, `\x1b`, `\u{202e}`, `\\`), with `…` if there are more; null with `--payload none`";
+    ShortHex = "short_hex" or null: FieldKind::HexBytes,
+        "the whole message in hex, when it is shorter than 4 bytes" / "the whole message, if it has fewer than 4 bytes";
+    ServerId = "server_id" or null: FieldKind::Id,
+        "the server id that an ACK announces";
+    DestinationHash = "destination_hash" or null: FieldKind::Hash,
+        "hash of the destination in a SYN" / "SHA-256 of the destination in a SYN, in I2P's base64";
+    Session = "session" or null: COUNT,
+        "the I2CP session, from 0" / "the I2CP session that carried it, from 0";
+    SessionName = "session_name" or null: FieldKind::Text,
+        "nickname of the I2CP session" / "nickname of that session";
+    RouterUs = "router_us" or null: FieldKind::Micros,
+        "time in the router since the other session sent it" / "microseconds since the other session gave it to the router, where the capture shows both";
+    SentN = "sent_n" or null: COUNT,
+        "number of the same message where the other session sent it" / "number of the same message where the other session gave it to the router: the capture has it twice";
+    Encapsulation = "encapsulation" or null: FieldKind::Text,
+        "encapsulation of its packet: vlan:vxlan" / "[encapsulation](captures.md#links-and-encapsulations) of its packet between the link header and the innermost IP header, outermost first: `vlan:vxlan`";
+    Findings = "findings": FieldKind::Codes,
+        "codes of its findings" / "codes of the findings about it";
+    [
+        Level = "level": FieldKind::Level, "highest level of its findings";
+        Payload = "payload": FieldKind::Bytes, "the payload";
+    ]
+}
+
+pub(crate) const MESSAGE: &Table = &Table {
+    name: "message",
+    place: Place::Line,
+    columns: MESSAGE_COLUMNS,
+};
+
+pub(crate) const HEADER: &Table = &Table {
+    name: "header",
+    place: Place::Line,
+    columns: columns! {
+        "schema": Shape::Constant(SCHEMA), "";
+        "tool_version": TEXT, "version of ministream";
+        "redacted": Shape::Words(&["payload", "dest"]),
+            "what [`--redact`](sharing.md) replaced in all records: `payload`, `dest`; empty without it";
+        "inputs": Shape::Objects(INPUT), "the inputs opened so far, in order; the summary has them all";
+    },
+};
+
+pub(crate) const INPUT: &Table = &Table {
+    name: "input",
+    place: Place::List,
+    columns: columns! {
+        "path": TEXT, "as the user gave it; `-` is standard input; the interface of a live capture";
+        "format": Shape::Value(FieldKind::Word(FORMAT_NAMES)),
+            "`pcap`, `pcap_ns` (times in nanoseconds), `pcapng`, `live`";
+        "compression" or null: Shape::Value(FieldKind::Word(COMPRESSION_NAMES)),
+            "`gzip`, `zstd`; null when it is not compressed";
+        "link_type" or null: Shape::Value(FieldKind::Word(LinkType::NAMES)),
+            "of its first interface: `null`, `ethernet`, `ppp`, `ppp_hdlc`, `pppoe`, `raw_ip`, `cisco_hdlc`, `ieee802_11`, `loop`, `linux_cooked`, `ieee802_11_prism`, `ieee802_11_radiotap`, `ieee802_11_avs`, `ppp_with_direction`, `mpls`, `ipv4`, `ipv6`, `nflog`, `ip_over_infiniband`, `pktap`, `linux_cooked_2`, or `other` for one that is not read; null before the first packet";
+        "link_type_number" or null: Shape::Value(COUNT),
+            "its number in the [registry of link types](https://www.tcpdump.org/linktypes.html); 101 for every kind of raw IP";
+        "packet_count" or null: Shape::Value(COUNT),
+            "packets read; null in the header of a long or live capture, where reading goes on";
+        "truncated": Shape::Bool, "whether it ended inside a packet, or is damaged";
+    },
+};
+
+pub(crate) const CONVERSATION: &Table = &Table {
+    name: "conversation",
+    place: Place::Line,
+    columns: columns! {
+        "conv": CONV, "its name, `c1`";
+        "client": ADDRESS,
+            "address and port of the end that opened it; on I2CP that of the application or of the router";
+        "client_name" or null: TEXT, "nickname of the client's I2CP session";
+        "client_hash" or null: HASH, "hash of the client's destination, in I2P's base64";
+        "server": ADDRESS, "address and port of the other end";
+        "server_name" or null: TEXT, "nickname of the server's I2CP session";
+        "server_hash" or null: HASH, "hash of the server's destination";
+        "carrier": Shape::Value(FieldKind::Word(CARRIER_NAMES)), "as in `message`";
+        "client_id" or null: ID, "null when only messages to the server were seen";
+        "server_id" or null: ID, "null until an ACK or a message to the server shows it";
+        "state": Shape::Value(FieldKind::Word(STATE_NAMES)),
+            "`syn_sent`, `refused`, `open`, `client_closed`, `server_closed`, `no_answer`, `mid_stream` (its SYN is not in the capture)";
+        "start_t_us": MICROS, "microseconds from the first packet to its first message";
+        "duration_us": MICROS, "from its first to its last message that had an effect";
+        "handshake_us" or null: MICROS, "from SYN to ACK";
+        "first_byte_us" or null: MICROS, "from SYN to the first data of either side";
+        "c2s": Shape::Numbers(TALLY), "data from the client: `message_count`, `payload_bytes`";
+        "s2c": Shape::Numbers(TALLY), "data from the server, likewise";
+        "finding_count": Shape::Value(COUNT), "findings about it";
+        "peer_view" or null: CONV,
+            "the same conversation as seen on the other session's connection to the router";
+        "router_time_us" or null: Shape::Numbers(ROUTER_TIME),
+            "time that its messages spent in the router: `min`, `mean`, `max`";
+    },
+};
+
+pub(crate) const FINDING: &Table = &Table {
+    name: "finding",
+    place: Place::Line,
+    columns: columns! {
+        "level": Shape::Value(FieldKind::Level), "`note`, `warn`, `error`";
+        "code": Shape::Code, "stable code, `ms.orphan_id`";
+        "n" or null: Shape::Value(ORDINAL), "the message that caused it";
+        "packet_n" or null: Shape::Value(ORDINAL), "the packet that caused it";
+        "conv" or null: CONV, "the conversation that it belongs to";
+        "text": TEXT, "a description of one line";
+        "detail": Shape::Details,
+            "the same facts by name: numbers and strings; which ones depends on the code";
+    },
+};
+
+pub(crate) const SUMMARY: &Table = &Table {
+    name: "summary",
+    place: Place::Line,
+    columns: columns! {
+        "message_count": Shape::Value(COUNT), "messages";
+        "conversation_count": Shape::Value(COUNT), "conversations";
+        "by_type": Shape::Counts(TYPE_NAMES), "messages by `type`; every type is there";
+        "by_state": Shape::Counts(STATE_NAMES), "conversations by `state`; every state is there";
+        "by_level": Shape::Counts(&[Level::Error.name(), Level::Warn.name(), Level::Note.name()]),
+            "findings by `level`; every level is there";
+        "c2s": Shape::Numbers(TALLY), "data from clients within conversations: `message_count`, `payload_bytes`";
+        "s2c": Shape::Numbers(TALLY), "data from servers, likewise";
+        "c2s_once": Shape::Numbers(TALLY),
+            "`c2s` without second copies: where a capture shows both sides of a router, a message that one session gave to the router and the router gave to the other counts once";
+        "s2c_once": Shape::Numbers(TALLY), "`s2c`, likewise";
+        "packet_count": Shape::Value(COUNT), "packets read";
+        "skipped": Shape::SomeCounts, "packets without usable payload, by reason";
+        "foreign": Shape::Counts(&["flow_count", "payload_count", "payload_bytes", "i2cp_message_count"]),
+            "traffic of other protocols: `flow_count`; the payloads of these flows, `payload_count` and `payload_bytes`; `i2cp_message_count`, messages of other protocols in I2CP";
+        "near_flows": Shape::Objects(NEAR_FLOW),
+            "flows of other protocols that resemble ours, by server and carrier: `client`, `server`, `carrier`, `flow_count`, `reason`, and `decode_as`, the rule of `-d` that reads them; at most 64 groups";
+        "warning" or null: TEXT,
+            "a warning that no message was found where there may be some, as on standard error";
+        "inputs": Shape::Objects(INPUT), "as in the header, with final counts";
+        "dropped_by_kernel_count" or null: Shape::Value(COUNT),
+            "packets that the kernel dropped in a live capture";
+        "evicted": Shape::Counts(&["flow_count", "conversation_count", "closed_conversation_count"]),
+            "numbers evicted for want of memory, as `cap.evicted` reports them: `flow_count`, `conversation_count`, and `closed_conversation_count`, conversations whose late messages are no longer recognised; `--memory` raises the bound";
+        "duration_us" or null: MICROS, "from the first to the latest packet; null without packets";
+        "exit_code": Shape::Value(FieldKind::Number(Range::UpTo(3))), "exit code of the program";
+    },
+};
+
+pub(super) const NEAR_FLOW: &Table = &Table {
+    name: "near_flow",
+    place: Place::List,
+    columns: columns! {
+        "client": TEXT, "address of the first client";
+        "server": TEXT, "address of the server";
+        "carrier": TEXT, "the carrier that they would have";
+        "flow_count": Shape::Value(COUNT), "how many flows";
+        "reason": TEXT, "what resembles ours";
+        "decode_as": TEXT, "the rule of `-d` that reads them";
+    },
+};
+
+const TEXT: Shape = Shape::Value(FieldKind::Text);
+const ID: Shape = Shape::Value(FieldKind::Id);
+const CONV: Shape = Shape::Value(FieldKind::Conversation);
+const ADDRESS: Shape = Shape::Value(FieldKind::Address);
+const HASH: Shape = Shape::Value(FieldKind::Hash);
+const MICROS: Shape = Shape::Value(FieldKind::Micros);
+
+pub(super) const TALLY: &Numbers = &Numbers {
+    name: "tally",
+    members: &["message_count", "payload_bytes"],
+    kind: COUNT,
+};
+
+pub(super) const ROUTER_TIME: &Numbers = &Numbers {
+    name: "router_time",
+    members: &["min", "mean", "max"],
+    kind: FieldKind::Micros,
+};
+
+const FORMAT_NAMES: &[&str] = &[
+    CaptureFormat::Pcap.name(),
+    CaptureFormat::PcapNanosecond.name(),
+    CaptureFormat::Pcapng.name(),
+    CaptureFormat::Live.name(),
+];
+
+const COMPRESSION_NAMES: &[&str] = &[Compression::Gzip.name(), Compression::Zstd.name()];
+
+/// Values of `level`.
+pub(super) const LEVEL_NAMES: &[&str] =
+    &[Level::Note.name(), Level::Warn.name(), Level::Error.name()];
+
+/// Values of `carrier`.
+pub(crate) const CARRIER_NAMES: &[&str] = &[
+    Carrier::Udp.name(),
+    Carrier::TcpU32.name(),
+    Carrier::TcpU16.name(),
+    Carrier::Segment.name(),
+    Carrier::I2cp.name(),
+];
+
+const DIRECTION_NAMES: &[&str] = &[
+    Direction::ClientToServer.name(),
+    Direction::ServerToClient.name(),
+];
+
+/// Values of `type`, in the order of the summary's `by_type`.
+pub(crate) const TYPE_NAMES: &[&str] = &[
+    "syn", "ack", "data", "close", "ping", "chaff", "unknown", "short",
+];
+
+const OWNER_NAMES: &[&str] = &["client", "server"];
+
+/// Values of `meaning`.
+pub(crate) const MEANING_NAMES: &[&str] = &[
+    "opens",
+    "accepts",
+    "refuses",
+    "carries",
+    "closes",
+    "closes_again",
+    "ignored",
+    "orphan",
+    "idle",
+    "meaningless",
+    "untracked",
+];
+
+/// Values of `state`.
+pub(crate) const STATE_NAMES: &[&str] = &[
+    State::SynSent.name(),
+    State::Refused.name(),
+    State::Open.name(),
+    State::ClientClosed.name(),
+    State::ServerClosed.name(),
+    State::NoAnswer.name(),
+    State::MidStream.name(),
+];
