@@ -329,22 +329,40 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(expected));
         }
-        for text in [
-            "",
-            "conf",
-            "conv,1",
-            "io",
-            "io,1",
-            "io,0s",
-            "follow",
-            "follow,3",
-            "follow,c0",
-            "follow,c1,xml",
-            "ladder,3",
-            "ladder,svg",
-            "ladder,c1,png",
+        let unknown = |name: &str, suggestion| ValueError::Statistic {
+            name: name.to_owned(),
+            suggestion,
+        };
+        let no_conversation = |text: &str| ValueError::Conversations(text.to_owned());
+        let (no_more, io, follow, ladder) = (
+            ValueError::Form("this statistic takes no further value"),
+            ValueError::Form("io needs an interval, as in io,1s"),
+            ValueError::Form(
+                "follow needs a conversation and takes a format, as in follow,c1 or follow,c1,hex",
+            ),
+            ValueError::Form(
+                "ladder takes a conversation and a format, as in ladder,c1 or ladder,c1,svg",
+            ),
+        );
+        for (text, error) in [
+            ("", unknown("", None)),
+            ("conf", unknown("conf", Some("conv"))),
+            ("conv,1", no_more),
+            ("io", io),
+            ("io,1", ValueError::BareDuration("1".to_owned())),
+            (
+                "io,0s",
+                ValueError::Form("an interval must be longer than zero"),
+            ),
+            ("follow", follow.clone()),
+            ("follow,3", no_conversation("3")),
+            ("follow,c0", no_conversation("c0")),
+            ("follow,c1,xml", follow),
+            ("ladder,3", no_conversation("3")),
+            ("ladder,svg", no_conversation("svg")),
+            ("ladder,c1,png", ladder),
         ] {
-            assert!(text.parse::<StatisticName>().is_err(), "{text}");
+            assert_eq!(text.parse::<StatisticName>(), Err(error), "{text}");
         }
     }
 }

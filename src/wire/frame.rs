@@ -153,14 +153,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_message_survives_the_round_trip(message in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn every_message_of_four_bytes_and_more_survives_the_round_trip(
+            message in prop::collection::vec(any::<u8>(), HEADER_BYTES..600),
+        ) {
             let parsed = RawMessage::parse(&message);
             prop_assert_eq!(parsed.message_bytes(), message.len());
-            if let RawMessage::Frame(raw) = parsed {
-                let mut encoded = Vec::new();
-                raw.encode(&mut encoded);
-                prop_assert_eq!(&encoded, &message);
-            }
+            let RawMessage::Frame(raw) = parsed else {
+                return Err(TestCaseError::fail(format!("{parsed:?}")));
+            };
+            let mut encoded = Vec::new();
+            raw.encode(&mut encoded);
+            prop_assert_eq!(&encoded, &message);
         }
     }
 }

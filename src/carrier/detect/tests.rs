@@ -899,7 +899,8 @@ fn datagrams_are_held_within_bounds() {
             detector.push(Way::Forward, &datagram(*i), length, 0_u64) == Verdict::Foreign
         });
         assert!(pushed.is_some(), "{length}");
-        assert!(held <= MAX_HELD_BYTES + 2 * length, "{length}: {held}");
+        let bounds = MAX_HELD_BYTES / 3..=MAX_HELD_BYTES + 2 * length;
+        assert!(bounds.contains(&held), "{length}: {held}");
     }
 }
 

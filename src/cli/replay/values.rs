@@ -250,7 +250,11 @@ mod tests {
             Ok(SlowReader::CloseAfter(Duration::from_millis(1500)))
         );
         for text in ["stop", "close:", "close:soon", "pause:1s"] {
-            assert!(slow_reader(text).is_err(), "{text}");
+            assert_eq!(
+                slow_reader(text),
+                Err(ReplayValueError::SlowReader),
+                "{text}"
+            );
         }
     }
 
@@ -266,7 +270,10 @@ mod tests {
             message_size("1024").unwrap_err().to_string(),
             "a size needs a unit: B or KiB; did you mean 1024B?"
         );
-        assert!(message_size("x").is_err());
+        assert_eq!(
+            message_size("x").unwrap_err().to_string(),
+            "a size is a number of bytes, or of KiB, MiB or GiB, as in 64KiB"
+        );
     }
 
     #[test]
@@ -278,7 +285,7 @@ mod tests {
         assert_eq!(loops("forever"), Ok(Loops::Forever));
         for text in ["0", "-1", "x", "", "inf", "NaN"] {
             assert_eq!(speed(text), Err(ReplayValueError::Speed), "{text}");
-            assert!(loops(text).is_err(), "{text}");
+            assert_eq!(loops(text), Err(ReplayValueError::Loops), "{text}");
             assert_eq!(copies(text), Err(ReplayValueError::Copies), "{text}");
         }
         for text in ["100", "0/s", "/s"] {
@@ -288,13 +295,19 @@ mod tests {
         for text in ["0B", "0MiB"] {
             assert_eq!(positive_size(text), Err(ReplayValueError::NoSize), "{text}");
         }
-        assert!(positive_size("1").is_err());
+        assert_eq!(
+            positive_size("1").unwrap_err().to_string(),
+            "a size needs a unit: KiB, MiB or GiB; did you mean 1MiB?"
+        );
     }
 
     #[test]
     fn a_time_can_be_off() {
         assert_eq!("off".parse(), Ok(TimeOrOff(None)));
         assert_eq!("1s".parse(), Ok(TimeOrOff(Some(Duration::from_secs(1)))));
-        assert!("never".parse::<TimeOrOff>().is_err());
+        assert_eq!(
+            "never".parse::<TimeOrOff>().unwrap_err().to_string(),
+            "a duration is a number and a unit, as in 500us, 20ms, 1s, 2m or 1h"
+        );
     }
 }

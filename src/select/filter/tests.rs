@@ -2,6 +2,7 @@ use super::Filter;
 use crate::conversation::{Finding, FindingCode, MessageEvent};
 use crate::field::Field;
 use crate::testing;
+use crate::text::escape::{Charset, columns_of, escaped};
 
 fn holds(filter: &str, event: &MessageEvent<'_>) -> bool {
     match Filter::parse(filter) {
@@ -15,6 +16,10 @@ fn refused(filter: &str) -> String {
         Ok(parsed) => panic!("{filter} was read as {parsed:?}"),
         Err(error) => error.to_string(),
     }
+}
+
+fn escaped_columns(text: &str) -> usize {
+    columns_of(&escaped(text.as_bytes(), Charset::Unicode))
 }
 
 /// Data from the client, `GET / HTTP/1.0\r\n`, with a warning.
@@ -208,9 +213,17 @@ fn errors_point_at_the_place() {
 #[test]
 fn nesting_has_a_bound() {
     let deep = |depth: usize| format!("{}n{}", "(".repeat(depth), ")".repeat(depth));
-    assert!(Filter::parse(&deep(60)).is_ok());
-    assert!(refused(&deep(100_000)).starts_with("too many parentheses"));
-    assert!(refused(&"!".repeat(100_000)).starts_with("too many parentheses"));
+    // The field itself is a level, too.
+    Filter::parse(&deep(63)).unwrap();
+    for (filter, start) in [
+        (deep(64), 64),
+        (deep(100_000), 64),
+        ("!".repeat(100_000), 64),
+    ] {
+        let error = Filter::parse(&filter).unwrap_err();
+        assert_eq!(error.problem(), "too many parentheses inside one another");
+        assert_eq!(error.span().start, start);
+    }
 }
 
 #[test]
@@ -236,7 +249,18 @@ proptest::proptest! {
         if let Err(error) = Filter::parse(&filter) {
             let span = error.span();
             proptest::prop_assert!(span.start <= span.end && span.end <= filter.len());
-            proptest::prop_assert!(!error.to_string().is_empty());
+            let text = error.to_string();
+            let lines: Vec<&str> = text.split('\n').collect();
+            let [problem, shown, caret] = lines[..] else {
+                panic!("{text}");
+            };
+            proptest::prop_assert_eq!(problem, error.problem());
+            proptest::prop_assert!(!problem.is_empty());
+            let escaped = escaped(filter.as_bytes(), Charset::Unicode);
+            proptest::prop_assert_eq!(shown, format!("    {escaped}"));
+            // The caret stands below the first wrong byte, or behind the last.
+            let before = escaped_columns(&filter[..span.start]);
+            proptest::prop_assert_eq!(caret.find('^'), Some(4 + before));
         }
     }
 }
