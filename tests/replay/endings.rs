@@ -1,9 +1,8 @@
 //! Captures that are not whole, runs that are not finished.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -24,7 +23,8 @@ fn a_truncated_capture_is_played_and_exits_with_3_unless_that_is_forgiven() {
         ];
         let output = run(&[&fixed[..], &[&mock.carrier], more].concat());
         assert_eq!(code(&output), expected, "{}", stderr(&output));
-        assert!(stdout(&output).contains("3 same"), "{}", stdout(&output));
+        let told = stdout(&output);
+        assert!(told.contains("\n3 conversations: 3 same."), "{told}");
         assert!(
             stderr(&output).contains("truncated.pcap ends inside packet 14"),
             "{}",
@@ -193,11 +193,13 @@ fn assert_ends_a_replay(signal: Signal) {
         ])
         .args(["--reply-timeout", "60s", "-v", "--carrier", &carrier])
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    // Long enough for both SYNs; however long it takes, the program waits.
-    std::thread::sleep(Duration::from_millis(700));
+    let mut notes = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let is_answered = |line: &String| line.contains("2 messages sent and 2 heard so far");
+    let answered = notes.by_ref().map_while(Result::ok).find(is_answered);
+    assert!(answered.is_some(), "both SYNs are answered");
     send(&child, signal);
     let mut report = String::new();
     child
@@ -220,9 +222,9 @@ fn ctrl_c_ends_a_script_with_130() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut out, &mut line).expect("the first step is told");
+    BufRead::read_line(&mut out, &mut line).expect("the first step is told");
     assert_eq!(line, "ok      1  ping\n");
     send(&child, Signal::INT);
     assert_eq!(child.wait().expect("it ends").code(), Some(130));

@@ -40,7 +40,7 @@ fn what_is_only_late_is_played_the_same() {
     for (at_mock, at_replay) in [(&["--fault", late][..], &[][..]), (&[], &["--fault", late])] {
         let (code, told, took) = played(at_mock, at_replay);
         assert_eq!(code, 0, "{told}");
-        assert!(told.contains("3 same"), "{told}");
+        assert!(told.contains("\n3 conversations: 3 same."), "{told}");
         // A handshake and an answer, one after the other.
         assert!(took >= Duration::from_millis(240), "{took:?}");
     }
@@ -60,7 +60,10 @@ fn what_is_lost_or_damaged_is_no_success() {
             let seed = ["--seed", "1"];
             let (code, told, _) = played(&[at_mock, &seed].concat(), &[at_replay, &seed].concat());
             assert!(code == 1 || code == 4, "{fault}: {code} {told}");
-            assert!(!told.contains("3 same"), "{fault}: {told}");
+            let (_, last) = told.trim_end().rsplit_once("   ").expect("a last line");
+            assert_eq!(last, "FAILED", "{fault}: {told}");
+            assert!(told.contains("\n3 conversations: "), "{fault}: {told}");
+            assert!(!told.contains(": 3 same."), "{fault}: {told}");
         }
     }
 }

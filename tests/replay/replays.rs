@@ -134,8 +134,9 @@ fn another_answer_fails_with_1_in_every_report() {
         junit.to_str().expect("the path is UTF-8"),
     ]);
     assert_eq!(code(&output), 1, "{}", stdout(&output));
-    assert!(stdout(&output).contains("differs"), "{}", stdout(&output));
-    assert!(stdout(&output).contains("FAILED"));
+    let told = stdout(&output);
+    assert!(told.contains("\n1 conversation: 1 differs."), "{told}");
+    assert!(told.ends_with("   FAILED\n"), "{told}");
     let junit = std::fs::read_to_string(junit).expect("the report was written");
     assert!(junit.contains("failures=\"1\""), "{junit}");
 }

@@ -273,13 +273,13 @@ fn a_server_that_restarts_in_the_middle_knows_the_conversation_no_more() {
 fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
     let stopped = |carrier: &'static str| {
         let (asked, asks) = mpsc::channel();
+        let (stopped, stops) = mpsc::channel();
         let server = serve(
             carrier,
             accepting(move |client| {
                 asked.send(()).expect("the test waits for it");
-                let mut acts = vec![Act::Wait(Duration::from_millis(500))];
-                acts.extend(pieces(client, &[ANSWER]));
-                acts
+                stops.recv().expect("the test stops the replay");
+                pieces(client, &[ANSWER])
             }),
         );
         let mut child = Command::new(PROGRAM)
@@ -290,8 +290,9 @@ fn an_answer_that_came_while_a_replay_stood_still_is_not_called_missing() {
             .spawn()
             .expect("the program starts");
         asks.recv_timeout(IN_TIME).expect("it sends its request");
-        std::thread::sleep(Duration::from_millis(200));
         send(&child, Signal::STOP);
+        stopped.send(()).expect("the server waits for it");
+        // It stands still for longer than it waits for a reply.
         std::thread::sleep(Duration::from_millis(1_500));
         send(&child, Signal::CONT);
         let status = child.wait().expect("it ends");

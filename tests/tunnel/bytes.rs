@@ -59,6 +59,7 @@ fn a_client_that_shuts_down_its_sending_side_still_gets_its_answer() {
     for carrier in CARRIERS {
         let tunnel = Tunnel::to(carrier, counter(), &["--on-eof", "drain:2s"]);
         let slow = service(|mut stream| {
+            // The silence that the client's drain has to bear.
             thread::sleep(Duration::from_millis(700));
             stream.write_all(b"late answer")
         });

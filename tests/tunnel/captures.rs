@@ -1,5 +1,6 @@
 //! What endpoints record is what the dissector reads.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
 
@@ -28,6 +29,16 @@ pub(crate) fn dissect(path: &Path) -> Vec<Value> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// Messages in a capture that may still be written.
+fn message_count(path: &Path) -> usize {
+    let output = Command::new(env!("CARGO_BIN_EXE_ministream-dump"))
+        .arg(path)
+        .args(["--lenient", "-T", "fields", "-e", "n"])
+        .output()
+        .unwrap();
+    output.stdout.iter().filter(|byte| **byte == b'\n').count()
 }
 
 pub(crate) fn records<'a>(all: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -152,8 +163,14 @@ fn what_was_recorded_is_what_was_on_the_wire() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1_000));
-    if tcpdump.try_wait().unwrap().is_some() {
+    // Kept to its end, lest what tcpdump says last ends it.
+    let mut said = BufReader::new(tcpdump.stderr.take().unwrap()).lines();
+    if !said
+        .by_ref()
+        .map_while(Result::ok)
+        .any(|line| line.contains("listening on"))
+    {
+        tcpdump.wait().unwrap();
         return skip("needs tcpdump to be allowed to capture");
     }
     tunnel.client = Endpoint::client(
@@ -166,7 +183,9 @@ fn what_was_recorded_is_what_was_on_the_wire() {
     }
     tunnel.client.signal(rustix::process::Signal::TERM);
     assert!(tunnel.client.wait().success());
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // What is still in the kernel when tcpdump is interrupted would be lost.
+    let count = message_count(&recorded);
+    eventually("tcpdump has written all", || message_count(&wire) == count);
     let id = rustix::process::Pid::from_raw(i32::try_from(tcpdump.id()).unwrap()).unwrap();
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     crate::endpoint::wait(&mut tcpdump);

@@ -1,8 +1,8 @@
 //! No part of an answer looks like the whole.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ fn in_two_parts(pause: Duration) -> std::net::SocketAddr {
     service(move |mut stream| {
         stream.read_exact(&mut [0; 8])?;
         stream.write_all(b"one part")?;
+        // The silence that is longer, or shorter, than a drain.
         thread::sleep(pause);
         stream.write_all(b", and the other")
     })
@@ -110,18 +111,26 @@ fn an_application_that_left_with_its_answer_is_no_warning() {
 
 #[test]
 fn a_service_that_breaks_its_connection_is_told_with_what_it_had_sent() {
-    let rude = service(|mut stream| {
+    let (arrived, arrivals) = mpsc::channel();
+    let arrivals = Arc::new(Mutex::new(arrivals));
+    let rude = service(move |mut stream| {
         stream.read_exact(&mut [0; 8])?;
         stream.write_all(b"half of it")?;
-        thread::sleep(Duration::from_millis(200));
+        // A reset drops what was not read before it.
+        let half_arrived = arrivals.lock().unwrap().recv();
+        half_arrived.map_err(io::Error::other)?;
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))
     });
     for carrier in CARRIERS {
         let tunnel = Tunnel::to(carrier, rude, &[]);
         let mut stream = tunnel.connect();
         stream.write_all(b"question").unwrap();
+        let mut half = [0; 10];
+        stream.read_exact(&mut half).unwrap();
+        assert_eq!(&half, b"half of it");
+        arrived.send(()).unwrap();
         // The protocol has no reset: this side cannot know.
-        assert_eq!(read_to_end(&mut stream).unwrap(), b"half of it");
+        assert_eq!(read_to_end(&mut stream).unwrap(), b"");
         tunnel
             .server
             .wait_for_log("the service broke its connection");
@@ -201,7 +210,7 @@ fn listener() -> (std::net::SocketAddr, mpsc::Receiver<Ending>) {
     let (told, heard) = mpsc::channel();
     let target = service(move |mut stream| {
         stream.write_all(b"!")?;
-        let read = std::io::copy(&mut stream, &mut std::io::sink());
+        let read = io::copy(&mut stream, &mut io::sink());
         told.send(read.map(drop).map_err(|error| error.kind())).ok();
         Ok(())
     });
@@ -273,7 +282,7 @@ fn what_is_complete_when_a_signal_ends_the_server_is_delivered_whole_beside_what
         if first == *b"?" {
             stream.write_all(&pattern(ANSWER))
         } else {
-            std::io::copy(&mut stream, &mut std::io::sink()).map(drop)
+            io::copy(&mut stream, &mut io::sink()).map(drop)
         }
     });
     let more = ["-v", "--buffer", "16MiB"];

@@ -63,28 +63,47 @@ impl Endpoint {
     }
 
     fn logging(
-        mut program: Command,
+        program: Command,
         stderr: Stdio,
         directory: tempfile::TempDir,
     ) -> Result<Self, String> {
+        Self::begin(program, stderr, directory).until_ready()
+    }
+
+    /// Starts a program without waiting for anything.
+    fn begin(mut program: Command, stderr: Stdio, directory: tempfile::TempDir) -> Self {
         let log = directory.path().join("log");
-        let mut child = program
+        let child = program
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()
             .unwrap();
-        let ready = first_line(child.stdout.take().unwrap());
-        let endpoint = Self {
+        Self {
             child,
             log,
             _directory: directory,
-            ready,
-        };
-        if endpoint.ready.starts_with("ready ") {
-            Ok(endpoint)
+            ready: String::new(),
+        }
+    }
+
+    /// Starts `ministream-replay` and waits until it has written this to standard error, which
+    /// may be before it is ready.
+    pub(crate) fn start_until_log(arguments: &[&str], text: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let stderr = fs::File::create(directory.path().join("log")).unwrap();
+        let endpoint = Self::begin(command(arguments), stderr.into(), directory);
+        endpoint.wait_for_log(text);
+        endpoint
+    }
+
+    /// The same one when it is ready; the error is what it wrote to standard error.
+    pub(crate) fn until_ready(mut self) -> Result<Self, String> {
+        self.ready = first_line(self.child.stdout.take().unwrap());
+        if self.ready.starts_with("ready ") {
+            Ok(self)
         } else {
-            Err(endpoint.log())
+            Err(self.log())
         }
     }
 

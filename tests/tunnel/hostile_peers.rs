@@ -1,12 +1,13 @@
 //! Peers that want us to grow, wait or lock others out, and machines that stand still.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::endpoint::{Endpoint, Tunnel, command, connect, eventually};
+use crate::endpoint::{Endpoint, PATIENCE, Tunnel, command, connect, eventually};
 use crate::services::{echo, exchange, fill, pattern, read_nothing_more, read_to_end, service};
 
 #[test]
@@ -39,9 +40,14 @@ fn ping(mut stream: &std::net::TcpStream) -> [u8; 4] {
 
 #[test]
 fn an_answer_that_came_while_a_client_stood_still_is_not_taken_for_missing() {
-    let target = service(|mut stream| {
+    let (asked, questions) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
+    let answers = Arc::new(Mutex::new(answers));
+    let target = service(move |mut stream| {
         stream.read_exact(&mut [0; 8])?;
-        thread::sleep(Duration::from_millis(700));
+        asked.send(()).map_err(io::Error::other)?;
+        let may_answer = answers.lock().unwrap().recv();
+        may_answer.map_err(io::Error::other)?;
         stream.write_all(&pattern(50_000))
     });
     for _ in 0..5 {
@@ -50,8 +56,10 @@ fn an_answer_that_came_while_a_client_stood_still_is_not_taken_for_missing() {
         let mut stream = client.connect();
         stream.write_all(b"question").unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
-        thread::sleep(Duration::from_millis(300));
+        questions.recv_timeout(PATIENCE).unwrap();
         client.signal(Signal::STOP);
+        answer.send(()).unwrap();
+        // It stands still for longer than a drain.
         thread::sleep(Duration::from_millis(1_500));
         client.signal(Signal::CONT);
         let answer = read_to_end(&mut stream).unwrap();
@@ -71,7 +79,7 @@ fn framed(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
 #[test]
 fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
     const COUNT: u8 = 200;
-    let (told, ended) = std::sync::mpsc::channel();
+    let (told, ended) = mpsc::channel();
     let target = service(move |mut stream| {
         let mut kind = [0];
         stream.read_exact(&mut kind)?;
@@ -108,7 +116,7 @@ fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
     drop(peer);
     for _ in 1..COUNT {
         let end = ended.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
     }
 }
 

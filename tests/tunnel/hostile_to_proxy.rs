@@ -181,6 +181,7 @@ fn thousands_of_udp_senders_make_room_for_each_other() {
             socket.send_to(&garbage, address_of(&proxy)).unwrap();
         }
         assert!(proxy.descriptors() < 400, "{batch}");
+        // What finds no room in the proxy's socket would make no room for anybody.
         thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(exchange(&tunnel.connect(), b"after"), b"after");

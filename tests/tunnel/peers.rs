@@ -117,6 +117,8 @@ fn a_flood_of_half_open_conversations_is_refused_and_expires() {
         let [high, low] = number.to_be_bytes();
         socket.send(&syn([1, high, low])).unwrap();
         if number % 50 == 49 {
+            // No faster than a server reads that is alone on its core: what its socket has no
+            // room for is lost, and would be neither accepted nor refused.
             std::thread::sleep(Duration::from_millis(5));
         }
     }

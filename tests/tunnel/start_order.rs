@@ -1,11 +1,12 @@
 //! Two programs that are started together find each other, whichever is first.
 
-use std::net::{SocketAddr, TcpStream};
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Endpoint, PATIENCE, command, stdio, wait};
+use crate::endpoint::{Endpoint, PATIENCE, command, eventually, stdio, wait};
 use crate::services::{echo, exchange};
 use ministream_fixtures::unused_address;
 
@@ -23,32 +24,38 @@ fn unused_carrier(scheme: &str) -> String {
     format!("{scheme}://{}", unused_address())
 }
 
-fn spawn(arguments: &[&str]) -> Child {
+fn spawn(arguments: &[&str], stderr: Stdio) -> Child {
     let mut command = command(arguments);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stderr(stderr);
     command.spawn().unwrap()
 }
 
-/// Starts both without waiting for either, and hands both over.
+/// Starts both without waiting for either to be ready, and hands the caller over. One that is
+/// started first `waits`, by what it has written to standard error.
 fn together<R>(
     first: First,
     caller: &[&str],
     called: &[&str],
+    waits: impl Fn(&str) -> bool,
     test: impl FnOnce(&mut Child) -> R,
 ) -> R {
     let (mut caller, mut called) = match first {
         First::Caller => {
-            let caller = spawn(caller);
+            let directory = tempfile::tempdir().unwrap();
+            let log = directory.path().join("log");
+            let caller = spawn(caller, File::create(&log).unwrap().into());
             // The worst order: it is refused at least once.
-            thread::sleep(Duration::from_millis(60));
-            (caller, spawn(called))
+            eventually("it waits for the other", || {
+                waits(&fs::read_to_string(&log).unwrap())
+            });
+            (caller, spawn(called, Stdio::null()))
         }
         First::Called => {
-            let called = spawn(called);
-            (spawn(caller), called)
+            let called = spawn(called, Stdio::null());
+            (spawn(caller, Stdio::null()), called)
         }
     };
     let result = test(&mut caller);
@@ -59,6 +66,10 @@ fn together<R>(
         }
     }
     result
+}
+
+fn is_refused(log: &str) -> bool {
+    log.contains("waiting for ")
 }
 
 /// Connects as soon as somebody listens, as a user would who tries again.
@@ -92,7 +103,12 @@ fn a_client_and_a_server_that_are_started_together_always_find_each_other() {
                     &listen.to_string(),
                 ];
                 let server = ["server", "--carrier", &carrier, "--target", &target];
-                together(first, &client, &server, |_| {
+                // Over UDP it calls when somebody connects.
+                let waits = |log: &str| match scheme {
+                    "udp" => TcpListener::bind(listen).is_err(),
+                    _ => is_refused(log),
+                };
+                together(first, &client, &server, waits, |_| {
                     let stream = connected(listen);
                     let answer = exchange(&stream, b"hello");
                     assert_eq!(answer, b"hello", "{scheme}, {first:?}, round {round}");
@@ -130,7 +146,7 @@ fn replay_inject_and_conform_wait_for_what_they_call() {
                 (&inject, &server),
                 (&conform, &server),
             ] {
-                together(first, caller, called, |child| {
+                together(first, caller, called, is_refused, |child| {
                     let status = wait(child);
                     assert_eq!(
                         status.code(),
@@ -174,13 +190,10 @@ fn what_is_waited_for_is_said_and_given_up_in_time() {
 #[test]
 fn that_a_wait_is_over_is_said() {
     let carrier = unused_carrier("tcp");
-    let client = thread::spawn({
-        let carrier = carrier.clone();
-        move || Endpoint::client(&carrier, &[])
-    });
-    thread::sleep(Duration::from_millis(300));
+    let client = ["client", "--carrier", &carrier, "--listen", "127.0.0.1:0"];
+    let client = Endpoint::start_until_log(&client, &format!("waiting for {carrier}"));
     let _server = Endpoint::server(&carrier, echo(), &[]);
-    let client = client.join().unwrap();
+    let client = client.until_ready().unwrap();
     client.wait_for_log(&format!("{carrier} is there, after"));
 }
 

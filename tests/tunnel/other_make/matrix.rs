@@ -254,10 +254,12 @@ impl Cell {
     /// The client sends everything, and then waits for an answer. Whether one that has
     /// the reference's habit stalls depends on where its messages are cut.
     fn upload(&self, length: usize) {
-        let before = self.service.whole();
+        let (before, begun) = (self.service.whole(), self.service.counts().begun);
         let mut stream = self.ask(&format!("PUT {length}"));
         // A line of its own is a message of its own.
-        thread::sleep(Duration::from_millis(300));
+        self.eventually("the service has the line", || {
+            self.service.counts().begun > begun
+        });
         stream.write_all(&pattern(length)).unwrap();
         if self.is_lossy() {
             // Where something was lost, the service would wait for it.
