@@ -159,10 +159,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                     self.server_ids.release(id.0);
                 }
                 let key = (conversation.peer, conversation.client_id);
-                // A later conversation may have the same client id, and its entry stays.
-                if self.syns.get(&key) == Some(&slot) {
-                    self.syns.remove(&key);
-                }
+                // While the entry is there a SYN with the same key opens nothing, so it is ours.
+                self.syns.remove(&key);
             }
         }
     }

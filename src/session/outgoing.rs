@@ -483,3 +483,18 @@ impl Outgoing {
 
 /// Java draws positive numbers of 31 bits only.
 const NONCE_MASK: u32 = 0x7fff_ffff;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonces_go_round_without_zero_and_without_those_on_their_way() {
+        let mut outgoing = Outgoing::new(NONCE_MASK, Pacer::new(1), Order::Auto);
+        assert_eq!(outgoing.draw_nonce(), NONCE_MASK);
+        let to = DestinationHash([1; 32]);
+        outgoing.push_message(2, vec![0], to, Attempts::Once, None);
+        let drawn = [(); 2].map(|()| outgoing.draw_nonce());
+        assert_eq!(drawn, [1, 3]);
+    }
+}

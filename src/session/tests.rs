@@ -729,6 +729,7 @@ fn behind_a_lost_message_nothing_of_its_lane_follows_and_other_lanes_go_on() {
             assert!(waiting.iter().all(|nonce| (nonce - out[0]) % 2 == 1));
         }
         assert_eq!((count, bench.told()), (30, vec![]), "{order:?}");
+        assert_eq!(bench.session.waiting_bytes(), 0);
     }
 }
 
@@ -791,6 +792,25 @@ fn a_message_that_may_be_tried_again_is_until_its_time_is_over() {
 }
 
 #[test]
+fn the_pause_before_another_attempt_is_eight_seconds_at_most() {
+    let mut bench = Bench::ready();
+    let peer = bench.meet(1);
+    let until = Attempts::Until(bench.now + second(1 + 2 + 4 + 8 + 8 + 8));
+    bench.session.send(peer, b"syn", until, None).unwrap();
+    let nonce = nonce(&bench.sent()[0]);
+    for pause in [1, 2, 4, 8, 8] {
+        bench.hear(&message_status(1, 21, nonce));
+        assert_eq!(bench.told(), []);
+        bench.pass(second(pause));
+        assert_eq!(bench.sent().len(), 1, "{pause} s");
+    }
+    // The next would be when the time is over.
+    bench.hear(&message_status(1, 21, nonce));
+    let reason = Undelivered(MessageStatus::NO_LEASE_SET);
+    assert_eq!(bench.told(), [undelivered(peer, None, reason)]);
+}
+
+#[test]
 fn a_message_that_arrives_at_last_is_not_tried_again() {
     let mut bench = Bench::ready();
     let peer = bench.meet(1);
@@ -827,6 +847,9 @@ fn half_a_mebibyte_goes_out_before_the_router_reports() {
     let sent = send_much(&mut bench, 40);
     assert_eq!(sent.len(), 16);
     assert_eq!(bench.session.waiting_bytes(), 24 * sent[0].len());
+    // Nothing is due before reports are missed.
+    let missed = Some(bench.now + second(10));
+    assert_eq!(bench.session.poll_timeout(), missed);
     bench.hear(&message_status(1, 1, nonce(&sent[0])));
     assert_eq!(bench.sent().len(), 0, "accepted is not sent");
     for frame in &sent[..3] {
@@ -929,6 +952,17 @@ fn a_name_is_looked_up_as_it_is() {
     bench.hear(&host_reply(&question, &key_destination(6)));
     let result = Ok(key_destination(6));
     assert_eq!(bench.told(), [Event::LookedUp { lookup: id, result }]);
+}
+
+#[test]
+fn a_question_without_an_answer_is_asked_again_when_the_router_has_had_its_time() {
+    let mut bench = Bench::ready();
+    bench.session.look_up(bench.now, Query::Hash(own_hash()));
+    assert_eq!(bench.sent().len(), 1);
+    for (seconds, questions) in [(11, 0), (1, 1)] {
+        bench.pass(second(seconds));
+        assert_eq!(bench.sent().len(), questions);
+    }
 }
 
 #[test]

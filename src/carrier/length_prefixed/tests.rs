@@ -342,6 +342,47 @@ fn bytes_skipped_around_several_gaps_are_told_once_with_their_sum() {
 }
 
 #[test]
+fn what_is_skipped_begins_behind_gaps_without_bytes_between_them() {
+    let steps = [
+        Step::Gap(Some(10)),
+        Step::Gap(Some(20)),
+        Step::Bytes(b"abc"),
+    ];
+    let skipped = Problem::Skipped {
+        offset: 30,
+        bytes: 3,
+    };
+    assert_eq!(run(Prefix::U32, &steps), [Trouble(skipped)]);
+}
+
+#[test]
+fn offsets_count_what_a_snap_length_cut() {
+    let message = [&[0xa1, 1, 2, 3][..], &[7; 100]].concat();
+    let frame = stream(Prefix::U32, std::slice::from_ref(&message));
+    let steps = [
+        Step::Bytes(&frame[..50]),
+        Step::Cut(58),
+        Step::Bytes(&[0xff; 4]),
+    ];
+    let bad = Problem::BadPrefix {
+        offset: 108,
+        value: 0xffff_ffff,
+    };
+    let skipped = Problem::Skipped {
+        offset: 108,
+        bytes: 4,
+    };
+    assert_eq!(
+        run(Prefix::U32, &steps),
+        [
+            Shortened(message[..46].to_vec(), 58),
+            Trouble(bad),
+            Trouble(skipped)
+        ]
+    );
+}
+
+#[test]
 fn an_error_of_the_sink_comes_back() {
     let bytes = stream(Prefix::U32, &conversation());
     let mut decoder = Decoder::new(Prefix::U32, looks_like_message);

@@ -1085,6 +1085,57 @@ fn clients_behind_a_router_may_choose_the_same_id() {
 }
 
 #[test]
+fn an_undefined_type_belongs_to_the_conversation_of_its_id_whoever_chose_it() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.pass(udp, B, &ack(1, 2));
+    for (from, type_byte, id, expected) in [
+        (B, 0x33, 1, "s2c c1"),
+        (A, 0x33, 2, "c2s c1"),
+        (B, 0x53, 1, "s2c c1"),
+        (A, 0xa3, 2, "c2s c1"),
+        // Nobody has these.
+        (B, 0x33, 3, "s2c -"),
+        (B, 0x53, 2, "s2c -"),
+    ] {
+        assert_eq!(
+            watch.pass(udp, from, &message(type_byte, id, b"x")),
+            format!("{expected} meaningless [error ms.unknown_type]")
+        );
+    }
+}
+
+#[test]
+fn a_syn_is_found_again_at_the_session_that_it_was_sent_to() {
+    let mut router = Router::new();
+    let mut other = destination();
+    other[0] = 2;
+    router.watch.session(3, "other", &other);
+    let syn = message(0xa1, 1, &router.client_destination.clone());
+    let (client, to_other) = (router.client, Some(DestinationHash::of(&other)));
+    router.watch.pass_to(client, A, to_other, &syn);
+    router.client_sends(&syn);
+    assert_eq!(router.server_gets(&syn), "c2s c3 opens");
+    let views = router.ended();
+    let views: Vec<_> = views
+        .iter()
+        .map(|view| (view.id.0, view.peer_view.map(|peer| peer.0)))
+        .collect();
+    assert_eq!(views, [(1, None), (2, Some(3)), (3, Some(2))]);
+}
+
+#[test]
+fn an_id_whose_syn_had_no_answer_may_be_used_again() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.wait(61_000);
+    watch.pass(udp, A, &syn(2));
+    assert_eq!(watch.pass(udp, A, &syn(1)), "c2s c3 opens");
+}
+
+#[test]
 fn conversations_can_be_looked_at_before_they_are_over() {
     let mut watch = Watch::new();
     let udp = watch.udp();

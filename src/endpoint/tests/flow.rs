@@ -409,3 +409,42 @@ fn what_is_polled_after_everything_is_out_stays_the_same() {
         client.endpoint.handle_timeout(client.now);
     }
 }
+
+#[test]
+fn a_send_buffer_that_is_just_full_takes_no_more() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.opened();
+    client.endpoint.handle_link_blocked(Link::All);
+    // A write costs 64 bytes beside its own.
+    client.write(handle, &[0; 436]);
+    assert!(!client.endpoint.is_writable(handle));
+    let more = Bytes::from_static(b"x");
+    assert_eq!(
+        client.endpoint.write(client.now, handle, more),
+        Err(WriteError::Full {
+            held: 500,
+            bound: 500,
+        })
+    );
+}
+
+#[test]
+fn a_slow_reader_gains_no_time_by_reading_a_little() {
+    let mut client = Rig::new(bounded(SlowReader::CloseAfter(10 * SECOND)));
+    let handle = client.opened();
+    client.receive(&message(0x50, [0x12, 0x34, 0x56], &[0; 300]));
+    client.advance(6 * SECOND);
+    client.endpoint.consumed(client.now, handle, 10);
+    client.advance(4 * SECOND);
+    assert_eq!(client.ends(), [End::SlowReader]);
+}
+
+#[test]
+fn whoever_consumes_more_than_there_is_has_consumed_it_all() {
+    let mut client = Rig::new(bounded(SlowReader::Pause));
+    let handle = client.opened();
+    client.receive(&message(0x50, [0x12, 0x34, 0x56], &[0; 300]));
+    assert!(!client.endpoint.wants_input(Link::Peer(PEER)));
+    client.endpoint.consumed(client.now, handle, usize::MAX);
+    assert!(client.endpoint.wants_input(Link::Peer(PEER)));
+}

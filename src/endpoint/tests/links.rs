@@ -157,3 +157,33 @@ fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_beh
         assert!(lost_data.is_none() || !sent.iter().any(is_its), "{sent:?}");
     }
 }
+
+#[test]
+fn a_link_that_is_blocked_stays_so_when_its_only_conversation_ends() {
+    let mut client = Rig::new(Config::default());
+    client.endpoint.handle_link_blocked(Link::Peer(PEER));
+    let first = client.open_with([1; 3]);
+    client.endpoint.abort(client.now, first);
+    client.open_with([2; 3]);
+    assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
+    client.endpoint.handle_link_ready(Link::Peer(PEER));
+    assert_eq!(client.sent(), [syn([2; 3])]);
+}
+
+#[test]
+fn a_message_that_one_peer_lost_ends_nothing_of_another_with_the_same_id() {
+    let mut server = Rig::new(Config::default());
+    let [_, own] = [PEER + 1, PEER].map(|from| {
+        server.receive_from(Some(from), &syn([1; 3]));
+        let Some(&Event::Incoming { conversation, .. }) = server.events.last() else {
+            panic!("no offer");
+        };
+        server.accept(conversation);
+        conversation
+    });
+    let (ack, id) = (FrameType::ACK, StreamId([1; 3]));
+    let ended = server
+        .endpoint
+        .handle_message_lost(server.now, PEER, ack, id);
+    assert_eq!(ended, Some(own));
+}

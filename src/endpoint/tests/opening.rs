@@ -365,6 +365,18 @@ fn an_ack_for_an_id_that_was_given_up_and_taken_again_opens_the_new_conversation
 }
 
 #[test]
+fn an_ack_behind_the_refusal_of_an_id_that_was_given_up_before_is_for_nobody() {
+    let mut client = Rig::new(Config::default());
+    let old = client.open_with([1, 2, 3]);
+    client.endpoint.abort(client.now, old);
+    client.open_with([1, 2, 3]);
+    client.receive(&[0x52, 1, 2, 3]);
+    client.take();
+    client.receive(&[0x51, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
+}
+
+#[test]
 fn ids_are_the_same_for_the_same_seed_and_others_for_another() {
     let first_id = |seed| {
         let mut endpoint: Endpoint<u8> = Endpoint::new(Config::default(), seed);

@@ -330,6 +330,7 @@ fn garbage_from_the_server_changes_nothing() {
             now(frame(0x5f, id, b"unknown")),
             now(frame(SEND, id, b"not from a server")),
             now(frame(ANSWER, [0xee; 3], b"for nobody")),
+            now(frame(ACK, [0xee; 3], &[9; 3])),
         ];
         replies.extend(inner(message));
         replies
@@ -337,6 +338,86 @@ fn garbage_from_the_server_changes_nothing() {
     let mut rig = Rig::new(&exchange(), top_speed(), noisy);
     rig.run();
     assert_eq!(rig.only_outcome().result, ReplayResult::Same);
+    let types: Vec<u8> = rig.sent.iter().map(|(_, message)| message[0]).collect();
+    assert_eq!(types, [SYN, SEND], "only what was given up is closed");
+}
+
+#[test]
+fn behind_a_refusal_an_ack_opens_nothing() {
+    let both = |message: &Message| match message.frame_type.0 {
+        SYN => vec![
+            now(frame(SERVER_CLOSE, message.id.0, b"")),
+            now(frame(ACK, message.id.0, &[0, 0, 1])),
+        ],
+        _ => Vec::new(),
+    };
+    let mut rig = Rig::new(&exchange(), top_speed(), both);
+    rig.run();
+    let outcome = rig.only_outcome();
+    assert_eq!(outcome.result, ReplayResult::RefusedUnexpectedly);
+    assert_eq!(outcome.live_ids.1, None);
+}
+
+#[test]
+fn data_behind_a_close_are_not_compared() {
+    let reply = |_: &[u8]| vec![b"answer".to_vec(), vec![SERVER_CLOSE], b"more".to_vec()];
+    let mut rig = Rig::new(&exchange(), top_speed(), server(reply));
+    rig.run();
+    let outcome = rig.only_outcome();
+    assert_eq!(
+        (outcome.result, outcome.s2c_got_bytes),
+        (ReplayResult::Same, 6)
+    );
+}
+
+#[test]
+fn what_was_still_to_be_sent_when_the_time_was_over_is_no_success() {
+    let two_requests = recording(&[&[
+        (0, SYN, b"d"),
+        (1, ACK, b""),
+        (2, SEND, b"one"),
+        (3, ANSWER, b"answer"),
+        (500, SEND, b"two"),
+    ]]);
+    let options = PlayOptions {
+        timeouts: Timeouts {
+            overall: millis(100),
+            ..Timeouts::default()
+        },
+        ..PlayOptions::default()
+    };
+    let mut rig = Rig::new(&two_requests, options, server(|_| vec![b"answer".to_vec()]));
+    assert_eq!(rig.run(), PlayEnd::TimedOut);
+    assert_eq!(rig.only_outcome().result, ReplayResult::NoReply);
+}
+
+#[test]
+fn without_comparison_a_recorded_close_may_stay_away() {
+    let options = PlayOptions {
+        compare: Compare::None,
+        ..top_speed()
+    };
+    let mut rig = Rig::new(&exchange(), options, server(|_| vec![b"else".to_vec()]));
+    rig.run();
+    assert_eq!(rig.only_outcome().result, ReplayResult::Same);
+}
+
+#[test]
+fn a_lost_link_drops_the_closes_that_wait_for_it() {
+    let silent = |_: &Message| Vec::new();
+    let two = recording(&[
+        &[(0, SYN, b"d"), (1, ACK, b"")],
+        &[(6_000, SYN, b"d"), (6_001, ACK, b"")],
+    ]);
+    let mut rig = Rig::new(&two, PlayOptions::default(), silent);
+    assert_eq!(rig.run_until(|rig| rig.outcomes.len() == 1), None);
+    rig.player.handle_blocked();
+    let id: [u8; 3] = rig.sent[0].1[1..4].try_into().unwrap();
+    let late = Bytes::from(frame(ACK, id, &[9, 8, 7]));
+    rig.player.handle_message(rig.now, &late);
+    rig.player.handle_link_lost(rig.now);
+    assert_eq!(rig.run(), PlayEnd::LinkLost);
+    assert_eq!(rig.sent.len(), 1);
 }
 
 #[test]

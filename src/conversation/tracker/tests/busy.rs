@@ -90,6 +90,17 @@ fn where_memory_ran_short_an_unknown_id_may_be_one_that_was_forgotten() {
     );
 }
 
+#[test]
+fn an_unknown_id_may_be_one_of_a_channel_that_was_forgotten() {
+    let mut watch = Watch::new();
+    let [one, other] = [(); 2].map(|()| watch.channel(Carrier::TcpU32, ChannelStart::Captured));
+    watch.tracker.evict_channel(one, watch.time);
+    assert_eq!(
+        watch.pass(other, A, &message(0xa0, 1, b"x")),
+        "c2s - orphan [note ms.orphan_id]"
+    );
+}
+
 /// Buckets that are read for a message when `open` conversations are.
 fn reads_of_a_message(open: u32) -> f64 {
     const MESSAGES: u32 = 20_000;
