@@ -151,8 +151,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if id.0.is_zero() {
             self.stats.note(Anomaly::ZeroId);
         }
-        let slot = self.client_ids.slot(id.0);
-        let other_role = self.server_ids.slot(id.0);
+        let slot = self.ids.of_client(id);
+        let other_role = self.ids.of_server(ServerId(id.0));
         self.checked_slot(from, slot, other_role)
     }
 

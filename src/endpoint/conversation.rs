@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::output::{Handle, Summary};
+use super::readers::Reader;
 use super::send_queue::SendQueue;
 use super::state::State;
 use crate::wire::{ClientId, FrameType, HEADER_BYTES, Message, ServerId, StreamId};
@@ -64,12 +65,7 @@ pub(super) struct Conversation {
     /// Data that came before the ACK, in memory of its own: a message may be a small part of
     /// a large read, all of whose memory it would hold.
     pub(super) early: BytesMut,
-    /// Bytes that were delivered, or kept as early data, and not consumed.
-    pub(super) unread: usize,
-    /// `unread` exceeds its bound and the link is paused for it.
-    pub(super) pausing: bool,
-    /// When the reader has been too slow for too long.
-    pub(super) stalled_at: Option<Instant>,
+    pub(super) reader: Reader,
 
     /// When the state's own time is up.
     pub(super) deadline: Option<Instant>,
@@ -120,9 +116,7 @@ impl Conversation {
             turn_bytes: 0,
             budget: None,
             early: BytesMut::new(),
-            unread: 0,
-            pausing: false,
-            stalled_at: None,
+            reader: Reader::default(),
             deadline: None,
             suspected_close: None,
             merge_at: None,
@@ -179,7 +173,7 @@ impl Conversation {
             self.deadline,
             self.suspected_close,
             self.merge_at,
-            self.stalled_at,
+            self.reader.stalled_at,
             idle,
         ]
         .into_iter()

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::time::Instant;
 
 use super::config::OnEof;
-use super::conversation::{Conversation, Due, Intent, Role};
+use super::conversation::{Due, Intent, Role};
 use super::output::{End, Event, Handle};
 use super::send_queue::SendQueue;
 use super::session::Endpoint;
@@ -12,7 +12,7 @@ use super::state::{Farewell, State, Stimulus, Transition, step};
 use crate::wire::ClientId;
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
-    /// Makes a conversation in the slot that `vacant_key` named.
+    /// Makes a conversation, in the slot that was the next vacant one.
     pub(super) fn insert(
         &mut self,
         role: Role,
@@ -20,21 +20,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         client_id: ClientId,
         now: Instant,
     ) -> Handle {
-        let handle = Handle {
-            serial: self.next_serial,
-            slot: self.conversations.vacant_key(),
-        };
-        self.next_serial += 1;
         let peer = self.links.slot(peer);
         self.links.get_mut(peer).conversations += 1;
-        self.conversations
-            .insert(Conversation::new(handle, role, peer, client_id, now));
-        handle
+        self.conversations.insert(role, peer, client_id, now)
     }
 
     /// Puts a conversation through one step, if it has not ended.
     pub(super) fn apply_to(&mut self, now: Instant, handle: Handle, stimulus: Stimulus) {
-        if self.live(handle).is_some() {
+        if self.conversations.live(handle).is_some() {
             self.apply(now, handle.slot, stimulus);
         }
     }
@@ -109,15 +102,13 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let summary = conversation.summary(now);
         let handle = conversation.handle;
         let peer = conversation.peer;
-        conversation.state = State::Ended;
         let role = conversation.role;
         // Early data never reached the application.
         let early = std::mem::take(&mut conversation.early).len();
-        conversation.unread -= early;
-        self.unread_total -= early;
+        self.readers.take_back(&mut conversation.reader, early);
         conversation.queue = SendQueue::default();
         self.timers.arm(slot, &mut conversation.armed, None);
-        self.ended += 1;
+        let conversation = self.conversations.end(slot);
         if role == Role::Server {
             let origin = self.links.origin_mut(peer);
             origin.accepted -= 1;
@@ -140,8 +131,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             }
         }
         conversation.due = Due::Nothing;
-        self.forget_ids(slot);
-        self.update_pause(now, slot);
+        self.ids.release(conversation);
+        self.review_reader(now, slot);
         self.emit(Event::Closed {
             conversation: handle,
             end,
@@ -150,28 +141,12 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.remove_if_consumed(slot);
     }
 
-    fn forget_ids(&mut self, slot: usize) {
-        let conversation = &self.conversations[slot];
-        match conversation.role {
-            Role::Client => self.client_ids.release(conversation.client_id.0),
-            Role::Server => {
-                if let Some(id) = conversation.server_id {
-                    self.server_ids.release(id.0);
-                }
-                let key = (conversation.peer, conversation.client_id);
-                // While the entry is there a SYN with the same key opens nothing, so it is ours.
-                self.syns.remove(&key);
-            }
-        }
-    }
-
     /// Removes an ended conversation, once the application holds nothing of it.
     pub(super) fn remove_if_consumed(&mut self, slot: usize) {
-        if self.conversations[slot].unread > 0 {
+        if self.conversations[slot].reader.unread > 0 {
             return;
         }
         let conversation = self.conversations.remove(slot);
-        self.ended -= 1;
         self.links.get_mut(conversation.peer).conversations -= 1;
         if conversation.role == Role::Server {
             self.links.origin_mut(conversation.peer).ended -= 1;

@@ -88,6 +88,8 @@ pub(super) struct Links<P> {
     waiting_refusals: usize,
     /// Conversations of all peers whose unread bytes pause the link.
     pausing: usize,
+    /// Accepted conversations of all peers that are half-open.
+    half_open: usize,
 }
 
 impl<P: Copy + Eq + Hash> Links<P> {
@@ -102,6 +104,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
             all_blocked: false,
             waiting_refusals: 0,
             pausing: 0,
+            half_open: 0,
         }
     }
 
@@ -182,6 +185,23 @@ impl<P: Copy + Eq + Hash> Links<P> {
                 self.by_key.remove(&key);
             }
         }
+    }
+
+    /// An accepted conversation with this peer has begun, half-open as they all do.
+    pub(super) fn begin_half_open(&mut self, slot: usize) {
+        self.origin_mut(slot).half_open += 1;
+        self.half_open += 1;
+    }
+
+    /// It is open, or has ended.
+    pub(super) fn end_half_open(&mut self, slot: usize) {
+        self.origin_mut(slot).half_open -= 1;
+        self.half_open -= 1;
+    }
+
+    /// Half-open conversations with all peers.
+    pub(super) const fn half_open(&self) -> usize {
+        self.half_open
     }
 
     pub(super) fn add_pausing(&mut self, slot: usize) {

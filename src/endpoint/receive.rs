@@ -1,23 +1,16 @@
 //! What arrives: which message is for which role, and what becomes of data.
 
 use std::hash::Hash;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::SlowReader;
 use super::output::Event;
+use super::readers::Pause;
 use super::session::Endpoint;
 use super::state::{State, Stimulus, Transition};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, HEADER_BYTES, RawFrame, RawMessage, ServerId};
-
-/// How many times its bound a conversation may hold for a moment where slow readers are closed.
-const BURST: usize = 4;
-
-/// How long it may hold more than its bound there. A program that stood still finds what
-/// came meanwhile all at once, and its application needs a moment to read it.
-const BURST_TIME: Duration = Duration::from_secs(1);
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Takes one message that the carrier delivered.
@@ -66,14 +59,13 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if payload.is_empty() {
             return;
         }
-        self.conversations[slot].unread += payload.len();
-        self.unread_total += payload.len();
+        let reader = &mut self.conversations[slot].reader;
+        self.readers.give(reader, payload.len());
         // Kept until the ACK has come (docs/protocol.md, "What peers may count on").
         if before == State::SynSent {
             self.keep(now, slot, &payload);
-        } else if self.config.slow_reader == SlowReader::Close && self.is_overfull(slot, BURST) {
-            self.conversations[slot].unread -= payload.len();
-            self.unread_total -= payload.len();
+        } else if self.readers.is_flooded(reader) {
+            self.readers.take_back(reader, payload.len());
             self.apply(now, slot, Stimulus::Overflow);
         } else {
             self.hand_over(now, slot, payload);
@@ -82,8 +74,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn keep(&mut self, now: Instant, slot: usize, payload: &[u8]) {
         self.stats.note(Anomaly::DataBeforeAck);
-        self.conversations[slot].early.extend_from_slice(payload);
-        if self.is_overfull(slot, 1) {
+        let conversation = &mut self.conversations[slot];
+        conversation.early.extend_from_slice(payload);
+        if self.readers.has_too_much_early(&conversation.reader) {
             self.apply(now, slot, Stimulus::Overflow);
         }
     }
@@ -99,59 +92,31 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             bytes,
         });
         self.restart_drain(now, slot);
-        self.update_pause(now, slot);
+        self.review_reader(now, slot);
         self.reschedule(slot);
     }
 
-    /// Whether more is held than so many times the conversation's bound, or than all may hold.
-    fn is_overfull(&self, slot: usize, times: usize) -> bool {
-        self.conversations[slot].unread > self.config.receive_buffer.saturating_mul(times)
-            || self.unread_total > self.config.receive_total
-    }
-
     /// Pauses the link for a slow reader, or ends the pause, and looks after the reader's time.
-    pub(super) fn update_pause(&mut self, now: Instant, slot: usize) {
-        let over_total = self.unread_total > self.config.receive_total;
-        let (pauses, time) = match self.config.slow_reader {
-            SlowReader::Pause => (true, None),
-            SlowReader::Close => (false, Some(BURST_TIME)),
-            SlowReader::CloseAfter(time) => (true, Some(time)),
-        };
+    pub(super) fn review_reader(&mut self, now: Instant, slot: usize) {
         let conversation = &mut self.conversations[slot];
         let is_live = conversation.state != State::Ended;
-        let is_over = is_live && conversation.unread > self.config.receive_buffer;
-        // All hold too much together: whoever reads nothing at all is in the way.
-        let shares_blame = is_live && over_total && conversation.unread > 0;
-        let due = time.and_then(|time| now.checked_add(time));
-        let stalled_at = match (is_over, shares_blame) {
-            // Its time runs without a break, also when it reads a little.
-            (true, _) => conversation.stalled_at.or(due),
-            // This is called when it reads, or is given more: only one that does neither is late.
-            (false, true) => due,
-            (false, false) => None,
-        };
-        let pausing = pauses && is_over;
-        let was_pausing = std::mem::replace(&mut conversation.pausing, pausing);
-        let peer = conversation.peer;
-        if stalled_at != conversation.stalled_at {
-            conversation.stalled_at = stalled_at;
-            if is_live {
-                self.reschedule(slot);
-            }
+        let stalled_before = conversation.reader.stalled_at;
+        let pause = self.readers.review(now, &mut conversation.reader, is_live);
+        let (peer, stalled_at) = (conversation.peer, conversation.reader.stalled_at);
+        if stalled_at != stalled_before && is_live {
+            self.reschedule(slot);
         }
-        match (was_pausing, pausing) {
-            (false, true) => self.links.add_pausing(peer),
-            (true, false) => self.links.remove_pausing(peer),
-            (false, false) | (true, true) => {}
+        match pause {
+            Pause::Begins => self.links.add_pausing(peer),
+            Pause::Ends => self.links.remove_pausing(peer),
+            Pause::Unchanged => {}
         }
     }
 
     /// Closes a conversation whose reader's time is up, if it is still too slow.
     pub(super) fn stall_passed(&mut self, now: Instant, slot: usize) {
-        let conversation = &mut self.conversations[slot];
-        conversation.stalled_at = None;
-        let over_total = self.unread_total > self.config.receive_total;
-        if conversation.unread > self.config.receive_buffer || over_total {
+        let reader = &mut self.conversations[slot].reader;
+        if self.readers.is_stalled(reader) {
             self.apply(now, slot, Stimulus::Overflow);
         }
     }

@@ -18,7 +18,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// little that the peer may have none. It still has to hear of conversations
     /// that we gave up before its ACK.
     pub fn is_short_of_room(&self) -> bool {
-        let free = self.config.limits.total.saturating_sub(self.live_count());
+        let free = self
+            .config
+            .limits
+            .total
+            .saturating_sub(self.conversations.live_count());
         free == 0 || free == self.share()
     }
 

@@ -67,8 +67,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// The conversation of which this SYN may be a copy.
     fn first_syn(&self, from: P, client_id: ClientId) -> Option<usize> {
-        let peer = self.links.known_slot(from)?;
-        self.syns.get(&(peer, client_id)).copied()
+        self.ids.of_syn(self.links.known_slot(from)?, client_id)
     }
 
     fn answer_again(&mut self, slot: usize, allowance: usize) {
@@ -90,7 +89,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             origin.accepted.max(origin.ended) >= limits.per_peer
                 || origin.half_open >= limits.half_open_per_peer
         });
-        peer_is_over || self.is_full() || self.half_open >= limits.half_open
+        peer_is_over || self.is_full() || self.links.half_open() >= limits.half_open
     }
 
     fn refuse_syn(&mut self, from: P, client_id: ClientId) {
@@ -121,12 +120,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if self.config.address_proof == AddressProof::Required {
             conversation.budget = Some(allowance);
         }
-        let origin = self.links.origin_mut(conversation.peer);
-        origin.accepted += 1;
-        origin.half_open += 1;
-        self.half_open += 1;
+        let peer = conversation.peer;
+        self.links.origin_mut(peer).accepted += 1;
+        self.links.begin_half_open(peer);
         if self.config.duplicate_syn == DuplicateSyn::AnswerAgain {
-            self.syns.insert((conversation.peer, client_id), slot);
+            self.ids.note_syn(peer, client_id, slot);
         }
         self.stats.offered_count += 1;
         self.emit(Event::Incoming {
@@ -139,7 +137,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     pub(super) fn opened_as_server(&mut self, now: Instant, slot: usize) {
-        let server_id = ServerId(self.server_ids.draw(&mut self.rng, slot));
+        let server_id = self.ids.draw_server(slot);
         let conversation = &mut self.conversations[slot];
         conversation.server_id = Some(server_id);
         conversation.due = Due::Ack;
@@ -147,7 +145,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             // It stays half-open until the peer has shown its address.
             conversation.deadline = now.checked_add(self.config.proof_timeout);
         } else {
-            self.count_off_half_open(slot);
+            self.links.end_half_open(conversation.peer);
         }
         let conversation = &self.conversations[slot];
         let opened = Event::Opened {
@@ -161,15 +159,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// To be called before a conversation stops being half-open.
     pub(super) fn leave_half_open(&mut self, slot: usize) {
-        if self.conversations[slot].is_half_open() {
-            self.count_off_half_open(slot);
+        let conversation = &self.conversations[slot];
+        if conversation.is_half_open() {
+            self.links.end_half_open(conversation.peer);
         }
-    }
-
-    fn count_off_half_open(&mut self, slot: usize) {
-        let peer = self.conversations[slot].peer;
-        self.links.origin_mut(peer).half_open -= 1;
-        self.half_open -= 1;
     }
 
     pub(super) fn handle_client_data(
@@ -219,8 +212,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if id.0.is_zero() {
             self.stats.note(Anomaly::ZeroId);
         }
-        let slot = self.server_ids.slot(id.0);
-        let other_role = self.client_ids.slot(id.0);
+        let slot = self.ids.of_server(id);
+        let other_role = self.ids.of_client(ClientId(id.0));
         self.checked_slot(from, slot, other_role)
     }
 }

@@ -6,17 +6,15 @@ use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hashbrown::HashMap;
-use rand::SeedableRng;
-use rand::rngs::ChaCha12Rng;
-use slab::Slab;
 
 use super::abandoned::Abandoned;
-use super::config::{Config, Limits, OnEof, SlowReader};
-use super::conversation::{Conversation, Due, Role};
-use super::id_pool::IdPool;
+use super::config::{Config, Limits, OnEof};
+use super::conversation::{Due, Role};
+use super::conversations::Conversations;
+use super::ids::Ids;
 use super::links::Links;
 use super::output::{Event, Handle, Link};
+use super::readers::Readers;
 use super::state::{State, Stimulus, Transition, step};
 use super::stats::Stats;
 use super::timers::Timers;
@@ -31,25 +29,14 @@ use crate::wire::{ClientId, FrameType, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamI
 #[derive(Debug)]
 pub struct Endpoint<P> {
     pub(super) config: Config,
-    pub(super) rng: ChaCha12Rng,
-    pub(super) conversations: Slab<Conversation>,
-    pub(super) next_serial: u64,
-    pub(super) client_ids: IdPool,
-    pub(super) server_ids: IdPool,
-    /// Accepted conversations by the peer's slot and id, if [`DuplicateSyn::AnswerAgain`]
-    /// needs them.
-    ///
-    /// [`DuplicateSyn::AnswerAgain`]: super::DuplicateSyn::AnswerAgain
-    pub(super) syns: HashMap<(usize, ClientId), usize>,
+    pub(super) conversations: Conversations,
+    pub(super) ids: Ids,
     pub(super) abandoned: Abandoned<P>,
     pub(super) links: Links<P>,
+    pub(super) readers: Readers,
     pub(super) timers: Timers,
     pub(super) events: VecDeque<Event<P>>,
     pub(super) stats: Stats,
-    pub(super) half_open: usize,
-    pub(super) unread_total: usize,
-    /// Conversations that have ended and are kept for their unread bytes.
-    pub(super) ended: usize,
 }
 
 /// What an application asks for when it opens a conversation.
@@ -114,21 +101,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         config.max_payload = config.max_payload.clamp(1, MAX_DATA_PAYLOAD_BYTES);
         config.limits.total = config.limits.total.min(Limits::MAX_TOTAL);
         Self {
+            readers: Readers::new(&config),
             config,
-            rng: ChaCha12Rng::from_seed(seed),
-            conversations: Slab::new(),
-            next_serial: 1,
-            client_ids: IdPool::default(),
-            server_ids: IdPool::default(),
-            syns: HashMap::new(),
+            conversations: Conversations::new(),
+            ids: Ids::new(seed),
             abandoned: Abandoned::new(),
             links: Links::new(origin_of),
             timers: Timers::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
-            half_open: 0,
-            unread_total: 0,
-            ended: 0,
         }
     }
 
@@ -143,11 +124,11 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             let limit = self.config.limits.total;
             return Err(OpenError::TooMany { limit });
         }
-        let slot = self.conversations.vacant_key();
+        let slot = self.conversations.vacant_slot();
         let client_id = match open.client_id {
-            Some(id) if self.client_ids.claim(id.0, slot) => id,
+            Some(id) if self.ids.claim_client(id, slot) => id,
             Some(id) => return Err(OpenError::IdInUse(id)),
-            None => ClientId(self.client_ids.draw(&mut self.rng, slot)),
+            None => self.ids.draw_client(slot),
         };
         // An ACK for this id now belongs to the new conversation.
         self.abandoned.take(client_id);
@@ -181,6 +162,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let bound = self.config.send_buffer;
         let merge = self.config.merge;
         let conversation = self
+            .conversations
             .known_mut(handle)
             .filter(|conversation| conversation.takes_data())
             .ok_or(WriteError::NotOpen)?;
@@ -203,20 +185,22 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Whether [`write`](Self::write) would take bytes now. After a `false`
     /// from a full buffer, [`Event::Writable`] follows when it is true again.
     pub fn is_writable(&self, handle: Handle) -> bool {
-        self.known(handle)
+        self.conversations
+            .known(handle)
             .is_some_and(|conversation| conversation.takes_data() && !conversation.full)
     }
 
     /// Whether the link takes nothing at the moment that this conversation has to send.
     pub fn is_link_blocked(&self, handle: Handle) -> bool {
-        self.known(handle)
+        self.conversations
+            .known(handle)
             .is_some_and(|conversation| self.links.is_blocked(conversation.peer))
     }
 
     /// The application has no more to send but may still read: the policy
     /// [`OnEof`] decides.
     pub fn finish(&mut self, now: Instant, handle: Handle) {
-        let Some(conversation) = self.live(handle) else {
+        let Some(conversation) = self.conversations.live(handle) else {
             return;
         };
         let policy = match conversation.role {
@@ -240,8 +224,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// that has not written all when the carrier's link is about to end. The end of the link
     /// shows the peer that more was to come, where a close would make a part look like the whole.
     pub fn leave(&mut self, now: Instant, handle: Handle) {
-        if let Some(conversation) = self.conversations.get_mut(handle.slot)
-            && conversation.handle == handle
+        if let Some(conversation) = self.conversations.known_mut(handle)
             && matches!(conversation.state, State::Open | State::Draining)
         {
             conversation.is_left = true;
@@ -253,8 +236,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// ended, returns the credit of all bytes that the application still holds.
     pub fn abort(&mut self, now: Instant, handle: Handle) {
         self.apply_to(now, handle, Stimulus::Abort);
-        if let Some(conversation) = self.known(handle) {
-            let rest = conversation.unread;
+        if let Some(conversation) = self.conversations.known(handle) {
+            let rest = conversation.reader.unread;
             self.consumed(now, handle, rest);
         }
     }
@@ -265,26 +248,24 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     pub fn consumed(&mut self, now: Instant, handle: Handle, bytes: usize) {
         // Before the ACK the application has been given nothing.
         let Some(conversation) = self
+            .conversations
             .known_mut(handle)
             .filter(|conversation| conversation.state != State::SynSent)
         else {
             return;
         };
-        let bytes = bytes.min(conversation.unread);
-        conversation.unread -= bytes;
-        let state = conversation.state;
-        self.unread_total -= bytes;
-        match state {
+        self.readers.take_back(&mut conversation.reader, bytes);
+        match conversation.state {
             State::Ended => self.remove_if_consumed(handle.slot),
             State::Draining => {
                 // While the link was paused silence proved nothing (docs/endpoint.md, "End of
                 // input").
                 self.restart_drain(now, handle.slot);
-                self.update_pause(now, handle.slot);
+                self.review_reader(now, handle.slot);
                 self.reschedule(handle.slot);
             }
             State::SynSent | State::SynReceived | State::Open | State::Closing => {
-                self.update_pause(now, handle.slot);
+                self.review_reader(now, handle.slot);
             }
         }
     }
@@ -360,17 +341,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// ([`SlowReader::Pause`]), and true again by [`consumed`](Self::consumed)
     /// or the conversation's end.
     pub fn wants_input(&self, link: Link<P>) -> bool {
-        // With `Close` the carrier is always read: conversations are closed instead.
-        let total_exceeded = self.config.slow_reader != SlowReader::Close
-            && self.unread_total > self.config.receive_total;
-        !total_exceeded && !self.links.is_paused(link)
+        self.readers.want_input() && !self.links.is_paused(link)
     }
 
     /// The conversations for which links are to be paused. Looks at all of them.
     pub fn slow_readers(&self) -> impl Iterator<Item = Handle> {
         self.conversations
             .iter()
-            .filter(|(_, conversation)| conversation.pausing)
+            .filter(|(_, conversation)| conversation.reader.is_pausing)
             .map(|(_, conversation)| conversation.handle)
     }
 
@@ -392,7 +370,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
                 self.apply(now, slot, Stimulus::EmptyAck);
             } else if conversation.deadline.is_some_and(|at| at <= now) {
                 self.deadline_passed(now, slot);
-            } else if conversation.stalled_at.is_some_and(|at| at <= now) {
+            } else if conversation.reader.stalled_at.is_some_and(|at| at <= now) {
                 self.stall_passed(now, slot);
             } else if conversation
                 .idle_deadline(self.config.idle_timeout)
@@ -442,50 +420,26 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Whether there are as many conversations as there may be, so that
     /// [`open`](Self::open) would fail.
     pub fn is_full(&self) -> bool {
-        self.live_count().max(self.ended) >= self.config.limits.total
-    }
-
-    pub(super) fn live_count(&self) -> usize {
-        self.conversations.len() - self.ended
+        self.conversations.are_full(self.config.limits.total)
     }
 
     /// The opener's id in a conversation.
     pub fn client_id(&self, handle: Handle) -> Option<ClientId> {
-        Some(self.known(handle)?.client_id)
+        Some(self.conversations.known(handle)?.client_id)
     }
 
     /// Whether nothing is left of any conversation: no id, peer, timer, event or message.
     pub fn is_empty(&self) -> bool {
         self.conversations.is_empty()
-            && self.client_ids.live_count() == 0
-            && self.server_ids.live_count() == 0
-            && self.syns.is_empty()
+            && self.ids.is_empty()
             && self.links.peer_count() == 0
+            && self.links.half_open() == 0
+            && self.readers.are_done()
             && self.timers.next().is_none()
             && self.events.is_empty()
-            && self.half_open == 0
-            && self.unread_total == 0
-            && self.ended == 0
     }
 
     pub(super) fn emit(&mut self, event: Event<P>) {
         self.events.push_back(event);
-    }
-
-    pub(super) fn known(&self, handle: Handle) -> Option<&Conversation> {
-        self.conversations
-            .get(handle.slot)
-            .filter(|conversation| conversation.handle == handle)
-    }
-
-    pub(super) fn known_mut(&mut self, handle: Handle) -> Option<&mut Conversation> {
-        self.conversations
-            .get_mut(handle.slot)
-            .filter(|conversation| conversation.handle == handle)
-    }
-
-    pub(super) fn live(&self, handle: Handle) -> Option<&Conversation> {
-        self.known(handle)
-            .filter(|conversation| conversation.state != State::Ended)
     }
 }

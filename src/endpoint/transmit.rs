@@ -39,7 +39,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// The message of a conversation whose turn it is.
     fn conversation_turn(&mut self, now: Instant, handle: Handle) -> Option<(P, Message)> {
-        let conversation = self.known_mut(handle)?;
+        let conversation = self.conversations.known_mut(handle)?;
         conversation.in_line = false;
         if conversation.state == State::Ended {
             return None;
@@ -48,7 +48,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let to = self.links.get(peer).id;
         let message = self.next_message(now, handle.slot);
         // Ending, the conversation leaves its close with the peer.
-        if self.live(handle).is_some() {
+        if self.conversations.live(handle).is_some() {
             let sent_bytes = message.as_ref().map_or(0, |message| message.payload.len());
             self.keep_turn(handle, sent_bytes);
             self.reschedule(handle.slot);

@@ -161,9 +161,10 @@ fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_beh
 #[test]
 fn a_link_that_is_blocked_stays_so_when_its_only_conversation_ends() {
     let mut client = Rig::new(Config::default());
+    client.open_with([1; 3]);
     client.endpoint.handle_link_blocked(Link::Peer(PEER));
-    let first = client.open_with([1; 3]);
-    client.endpoint.abort(client.now, first);
+    client.receive(&[0x52, 1, 1, 1]);
+    client.take();
     client.open_with([2; 3]);
     assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
     client.endpoint.handle_link_ready(Link::Peer(PEER));

@@ -343,34 +343,6 @@ fn garbage_from_the_server_changes_nothing() {
 }
 
 #[test]
-fn behind_a_refusal_an_ack_opens_nothing() {
-    let both = |message: &Message| match message.frame_type.0 {
-        SYN => vec![
-            now(frame(SERVER_CLOSE, message.id.0, b"")),
-            now(frame(ACK, message.id.0, &[0, 0, 1])),
-        ],
-        _ => Vec::new(),
-    };
-    let mut rig = Rig::new(&exchange(), top_speed(), both);
-    rig.run();
-    let outcome = rig.only_outcome();
-    assert_eq!(outcome.result, ReplayResult::RefusedUnexpectedly);
-    assert_eq!(outcome.live_ids.1, None);
-}
-
-#[test]
-fn data_behind_a_close_are_not_compared() {
-    let reply = |_: &[u8]| vec![b"answer".to_vec(), vec![SERVER_CLOSE], b"more".to_vec()];
-    let mut rig = Rig::new(&exchange(), top_speed(), server(reply));
-    rig.run();
-    let outcome = rig.only_outcome();
-    assert_eq!(
-        (outcome.result, outcome.s2c_got_bytes),
-        (ReplayResult::Same, 6)
-    );
-}
-
-#[test]
 fn what_was_still_to_be_sent_when_the_time_was_over_is_no_success() {
     let two_requests = recording(&[&[
         (0, SYN, b"d"),
