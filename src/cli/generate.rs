@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::args::{DumpArgs, Generate};
-use crate::export::wireshark::LUA_DISSECTOR;
+use crate::export::wireshark::lua_dissector;
 use crate::record::json_schema;
 
 /// Prints what `ministream-dump --generate` asks for.
@@ -21,7 +21,7 @@ pub(super) fn print_for_dump(what: Generate) -> io::Result<()> {
         Generate::CompletionsElvish => print(&completions(command, Shell::Elvish)),
         Generate::Man => print(&man(command)?),
         Generate::Schema => print(json_schema().as_bytes()),
-        Generate::WiresharkLua => print(LUA_DISSECTOR.as_bytes()),
+        Generate::WiresharkLua => print(lua_dissector().as_bytes()),
     }
 }
 

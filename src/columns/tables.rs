@@ -19,6 +19,16 @@ macro_rules! meaning {
     };
 }
 
+/// What Wireshark calls a field, if its messages have it there.
+macro_rules! title {
+    () => {
+        None
+    };
+    ($title:literal) => {
+        Some($title)
+    };
+}
+
 /// Whether a column may be null.
 macro_rules! is_nullable {
     () => {
@@ -31,18 +41,30 @@ macro_rules! is_nullable {
 
 /// Columns of messages, which are fields, and in brackets the fields that are no columns.
 ///
-/// What `--list-fields` says of a column is the beginning of its meaning, or (`/`) differs.
+/// What `--list-fields` says of a column is the beginning of its meaning (`+`), or differs (`/`).
+/// What Wireshark shows it `as` comes last.
 macro_rules! message_columns {
     (
         $($variant:ident = $name:literal $(or $null:ident)?: $kind:expr,
-            $about:literal $(+ $more:literal)? $(/ $meaning:literal)?;)*
-        [$($field:ident = $field_name:literal: $field_kind:expr, $field_about:literal;)*]
+            $about:literal $(+ $more:literal)? $(/ $meaning:literal)? $(as $title:literal)?;)*
+        [$($field:ident = $field_name:literal: $field_kind:expr,
+            $field_about:literal $(as $field_title:literal)?;)*]
     ) => {
         fields! {
             /// A field of a message: its name is the key in the JSON record, and so is the order.
             Field;
             $($variant = $name, $kind, $about;)*
             $($field = $field_name, $field_kind, $field_about;)*
+        }
+
+        impl Field {
+            /// What Wireshark calls it; `None` where the dissector does not tell it.
+            pub(crate) const fn title(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => title!($($title)?),)*
+                    $(Self::$field => title!($($field_title)?),)*
+                }
+            }
         }
 
         const MESSAGE_COLUMNS: &[Column] = &[$(Column {
@@ -71,59 +93,77 @@ pub(super) const COUNT: FieldKind = FieldKind::Number(Range::Count);
 
 message_columns! {
     N = "n": ORDINAL,
-        "number of the message, from 1" + "; messages that are not shown count, too";
+        "number of the message, from 1" + "; messages that are not shown count, too"
+        as "Message number";
     PacketN = "packet_n": ORDINAL,
-        "number of the packet that completed it, from 1" + ", over all inputs";
+        "number of the packet that completed it, from 1" + ", over all inputs" as "Packet number";
     Ts = "ts": FieldKind::Time,
         "capture time, UTC" / "capture time of that packet";
     TUs = "t_us": FieldKind::Micros,
-        "microseconds since the first packet" + "; negative when time went backwards";
+        "microseconds since the first packet" + "; negative when time went backwards"
+        as "Microseconds since the first packet";
     Carrier = "carrier": FieldKind::Word(CARRIER_NAMES),
-        "its carrier" / "`udp`, `tcp_u32be`, `tcp_u16be`, `segment`, `i2cp`";
+        "its carrier" / "`udp`, `tcp_u32be`, `tcp_u16be`, `segment`, `i2cp`" as "Carrier";
     Src = "src": FieldKind::Address,
-        "who sent the packet" / "address and port that sent the packet";
+        "who sent the packet" / "address and port that sent the packet" as "Source";
     Dst = "dst": FieldKind::Address,
-        "who received it" / "address and port that it went to";
+        "who received it" / "address and port that it went to" as "Destination";
     Dir = "dir" or null: FieldKind::Word(DIRECTION_NAMES),
-        "direction of the message" / "direction: `c2s` from the client, `s2c` from the server; null when neither type nor sender determine it";
+        "direction of the message"
+        / "direction: `c2s` from the client, `s2c` from the server; null when neither type nor sender determine it"
+        as "Direction";
     Type = "type": FieldKind::Word(TYPE_NAMES),
-        "type of the message" / "`syn`, `ack`, `data`, `close`, `ping`, `chaff`, `unknown`, `short` (fewer than 4 bytes and no ping)";
+        "type of the message"
+        / "`syn`, `ack`, `data`, `close`, `ping`, `chaff`, `unknown`, `short` (fewer than 4 bytes and no ping)"
+        as "Type";
     TypeByte = "type_byte" or null: FieldKind::Number(Range::UpTo(u8::MAX)),
-        "its first byte" + "; null when it is empty";
+        "its first byte" + "; null when it is empty" as "Type byte";
     Id = "id" or null: FieldKind::Id,
-        "the connection id in it" + "; null when it is too short to have one";
+        "the connection id in it" + "; null when it is too short to have one" as "Id";
     IdOwner = "id_owner" or null: FieldKind::Word(OWNER_NAMES),
-        "which side chose that id" + ": `client`, `server`; null when the type does not determine it";
+        "which side chose that id"
+        + ": `client`, `server`; null when the type does not determine it"
+        as "Id chosen by";
     Conv = "conv" or null: FieldKind::Conversation,
-        "the conversation it belongs to" / "the conversation that it belongs to, `c1`";
+        "the conversation it belongs to" / "the conversation that it belongs to, `c1`"
+        as "Conversation";
     Meaning = "meaning": FieldKind::Word(MEANING_NAMES),
-        "its effect on the conversation" / "its effect there: `opens`, `accepts`, `refuses`, `carries`, `closes`, `closes_again` (closes cross), `ignored`, `orphan`, `idle` (ping, chaff), `meaningless`; `untracked` when conversations were not asked for";
+        "its effect on the conversation"
+        / "its effect there: `opens`, `accepts`, `refuses`, `carries`, `closes`, `closes_again` (closes cross), `ignored`, `orphan`, `idle` (ping, chaff), `meaningless`; `untracked` when conversations were not asked for"
+        as "Meaning";
     PayloadBytes = "payload_bytes": FieldKind::Size,
-        "length of the payload" / "bytes after type and id";
+        "length of the payload" / "bytes after type and id" as "Payload length";
     PayloadHex = "payload_hex" or null: FieldKind::HexBytes,
-        "the payload in hex" / "the payload: all of it, with `--payload preview` its first 64 bytes, with `--payload none` null";
+        "the payload in hex"
+        / "the payload: all of it, with `--payload preview` its first 64 bytes, with `--payload none` null"
+        as "Payload";
     PayloadText = "payload_text" or null: FieldKind::Bytes,
-        "the payload's first 64 bytes as text, escaped" / r"its first 64 bytes as text, escaped (`\n`, `\x1b`, `\u{202e}`, `\\`), with `…` if there are more; null with `--payload none`";
+        "the payload's first 64 bytes as text, escaped"
+        / r"its first 64 bytes as text, escaped (`\n`, `\x1b`, `\u{202e}`, `\\`), with `…` if there are more; null with `--payload none`";
     ShortHex = "short_hex" or null: FieldKind::HexBytes,
-        "the whole message in hex, when it is shorter than 4 bytes" / "the whole message, if it has fewer than 4 bytes";
+        "the whole message in hex, when it is shorter than 4 bytes"
+        / "the whole message, if it has fewer than 4 bytes";
     ServerId = "server_id" or null: FieldKind::Id,
-        "the server id that an ACK announces";
+        "the server id that an ACK announces" as "Server id";
     DestinationHash = "destination_hash" or null: FieldKind::Hash,
         "hash of the destination in a SYN" / "SHA-256 of the destination in a SYN, in I2P's base64";
     Session = "session" or null: COUNT,
-        "the I2CP session, from 0" / "the I2CP session that carried it, from 0";
+        "the I2CP session, from 0" / "the I2CP session that carried it, from 0" as "I2CP session";
     SessionName = "session_name" or null: FieldKind::Text,
-        "nickname of the I2CP session" / "nickname of that session";
+        "nickname of the I2CP session" / "nickname of that session" as "Name of the I2CP session";
     RouterUs = "router_us" or null: FieldKind::Micros,
-        "time in the router since the other session sent it" / "microseconds since the other session gave it to the router, where the capture shows both";
+        "time in the router since the other session sent it"
+        / "microseconds since the other session gave it to the router, where the capture shows both";
     SentN = "sent_n" or null: COUNT,
-        "number of the same message where the other session sent it" / "number of the same message where the other session gave it to the router: the capture has it twice";
+        "number of the same message where the other session sent it"
+        / "number of the same message where the other session gave it to the router: the capture has it twice";
     Encapsulation = "encapsulation" or null: FieldKind::Text,
-        "encapsulation of its packet: vlan:vxlan" / "[encapsulation](captures.md#links-and-encapsulations) of its packet between the link header and the innermost IP header, outermost first: `vlan:vxlan`";
+        "encapsulation of its packet: vlan:vxlan"
+        / "[encapsulation](captures.md#links-and-encapsulations) of its packet between the link header and the innermost IP header, outermost first: `vlan:vxlan`";
     Findings = "findings": FieldKind::Codes,
-        "codes of its findings" / "codes of the findings about it";
+        "codes of its findings" / "codes of the findings about it" as "Finding";
     [
-        Level = "level": FieldKind::Level, "highest level of its findings";
+        Level = "level": FieldKind::Level, "highest level of its findings" as "Level";
         Payload = "payload": FieldKind::Bytes, "the payload";
     ]
 }

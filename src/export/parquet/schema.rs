@@ -53,7 +53,7 @@ impl TableKind {
 }
 
 /// The column of payload bytes, which records have as hex: readers of columns know bytes.
-pub(super) const PAYLOAD: &str = "payload";
+pub(super) const PAYLOAD: &str = Field::Payload.name();
 
 /// A column, as Parquet says it.
 fn field_of(column: &Column) -> String {

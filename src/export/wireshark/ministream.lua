@@ -40,30 +40,7 @@ local carriers = {
 local LEVELS = { note = 1, warn = 2, error = 3 }
 
 local field = {
-    n = ProtoField.uint32("ministream.n", "Message number"),
-    packet_n = ProtoField.uint32("ministream.packet_n", "Packet number"),
-    t_us = ProtoField.int64("ministream.t_us", "Microseconds since the first packet"),
-    carrier = ProtoField.string("ministream.carrier", "Carrier"),
-    src = ProtoField.string("ministream.src", "Source"),
-    dst = ProtoField.string("ministream.dst", "Destination"),
-    dir = ProtoField.string("ministream.dir", "Direction"),
-    type = ProtoField.string("ministream.type", "Type"),
-    type_byte = ProtoField.uint8("ministream.type_byte", "Type byte", base.HEX),
-    id = ProtoField.string("ministream.id", "Id"),
-    id_owner = ProtoField.string("ministream.id_owner", "Id chosen by"),
-    conv = ProtoField.string("ministream.conv", "Conversation"),
-    meaning = ProtoField.string("ministream.meaning", "Meaning"),
-    payload_bytes = ProtoField.uint32("ministream.payload_bytes", "Payload length"),
-    payload = ProtoField.bytes("ministream.payload", "Payload"),
-    server_id = ProtoField.string("ministream.server_id", "Server id"),
-    session = ProtoField.uint32("ministream.session", "I2CP session"),
-    session_name = ProtoField.string("ministream.session_name", "Name of the I2CP session"),
-    findings = ProtoField.string("ministream.findings", "Finding"),
-    level = ProtoField.uint8("ministream.level", "Level", base.DEC, {
-        [1] = "note",
-        [2] = "warn",
-        [3] = "error",
-    }),
+    -- COLUMNS
 }
 ministream.fields = field
 
