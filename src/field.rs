@@ -63,6 +63,19 @@ pub enum Value<'a> {
     Level(Level),
 }
 
+impl Value<'_> {
+    /// How many there are of something; there is nothing of which there are 2^63.
+    pub(crate) fn count(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<Option<Self>> for Value<'_> {
+    fn from(value: Option<Self>) -> Self {
+        value.unwrap_or(Self::Null)
+    }
+}
+
 impl Field {
     /// The field of that name, or that tables call so.
     pub fn named(name: &str) -> Option<Self> {
@@ -100,8 +113,8 @@ impl Field {
     #[inline(always)]
     pub fn value<'a>(self, event: &MessageEvent<'a>) -> Value<'a> {
         match self {
-            Self::N => count(event.number),
-            Self::PacketN => count(event.packet),
+            Self::N => Value::count(event.number),
+            Self::PacketN => Value::count(event.packet),
             Self::Ts => Value::Time(event.time),
             Self::TUs => Value::Number(event.elapsed_us),
             Self::Carrier => Value::Word(event.carrier.name()),
@@ -119,7 +132,7 @@ impl Field {
             Self::IdOwner => word(id_owner(&event.message)),
             Self::Conv => event.conversation.map_or(Value::Null, Value::Conversation),
             Self::Meaning => Value::Word(meaning_name(event.meaning)),
-            Self::PayloadBytes => count(payload(&event.message).len() as u64),
+            Self::PayloadBytes => Value::count(payload(&event.message).len() as u64),
             Self::PayloadHex | Self::PayloadText | Self::Payload => {
                 Value::Bytes(payload(&event.message))
             }
@@ -136,17 +149,13 @@ impl Field {
             Self::RouterUs => event
                 .router_ns
                 .map_or(Value::Null, |nanos| Value::Number(nanos.div_euclid(1_000))),
-            Self::SentN => event.sent_as.map_or(Value::Null, count),
+            Self::SentN => event.sent_as.map_or(Value::Null, Value::count),
             Self::Encapsulation if event.encapsulation.is_none() => Value::Null,
             Self::Encapsulation => Value::Encapsulation(event.encapsulation),
             Self::Findings => Value::Codes(event.findings),
             Self::Level => highest_level(event.findings).map_or(Value::Null, Value::Level),
         }
     }
-}
-
-fn count(number: u64) -> Value<'static> {
-    Value::Number(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn word(word: Option<&'static str>) -> Value<'static> {

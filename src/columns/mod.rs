@@ -126,6 +126,11 @@ pub enum Range {
     UpTo(u8),
 }
 
+/// Something that is done for columns of messages.
+pub(crate) trait EachColumn {
+    fn column(&mut self, field: Field);
+}
+
 impl Table {
     /// Every column, in order.
     pub(crate) fn columns(&self) -> impl Iterator<Item = Column> {

@@ -7,6 +7,7 @@
 
 pub mod tally;
 
+mod cells;
 mod read;
 mod summary;
 mod value;
@@ -16,22 +17,22 @@ use std::net::SocketAddr;
 use self::summary::put_inputs;
 use self::tally::Totals;
 use self::value::{
-    put_conversation_or_null, put_encapsulation_or_null, put_hash_or_null, put_hex_string,
-    put_id_or_null, put_number_or_null, put_tally_object, put_text_or_null, put_word_or_null,
+    put_conversation_or_null, put_hex_string, put_id_or_null, put_key, put_number_or_null,
+    put_numbers, put_value, put_word_or_null, put_words,
 };
 use crate::capture::InputInfo;
-use crate::conversation::{
-    Conversation, Endpoint, Finding, FindingDetail, MessageEvent, RouterTime, Tally,
-};
+use crate::columns::{EachColumn, MESSAGE};
+use crate::conversation::{Conversation, Finding, FindingDetail, MessageEvent};
 use crate::field::{
-    PREVIEW_BYTES, PayloadDetail, announced_server_id, id_owner, meaning_name, payload,
-    short_message, type_byte, type_name,
+    Field, PREVIEW_BYTES, PayloadDetail, Value, id_owner, meaning_name, payload, type_byte,
+    type_name,
 };
 use crate::select::redact::Secrets;
 use crate::text::escape::{Charset, preview, preview_in_json};
 use crate::text::write::{UtcClock, put, put_address, put_json_string, put_number};
 use crate::wire::{Direction, StreamId};
 
+pub(crate) use self::cells::{Cells, put_conversation, put_finding};
 pub use self::read::{MessageRecord, Record, RecordReader, SummaryRecord};
 pub use self::summary::{Reading, Summary};
 pub use crate::columns::{SCHEMA, json_schema};
@@ -50,6 +51,8 @@ pub struct RecordWriter {
     addresses: AddressTexts,
     /// Of messages with that first byte, once there was one.
     types: Box<[Option<TypeText>; 256]>,
+    /// The rare columns of a message that has a value in none of them: most messages.
+    nothing_rare: Box<[u8]>,
 }
 
 /// The columns that are the same in all messages of a type, around the id.
@@ -129,6 +132,7 @@ impl RecordWriter {
             clock: UtcClock::new(b'T'),
             addresses: AddressTexts::default(),
             types: Box::new([const { None }; 256]),
+            nothing_rare: nothing_rare(),
         }
     }
 
@@ -174,35 +178,14 @@ impl RecordWriter {
         put(out, meaning_name(event.meaning));
         out.push(b'"');
         self.put_payload(out, payload(message));
-        if has_nothing_more(event) {
-            return put(out, NOTHING_MORE);
+        let mut search = RareValues { event, any: false };
+        Field::for_each_column(&mut search);
+        if search.any {
+            Field::for_each_column(&mut RareColumns { event, out });
+        } else {
+            out.extend_from_slice(&self.nothing_rare);
         }
-        put(out, r#","short_hex":"#);
-        match short_message(message) {
-            Some(bytes) => put_hex_string(out, bytes),
-            None => put(out, "null"),
-        }
-        put(out, r#","server_id":"#);
-        put_id_or_null(out, announced_server_id(event).map(StreamId::from));
-        put(out, r#","destination_hash":"#);
-        put_hash_or_null(out, event.destination_hash);
-        put(out, r#","session":"#);
-        put_number_or_null(out, event.session.map(|session| session.id.0));
-        put(out, r#","session_name":"#);
-        put_text_or_null(out, event.session.and_then(|s| s.nickname.as_deref()));
-        put(out, r#","router_us":"#);
-        put_number_or_null(out, event.router_ns.map(micros));
-        put(out, r#","sent_n":"#);
-        put_number_or_null(out, event.sent_as);
-        put(out, r#","encapsulation":"#);
-        put_encapsulation_or_null(out, event.encapsulation);
-        put(out, r#","findings":["#);
-        for (index, finding) in event.findings.iter().enumerate() {
-            put(out, if index == 0 { "\"" } else { ",\"" });
-            put(out, finding.code.code());
-            out.push(b'"');
-        }
-        put(out, "]}");
+        out.push(b'}');
     }
 
     fn put_addresses(&mut self, out: &mut Vec<u8>, source: SocketAddr, target: SocketAddr) {
@@ -247,54 +230,15 @@ impl RecordWriter {
 
     /// A conversation record.
     pub fn conversation(&self, conversation: &Conversation, out: &mut Vec<u8>) {
-        let c = conversation;
-        put(out, r#"{"record":"conversation","conv":"#);
-        put_conversation_or_null(out, Some(c.id.0));
-        put_endpoint(out, "client", &c.client);
-        put_endpoint(out, "server", &c.server);
-        put(out, r#","carrier":""#);
-        put(out, c.carrier.name());
-        put(out, r#"","client_id":"#);
-        put_id_or_null(out, c.client_id.map(StreamId::from));
-        put(out, r#","server_id":"#);
-        put_id_or_null(out, c.server_id.map(StreamId::from));
-        put(out, r#","state":""#);
-        put(out, c.state.name());
-        put(out, r#"","start_t_us":"#);
-        put_number(out, c.start_us);
-        put(out, r#","duration_us":"#);
-        put_number(out, micros(c.duration_ns()));
-        put(out, r#","handshake_us":"#);
-        put_number_or_null(out, c.handshake_ns.map(micros));
-        put(out, r#","first_byte_us":"#);
-        put_number_or_null(out, c.first_byte_ns.map(micros));
-        put_tally(out, "c2s", c.c2s);
-        put_tally(out, "s2c", c.s2c);
-        put(out, r#","finding_count":"#);
-        put_number(out, c.finding_count);
-        put(out, r#","peer_view":"#);
-        put_conversation_or_null(out, c.peer_view.map(|id| id.0));
-        put(out, r#","router_time_us":"#);
-        put_router_time(out, c.router);
+        put(out, r#"{"record":"conversation""#);
+        put_conversation(conversation, &mut Keys { out });
         out.push(b'}');
     }
 
     /// A finding record.
     pub fn finding(&self, finding: &Finding, out: &mut Vec<u8>) {
-        put(out, r#"{"record":"finding","level":""#);
-        put(out, finding.level.name());
-        put(out, r#"","code":""#);
-        put(out, finding.code.code());
-        put(out, r#"","n":"#);
-        put_number_or_null(out, finding.message);
-        put(out, r#","packet_n":"#);
-        put_number_or_null(out, finding.packet);
-        put(out, r#","conv":"#);
-        put_conversation_or_null(out, finding.conversation.map(|id| id.0));
-        put(out, r#","text":"#);
-        put_json_string(out, &finding.text);
-        put(out, r#","detail":"#);
-        put_detail(out, finding);
+        put(out, r#"{"record":"finding""#);
+        put_finding(finding, &mut Keys { out });
         out.push(b'}');
     }
 
@@ -354,66 +298,85 @@ fn put_preview_with(
 
 /// Appends what was redacted, as an array of the words that ask for it.
 pub(crate) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
-    out.push(b'[');
-    for (index, name) in redacted.names().enumerate() {
-        put(out, if index == 0 { "\"" } else { ",\"" });
-        put(out, name);
-        out.push(b'"');
+    put_words(out, redacted.names());
+}
+
+/// The first of the columns that most messages have no value in, which come last.
+const FIRST_RARE: Field = Field::ShortHex;
+
+const fn is_rare(field: Field) -> bool {
+    field as usize >= FIRST_RARE as usize
+}
+
+/// The rare columns of a message without a value in them, to be written in one piece.
+fn nothing_rare() -> Box<[u8]> {
+    let mut out = Vec::new();
+    for column in &MESSAGE.columns[FIRST_RARE as usize..] {
+        put_key(&mut out, column.name);
+        put(&mut out, if column.is_nullable { "null" } else { "[]" });
     }
-    out.push(b']');
+    out.into()
 }
 
-fn put_endpoint(out: &mut Vec<u8>, role: &str, endpoint: &Endpoint) {
-    put(out, ",\"");
-    put(out, role);
-    put(out, "\":\"");
-    put_address(out, endpoint.address);
-    put(out, "\",\"");
-    put(out, role);
-    put(out, "_name\":");
-    put_text_or_null(out, endpoint.nickname.as_deref());
-    put(out, ",\"");
-    put(out, role);
-    put(out, "_hash\":");
-    put_hash_or_null(out, endpoint.hash);
+/// Looks for a value in a rare column.
+struct RareValues<'a> {
+    event: &'a MessageEvent<'a>,
+    any: bool,
 }
 
-fn put_tally(out: &mut Vec<u8>, direction: &str, tally: Tally) {
-    put(out, ",\"");
-    put(out, direction);
-    put(out, "\":");
-    put_tally_object(out, tally);
+impl EachColumn for RareValues<'_> {
+    #[inline(always)]
+    fn column(&mut self, field: Field) {
+        if is_rare(field) {
+            self.any |= !matches!(field.value(self.event), Value::Null | Value::Codes([]));
+        }
+    }
 }
 
-fn put_router_time(out: &mut Vec<u8>, router: Option<RouterTime>) {
-    let Some(router) = router else {
-        return put(out, "null");
-    };
-    put(out, r#"{"min":"#);
-    put_number(out, micros(router.min_ns));
-    put(out, r#","mean":"#);
-    put_number(out, micros(router.mean_ns()));
-    put(out, r#","max":"#);
-    put_number(out, micros(router.max_ns));
-    out.push(b'}');
+/// Appends the rare columns.
+struct RareColumns<'a> {
+    event: &'a MessageEvent<'a>,
+    out: &'a mut Vec<u8>,
 }
 
-/// The end of a message record of which no later key has a value: most of
-/// them, and written in one piece.
-const NOTHING_MORE: &str = concat!(
-    r#","short_hex":null,"server_id":null,"destination_hash":null,"session":null"#,
-    r#","session_name":null,"router_us":null,"sent_n":null,"encapsulation":null,"findings":[]}"#,
-);
+impl EachColumn for RareColumns<'_> {
+    #[inline(always)]
+    fn column(&mut self, field: Field) {
+        if is_rare(field) {
+            put_key(self.out, field.name());
+            put_value(self.out, field.value(self.event));
+        }
+    }
+}
 
-fn has_nothing_more(event: &MessageEvent<'_>) -> bool {
-    event.findings.is_empty()
-        && event.encapsulation.is_none()
-        && event.session.is_none()
-        && event.router_ns.is_none()
-        && event.sent_as.is_none()
-        && event.destination_hash.is_none()
-        && short_message(&event.message).is_none()
-        && announced_server_id(event).is_none()
+/// Appends keys with their values.
+struct Keys<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl Cells for Keys<'_> {
+    #[inline]
+    fn put(&mut self, name: &'static str, value: Value<'_>) {
+        put_key(self.out, name);
+        put_value(self.out, value);
+    }
+
+    fn put_numbers<const N: usize>(
+        &mut self,
+        name: &'static str,
+        numbers: Option<[(&'static str, i64); N]>,
+    ) {
+        put_key(self.out, name);
+        match numbers {
+            Some(numbers) => put_numbers(self.out, numbers),
+            None => put(self.out, "null"),
+        }
+    }
+
+    fn put_detail(&mut self, name: &'static str, finding: &Finding) {
+        put_key(self.out, name);
+        put_detail(self.out, finding);
+    }
 }
 
 #[cfg(test)]

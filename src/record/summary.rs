@@ -1,11 +1,12 @@
 //! What is told of the whole: the inputs, before and after, and all that was counted.
 
 use super::tally::Totals;
-use super::value::{put_counts, put_number_or_null, put_tally_object, put_word_or_null};
+use super::value::{put_number_or_null, put_numbers, put_tally, put_value, put_word_or_null};
 use crate::capture::{Compression, InputInfo, LinkType};
 use crate::columns::TYPE_NAMES;
 use crate::conversation::{Level, State};
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
+use crate::field::Value;
 use crate::text::write::{put, put_address, put_json_string, put_number};
 use crate::time::Timestamp;
 
@@ -53,35 +54,35 @@ impl Summary<'_> {
         put_number(out, totals.messages());
         put(out, r#","conversation_count":"#);
         put_number(out, totals.conversations());
-        put(out, r#","by_type":{"#);
-        put_counts(out, TYPE_NAMES.iter().copied().zip(totals.by_type));
-        put(out, r#"},"by_state":{"#);
-        put_counts(
+        put(out, r#","by_type":"#);
+        put_numbers(out, TYPE_NAMES.iter().copied().zip(totals.by_type));
+        put(out, r#","by_state":"#);
+        put_numbers(
             out,
             State::ALL.map(State::name).into_iter().zip(totals.by_state),
         );
-        put(out, r#"},"by_level":{"#);
+        put(out, r#","by_level":"#);
         let levels = [Level::Error, Level::Warn, Level::Note];
-        put_counts(
+        put_numbers(
             out,
             levels.map(|level| (level.name(), totals.findings_at(level))),
         );
-        put(out, r#"},"c2s":"#);
-        put_tally_object(out, totals.data.c2s);
+        put(out, r#","c2s":"#);
+        put_tally(out, totals.data.c2s);
         put(out, r#","s2c":"#);
-        put_tally_object(out, totals.data.s2c);
+        put_tally(out, totals.data.s2c);
         let once = totals.once();
         put(out, r#","c2s_once":"#);
-        put_tally_object(out, once.c2s);
+        put_tally(out, once.c2s);
         put(out, r#","s2c_once":"#);
-        put_tally_object(out, once.s2c);
+        put_tally(out, once.s2c);
         put(out, r#","packet_count":"#);
         put_number(out, self.packet_count);
-        put(out, r#","skipped":{"#);
-        put_counts(out, self.skipped.iter().copied());
-        put(out, r#"},"foreign":{"#);
+        put(out, r#","skipped":"#);
+        put_numbers(out, self.skipped.iter().copied());
+        put(out, r#","foreign":"#);
         let foreign = self.foreign;
-        put_counts(
+        put_numbers(
             out,
             [
                 ("flow_count", foreign.flows),
@@ -90,20 +91,17 @@ impl Summary<'_> {
                 ("i2cp_message_count", foreign.i2cp_messages),
             ],
         );
-        put(out, r#"},"near_flows":["#);
+        put(out, r#","near_flows":["#);
         put_near_flows(out, self.near);
         put(out, r#"],"warning":"#);
-        match self.warning {
-            Some(warning) => put_json_string(out, warning),
-            None => put(out, "null"),
-        }
+        put_value(out, self.warning.map(Value::Text).into());
         put(out, r#","inputs":"#);
         put_inputs(out, self.inputs, self.reading());
         put(out, r#","dropped_by_kernel_count":"#);
         put_number_or_null(out, self.dropped_by_kernel);
-        put(out, r#","evicted":{"#);
+        put(out, r#","evicted":"#);
         let evicted = self.evicted;
-        put_counts(
+        put_numbers(
             out,
             [
                 ("flow_count", evicted.flows),
@@ -111,7 +109,7 @@ impl Summary<'_> {
                 ("closed_conversation_count", evicted.closed_conversations),
             ],
         );
-        put(out, r#"},"duration_us":"#);
+        put(out, r#","duration_us":"#);
         put_number_or_null(out, self.duration_us());
         put(out, r#","exit_code":"#);
         put_number(out, self.exit_code);

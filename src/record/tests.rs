@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::columns::{CONVERSATION, FINDING, HEADER, MESSAGE, SUMMARY, Table};
-use crate::conversation::{ConversationId, FindingCode, Meaning};
+use crate::conversation::{ConversationId, FindingCode, Meaning, RouterTime};
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::record::tally::Sight;
 use crate::testing;

@@ -75,9 +75,9 @@ impl Column {
         }
     }
 
-    /// What it is called in its table: with a dot, what is a part of a structure.
+    /// The column of the record that it is, or that it is a part of.
     pub(super) fn name(&self) -> &str {
-        self.path.split(".list.").next().unwrap_or_default()
+        self.path.split('.').next().unwrap_or_default()
     }
 
     /// Bytes that the values take.

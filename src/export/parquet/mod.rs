@@ -31,10 +31,12 @@ use std::path::{Path, PathBuf};
 use encode::Encoders;
 pub use partition::partition_name;
 use parts::{Bounds, Parts, part_files};
+use rows::MessageRow;
 use schema::{TableKind, properties};
 
 use crate::conversation::{Conversation, Finding, MessageEvent};
-use crate::field::PayloadDetail;
+use crate::field::{Field, PayloadDetail};
+use crate::record::{put_conversation, put_finding};
 use crate::select::redact::Secrets;
 
 /// Writes a partition of a data set.
@@ -100,8 +102,13 @@ impl DataSet {
     /// # Errors
     /// A file cannot be written.
     pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        self.messages
-            .add(|table| rows::put_message(table, event, self.payload))
+        self.messages.add(|table| {
+            Field::for_each_column(&mut MessageRow {
+                table,
+                event,
+                payload: self.payload,
+            });
+        })
     }
 
     /// Adds a conversation.
@@ -110,7 +117,7 @@ impl DataSet {
     /// A file cannot be written.
     pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
         self.conversations
-            .add(|table| rows::put_conversation_row(table, conversation))
+            .add(|table| put_conversation(conversation, table))
     }
 
     /// Adds a finding.
@@ -118,7 +125,7 @@ impl DataSet {
     /// # Errors
     /// A file cannot be written.
     pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        self.findings.add(|table| rows::put_finding(table, finding))
+        self.findings.add(|table| put_finding(finding, table))
     }
 
     /// Ends all files, and only then puts them in the place of those that the partition had.

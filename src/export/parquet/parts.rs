@@ -92,6 +92,7 @@ impl Parts {
     /// Adds the row that `put` puts.
     pub(super) fn add(&mut self, put: impl FnOnce(&mut Table)) -> io::Result<()> {
         put(&mut self.table);
+        self.table.end_row();
         if self.table.rows() >= self.bounds.rows || self.table.bytes() >= self.bounds.bytes {
             self.encode_row_group()?;
         }

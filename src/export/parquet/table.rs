@@ -58,25 +58,6 @@ impl Table {
         column.push_integer(value);
     }
 
-    /// A number that counts something; there is nothing of which there are 2^63.
-    pub(super) fn count(&mut self, name: &str, value: u64) {
-        self.integer(name, i64::try_from(value).unwrap_or(i64::MAX));
-    }
-
-    pub(super) fn integer_or_null(&mut self, name: &str, value: Option<i64>) {
-        match value {
-            Some(value) => self.integer(name, value),
-            None => self.null(name),
-        }
-    }
-
-    pub(super) fn count_or_null(&mut self, name: &str, value: Option<u64>) {
-        match value {
-            Some(value) => self.count(name, value),
-            None => self.null(name),
-        }
-    }
-
     /// What `put` appends: UTF-8, in a column of texts.
     pub(super) fn text(&mut self, name: &str, put: impl FnOnce(&mut Vec<u8>)) {
         let row = self.rows;
@@ -102,18 +83,6 @@ impl Table {
     /// One of a few words.
     pub(super) fn word(&mut self, name: &str, word: &'static str) {
         self.made_of(name, word, |out| put(out, word));
-    }
-
-    pub(super) fn text_or_null<T>(
-        &mut self,
-        name: &str,
-        value: Option<T>,
-        put: impl FnOnce(&mut Vec<u8>, T),
-    ) {
-        match value {
-            Some(value) => self.text(name, |out| put(out, value)),
-            None => self.null(name),
-        }
     }
 
     /// A list of words.

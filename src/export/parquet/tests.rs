@@ -11,7 +11,8 @@ use parquet::schema::types::SchemaDescriptor;
 use super::table::{Table, empty_columns};
 use super::*;
 use crate::conversation::{ConversationId, FindingCode, FindingDetail, RouterTime};
-use crate::record::{preview_source, put_preview};
+use crate::field::Value;
+use crate::record::{Cells, preview_source, put_preview};
 use crate::testing;
 use crate::text::write::{put, put_display};
 
@@ -377,7 +378,7 @@ fn read_back(cells: &[Option<String>]) -> Vec<Option<String>> {
     let columns = "optional binary src (STRING); required binary dst (STRING);";
     let fill = |table: &mut Table| {
         for cell in cells {
-            table.text_or_null("src", cell.as_deref(), put);
+            table.put("src", cell.as_deref().map(Value::Text).into());
             table.text("dst", |out| put(out, cell.as_deref().unwrap_or_default()));
             table.end_row();
         }
@@ -467,7 +468,7 @@ fn numbers_are_read_back_however_far_they_are_from_one_another() {
                     .collect();
                 let fill = |table: &mut Table| {
                     for (n, &cell) in (0..).zip(&cells) {
-                        table.integer_or_null("sent_n", cell);
+                        table.put("sent_n", cell.map(Value::Number).into());
                         table.integer("n", cell.unwrap_or(n));
                         table.end_row();
                     }
@@ -496,15 +497,15 @@ fn payloads_and_previews_are_read_back_from_pages_of_any_kind() {
                 (every == 0 || n % every != 1).then(|| bytes.collect())
             })
             .collect();
+        let put_bytes = |table: &mut Table, name, bytes: Option<&[u8]>| match bytes {
+            Some(bytes) => table.text(name, |out| out.extend_from_slice(bytes)),
+            None => table.null(name),
+        };
         let fill = |payloads: &[Option<Vec<u8>>], table: &mut Table| {
             for payload in payloads {
                 let start = payload.as_deref().map(preview_source);
-                table.text_or_null("payload", payload.as_deref(), |out, bytes| {
-                    out.extend_from_slice(bytes);
-                });
-                table.text_or_null("payload_text", start, |out, bytes| {
-                    out.extend_from_slice(bytes);
-                });
+                put_bytes(table, "payload", payload.as_deref());
+                put_bytes(table, "payload_text", start);
                 table.end_row();
             }
         };
