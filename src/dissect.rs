@@ -12,6 +12,7 @@ mod decode_as;
 mod decoding;
 mod encrypted;
 mod findings;
+mod flow_direction;
 mod flow_state;
 mod flows;
 mod following;
@@ -28,7 +29,6 @@ mod source;
 mod streams;
 mod threaded_sink;
 mod tracking;
-mod ways;
 
 pub use carriers::ForeignCounts;
 pub use decode_as::{DecodeAs, DecodeAsError};
@@ -186,10 +186,10 @@ impl Dissector {
         self.tell_lost_datagrams(sink)
     }
 
-    /// Feeds the next steps of a [`StepSource`] that are at hand, until `sink` has
-    /// something to settle; then [`Sink::settle`] is due, and the others come again. Takes
-    /// less time than one step after the other: what their messages need is looked for
-    /// at once. Packets that are fed to [`push`](Self::push) are decoded apart from these.
+    /// Feeds the next steps of a [`StepSource`] that are at hand, until `sink` has something
+    /// to do at the end of a packet; then [`Sink::packet_end`] is due, and the others come
+    /// again. Takes less time than one step after the other: what their messages need is looked
+    /// for at once. Packets that are fed to [`push`](Self::push) are decoded apart from these.
     ///
     /// # Errors
     /// The first error of `sink`; the dissection is over then.
@@ -201,7 +201,7 @@ impl Dissector {
             AtHand::Located(walk) => {
                 while !walk.is_over() {
                     let place = self.tracking.take_next(walk, sink)?;
-                    if place == located::Place::Last && !sink.is_settled() {
+                    if place == located::Place::Last && sink.awaits_packet_end() {
                         break;
                     }
                 }
@@ -248,7 +248,7 @@ impl Dissector {
             && let Some(step) = walk.step()
         {
             self.push_step(&step, sink)?;
-            if !sink.is_settled() {
+            if sink.awaits_packet_end() {
                 break;
             }
         }

@@ -81,12 +81,12 @@ pub(super) struct Framer<L> {
     /// Offset in the stream of `buffer[0]`, or of the next byte.
     offset: u64,
     buffer: Vec<u8>,
-    place: Place,
+    position: Position,
 }
 
 /// Where in the stream the next byte lies.
 #[derive(Debug)]
-enum Place {
+enum Position {
     /// At its very beginning.
     Start,
     /// In the frame that begins with the buffer.
@@ -112,7 +112,7 @@ impl<L: Layout> Framer<L> {
             layout,
             offset: 0,
             buffer: Vec::new(),
-            place: Place::Start,
+            position: Position::Start,
         }
     }
 
@@ -129,9 +129,9 @@ impl<L: Layout> Framer<L> {
     /// Bytes of memory that are held until there are more bytes.
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        let search = match &self.place {
-            Place::Lost(lost) => size_of::<Lost>() + lost.search.held_bytes(),
-            Place::Start | Place::Boundary | Place::Inside { .. } => 0,
+        let search = match &self.position {
+            Position::Lost(lost) => size_of::<Lost>() + lost.search.held_bytes(),
+            Position::Start | Position::Boundary | Position::Inside { .. } => 0,
         };
         self.buffer.capacity() + search
     }
@@ -144,7 +144,7 @@ impl<L: Layout> Framer<L> {
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let rest = self.follow(bytes, emit)?;
-        if matches!(self.place, Place::Lost(_)) {
+        if matches!(self.position, Position::Lost(_)) {
             self.buffer.extend_from_slice(rest);
             self.recover(Search::advance, emit)?;
         }
@@ -162,9 +162,9 @@ impl<L: Layout> Framer<L> {
         }
         self.recover(Search::most_probable, emit)?;
         let present = self.buffer.len() as u64;
-        let left = match &self.place {
-            Place::Inside { left } => Some(*left),
-            Place::Boundary if present > 0 => {
+        let left = match &self.position {
+            Position::Inside { left } => Some(*left),
+            Position::Boundary if present > 0 => {
                 let frame_bytes = self.buffered_frame_bytes();
                 emit(Cut::Problem(Problem::Incomplete {
                     offset: self.offset,
@@ -183,13 +183,13 @@ impl<L: Layout> Framer<L> {
             .saturating_add(present)
             .saturating_add(missing.unwrap_or(0))
             .min(u64::MAX / 2);
-        let (since, skipped) = match &self.place {
-            Place::Lost(lost) => (lost.since, lost.skipped + present),
+        let (since, skipped) = match &self.position {
+            Position::Lost(lost) => (lost.since, lost.skipped + present),
             _ => (self.offset, 0),
         };
-        self.place = match (left, missing) {
-            (Some(left), Some(missing)) if missing <= left => Place::inside(left - missing),
-            _ => Place::Lost(Box::new(Lost {
+        self.position = match (left, missing) {
+            (Some(left), Some(missing)) if missing <= left => Position::inside(left - missing),
+            _ => Position::Lost(Box::new(Lost {
                 since: if skipped == 0 { self.offset } else { since },
                 skipped,
                 search: Search::from_origin(),
@@ -208,7 +208,7 @@ impl<L: Layout> Framer<L> {
         missing: u64,
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Place::Lost(lost) = &mut self.place
+        if let Position::Lost(lost) = &mut self.position
             && let Some(start) = lost
                 .search
                 .most_probable_cut(&self.layout, &self.buffer, missing)
@@ -216,8 +216,8 @@ impl<L: Layout> Framer<L> {
             self.go_on_at(start, emit)?;
         }
         let present = self.buffer.len() as u64;
-        let left = match &self.place {
-            Place::Boundary => self.buffered_frame_bytes().map(|bytes| bytes - present),
+        let left = match &self.position {
+            Position::Boundary => self.buffered_frame_bytes().map(|bytes| bytes - present),
             _ => None,
         };
         let Some(left) = left else {
@@ -230,9 +230,9 @@ impl<L: Layout> Framer<L> {
         })?;
         self.buffer.clear();
         self.offset += present + missing;
-        self.place = match left.checked_sub(missing) {
-            Some(left) => Place::inside(left),
-            None => Place::Lost(Box::new(Lost {
+        self.position = match left.checked_sub(missing) {
+            Some(left) => Position::inside(left),
+            None => Position::Lost(Box::new(Lost {
                 since: self.offset,
                 skipped: 0,
                 search: Search::from_origin(),
@@ -243,7 +243,7 @@ impl<L: Layout> Framer<L> {
 
     /// Whether the beginning of the next frame is unknown.
     pub(super) const fn is_lost(&self) -> bool {
-        matches!(self.place, Place::Lost(_))
+        matches!(self.position, Position::Lost(_))
     }
 
     /// The stream is at its end: reports the rest of it.
@@ -253,18 +253,18 @@ impl<L: Layout> Framer<L> {
     ) -> Result<(), E> {
         self.recover(Search::most_probable, emit)?;
         let present = self.buffer.len() as u64;
-        let problem = match &self.place {
-            Place::Boundary if present > 0 => Some(Problem::Incomplete {
+        let problem = match &self.position {
+            Position::Boundary if present > 0 => Some(Problem::Incomplete {
                 offset: self.offset,
                 frame_bytes: self.buffered_frame_bytes(),
                 present_bytes: present,
             }),
-            Place::Lost(lost) => skipped(lost.since, lost.skipped + present),
+            Position::Lost(lost) => skipped(lost.since, lost.skipped + present),
             _ => None,
         };
         self.buffer.clear();
         self.offset += present;
-        self.place = Place::Boundary;
+        self.position = Position::Boundary;
         problem.map_or(Ok(()), |problem| emit(Cut::Problem(problem)))
     }
 
@@ -276,26 +276,26 @@ impl<L: Layout> Framer<L> {
         mut bytes: &'b [u8],
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<&'b [u8], E> {
-        if let (Place::Start, Some(first)) = (&self.place, bytes.first()) {
-            self.place = Place::Boundary;
+        if let (Position::Start, Some(first)) = (&self.position, bytes.first()) {
+            self.position = Position::Boundary;
             if self.layout.preamble() == Some(*first) {
                 bytes = &bytes[1..];
                 self.offset += 1;
             }
         }
-        if let Place::Inside { left } = self.place {
+        if let Position::Inside { left } = self.position {
             let taken = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
             bytes = &bytes[taken..];
             self.offset += taken as u64;
-            self.place = Place::inside(left - taken as u64);
+            self.position = Position::inside(left - taken as u64);
         }
-        if matches!(self.place, Place::Boundary) {
+        if matches!(self.position, Position::Boundary) {
             bytes = self.complete_buffered(bytes, emit)?;
         }
-        if matches!(self.place, Place::Boundary) && self.buffer.is_empty() {
+        if matches!(self.position, Position::Boundary) && self.buffer.is_empty() {
             let taken = self.frames(bytes, emit)?;
             bytes = &bytes[taken..];
-            if matches!(self.place, Place::Boundary) {
+            if matches!(self.position, Position::Boundary) {
                 self.buffer.extend_from_slice(bytes);
                 bytes = &[];
             }
@@ -374,7 +374,7 @@ impl<L: Layout> Framer<L> {
         value: u64,
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.place = Place::Lost(Box::new(Lost {
+        self.position = Position::Lost(Box::new(Lost {
             since: self.offset,
             skipped: 0,
             search: Search::behind_origin(),
@@ -393,16 +393,16 @@ impl<L: Layout> Framer<L> {
     ) -> Result<(), E> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut head = 0;
-        while let Place::Lost(lost) = &mut self.place {
+        while let Position::Lost(lost) = &mut self.position {
             let Some(start) = find(&mut lost.search, &self.layout, &buffer[head..]) else {
-                let settled = lost.search.forget_refuted();
-                lost.skipped += settled as u64;
-                self.offset += settled as u64;
-                head += settled;
+                let refuted = lost.search.forget_refuted();
+                lost.skipped += refuted as u64;
+                self.offset += refuted as u64;
+                head += refuted;
                 break;
             };
             let problem = skipped(lost.since, lost.skipped + start as u64);
-            self.place = Place::Boundary;
+            self.position = Position::Boundary;
             self.offset += start as u64;
             head += start;
             if let Some(problem) = problem {
@@ -421,11 +421,11 @@ impl<L: Layout> Framer<L> {
         start: usize,
         emit: &mut impl FnMut(Cut<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Place::Lost(lost) = &self.place else {
+        let Position::Lost(lost) = &self.position else {
             return Ok(());
         };
         let problem = skipped(lost.since, lost.skipped + start as u64);
-        self.place = Place::Boundary;
+        self.position = Position::Boundary;
         self.offset += start as u64;
         if let Some(problem) = problem {
             emit(Cut::Problem(problem))?;
@@ -445,7 +445,7 @@ impl<L: Layout> Framer<L> {
     }
 }
 
-impl Place {
+impl Position {
     fn inside(left: u64) -> Self {
         if left == 0 {
             Self::Boundary

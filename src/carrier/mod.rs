@@ -87,15 +87,15 @@ impl fmt::Display for Carrier {
 
 /// One of the two directions of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum FlowDirection {
     /// From the end that dialled, or was seen first.
     Forward,
     /// From the other end.
     Backward,
 }
 
-impl Way {
-    /// Both, in the order of [`Way::index`].
+impl FlowDirection {
+    /// Both, in the order of [`FlowDirection::index`].
     pub const BOTH: [Self; 2] = [Self::Forward, Self::Backward];
 
     /// The other direction.

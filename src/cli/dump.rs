@@ -267,7 +267,7 @@ fn read(
                 ending = ending.max(Ending::Failed);
             }
         }
-        sink.settle(source.inputs())?;
+        sink.packet_end(source.inputs())?;
         progress.read(|| source.progress());
     }
     progress.finish();

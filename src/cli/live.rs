@@ -68,7 +68,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
                 break;
             }
         }
-        reporter.settle(source.inputs())?;
+        reporter.packet_end(source.inputs())?;
         silence.style(start.elapsed(), || {
             let counts = dissector.counts();
             (counts.network.packets, counts.messages)

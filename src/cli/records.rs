@@ -147,7 +147,7 @@ impl RecordInput {
                 told.is_stopped = true;
                 return Ok(told);
             }
-            sink.settle(self.reader.inputs())?;
+            sink.packet_end(self.reader.inputs())?;
         }
     }
 }

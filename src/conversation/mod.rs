@@ -28,7 +28,7 @@ pub use event::{
 };
 pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
-pub use observation::{EndOfInput, Observation, Outcome};
+pub use observation::{EndOfInput, Observation, TrackerEvent};
 pub use options::{Destinations, TrackerOptions};
 pub use registry::Forgotten;
 pub(crate) use registry::{ExpectedRecord, Prospect};

@@ -32,7 +32,7 @@ pub struct Observation<'a> {
 
 /// Something that happened apart from a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TrackerEvent {
     /// A finding that no new message brought about.
     Finding(Finding),
     /// A conversation is over.

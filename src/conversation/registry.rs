@@ -15,7 +15,7 @@ use super::deadlines::{Deadlines, Due};
 use super::event::{Conversation, ConversationId};
 use super::finding::{Finding, FindingCode, Level};
 use super::id_table::{IdKey, IdTable, KeyHasher, Space};
-use super::observation::{EndOfInput, Observation, Outcome};
+use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::{Destinations, TrackerOptions};
 use super::records::{NewRecord, Records, Slot};
 use super::remarks::{Remarks, Words};
@@ -89,7 +89,7 @@ pub(super) struct Registry {
     /// Channels that have ended, kept until what their sessions sent at last must have
     /// come out of the router.
     closing: VecDeque<(Timestamp, ChannelId)>,
-    pub(super) outcomes: VecDeque<Outcome>,
+    pub(super) events: VecDeque<TrackerEvent>,
     /// Bytes that the records are reckoned to take.
     bytes: usize,
     conversation_count: u64,
@@ -119,7 +119,7 @@ impl Registry {
             deadlines: Deadlines::new(),
             tombstones: Tombstones::new(hasher, tombstone_limit),
             closing: VecDeque::new(),
-            outcomes: VecDeque::new(),
+            events: VecDeque::new(),
             bytes: 0,
             conversation_count: 0,
             evicted_count: 0,
@@ -460,16 +460,16 @@ impl Registry {
         self.last_endings = Some((slots.into_iter(), now, end));
     }
 
-    /// Whether [`next_outcome`](Self::next_outcome) has something.
+    /// Whether [`next_event`](Self::next_event) has something.
     #[inline]
-    pub(super) fn has_outcomes(&self) -> bool {
-        !self.outcomes.is_empty() || self.last_endings.is_some()
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty() || self.last_endings.is_some()
     }
 
     /// The next thing that happened apart from messages.
-    pub(super) fn next_outcome(&mut self, remarks: &Remarks) -> Option<Outcome> {
+    pub(super) fn next_event(&mut self, remarks: &Remarks) -> Option<TrackerEvent> {
         loop {
-            if let Some(outcome) = self.outcomes.pop_front() {
+            if let Some(outcome) = self.events.pop_front() {
                 return Some(outcome);
             }
             let (slots, now, end) = self.last_endings.as_mut()?;
@@ -548,7 +548,7 @@ impl Registry {
         details.finding_count = details.finding_count.saturating_add(1);
         let message = message.unwrap_or(details.first_message);
         let (text, detail) = remarks.words(words);
-        self.outcomes.push_back(Outcome::Finding(Finding {
+        self.events.push_back(TrackerEvent::Finding(Finding {
             code,
             level,
             message: Some(message),
@@ -594,8 +594,8 @@ impl Registry {
         self.find_never_announced(slot, remarks);
         self.find_lost(slot, now, ending, remarks);
         self.forget_ids(slot);
-        self.outcomes
-            .push_back(Outcome::Ended(Box::new(self.describe(slot))));
+        self.events
+            .push_back(TrackerEvent::Ended(Box::new(self.describe(slot))));
         let (channel, _) = self.channels.at(self.records.live(slot).channel);
         // Of a channel that is gone nothing comes late.
         if phase.is_closed() && matches!(ending, Ending::Over | Ending::Evicted) {

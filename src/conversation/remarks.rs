@@ -49,7 +49,7 @@ impl Remarks {
     }
 
     /// What was found before the message had its place is about its conversation, too.
-    pub(super) fn settle_on(&mut self, conversation: ConversationId) {
+    pub(super) fn attribute_to(&mut self, conversation: ConversationId) {
         for finding in &mut self.findings {
             finding.conversation.get_or_insert(conversation);
         }

@@ -198,7 +198,7 @@ pub(super) enum Effect {
 
 /// One entry of the transition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Transition {
     pub(super) next: Phase,
     pub(super) effect: Effect,
     pub(super) finding: Option<(FindingCode, Level)>,
@@ -208,16 +208,16 @@ impl Phase {
     /// What a message does in this phase. This is the whole truth: nothing is
     /// decided anywhere else, and the tables in `docs/protocol.md` are held against it.
     #[rustfmt::skip]
-    pub(super) fn step(self, stimulus: Stimulus, circumstances: Circumstances) -> Step {
+    pub(super) fn step(self, stimulus: Stimulus, circumstances: Circumstances) -> Transition {
         use Direction::{ClientToServer as Client, ServerToClient as Server};
         use Effect::{Accepts, Carries, Closes, ClosesAgain, Ignored, Refuses};
         use FindingCode::{AckBadLength, AckDuplicate, AckEmpty, DataAfterClose, DataBeforeAck};
         use Phase::{AckClosed, ClientClosed, NoAnswer, Open, Refused, ServerClosed, SynSent};
         use Stimulus::{Ack, Close, Data, EmptyAck, MisshapenAck};
 
-        let step = |next, effect| Step { next, effect, finding: None };
-        let odd = |next, effect, code: FindingCode| Step { next, effect, finding: Some((code, code.level())) };
-        let warn = |next, effect, code| Step { next, effect, finding: Some((code, Level::Warn)) };
+        let step = |next, effect| Transition { next, effect, finding: None };
+        let odd = |next, effect, code: FindingCode| Transition { next, effect, finding: Some((code, code.level())) };
+        let warn = |next, effect, code| Transition { next, effect, finding: Some((code, Level::Warn)) };
         let Circumstances { awaits_ack, late, server_spoke } = circumstances;
 
         match (self, stimulus) {
@@ -264,11 +264,15 @@ impl Phase {
 
     /// What a message does to a conversation that was told already: whatever it
     /// is, the conversation stays as it was told.
-    pub(super) fn step_when_told(self, stimulus: Stimulus, circumstances: Circumstances) -> Step {
+    pub(super) fn step_when_told(
+        self,
+        stimulus: Stimulus,
+        circumstances: Circumstances,
+    ) -> Transition {
         let step = self.when_told().step(stimulus, circumstances);
         match step.effect {
             Effect::ClosesAgain | Effect::Ignored => step,
-            Effect::Accepts | Effect::Refuses | Effect::Carries | Effect::Closes => Step {
+            Effect::Accepts | Effect::Refuses | Effect::Carries | Effect::Closes => Transition {
                 next: self,
                 effect: Effect::Ignored,
                 finding: None,

@@ -4,14 +4,14 @@ use super::channel::{Channel, ChannelId, ChannelIds, ChannelStart};
 use super::event::{Carried, Conversation, ConversationId, Meaning, MessageEvent};
 use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
 use super::id_table::{IdKey, Space};
-use super::observation::{EndOfInput, Observation, Outcome};
+use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::{Destinations, TrackerOptions};
 use super::records::{Slot, Span};
 use super::registry::{Ending, ExpectedRecord, Forgotten, Prospect, Registry};
 use super::remarks::{Remarks, number};
 use super::router::Delivered;
 use super::stall;
-use super::state::{Effect, Phase, State, Step, Stimulus};
+use super::state::{Effect, Phase, State, Stimulus, Transition};
 use super::wording;
 use crate::carrier::Carrier;
 use crate::net::Side;
@@ -47,7 +47,7 @@ enum Forgets {
 
 /// Where a message belongs.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Placement {
     conversation: Whose,
     meaning: Meaning,
 }
@@ -64,7 +64,7 @@ enum Whose {
     },
 }
 
-impl Place {
+impl Placement {
     const fn nowhere(meaning: Meaning) -> Self {
         Self {
             conversation: Whose::Nobodys,
@@ -144,7 +144,7 @@ impl Tracker {
     }
 
     /// Tells what a message means. What it brought about beside that waits in
-    /// [`Tracker::next_outcome`].
+    /// [`Tracker::next_event`].
     #[inline]
     pub fn observe<'a>(&'a mut self, seen: &Observation<'a>) -> MessageEvent<'a> {
         self.observe_expected(seen, None)
@@ -174,7 +174,7 @@ impl Tracker {
                 }
                 self.note(seen.time, slot, place.meaning);
             }
-            Whose::Told { id, .. } => self.remarks.settle_on(id),
+            Whose::Told { id, .. } => self.remarks.attribute_to(id),
             Whose::Nobodys => {}
         }
         self.event(seen, place, delivered)
@@ -229,7 +229,7 @@ impl Tracker {
         }
         let findings = self.remarks.findings().len();
         if findings > 0 {
-            self.remarks.settle_on(live.id());
+            self.remarks.attribute_to(live.id());
             let details = self.registry.records.details_mut(slot);
             let findings = u32::try_from(findings).unwrap_or(u32::MAX);
             details.finding_count = details.finding_count.saturating_add(findings);
@@ -277,20 +277,20 @@ impl Tracker {
         self.registry.touch_told(closes)
     }
 
-    /// Whether [`next_outcome`](Self::next_outcome) has something.
+    /// Whether [`next_event`](Self::next_event) has something.
     #[inline]
-    pub(crate) fn has_outcomes(&self) -> bool {
-        self.registry.has_outcomes()
+    pub(crate) fn has_events(&self) -> bool {
+        self.registry.has_events()
     }
 
     /// The next thing that happened apart from messages, in order.
     #[inline]
-    pub fn next_outcome(&mut self) -> Option<Outcome> {
-        self.registry.next_outcome(&self.remarks)
+    pub fn next_event(&mut self) -> Option<TrackerEvent> {
+        self.registry.next_event(&self.remarks)
     }
 
     /// The observation is over at `time`: every conversation that is still tracked is
-    /// told, in the order in which they opened, as [`Tracker::next_outcome`] is asked.
+    /// told, in the order in which they opened, as [`Tracker::next_event`] is asked.
     pub fn finish(&mut self, time: Timestamp, end: EndOfInput) {
         self.registry.end_all(time, end);
     }
@@ -336,7 +336,7 @@ impl Tracker {
     fn event<'a>(
         &'a self,
         seen: &Observation<'a>,
-        place: Place,
+        place: Placement,
         delivered: Option<Delivered>,
     ) -> MessageEvent<'a> {
         let records = &self.registry.records;
@@ -366,7 +366,7 @@ impl Tracker {
             router_ns: delivered.map(|delivered| delivered.router_ns),
             sent_as: delivered.map(|delivered| delivered.sent_as),
             destination_hash: match place {
-                Place {
+                Placement {
                     conversation: Whose::Tracked(slot),
                     meaning: Meaning::Opens,
                 } => records.details(slot).client_hash(),
@@ -377,21 +377,21 @@ impl Tracker {
     }
 
     #[inline]
-    fn place(&mut self, seen: &Observation<'_>, expected: Option<ExpectedRecord>) -> Place {
+    fn place(&mut self, seen: &Observation<'_>, expected: Option<ExpectedRecord>) -> Placement {
         let frame = match &seen.message {
             RawMessage::Frame(frame) => frame,
             RawMessage::Ping => {
                 self.remarks.find(None, FindingCode::Ping, wording::ping);
-                return Place::nowhere(Meaning::Idle);
+                return Placement::nowhere(Meaning::Idle);
             }
             // What a snap length left of it may be short.
             RawMessage::Short(_) if seen.cut_bytes > 0 => {
-                return Place::nowhere(Meaning::Meaningless);
+                return Placement::nowhere(Meaning::Meaningless);
             }
             RawMessage::Short(bytes) => {
                 self.remarks
                     .find(None, FindingCode::TooShort, || wording::too_short(bytes));
-                return Place::nowhere(Meaning::Meaningless);
+                return Placement::nowhere(Meaning::Meaningless);
             }
         };
         let kind = frame.frame_type.kind();
@@ -406,7 +406,7 @@ impl Tracker {
             FrameKind::Chaff => {
                 self.remarks
                     .find(None, FindingCode::Chaff, || wording::chaff(&seen.message));
-                Place::nowhere(Meaning::Idle)
+                Placement::nowhere(Meaning::Idle)
             }
             FrameKind::Unknown => self.place_unknown(seen, frame),
             kind => {
@@ -422,7 +422,7 @@ impl Tracker {
         }
     }
 
-    fn place_syn(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+    fn place_syn(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Placement {
         let is_at_router = self.channel(seen.channel).session.is_some();
         let (client_hash, bad_destination) = match Destination::split(frame.payload) {
             Ok((destination, _)) => {
@@ -462,7 +462,7 @@ impl Tracker {
                 });
         }
         self.registry.meet_other_view(seen, slot);
-        Place::tracked(slot, Meaning::Opens)
+        Placement::tracked(slot, Meaning::Opens)
     }
 
     /// A new conversation by its SYN.
@@ -526,14 +526,14 @@ impl Tracker {
         seen: &Observation<'_>,
         frame: &RawFrame<'_>,
         expected: Option<ExpectedRecord>,
-    ) -> Place {
+    ) -> Placement {
         let Some(direction) = frame.frame_type.direction() else {
-            return Place::nowhere(Meaning::Meaningless);
+            return Placement::nowhere(Meaning::Meaningless);
         };
         if is_ack_without_its_id(seen, frame) {
             // An id was announced that nobody knows.
             self.note_gap(seen.channel);
-            return Place::nowhere(Meaning::Meaningless);
+            return Placement::nowhere(Meaning::Meaningless);
         }
         let stimulus = match (frame.frame_type.kind(), frame.payload_shape()) {
             (_, PayloadShape::ServerId) => Stimulus::Ack,
@@ -563,7 +563,7 @@ impl Tracker {
         key: IdKey,
         stimulus: Stimulus,
         direction: Direction,
-    ) -> Place {
+    ) -> Placement {
         if stimulus == Stimulus::Ack
             && let Some(slot) = self.find_announced(seen, frame)
         {
@@ -577,7 +577,7 @@ impl Tracker {
                 Effect::ClosesAgain => Meaning::ClosesAgain,
                 _ => Meaning::Ignored,
             };
-            return Place {
+            return Placement {
                 conversation: Whose::Told { id, client_side },
                 meaning,
             };
@@ -609,7 +609,7 @@ impl Tracker {
             self.find_orphan(key);
         }
         if !adopts {
-            return Place::nowhere(Meaning::Orphan);
+            return Placement::nowhere(Meaning::Orphan);
         }
         let slot = self.adopt(seen, key);
         self.advance(seen, frame, slot, stimulus, direction)
@@ -628,7 +628,7 @@ impl Tracker {
         self.registry.find_headless(key, seen.addressee)
     }
 
-    fn place_unknown(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Place {
+    fn place_unknown(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Placement {
         let spaces: &[Space] = match frame.frame_type.direction() {
             Some(Direction::ClientToServer) => &[Space::Server],
             Some(Direction::ServerToClient) => &[Space::Client],
@@ -656,7 +656,7 @@ impl Tracker {
             let type_byte = FindingDetail::Number(u64::from(frame_type.0));
             (text, vec![("type_byte", type_byte)])
         });
-        Place {
+        Placement {
             conversation,
             meaning: Meaning::Meaningless,
         }
@@ -668,7 +668,7 @@ impl Tracker {
         seen: &Observation<'_>,
         frame: &RawFrame<'_>,
         key: IdKey,
-    ) -> Option<Place> {
+    ) -> Option<Placement> {
         let keys = [
             IdKey {
                 space: key.space.other(),
@@ -692,7 +692,7 @@ impl Tracker {
             .find(Some(id), FindingCode::WrongDirection, || {
                 wording::wrong_direction(frame, id, client_side == seen.from)
             });
-        Some(Place {
+        Some(Placement {
             conversation,
             meaning: Meaning::Ignored,
         })
@@ -743,16 +743,15 @@ impl Tracker {
         slot: Slot,
         stimulus: Stimulus,
         direction: Direction,
-    ) -> Place {
+    ) -> Placement {
         match stimulus {
             Stimulus::Ack => {
                 self.registry
-                    .settle_assumed(seen, slot, frame.announced_id(), &self.remarks);
+                    .check_assumed(seen, slot, frame.announced_id(), &self.remarks);
             }
             // Whoever refuses announces nothing.
             Stimulus::Close(Direction::ServerToClient) if self.registry.may_be_refused(slot) => {
-                self.registry
-                    .settle_assumed(seen, slot, None, &self.remarks);
+                self.registry.check_assumed(seen, slot, None, &self.remarks);
             }
             _ => {}
         }
@@ -802,7 +801,7 @@ impl Tracker {
             }
             _ => {}
         }
-        Place::tracked(slot, meaning)
+        Placement::tracked(slot, meaning)
     }
 
     /// Data of a conversation.
@@ -937,7 +936,13 @@ impl Tracker {
     }
 
     #[inline]
-    fn find_step(&mut self, frame: &RawFrame<'_>, id: ConversationId, before: State, step: &Step) {
+    fn find_step(
+        &mut self,
+        frame: &RawFrame<'_>,
+        id: ConversationId,
+        before: State,
+        step: &Transition,
+    ) {
         if let Some((code, level)) = step.finding {
             self.remarks.find_at(level, Some(id), code, || {
                 wording::step(code, frame, id, before)

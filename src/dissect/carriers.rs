@@ -6,18 +6,18 @@ use std::sync::Arc;
 use super::channels::{Channels, Forgets};
 use super::encrypted::{Begun, Encrypted, Held, Proving};
 use super::findings::{about_connection, ignored_segment};
+use super::flow_direction::{direction_of, side_of};
 use super::flow_state::{Deciding, FlowState, Inside, WhyEnded};
 use super::near::{NearFlow, NearFlows};
 use super::passage::{Event, Passage, Passed};
 use super::recognise::PROTOCOL;
 use super::servers::{Servers, Waiting};
 use super::streams::{Left, Streams};
-use super::ways::{side_of, way_of};
 use super::{Decided, DecodeAs, FlowReport};
 use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::tls::KeyLog;
-use crate::carrier::{Carrier, Extent, Way};
+use crate::carrier::{Carrier, Extent, FlowDirection};
 use crate::conversation::{Channel, ChannelId, ChannelStart, Destinations, FindingCode};
 use crate::net::{Arrival, Delivery, Flow, Ignored, Side, StreamEnd, Transport};
 use crate::time::Timestamp;
@@ -173,7 +173,12 @@ impl Carriers {
                     } => {
                         let missing = usize::try_from(missing_bytes).unwrap_or(usize::MAX);
                         let length = payload.len().saturating_add(missing);
-                        detector.push(way_of(from), payload, length, (arrival, missing_bytes))
+                        detector.push(
+                            direction_of(from),
+                            payload,
+                            length,
+                            (arrival, missing_bytes),
+                        )
                     }
                     delivery if ends_datagrams(delivery) => detector.finish(),
                     _ => return Ok(()),
@@ -281,10 +286,10 @@ impl Carriers {
                 Carrier::Segment => Verdict::Segments,
                 // The port that the rule names is the router's.
                 Carrier::I2cp if one == rule.port && other != rule.port => Verdict::I2cp {
-                    application: Way::Backward,
+                    application: FlowDirection::Backward,
                 },
                 Carrier::I2cp => Verdict::I2cp {
-                    application: Way::Forward,
+                    application: FlowDirection::Forward,
                 },
             },
         };
@@ -615,8 +620,8 @@ impl Carriers {
 
     fn note_near(&mut self, flow: &Flow<FlowState>, carrier: Carrier, trace: Trace) {
         let [client, server] = match trace.to_server {
-            Way::Forward => flow.addresses(),
-            Way::Backward => {
+            FlowDirection::Forward => flow.addresses(),
+            FlowDirection::Backward => {
                 let [one, other] = flow.addresses();
                 [other, one]
             }
@@ -735,7 +740,7 @@ const fn piece_of(delivery: Delivery<'_>) -> Option<Piece<'_>> {
             whole_segment,
             cut_bytes,
         } => Piece::Bytes {
-            from: way_of(from),
+            from: direction_of(from),
             bytes,
             extent: match (whole_segment, cut_bytes) {
                 (true, 0) => Extent::WholeSegment,
@@ -747,16 +752,18 @@ const fn piece_of(delivery: Delivery<'_>) -> Option<Piece<'_>> {
             from,
             missing_bytes,
         } => Piece::Cut {
-            from: way_of(from),
+            from: direction_of(from),
             missing: missing_bytes,
         },
         Delivery::Gap {
             from,
             missing_bytes,
         } => Piece::Gap {
-            from: way_of(from),
+            from: direction_of(from),
             missing: missing_bytes,
         },
-        Delivery::End { from, .. } => Piece::End { from: way_of(from) },
+        Delivery::End { from, .. } => Piece::End {
+            from: direction_of(from),
+        },
     })
 }

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use super::channels::Channels;
+use super::flow_direction::direction_of;
 use super::passage::{Event, Passage as _, Passed};
 use super::streams::Streams;
 use super::tracking::Tracking;
-use super::ways::way_of;
 use super::{Decided, DissectOptions, FlowReport, ForeignCounts, Sink};
 use crate::carrier::detect::{Piece, Verdict};
-use crate::carrier::{Carrier, Extent, Way};
+use crate::carrier::{Carrier, Extent, FlowDirection};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Conversation, EndOfInput, Tracker, TrackerOptions,
 };
@@ -91,7 +91,7 @@ impl PassingDissector {
         sink: &mut S,
     ) -> Result<Option<PassingFrames>, S::Error> {
         let verdict = Verdict::I2cp {
-            application: Way::Forward,
+            application: FlowDirection::Forward,
         };
         let passage = &mut self.tracking.with(sink);
         let Some(streams) = Streams::new(verdict, addresses, &mut self.channels, passage)? else {
@@ -165,7 +165,7 @@ impl PassingDissector {
     ) -> Result<(), S::Error> {
         let arrival = self.arrival(time, sink)?;
         let piece = Piece::Bytes {
-            from: way_of(from),
+            from: direction_of(from),
             bytes,
             extent: Extent::PartOfSegment,
         };

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
+use super::flow_direction::side_of;
 use super::flow_state::{FlowState, WhyEnded};
-use super::ways::side_of;
 use crate::carrier::Carrier;
 use crate::carrier::detect::{Unanswered, Verdict};
 use crate::net::{Arrival, Flow, Transport};

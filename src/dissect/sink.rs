@@ -69,10 +69,10 @@ pub trait Sink {
         true
     }
 
-    /// Whether [`settle`](Self::settle) has nothing to do now. Who feeds many packets at a
-    /// time asks after each.
-    fn is_settled(&self) -> bool {
-        false
+    /// Whether [`packet_end`](Self::packet_end) has something to do now. Who feeds many packets
+    /// at a time asks after each.
+    fn awaits_packet_end(&self) -> bool {
+        true
     }
 
     /// A packet is done with, and its reader may have to wait for the next:
@@ -80,7 +80,7 @@ pub trait Sink {
     ///
     /// # Errors
     /// Those of the sink.
-    fn settle(&mut self, _inputs: &[InputInfo]) -> Result<(), Self::Error> {
+    fn packet_end(&mut self, _inputs: &[InputInfo]) -> Result<(), Self::Error> {
         Ok(())
     }
 }

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use super::channels::{Channels, Forgets};
 use super::findings::{about_connection, from_problem};
+use super::flow_direction::side_of;
 use super::passage::{Event, Passage, Passed};
 use super::recognise::is_ours_on_i2cp;
-use super::ways::side_of;
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender, SessionStatus};
-use crate::carrier::{Carrier, Item, Way, length_prefixed, segment};
+use crate::carrier::{Carrier, FlowDirection, Item, length_prefixed, segment};
 use crate::conversation::{Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, Session};
 use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
@@ -47,7 +47,7 @@ enum Decoder {
 #[derive(Debug)]
 struct I2cp {
     decoder: i2cp::Decoder,
-    application: Way,
+    application: FlowDirection,
     sessions: Sessions,
 }
 
@@ -104,8 +104,8 @@ impl Streams {
                     sessions: Sessions::default(),
                 };
                 let addresses = match application {
-                    Way::Forward => [one, other],
-                    Way::Backward => [other, one],
+                    FlowDirection::Forward => [one, other],
+                    FlowDirection::Backward => [other, one],
                 };
                 (Decoder::I2cp(Box::new(connection)), addresses)
             }
@@ -561,7 +561,7 @@ const PROTOCOL_UNSET: u8 = 0xff;
 fn hand_on<P: Passage>(
     arrival: Arrival,
     channel: ChannelId,
-    from: Way,
+    from: FlowDirection,
     item: Item<'_>,
     passage: &mut P,
 ) -> Result<(), P::Error> {

@@ -142,13 +142,13 @@ impl<S: Sink> Sink for ThreadedSink<S> {
         Ok(())
     }
 
-    fn is_settled(&self) -> bool {
-        matches!(self.batch.told.last(), None | Some(Told::Settled))
+    fn awaits_packet_end(&self) -> bool {
+        !matches!(self.batch.told.last(), None | Some(Told::PacketEnd))
     }
 
-    fn settle(&mut self, inputs: &[InputInfo]) -> Result<(), S::Error> {
-        if !self.is_settled() {
-            self.batch.told.push(Told::Settled);
+    fn packet_end(&mut self, inputs: &[InputInfo]) -> Result<(), S::Error> {
+        if self.awaits_packet_end() {
+            self.batch.told.push(Told::PacketEnd);
         }
         // The first batch may be handed on before it is full, and its inputs are asked for.
         if self.batch.is_full() || self.batch.inputs.is_empty() {
@@ -187,7 +187,7 @@ enum Told {
     Flow(Box<FlowReport>),
     Finding(Box<Finding>),
     Conversation(Box<Conversation>),
-    Settled,
+    PacketEnd,
 }
 
 /// How a message travelled.
@@ -362,7 +362,7 @@ impl Batch {
                 Told::Flow(flow) => sink.flow(flow)?,
                 Told::Finding(finding) => sink.finding(finding)?,
                 Told::Conversation(conversation) => sink.conversation(conversation)?,
-                Told::Settled => sink.settle(&self.inputs)?,
+                Told::PacketEnd => sink.packet_end(&self.inputs)?,
             }
         }
         Ok(())

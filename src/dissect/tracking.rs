@@ -8,7 +8,7 @@ use super::passage::{Event, Passage, Passed, Sender};
 use super::{Depth, Sink};
 use crate::conversation::{
     Carried, Channel, EndOfInput, ExpectedRecord, Finding, FindingCode, FindingDetail, Meaning,
-    MessageEvent, Observation, Outcome, Tracker,
+    MessageEvent, Observation, Tracker, TrackerEvent,
 };
 use crate::net::Arrival;
 use crate::time::Timestamp;
@@ -252,7 +252,7 @@ impl Tracking {
     /// Tells what happened apart from messages.
     #[inline]
     pub(super) fn tell_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        if self.tracker.has_outcomes() {
+        if self.tracker.has_events() {
             self.tell_all_outcomes(sink)
         } else {
             Ok(())
@@ -260,10 +260,10 @@ impl Tracking {
     }
 
     fn tell_all_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        while let Some(outcome) = self.tracker.next_outcome() {
+        while let Some(outcome) = self.tracker.next_event() {
             match outcome {
-                Outcome::Finding(finding) => sink.finding(&finding)?,
-                Outcome::Ended(conversation) => sink.conversation(&conversation)?,
+                TrackerEvent::Finding(finding) => sink.finding(&finding)?,
+                TrackerEvent::Ended(conversation) => sink.conversation(&conversation)?,
             }
         }
         Ok(())

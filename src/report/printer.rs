@@ -104,7 +104,7 @@ pub trait Printer: Debug + Send {
     ///
     /// # Errors
     /// The file cannot be written.
-    fn settle(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 
@@ -213,7 +213,7 @@ mod files {
             Self::finding(self, finding)
         }
 
-        fn settle(&mut self) -> io::Result<()> {
+        fn flush(&mut self) -> io::Result<()> {
             self.write_waiting_and_flush()
         }
 

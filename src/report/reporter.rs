@@ -487,19 +487,19 @@ impl<W: Write> Sink for Reporter<W> {
     }
 
     #[inline]
-    fn is_settled(&self) -> bool {
-        self.buffer.len() <= BLOCK_BYTES
-            && self.buffering == Buffering::Blocks
-            && !matches!(self.shown, MessageView::Table(_))
+    fn awaits_packet_end(&self) -> bool {
+        self.buffer.len() > BLOCK_BYTES
+            || self.buffering == Buffering::AtOnce
+            || matches!(self.shown, MessageView::Table(_))
     }
 
     /// Writes what has come together.
     #[inline]
-    fn settle(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
-        if self.is_settled() {
-            Ok(())
-        } else {
+    fn packet_end(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
+        if self.awaits_packet_end() {
             self.write_due(inputs)
+        } else {
+            Ok(())
         }
     }
 }
@@ -548,7 +548,7 @@ impl<W: Write> Reporter<W> {
         };
         if self.buffering == Buffering::AtOnce {
             for printer in &mut self.others {
-                printer.settle()?;
+                printer.flush()?;
             }
         }
         let held_rows = match &self.shown {

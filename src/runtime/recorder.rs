@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::capture::PcapngWriter;
 use crate::capture::{LinkType, Packet};
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 use crate::net::Side;
 use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::time::Timestamp;
@@ -240,22 +240,27 @@ pub struct RecordedStream {
 
 impl RecordedStream {
     /// Records bytes that one end sent; `Forward` is from the end that dialled.
-    pub fn bytes(&mut self, way: Way, bytes: &[u8]) {
-        self.commented_bytes(way, bytes, None);
+    pub fn bytes(&mut self, direction: FlowDirection, bytes: &[u8]) {
+        self.commented_bytes(direction, bytes, None);
     }
 
     /// Records bytes of which there is something to say, which stands at the last of their packets.
-    pub fn commented_bytes(&mut self, way: Way, bytes: &[u8], comment: Option<&str>) {
+    pub fn commented_bytes(
+        &mut self,
+        direction: FlowDirection,
+        bytes: &[u8],
+        comment: Option<&str>,
+    ) {
         let mut pieces = bytes.chunks(MAX_SEGMENT_BYTES).peekable();
         while let Some(piece) = pieces.next() {
             let comment = comment.filter(|_| pieces.peek().is_none());
-            self.commented_segment(sender(way), Segment::Data(piece), comment);
+            self.commented_segment(sender(direction), Segment::Data(piece), comment);
         }
     }
 
     /// Records that one end closed.
-    pub fn finish(&mut self, way: Way) {
-        self.segment(sender(way), Segment::Fin);
+    pub fn finish(&mut self, direction: FlowDirection) {
+        self.segment(sender(direction), Segment::Fin);
     }
 
     fn segment(&mut self, from: Side, segment: Segment<'_>) {
@@ -270,10 +275,10 @@ impl RecordedStream {
     }
 }
 
-const fn sender(way: Way) -> Side {
-    match way {
-        Way::Forward => Side::Initiator,
-        Way::Backward => Side::Responder,
+const fn sender(direction: FlowDirection) -> Side {
+    match direction {
+        FlowDirection::Forward => Side::Initiator,
+        FlowDirection::Backward => Side::Responder,
     }
 }
 
@@ -321,9 +326,9 @@ mod tests {
     fn a_connection_is_recorded_from_its_handshake_to_its_end() {
         let packets = packets(|recorder| {
             let mut stream = recorder.stream(address("[::1]:40000"), address("[::1]:9004"));
-            stream.bytes(Way::Forward, b"abc");
-            stream.bytes(Way::Backward, &vec![7; MAX_SEGMENT_BYTES + 1]);
-            stream.finish(Way::Forward);
+            stream.bytes(FlowDirection::Forward, b"abc");
+            stream.bytes(FlowDirection::Backward, &vec![7; MAX_SEGMENT_BYTES + 1]);
+            stream.finish(FlowDirection::Forward);
         });
         let tcp: Vec<_> = packets
             .iter()

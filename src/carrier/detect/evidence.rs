@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::sketch::{Kind, Protocol, Sketch};
 use super::{Standing, Verdict};
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 
 /// Points that decide at once.
 pub(super) const CERTAIN_POINTS: u32 = 6;
@@ -69,14 +69,14 @@ pub(super) struct Evidence {
     remembered: Vec<Remembered>,
     /// Who sent different messages with one id, by direction.
     repeats: [Option<Role>; 2],
-    ids: Vec<(Way, Announced, [u8; 3])>,
+    ids: Vec<(FlowDirection, Announced, [u8; 3])>,
     openings: Openings,
 }
 
 /// What messages of one conversation share, and what distinguishes them.
 #[derive(Debug, PartialEq, Eq)]
 struct Remembered {
-    from: Way,
+    from: FlowDirection,
     message_type: u8,
     id: [u8; 3],
     content: u64,
@@ -121,7 +121,7 @@ struct Openings {
 
 #[derive(Clone, Debug)]
 struct Opening {
-    from: Way,
+    from: FlowDirection,
     id: [u8; 3],
     length: usize,
     payload: u64,
@@ -149,7 +149,7 @@ pub struct Trace {
     /// Messages that do not.
     pub unfitting: u32,
     /// The direction towards the server.
-    pub to_server: Way,
+    pub to_server: FlowDirection,
 }
 
 impl Unanswered {
@@ -159,7 +159,7 @@ impl Unanswered {
     }
 
     /// The direction towards the server.
-    pub fn to_server(&self) -> Option<Way> {
+    pub fn to_server(&self) -> Option<FlowDirection> {
         self.openings.first.as_ref().map(|first| first.from)
     }
 
@@ -194,7 +194,7 @@ impl Evidence {
     }
 
     /// Weighs a message of `length` bytes of which `known` are known.
-    pub(super) fn weigh(&mut self, from: Way, known: &[u8], length: usize) {
+    pub(super) fn weigh(&mut self, from: FlowDirection, known: &[u8], length: usize) {
         let Some(sketch) = (self.protocol.recognise)(known, length) else {
             self.against();
             return;
@@ -259,7 +259,7 @@ impl Evidence {
     }
 
     /// Who the server is: the one that messages for a server go to.
-    fn to_server(&self) -> Option<Way> {
+    fn to_server(&self) -> Option<FlowDirection> {
         let by_opening = self.openings.first.as_ref().map(|first| first.from);
         by_opening.or_else(|| {
             self.ids
@@ -273,7 +273,7 @@ impl Evidence {
 
     /// An opening speaks for nothing by itself: the text allows any key in it, so that it is
     /// no more than a message that begins with its type.
-    fn weigh_opening(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize) {
+    fn weigh_opening(&mut self, from: FlowDirection, id: [u8; 3], known: &[u8], length: usize) {
         if known
             .get(4..)
             .is_some_and(|payload| payload.starts_with(&ONC_RPC_CALL))
@@ -295,7 +295,13 @@ impl Evidence {
         }
     }
 
-    fn points_for(&mut self, from: Way, sketch: Sketch, known: &[u8], length: usize) -> u32 {
+    fn points_for(
+        &mut self,
+        from: FlowDirection,
+        sketch: Sketch,
+        known: &[u8],
+        length: usize,
+    ) -> u32 {
         if sketch.kind == Kind::Idle {
             self.idle += 1;
             let counts = length == 1 && self.framing != Framing::Any;
@@ -331,7 +337,7 @@ impl Evidence {
     }
 
     /// Points for an id that the other side announced: 24 bits that are not by chance.
-    fn points_for_id(&mut self, from: Way, kind: Kind, id: [u8; 3]) -> u32 {
+    fn points_for_id(&mut self, from: FlowDirection, kind: Kind, id: [u8; 3]) -> u32 {
         let peer = from.reversed();
         match kind {
             Kind::Accept { server } => {
@@ -399,20 +405,20 @@ impl Evidence {
         })
     }
 
-    fn announce(&mut self, from: Way, announced: Announced, id: [u8; 3]) {
+    fn announce(&mut self, from: FlowDirection, announced: Announced, id: [u8; 3]) {
         if self.ids.len() < REMEMBERED_IDS {
             self.ids.push((from, announced, id));
         }
     }
 
-    fn has_announced(&self, from: Way, announced: Announced, id: [u8; 3]) -> bool {
+    fn has_announced(&self, from: FlowDirection, announced: Announced, id: [u8; 3]) -> bool {
         self.ids.contains(&(from, announced, id))
     }
 
     /// Whether an earlier message in this direction has the same id and another content, and
     /// none has the same content. A head that both directions have is that of a protocol with
     /// a constant one: here each type has its direction, and each direction its ids.
-    fn repeats(&mut self, from: Way, id: [u8; 3], known: &[u8]) -> bool {
+    fn repeats(&mut self, from: FlowDirection, id: [u8; 3], known: &[u8]) -> bool {
         let new = Remembered {
             from,
             message_type: known[0],
@@ -422,7 +428,7 @@ impl Evidence {
         if self.remembered.contains(&new) {
             return false;
         }
-        let has_id = |way| move |old: &&Remembered| (old.from, old.id) == (way, id);
+        let has_id = |from| move |old: &&Remembered| (old.from, old.id) == (from, id);
         let (mut repeats, mut is_of_another_type) = (false, false);
         for old in self.remembered.iter().filter(has_id(from)) {
             repeats = true;
@@ -443,7 +449,7 @@ impl Evidence {
     /// Without a length before them, data with one id in one direction are no more than a
     /// constant header, which many protocols have, until the other direction has an id as
     /// well, in the other role.
-    fn note_repetition(&mut self, from: Way, kind: Kind) {
+    fn note_repetition(&mut self, from: FlowDirection, kind: Kind) {
         let role = match kind {
             Kind::ClientData | Kind::ClientClose => Role::Client,
             Kind::ServerData | Kind::ServerClose | Kind::Accept { .. } => Role::Server,
@@ -472,7 +478,7 @@ impl Openings {
         }
     }
 
-    fn add(&mut self, from: Way, id: [u8; 3], known: &[u8], length: usize, is_new: bool) {
+    fn add(&mut self, from: FlowDirection, id: [u8; 3], known: &[u8], length: usize, is_new: bool) {
         self.count += usize::from(is_new);
         self.text_keys += usize::from(is_new && begins_with_text_key(known));
         let bytes = known.get(4..).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What is held of a flow until its carrier is known.
 
-use crate::carrier::{Extent, Way};
+use crate::carrier::{Extent, FlowDirection};
 
 /// Something that a detector was fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub enum Piece<'a> {
     /// The next bytes of a direction, or a datagram.
     Bytes {
         /// Its direction.
-        from: Way,
+        from: FlowDirection,
         /// The bytes.
         bytes: &'a [u8],
         /// Whether they are a whole segment; datagrams are.
@@ -17,27 +17,27 @@ pub enum Piece<'a> {
     /// Bytes of a direction that are not in the capture.
     Gap {
         /// Its direction.
-        from: Way,
+        from: FlowDirection,
         /// How many; `None` when nobody knows.
         missing: Option<u64>,
     },
     /// Bytes of a direction that a snap length cut from the end of a segment.
     Cut {
         /// Its direction.
-        from: Way,
+        from: FlowDirection,
         /// How many.
         missing: u64,
     },
     /// The end of a direction.
     End {
         /// Its direction.
-        from: Way,
+        from: FlowDirection,
     },
 }
 
 impl Piece<'_> {
     /// Its direction.
-    pub const fn from(&self) -> Way {
+    pub const fn from(&self) -> FlowDirection {
         match self {
             Self::Bytes { from, .. }
             | Self::Gap { from, .. }
@@ -51,7 +51,7 @@ impl Piece<'_> {
 #[derive(Debug)]
 pub(super) struct Held<T> {
     bytes: Vec<u8>,
-    pieces: Vec<(Kind, Way, T)>,
+    pieces: Vec<(Kind, FlowDirection, T)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +94,7 @@ impl<T: Copy> Held<T> {
 
     /// Bytes of memory that all this takes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.pieces.capacity() * size_of::<(Kind, Way, T)>()
+        self.bytes.capacity() + self.pieces.capacity() * size_of::<(Kind, FlowDirection, T)>()
     }
 
     /// Bytes held.
@@ -104,7 +104,7 @@ impl<T: Copy> Held<T> {
 
     /// Bytes that it takes to hold them.
     pub(super) const fn cost(&self) -> usize {
-        self.bytes.len() + self.pieces.len() * size_of::<(Kind, Way, T)>()
+        self.bytes.len() + self.pieces.len() * size_of::<(Kind, FlowDirection, T)>()
     }
 
     /// Pieces held.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use super::Standing;
 use super::held::Piece;
 use crate::carrier::i2cp::{Frame, FrameItem, FrameReader, Message, PROTOCOL_BYTE, Sender};
-use crate::carrier::{Problem, Way};
+use crate::carrier::{FlowDirection, Problem};
 
 /// Points that decide at once: a frame that is as its type asks gives 2 from 8
 /// bytes of body on, and 1 below; the application's first byte gives 2.
@@ -17,7 +17,7 @@ const PROTOCOL_BYTE_POINTS: u32 = 2;
 /// I2CP tried on a flow, with the application at one side.
 #[derive(Debug)]
 pub(super) struct Trial {
-    application: Way,
+    application: FlowDirection,
     readers: [FrameReader; 2],
     begun: [bool; 2],
     points: u32,
@@ -32,9 +32,9 @@ impl Trial {
         self.readers.iter().map(FrameReader::held_bytes).sum()
     }
 
-    pub(super) fn new(application: Way) -> Self {
-        let reader = |way| {
-            FrameReader::new(if way == application {
+    pub(super) fn new(application: FlowDirection) -> Self {
+        let reader = |direction| {
+            FrameReader::new(if direction == application {
                 Sender::Application
             } else {
                 Sender::Router
@@ -42,7 +42,7 @@ impl Trial {
         };
         Self {
             application,
-            readers: Way::BOTH.map(reader),
+            readers: FlowDirection::BOTH.map(reader),
             begun: [false; 2],
             points: 0,
             fitting: 0,
@@ -51,7 +51,7 @@ impl Trial {
         }
     }
 
-    pub(super) const fn application(&self) -> Way {
+    pub(super) const fn application(&self) -> FlowDirection {
         self.application
     }
 

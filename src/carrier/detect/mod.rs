@@ -42,7 +42,7 @@ mod tcp;
 mod udp;
 
 use super::length_prefixed::Prefix;
-use super::{Carrier, Way};
+use super::{Carrier, FlowDirection};
 
 pub use evidence::{Trace, Unanswered};
 pub use held::Piece;
@@ -71,7 +71,7 @@ pub enum Verdict {
     /// I2CP.
     I2cp {
         /// The direction that comes from the application.
-        application: Way,
+        application: FlowDirection,
     },
     /// Not ours.
     Foreign,

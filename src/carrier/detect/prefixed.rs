@@ -4,7 +4,7 @@ use super::evidence::{Evidence, Framing};
 use super::held::Piece;
 use super::{Protocol, Standing, Trace, Unanswered, Verdict};
 use crate::carrier::length_prefixed::{Decoder, Prefix};
-use crate::carrier::{Item, Plausible, Problem, Way};
+use crate::carrier::{FlowDirection, Item, Plausible, Problem};
 
 /// The longest first message of an unknown type behind a 2-byte length. Text,
 /// TLS and most else read as 2-byte lengths above this, and are refused at
@@ -128,7 +128,7 @@ impl Trial {
 
     /// Refuses a flow by its first bytes where they are enough, instead of
     /// holding tens of kilobytes that make up a message which is none.
-    fn look_at_head(&mut self, from: Way, bytes: &[u8]) {
+    fn look_at_head(&mut self, from: FlowDirection, bytes: &[u8]) {
         let head = &mut self.heads[from.index()];
         let Head::Partial(known) = head else {
             return;

@@ -6,7 +6,7 @@ use super::{
     MAX_HELD_BYTES, MAX_HELD_PIECES, Protocol, Standing, Trace, Unanswered, Verdict, i2cp, prefixed,
 };
 use crate::carrier::length_prefixed::Prefix;
-use crate::carrier::{Carrier, Extent, Way};
+use crate::carrier::{Carrier, Extent, FlowDirection};
 
 /// Finds the carrier of a TCP flow.
 ///
@@ -72,7 +72,7 @@ impl<T: Copy> Detector<T> {
     /// The flow is over, or nobody wants to wait for more: the verdict on what there is.
     pub fn finish(&mut self) -> Verdict {
         if self.verdict == Verdict::NeedMore {
-            for from in Way::BOTH {
+            for from in FlowDirection::BOTH {
                 self.trials.push(Piece::End { from });
             }
             self.verdict = self.trials.final_verdict();
@@ -130,7 +130,7 @@ impl<T: Copy> Detector<T> {
             held: Held::new(),
             trials: Trials {
                 asked,
-                i2cp: Way::BOTH.map(i2cp::Trial::new),
+                i2cp: FlowDirection::BOTH.map(i2cp::Trial::new),
                 prefixed: [Prefix::U32, Prefix::U16]
                     .map(|prefix| (prefix, prefixed::Trial::new(prefix, protocol))),
                 segments: Evidence::new(protocol, Framing::Any),
@@ -198,7 +198,7 @@ impl Trials {
             (Some(verdict), _) => verdict,
             (None, Asked::Any) => Verdict::Foreign,
             (None, Asked::I2cpSide) => Verdict::I2cp {
-                application: Way::Forward,
+                application: FlowDirection::Forward,
             },
         }
     }

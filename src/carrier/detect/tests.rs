@@ -13,11 +13,11 @@ use crate::wire::Destination;
 const U32: Verdict = Verdict::LengthPrefixed(Prefix::U32);
 const U16: Verdict = Verdict::LengthPrefixed(Prefix::U16);
 const I2CP: Verdict = Verdict::I2cp {
-    application: Way::Forward,
+    application: FlowDirection::Forward,
 };
 
 /// Bytes of one direction, as one segment or datagram.
-type Sent = (Way, Vec<u8>);
+type Sent = (FlowDirection, Vec<u8>);
 
 fn destination() -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..384_u32)
@@ -39,7 +39,7 @@ fn syn() -> Vec<u8> {
 
 /// A whole conversation with a ping and an unknown type in it.
 fn conversation() -> Vec<Sent> {
-    use Way::{Backward, Forward};
+    use FlowDirection::{Backward, Forward};
     vec![
         (Forward, syn()),
         (
@@ -85,7 +85,7 @@ fn frame(message: &Message<'_>) -> Vec<u8> {
 
 /// The same conversation as the application and its router see it on I2CP.
 fn i2cp(sent: &[Sent]) -> Vec<Sent> {
-    use Way::{Backward, Forward};
+    use FlowDirection::{Backward, Forward};
     let destination = destination();
     let destination = Destination::split(&destination).unwrap().0;
     let mut options = Vec::new();
@@ -146,7 +146,7 @@ fn carriers(sent: &[Sent]) -> Vec<(Verdict, Vec<Sent>)> {
     ]
 }
 
-fn bytes_piece(from: Way, bytes: &[u8], extent: Extent) -> Piece<'_> {
+fn bytes_piece(from: FlowDirection, bytes: &[u8], extent: Extent) -> Piece<'_> {
     Piece::Bytes {
         from,
         bytes,
@@ -167,7 +167,7 @@ fn verdict(flow: &[Sent]) -> Verdict {
 /// segment `first`.
 fn verdict_from(flow: &[Sent], first: usize, start: usize) -> Verdict {
     let mut detector = Detector::new(PROTOCOL);
-    for from in Way::BOTH {
+    for from in FlowDirection::BOTH {
         detector.push(
             Piece::Gap {
                 from,
@@ -230,7 +230,7 @@ fn byte_by_byte_every_carrier_but_the_segments_is_found() {
 
 #[test]
 fn a_capture_of_one_direction_is_enough() {
-    for from in Way::BOTH {
+    for from in FlowDirection::BOTH {
         for (expected, flow) in carriers(&conversation()) {
             let one: Vec<_> = flow.into_iter().filter(|sent| sent.0 == from).collect();
             assert_eq!(verdict(&one), expected, "{from:?}");
@@ -244,7 +244,7 @@ fn the_application_of_i2cp_is_found_on_either_side() {
         .into_iter()
         .map(|(from, bytes)| (from.reversed(), bytes))
         .collect();
-    let application = Way::Backward;
+    let application = FlowDirection::Backward;
     assert_eq!(verdict(&turned), Verdict::I2cp { application });
     for first in 0..turned.len() - 3 {
         let found = verdict_from(&turned, first, 0);
@@ -280,7 +280,7 @@ fn a_single_syn_is_enough_on_every_carrier() {
 
 #[test]
 fn a_first_message_of_unknown_type_does_not_hide_the_later_ones() {
-    let mut sent = vec![(Way::Forward, message([0x77, 1, 2, 3], b"strange"))];
+    let mut sent = vec![(FlowDirection::Forward, message([0x77, 1, 2, 3], b"strange"))];
     sent.extend(conversation());
     for (expected, flow) in carriers(&sent) {
         assert_eq!(verdict(&flow), expected);
@@ -290,7 +290,7 @@ fn a_first_message_of_unknown_type_does_not_hide_the_later_ones() {
 
 #[test]
 fn pings_before_anything_else_do_not_hide_the_conversation() {
-    let mut sent = vec![(Way::Forward, vec![0xff]); 5];
+    let mut sent = vec![(FlowDirection::Forward, vec![0xff]); 5];
     sent.extend(conversation());
     for (expected, flow) in carriers(&sent) {
         assert_eq!(verdict(&flow), expected);
@@ -340,14 +340,14 @@ fn a_gap_in_the_first_message_does_not_hide_the_carrier() {
 
 /// Requests and answers of protocols that are not ours.
 fn foreign_tcp() -> Vec<(&'static str, Vec<Sent>)> {
-    use Way::{Backward, Forward};
-    let text = |lines: &[(Way, &str)]| -> Vec<Sent> {
+    use FlowDirection::{Backward, Forward};
+    let text = |lines: &[(FlowDirection, &str)]| -> Vec<Sent> {
         lines
             .iter()
             .map(|(from, line)| (*from, line.as_bytes().to_vec()))
             .collect()
     };
-    let hex = |lines: &[(Way, &str)]| -> Vec<Sent> {
+    let hex = |lines: &[(FlowDirection, &str)]| -> Vec<Sent> {
         lines
             .iter()
             .map(|(from, line)| (*from, hex::decode(line.replace(' ', "")).unwrap()))
@@ -641,14 +641,18 @@ fn what_stays_doubtful_is_foreign_when_the_bounds_are_reached() {
     let mut detector = Detector::new(PROTOCOL);
     detector.push(
         Piece::Gap {
-            from: Way::Forward,
+            from: FlowDirection::Forward,
             missing: None,
         },
         (),
     );
     let mut fed = 0;
     while detector.verdict() == Verdict::NeedMore {
-        let piece = bytes_piece(Way::Forward, &[0x33; 1_000], Extent::PartOfSegment);
+        let piece = bytes_piece(
+            FlowDirection::Forward,
+            &[0x33; 1_000],
+            Extent::PartOfSegment,
+        );
         detector.push(piece, ());
         fed += 1_000;
     }
@@ -662,7 +666,7 @@ fn what_stays_doubtful_is_foreign_when_the_bounds_are_reached() {
 
     let mut detector = Detector::new(PROTOCOL);
     let gap = Piece::Gap {
-        from: Way::Forward,
+        from: FlowDirection::Forward,
         missing: None,
     };
     let pushed = (1..).find(|_| detector.push(gap, ()) == Verdict::Foreign);
@@ -673,7 +677,12 @@ fn what_stays_doubtful_is_foreign_when_the_bounds_are_reached() {
 fn long_data_messages_in_mid_stream_fit_in_what_is_held() {
     for (prefix, expected) in [(Prefix::U32, U32), (Prefix::U16, U16)] {
         let sent: Vec<_> = (0..4)
-            .map(|i| (Way::Backward, message([0x50, 1, 2, 3], &[i; 32_768])))
+            .map(|i| {
+                (
+                    FlowDirection::Backward,
+                    message([0x50, 1, 2, 3], &[i; 32_768]),
+                )
+            })
             .collect();
         let flow = prefixed(prefix, &sent);
         assert_eq!(verdict_from(&flow, 0, 0), expected);
@@ -687,12 +696,12 @@ fn pieces_come_back_in_order_with_their_tokens() {
     let (head, tail) = bytes.split_at(100);
     let pieces = [
         Piece::Gap {
-            from: Way::Backward,
+            from: FlowDirection::Backward,
             missing: Some(3),
         },
         bytes_piece(*from, head, Extent::PartOfSegment),
         Piece::End {
-            from: Way::Backward,
+            from: FlowDirection::Backward,
         },
         bytes_piece(*from, tail, Extent::WholeSegment),
     ];
@@ -717,8 +726,8 @@ fn expected_i2cp_is_i2cp_whatever_comes_and_finds_the_application() {
     let flow = i2cp(&conversation());
     for turned in [false, true] {
         let mut detector = Detector::expecting_i2cp(PROTOCOL);
-        let turn = |from: Way| if turned { from.reversed() } else { from };
-        for from in Way::BOTH {
+        let turn = |from: FlowDirection| if turned { from.reversed() } else { from };
+        for from in FlowDirection::BOTH {
             detector.push(
                 Piece::Gap {
                     from,
@@ -730,7 +739,7 @@ fn expected_i2cp_is_i2cp_whatever_comes_and_finds_the_application() {
         for (from, bytes) in &flow[4..] {
             detector.push(bytes_piece(turn(*from), bytes, Extent::WholeSegment), ());
         }
-        let application = turn(Way::Forward);
+        let application = turn(FlowDirection::Forward);
         assert_eq!(detector.finish(), Verdict::I2cp { application });
     }
     let mut detector = Detector::expecting_i2cp(PROTOCOL);
@@ -742,12 +751,15 @@ fn expected_i2cp_is_i2cp_whatever_comes_and_finds_the_application() {
 
 #[test]
 fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
-    let data = |id: u8, body: &[u8]| (Way::Forward, message([0xa0, id, 2, 3], body));
-    let answer = |body: &[u8]| (Way::Backward, message([0x50, 7, 8, 9], body));
-    let close = (Way::Forward, message([0xa2, 9, 2, 3], &[]));
-    let another = (Way::Forward, message([0xa2, 8, 7, 6], &[]));
-    let ack = (Way::Backward, message([0x51, 1, 2, 3], &[4, 5, 6]));
-    let announced = (Way::Forward, message([0xa0, 4, 5, 6], b"x"));
+    let data = |id: u8, body: &[u8]| (FlowDirection::Forward, message([0xa0, id, 2, 3], body));
+    let answer = |body: &[u8]| (FlowDirection::Backward, message([0x50, 7, 8, 9], body));
+    let close = (FlowDirection::Forward, message([0xa2, 9, 2, 3], &[]));
+    let another = (FlowDirection::Forward, message([0xa2, 8, 7, 6], &[]));
+    let ack = (
+        FlowDirection::Backward,
+        message([0x51, 1, 2, 3], &[4, 5, 6]),
+    );
+    let announced = (FlowDirection::Forward, message([0xa0, 4, 5, 6], b"x"));
     for (flow, expected) in [
         (
             vec![data(9, b"one"), answer(b"1"), data(9, b"two"), answer(b"2")],
@@ -779,7 +791,10 @@ fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
             Verdict::Foreign,
         ),
         (vec![close], Verdict::Foreign),
-        (vec![(Way::Forward, vec![0xff]); 4], Verdict::Foreign),
+        (
+            vec![(FlowDirection::Forward, vec![0xff]); 4],
+            Verdict::Foreign,
+        ),
         (vec![], Verdict::Foreign),
     ] {
         assert_eq!(udp_verdict(&flow), expected, "{flow:02x?}");
@@ -788,7 +803,7 @@ fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
 
 #[test]
 fn other_datagrams_are_foreign() {
-    use Way::{Backward, Forward};
+    use FlowDirection::{Backward, Forward};
     let hex = |from, text: &str| (from, hex::decode(text.replace(' ', "")).unwrap());
     for (name, flow) in [
         (
@@ -867,20 +882,28 @@ fn other_datagrams_are_foreign() {
 #[test]
 fn a_datagram_that_the_snap_length_cut_counts_by_its_whole_length() {
     let mut detector = UdpDetector::new(PROTOCOL);
-    detector.push(Way::Forward, &syn()[..200], 391, ());
+    detector.push(FlowDirection::Forward, &syn()[..200], 391, ());
     assert_eq!(
         detector.verdict(),
         Verdict::NeedMore,
         "its destination is not known"
     );
-    detector.push(Way::Backward, &[0x51, 0x11, 0x11, 0x11, 1, 2, 3], 7, ());
+    detector.push(
+        FlowDirection::Backward,
+        &[0x51, 0x11, 0x11, 0x11, 1, 2, 3],
+        7,
+        (),
+    );
     assert_eq!(detector.verdict(), Verdict::Datagrams);
     let mut held = Vec::new();
     let Ok(()) = detector.replay(|from, payload, ()| -> Result<(), Infallible> {
         held.push((from, payload.len()));
         Ok(())
     });
-    assert_eq!(held, [(Way::Forward, 200), (Way::Backward, 7)]);
+    assert_eq!(
+        held,
+        [(FlowDirection::Forward, 200), (FlowDirection::Backward, 7)]
+    );
 }
 
 #[test]
@@ -896,7 +919,7 @@ fn datagrams_are_held_within_bounds() {
         let mut held = 0;
         let pushed = (1..1_000_000_u32).find(|i| {
             held += length + size_of::<(Extent, u64)>();
-            detector.push(Way::Forward, &datagram(*i), length, 0_u64) == Verdict::Foreign
+            detector.push(FlowDirection::Forward, &datagram(*i), length, 0_u64) == Verdict::Foreign
         });
         assert!(pushed.is_some(), "{length}");
         let bounds = MAX_HELD_BYTES / 3..=MAX_HELD_BYTES + 2 * length;
@@ -917,7 +940,7 @@ proptest! {
     ) {
         let flow: Vec<Sent> = segments
             .into_iter()
-            .map(|(forward, bytes)| (if forward { Way::Forward } else { Way::Backward }, bytes))
+            .map(|(forward, bytes)| (if forward { FlowDirection::Forward } else { FlowDirection::Backward }, bytes))
             .collect();
         let found = if mid_stream { verdict_from(&flow, 0, 0) } else { verdict(&flow) };
         prop_assert_eq!(found, Verdict::Foreign);
@@ -934,7 +957,7 @@ proptest! {
         let (expected, flow) = carriers(&conversation()).swap_remove(carrier);
         let mut detector = Detector::new(PROTOCOL);
         let skipped = if mid_stream { first } else { 0 };
-        for from in Way::BOTH.into_iter().filter(|_| mid_stream) {
+        for from in FlowDirection::BOTH.into_iter().filter(|_| mid_stream) {
             detector.push(Piece::Gap { from, missing: None }, ());
         }
         for (from, bytes) in &flow[skipped..] {

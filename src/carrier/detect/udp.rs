@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
 use super::{MAX_HELD_BYTES, Protocol, Standing, Trace, Unanswered, Verdict};
-use crate::carrier::{Extent, Way};
+use crate::carrier::{Extent, FlowDirection};
 
 /// Finds out whether the datagrams of a flow are messages.
 ///
@@ -35,7 +35,13 @@ impl<T: Copy> UdpDetector<T> {
     /// Takes the next datagram: its payload, as far as the capture holds it,
     /// and how long it was. What comes after the verdict is not held and does
     /// not change it.
-    pub fn push(&mut self, from: Way, payload: &[u8], length: usize, token: T) -> Verdict {
+    pub fn push(
+        &mut self,
+        from: FlowDirection,
+        payload: &[u8],
+        length: usize,
+        token: T,
+    ) -> Verdict {
         if self.verdict != Verdict::NeedMore {
             return self.verdict;
         }
@@ -103,7 +109,10 @@ impl<T: Copy> UdpDetector<T> {
     ///
     /// # Errors
     /// Those of `take`.
-    pub fn replay<E>(&self, mut take: impl FnMut(Way, &[u8], T) -> Result<(), E>) -> Result<(), E> {
+    pub fn replay<E>(
+        &self,
+        mut take: impl FnMut(FlowDirection, &[u8], T) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.held.replay(|piece, token| match piece {
             Piece::Bytes { from, bytes, .. } => take(from, bytes, token),
             Piece::Gap { .. } | Piece::Cut { .. } | Piece::End { .. } => Ok(()),

@@ -322,7 +322,7 @@ impl Sink for Watch {
 
 impl Watcher for Watch {
     fn hand_on(&mut self) -> io::Result<()> {
-        self.reporter.settle(NO_INPUTS)
+        self.reporter.packet_end(NO_INPUTS)
     }
 
     fn show_so_far(&mut self, open: &[Conversation]) -> io::Result<()> {

@@ -129,7 +129,7 @@ impl Registry {
     /// An answer tells whether what was taken for this conversation's is. If it is not, it
     /// goes to another one, and this one gets what was taken for the other's.
     #[inline]
-    pub(in crate::conversation) fn settle_assumed(
+    pub(in crate::conversation) fn check_assumed(
         &mut self,
         seen: &Observation<'_>,
         slot: Slot,

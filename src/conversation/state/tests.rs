@@ -78,7 +78,7 @@ const MESSAGES: [&str; 7] = [
     "close ←",
 ];
 
-fn in_words(phase: Phase, step: Step) -> String {
+fn in_words(phase: Phase, step: Transition) -> String {
     let effect = match step.effect {
         Effect::Accepts => "accepts",
         Effect::Refuses => "refuses",

@@ -104,15 +104,15 @@ impl Watch {
 
     /// What happened apart from messages since it was last asked.
     fn outcomes(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.tracker.next_outcome())
+        std::iter::from_fn(|| self.tracker.next_event())
             .map(|outcome| match outcome {
-                Outcome::Finding(finding) => format!(
+                TrackerEvent::Finding(finding) => format!(
                     "{} {} #{}",
                     finding.level,
                     finding.code,
                     finding.message.unwrap()
                 ),
-                Outcome::Ended(conversation) => describe(&conversation),
+                TrackerEvent::Ended(conversation) => describe(&conversation),
             })
             .collect()
     }
@@ -813,10 +813,10 @@ impl Router {
         self.watch
             .tracker
             .finish(self.watch.time, EndOfInput::Complete);
-        std::iter::from_fn(|| self.watch.tracker.next_outcome())
+        std::iter::from_fn(|| self.watch.tracker.next_event())
             .filter_map(|outcome| match outcome {
-                Outcome::Ended(conversation) => Some(*conversation),
-                Outcome::Finding(_) => None,
+                TrackerEvent::Ended(conversation) => Some(*conversation),
+                TrackerEvent::Finding(_) => None,
             })
             .collect()
     }
@@ -1006,9 +1006,11 @@ fn what_could_not_be_seen_to_arrive_is_a_note_with_its_reason() {
         end(&mut router);
         let time = router.watch.time;
         router.watch.tracker.finish(time, EndOfInput::Complete);
-        let findings: Vec<_> = std::iter::from_fn(|| router.watch.tracker.next_outcome())
+        let findings: Vec<_> = std::iter::from_fn(|| router.watch.tracker.next_event())
             .filter_map(|outcome| match outcome {
-                Outcome::Finding(finding) if finding.code == FindingCode::I2cpLost => Some(finding),
+                TrackerEvent::Finding(finding) if finding.code == FindingCode::I2cpLost => {
+                    Some(finding)
+                }
                 _ => None,
             })
             .collect();

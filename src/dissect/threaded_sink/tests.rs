@@ -52,7 +52,7 @@ fn dissect<S: Sink>(name: &str, sink: &mut S) -> Result<(), S::Error> {
     let mut dissector = Dissector::new(DissectOptions::default());
     while let Ok(Some(packet)) = capture.next_packet() {
         dissector.push(&packet, sink)?;
-        sink.settle(capture.inputs())?;
+        sink.packet_end(capture.inputs())?;
     }
     dissector.finish(EndOfInput::Complete, sink)
 }
@@ -104,32 +104,32 @@ fn what_the_sink_refuses_comes_back_once() {
     }
 }
 
-/// Counts packets settled, and waits for leave before each.
+/// Counts ends of packets, and waits for leave before each.
 struct Slow {
     leave: mpsc::Receiver<()>,
-    settled: usize,
+    packet_ends: usize,
 }
 
 impl Sink for Slow {
     type Error = Enough;
 
-    fn settle(&mut self, _: &[InputInfo]) -> Result<(), Enough> {
-        self.settled += 1;
+    fn packet_end(&mut self, _: &[InputInfo]) -> Result<(), Enough> {
+        self.packet_ends += 1;
         self.leave.recv().map_err(|_| Enough)
     }
 }
 
 #[test]
-fn packets_that_told_nothing_are_not_settled() {
+fn packets_that_told_nothing_have_no_end() {
     let (leave, receiver) = mpsc::channel();
     let mut threaded = ThreadedSink::spawn(Slow {
         leave: receiver,
-        settled: 0,
+        packet_ends: 0,
     })
     .unwrap();
     for _ in 0..10 {
-        threaded.settle(&[]).unwrap();
+        threaded.packet_end(&[]).unwrap();
     }
     drop(leave);
-    assert_eq!(threaded.finish().unwrap().unwrap().settled, 0);
+    assert_eq!(threaded.finish().unwrap().unwrap().packet_ends, 0);
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::frames::{FrameStream, Greeting};
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 use crate::carrier::length_prefixed::Prefix;
 use crate::net::Side;
 use crate::runtime::carrier_url::CarrierUrl;
@@ -252,7 +252,7 @@ impl LegRecord {
     /// Records a message, or a frame; `announced` bytes are in its prefix, if it has one.
     pub(super) fn message(
         &mut self,
-        way: Way,
+        way: FlowDirection,
         bytes: &[u8],
         announced: usize,
         comment: Option<&str>,
@@ -267,8 +267,8 @@ impl LegRecord {
             }
             Self::Datagrams { recorder, ends } => {
                 let (from, to) = match way {
-                    Way::Forward => (ends[0], ends[1]),
-                    Way::Backward => (ends[1], ends[0]),
+                    FlowDirection::Forward => (ends[0], ends[1]),
+                    FlowDirection::Backward => (ends[1], ends[0]),
                 };
                 recorder.commented_datagram(from, to, bytes, comment);
             }
@@ -276,7 +276,7 @@ impl LegRecord {
     }
 
     /// Records the end of what one side sends.
-    pub(super) fn finish(&mut self, way: Way) {
+    pub(super) fn finish(&mut self, way: FlowDirection) {
         if let Self::Stream(stream, _) = self {
             stream.finish(way);
         }

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::leg::{ClientLeg, LegEvent, LegRecord, ServerLeg};
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 use crate::net::Side;
 use crate::runtime::link::{Link, LinkError, Parcel, Room};
 
@@ -146,9 +146,9 @@ impl Pair {
 }
 
 /// The client's bytes go forward.
-const fn way(from: Side) -> Way {
+const fn way(from: Side) -> FlowDirection {
     match from {
-        Side::Initiator => Way::Forward,
-        Side::Responder => Way::Backward,
+        Side::Initiator => FlowDirection::Forward,
+        Side::Responder => FlowDirection::Backward,
     }
 }

@@ -94,7 +94,7 @@ fn told(sent: &[Sent], may_count: bool) -> (Vec<String>, u64) {
 
 /// All of what happened apart from messages.
 fn outcomes(watch: &mut Watch) -> Vec<String> {
-    std::iter::from_fn(|| watch.tracker.next_outcome())
+    std::iter::from_fn(|| watch.tracker.next_event())
         .map(|outcome| format!("{outcome:?}"))
         .collect()
 }

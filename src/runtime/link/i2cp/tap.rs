@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 use crate::carrier::i2cp::MessageType;
 use crate::runtime::recorder::{RecordedStream, Recorder};
 
@@ -28,18 +28,18 @@ impl Tap {
     /// Takes one frame, or the protocol byte.
     pub(super) fn sent(&mut self, frame: &[u8]) {
         if frame.get(4) != Some(&MessageType::CREATE_LEASE_SET.0) {
-            return self.stream.bytes(Way::Forward, frame);
+            return self.stream.bytes(FlowDirection::Forward, frame);
         }
         let mut frame = frame.to_vec();
         if let Some(key) = frame.get_mut(PRIVATE_KEY) {
             key.fill(0);
         }
-        self.stream.bytes(Way::Forward, &frame);
+        self.stream.bytes(FlowDirection::Forward, &frame);
     }
 
     /// Takes bytes as they arrived.
     pub(super) fn received(&mut self, bytes: &[u8]) {
-        self.stream.bytes(Way::Backward, bytes);
+        self.stream.bytes(FlowDirection::Backward, bytes);
     }
 
     pub(super) fn flush(&self) {
@@ -49,7 +49,7 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        self.stream.finish(Way::Forward);
+        self.stream.finish(FlowDirection::Forward);
         self.recorder.flush();
     }
 }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::TcpOptions;
 use super::output::Output;
 use super::transport::{Spare, Transport};
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::link::{LinkError, Parcel, Peer, Room, Scope};
 use crate::runtime::recorder::RecordedStream;
@@ -60,7 +60,7 @@ pub(super) struct Connection {
 pub(super) struct Record {
     pub(super) stream: RecordedStream,
     /// Which way our bytes go.
-    pub(super) ours: Way,
+    pub(super) ours: FlowDirection,
 }
 
 /// What a read found.

@@ -19,7 +19,7 @@ use tracing::warn;
 use self::connection::{Connection, Read, Record};
 use self::transport::Spare;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
-use crate::carrier::Way;
+use crate::carrier::FlowDirection;
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
@@ -113,11 +113,11 @@ impl Source {
         match self {
             Self::Own => Record {
                 stream: recorder.stream(local, remote),
-                ours: Way::Forward,
+                ours: FlowDirection::Forward,
             },
             Self::Peers { .. } => Record {
                 stream: recorder.stream(remote, local),
-                ours: Way::Backward,
+                ours: FlowDirection::Backward,
             },
         }
     }
