@@ -16,8 +16,10 @@
 
 use super::Problem;
 
+mod buffer;
 mod search;
 
+use buffer::Buffer;
 use search::Search;
 
 /// How a carrier lays out its frames: a header of fixed size that gives the length.
@@ -80,7 +82,7 @@ pub(super) struct Framer<L> {
     layout: L,
     /// Offset in the stream of `buffer[0]`, or of the next byte.
     offset: u64,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     position: Position,
 }
 
@@ -111,7 +113,7 @@ impl<L: Layout> Framer<L> {
         Self {
             layout,
             offset: 0,
-            buffer: Vec::new(),
+            buffer: Buffer::default(),
             position: Position::Start,
         }
     }
@@ -133,7 +135,7 @@ impl<L: Layout> Framer<L> {
             Position::Lost(lost) => size_of::<Lost>() + lost.search.held_bytes(),
             Position::Start | Position::Boundary | Position::Inside { .. } => 0,
         };
-        self.buffer.capacity() + search
+        self.buffer.held_bytes() + search
     }
 
     /// Takes the next bytes of the stream.
@@ -410,7 +412,7 @@ impl<L: Layout> Framer<L> {
             }
             head += self.frames(&buffer[head..], emit)?;
         }
-        buffer.drain(..head);
+        buffer.drop_front(head);
         self.buffer = buffer;
         Ok(())
     }
@@ -432,7 +434,7 @@ impl<L: Layout> Framer<L> {
         }
         let mut buffer = std::mem::take(&mut self.buffer);
         let taken = self.frames(&buffer[start..], emit)?;
-        buffer.drain(..start + taken);
+        buffer.drop_front(start + taken);
         self.buffer = buffer;
         Ok(())
     }

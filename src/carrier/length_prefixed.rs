@@ -2,7 +2,7 @@
 //! counts the message only.
 
 use super::framer::{Cut, Framer, Layout};
-use super::{Carrier, Item, Plausible};
+use super::{Carrier, Item, Plausibility, Plausible};
 
 /// The longest message that a decoder accepts, in bytes.
 ///
@@ -98,13 +98,13 @@ pub struct LengthError {
 /// enough, and the end of a message at the end of what is known counts as one.
 /// Until then at most 4 messages are held.
 #[derive(Debug)]
-pub struct Decoder {
-    framer: Framer<Prefixed>,
+pub struct Decoder<P = Plausible> {
+    framer: Framer<Prefixed<P>>,
 }
 
-impl Decoder {
+impl<P: Plausibility> Decoder<P> {
     /// A decoder at the beginning of a stream.
-    pub fn new(prefix: Prefix, plausible: Plausible) -> Self {
+    pub fn new(prefix: Prefix, plausible: P) -> Self {
         Self {
             framer: Framer::new(Prefixed { prefix, plausible }),
         }
@@ -167,7 +167,7 @@ impl Decoder {
     }
 
     /// Whether nobody knows where the next message begins.
-    pub const fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         self.framer.is_lost()
     }
 
@@ -193,12 +193,12 @@ fn item(prefix: Prefix, cut: Cut<'_>) -> Item<'_> {
 }
 
 #[derive(Debug)]
-struct Prefixed {
+struct Prefixed<P> {
     prefix: Prefix,
-    plausible: Plausible,
+    plausible: P,
 }
 
-impl Layout for Prefixed {
+impl<P: Plausibility> Layout for Prefixed<P> {
     fn header_bytes(&self) -> usize {
         self.prefix.bytes()
     }
@@ -214,7 +214,10 @@ impl Layout for Prefixed {
     fn plausible(&self, known: &[u8], frame_bytes: usize) -> bool {
         let message = &known[self.prefix.bytes()..];
         // Nothing speaks against a message of which nothing is known.
-        message.is_empty() || (self.plausible)(message, frame_bytes - self.prefix.bytes())
+        message.is_empty() || {
+            let length = frame_bytes - self.prefix.bytes();
+            self.plausible.is_plausible(message, length)
+        }
     }
 
     fn proof_frames(&self) -> usize {

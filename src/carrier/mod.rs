@@ -51,6 +51,20 @@ pub mod tls;
 /// More known bytes may turn the answer from true to false, never back.
 pub type Plausible = fn(prefix: &[u8], length: usize) -> bool;
 
+/// What a decoder is lent: a function like [`Plausible`], or a type of its own, which takes no
+/// memory where there are many decoders.
+pub trait Plausibility {
+    /// Whether `prefix` may begin a message of `length` bytes.
+    fn is_plausible(&self, prefix: &[u8], length: usize) -> bool;
+}
+
+impl<F: Fn(&[u8], usize) -> bool> Plausibility for F {
+    #[inline]
+    fn is_plausible(&self, prefix: &[u8], length: usize) -> bool {
+        self(prefix, length)
+    }
+}
+
 /// How messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {

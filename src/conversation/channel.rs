@@ -1,6 +1,6 @@
 //! Channels: the paths on which two ends exchange messages.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hashbrown::HashMap;
 use slab::Slab;
@@ -36,22 +36,15 @@ pub enum ChannelStart {
 /// whose initiator is the application and whose responder is whoever is
 /// behind the router.
 ///
-/// Two cache lines: its addresses, and what else a message needs.
+/// As large as a cache line.
 #[derive(Debug)]
-#[repr(C, align(64))]
 pub struct Channel {
-    /// Address of each side, by [`Side::index`].
-    pub addresses: [SocketAddr; 2],
-    /// The session, on I2CP.
-    pub session: Option<Box<Session>>,
-    /// Slots of the tracked conversations that run over it.
-    pub(super) slots: Vec<u32>,
-    /// When it ended, if it is only kept for what was sent on it before.
-    pub(super) closed: Option<Timestamp>,
+    ends: Ends,
+    /// The tracked conversations that run over it.
+    pub(super) slots: Slots,
     /// See [`ChannelId`].
     serial: u32,
-    /// Which sides sent a SYN, by [`Side::index`].
-    pub(super) dialled: [bool; 2],
+    pub(super) dialled: Dialled,
     /// Whether bytes of it are missing from the capture.
     pub(super) has_gaps: bool,
     /// How messages travel on it.
@@ -60,42 +53,103 @@ pub struct Channel {
     pub start: ChannelStart,
 }
 
+/// Between what a channel runs. Hosts and ports apart take 40 bytes, and two socket addresses 64.
+#[derive(Debug)]
+enum Ends {
+    /// The host and port of each side, by [`Side::index`].
+    Flow { hosts: [IpAddr; 2], ports: [u16; 2] },
+    /// On I2CP. Boxed, because few channels are sessions.
+    Session(Box<SessionEnds>),
+}
+
+#[derive(Debug)]
+struct SessionEnds {
+    addresses: [SocketAddr; 2],
+    session: Session,
+}
+
+/// Which sides sent a SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialled {
+    Nobody,
+    One(Side),
+    Both,
+}
+
+impl Dialled {
+    /// The same after a SYN of `side`.
+    pub(super) fn and(self, side: Side) -> Self {
+        match self {
+            Self::Nobody => Self::One(side),
+            Self::One(one) if one == side => self,
+            Self::One(_) | Self::Both => Self::Both,
+        }
+    }
+}
+
 impl Channel {
-    /// A channel on which nothing was seen yet.
+    /// A channel on which nothing was seen yet. Of its addresses, hosts and ports are kept, zones
+    /// and flow labels of IPv6 are not.
     pub fn new(
         carrier: Carrier,
         addresses: [SocketAddr; 2],
         start: ChannelStart,
         session: Option<Session>,
     ) -> Self {
+        let ends = match session {
+            Some(session) => Ends::Session(Box::new(SessionEnds { addresses, session })),
+            None => Ends::Flow {
+                hosts: addresses.map(|address| address.ip()),
+                ports: addresses.map(|address| address.port()),
+            },
+        };
         Self {
+            ends,
             carrier,
-            addresses,
             start,
-            session: session.map(Box::new),
-            slots: Vec::new(),
+            slots: Slots::None,
             serial: 0,
-            closed: None,
-            dialled: [false; 2],
+            dialled: Dialled::Nobody,
             has_gaps: false,
         }
+    }
+
+    /// The address of a side.
+    #[inline]
+    pub fn address(&self, side: Side) -> SocketAddr {
+        match &self.ends {
+            Ends::Flow { hosts, ports } => {
+                SocketAddr::new(hosts[side.index()], ports[side.index()])
+            }
+            Ends::Session(ends) => ends.addresses[side.index()],
+        }
+    }
+
+    /// The session, on I2CP.
+    #[inline]
+    pub fn session(&self) -> Option<&Session> {
+        match &self.ends {
+            Ends::Flow { .. } => None,
+            Ends::Session(ends) => Some(&ends.session),
+        }
+    }
+
+    /// The destination that has this session, if it is known.
+    fn session_hash(&self) -> Option<DestinationHash> {
+        self.session()?.hash
     }
 
     /// The endpoint at one side, named where a session names it. `remote` is
     /// the hash of the destination behind the router.
     pub(super) fn endpoint(&self, side: Side, remote: Option<DestinationHash>) -> Endpoint {
-        let session = self.session.as_deref();
-        let is_session = session.is_some() && side == Side::Initiator;
+        let (nickname, hash) = match self.session() {
+            Some(session) if side == Side::Initiator => (session.nickname.clone(), session.hash),
+            _ => (None, remote),
+        };
         Endpoint {
-            address: self.addresses[side.index()],
-            nickname: session
-                .filter(|_| is_session)
-                .and_then(|session| session.nickname.clone()),
-            hash: if is_session {
-                session.and_then(|session| session.hash)
-            } else {
-                remote
-            },
+            address: self.address(side),
+            nickname,
+            hash,
         }
     }
 
@@ -106,7 +160,7 @@ impl Channel {
             ChannelStart::Captured => self.has_gaps,
             ChannelStart::Missed => true,
             // Only as long as nothing shows that we were there from the start.
-            ChannelStart::Unknown => self.has_gaps || (!self.dialled[0] && !self.dialled[1]),
+            ChannelStart::Unknown => self.has_gaps || matches!(self.dialled, Dialled::Nobody),
         }
     }
 
@@ -117,14 +171,54 @@ impl Channel {
 
     /// The direction of what `side` sends that says nothing itself: known when
     /// only one of the sides opens conversations here.
-    pub(super) const fn role_of(&self, side: Side) -> Option<Direction> {
-        match (
-            self.dialled[side.index()],
-            self.dialled[side.opposite().index()],
-        ) {
-            (true, false) => Some(Direction::ClientToServer),
-            (false, true) => Some(Direction::ServerToClient),
-            (false, false) | (true, true) => None,
+    pub(super) fn role_of(&self, side: Side) -> Option<Direction> {
+        match self.dialled {
+            Dialled::One(client) if client == side => Some(Direction::ClientToServer),
+            Dialled::One(_) => Some(Direction::ServerToClient),
+            Dialled::Nobody | Dialled::Both => None,
+        }
+    }
+}
+
+/// The slots of the conversations on a channel, of which there is mostly one or none: so one lies
+/// in the channel itself.
+#[derive(Debug)]
+pub(super) enum Slots {
+    None,
+    One(u32),
+    #[expect(clippy::box_collection, reason = "a channel has room for a pointer")]
+    Several(Box<Vec<u32>>),
+}
+
+impl Slots {
+    #[inline]
+    pub(super) fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::None => &[],
+            Self::One(slot) => std::slice::from_ref(slot),
+            Self::Several(slots) => slots,
+        }
+    }
+
+    pub(super) fn push(&mut self, slot: u32) {
+        match self {
+            Self::None => *self = Self::One(slot),
+            Self::One(first) => *self = Self::Several(Box::new(vec![*first, slot])),
+            Self::Several(slots) => slots.push(slot),
+        }
+    }
+
+    /// Takes out the one at `position`; the last one takes its place.
+    pub(super) fn swap_remove(&mut self, position: usize) {
+        match self {
+            Self::Several(slots) if slots.len() > 1 => {
+                slots.swap_remove(position);
+                // A flow that was busy once is not so for ever.
+                if slots.len() < slots.capacity() / 4 {
+                    slots.shrink_to(slots.len() * 2);
+                }
+            }
+            _ => *self = Self::None,
         }
     }
 }
@@ -169,11 +263,24 @@ const KEPT: u32 = 1 << 31;
 /// The channels that are open, and the destinations that have a session here.
 #[derive(Debug)]
 pub(super) struct Channels {
-    open: Vec<Option<Channel>>,
+    open: Vec<Open>,
     /// Those that have ended and are kept for a while, while others take their slots.
-    kept: Slab<Channel>,
+    kept: Slab<Kept>,
     /// Sessions by the hash of their destination.
     sessions: HashMap<DestinationHash, u32>,
+}
+
+/// A place for a channel that is open: one cache line. It is this that is aligned and not the channel,
+/// because single allocations with an alignment leave holes behind in the allocator's memory.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Open(Option<Channel>);
+
+/// A channel that has ended and is only kept for what was sent on it before.
+#[derive(Debug)]
+struct Kept {
+    channel: Channel,
+    ended: Timestamp,
 }
 
 const CHANNELS_ARE_FEW: &str = "every channel takes memory, so there are fewer than 2^31";
@@ -190,45 +297,50 @@ impl Channels {
 
     /// Makes a channel known by the name that it was given.
     pub(super) fn open(&mut self, id: ChannelId, mut channel: Channel) {
-        if let Some(hash) = channel.session.as_ref().and_then(|session| session.hash) {
+        if let Some(hash) = channel.session_hash() {
             *self.sessions.entry(hash).or_default() += 1;
         }
         channel.serial = id.serial;
         let slot = id.slot as usize;
         if slot >= self.open.len() {
-            self.open.resize_with(slot + 1, || None);
+            self.open.resize_with(slot + 1, Open::default);
         }
-        self.open[slot] = Some(channel);
+        self.open[slot] = Open(Some(channel));
     }
 
-    pub(super) fn close(&mut self, channel: ChannelId, now: Timestamp) {
-        self.note_end(channel, now);
+    /// Forgets a channel, of which [`end_session`](Self::end_session) was told.
+    pub(super) fn forget(&mut self, channel: ChannelId) {
         match kept(channel.slot) {
             Some(place) => drop(self.kept.remove(place)),
-            None => self.open[channel.slot as usize] = None,
+            None => self.open[channel.slot as usize] = Open(None),
         }
     }
 
     /// Keeps a channel that has ended under a name of its own, because the one that it has may
     /// be given to another.
-    pub(super) fn keep(&mut self, channel: ChannelId) -> ChannelId {
-        let ended = self.open[channel.slot as usize]
-            .take()
-            .expect(CHANNEL_IS_OPEN);
-        let place = u32::try_from(self.kept.insert(ended)).expect(CHANNELS_ARE_FEW);
+    pub(super) fn keep(&mut self, channel: ChannelId, ended: Timestamp) -> ChannelId {
+        let kept = Kept {
+            channel: self.open[channel.slot as usize]
+                .0
+                .take()
+                .expect(CHANNEL_IS_OPEN),
+            ended,
+        };
+        let place = u32::try_from(self.kept.insert(kept)).expect(CHANNELS_ARE_FEW);
         ChannelId {
             slot: KEPT | place,
             serial: channel.serial,
         }
     }
 
-    /// Takes note that a channel has ended, without forgetting it: its session is gone.
-    pub(super) fn note_end(&mut self, channel: ChannelId, now: Timestamp) {
-        let channel = self.at_mut(channel.slot);
-        if channel.closed.replace(now).is_some() {
-            return;
-        }
-        if let Some(hash) = channel.session.as_ref().and_then(|session| session.hash)
+    /// When the channel in a slot ended, if it is only kept.
+    pub(super) fn ended(&self, slot: u32) -> Option<Timestamp> {
+        Some(self.kept.get(kept(slot)?)?.ended)
+    }
+
+    /// Takes note that a channel has ended, and with it its session; once for each channel.
+    pub(super) fn end_session(&mut self, channel: ChannelId) {
+        if let Some(hash) = self.get(channel).session_hash()
             && let Some(count) = self.sessions.get_mut(&hash)
         {
             *count -= 1;
@@ -252,28 +364,27 @@ impl Channels {
     fn in_slot(&self, slot: u32) -> Option<&Channel> {
         // Slots of those that are kept lie far behind all others.
         match self.open.get(slot as usize) {
-            Some(channel) => channel.as_ref(),
+            Some(open) => open.0.as_ref(),
             None => self.kept_in(slot),
         }
     }
 
     #[cold]
     fn kept_in(&self, slot: u32) -> Option<&Channel> {
-        self.kept.get(kept(slot)?)
+        Some(&self.kept.get(kept(slot)?)?.channel)
     }
 
     /// Reads a channel that will be needed soon.
     #[inline]
     pub(super) fn touch(&self, slot: u32) -> u64 {
-        self.in_slot(slot).map_or(0, |channel| {
-            u64::from(channel.serial) ^ u64::from(channel.addresses[0].port())
-        })
+        self.in_slot(slot)
+            .map_or(0, |channel| u64::from(channel.serial))
     }
 
     /// The conversation that takes the place of one that leaves a channel's list.
     #[inline]
     pub(super) fn last_of(&self, slot: u32) -> Option<u32> {
-        self.in_slot(slot)?.slots.last().copied()
+        self.in_slot(slot)?.slots.as_slice().last().copied()
     }
 
     /// The channel that lies in a slot.
@@ -294,8 +405,8 @@ impl Channels {
     /// The same, to be changed.
     pub(super) fn at_mut(&mut self, slot: u32) -> &mut Channel {
         match kept(slot) {
-            None => self.open[slot as usize].as_mut().expect(CHANNEL_IS_OPEN),
-            Some(place) => &mut self.kept[place],
+            None => self.open[slot as usize].0.as_mut().expect(CHANNEL_IS_OPEN),
+            Some(place) => &mut self.kept[place].channel,
         }
     }
 
@@ -311,5 +422,42 @@ const fn kept(slot: u32) -> Option<usize> {
         None
     } else {
         Some((slot - KEPT) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_channel_takes_a_cache_line() {
+        assert_eq!(size_of::<Open>(), 64);
+    }
+
+    #[test]
+    fn slots_are_those_of_a_vector_whatever_is_added_and_removed() {
+        // Every order of eight steps: a new slot, or the first, middle or last one goes.
+        for steps in 0..4_u32.pow(8) {
+            let (mut slots, mut expected) = (Slots::None, Vec::new());
+            for step in 0..8 {
+                let position = match steps / 4_u32.pow(step) % 4 {
+                    1 => Some(0),
+                    2 => Some(expected.len() / 2),
+                    3 => expected.len().checked_sub(1),
+                    _ => None,
+                };
+                match position.filter(|position| *position < expected.len()) {
+                    Some(position) => {
+                        slots.swap_remove(position);
+                        expected.swap_remove(position);
+                    }
+                    None => {
+                        slots.push(step);
+                        expected.push(step);
+                    }
+                }
+                assert_eq!(slots.as_slice(), expected, "{steps}");
+            }
+        }
     }
 }

@@ -172,7 +172,7 @@ impl Registry {
         let slot = self.records.insert(&NewRecord {
             number: self.conversation_count,
             channel: seen.channel.slot,
-            channel_position: channel.slots.len() as u32,
+            channel_position: channel.slots.as_slice().len() as u32,
             client_side,
             phase,
             time: seen.time,
@@ -301,7 +301,7 @@ impl Registry {
         let found = self.find_any(key, expected)?;
         // On I2CP each message is compared with its other view.
         let runs = self.records.live(found).is_running()
-            && self.channels.get(key.channel).session.is_none();
+            && self.channels.get(key.channel).session().is_none();
         runs.then_some(found)
     }
 
@@ -431,9 +431,9 @@ impl Registry {
         ending: Ending,
         remarks: &Remarks,
     ) {
-        let mut slots = self.channels.get(channel).slots.clone();
+        let mut slots = self.channels.get(channel).slots.as_slice().to_vec();
         if ending == Ending::ChannelClosed {
-            self.channels.note_end(channel, now);
+            self.channels.end_session(channel);
             if self.puts_off_end(channel, now, remarks) {
                 return;
             }
@@ -445,7 +445,10 @@ impl Registry {
             }
             self.end(slot, now, ending, remarks);
         }
-        self.channels.close(channel, now);
+        if ending != Ending::ChannelClosed {
+            self.channels.end_session(channel);
+        }
+        self.channels.forget(channel);
     }
 
     fn count_evicted(&mut self, now: Timestamp) {
@@ -563,7 +566,7 @@ impl Registry {
     pub(super) fn end(&mut self, slot: Slot, now: Timestamp, ending: Ending, remarks: &Remarks) {
         let live = self.records.live(slot);
         let (phase, id) = (live.phase, live.id());
-        let (ended, ending) = match self.channels.at(live.channel).1.closed {
+        let (ended, ending) = match self.channels.ended(live.channel) {
             // Its end was put off, for what was in the router.
             Some(at) => (at, Ending::ChannelClosed),
             None => (now, ending),
@@ -640,12 +643,8 @@ impl Registry {
         let position = self.records.details(slot).channel_position;
         let slots = &mut self.channels.at_mut(self.records.live(slot).channel).slots;
         slots.swap_remove(position as usize);
-        if let Some(moved) = slots.get(position as usize) {
+        if let Some(moved) = slots.as_slice().get(position as usize) {
             self.records.details_mut(*moved).channel_position = position;
-        }
-        // A flow that was busy once is not so for ever.
-        if slots.len() < slots.capacity() / 4 {
-            slots.shrink_to(slots.len() * 2);
         }
     }
 
@@ -655,7 +654,7 @@ impl Registry {
             Destinations::Skip => 0,
             Destinations::Hash | Destinations::Pseudonyms(_) => HASH_BYTES,
         };
-        let view = match self.channels.get(channel).session {
+        let view = match self.channels.get(channel).session() {
             Some(_) => HASH_BYTES + VIEW_BYTES,
             None => 0,
         };
@@ -670,7 +669,7 @@ impl Registry {
         let mut server = channel.endpoint(live.client_side.opposite(), far_hash);
         let at_router = details.router.as_deref();
         let far_nickname = at_router.and_then(|router| router.far_nickname.clone());
-        if channel.session.is_none() {
+        if channel.session().is_none() {
             (client.hash, server.hash) = (client_hash, None);
         } else if live.client_side == Side::Responder {
             client.nickname = far_nickname;

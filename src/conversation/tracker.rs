@@ -164,7 +164,7 @@ impl Tracker {
         let mut delivered = None;
         match place.conversation {
             Whose::Tracked(slot) => {
-                if self.channel(seen.channel).session.is_some() {
+                if self.channel(seen.channel).session().is_some() {
                     delivered = self.registry.compare_views(
                         seen,
                         self.message_count,
@@ -356,13 +356,13 @@ impl Tracker {
             elapsed_us: seen.elapsed_us,
             encapsulation: seen.encapsulation,
             carrier: channel.carrier,
-            source: channel.addresses[seen.from.index()],
-            target: channel.addresses[seen.from.opposite().index()],
+            source: channel.address(seen.from),
+            target: channel.address(seen.from.opposite()),
             direction: direction_of(seen, client_side, channel),
             message: seen.message,
             conversation,
             meaning: place.meaning,
-            session: channel.session.as_deref(),
+            session: channel.session(),
             router_ns: delivered.map(|delivered| delivered.router_ns),
             sent_as: delivered.map(|delivered| delivered.sent_as),
             destination_hash: match place {
@@ -423,7 +423,7 @@ impl Tracker {
     }
 
     fn place_syn(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Placement {
-        let is_at_router = self.channel(seen.channel).session.is_some();
+        let is_at_router = self.channel(seen.channel).session().is_some();
         let (client_hash, bad_destination) = match Destination::split(frame.payload) {
             Ok((destination, _)) => {
                 let wanted = self.destinations != Destinations::Skip || is_at_router;
@@ -446,7 +446,8 @@ impl Tracker {
             }
             None => self.open(seen, frame, client_hash, namesakes),
         };
-        self.registry.channels.get_mut(seen.channel).dialled[seen.from.index()] = true;
+        let channel = self.registry.channels.get_mut(seen.channel);
+        channel.dialled = channel.dialled.and(seen.from);
         if let Some(error) = bad_destination {
             let id = self.registry.records.live(slot).id();
             let carrier = self.channel(seen.channel).carrier;
@@ -484,7 +485,7 @@ impl Tracker {
             .open(seen, number, seen.from, Phase::SynSent, remarks);
         let details = self.registry.records.details_mut(slot);
         details.set_client_hash(client_hash);
-        if self.registry.channels.get(seen.channel).session.is_some() {
+        if self.registry.channels.get(seen.channel).session().is_some() {
             // A router does not look at it: only its bytes tell that it arrived.
             let syn_bytes = (client_hash.is_none() && seen.cut_bytes == 0)
                 .then(|| self.registry.fingerprint(frame.payload));

@@ -64,7 +64,7 @@ impl Views {
         else {
             return;
         };
-        if channels.get(seen.channel).session.is_none() {
+        if channels.get(seen.channel).session().is_none() {
             return;
         }
         let key = (client_id.0, content);
@@ -87,7 +87,7 @@ impl Views {
         records: &Records,
         channels: &Channels,
     ) -> Option<Slot> {
-        let session = channels.get(channel).session.as_ref();
+        let session = channels.get(channel).session();
         let here = session.and_then(|session| session.hash);
         let waiting = self.unlinked.get_mut(&key)?;
         let position = waiting.iter().position(|slot| {
@@ -119,8 +119,7 @@ impl Views {
                 channels.at(records.live(other).channel),
             );
             let nickname = channel
-                .session
-                .as_ref()
+                .session()
                 .and_then(|session| session.nickname.clone());
             let at_router = records.details_mut(view).at_router();
             at_router.peer_view = Some(peer);

@@ -477,7 +477,7 @@ impl Carriers {
         };
         let report = FlowReport {
             id: flow.id,
-            addresses: streams.addresses(),
+            addresses: streams.addresses(addresses),
             carrier: streams.carrier(),
             decided,
             start,
@@ -648,9 +648,14 @@ impl Carriers {
         piece: Piece<'_>,
         passage: &mut P,
     ) -> Result<(), P::Error> {
+        let addresses = lacks_bytes(piece).then(|| flow.addresses());
         let FlowState::Streams(streams) = &mut flow.state else {
             return Ok(());
         };
+        if let Some(addresses) = addresses {
+            let channels = &mut self.channels;
+            streams.note_missing(arrival, addresses, piece, channels, passage)?;
+        }
         let left = streams.take(arrival, piece, &mut self.channels, passage)?;
         if left == Left::Nothing && self.why == WhyEnded::Traffic {
             streams.close_channels(arrival.time, &mut self.channels, passage)?;
@@ -728,6 +733,11 @@ const fn ends_datagrams(delivery: Delivery<'_>) -> bool {
             ..
         }
     )
+}
+
+/// Whether a piece tells of bytes that the capture lacks.
+const fn lacks_bytes(piece: Piece<'_>) -> bool {
+    matches!(piece, Piece::Gap { .. } | Piece::Cut { .. })
 }
 
 /// What a TCP flow delivers, in the carriers' words.

@@ -10,7 +10,7 @@ use super::passage::{Event, Passage, Passed};
 use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender, SessionStatus};
-use crate::carrier::{Carrier, FlowDirection, Item, length_prefixed, segment};
+use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
 use crate::conversation::{Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, Session};
 use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
@@ -21,8 +21,6 @@ use crate::wire::{DestinationHash, looks_like_message};
 pub(super) struct Streams {
     carrier: Carrier,
     decoder: Decoder,
-    /// Addresses of the channel's initiator (on I2CP the application) and responder.
-    addresses: [SocketAddr; 2],
     ended: [bool; 2],
     /// Whether a direction's beginning is not in the capture.
     missed_start: bool,
@@ -39,15 +37,28 @@ pub(super) enum Left {
 
 #[derive(Debug)]
 enum Decoder {
-    Prefixed(ChannelId, Box<[length_prefixed::Decoder; 2]>),
+    Prefixed(ChannelId, [length_prefixed::Decoder<Ministreaming>; 2]),
     Segment(ChannelId, [segment::Decoder; 2]),
     I2cp(Box<I2cp>),
+}
+
+/// The rule by which messages are told from noise.
+#[derive(Debug)]
+struct Ministreaming;
+
+impl Plausibility for Ministreaming {
+    #[inline]
+    fn is_plausible(&self, prefix: &[u8], length: usize) -> bool {
+        looks_like_message(prefix, length)
+    }
 }
 
 #[derive(Debug)]
 struct I2cp {
     decoder: i2cp::Decoder,
     application: FlowDirection,
+    /// Of the application and of the router.
+    addresses: [SocketAddr; 2],
     sessions: Sessions,
 }
 
@@ -86,49 +97,53 @@ impl Streams {
             let channel = Channel::new(carrier, addresses, ChannelStart::Captured, None);
             channels.open(channel, passage)
         };
-        let (decoder, addresses) = match verdict {
+        let decoder = match verdict {
             Verdict::LengthPrefixed(prefix) => {
-                let decoder = || length_prefixed::Decoder::new(prefix, looks_like_message);
-                let decoders = Box::new([decoder(), decoder()]);
-                (Decoder::Prefixed(open()?, decoders), addresses)
+                let decoder = || length_prefixed::Decoder::new(prefix, Ministreaming);
+                Decoder::Prefixed(open()?, [decoder(), decoder()])
             }
             Verdict::Segments => {
                 let decoders = [segment::Decoder::new(), segment::Decoder::new()];
-                (Decoder::Segment(open()?, decoders), addresses)
+                Decoder::Segment(open()?, decoders)
             }
             Verdict::I2cp { application } => {
                 let [one, other] = addresses;
                 let connection = I2cp {
                     decoder: i2cp::Decoder::new(),
                     application,
+                    addresses: match application {
+                        FlowDirection::Forward => addresses,
+                        FlowDirection::Backward => [other, one],
+                    },
                     sessions: Sessions::default(),
                 };
-                let addresses = match application {
-                    FlowDirection::Forward => [one, other],
-                    FlowDirection::Backward => [other, one],
-                };
-                (Decoder::I2cp(Box::new(connection)), addresses)
+                Decoder::I2cp(Box::new(connection))
             }
             Verdict::NeedMore | Verdict::Datagrams | Verdict::Foreign => return Ok(None),
         };
         Ok(Some(Self {
             carrier,
             decoder,
-            addresses,
             ended: [false; 2],
             missed_start: false,
         }))
     }
 
-    pub(super) const fn addresses(&self) -> [SocketAddr; 2] {
-        self.addresses
+    /// Addresses of the channels' initiator (on I2CP the application) and responder, of those of
+    /// the flow.
+    pub(super) fn addresses(&self, of_flow: [SocketAddr; 2]) -> [SocketAddr; 2] {
+        match &self.decoder {
+            Decoder::I2cp(connection) => connection.addresses,
+            Decoder::Prefixed(..) | Decoder::Segment(..) => of_flow,
+        }
     }
 
     pub(super) const fn carrier(&self) -> Carrier {
         self.carrier
     }
 
-    /// Takes the next piece of either direction.
+    /// Takes the next piece of either direction, after [`note_missing`](Self::note_missing) if it
+    /// lacks bytes.
     pub(super) fn take<P: Passage>(
         &mut self,
         arrival: Arrival,
@@ -136,15 +151,8 @@ impl Streams {
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<Left, P::Error> {
-        match piece {
-            Piece::Gap { missing, .. } => self.note_gap(arrival, missing, channels, passage)?,
-            // I2CP is compressed: nothing is left of what was cut.
-            Piece::Cut { missing, .. } if self.carrier == Carrier::I2cp => {
-                self.note_gap(arrival, Some(missing), channels, passage)?;
-            }
-            Piece::Cut { .. } => {}
-            Piece::End { from } => self.ended[from.index()] = true,
-            Piece::Bytes { .. } => {}
+        if let Piece::End { from } = piece {
+            self.ended[from.index()] = true;
         }
         self.decode(arrival, piece, channels, passage)?;
         Ok(match self.ended {
@@ -219,14 +227,22 @@ impl Streams {
         }
     }
 
-    fn note_gap<P: Passage>(
+    /// Takes note of bytes that the capture lacks; `addresses` are those of the flow.
+    pub(super) fn note_missing<P: Passage>(
         &mut self,
         arrival: Arrival,
-        missing: Option<u64>,
+        addresses: [SocketAddr; 2],
+        piece: Piece<'_>,
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<(), P::Error> {
-        let [one, other] = self.addresses;
+        let missing = match piece {
+            Piece::Gap { missing, .. } => missing,
+            // I2CP is compressed: nothing is left of what was cut.
+            Piece::Cut { missing, .. } if self.carrier == Carrier::I2cp => Some(missing),
+            Piece::Bytes { .. } | Piece::Cut { .. } | Piece::End { .. } => return Ok(()),
+        };
+        let [one, other] = self.addresses(addresses);
         if let Some(bytes) = missing {
             match &mut self.decoder {
                 Decoder::I2cp(connection) => connection.sessions.note_gap(passage)?,
@@ -303,6 +319,7 @@ impl Streams {
                 let I2cp {
                     decoder,
                     application,
+                    addresses,
                     sessions,
                 } = &mut **connection;
                 let sender = if from == *application {
@@ -312,7 +329,7 @@ impl Streams {
                 };
                 let place = Place {
                     arrival,
-                    addresses: self.addresses,
+                    addresses: *addresses,
                     missed_start: self.missed_start,
                 };
                 let emit =
@@ -588,5 +605,16 @@ const fn by(sender: Sender) -> &'static str {
     match sender {
         Sender::Application => "from the application",
         Sender::Router => "from the router",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_idle_connection_is_small() {
+        // With what allocators add, 112.
+        assert!(size_of::<Streams>() <= 104, "{}", size_of::<Streams>());
     }
 }

@@ -227,7 +227,7 @@ impl Tracking {
             cut_bytes: passed.cut_bytes,
             addressee: passed.addressee,
         };
-        let is_at_router = self.tracker.channel(passed.channel).session.is_some();
+        let is_at_router = self.tracker.channel(passed.channel).session().is_some();
         if self.depth == Depth::Messages && !is_at_router {
             let number = self.tracker.pass_over();
             let channel = self.tracker.channel(passed.channel);
@@ -310,8 +310,8 @@ fn untracked<'a>(seen: &Observation<'a>, number: u64, channel: &'a Channel) -> M
         elapsed_us: seen.elapsed_us,
         encapsulation: seen.encapsulation,
         carrier: channel.carrier,
-        source: channel.addresses[seen.from.index()],
-        target: channel.addresses[seen.from.opposite().index()],
+        source: channel.address(seen.from),
+        target: channel.address(seen.from.opposite()),
         direction: seen
             .message
             .frame()
@@ -319,7 +319,7 @@ fn untracked<'a>(seen: &Observation<'a>, number: u64, channel: &'a Channel) -> M
         message: seen.message,
         conversation: None,
         meaning: Meaning::Untracked,
-        session: channel.session.as_deref(),
+        session: channel.session(),
         router_ns: None,
         sent_as: None,
         destination_hash: None,

@@ -37,11 +37,11 @@ impl Registry {
         remarks: &Remarks,
     ) -> bool {
         let since = now.plus_nanos(-ROUTER_GRACE_NS);
-        let mut slots = self.channels.get(channel).slots.iter();
+        let mut slots = self.channels.get(channel).slots.as_slice().iter();
         let waits = slots.any(|slot| self.views.has_sent(*slot, since, &self.records));
         if waits {
             let until = now.plus_nanos(ROUTER_GRACE_NS);
-            let channel = self.keep(channel);
+            let channel = self.keep(channel, now);
             self.closing.push_back((until, channel));
             self.deadlines.wake_at(until);
             self.close_waiting(now, remarks);
@@ -50,9 +50,9 @@ impl Registry {
     }
 
     /// Keeps a channel that has ended where it is in nobody's way.
-    fn keep(&mut self, channel: ChannelId) -> ChannelId {
-        let channel = self.channels.keep(channel);
-        for slot in &self.channels.get(channel).slots {
+    fn keep(&mut self, channel: ChannelId, ended: Timestamp) -> ChannelId {
+        let channel = self.channels.keep(channel, ended);
+        for slot in self.channels.get(channel).slots.as_slice() {
             self.records.live_mut(*slot).channel = channel.slot;
         }
         channel
@@ -66,12 +66,12 @@ impl Registry {
                 break;
             }
             self.closing.pop_front();
-            let mut slots = self.channels.get(channel).slots.clone();
+            let mut slots = self.channels.get(channel).slots.as_slice().to_vec();
             slots.sort_unstable_by_key(|slot| self.records.live(*slot).id());
             for slot in slots {
                 self.end(slot, now, Ending::ChannelClosed, remarks);
             }
-            self.channels.close(channel, now);
+            self.channels.forget(channel);
         }
     }
 
@@ -86,12 +86,13 @@ impl Registry {
         let Some(router) = &self.records.details(slot).router else {
             return;
         };
+        let closing = (ending == Ending::ChannelClosed).then_some(self.records.live(slot).channel);
         let Some(link) = router.link else {
             let (_, channel) = self.channels.at(self.records.live(slot).channel);
             if router.awaits_other_view() && !channel.has_gaps {
                 let details = self.records.details(slot);
                 let (time, number) = (details.start, details.first_message);
-                let fate = self.fate(time, slot, None, now, ending);
+                let fate = self.fate(time, [Some(slot), None], closing, now, ending);
                 self.tell_fate(slot, number, fate, remarks);
             }
             return;
@@ -100,30 +101,33 @@ impl Registry {
             let fate = if sent.is_overtaken {
                 Fate::Lost
             } else {
-                self.fate(sent.time, sent.sender, Some(sent.receiver), now, ending)
+                let views = [Some(sent.sender), Some(sent.receiver)];
+                self.fate(sent.time, views, closing, now, ending)
             };
             self.tell_fate(sent.sender, sent.number, fate, remarks);
         }
     }
 
     /// What became of a message that was sent at `time` and did not arrive: it is lost
-    /// when the router had time to deliver it, between two sessions that were there.
+    /// when the router had time to deliver it, between two sessions that were there: those of
+    /// `views`, its sender and its receiver, of which one may be on the channel that is closing.
     fn fate(
         &self,
         time: Timestamp,
-        sender: Slot,
-        receiver: Option<Slot>,
+        views: [Option<Slot>; 2],
+        closing: Option<u32>,
         now: Timestamp,
         ending: Ending,
     ) -> Fate {
-        let closed = |slot: Slot| self.channels.at(self.records.live(slot).channel).1.closed;
-        let ends = [
-            (closed(sender), "its sender's session"),
-            (receiver.and_then(closed), "its receiver's session"),
-        ];
-        let first = ends
+        let ended = |view: Slot| {
+            let channel = self.records.live(view).channel;
+            let ends_now = || (closing == Some(channel)).then_some(now);
+            self.channels.ended(channel).or_else(ends_now)
+        };
+        let first = views
             .into_iter()
-            .filter_map(|(end, what)| Some((end?, what)))
+            .zip(["its sender's session", "its receiver's session"])
+            .filter_map(|(view, what)| Some((ended(view?)?, what)))
             .min();
         let (end, what) = match (first, ending) {
             (Some((end, what)), _) => (end, what),
