@@ -231,7 +231,7 @@ fn add_fault(proxy: &mut Proxy, body: &[u8]) -> Reply {
         }
     };
     if fault.kind() == FaultKind::Slice {
-        return Reply::refused(400, "slice is set when a connection is made: use --fault");
+        return Reply::refused(400, "slice is set when a connection is made, and not here");
     }
     let directions: Vec<Direction> = match &body["dir"] {
         Value::Null => DIRECTIONS.to_vec(),

@@ -56,7 +56,7 @@ impl DetailPrinter {
     /// Appends a message.
     pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         match self.details {
-            Details::Hex => self.lines.message(event, out),
+            Details::Hex => self.lines.put_line(event, out),
             Details::Tree | Details::TreeAndHex => {
                 self.tree.clear();
                 put_tree(event, &self.style, &mut self.tree);

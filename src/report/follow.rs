@@ -49,35 +49,6 @@ impl FollowPrinter {
         }
     }
 
-    /// Appends the data of a message, if it belongs to the conversation.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
-        let Some(frame) = event.message.frame() else {
-            return;
-        };
-        if event.conversation != Some(self.conversation)
-            || frame.frame_type.kind() != FrameKind::Data
-        {
-            return;
-        }
-        if self.format == FollowFormat::Raw {
-            return out.extend_from_slice(frame.payload);
-        }
-        self.put_heading(event, out);
-        match self.format {
-            FollowFormat::Hex => {
-                let sender = usize::from(event.direction == Some(Direction::ServerToClient));
-                put_hexdump(out, frame.payload, self.offsets[sender], "");
-                self.offsets[sender] += frame.payload.len() as u64;
-            }
-            FollowFormat::Text | FollowFormat::Raw => {
-                escape_lines(frame.payload, self.style.charset, out);
-                if !frame.payload.ends_with(b"\n") {
-                    out.push(b'\n');
-                }
-            }
-        }
-    }
-
     fn put_heading(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         if !self.began {
             self.began = true;
@@ -127,7 +98,32 @@ impl Printer for FollowPrinter {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event, out);
+        let Some(frame) = event.message.frame() else {
+            return Ok(());
+        };
+        if event.conversation != Some(self.conversation)
+            || frame.frame_type.kind() != FrameKind::Data
+        {
+            return Ok(());
+        }
+        if self.format == FollowFormat::Raw {
+            out.extend_from_slice(frame.payload);
+            return Ok(());
+        }
+        self.put_heading(event, out);
+        match self.format {
+            FollowFormat::Hex => {
+                let sender = usize::from(event.direction == Some(Direction::ServerToClient));
+                put_hexdump(out, frame.payload, self.offsets[sender], "");
+                self.offsets[sender] += frame.payload.len() as u64;
+            }
+            FollowFormat::Text | FollowFormat::Raw => {
+                escape_lines(frame.payload, self.style.charset, out);
+                if !frame.payload.ends_with(b"\n") {
+                    out.push(b'\n');
+                }
+            }
+        }
         Ok(())
     }
 }

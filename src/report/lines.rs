@@ -35,7 +35,7 @@ impl TextPrinter {
     }
 
     /// Appends the line of a message.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+    pub(super) fn put_line(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         let style = &self.style;
         let line = out.len();
         let start = line;
@@ -133,43 +133,6 @@ impl FieldPrinter {
         let wanted = |field: &Field| field.in_record() && *field != Field::PayloadHex;
         Field::ALL.iter().copied().filter(wanted).collect()
     }
-
-    /// Appends the heading, if this separation has one.
-    pub fn heading(&self, out: &mut Vec<u8>) {
-        if self.separation == Separation::Commas {
-            for (index, field) in self.fields.iter().enumerate() {
-                put(out, if index == 0 { "" } else { "," });
-                put(out, field.name());
-            }
-            put(out, "\r\n");
-        }
-    }
-
-    /// Appends the line of a message.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
-        for (index, &field) in self.fields.iter().enumerate() {
-            self.value.clear();
-            let value = field.shown_value(event, self.payload);
-            put_value(field, value, &mut self.clock, &mut self.value);
-            match self.separation {
-                Separation::Tabs => {
-                    put(out, if index == 0 { "" } else { "\t" });
-                    out.extend_from_slice(&self.value);
-                }
-                Separation::Commas => {
-                    put(out, if index == 0 { "" } else { "," });
-                    put_csv_value(&self.value, out);
-                }
-            }
-        }
-        put(
-            out,
-            match self.separation {
-                Separation::Tabs => "\n",
-                Separation::Commas => "\r\n",
-            },
-        );
-    }
 }
 
 /// Appends a value as plain text; nothing for [`Value::Null`].
@@ -230,18 +193,45 @@ impl Printer for TextPrinter {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event, out);
+        self.put_line(event, out);
         Ok(())
     }
 }
 
 impl Printer for FieldPrinter {
     fn header(&mut self, _: Above<'_>, out: &mut Vec<u8>) {
-        Self::heading(self, out);
+        if self.separation == Separation::Commas {
+            for (index, field) in self.fields.iter().enumerate() {
+                put(out, if index == 0 { "" } else { "," });
+                put(out, field.name());
+            }
+            put(out, "\r\n");
+        }
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event, out);
+        for (index, &field) in self.fields.iter().enumerate() {
+            self.value.clear();
+            let value = field.shown_value(event, self.payload);
+            put_value(field, value, &mut self.clock, &mut self.value);
+            match self.separation {
+                Separation::Tabs => {
+                    put(out, if index == 0 { "" } else { "\t" });
+                    out.extend_from_slice(&self.value);
+                }
+                Separation::Commas => {
+                    put(out, if index == 0 { "" } else { "," });
+                    put_csv_value(&self.value, out);
+                }
+            }
+        }
+        put(
+            out,
+            match self.separation {
+                Separation::Tabs => "\n",
+                Separation::Commas => "\r\n",
+            },
+        );
         Ok(())
     }
 }

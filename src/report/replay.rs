@@ -125,6 +125,8 @@ pub struct ReplayReport<'a> {
     pub elapsed: Duration,
     /// With what the program will end.
     pub exit_code: u8,
+    /// What the program wants before a mask that it is given.
+    pub mask_flag: &'a str,
 }
 
 impl ReplayReport<'_> {
@@ -184,7 +186,8 @@ impl ReplayReport<'_> {
         }
         for (mask, count) in suggested_masks(told) {
             let conversations = conversations_text(count);
-            let line = format!("--mask '{mask}' would cover what differs in {conversations}\n");
+            let flag = self.mask_flag;
+            let line = format!("{flag} '{mask}' would cover what differs in {conversations}\n");
             put_wrapped(&line, style.width, out);
         }
         self.put_totals(style, out);

@@ -51,4 +51,4 @@ pub use self::signals::{OnHangup, Signals};
 pub use self::socket::Addresses;
 pub use self::test_service::TestService;
 pub use self::tls::{CertificateFiles, TlsClient, TlsConfigError, TlsError, TlsOptions, TlsServer};
-pub use self::tunnel::{LocalSide, LostLink, Tunnel, TunnelError, TunnelOptions};
+pub use self::tunnel::{Advice, LocalSide, LostLink, Tunnel, TunnelError, TunnelOptions};

@@ -264,6 +264,7 @@ impl<'a> Run<'a> {
             planned,
             elapsed,
             exit_code: ending.code(),
+            mask_flag: "--mask",
         };
         print_report(self.args, &report)?;
         write_files(self.args, self.files, &report)?;

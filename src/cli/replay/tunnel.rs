@@ -16,8 +16,8 @@ use super::values::TimeOrOff;
 use super::{keys, logging, peer, tls};
 use crate::endpoint::{Config, Limits, SlowReader};
 use crate::runtime::{
-    Addresses, CarrierUrl, I2cpOptions, LinkOptions, LocalSide, LostLink, Reach, Role, Tunnel,
-    TunnelOptions, nameless_destination,
+    Addresses, Advice, CarrierUrl, I2cpOptions, LinkOptions, LocalSide, LostLink, Reach, Role,
+    Tunnel, TunnelOptions, nameless_destination,
 };
 
 /// Accepted conversations of one peer that is not on this machine.
@@ -106,8 +106,16 @@ fn options(
         lost_log_lines: line_queue::lost_lines(),
         reopen_log: Some(logging::reopen),
         closing_time: CLOSING_TIME,
+        advice: ADVICE,
     })
 }
+
+/// The flags that set what the log tells of.
+const ADVICE: Advice = Advice {
+    limits: "--max-conversations or --max-per-peer",
+    limit: "--max-conversations",
+    drain: "--on-eof drain:T waits longer, drain:off without limit",
+};
 
 fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {
     let udp = matches!(args.carrier, CarrierUrl::Udp(_));

@@ -46,7 +46,7 @@ impl ReplayReport<'_> {
             let is_same = outcome.result == ReplayResult::Same;
             (is_same, outcome.copy, outcome.pass, outcome.conversation)
         });
-        put_masks(&told, &mut out);
+        put_masks(&told, self.mask_flag, &mut out);
         self.put_conversations(&told, style, &mut out);
         self.put_times(style, &mut out);
         put_foot("ministream-replay", &mut out);
@@ -242,7 +242,7 @@ impl ReplayReport<'_> {
     }
 }
 
-fn put_masks(told: &[&PlayOutcome], out: &mut Vec<u8>) {
+fn put_masks(told: &[&PlayOutcome], flag: &str, out: &mut Vec<u8>) {
     let masks = suggested_masks(told.iter().copied());
     if masks.is_empty() {
         return;
@@ -257,7 +257,7 @@ fn put_masks(told: &[&PlayOutcome], out: &mut Vec<u8>) {
         } else {
             "conversations"
         };
-        put_markup_text(out, &format!("--mask '{mask}'"));
+        put_markup_text(out, &format!("{flag} '{mask}'"));
         put_display(
             out,
             format_args!("  <span class=\"head\">{count} {noun}</span>\n"),

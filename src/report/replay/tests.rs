@@ -65,6 +65,7 @@ fn with(outcomes: Vec<PlayOutcome>, test: impl FnOnce(&ReplayReport<'_>)) {
         planned: Duration::from_millis(900),
         elapsed: Duration::from_millis(904),
         exit_code: 1,
+        mask_flag: "--mask",
     });
 }
 

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use tracing::{debug, info, warn};
 
-use super::TunnelOptions;
 use super::local::{Last, Local, Phase, Read, Rest};
 use super::locals::{Locals, READ_BYTES};
 use super::notices::{FirstAnswer, Shortage};
 use super::record::{Record, tell, tell_end, whole_micros};
 use super::service::Service;
 use super::stream::{Farewell, LocalStream};
+use super::{Advice, TunnelOptions};
 use crate::endpoint::{End, Endpoint, Event, Handle, Open, OpenError, Summary, WriteError};
 use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{LinkError, Peer};
@@ -50,6 +50,7 @@ pub(super) struct Conversations {
     /// A conversation whose answer takes long.
     pub(super) first_answer: FirstAnswer,
     shortage: Shortage,
+    pub(super) advice: Advice,
     /// How long orderly closing may take.
     pub(super) closing_time: Duration,
     /// Set by a signal, and by a link that is lost for good: when patience ends.
@@ -71,6 +72,7 @@ impl Conversations {
             metrics: Metrics::new(options.lost_log_lines),
             first_answer: FirstAnswer::default(),
             shortage: Shortage::default(),
+            advice: options.advice,
             closing_time: options.closing_time,
             closing: None,
         }
@@ -191,7 +193,7 @@ impl Conversations {
             _ => {}
         }
         if let Some(record) = self.records.remove(&handle) {
-            tell_end(handle, &record, end, &summary);
+            tell_end(handle, &record, end, &summary, self.advice);
             if let Some(number) = record.local {
                 self.end_local(now, number, end, &summary);
             }
@@ -258,7 +260,7 @@ impl Conversations {
                 self.endpoint.accept(now, handle);
                 true
             }
-            Poll::Ready(Err(error)) if self.shortage.concerns(now, &error) => {
+            Poll::Ready(Err(error)) if self.shortage.concerns(now, &error, self.advice.limit) => {
                 self.refuse_for_service(now, handle, number);
                 false
             }

@@ -323,7 +323,8 @@ impl Driver {
                 leg = "handshake",
                 refused_count,
                 conversations = self.conversations.endpoint.conversation_count(),
-                "refused: more conversations than --max-conversations or --max-per-peer allow"
+                "refused: more conversations than {} allow",
+                self.conversations.advice.limits
             );
         }
     }

@@ -33,6 +33,7 @@ use super::socket::Addresses;
 
 /// What a tunnel is to be.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct TunnelOptions {
     /// Where conversations come from, or go to.
     pub side: LocalSide,
@@ -52,6 +53,50 @@ pub struct TunnelOptions {
     pub reopen_log: Option<fn()>,
     /// How long orderly closing may take after a signal.
     pub closing_time: Duration,
+    /// What the log calls what the program lets its user set.
+    pub advice: Advice,
+}
+
+impl TunnelOptions {
+    /// A tunnel that ends with its link, without metrics.
+    pub fn new(side: LocalSide, link: LinkOptions, seed: [u8; 32]) -> Self {
+        static NO_LINES: AtomicU64 = AtomicU64::new(0);
+        Self {
+            side,
+            link,
+            lost_link: LostLink::Ends,
+            endpoint: Config::default(),
+            seed,
+            metrics: None,
+            lost_log_lines: &NO_LINES,
+            reopen_log: None,
+            closing_time: Duration::from_secs(5),
+            advice: Advice::default(),
+        }
+    }
+}
+
+/// What lines of the log call the limits and times that led to them. A program puts the names
+/// of its own flags here.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Advice {
+    /// The limits of conversations, of all and of one peer; more than these "allow" is refused.
+    pub limits: &'static str,
+    /// The limit of all conversations, which one may "lower" for want of descriptors.
+    pub limit: &'static str,
+    /// What helps against answers that are cut when a drain ends.
+    pub drain: &'static str,
+}
+
+impl Default for Advice {
+    fn default() -> Self {
+        Self {
+            limits: "the limits",
+            limit: "the limit of conversations",
+            drain: "a longer drain waits for more of it",
+        }
+    }
 }
 
 /// The local side of a tunnel.

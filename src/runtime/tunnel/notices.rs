@@ -53,7 +53,8 @@ pub(super) struct Shortage {
 
 impl Shortage {
     /// Whether an error says that there are no descriptors; the first time that is told.
-    pub(super) fn concerns(&mut self, now: Instant, error: &io::Error) -> bool {
+    /// It helps to lower `limit`.
+    pub(super) fn concerns(&mut self, now: Instant, error: &io::Error, limit: &str) -> bool {
         let is_short = error
             .raw_os_error()
             .is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code));
@@ -65,7 +66,7 @@ impl Shortage {
             warn!(
                 leg = "target",
                 %error,
-                help = "raise the limit (ulimit -n), or lower --max-conversations",
+                help = format!("raise the limit (ulimit -n), or lower {limit}"),
                 "no connections to the service can be made for now: conversations are refused"
             );
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
+use super::Advice;
 use crate::endpoint::{End, Handle, Summary};
 use crate::runtime::link::{LinkError, Peer};
 use crate::wire::{ClientId, ServerId};
@@ -72,7 +73,13 @@ pub(super) fn whole_micros(duration: Duration) -> u64 {
 }
 
 /// Says how a conversation ended.
-pub(super) fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summary) {
+pub(super) fn tell_end(
+    handle: Handle,
+    record: &Record,
+    end: End,
+    summary: &Summary,
+    advice: Advice,
+) {
     if let Some(error) = &record.broken {
         // The protocol has no reset: the peer takes our close for an end.
         return tell!(
@@ -140,7 +147,8 @@ pub(super) fn tell_end(handle: Handle, record: &Record, end: End, summary: &Summ
             sent_bytes = summary.sent_bytes,
             delivered_bytes = summary.received_bytes,
             %end,
-            "the answer may be cut: --on-eof drain:T waits longer, drain:off without limit"
+            "the answer may be cut: {}",
+            advice.drain
         ),
         None if summary.unsent_bytes > 0 || summary.dropped_bytes > 0 => tell!(
             warn,
