@@ -202,11 +202,9 @@ impl RecordLine {
 
     pub(crate) fn direction(&self) -> Result<Option<Direction>, NdjsonError> {
         self.optional("dir", |value| {
-            let directions = [Direction::ClientToServer, Direction::ServerToClient];
             let name = value.as_str()?;
-            directions
-                .into_iter()
-                .find(|direction| direction.name() == name)
+            let mut all = Direction::ALL.into_iter();
+            all.find(|direction| direction.name() == name)
         })
     }
 

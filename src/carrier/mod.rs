@@ -81,6 +81,15 @@ pub enum Carrier {
 }
 
 impl Carrier {
+    /// Every carrier.
+    pub const ALL: [Self; 5] = [
+        Self::Udp,
+        Self::TcpU32,
+        Self::TcpU16,
+        Self::Segment,
+        Self::I2cp,
+    ];
+
     /// `udp`, `tcp_u32be`, `tcp_u16be`, `segment` or `i2cp`, as in the JSON records.
     pub const fn name(self) -> &'static str {
         match self {

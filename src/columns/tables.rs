@@ -97,6 +97,22 @@ macro_rules! columns {
     };
 }
 
+/// The names of all that there are of a type.
+macro_rules! names_of {
+    ($kind:ident) => {{
+        const NAMES: [&str; $kind::ALL.len()] = {
+            let mut names = [""; $kind::ALL.len()];
+            let mut index = 0;
+            while index < names.len() {
+                names[index] = $kind::ALL[index].name();
+                index += 1;
+            }
+            names
+        };
+        &NAMES
+    }};
+}
+
 const ORDINAL: FieldKind = FieldKind::Number(Range::Ordinal);
 pub(super) const COUNT: FieldKind = FieldKind::Number(Range::Count);
 
@@ -325,32 +341,13 @@ pub(super) const ROUTER_TIME: &Numbers = &Numbers {
     kind: FieldKind::Micros,
 };
 
-const FORMAT_NAMES: &[&str] = &[
-    CaptureFormat::Pcap.name(),
-    CaptureFormat::PcapNanosecond.name(),
-    CaptureFormat::Pcapng.name(),
-    CaptureFormat::Live.name(),
-];
-
-const COMPRESSION_NAMES: &[&str] = &[Compression::Gzip.name(), Compression::Zstd.name()];
-
-/// Values of `level`.
-pub(super) const LEVEL_NAMES: &[&str] =
-    &[Level::Note.name(), Level::Warn.name(), Level::Error.name()];
-
-/// Values of `carrier`.
-pub(crate) const CARRIER_NAMES: &[&str] = &[
-    Carrier::Udp.name(),
-    Carrier::TcpU32.name(),
-    Carrier::TcpU16.name(),
-    Carrier::Segment.name(),
-    Carrier::I2cp.name(),
-];
-
-const DIRECTION_NAMES: &[&str] = &[
-    Direction::ClientToServer.name(),
-    Direction::ServerToClient.name(),
-];
+const FORMAT_NAMES: &[&str] = names_of!(CaptureFormat);
+const COMPRESSION_NAMES: &[&str] = names_of!(Compression);
+const CARRIER_NAMES: &[&str] = names_of!(Carrier);
+const DIRECTION_NAMES: &[&str] = names_of!(Direction);
+pub(super) const LEVEL_NAMES: &[&str] = names_of!(Level);
+/// Values of `state`.
+pub(crate) const STATE_NAMES: &[&str] = names_of!(State);
 
 /// Values of `type`, in the order of the summary's `by_type`.
 pub(crate) const TYPE_NAMES: &[&str] = &[
@@ -359,8 +356,7 @@ pub(crate) const TYPE_NAMES: &[&str] = &[
 
 const OWNER_NAMES: &[&str] = &["client", "server"];
 
-/// Values of `meaning`.
-pub(crate) const MEANING_NAMES: &[&str] = &[
+const MEANING_NAMES: &[&str] = &[
     "opens",
     "accepts",
     "refuses",
@@ -372,15 +368,4 @@ pub(crate) const MEANING_NAMES: &[&str] = &[
     "idle",
     "meaningless",
     "untracked",
-];
-
-/// Values of `state`.
-pub(crate) const STATE_NAMES: &[&str] = &[
-    State::SynSent.name(),
-    State::Refused.name(),
-    State::Open.name(),
-    State::ClientClosed.name(),
-    State::ServerClosed.name(),
-    State::NoAnswer.name(),
-    State::MidStream.name(),
 ];

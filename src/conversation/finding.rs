@@ -16,6 +16,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, from the lowest to the highest.
+    pub const ALL: [Self; 3] = [Self::Note, Self::Warn, Self::Error];
+
     /// `note`, `warn` or `error`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -36,9 +36,8 @@ fn proto_field(field: Field) -> Option<String> {
 }
 
 fn levels() -> String {
-    let levels = [Level::Note, Level::Warn, Level::Error];
-    let levels = (1..).zip(levels);
-    levels
+    (1..)
+        .zip(Level::ALL)
         .map(|(number, level)| format!("        [{number}] = \"{level}\",\n"))
         .collect()
 }

@@ -16,25 +16,21 @@ use std::net::SocketAddr;
 
 use self::summary::put_inputs;
 use self::tally::Totals;
-use self::value::{
-    put_conversation_or_null, put_hex_string, put_id_or_null, put_key, put_number_or_null,
-    put_numbers, put_value, put_word_or_null, put_words,
-};
+use self::value::{Keys, put_hex_string, put_object, put_value, put_words};
 use crate::capture::InputInfo;
 use crate::columns::{EachColumn, MESSAGE};
-use crate::conversation::{Conversation, Finding, FindingDetail, MessageEvent};
-use crate::field::{
-    Field, PREVIEW_BYTES, PayloadDetail, Value, id_owner, meaning_name, payload, type_byte,
-    type_name,
-};
+use crate::conversation::{Conversation, Finding, MessageEvent};
+use crate::field::{Field, PREVIEW_BYTES, PayloadDetail, Value, meaning_name, payload};
 use crate::select::redact::Secrets;
 use crate::text::escape::{Charset, preview, preview_in_json};
-use crate::text::write::{UtcClock, put, put_address, put_json_string, put_number};
-use crate::wire::{Direction, StreamId};
+use crate::text::write::{UtcClock, put, put_address, put_number};
+use crate::wire::StreamId;
 
 pub(crate) use self::cells::{Cells, put_conversation, put_finding};
 pub use self::read::{MessageRecord, Record, RecordReader, SummaryRecord};
 pub use self::summary::{Reading, Summary};
+#[cfg(feature = "parquet")]
+pub(crate) use self::value::put_detail;
 pub use crate::columns::{SCHEMA, json_schema};
 
 /// Bytes that a message record takes besides its payload and findings, or a little less.
@@ -64,29 +60,27 @@ struct TypeText {
 
 impl TypeText {
     fn of(event: &MessageEvent<'_>) -> Self {
-        let message = &event.message;
-        let mut out = Vec::new();
-        put(&mut out, r#"","dir":"#);
-        put_word_or_null(&mut out, event.direction.map(Direction::name));
-        put(&mut out, r#","type":""#);
-        put(&mut out, type_name(message));
-        put(&mut out, r#"","type_byte":"#);
-        put_number_or_null(&mut out, type_byte(message));
-        put(&mut out, r#","id":"#);
-        let before_id = out.as_slice().into();
-        out.clear();
-        put(&mut out, r#","id_owner":"#);
-        put_word_or_null(&mut out, id_owner(message));
-        put(&mut out, r#","conv":"#);
+        let mut before_id = Vec::new();
+        let mut keys = Keys {
+            out: &mut before_id,
+        };
+        for field in [Field::Dir, Field::Type, Field::TypeByte] {
+            keys.put(field.name(), field.value(event));
+        }
+        keys.value_of(Field::Id.name());
+        let mut after_id = Vec::new();
+        let mut keys = Keys { out: &mut after_id };
+        keys.put(Field::IdOwner.name(), Field::IdOwner.value(event));
+        keys.value_of(Field::Conv.name());
         Self {
-            before_id,
-            after_id: out.into(),
+            before_id: before_id.into(),
+            after_id: after_id.into(),
         }
     }
 
     fn put(&self, out: &mut Vec<u8>, id: Option<StreamId>) {
         out.extend_from_slice(&self.before_id);
-        put_id_or_null(out, id);
+        put_value(out, id.map(Value::Id).into());
         out.extend_from_slice(&self.after_id);
     }
 }
@@ -145,15 +139,13 @@ impl RecordWriter {
         redacted: Secrets,
         out: &mut Vec<u8>,
     ) {
-        put(out, r#"{"record":"header","schema":""#);
-        put(out, SCHEMA);
-        put(out, r#"","tool_version":""#);
-        put(out, env!("CARGO_PKG_VERSION"));
-        put(out, r#"","redacted":"#);
-        put_redacted(out, redacted);
-        put(out, r#","inputs":"#);
-        put_inputs(out, inputs, reading);
-        out.push(b'}');
+        put_object(out, |keys| {
+            keys.put("record", Value::Word("header"));
+            keys.put("schema", Value::Word(SCHEMA));
+            keys.put("tool_version", Value::Word(env!("CARGO_PKG_VERSION")));
+            put_redacted(keys.value_of("redacted"), redacted);
+            put_inputs(keys.value_of("inputs"), inputs, reading);
+        });
     }
 
     /// A message record.
@@ -172,8 +164,9 @@ impl RecordWriter {
         put(out, event.carrier.name());
         put(out, r#"","src":""#);
         self.put_addresses(out, event.source, event.target);
+        out.push(b'"');
         self.put_type(out, event);
-        put_conversation_or_null(out, event.conversation.map(|id| id.0));
+        put_value(out, Field::Conv.value(event));
         put(out, r#","meaning":""#);
         put(out, meaning_name(event.meaning));
         out.push(b'"');
@@ -181,7 +174,8 @@ impl RecordWriter {
         let mut search = RareValues { event, any: false };
         Field::for_each_column(&mut search);
         if search.any {
-            Field::for_each_column(&mut RareColumns { event, out });
+            let keys = Keys { out };
+            Field::for_each_column(&mut RareColumns { event, keys });
         } else {
             out.extend_from_slice(&self.nothing_rare);
         }
@@ -230,16 +224,18 @@ impl RecordWriter {
 
     /// A conversation record.
     pub fn conversation(&self, conversation: &Conversation, out: &mut Vec<u8>) {
-        put(out, r#"{"record":"conversation""#);
-        put_conversation(conversation, &mut Keys { out });
-        out.push(b'}');
+        put_object(out, |keys| {
+            keys.put("record", Value::Word("conversation"));
+            put_conversation(conversation, keys);
+        });
     }
 
     /// A finding record.
     pub fn finding(&self, finding: &Finding, out: &mut Vec<u8>) {
-        put(out, r#"{"record":"finding""#);
-        put_finding(finding, &mut Keys { out });
-        out.push(b'}');
+        put_object(out, |keys| {
+            keys.put("record", Value::Word("finding"));
+            put_finding(finding, keys);
+        });
     }
 
     /// The summary record, with the `totals` of what was shown.
@@ -251,23 +247,6 @@ impl RecordWriter {
 /// Whole microseconds of a number of nanoseconds, rounded down.
 pub(crate) const fn micros(nanos: i64) -> i64 {
     nanos.div_euclid(1_000)
-}
-
-/// Appends the facts of a finding as an object.
-pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
-    out.push(b'{');
-    for (index, (name, detail)) in finding.detail.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        put_json_string(out, name);
-        out.push(b':');
-        match detail {
-            FindingDetail::Number(number) => put_number(out, *number),
-            FindingDetail::Text(text) => put_json_string(out, text),
-        }
-    }
-    out.push(b'}');
 }
 
 /// As much of a payload as its preview is made of.
@@ -311,9 +290,14 @@ const fn is_rare(field: Field) -> bool {
 /// The rare columns of a message without a value in them, to be written in one piece.
 fn nothing_rare() -> Box<[u8]> {
     let mut out = Vec::new();
+    let mut keys = Keys { out: &mut out };
     for column in &MESSAGE.columns[FIRST_RARE as usize..] {
-        put_key(&mut out, column.name);
-        put(&mut out, if column.is_nullable { "null" } else { "[]" });
+        let nothing = if column.is_nullable {
+            Value::Null
+        } else {
+            Value::Codes(&[])
+        };
+        keys.put(column.name, nothing);
     }
     out.into()
 }
@@ -336,46 +320,15 @@ impl EachColumn for RareValues<'_> {
 /// Appends the rare columns.
 struct RareColumns<'a> {
     event: &'a MessageEvent<'a>,
-    out: &'a mut Vec<u8>,
+    keys: Keys<'a>,
 }
 
 impl EachColumn for RareColumns<'_> {
     #[inline(always)]
     fn column(&mut self, field: Field) {
         if is_rare(field) {
-            put_key(self.out, field.name());
-            put_value(self.out, field.value(self.event));
+            self.keys.put(field.name(), field.value(self.event));
         }
-    }
-}
-
-/// Appends keys with their values.
-struct Keys<'a> {
-    out: &'a mut Vec<u8>,
-}
-
-impl Cells for Keys<'_> {
-    #[inline]
-    fn put(&mut self, name: &'static str, value: Value<'_>) {
-        put_key(self.out, name);
-        put_value(self.out, value);
-    }
-
-    fn put_numbers<const N: usize>(
-        &mut self,
-        name: &'static str,
-        numbers: Option<[(&'static str, i64); N]>,
-    ) {
-        put_key(self.out, name);
-        match numbers {
-            Some(numbers) => put_numbers(self.out, numbers),
-            None => put(self.out, "null"),
-        }
-    }
-
-    fn put_detail(&mut self, name: &'static str, finding: &Finding) {
-        put_key(self.out, name);
-        put_detail(self.out, finding);
     }
 }
 

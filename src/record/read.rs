@@ -418,7 +418,6 @@ fn message_bytes(line: &RecordLine) -> Result<Vec<u8>, NdjsonError> {
 }
 
 fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
-    let levels = [Level::Note, Level::Warn, Level::Error];
     let detail = line.entries("detail")?.collect::<Vec<_>>();
     // In the order in which findings have them, which JSON does not keep.
     let detail = DETAILS.iter().filter_map(|&name| {
@@ -436,7 +435,7 @@ fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
             line.text("code")?,
         )
         .ok_or_else(|| line.invalid("code"))?,
-        level: named(levels, Level::name, line.text("level")?)
+        level: named(Level::ALL, Level::name, line.text("level")?)
             .ok_or_else(|| line.invalid("level"))?,
         message: line.optional("n", Value::as_u64)?,
         packet: line.optional("packet_n", Value::as_u64)?,
@@ -447,14 +446,7 @@ fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
 }
 
 fn carrier(line: &RecordLine) -> Result<Carrier, NdjsonError> {
-    let all = [
-        Carrier::Udp,
-        Carrier::TcpU32,
-        Carrier::TcpU16,
-        Carrier::Segment,
-        Carrier::I2cp,
-    ];
-    named(all, Carrier::name, line.text("carrier")?).ok_or_else(|| line.invalid("carrier"))
+    named(Carrier::ALL, Carrier::name, line.text("carrier")?).ok_or_else(|| line.invalid("carrier"))
 }
 
 fn tally(line: &RecordLine, direction: &'static str) -> Result<Tally, NdjsonError> {

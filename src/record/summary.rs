@@ -1,13 +1,14 @@
 //! What is told of the whole: the inputs, before and after, and all that was counted.
 
+use super::cells::Cells;
 use super::tally::Totals;
-use super::value::{put_number_or_null, put_numbers, put_tally, put_value, put_word_or_null};
+use super::value::{put_list, put_numbers, put_object, put_tally};
 use crate::capture::{Compression, InputInfo, LinkType};
 use crate::columns::TYPE_NAMES;
 use crate::conversation::{Level, State};
-use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
+use crate::dissect::{EvictedCounts, ForeignCounts, NearFlow, NearFlows};
 use crate::field::Value;
-use crate::text::write::{put, put_address, put_json_string, put_number};
+use crate::text::write::put;
 use crate::time::Timestamp;
 
 /// Whether what is known of the inputs will still change.
@@ -50,70 +51,47 @@ pub struct Summary<'a> {
 impl Summary<'_> {
     /// The summary record.
     pub(super) fn put(&self, totals: &Totals, out: &mut Vec<u8>) {
-        put(out, r#"{"record":"summary","message_count":"#);
-        put_number(out, totals.messages());
-        put(out, r#","conversation_count":"#);
-        put_number(out, totals.conversations());
-        put(out, r#","by_type":"#);
-        put_numbers(out, TYPE_NAMES.iter().copied().zip(totals.by_type));
-        put(out, r#","by_state":"#);
-        put_numbers(
-            out,
-            State::ALL.map(State::name).into_iter().zip(totals.by_state),
-        );
-        put(out, r#","by_level":"#);
-        let levels = [Level::Error, Level::Warn, Level::Note];
-        put_numbers(
-            out,
-            levels.map(|level| (level.name(), totals.findings_at(level))),
-        );
-        put(out, r#","c2s":"#);
-        put_tally(out, totals.data.c2s);
-        put(out, r#","s2c":"#);
-        put_tally(out, totals.data.s2c);
+        let types = TYPE_NAMES.iter().copied().zip(totals.by_type);
+        let states = State::ALL.map(State::name).into_iter().zip(totals.by_state);
+        let levels = [Level::Error, Level::Warn, Level::Note]
+            .map(|level| (level.name(), totals.findings_at(level)));
         let once = totals.once();
-        put(out, r#","c2s_once":"#);
-        put_tally(out, once.c2s);
-        put(out, r#","s2c_once":"#);
-        put_tally(out, once.s2c);
-        put(out, r#","packet_count":"#);
-        put_number(out, self.packet_count);
-        put(out, r#","skipped":"#);
-        put_numbers(out, self.skipped.iter().copied());
-        put(out, r#","foreign":"#);
-        let foreign = self.foreign;
-        put_numbers(
-            out,
-            [
-                ("flow_count", foreign.flows),
-                ("payload_count", foreign.payloads),
-                ("payload_bytes", foreign.bytes),
-                ("i2cp_message_count", foreign.i2cp_messages),
-            ],
-        );
-        put(out, r#","near_flows":["#);
-        put_near_flows(out, self.near);
-        put(out, r#"],"warning":"#);
-        put_value(out, self.warning.map(Value::Text).into());
-        put(out, r#","inputs":"#);
-        put_inputs(out, self.inputs, self.reading());
-        put(out, r#","dropped_by_kernel_count":"#);
-        put_number_or_null(out, self.dropped_by_kernel);
-        put(out, r#","evicted":"#);
+        let foreign = [
+            ("flow_count", self.foreign.flows),
+            ("payload_count", self.foreign.payloads),
+            ("payload_bytes", self.foreign.bytes),
+            ("i2cp_message_count", self.foreign.i2cp_messages),
+        ];
         let evicted = self.evicted;
-        put_numbers(
-            out,
-            [
-                ("flow_count", evicted.flows),
-                ("conversation_count", evicted.conversations),
-                ("closed_conversation_count", evicted.closed_conversations),
-            ],
-        );
-        put(out, r#","duration_us":"#);
-        put_number_or_null(out, self.duration_us());
-        put(out, r#","exit_code":"#);
-        put_number(out, self.exit_code);
-        out.push(b'}');
+        let evicted = [
+            ("flow_count", evicted.flows),
+            ("conversation_count", evicted.conversations),
+            ("closed_conversation_count", evicted.closed_conversations),
+        ];
+        put_object(out, |keys| {
+            keys.put("record", Value::Word("summary"));
+            keys.put("message_count", Value::count(totals.messages()));
+            keys.put("conversation_count", Value::count(totals.conversations()));
+            put_numbers(keys.value_of("by_type"), types);
+            put_numbers(keys.value_of("by_state"), states);
+            put_numbers(keys.value_of("by_level"), levels);
+            put_tally(keys.value_of("c2s"), totals.data.c2s);
+            put_tally(keys.value_of("s2c"), totals.data.s2c);
+            put_tally(keys.value_of("c2s_once"), once.c2s);
+            put_tally(keys.value_of("s2c_once"), once.s2c);
+            keys.put("packet_count", Value::count(self.packet_count));
+            put_numbers(keys.value_of("skipped"), self.skipped.iter().copied());
+            put_numbers(keys.value_of("foreign"), foreign);
+            let near = self.near.groups();
+            put_list(keys.value_of("near_flows"), near, put_near_flow);
+            keys.put("warning", self.warning.map(Value::Text).into());
+            put_inputs(keys.value_of("inputs"), self.inputs, self.reading());
+            let dropped = self.dropped_by_kernel.map(Value::count);
+            keys.put("dropped_by_kernel_count", dropped.into());
+            put_numbers(keys.value_of("evicted"), evicted);
+            keys.put("duration_us", self.duration_us().map(Value::Number).into());
+            keys.put("exit_code", Value::Number(self.exit_code.into()));
+        });
     }
 
     /// Reading, which is over.
@@ -128,51 +106,35 @@ impl Summary<'_> {
 }
 
 pub(super) fn put_inputs(out: &mut Vec<u8>, inputs: &[InputInfo], reading: Reading) {
-    out.push(b'[');
-    for (index, input) in inputs.iter().enumerate() {
-        put(
-            out,
-            if index == 0 {
-                r#"{"path":"#
-            } else {
-                r#",{"path":"#
-            },
-        );
-        put_json_string(out, &input.path.to_string_lossy());
-        put(out, r#","format":""#);
-        put(out, input.format.name());
-        put(out, r#"","compression":"#);
-        put_word_or_null(out, input.compression.map(Compression::name));
-        put(out, r#","link_type":"#);
-        put_word_or_null(out, input.link_type.map(LinkType::name));
-        put(out, r#","link_type_number":"#);
-        put_number_or_null(out, input.link_type.map(LinkType::number));
-        put(out, r#","packet_count":"#);
-        match reading {
-            Reading::GoesOn => put(out, "null"),
-            Reading::Over { .. } => put_number(out, input.packet_count),
-        }
-        put(out, r#","truncated":"#);
-        put(out, if input.truncated { "true}" } else { "false}" });
-    }
-    out.push(b']');
+    put_list(out, inputs, |out, input| {
+        let link_type = input.link_type;
+        let packet_count = match reading {
+            Reading::GoesOn => Value::Null,
+            Reading::Over { .. } => Value::count(input.packet_count),
+        };
+        put_object(out, |keys| {
+            keys.put("path", Value::Text(&input.path.to_string_lossy()));
+            keys.put("format", Value::Word(input.format.name()));
+            let compression = input.compression.map(Compression::name);
+            keys.put("compression", compression.map(Value::Word).into());
+            let name = link_type.map(LinkType::name);
+            keys.put("link_type", name.map(Value::Word).into());
+            let number = link_type.map(|link_type| Value::Number(link_type.number().into()));
+            keys.put("link_type_number", number.into());
+            keys.put("packet_count", packet_count);
+            let truncated = if input.truncated { "true" } else { "false" };
+            put(keys.value_of("truncated"), truncated);
+        });
+    });
 }
 
-fn put_near_flows(out: &mut Vec<u8>, near: &NearFlows) {
-    for (index, group) in near.groups().iter().enumerate() {
-        put(out, if index == 0 { "{" } else { ",{" });
-        put(out, r#""client":""#);
-        put_address(out, group.client);
-        put(out, r#"","server":""#);
-        put_address(out, group.server);
-        put(out, r#"","carrier":""#);
-        put(out, group.carrier.name());
-        put(out, r#"","flow_count":"#);
-        put_number(out, group.flow_count);
-        put(out, r#","reason":"#);
-        put_json_string(out, &group.reason());
-        put(out, r#","decode_as":"#);
-        put_json_string(out, &group.rule().to_string());
-        out.push(b'}');
-    }
+fn put_near_flow(out: &mut Vec<u8>, group: &NearFlow) {
+    put_object(out, |keys| {
+        keys.put("client", Value::Address(group.client));
+        keys.put("server", Value::Address(group.server));
+        keys.put("carrier", Value::Word(group.carrier.name()));
+        keys.put("flow_count", Value::count(group.flow_count));
+        keys.put("reason", Value::Text(&group.reason()));
+        keys.put("decode_as", Value::Text(&group.rule().to_string()));
+    });
 }

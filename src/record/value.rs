@@ -1,17 +1,71 @@
 //! Keys and values in JSON.
 
-use crate::conversation::Tally;
+use super::cells::Cells;
+use crate::conversation::{Finding, FindingDetail, Tally};
 use crate::field::Value;
 use crate::text::escape::hex_pair;
 use crate::text::write::{put, put_address, put_display, put_hex, put_json_string, put_number};
-use crate::wire::StreamId;
 
-/// Appends a key that is not the first.
-#[inline]
-pub(super) fn put_key(out: &mut Vec<u8>, name: &str) {
-    put(out, ",\"");
-    put(out, name);
-    put(out, "\":");
+/// Appends the keys of an object with their values.
+pub(super) struct Keys<'a> {
+    pub(super) out: &'a mut Vec<u8>,
+}
+
+impl Keys<'_> {
+    /// Appends a key; its value comes next.
+    #[inline]
+    pub(super) fn value_of(&mut self, name: &str) -> &mut Vec<u8> {
+        let is_first = self.out.last() == Some(&b'{');
+        put(self.out, if is_first { "\"" } else { ",\"" });
+        put(self.out, name);
+        put(self.out, "\":");
+        self.out
+    }
+}
+
+impl Cells for Keys<'_> {
+    #[inline]
+    fn put(&mut self, name: &'static str, value: Value<'_>) {
+        put_value(self.value_of(name), value);
+    }
+
+    fn put_numbers<const N: usize>(
+        &mut self,
+        name: &'static str,
+        numbers: Option<[(&'static str, i64); N]>,
+    ) {
+        match numbers {
+            Some(numbers) => put_numbers(self.value_of(name), numbers),
+            None => self.put(name, Value::Null),
+        }
+    }
+
+    fn put_detail(&mut self, name: &'static str, finding: &Finding) {
+        put_detail(self.value_of(name), finding);
+    }
+}
+
+/// Appends an object.
+pub(super) fn put_object(out: &mut Vec<u8>, put: impl FnOnce(&mut Keys<'_>)) {
+    out.push(b'{');
+    put(&mut Keys { out });
+    out.push(b'}');
+}
+
+/// Appends an array.
+pub(super) fn put_list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    put: impl Fn(&mut Vec<u8>, T),
+) {
+    out.push(b'[');
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put(out, item);
+    }
+    out.push(b']');
 }
 
 /// Appends a value. What comes from the wire is escaped; nothing else needs it.
@@ -22,8 +76,15 @@ pub(super) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {
         Value::Null => put(out, "null"),
         Value::Number(number) => put_number(out, number),
         Value::Text(text) => put_json_string(out, text),
-        Value::Id(id) => put_id_or_null(out, Some(id)),
-        Value::Conversation(id) => put_conversation_or_null(out, Some(id.0)),
+        Value::Id(id) => {
+            let [a, b, c] = id.0.map(hex_pair);
+            out.extend_from_slice(&[b'"', a[0], a[1], b[0], b[1], c[0], c[1], b'"']);
+        }
+        Value::Conversation(id) => {
+            put(out, "\"c");
+            put_number(out, id.0);
+            out.push(b'"');
+        }
         Value::Bytes(bytes) => put_hex_string(out, bytes),
         Value::Word(word) => put_quoted(out, |out| put(out, word)),
         Value::Level(level) => put_quoted(out, |out| put(out, level.name())),
@@ -45,13 +106,19 @@ fn put_quoted(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) {
 
 /// Appends an array of words of ours, which need no escapes.
 pub(super) fn put_words(out: &mut Vec<u8>, words: impl IntoIterator<Item = &'static str>) {
-    out.push(b'[');
-    for (index, word) in words.into_iter().enumerate() {
-        put(out, if index == 0 { "\"" } else { ",\"" });
-        put(out, word);
-        out.push(b'"');
-    }
-    out.push(b']');
+    put_list(out, words, |out, word| put_value(out, Value::Word(word)));
+}
+
+/// Appends an object of numbers.
+pub(super) fn put_numbers(
+    out: &mut Vec<u8>,
+    numbers: impl IntoIterator<Item = (&'static str, impl itoa::Integer)>,
+) {
+    put_object(out, |keys| {
+        for (name, number) in numbers {
+            put_number(keys.value_of(name), number);
+        }
+    });
 }
 
 pub(super) fn put_tally(out: &mut Vec<u8>, tally: Tally) {
@@ -64,63 +131,19 @@ pub(super) fn put_tally(out: &mut Vec<u8>, tally: Tally) {
     );
 }
 
-/// Appends an object of numbers.
-pub(super) fn put_numbers(
-    out: &mut Vec<u8>,
-    numbers: impl IntoIterator<Item = (&'static str, impl itoa::Integer)>,
-) {
-    out.push(b'{');
-    for (index, (name, number)) in numbers.into_iter().enumerate() {
-        put(out, if index == 0 { "\"" } else { ",\"" });
-        put(out, name);
-        put(out, "\":");
-        put_number(out, number);
-    }
-    out.push(b'}');
+/// Appends the facts of a finding as an object.
+pub(crate) fn put_detail(out: &mut Vec<u8>, finding: &Finding) {
+    put_object(out, |keys| {
+        for (name, detail) in &finding.detail {
+            let out = keys.value_of(name);
+            match detail {
+                FindingDetail::Number(number) => put_number(out, *number),
+                FindingDetail::Text(text) => put_json_string(out, text),
+            }
+        }
+    });
 }
 
 pub(super) fn put_hex_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
-    put_hex(out, bytes);
-    out.push(b'"');
-}
-
-pub(super) fn put_number_or_null(out: &mut Vec<u8>, number: Option<impl itoa::Integer>) {
-    match number {
-        Some(number) => put_number(out, number),
-        None => put(out, "null"),
-    }
-}
-
-/// A word of ours, which needs no escapes.
-pub(super) fn put_word_or_null(out: &mut Vec<u8>, word: Option<&'static str>) {
-    match word {
-        Some(word) => {
-            out.push(b'"');
-            put(out, word);
-            out.push(b'"');
-        }
-        None => put(out, "null"),
-    }
-}
-
-pub(super) fn put_id_or_null(out: &mut Vec<u8>, id: Option<StreamId>) {
-    match id {
-        Some(id) => {
-            let [a, b, c] = id.0.map(hex_pair);
-            out.extend_from_slice(&[b'"', a[0], a[1], b[0], b[1], c[0], c[1], b'"']);
-        }
-        None => put(out, "null"),
-    }
-}
-
-pub(super) fn put_conversation_or_null(out: &mut Vec<u8>, number: Option<u64>) {
-    match number {
-        Some(number) => {
-            put(out, "\"c");
-            put_number(out, number);
-            out.push(b'"');
-        }
-        None => put(out, "null"),
-    }
+    put_quoted(out, |out| put_hex(out, bytes));
 }

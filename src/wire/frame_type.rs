@@ -12,6 +12,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Both directions.
+    pub const ALL: [Self; 2] = [Self::ClientToServer, Self::ServerToClient];
+
     /// The other direction.
     pub const fn reversed(self) -> Self {
         match self {

@@ -510,7 +510,7 @@ fn from_word(kind: FieldKind, word: &str) -> Option<Literal> {
             .iter()
             .find(|code| code.code() == word)
             .map(|&code| Literal::Code(code)),
-        FieldKind::Level => [Level::Note, Level::Warn, Level::Error]
+        FieldKind::Level => Level::ALL
             .into_iter()
             .find(|level| level.name() == word)
             .map(Literal::Level),
