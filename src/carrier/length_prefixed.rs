@@ -20,6 +20,29 @@ pub enum Prefix {
 }
 
 impl Prefix {
+    /// All that there are.
+    pub const ALL: [Self; 2] = [Self::U32, Self::U16];
+
+    /// `u32be` or `u16be`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::U32 => "u32be",
+            Self::U16 => "u16be",
+        }
+    }
+
+    /// The prefix of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|prefix| prefix.name() == name)
+    }
+
+    /// The prefix of this carrier, if it has one.
+    pub fn of(carrier: Carrier) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|prefix| prefix.carrier() == carrier)
+    }
+
     /// Bytes of the length.
     pub const fn bytes(self) -> usize {
         match self {

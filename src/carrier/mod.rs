@@ -90,6 +90,18 @@ impl Carrier {
         Self::I2cp,
     ];
 
+    /// How it delimits messages on its transport, as rules and reports call it: `ministream`,
+    /// `ministream:u32be` and so on, `i2cp`.
+    pub const fn framing(self) -> &'static str {
+        match self {
+            Self::Udp => "ministream",
+            Self::TcpU32 => "ministream:u32be",
+            Self::TcpU16 => "ministream:u16be",
+            Self::Segment => "ministream:segment",
+            Self::I2cp => "i2cp",
+        }
+    }
+
     /// `udp`, `tcp_u32be`, `tcp_u16be`, `segment` or `i2cp`, as in the JSON records.
     pub const fn name(self) -> &'static str {
         match self {

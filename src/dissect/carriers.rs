@@ -281,9 +281,6 @@ impl Carriers {
             }
             (_, Some(rule)) => match rule.carrier {
                 Carrier::Udp => return self.begin_datagrams(flow, Decided::ByRule, passage),
-                Carrier::TcpU32 => Verdict::LengthPrefixed(Prefix::U32),
-                Carrier::TcpU16 => Verdict::LengthPrefixed(Prefix::U16),
-                Carrier::Segment => Verdict::Segments,
                 // The port that the rule names is the router's.
                 Carrier::I2cp if one == rule.port && other != rule.port => Verdict::I2cp {
                     application: FlowDirection::Backward,
@@ -291,6 +288,7 @@ impl Carriers {
                 Carrier::I2cp => Verdict::I2cp {
                     application: FlowDirection::Forward,
                 },
+                carrier => Prefix::of(carrier).map_or(Verdict::Segments, Verdict::LengthPrefixed),
             },
         };
         self.begin_streams(flow, verdict, Decided::ByRule, start, passage)

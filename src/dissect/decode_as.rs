@@ -41,7 +41,7 @@ pub enum DecodeAsError {
         /// What was asked for.
         name: String,
         /// What there is.
-        choices: &'static str,
+        choices: String,
     },
 }
 
@@ -61,27 +61,12 @@ impl FromStr for DecodeAs {
             Ok(port) if port != 0 => port,
             _ => return Err(DecodeAsError::Port(port.trim().to_owned())),
         };
-        let carrier = match (transport, name.trim()) {
-            (Transport::Udp, "ministream") => Carrier::Udp,
-            (Transport::Tcp, "ministream" | "ministream:u32be") => Carrier::TcpU32,
-            (Transport::Tcp, "ministream:u16be") => Carrier::TcpU16,
-            (Transport::Tcp, "ministream:segment") => Carrier::Segment,
-            (Transport::Tcp, "i2cp") => Carrier::I2cp,
-            (Transport::Udp, other) => {
-                return Err(DecodeAsError::Carrier {
-                    transport: "udp",
-                    name: other.to_owned(),
-                    choices: "ministream",
-                });
-            }
-            (Transport::Tcp, other) => {
-                return Err(DecodeAsError::Carrier {
-                    transport: "tcp",
-                    name: other.to_owned(),
-                    choices: "ministream, ministream:u32be, ministream:u16be, ministream:segment or i2cp",
-                });
-            }
-        };
+        let name = name.trim();
+        let carrier = named(transport, name).ok_or_else(|| DecodeAsError::Carrier {
+            transport: field_of(transport).trim_end_matches(".port"),
+            name: name.to_owned(),
+            choices: choices(transport),
+        })?;
         Ok(Self {
             transport,
             port,
@@ -92,14 +77,46 @@ impl FromStr for DecodeAs {
 
 impl fmt::Display for DecodeAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (field, name) = match self.carrier {
-            Carrier::Udp => ("udp.port", "ministream"),
-            Carrier::TcpU32 => ("tcp.port", "ministream:u32be"),
-            Carrier::TcpU16 => ("tcp.port", "ministream:u16be"),
-            Carrier::Segment => ("tcp.port", "ministream:segment"),
-            Carrier::I2cp => ("tcp.port", "i2cp"),
-        };
-        write!(f, "{field}=={},{name}", self.port)
+        let field = field_of(transport_of(self.carrier));
+        write!(f, "{field}=={},{}", self.port, self.carrier.framing())
+    }
+}
+
+const fn transport_of(carrier: Carrier) -> Transport {
+    match carrier {
+        Carrier::Udp => Transport::Udp,
+        Carrier::TcpU32 | Carrier::TcpU16 | Carrier::Segment | Carrier::I2cp => Transport::Tcp,
+    }
+}
+
+const fn field_of(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp.port",
+        Transport::Tcp => "tcp.port",
+    }
+}
+
+/// What stands for the most usual carrier of either transport.
+const USUAL: &str = "ministream";
+
+fn carriers(transport: Transport) -> impl Iterator<Item = Carrier> {
+    let is_its = move |carrier: &Carrier| transport_of(*carrier) == transport;
+    Carrier::ALL.into_iter().filter(is_its)
+}
+
+fn named(transport: Transport, name: &str) -> Option<Carrier> {
+    let first = (name == USUAL).then(|| carriers(transport).next());
+    first.unwrap_or_else(|| carriers(transport).find(|carrier| carrier.framing() == name))
+}
+
+/// The names of a transport's carriers, as in `a, b or c`.
+fn choices(transport: Transport) -> String {
+    let mut names = vec![USUAL];
+    names.extend(carriers(transport).map(Carrier::framing));
+    names.dedup();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 

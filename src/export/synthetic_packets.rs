@@ -130,13 +130,11 @@ impl<W: Write> SyntheticPackets<W> {
     pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
         let prefix = match event.carrier {
             Carrier::Udp => return self.datagram(event),
-            Carrier::TcpU32 => Some(Prefix::U32),
-            Carrier::TcpU16 => Some(Prefix::U16),
-            Carrier::Segment => None,
             Carrier::I2cp => {
                 self.messages_left_out += 1;
                 return Ok(());
             }
+            carrier => Prefix::of(carrier),
         };
         match self.put_stream_bytes(&event.message, prefix) {
             Ok(()) => self.segments(event),

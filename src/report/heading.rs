@@ -154,14 +154,15 @@ impl FlowLine {
     /// Appends `udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)`.
     /// The counts are left out while they grow.
     fn put(&self, progress: Reading, style: &Style, out: &mut Vec<u8>) {
-        let (transport, framing) = match self.report.carrier {
-            Carrier::Udp => ("udp", "ministream"),
-            Carrier::TcpU32 => ("tcp", "ministream:u32be"),
-            Carrier::TcpU16 => ("tcp", "ministream:u16be"),
-            Carrier::Segment => ("tcp", "ministream:segment"),
-            Carrier::I2cp => ("tcp", "i2cp"),
-        };
-        put(out, transport);
+        let carrier = self.report.carrier;
+        put(
+            out,
+            if carrier == Carrier::Udp {
+                "udp"
+            } else {
+                "tcp"
+            },
+        );
         out.push(b' ');
         put_address(out, self.report.addresses[0]);
         out.push(b' ');
@@ -169,7 +170,7 @@ impl FlowLine {
         out.push(b' ');
         put_address(out, self.report.addresses[1]);
         put(out, ", ");
-        put(out, framing);
+        put(out, carrier.framing());
         put(
             out,
             match self.report.decided {

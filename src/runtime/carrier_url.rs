@@ -137,10 +137,19 @@ impl FromStr for CarrierUrl {
 }
 
 fn prefix(query: Option<&str>) -> Result<Prefix, CarrierUrlError> {
-    match query {
-        None | Some("prefix=u32be") => Ok(Prefix::U32),
-        Some("prefix=u16be") => Ok(Prefix::U16),
-        Some(other) => Err(CarrierUrlError::Option(other.to_owned())),
+    let Some(option) = query else {
+        return Ok(Prefix::U32);
+    };
+    option
+        .strip_prefix("prefix=")
+        .and_then(Prefix::named)
+        .ok_or_else(|| CarrierUrlError::Option(option.to_owned()))
+}
+
+fn prefix_query(prefix: Prefix) -> String {
+    match prefix {
+        Prefix::U32 => String::new(),
+        other => format!("?prefix={}", other.name()),
     }
 }
 
@@ -207,10 +216,8 @@ impl fmt::Display for CarrierUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Udp(authority) => write!(f, "udp://{authority}"),
-            Self::Tcp(authority, Prefix::U32) => write!(f, "tcp://{authority}"),
-            Self::Tcp(authority, Prefix::U16) => write!(f, "tcp://{authority}?prefix=u16be"),
-            Self::Tls(authority, Prefix::U32) => write!(f, "tls://{authority}"),
-            Self::Tls(authority, Prefix::U16) => write!(f, "tls://{authority}?prefix=u16be"),
+            Self::Tcp(authority, prefix) => write!(f, "tcp://{authority}{}", prefix_query(*prefix)),
+            Self::Tls(authority, prefix) => write!(f, "tls://{authority}{}", prefix_query(*prefix)),
             Self::I2cp(authority, tunnels) => {
                 write!(f, "i2cp://{authority}{}", tunnels_query(tunnels))
             }

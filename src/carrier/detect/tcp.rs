@@ -131,7 +131,7 @@ impl<T: Copy> Detector<T> {
             trials: Trials {
                 asked,
                 i2cp: FlowDirection::BOTH.map(i2cp::Trial::new),
-                prefixed: [Prefix::U32, Prefix::U16]
+                prefixed: Prefix::ALL
                     .map(|prefix| (prefix, prefixed::Trial::new(prefix, protocol))),
                 segments: Evidence::new(protocol, Framing::Any),
             },

@@ -7,7 +7,6 @@ use tracing::warn;
 
 use super::leg::{INTRODUCED, LegName, LegRecord, introduced};
 use crate::carrier::Carrier;
-use crate::carrier::length_prefixed::Prefix;
 use crate::net::Side;
 use crate::proxy::ConnectionId;
 use crate::runtime::carrier_url::CarrierUrl;
@@ -106,8 +105,7 @@ impl Legs {
 const fn carrier_of(carrier: &CarrierUrl) -> Carrier {
     match carrier {
         CarrierUrl::Udp(_) => Carrier::Udp,
-        CarrierUrl::Tcp(_, Prefix::U32) | CarrierUrl::Tls(_, Prefix::U32) => Carrier::TcpU32,
-        CarrierUrl::Tcp(_, Prefix::U16) | CarrierUrl::Tls(_, Prefix::U16) => Carrier::TcpU16,
+        CarrierUrl::Tcp(_, prefix) | CarrierUrl::Tls(_, prefix) => prefix.carrier(),
         CarrierUrl::I2cp(..) => Carrier::I2cp,
     }
 }
