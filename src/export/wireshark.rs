@@ -7,7 +7,7 @@ use crate::field::{Field, FieldKind, Range};
 const DISSECTOR: &str = include_str!("wireshark/ministream.lua");
 
 /// Where the fields go.
-const PLACE: &str = "    -- COLUMNS\n";
+const PLACE: &str = "    -- Here come the columns that src/columns/tables.rs has a title for.\n";
 
 /// The dissector, a Lua file for Wireshark's plugin folder. It says at its top how to install it.
 pub fn lua_dissector() -> String {

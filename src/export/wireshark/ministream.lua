@@ -40,7 +40,7 @@ local carriers = {
 local LEVELS = { note = 1, warn = 2, error = 3 }
 
 local field = {
-    -- COLUMNS
+    -- Here come the columns that src/columns/tables.rs has a title for.
 }
 ministream.fields = field
 
