@@ -85,7 +85,7 @@ impl fmt::Display for DecodeAs {
 const fn transport_of(carrier: Carrier) -> Transport {
     match carrier {
         Carrier::Udp => Transport::Udp,
-        Carrier::TcpU32 | Carrier::TcpU16 | Carrier::Segment | Carrier::I2cp => Transport::Tcp,
+        _ => Transport::Tcp,
     }
 }
 

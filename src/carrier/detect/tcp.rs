@@ -28,7 +28,7 @@ pub struct Detector<T> {
 struct Trials {
     asked: Asked,
     i2cp: [i2cp::Trial; 2],
-    prefixed: [(Prefix, prefixed::Trial); 2],
+    prefixed: [(Prefix, prefixed::Trial); Prefix::ALL.len()],
     segments: Evidence,
 }
 
