@@ -34,6 +34,7 @@ impl Ending {
             Self::Failed => 2,
             Self::Incomplete => 3,
             Self::Transport => 4,
+            // What a shell reports of a program that SIGINT ended: 128 and the signal's number.
             Self::Interrupted => 130,
         }
     }

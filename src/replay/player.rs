@@ -179,6 +179,7 @@ impl Player {
     /// The link is gone: what is not over fails.
     pub fn handle_link_lost(&mut self, now: Instant) {
         self.link = LinkState::Lost;
+        // A replay is not over while closes wait, and these will never be sent.
         self.tidy.clear();
         self.end_all(
             now,
@@ -496,6 +497,8 @@ impl Player {
                 Hindrance::None => {
                     let live = &mut self.live[slot];
                     let due = live.base + planned.steps[live.next_step].offset;
+                    // The lag is measured from when nothing was missing any more: its time had
+                    // come, the message before it was sent, and what it waits for was heard.
                     live.eligible = due.max(live.changed.max(live.heard)).min(now);
                     live.queued = true;
                     if self.ready.is_empty() {
@@ -605,6 +608,7 @@ impl Player {
             return;
         }
         self.end = Some(end);
+        // Closes that wait are still sent: without them the server would be left half-open.
         self.ready.clear();
         let slots: Vec<usize> = self.live.iter().map(|(slot, _)| slot).collect();
         for slot in slots {

@@ -73,6 +73,8 @@ fn xml(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
+            // XML 1.0 has no way to write most of them, not even as references (section 2.2);
+            // tabs and ends of lines in an attribute would be read as spaces (section 3.3.3).
             c if c.is_control() => safe.push('\u{fffd}'),
             c => safe.push(c),
         }

@@ -254,6 +254,7 @@ async fn answer(
     } else {
         ("404 Not Found", "the metrics are at /metrics\n".to_owned())
     };
+    // A connection that stayed open would hold one of the places of MAX_REQUESTS.
     let head = format!(
         "HTTP/1.0 {status}\r\nContent-Type: text/plain; version=0.0.4\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -266,6 +267,7 @@ async fn answer(
 
 async fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut request = Vec::new();
+    // An empty line ends the head (RFC 9112, section 2.1); a GET has nothing behind it.
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
         if request.len() > MAX_REQUEST_BYTES {
             return Err(io::Error::other("the request is too long"));

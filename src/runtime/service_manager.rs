@@ -45,6 +45,7 @@ struct Watchdog(Option<Interval>);
 impl Watchdog {
     /// As the service manager asks for it.
     fn from_environment() -> Self {
+        // Half the time, as sd_watchdog_enabled(3) advises: one heartbeat may be late.
         let half = sd_notify::watchdog_enabled().map(|patience| patience / 2);
         Self(half.filter(|half| !half.is_zero()).map(|half| {
             let mut heartbeat = interval(half);
