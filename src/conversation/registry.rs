@@ -4,6 +4,7 @@
 mod disorder;
 mod look_ahead;
 mod losses;
+mod progress;
 mod stalls;
 
 use std::collections::VecDeque;

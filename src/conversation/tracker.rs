@@ -6,11 +6,10 @@ use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
 use super::id_table::{IdKey, Space};
 use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::{Destinations, TrackerOptions};
-use super::records::{Slot, Span};
+use super::records::Slot;
 use super::registry::{Ending, ExpectedRecord, Forgotten, Prospect, Registry};
 use super::remarks::{Remarks, number};
 use super::router::Delivered;
-use super::stall;
 use super::state::{Effect, Phase, State, Stimulus, Transition};
 use super::wording;
 use crate::carrier::Carrier;
@@ -210,7 +209,7 @@ impl Tracker {
         let slot = self.registry.find_running(key, time, expected)?;
         self.message_count += 1;
         self.registry.records.live_mut(slot).end = time;
-        self.carry(time, frame.payload, slot, direction);
+        self.registry.carry(time, frame.payload, slot, direction);
         Some(Carried {
             number: self.message_count,
             direction,
@@ -566,7 +565,7 @@ impl Tracker {
         direction: Direction,
     ) -> Placement {
         if stimulus == Stimulus::Ack
-            && let Some(slot) = self.find_announced(seen, frame)
+            && let Some(slot) = self.registry.find_announced(seen, frame)
         {
             return self.advance(seen, frame, slot, stimulus, direction);
         }
@@ -614,19 +613,6 @@ impl Tracker {
         }
         let slot = self.adopt(seen, key);
         self.advance(seen, frame, slot, stimulus, direction)
-    }
-
-    /// The conversation without a known client whose server id an ACK announces
-    /// only now: of a connection that began before the capture, one direction may
-    /// be readable before the other.
-    fn find_announced(&self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Option<Slot> {
-        let key = IdKey {
-            channel: seen.channel,
-            owner: seen.from,
-            space: Space::Server,
-            id: frame.announced_id()?.0,
-        };
-        self.registry.find_headless(key, seen.addressee)
     }
 
     fn place_unknown(&mut self, seen: &Observation<'_>, frame: &RawFrame<'_>) -> Placement {
@@ -770,17 +756,20 @@ impl Tracker {
         live.phase = step.next;
         let meaning = match step.effect {
             Effect::Accepts => match frame.announced_id() {
-                Some(server_id) => self.accept(seen, slot, server_id),
+                Some(server_id) => Meaning::Accepts {
+                    server_id,
+                    handshake_ns: self.registry.accept(seen.time, slot, server_id),
+                },
                 None => Meaning::Ignored,
             },
             Effect::Refuses => Meaning::Refuses {
-                handshake_ns: self.since_syn(seen.time, slot).unwrap_or_default(),
+                handshake_ns: self.registry.since_syn(seen.time, slot).unwrap_or_default(),
             },
             Effect::Carries => {
                 let payload = frame.payload;
                 self.registry
                     .go_on(slot, direction, seen.time, payload, &mut self.remarks);
-                self.carry(seen.time, payload, slot, direction);
+                self.registry.carry(seen.time, payload, slot, direction);
                 Meaning::Carries
             }
             Effect::Closes => Meaning::Closes { by: direction },
@@ -803,50 +792,6 @@ impl Tracker {
             _ => {}
         }
         Placement::tracked(slot, meaning)
-    }
-
-    /// Data of a conversation.
-    #[inline]
-    fn carry(&mut self, time: Timestamp, payload: &[u8], slot: Slot, direction: Direction) {
-        let live = self.registry.records.live_mut(slot);
-        // Where the SYN is read late, the first since it was read counts.
-        let may_be_first =
-            live.late.is_some() || live.tallies.iter().all(|tally| tally.message_count == 0);
-        let tally = &mut live.tallies[direction as usize];
-        let begins = tally.message_count == 0;
-        tally.message_count += 1;
-        tally.payload_bytes += payload.len() as u64;
-        if begins && let Some(bytes) = stall::announced_bytes(payload) {
-            let details = self.registry.records.details_mut(slot);
-            details.set_announced(direction, bytes);
-        }
-        if may_be_first && self.registry.records.details(slot).first_byte == Span::UNKNOWN {
-            let since_syn = self.since_syn(time, slot);
-            self.registry.records.details_mut(slot).first_byte = Span::new(since_syn);
-        }
-    }
-
-    fn accept(&mut self, seen: &Observation<'_>, slot: Slot, server_id: ServerId) -> Meaning {
-        self.registry.clear_assumed(slot);
-        if self.registry.records.live(slot).server_id() != Some(server_id) {
-            self.registry.forget_server_id(slot);
-        }
-        let handshake_ns = self.since_syn(seen.time, slot);
-        self.registry.records.details_mut(slot).handshake = Span::new(handshake_ns);
-        Meaning::Accepts {
-            server_id,
-            handshake_ns,
-        }
-    }
-
-    /// Nanoseconds since the SYN, if it was seen.
-    fn since_syn(&self, time: Timestamp, slot: Slot) -> Option<i64> {
-        let records = &self.registry.records;
-        let start = records.details(slot).start;
-        records
-            .live(slot)
-            .syn_seen()
-            .then(|| time.nanos_since(start))
     }
 
     /// Makes the ids known that an ACK shows.
@@ -879,7 +824,7 @@ impl Tracker {
         if live.server_id() == Some(server_id) {
             return;
         }
-        if let Some(other) = self.user_of_server_id(seen, slot, server_id) {
+        if let Some(other) = self.registry.user_of_server_id(seen, slot, server_id) {
             let live = self.registry.records.live(other);
             // What is headless is the beginning of this very conversation.
             if live.phase.is_closed() || live.is_headless() {
@@ -893,27 +838,6 @@ impl Tracker {
         }
         self.registry
             .name_server(channel, slot, server_id, time, &self.remarks);
-    }
-
-    /// The conversation that has the id which a server gives to this one.
-    fn user_of_server_id(
-        &self,
-        seen: &Observation<'_>,
-        slot: Slot,
-        server_id: ServerId,
-    ) -> Option<Slot> {
-        let key = IdKey {
-            channel: seen.channel,
-            owner: seen.from,
-            space: Space::Server,
-            id: server_id.0,
-        };
-        let records = &self.registry.records;
-        let far_hash = records.details(slot).far_hash();
-        // Behind a router, two peers of one session may choose the same id.
-        self.registry.namesakes(key).into_iter().find(|other| {
-            seen.from == Side::Initiator || records.details(*other).far_hash() == far_hash
-        })
     }
 
     fn find_orphan(&mut self, key: IdKey) {
