@@ -225,3 +225,16 @@ fn a_conversation_whose_ack_is_in_a_gap_is_not_refused_when_data_came() {
     }
     assert_eq!(watch.finish(), ["c1 000001/000009 client closed 1/1 1/1"]);
 }
+
+#[test]
+fn behind_a_gap_an_id_is_not_taken_for_that_of_one_of_two_that_wait() {
+    let mut watch = Watch::new();
+    let tcp = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+    watch.pass(tcp, A, &syn(1));
+    watch.pass(tcp, A, &syn(2));
+    watch.tracker.note_gap(tcp);
+    assert_eq!(
+        watch.pass(tcp, A, &message(0xa0, 9, b"x")),
+        "c2s c3 carries"
+    );
+}
