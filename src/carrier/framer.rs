@@ -138,6 +138,12 @@ impl<L: Layout> Framer<L> {
         self.buffer.held_bytes() + search
     }
 
+    /// Reads what the next bytes need, so that it is at hand when they come.
+    #[inline]
+    pub(super) const fn touch(&self) -> u64 {
+        self.offset
+    }
+
     /// Takes the next bytes of the stream.
     #[inline]
     pub(super) fn push<E>(

@@ -139,6 +139,12 @@ impl<P: Plausibility> Decoder<P> {
         self.framer.held_bytes()
     }
 
+    /// Reads what the next bytes need.
+    #[inline]
+    pub(crate) const fn touch(&self) -> u64 {
+        self.framer.touch()
+    }
+
     /// What is known of the first message in `bytes`, if they begin with one as far as
     /// this decoder knows.
     #[inline]

@@ -176,8 +176,12 @@ impl Streams {
 
     /// Reads what the next piece needs. What is returned is of no other use.
     #[inline]
-    pub(super) const fn touch(&self) -> u64 {
-        self.missed_start as u64
+    pub(super) fn touch(&self) -> u64 {
+        let decoders = match &self.decoder {
+            Decoder::Prefixed(_, [one, other]) => one.touch() ^ other.touch(),
+            Decoder::Segment(..) | Decoder::I2cp(_) => 0,
+        };
+        decoders ^ u64::from(self.missed_start)
     }
 
     /// The first message of a segment, if its direction is between two messages.

@@ -338,7 +338,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// Whether the carrier should go on reading this link. It turns false when
     /// a conversation on it has more unconsumed bytes than it may
-    /// ([`SlowReader::Pause`]), and true again by [`consumed`](Self::consumed)
+    /// ([`SlowReader::Pause`](super::SlowReader::Pause)), and true again by [`consumed`](Self::consumed)
     /// or the conversation's end.
     pub fn wants_input(&self, link: Link<P>) -> bool {
         self.readers.want_input() && !self.links.is_paused(link)

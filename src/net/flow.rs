@@ -119,9 +119,10 @@ impl<S: Default> FlowTable<S> {
     /// Reads a flow that will be needed soon.
     #[inline]
     pub(super) fn touch(&self, slot: Slot) -> u64 {
+        // Both its cache lines, wherever they meet.
         self.entries
             .get(slot)
-            .map_or(0, |entry| u64::from(entry.flow.id.0) ^ entry.last_use)
+            .map_or(0, |entry| entry.flow.key.touch() ^ entry.last_use)
     }
 
     /// A slot whose key has this hash, without a look at the key.

@@ -78,6 +78,12 @@ impl Sender {
 }
 
 impl FlowKey {
+    /// Reads it, so that it is at hand when it is compared.
+    #[inline]
+    pub(super) const fn touch(&self) -> u64 {
+        self.low[0]
+    }
+
     /// Its family and ports as one word.
     #[inline(always)]
     const fn ends(&self) -> u64 {

@@ -222,7 +222,7 @@ impl Stream {
     /// See [`Connection::touch`](super::connection::Connection::touch).
     #[inline]
     pub(super) const fn touch(&self) -> u64 {
-        self.next
+        self.origin ^ self.acknowledgment as u64
     }
 
     pub(super) fn is_over(&self) -> bool {
