@@ -15,8 +15,11 @@ impl Keys<'_> {
     /// Appends a key; its value comes next.
     #[inline]
     pub(super) fn value_of(&mut self, name: &str) -> &mut Vec<u8> {
-        let is_first = self.out.last() == Some(&b'{');
-        put(self.out, if is_first { "\"" } else { ",\"" });
+        // Byte by byte: a text of either length would be copied by a call.
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
         put(self.out, name);
         put(self.out, "\":");
         self.out
