@@ -12,7 +12,7 @@ mod decode_as;
 mod decoding;
 mod encrypted;
 mod findings;
-mod flow_direction;
+pub(crate) mod flow_direction;
 mod flow_state;
 mod flows;
 mod following;

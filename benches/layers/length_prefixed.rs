@@ -20,7 +20,7 @@ fn decode(bencher: Bencher<'_, '_>, segment_bytes: usize) {
     }
     bencher
         .counter(ItemsCount::new(MESSAGES))
-        .with_inputs(|| Decoder::new(Prefix::U32, |_: &[u8], _| true))
+        .with_inputs(|| Decoder::new(Prefix::U32, |_, _| true))
         .bench_local_refs(|decoder| {
             for segment in stream.chunks(segment_bytes) {
                 let Ok(()) = decoder.push(segment, &mut |item| {

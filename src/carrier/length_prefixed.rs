@@ -20,7 +20,7 @@ pub enum Prefix {
 }
 
 impl Prefix {
-    /// All that there are.
+    /// All that there are, in the order in which detection tries them.
     pub const ALL: [Self; 2] = [Self::U32, Self::U16];
 
     /// `u32be` or `u16be`.
@@ -125,9 +125,16 @@ pub struct Decoder<P = Plausible> {
     framer: Framer<Prefixed<P>>,
 }
 
-impl<P: Plausibility> Decoder<P> {
+impl Decoder {
     /// A decoder at the beginning of a stream.
-    pub fn new(prefix: Prefix, plausible: P) -> Self {
+    pub fn new(prefix: Prefix, plausible: Plausible) -> Self {
+        Self::with_rule(prefix, plausible)
+    }
+}
+
+impl<P: Plausibility> Decoder<P> {
+    /// The same by a rule that is a type, which takes no memory where there are many decoders.
+    pub fn with_rule(prefix: Prefix, plausible: P) -> Self {
         Self {
             framer: Framer::new(Prefixed { prefix, plausible }),
         }
@@ -196,7 +203,7 @@ impl<P: Plausibility> Decoder<P> {
     }
 
     /// Whether nobody knows where the next message begins.
-    pub fn is_lost(&self) -> bool {
+    pub const fn is_lost(&self) -> bool {
         self.framer.is_lost()
     }
 

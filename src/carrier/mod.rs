@@ -2,7 +2,7 @@
 //!
 //! A carrier delimits messages and knows nothing of what is in them. Where it
 //! must tell a message from other bytes (detection, finding its place again
-//! after a gap) the caller lends it a [`Plausible`].
+//! after a gap) the caller lends it a rule ([`Plausible`], [`Plausibility`]).
 //!
 //! Decoders are pushed: the bytes of one direction, in order, with
 //! [gaps](length_prefixed::Decoder::gap) where the capture has none. A
@@ -58,7 +58,7 @@ pub trait Plausibility {
     fn is_plausible(&self, prefix: &[u8], length: usize) -> bool;
 }
 
-impl<F: Fn(&[u8], usize) -> bool> Plausibility for F {
+impl Plausibility for Plausible {
     #[inline]
     fn is_plausible(&self, prefix: &[u8], length: usize) -> bool {
         self(prefix, length)
@@ -81,7 +81,7 @@ pub enum Carrier {
 }
 
 impl Carrier {
-    /// Every carrier.
+    /// Every carrier; of each transport the most usual one first.
     pub const ALL: [Self; 5] = [
         Self::Udp,
         Self::TcpU32,

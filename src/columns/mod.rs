@@ -1,8 +1,8 @@
 //! The columns of the records, once: their names, types and meanings.
 //!
 //! Made of them are the JSON Schema, the columns of Parquet files, the fields of filters and of
-//! `-e`, those of the dissector for Wireshark, and the tables of `docs/json.md`. What writes
-//! JSON by hand, for speed, tests hold against them.
+//! `-e`, those of the dissector for Wireshark, and the tables of `docs/json.md`. Tests compare
+//! with them what is written to JSON by hand, for speed.
 
 mod json_schema;
 mod tables;

@@ -69,7 +69,7 @@ macro_rules! message_columns {
             /// Goes through the columns of the record, in order.
             ///
             /// It is compiled column by column, so that nothing is left of the choice of what a
-            /// column has: a loop takes twice as long.
+            /// column has.
             #[inline(always)]
             pub(crate) fn for_each_column(each: &mut impl EachColumn) {
                 $(each.column(Self::$variant);)*

@@ -88,8 +88,8 @@ impl Dialled {
 }
 
 impl Channel {
-    /// A channel on which nothing was seen yet. Of its addresses, hosts and ports are kept, zones
-    /// and flow labels of IPv6 are not.
+    /// A channel on which nothing was seen yet. Zones and flow labels of IPv6 are kept of a
+    /// session's addresses only.
     pub fn new(
         carrier: Carrier,
         addresses: [SocketAddr; 2],
@@ -218,7 +218,10 @@ impl Slots {
                     slots.shrink_to(slots.len() * 2);
                 }
             }
-            _ => *self = Self::None,
+            _ => {
+                debug_assert_eq!((self.as_slice().len(), position), (1, 0));
+                *self = Self::None;
+            }
         }
     }
 }

@@ -473,8 +473,8 @@ impl Registry {
     /// The next thing that happened apart from messages.
     pub(super) fn next_event(&mut self, remarks: &Remarks) -> Option<TrackerEvent> {
         loop {
-            if let Some(outcome) = self.events.pop_front() {
-                return Some(outcome);
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
             }
             let (slots, now, end) = self.last_endings.as_mut()?;
             let (now, end) = (*now, *end);

@@ -12,7 +12,7 @@ use super::near::{NearFlow, NearFlows};
 use super::passage::{Event, Passage, Passed};
 use super::recognise::PROTOCOL;
 use super::servers::{Servers, Waiting};
-use super::streams::{Left, Streams};
+use super::streams::{Left, Streams, lacks_bytes};
 use super::{Decided, DecodeAs, FlowReport};
 use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
 use crate::carrier::length_prefixed::Prefix;
@@ -650,11 +650,7 @@ impl Carriers {
         let FlowState::Streams(streams) = &mut flow.state else {
             return Ok(());
         };
-        if let Some(addresses) = addresses {
-            let channels = &mut self.channels;
-            streams.note_missing(arrival, addresses, piece, channels, passage)?;
-        }
-        let left = streams.take(arrival, piece, &mut self.channels, passage)?;
+        let left = streams.take(arrival, addresses, piece, &mut self.channels, passage)?;
         if left == Left::Nothing && self.why == WhyEnded::Traffic {
             streams.close_channels(arrival.time, &mut self.channels, passage)?;
             flow.state = FlowState::Foreign;
@@ -731,11 +727,6 @@ const fn ends_datagrams(delivery: Delivery<'_>) -> bool {
             ..
         }
     )
-}
-
-/// Whether a piece tells of bytes that the capture lacks.
-const fn lacks_bytes(piece: Piece<'_>) -> bool {
-    matches!(piece, Piece::Gap { .. } | Piece::Cut { .. })
 }
 
 /// What a TCP flow delivers, in the carriers' words.

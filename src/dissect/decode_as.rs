@@ -166,6 +166,11 @@ mod tests {
                 "udp.port==9,i2cp",
                 "udp carries no \"i2cp\"; use ministream",
             ),
+            (
+                "tcp.port==9,x",
+                "tcp carries no \"x\"; use ministream, ministream:u32be, ministream:u16be, \
+                 ministream:segment or i2cp",
+            ),
         ] {
             assert_eq!(text.parse::<DecodeAs>().unwrap_err().to_string(), message);
         }

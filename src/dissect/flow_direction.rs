@@ -4,14 +4,15 @@ use crate::carrier::FlowDirection;
 use crate::net::Side;
 
 /// The direction of what this side sends.
-pub(super) const fn direction_of(side: Side) -> FlowDirection {
+pub(crate) const fn direction_of(side: Side) -> FlowDirection {
     match side {
         Side::Initiator => FlowDirection::Forward,
         Side::Responder => FlowDirection::Backward,
     }
 }
 
-pub(super) const fn side_of(direction: FlowDirection) -> Side {
+/// The side that sends in this direction.
+pub(crate) const fn side_of(direction: FlowDirection) -> Side {
     match direction {
         FlowDirection::Forward => Side::Initiator,
         FlowDirection::Backward => Side::Responder,

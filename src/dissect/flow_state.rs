@@ -126,3 +126,13 @@ pub(super) enum WhyEnded {
     /// The capture is over: nobody closed it.
     Capture,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_flow_leaves_it_in_its_two_cache_lines() {
+        assert_eq!(size_of::<FlowState>(), 16);
+    }
+}

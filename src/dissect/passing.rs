@@ -171,7 +171,7 @@ impl PassingDissector {
         };
         let passage = &mut self.tracking.with(sink);
         flow.streams
-            .take(arrival, piece, &mut self.channels, passage)?;
+            .take(arrival, None, piece, &mut self.channels, passage)?;
         Ok(())
     }
 
@@ -213,7 +213,7 @@ impl PassingDissector {
     pub fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         let now = self.latest.unwrap_or_default();
         self.tracking.tracker.finish(now, EndOfInput::Stopped);
-        self.tracking.tell_outcomes(sink)
+        self.tracking.tell_events(sink)
     }
 
     /// The conversations that are not told yet, as they stand.

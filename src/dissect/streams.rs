@@ -26,6 +26,11 @@ pub(super) struct Streams {
     missed_start: bool,
 }
 
+/// Whether a piece tells of bytes that the capture lacks.
+pub(super) const fn lacks_bytes(piece: Piece<'_>) -> bool {
+    matches!(piece, Piece::Gap { .. } | Piece::Cut { .. })
+}
+
 /// What is left of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
@@ -99,7 +104,7 @@ impl Streams {
         };
         let decoder = match verdict {
             Verdict::LengthPrefixed(prefix) => {
-                let decoder = || length_prefixed::Decoder::new(prefix, Ministreaming);
+                let decoder = || length_prefixed::Decoder::with_rule(prefix, Ministreaming);
                 Decoder::Prefixed(open()?, [decoder(), decoder()])
             }
             Verdict::Segments => {
@@ -142,15 +147,19 @@ impl Streams {
         self.carrier
     }
 
-    /// Takes the next piece of either direction, after [`note_missing`](Self::note_missing) if it
-    /// lacks bytes.
+    /// Takes the next piece of either direction. `addresses` are those of the flow, and needed
+    /// where the piece [lacks bytes](lacks_bytes).
     pub(super) fn take<P: Passage>(
         &mut self,
         arrival: Arrival,
+        addresses: Option<[SocketAddr; 2]>,
         piece: Piece<'_>,
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<Left, P::Error> {
+        if let Some(addresses) = addresses {
+            self.note_missing(arrival, addresses, piece, channels, passage)?;
+        }
         if let Piece::End { from } = piece {
             self.ended[from.index()] = true;
         }
@@ -231,8 +240,7 @@ impl Streams {
         }
     }
 
-    /// Takes note of bytes that the capture lacks; `addresses` are those of the flow.
-    pub(super) fn note_missing<P: Passage>(
+    fn note_missing<P: Passage>(
         &mut self,
         arrival: Arrival,
         addresses: [SocketAddr; 2],

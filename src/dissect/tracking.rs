@@ -105,7 +105,7 @@ impl Tracking {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         self.tracker.finish(flows.latest.unwrap_or_default(), end);
-        self.tell_outcomes(sink)?;
+        self.tell_events(sink)?;
         self.tell_forgotten(flows, sink)
     }
 
@@ -165,7 +165,7 @@ impl Tracking {
             Event::Evicted(channel, time) => self.tracker.evict_channel(channel, time),
             Event::Finding(finding) => return sink.finding(&finding),
         }
-        self.tell_outcomes(sink)
+        self.tell_events(sink)
     }
 
     /// Takes the next message.
@@ -246,22 +246,22 @@ impl Tracking {
         for finding in event.findings {
             sink.finding(finding)?;
         }
-        self.tell_outcomes(sink)
+        self.tell_events(sink)
     }
 
     /// Tells what happened apart from messages.
     #[inline]
-    pub(super) fn tell_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    pub(super) fn tell_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         if self.tracker.has_events() {
-            self.tell_all_outcomes(sink)
+            self.tell_all_events(sink)
         } else {
             Ok(())
         }
     }
 
-    fn tell_all_outcomes<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        while let Some(outcome) = self.tracker.next_event() {
-            match outcome {
+    fn tell_all_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        while let Some(event) = self.tracker.next_event() {
+            match event {
                 TrackerEvent::Finding(finding) => sink.finding(&finding)?,
                 TrackerEvent::Ended(conversation) => sink.conversation(&conversation)?,
             }

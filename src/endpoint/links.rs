@@ -187,7 +187,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
         }
     }
 
-    /// An accepted conversation with this peer has begun, half-open as they all do.
+    /// An accepted conversation with this peer has begun; all begin half-open.
     pub(super) fn begin_half_open(&mut self, slot: usize) {
         self.origin_mut(slot).half_open += 1;
         self.half_open += 1;

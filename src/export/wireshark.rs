@@ -44,8 +44,9 @@ fn levels() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::DISSECTOR;
+    use super::{DISSECTOR, PLACE, lua_dissector};
     use crate::conversation::FindingCode;
+    use crate::field::Field;
 
     /// Codes that take another layer than messages, or the end of the capture, to tell.
     const LEFT_OUT: &[FindingCode] = &[
@@ -70,6 +71,22 @@ mod tests {
         FindingCode::CaptureEvicted,
         FindingCode::CaptureTimeBackwards,
     ];
+
+    #[test]
+    fn every_field_with_a_title_is_declared_and_added() {
+        assert_eq!(DISSECTOR.matches(PLACE).count(), 1);
+        let script = lua_dissector();
+        for field in Field::ALL.iter().filter(|field| field.title().is_some()) {
+            let name = match field {
+                Field::PayloadHex => Field::Payload.name(),
+                field => field.name(),
+            };
+            let declared = format!("    {name} = ProtoField.");
+            assert_eq!(script.matches(&declared).count(), 1, "{name}");
+            let uses = [format!("field.{name}"), format!("generated(\"{name}\"")];
+            assert!(uses.iter().any(|adds| DISSECTOR.contains(adds)), "{name}");
+        }
+    }
 
     #[test]
     fn every_finding_has_its_level_and_meaning_or_is_left_out() {

@@ -176,7 +176,7 @@ impl Connection {
     #[inline]
     pub(super) fn touch(&self) -> u64 {
         let [one, other] = &self.streams;
-        one.touch() ^ other.touch()
+        one.touch() ^ other.touch() ^ u64::from(self.doubtful.is_some())
     }
 
     /// Whether both streams ended.

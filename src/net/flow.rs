@@ -223,6 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_flow_takes_96_bytes() {
+        assert_eq!(size_of::<Entry<[u64; 2]>>(), 96);
+    }
+
+    #[test]
     fn flows_leave_in_the_order_of_their_last_use_whatever_the_order_of_uses() {
         // Every order of five uses of three flows.
         for uses in 0..243_u32 {

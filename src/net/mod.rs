@@ -85,7 +85,7 @@ pub enum Transport {
 
 /// A flow; what the layer above keeps for it stands in `state`.
 ///
-/// What every packet needs comes first, in one cache line if `state` takes 16 bytes.
+/// What every packet needs comes first: 64 bytes if `state` takes 16.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Flow<S> {

@@ -16,10 +16,10 @@ use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd};
 const CLOSED_CONNECTIONS: usize = 1_024;
 
 /// Bytes that a UDP flow is reckoned to take, with its channel.
-pub(super) const UDP_FLOW_BYTES: usize = 400;
+pub(super) const UDP_FLOW_BYTES: usize = 280;
 
 /// Bytes that a TCP connection is reckoned to take, with its decoders and its channel.
-pub(super) const TCP_FLOW_BYTES: usize = 900;
+pub(super) const TCP_FLOW_BYTES: usize = 560;
 
 /// Where a flow is expected to lie.
 #[derive(Clone, Copy, Debug)]

@@ -583,7 +583,9 @@ impl Stream {
             self.forget_doubt();
             return Ok(());
         };
-        let disorder = self.disorder.get_or_insert_default();
+        let Some(disorder) = &mut self.disorder else {
+            return Ok(());
+        };
         let doubt = match &mut disorder.doubt {
             Some(doubt) if doubt.acknowledged >= awaiting => doubt,
             doubt => {

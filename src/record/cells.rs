@@ -67,7 +67,8 @@ fn put_endpoint(names: [&'static str; 3], endpoint: &Endpoint, cells: &mut impl 
     cells.put(hash, endpoint.hash.map(Value::Hash).into());
 }
 
-fn put_tally(name: &'static str, tally: Tally, cells: &mut impl Cells) {
+/// Messages and bytes of a direction.
+pub(super) fn put_tally(name: &'static str, tally: Tally, cells: &mut impl Cells) {
     let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
     cells.put_numbers(
         name,

@@ -1,8 +1,9 @@
 //! What is told of the whole: the inputs, before and after, and all that was counted.
 
 use super::cells::Cells;
+use super::cells::put_tally;
 use super::tally::Totals;
-use super::value::{put_list, put_numbers, put_object, put_tally};
+use super::value::{put_list, put_numbers, put_object};
 use crate::capture::{Compression, InputInfo, LinkType};
 use crate::columns::TYPE_NAMES;
 use crate::conversation::{Level, State};
@@ -75,10 +76,10 @@ impl Summary<'_> {
             put_numbers(keys.value_of("by_type"), types);
             put_numbers(keys.value_of("by_state"), states);
             put_numbers(keys.value_of("by_level"), levels);
-            put_tally(keys.value_of("c2s"), totals.data.c2s);
-            put_tally(keys.value_of("s2c"), totals.data.s2c);
-            put_tally(keys.value_of("c2s_once"), once.c2s);
-            put_tally(keys.value_of("s2c_once"), once.s2c);
+            put_tally("c2s", totals.data.c2s, keys);
+            put_tally("s2c", totals.data.s2c, keys);
+            put_tally("c2s_once", once.c2s, keys);
+            put_tally("s2c_once", once.s2c, keys);
             keys.put("packet_count", Value::count(self.packet_count));
             put_numbers(keys.value_of("skipped"), self.skipped.iter().copied());
             put_numbers(keys.value_of("foreign"), foreign);

@@ -1,7 +1,7 @@
 //! Keys and values in JSON.
 
 use super::cells::Cells;
-use crate::conversation::{Finding, FindingDetail, Tally};
+use crate::conversation::{Finding, FindingDetail};
 use crate::field::Value;
 use crate::text::escape::hex_pair;
 use crate::text::write::{put, put_address, put_display, put_hex, put_json_string, put_number};
@@ -122,16 +122,6 @@ pub(super) fn put_numbers(
             put_number(keys.value_of(name), number);
         }
     });
-}
-
-pub(super) fn put_tally(out: &mut Vec<u8>, tally: Tally) {
-    put_numbers(
-        out,
-        [
-            ("message_count", tally.message_count),
-            ("payload_bytes", tally.payload_bytes),
-        ],
-    );
 }
 
 /// Appends the facts of a finding as an object.

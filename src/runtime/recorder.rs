@@ -13,6 +13,7 @@ use tracing::error;
 use crate::capture::PcapngWriter;
 use crate::capture::{LinkType, Packet};
 use crate::carrier::FlowDirection;
+use crate::dissect::flow_direction::side_of;
 use crate::net::Side;
 use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::time::Timestamp;
@@ -254,13 +255,13 @@ impl RecordedStream {
         let mut pieces = bytes.chunks(MAX_SEGMENT_BYTES).peekable();
         while let Some(piece) = pieces.next() {
             let comment = comment.filter(|_| pieces.peek().is_none());
-            self.commented_segment(sender(direction), Segment::Data(piece), comment);
+            self.commented_segment(side_of(direction), Segment::Data(piece), comment);
         }
     }
 
     /// Records that one end closed.
     pub fn finish(&mut self, direction: FlowDirection) {
-        self.segment(sender(direction), Segment::Fin);
+        self.segment(side_of(direction), Segment::Fin);
     }
 
     fn segment(&mut self, from: Side, segment: Segment<'_>) {
@@ -272,13 +273,6 @@ impl RecordedStream {
         self.recorder.inner().record(comment, |packet| {
             connection.make_segment(from, segment, packet);
         });
-    }
-}
-
-const fn sender(direction: FlowDirection) -> Side {
-    match direction {
-        FlowDirection::Forward => Side::Initiator,
-        FlowDirection::Backward => Side::Responder,
     }
 }
 

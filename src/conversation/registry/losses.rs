@@ -110,7 +110,7 @@ impl Registry {
 
     /// What became of a message that was sent at `time` and did not arrive: it is lost
     /// when the router had time to deliver it, between two sessions that were there: those of
-    /// `views`, its sender and its receiver, of which one may be on the channel that is closing.
+    /// `views`, its sender and its receiver, any of which may be on the channel that is closing.
     fn fate(
         &self,
         time: Timestamp,

@@ -103,9 +103,9 @@ impl Watch {
     }
 
     /// What happened apart from messages since it was last asked.
-    fn outcomes(&mut self) -> Vec<String> {
+    fn events(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.tracker.next_event())
-            .map(|outcome| match outcome {
+            .map(|event| match event {
                 TrackerEvent::Finding(finding) => format!(
                     "{} {} #{}",
                     finding.level,
@@ -119,9 +119,9 @@ impl Watch {
 
     fn finish(&mut self) -> Vec<String> {
         self.tracker.finish(self.time, EndOfInput::Complete);
-        let outcomes = self.outcomes();
+        let events = self.events();
         assert_eq!(self.tracker.tracked_count(), 0);
-        outcomes
+        events
     }
 }
 
@@ -643,10 +643,10 @@ fn a_syn_without_answer_is_told_after_a_minute_and_may_still_be_answered() {
     watch.pass(udp, A, &syn(1));
     watch.wait(59_998);
     watch.pass(udp, A, &[0xff]);
-    assert_eq!(watch.outcomes(), [""; 0]);
+    assert_eq!(watch.events(), [""; 0]);
     watch.wait(1);
     watch.pass(udp, A, &[0xff]);
-    assert_eq!(watch.outcomes(), ["warn ms.syn_no_answer #1"]);
+    assert_eq!(watch.events(), ["warn ms.syn_no_answer #1"]);
     assert_eq!(watch.pass(udp, B, &ack(1, 2)), "s2c c1 accepts 000002");
     watch.wait(100_000);
     assert_eq!(
@@ -679,7 +679,7 @@ fn a_syn_at_the_end_of_the_capture_is_judged_by_how_long_it_waited() {
         watch.pass(udp, A, &syn(1));
         watch.wait(millis);
         watch.tracker.finish(watch.time, end);
-        assert_eq!(watch.outcomes(), expected);
+        assert_eq!(watch.events(), expected);
     }
 }
 
@@ -694,10 +694,10 @@ fn closed_conversations_are_told_after_the_linger_time_or_beyond_its_bound() {
         watch.pass(udp, A, &syn(id));
         watch.pass(udp, B, &message(0x52, id, &[]));
     }
-    assert_eq!(watch.outcomes(), ["c1 000001/- refused 0/0 0/0"]);
+    assert_eq!(watch.events(), ["c1 000001/- refused 0/0 0/0"]);
     watch.wait(30_000);
     watch.pass(udp, A, &[0xff]);
-    assert_eq!(watch.outcomes().len(), 2);
+    assert_eq!(watch.events().len(), 2);
     assert_eq!(watch.tracker.tracked_count(), 0);
 }
 
@@ -716,7 +716,7 @@ fn too_many_open_conversations_push_out_the_most_silent() {
     watch.pass(udp, A, &message(0xa0, 1, b"still here"));
     watch.pass(udp, A, &syn(11));
     assert_eq!(
-        watch.outcomes(),
+        watch.events(),
         [
             "c2 000002/000002 open 0/0 0/0",
             "c3 000003/000003 open 0/0 0/0"
@@ -737,7 +737,7 @@ fn a_channel_that_ends_ends_its_conversations() {
     }
     watch.tracker.close_channel(one, watch.time);
     assert_eq!(
-        watch.outcomes(),
+        watch.events(),
         [
             "note ms.syn_no_answer #1",
             "c1 000001/- no answer 0/0 0/0",
@@ -814,7 +814,7 @@ impl Router {
             .tracker
             .finish(self.watch.time, EndOfInput::Complete);
         std::iter::from_fn(|| self.watch.tracker.next_event())
-            .filter_map(|outcome| match outcome {
+            .filter_map(|event| match event {
                 TrackerEvent::Ended(conversation) => Some(*conversation),
                 TrackerEvent::Finding(_) => None,
             })
@@ -838,7 +838,7 @@ fn messages_that_stay_in_a_router_count_towards_the_memory_of_conversations() {
         assert!(sent < 1_000, "nothing was forgotten");
     }
     assert!(sent > 100, "{sent} messages do not take so much");
-    let views = router.watch.outcomes();
+    let views = router.watch.events();
     assert_eq!(views.len(), 1, "the view that was silent: {views:?}");
     assert!(
         router.watch.tracker.bytes() < 2_000,
@@ -1007,7 +1007,7 @@ fn what_could_not_be_seen_to_arrive_is_a_note_with_its_reason() {
         let time = router.watch.time;
         router.watch.tracker.finish(time, EndOfInput::Complete);
         let findings: Vec<_> = std::iter::from_fn(|| router.watch.tracker.next_event())
-            .filter_map(|outcome| match outcome {
+            .filter_map(|event| match event {
                 TrackerEvent::Finding(finding) if finding.code == FindingCode::I2cpLost => {
                     Some(finding)
                 }
@@ -1156,7 +1156,7 @@ fn conversations_can_be_looked_at_before_they_are_over() {
             "c3 000003/- syn sent 0/0 0/0"
         ]
     );
-    assert_eq!(watch.outcomes(), [""; 0], "to look is not to tell");
+    assert_eq!(watch.events(), [""; 0], "to look is not to tell");
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl Column {
         self.path.split('.').next().unwrap_or_default()
     }
 
+    /// Whether it is that member of a column that has several.
+    pub(super) fn is_member(&self, name: &str, member: &str) -> bool {
+        self.path.split_once('.') == Some((name, member))
+    }
+
     /// Bytes that the values take.
     pub(super) const fn size_bytes(&self) -> usize {
         match &self.values {

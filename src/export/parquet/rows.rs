@@ -67,7 +67,11 @@ impl Cells for Table {
     ) {
         for index in 0..N {
             match numbers {
-                Some(numbers) => self.integer(name, numbers[index].1),
+                Some(numbers) => {
+                    let (member, number) = numbers[index];
+                    debug_assert!(self.is_next(name, member), "{name}.{member}");
+                    self.integer(name, number);
+                }
                 None => self.null(name),
             }
         }

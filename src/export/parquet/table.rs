@@ -45,6 +45,11 @@ impl Table {
         self.rows += 1;
     }
 
+    /// Whether the next cell is of that member of a column.
+    pub(super) fn is_next(&self, name: &str, member: &str) -> bool {
+        self.columns[self.next].is_member(name, member)
+    }
+
     pub(super) fn null(&mut self, name: &str) {
         let column = self.column(name);
         debug_assert!(column.is_nullable(), "{name} is never null");

@@ -252,21 +252,21 @@ impl LegRecord {
     /// Records a message, or a frame; `announced` bytes are in its prefix, if it has one.
     pub(super) fn message(
         &mut self,
-        way: FlowDirection,
+        direction: FlowDirection,
         bytes: &[u8],
         announced: usize,
         comment: Option<&str>,
     ) {
         match self {
-            Self::Stream(stream, None) => stream.commented_bytes(way, bytes, comment),
+            Self::Stream(stream, None) => stream.commented_bytes(direction, bytes, comment),
             Self::Stream(stream, Some(prefix)) => {
                 let length = u32::try_from(announced).unwrap_or(u32::MAX).to_be_bytes();
                 let mut whole = length[length.len() - prefix.bytes()..].to_vec();
                 whole.extend_from_slice(bytes);
-                stream.commented_bytes(way, &whole, comment);
+                stream.commented_bytes(direction, &whole, comment);
             }
             Self::Datagrams { recorder, ends } => {
-                let (from, to) = match way {
+                let (from, to) = match direction {
                     FlowDirection::Forward => (ends[0], ends[1]),
                     FlowDirection::Backward => (ends[1], ends[0]),
                 };
@@ -276,9 +276,9 @@ impl LegRecord {
     }
 
     /// Records the end of what one side sends.
-    pub(super) fn finish(&mut self, way: FlowDirection) {
+    pub(super) fn finish(&mut self, direction: FlowDirection) {
         if let Self::Stream(stream, _) = self {
-            stream.finish(way);
+            stream.finish(direction);
         }
     }
 }

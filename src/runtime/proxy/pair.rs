@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::leg::{ClientLeg, LegEvent, LegRecord, ServerLeg};
-use crate::carrier::FlowDirection;
+use crate::dissect::flow_direction::direction_of;
 use crate::net::Side;
 use crate::runtime::link::{Link, LinkError, Parcel, Room};
 
@@ -77,14 +77,14 @@ impl Pair {
         comment: Option<&str>,
     ) {
         if let Some(records) = &mut self.records {
-            records[leg.index()].message(way(from), bytes, announced, comment);
+            records[leg.index()].message(direction_of(from), bytes, announced, comment);
         }
     }
 
     /// Records that a side sends nothing more on a leg.
     pub(super) fn record_end(&mut self, leg: Side, from: Side) {
         if let Some(records) = &mut self.records {
-            records[leg.index()].finish(way(from));
+            records[leg.index()].finish(direction_of(from));
         }
     }
 
@@ -142,13 +142,5 @@ impl Pair {
             ServerLeg::Open(leg) => leg.poll_event(cx, reads).map(ServerEvent::Leg),
             ServerLeg::Gone => Poll::Pending,
         }
-    }
-}
-
-/// The client's bytes go forward.
-const fn way(from: Side) -> FlowDirection {
-    match from {
-        Side::Initiator => FlowDirection::Forward,
-        Side::Responder => FlowDirection::Backward,
     }
 }

@@ -14,7 +14,7 @@ fn what_comes_late_finds_its_conversation_however_many_were_closed_since() {
         watch.pass(udp, B, &ack(id, 1_000 + id));
         watch.pass(udp, A, &message(0xa2, 1_000 + id, &[]));
     }
-    assert_eq!(watch.outcomes().len(), 98, "all others were told");
+    assert_eq!(watch.events().len(), 98, "all others were told");
     for (from, bytes, expected) in [
         (B, message(0x52, 1, &[]), "s2c c1 closes again"),
         (

@@ -85,17 +85,17 @@ fn told(sent: &[Sent], may_count: bool) -> (Vec<String>, u64) {
                 }
             }
         }
-        told.extend(outcomes(&mut watch));
+        told.extend(events(&mut watch));
     }
     watch.tracker.finish(watch.time, EndOfInput::Complete);
-    told.extend(outcomes(&mut watch));
+    told.extend(events(&mut watch));
     (told, counted)
 }
 
 /// All of what happened apart from messages.
-fn outcomes(watch: &mut Watch) -> Vec<String> {
+fn events(watch: &mut Watch) -> Vec<String> {
     std::iter::from_fn(|| watch.tracker.next_event())
-        .map(|outcome| format!("{outcome:?}"))
+        .map(|event| format!("{event:?}"))
         .collect()
 }
 
