@@ -57,6 +57,7 @@ pub(crate) fn put_finding(finding: &Finding, cells: &mut impl Cells) {
     cells.put_detail("detail", finding);
 }
 
+#[inline(always)]
 fn put_endpoint(names: [&'static str; 3], endpoint: &Endpoint, cells: &mut impl Cells) {
     let [address, nickname, hash] = names;
     cells.put(address, Value::Address(endpoint.address));

@@ -13,7 +13,8 @@ pub(super) struct Keys<'a> {
 
 impl Keys<'_> {
     /// Appends a key; its value comes next.
-    #[inline]
+    // Names are known where it is called: what is left of it are a few stores.
+    #[inline(always)]
     pub(super) fn value_of(&mut self, name: &str) -> &mut Vec<u8> {
         // Byte by byte: a text of either length would be copied by a call.
         if self.out.last() != Some(&b'{') {
@@ -27,7 +28,7 @@ impl Keys<'_> {
 }
 
 impl Cells for Keys<'_> {
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, name: &'static str, value: Value<'_>) {
         put_value(self.value_of(name), value);
     }
