@@ -41,9 +41,6 @@ const TCP_TURN_BYTES: usize = 256 * 1024;
 /// How long a reader that is too slow may hold up the other conversations of a TCP link.
 const SLOW_READER_TIME: Duration = Duration::from_secs(30);
 
-/// How long orderly closing may take after a signal.
-const CLOSING_TIME: Duration = Duration::from_secs(5);
-
 /// Runs `ministream-replay client`.
 pub(super) fn client(args: &ClientArgs, verbose: u8) -> Result<(), ReplayError> {
     logging::begin(&args.endpoint.log, verbose)?;
@@ -89,31 +86,24 @@ fn options(
     endpoint: Config,
     link: LinkOptions,
 ) -> Result<TunnelOptions, ReplayError> {
-    Ok(TunnelOptions {
-        side,
-        link,
-        lost_link: if args.reconnect {
-            LostLink::Reopens
-        } else {
-            LostLink::Ends
-        },
-        endpoint,
-        seed: peer::seed(args.seed)?,
-        metrics: match &args.metrics {
-            Some(name) => Some(local_addresses("--metrics", name, args)?.first()),
-            None => None,
-        },
-        lost_log_lines: line_queue::lost_lines(),
-        reopen_log: Some(logging::reopen),
-        closing_time: CLOSING_TIME,
-        advice: ADVICE,
-    })
+    let mut options = TunnelOptions::new(side, link, peer::seed(args.seed)?);
+    options.endpoint = endpoint;
+    if args.reconnect {
+        options.lost_link = LostLink::Reopens;
+    }
+    if let Some(name) = &args.metrics {
+        options.metrics = Some(local_addresses("--metrics", name, args)?.first());
+    }
+    options.lost_log_lines = line_queue::lost_lines();
+    options.reopen_log = Some(logging::reopen);
+    options.advice = ADVICE;
+    Ok(options)
 }
 
 /// The flags that set what the log tells of.
 const ADVICE: Advice = Advice {
-    limits: "--max-conversations or --max-per-peer",
-    limit: "--max-conversations",
+    conversation_limits: "--max-conversations or --max-per-peer",
+    total_limit: "--max-conversations",
     drain: "--on-eof drain:T waits longer, drain:off without limit",
 };
 

@@ -260,7 +260,9 @@ impl Conversations {
                 self.endpoint.accept(now, handle);
                 true
             }
-            Poll::Ready(Err(error)) if self.shortage.concerns(now, &error, self.advice.limit) => {
+            Poll::Ready(Err(error))
+                if self.shortage.concerns(now, &error, self.advice.total_limit) =>
+            {
                 self.refuse_for_service(now, handle, number);
                 false
             }

@@ -324,7 +324,7 @@ impl Driver {
                 refused_count,
                 conversations = self.conversations.endpoint.conversation_count(),
                 "refused: more conversations than {} allow",
-                self.conversations.advice.limits
+                self.conversations.advice.conversation_limits
             );
         }
     }

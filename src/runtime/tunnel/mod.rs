@@ -81,10 +81,11 @@ impl TunnelOptions {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Advice {
-    /// The limits of conversations, of all and of one peer; more than these "allow" is refused.
-    pub limits: &'static str,
-    /// The limit of all conversations, which one may "lower" for want of descriptors.
-    pub limit: &'static str,
+    /// The limits of conversations, of all and of one peer; stands in "refused: more conversations than
+    /// … allow".
+    pub conversation_limits: &'static str,
+    /// The limit of all conversations; stands in "or lower …", where descriptors are scarce.
+    pub total_limit: &'static str,
     /// What helps against answers that are cut when a drain ends.
     pub drain: &'static str,
 }
@@ -92,8 +93,8 @@ pub struct Advice {
 impl Default for Advice {
     fn default() -> Self {
         Self {
-            limits: "the limits",
-            limit: "the limit of conversations",
+            conversation_limits: "the limits",
+            total_limit: "the limit of conversations",
             drain: "a longer drain waits for more of it",
         }
     }
