@@ -318,7 +318,12 @@ fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_udp_and_the_log_sa
     let mut stream = tunnel.connect();
     stream.read_exact(&mut [0; 13]).unwrap();
     end_by_signals(&mut tunnel.server, 1);
-    assert_eq!(read_to_end(&mut stream).unwrap(), b"");
+    match read_to_end(&mut stream) {
+        Ok(rest) => assert_eq!(rest, b""),
+        // The kernel may tell a client on a busy machine that nobody is there any more before it
+        // hands out the close: then the answer breaks, which is better.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
     let log = tunnel.server.log();
     assert!(log.contains("may take a part for the whole"), "{log}");
     assert!(log.contains("conversations=1"), "{log}");
