@@ -310,11 +310,17 @@ impl Stream {
             data: payload,
             whole: true,
         };
-        if header.fin && self.fin().is_none() && piece.end() >= self.seen_until() {
-            self.disorder.get_or_insert_default().fin = Some(piece.end());
+        let fin = self.fin();
+        let brings_end = header.fin && fin.is_none() && piece.end() >= self.seen_until();
+        let end = piece.end();
+        self.take(fin.map_or(piece, |fin| piece.until(fin)), pool, emit)?;
+        if brings_end {
+            // Most often nothing is missing before it, and it need not be kept.
+            if self.phase == Phase::Flowing && self.next == end {
+                return self.end(StreamEnd::Fin, pool, emit);
+            }
+            self.disorder.get_or_insert_default().fin = Some(end);
         }
-        let piece = self.fin().map_or(piece, |fin| piece.until(fin));
-        self.take(piece, pool, emit)?;
         self.deliver_ready(pool, emit)
     }
 
