@@ -433,11 +433,9 @@ impl Registry {
         remarks: &Remarks,
     ) {
         let mut slots = self.channels.get(channel).slots.as_slice().to_vec();
-        if ending == Ending::ChannelClosed {
-            self.channels.end_session(channel);
-            if self.puts_off_end(channel, now, remarks) {
-                return;
-            }
+        self.channels.end_session(channel);
+        if ending == Ending::ChannelClosed && self.puts_off_end(channel, now, remarks) {
+            return;
         }
         slots.sort_unstable_by_key(|slot| self.records.live(*slot).id());
         for slot in slots {
@@ -445,9 +443,6 @@ impl Registry {
                 self.count_evicted(now);
             }
             self.end(slot, now, ending, remarks);
-        }
-        if ending != Ending::ChannelClosed {
-            self.channels.end_session(channel);
         }
         self.channels.forget(channel);
     }

@@ -288,7 +288,8 @@ impl Carriers {
                 Carrier::I2cp => Verdict::I2cp {
                     application: FlowDirection::Forward,
                 },
-                carrier => Prefix::of(carrier).map_or(Verdict::Segments, Verdict::LengthPrefixed),
+                Carrier::Segment => Verdict::Segments,
+                carrier => Prefix::of(carrier).map_or(Verdict::Foreign, Verdict::LengthPrefixed),
             },
         };
         self.begin_streams(flow, verdict, Decided::ByRule, start, passage)

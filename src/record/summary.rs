@@ -1,7 +1,6 @@
 //! What is told of the whole: the inputs, before and after, and all that was counted.
 
-use super::cells::Cells;
-use super::cells::put_tally;
+use super::cells::{Cells, put_tally};
 use super::tally::Totals;
 use super::value::{put_list, put_numbers, put_object};
 use crate::capture::{Compression, InputInfo, LinkType};
