@@ -63,7 +63,7 @@ impl FromStr for DecodeAs {
         };
         let name = name.trim();
         let carrier = named(transport, name).ok_or_else(|| DecodeAsError::Carrier {
-            transport: field_of(transport).trim_end_matches(".port"),
+            transport: transport.name(),
             name: name.to_owned(),
             choices: choices(transport),
         })?;
@@ -77,22 +77,20 @@ impl FromStr for DecodeAs {
 
 impl fmt::Display for DecodeAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = field_of(transport_of(self.carrier));
-        write!(f, "{field}=={},{}", self.port, self.carrier.framing())
+        let Self {
+            transport,
+            port,
+            carrier,
+        } = self;
+        write!(f, "{}.port=={port},{}", transport.name(), carrier.framing())
     }
 }
 
-const fn transport_of(carrier: Carrier) -> Transport {
+/// What a carrier runs over.
+pub(super) const fn transport_of(carrier: Carrier) -> Transport {
     match carrier {
         Carrier::Udp => Transport::Udp,
         _ => Transport::Tcp,
-    }
-}
-
-const fn field_of(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "udp.port",
-        Transport::Tcp => "tcp.port",
     }
 }
 

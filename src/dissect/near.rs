@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::DecodeAs;
+use super::decode_as::transport_of;
 use crate::carrier::Carrier;
 use crate::carrier::detect::Trace;
 use crate::net::Transport;
@@ -44,10 +45,7 @@ impl NearFlow {
 
     /// UDP or TCP.
     pub const fn transport(&self) -> Transport {
-        match self.carrier {
-            Carrier::Udp => Transport::Udp,
-            _ => Transport::Tcp,
-        }
+        transport_of(self.carrier)
     }
 
     /// Why they were not taken for ministreaming, and why they might be: `1 SYN without an

@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use super::decode_as::transport_of;
 use crate::capture::InputInfo;
 use crate::carrier::Carrier;
 use crate::conversation::{Carried, ChannelStart, Conversation, Finding, MessageEvent};
-use crate::net::FlowId;
+use crate::net::{FlowId, Transport};
 
 /// Takes what a [`Dissector`](super::Dissector) sees, in the order of the capture.
 ///
@@ -99,6 +100,13 @@ pub struct FlowReport {
     pub decided: Decided,
     /// What is known of its beginning.
     pub start: ChannelStart,
+}
+
+impl FlowReport {
+    /// UDP or TCP.
+    pub const fn transport(&self) -> Transport {
+        transport_of(self.carrier)
+    }
 }
 
 /// How the carrier of a flow was decided.

@@ -83,6 +83,16 @@ pub enum Transport {
     Tcp,
 }
 
+impl Transport {
+    /// `udp` or `tcp`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// A flow; what the layer above keeps for it stands in `state`.
 ///
 /// What every packet needs comes first: 64 bytes if `state` takes 16.

@@ -1,10 +1,13 @@
 //! The lines above the table of messages: the inputs, and the flows found in them.
 
+use std::net::SocketAddr;
+
 use super::style::{Style, put_duration};
 use crate::capture::{InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{Meaning, MessageEvent};
 use crate::dissect::{Decided, FlowReport};
+use crate::net::Transport;
 use crate::record::Reading;
 use crate::text::write::{UtcClock, put, put_address, put_number, put_seconds};
 use crate::time::Timestamp;
@@ -150,27 +153,29 @@ impl Heading {
     }
 }
 
+/// Appends `udp 127.0.0.1:40112 → 127.0.0.1:9004`.
+pub(super) fn put_flow(
+    transport: Transport,
+    [from, to]: [SocketAddr; 2],
+    style: &Style,
+    out: &mut Vec<u8>,
+) {
+    put(out, transport.name());
+    out.push(b' ');
+    put_address(out, from);
+    out.push(b' ');
+    put(out, style.charset.right_arrow());
+    out.push(b' ');
+    put_address(out, to);
+}
+
 impl FlowLine {
     /// Appends `udp 127.0.0.1:40112 → 127.0.0.1:9004, ministream by content (13 of 14 payloads parse)`.
     /// The counts are left out while they grow.
     fn put(&self, progress: Reading, style: &Style, out: &mut Vec<u8>) {
-        let carrier = self.report.carrier;
-        put(
-            out,
-            if carrier == Carrier::Udp {
-                "udp"
-            } else {
-                "tcp"
-            },
-        );
-        out.push(b' ');
-        put_address(out, self.report.addresses[0]);
-        out.push(b' ');
-        put(out, style.charset.right_arrow());
-        out.push(b' ');
-        put_address(out, self.report.addresses[1]);
+        put_flow(self.report.transport(), self.report.addresses, style, out);
         put(out, ", ");
-        put(out, carrier.framing());
+        put(out, self.report.carrier.framing());
         put(
             out,
             match self.report.decided {

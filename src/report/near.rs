@@ -1,9 +1,9 @@
 //! Flows that are nearly ours, in lines.
 
+use super::heading::put_flow;
 use super::style::Style;
 use crate::dissect::{NearFlow, NearFlows};
-use crate::net::Transport;
-use crate::text::write::{put, put_address, put_number};
+use crate::text::write::{put, put_number};
 
 /// Groups of flows that have a line of their own.
 const MAX_LINES: usize = 6;
@@ -26,18 +26,8 @@ pub(crate) fn put_near_flows(near: &NearFlows, style: &Style, out: &mut Vec<u8>)
 
 /// Appends what a group is, and how it is read.
 pub(crate) fn put_near_flow(group: &NearFlow, style: &Style, out: &mut Vec<u8>) {
-    put(
-        out,
-        match group.transport() {
-            Transport::Udp => "udp ",
-            Transport::Tcp => "tcp ",
-        },
-    );
-    put_address(out, group.client);
-    out.push(b' ');
-    put(out, style.charset.right_arrow());
-    out.push(b' ');
-    put_address(out, group.server);
+    let ends = [group.client, group.server];
+    put_flow(group.transport(), ends, style, out);
     match group.flow_count {
         1 => {}
         2 => put(out, " and 1 more flow"),
