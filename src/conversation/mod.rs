@@ -9,6 +9,7 @@ mod finding;
 mod id_table;
 mod observation;
 mod options;
+mod placing;
 mod records;
 mod registry;
 mod remarks;

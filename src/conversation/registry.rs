@@ -78,7 +78,7 @@ pub(super) struct Registry {
     linger_ns: i64,
     max_lingering: usize,
     conversation_limit: usize,
-    destinations: Destinations,
+    pub(super) destinations: Destinations,
     pub(super) channels: Channels,
     pub(super) records: Records,
     ids: IdTable,
@@ -96,6 +96,8 @@ pub(super) struct Registry {
     conversation_count: u64,
     evicted_count: u64,
     evicted_since: Option<Timestamp>,
+    /// Whether a channel was forgotten for want of memory, with ids that it had announced.
+    has_evicted_channels: bool,
     /// Conversations with an id that nothing announced yet.
     assumed_count: usize,
     /// What is told at the end of the input, and when that is.
@@ -125,6 +127,7 @@ impl Registry {
             conversation_count: 0,
             evicted_count: 0,
             evicted_since: None,
+            has_evicted_channels: false,
             assumed_count: 0,
             last_endings: None,
         }
@@ -154,11 +157,15 @@ impl Registry {
         }
     }
 
+    /// Whether an id that nobody announced may be one that was forgotten.
+    pub(super) fn forgets(&self) -> bool {
+        self.has_evicted_channels || self.forgotten() != Forgotten::default()
+    }
+
     /// Begins a conversation whose SYN, or whose first message without one, is `seen`.
     pub(super) fn open(
         &mut self,
         seen: &Observation<'_>,
-        message: u64,
         client_side: Side,
         phase: Phase,
         remarks: &Remarks,
@@ -178,7 +185,7 @@ impl Registry {
             phase,
             time: seen.time,
             elapsed_us: seen.elapsed_us,
-            message,
+            message: remarks.message(),
         });
         channel.slots.push(slot);
         if phase == Phase::SynSent {
@@ -415,12 +422,10 @@ impl Registry {
     pub(super) fn compare_views(
         &mut self,
         seen: &Observation<'_>,
-        message: u64,
         slot: Slot,
         remarks: &mut Remarks,
     ) -> Option<Delivered> {
-        self.views
-            .compare(seen, message, slot, &mut self.records, remarks)
+        self.views.compare(seen, slot, &mut self.records, remarks)
     }
 
     /// Forgets a channel; what was open on it is over, and told in the order in
@@ -434,6 +439,7 @@ impl Registry {
     ) {
         let mut slots = self.channels.get(channel).slots.as_slice().to_vec();
         self.channels.end_session(channel);
+        self.has_evicted_channels |= ending == Ending::ChannelEvicted;
         if ending == Ending::ChannelClosed && self.puts_off_end(channel, now, remarks) {
             return;
         }

@@ -43,6 +43,11 @@ impl Remarks {
         self.findings.clear();
     }
 
+    /// Number of the message that is observed.
+    pub(super) const fn message(&self) -> u64 {
+        self.message
+    }
+
     /// All that were found on the message.
     pub(super) fn findings(&self) -> &[Finding] {
         &self.findings

@@ -208,51 +208,51 @@ impl Phase {
     /// What a message does in this phase. This is the whole truth: nothing is
     /// decided anywhere else, and the tables in `docs/protocol.md` are held against it.
     #[rustfmt::skip]
-    pub(super) fn step(self, stimulus: Stimulus, circumstances: Circumstances) -> Transition {
+    pub(super) fn transition(self, stimulus: Stimulus, circumstances: Circumstances) -> Transition {
         use Direction::{ClientToServer as Client, ServerToClient as Server};
         use Effect::{Accepts, Carries, Closes, ClosesAgain, Ignored, Refuses};
         use FindingCode::{AckBadLength, AckDuplicate, AckEmpty, DataAfterClose, DataBeforeAck};
         use Phase::{AckClosed, ClientClosed, NoAnswer, Open, Refused, ServerClosed, SynSent};
         use Stimulus::{Ack, Close, Data, EmptyAck, MisshapenAck};
 
-        let step = |next, effect| Transition { next, effect, finding: None };
+        let plain = |next, effect| Transition { next, effect, finding: None };
         let odd = |next, effect, code: FindingCode| Transition { next, effect, finding: Some((code, code.level())) };
         let warn = |next, effect, code| Transition { next, effect, finding: Some((code, Level::Warn)) };
         let Circumstances { awaits_ack, late, server_spoke } = circumstances;
 
         match (self, stimulus) {
-            (Open, Data(_))                               => step(Open, Carries),
+            (Open, Data(_))                               => plain(Open, Carries),
 
-            (SynSent | NoAnswer, Ack)                     => step(Open, Accepts),
+            (SynSent | NoAnswer, Ack)                     => plain(Open, Accepts),
             // No ACK is sent so late: it is read late.
-            (_, Ack) if awaits_ack                        => step(self, Accepts),
+            (_, Ack) if awaits_ack                        => plain(self, Accepts),
             (SynSent | NoAnswer, EmptyAck | MisshapenAck) => odd(self, Ignored, AckBadLength),
             // A client cannot send before the ACK: it is the ACK that is read late.
-            (SynSent | NoAnswer, Data(Client)) if awaits_ack => step(self, Carries),
+            (SynSent | NoAnswer, Data(Client)) if awaits_ack => plain(self, Carries),
             (SynSent | NoAnswer, Data(_))                 => odd(self, Carries, DataBeforeAck),
-            (SynSent | NoAnswer, Close(Server)) if server_spoke => step(ServerClosed, Closes),
-            (SynSent | NoAnswer, Close(Server))           => step(Refused, Refuses),
+            (SynSent | NoAnswer, Close(Server)) if server_spoke => plain(ServerClosed, Closes),
+            (SynSent | NoAnswer, Close(Server))           => plain(Refused, Refuses),
             // Without a server id a client cannot close; it could name one only by guessing.
-            (SynSent | NoAnswer, Close(Client))           => step(ClientClosed, Closes),
+            (SynSent | NoAnswer, Close(Client))           => plain(ClientClosed, Closes),
 
             (Open, Ack)                                   => odd(Open, Ignored, AckDuplicate),
             (Open, EmptyAck)                              => odd(AckClosed, Closes, AckEmpty),
             (Open, MisshapenAck)                          => odd(Open, Ignored, AckBadLength),
-            (Open, Close(Client))                         => step(ClientClosed, Closes),
-            (Open, Close(Server))                         => step(ServerClosed, Closes),
+            (Open, Close(Client))                         => plain(ClientClosed, Closes),
+            (Open, Close(Server))                         => plain(ServerClosed, Closes),
 
             // It was no close after all, or here is the real one.
-            (AckClosed, Data(_))                          => step(Open, Carries),
-            (AckClosed, Close(Server))                    => step(ServerClosed, Closes),
+            (AckClosed, Data(_))                          => plain(Open, Carries),
+            (AckClosed, Close(Server))                    => plain(ServerClosed, Closes),
 
             (Refused | ClientClosed | ServerClosed, Data(from)) if late == Some(from)
-                                                          => step(self, Carries),
+                                                          => plain(self, Carries),
             // Messages that were on their way when the other side closed are
             // normal; a side that goes on after its own close is at fault.
             (ClientClosed, Data(Server))                  => odd(self, Ignored, DataAfterClose),
             (ServerClosed, Data(Client))                  => odd(self, Ignored, DataAfterClose),
-            (ClientClosed, Close(Server))                 => step(self, ClosesAgain),
-            (AckClosed | ServerClosed, Close(Client))     => step(self, ClosesAgain),
+            (ClientClosed, Close(Server))                 => plain(self, ClosesAgain),
+            (AckClosed | ServerClosed, Close(Client))     => plain(self, ClosesAgain),
             (ClientClosed | ServerClosed | Refused, Data(_) | Close(_))
                                                           => warn(self, Ignored, DataAfterClose),
             (AckClosed | ClientClosed | ServerClosed, Ack) => odd(self, Ignored, AckDuplicate),
@@ -264,14 +264,14 @@ impl Phase {
 
     /// What a message does to a conversation that was told already: whatever it
     /// is, the conversation stays as it was told.
-    pub(super) fn step_when_told(
+    pub(super) fn transition_when_told(
         self,
         stimulus: Stimulus,
         circumstances: Circumstances,
     ) -> Transition {
-        let step = self.when_told().step(stimulus, circumstances);
-        match step.effect {
-            Effect::ClosesAgain | Effect::Ignored => step,
+        let transition = self.when_told().transition(stimulus, circumstances);
+        match transition.effect {
+            Effect::ClosesAgain | Effect::Ignored => transition,
             Effect::Accepts | Effect::Refuses | Effect::Carries | Effect::Closes => Transition {
                 next: self,
                 effect: Effect::Ignored,

@@ -141,7 +141,6 @@ impl Views {
     pub(super) fn compare(
         &mut self,
         seen: &Observation<'_>,
-        message_number: u64,
         slot: Slot,
         records: &mut Records,
         remarks: &mut Remarks,
@@ -157,7 +156,7 @@ impl Views {
         let bytes_before = router.bytes();
         let delivered = match seen.from {
             Side::Initiator => {
-                router.sent(direction, &seen.message, seen.time, message_number);
+                router.sent(direction, &seen.message, seen.time, remarks.message());
                 None
             }
             Side::Responder => router.delivered(direction, &seen.message, seen.time),

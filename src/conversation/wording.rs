@@ -109,7 +109,7 @@ pub(super) fn orphan(space: Space, id: StreamId, level: Level) -> Words {
     (text, vec![("id", FindingDetail::Text(id.to_string()))])
 }
 
-pub(super) fn step(
+pub(super) fn transition(
     code: FindingCode,
     frame: &RawFrame<'_>,
     id: ConversationId,

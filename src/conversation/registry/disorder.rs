@@ -85,7 +85,6 @@ impl Registry {
         seen: &Observation<'_>,
         id: StreamId,
         direction: Direction,
-        message: u64,
         remarks: &Remarks,
     ) -> Option<Slot> {
         let channel = self.channels.get(seen.channel);
@@ -95,7 +94,7 @@ impl Registry {
         }
         let has_gaps = channel.has_gaps;
         let slot = self.waiting_for_ack(seen.channel, seen.from, seen.time)?;
-        self.set_assumed(slot, message);
+        self.set_assumed(slot, remarks.message());
         if has_gaps {
             self.records.live_mut(slot).phase = Phase::Open;
         }

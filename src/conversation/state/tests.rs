@@ -78,8 +78,8 @@ const MESSAGES: [&str; 7] = [
     "close ←",
 ];
 
-fn in_words(phase: Phase, step: Transition) -> String {
-    let effect = match step.effect {
+fn in_words(phase: Phase, transition: Transition) -> String {
+    let effect = match transition.effect {
         Effect::Accepts => "accepts",
         Effect::Refuses => "refuses",
         Effect::Carries => "carries",
@@ -87,12 +87,12 @@ fn in_words(phase: Phase, step: Transition) -> String {
         Effect::ClosesAgain => "closes again",
         Effect::Ignored => "ignored",
     };
-    let next = if step.next == phase {
+    let next = if transition.next == phase {
         String::new()
     } else {
-        format!(" → {}", phase_name(step.next))
+        format!(" → {}", phase_name(transition.next))
     };
-    let finding = step
+    let finding = transition
         .finding
         .map(|(code, level)| format!(", {level} `{code}`"));
     format!("{effect}{next}{}", finding.unwrap_or_default())
@@ -106,7 +106,7 @@ fn table() -> String {
         "---|".repeat(8)
     );
     for phase in Phase::ALL {
-        let cells = STIMULI.map(|stimulus| in_words(phase, phase.step(stimulus, WHOLE)));
+        let cells = STIMULI.map(|stimulus| in_words(phase, phase.transition(stimulus, WHOLE)));
         table.push_str(&format!(
             "| {} | {} |\n",
             phase_name(phase),
@@ -122,9 +122,9 @@ fn exceptions() -> String {
     for (when, circumstances) in CIRCUMSTANCES {
         for phase in Phase::ALL {
             for (stimulus, message) in STIMULI.into_iter().zip(MESSAGES) {
-                let step = phase.step(stimulus, circumstances);
-                if step != phase.step(stimulus, WHOLE) {
-                    let (phase_name, what) = (phase_name(phase), in_words(phase, step));
+                let transition = phase.transition(stimulus, circumstances);
+                if transition != phase.transition(stimulus, WHOLE) {
+                    let (phase_name, what) = (phase_name(phase), in_words(phase, transition));
                     table.push_str(&format!("| {when} | {phase_name} | {message} | {what} |\n"));
                 }
             }
@@ -149,9 +149,13 @@ fn a_closed_conversation_stays_closed_unless_an_empty_ack_closed_it() {
     for phase in Phase::ALL.into_iter().filter(|phase| phase.is_closed()) {
         for stimulus in STIMULI {
             for (_, circumstances) in CIRCUMSTANCES {
-                let step = phase.step(stimulus, circumstances);
+                let transition = phase.transition(stimulus, circumstances);
                 let reopens = phase == Phase::AckClosed && matches!(stimulus, Stimulus::Data(_));
-                assert_eq!(step.next.is_closed(), !reopens, "{phase:?} {stimulus:?}");
+                assert_eq!(
+                    transition.next.is_closed(),
+                    !reopens,
+                    "{phase:?} {stimulus:?}"
+                );
             }
         }
     }
@@ -162,10 +166,14 @@ fn what_was_told_is_changed_by_no_message() {
     for phase in Phase::ALL.into_iter().filter(|phase| phase.is_closed()) {
         for stimulus in STIMULI {
             for (_, circumstances) in CIRCUMSTANCES {
-                let step = phase.step_when_told(stimulus, circumstances);
-                assert_eq!(step.next.state(), phase.state(), "{phase:?} {stimulus:?}");
+                let transition = phase.transition_when_told(stimulus, circumstances);
+                assert_eq!(
+                    transition.next.state(),
+                    phase.state(),
+                    "{phase:?} {stimulus:?}"
+                );
                 assert!(
-                    matches!(step.effect, Effect::Ignored | Effect::ClosesAgain),
+                    matches!(transition.effect, Effect::Ignored | Effect::ClosesAgain),
                     "{phase:?} {stimulus:?}"
                 );
             }
@@ -177,8 +185,8 @@ fn what_was_told_is_changed_by_no_message() {
 fn a_late_answer_counts_as_one_in_time() {
     for stimulus in STIMULI {
         for (_, circumstances) in CIRCUMSTANCES {
-            let in_time = Phase::SynSent.step(stimulus, circumstances);
-            let late = Phase::NoAnswer.step(stimulus, circumstances);
+            let in_time = Phase::SynSent.transition(stimulus, circumstances);
+            let late = Phase::NoAnswer.transition(stimulus, circumstances);
             assert_eq!(
                 (in_time.effect, in_time.finding),
                 (late.effect, late.finding)

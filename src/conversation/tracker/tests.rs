@@ -9,7 +9,8 @@ mod stalls;
 use super::super::registry::CONVERSATION_BYTES;
 use super::*;
 use crate::carrier::Carrier;
-use crate::conversation::{Session, SessionId};
+use crate::conversation::{ConversationId, FindingCode, Level, Session, SessionId};
+use crate::wire::StreamId;
 
 /// A tracker with channels, driven by messages in hex.
 struct Watch {
