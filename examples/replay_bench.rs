@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use ministream::conversation::{ConversationId, State};
+use ministream::conversation::{ConversationId, ConversationState};
 use ministream::replay::{
     Effect, Load, Loops, Masks, Pace, Plan, PlayOptions, Player, RecordedConversation,
     RecordedMessage, Recording, ReplayResult, ResultCounts,
@@ -107,7 +107,7 @@ fn recording() -> Recording {
             id: ConversationId(1),
             client_id: Some(ClientId(CLIENT_ID)),
             server_id: Some(ServerId(SERVER_ID)),
-            state: State::ClientClosed,
+            state: ConversationState::ClientClosed,
             messages,
         }],
         ..Recording::default()

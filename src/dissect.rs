@@ -201,7 +201,7 @@ impl Dissector {
             AtHand::Located(walk) => {
                 while !walk.is_over() {
                     let place = self.tracking.take_next(walk, sink)?;
-                    if place == located::Place::Last && sink.awaits_packet_end() {
+                    if place == located::InStep::Last && sink.awaits_packet_end() {
                         break;
                     }
                 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::capture::{CaptureFormat, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
-    Conversation, ConversationId, Endpoint, Finding, FindingCode, FindingDetail, Meaning,
-    MessageEvent, Session, SessionId, State, Tally,
+    Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail,
+    I2cpSession, Meaning, MessageEvent, Party, SessionId, Tally,
 };
 use crate::field::PayloadDetail;
 use crate::net::Encapsulation;
@@ -58,8 +58,8 @@ pub(crate) fn event(message: &[u8]) -> MessageEvent<'_> {
     }
 }
 
-pub(crate) fn session() -> Session {
-    Session {
+pub(crate) fn session() -> I2cpSession {
+    I2cpSession {
         id: SessionId(2),
         wire_id: Some(0x1f2e),
         nickname: Some("evil\u{1b}[2J\"\u{202e}".to_owned()),
@@ -83,7 +83,7 @@ pub(crate) fn finding(code: FindingCode) -> Finding {
 }
 
 pub(crate) fn conversation(number: u64) -> Conversation {
-    let end = |address, hash| Endpoint {
+    let end = |address, hash| Party {
         address,
         nickname: None,
         hash,
@@ -95,7 +95,7 @@ pub(crate) fn conversation(number: u64) -> Conversation {
         server: end(server(), None),
         client_id: Some(ClientId(StreamId([0x11; 3]))),
         server_id: Some(ServerId(StreamId([0xff; 3]))),
-        state: State::ServerClosed,
+        state: ConversationState::ServerClosed,
         start: START,
         start_us: 0,
         end: START.plus_nanos(206_000_000),

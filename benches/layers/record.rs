@@ -6,7 +6,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use ministream::carrier::Carrier;
 use ministream::conversation::{
-    Conversation, ConversationId, Endpoint, Meaning, MessageEvent, State, Tally,
+    Conversation, ConversationId, ConversationState, Meaning, MessageEvent, Party, Tally,
 };
 use ministream::field::PayloadDetail;
 use ministream::record::RecordWriter;
@@ -69,7 +69,7 @@ fn event(number: u64, bytes: &[u8]) -> MessageEvent<'_> {
 }
 
 fn ended() -> Conversation {
-    let end = |port| Endpoint {
+    let end = |port| Party {
         address: SocketAddr::from(([127, 0, 0, 1], port)),
         nickname: None,
         hash: None,
@@ -77,14 +77,14 @@ fn ended() -> Conversation {
     Conversation {
         id: ConversationId(900_000),
         carrier: Carrier::Udp,
-        client: Endpoint {
+        client: Party {
             hash: Some(DestinationHash::of(&[])),
             ..end(40_112)
         },
         server: end(9_004),
         client_id: Some(ClientId(StreamId([1, 2, 3]))),
         server_id: Some(ServerId(StreamId([4, 5, 6]))),
-        state: State::ClientClosed,
+        state: ConversationState::ClientClosed,
         start: time(0),
         start_us: 12_000_000,
         end: time(100),

@@ -1,7 +1,7 @@
 //! Connections of known content, captured in any disorder that loses nothing.
 
 use arbitrary::{Result, Unstructured};
-use ministream::conversation::State;
+use ministream::conversation::ConversationState;
 use ministream::dissect::{Collected, DissectOptions};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
@@ -51,9 +51,10 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
         "bytes of servers"
     );
     assert!(
-        seen.conversations
-            .iter()
-            .all(|one| matches!(one.state, State::ClientClosed | State::ServerClosed)),
+        seen.conversations.iter().all(|one| matches!(
+            one.state,
+            ConversationState::ClientClosed | ConversationState::ServerClosed
+        )),
         "each conversation was closed"
     );
     outputs::check(input.arbitrary()?, &capture);

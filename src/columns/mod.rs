@@ -24,14 +24,14 @@ pub const SCHEMA: &str = "ministream.dump/1";
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) name: &'static str,
-    pub(crate) place: Place,
+    pub(crate) nesting: Nesting,
     /// All but the `record` of a line.
     pub(crate) columns: &'static [Column],
 }
 
 /// Where objects with the same columns are found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Nesting {
     /// Each is a line, of which the column `record` says what it is.
     Line,
     /// In a list in a record.
@@ -140,7 +140,7 @@ impl Table {
             is_nullable: false,
             meaning: "",
         };
-        let record = (self.place == Place::Line).then_some(record);
+        let record = (self.nesting == Nesting::Line).then_some(record);
         record.into_iter().chain(self.columns.iter().copied())
     }
 }

@@ -1,9 +1,9 @@
 //! The tables, one for each kind of record.
 
-use super::{Column, EachColumn, FieldKind, Numbers, Place, Range, SCHEMA, Shape, Table, fields};
+use super::{Column, EachColumn, FieldKind, Nesting, Numbers, Range, SCHEMA, Shape, Table, fields};
 use crate::capture::{CaptureFormat, Compression, LinkType};
 use crate::carrier::Carrier;
-use crate::conversation::{Level, State};
+use crate::conversation::{ConversationState, Level};
 use crate::wire::Direction;
 
 /// The meaning of a column of messages: how it is listed, that and more, or something else.
@@ -195,13 +195,13 @@ message_columns! {
 
 pub(crate) const MESSAGE: &Table = &Table {
     name: "message",
-    place: Place::Line,
+    nesting: Nesting::Line,
     columns: MESSAGE_COLUMNS,
 };
 
 pub(crate) const HEADER: &Table = &Table {
     name: "header",
-    place: Place::Line,
+    nesting: Nesting::Line,
     columns: columns! {
         "schema": Shape::Constant(SCHEMA), "";
         "tool_version": TEXT, "version of ministream";
@@ -213,7 +213,7 @@ pub(crate) const HEADER: &Table = &Table {
 
 pub(crate) const INPUT: &Table = &Table {
     name: "input",
-    place: Place::List,
+    nesting: Nesting::List,
     columns: columns! {
         "path": TEXT, "as the user gave it; `-` is standard input; the interface of a live capture";
         "format": Shape::Value(FieldKind::Word(FORMAT_NAMES)),
@@ -232,7 +232,7 @@ pub(crate) const INPUT: &Table = &Table {
 
 pub(crate) const CONVERSATION: &Table = &Table {
     name: "conversation",
-    place: Place::Line,
+    nesting: Nesting::Line,
     columns: columns! {
         "conv": CONV, "its name, `c1`";
         "client": ADDRESS,
@@ -263,7 +263,7 @@ pub(crate) const CONVERSATION: &Table = &Table {
 
 pub(crate) const FINDING: &Table = &Table {
     name: "finding",
-    place: Place::Line,
+    nesting: Nesting::Line,
     columns: columns! {
         "level": Shape::Value(FieldKind::Level), "`note`, `warn`, `error`";
         "code": Shape::Code, "stable code, `ms.orphan_id`";
@@ -278,7 +278,7 @@ pub(crate) const FINDING: &Table = &Table {
 
 pub(crate) const SUMMARY: &Table = &Table {
     name: "summary",
-    place: Place::Line,
+    nesting: Nesting::Line,
     columns: columns! {
         "message_count": Shape::Value(COUNT), "messages";
         "conversation_count": Shape::Value(COUNT), "conversations";
@@ -311,7 +311,7 @@ pub(crate) const SUMMARY: &Table = &Table {
 
 pub(super) const NEAR_FLOW: &Table = &Table {
     name: "near_flow",
-    place: Place::List,
+    nesting: Nesting::List,
     columns: columns! {
         "client": TEXT, "address of the first client";
         "server": TEXT, "address of the server";
@@ -347,7 +347,7 @@ const CARRIER_NAMES: &[&str] = names_of!(Carrier);
 const DIRECTION_NAMES: &[&str] = names_of!(Direction);
 pub(super) const LEVEL_NAMES: &[&str] = names_of!(Level);
 /// Values of `state`.
-pub(crate) const STATE_NAMES: &[&str] = names_of!(State);
+pub(crate) const STATE_NAMES: &[&str] = names_of!(ConversationState);
 
 /// Values of `type`, in the order of the summary's `by_type`.
 pub(crate) const TYPE_NAMES: &[&str] = &[

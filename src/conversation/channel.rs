@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::{Endpoint, Session};
+use super::{I2cpSession, Party};
 use crate::carrier::Carrier;
 use crate::net::Side;
 use crate::time::Timestamp;
@@ -65,7 +65,7 @@ enum Ends {
 #[derive(Debug)]
 struct SessionEnds {
     addresses: [SocketAddr; 2],
-    session: Session,
+    session: I2cpSession,
 }
 
 /// Which sides sent a SYN.
@@ -94,7 +94,7 @@ impl Channel {
         carrier: Carrier,
         addresses: [SocketAddr; 2],
         start: ChannelStart,
-        session: Option<Session>,
+        session: Option<I2cpSession>,
     ) -> Self {
         let ends = match session {
             Some(session) => Ends::Session(Box::new(SessionEnds { addresses, session })),
@@ -127,7 +127,7 @@ impl Channel {
 
     /// The session, on I2CP.
     #[inline]
-    pub fn session(&self) -> Option<&Session> {
+    pub fn session(&self) -> Option<&I2cpSession> {
         match &self.ends {
             Ends::Flow { .. } => None,
             Ends::Session(ends) => Some(&ends.session),
@@ -141,12 +141,12 @@ impl Channel {
 
     /// The endpoint at one side, named where a session names it. `remote` is
     /// the hash of the destination behind the router.
-    pub(super) fn endpoint(&self, side: Side, remote: Option<DestinationHash>) -> Endpoint {
+    pub(super) fn endpoint(&self, side: Side, remote: Option<DestinationHash>) -> Party {
         let (nickname, hash) = match self.session() {
             Some(session) if side == Side::Initiator => (session.nickname.clone(), session.hash),
             _ => (None, remote),
         };
-        Endpoint {
+        Party {
             address: self.address(side),
             nickname,
             hash,

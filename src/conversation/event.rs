@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use super::{Finding, State};
+use super::{ConversationState, Finding};
 use crate::carrier::Carrier;
 use crate::net::Encapsulation;
 use crate::time::Timestamp;
@@ -47,7 +47,7 @@ pub struct SessionId(pub u32);
 
 /// An I2CP session, as far as the capture shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct I2cpSession {
     /// Its name in this dissection.
     pub id: SessionId,
     /// The two bytes by which application and router call it; `None` where records are
@@ -61,7 +61,7 @@ pub struct Session {
 
 /// One end of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct Party {
     /// Its address on the wire. On I2CP both ends of a view have the
     /// addresses of that view's TCP connection: the session's end has the
     /// application's address, the far end the router's.
@@ -102,7 +102,7 @@ pub struct MessageEvent<'a> {
     /// What it does there.
     pub meaning: Meaning,
     /// The I2CP session that sent or received it.
-    pub session: Option<&'a Session>,
+    pub session: Option<&'a I2cpSession>,
     /// On I2CP, the nanoseconds since the other session handed this message to
     /// the router, where the capture shows both.
     pub router_ns: Option<i64>,
@@ -205,15 +205,15 @@ pub struct Conversation {
     /// How its messages travelled.
     pub carrier: Carrier,
     /// The end that opened it.
-    pub client: Endpoint,
+    pub client: Party,
     /// The end that was called.
-    pub server: Endpoint,
+    pub server: Party,
     /// The client's id, unless only messages to the server were seen.
     pub client_id: Option<ClientId>,
     /// The server's id, once an ACK or a message to the server showed it.
     pub server_id: Option<ServerId>,
     /// Where it ended.
-    pub state: State,
+    pub state: ConversationState,
     /// Time of its first message.
     pub start: Timestamp,
     /// Microseconds from the start of the capture to its first message.

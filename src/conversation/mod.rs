@@ -24,8 +24,8 @@ mod wording;
 pub(crate) use channel::ChannelIds;
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
-    Carried, Conversation, ConversationId, ConversationIdParseError, Endpoint, Meaning,
-    MessageEvent, RouterTime, Session, SessionId, Tally,
+    Carried, Conversation, ConversationId, ConversationIdParseError, I2cpSession, Meaning,
+    MessageEvent, Party, RouterTime, SessionId, Tally,
 };
 pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
@@ -34,5 +34,5 @@ pub use options::{Destinations, TrackerOptions};
 pub use registry::Forgotten;
 pub(crate) use registry::{ExpectedRecord, Prospect};
 pub use remarks::Wording;
-pub use state::State;
+pub use state::ConversationState;
 pub use tracker::Tracker;

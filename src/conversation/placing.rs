@@ -9,7 +9,7 @@ use super::options::Destinations;
 use super::records::Slot;
 use super::registry::{Ending, ExpectedRecord, Registry};
 use super::remarks::{Remarks, number};
-use super::state::{Effect, Phase, State, Stimulus, Transition};
+use super::state::{ConversationState, Effect, Phase, Stimulus, Transition};
 use super::wording;
 use crate::carrier::Carrier;
 use crate::net::Side;
@@ -541,7 +541,12 @@ impl Placing<'_> {
     }
 
     #[inline]
-    fn find_transition(&mut self, id: ConversationId, before: State, transition: &Transition) {
+    fn find_transition(
+        &mut self,
+        id: ConversationId,
+        before: ConversationState,
+        transition: &Transition,
+    ) {
         if let Some((code, level)) = transition.finding {
             self.remarks.find_at(level, Some(id), code, || {
                 wording::transition(code, self.frame, id, before)

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use super::event::{ConversationId, RouterTime, Tally};
 use super::router::SynContent;
-use super::state::{Circumstances, Phase, State};
+use super::state::{Circumstances, ConversationState, Phase};
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, DestinationHash, Direction, ServerId, StreamId};
@@ -194,11 +194,11 @@ impl Live {
     }
 
     /// The state that is shown.
-    pub(super) const fn state(&self) -> State {
+    pub(super) const fn state(&self) -> ConversationState {
         if self.syn_seen() {
             self.phase.state()
         } else {
-            State::MidStream
+            ConversationState::MidStream
         }
     }
 }

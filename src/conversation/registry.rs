@@ -21,7 +21,7 @@ use super::options::{Destinations, TrackerOptions};
 use super::records::{NewRecord, Records, Slot};
 use super::remarks::{Remarks, Words};
 use super::router::Delivered;
-use super::state::{Phase, State, Stimulus};
+use super::state::{ConversationState, Phase, Stimulus};
 use super::tombstone::{Tombstone, Tombstones};
 use super::views::Views;
 use crate::net::Side;
@@ -276,9 +276,9 @@ impl Registry {
             return self.may_be_with(found, addressee).then_some(found);
         }
         let rank = |slot: &Slot| match (stimulus, self.records.live(*slot).phase.state()) {
-            (Stimulus::Ack, State::SynSent | State::NoAnswer) => 0,
-            (_, State::Open) => 1,
-            (_, State::SynSent | State::NoAnswer) => 2,
+            (Stimulus::Ack, ConversationState::SynSent | ConversationState::NoAnswer) => 0,
+            (_, ConversationState::Open) => 1,
+            (_, ConversationState::SynSent | ConversationState::NoAnswer) => 2,
             _ => OVER,
         };
         const OVER: u8 = 3;

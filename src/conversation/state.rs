@@ -27,7 +27,7 @@ use crate::wire::Direction;
 
 /// Where a conversation stands, as far as the capture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum ConversationState {
     /// The SYN was seen, its answer not yet.
     SynSent,
     /// A close answered the SYN.
@@ -44,7 +44,7 @@ pub enum State {
     MidStream,
 }
 
-impl State {
+impl ConversationState {
     /// Every state.
     pub const ALL: [Self; 7] = [
         Self::SynSent,
@@ -71,13 +71,13 @@ impl State {
 }
 
 /// Its name for people: `server closed`.
-impl fmt::Display for State {
+impl fmt::Display for ConversationState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.title())
     }
 }
 
-impl State {
+impl ConversationState {
     /// Its name for people: `client closed`.
     pub(crate) const fn title(self) -> &'static str {
         match self {
@@ -127,14 +127,14 @@ impl Phase {
     ];
 
     /// The state of a conversation whose SYN was seen.
-    pub(super) const fn state(self) -> State {
+    pub(super) const fn state(self) -> ConversationState {
         match self {
-            Self::SynSent => State::SynSent,
-            Self::NoAnswer => State::NoAnswer,
-            Self::Refused => State::Refused,
-            Self::Open => State::Open,
-            Self::ClientClosed => State::ClientClosed,
-            Self::AckClosed | Self::ServerClosed => State::ServerClosed,
+            Self::SynSent => ConversationState::SynSent,
+            Self::NoAnswer => ConversationState::NoAnswer,
+            Self::Refused => ConversationState::Refused,
+            Self::Open => ConversationState::Open,
+            Self::ClientClosed => ConversationState::ClientClosed,
+            Self::AckClosed | Self::ServerClosed => ConversationState::ServerClosed,
         }
     }
 

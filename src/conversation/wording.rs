@@ -4,7 +4,7 @@ use super::event::ConversationId;
 use super::finding::{FindingCode, FindingDetail, Level};
 use super::id_table::Space;
 use super::remarks::{Words, number};
-use super::state::State;
+use super::state::ConversationState;
 use crate::carrier::Carrier;
 use crate::wire::{
     DestinationError, MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage, StreamId,
@@ -113,7 +113,7 @@ pub(super) fn transition(
     code: FindingCode,
     frame: &RawFrame<'_>,
     id: ConversationId,
-    before: State,
+    before: ConversationState,
 ) -> Words {
     let payload_bytes = frame.payload.len();
     let text = match code {

@@ -26,7 +26,7 @@ pub(super) struct Located {
 #[derive(Debug)]
 enum Item {
     Message(PackedMessage),
-    Event(Box<Event>, Place),
+    Event(Box<Event>, InStep),
     /// The end of a step whose last item is in another batch.
     StepEnds,
 }
@@ -43,7 +43,7 @@ struct PackedMessage {
     from: Side,
     sender: Sender,
     addressee: Addressee,
-    place: Place,
+    place: InStep,
 }
 
 /// Which form of [`RawMessage`] it is.
@@ -93,7 +93,7 @@ enum Addressee {
 
 /// Where in its step something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum InStep {
     /// More of the step follows.
     Within,
     Last,
@@ -143,12 +143,13 @@ impl Located {
             from: passed.from,
             sender: passed.sender,
             addressee,
-            place: Place::Within,
+            place: InStep::Within,
         }));
     }
 
     pub(super) fn push_event(&mut self, event: Event) {
-        self.items.push(Item::Event(Box::new(event), Place::Within));
+        self.items
+            .push(Item::Event(Box::new(event), InStep::Within));
     }
 
     /// A step through the capture is over.
@@ -156,7 +157,7 @@ impl Located {
     pub(super) fn end_step(&mut self) {
         match self.items.last_mut() {
             Some(Item::Message(PackedMessage { place, .. }) | Item::Event(_, place)) => {
-                *place = Place::Last;
+                *place = InStep::Last;
             }
             Some(Item::StepEnds) => {}
             None => self.items.push(Item::StepEnds),
@@ -224,7 +225,7 @@ impl Walk {
 
     /// The next item, which must be there, and where in its step it stands.
     #[inline(always)]
-    pub(super) fn step(&mut self) -> (Next<'_>, Place) {
+    pub(super) fn step(&mut self) -> (Next<'_>, InStep) {
         let Self {
             located,
             next,
@@ -254,10 +255,10 @@ impl Walk {
                 };
                 (Next::Message(message.arrival, passed), message.place)
             }
-            Item::StepEnds => (Next::Nothing, Place::Last),
+            Item::StepEnds => (Next::Nothing, InStep::Last),
             item @ Item::Event(..) => match std::mem::replace(item, Item::StepEnds) {
                 Item::Event(event, place) => (Next::Event(event), place),
-                Item::Message(_) | Item::StepEnds => (Next::Nothing, Place::Last),
+                Item::Message(_) | Item::StepEnds => (Next::Nothing, InStep::Last),
             },
         }
     }

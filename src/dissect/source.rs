@@ -15,12 +15,12 @@ use crate::net::{CopyCounts, LostDatagram, NetworkLimits, PacketDecoder};
 /// A source of steps for a [`Dissector`](super::Dissector).
 #[derive(Debug)]
 pub struct StepSource<P> {
-    place: Place<P>,
+    reader: Reader<P>,
 }
 
 /// Where headers are read, and flows followed.
 #[derive(Debug)]
-enum Place<P> {
+enum Reader<P> {
     Here(Box<Here<P>>),
     InBatches(Box<InBatches<P>>),
     Decoded(Box<Decoding>),
@@ -32,7 +32,7 @@ impl<P: PacketSource> StepSource<P> {
     /// may keep one waiting, and for those that are not read to their end.
     pub fn here(source: P, limits: &NetworkLimits) -> Self {
         Self {
-            place: Place::Here(Box::new(Here {
+            reader: Reader::Here(Box::new(Here {
                 source,
                 decoder: PacketDecoder::new(limits),
                 reading: Reading::GoesOn,
@@ -45,7 +45,7 @@ impl<P: PacketSource> StepSource<P> {
     /// ahead at them, on the thread that asks.
     pub fn in_batches(source: P, limits: &NetworkLimits) -> Self {
         Self {
-            place: Place::InBatches(Box::new(InBatches {
+            reader: Reader::InBatches(Box::new(InBatches {
                 source,
                 decoder: PacketDecoder::new(limits),
                 walk: Walk::default(),
@@ -64,14 +64,14 @@ impl<P: PacketSource> StepSource<P> {
         P: Send + 'static,
     {
         let decoder = PacketDecoder::new(&options.network);
-        let place = match options.depth {
-            Depth::Messages => Place::Decoded(Box::new(Decoding::spawn(source, decoder)?)),
+        let reader = match options.depth {
+            Depth::Messages => Reader::Decoded(Box::new(Decoding::spawn(source, decoder)?)),
             Depth::Conversations => {
                 let following = Following::spawn(source, decoder, Flows::new(options))?;
-                Place::Followed(Box::new(following))
+                Reader::Followed(Box::new(following))
             }
         };
-        Ok(Self { place })
+        Ok(Self { reader })
     }
 
     /// The next steps that are at hand; `None` when there are no more packets. Those that are
@@ -81,50 +81,50 @@ impl<P: PacketSource> StepSource<P> {
     /// Those of [`PacketSource::next_packet`]; one may go on after them in the same way.
     #[inline]
     pub fn next_steps(&mut self) -> Result<Option<Steps<'_>>, CaptureError> {
-        Ok(match &mut self.place {
-            Place::Here(here) => here.next_step()?.map(|step| AtHand::One(Some(step))),
-            Place::InBatches(batches) => batches.walk_on()?.map(AtHand::Window),
-            Place::Decoded(decoding) => decoding.walk_on()?.map(AtHand::Window),
-            Place::Followed(following) => following.walk_on()?.map(AtHand::Located),
+        Ok(match &mut self.reader {
+            Reader::Here(here) => here.next_step()?.map(|step| AtHand::One(Some(step))),
+            Reader::InBatches(batches) => batches.walk_on()?.map(AtHand::Window),
+            Reader::Decoded(decoding) => decoding.walk_on()?.map(AtHand::Window),
+            Reader::Followed(following) => following.walk_on()?.map(AtHand::Located),
         }
         .map(Steps))
     }
 
     /// What is still on its way from flows that are followed elsewhere.
     pub(super) const fn following(&mut self) -> Option<&mut Following> {
-        match &mut self.place {
-            Place::Here(_) | Place::InBatches(_) | Place::Decoded(_) => None,
-            Place::Followed(following) => Some(following),
+        match &mut self.reader {
+            Reader::Here(_) | Reader::InBatches(_) | Reader::Decoded(_) => None,
+            Reader::Followed(following) => Some(following),
         }
     }
 
     /// The inputs so far, as [`PacketSource::inputs`].
     pub fn inputs(&self) -> &[InputInfo] {
-        match &self.place {
-            Place::Here(here) => here.source.inputs(),
-            Place::InBatches(batches) => batches.source.inputs(),
-            Place::Decoded(decoding) => &decoding.known().inputs,
-            Place::Followed(following) => &following.known().inputs,
+        match &self.reader {
+            Reader::Here(here) => here.source.inputs(),
+            Reader::InBatches(batches) => batches.source.inputs(),
+            Reader::Decoded(decoding) => &decoding.known().inputs,
+            Reader::Followed(following) => &following.known().inputs,
         }
     }
 
     /// The second copies that were left out; of a source that is read ahead, once it has ended.
     pub fn copies(&self) -> &CopyCounts {
-        match &self.place {
-            Place::Here(here) => here.decoder.copies(),
-            Place::InBatches(batches) => batches.decoder.copies(),
-            Place::Decoded(decoding) => &decoding.known().copies,
-            Place::Followed(following) => &following.known().copies,
+        match &self.reader {
+            Reader::Here(here) => here.decoder.copies(),
+            Reader::InBatches(batches) => batches.decoder.copies(),
+            Reader::Decoded(decoding) => &decoding.known().copies,
+            Reader::Followed(following) => &following.known().copies,
         }
     }
 
     /// How far reading has come, as [`PacketSource::progress`].
     pub fn progress(&self) -> Progress {
-        match &self.place {
-            Place::Here(here) => here.source.progress(),
-            Place::InBatches(batches) => batches.source.progress(),
-            Place::Decoded(decoding) => decoding.known().progress,
-            Place::Followed(following) => following.known().progress,
+        match &self.reader {
+            Reader::Here(here) => here.source.progress(),
+            Reader::InBatches(batches) => batches.source.progress(),
+            Reader::Decoded(decoding) => decoding.known().progress,
+            Reader::Followed(following) => following.known().progress,
         }
     }
 }

@@ -11,7 +11,9 @@ use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{Piece, Verdict};
 use crate::carrier::i2cp::{self, Sender, SessionStatus};
 use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
-use crate::conversation::{Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, Session};
+use crate::conversation::{
+    Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, I2cpSession,
+};
 use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, looks_like_message};
@@ -339,13 +341,13 @@ impl Streams {
                 } else {
                     Sender::Router
                 };
-                let place = Place {
+                let provenance = Provenance {
                     arrival,
                     addresses: *addresses,
                     missed_start: self.missed_start,
                 };
                 let emit =
-                    &mut |item: i2cp::Item<'_>| sessions.take(&place, item, channels, passage);
+                    &mut |item: i2cp::Item<'_>| sessions.take(&provenance, item, channels, passage);
                 match piece {
                     Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(sender, missing, emit),
@@ -358,7 +360,7 @@ impl Streams {
 }
 
 /// Where on a connection something was found.
-struct Place {
+struct Provenance {
     arrival: Arrival,
     addresses: [SocketAddr; 2],
     missed_start: bool,
@@ -372,7 +374,7 @@ impl Sessions {
 
     fn take<P: Passage>(
         &mut self,
-        place: &Place,
+        provenance: &Provenance,
         item: i2cp::Item<'_>,
         channels: &mut Channels,
         passage: &mut P,
@@ -386,10 +388,10 @@ impl Sessions {
                 Ok(())
             }
             i2cp::Item::SessionStatus { session, status } => {
-                self.follow_status(place, session, status, channels, passage)
+                self.follow_status(provenance, session, status, channels, passage)
             }
             i2cp::Item::SessionDestroyed { session } => {
-                self.close(place, session, channels, passage)
+                self.close(provenance, session, channels, passage)
             }
             i2cp::Item::Sent {
                 session,
@@ -400,7 +402,7 @@ impl Sessions {
             } => {
                 let addressee = Some(channels.hash(destination));
                 let Some(channel) =
-                    self.of_message(place, (session, protocol), message, channels, passage)?
+                    self.of_message(provenance, (session, protocol), message, channels, passage)?
                 else {
                     return Ok(());
                 };
@@ -408,7 +410,7 @@ impl Sessions {
                     addressee,
                     ..Passed::new(channel, Side::Initiator, message)
                 };
-                passage.message(place.arrival, passed)
+                passage.message(provenance.arrival, passed)
             }
             i2cp::Item::Delivered {
                 session,
@@ -417,12 +419,12 @@ impl Sessions {
                 ..
             } => {
                 let Some(channel) =
-                    self.of_message(place, (session, protocol), message, channels, passage)?
+                    self.of_message(provenance, (session, protocol), message, channels, passage)?
                 else {
                     return Ok(());
                 };
                 let passed = Passed::new(channel, Side::Responder, message);
-                passage.message(place.arrival, passed)
+                passage.message(provenance.arrival, passed)
             }
             i2cp::Item::UnreadablePayload {
                 sender,
@@ -432,7 +434,7 @@ impl Sessions {
                 self.note_gap(passage)?;
                 let text = format!("payload of session {session:04x}, {}: {reason}", by(sender));
                 let code = FindingCode::I2cpUnreadablePayload;
-                passage.finding(about_connection(code, place.arrival, text, Vec::new()))
+                passage.finding(about_connection(code, provenance.arrival, text, Vec::new()))
             }
             i2cp::Item::BadFrame {
                 sender,
@@ -443,13 +445,13 @@ impl Sessions {
                 let text = format!("frame at offset {offset}, {}: {reason}", by(sender));
                 let detail = vec![("offset_bytes", FindingDetail::Number(offset))];
                 let code = FindingCode::I2cpBadFrame;
-                passage.finding(about_connection(code, place.arrival, text, detail))
+                passage.finding(about_connection(code, provenance.arrival, text, detail))
             }
             i2cp::Item::Problem { sender, problem } => {
                 if problem.hides_messages() {
                     self.note_gap(passage)?;
                 }
-                let mut finding = from_problem(problem, place.arrival);
+                let mut finding = from_problem(problem, provenance.arrival);
                 if finding.code == FindingCode::TcpBadPrefix {
                     finding.code = FindingCode::I2cpBadFrame;
                 }
@@ -470,7 +472,7 @@ impl Sessions {
 
     fn follow_status<P: Passage>(
         &mut self,
-        place: &Place,
+        provenance: &Provenance,
         session: u16,
         status: SessionStatus,
         channels: &mut Channels,
@@ -478,17 +480,23 @@ impl Sessions {
     ) -> Result<(), P::Error> {
         match status {
             SessionStatus::CREATED => {
-                self.close(place, session, channels, passage)?;
+                self.close(provenance, session, channels, passage)?;
                 let (hash, nickname) = self.requested.take().unzip();
                 let start = match hash {
                     Some(_) => ChannelStart::Captured,
                     None => ChannelStart::Missed,
                 };
                 let nickname = nickname.flatten();
-                self.open(place, session, (start, hash, nickname), channels, passage)?;
+                self.open(
+                    provenance,
+                    session,
+                    (start, hash, nickname),
+                    channels,
+                    passage,
+                )?;
                 Ok(())
             }
-            SessionStatus::DESTROYED => self.close(place, session, channels, passage),
+            SessionStatus::DESTROYED => self.close(provenance, session, channels, passage),
             SessionStatus::INVALID | SessionStatus::REFUSED => {
                 self.requested = None;
                 Ok(())
@@ -500,19 +508,19 @@ impl Sessions {
     /// Opens a session: what is known of its beginning, its destination and its name.
     fn open<P: Passage>(
         &mut self,
-        place: &Place,
+        provenance: &Provenance,
         wire_id: u16,
         (start, hash, nickname): (ChannelStart, Option<DestinationHash>, Option<String>),
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<ChannelId, P::Error> {
-        let session = Session {
+        let session = I2cpSession {
             id: channels.next_session(),
             wire_id: Some(wire_id),
             nickname,
             hash,
         };
-        let channel = Channel::new(Carrier::I2cp, place.addresses, start, Some(session));
+        let channel = Channel::new(Carrier::I2cp, provenance.addresses, start, Some(session));
         let channel = channels.open(channel, passage)?;
         if self.has_gaps {
             passage.event(Event::Gap(channel))?;
@@ -529,13 +537,13 @@ impl Sessions {
 
     fn close<P: Passage>(
         &mut self,
-        place: &Place,
+        provenance: &Provenance,
         session: u16,
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         match self.open.remove(&session) {
-            Some(session) => channels.close(session.channel, place.arrival.time, passage),
+            Some(session) => channels.close(session.channel, provenance.arrival.time, passage),
             None => Ok(()),
         }
     }
@@ -545,7 +553,7 @@ impl Sessions {
     /// else; before that, a message must look like ours or name no protocol.
     fn of_message<P: Passage>(
         &mut self,
-        place: &Place,
+        provenance: &Provenance,
         (wire_id, protocol): (u16, u8),
         message: &[u8],
         channels: &mut Channels,
@@ -561,13 +569,13 @@ impl Sessions {
         let channel = match known {
             Some(session) => session.channel,
             None if self.open.len() < MAX_SESSIONS => {
-                let start = if place.missed_start || self.has_gaps {
+                let start = if provenance.missed_start || self.has_gaps {
                     ChannelStart::Missed
                 } else {
                     // A session of which nobody saw the creation.
                     ChannelStart::Unknown
                 };
-                self.open(place, wire_id, (start, None, None), channels, passage)?
+                self.open(provenance, wire_id, (start, None, None), channels, passage)?
             }
             None => {
                 channels.foreign_messages += 1;

@@ -9,7 +9,9 @@ use super::{FlowReport, Sink};
 use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
 use crate::capture::InputInfo;
 use crate::carrier::Carrier;
-use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent, Session};
+use crate::conversation::{
+    Conversation, ConversationId, Finding, I2cpSession, Meaning, MessageEvent,
+};
 use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, FrameType, RawFrame, RawMessage, StreamId};
@@ -196,7 +198,7 @@ struct Route {
     carrier: Carrier,
     source: SocketAddr,
     target: SocketAddr,
-    session: Option<Session>,
+    session: Option<I2cpSession>,
 }
 
 /// A [`MessageEvent`]; what is long or borrowed lies elsewhere in the batch.

@@ -3,7 +3,7 @@
 use super::ahead::{Glimpse, RecordsAhead};
 use super::findings::about_capture;
 use super::flows::FlowCounts;
-use super::located::{Next, Place, Walk};
+use super::located::{InStep, Next, Walk};
 use super::passage::{Event, Passage, Passed, Sender};
 use super::{Depth, Sink};
 use crate::conversation::{
@@ -76,7 +76,7 @@ impl Tracking {
         &mut self,
         walk: &mut Walk,
         sink: &mut S,
-    ) -> Result<Place, S::Error> {
+    ) -> Result<InStep, S::Error> {
         if walk.is_at_end_of_window() {
             let messages = walk.next_window();
             if self.are_many() {

@@ -9,7 +9,7 @@ use super::config::AddressProof;
 use super::conversation::{Due, Intent};
 use super::output::Event;
 use super::session::Endpoint;
-use super::state::{State, Stimulus, Transition, step};
+use super::state::{State, Stimulus, Transition, transition};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, Message, PayloadShape, RawFrame, ServerId};
 
@@ -30,7 +30,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// close. The reference implementation ignores it, so data that follow prove
     /// that it was none.
     fn handle_empty_ack(&mut self, now: Instant, slot: usize) {
-        let closes = step(self.conversations[slot].state, Stimulus::EmptyAck);
+        let closes = transition(self.conversations[slot].state, Stimulus::EmptyAck);
         if !matches!(closes, Transition::Ends(..)) {
             return self.stats.note(Anomaly::AckLength);
         }

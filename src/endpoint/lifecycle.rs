@@ -8,7 +8,7 @@ use super::conversation::{Due, Intent, Role};
 use super::output::{End, Event, Handle};
 use super::send_queue::SendQueue;
 use super::session::Endpoint;
-use super::state::{Farewell, State, Stimulus, Transition, step};
+use super::state::{Farewell, State, Stimulus, Transition, transition};
 use crate::wire::ClientId;
 
 impl<P: Copy + Eq + Hash> Endpoint<P> {
@@ -25,19 +25,19 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.conversations.insert(role, peer, client_id, now)
     }
 
-    /// Puts a conversation through one step, if it has not ended.
+    /// Puts a conversation through a transition, if it has not ended.
     pub(super) fn apply_to(&mut self, now: Instant, handle: Handle, stimulus: Stimulus) {
         if self.conversations.live(handle).is_some() {
             self.apply(now, handle.slot, stimulus);
         }
     }
 
-    /// Puts a conversation through one step of the transition table.
+    /// Puts a conversation through one transition of the table.
     pub(super) fn apply(&mut self, now: Instant, slot: usize, stimulus: Stimulus) -> Transition {
         let conversation = &mut self.conversations[slot];
         let before = conversation.state;
-        let step = step(before, stimulus);
-        match step {
+        let transition = transition(before, stimulus);
+        match transition {
             Transition::To(State::SynSent) => {
                 match stimulus {
                     Stimulus::Eof if conversation.intent == Intent::Stay => {
@@ -56,7 +56,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             Transition::Ends(end, farewell) => self.end(now, slot, end, farewell),
             Transition::Ignored => {}
         }
-        step
+        transition
     }
 
     fn enter(&mut self, now: Instant, slot: usize, state: State) {
@@ -94,7 +94,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// Ends a conversation: forgets its ids and notifies the application and,
-    /// if the step says so, the peer.
+    /// if the transition says so, the peer.
     fn end(&mut self, now: Instant, slot: usize, end: End, farewell: Farewell) {
         // Both look at the state and the queue that the following lines change.
         self.leave_half_open(slot);

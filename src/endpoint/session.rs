@@ -15,7 +15,7 @@ use super::ids::Ids;
 use super::links::Links;
 use super::output::{Event, Handle, Link};
 use super::readers::Readers;
-use super::state::{State, Stimulus, Transition, step};
+use super::state::{State, Stimulus, Transition, transition};
 use super::stats::Stats;
 use super::timers::Timers;
 use crate::wire::{ClientId, FrameType, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamId};
@@ -329,7 +329,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             };
             is_its_own
                 && conversation.peer == peer
-                && step(conversation.state, Stimulus::MessageLost) != Transition::Ignored
+                && transition(conversation.state, Stimulus::MessageLost) != Transition::Ignored
         })?;
         let handle = conversation.handle;
         self.apply(now, slot, Stimulus::MessageLost);

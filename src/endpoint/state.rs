@@ -29,7 +29,7 @@
 //! ```
 //!
 //! Not drawn: from every state a lost link, and from the last three an
-//! `abort()` or a timeout, lead to Ended. [`step`] is the whole of it.
+//! `abort()` or a timeout, lead to Ended. [`transition`] is the whole of it.
 
 use super::output::End;
 
@@ -154,7 +154,7 @@ pub(super) enum Farewell {
 
 /// The transition table: one block for each state; the last arm of a block
 /// names what does not belong there.
-pub(super) const fn step(state: State, stimulus: Stimulus) -> Transition {
+pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
     use Farewell::{Close as SayClose, CloseIfAcked, Silent};
     use State as S;
     use Stimulus as I;
@@ -245,7 +245,7 @@ mod tests {
         for stimulus in Stimulus::ALL {
             table += &format!("| {stimulus:?} |");
             for &state in states {
-                let cell = match step(state, stimulus) {
+                let cell = match transition(state, stimulus) {
                     Transition::To(after) if after == state => "stays".to_owned(),
                     Transition::To(after) => format!("**{after:?}**"),
                     Transition::Ends(end, Farewell::Silent) => format!("{end:?}"),
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn nothing_moves_a_conversation_that_has_ended() {
         for stimulus in Stimulus::ALL {
-            assert_eq!(step(State::Ended, stimulus), Transition::Ignored);
+            assert_eq!(transition(State::Ended, stimulus), Transition::Ignored);
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
         for state in &State::ALL[..5] {
             for stimulus in [Stimulus::LinkLost, Stimulus::Abort] {
                 assert!(
-                    matches!(step(*state, stimulus), Transition::Ends(..)),
+                    matches!(transition(*state, stimulus), Transition::Ends(..)),
                     "{state:?} {stimulus:?}"
                 );
             }

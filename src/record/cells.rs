@@ -2,7 +2,7 @@
 //! form they are written in.
 
 use super::micros;
-use crate::conversation::{Conversation, Endpoint, Finding, Tally};
+use crate::conversation::{Conversation, Finding, Party, Tally};
 use crate::field::Value;
 
 /// Takes the values of a record from its first column to its last.
@@ -58,7 +58,7 @@ pub(crate) fn put_finding(finding: &Finding, cells: &mut impl Cells) {
 }
 
 #[inline(always)]
-fn put_endpoint(names: [&'static str; 3], endpoint: &Endpoint, cells: &mut impl Cells) {
+fn put_endpoint(names: [&'static str; 3], endpoint: &Party, cells: &mut impl Cells) {
     let [address, nickname, hash] = names;
     cells.put(address, Value::Address(endpoint.address));
     cells.put(

@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
-    Conversation, ConversationId, Endpoint, Finding, FindingCode, FindingDetail, Level, Meaning,
-    MessageEvent, RouterTime, Session, SessionId, State, Tally,
+    Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail,
+    I2cpSession, Level, Meaning, MessageEvent, Party, RouterTime, SessionId, Tally,
 };
 use crate::dissect::{EvictedCounts, ForeignCounts};
 use crate::field::meaning_name;
@@ -70,7 +70,7 @@ pub struct MessageRecord {
     bytes: Vec<u8>,
     conversation: Option<ConversationId>,
     meaning: Meaning,
-    session: Option<Session>,
+    session: Option<I2cpSession>,
     router_ns: Option<i64>,
     sent_as: Option<u64>,
     destination_hash: Option<DestinationHash>,
@@ -222,7 +222,7 @@ impl<R: BufRead> RecordReader<R> {
             bytes: message_bytes(line)?,
             conversation,
             meaning,
-            session: session.map(|id| Session {
+            session: session.map(|id| I2cpSession {
                 id: SessionId(id),
                 wire_id: None,
                 nickname: nickname.map(str::to_owned),
@@ -314,14 +314,14 @@ impl<R: BufRead> RecordReader<R> {
         Ok(Conversation {
             id,
             carrier: carrier(line)?,
-            client: Endpoint {
+            client: Party {
                 address: line.parsed("client")?,
                 nickname: line
                     .optional("client_name", Value::as_str)?
                     .map(str::to_owned),
                 hash: line.optional_parsed("client_hash")?,
             },
-            server: Endpoint {
+            server: Party {
                 address: line.parsed("server")?,
                 nickname: line
                     .optional("server_name", Value::as_str)?
@@ -330,7 +330,8 @@ impl<R: BufRead> RecordReader<R> {
             },
             client_id: line.id("client_id")?.map(ClientId),
             server_id: line.id("server_id")?.map(ServerId),
-            state: named(State::ALL, State::name, state).ok_or_else(|| line.invalid("state"))?,
+            state: named(ConversationState::ALL, ConversationState::name, state)
+                .ok_or_else(|| line.invalid("state"))?,
             start,
             start_us,
             end: start.plus_nanos(duration_ns),

@@ -5,7 +5,7 @@ use super::tally::Totals;
 use super::value::{put_list, put_numbers, put_object};
 use crate::capture::{Compression, InputInfo, LinkType};
 use crate::columns::TYPE_NAMES;
-use crate::conversation::{Level, State};
+use crate::conversation::{ConversationState, Level};
 use crate::dissect::{EvictedCounts, ForeignCounts, NearFlow, NearFlows};
 use crate::field::Value;
 use crate::text::write::put;
@@ -52,7 +52,10 @@ impl Summary<'_> {
     /// The summary record.
     pub(super) fn put(&self, totals: &Totals, out: &mut Vec<u8>) {
         let types = TYPE_NAMES.iter().copied().zip(totals.by_type);
-        let states = State::ALL.map(State::name).into_iter().zip(totals.by_state);
+        let states = ConversationState::ALL
+            .map(ConversationState::name)
+            .into_iter()
+            .zip(totals.by_state);
         let levels = [Level::Error, Level::Warn, Level::Note]
             .map(|level| (level.name(), totals.findings_at(level)));
         let once = totals.once();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::carrier::Carrier;
 use crate::conversation::{
-    Carried, Conversation, Finding, FindingCode, Level, MessageEvent, State, Tally,
+    Carried, Conversation, ConversationState, Finding, FindingCode, Level, MessageEvent, Tally,
 };
 use crate::field::{TYPE_NAMES, kind_index, payload, type_index};
 use crate::number_set::NumberSet;
@@ -15,8 +15,8 @@ use crate::wire::{Direction, FrameKind};
 pub struct Totals {
     /// Messages by type, in the order of the summary record.
     pub by_type: [u64; TYPE_NAMES.len()],
-    /// Conversations by state, in the order of [`State::ALL`].
-    pub by_state: [u64; State::ALL.len()],
+    /// Conversations by state, in the order of [`ConversationState::ALL`].
+    pub by_state: [u64; ConversationState::ALL.len()],
     /// DATA within conversations, as often as it was seen.
     pub data: Carriage,
     /// Messages that were seen a second time.
@@ -158,7 +158,7 @@ impl Totals {
 
     /// Counts a finding.
     pub fn finding(&mut self, finding: &Finding) {
-        self.by_level[level_index(finding.level)] += 1;
+        self.by_level[finding.level as usize] += 1;
         *self
             .by_code
             .entry((finding.level, finding.code))
@@ -167,7 +167,7 @@ impl Totals {
 
     /// Counts a conversation.
     pub fn conversation(&mut self, conversation: &Conversation) {
-        self.by_state[state_index(conversation.state)] += 1;
+        self.by_state[conversation.state as usize] += 1;
     }
 
     /// Messages counted.
@@ -181,13 +181,13 @@ impl Totals {
     }
 
     /// Conversations that ended in a state.
-    pub const fn conversations_in(&self, state: State) -> u64 {
-        self.by_state[state_index(state)]
+    pub const fn conversations_in(&self, state: ConversationState) -> u64 {
+        self.by_state[state as usize]
     }
 
     /// Findings of a level.
     pub const fn findings_at(&self, level: Level) -> u64 {
-        self.by_level[level_index(level)]
+        self.by_level[level as usize]
     }
 
     /// Findings of `least` and above by level and code, the worst first.
@@ -210,35 +210,14 @@ impl Totals {
     }
 }
 
-const fn level_index(level: Level) -> usize {
-    match level {
-        Level::Note => 0,
-        Level::Warn => 1,
-        Level::Error => 2,
-    }
-}
-
-/// The place of a state in [`State::ALL`].
-pub(crate) const fn state_index(state: State) -> usize {
-    match state {
-        State::SynSent => 0,
-        State::Refused => 1,
-        State::Open => 2,
-        State::ClientClosed => 3,
-        State::ServerClosed => 4,
-        State::NoAnswer => 5,
-        State::MidStream => 6,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_state_is_counted_in_its_own_place() {
-        for (index, state) in State::ALL.into_iter().enumerate() {
-            assert_eq!(state_index(state), index);
+        for (index, state) in ConversationState::ALL.into_iter().enumerate() {
+            assert_eq!(state as usize, index);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::recording::{
     Effect, MAX_RECORDING_BYTES, MidStream, RecordedConversation, RecordedMessage, Recording,
     SkipReason, Skipped, Wanted,
 };
-use crate::conversation::{ConversationId, State};
+use crate::conversation::{ConversationId, ConversationState};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
 use crate::wire::FrameType;
@@ -109,7 +109,9 @@ impl<R: BufRead> NdjsonReader<R> {
         };
         let state = record.required("state", |value| {
             let name = value.as_str()?;
-            State::ALL.into_iter().find(|state| state.name() == name)
+            ConversationState::ALL
+                .into_iter()
+                .find(|state| state.name() == name)
         })?;
         let other_view = record.conversation("peer_view")?;
         let named = self.wanted.named.as_ref();
@@ -117,10 +119,12 @@ impl<R: BufRead> NdjsonReader<R> {
             .is_some_and(|other| other < id && named.is_none_or(|named| named.contains(&other)));
         let reason = match state {
             _ if second_view => Some(SkipReason::SecondView),
-            State::MidStream if self.wanted.mid_stream == MidStream::Skip => {
+            ConversationState::MidStream if self.wanted.mid_stream == MidStream::Skip => {
                 Some(SkipReason::MidStream)
             }
-            State::SynSent | State::NoAnswer => Some(SkipReason::Unanswered),
+            ConversationState::SynSent | ConversationState::NoAnswer => {
+                Some(SkipReason::Unanswered)
+            }
             _ => None,
         };
         if let Some(reason) = reason {

@@ -8,7 +8,7 @@ use super::compare::Compare;
 use super::options::{IdPolicy, Order, Pace, PlayOptions, SynPayload};
 use super::recording::{Effect, RecordedConversation, RecordedMessage, Recording};
 use super::transcript::{Transcript, Transcripts};
-use crate::conversation::{ConversationId, State};
+use crate::conversation::{ConversationId, ConversationState};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameKind, FrameType, ServerId, StreamId};
 
@@ -314,7 +314,7 @@ fn planned(
 ) -> PlannedConversation {
     let ids = match recorded.state {
         // Without a SYN no ACK comes that would name a live server id.
-        State::MidStream => IdPolicy::Raw,
+        ConversationState::MidStream => IdPolicy::Raw,
         _ => options.ids,
     };
     let mut builder = Builder::new(options, ids);

@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent, State};
+use crate::conversation::{Conversation, ConversationId, ConversationState, Meaning, MessageEvent};
 use crate::dissect::Sink;
 use crate::time::Timestamp;
 use crate::wire::{
@@ -42,7 +42,7 @@ pub struct RecordedConversation {
     /// The server's id, unless it was refused or not answered.
     pub server_id: Option<ServerId>,
     /// Where it ended.
-    pub state: State,
+    pub state: ConversationState,
     /// Its messages in the order of the capture.
     pub messages: Vec<RecordedMessage>,
 }
@@ -285,10 +285,12 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
             return Some(SkipReason::SecondView);
         }
         match conversation.state {
-            State::MidStream if self.wanted.mid_stream == MidStream::Skip => {
+            ConversationState::MidStream if self.wanted.mid_stream == MidStream::Skip => {
                 Some(SkipReason::MidStream)
             }
-            State::SynSent | State::NoAnswer => Some(SkipReason::Unanswered),
+            ConversationState::SynSent | ConversationState::NoAnswer => {
+                Some(SkipReason::Unanswered)
+            }
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
-use crate::conversation::{ConversationId, State};
+use crate::conversation::{ConversationId, ConversationState};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameType, Message, ServerId, StreamId};
 
@@ -180,7 +180,7 @@ fn recording(conversations: &[&[(i64, u8, &[u8])]]) -> Recording {
             id: ConversationId(u64::from(number)),
             client_id: Some(ClientId(client_id)),
             server_id: accepted.then_some(ServerId(server_id)),
-            state: State::Open,
+            state: ConversationState::Open,
             messages,
         }
     });

@@ -14,7 +14,7 @@ use super::printer::{Notice, Out, Printer};
 use super::sorted::Sorted;
 use super::style::{Style, duration_width, put_duration};
 use crate::carrier::Carrier;
-use crate::conversation::{Conversation, ConversationId, Endpoint, State, Tally};
+use crate::conversation::{Conversation, ConversationId, ConversationState, Party, Tally};
 use crate::text::escape::{Charset, columns_of};
 use crate::text::write::{digits, put, put_conversation, put_number, put_seconds};
 use crate::wire::StreamId;
@@ -77,7 +77,7 @@ struct Row {
     server: NameId,
     client_id: Option<StreamId>,
     server_id: Option<StreamId>,
-    state: State,
+    state: ConversationState,
     start_us: i64,
     duration_ns: i64,
     handshake_ns: Option<i64>,
@@ -173,7 +173,7 @@ impl ConversationTable {
         row
     }
 
-    fn name(&mut self, carrier: Carrier, end: &Endpoint) -> NameId {
+    fn name(&mut self, carrier: Carrier, end: &Party) -> NameId {
         if carrier != Carrier::I2cp {
             return NameId::default();
         }
@@ -450,9 +450,9 @@ fn title_in(title: &str, charset: Charset) -> String {
         .replace('←', charset.left_arrow())
 }
 
-const fn paint_of(state: State) -> Colour {
+const fn paint_of(state: ConversationState) -> Colour {
     match state {
-        State::Refused | State::NoAnswer => Colour::Yellow,
+        ConversationState::Refused | ConversationState::NoAnswer => Colour::Yellow,
         _ => Colour::Plain,
     }
 }
@@ -518,7 +518,7 @@ impl Row {
             self.c2s.payload_bytes,
             self.s2c.message_count,
             self.s2c.payload_bytes,
-            pack(self.finding_count, state_number(self.state)),
+            pack(self.finding_count, self.state as u32),
         ]
     }
 
@@ -548,7 +548,7 @@ impl Row {
             server: NameId(server),
             client_id: unpack_id(client_id),
             server_id: unpack_id(server_id),
-            state: State::ALL[state as usize],
+            state: ConversationState::ALL[state as usize],
             start_us: start_us.cast_signed(),
             duration_ns: duration_ns.cast_signed(),
             handshake_ns: (handshake_ns != i64::MIN).then_some(handshake_ns),
@@ -581,10 +581,6 @@ fn pack_id(id: Option<StreamId>) -> u32 {
 
 fn unpack_id(packed: u32) -> Option<StreamId> {
     (packed >> 24 == 1).then(|| StreamId::from_u32(packed))
-}
-
-fn state_number(state: State) -> u32 {
-    u32::try_from(crate::record::tally::state_index(state)).unwrap_or(u32::MAX)
 }
 
 impl Printer for ConversationTable {

@@ -9,7 +9,7 @@ use super::printer::{Above, Notice, Out, Printer};
 use super::style::{Style, put_size};
 use super::table::{HELD_ROWS, MessageTable};
 use crate::capture::InputInfo;
-use crate::conversation::{Carried, Conversation, Finding, Level, MessageEvent, State};
+use crate::conversation::{Carried, Conversation, ConversationState, Finding, Level, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
 use crate::export::output::Output;
 use crate::export::packets::PacketPlan;
@@ -390,7 +390,7 @@ fn put_count(out: &mut Vec<u8>, count: u64, one: &str, many: &str) {
 
 /// Appends ` (2 opened, 1 refused)`; states that do not occur are left out.
 fn put_states(out: &mut Vec<u8>, totals: &Totals) {
-    let count_of = |states: &[State]| -> u64 {
+    let count_of = |states: &[ConversationState]| -> u64 {
         states
             .iter()
             .map(|&state| totals.conversations_in(state))
@@ -398,13 +398,20 @@ fn put_states(out: &mut Vec<u8>, totals: &Totals) {
     };
     let groups = [
         (
-            count_of(&[State::Open, State::ClientClosed, State::ServerClosed]),
+            count_of(&[
+                ConversationState::Open,
+                ConversationState::ClientClosed,
+                ConversationState::ServerClosed,
+            ]),
             "opened",
         ),
-        (count_of(&[State::Refused]), "refused"),
-        (count_of(&[State::NoAnswer]), "not answered"),
-        (count_of(&[State::SynSent]), "waiting for an answer"),
-        (count_of(&[State::MidStream]), "mid-stream"),
+        (count_of(&[ConversationState::Refused]), "refused"),
+        (count_of(&[ConversationState::NoAnswer]), "not answered"),
+        (
+            count_of(&[ConversationState::SynSent]),
+            "waiting for an answer",
+        ),
+        (count_of(&[ConversationState::MidStream]), "mid-stream"),
     ];
     let mut separator = " (";
     for (count, name) in groups {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::conversation::{
-    Conversation, Destinations, Endpoint, Finding, FindingCode, MessageEvent, Session,
+    Conversation, Destinations, Finding, FindingCode, I2cpSession, MessageEvent, Party,
 };
 use crate::wire::{
     Destination, DestinationHash, FrameKind, PayloadShape, Pseudonyms, RawFrame, RawMessage,
@@ -81,7 +81,7 @@ pub struct Redaction {
     /// The payload of the latest message, replaced.
     payload: Vec<u8>,
     /// Its session, and its findings.
-    session: Option<Session>,
+    session: Option<I2cpSession>,
     findings: Vec<Finding>,
 }
 
@@ -127,7 +127,7 @@ impl Redaction {
     /// A message as others may see it.
     pub fn message<'a>(&'a mut self, event: &MessageEvent<'a>) -> MessageEvent<'a> {
         let payload = self.replace_payload(&event.message);
-        self.session = event.session.map(|session| Session {
+        self.session = event.session.map(|session| I2cpSession {
             nickname: self.nickname(session.nickname.as_deref()),
             ..session.clone()
         });
@@ -170,7 +170,7 @@ impl Redaction {
 
     /// A conversation as others may see it.
     pub fn conversation(&self, conversation: &Conversation) -> Conversation {
-        let endpoint = |endpoint: &Endpoint| Endpoint {
+        let endpoint = |endpoint: &Party| Party {
             nickname: self.nickname(endpoint.nickname.as_deref()),
             ..endpoint.clone()
         };

@@ -9,7 +9,7 @@ mod stalls;
 use super::super::registry::CONVERSATION_BYTES;
 use super::*;
 use crate::carrier::Carrier;
-use crate::conversation::{ConversationId, FindingCode, Level, Session, SessionId};
+use crate::conversation::{ConversationId, FindingCode, I2cpSession, Level, SessionId};
 use crate::wire::StreamId;
 
 /// A tracker with channels, driven by messages in hex.
@@ -48,7 +48,7 @@ impl Watch {
     }
 
     fn session(&mut self, wire_id: u16, nickname: &str, destination: &[u8]) -> ChannelId {
-        let session = Session {
+        let session = I2cpSession {
             id: SessionId(u32::from(wire_id)),
             wire_id: Some(wire_id),
             nickname: Some(nickname.to_owned()),
@@ -458,7 +458,7 @@ fn an_ack_ends_the_half_that_was_taken_for_a_conversation_of_its_own() {
 #[test]
 fn behind_a_router_an_ack_joins_only_the_conversation_with_its_sender() {
     let mut watch = Watch::new();
-    let session = Session {
+    let session = I2cpSession {
         id: SessionId(0),
         wire_id: Some(7),
         nickname: None,

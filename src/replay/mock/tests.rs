@@ -1,5 +1,5 @@
 use super::*;
-use crate::conversation::State;
+use crate::conversation::ConversationState;
 use crate::replay::recording::{Effect, RecordedConversation, RecordedMessage};
 use crate::time::Timestamp;
 
@@ -20,7 +20,7 @@ fn conversation(number: u64, messages: &[(u8, &'static [u8], Effect)]) -> Record
         id: ConversationId(number),
         client_id: None,
         server_id: None,
-        state: State::Open,
+        state: ConversationState::Open,
         messages: (0..)
             .zip(messages)
             .map(|(index, &(byte, payload, effect))| RecordedMessage {

@@ -439,7 +439,7 @@ fn passes_that_were_still_to_come_count_as_not_begun() {
 #[test]
 fn where_no_answer_was_recorded_silence_proves_nothing() {
     let mut recording = recording(&[&[(0, SEND, b"request"), (10, SEND, b"more")]]);
-    recording.conversations[0].state = State::MidStream;
+    recording.conversations[0].state = ConversationState::MidStream;
     for compare in [
         Compare::Stream,
         Compare::Messages,

@@ -16,7 +16,7 @@ fn drawn(style: Style, conversations: &[Conversation]) -> String {
 #[test]
 fn conversations_are_sorted_by_number_and_columns_fit() {
     let refused = Conversation {
-        state: State::Refused,
+        state: ConversationState::Refused,
         server_id: None,
         handshake_ns: None,
         finding_count: 2,
@@ -145,7 +145,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
         any::<[u64; 6]>(),
         any::<[i64; 3]>(),
         any::<[Option<u32>; 3]>(),
-        0..State::ALL.len(),
+        0..ConversationState::ALL.len(),
     )
         .prop_map(|(counts, times, ids, state)| {
             let id = |index: usize| ids[index].map(StreamId::from_u32);
@@ -153,7 +153,7 @@ fn any_conversation() -> impl Strategy<Value = Conversation> {
                 client_id: id(0).map(crate::wire::ClientId),
                 server_id: id(1).map(crate::wire::ServerId),
                 peer_view: ids[2].map(|number| ConversationId(number.into())),
-                state: State::ALL[state],
+                state: ConversationState::ALL[state],
                 start_us: times[0],
                 end: testing::START.plus_nanos(times[1] / 4),
                 handshake_ns: Some(times[2]),

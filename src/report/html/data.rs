@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 
 use super::{Picture, Row};
-use crate::conversation::{ConversationId, Endpoint, Level, MessageEvent, Tally};
+use crate::conversation::{ConversationId, Level, MessageEvent, Party, Tally};
 use crate::field::{PREVIEW_BYTES, PayloadDetail, payload, type_name};
 use crate::record::micros;
 use crate::report::ladder::{View, info, label};
@@ -66,7 +66,7 @@ pub(super) fn put_row(row: &Row, ladder: Option<ConversationId>, style: &Style, 
     out.push(b']');
 }
 
-fn end_name(end: &Endpoint, style: &Style) -> String {
+fn end_name(end: &Party, style: &Style) -> String {
     match &end.nickname {
         Some(nickname) => style.escaped(nickname),
         None => text_of(|out| put_address(out, end.address)),

@@ -10,7 +10,7 @@ use super::frame::{
 };
 use super::timeline::Unit;
 use super::{Collected, Picture};
-use crate::conversation::{ConversationId, Level, State};
+use crate::conversation::{ConversationId, ConversationState, Level};
 use crate::field::TYPE_NAMES;
 use crate::record::Summary;
 use crate::record::tally::Totals;
@@ -354,7 +354,8 @@ impl<'a> Page<'a> {
     }
 
     fn states(&self) -> Lines<'static> {
-        let counts = State::ALL.map(|state| (state, self.totals.conversations_in(state)));
+        let counts =
+            ConversationState::ALL.map(|state| (state, self.totals.conversations_in(state)));
         Lines {
             about: "conversations by state",
             lines: counts

@@ -2,7 +2,7 @@
 
 use super::message_log::MessageLog;
 use super::{Arrow, Heading, IDLE_NS, Ladder, Lane, Note, Row};
-use crate::conversation::{Conversation, Endpoint, Finding, FindingCode, Meaning, MessageEvent};
+use crate::conversation::{Conversation, Finding, FindingCode, Meaning, MessageEvent, Party};
 use crate::field::{announced_server_id, type_name};
 use crate::report::describe::put_info;
 use crate::report::style::{Style, TimeWriter, put_duration, put_size};
@@ -49,7 +49,7 @@ impl<'a> Ladder<'a> {
 }
 
 fn lanes(client: &Conversation, peer: Option<&Conversation>, style: &Style) -> Vec<Lane> {
-    let lane = |role, end: &Endpoint| Lane {
+    let lane = |role, end: &Party| Lane {
         role,
         name: name(end, style),
     };
@@ -69,14 +69,14 @@ fn lanes(client: &Conversation, peer: Option<&Conversation>, style: &Style) -> V
     }
 }
 
-fn name(end: &Endpoint, style: &Style) -> String {
+fn name(end: &Party, style: &Style) -> String {
     match &end.nickname {
         Some(nickname) => style.escaped(nickname),
         None => address(end),
     }
 }
 
-fn address(end: &Endpoint) -> String {
+fn address(end: &Party) -> String {
     text_of(|out| put_address(out, end.address))
 }
 
