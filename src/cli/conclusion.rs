@@ -64,7 +64,7 @@ pub(super) fn conclude(
         Some(_) => ending.max(Ending::Failed),
         None => ending,
     };
-    let warning = nothing_found(&done.counts, &done.near);
+    let warning = unread(&done.counts, &done.near);
     let skipped = Skip::ALL.map(|reason| (reason.name(), done.counts.network.skipped(reason)));
     reporter.finish(&Summary {
         inputs,
@@ -225,12 +225,21 @@ fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
     Ok(())
 }
 
-/// What to warn of when there is no message, and something that may hold some.
-fn nothing_found(counts: &DissectCounts, near: &NearFlows) -> Option<String> {
+/// What to warn of when something that may hold messages was not read.
+fn unread(counts: &DissectCounts, near: &NearFlows) -> Option<String> {
+    let sealed = match counts.foreign.sealed_flows {
+        0 => None,
+        1 => Some(
+            "1 connection offers ministreaming inside TLS, --keylog takes its secrets".to_owned(),
+        ),
+        count => Some(format!(
+            "{count} connections offer ministreaming inside TLS, --keylog takes their secrets"
+        )),
+    };
     if counts.messages > 0 {
-        return None;
+        return sealed;
     }
-    let unread: Vec<String> = [Skip::LinkType, Skip::BadHeader, Skip::CutHeader]
+    let skipped: Vec<String> = [Skip::LinkType, Skip::BadHeader, Skip::CutHeader]
         .into_iter()
         .map(|reason| (reason, counts.network.skipped(reason)))
         .filter(|(_, count)| *count > 0)
@@ -252,7 +261,8 @@ fn nothing_found(counts: &DissectCounts, near: &NearFlows) -> Option<String> {
             group.rule()
         ));
     }
-    reasons.extend(unread);
+    reasons.extend(sealed);
+    reasons.extend(skipped);
     (!reasons.is_empty()).then(|| format!("no ministreaming found; {}", reasons.join("; ")))
 }
 

@@ -293,12 +293,12 @@ pub(crate) const SUMMARY: &Table = &Table {
         "s2c_once": Shape::Numbers(TALLY), "`s2c`, likewise";
         "packet_count": Shape::Value(COUNT), "packets read";
         "skipped": Shape::SomeCounts, "packets without usable payload, by reason";
-        "foreign": Shape::Counts(&["flow_count", "payload_count", "payload_bytes", "i2cp_message_count"]),
-            "traffic of other protocols: `flow_count`; the payloads of these flows, `payload_count` and `payload_bytes`; `i2cp_message_count`, messages of other protocols in I2CP";
+        "foreign": Shape::Counts(&["flow_count", "tls_flow_count", "payload_count", "payload_bytes", "i2cp_message_count"]),
+            "traffic of other protocols: `flow_count`; `tls_flow_count`, TCP connections that offer ministreaming inside TLS and whose secrets `--keylog` does not have; the payloads of these flows, `payload_count` and `payload_bytes`; `i2cp_message_count`, messages of other protocols in I2CP";
         "near_flows": Shape::Objects(NEAR_FLOW),
             "flows of other protocols that resemble ours, by server and carrier: `client`, `server`, `carrier`, `flow_count`, `reason`, and `decode_as`, the rule of `-d` that reads them; at most 64 groups";
         "warning" or null: TEXT,
-            "a warning that no message was found where there may be some, as on standard error";
+            "a warning of what was not read and may hold messages, as on standard error";
         "inputs": Shape::Objects(INPUT), "as in the header, with final counts";
         "dropped_by_kernel_count" or null: Shape::Value(COUNT),
             "packets that the kernel dropped in a live capture";

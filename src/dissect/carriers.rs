@@ -16,7 +16,7 @@ use super::streams::{Left, Streams, lacks_bytes};
 use super::{Decided, DecodeAs, FlowReport};
 use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
 use crate::carrier::length_prefixed::Prefix;
-use crate::carrier::tls::KeyLog;
+use crate::carrier::tls::{self, KeyLog};
 use crate::carrier::{Carrier, Extent, FlowDirection};
 use crate::conversation::{Channel, ChannelId, ChannelStart, Destinations, FindingCode};
 use crate::net::{Arrival, Delivery, Flow, Ignored, Side, StreamEnd, Transport};
@@ -27,6 +27,8 @@ use crate::time::Timestamp;
 pub struct ForeignCounts {
     /// Flows that carry something else.
     pub flows: u64,
+    /// TCP connections that offer ministreaming inside TLS and could not be opened.
+    pub sealed_flows: u64,
     /// What these delivered since that was known: datagrams and pieces of streams.
     pub payloads: u64,
     /// The bytes in these.
@@ -160,7 +162,10 @@ impl Carriers {
                         state: FlowState::New,
                     }));
                 }
-                None => self.begin(flow, start_shown_by(delivery), passage)?,
+                None => {
+                    self.note_sealed(flow.transport, delivery);
+                    self.begin(flow, start_shown_by(delivery), passage)?;
+                }
             }
         }
         match (&mut flow.state, delivery) {
@@ -522,6 +527,9 @@ impl Carriers {
             }
             Begun::Plain(held, next) => {
                 self.begin(flow, ChannelStart::Captured, passage)?;
+                if let Some(first) = held.first() {
+                    self.note_sealed(flow.transport, first.delivery(client));
+                }
                 for piece in held {
                     self.deliver_other(flow, piece.arrival, piece.delivery(client), passage)?;
                 }
@@ -632,6 +640,15 @@ impl Carriers {
             flow_count: 1,
             trace,
         });
+    }
+
+    /// Counts a connection whose first piece shows that ministreaming is inside of TLS.
+    fn note_sealed(&mut self, transport: Transport, first: Delivery<'_>) {
+        if let (Transport::Tcp, Delivery::Bytes { bytes, .. }) = (transport, first)
+            && tls::offers_ministreaming(bytes)
+        {
+            self.foreign.sealed_flows += 1;
+        }
     }
 
     fn set_foreign(&mut self, flow: &mut Flow<FlowState>) {

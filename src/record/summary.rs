@@ -61,6 +61,7 @@ impl Summary<'_> {
         let once = totals.once();
         let foreign = [
             ("flow_count", self.foreign.flows),
+            ("tls_flow_count", self.foreign.sealed_flows),
             ("payload_count", self.foreign.payloads),
             ("payload_bytes", self.foreign.bytes),
             ("i2cp_message_count", self.foreign.i2cp_messages),

@@ -294,6 +294,7 @@ fn header_and_summary_are_written_as_documented() {
         skipped: &[("not_ip", 1)],
         foreign: ForeignCounts {
             flows: 2,
+            sealed_flows: 1,
             payloads: 30,
             bytes: 400,
             i2cp_messages: 5,
@@ -326,7 +327,7 @@ fn header_and_summary_are_written_as_documented() {
     assert_eq!(parsed["skipped"], json!({"not_ip": 1}));
     assert_eq!(
         parsed["foreign"],
-        json!({"flow_count": 2, "payload_count": 30, "payload_bytes": 400, "i2cp_message_count": 5})
+        json!({"flow_count": 2, "tls_flow_count": 1, "payload_count": 30, "payload_bytes": 400, "i2cp_message_count": 5})
     );
     assert_eq!(parsed["duration_us"], 1_200_000);
     assert_eq!(parsed["exit_code"], 3);

@@ -337,6 +337,11 @@ impl<W: Write> Reporter<W> {
                 put_count(out, summary.foreign.flows, "flow", "flows");
                 put(out, " of other protocols (-d reads a port as ours)");
             }
+            if summary.foreign.sealed_flows > 0 {
+                put(out, ", ");
+                put_number(out, summary.foreign.sealed_flows);
+                put(out, " with ministreaming inside TLS (--keylog opens them)");
+            }
             out.push(b'\n');
         }
         put_wrapped(

@@ -15,6 +15,8 @@ use rustls::server::{
 };
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite, version};
 
+use crate::carrier::tls::PROTOCOL;
+
 use super::error::{TlsConfigError, TlsError};
 use super::identity;
 use super::key_log::SecretsFile;
@@ -25,9 +27,6 @@ use crate::runtime::allow::AllowList;
 use crate::runtime::link::Remote;
 use crate::session::Query;
 use crate::wire::{Destination, DestinationHash, SignatureType};
-
-/// What is spoken inside (ALPN, RFC 7301).
-const PROTOCOL: &[u8] = b"ministreaming/1";
 
 /// What stands for a server's name where its key is its name; it is sent to nobody.
 const NO_NAME: &str = "ministreaming.i2p";

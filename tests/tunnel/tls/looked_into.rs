@@ -131,6 +131,13 @@ fn whoever_has_the_secrets_reads_the_same_messages_as_without_tls() {
     let foreign = dump(&[&file, "-T", "ndjson"]);
     assert_eq!(dump(&[&file, "-T", "ndjson", "--keylog", &empty]), foreign);
     assert!(messages(&foreign).is_empty(), "{foreign}");
+    let summary: Value = serde_json::from_str(foreign.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["foreign"]["tls_flow_count"], 2);
+    assert_eq!(
+        summary["warning"],
+        "no ministreaming found; 2 connections offer ministreaming inside TLS, --keylog takes \
+         their secrets"
+    );
     // What follows a hole cannot be read, and that is told.
     fs::write(&file, capture(&passed, 1_448, Some(40))).unwrap();
     let told = dump(&[&file, "--keylog", &secrets, "-q", "-z", "findings"]);
