@@ -9,8 +9,12 @@ use crate::conversation::{
     Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail,
     I2cpSession, Meaning, MessageEvent, Party, SessionId, Tally,
 };
+use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::field::PayloadDetail;
 use crate::net::Encapsulation;
+use crate::record::Summary;
+use crate::record::printer::{Out, Printer};
+use crate::record::tally::{Sight, Totals};
 use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, Style, TimeStyle};
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
@@ -137,5 +141,70 @@ pub(crate) const fn style() -> Style {
         payload: PayloadDetail::Preview,
         previews: PREVIEW_COLUMNS,
         redacted: Secrets::NONE,
+    }
+}
+
+/// An output, and what it has written where others write, too.
+pub(crate) struct Written<P> {
+    pub(crate) printer: P,
+    out: Vec<u8>,
+}
+
+impl<P: Printer> Written<P> {
+    pub(crate) const fn by(printer: P) -> Self {
+        Self {
+            printer,
+            out: Vec::new(),
+        }
+    }
+
+    pub(crate) fn message(&mut self, event: &MessageEvent<'_>) {
+        let written = self.printer.message(event, Sight::First, &mut self.out);
+        written.unwrap();
+    }
+
+    pub(crate) fn finding(&mut self, finding: &Finding) {
+        self.printer.finding(finding, &mut self.out).unwrap();
+    }
+
+    pub(crate) fn conversation(&mut self, conversation: &Conversation) {
+        let written = self.printer.conversation(conversation, &mut self.out);
+        written.unwrap();
+    }
+
+    /// Ends a capture of which nothing else is known.
+    pub(crate) fn finish(&mut self, totals: &Totals, inputs: &[InputInfo]) {
+        let summary = Summary {
+            inputs,
+            packet_count: 14,
+            span: None,
+            skipped: &[],
+            foreign: ForeignCounts::default(),
+            near: &NearFlows::default(),
+            warning: None,
+            dropped_by_kernel: None,
+            evicted: EvictedCounts::default(),
+            exit_code: 0,
+        };
+        let mut out = Out {
+            buffer: &mut self.out,
+            drain: &mut |_| Ok(()),
+        };
+        self.printer.finish(totals, &summary, &mut out).unwrap();
+    }
+
+    /// The table as it stands, with `open` conversations.
+    pub(crate) fn table(&mut self, open: &[&Conversation]) -> String {
+        let mut out = Out {
+            buffer: &mut self.out,
+            drain: &mut |_| Ok(()),
+        };
+        self.printer.table(open, &mut out).unwrap();
+        self.text()
+    }
+
+    /// What was written since this was asked.
+    pub(crate) fn text(&mut self) -> String {
+        String::from_utf8(std::mem::take(&mut self.out)).unwrap()
     }
 }

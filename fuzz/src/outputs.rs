@@ -1,16 +1,14 @@
 //! What must hold of every output, whatever was captured.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::io::Cursor;
-use std::sync::LazyLock;
+use std::io::{self, Cursor, Write};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use ministream::capture::InputInfo;
-use ministream::conversation::{Conversation, Finding, MessageEvent};
-use ministream::dissect::{Collected, DissectCounts, DissectOptions, FlowReport, NearFlows, Sink};
+use ministream::dissect::{Collected, DissectCounts, DissectOptions, NearFlows};
 use ministream::field::PayloadDetail;
 use ministream::net::Skip;
-use ministream::record::tally::{Sight, Totals};
+use ministream::record::printer::Printer;
 use ministream::record::{Record, RecordReader, Summary};
 use ministream::report::Reporter;
 use ministream::report::conversations::ConversationTable;
@@ -19,7 +17,6 @@ use ministream::report::html::HtmlReport;
 use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use ministream::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use ministream::report::lines::{FieldPrinter, Separation, TextPrinter};
-use ministream::report::printer::Printer;
 use ministream::report::reporter::{Buffering, MessageView};
 use ministream::report::spec::SpecPrinter;
 use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
@@ -94,9 +91,9 @@ fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
         2 => return write_page(file),
         3 | 4 => {
             others.push(Box::new(ConversationTable::new(style)));
-            others.push(Box::new(TypeTable::default()));
-            others.push(Box::new(TimingTable::default()));
-            others.push(Box::new(FindingTable::default()));
+            others.push(Box::new(TypeTable::new(style)));
+            others.push(Box::new(TimingTable::new(style)));
+            others.push(Box::new(FindingTable::new(style)));
             let table = MessageTable::new(style);
             return written(file, style, MessageView::Table(Box::new(table)), others);
         }
@@ -152,52 +149,25 @@ fn written(
 }
 
 fn write_page(file: &[u8]) -> Option<Vec<u8>> {
-    let mut written = Vec::new();
-    let mut page = Page {
-        report: HtmlReport::new(&mut written, style(2)),
-        totals: Totals::default(),
-    };
-    let (inputs, counts) = dissect(file, DissectOptions::default(), &mut page)?;
-    let Page { mut report, totals } = page;
-    report
-        .finish(
-            &totals,
-            &summary(&inputs, &counts, &skips(&counts), &NearFlows::default()),
-        )
-        .expect("memory takes all");
-    drop(report);
-    Some(written)
+    let page = Page::default();
+    let style = style(2);
+    let report = HtmlReport::new(page.clone(), style);
+    written(file, style, MessageView::Nothing, vec![Box::new(report)])?;
+    let page = page.0.lock().expect("nobody panics while it is locked");
+    Some(page.clone())
 }
 
-/// A report that is not in a file.
-struct Page<'a> {
-    report: HtmlReport<&'a mut Vec<u8>>,
-    totals: Totals,
-}
+/// A page that is not in a file.
+#[derive(Clone, Debug, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
 
-impl Sink for Page<'_> {
-    type Error = Infallible;
-
-    fn flow(&mut self, flow: &FlowReport) -> Result<(), Infallible> {
-        self.report.flow(flow);
-        Ok(())
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut page = self.0.lock().expect("nobody panics while it is locked");
+        page.write(bytes)
     }
 
-    fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), Infallible> {
-        self.totals.message(event, Sight::of(event));
-        self.report.message(event, Sight::of(event));
-        Ok(())
-    }
-
-    fn finding(&mut self, finding: &Finding) -> Result<(), Infallible> {
-        self.totals.finding(finding);
-        self.report.finding(finding);
-        Ok(())
-    }
-
-    fn conversation(&mut self, conversation: &Conversation) -> Result<(), Infallible> {
-        self.totals.conversation(conversation);
-        self.report.conversation(conversation);
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

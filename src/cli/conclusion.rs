@@ -59,7 +59,7 @@ pub(super) fn conclude(
         (Some(_), EndOfInput::Complete) => ending.max(Ending::Failed),
         _ => ending,
     };
-    let unwritten = unwritten_messages(options, &reporter);
+    let unwritten = unwritten_messages(options, &mut reporter);
     let ending = match unwritten {
         Some(_) => ending.max(Ending::Failed),
         None => ending,
@@ -79,10 +79,10 @@ pub(super) fn conclude(
         exit_code: ending.code(),
     })?;
     let unsaid = reporter
-        .synthetic_packets()
-        .map_or(0, SyntheticPackets::findings_left_out);
+        .output::<SyntheticPackets<Output>>()
+        .map_or(0, |packets| packets.findings_left_out());
     // The pager ends with the reporter; what follows is seen behind it.
-    let plan = reporter.packet_plan().map(std::mem::take);
+    let plan = reporter.output::<PacketPlan>().map(std::mem::take);
     drop(reporter);
     write_packets(options, plan, packets)?;
     tell_comments_left_out(unsaid);
@@ -146,8 +146,12 @@ fn tell_comments_left_out(findings: u64) {
 }
 
 /// The selected messages that `-w` cannot write redacted, if there are any.
-fn unwritten_messages(options: &DumpOptions, reporter: &Reporter<Results>) -> Option<DumpError> {
-    let count = reporter.synthetic_packets()?.messages_left_out();
+fn unwritten_messages(
+    options: &DumpOptions,
+    reporter: &mut Reporter<Results>,
+) -> Option<DumpError> {
+    let packets = reporter.output::<SyntheticPackets<Output>>()?;
+    let count = packets.messages_left_out();
     let path = options.output.packet_path()?;
     (count > 0).then(|| DumpError::NotWritten {
         count,

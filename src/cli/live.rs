@@ -23,7 +23,7 @@ use crate::capture::{
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
 use crate::export::output::Output;
-use crate::export::packets::LiveScope;
+use crate::export::packets::{LiveScope, PacketPlan};
 use crate::report::heading::link_type_title;
 use crate::report::reporter::Reporter;
 use crate::select::Picked;
@@ -82,7 +82,10 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
         dissector.note_drops(stats.dropped_by_kernel.into(), &mut reporter)?;
         ending = ending.max(Ending::Incomplete);
     }
-    if let Some(plan) = reporter.packet_plan().filter(|plan| plan.left_out() > 0) {
+    if let Some(plan) = reporter
+        .output::<PacketPlan>()
+        .filter(|plan| plan.left_out() > 0)
+    {
         print_warning(format_args!(
             "{} findings are not in comments: their packets were written before",
             plan.left_out()
@@ -168,7 +171,7 @@ impl Recording {
 
     /// Writes a packet with what the reporter was told of it.
     fn write(&mut self, packet: &Packet<'_>, reporter: &mut Reporter<Results>) -> io::Result<()> {
-        match reporter.packet_plan() {
+        match reporter.output::<PacketPlan>() {
             Some(plan) => plan.write_live(packet, self.scope, &mut self.writer),
             None => Ok(()),
         }

@@ -7,7 +7,7 @@ use super::args::DumpArgs;
 use super::error::DumpError;
 use super::targets::Occupied;
 use crate::field::PayloadDetail;
-use crate::report::printer::Printer;
+use crate::record::printer::Printer;
 use crate::select::redact::Secrets;
 
 /// There is no way to have one.

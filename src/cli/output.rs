@@ -16,6 +16,7 @@ use crate::export::output::Output;
 use crate::export::packets::PacketPlan;
 use crate::export::synthetic_packets::SyntheticPackets;
 use crate::field::{Field, PayloadDetail};
+use crate::record::printer::Printer;
 use crate::report::conversations::ConversationTable;
 use crate::report::detail::{DetailPrinter, Details};
 use crate::report::follow::FollowPrinter;
@@ -23,7 +24,6 @@ use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
-use crate::report::printer::Printer;
 use crate::report::reporter::MessageView;
 use crate::report::spec::SpecPrinter;
 use crate::report::statistics::{FindingTable, IoTable, TimingTable, TypeTable};
@@ -229,12 +229,12 @@ impl OutputOptions {
                     StatisticName::Conversations => {
                         Box::new(ConversationTable::new(style).with_workers(workers))
                     }
-                    StatisticName::Types => Box::new(TypeTable::default()),
-                    StatisticName::Timing => Box::new(TimingTable::default()),
-                    StatisticName::Findings => Box::new(FindingTable::default()),
+                    StatisticName::Types => Box::new(TypeTable::new(style)),
+                    StatisticName::Timing => Box::new(TimingTable::new(style)),
+                    StatisticName::Findings => Box::new(FindingTable::new(style)),
                     StatisticName::Io(interval) => {
                         let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
-                        Box::new(IoTable::new(micros))
+                        Box::new(IoTable::new(micros, style))
                     }
                     StatisticName::Follow(id, format) => {
                         Box::new(FollowPrinter::new(id, format, style))

@@ -8,7 +8,7 @@ use super::error::DumpError;
 use super::targets::Occupied;
 use crate::export::parquet::{DataSet, occupied_partition, partition_name};
 use crate::field::PayloadDetail;
-use crate::report::printer::Printer;
+use crate::record::printer::Printer;
 use crate::select::redact::Secrets;
 
 /// A partition of a data set.

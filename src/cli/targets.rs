@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::DumpError;
 use crate::export::output::Output;
 use crate::export::streams::{Export, INDEX, is_vacant};
-use crate::report::printer::Printer;
+use crate::record::printer::Printer;
 use crate::select::redact::Secrets;
 
 /// Where streams are exported to.

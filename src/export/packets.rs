@@ -12,6 +12,8 @@ use crate::capture::{Packet, PcapngWriter};
 use crate::conversation::{Finding, MessageEvent};
 use crate::net::Whole;
 use crate::number_set::NumberSet;
+use crate::record::printer::Printer;
+use crate::record::tally::Sight;
 
 /// Bytes of the comment on one packet; pcapng allows 65,535.
 pub(super) const MAX_COMMENT_BYTES: usize = 4 << 10;
@@ -43,32 +45,6 @@ pub struct PacketPlan {
 }
 
 impl PacketPlan {
-    /// Notes a selected message.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
-        self.completing.insert(event.packet);
-    }
-
-    /// Notes what is to be said on a packet; counts what has no room.
-    pub fn finding(&mut self, finding: &Finding) {
-        let Some(packet) = finding.packet else {
-            return;
-        };
-        let line = comment_line(finding);
-        let length = self.comments.get(&packet).map_or(0, String::len);
-        if length + line.len() >= MAX_COMMENT_BYTES
-            || self.comments_bytes + line.len() >= MAX_COMMENTS_BYTES
-        {
-            self.left_out += 1;
-            return;
-        }
-        self.comments_bytes += line.len() + 1;
-        let comment = self.comments.entry(packet).or_default();
-        if !comment.is_empty() {
-            comment.push('\n');
-        }
-        comment.push_str(&line);
-    }
-
     /// Findings that are in no comment, as there were too many.
     pub const fn left_out(&self) -> u64 {
         self.left_out
@@ -144,6 +120,35 @@ impl PacketPlan {
     }
 }
 
+impl Printer for PacketPlan {
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        self.completing.insert(event.packet);
+        Ok(())
+    }
+
+    /// Notes what is to be said on a packet; counts what has no room.
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        let Some(packet) = finding.packet else {
+            return Ok(());
+        };
+        let line = comment_line(finding);
+        let length = self.comments.get(&packet).map_or(0, String::len);
+        if length + line.len() >= MAX_COMMENT_BYTES
+            || self.comments_bytes + line.len() >= MAX_COMMENTS_BYTES
+        {
+            self.left_out += 1;
+            return Ok(());
+        }
+        self.comments_bytes += line.len() + 1;
+        let comment = self.comments.entry(packet).or_default();
+        if !comment.is_empty() {
+            comment.push('\n');
+        }
+        comment.push_str(&line);
+        Ok(())
+    }
+}
+
 /// What a comment says of a finding.
 pub(super) fn comment_line(finding: &Finding) -> String {
     format!("{} {}: {}", finding.level, finding.code, finding.text)
@@ -156,12 +161,12 @@ mod tests {
     use crate::conversation::FindingCode;
     use crate::net::Side;
     use crate::net::made::{Connection, Segment};
-    use crate::testing;
+    use crate::testing::{self, Written};
     use crate::time::Timestamp;
 
     #[test]
     fn a_comment_is_bounded_and_what_has_no_room_is_counted() {
-        let mut plan = PacketPlan::default();
+        let mut plan = Written::by(PacketPlan::default());
         let finding = Finding {
             packet: Some(7),
             ..testing::finding(FindingCode::Ping)
@@ -169,20 +174,26 @@ mod tests {
         for _ in 0..1_000 {
             plan.finding(&finding);
         }
-        let comment = &plan.comments[&7];
+        let comment = &plan.printer.comments[&7];
         assert!(comment.len() <= MAX_COMMENT_BYTES);
         let lines = comment.lines().count() as u64;
-        assert!(lines > 10 && lines + plan.left_out() == 1_000, "{lines}");
+        assert!(
+            lines > 10 && lines + plan.printer.left_out() == 1_000,
+            "{lines}"
+        );
     }
 
     #[test]
     fn a_finding_that_names_no_packet_is_in_no_comment() {
-        let mut plan = PacketPlan::default();
+        let mut plan = Written::by(PacketPlan::default());
         plan.finding(&Finding {
             packet: None,
             ..testing::finding(FindingCode::NoClose)
         });
-        assert_eq!((plan.comments.len(), plan.left_out()), (0, 0));
+        assert_eq!(
+            (plan.printer.comments.len(), plan.printer.left_out()),
+            (0, 0)
+        );
     }
 
     #[test]

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::export::output::{Output, WriteError};
 use crate::field::PayloadDetail;
-use crate::record::{RecordWriter, put_redacted};
+use crate::record::printer::{Out, Printer};
+use crate::record::tally::{Sight, Totals};
+use crate::record::{RecordWriter, Summary, put_redacted};
 use crate::select::redact::Secrets;
 use crate::text::write::{put, put_hex, put_number};
 use crate::wire::{Direction, FrameKind};
@@ -75,24 +77,6 @@ impl Export {
         })
     }
 
-    /// Appends the data of a message to its stream.
-    ///
-    /// # Errors
-    /// A file cannot be made or written.
-    pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        let (Some(id), Some(direction), Some(frame)) =
-            (event.conversation, event.direction, event.message.frame())
-        else {
-            return Ok(());
-        };
-        if frame.frame_type.kind() != FrameKind::Data || frame.payload.is_empty() {
-            return Ok(());
-        }
-        let name = (id, direction);
-        self.append(name, frame.payload)
-            .map_err(|error| WriteError::at(&self.directory.join(file_name(name)), error))
-    }
-
     fn append(&mut self, name: StreamName, piece: &[u8]) -> io::Result<()> {
         let mut file = self.take_file(name)?;
         file.write_all(piece)?;
@@ -121,12 +105,25 @@ impl Export {
             File::create(path)
         }
     }
+}
+
+impl Printer for Export {
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        let (Some(id), Some(direction), Some(frame)) =
+            (event.conversation, event.direction, event.message.frame())
+        else {
+            return Ok(());
+        };
+        if frame.frame_type.kind() != FrameKind::Data || frame.payload.is_empty() {
+            return Ok(());
+        }
+        let name = (id, direction);
+        self.append(name, frame.payload)
+            .map_err(|error| WriteError::at(&self.directory.join(file_name(name)), error))
+    }
 
     /// Notes a conversation that is over in the index.
-    ///
-    /// # Errors
-    /// The index cannot be written.
-    pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
+    fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
         let mut entry = Vec::new();
         put(&mut entry, if self.entry_count == 0 { "\n" } else { ",\n" });
         self.entry_count += 1;
@@ -144,11 +141,7 @@ impl Export {
         self.index.write_all(&entry)
     }
 
-    /// Ends the index.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn finish(&mut self) -> io::Result<()> {
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
         self.index.write_all(b"\n]}\n")?;
         self.index.flush()
     }

@@ -6,6 +6,7 @@
 //! in it; what was wrong with the packets themselves is not in it either.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Debug;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
@@ -17,6 +18,9 @@ use crate::dissect::FlowReport;
 use crate::export::packets::{MAX_COMMENT_BYTES, comment_line};
 use crate::net::Side;
 use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
+use crate::record::Summary;
+use crate::record::printer::{Out, Printer};
+use crate::record::tally::{Sight, Totals};
 use crate::select::redact::Secrets;
 use crate::time::Timestamp;
 use crate::wire::{FrameType, RawMessage};
@@ -107,74 +111,8 @@ impl<W: Write> SyntheticPackets<W> {
         self.findings_left_out
     }
 
-    /// Notes a connection: as in the capture, it has a beginning or none.
-    pub fn flow(&mut self, flow: &FlowReport) {
-        if matches!(flow.carrier, Carrier::Udp | Carrier::I2cp) {
-            return;
-        }
-        let [initiator, responder] = flow.addresses;
-        self.connections.remove(&[responder, initiator]);
-        self.connections.remove(&flow.addresses);
-        let handshake = match flow.start {
-            ChannelStart::Missed => Handshake::Done,
-            ChannelStart::Captured | ChannelStart::Unknown => Handshake::Due,
-        };
-        self.remember(flow.addresses, handshake);
-    }
-
-    /// Writes the packets that carry a message, but for the last, which waits for
-    /// findings.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
-        let prefix = match event.carrier {
-            Carrier::Udp => return self.datagram(event),
-            Carrier::I2cp => {
-                self.messages_left_out += 1;
-                return Ok(());
-            }
-            carrier => Prefix::of(carrier),
-        };
-        match self.put_stream_bytes(&event.message, prefix) {
-            Ok(()) => self.segments(event),
-            Err(LengthError { .. }) => {
-                self.messages_left_out += 1;
-                Ok(())
-            }
-        }
-    }
-
-    /// Notes what is to be said: on the packet of its message, or if it is about none
-    /// on the next one.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        let waits = self.waiting.as_ref().map(|waiting| waiting.message);
-        if finding.packet.is_none() || finding.message.is_some() && finding.message != waits {
-            return Ok(());
-        }
-        if finding.message.is_none() {
-            self.write_waiting()?;
-        }
-        let line = comment_line(finding);
-        if self.comment.len() + line.len() >= MAX_COMMENT_BYTES {
-            self.findings_left_out += 1;
-            return Ok(());
-        }
-        if !self.comment.is_empty() {
-            self.comment.push('\n');
-        }
-        self.comment.push_str(&line);
-        Ok(())
-    }
-
     /// Writes what still waits for findings, of which there are no more, and hands it on.
-    ///
-    /// # Errors
-    /// Those of the output.
-    pub fn write_waiting_and_flush(&mut self) -> io::Result<()> {
+    fn write_waiting_and_flush(&mut self) -> io::Result<()> {
         self.write_waiting()?;
         self.writer.flush()
     }
@@ -284,6 +222,73 @@ impl<W: Write> SyntheticPackets<W> {
     }
 }
 
+impl<W: Write + Debug + Send + 'static> Printer for SyntheticPackets<W> {
+    /// Notes a connection: as in the capture, it has a beginning or none.
+    fn flow(&mut self, flow: &FlowReport) {
+        if matches!(flow.carrier, Carrier::Udp | Carrier::I2cp) {
+            return;
+        }
+        let [initiator, responder] = flow.addresses;
+        self.connections.remove(&[responder, initiator]);
+        self.connections.remove(&flow.addresses);
+        let handshake = match flow.start {
+            ChannelStart::Missed => Handshake::Done,
+            ChannelStart::Captured | ChannelStart::Unknown => Handshake::Due,
+        };
+        self.remember(flow.addresses, handshake);
+    }
+
+    /// Writes the packets that carry a message, but for the last, which waits for
+    /// findings.
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        let prefix = match event.carrier {
+            Carrier::Udp => return self.datagram(event),
+            Carrier::I2cp => {
+                self.messages_left_out += 1;
+                return Ok(());
+            }
+            carrier => Prefix::of(carrier),
+        };
+        match self.put_stream_bytes(&event.message, prefix) {
+            Ok(()) => self.segments(event),
+            Err(LengthError { .. }) => {
+                self.messages_left_out += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes what is to be said: on the packet of its message, or if it is about none
+    /// on the next one.
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        let waits = self.waiting.as_ref().map(|waiting| waiting.message);
+        if finding.packet.is_none() || finding.message.is_some() && finding.message != waits {
+            return Ok(());
+        }
+        if finding.message.is_none() {
+            self.write_waiting()?;
+        }
+        let line = comment_line(finding);
+        if self.comment.len() + line.len() >= MAX_COMMENT_BYTES {
+            self.findings_left_out += 1;
+            return Ok(());
+        }
+        if !self.comment.is_empty() {
+            self.comment.push('\n');
+        }
+        self.comment.push_str(&line);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_waiting_and_flush()
+    }
+
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
+        self.write_waiting_and_flush()
+    }
+}
+
 fn put_message(message: &RawMessage<'_>, out: &mut Vec<u8>) {
     match message {
         RawMessage::Frame(frame) => frame.encode(out),
@@ -299,7 +304,7 @@ mod tests {
     use crate::conversation::FindingCode;
     use crate::dissect::Decided;
     use crate::net::FlowId;
-    use crate::testing;
+    use crate::testing::{self, Written};
 
     const REDACTED: Secrets = Secrets {
         payload: true,
@@ -307,11 +312,11 @@ mod tests {
     };
 
     /// Addresses, flags and payload lengths of the TCP segments that are written.
-    fn segments(show: impl FnOnce(&mut SyntheticPackets<Vec<u8>>)) -> Vec<String> {
-        let mut packets = SyntheticPackets::new(Vec::new(), REDACTED).unwrap();
+    fn segments(show: impl FnOnce(&mut Written<SyntheticPackets<Vec<u8>>>)) -> Vec<String> {
+        let mut packets = Written::by(SyntheticPackets::new(Vec::new(), REDACTED).unwrap());
         show(&mut packets);
-        packets.write_waiting_and_flush().unwrap();
-        let written = packets.writer.into_inner();
+        packets.printer.write_waiting_and_flush().unwrap();
+        let written = packets.printer.writer.into_inner();
         let mut file = CaptureFile::from_reader("made", io::Cursor::new(written)).unwrap();
         let mut segments = Vec::new();
         while let Some(packet) = file.next_packet().unwrap() {
@@ -350,17 +355,17 @@ mod tests {
     fn a_connection_has_the_beginning_that_the_capture_showed() {
         let server_first = over(Carrier::TcpU32, b"\x52\x01\x02\x03");
         let whole = segments(|packets| {
-            packets.flow(&flow(ChannelStart::Captured));
-            packets.message(&server_first).unwrap();
-            packets.message(&server_first).unwrap();
+            packets.printer.flow(&flow(ChannelStart::Captured));
+            packets.message(&server_first);
+            packets.message(&server_first);
         });
         assert_eq!(
             whole,
             ["40112 SYN0", "9004 SYN0", "40112 0", "9004 8", "9004 8"]
         );
         let cut = segments(|packets| {
-            packets.flow(&flow(ChannelStart::Missed));
-            packets.message(&server_first).unwrap();
+            packets.printer.flow(&flow(ChannelStart::Missed));
+            packets.message(&server_first);
         });
         assert_eq!(cut, ["9004 8"]);
     }
@@ -369,57 +374,62 @@ mod tests {
     fn a_long_message_takes_several_segments() {
         let message = [b"\xa0\x01\x02\x03", &[b'*'; 65_532][..]].concat();
         let long = segments(|packets| {
-            packets.flow(&flow(ChannelStart::Missed));
-            packets.message(&over(Carrier::TcpU32, &message)).unwrap();
+            packets.printer.flow(&flow(ChannelStart::Missed));
+            packets.message(&over(Carrier::TcpU32, &message));
         });
         assert_eq!(long, ["40112 65495", "40112 45"]);
     }
 
     #[test]
     fn what_cannot_be_written_is_counted() {
-        let mut packets = SyntheticPackets::new(Vec::new(), REDACTED).unwrap();
+        let mut packets = Written::by(SyntheticPackets::new(Vec::new(), REDACTED).unwrap());
         let too_long = [b'*'; 65_537];
         for (carrier, message) in [
             (Carrier::I2cp, &b"\xa0\x01\x02\x03"[..]),
             (Carrier::TcpU16, &too_long),
             (Carrier::TcpU32, &too_long),
         ] {
-            packets.message(&over(carrier, message)).unwrap();
+            packets.message(&over(carrier, message));
         }
-        assert_eq!((packets.messages_left_out(), packets.packet_count), (3, 0));
-        packets.message(&over(Carrier::Udp, b"\xff")).unwrap();
+        assert_eq!(
+            (
+                packets.printer.messages_left_out(),
+                packets.printer.packet_count
+            ),
+            (3, 0)
+        );
+        packets.message(&over(Carrier::Udp, b"\xff"));
         for _ in 0..1_000 {
-            packets
-                .finding(&testing::finding(FindingCode::Ping))
-                .unwrap();
+            packets.finding(&testing::finding(FindingCode::Ping));
         }
-        assert!(packets.comment.len() <= MAX_COMMENT_BYTES);
-        let said = packets.comment.lines().count() as u64;
-        assert!(said > 10 && said + packets.findings_left_out() == 1_000);
+        assert!(packets.printer.comment.len() <= MAX_COMMENT_BYTES);
+        let said = packets.printer.comment.lines().count() as u64;
+        assert!(said > 10 && said + packets.printer.findings_left_out() == 1_000);
     }
 
     #[test]
     fn findings_are_said_on_the_packet_of_their_message() {
-        let mut packets = SyntheticPackets::new(Vec::new(), REDACTED).unwrap();
+        let mut packets = Written::by(SyntheticPackets::new(Vec::new(), REDACTED).unwrap());
         let of_another = Finding {
             message: Some(2),
             ..testing::finding(FindingCode::Chaff)
         };
-        packets.message(&over(Carrier::Udp, b"\xff")).unwrap();
-        packets
-            .finding(&testing::finding(FindingCode::Ping))
-            .unwrap();
-        packets.finding(&of_another).unwrap();
-        assert_eq!(packets.comment, "note ms.ping: seen");
-        packets.message(&over(Carrier::Udp, b"\xff")).unwrap();
-        assert_eq!(packets.comment, "");
+        packets.message(&over(Carrier::Udp, b"\xff"));
+        packets.finding(&testing::finding(FindingCode::Ping));
+        packets.finding(&of_another);
+        assert_eq!(packets.printer.comment, "note ms.ping: seen");
+        packets.message(&over(Carrier::Udp, b"\xff"));
+        assert_eq!(packets.printer.comment, "");
         let of_none = Finding {
             message: None,
             ..testing::finding(FindingCode::TcpGap)
         };
-        packets.finding(&of_none).unwrap();
-        assert_eq!(packets.comment, "warn tcp.gap: seen");
-        assert_eq!(packets.packet_count, 2, "it is said on the next packet");
+        packets.finding(&of_none);
+        assert_eq!(packets.printer.comment, "warn tcp.gap: seen");
+        assert_eq!(
+            packets.printer.packet_count, 2,
+            "it is said on the next packet"
+        );
     }
 
     #[test]

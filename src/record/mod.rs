@@ -5,6 +5,7 @@
 //! means unknown or not applicable. Adding keys keeps [`SCHEMA`]; anything else
 //! raises its number.
 
+pub mod printer;
 pub mod tally;
 
 mod cells;

@@ -10,11 +10,11 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::thread;
 
 use super::grid::{Align, Colour, Column, Grid, Overflow, frame_width};
-use super::printer::{Notice, Out, Printer};
 use super::sorted::Sorted;
 use super::style::{Style, duration_width, put_duration};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, ConversationState, Party, Tally};
+use crate::record::printer::{Notice, Out, Printer};
 use crate::text::escape::{Charset, columns_of};
 use crate::text::write::{digits, put, put_conversation, put_number, put_seconds};
 use crate::wire::StreamId;
@@ -143,15 +143,6 @@ impl ConversationTable {
         self
     }
 
-    /// Adds a conversation.
-    ///
-    /// # Errors
-    /// The temporary file that holds what does not fit into memory cannot be written.
-    pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
-        let row = self.row(conversation);
-        self.rows.push(row.to_words())
-    }
-
     /// The row of a conversation; the columns make room for it.
     fn row(&mut self, conversation: &Conversation) -> Row {
         let row = Row {
@@ -207,48 +198,6 @@ impl ConversationTable {
         for (width, needed) in self.widths.iter_mut().zip(needed) {
             *width = (*width).max(needed);
         }
-    }
-
-    /// Appends heading and table of the conversations so far, and of `open`
-    /// ones in ascending order. Hands `out` to `write` now and then so that it
-    /// stays short.
-    ///
-    /// # Errors
-    /// `write` fails, or the temporary file cannot be read.
-    pub fn finish(
-        &mut self,
-        open: &[&Conversation],
-        out: &mut Vec<u8>,
-        mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let open: Vec<Row> = open.iter().map(|open| self.row(open)).collect();
-        let count = self.rows.len() + open.len() as u64;
-        put(out, "Conversations (");
-        put_number(out, count);
-        put(out, ")\n");
-        if count == 0 {
-            return Ok(());
-        }
-        let writer = RowWriter::new(self.style, &self.names, &self.widths, self.workers);
-        writer.grid.top(out);
-        let mut open = open.into_iter().peekable();
-        let mut rows = Vec::new();
-        for row in self.rows.sorted()? {
-            let row = Row::from_words(row?);
-            while let Some(earlier) = open.next_if(|open| open.number < row.number) {
-                rows.push(earlier);
-            }
-            rows.push(row);
-            if rows.len() >= ROWS_TOGETHER {
-                writer.put_all(&rows, out);
-                rows.clear();
-                write(out)?;
-            }
-        }
-        rows.extend(open);
-        writer.put_all(&rows, out);
-        writer.grid.bottom(out);
-        Ok(())
     }
 }
 
@@ -597,11 +546,39 @@ impl Printer for ConversationTable {
     }
 
     fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation)
+        let row = self.row(conversation);
+        self.rows.push(row.to_words())
     }
 
-    fn table(&mut self, open: &[&Conversation], _: &Style, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, open, out.buffer, &mut *out.drain)
+    fn table(&mut self, open: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+        let open: Vec<Row> = open.iter().map(|open| self.row(open)).collect();
+        let count = self.rows.len() + open.len() as u64;
+        put(out.buffer, "Conversations (");
+        put_number(out.buffer, count);
+        put(out.buffer, ")\n");
+        if count == 0 {
+            return Ok(());
+        }
+        let writer = RowWriter::new(self.style, &self.names, &self.widths, self.workers);
+        writer.grid.top(out.buffer);
+        let mut open = open.into_iter().peekable();
+        let mut rows = Vec::new();
+        for row in self.rows.sorted()? {
+            let row = Row::from_words(row?);
+            while let Some(earlier) = open.next_if(|open| open.number < row.number) {
+                rows.push(earlier);
+            }
+            rows.push(row);
+            if rows.len() >= ROWS_TOGETHER {
+                writer.put_all(&rows, out.buffer);
+                rows.clear();
+                (out.drain)(out.buffer)?;
+            }
+        }
+        rows.extend(open);
+        writer.put_all(&rows, out.buffer);
+        writer.grid.bottom(out.buffer);
+        Ok(())
     }
 }
 

@@ -4,11 +4,11 @@ use std::io;
 
 use super::hexdump::put_hexdump;
 use super::lines::TextPrinter;
-use super::printer::{Notice, Printer};
 use super::style::{Style, put_duration};
 use super::table::put_type;
 use crate::conversation::{Level, MessageEvent};
 use crate::field::{highest_level, meaning_name};
+use crate::record::printer::{Notice, Printer};
 use crate::record::tally::Sight;
 use crate::text::escape::escape_lines;
 use crate::text::wrap::put_wrapped;
@@ -54,7 +54,7 @@ impl DetailPrinter {
     }
 
     /// Appends a message.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
+    pub(crate) fn put(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
         match self.details {
             Details::Hex => self.lines.put_line(event, out),
             Details::Tree | Details::TreeAndHex => {
@@ -276,7 +276,7 @@ impl Printer for DetailPrinter {
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event, out);
+        self.put(event, out);
         Ok(())
     }
 }

@@ -4,10 +4,10 @@
 use std::io;
 
 use super::hexdump::put_hexdump;
-use super::printer::{Notice, Printer};
 use super::style::{Style, TimeWriter};
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::field::payload;
+use crate::record::printer::{Notice, Printer};
 use crate::record::tally::Sight;
 use crate::text::escape::escape_lines;
 use crate::text::write::{put, put_address, put_conversation, put_number};

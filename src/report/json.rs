@@ -4,14 +4,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
-use super::printer::{Above, Out, Printer};
 use super::temporary::TemporaryError;
-use crate::capture::InputInfo;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::PayloadDetail;
+use crate::record::printer::{Above, Out, Printer};
 use crate::record::tally::{Sight, Totals};
-use crate::record::{Reading, RecordWriter, Summary};
-use crate::select::redact::Secrets;
+use crate::record::{RecordWriter, Summary};
 use crate::text::write::put;
 
 /// Bytes of findings or conversations that are kept in memory until it is their turn.
@@ -40,44 +38,6 @@ impl NdjsonPrinter {
             records: RecordWriter::new(payload),
             messages,
         }
-    }
-
-    /// Appends the header record, the first line.
-    pub fn header(
-        &self,
-        inputs: &[InputInfo],
-        reading: Reading,
-        redacted: Secrets,
-        out: &mut Vec<u8>,
-    ) {
-        self.records.header(inputs, reading, redacted, out);
-        out.push(b'\n');
-    }
-
-    /// Appends a message record.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
-        if self.messages == Messages::Shown {
-            self.records.message(event, out);
-            out.push(b'\n');
-        }
-    }
-
-    /// Appends a finding record.
-    pub fn finding(&self, finding: &Finding, out: &mut Vec<u8>) {
-        self.records.finding(finding, out);
-        out.push(b'\n');
-    }
-
-    /// Appends a conversation record.
-    pub fn conversation(&self, conversation: &Conversation, out: &mut Vec<u8>) {
-        self.records.conversation(conversation, out);
-        out.push(b'\n');
-    }
-
-    /// Appends the summary record, the last line.
-    pub fn summary(&self, totals: &Totals, summary: &Summary<'_>, out: &mut Vec<u8>) {
-        self.records.summary(totals, summary, out);
-        out.push(b'\n');
     }
 }
 
@@ -140,97 +100,32 @@ impl JsonPrinter {
             conversations: Spool::new(),
         }
     }
-
-    /// Appends the start of the object with the header.
-    pub fn header(
-        &self,
-        inputs: &[InputInfo],
-        reading: Reading,
-        redacted: Secrets,
-        out: &mut Vec<u8>,
-    ) {
-        put(out, "{\"header\":");
-        self.records.header(inputs, reading, redacted, out);
-        put(out, ",\n \"messages\":[");
-    }
-
-    /// Appends a message.
-    pub fn message(&mut self, event: &MessageEvent<'_>, out: &mut Vec<u8>) {
-        if self.messages == Messages::Shown {
-            put(out, if self.any_message { ",\n  " } else { "\n  " });
-            self.any_message = true;
-            self.records.message(event, out);
-        }
-    }
-
-    /// Keeps a finding until the messages are over.
-    ///
-    /// # Errors
-    /// A [`TemporaryError`]: the temporary file cannot be written.
-    pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        let mut record = Vec::new();
-        self.records.finding(finding, &mut record);
-        self.findings.push(&record)
-    }
-
-    /// Keeps a conversation until the findings are over.
-    ///
-    /// # Errors
-    /// A [`TemporaryError`]: the temporary file cannot be written.
-    pub fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
-        let mut record = Vec::new();
-        self.records.conversation(conversation, &mut record);
-        self.conversations.push(&record)
-    }
-
-    /// Appends the rest of the object, handing `out` to `write` now and then so
-    /// that it stays short.
-    ///
-    /// # Errors
-    /// `write` fails; or a [`TemporaryError`]: a temporary file cannot be read.
-    pub fn finish(
-        &mut self,
-        totals: &Totals,
-        summary: &Summary<'_>,
-        out: &mut Vec<u8>,
-        mut write: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        for (name, spool) in [
-            ("findings", &mut self.findings),
-            ("conversations", &mut self.conversations),
-        ] {
-            put(out, "],\n \"");
-            put(out, name);
-            put(out, "\":[");
-            spool.rewind()?;
-            while spool.read(out)? > 0 {
-                write(out)?;
-            }
-        }
-        put(out, "],\n \"summary\":");
-        self.records.summary(totals, summary, out);
-        put(out, "}\n");
-        Ok(())
-    }
 }
 
 impl Printer for NdjsonPrinter {
     fn header(&mut self, above: Above<'_>, out: &mut Vec<u8>) {
-        Self::header(self, above.inputs, above.reading, above.redacted, out);
+        self.records
+            .header(above.inputs, above.reading, above.redacted, out);
+        out.push(b'\n');
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event, out);
+        if self.messages == Messages::Shown {
+            self.records.message(event, out);
+            out.push(b'\n');
+        }
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::finding(self, finding, out);
+        self.records.finding(finding, out);
+        out.push(b'\n');
         Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation, out);
+        self.records.conversation(conversation, out);
+        out.push(b'\n');
         Ok(())
     }
 
@@ -240,27 +135,39 @@ impl Printer for NdjsonPrinter {
         summary: &Summary<'_>,
         out: &mut Out<'_>,
     ) -> io::Result<()> {
-        Self::summary(self, totals, summary, out.buffer);
+        self.records.summary(totals, summary, out.buffer);
+        out.buffer.push(b'\n');
         Ok(())
     }
 }
 
 impl Printer for JsonPrinter {
     fn header(&mut self, above: Above<'_>, out: &mut Vec<u8>) {
-        Self::header(self, above.inputs, above.reading, above.redacted, out);
+        put(out, "{\"header\":");
+        self.records
+            .header(above.inputs, above.reading, above.redacted, out);
+        put(out, ",\n \"messages\":[");
     }
 
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event, out);
+        if self.messages == Messages::Shown {
+            put(out, if self.any_message { ",\n  " } else { "\n  " });
+            self.any_message = true;
+            self.records.message(event, out);
+        }
         Ok(())
     }
 
     fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::finding(self, finding)
+        let mut record = Vec::new();
+        self.records.finding(finding, &mut record);
+        self.findings.push(&record)
     }
 
     fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation)
+        let mut record = Vec::new();
+        self.records.conversation(conversation, &mut record);
+        self.conversations.push(&record)
     }
 
     fn finish(
@@ -269,6 +176,21 @@ impl Printer for JsonPrinter {
         summary: &Summary<'_>,
         out: &mut Out<'_>,
     ) -> io::Result<()> {
-        Self::finish(self, totals, summary, out.buffer, &mut *out.drain)
+        for (name, spool) in [
+            ("findings", &mut self.findings),
+            ("conversations", &mut self.conversations),
+        ] {
+            put(out.buffer, "],\n \"");
+            put(out.buffer, name);
+            put(out.buffer, "\":[");
+            spool.rewind()?;
+            while spool.read(out.buffer)? > 0 {
+                (out.drain)(out.buffer)?;
+            }
+        }
+        put(out.buffer, "],\n \"summary\":");
+        self.records.summary(totals, summary, out.buffer);
+        put(out.buffer, "}\n");
+        Ok(())
     }
 }

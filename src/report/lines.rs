@@ -3,11 +3,11 @@
 use std::io;
 
 use super::describe::put_info;
-use super::printer::{Above, Notice, Printer};
 use super::style::{PREVIEW_COLUMNS, Style, TimeWriter};
 use super::table::put_type;
 use crate::conversation::MessageEvent;
 use crate::field::{Field, FieldKind, PayloadDetail, Value, payload};
+use crate::record::printer::{Above, Notice, Printer};
 use crate::record::put_preview;
 use crate::record::tally::Sight;
 use crate::text::escape::{Charset, columns_of_bytes, escape};

@@ -13,7 +13,6 @@ pub mod json;
 mod junit;
 pub mod ladder;
 pub mod lines;
-pub mod printer;
 #[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod reporter;

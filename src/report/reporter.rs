@@ -1,19 +1,17 @@
 //! The sink of a dump: sends what is selected to the printer and the statistics.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::heading::Heading;
 use super::near::put_near_flows;
-use super::printer::{Above, Notice, Out, Printer};
 use super::style::{Style, put_size};
 use super::table::{HELD_ROWS, MessageTable};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, ConversationState, Finding, Level, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
-use crate::export::output::Output;
-use crate::export::packets::PacketPlan;
-use crate::export::synthetic_packets::SyntheticPackets;
+use crate::record::printer::{Above, Notice, Out, Printer};
 use crate::record::tally::{Sightings, Totals};
 use crate::record::{Reading, Summary};
 use crate::select::Selection;
@@ -139,18 +137,12 @@ impl<W: Write> Reporter<W> {
         self.selection
     }
 
-    /// The packets of what was selected so far, if they are to be written.
-    pub fn packet_plan(&mut self) -> Option<&mut PacketPlan> {
-        self.others
-            .iter_mut()
-            .find_map(|printer| printer.packet_plan())
-    }
-
-    /// The packets made anew, if they were asked for.
-    pub fn synthetic_packets(&self) -> Option<&SyntheticPackets<Output>> {
-        self.others
-            .iter()
-            .find_map(|printer| printer.synthetic_packets())
+    /// The output of this type beside the messages, if there is one.
+    pub fn output<P: Printer>(&mut self) -> Option<&mut P> {
+        self.others.iter_mut().find_map(|printer| {
+            let printer: &mut dyn Any = &mut **printer;
+            printer.downcast_mut()
+        })
     }
 
     /// What was shown so far.
@@ -288,7 +280,7 @@ impl<W: Write> Reporter<W> {
             drain: &mut |block| drain(writer, block, BLOCK_BYTES),
         };
         for printer in &mut self.others {
-            printer.table(&open, &self.style, &mut out)?;
+            printer.table(&open, &mut out)?;
         }
         Ok(())
     }

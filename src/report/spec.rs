@@ -13,9 +13,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::printer::{Notice, Out, Printer};
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
 use crate::record::Summary;
+use crate::record::printer::{Notice, Out, Printer};
 use crate::record::tally::{Sight, Totals};
 use crate::text::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::wire::{Direction, FrameKind, FrameType, PayloadShape, RawMessage, StreamId};
@@ -50,46 +50,6 @@ struct Line {
     payload_start: [u8; MAX_BYTES_SHOWN],
     payload_bytes: usize,
     closes: bool,
-}
-
-impl SpecPrinter {
-    /// Keeps a message until its conversation is over.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
-        let block = self.open.entry(event.conversation).or_default();
-        if block.lines.len() >= MAX_LINES || self.lines_held >= MAX_LINES_HELD {
-            block.left_out += 1;
-        } else {
-            block.lines.push(Line::of(event));
-            self.lines_held += 1;
-        }
-    }
-
-    /// Appends a conversation that is over.
-    pub fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
-        let Some(block) = self.open.remove(&Some(conversation.id)) else {
-            return;
-        };
-        self.lines_held -= block.lines.len();
-        put_conversation(out, conversation.id);
-        put(out, ") ");
-        put_display(out, conversation.state);
-        put(out, ", ");
-        put(out, conversation.carrier.name());
-        out.push(b' ');
-        put_address(out, conversation.client.address);
-        put(out, " -> ");
-        put_address(out, conversation.server.address);
-        put(out, "\n\n");
-        block.put(out);
-    }
-
-    /// Appends the messages that belong to no conversation.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if let Some(block) = self.open.remove(&None) {
-            put(out, "no conversation\n\n");
-            block.put(out);
-        }
-    }
 }
 
 impl Block {
@@ -207,18 +167,43 @@ impl Printer for SpecPrinter {
         Notice::Comment
     }
 
+    /// Keeps the message until its conversation is over.
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event);
+        let block = self.open.entry(event.conversation).or_default();
+        if block.lines.len() >= MAX_LINES || self.lines_held >= MAX_LINES_HELD {
+            block.left_out += 1;
+        } else {
+            block.lines.push(Line::of(event));
+            self.lines_held += 1;
+        }
         Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation, out);
+        let Some(block) = self.open.remove(&Some(conversation.id)) else {
+            return Ok(());
+        };
+        self.lines_held -= block.lines.len();
+        put_conversation(out, conversation.id);
+        put(out, ") ");
+        put_display(out, conversation.state);
+        put(out, ", ");
+        put(out, conversation.carrier.name());
+        out.push(b' ');
+        put_address(out, conversation.client.address);
+        put(out, " -> ");
+        put_address(out, conversation.server.address);
+        put(out, "\n\n");
+        block.put(out);
         Ok(())
     }
 
+    /// Appends the messages that belong to no conversation.
     fn finish(&mut self, _: &Totals, _: &Summary<'_>, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, out.buffer);
+        if let Some(block) = self.open.remove(&None) {
+            put(out.buffer, "no conversation\n\n");
+            block.put(out.buffer);
+        }
         Ok(())
     }
 }

@@ -433,7 +433,7 @@ impl Source for Store {
                 ..self.style
             };
             let lines = |details, skipped| {
-                let text = text_of(|out| DetailPrinter::new(details, style).message(&event, out));
+                let text = text_of(|out| DetailPrinter::new(details, style).put(&event, out));
                 let lines = text.lines().skip(skipped).map(str::to_owned);
                 lines.collect::<Vec<String>>()
             };

@@ -36,7 +36,9 @@ use schema::{TableKind, properties};
 
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::{Field, PayloadDetail};
-use crate::record::{put_conversation, put_finding};
+use crate::record::printer::{Out, Printer};
+use crate::record::tally::{Sight, Totals};
+use crate::record::{Summary, put_conversation, put_finding};
 use crate::select::redact::Secrets;
 
 /// Writes a partition of a data set.
@@ -141,6 +143,26 @@ impl DataSet {
         } = self;
         let whole = [messages.end()?, conversations.end()?, findings.end()?];
         whole.into_iter().try_for_each(|parts| parts.publish())
+    }
+}
+
+/// There is none any more once its files are whole and have their names.
+impl Printer for Option<DataSet> {
+    fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
+        self.as_mut().map_or(Ok(()), |set| set.message(event))
+    }
+
+    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
+        self.as_mut().map_or(Ok(()), |set| set.finding(finding))
+    }
+
+    fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
+        self.as_mut()
+            .map_or(Ok(()), |set| set.conversation(conversation))
+    }
+
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
+        self.take().map_or(Ok(()), DataSet::finish)
     }
 }
 

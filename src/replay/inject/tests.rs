@@ -598,9 +598,11 @@ fn what_the_dump_writes_as_samples_is_a_script_of_the_same_messages() {
     use crate::capture::{Inputs, PacketSource};
     use crate::conversation::EndOfInput;
     use crate::dissect::{DissectOptions, Dissector};
+    use crate::record::tally::Totals;
     use crate::report::spec::SpecPrinter;
+    use crate::testing::Written;
 
-    let mut written = SpecSink::default();
+    let mut written = SpecSink(Written::by(SpecPrinter::default()));
     let mut capture = Inputs::open(["captures/spec-samples.pcap"]).unwrap();
     let mut dissector = Dissector::new(DissectOptions::default());
     while let Some(packet) = capture.next_packet().unwrap() {
@@ -609,8 +611,8 @@ fn what_the_dump_writes_as_samples_is_a_script_of_the_same_messages() {
     dissector
         .finish(EndOfInput::Complete, &mut written)
         .unwrap();
-    written.printer.finish(&mut written.out);
-    let text = String::from_utf8(written.out).unwrap();
+    written.0.finish(&Totals::default(), &[]);
+    let text = written.0.text();
     let steps = script(&text);
     let lines: Vec<&str> = text
         .lines()
@@ -630,11 +632,7 @@ fn what_the_dump_writes_as_samples_is_a_script_of_the_same_messages() {
     assert_eq!(types, written);
     assert_eq!(types.len(), 14, "{text}");
 
-    #[derive(Default)]
-    struct SpecSink {
-        printer: SpecPrinter,
-        out: Vec<u8>,
-    }
+    struct SpecSink(Written<SpecPrinter>);
 
     impl crate::dissect::Sink for SpecSink {
         type Error = std::convert::Infallible;
@@ -647,7 +645,7 @@ fn what_the_dump_writes_as_samples_is_a_script_of_the_same_messages() {
             &mut self,
             event: &crate::conversation::MessageEvent<'_>,
         ) -> Result<(), Self::Error> {
-            self.printer.message(event);
+            self.0.message(event);
             Ok(())
         }
 
@@ -659,7 +657,7 @@ fn what_the_dump_writes_as_samples_is_a_script_of_the_same_messages() {
             &mut self,
             conversation: &crate::conversation::Conversation,
         ) -> Result<(), Self::Error> {
-            self.printer.conversation(conversation, &mut self.out);
+            self.0.conversation(conversation);
             Ok(())
         }
     }

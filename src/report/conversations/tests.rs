@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conversation::ConversationId;
-use crate::testing;
+use crate::testing::{self, Written};
 use crate::text::write::text_of;
 
 fn drawn(style: Style, conversations: &[Conversation]) -> String {
-    let mut table = ConversationTable::new(style);
+    let mut table = Written::by(ConversationTable::new(style));
     for conversation in conversations {
-        table.conversation(conversation).unwrap();
+        table.conversation(conversation);
     }
-    text_of(|out| table.finish(&[], out, |_| Ok(())).unwrap())
+    table.table(&[])
 }
 
 #[test]
@@ -38,9 +38,9 @@ Conversations (2)
 
 #[test]
 fn open_conversations_take_their_place_among_the_others() {
-    let mut table = ConversationTable::new(testing::style());
+    let mut table = Written::by(ConversationTable::new(testing::style()));
     for number in [5, 1, 3] {
-        table.conversation(&testing::conversation(number)).unwrap();
+        table.conversation(&testing::conversation(number));
     }
     let open = [2, 4, 600].map(testing::conversation);
     let open: Vec<&Conversation> = open.iter().collect();
@@ -48,10 +48,10 @@ fn open_conversations_take_their_place_among_the_others() {
         let cells = drawn.lines().filter_map(|line| line.strip_prefix("│ c"));
         cells.map(|line| line[..3].trim().to_owned()).collect()
     };
-    let so_far = text_of(|out| table.finish(&open, out, |_| Ok(())).unwrap());
+    let so_far = table.table(&open);
     assert!(so_far.starts_with("Conversations (6)\n"), "{so_far}");
     assert_eq!(numbers(&so_far), ["1", "2", "3", "4", "5", "600"]);
-    let later = text_of(|out| table.finish(&[], out, |_| Ok(())).unwrap());
+    let later = table.table(&[]);
     assert_eq!(numbers(&later), ["1", "3", "5"]);
 }
 
@@ -191,7 +191,7 @@ proptest! {
             finding_count: 9,
         };
         prop_assert_eq!(Row::from_words(row.to_words()), row);
-        prop_assert!(table.conversation(&conversation).is_ok());
+        prop_assert!(table.conversation(&conversation, &mut Vec::new()).is_ok());
     }
 
     #[test]

@@ -28,13 +28,13 @@ use timeline::Timeline;
 use super::heading::Heading;
 use super::ladder::message_log::{Limits, MessageLog, MessageLogs};
 use super::ladder::{Ladder, View, info, label};
-use super::printer::{Out, Printer};
 use super::statistics::FindingTable;
 use super::style::{Style, TimeWriter};
 use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
 use crate::dissect::FlowReport;
 use crate::field::payload;
 use crate::record::Summary;
+use crate::record::printer::{Out, Printer};
 use crate::record::tally::{Sight, Totals};
 use crate::text::write::text_of;
 
@@ -140,78 +140,13 @@ impl<W: Write> HtmlReport<W> {
                 pictured: Foremost::new(MAX_CONVERSATIONS),
                 rows: Foremost::new(MAX_ROWS),
                 findings: Foremost::new(MAX_FINDINGS),
-                finding_table: FindingTable::default(),
+                finding_table: FindingTable::new(style),
                 loose: Loose::default(),
                 timeline: Timeline::default(),
                 handshakes: Distribution::default(),
                 lives: Distribution::default(),
             },
         }
-    }
-
-    /// Notes a flow that carries messages.
-    pub fn flow(&mut self, flow: &FlowReport) {
-        self.collected.heading.flow(flow);
-    }
-
-    /// Counts a message, and keeps it for as long as it may be shown.
-    pub fn message(&mut self, event: &MessageEvent<'_>, sight: Sight) {
-        let collected = &mut self.collected;
-        collected.heading.message(event);
-        collected.timeline.message(event, sight);
-        if event.conversation.is_some() {
-            collected.logs.message(event);
-        } else {
-            collected.loose.message(event, &collected.style);
-        }
-    }
-
-    /// Keeps a finding, if it is among the worst.
-    pub fn finding(&mut self, finding: &Finding) {
-        let collected = &mut self.collected;
-        collected.finding_table.finding(finding);
-        collected.logs.finding(finding);
-        let key = (Reverse(finding.level), collected.findings.seen());
-        collected.findings.offer(key, || finding.clone());
-    }
-
-    /// Keeps a conversation that is over, if it is among the foremost.
-    pub fn conversation(&mut self, conversation: &Conversation) {
-        let collected = &mut self.collected;
-        collected.handshakes.add(conversation.handshake_ns);
-        collected.lives.add(Some(conversation.duration_ns()));
-        let log = collected.logs.take(conversation.id).unwrap_or_default();
-        let level = log.findings().iter().map(|finding| finding.level).max();
-        let rank = (Reverse(level), conversation.id);
-        collected.rows.offer(rank, || Row {
-            conversation: conversation.clone(),
-            level,
-        });
-        collected.pictured.offer(rank, || Over {
-            conversation: conversation.clone(),
-            log,
-        });
-    }
-
-    /// Writes the page.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn finish(&mut self, totals: &Totals, summary: &Summary<'_>) -> io::Result<()> {
-        let pictures = self.collected.pictures();
-        let page = Page::new(&self.collected, totals, summary, &pictures);
-        let mut out = Vec::new();
-        page.put_top(&mut out);
-        self.writer.write_all(&out)?;
-        for picture in &pictures {
-            out.clear();
-            page.put_picture(picture, &mut out);
-            self.writer.write_all(&out)?;
-        }
-        out.clear();
-        page.put_end(&mut out);
-        self.writer.write_all(&out)?;
-        self.writer.flush()
     }
 }
 
@@ -299,28 +234,55 @@ impl Loose {
     }
 }
 
-impl<W: Write + Debug + Send> Printer for HtmlReport<W> {
+impl<W: Write + Debug + Send + 'static> Printer for HtmlReport<W> {
     fn flow(&mut self, flow: &FlowReport) {
-        Self::flow(self, flow);
+        self.collected.heading.flow(flow);
     }
 
+    /// Counts a message, and keeps it for as long as it may be shown.
     fn message(
         &mut self,
         event: &MessageEvent<'_>,
         sight: Sight,
         _: &mut Vec<u8>,
     ) -> io::Result<()> {
-        Self::message(self, event, sight);
+        let collected = &mut self.collected;
+        collected.heading.message(event);
+        collected.timeline.message(event, sight);
+        if event.conversation.is_some() {
+            collected.logs.message(event);
+        } else {
+            collected.loose.message(event, &collected.style);
+        }
         Ok(())
     }
 
-    fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::finding(self, finding);
+    /// Keeps a finding, if it is among the worst.
+    fn finding(&mut self, finding: &Finding, out: &mut Vec<u8>) -> io::Result<()> {
+        let collected = &mut self.collected;
+        collected.finding_table.finding(finding, out)?;
+        collected.logs.finding(finding);
+        let key = (Reverse(finding.level), collected.findings.seen());
+        collected.findings.offer(key, || finding.clone());
         Ok(())
     }
 
+    /// Keeps a conversation that is over, if it is among the foremost.
     fn conversation(&mut self, conversation: &Conversation, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation);
+        let collected = &mut self.collected;
+        collected.handshakes.add(conversation.handshake_ns);
+        collected.lives.add(Some(conversation.duration_ns()));
+        let log = collected.logs.take(conversation.id).unwrap_or_default();
+        let level = log.findings().iter().map(|finding| finding.level).max();
+        let rank = (Reverse(level), conversation.id);
+        collected.rows.offer(rank, || Row {
+            conversation: conversation.clone(),
+            level,
+        });
+        collected.pictured.offer(rank, || Over {
+            conversation: conversation.clone(),
+            log,
+        });
         Ok(())
     }
 
@@ -330,7 +292,20 @@ impl<W: Write + Debug + Send> Printer for HtmlReport<W> {
         summary: &Summary<'_>,
         _: &mut Out<'_>,
     ) -> io::Result<()> {
-        Self::finish(self, totals, summary)
+        let pictures = self.collected.pictures();
+        let page = Page::new(&self.collected, totals, summary, &pictures);
+        let mut out = Vec::new();
+        page.put_top(&mut out);
+        self.writer.write_all(&out)?;
+        for picture in &pictures {
+            out.clear();
+            page.put_picture(picture, &mut out);
+            self.writer.write_all(&out)?;
+        }
+        out.clear();
+        page.put_end(&mut out);
+        self.writer.write_all(&out)?;
+        self.writer.flush()
     }
 }
 

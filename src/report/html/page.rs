@@ -367,7 +367,7 @@ impl<'a> Page<'a> {
     }
 
     fn put_findings(&self, out: &mut Vec<u8>) {
-        let rows = self.collected.finding_table.rows(&self.collected.style);
+        let rows = self.collected.finding_table.rows();
         if rows.is_empty() {
             return;
         }

@@ -5,14 +5,13 @@ use serde_json::Value;
 
 use super::*;
 use crate::conversation::FindingCode;
-use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::record::tally::Sight;
-use crate::testing::{conversation, event, finding, input, style};
+use crate::testing::{Written, conversation, event, finding, input, style};
 
 /// A report that is told `count` conversations of one message each; `told` may
 /// change what is told of each.
-fn report(count: u64, told: impl Fn(u64, &mut HtmlReport<Vec<u8>>)) -> String {
-    let mut report = HtmlReport::new(Vec::new(), style());
+fn report(count: u64, told: impl Fn(u64, &mut Written<HtmlReport<Vec<u8>>>)) -> String {
+    let mut report = Written::by(HtmlReport::new(Vec::new(), style()));
     let mut totals = Totals::default();
     for number in 1..=count {
         let event = MessageEvent {
@@ -21,7 +20,7 @@ fn report(count: u64, told: impl Fn(u64, &mut HtmlReport<Vec<u8>>)) -> String {
             ..event(b"\xa0\xff\xff\xffhello")
         };
         totals.message(&event, Sight::First);
-        report.message(&event, Sight::First);
+        report.message(&event);
         told(number, &mut report);
         totals.conversation(&conversation(number));
         report.conversation(&conversation(number));
@@ -29,22 +28,9 @@ fn report(count: u64, told: impl Fn(u64, &mut HtmlReport<Vec<u8>>)) -> String {
     finish(report, &totals)
 }
 
-fn finish(mut report: HtmlReport<Vec<u8>>, totals: &Totals) -> String {
-    let inputs = [input()];
-    let summary = Summary {
-        inputs: &inputs,
-        packet_count: 14,
-        span: None,
-        skipped: &[],
-        foreign: ForeignCounts::default(),
-        near: &NearFlows::default(),
-        warning: None,
-        dropped_by_kernel: None,
-        evicted: EvictedCounts::default(),
-        exit_code: 0,
-    };
-    report.finish(totals, &summary).unwrap();
-    String::from_utf8(report.writer).unwrap()
+fn finish(mut report: Written<HtmlReport<Vec<u8>>>, totals: &Totals) -> String {
+    report.finish(totals, &[input()]);
+    String::from_utf8(report.printer.writer).unwrap()
 }
 
 /// What the page's script works on.
@@ -160,14 +146,14 @@ fn findings_are_listed_worst_first_and_no_more_than_there_is_room_for() {
 
 #[test]
 fn both_views_share_a_ladder() {
-    let mut report = HtmlReport::new(Vec::new(), style());
+    let mut report = Written::by(HtmlReport::new(Vec::new(), style()));
     for number in [1, 2] {
         let event = MessageEvent {
             number,
             conversation: Some(ConversationId(number)),
             ..event(b"\xa0\xff\xff\xffx")
         };
-        report.message(&event, Sight::First);
+        report.message(&event);
     }
     for number in [2, 1] {
         let mut over = conversation(number);
@@ -216,14 +202,14 @@ fn the_page_may_load_nothing_and_knows_its_script_and_style_by_their_hashes() {
 
 #[test]
 fn messages_of_no_conversation_are_shown_until_there_are_too_many() {
-    let mut report = HtmlReport::new(Vec::new(), style());
+    let mut report = Written::by(HtmlReport::new(Vec::new(), style()));
     for number in 1..=MAX_LOOSE as u64 + 1 {
         let event = MessageEvent {
             number,
             conversation: None,
             ..event(b"\xa0\x0b\xad\x1dlost")
         };
-        report.message(&event, Sight::First);
+        report.message(&event);
     }
     let page = finish(report, &Totals::default());
     assert!(
@@ -271,29 +257,17 @@ proptest! {
         text in hostile(),
     ) {
         let message = [b"\xa0\xff\xff\xff", payload.as_bytes()].concat();
-        let mut report = HtmlReport::new(Vec::new(), style());
-        report.message(&event(&message), Sight::First);
+        let mut report = Written::by(HtmlReport::new(Vec::new(), style()));
+        report.message(&event(&message));
         let outside = MessageEvent { conversation: None, ..event(&message) };
-        report.message(&outside, Sight::First);
+        report.message(&outside);
         report.finding(&Finding { text, ..finding(FindingCode::Oversize) });
         let mut over = conversation(1);
         over.client.nickname = Some(nickname);
         report.conversation(&over);
         let inputs = [crate::capture::InputInfo { path: path.into(), ..input() }];
-        let summary = Summary {
-            inputs: &inputs,
-            packet_count: 2,
-            span: None,
-            skipped: &[],
-            foreign: ForeignCounts::default(),
-            near: &NearFlows::default(),
-            warning: None,
-            dropped_by_kernel: None,
-            evicted: EvictedCounts::default(),
-            exit_code: 0,
-        };
-        report.finish(&Totals::default(), &summary).unwrap();
-        let page = String::from_utf8(report.writer).unwrap();
+        report.finish(&Totals::default(), &inputs);
+        let page = String::from_utf8(report.printer.writer).unwrap();
 
         let unseen = page.chars().find(|&c| {
             c != '\n' && unicode_width::UnicodeWidthChar::width(c).is_none_or(|width| width == 0)

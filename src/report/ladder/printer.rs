@@ -10,8 +10,8 @@ use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
 use crate::record::Summary;
+use crate::record::printer::{Out, Printer};
 use crate::record::tally::{Sight, Totals};
-use crate::report::printer::{Out, Printer};
 use crate::report::style::{PREVIEW_COLUMNS, Style};
 use crate::text::write::{put, put_conversation};
 
@@ -98,71 +98,6 @@ impl LadderPrinter {
         }
     }
 
-    /// Keeps a message until its conversation is over.
-    pub fn message(&mut self, event: &MessageEvent<'_>) {
-        let is_wanted = match self.wanted {
-            Wanted::All => true,
-            // On I2CP any conversation may turn out to be the other view.
-            Wanted::One(id) => event.conversation == Some(id) || event.carrier == Carrier::I2cp,
-        };
-        if is_wanted {
-            self.logs.message(event);
-        }
-    }
-
-    /// Keeps a finding until its conversation is over.
-    pub fn finding(&mut self, finding: &Finding) {
-        self.logs.finding(finding);
-    }
-
-    /// Appends the ladder of a conversation that is over, unless it is not wanted
-    /// or its other view is still to come.
-    pub fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) {
-        let Some(log) = self.logs.take(conversation.id) else {
-            return;
-        };
-        if let Wanted::One(id) = self.wanted
-            && id != conversation.id
-            && Some(id) != conversation.peer_view
-        {
-            return;
-        }
-        let over = Over {
-            conversation: conversation.clone(),
-            log,
-        };
-        let peer = conversation.peer_view;
-        if let Some(other) = peer.and_then(|peer| self.waiting.remove(&peer)) {
-            self.draw(&over, Some(&other), out);
-        } else if peer.is_some_and(|peer| self.logs.contains(peer))
-            && self.waiting.len() < MAX_WAITING
-        {
-            self.waiting.insert(conversation.id, over);
-        } else {
-            self.draw(&over, None, out);
-        }
-    }
-
-    /// Appends what is left, or that there was nothing.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
-        let mut waiting: Vec<Over> = mem::take(&mut self.waiting).into_values().collect();
-        waiting.sort_unstable_by_key(|over| over.conversation.id);
-        for over in &waiting {
-            self.draw(over, None, out);
-        }
-        if let (Outcome::NothingDrawn, Wanted::One(id)) = (self.outcome, self.wanted) {
-            let [before, after] = match self.format {
-                LadderFormat::Text => ["", "\n"],
-                LadderFormat::Mermaid | LadderFormat::Svg => ["<!-- ", " -->\n"],
-            };
-            put(out, before);
-            put(out, "no conversation ");
-            put_conversation(out, id);
-            put(out, " among the messages shown");
-            put(out, after);
-        }
-    }
-
     fn draw(&mut self, over: &Over, other: Option<&Over>, out: &mut Vec<u8>) {
         let ladder = Ladder::new(over.view(), other.map(Over::view), &self.style);
         self.outcome = Outcome::Drawn;
@@ -184,23 +119,73 @@ impl Over {
 }
 
 impl Printer for LadderPrinter {
+    /// Keeps a message until its conversation is over.
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::message(self, event);
+        let is_wanted = match self.wanted {
+            Wanted::All => true,
+            // On I2CP any conversation may turn out to be the other view.
+            Wanted::One(id) => event.conversation == Some(id) || event.carrier == Carrier::I2cp,
+        };
+        if is_wanted {
+            self.logs.message(event);
+        }
         Ok(())
     }
 
+    /// Keeps a finding until its conversation is over.
     fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::finding(self, finding);
+        self.logs.finding(finding);
         Ok(())
     }
 
+    /// Appends the ladder of a conversation that is over, unless it is not wanted
+    /// or its other view is still to come.
     fn conversation(&mut self, conversation: &Conversation, out: &mut Vec<u8>) -> io::Result<()> {
-        Self::conversation(self, conversation, out);
+        let Some(log) = self.logs.take(conversation.id) else {
+            return Ok(());
+        };
+        if let Wanted::One(id) = self.wanted
+            && id != conversation.id
+            && Some(id) != conversation.peer_view
+        {
+            return Ok(());
+        }
+        let over = Over {
+            conversation: conversation.clone(),
+            log,
+        };
+        let peer = conversation.peer_view;
+        if let Some(other) = peer.and_then(|peer| self.waiting.remove(&peer)) {
+            self.draw(&over, Some(&other), out);
+        } else if peer.is_some_and(|peer| self.logs.contains(peer))
+            && self.waiting.len() < MAX_WAITING
+        {
+            self.waiting.insert(conversation.id, over);
+        } else {
+            self.draw(&over, None, out);
+        }
         Ok(())
     }
 
+    /// Appends what is left, or that there was nothing.
     fn finish(&mut self, _: &Totals, _: &Summary<'_>, out: &mut Out<'_>) -> io::Result<()> {
-        Self::finish(self, out.buffer);
+        let out = &mut *out.buffer;
+        let mut waiting: Vec<Over> = mem::take(&mut self.waiting).into_values().collect();
+        waiting.sort_unstable_by_key(|over| over.conversation.id);
+        for over in &waiting {
+            self.draw(over, None, out);
+        }
+        if let (Outcome::NothingDrawn, Wanted::One(id)) = (self.outcome, self.wanted) {
+            let [before, after] = match self.format {
+                LadderFormat::Text => ["", "\n"],
+                LadderFormat::Mermaid | LadderFormat::Svg => ["<!-- ", " -->\n"],
+            };
+            put(out, before);
+            put(out, "no conversation ");
+            put_conversation(out, id);
+            put(out, " among the messages shown");
+            put(out, after);
+        }
         Ok(())
     }
 }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::carrier::Carrier;
 use crate::conversation::{ConversationId, Finding, FindingCode, MessageEvent};
-use crate::testing::{START, conversation, event, finding, style};
+use crate::record::tally::Totals;
+use crate::testing::{START, Written, conversation, event, finding, style};
 
 /// What is told of a conversation: messages, each followed by its findings.
 struct Told {
@@ -34,22 +35,22 @@ impl Told {
         }
     }
 
-    fn tell(&self, printer: &mut LadderPrinter, out: &mut Vec<u8>) {
+    /// What the printer draws of it.
+    fn drawn_by(&self, printer: LadderPrinter) -> String {
+        let mut written = Written::by(printer);
         for index in 0..self.messages.len() {
-            printer.message(&self.event(index, index as u64 + 1));
+            written.message(&self.event(index, index as u64 + 1));
         }
         for finding in &self.findings {
-            printer.finding(finding);
+            written.finding(finding);
         }
-        printer.conversation(&conversation(1), out);
-        printer.finish(out);
+        written.conversation(&conversation(1));
+        written.finish(&Totals::default(), &[]);
+        written.text()
     }
 
     fn drawn(&self, format: LadderFormat) -> String {
-        let mut out = Vec::new();
-        let mut printer = LadderPrinter::new(Wanted::All, format, style());
-        self.tell(&mut printer, &mut out);
-        String::from_utf8(out).unwrap()
+        self.drawn_by(LadderPrinter::new(Wanted::All, format, style()))
     }
 }
 
@@ -113,15 +114,14 @@ fn a_finding_stands_below_its_message_and_what_did_not_come_at_the_end() {
 
 #[test]
 fn what_does_not_fit_is_counted() {
-    let mut printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, style());
+    let mut written = Written::by(LadderPrinter::new(Wanted::All, LadderFormat::Text, style()));
     let told = Told::messages(&[b"\xa0\xff\xff\xffa"]);
     let count = MAX_MESSAGES as u64 + 3;
     for number in 1..=count {
-        printer.message(&told.event(0, number));
+        written.message(&told.event(0, number));
     }
-    let mut out = Vec::new();
-    printer.conversation(&conversation(1), &mut out);
-    let text = String::from_utf8(out).unwrap();
+    written.conversation(&conversation(1));
+    let text = written.text();
     assert!(text.ends_with("\n… 3 more messages not drawn\n\n"));
     assert_eq!(text.matches("├").count(), MAX_MESSAGES);
 }
@@ -138,10 +138,9 @@ fn one_conversation_is_picked_and_its_absence_is_told() {
             "<!-- no conversation c2 among the messages shown -->\n",
         ),
     ] {
-        let mut printer = LadderPrinter::new(Wanted::One(ConversationId(2)), format, style());
-        let mut out = Vec::new();
-        Told::messages(&[b"\xa0\xff\xff\xffa"]).tell(&mut printer, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let printer = LadderPrinter::new(Wanted::One(ConversationId(2)), format, style());
+        let told = Told::messages(&[b"\xa0\xff\xff\xffa"]);
+        assert_eq!(told.drawn_by(printer), expected);
     }
 }
 
@@ -153,24 +152,24 @@ fn both_views_make_one_ladder_whichever_is_over_first_and_whichever_is_asked_for
         Wanted::One(ConversationId(2)),
     ] {
         for order in [[1, 2], [2, 1]] {
-            let mut printer = LadderPrinter::new(wanted, LadderFormat::Text, style());
+            let printer = LadderPrinter::new(wanted, LadderFormat::Text, style());
+            let mut written = Written::by(printer);
             let told = Told::messages(&[b"\xa0\xff\xff\xffa", b"\xa0\xff\xff\xffa"]);
             for (index, number) in [(0, 1), (1, 2)] {
-                printer.message(&MessageEvent {
+                written.message(&MessageEvent {
                     conversation: Some(ConversationId(number)),
                     carrier: Carrier::I2cp,
                     ..told.event(index, number)
                 });
             }
-            let mut out = Vec::new();
             for number in order {
                 let mut over = conversation(number);
                 over.carrier = Carrier::I2cp;
                 over.peer_view = Some(ConversationId(3 - number));
-                printer.conversation(&over, &mut out);
+                written.conversation(&over);
             }
-            printer.finish(&mut out);
-            let text = String::from_utf8(out).unwrap();
+            written.finish(&Totals::default(), &[]);
+            let text = written.text();
             assert!(
                 text.starts_with("c1 and c2  "),
                 "{wanted:?} {order:?}: {text}"
@@ -191,10 +190,8 @@ fn lines_fit_the_terminal_unless_it_is_narrower_than_the_lanes() {
     });
     for width in 60..140 {
         let style = Style { width, ..style() };
-        let mut printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, style);
-        let mut out = Vec::new();
-        told.tell(&mut printer, &mut out);
-        for line in String::from_utf8(out).unwrap().lines() {
+        let printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, style);
+        for line in told.drawn_by(printer).lines() {
             let columns = crate::text::escape::columns_of(line);
             assert!(columns <= width, "{width}: {columns} {line}");
         }

@@ -6,16 +6,17 @@ use std::io;
 
 use super::put_table;
 use crate::conversation::{AFTER_CLOSE, Conversation, Finding, FindingCode, Level};
+use crate::record::printer::{Notice, Out, Printer};
 use crate::report::grid::Align;
-use crate::report::printer::{Notice, Out, Printer};
 use crate::report::style::Style;
 
 /// Columns that are left out where the terminal is too narrow, first to last.
 const EXPENDABLE: [usize; 3] = [3, 2, 4];
 
 /// Counts findings by level and code.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FindingTable {
+    style: Style,
     counts: BTreeMap<(Reverse<Level>, FindingCode), Count>,
 }
 
@@ -35,26 +36,19 @@ enum First {
 }
 
 impl FindingTable {
-    /// Counts a finding.
-    pub fn finding(&mut self, finding: &Finding) {
-        let key = (Reverse(finding.level), finding.code);
-        let count = self.counts.entry(key).or_insert_with(|| Count {
-            findings: 0,
-            first: match (finding.message, finding.packet) {
-                (Some(message), _) => First::Message(message),
-                (None, Some(packet)) => First::Packet(packet),
-                (None, None) => First::Nowhere,
-            },
-            text: finding.text.clone(),
-        });
-        count.findings += 1;
+    /// An empty table.
+    pub const fn new(style: Style) -> Self {
+        Self {
+            style,
+            counts: BTreeMap::new(),
+        }
     }
 
     /// The rows of the table, the worst level first.
-    pub(in crate::report) fn rows(&self, style: &Style) -> Vec<[String; 5]> {
+    pub(in crate::report) fn rows(&self) -> Vec<[String; 5]> {
         self.counts
             .iter()
-            .map(|((Reverse(level), code), count)| row(*level, *code, count, style))
+            .map(|((Reverse(level), code), count)| row(*level, *code, count, &self.style))
             .collect()
     }
 }
@@ -94,12 +88,22 @@ impl Printer for FindingTable {
     }
 
     fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
-        Self::finding(self, finding);
+        let key = (Reverse(finding.level), finding.code);
+        let count = self.counts.entry(key).or_insert_with(|| Count {
+            findings: 0,
+            first: match (finding.message, finding.packet) {
+                (Some(message), _) => First::Message(message),
+                (None, Some(packet)) => First::Packet(packet),
+                (None, None) => First::Nowhere,
+            },
+            text: finding.text.clone(),
+        });
+        count.findings += 1;
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
-        let rows = self.rows(style);
+    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+        let rows = self.rows();
         let total: u64 = self.counts.values().map(|count| count.findings).sum();
         put_table(
             &format!("Findings ({total})"),
@@ -112,7 +116,7 @@ impl Printer for FindingTable {
             ],
             &rows,
             &EXPENDABLE,
-            style,
+            &self.style,
             out.buffer,
         );
         Ok(())

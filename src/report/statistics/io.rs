@@ -5,9 +5,9 @@ use std::io;
 use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
+use crate::record::printer::{Notice, Out, Printer};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
-use crate::report::printer::{Notice, Out, Printer};
 use crate::report::style::Style;
 use crate::text::write::{put_seconds, text_of};
 use crate::units::LongUnit;
@@ -23,6 +23,7 @@ const EXPENDABLE: [usize; 1] = [1];
 /// Counts messages in intervals of time since the first packet.
 #[derive(Debug)]
 pub struct IoTable {
+    style: Style,
     asked_us: u64,
     interval_us: u64,
     /// Sorted by `index`; intervals without messages are left out.
@@ -39,9 +40,10 @@ struct Interval {
 
 impl IoTable {
     /// Intervals of `interval_us` microseconds, at least 1.
-    pub const fn new(interval_us: u64) -> Self {
+    pub const fn new(interval_us: u64, style: Style) -> Self {
         let interval_us = if interval_us == 0 { 1 } else { interval_us };
         Self {
+            style,
             asked_us: interval_us,
             interval_us,
             rows: Vec::new(),
@@ -81,35 +83,6 @@ impl IoTable {
     }
 
     /// Appends the table.
-    fn put(&self, style: &Style, out: &mut Vec<u8>) {
-        let whole = |interval_us| length(micros(interval_us));
-        let mut heading = format!("Messages in {}", whole(self.interval_us));
-        if self.interval_us != self.asked_us {
-            heading += &format!(
-                " (in {} there would be more than {MAX_ROWS} rows)",
-                whole(self.asked_us)
-            );
-        }
-        let unit = self.unit();
-        let rows: Vec<_> = self.rows.iter().map(|row| self.row(row, unit)).collect();
-        let [right, left] = [style.charset.right_arrow(), style.charset.left_arrow()];
-        put_table(
-            &heading,
-            [
-                (&format!("From {}", unit.name), Align::Right),
-                (&format!("To {}", unit.name), Align::Right),
-                (&format!("{right} msgs"), Align::Right),
-                (&format!("{right} B"), Align::Right),
-                (&format!("{left} msgs"), Align::Right),
-                (&format!("{left} B"), Align::Right),
-            ],
-            &rows,
-            &EXPENDABLE,
-            style,
-            out,
-        );
-    }
-
     /// The unit of all rows: such that none needs to be rounded.
     fn unit(&self) -> LongUnit {
         let width = micros(self.interval_us);
@@ -190,8 +163,36 @@ impl Printer for IoTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
-        self.put(style, out.buffer);
+    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+        let whole = |interval_us| length(micros(interval_us));
+        let mut heading = format!("Messages in {}", whole(self.interval_us));
+        if self.interval_us != self.asked_us {
+            heading += &format!(
+                " (in {} there would be more than {MAX_ROWS} rows)",
+                whole(self.asked_us)
+            );
+        }
+        let unit = self.unit();
+        let rows: Vec<_> = self.rows.iter().map(|row| self.row(row, unit)).collect();
+        let [right, left] = [
+            self.style.charset.right_arrow(),
+            self.style.charset.left_arrow(),
+        ];
+        put_table(
+            &heading,
+            [
+                (&format!("From {}", unit.name), Align::Right),
+                (&format!("To {}", unit.name), Align::Right),
+                (&format!("{right} msgs"), Align::Right),
+                (&format!("{right} B"), Align::Right),
+                (&format!("{left} msgs"), Align::Right),
+                (&format!("{left} B"), Align::Right),
+            ],
+            &rows,
+            &EXPENDABLE,
+            &self.style,
+            out.buffer,
+        );
         Ok(())
     }
 }
@@ -199,11 +200,11 @@ impl Printer for IoTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{event, style};
+    use crate::testing::{Written, event, style};
 
     #[test]
     fn intervals_are_kept_in_order_and_merged_in_pairs() {
-        let mut table = IoTable::new(1_000);
+        let mut table = IoTable::new(1_000, style());
         for index in [5, 1, 3, -1, 4, 5] {
             table.interval_at(index).messages[0] += 1;
         }
@@ -243,17 +244,15 @@ mod tests {
             (3_600_000_000, 90_000_000_000, ["From h", "25"]),
             (500_000, 5_000_000_000, ["From s", "5000"]),
         ] {
-            let mut table = IoTable::new(interval_us);
+            let mut table = Written::by(IoTable::new(interval_us, style()));
             for elapsed_us in [0, last_us] {
                 let event = MessageEvent {
                     elapsed_us,
                     ..event(b"\x52\x11\x11\x11")
                 };
-                table
-                    .message(&event, Sight::First, &mut Vec::new())
-                    .unwrap();
+                table.message(&event);
             }
-            let text = text_of(|out| table.put(&style(), out));
+            let text = table.table(&[]);
             let cells = |line: &str| -> Vec<String> {
                 let cells = line.split(['│', '┆']).map(str::trim);
                 cells.map(str::to_owned).collect()

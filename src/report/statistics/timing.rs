@@ -6,9 +6,9 @@ use hdrhistogram::Histogram;
 
 use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
+use crate::record::printer::{Notice, Out, Printer};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
-use crate::report::printer::{Notice, Out, Printer};
 use crate::report::style::{Style, put_duration};
 use crate::text::write::text_of;
 
@@ -16,12 +16,26 @@ use crate::text::write::text_of;
 const EXPENDABLE: [usize; 4] = [4, 2, 3, 1];
 
 /// Spans of time, collected with two digits of precision.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TimingTable {
+    style: Style,
     handshake: Spans,
     first_byte: Spans,
     life: Spans,
     router: Spans,
+}
+
+impl TimingTable {
+    /// An empty table.
+    pub fn new(style: Style) -> Self {
+        Self {
+            style,
+            handshake: Spans::default(),
+            first_byte: Spans::default(),
+            life: Spans::default(),
+            router: Spans::default(),
+        }
+    }
 }
 
 /// Spans of time of one kind.
@@ -110,7 +124,7 @@ impl Printer for TimingTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
         let rows: Vec<_> = [
             ("handshake (SYN to ACK)", &self.handshake),
             ("first byte (SYN to DATA)", &self.first_byte),
@@ -118,7 +132,7 @@ impl Printer for TimingTable {
             ("router (sent to delivered)", &self.router),
         ]
         .into_iter()
-        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, style)))
+        .filter_map(|(name, spans)| Some(row(name, spans, spans.extremes?, &self.style)))
         .collect();
         put_table(
             "Timing",
@@ -133,7 +147,7 @@ impl Printer for TimingTable {
             ],
             &rows,
             &EXPENDABLE,
-            style,
+            &self.style,
             out.buffer,
         );
         Ok(())

@@ -5,9 +5,9 @@ use std::io;
 use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
+use crate::record::printer::{Notice, Out, Printer};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
-use crate::report::printer::{Notice, Out, Printer};
 use crate::report::style::Style;
 use crate::units::counted;
 use crate::wire::{Direction, FrameType, RawMessage};
@@ -23,6 +23,7 @@ const EXPENDABLE: [usize; 4] = [6, 7, 4, 2];
 /// Counts messages by their type byte.
 #[derive(Debug)]
 pub struct TypeTable {
+    style: Style,
     counts: Box<[Count; PLACES]>,
 }
 
@@ -35,9 +36,11 @@ struct Count {
     largest: u64,
 }
 
-impl Default for TypeTable {
-    fn default() -> Self {
+impl TypeTable {
+    /// An empty table.
+    pub fn new(style: Style) -> Self {
         Self {
+            style,
             counts: Box::new([Count::default(); PLACES]),
         }
     }
@@ -113,12 +116,12 @@ impl Printer for TypeTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], style: &Style, out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
         let total: u64 = self.counts.iter().map(|count| count.messages).sum();
         let rows: Vec<_> = in_order()
             .map(|place| (place, self.counts[place]))
             .filter(|(_, count)| count.messages > 0)
-            .map(|(place, count)| row(place, count, total, style))
+            .map(|(place, count)| row(place, count, total, &self.style))
             .collect();
         put_table(
             &format!("Types ({})", counted(total, "message")),
@@ -134,7 +137,7 @@ impl Printer for TypeTable {
             ],
             &rows,
             &EXPENDABLE,
-            style,
+            &self.style,
             out.buffer,
         );
         Ok(())
