@@ -256,6 +256,7 @@ fn certificate_length(input: &[u8]) -> nom::IResult<&[u8], u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::StreamId;
 
     fn with_certificate(certificate_type: u8, content: &[u8]) -> Vec<u8> {
         let mut bytes = vec![7; KEYS_BYTES];
@@ -290,6 +291,50 @@ mod tests {
         let other = with_certificate(3, &[0, 7, 0, 4]);
         let (destination, _) = Destination::split(&other).unwrap();
         assert_eq!(destination.signature_type(), SignatureType::DSA_SHA1);
+    }
+
+    #[test]
+    fn known_algorithms_have_a_name_and_the_length_of_their_keys() {
+        let known = [
+            (0, "DSA-SHA1", 128),
+            (1, "ECDSA-P256", 64),
+            (2, "ECDSA-P384", 96),
+            (3, "ECDSA-P521", 132),
+            (7, "Ed25519", 32),
+            (8, "Ed25519ph", 32),
+            (11, "RedDSA", 32),
+        ];
+        for code in 0..=u16::MAX {
+            let expected = known.iter().find(|(known, ..)| *known == code);
+            let signature_type = SignatureType(code);
+            assert_eq!(
+                (signature_type.name(), signature_type.key_bytes()),
+                (expected.map(|row| row.1), expected.map(|row| row.2)),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_syn_alone_names_a_destination() {
+        let named = with_certificate(5, &[0, 7, 0, 0]);
+        let payload = [&named[..], b"more"].concat();
+        for byte in 0..=u8::MAX {
+            let frame = RawFrame {
+                frame_type: FrameType(byte),
+                id: StreamId([1, 2, 3]),
+                payload: &payload,
+            };
+            let found = Destination::named_by(&frame).map(|(found, rest)| (found.as_bytes(), rest));
+            let expected = (byte == 0xa1).then_some((&named[..], &b"more"[..]));
+            assert_eq!(found, expected, "{byte:#x}");
+        }
+        let cut = RawFrame {
+            frame_type: FrameType::SYN,
+            id: StreamId([1, 2, 3]),
+            payload: &named[..named.len() - 1],
+        };
+        assert_eq!(Destination::named_by(&cut), None);
     }
 
     #[test]
@@ -331,6 +376,10 @@ mod tests {
             hash.to_b32_name(),
             "4oymiquy7qobjgx36tejs35zeqt24qpemsnzgtfeswmrw6csxbkq.b32.i2p"
         );
+        assert_eq!(
+            format!("{hash:?}"),
+            "DestinationHash(47DEQpj8HBSa-~TImW-5JCeuQeRkm5NMpJWZG3hSuFU=)"
+        );
         assert_eq!(hash.to_string().parse(), Ok(hash));
         assert_eq!(hash.to_b32_name().parse(), Ok(hash));
         assert_eq!("x.b32.i2p".parse::<DestinationHash>(), Err(HashParseError));
@@ -340,6 +389,10 @@ mod tests {
     fn base64_of_a_destination_is_reversible() {
         let bytes = with_certificate(5, &[0, 7, 0, 0]);
         let (destination, _) = Destination::split(&bytes).unwrap();
+        assert_eq!(
+            format!("{destination:?}"),
+            format!("Destination({})", DestinationHash::of(&bytes))
+        );
         let text = destination.to_base64();
         assert_eq!(Destination::decode_base64(&text), Ok(bytes));
         assert_eq!(

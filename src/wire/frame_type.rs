@@ -166,5 +166,6 @@ mod tests {
         assert_eq!(FrameType(0x53).to_string(), "0x53");
         assert_eq!(FrameType(0x03).to_string(), "0x03");
         assert_eq!(FrameType::SYN.to_string(), "SYN");
+        assert_eq!(format!("{:?}", FrameType::SYN), "FrameType(0xa1)");
     }
 }

@@ -471,6 +471,101 @@ fn a_message_that_a_snap_length_cut_is_told_without_its_end_and_the_next_follows
     }
 }
 
+#[test]
+fn behind_a_gap_a_whole_message_before_one_that_a_snap_length_cut_gives_the_place() {
+    let messages = [
+        vec![0x51, 1, 2, 3, 4, 5, 6],
+        [&[0x50, 1, 2, 3][..], &[8; 30]].concat(),
+        vec![0x52, 1, 2, 3],
+    ];
+    for prefix in [Prefix::U32, Prefix::U16] {
+        let frames = messages
+            .each_ref()
+            .map(|message| stream(prefix, std::slice::from_ref(message)));
+        let tail = [0xff; 9];
+        for kept in prefix.bytes() + 4..frames[1].len() {
+            let cut = (frames[1].len() - kept) as u64;
+            // In one segment with the message, in two, and all of it in a segment before.
+            for split in 0..=tail.len() {
+                let behind = [&tail[split..], &frames[0], &frames[1][..kept]].concat();
+                let steps = |missing| {
+                    [
+                        Step::Gap(None),
+                        Step::Bytes(&tail[..split]),
+                        Step::Bytes(&behind),
+                        Step::Cut(missing),
+                        Step::Bytes(&frames[2]),
+                    ]
+                };
+                let expected = [
+                    Trouble(Problem::Skipped {
+                        offset: 0,
+                        bytes: tail.len() as u64,
+                    }),
+                    Message(messages[0].clone()),
+                    Shortened(messages[1][..kept - prefix.bytes()].to_vec(), cut),
+                    Message(messages[2].clone()),
+                ];
+                assert_eq!(
+                    run(prefix, &steps(cut)),
+                    expected,
+                    "{prefix:?}, {kept}, {split}"
+                );
+                // A message that does not end with its packet proves nothing.
+                let seen = run(prefix, &steps(cut + 1));
+                assert!(
+                    !seen.iter().any(|seen| matches!(seen, Shortened(..))),
+                    "{prefix:?}, {kept}, {split}: {seen:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_place_is_where_a_proof_is_complete_first_however_the_bytes_arrive() {
+    let inner = vec![
+        vec![0x52, 1, 2, 3],
+        vec![0x52, 1, 2, 4],
+        vec![0x52, 1, 2, 5],
+    ];
+    let mut outer = vec![0xa0, 9, 9, 9];
+    outer.extend(stream(Prefix::U32, &inner));
+    outer.extend([0xff; 20]);
+    let bytes = stream(
+        Prefix::U32,
+        &[outer, vec![0x52, 1, 2, 6], vec![0x52, 1, 2, 7]],
+    );
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    for pieces in [vec![&bytes[..]], single] {
+        let mut steps = vec![Step::Gap(None)];
+        steps.extend(pieces.into_iter().map(Step::Bytes));
+        let seen = run(Prefix::U32, &steps);
+        let skipped = Problem::Skipped {
+            offset: 0,
+            bytes: 8,
+        };
+        assert_eq!(seen[0], Trouble(skipped));
+        assert_eq!(seen[1..4], self::messages(&inner));
+    }
+}
+
+#[test]
+fn what_is_held_counts_the_bytes_and_each_place_where_a_message_may_begin() {
+    let mut decoder = Decoder::new(Prefix::U16, looks_like_message);
+    let mut emit = |_: Item<'_>| -> Result<(), Infallible> { Ok(()) };
+    assert_eq!(decoder.held_bytes(), 0);
+    let Ok(()) = decoder.push(&[0, 200, 0x50, 1, 2, 3], &mut emit);
+    assert!(decoder.held_bytes() >= 6);
+    assert!(!decoder.is_lost());
+    let Ok(()) = decoder.gap(None, &mut emit);
+    assert!(decoder.is_lost());
+    // Everywhere a length of 20,560 before a plausible type.
+    let Ok(()) = decoder.push(&[0x50; 5000], &mut emit);
+    let place_bytes = 5 * size_of::<usize>();
+    assert!(decoder.held_bytes() >= 5000 + 4990 * place_bytes);
+}
+
 proptest! {
     #[test]
     fn chunks_never_matter(
