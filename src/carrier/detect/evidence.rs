@@ -601,3 +601,6 @@ fn begins_with_text_key(known: &[u8]) -> bool {
     };
     is_text(&text[..text.len().min(length)])
 }
+
+#[cfg(test)]
+mod tests;

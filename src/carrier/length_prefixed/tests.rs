@@ -546,7 +546,7 @@ fn the_place_is_where_a_proof_is_complete_first_however_the_bytes_arrive() {
             bytes: 8,
         };
         assert_eq!(seen[0], Trouble(skipped));
-        assert_eq!(seen[1..4], self::messages(&inner));
+        assert_eq!(seen[1..4], messages(&inner));
     }
 }
 
