@@ -365,7 +365,9 @@ impl Core {
         {
             self.tell(answer);
         }
-        self.outgoing.push_answer(questions);
+        for question in questions {
+            self.outgoing.push_answer(question);
+        }
         Ok(())
     }
 

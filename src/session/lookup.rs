@@ -119,13 +119,13 @@ impl Lookups {
         times.map(|lookup| lookup.ask_at.min(lookup.until)).min()
     }
 
-    /// Appends the questions that are due, and returns a lookup that ended without them.
+    /// Appends the frames of the questions that are due, and returns a lookup that ended without them.
     pub(super) fn poll(
         &mut self,
         now: Instant,
         session: u16,
         dialect: Dialect,
-        out: &mut Vec<u8>,
+        out: &mut Vec<Vec<u8>>,
     ) -> Result<Option<Answer>, EncodeError> {
         let ended = self.pending.iter().position(|lookup| {
             lookup.until <= now
@@ -144,7 +144,9 @@ impl Lookups {
             .iter_mut()
             .filter(|lookup| lookup.ask_at <= now)
         {
-            lookup.question(session, dialect).encode(out)?;
+            let mut frame = Vec::new();
+            lookup.question(session, dialect).encode(&mut frame)?;
+            out.push(frame);
             lookup.ask_at = now + REPLY_TIMEOUT;
         }
         Ok(None)

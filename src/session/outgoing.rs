@@ -170,10 +170,8 @@ impl Outgoing {
     }
 
     pub(super) fn push_answer(&mut self, frame: Vec<u8>) {
-        if !frame.is_empty() {
-            self.answer_bytes += frame.len();
-            self.answers.push_back(frame);
-        }
+        self.answer_bytes += frame.len();
+        self.answers.push_back(frame);
     }
 
     /// Bytes of answers that wait.

@@ -1009,6 +1009,22 @@ fn a_lookup_waits_until_the_session_is_ready() {
 }
 
 #[test]
+fn lookups_that_are_due_together_are_a_frame_each() {
+    let mut bench = Bench::building(Config::default());
+    for hash in [1, 2, 3] {
+        bench
+            .session
+            .look_up(bench.now, Query::Hash(DestinationHash([hash; 32])));
+    }
+    bench.hear(&lease_request(&[lease(1)]));
+    let types = |frames: &[Vec<u8>]| -> Vec<u8> { frames.iter().map(|frame| frame[4]).collect() };
+    assert_eq!(types(&bench.sent()), [4, 38, 38, 38]);
+    // Nobody answers: they are asked again at one time.
+    bench.pass(second(12));
+    assert_eq!(types(&bench.sent()), [38, 38, 38]);
+}
+
+#[test]
 fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
     for version in ["0.8.8", "0.9.10", "0.9", "", "x.9.11"] {
         let mut bench = Bench::new(Config::default());
