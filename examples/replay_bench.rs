@@ -115,11 +115,9 @@ fn recording() -> Recording {
 }
 
 fn at_top_speed(args: &Args, name: &str, carrier: &str) -> Result<(), Box<dyn Error>> {
-    let options = PlayOptions {
-        pace: Pace::TopSpeed,
-        load: load(args),
-        ..PlayOptions::default()
-    };
+    let mut options = PlayOptions::default();
+    options.pace = Pace::TopSpeed;
+    options.load = load(args);
     let (player, tally, elapsed) = run(options, carrier)?;
     let same = tally.count(ReplayResult::Same);
     println!(
@@ -137,13 +135,11 @@ fn at_top_speed(args: &Args, name: &str, carrier: &str) -> Result<(), Box<dyn Er
 
 /// Copies that begin evenly spread, each message at its recorded time.
 fn lag(args: &Args, carrier: &str) -> Result<(), Box<dyn Error>> {
-    let options = PlayOptions {
-        pace: Pace::Recorded { speed: 1.0 },
-        load: Load {
-            stagger: Duration::from_micros(170),
-            ..load(args)
-        },
-        ..PlayOptions::default()
+    let mut options = PlayOptions::default();
+    options.pace = Pace::Recorded { speed: 1.0 };
+    options.load = Load {
+        stagger: Duration::from_micros(170),
+        ..load(args)
     };
     let (player, tally, elapsed) = run(options, carrier)?;
     if let Some(lag) = player.stats().send_lag() {

@@ -57,6 +57,7 @@ use tracking::Tracking;
 
 /// What a [`Dissector`] is asked for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DissectOptions {
     /// How far to go.
     pub depth: Depth,
@@ -73,6 +74,9 @@ pub struct DissectOptions {
     /// Bounds and times of the tracker; its `destinations` and `wording` are overruled
     /// by those here.
     pub tracker: TrackerOptions,
+    /// What helps when something was forgotten for want of memory; stands at the end of the
+    /// finding that says so. A program speaks of its own flag here.
+    pub memory_advice: &'static str,
 }
 
 impl Default for DissectOptions {
@@ -85,6 +89,7 @@ impl Default for DissectOptions {
             secrets: None,
             network: NetworkLimits::default(),
             tracker: TrackerOptions::default(),
+            memory_advice: "raise the bound",
         }
     }
 }
@@ -170,7 +175,7 @@ impl Dissector {
         Self {
             decoder: PacketDecoder::new(&options.network),
             flows,
-            tracking: Tracking::new(options.depth, tracker),
+            tracking: Tracking::new(options.depth, tracker, options.memory_advice),
         }
     }
 

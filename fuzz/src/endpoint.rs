@@ -24,19 +24,17 @@ pub fn run(data: &[u8]) {
 }
 
 fn config(input: &mut Unstructured<'_>) -> Result<Config> {
-    let base = if input.arbitrary()? {
+    let mut config = if input.arbitrary()? {
         Config::default()
     } else {
         Config::for_datagrams()
     };
-    Ok(Config {
-        max_payload: *input.choose(&[3, 100, 32_768])?,
-        merge: *input.choose(&[None, Some(Duration::from_millis(100))])?,
-        slow_reader: *input.choose(&[SlowReader::Pause, SlowReader::Close])?,
-        receive_buffer: 2_000,
-        receive_total: 6_000,
-        ..base
-    })
+    config.max_payload = *input.choose(&[3, 100, 32_768])?;
+    config.merge = *input.choose(&[None, Some(Duration::from_millis(100))])?;
+    config.slow_reader = *input.choose(&[SlowReader::Pause, SlowReader::Close])?;
+    config.receive_buffer = 2_000;
+    config.receive_total = 6_000;
+    Ok(config)
 }
 
 /// Peers that say anything.

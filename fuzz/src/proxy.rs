@@ -64,11 +64,9 @@ fn pass(input: &mut Unstructured<'_>) -> Result<()> {
     let is_plain = rules.is_empty() && lines.is_empty();
     let carrier = *input.choose(&[Carrier::Udp, Carrier::TcpU32])?;
     let both = [Direction::ClientToServer, Direction::ServerToClient];
-    let options = ProxyOptions {
-        faults: Faults::of(&lines, &both),
-        rules,
-        ..ProxyOptions::default()
-    };
+    let mut options = ProxyOptions::default();
+    options.faults = Faults::of(&lines, &both);
+    options.rules = rules;
     let start = Instant::now();
     let mut now = start;
     let mut proxy = Proxy::new(options, now, Timestamp::from_nanos(0));

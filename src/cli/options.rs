@@ -148,6 +148,7 @@ impl DumpOptions {
                 wording,
                 decode_as: args.decode_as,
                 secrets: args.keylog.as_deref().map(secrets::read).transpose()?,
+                memory_advice: "raise --memory",
                 ..DissectOptions::default()
             }
             .with_memory(memory),

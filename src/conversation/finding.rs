@@ -141,7 +141,7 @@ finding_codes! {
     /// Packets are in the capture twice.
     CaptureDuplicates = "cap.duplicates", Note, "packets captured twice, read once";
     /// Memory was short, and something was forgotten.
-    CaptureEvicted = "cap.evicted", Warn, "forgotten for want of memory: raise --memory";
+    CaptureEvicted = "cap.evicted", Warn, "forgotten for want of memory: raise its bound";
     /// Capture time went backwards.
     CaptureTimeBackwards = "cap.time_backwards", Note, "capture time went backwards";
 }

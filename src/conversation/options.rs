@@ -5,6 +5,7 @@ use crate::wire::{Destination, DestinationHash, Pseudonyms};
 
 /// What a [`Tracker`](super::Tracker) is asked for, and its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TrackerOptions {
     /// Whether the destinations in SYNs are hashed on carriers that do not
     /// need it; on I2CP they always are. Pseudonyms hold for all carriers.

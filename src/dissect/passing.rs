@@ -53,7 +53,7 @@ impl PassingDissector {
         });
         Self {
             channels: Channels::new(options.destinations),
-            tracking: Tracking::new(options.depth, tracker),
+            tracking: Tracking::new(options.depth, tracker, options.memory_advice),
             start: None,
             flow_count: 0,
             passed_count: 0,

@@ -23,16 +23,18 @@ pub(super) struct Tracking {
     ahead: RecordsAhead,
     /// The conversation that the next message is expected to be about.
     expected: Option<ExpectedRecord>,
+    memory_advice: &'static str,
 }
 
 impl Tracking {
-    pub(super) fn new(depth: Depth, tracker: Tracker) -> Self {
+    pub(super) fn new(depth: Depth, tracker: Tracker, memory_advice: &'static str) -> Self {
         Self {
             depth,
             tracker,
             start: None,
             ahead: RecordsAhead::default(),
             expected: None,
+            memory_advice,
         }
     }
 
@@ -138,9 +140,10 @@ impl Tracking {
             };
             let since_us = since.micros_since(start).max(0);
             let text = format!(
-                "{count} {what}, from {}.{:06} s on, for want of memory; raise --memory",
+                "{count} {what}, from {}.{:06} s on, for want of memory; {}",
                 since_us / 1_000_000,
-                since_us % 1_000_000
+                since_us % 1_000_000,
+                self.memory_advice
             );
             sink.finding(&about_capture(
                 FindingCode::CaptureEvicted,

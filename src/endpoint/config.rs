@@ -10,6 +10,7 @@ use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 /// added, for a carrier that loses nothing and whose peers cannot lie about
 /// their address (`tcp://`, `i2cp://`); [`Config::for_datagrams`] is for the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// What happens to a SYN from a peer.
     pub incoming: Incoming,

@@ -241,13 +241,15 @@ impl<W: Write + Debug + Send + 'static> Printer for SyntheticPackets<W> {
     /// Writes the packets that carry a message, but for the last, which waits for
     /// findings.
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
-        let prefix = match event.carrier {
-            Carrier::Udp => return self.datagram(event),
-            Carrier::I2cp => {
+        let prefix = match (event.carrier, Prefix::of(event.carrier)) {
+            (Carrier::Udp, _) => return self.datagram(event),
+            (Carrier::Segment, _) => None,
+            (_, Some(prefix)) => Some(prefix),
+            // No packets are made for I2CP.
+            (_, None) => {
                 self.messages_left_out += 1;
                 return Ok(());
             }
-            carrier => Prefix::of(carrier),
         };
         match self.put_stream_bytes(&event.message, prefix) {
             Ok(()) => self.segments(event),

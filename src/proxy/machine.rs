@@ -27,6 +27,7 @@ use crate::wire::Direction;
 
 /// What a proxy does.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct ProxyOptions {
     /// What is done to messages by chance.
     pub faults: Faults,

@@ -10,6 +10,7 @@ use super::transcript::Transcripts;
 
 /// The settings of a [`Player`](super::Player).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PlayOptions {
     /// When messages are sent.
     pub pace: Pace,

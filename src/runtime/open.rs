@@ -289,10 +289,9 @@ impl LinkOptions {
         let sent = self.faults.as_ref().map(|plan| plan.sent(self.role));
         let slice = sent.and_then(FaultSpec::slice);
         Ok(TcpOptions {
-            prefix,
-            slice: slice.unwrap_or(usize::MAX),
             recorder: self.recorder.clone(),
             tls,
+            ..TcpOptions::new(prefix, slice.unwrap_or(usize::MAX))
         })
     }
 

@@ -6,6 +6,7 @@ use crate::carrier::i2cp::{MappingError, encode_mapping};
 
 /// The settings of a [`Session`](super::Session).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// How the router is greeted.
     pub greeting: Greeting,

@@ -90,10 +90,8 @@ fn destinations_are_found_by_hash_and_missing_ones_are_told() {
             let router = Router::start();
             let address = router.i2cp();
             let other = thread::spawn(move || User::ready(address, new_keys(), zero_hop()));
-            let impatient = Config {
-                lookup_timeout: Duration::from_secs(10),
-                ..zero_hop()
-            };
+            let mut impatient = zero_hop();
+            impatient.lookup_timeout = Duration::from_secs(10);
             let mut a = User::ready(address, new_keys(), impatient);
             let b = other.join().unwrap();
             let hash = b.session.destination().hash();
@@ -138,10 +136,9 @@ fn a_destination_that_is_connected_is_refused() {
 }
 
 fn with_self_test() -> Config {
-    Config {
-        self_test: SelfTest::On,
-        ..zero_hop()
-    }
+    let mut config = zero_hop();
+    config.self_test = SelfTest::On;
+    config
 }
 
 #[test]

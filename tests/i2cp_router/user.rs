@@ -28,10 +28,9 @@ pub(crate) fn new_dsa_keys() -> Arc<Keys> {
 }
 
 pub(crate) fn zero_hop() -> Config {
-    Config {
-        tunnels: Tunnels::ZERO_HOP,
-        ..Config::default()
-    }
+    let mut config = Config::default();
+    config.tunnels = Tunnels::ZERO_HOP;
+    config
 }
 
 impl User {

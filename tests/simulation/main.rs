@@ -10,7 +10,7 @@ mod year;
 
 use std::time::Duration;
 
-use ministream::endpoint::{AddressProof, Config, DuplicateSyn, Limits, OnEof, SlowReader, Stats};
+use ministream::endpoint::{AddressProof, Config, DuplicateSyn, OnEof, SlowReader, Stats};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -61,43 +61,41 @@ fn random_config(rng: &mut Xoshiro256PlusPlus) -> Config {
         OnEof::Drain(Some(Duration::from_millis(30))),
         OnEof::Drain(Some(Duration::from_secs(5))),
     ];
-    Config {
-        max_payload: pick(rng, &[3, 7, 100, 32_768]),
-        merge: pick(
-            rng,
-            &[None, Some(Duration::ZERO), Some(Duration::from_millis(100))],
-        ),
-        turn: pick(rng, &[0, 20, 100_000]),
-        slow_reader: pick(
-            rng,
-            &[SlowReader::Pause, SlowReader::Pause, SlowReader::Close],
-        ),
-        client_eof: pick(rng, &eof),
-        server_eof: pick(rng, &eof),
-        send_buffer: pick(rng, &[200, 4_000]),
-        receive_buffer: pick(rng, &[150, 2_000]),
-        receive_total: pick(rng, &[1_000, 1_000_000]),
-        duplicate_syn: pick(
-            rng,
-            &[DuplicateSyn::NewConversation, DuplicateSyn::AnswerAgain],
-        ),
-        address_proof: pick(rng, &[AddressProof::NotNeeded, AddressProof::Required]),
-        limits: Limits {
-            total: pick(rng, &[3, 100, 100]),
-            per_peer: pick(rng, &[2, 100, 100]),
-            half_open: pick(rng, &[1, 100, 100]),
-            half_open_per_peer: 100,
-        },
-        ..Config::default()
-    }
+    let mut config = Config::default();
+    config.max_payload = pick(rng, &[3, 7, 100, 32_768]);
+    config.merge = pick(
+        rng,
+        &[None, Some(Duration::ZERO), Some(Duration::from_millis(100))],
+    );
+    config.turn = pick(rng, &[0, 20, 100_000]);
+    config.slow_reader = pick(
+        rng,
+        &[SlowReader::Pause, SlowReader::Pause, SlowReader::Close],
+    );
+    config.client_eof = pick(rng, &eof);
+    config.server_eof = pick(rng, &eof);
+    config.send_buffer = pick(rng, &[200, 4_000]);
+    config.receive_buffer = pick(rng, &[150, 2_000]);
+    config.receive_total = pick(rng, &[1_000, 1_000_000]);
+    config.duplicate_syn = pick(
+        rng,
+        &[DuplicateSyn::NewConversation, DuplicateSyn::AnswerAgain],
+    );
+    config.address_proof = pick(rng, &[AddressProof::NotNeeded, AddressProof::Required]);
+    config.limits.total = pick(rng, &[3, 100, 100]);
+    config.limits.per_peer = pick(rng, &[2, 100, 100]);
+    config.limits.half_open = pick(rng, &[1, 100, 100]);
+    config.limits.half_open_per_peer = 100;
+    config
 }
 
 /// A pair with random settings that has lived through a random schedule.
 fn after_schedule(seed: u64, network: Network, idle_timeout: Option<Duration>) -> Applications {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let configs = [(), ()].map(|()| Config {
-        idle_timeout,
-        ..random_config(&mut rng)
+    let configs = [(), ()].map(|()| {
+        let mut config = random_config(&mut rng);
+        config.idle_timeout = idle_timeout;
+        config
     });
     let mut applications = Applications::new(Pair::new(configs, network, seed));
     for _ in 0..rng.random_range(5..60) {

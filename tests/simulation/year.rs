@@ -71,10 +71,8 @@ const SESSION: u16 = 0x0102;
 impl Router {
     /// It has just started, and a session with it is ready.
     fn start(keys: &Arc<Keys>, now: Instant, is_java: bool) -> Self {
-        let config = session::Config {
-            order: Order::Auto,
-            ..session::Config::default()
-        };
+        let mut config = session::Config::default();
+        config.order = Order::Auto;
         let mut router = Self {
             session: Session::new(now, Arc::clone(keys), config, [3; 32]),
             now,

@@ -135,13 +135,12 @@ pub(super) fn for_one_run(
             "a server's destination must be kept, or nobody finds it again",
         ),
         (CarrierUrl::I2cp(..), ..) => Ok(Some(I2cpOptions {
-            keys: own_keys(keys)?,
             to: to.cloned(),
-            unreachable: Unreachable::Wait,
             session: Config {
                 order,
                 ..Config::default()
             },
+            ..I2cpOptions::new(own_keys(keys)?)
         })),
         (CarrierUrl::Tls(..), ..) => Ok(None),
         (_, _, Some(_)) => wrong("--to", "only i2cp:// and tls:// call destinations"),

@@ -105,6 +105,7 @@ const ADVICE: Advice = Advice {
     conversation_limits: "--max-conversations or --max-per-peer",
     total_limit: "--max-conversations",
     drain: "--on-eof drain:T waits longer, drain:off without limit",
+    slow_reader: "--buffer; --slow-reader close would end the conversation",
 };
 
 fn config(args: &EndpointArgs) -> Result<Config, ReplayError> {

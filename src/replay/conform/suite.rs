@@ -8,7 +8,7 @@ use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Needs, Require
 use super::rule::Watcher;
 use super::tested::Tested;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
-use crate::wire::{FrameType, RawMessage, StreamId};
+use crate::wire::{FrameType, MAX_MESSAGE_BYTES, RawMessage, StreamId};
 
 /// Messages of a case that its report has.
 const MAX_HEARD: usize = 64;
@@ -157,6 +157,7 @@ pub struct Suite {
 
 /// What a run is to be like.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SuiteOptions {
     /// Who is tested.
     pub tested: Tested,
@@ -174,6 +175,23 @@ pub struct SuiteOptions {
     pub destination: Bytes,
     /// All that is random follows from it.
     pub seed: [u8; 32],
+}
+
+impl SuiteOptions {
+    /// Tests a peer by the protocol text, over a carrier of long messages that come once. Nothing
+    /// is known of its TCP side, and no case is tried again.
+    pub const fn new(tested: Tested, destination: Bytes, seed: [u8; 32]) -> Self {
+        Self {
+            tested,
+            dialect: Dialect::Text,
+            retries: 0,
+            tcp_side: TcpSide::Unknown,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            delivery: Delivery::Once,
+            destination,
+            seed,
+        }
+    }
 }
 
 /// How often a message arrives on a carrier.

@@ -14,14 +14,9 @@ fn all(tested: Tested) -> Vec<&'static Case> {
 
 fn options(tested: Tested) -> SuiteOptions {
     SuiteOptions {
-        tested,
-        dialect: Dialect::Text,
-        retries: 0,
         tcp_side: TcpSide::TestService,
         max_message_bytes: 65_507,
-        delivery: Delivery::Once,
-        destination: Bytes::from_static(b"destination"),
-        seed: [7; 32],
+        ..SuiteOptions::new(tested, Bytes::from_static(b"destination"), [7; 32])
     }
 }
 

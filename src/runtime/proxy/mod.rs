@@ -34,6 +34,7 @@ use crate::time::Timestamp;
 
 /// Where a proxy stands, and what it does there.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ProxyTaskOptions {
     /// Where clients come to.
     pub carrier: LinkOptions,
@@ -47,6 +48,20 @@ pub struct ProxyTaskOptions {
     pub metrics: Option<SocketAddr>,
     /// Where it can be controlled over HTTP.
     pub control: Option<SocketAddr>,
+}
+
+impl ProxyTaskOptions {
+    /// A proxy that only passes on what comes, and that nobody watches.
+    pub fn new(carrier: LinkOptions, upstream: LinkOptions) -> Self {
+        Self {
+            carrier,
+            upstream,
+            proxy: ProxyOptions::default(),
+            recorder: None,
+            metrics: None,
+            control: None,
+        }
+    }
 }
 
 /// What is told of what passes.

@@ -205,7 +205,8 @@ impl Carrier {
                 peer = record.map(|record| tracing::field::display(record.peer)),
                 ?time,
                 "nothing is taken from the link: what this conversation's local side does not \
-                 read fills --buffer; --slow-reader close would end the conversation"
+                 read fills {}",
+                conversations.advice.slow_reader
             );
         }
     }

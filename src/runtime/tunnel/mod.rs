@@ -88,6 +88,9 @@ pub struct Advice {
     pub total_limit: &'static str,
     /// What helps against answers that are cut when a drain ends.
     pub drain: &'static str,
+    /// What a slow reader fills, and what would be done about it; stands in "what this conversation's
+    /// local side does not read fills …".
+    pub slow_reader: &'static str,
 }
 
 impl Default for Advice {
@@ -96,6 +99,7 @@ impl Default for Advice {
             conversation_limits: "the limits",
             total_limit: "the limit of conversations",
             drain: "a longer drain waits for more of it",
+            slow_reader: "the buffer; ending the conversation would free the link",
         }
     }
 }

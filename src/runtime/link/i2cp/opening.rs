@@ -30,6 +30,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// What an I2CP link needs beside its address.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct I2cpOptions {
     /// Our destination.
     pub keys: OwnKeys,
@@ -40,6 +41,18 @@ pub struct I2cpOptions {
     /// The session's settings, but for [`Config::tunnels`], which are in the
     /// carrier's URL, and [`Config::self_test`], which follows from the others.
     pub session: Config,
+}
+
+impl I2cpOptions {
+    /// The accepting side, with the settings of a session that nobody changed.
+    pub fn new(keys: OwnKeys) -> Self {
+        Self {
+            keys,
+            to: None,
+            unreachable: Unreachable::Wait,
+            session: Config::default(),
+        }
+    }
 }
 
 /// Whose destination a session has.

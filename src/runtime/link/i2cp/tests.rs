@@ -39,14 +39,13 @@ fn with_link<R: Send + 'static>(
         script(stream)
     });
     let options = I2cpOptions {
-        keys: OwnKeys::Transient(crate::keys::KeyType::Ed25519),
         to: Some(Remote::Destination(key_destination(1))),
-        unreachable: Unreachable::Wait,
         session: Config {
             bytes_per_second: u64::MAX,
             order: Order::BestEffort,
             ..Config::default()
         },
+        ..I2cpOptions::new(OwnKeys::Transient(crate::keys::KeyType::Ed25519))
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -324,14 +323,8 @@ fn a_router_that_refuses_is_an_error_of_opening() {
         stream.write_all(&answer).unwrap();
         stream
     });
-    let options = I2cpOptions {
-        keys: OwnKeys::Kept(Arc::new(Keys::generate(&mut ChaCha12Rng::from_seed(
-            [2; 32],
-        )))),
-        to: None,
-        unreachable: Unreachable::Wait,
-        session: Config::default(),
-    };
+    let keys = Keys::generate(&mut ChaCha12Rng::from_seed([2; 32]));
+    let options = I2cpOptions::new(OwnKeys::Kept(Arc::new(keys)));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -86,6 +86,7 @@ pub struct TcpLink {
 
 /// What all connections of a link have in common.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TcpOptions {
     /// The length before each message.
     pub prefix: Prefix,
@@ -95,6 +96,18 @@ pub struct TcpOptions {
     pub recorder: Option<Recorder>,
     /// What is under the messages, if not the bare connection.
     pub tls: Option<TlsOptions>,
+}
+
+impl TcpOptions {
+    /// Bare connections of which nothing is recorded.
+    pub const fn new(prefix: Prefix, slice: usize) -> Self {
+        Self {
+            prefix,
+            slice,
+            recorder: None,
+            tls: None,
+        }
+    }
 }
 
 /// Where connections come from.
