@@ -69,7 +69,7 @@ pub(super) fn dump(options: &mut DumpOptions, live: &LiveInput) -> Result<Ending
             }
         }
         reporter.packet_end(source.inputs())?;
-        silence.style(start.elapsed(), || {
+        silence.tell(start.elapsed(), || {
             let counts = dissector.counts();
             (counts.network.packets, counts.messages)
         });
@@ -117,7 +117,7 @@ enum Silence {
 impl Silence {
     /// Says once that nothing came, and once that something did. `counts` are packets and
     /// messages.
-    fn style(&mut self, elapsed: Duration, counts: impl FnOnce() -> (u64, u64)) {
+    fn tell(&mut self, elapsed: Duration, counts: impl FnOnce() -> (u64, u64)) {
         if *self == Self::Over || elapsed < WORTH_A_WORD {
             return;
         }

@@ -195,6 +195,8 @@ fn put_syn(payload: &[u8], style: &Style, out: &mut Vec<u8>) {
         known if known.name().is_some() => known.name().unwrap_or_default().to_owned(),
         unknown => format!("type {}", unknown.0),
     };
+    // KeysAndCert of the I2P common structures: 256 bytes for the encryption key, 128 in which the
+    // signing key stands at the end, behind padding, and then the certificate.
     let mut at = HEADER_BYTES;
     for (field, name, note) in [
         (&bytes[..256], "encryption", ""),

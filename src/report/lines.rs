@@ -225,6 +225,7 @@ impl Printer for FieldPrinter {
                 }
             }
         }
+        // RFC 4180, section 2.1.
         put(
             out,
             match self.separation {

@@ -259,6 +259,7 @@ impl Layout {
                     0 | 1 | LENGTH => Align::Right,
                     _ => Align::Left,
                 },
+                // Of a preview the end may go; a number without its last digit would be another.
                 overflow: match column {
                     INFO => Overflow::Cut,
                     _ => Overflow::Widen,

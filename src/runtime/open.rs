@@ -324,6 +324,7 @@ impl LinkOptions {
     /// Addresses that are to be bound.
     async fn resolve_own(&self, authority: &Authority) -> Result<Addresses, LinkError> {
         let addresses = self.resolve(authority).await?;
+        // All of them are bound: one that others can get at is one too many.
         let mut each = addresses.as_slice().iter();
         if each.all(|address| self.reach.admits(*address)) {
             Ok(addresses)
@@ -381,6 +382,7 @@ impl LinkOptions {
 /// a private half, and the null certificate of the reference implementation.
 pub fn nameless_destination(rng: &mut impl Rng) -> Bytes {
     let mut destination = vec![0; Destination::MIN_BYTES];
+    // What stays zero is a null certificate: type 0, length 0 (I2P common structures, Certificate).
     let certificate = destination.len() - 3;
     rng.fill_bytes(&mut destination[..certificate]);
     destination.into()

@@ -192,6 +192,7 @@ impl Live {
     }
 
     fn wait_for_opening(&self, planned: &PlannedConversation, options: &PlayOptions) -> Hindrance {
+        // A peer that was slow when it was recorded may be as slow again.
         let recorded = planned.recorded_handshake.unwrap_or_default();
         Hindrance::Peer {
             until: self.started + options.timeouts.handshake + recorded,

@@ -41,6 +41,8 @@ impl FaultPlan {
     }
 
     fn engine<M: Parcelled>(&self, direction: Direction, opening: u32) -> Engine<Key, M> {
+        // Each direction of each opening has random numbers of its own: the same seed gives the same
+        // faults, however the messages of both directions interleave.
         let stream = opening.wrapping_mul(2) + u32::from(direction == Direction::ServerToClient);
         let spec = self.faults.direction(direction).clone();
         Engine::new(spec, self.seed, stream, self.began)
@@ -197,6 +199,7 @@ impl FaultyLink {
                     return Poll::Ready(LinkEvent::Message { from, bytes });
                 }
                 Some(Delivery::Arrives(_, Inbound::End(end))) => {
+                    // It was never doubled, so nobody else has it.
                     self.events.extend(Arc::into_inner(end));
                     continue;
                 }
@@ -220,6 +223,7 @@ impl FaultyLink {
         now: Instant,
         reads: &mut dyn FnMut(Scope) -> bool,
     ) -> bool {
+        // When too much is late already, the link's own flow control holds back the other end.
         let has_room = !self.incoming.is_full();
         let polled = self
             .link
@@ -253,6 +257,7 @@ impl FaultyLink {
     }
 
     fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
+        // What came before it may be late, and it must not overtake that.
         let end = Inbound::End(Arc::new(event));
         self.incoming.submit_end(now, key, end);
     }
@@ -337,6 +342,7 @@ impl FaultyLink {
             self.link.poll_flush(cx);
         }
         if !self.events.is_empty() || self.poll_timer(cx, now).is_ready() {
+            // It shows in `poll_event`, which has returned pending before.
             cx.waker().wake_by_ref();
         }
     }
@@ -345,6 +351,8 @@ impl FaultyLink {
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
+            // Nobody asks the link for events any more, so it could not say that it has room again;
+            // what meets a full link is taken all the same.
             self.blocked.clear();
             self.pass_outgoing(cx, now);
             if self.down {
