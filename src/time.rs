@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// Nanoseconds of a second.
+pub(crate) const SECOND_NS: i64 = 1_000_000_000;
+
 /// A moment of capture time, in nanoseconds since 1970-01-01 00:00:00 UTC.
 ///
 /// This is the clock of the capture, not of the machine that reads it: it may
@@ -21,7 +24,7 @@ impl Timestamp {
     pub const fn from_parts(seconds: i64, nanos: u32) -> Self {
         Self(
             seconds
-                .saturating_mul(1_000_000_000)
+                .saturating_mul(SECOND_NS)
                 .saturating_add(nanos as i64),
         )
     }
@@ -48,8 +51,8 @@ impl Timestamp {
 
     /// The UTC calendar fields of this moment.
     pub const fn to_utc(self) -> Utc {
-        let seconds = self.0.div_euclid(1_000_000_000);
-        let nanos = self.0.rem_euclid(1_000_000_000);
+        let seconds = self.0.div_euclid(SECOND_NS);
+        let nanos = self.0.rem_euclid(SECOND_NS);
         let days = seconds.div_euclid(86_400);
         let second_of_day = seconds.rem_euclid(86_400);
         // Days to civil date in the proleptic Gregorian calendar, counted in
@@ -126,7 +129,7 @@ fn parse_rfc_3339(text: &str) -> Option<Timestamp> {
     }
     let nanos: i128 = format!("{fraction:0<9}").parse().ok()?;
     let seconds = days_from_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    let nanos = i128::from(seconds) * 1_000_000_000 + nanos;
+    let nanos = i128::from(seconds) * i128::from(SECOND_NS) + nanos;
     i64::try_from(nanos).ok().map(Timestamp::from_nanos)
 }
 

@@ -13,7 +13,7 @@ use super::{
     CaptureError, CaptureFormat, InputInfo, InterfaceId, InterfaceInfo, LinkType, LiveFailure,
     MAX_CAPTURED_BYTES, Packet, PacketSource,
 };
-use crate::time::Timestamp;
+use crate::time::{SECOND_NS, Timestamp};
 
 /// How long the kernel may hold packets back to hand over many at once.
 const BATCH_MILLIS: i32 = 100;
@@ -279,7 +279,7 @@ fn timestamp(header: &::pcap::PacketHeader) -> Timestamp {
         Precision::Micro => 1_000,
     };
     let (seconds, units) = (wide(header.ts.tv_sec), wide(header.ts.tv_usec));
-    Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000)).plus_nanos(units * unit_nanos)
+    Timestamp::from_nanos(seconds.saturating_mul(SECOND_NS)).plus_nanos(units * unit_nanos)
 }
 
 /// A C number, which has 32 or 64 bits depending on the platform.

@@ -7,7 +7,7 @@ use super::window::{Current, Window};
 use super::{
     ByteOrder, CaptureError, CaptureFormat, Content, Damage, LinkType, MAX_CAPTURED_BYTES, Record,
 };
-use crate::time::Timestamp;
+use crate::time::{SECOND_NS, Timestamp};
 
 /// Length of the file header (section 4 of the draft).
 const FILE_HEADER: usize = 24;
@@ -160,9 +160,7 @@ impl Pcap {
     /// Both fields have 32 bits, so the sum stays far from the ends of an `i64`.
     #[inline]
     fn time(&self, seconds: u32, units: u32) -> Timestamp {
-        Timestamp::from_nanos(
-            i64::from(seconds) * 1_000_000_000 + i64::from(units) * self.unit_nanos,
-        )
+        Timestamp::from_nanos(i64::from(seconds) * SECOND_NS + i64::from(units) * self.unit_nanos)
     }
 }
 

@@ -8,9 +8,7 @@
 use std::io::{self, Write};
 
 use super::{ByteOrder, LinkType, MAX_CAPTURED_BYTES, Packet};
-use crate::time::Timestamp;
-
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
+use crate::time::{SECOND_NS, Timestamp};
 
 /// Writes pcapng (draft-ietf-opsawg-pcapng), little-endian, one section, times
 /// in nanoseconds.
@@ -206,8 +204,7 @@ fn pad(block: &mut Vec<u8>) {
 
 /// Nanoseconds since the offset, the upper half first.
 fn halves(time: Timestamp, offset_seconds: i64) -> [u32; 2] {
-    let nanos =
-        i128::from(time.as_nanos()) - i128::from(offset_seconds) * i128::from(NANOS_PER_SECOND);
+    let nanos = i128::from(time.as_nanos()) - i128::from(offset_seconds) * i128::from(SECOND_NS);
     let nanos = u64::try_from(nanos).expect("the offset is not after any time it is chosen for");
     let [a, b, c, d, e, f, g, h] = nanos.to_be_bytes();
     [
@@ -295,9 +292,9 @@ impl<W: Write> PcapWriter<W> {
         }
         let captured = captured_length(packet)?;
         let nanos = packet.time.as_nanos();
-        let seconds = u32::try_from(nanos.div_euclid(NANOS_PER_SECOND))
+        let seconds = u32::try_from(nanos.div_euclid(SECOND_NS))
             .map_err(|_| invalid("pcap holds times from 1970 to 2106"))?;
-        let units = nanos.rem_euclid(NANOS_PER_SECOND) / self.precision.unit_nanos();
+        let units = nanos.rem_euclid(SECOND_NS) / self.precision.unit_nanos();
         let units = u32::try_from(units).expect("less than a second of nanoseconds");
         self.record.clear();
         for field in [seconds, units, captured, packet.original_bytes] {

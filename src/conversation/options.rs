@@ -1,6 +1,7 @@
 //! What a tracker is asked for, and its bounds.
 
 use super::remarks::Wording;
+use crate::time::SECOND_NS;
 use crate::wire::{Destination, DestinationHash, Pseudonyms};
 
 /// What a [`Tracker`](super::Tracker) is asked for, and its bounds.
@@ -45,8 +46,6 @@ impl Default for TrackerOptions {
         }
     }
 }
-
-const SECOND_NS: i64 = 1_000_000_000;
 
 /// Whether to compute the hash of every SYN's destination, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

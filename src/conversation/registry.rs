@@ -25,10 +25,8 @@ use super::state::{ConversationState, Phase, Stimulus};
 use super::tombstone::{Tombstone, Tombstones};
 use super::views::Views;
 use crate::net::Side;
-use crate::time::Timestamp;
+use crate::time::{SECOND_NS, Timestamp};
 use crate::wire::{ClientId, DestinationHash, ServerId};
-
-pub(super) const SECOND_NS: i64 = 1_000_000_000;
 
 /// A SYN that waits for less when the capture ends may yet be answered: the
 /// reference's accept timeout.

@@ -8,7 +8,7 @@ use crate::text::escape::{Charset, escaped};
 #[cfg(feature = "endpoints")]
 use crate::text::wrap;
 use crate::text::write::{UtcClock, digits, put, put_id, put_number, put_padded, put_seconds};
-use crate::time::Timestamp;
+use crate::time::{SECOND_NS, Timestamp};
 use crate::units::LongUnit;
 use crate::wire::{DestinationHash, FrameKind, RawMessage, StreamId};
 
@@ -196,7 +196,7 @@ impl TimeWriter {
             }
             TimeStyle::Utc => self.put_clock(event.time, out),
             TimeStyle::Local(offset_at) => {
-                let offset = offset_at(event.time).saturating_mul(1_000_000_000);
+                let offset = offset_at(event.time).saturating_mul(SECOND_NS);
                 self.put_clock(event.time.plus_nanos(offset), out);
             }
         }
@@ -205,7 +205,7 @@ impl TimeWriter {
     fn put_clock(&mut self, time: Timestamp, out: &mut Vec<u8>) {
         self.clock.put_second(out, time);
         out.push(b'.');
-        let micros = time.as_nanos().rem_euclid(1_000_000_000) / 1_000;
+        let micros = time.as_nanos().rem_euclid(SECOND_NS) / 1_000;
         put_padded(out, micros.unsigned_abs(), 6);
     }
 }

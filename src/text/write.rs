@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::escape::{columns_of, hex_digit, hex_pair};
 use crate::conversation::ConversationId;
-use crate::time::Timestamp;
+use crate::time::{SECOND_NS, Timestamp};
 use crate::wire::StreamId;
 
 // Inlined, so that the many pieces of constant length become plain stores.
@@ -202,7 +202,7 @@ impl UtcClock {
 
     /// Appends date and time down to the second: `2004-05-25T12:00:00`.
     pub(crate) fn put_second(&mut self, out: &mut Vec<u8>, time: Timestamp) {
-        let second = time.as_nanos().div_euclid(1_000_000_000);
+        let second = time.as_nanos().div_euclid(SECOND_NS);
         if self.second != Some(second) {
             self.second = Some(second);
             let utc = time.to_utc();
@@ -226,7 +226,7 @@ impl UtcClock {
     /// Appends `time` with nine digits: `2004-05-25T12:00:00.005000000Z`.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, time: Timestamp) {
         self.put_second(out, time);
-        let nanos = time.as_nanos().rem_euclid(1_000_000_000);
+        let nanos = time.as_nanos().rem_euclid(SECOND_NS);
         let nanos = usize::try_from(nanos).expect("a remainder is not negative");
         let mut fraction = *b".000000000Z";
         fraction[1..4].copy_from_slice(&TRIPLES[nanos / 1_000_000]);

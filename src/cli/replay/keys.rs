@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use rand::rngs::{ChaCha12Rng, SysRng};
-use rand::{SeedableRng, TryRng};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
 
 use super::args::{EndpointArgs, KeysCommand};
 use super::error::ReplayError;
 use crate::keys::{KeyType, Keys, file};
-use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
+use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable, random_seed};
 use crate::session::{Config, Order};
 
 /// What `--keys` is called instead of a file, and of which type the keys then are.
@@ -71,14 +71,8 @@ fn show(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn generate(key_type: KeyType) -> Result<Keys, ReplayError> {
-    let mut seed = [0; 32];
-    SysRng
-        .try_fill_bytes(&mut seed)
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Keys::generate_as(
-        key_type,
-        &mut ChaCha12Rng::from_seed(seed),
-    ))
+    let mut rng = ChaCha12Rng::from_seed(random_seed()?);
+    Ok(Keys::generate_as(key_type, &mut rng))
 }
 
 /// What the carrier needs on the side that opens conversations.

@@ -17,7 +17,7 @@ use super::{keys, tls};
 use crate::fault::{FaultLines, Faults};
 use crate::runtime::{
     AllowList, Allowed, CarrierUrl, FaultPlan, LinkOptions, Opened, Reach, Recorder, Remote, Role,
-    Signals, TunnelError, nameless_destination,
+    Signals, TunnelError, nameless_destination, random_seed,
 };
 use crate::session::Query;
 use crate::wire::DestinationHash;
@@ -27,13 +27,11 @@ pub(super) const UDP_RATE: u64 = 256 << 20;
 
 /// The randomness of a run.
 pub(super) fn seed(number: Option<u64>) -> Result<[u8; 32], ReplayError> {
+    let Some(number) = number else {
+        return Ok(random_seed()?);
+    };
     let mut seed = [0; 32];
-    match number {
-        Some(number) => ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed),
-        None => rand::rngs::SysRng
-            .try_fill_bytes(&mut seed)
-            .map_err(|error| io::Error::other(error.to_string()))?,
-    }
+    ChaCha12Rng::seed_from_u64(number).fill_bytes(&mut seed);
     Ok(seed)
 }
 

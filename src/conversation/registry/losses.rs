@@ -5,8 +5,8 @@ use super::super::finding::{FindingCode, Level};
 use super::super::observation::EndOfInput;
 use super::super::records::Slot;
 use super::super::remarks::Remarks;
-use super::{Ending, Registry, SECOND_NS};
-use crate::time::Timestamp;
+use super::{Ending, Registry};
+use crate::time::{SECOND_NS, Timestamp};
 
 /// A message that has been in the router for longer is lost, as far as anyone can tell.
 const ROUTER_GRACE_NS: i64 = 5 * SECOND_NS;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rand::rngs::{ChaCha12Rng, SysRng};
-use rand::{SeedableRng, TryRng};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
 use tokio::net::TcpStream;
 use tracing::{info, warn};
 
@@ -18,6 +18,7 @@ use crate::keys::{KeyType, Keys};
 use crate::runtime::allow::AllowList;
 use crate::runtime::notice::with_word;
 use crate::runtime::recorder::Recorder;
+use crate::runtime::seed::random_seed;
 use crate::runtime::socket::{self, Addresses};
 use crate::session::{Config, Greeting, LookupError, SelfTest, Session, SessionError};
 use crate::wire::Destination;
@@ -87,7 +88,7 @@ impl I2cpOptions {
         match &self.keys {
             OwnKeys::Kept(keys) => Ok(Arc::clone(keys)),
             OwnKeys::Transient(key_type) => {
-                let mut rng = ChaCha12Rng::from_seed(seed()?);
+                let mut rng = ChaCha12Rng::from_seed(random_seed()?);
                 Ok(Arc::new(Keys::generate_as(*key_type, &mut rng)))
             }
         }
@@ -161,7 +162,7 @@ impl I2cpLink {
             is_tested: config.self_test == SelfTest::Off,
             ..Progress::default()
         };
-        let session = Session::new(Instant::now(), options.keys()?, config, seed()?);
+        let session = Session::new(Instant::now(), options.keys()?, config, random_seed()?);
         Ok(Self {
             progress,
             ..Self::new(socket, session, allow.clone(), options.unreachable, tap)
@@ -271,12 +272,4 @@ impl Progress {
             Self { .. } => Stage::Greeting,
         }
     }
-}
-
-fn seed() -> io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    SysRng
-        .try_fill_bytes(&mut seed)
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(seed)
 }
