@@ -227,3 +227,45 @@ impl Problem {
         matches!(self, Self::BadPrefix { .. } | Self::Skipped { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_may_be_hidden_where_the_place_was_lost_only() {
+        for (problem, hides) in [
+            (
+                Problem::BadPrefix {
+                    offset: 0,
+                    value: 0,
+                },
+                true,
+            ),
+            (
+                Problem::Skipped {
+                    offset: 0,
+                    bytes: 1,
+                },
+                true,
+            ),
+            (
+                Problem::Incomplete {
+                    offset: 0,
+                    frame_bytes: None,
+                    present_bytes: 1,
+                },
+                false,
+            ),
+            (
+                Problem::PartOfSegment {
+                    offset: 0,
+                    bytes: 1,
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(problem.hides_messages(), hides, "{problem}");
+        }
+    }
+}

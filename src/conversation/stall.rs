@@ -114,4 +114,28 @@ mod tests {
         let rests = [0, 1, 32_767, 32_768, u64::MAX].map(is_rest);
         assert_eq!(rests, [false, true, true, false, false]);
     }
+
+    #[test]
+    fn both_ends_of_a_silence_say_how_long_it_was_and_how_much_is_missing() {
+        for (words, expected) in [
+            (
+                went_on(5_021_999_999, 8),
+                "8 bytes came 5.021 s after a full message: perhaps its rest, which the reference \
+                 holds back until it writes more or closes",
+            ),
+            (
+                stayed_away(5_021_999_999, 8),
+                "8 announced bytes had not come 5.021 s after a full message: perhaps held back \
+                 by the reference until it writes more or closes",
+            ),
+        ] {
+            let (text, details) = words;
+            assert_eq!(text, expected);
+            let expected = [
+                ("silent_ms", FindingDetail::Number(5_021)),
+                ("rest_bytes", FindingDetail::Number(8)),
+            ];
+            assert_eq!(details, expected);
+        }
+    }
 }

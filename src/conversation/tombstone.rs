@@ -520,4 +520,24 @@ mod tests {
         assert!(stones.pieces.len() <= limit / PIECE + 2);
         assert!(stones.bytes() <= limit * TOMBSTONE_BYTES);
     }
+
+    #[test]
+    fn only_another_destination_rules_a_conversation_out() {
+        let [one, other] = [b"one", b"two"].map(|name| DestinationHash::of(name));
+        for (far, addressee, may_be) in [
+            (None, None, true),
+            (None, Some(one), true),
+            (Some(one), None, true),
+            (Some(one), Some(one), true),
+            (Some(one), Some(other), false),
+        ] {
+            let mut stone = tombstone(1, Some(1), Some(2), 5);
+            stone.far = far.map(FarMark::of);
+            assert_eq!(
+                stone.may_be_with(addressee),
+                may_be,
+                "{far:?} {addressee:?}"
+            );
+        }
+    }
 }

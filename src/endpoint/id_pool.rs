@@ -111,6 +111,7 @@ mod tests {
         assert!(pool.claim(id, 4));
         assert!(!pool.claim(id, 5));
         assert_eq!(pool.slot(id), Some(4));
+        assert_eq!(pool.live_count(), 1);
         pool.release(id);
         pool.release(id);
         assert_eq!(pool.slot(id), None);

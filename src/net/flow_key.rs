@@ -225,4 +225,36 @@ mod tests {
             assert_ne!(key(&ROUTE), key(&six));
         }
     }
+
+    #[test]
+    fn addresses_and_ports_come_back_in_both_versions() {
+        let one: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+        let other: [u8; 16] = [9, 2, 3, 4, 5, 6, 7, 8, 1, 10, 11, 12, 13, 14, 15, 16];
+        let six = |source, destination| Route::V6 {
+            source,
+            destination,
+        };
+        let back = Route::V4 {
+            source: &[10, 0, 0, 2],
+            destination: &[10, 0, 0, 1],
+        };
+        let routes: [(Route<'_>, [IpAddr; 2]); 4] = [
+            (ROUTE, [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()]),
+            (back, [[10, 0, 0, 2].into(), [10, 0, 0, 1].into()]),
+            (six(&one, &other), [one.into(), other.into()]),
+            (six(&other, &one), [other.into(), one.into()]),
+        ];
+        for transport in [Transport::Udp, Transport::Tcp] {
+            for (route, [source, destination]) in &routes {
+                let (key, sender) = FlowKey::new(transport, route, (1, 2));
+                let ends = [
+                    SocketAddr::new(*source, 1),
+                    SocketAddr::new(*destination, 2),
+                ];
+                assert_eq!(key.addresses(sender), ends);
+                let [source, destination] = ends;
+                assert_eq!(key.addresses(sender.other()), [destination, source]);
+            }
+        }
+    }
 }

@@ -91,3 +91,69 @@ fn erspan(protocol: u16, flags: u16, rest: Captured<'_>) -> Result<Captured<'_>,
     rest.header(length)?;
     Ok(rest.after(length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CLIENT, SERVER, UDP, ethernet, ipv4, udp};
+    use super::*;
+
+    fn opened(header: &[u8], carried: &[u8]) -> Result<Vec<u8>, Skip> {
+        let packet = [header, carried].concat();
+        let mut encapsulation = Encapsulation::NONE;
+        open(Captured::new(&packet, 0), &mut encapsulation).map(|ip| ip.bytes().to_vec())
+    }
+
+    fn ip() -> Vec<u8> {
+        ipv4(CLIENT, SERVER, UDP, &udp(b"x"))
+    }
+
+    #[test]
+    fn every_flag_brings_its_field_in_every_version() {
+        for bits in 0..32_u16 {
+            let [checksum, routing, key, sequence, acknowledgment] =
+                [0, 1, 2, 3, 4].map(|bit| bits >> bit & 1);
+            let flags =
+                checksum << 15 | routing << 14 | key << 13 | sequence << 12 | acknowledgment << 7;
+            for version in 0..8 {
+                let words = match version {
+                    0 => (checksum | routing) + key + sequence,
+                    _ => 1 + sequence + acknowledgment,
+                };
+                let mut header = (flags | version).to_be_bytes().to_vec();
+                header.extend([0x08, 0x00]);
+                header.extend(vec![0xee; usize::from(words) * 4]);
+                if routing == 1 {
+                    // A route of five bytes, and the end of the list.
+                    header.extend([0, 2, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0, 0]);
+                }
+                let expected = match version {
+                    0 | 1 => Ok(ip()),
+                    _ => Err(Skip::BadHeader),
+                };
+                assert_eq!(opened(&header, &ip()), expected, "{bits:05b} {version}");
+            }
+        }
+    }
+
+    #[test]
+    fn mirrored_frames_lie_behind_each_type_of_header() {
+        let frame = ethernet(0x0800, &ip());
+        let numbered = |protocol: [u8; 2]| [&[0x10, 0][..], &protocol, &[0, 0, 0, 9]].concat();
+        let with_subheader = |flags: u8| [&[0xee; 11][..], &[flags]].concat();
+        for (name, header) in [
+            ("I", vec![0, 0, 0x88, 0xbe]),
+            ("II", [numbered([0x88, 0xbe]), vec![0xee; 8]].concat()),
+            (
+                "III",
+                [numbered([0x22, 0xeb]), with_subheader(0xfe)].concat(),
+            ),
+            (
+                "III with a subheader",
+                [numbered([0x22, 0xeb]), with_subheader(0x01), vec![0xee; 8]].concat(),
+            ),
+        ] {
+            assert_eq!(opened(&header, &frame), Ok(ip()), "{name}");
+            assert_eq!(opened(&header, &[]), Err(Skip::BadHeader), "{name}");
+        }
+    }
+}

@@ -133,3 +133,140 @@ fn data<'a>(
     frame.header(length)?;
     descend(Layer::Llc, frame.after(length), encapsulation)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{CLIENT, SERVER, UDP, ipv4, udp};
+    use super::*;
+
+    const FLAG_PADDED: u8 = 0x20;
+
+    fn ip() -> Vec<u8> {
+        ipv4(CLIENT, SERVER, UDP, &udp(b"x"))
+    }
+
+    /// A frame of data with what its header says there is, and the IP packet.
+    fn data_frame(subtype: u8, flags: u8, to_four: bool) -> Vec<u8> {
+        let mut frame = vec![subtype << 4 | 0x08, flags];
+        frame.extend([0xee; 20]);
+        frame.extend([0x10, 0xee]);
+        if flags & 3 == 3 {
+            frame.extend([0xee; 6]);
+        }
+        if subtype & 8 != 0 {
+            frame.extend([0x0f, 0xee]);
+            if flags & 0x80 != 0 {
+                frame.extend([0xee; 4]);
+            }
+        }
+        if to_four {
+            frame.resize(frame.len().next_multiple_of(4), 0xee);
+        }
+        frame.extend([0xaa, 0xaa, 3, 0, 0, 0, 8, 0]);
+        frame.extend(ip());
+        frame
+    }
+
+    type Open = for<'a> fn(Captured<'a>, &mut Encapsulation) -> Result<Captured<'a>, Skip>;
+
+    fn opened(open: Open, header: &[u8], rest: &[u8]) -> Result<Vec<u8>, Skip> {
+        let packet = [header, rest].concat();
+        let mut encapsulation = Encapsulation::NONE;
+        open(Captured::new(&packet, 0), &mut encapsulation).map(|ip| ip.bytes().to_vec())
+    }
+
+    #[test]
+    fn ip_lies_behind_every_header_of_data() {
+        for subtype in [0, 1, 2, 3, 8, 9, 10, 11] {
+            for directions in 0..4 {
+                for others in [0, 0x80, 0x38] {
+                    let flags = directions | others;
+                    let plain = data_frame(subtype, flags, false);
+                    assert_eq!(opened(frame, &[], &plain), Ok(ip()), "{subtype} {flags:#x}");
+                    let padded = data_frame(subtype, flags, true);
+                    let header = [0, 0, 9, 0, 2, 0, 0, 0, FLAG_PADDED];
+                    assert_eq!(
+                        opened(radiotap, &header, &padded),
+                        Ok(ip()),
+                        "{subtype} {flags:#x}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_no_ip_packet_is_told() {
+        let bare = |control: u8, flags| {
+            let mut frame = data_frame(0, flags, false);
+            frame[0] = control;
+            frame
+        };
+        for (packet, expected) in [
+            (bare(0x48, 0), Skip::NotIp),
+            (bare(0x04, 0), Skip::NotIp),
+            (bare(0x09, 0), Skip::NotIp),
+            (bare(0x08, 0x40), Skip::Encrypted),
+            (bare(0x08, 0x04), Skip::Fragment),
+        ] {
+            assert_eq!(opened(frame, &[], &packet), Err(expected), "{packet:02x?}");
+        }
+        let mut fragment = data_frame(0, 0, false);
+        fragment[22] = 0x11;
+        assert_eq!(opened(frame, &[], &fragment), Err(Skip::Fragment));
+        let mut aggregate = data_frame(8, 0, false);
+        aggregate[24] = 0x80;
+        assert_eq!(opened(frame, &[], &aggregate), Err(Skip::NotIp));
+    }
+
+    #[test]
+    fn headers_of_captures_say_how_long_they_are() {
+        let data = data_frame(8, 3, false);
+        for length in 8..40_u8 {
+            let filled = |header: &[u8]| {
+                let mut header = header.to_vec();
+                header.resize(length.into(), 0);
+                header
+            };
+            for (name, open, header) in [
+                ("radiotap", radiotap as Open, filled(&[0, 0, length, 0])),
+                (
+                    "Prism",
+                    prism_or_avs,
+                    filled(&[0, 0, 0, 0x44, length, 0, 0, 0]),
+                ),
+                (
+                    "AVS",
+                    prism_or_avs,
+                    filled(&[0x80, 0x21, 0x10, 2, 0, 0, 0, length]),
+                ),
+            ] {
+                assert_eq!(opened(open, &header, &data), Ok(ip()), "{name} {length}");
+                let cut = &header[..header.len() - 1];
+                assert_eq!(
+                    opened(open, cut, &[]),
+                    Err(Skip::BadHeader),
+                    "{name} {length}"
+                );
+            }
+        }
+        for length in 0..8 {
+            let headers = [
+                [0, 0, length, 0, 0, 0, 0, 0],
+                [0, 0, 0, 0x44, length, 0, 0, 0],
+            ];
+            for (open, header) in [radiotap as Open, prism_or_avs].into_iter().zip(headers) {
+                assert_eq!(
+                    opened(open, &header, &data),
+                    Err(Skip::BadHeader),
+                    "{length}"
+                );
+            }
+        }
+        let other_version = [1, 0, 8, 0, 0, 0, 0, 0];
+        assert_eq!(
+            opened(radiotap, &other_version, &data),
+            Err(Skip::BadHeader)
+        );
+    }
+}

@@ -431,4 +431,24 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn ethernet_may_carry_llc_and_ppp() {
+        let mut jumbo = vec![7; 12];
+        jumbo.extend([0x88, 0x70, 0xaa, 0xaa, 0x03, 0, 0, 0, 0x08, 0x00]);
+        finds_ip(LinkType::Ethernet, &jumbo, Tap::Once);
+
+        let length = u8::try_from(2 + ip().len()).unwrap();
+        let ppp = |version_and_type, code| {
+            let mut header = vec![7; 12];
+            header.extend([0x88, 0x64, version_and_type, code, 0, 1, 0, length]);
+            header.extend([0x00, 0x21]);
+            header
+        };
+        finds_ip(LinkType::Ethernet, &ppp(0x11, 0), Tap::Once);
+        for (version_and_type, code) in [(0x12, 0), (0x21, 0), (0x11, 0xa7), (0x12, 9)] {
+            let frame = [ppp(version_and_type, code), ip()].concat();
+            assert_eq!(strip_bytes(LinkType::Ethernet, &frame), Err(Skip::NotIp));
+        }
+    }
 }

@@ -158,3 +158,61 @@ fn teredo(payload: Captured<'_>, uses_port: bool) -> Found<'_> {
         .any(|&at| header[at..].starts_with(&[0x20, 0x01, 0, 0]));
     (header[0] >> 4 == 6 && is_whole && (uses_port || has_prefix)).then_some((Layer::Ip, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{UDP, ipv6, udp};
+    use super::*;
+
+    fn opened(ports: [u16; 2], payload: &[u8]) -> Option<Vec<u8>> {
+        let mut datagram = ports.map(u16::to_be_bytes).as_flattened().to_vec();
+        datagram.extend([0; 4]);
+        datagram.extend(payload);
+        let mut encapsulation = Encapsulation::NONE;
+        let found = open(Captured::new(&datagram, 0), &mut encapsulation).unwrap();
+        found.map(|ip| ip.bytes().to_vec())
+    }
+
+    #[test]
+    fn teredo_may_begin_with_an_authentication_and_an_origin() {
+        let ip = ipv6(UDP, &udp(b"x"));
+        let origin = [0, 0, 1, 2, 3, 4, 5, 6];
+        for id_length in 0..5_u8 {
+            for value_length in 0..5_u8 {
+                let mut authentication = vec![0, 1, id_length, value_length];
+                let more = usize::from(id_length) + usize::from(value_length) + 9;
+                authentication.extend(vec![0xee; more]);
+                for payload in [
+                    [&authentication[..], &ip].concat(),
+                    [&authentication[..], &origin, &ip].concat(),
+                    [&origin[..], &ip].concat(),
+                    ip.clone(),
+                ] {
+                    assert_eq!(opened([TEREDO, 9], &payload), Some(ip.clone()));
+                    assert_eq!(opened([9, TEREDO], &payload), Some(ip.clone()));
+                    assert_eq!(opened([9, 9], &payload), None, "another port");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn teredo_holds_one_whole_packet_of_ipv6() {
+        let ip = ipv6(UDP, &udp(b"x"));
+        assert_eq!(opened([TEREDO, 9], &[&ip[..], &[0]].concat()), None);
+        assert_eq!(opened([TEREDO, 9], &ip[..ip.len() - 1]), None);
+        for nibble in (0..16).filter(|nibble| *nibble != 6) {
+            let mut other = ip.clone();
+            other[0] = nibble << 4 | 1;
+            assert_eq!(opened([TEREDO, 9], &other), None, "{nibble}");
+        }
+        // Between clients, whose ports are any, the prefix of an address tells.
+        for at in [8, 24] {
+            let mut between = ip.clone();
+            between[at..at + 4].copy_from_slice(&[0x20, 0x01, 0, 0]);
+            assert_eq!(opened([9, 9], &between), Some(between.clone()));
+            between[at + 3] = 1;
+            assert_eq!(opened([9, 9], &between), None);
+        }
+    }
+}

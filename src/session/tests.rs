@@ -270,11 +270,15 @@ fn a_router_that_falls_silent_is_given_up_in_each_phase() {
 
     let mut bench = Bench::new(config.clone());
     bench.hear(&set_date("0.9.57"));
-    bench.pass(greeting);
+    bench.pass(greeting - almost);
+    assert_eq!(bench.told(), []);
+    bench.pass(almost);
     bench.ends_with(SessionError::NoStatus(greeting));
 
     let mut bench = Bench::building(config);
-    bench.pass(building);
+    bench.pass(building - almost);
+    assert_eq!(bench.told(), []);
+    bench.pass(almost);
     bench.ends_with(SessionError::NoTunnels(building));
 
     let mut bench = Bench::ready();
@@ -1105,8 +1109,10 @@ fn a_message_to_itself_tells_that_a_session_can_be_reached() {
 #[test]
 fn a_session_that_cannot_be_reached_says_so_once_and_goes_on_trying() {
     let (mut bench, first) = tested();
-    for pause in [5, 5, 5] {
-        bench.pass(second(pause));
+    for _ in 0..3 {
+        bench.pass(second(4));
+        assert_eq!(bench.sent(), Vec::<Vec<u8>>::new(), "not before its time");
+        bench.pass(second(1));
         assert_eq!(bench.told(), []);
         assert_eq!(bench.sent(), std::slice::from_ref(&first));
     }
@@ -1170,6 +1176,23 @@ fn a_router_that_asks_on_and_on_without_reading_the_answers_loses_the_session() 
     assert_eq!(ended_by_requests(100, second(1), || false), None);
     // One that reads may ask for ever.
     assert_eq!(ended_by_requests(3_000, second(1), || true), None);
+    // What it read leaves room for as much, and no more.
+    let mut bench = Bench::ready();
+    let answered = |bench: &mut Bench| {
+        let requests = (0..3_000).take_while(|_| {
+            bench.now += second(1);
+            bench.hear(&lease_request(&[lease(1)]));
+            bench.told().is_empty()
+        });
+        requests.count()
+    };
+    for _ in 0..100 {
+        bench.now += second(1);
+        bench.hear(&lease_request(&[lease(1)]));
+    }
+    assert!(bench.session.poll_transmit(bench.now).is_some());
+    let mut other = Bench::ready();
+    assert_eq!(answered(&mut bench), answered(&mut other) - 99);
 }
 
 #[test]

@@ -750,6 +750,38 @@ fn expected_i2cp_is_i2cp_whatever_comes_and_finds_the_application() {
 }
 
 #[test]
+fn a_stream_of_another_protocol_shows_what_it_has_of_ours_and_on_which_carrier() {
+    let opening = (
+        FlowDirection::Forward,
+        message([0xa1, 0x81, 0x71, 0x61], &[7; 40]),
+    );
+    let expected = Trace {
+        openings: 1,
+        fitting: 0,
+        unfitting: 0,
+        to_server: FlowDirection::Forward,
+    };
+    for (carrier, sent) in [
+        (
+            Carrier::TcpU32,
+            prefixed(Prefix::U32, std::slice::from_ref(&opening)),
+        ),
+        (
+            Carrier::TcpU16,
+            prefixed(Prefix::U16, std::slice::from_ref(&opening)),
+        ),
+        (Carrier::Segment, vec![opening.clone()]),
+    ] {
+        let mut detector = Detector::new(PROTOCOL);
+        for (from, bytes) in &sent {
+            detector.push(bytes_piece(*from, bytes, Extent::WholeSegment), ());
+        }
+        assert_eq!(detector.finish(), Verdict::Foreign);
+        assert_eq!(detector.trace(), Some((carrier, expected)));
+    }
+}
+
+#[test]
 fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
     let data = |id: u8, body: &[u8]| (FlowDirection::Forward, message([0xa0, id, 2, 3], body));
     let answer = |body: &[u8]| (FlowDirection::Backward, message([0x50, 7, 8, 9], body));

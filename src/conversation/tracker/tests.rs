@@ -1179,3 +1179,67 @@ fn what_comes_after_the_close_does_not_lengthen_a_life() {
         "closes that cross are both part of it"
     );
 }
+
+#[test]
+fn a_conversation_tells_how_long_its_handshake_and_its_first_byte_took() {
+    let mut watch = Watch::new();
+    let udp = watch.udp();
+    watch.pass(udp, A, &syn(1));
+    watch.wait(4);
+    watch.pass(udp, B, &ack(1, 9));
+    watch.wait(1);
+    watch.pass(udp, B, &message(0x50, 1, b"first"));
+    watch.pass(udp, B, &message(0x50, 1, b"second"));
+    watch.pass(udp, A, &syn(2));
+    let spans: Vec<_> = watch
+        .tracker
+        .tracked()
+        .iter()
+        .map(|conversation| (conversation.handshake_ns, conversation.first_byte_ns))
+        .collect();
+    assert_eq!(
+        spans,
+        [(Some(5_000_000), Some(7_000_000)), (None, None)],
+        "from the SYN"
+    );
+}
+
+#[test]
+fn a_close_with_bytes_is_a_note_only_if_it_refuses_with_an_id() {
+    for (accepted, payload, level) in [
+        (false, &[7, 8, 9][..], "note"),
+        (false, &[7], "warn"),
+        (false, &[7, 8, 9, 10], "warn"),
+        (true, &[7, 8, 9], "warn"),
+        (true, &[7], "warn"),
+    ] {
+        let mut watch = Watch::new();
+        let udp = watch.udp();
+        watch.pass(udp, A, &syn(1));
+        if accepted {
+            watch.pass(udp, B, &ack(1, 2));
+        }
+        let told = watch.pass(udp, B, &message(0x52, 1, payload));
+        let finding = format!("[{level} ms.close_payload]");
+        assert!(told.ends_with(&finding), "{told}, not {finding}");
+    }
+}
+
+#[test]
+fn an_ack_of_which_the_id_was_cut_says_nothing_and_leaves_an_id_unknown() {
+    for kept in 0..3 {
+        let mut watch = Watch::new();
+        let tcp = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+        watch.pass(tcp, A, &syn(1));
+        watch.cut_bytes = 3 - kept;
+        let ack = ack(1, 2);
+        let told = watch.pass(tcp, B, &ack[..4 + usize::try_from(kept).unwrap()]);
+        assert_eq!(told, "s2c - meaningless", "{kept} bytes");
+        watch.cut_bytes = 0;
+        // Of the one conversation that waits.
+        assert_eq!(
+            watch.pass(tcp, A, &message(0xa0, 2, b"data")),
+            "c2s c1 carries"
+        );
+    }
+}

@@ -236,3 +236,15 @@ fn traffic_is_counted_by_type_and_direction() {
     );
     assert_eq!((stats.opened_count, stats.offered_count), (1, 0));
 }
+
+#[test]
+fn a_write_that_just_fills_a_message_does_not_wait_to_be_merged() {
+    let mut client = Rig::new(Config {
+        merge: Some(Duration::from_millis(100)),
+        max_payload: 4,
+        ..Config::default()
+    });
+    let handle = client.opened();
+    client.write(handle, b"abcd");
+    assert_eq!(client.sent(), [message(0xa0, TO_PEER, b"abcd")]);
+}

@@ -448,3 +448,24 @@ fn whoever_consumes_more_than_there_is_has_consumed_it_all() {
     client.endpoint.consumed(client.now, handle, usize::MAX);
     assert!(client.endpoint.wants_input(Link::Peer(PEER)));
 }
+
+#[test]
+fn a_reader_that_shared_the_bound_of_all_is_not_closed_when_others_have_read() {
+    let mut client = Rig::new(Config {
+        receive_total: 400,
+        ..bounded(SlowReader::CloseAfter(30 * SECOND))
+    });
+    let reads = client.opened();
+    client.open_with([1, 1, 1]);
+    client.receive(&[0x51, 1, 1, 1, 2, 2, 2]);
+    client.take();
+    for _ in 0..2 {
+        client.receive(&message(0x50, [0x12, 0x34, 0x56], &CHUNK));
+        client.receive(&message(0x50, [1, 1, 1], &CHUNK));
+    }
+    client.receive(&message(0x50, [1, 1, 1], b"x"));
+    client.endpoint.consumed(client.now, reads, 200);
+    assert!(client.endpoint.wants_input(Link::All));
+    client.advance(60 * SECOND);
+    assert_eq!(client.ends(), []);
+}

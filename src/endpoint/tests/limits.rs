@@ -167,3 +167,25 @@ fn an_idle_conversation_takes_less_than_a_kibibyte() {
     let size = size_of::<conversation::Conversation>();
     assert!(size <= 448, "{size} bytes, beside its places in the tables");
 }
+
+#[test]
+fn refusals_for_a_lost_link_leave_their_places_to_others() {
+    let mut server = Rig::new(Config {
+        incoming: Incoming::Refuse,
+        ..Config::default()
+    });
+    for _ in 0..2 {
+        server.endpoint.handle_link_blocked(Link::All);
+        for number in 0..1_024_u32 {
+            server.receive(&syn(StreamId::from_u32(number + 1).0));
+        }
+        assert!(!server.endpoint.is_empty(), "refusals wait");
+        server.endpoint.handle_link_lost(server.now, Link::All);
+        assert!(server.endpoint.is_empty());
+    }
+    let dropped = server
+        .endpoint
+        .stats()
+        .anomaly_count(Anomaly::RefusalDropped);
+    assert_eq!(dropped, 0);
+}

@@ -406,3 +406,15 @@ fn nothing_can_be_consumed_before_the_ack() {
     assert_eq!(client.ends(), [End::Refused]);
     assert!(client.endpoint.is_empty());
 }
+
+#[test]
+fn a_conversation_has_its_id_and_a_place_until_it_ends() {
+    let mut client = Rig::new(Config::default());
+    assert!(client.endpoint.is_empty());
+    let handle = client.opened();
+    assert!(!client.endpoint.is_empty(), "though nothing is to be done");
+    let id = ClientId(StreamId([0x12, 0x34, 0x56]));
+    assert_eq!(client.endpoint.client_id(handle), Some(id));
+    client.receive(&message(0x52, [0x12, 0x34, 0x56], b""));
+    assert_eq!(client.endpoint.client_id(handle), None);
+}

@@ -131,6 +131,16 @@ fn a_loopback_capture_with_copies_is_halved() {
 }
 
 #[test]
+fn a_long_loopback_capture_with_copies_is_halved() {
+    let mut wire = Wire::new(LinkType::Ethernet);
+    let packets: Vec<_> = (0..200)
+        .flat_map(|letter| vec![loopback(&ping(letter)); 2])
+        .collect();
+    assert_eq!(wire.push_all(&packets).len(), 200);
+    assert_eq!(copies(&wire), 200);
+}
+
+#[test]
 fn loopback_copies_are_recognised_only_soon_after() {
     let mut wire = Wire::new(LinkType::Ethernet);
     wire.push(&loopback(&ping(b'a')));

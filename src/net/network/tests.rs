@@ -280,6 +280,54 @@ fn the_flow_idle_for_longest_is_forgotten_for_a_new_one() {
     assert_eq!(wire.finish(), [over(0), over(3)].concat());
 }
 
+/// Passes a packet on behalf of whoever holds so many bytes for its flow.
+fn push_holding(wire: &mut Wire, packet: &[u8], held_bytes: usize) {
+    let packet = Packet {
+        number: 1,
+        time: wire.now,
+        interface: crate::capture::InterfaceId::default(),
+        link_type: wire.link_type,
+        data: packet,
+        original_bytes: u32::try_from(packet.len()).unwrap(),
+    };
+    let decoded = wire.decoder.decode(&packet);
+    let mut hold = |flow: &mut Flow<()>, _: Arrival, _: Delivery<'_>| {
+        flow.held_bytes = held_bytes;
+        Ok::<(), std::convert::Infallible>(())
+    };
+    let Ok(()) = wire.network.push(Arrival::of(&packet), decoded, &mut hold);
+}
+
+#[test]
+fn what_is_held_for_a_flow_counts_towards_the_memory_of_flows_until_it_is_forgotten() {
+    let half = UDP_FLOW_BYTES / 2;
+    let limits = NetworkLimits {
+        flow_bytes: 3 * UDP_FLOW_BYTES + half,
+        ..NetworkLimits::default()
+    };
+    let mut wire = Wire::with_limits(LinkType::RawIp, limits);
+    let from = |last: u8| ipv4([10, 0, 1, last], SERVER, UDP, &udp(&[last]));
+    push_holding(&mut wire, &from(1), half);
+    let mut evicted = Vec::new();
+    for last in 2..=6 {
+        push_holding(&mut wire, &from(last), 0);
+        evicted.push(wire.network.counts().evicted_flows);
+    }
+    assert_eq!(evicted, [0, 0, 1, 2, 3]);
+
+    let limits = NetworkLimits {
+        flow_bytes: UDP_FLOW_BYTES + TCP_FLOW_BYTES + 1_000,
+        ..NetworkLimits::default()
+    };
+    let mut wire = Wire::with_limits(LinkType::RawIp, limits);
+    wire.push(&datagram(b"ping"));
+    open(&mut wire);
+    push_holding(&mut wire, &client((100, 500), ACK, b"a"), 1_000);
+    assert_eq!(wire.network.counts().evicted_flows, 0);
+    push_holding(&mut wire, &client((101, 500), ACK, b"b"), 1_001);
+    assert_eq!(wire.network.counts().evicted_flows, 1);
+}
+
 #[test]
 fn connections_closed_long_ago_are_dropped_quietly() {
     let mut wire = Wire::new(LinkType::RawIp);

@@ -427,6 +427,29 @@ fn a_segment_far_away_does_not_move_the_stream() {
 }
 
 #[test]
+fn a_segment_is_far_away_only_beyond_the_window() {
+    let window = u32::try_from(WINDOW).unwrap();
+    for (distance, far_segments) in [(window, 0), (window + 1, 1)] {
+        let mut fed = Fed::from_syn(77);
+        fed.letters(0..2);
+        fed.data(2 + distance, b"x");
+        assert_eq!(fed.pool.counts.far_segments, far_segments, "{distance}");
+    }
+}
+
+#[test]
+fn segments_far_away_from_each_other_do_not_move_the_stream() {
+    let mut fed = Fed::from_syn(77);
+    fed.letters(0..2);
+    for far in [1 << 30, 1 << 31, 3 << 29, 1 << 30, 5 << 28] {
+        fed.data(far, b"evil");
+    }
+    fed.letters(2..4);
+    fed.finish();
+    assert_eq!(fed.text(), "abcd");
+}
+
+#[test]
 fn segments_that_continue_each_other_far_away_move_the_stream() {
     let far = 1 << 30;
     let mut fed = Fed::from_syn(u32::MAX - 9);

@@ -48,3 +48,31 @@ impl Timers {
         self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timers_come_in_the_order_of_their_times_and_of_their_making() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        let timer = |slot| Timer::Live { slot, serial: 7 };
+        // Neither their slots nor what they are for decide.
+        let made = [
+            (1, timer(3)),
+            (0, timer(9)),
+            (1, Timer::Overall),
+            (1, timer(1)),
+        ];
+        for (millis, timer) in made {
+            timers.push(start + Duration::from_millis(millis), timer);
+        }
+        assert_eq!(timers.next(), Some(start));
+        let due = std::iter::from_fn(|| timers.pop_due(start + Duration::from_millis(1)));
+        let due: Vec<Timer> = due.map(|(_, timer)| timer).collect();
+        assert_eq!(due, [timer(9), timer(3), Timer::Overall, timer(1)]);
+    }
+}

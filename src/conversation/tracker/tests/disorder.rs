@@ -238,3 +238,16 @@ fn behind_a_gap_an_id_is_not_taken_for_that_of_one_of_two_that_wait() {
         "c2s c3 carries"
     );
 }
+
+#[test]
+fn an_unknown_id_is_not_taken_for_that_of_a_conversation_on_another_channel() {
+    let mut watch = Watch::new();
+    let one = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+    let other = watch.channel(Carrier::TcpU32, ChannelStart::Captured);
+    watch.pass(one, A, &syn(1));
+    let told = watch.pass(other, A, &message(0xa0, 9, b"x"));
+    assert!(told.starts_with("c2s - "), "{told}");
+    // Nor for that of one which the other side opened.
+    let told = watch.pass(one, B, &message(0xa0, 9, b"x"));
+    assert!(told.starts_with("c2s - "), "{told}");
+}
