@@ -9,6 +9,7 @@ use super::limits::NetworkLimits;
 use super::slice::{self, IpPacket, TransportHeader};
 use super::{Arrival, Skip, Transport, link, plain, tunnel};
 use crate::capture::Packet;
+use crate::time::Timestamp;
 
 /// Reads the headers of packets, tells second copies of a packet from new ones,
 /// and puts fragments together. It knows nothing of flows.
@@ -59,27 +60,31 @@ impl PacketDecoder {
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Decoded<'a>, Skip> {
         let arrival = Arrival::of(packet);
         self.defrag.expire(arrival);
-        let (sighting, encapsulation) = match plain::read(packet) {
-            Some(sighting) => (sighting, Encapsulation::NONE),
-            None => follow(packet, &mut self.defrag, &mut self.inner_defrag)?,
-        };
-        if self.copies.is_copy(&sighting, arrival.time) {
-            return Err(Skip::DuplicateCopy);
+        // Two ways to the end, so that what the usual one reads need not be put where the other
+        // could have put it.
+        match plain::read(packet) {
+            Some(sighting) => {
+                let Self { copies, key, .. } = self;
+                recognise(copies, key, sighting, Encapsulation::NONE, arrival.time)
+            }
+            None => self.decode_unusual(packet, arrival),
         }
-        let Sighting { route, segment, .. } = sighting;
-        let transport = match segment.header {
-            TransportHeader::Udp => Transport::Udp,
-            TransportHeader::Tcp(_) => Transport::Tcp,
-        };
-        let (key, sender) = FlowKey::new(transport, &route, segment.ports);
-        self.key = key;
-        Ok(Decoded {
-            key: &self.key,
-            encapsulation,
-            sender,
-            header: segment.header,
-            payload: segment.payload,
-        })
+    }
+
+    #[inline(never)]
+    fn decode_unusual<'a>(
+        &'a mut self,
+        packet: &Packet<'a>,
+        arrival: Arrival,
+    ) -> Result<Decoded<'a>, Skip> {
+        let Self {
+            copies,
+            defrag,
+            inner_defrag,
+            key,
+        } = self;
+        let (sighting, encapsulation) = follow(packet, defrag, inner_defrag)?;
+        recognise(copies, key, sighting, encapsulation, arrival.time)
     }
 
     /// There are no more packets: gives up the datagrams that wait for fragments.
@@ -112,8 +117,35 @@ impl PacketDecoder {
     }
 }
 
+/// What a datagram or segment is, unless it is a second copy of one before.
+#[inline(always)]
+fn recognise<'a>(
+    copies: &mut Copies,
+    found: &'a mut FlowKey,
+    sighting: Sighting<'a>,
+    encapsulation: Encapsulation,
+    time: Timestamp,
+) -> Result<Decoded<'a>, Skip> {
+    if copies.is_copy(&sighting, time) {
+        return Err(Skip::DuplicateCopy);
+    }
+    let Sighting { route, segment, .. } = sighting;
+    let transport = match segment.header {
+        TransportHeader::Udp => Transport::Udp,
+        TransportHeader::Tcp(_) => Transport::Tcp,
+    };
+    let (key, sender) = FlowKey::new(transport, &route, segment.ports);
+    *found = key;
+    Ok(Decoded {
+        key: found,
+        encapsulation,
+        sender,
+        header: segment.header,
+        payload: segment.payload,
+    })
+}
+
 /// Follows the headers of a packet from one to the next, whatever they are.
-#[inline(never)]
 fn follow<'a>(
     packet: &Packet<'a>,
     defrag: &'a mut Defrag,
@@ -225,7 +257,6 @@ mod tests {
     use super::super::testing::{ACK, CLIENT, SERVER, SYN, TCP, UDP, ipv4, ipv6, tcp, udp};
     use super::*;
     use crate::capture::{InterfaceId, LinkType};
-    use crate::time::Timestamp;
 
     /// Frames that are read at one go.
     fn plain_frames() -> Vec<Vec<u8>> {

@@ -152,7 +152,9 @@ impl Copies {
         let bucket = self.bucket(hash);
         let hashes = &self.buckets[bucket].hashes;
         if let Some(way) = hashes.iter().position(|&known| known == hash) {
-            return self.is_copy_of(bucket, way, seen, time);
+            // Pointed at by itself, so that what is no copy can stay in registers.
+            let seen = *seen;
+            return self.is_copy_of(bucket, way, &seen, time);
         }
         let detail = self.original(seen, time);
         // Only where there are copies it matters what leaves too early.
