@@ -439,7 +439,7 @@ impl<S: Default> Network<S> {
     ) -> Result<(), E> {
         while self.bytes > self.limit && self.table.len() > 1 {
             // Never the one that was used last: its packet is on its way.
-            let count = (self.table.len() / 16).clamp(1, self.table.len() - 1);
+            let count = (self.table.len() / 16).max(1);
             for slot in self.table.idlest(count) {
                 self.evicted += 1;
                 self.evicted_since.get_or_insert(arrival);

@@ -260,3 +260,16 @@ fn top_speed() -> PlayOptions {
 fn then_close(answer: &[u8]) -> Vec<Vec<u8>> {
     vec![answer.to_vec(), vec![SERVER_CLOSE]]
 }
+
+#[test]
+fn the_longest_message_of_each_direction_is_found() {
+    let recording = exchange();
+    for (direction, expected) in [
+        (Direction::ClientToServer, &b"destination"[..]),
+        (Direction::ServerToClient, b"answer"),
+    ] {
+        let longest = recording.longest_message(direction).unwrap();
+        assert_eq!(longest.payload, expected);
+        assert!(Recording::default().longest_message(direction).is_none());
+    }
+}

@@ -1243,3 +1243,31 @@ fn an_ack_of_which_the_id_was_cut_says_nothing_and_leaves_an_id_unknown() {
         );
     }
 }
+
+#[test]
+fn the_message_that_opens_a_conversation_names_its_destination_and_no_other_does() {
+    let mut watch = Watch::with(TrackerOptions {
+        destinations: crate::conversation::Destinations::Hash,
+        ..TrackerOptions::default()
+    });
+    let udp = watch.udp();
+    for (from, message, expected) in [
+        (A, syn(1), Some(DestinationHash::of(&destination()))),
+        (B, ack(1, 9), None),
+        (A, message(0xa0, 9, b"data"), None),
+    ] {
+        watch.wait(1);
+        let event = watch.tracker.observe(&Observation {
+            packet: 1,
+            time: watch.time,
+            elapsed_us: 0,
+            encapsulation: crate::net::Encapsulation::NONE,
+            channel: udp,
+            from,
+            message: RawMessage::parse(&message),
+            cut_bytes: 0,
+            addressee: None,
+        });
+        assert_eq!(event.destination_hash, expected);
+    }
+}

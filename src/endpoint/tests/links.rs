@@ -188,3 +188,28 @@ fn a_message_that_one_peer_lost_ends_nothing_of_another_with_the_same_id() {
         .handle_message_lost(server.now, PEER, ack, id);
     assert_eq!(ended, Some(own));
 }
+
+#[test]
+fn what_waits_for_another_peer_is_sent_when_a_link_is_lost() {
+    let mut server = Rig::new(Config::default());
+    let [refused, open] = [PEER, PEER + 1].map(|from| {
+        server.receive_from(Some(from), &syn([from; 3]));
+        match server.events.last() {
+            Some(&Event::Incoming { conversation, .. }) => conversation,
+            other => panic!("no offer but {other:?}"),
+        }
+    });
+    server.accept(open);
+    server.take();
+    server.endpoint.abort(server.now, refused);
+    server
+        .endpoint
+        .write(server.now, open, Bytes::from_static(b"data"))
+        .unwrap();
+    server
+        .endpoint
+        .handle_link_lost(server.now, Link::Peer(PEER));
+    server.drain();
+    let data = message(0x50, [PEER + 1; 3], b"data");
+    assert_eq!(server.sent, [(PEER + 1, data)]);
+}

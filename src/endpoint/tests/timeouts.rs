@@ -172,3 +172,42 @@ fn a_finished_server_closes_at_once() {
     assert_eq!(server.sent(), [[0x52, 0x12, 0x34, 0x56]]);
     assert_eq!(server.ends(), [End::Closed]);
 }
+
+#[test]
+fn a_drain_that_ran_out_says_whether_an_answer_was_owed_or_was_coming() {
+    for (requested, answered, answered_late, expected) in [
+        (false, false, false, false),
+        (false, true, false, false),
+        (true, false, false, true),
+        (true, true, false, false),
+        (true, true, true, true),
+        (true, false, true, true),
+    ] {
+        let mut client = Rig::new(Config {
+            client_eof: OnEof::Drain(Some(5 * SECOND)),
+            ..Config::default()
+        });
+        let handle = client.opened();
+        if requested {
+            client.write(handle, b"request");
+        }
+        let answer = message(0x50, [0x12, 0x34, 0x56], b"answer");
+        if answered {
+            client.receive(&answer);
+        }
+        client.endpoint.finish(client.now, handle);
+        if answered_late {
+            client.receive(&answer);
+        }
+        client.advance(5 * SECOND);
+        let expectations: Vec<_> = client
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Closed { end, summary, .. } => Some((end, summary.answer_expected)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(expectations, [(End::DrainTimeout, expected)]);
+    }
+}

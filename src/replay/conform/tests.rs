@@ -278,6 +278,74 @@ fn a_peer_that_sent_nothing_in_three_attempts_is_given_up() {
 }
 
 #[test]
+fn an_ack_is_waited_for_longer_where_earlier_syns_are_unanswered() {
+    let case = cases(Tested::Server, &["ms/close/4".to_owned()]).unwrap();
+    let mut suite = Suite::new(
+        &case,
+        SuiteOptions {
+            retries: 3,
+            ..options(Tested::Server)
+        },
+    );
+    for (syns, patience) in [(2, 8), (0, 8 + 2 * 5), (1, 8), (0, 8 + 5)] {
+        let mut trial = suite.next_trial().unwrap();
+        let steps = trial.executor.script().steps().iter();
+        let within: Vec<u64> = steps
+            .filter_map(|step| match &step.action {
+                Action::Expect(expect) if step.text.starts_with("expect ack") => {
+                    Some(expect.within.as_secs())
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(within, vec![patience; within.len()]);
+        assert!(!within.is_empty());
+        for number in 0..syns {
+            suite.sent(
+                &mut trial,
+                &Bytes::copy_from_slice(&[0xa1, 0, 0, number, 7]),
+            );
+        }
+        suite.received(&mut trial, &Bytes::from_static(b"\xff"));
+        end(&mut trial, StepResult::Nothing);
+        suite.finish(trial, None);
+    }
+}
+
+#[test]
+fn a_peer_that_only_refuses_is_given_up_unless_it_opened_a_conversation() {
+    let all = all(Tested::Server);
+    let scripts = all.iter().filter(|case| case.rule().is_none()).count();
+    for (first_answer, refuses_ours, expected) in [
+        (0x52, true, 3),
+        (0x51, true, scripts),
+        (0x52, false, scripts),
+    ] {
+        let mut suite = Suite::new(&all, options(Tested::Server));
+        let mut trials = 0;
+        while let Some(mut trial) = suite.next_trial() {
+            trials += 1;
+            let number = u8::try_from(trials).unwrap();
+            let syn = [0xa1, 0, 0, number, 7];
+            suite.sent(&mut trial, &Bytes::copy_from_slice(&syn));
+            let answer = if trials == 1 { first_answer } else { 0x52 };
+            let group = u8::from(!refuses_ours);
+            suite.received(
+                &mut trial,
+                &Bytes::copy_from_slice(&[answer, group, 0, number]),
+            );
+            end(&mut trial, StepResult::Nothing);
+            suite.finish(trial, None);
+        }
+        assert_eq!(
+            (trials, suite.peer_refuses()),
+            (expected, expected == 3),
+            "{first_answer:#x} {refuses_ours}"
+        );
+    }
+}
+
+#[test]
 fn a_carrier_that_is_lost_fails_the_case() {
     let mut suite = Suite::new(&all(Tested::Server), options(Tested::Server));
     let trial = suite.next_trial().unwrap();

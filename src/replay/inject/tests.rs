@@ -19,9 +19,16 @@ fn script(text: &str) -> Script {
 /// was sent, what became of the steps, and how long it took.
 fn run(
     text: &str,
+    peer: impl FnMut(&[u8]) -> Vec<Vec<u8>>,
+) -> (Vec<Vec<u8>>, Vec<(usize, StepResult)>, Duration) {
+    run_script(script(text), peer)
+}
+
+fn run_script(
+    script: Script,
     mut peer: impl FnMut(&[u8]) -> Vec<Vec<u8>>,
 ) -> (Vec<Vec<u8>>, Vec<(usize, StepResult)>, Duration) {
-    let mut executor = Executor::new(script(text), Bytes::from_static(b"dest"), [2; 32]);
+    let mut executor = Executor::new(script, Bytes::from_static(b"dest"), [2; 32]);
     let start = Instant::now();
     let mut now = start;
     let mut sent = Vec::new();
@@ -109,6 +116,12 @@ fn files_are_read_before_anything_is_sent() {
 #[test]
 fn what_is_wrong_is_told_with_its_line_and_column() {
     for (text, line, column, problem) in [
+        (
+            "wait 99999999999999999999999s",
+            1,
+            6,
+            "the time is too long",
+        ),
         (
             "sin 111111",
             1,
@@ -503,6 +516,15 @@ fn loops_nest_and_waits_add_up() {
     let first: Vec<u8> = sent.iter().map(|bytes| bytes[0]).collect();
     assert_eq!(first, [1, 5, 5, 1, 5, 5, 1, 5, 5, 0xff]);
     assert_eq!(elapsed, Duration::from_millis(60));
+}
+
+#[test]
+fn a_script_behind_another_keeps_its_loops() {
+    let mut both = script("repeat 2\nhex 01 02 03 04\nend");
+    both.append(script("ping\nrepeat 3\nhex 05 06 07 08\nend"));
+    let (sent, ..) = run_script(both, silent);
+    let first: Vec<u8> = sent.iter().map(|bytes| bytes[0]).collect();
+    assert_eq!(first, [1, 1, 0xff, 5, 5, 5]);
 }
 
 /// The samples as the specification prints them.

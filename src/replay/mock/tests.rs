@@ -550,3 +550,32 @@ fn no_client_opens_more_conversations_than_it_leaves_to_others() {
     assert!(rig.mock.sessions.of_client.is_empty());
     rig.open(4, A);
 }
+
+#[test]
+fn a_client_has_the_conversations_that_it_opened_and_did_not_end() {
+    let options = MockOptions {
+        loops: Loops::Forever,
+        ..MockOptions::default()
+    };
+    let mut rig = Rig::new(two(), options);
+    let servers = [A, B, [0xcc; 3]].map(|client| rig.open(7, client));
+    assert_eq!(rig.mock.sessions.count_of(7), 3);
+    for (server, left) in servers.into_iter().zip([2, 1, 0]) {
+        rig.hear(7, &frame(0xa2, server, b""));
+        rig.sent(0);
+        assert_eq!(rig.mock.sessions.count_of(7), left);
+    }
+}
+
+#[test]
+fn of_equally_near_conversations_the_one_that_is_held_for_the_client_is_played() {
+    let equal = vec![
+        recorded(1, PAGE_B, b"first"),
+        recorded(2, PAGE_B, b"second"),
+    ];
+    let mut rig = Rig::new(equal, MockOptions::default());
+    rig.open(7, A);
+    let server = rig.open(7, B);
+    rig.send(7, server, b"GET /b HTTP/1.1\r\nHost: y:80\r\n\r\n");
+    assert_eq!(rig.sent(1_000)[0].1, frame(0x50, B, b"second"));
+}

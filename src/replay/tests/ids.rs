@@ -253,3 +253,38 @@ fn data_that_overtakes_the_ack_counts() {
     rig.run();
     assert_eq!(rig.results(), [ReplayResult::Same]);
 }
+
+#[test]
+fn what_crossed_the_close_of_the_server_is_repeated_with_raw_ids_only() {
+    let crossed = recording(&[&[
+        (0, SYN, b"destination"),
+        (2, ACK, b""),
+        (10, SEND, b"request"),
+        (20, SERVER_CLOSE, b""),
+        (21, SEND, b"more"),
+    ]]);
+    for (ids, expected) in [
+        (IdPolicy::Fresh, &[SYN, SEND][..]),
+        (IdPolicy::Recorded, &[SYN, SEND]),
+        (IdPolicy::Raw, &[SYN, SEND, SEND]),
+    ] {
+        let peer = |message: &Message| match message.frame_type.0 {
+            SYN => vec![now(frame(ACK, message.id.0, &[0, 2, 1]))],
+            _ => Vec::new(),
+        };
+        let order = match ids {
+            IdPolicy::Raw => Order::None,
+            IdPolicy::Fresh | IdPolicy::Recorded => Order::Ids,
+        };
+        let options = PlayOptions {
+            order,
+            ..with_ids(ids)
+        };
+        let mut rig = Rig::new(&crossed, options, peer);
+        rig.run();
+        let mut sent: Vec<u8> = rig.sent.iter().map(|(_, bytes)| bytes[0]).collect();
+        // Silence is closed in the end.
+        sent.retain(|byte| *byte != CLIENT_CLOSE);
+        assert_eq!(sent, expected, "{ids:?}");
+    }
+}

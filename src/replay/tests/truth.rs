@@ -458,3 +458,18 @@ fn where_no_answer_was_recorded_silence_proves_nothing() {
         assert_eq!(outcome.note, Some(Note::NothingToCompare), "{compare:?}");
     }
 }
+
+#[test]
+fn the_middle_of_a_conversation_is_sent_with_its_ids_and_its_answer_is_judged() {
+    let mut recording = recording(&[&[(0, SEND, b"request"), (10, ANSWER, b"answer")]]);
+    recording.conversations[0].state = ConversationState::MidStream;
+    let answer = |_: &Message| vec![now(frame(ANSWER, [0, 1, 1], b"answer"))];
+    let mut rig = Rig::new(&recording, PlayOptions::default(), answer);
+    rig.run();
+    assert_eq!(rig.sent[0].1, frame(SEND, [0, 2, 1], b"request"));
+    let outcome = rig.only_outcome();
+    assert_eq!(
+        (outcome.result, outcome.note.as_ref()),
+        (ReplayResult::Same, None)
+    );
+}
