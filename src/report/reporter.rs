@@ -332,7 +332,7 @@ impl<W: Write> Reporter<W> {
             if summary.foreign.sealed_flows > 0 {
                 put(out, ", ");
                 put_number(out, summary.foreign.sealed_flows);
-                put(out, " with ministreaming inside TLS (--keylog opens them)");
+                put(out, " with ministreaming inside TLS (see --keylog)");
             }
             out.push(b'\n');
         }

@@ -97,6 +97,14 @@ fn nothing_found_is_told_on_standard_error_and_in_the_summary() {
         "udp.port==9004,ministream"
     );
     assert_eq!(summary["near_flows"][0]["flow_count"], 2);
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("report.html");
+    pipe(&format!("-q --html {} -", page.display()), &single_syns(2));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(
+        page.contains(&format!("<p class=\"note\">{text}</p>")),
+        "{page}"
+    );
     assert_eq!(pipe("-q --fail-on empty -", &single_syns(2)).code, Some(1));
     assert_eq!(pipe("-q --fail-on error -", &single_syns(2)).code, Some(0));
     // Packets that cannot be read may hold anything.

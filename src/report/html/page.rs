@@ -134,6 +134,9 @@ impl<'a> Page<'a> {
         for line in String::from_utf8_lossy(&heading).lines() {
             put_paragraph("about", line, out);
         }
+        if let Some(warning) = self.summary.warning {
+            put_paragraph("note", warning, out);
+        }
     }
 
     /// The names of the inputs, without their directories.
