@@ -43,3 +43,28 @@ impl Message {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::RawMessage;
+    use super::*;
+
+    #[test]
+    fn a_message_is_its_type_its_id_and_its_payload() {
+        for payload_bytes in 0..20 {
+            let payload = vec![7; payload_bytes];
+            let message = Message {
+                frame_type: FrameType::SERVER_DATA,
+                id: StreamId([1, 2, 3]),
+                payload: payload.clone().into(),
+            };
+            let header = [0x50, 1, 2, 3];
+            let whole = [&header[..], &payload].concat();
+            assert_eq!(message.header(), header);
+            assert_eq!(message.message_bytes(), whole.len());
+            assert_eq!(message.to_vec(), whole);
+            let parsed = RawMessage::parse(&whole);
+            assert_eq!(parsed.frame(), Some(&message.as_frame()));
+        }
+    }
+}
