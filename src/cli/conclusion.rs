@@ -64,7 +64,7 @@ pub(super) fn conclude(
         Some(_) => ending.max(Ending::Failed),
         None => ending,
     };
-    let warning = unread(&done.counts, &done.near);
+    let warning = unread(options, &done.counts, &done.near);
     let skipped = Skip::ALL.map(|reason| (reason.name(), done.counts.network.skipped(reason)));
     reporter.finish(&Summary {
         inputs,
@@ -230,15 +230,20 @@ fn print_hint(options: &DumpOptions, inputs: &[InputInfo]) -> io::Result<()> {
 }
 
 /// What to warn of when something that may hold messages was not read.
-fn unread(counts: &DissectCounts, near: &NearFlows) -> Option<String> {
+fn unread(options: &DumpOptions, counts: &DissectCounts, near: &NearFlows) -> Option<String> {
     let sealed = match counts.foreign.sealed_flows {
         0 => None,
-        1 => Some(
-            "1 connection offers ministreaming inside TLS, --keylog takes its secrets".to_owned(),
-        ),
-        count => Some(format!(
-            "{count} connections offer ministreaming inside TLS, --keylog takes their secrets"
-        )),
+        count => {
+            let connections = match count {
+                1 => "1 connection offers".to_owned(),
+                count => format!("{count} connections offer"),
+            };
+            let advice = match options.dissect.secrets {
+                Some(_) => "and the key log has no secrets of that",
+                None => "--keylog takes the secrets",
+            };
+            Some(format!("{connections} ministreaming inside TLS, {advice}"))
+        }
     };
     if counts.messages > 0 {
         return sealed;

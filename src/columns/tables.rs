@@ -294,7 +294,7 @@ pub(crate) const SUMMARY: &Table = &Table {
         "packet_count": Shape::Value(COUNT), "packets read";
         "skipped": Shape::SomeCounts, "packets without usable payload, by reason";
         "foreign": Shape::Counts(&["flow_count", "tls_flow_count", "payload_count", "payload_bytes", "i2cp_message_count"]),
-            "traffic of other protocols: `flow_count`; `tls_flow_count`, TCP connections that offer ministreaming inside TLS and whose secrets `--keylog` does not have; the payloads of these flows, `payload_count` and `payload_bytes`; `i2cp_message_count`, messages of other protocols in I2CP";
+            "traffic of other protocols: `flow_count`; `tls_flow_count`, TCP connections that offer ministreaming inside TLS and whose secrets are not known; the payloads of these flows, `payload_count` and `payload_bytes`; `i2cp_message_count`, messages of other protocols in I2CP";
         "near_flows": Shape::Objects(NEAR_FLOW),
             "flows of other protocols that resemble ours, by server and carrier: `client`, `server`, `carrier`, `flow_count`, `reason`, and `decode_as`, the rule of `-d` that reads them; at most 64 groups";
         "warning" or null: TEXT,

@@ -60,8 +60,8 @@ impl PacketDecoder {
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Result<Decoded<'a>, Skip> {
         let arrival = Arrival::of(packet);
         self.defrag.expire(arrival);
-        // Two ways to the end, so that what the usual one reads need not be put where the other
-        // could have put it.
+        // Two calls of `recognise`: joined before it, both ways would have to leave what they read in
+        // memory.
         match plain::read(packet) {
             Some(sighting) => {
                 let Self { copies, key, .. } = self;
@@ -121,7 +121,7 @@ impl PacketDecoder {
 #[inline(always)]
 fn recognise<'a>(
     copies: &mut Copies,
-    found: &'a mut FlowKey,
+    key: &'a mut FlowKey,
     sighting: Sighting<'a>,
     encapsulation: Encapsulation,
     time: Timestamp,
@@ -134,10 +134,10 @@ fn recognise<'a>(
         TransportHeader::Udp => Transport::Udp,
         TransportHeader::Tcp(_) => Transport::Tcp,
     };
-    let (key, sender) = FlowKey::new(transport, &route, segment.ports);
-    *found = key;
+    let (found, sender) = FlowKey::new(transport, &route, segment.ports);
+    *key = found;
     Ok(Decoded {
-        key: found,
+        key,
         encapsulation,
         sender,
         header: segment.header,

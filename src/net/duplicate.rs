@@ -152,7 +152,7 @@ impl Copies {
         let bucket = self.bucket(hash);
         let hashes = &self.buckets[bucket].hashes;
         if let Some(way) = hashes.iter().position(|&known| known == hash) {
-            // Pointed at by itself, so that what is no copy can stay in registers.
+            // Copied before its address is taken: `seen` would lie in memory for every packet.
             let seen = *seen;
             return self.is_copy_of(bucket, way, &seen, time);
         }

@@ -370,8 +370,10 @@ impl<R: BufRead> RecordReader<R> {
                 .collect::<Result<_, NdjsonError>>()?,
             foreign: ForeignCounts {
                 flows: foreign.count("flow_count")?,
-                // Records of version 0.1 do not have it.
-                sealed_flows: foreign.count("tls_flow_count").unwrap_or(0),
+                // Younger than the schema's other keys: records without it are read.
+                sealed_flows: foreign
+                    .optional("tls_flow_count", Value::as_u64)?
+                    .unwrap_or(0),
                 payloads: foreign.count("payload_count")?,
                 bytes: foreign.count("payload_bytes")?,
                 i2cp_messages: foreign.count("i2cp_message_count")?,

@@ -331,8 +331,13 @@ impl<W: Write> Reporter<W> {
             }
             if summary.foreign.sealed_flows > 0 {
                 put(out, ", ");
-                put_number(out, summary.foreign.sealed_flows);
-                put(out, " with ministreaming inside TLS (see --keylog)");
+                put_count(
+                    out,
+                    summary.foreign.sealed_flows,
+                    "connection",
+                    "connections",
+                );
+                put(out, " with ministreaming inside TLS");
             }
             out.push(b'\n');
         }

@@ -1,6 +1,5 @@
 //! The records of a TLS 1.3 connection whose secrets are known, opened.
 
-use super::PROTOCOL;
 use super::key_log::{ClientRandom, ConnectionSecrets, End, KeyLog};
 use super::keys::{RecordKeys, Suite};
 
@@ -59,15 +58,6 @@ impl Beginning {
             _ => Self::Open,
         }
     }
-}
-
-/// Whether the beginning of a TLS connection offers [`PROTOCOL`]. What is not in `bytes` any more
-/// is not looked for: clients send their hello in one piece, unless it is unusually long.
-pub fn offers_ministreaming(bytes: &[u8]) -> bool {
-    // A list of names, each behind its length in one byte (RFC 7301, section 3.1).
-    let is_offer = |window: &[u8]| window[0] == PROTOCOL.len() as u8 && &window[1..] == PROTOCOL;
-    matches!(Beginning::of(bytes), Beginning::Hello(_))
-        && bytes.windows(PROTOCOL.len() + 1).any(is_offer)
 }
 
 /// Why records cannot be opened.
