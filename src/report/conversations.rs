@@ -47,8 +47,8 @@ const TITLES: [&str; COLUMNS] = [
     "Ids cli/srv",
     "State",
     "Start",
-    "Life",
-    "Shake",
+    "Duration",
+    "Handshake",
     "→ msgs/B",
     "← msgs/B",
     "!",
@@ -61,8 +61,8 @@ const SERVER: usize = 3;
 const IDS: usize = 4;
 const STATE: usize = 5;
 const START: usize = 6;
-const LIFE: usize = 7;
-const SHAKE: usize = 8;
+const DURATION: usize = 7;
+const HANDSHAKE: usize = 8;
 const TO_SERVER: usize = 9;
 const TO_CLIENT: usize = 10;
 const FINDINGS: usize = 11;
@@ -190,8 +190,8 @@ impl ConversationTable {
         needed[IDS] = 2 * self.style.id_width() + 1;
         needed[STATE] = WIDEST_STATE;
         needed[START] = start_width(row.start_us);
-        needed[LIFE] = duration_width(row.duration_ns);
-        needed[SHAKE] = row.handshake_ns.map_or(1, duration_width);
+        needed[DURATION] = duration_width(row.duration_ns);
+        needed[HANDSHAKE] = row.handshake_ns.map_or(1, duration_width);
         needed[TO_SERVER] = tally_width(row.c2s);
         needed[TO_CLIENT] = tally_width(row.s2c);
         needed[FINDINGS] = digits(row.finding_count.into());
@@ -288,8 +288,8 @@ impl<'a> RowWriter<'a> {
             START => column.put(start_width(row.start_us), out, |out| {
                 put_seconds(out, row.start_us, 3);
             }),
-            LIFE => put_duration_cell(row.duration_ns, style, column, out),
-            SHAKE => match row.handshake_ns {
+            DURATION => put_duration_cell(row.duration_ns, style, column, out),
+            HANDSHAKE => match row.handshake_ns {
                 Some(nanos) => put_duration_cell(nanos, style, column, out),
                 None => put_dash(column, out),
             },
@@ -314,7 +314,7 @@ fn widths_that_fit(mut widths: [usize; COLUMNS], room: usize) -> [usize; COLUMNS
     for column in [CLIENT, SERVER] {
         widths[column] = widths[column].min(USUAL_NAME_WIDTH);
     }
-    for column in [START, LIFE, SHAKE] {
+    for column in [START, DURATION, HANDSHAKE] {
         if excess(&widths, room) > 0 {
             widths[column] = 0;
         }

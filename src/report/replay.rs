@@ -173,7 +173,7 @@ impl ReplayReport<'_> {
             ("Result", Align::Left),
             (&*right, Align::Right),
             (&*left, Align::Right),
-            ("Shake", Align::Right),
+            ("Handshake", Align::Right),
             ("First difference", Align::Left),
         ];
         put_table(heading.trim_end(), columns, &rows, &EXPENDABLE, style, out);
@@ -231,12 +231,12 @@ impl ReplayReport<'_> {
         if let Some(lag) = self.stats.send_lag() {
             text.push_str(&format!("; worst send {} late", micros(lag.max, style)));
         }
-        if let Some(shake) = self.stats.handshakes() {
+        if let Some(handshake) = self.stats.handshakes() {
             text.push_str(&format!(
-                "; shake p50 {} p99 {} max {}",
-                micros(shake.p50, style),
-                micros(shake.p99, style),
-                micros(shake.max, style)
+                "; handshake p50 {} p99 {} max {}",
+                micros(handshake.p50, style),
+                micros(handshake.p99, style),
+                micros(handshake.max, style)
             ));
         }
         let (verdict, colour) = match self.verdict() {
@@ -366,7 +366,7 @@ fn row(outcome: &PlayOutcome, style: &Style) -> [String; 8] {
         },
         outcome
             .handshake
-            .map_or_else(|| "-".to_owned(), |shake| micros(us(shake), style)),
+            .map_or_else(|| "-".to_owned(), |handshake| micros(us(handshake), style)),
         remark(outcome, style.charset.left_arrow()),
     ]
 }

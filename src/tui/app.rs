@@ -13,8 +13,8 @@ const ROWS_A_STEP: usize = 2_000;
 const SORT_KEYS: [SortKey; 7] = [
     SortKey::Capture,
     SortKey::State,
-    SortKey::Life,
-    SortKey::Shake,
+    SortKey::Duration,
+    SortKey::Handshake,
     SortKey::ClientBytes,
     SortKey::ServerBytes,
     SortKey::Findings,

@@ -21,8 +21,8 @@ const COLUMNS: [(&str, usize, Option<SortKey>, usize, Align); 11] = [
     ("Ids", 13, None, 100, Align::Left),
     ("State", 13, Some(SortKey::State), 0, Align::Left),
     ("Start s", 10, None, 0, Align::Right),
-    ("Life", 8, Some(SortKey::Life), 0, Align::Right),
-    ("Shake", 7, Some(SortKey::Shake), 0, Align::Right),
+    ("Duration", 8, Some(SortKey::Duration), 0, Align::Right),
+    ("Handshake", 9, Some(SortKey::Handshake), 0, Align::Right),
     ("→ B", 7, Some(SortKey::ClientBytes), 0, Align::Right),
     ("← B", 7, Some(SortKey::ServerBytes), 0, Align::Right),
     ("Findings", 9, Some(SortKey::Findings), 0, Align::Left),
@@ -208,8 +208,14 @@ impl App {
                 (by, Order::Down) if Some(by) == *key => "↓",
                 _ => "",
             };
-            head += &aligned(&format!("{title}{sign}"), width, *align, sheet.charset);
-            head.push(' ');
+            let title_and_sign = format!("{title}{sign}");
+            if columns_of(&title_and_sign) == width + 1 {
+                // The sign has the gap before the next column: at 80 columns there is no other room.
+                head += &title_and_sign;
+            } else {
+                head += &aligned(&title_and_sign, width, *align, sheet.charset);
+                head.push(' ');
+            }
         }
         sheet.put(1, &head, BOLD);
         if count == 0 {
@@ -282,8 +288,8 @@ fn cell(row: &Row, column: usize) -> String {
         3 => row.ids.clone(),
         4 => row.state.clone(),
         5 => row.start.clone(),
-        6 => row.life.clone(),
-        7 => row.shake.clone(),
+        6 => row.duration.clone(),
+        7 => row.handshake.clone(),
         8 => row.bytes[0].clone(),
         9 => row.bytes[1].clone(),
         _ => match (row.findings, row.level) {

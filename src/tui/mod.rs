@@ -95,9 +95,9 @@ pub enum SortKey {
     /// Where they ended.
     State,
     /// How long they lived.
-    Life,
+    Duration,
     /// How long the opening took.
-    Shake,
+    Handshake,
     /// Bytes of the client.
     ClientBytes,
     /// Bytes of the server.
@@ -121,10 +121,10 @@ pub struct Row {
     pub state: String,
     /// Seconds since the first packet.
     pub start: String,
-    /// Its life.
-    pub life: String,
+    /// How long it lived.
+    pub duration: String,
     /// Its opening.
-    pub shake: String,
+    pub handshake: String,
     /// Bytes of client and server.
     pub bytes: [String; 2],
     /// How many findings, and the worst of them.

@@ -216,12 +216,12 @@ fn sorting_goes_through_the_columns_and_turns_around() {
         source.sorted,
         [
             (SortKey::State, Order::Up),
-            (SortKey::Life, Order::Down),
-            (SortKey::Life, Order::Up)
+            (SortKey::Duration, Order::Down),
+            (SortKey::Duration, Order::Up)
         ]
     );
     let head = &screen(&mut app, &mut source, 80, 24)[1];
-    assert!(head.contains("Life↑"), "{head}");
+    assert!(head.contains("Duration↑"), "{head}");
 }
 
 #[test]

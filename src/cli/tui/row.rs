@@ -122,9 +122,9 @@ pub(super) struct RowState {
     pub(super) messages: u64,
     pub(super) bytes: [u64; 2],
     pub(super) start_us: i64,
-    pub(super) life_us: i64,
+    pub(super) duration_us: i64,
     /// -1 where it is not known.
-    pub(super) shake_us: i64,
+    pub(super) handshake_us: i64,
     pub(super) findings: u64,
 }
 
@@ -139,7 +139,7 @@ impl RowState {
     /// Its first record is there.
     pub(super) fn begin(&mut self, place: (u64, usize)) {
         self.record = place;
-        self.shake_us = -1;
+        self.handshake_us = -1;
         self.start_us = i64::MIN;
     }
 
@@ -152,7 +152,7 @@ impl RowState {
         if self.start_us == i64::MIN {
             self.start_us = at_us;
         }
-        self.life_us = at_us - self.start_us;
+        self.duration_us = at_us - self.start_us;
         let is_data =
             text_after(head, field::TYPE).is_some_and(|text| text.starts_with(b"\"data\""));
         if is_data {
@@ -188,8 +188,8 @@ impl RowState {
             .unwrap_or(0);
         self.bytes = [bytes("c2s"), bytes("s2c")];
         self.start_us = number(&record["start_t_us"]);
-        self.life_us = number(&record["duration_us"]);
-        self.shake_us = record["handshake_us"].as_i64().unwrap_or(-1);
+        self.duration_us = number(&record["duration_us"]);
+        self.handshake_us = record["handshake_us"].as_i64().unwrap_or(-1);
     }
 
     /// What it is sorted by.
@@ -198,8 +198,8 @@ impl RowState {
         match key {
             SortKey::Capture => 0,
             SortKey::State => i64::from(self.state),
-            SortKey::Life => self.life_us,
-            SortKey::Shake => self.shake_us,
+            SortKey::Duration => self.duration_us,
+            SortKey::Handshake => self.handshake_us,
             SortKey::ClientBytes => of_bytes(self.bytes[0]),
             SortKey::ServerBytes => of_bytes(self.bytes[1]),
             SortKey::Findings => {
@@ -223,8 +223,8 @@ impl RowState {
             self.bytes[0],
             self.bytes[1],
             signed(self.start_us),
-            signed(self.life_us),
-            signed(self.shake_us),
+            signed(self.duration_us),
+            signed(self.handshake_us),
             self.findings,
         ];
         for (index, word) in words.into_iter().enumerate() {
@@ -249,8 +249,8 @@ impl RowState {
             messages: word(3),
             bytes: [word(4), word(5)],
             start_us: word(6).cast_signed(),
-            life_us: word(7).cast_signed(),
-            shake_us: word(8).cast_signed(),
+            duration_us: word(7).cast_signed(),
+            handshake_us: word(8).cast_signed(),
             findings: word(9),
         }
     }
@@ -286,8 +286,8 @@ mod tests {
                 messages: 4,
                 bytes: [5, 6],
                 start_us: -7,
-                life_us: 8,
-                shake_us: -1,
+                duration_us: 8,
+                handshake_us: -1,
                 findings: 9,
             };
             assert_eq!(RowState::decode(&row.encode()), row);

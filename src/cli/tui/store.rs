@@ -345,8 +345,8 @@ impl Source for Store {
                 (_, false) => "not over".to_owned(),
             },
             start: text_of(|out| put_seconds(out, state.start_us, 3)),
-            life: duration(state.life_us),
-            shake: match state.shake_us {
+            duration: duration(state.duration_us),
+            handshake: match state.handshake_us {
                 us if us < 0 => "-".to_owned(),
                 us => duration(us),
             },

@@ -22,16 +22,20 @@ fn conversations_are_sorted_by_number_and_columns_fit() {
         finding_count: 2,
         ..testing::conversation(10)
     };
+    let style = Style {
+        width: 97,
+        ..testing::style()
+    };
     assert_eq!(
-        drawn(testing::style(), &[refused, testing::conversation(2)]),
+        drawn(style, &[refused, testing::conversation(2)]),
         "\
 Conversations (2)
-┌──────┬───────────────┬───────────────┬───────┬────────┬────────┬──────────┬──────────┬───┐
-│ Conv ┆ Ids cli/srv   ┆ State         ┆ Start ┆   Life ┆  Shake ┆ → msgs/B ┆ ← msgs/B ┆ ! │
-╞══════╪═══════════════╪═══════════════╪═══════╪════════╪════════╪══════════╪══════════╪═══╡
-│ c2   ┆ 111111/ffffff ┆ server closed ┆ 0.000 ┆ 206 ms ┆ 4.0 ms ┆     1/27 ┆     1/44 ┆   │
-│ c10  ┆ 111111/-      ┆ refused       ┆ 0.000 ┆ 206 ms ┆      - ┆     1/27 ┆     1/44 ┆ 2 │
-└──────┴───────────────┴───────────────┴───────┴────────┴────────┴──────────┴──────────┴───┘
+┌──────┬───────────────┬───────────────┬───────┬──────────┬───────────┬──────────┬──────────┬───┐
+│ Conv ┆ Ids cli/srv   ┆ State         ┆ Start ┆ Duration ┆ Handshake ┆ → msgs/B ┆ ← msgs/B ┆ ! │
+╞══════╪═══════════════╪═══════════════╪═══════╪══════════╪═══════════╪══════════╪══════════╪═══╡
+│ c2   ┆ 111111/ffffff ┆ server closed ┆ 0.000 ┆   206 ms ┆    4.0 ms ┆     1/27 ┆     1/44 ┆   │
+│ c10  ┆ 111111/-      ┆ refused       ┆ 0.000 ┆   206 ms ┆         - ┆     1/27 ┆     1/44 ┆ 2 │
+└──────┴───────────────┴───────────────┴───────┴──────────┴───────────┴──────────┴──────────┴───┘
 "
     );
 }
@@ -85,15 +89,15 @@ fn ends_on_i2cp_are_named_and_their_views_linked() {
 fn narrow_terminals_lose_times_first() {
     let mut style = testing::style();
     for (width, titles) in [
-        (92, &["Start", "Life", "Shake"][..]),
-        (85, &["Life", "Shake"]),
-        (76, &["Shake"]),
+        (97, &["Start", "Duration", "Handshake"][..]),
+        (90, &["Duration", "Handshake"]),
+        (79, &["Handshake"]),
         (65, &[]),
         (10, &[]),
     ] {
         style.width = width;
         let drawn = drawn(style, &[testing::conversation(1)]);
-        for title in ["Start", "Life", "Shake"] {
+        for title in ["Start", "Duration", "Handshake"] {
             assert_eq!(
                 drawn.contains(title),
                 titles.contains(&title),

@@ -30,7 +30,7 @@ const COLUMNS: [(&str, &str, &str); 11] = [
     ("Ids", "client_id", "minor"),
     ("State", "state", ""),
     ("Start s", "start", "number minor"),
-    ("Life", "duration_us", "number"),
+    ("Duration", "duration_us", "number"),
     ("Handshake", "handshake_us", "number minor"),
     ("→ msgs/B", "c2s_bytes", "number"),
     ("← msgs/B", "s2c_bytes", "number"),

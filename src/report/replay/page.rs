@@ -162,7 +162,7 @@ impl ReplayReport<'_> {
             (got, want) if got == want => got.to_string(),
             (got, want) => format!("{got} of {want}"),
         };
-        let shake = one
+        let handshake = one
             .handshake
             .map_or_else(|| "-".to_owned(), |time| micros(us(time), style));
         for (class, text) in [
@@ -172,7 +172,7 @@ impl ReplayReport<'_> {
             ("mono minor", ids(one.live_ids.0, one.live_ids.1)),
             ("number", one.c2s_bytes.to_string()),
             ("number", answered),
-            ("number", shake),
+            ("number", handshake),
             ("words", remark(one, "←")),
         ] {
             put_display(out, format_args!("<span class=\"{class}\">"));

@@ -105,13 +105,13 @@ fn the_table_shows_results_differences_and_what_was_not_replayed() {
                     text,
                     "\
 a<b>.pcap → udp://127.0.0.1:9004   speed 1, order ids, ids fresh, compare stream
-┌──────┬──────────────┬───────────────┬──────────┬─────┬──────┬────────┬──────────────────────────────┐
-│ Conv ┆ Recorded ids ┆ Live ids      ┆ Result   ┆ → B ┆  ← B ┆  Shake ┆ First difference             │
-╞══════╪══════════════╪═══════════════╪══════════╪═════╪══════╪════════╪══════════════════════════════╡
-│ c1   ┆ 111111/-     ┆ 4be1f0/00000a ┆ differs  ┆  27 ┆   44 ┆ 0.6 ms ┆ ← offset 33: want 36, got 37 │
-│ c2   ┆ 111111/-     ┆ 4be1f0/00000a ┆ same     ┆  27 ┆   44 ┆ 0.6 ms ┆                              │
-│ c3   ┆ 111111/-     ┆ 4be1f0/00000a ┆ no reply ┆  27 ┆ 0/11 ┆ 0.6 ms ┆ 0 of 11 B came               │
-└──────┴──────────────┴───────────────┴──────────┴─────┴──────┴────────┴──────────────────────────────┘
+┌──────┬──────────────┬───────────────┬──────────┬─────┬──────┬───────────┬──────────────────────────────┐
+│ Conv ┆ Recorded ids ┆ Live ids      ┆ Result   ┆ → B ┆  ← B ┆ Handshake ┆ First difference             │
+╞══════╪══════════════╪═══════════════╪══════════╪═════╪══════╪═══════════╪══════════════════════════════╡
+│ c1   ┆ 111111/-     ┆ 4be1f0/00000a ┆ differs  ┆  27 ┆   44 ┆    0.6 ms ┆ ← offset 33: want 36, got 37 │
+│ c2   ┆ 111111/-     ┆ 4be1f0/00000a ┆ same     ┆  27 ┆   44 ┆    0.6 ms ┆                              │
+│ c3   ┆ 111111/-     ┆ 4be1f0/00000a ┆ no reply ┆  27 ┆ 0/11 ┆    0.6 ms ┆ 0 of 11 B came               │
+└──────┴──────────────┴───────────────┴──────────┴─────┴──────┴───────────┴──────────────────────────────┘
 c1 ← offset 33
    want  3a 20 [36] 0d 0a 1b 5b 33 31 6d
    got   3a 20 [37] 0d 0a 1b 5b 33 31 6d
@@ -147,7 +147,7 @@ fn nothing_sticks_out_of_a_narrow_terminal_and_a_wide_one_is_used() {
         let heading = "ids fresh,\n  compare stream\n";
         assert!(narrower.contains(heading), "{narrower}");
         let row = "┆ ← offset 33: want 36, got 37 │";
-        assert!(table(104).contains(row), "{}", table(104));
+        assert!(table(107).contains(row), "{}", table(107));
     });
 }
 
