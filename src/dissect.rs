@@ -147,7 +147,7 @@ pub struct DissectCounts {
 pub struct EvictedCounts {
     /// Flows, while they may have been in use.
     pub flows: u64,
-    /// Conversations that were told as they stood.
+    /// Conversations that were reported as they stood.
     pub conversations: u64,
     /// Conversations that were over and of which late messages are no longer recognised.
     pub closed_conversations: u64,
@@ -205,8 +205,8 @@ impl Dissector {
             AtHand::Window(walk) => self.push_window(walk, sink),
             AtHand::Located(walk) => {
                 while !walk.is_over() {
-                    let place = self.tracking.take_next(walk, sink)?;
-                    if place == located::InStep::Last && sink.awaits_packet_end() {
+                    let in_step = self.tracking.take_next(walk, sink)?;
+                    if in_step == located::InStep::Last && sink.awaits_packet_end() {
                         break;
                     }
                 }

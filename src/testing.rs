@@ -203,7 +203,7 @@ impl<P: Printer> Written<P> {
         self.text()
     }
 
-    /// What was written since this was asked.
+    /// Takes what was written since it was last taken.
     pub(crate) fn text(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.out)).unwrap()
     }

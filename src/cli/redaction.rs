@@ -36,6 +36,7 @@ pub(super) fn redaction(args: &DumpArgs) -> Result<Option<Redaction>, DumpError>
     Ok(Some(Redaction::new(secrets, Pseudonyms::new(key))))
 }
 
+/// As `runtime::random_seed`, which a build of this program alone does not have.
 fn fresh_key() -> io::Result<Key> {
     let mut key = Key::default();
     SysRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;

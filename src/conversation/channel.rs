@@ -139,9 +139,9 @@ impl Channel {
         self.session()?.hash
     }
 
-    /// The endpoint at one side, named where a session names it. `remote` is
+    /// The party at one side, named where a session names it. `remote` is
     /// the hash of the destination behind the router.
-    pub(super) fn endpoint(&self, side: Side, remote: Option<DestinationHash>) -> Party {
+    pub(super) fn party(&self, side: Side, remote: Option<DestinationHash>) -> Party {
         let (nickname, hash) = match self.session() {
             Some(session) if side == Side::Initiator => (session.nickname.clone(), session.hash),
             _ => (None, remote),

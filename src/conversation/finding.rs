@@ -5,6 +5,7 @@ use std::fmt;
 use super::ConversationId;
 
 /// How much a finding matters.
+// The order is that of `ALL`: counts are indexed by `level as usize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Worth knowing; proper peers do it.
@@ -141,7 +142,7 @@ finding_codes! {
     /// Packets are in the capture twice.
     CaptureDuplicates = "cap.duplicates", Note, "packets captured twice, read once";
     /// Memory was short, and something was forgotten.
-    CaptureEvicted = "cap.evicted", Warn, "forgotten for want of memory: raise its bound";
+    CaptureEvicted = "cap.evicted", Warn, "forgotten for want of memory: raise the bound of memory";
     /// Capture time went backwards.
     CaptureTimeBackwards = "cap.time_backwards", Note, "capture time went backwards";
 }

@@ -8,7 +8,7 @@ use super::channel::ChannelId;
 use super::records::{Live, Records, Slot};
 use crate::index::Index;
 use crate::net::Side;
-use crate::wire::StreamId;
+use crate::wire::{Direction, StreamId};
 
 /// The two spaces of ids that each side of a channel has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,14 @@ pub(super) enum Space {
 }
 
 impl Space {
+    /// Whose ids messages in this direction name.
+    pub(super) const fn of_receiver(direction: Direction) -> Self {
+        match direction {
+            Direction::ClientToServer => Self::Server,
+            Direction::ServerToClient => Self::Client,
+        }
+    }
+
     pub(super) const fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,

@@ -233,7 +233,7 @@ impl Placing<'_> {
         };
         if is_ack_without_its_id(seen, frame) {
             // An id was announced that nobody knows.
-            self.registry.channels.get_mut(seen.channel).has_gaps = true;
+            self.registry.note_gap(seen.channel);
             return Placement::nowhere(Meaning::Meaningless);
         }
         let stimulus = match (frame.frame_type.kind(), frame.payload_shape()) {
@@ -246,7 +246,7 @@ impl Placing<'_> {
         let key = IdKey {
             channel: seen.channel,
             owner: seen.from.opposite(),
-            space: receiver_space(direction),
+            space: Space::of_receiver(direction),
             id: frame.id,
         };
         match self.registry.find(key, stimulus, seen.addressee, expected) {
@@ -580,14 +580,6 @@ impl Placing<'_> {
     }
 }
 
-/// Whose ids messages in this direction name.
-pub(super) const fn receiver_space(direction: Direction) -> Space {
-    match direction {
-        Direction::ClientToServer => Space::Server,
-        Direction::ServerToClient => Space::Client,
-    }
-}
-
 /// Whether two SYNs with one id can come from one client: behind a router,
 /// clients with different destinations choose their ids independently.
 fn same_client(one: Option<DestinationHash>, other: Option<DestinationHash>) -> bool {
@@ -597,7 +589,8 @@ fn same_client(one: Option<DestinationHash>, other: Option<DestinationHash>) -> 
     }
 }
 
-/// Whether a snap length cut the id that an ACK announces.
+/// Whether a snap length cut the id that an ACK announces. This is no judgement of the ACK's
+/// length, which is that of what was sent: of these bytes there are too few to hold an id.
 fn is_ack_without_its_id(seen: &Observation<'_>, frame: &RawFrame<'_>) -> bool {
     seen.cut_bytes > 0
         && frame.frame_type == FrameType::ACK

@@ -59,7 +59,7 @@ pub(super) enum Ending {
 /// What was forgotten for want of memory, by a [`Tracker`](super::Tracker).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Conversations that were told as they stood.
+    /// Conversations that were reported as they stood.
     pub conversations: u64,
     /// Conversations that were told, of which late messages are no longer recognised.
     pub closed_conversations: u64,
@@ -129,6 +129,11 @@ impl Registry {
             assumed_count: 0,
             last_endings: None,
         }
+    }
+
+    /// Takes note that bytes of a channel, or of a message on it, are missing from the capture.
+    pub(super) fn note_gap(&mut self, channel: ChannelId) {
+        self.channels.get_mut(channel).has_gaps = true;
     }
 
     /// Buckets that look-ups of ids have read so far.
@@ -665,8 +670,8 @@ impl Registry {
         let (live, details) = (self.records.live(slot), self.records.details(slot));
         let (_, channel) = self.channels.at(live.channel);
         let (far_hash, client_hash) = (details.far_hash(), details.client_hash());
-        let mut client = channel.endpoint(live.client_side, far_hash);
-        let mut server = channel.endpoint(live.client_side.opposite(), far_hash);
+        let mut client = channel.party(live.client_side, far_hash);
+        let mut server = channel.party(live.client_side.opposite(), far_hash);
         let at_router = details.router.as_deref();
         let far_nickname = at_router.and_then(|router| router.far_nickname.clone());
         if channel.session().is_none() {

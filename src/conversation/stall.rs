@@ -10,13 +10,14 @@
 
 use super::finding::FindingDetail;
 use super::remarks::{Words, number};
+use crate::time::SECOND_NS;
 use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 
 /// Silence after a full message that an application's own pauses rarely reach.
-pub(super) const LONG_NS: i64 = 5_000_000_000;
+pub(super) const LONG_NS: i64 = 5 * SECOND_NS;
 
 /// Silence that is none of the network, where a missing rest is known of.
-pub(super) const SHORT_NS: i64 = 1_000_000_000;
+pub(super) const SHORT_NS: i64 = SECOND_NS;
 
 /// A head that announces a length lies in so many bytes.
 const MAX_HEAD: usize = 8 * 1024;

@@ -26,6 +26,7 @@ use super::{FindingCode, Level};
 use crate::wire::Direction;
 
 /// Where a conversation stands, as far as the capture shows.
+// The order is that of `ALL`: counts are indexed by `state as usize`, and rows of tables hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConversationState {
     /// The SYN was seen, its answer not yet.

@@ -2,10 +2,10 @@
 
 use super::channel::{Channel, ChannelId, ChannelIds, ChannelStart};
 use super::event::{Carried, Conversation, Meaning, MessageEvent};
-use super::id_table::IdKey;
+use super::id_table::{IdKey, Space};
 use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::TrackerOptions;
-use super::placing::{Placement, Whose, receiver_space};
+use super::placing::{Placement, Whose};
 use super::records::Slot;
 use super::registry::{Ending, ExpectedRecord, Forgotten, Prospect, Registry};
 use super::remarks::Remarks;
@@ -71,7 +71,7 @@ impl Tracker {
 
     /// Takes note that bytes of a channel are missing from the capture.
     pub fn note_gap(&mut self, channel: ChannelId) {
-        self.registry.channels.get_mut(channel).has_gaps = true;
+        self.registry.note_gap(channel);
     }
 
     /// Forgets a channel; what was open on it is over, and told in the order in
@@ -146,7 +146,7 @@ impl Tracker {
         let key = IdKey {
             channel,
             owner: from.opposite(),
-            space: receiver_space(direction),
+            space: Space::of_receiver(direction),
             id: frame.id,
         };
         let slot = self.registry.find_running(key, time, expected)?;

@@ -80,7 +80,7 @@ impl Decoding {
             self.walk.go_on_with(packets::Batch::nothing_more());
             return;
         };
-        self.known.hear(std::mem::take(&mut batch.news));
+        self.known.take_in(std::mem::take(&mut batch.news));
         self.known.copies = std::mem::take(&mut batch.copies);
         batch.packets = self.walk.go_on_with(batch.packets);
         batch.packets.clear();

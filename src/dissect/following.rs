@@ -147,7 +147,7 @@ impl Following {
             return;
         };
         if let Some(news) = batch.news.take() {
-            self.known.hear(news);
+            self.known.take_in(news);
         }
         self.trouble = batch.trouble.take();
         self.stage = std::mem::take(&mut batch.stage);

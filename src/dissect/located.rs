@@ -43,7 +43,7 @@ struct PackedMessage {
     from: Side,
     sender: Sender,
     addressee: Addressee,
-    place: InStep,
+    in_step: InStep,
 }
 
 /// Which form of [`RawMessage`] it is.
@@ -143,7 +143,7 @@ impl Located {
             from: passed.from,
             sender: passed.sender,
             addressee,
-            place: InStep::Within,
+            in_step: InStep::Within,
         }));
     }
 
@@ -156,8 +156,8 @@ impl Located {
     #[inline(always)]
     pub(super) fn end_step(&mut self) {
         match self.items.last_mut() {
-            Some(Item::Message(PackedMessage { place, .. }) | Item::Event(_, place)) => {
-                *place = InStep::Last;
+            Some(Item::Message(PackedMessage { in_step, .. }) | Item::Event(_, in_step)) => {
+                *in_step = InStep::Last;
             }
             Some(Item::StepEnds) => {}
             None => self.items.push(Item::StepEnds),
@@ -253,11 +253,11 @@ impl Walk {
                     addressee,
                     sender: message.sender,
                 };
-                (Next::Message(message.arrival, passed), message.place)
+                (Next::Message(message.arrival, passed), message.in_step)
             }
             Item::StepEnds => (Next::Nothing, InStep::Last),
             item @ Item::Event(..) => match std::mem::replace(item, Item::StepEnds) {
-                Item::Event(event, place) => (Next::Event(event), place),
+                Item::Event(event, in_step) => (Next::Event(event), in_step),
                 Item::Message(_) | Item::StepEnds => (Next::Nothing, InStep::Last),
             },
         }

@@ -50,7 +50,7 @@ impl Known {
         }
     }
 
-    pub(super) fn hear(&mut self, news: News) {
+    pub(super) fn take_in(&mut self, news: News) {
         if let Some(inputs) = news.inputs {
             self.inputs = inputs;
         }

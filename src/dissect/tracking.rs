@@ -87,7 +87,7 @@ impl Tracking {
                 self.look_no_more();
             }
         }
-        let (next, place) = walk.step();
+        let (next, in_step) = walk.step();
         match next {
             Next::Message(arrival, passed) => {
                 self.next_step();
@@ -96,7 +96,7 @@ impl Tracking {
             Next::Event(event) => self.event(*event, sink)?,
             Next::Nothing => {}
         }
-        Ok(place)
+        Ok(in_step)
     }
 
     /// The capture is over: tells everything that is still open, and what was forgotten.
@@ -125,7 +125,7 @@ impl Tracking {
             (
                 forgotten.conversations,
                 forgotten.conversations_since,
-                "conversations were told as they stood",
+                "conversations were reported as they stood",
                 "conversation_count",
             ),
             (

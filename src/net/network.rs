@@ -437,8 +437,9 @@ impl<S: Default> Network<S> {
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        // One stays, that which was used last: its packet is on its way, and what it holds by
+        // itself has bounds of its own.
         while self.bytes > self.limit && self.table.len() > 1 {
-            // Never the one that was used last: its packet is on its way.
             let count = (self.table.len() / 16).max(1);
             for slot in self.table.idlest(count) {
                 self.evicted += 1;

@@ -23,8 +23,8 @@ pub(crate) trait Cells {
 
 pub(crate) fn put_conversation(c: &Conversation, cells: &mut impl Cells) {
     cells.put("conv", Value::Conversation(c.id));
-    put_endpoint(["client", "client_name", "client_hash"], &c.client, cells);
-    put_endpoint(["server", "server_name", "server_hash"], &c.server, cells);
+    put_party(["client", "client_name", "client_hash"], &c.client, cells);
+    put_party(["server", "server_name", "server_hash"], &c.server, cells);
     cells.put("carrier", Value::Word(c.carrier.name()));
     cells.put("client_id", c.client_id.map(|id| Value::Id(id.0)).into());
     cells.put("server_id", c.server_id.map(|id| Value::Id(id.0)).into());
@@ -58,14 +58,11 @@ pub(crate) fn put_finding(finding: &Finding, cells: &mut impl Cells) {
 }
 
 #[inline(always)]
-fn put_endpoint(names: [&'static str; 3], endpoint: &Party, cells: &mut impl Cells) {
+fn put_party(names: [&'static str; 3], party: &Party, cells: &mut impl Cells) {
     let [address, nickname, hash] = names;
-    cells.put(address, Value::Address(endpoint.address));
-    cells.put(
-        nickname,
-        endpoint.nickname.as_deref().map(Value::Text).into(),
-    );
-    cells.put(hash, endpoint.hash.map(Value::Hash).into());
+    cells.put(address, Value::Address(party.address));
+    cells.put(nickname, party.nickname.as_deref().map(Value::Text).into());
+    cells.put(hash, party.hash.map(Value::Hash).into());
 }
 
 /// Messages and bytes of a direction.

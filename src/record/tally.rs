@@ -215,9 +215,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_is_counted_in_its_own_place() {
+    fn every_state_and_level_is_counted_in_its_own_place() {
         for (index, state) in ConversationState::ALL.into_iter().enumerate() {
             assert_eq!(state as usize, index);
+        }
+        for (index, level) in Level::ALL.into_iter().enumerate() {
+            assert_eq!(level as usize, index);
         }
     }
 }

@@ -282,7 +282,7 @@ impl<'a> RowWriter<'a> {
                 });
             }
             STATE => {
-                let (title, colour) = (row.state.title(), style.colour(paint_of(row.state)));
+                let (title, colour) = (row.state.title(), style.colour(colour_of(row.state)));
                 column.put(title.len(), out, |out| colour.put(out, title));
             }
             START => column.put(start_width(row.start_us), out, |out| {
@@ -399,7 +399,7 @@ fn title_in(title: &str, charset: Charset) -> String {
         .replace('←', charset.left_arrow())
 }
 
-const fn paint_of(state: ConversationState) -> Colour {
+const fn colour_of(state: ConversationState) -> Colour {
     match state {
         ConversationState::Refused | ConversationState::NoAnswer => Colour::Yellow,
         _ => Colour::Plain,

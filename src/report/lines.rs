@@ -168,7 +168,7 @@ fn is_formula(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'=' | b'+' | b'-' | b'@')) && !number
 }
 
-/// Appends a value, in quotes where RFC 4180 (section 2.6) asks for them, and behind an
+/// Appends a value, in quotes where RFC 4180 (section 2, rule 6) asks for them, and behind an
 /// apostrophe where a spreadsheet would run it.
 fn put_csv_value(value: &[u8], out: &mut Vec<u8>) {
     if is_formula(value) {
@@ -225,11 +225,11 @@ impl Printer for FieldPrinter {
                 }
             }
         }
-        // RFC 4180, section 2.1.
         put(
             out,
             match self.separation {
                 Separation::Tabs => "\n",
+                // RFC 4180, section 2, rule 1.
                 Separation::Commas => "\r\n",
             },
         );

@@ -170,13 +170,13 @@ impl Redaction {
 
     /// A conversation as others may see it.
     pub fn conversation(&self, conversation: &Conversation) -> Conversation {
-        let endpoint = |endpoint: &Party| Party {
-            nickname: self.nickname(endpoint.nickname.as_deref()),
-            ..endpoint.clone()
+        let party = |party: &Party| Party {
+            nickname: self.nickname(party.nickname.as_deref()),
+            ..party.clone()
         };
         Conversation {
-            client: endpoint(&conversation.client),
-            server: endpoint(&conversation.server),
+            client: party(&conversation.client),
+            server: party(&conversation.server),
             ..conversation.clone()
         }
     }

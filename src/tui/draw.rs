@@ -217,7 +217,8 @@ impl App {
                 head.push(' ');
             }
         }
-        sheet.put(1, &head, BOLD);
+        // A gap behind the last column would be cut, and the cut be marked.
+        sheet.put(1, head.trim_end(), BOLD);
         if count == 0 {
             let text = match &*self.filter {
                 "" => "  no conversation yet",
@@ -244,7 +245,7 @@ impl App {
             } else {
                 style
             };
-            sheet.put(line + 2, &text, style);
+            sheet.put(line + 2, text.trim_end(), style);
         }
     }
 

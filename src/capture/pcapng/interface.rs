@@ -3,7 +3,7 @@
 use pcap_parser::{InterfaceDescriptionBlock, OptionCode};
 
 use crate::capture::{ByteOrder, LinkType};
-use crate::time::Timestamp;
+use crate::time::{SECOND_NS, Timestamp};
 
 /// What the packets of an interface have in common.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Clock {
     /// The moment that this many units mean; saturates.
     #[inline]
     pub(super) fn time(self, units: u64) -> Timestamp {
-        let offset = i128::from(self.offset_seconds) * 1_000_000_000;
+        let offset = i128::from(self.offset_seconds) * i128::from(SECOND_NS);
         let nanos = (self.resolution.nanos(units) + offset).clamp(i64::MIN.into(), i64::MAX.into());
         Timestamp::from_nanos(i64::try_from(nanos).expect("clamped to the range of i64"))
     }
@@ -122,7 +122,7 @@ impl Resolution {
                 .checked_pow(u32::from(exponent - 9))
                 .map_or(0, |units_per_nano| i128::from(units / units_per_nano)),
             // 64 bits of count and 30 of the factor; the shift is at most 127.
-            Self::Binary(exponent) => (i128::from(units) * 1_000_000_000) >> exponent,
+            Self::Binary(exponent) => (i128::from(units) * i128::from(SECOND_NS)) >> exponent,
         }
     }
 }
@@ -142,10 +142,7 @@ mod tests {
     #[test]
     fn every_decimal_resolution_up_to_nanoseconds_counts_one_second_right() {
         for exponent in 0..=9 {
-            assert_eq!(
-                nanos(exponent, 0, 10_u64.pow(exponent.into())),
-                1_000_000_000
-            );
+            assert_eq!(nanos(exponent, 0, 10_u64.pow(exponent.into())), SECOND_NS);
             assert_eq!(nanos(exponent, 0, 1), 10_i64.pow(9 - u32::from(exponent)));
         }
     }

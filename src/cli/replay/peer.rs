@@ -1,7 +1,6 @@
 //! The link that `replay`, `mock`, `inject` and `conform` share, and what tunnels need of it.
 
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -9,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rand::rngs::ChaCha12Rng;
-use rand::{Rng, SeedableRng, TryRng};
+use rand::{Rng, SeedableRng};
 
 use super::error::{ReplayError, print_note, print_warning};
 use super::shared_args::PeerOptions;
@@ -74,10 +73,8 @@ pub(super) fn fault_seed(
 
 /// A seed that can be typed again.
 fn short_number() -> Result<u64, ReplayError> {
-    let random = rand::rngs::SysRng
-        .try_next_u32()
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(random.into())
+    let [a, b, c, d, ..] = random_seed()?;
+    Ok(u32::from_le_bytes([a, b, c, d]).into())
 }
 
 /// Whether the carrier takes a message of this length.

@@ -7,6 +7,7 @@ use crate::report::statistics::Spans;
 use crate::report::style::put_duration;
 use crate::text::escape::Charset;
 use crate::text::write::text_of;
+use crate::time::SECOND_NS;
 use crate::units::LongUnit;
 
 /// Where the ranges begin, in nanoseconds: 0, 1 µs, 2 µs, 5 µs, 10 µs and so on to 20 s, and
@@ -124,7 +125,7 @@ const fn bounds() -> [u64; RANGES] {
     }
     index = SHORT_RANGES;
     while index < RANGES {
-        bounds[index] = LONG_BOUNDS[index - SHORT_RANGES] * 1_000_000_000;
+        bounds[index] = LONG_BOUNDS[index - SHORT_RANGES] * SECOND_NS.unsigned_abs();
         index += 1;
     }
     bounds

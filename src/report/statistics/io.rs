@@ -82,7 +82,6 @@ impl IoTable {
         self.rows = merged;
     }
 
-    /// Appends the table.
     /// The unit of all rows: such that none needs to be rounded.
     fn unit(&self) -> LongUnit {
         let width = micros(self.interval_us);
