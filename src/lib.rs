@@ -61,8 +61,10 @@
 //!
 //! # Platforms
 //!
-//! Everything is developed and tested on Linux. `runtime`, and with it `replay`, is for Unix only; the
-//! rest uses nothing specific to Unix.
+//! Everything is developed and tested on Linux, and built nowhere else. `live`, `parquet`, `runtime` and
+//! `dump`, and with them `replay` and `tui`, are for Unix only: descriptors, signals, permissions of
+//! files. The library without features, or with `endpoints`, names nothing of Unix but where other
+//! systems have code of their own.
 #![forbid(unsafe_code)]
 
 mod buffer_pool;

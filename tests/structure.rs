@@ -110,6 +110,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ndjson",
             "dissect",
             "endpoint",
+            "field",
         ],
     ),
     (

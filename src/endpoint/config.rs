@@ -172,6 +172,9 @@ pub enum SlowReader {
 /// do not take the places of live ones: a peer with the same limit has forgotten
 /// them, and would be refused. But nothing begins while there are as many of them
 /// as there may be live ones.
+///
+/// These four are all: a fifth would be a breaking change, so that whoever writes the limits
+/// out learns of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Live conversations of both roles. At most [`Limits::MAX_TOTAL`].

@@ -39,7 +39,7 @@ pub struct Endpoint<P> {
     pub(super) stats: Stats,
 }
 
-/// What an application asks for when it opens a conversation.
+/// What an application asks for when it opens a conversation: all that a SYN says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open<P> {
     /// The peer that is to accept it.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use super::recording::{
-    Effect, MAX_RECORDING_BYTES, MidStream, RecordedConversation, RecordedMessage, Recording,
-    SkipReason, Skipped, Wanted,
+    MAX_RECORDING_BYTES, RecordedConversation, RecordedMessage, Recording, SkipReason, Skipped,
+    Wanted, effect, reason,
 };
 use crate::conversation::{ConversationId, ConversationState};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
@@ -57,9 +57,7 @@ impl<R: BufRead> NdjsonReader<R> {
     fn message(&mut self, record: &RecordLine) -> Result<(), NdjsonError> {
         let number = record.count("n")?;
         let conversation = record.conversation("conv")?;
-        if let Some(named) = &self.wanted.named
-            && !conversation.is_some_and(|id| named.contains(&id))
-        {
+        if self.wanted.named.is_some() && !conversation.is_some_and(|id| self.wanted.names(id)) {
             return Ok(());
         }
         let meaning = record.text("meaning")?;
@@ -67,7 +65,7 @@ impl<R: BufRead> NdjsonReader<R> {
             self.recording.skip(Skipped {
                 number: Some(number),
                 conversation,
-                reason: reason(record, conversation),
+                reason: reason(record.text("type").ok(), conversation),
             });
             return Ok(());
         };
@@ -114,20 +112,7 @@ impl<R: BufRead> NdjsonReader<R> {
                 .find(|state| state.name() == name)
         })?;
         let other_view = record.conversation("peer_view")?;
-        let named = self.wanted.named.as_ref();
-        let second_view = other_view
-            .is_some_and(|other| other < id && named.is_none_or(|named| named.contains(&other)));
-        let reason = match state {
-            _ if second_view => Some(SkipReason::SecondView),
-            ConversationState::MidStream if self.wanted.mid_stream == MidStream::Skip => {
-                Some(SkipReason::MidStream)
-            }
-            ConversationState::SynSent | ConversationState::NoAnswer => {
-                Some(SkipReason::Unanswered)
-            }
-            _ => None,
-        };
-        if let Some(reason) = reason {
+        if let Some(reason) = self.wanted.reason_against(id, other_view, state) {
             self.recording.skip(Skipped {
                 number: None,
                 conversation: Some(id),
@@ -144,29 +129,5 @@ impl<R: BufRead> NdjsonReader<R> {
         };
         self.recording.conversations.push(conversation);
         Ok(())
-    }
-}
-
-// `effect` and `reason` of `super::recording` say the same of events: change both together.
-fn effect(meaning: &str) -> Option<Effect> {
-    match meaning {
-        "opens" => Some(Effect::Opened),
-        "accepts" => Some(Effect::Accepted),
-        "refuses" => Some(Effect::Refused),
-        "carries" => Some(Effect::Carried),
-        "closes" | "closes_again" => Some(Effect::Closed),
-        "ignored" => Some(Effect::Ignored),
-        _ => None,
-    }
-}
-
-fn reason(record: &RecordLine, conversation: Option<ConversationId>) -> SkipReason {
-    match (record.text("type").ok(), conversation) {
-        (Some("ping"), _) => SkipReason::Ping,
-        (Some("chaff"), _) => SkipReason::Chaff,
-        (Some("unknown"), _) => SkipReason::UnknownType,
-        (Some("short"), _) => SkipReason::TooShort,
-        (_, Some(_)) => SkipReason::WrongDirection,
-        (_, None) => SkipReason::Orphan,
     }
 }

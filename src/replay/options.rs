@@ -135,6 +135,9 @@ pub enum SynPayload {
 }
 
 /// How often the recording is played, and how many times at once.
+///
+/// The fields are complete: another would be a breaking change. `..Load::default()` stands for
+/// those that do not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// How often each copy is played.
@@ -197,7 +200,8 @@ impl Loops {
 
 /// How long the peer is waited for.
 ///
-/// To the first two the time is added that the recorded peer took.
+/// To the first two the time is added that the recorded peer took. The fields are complete:
+/// another would be a breaking change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// For the answer to a SYN.

@@ -6,12 +6,11 @@ use std::fmt;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::conversation::{Conversation, ConversationId, ConversationState, Meaning, MessageEvent};
+use crate::conversation::{Conversation, ConversationId, ConversationState, MessageEvent};
 use crate::dissect::Sink;
+use crate::field::{meaning_name, type_name};
 use crate::time::Timestamp;
-use crate::wire::{
-    ClientId, Direction, FrameKind, FrameType, RawFrame, RawMessage, ServerId, StreamId,
-};
+use crate::wire::{ClientId, Direction, FrameType, RawFrame, RawMessage, ServerId, StreamId};
 
 /// Payload bytes that a recording holds at most: it is kept in memory as a whole.
 pub const MAX_RECORDING_BYTES: u64 = 1 << 31;
@@ -154,6 +153,36 @@ pub struct Wanted {
     pub mid_stream: MidStream,
 }
 
+impl Wanted {
+    /// Whether a conversation is among those that are wanted by name.
+    pub(super) fn names(&self, id: ConversationId) -> bool {
+        self.named.as_ref().is_none_or(|named| named.contains(&id))
+    }
+
+    /// Why a whole conversation is not played, if it is not. `other_view` is the same
+    /// conversation as the router's other session shows it.
+    pub(super) fn reason_against(
+        &self,
+        id: ConversationId,
+        other_view: Option<ConversationId>,
+        state: ConversationState,
+    ) -> Option<SkipReason> {
+        // The opener's view is the one that was seen first.
+        if other_view.is_some_and(|other| other < id && self.names(other)) {
+            return Some(SkipReason::SecondView);
+        }
+        match state {
+            ConversationState::MidStream if self.mid_stream == MidStream::Skip => {
+                Some(SkipReason::MidStream)
+            }
+            ConversationState::SynSent | ConversationState::NoAnswer => {
+                Some(SkipReason::Unanswered)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What becomes of conversations whose SYN is not in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MidStream {
@@ -211,13 +240,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
         recording
     }
 
-    fn is_wanted(&self, id: ConversationId) -> bool {
-        self.wanted
-            .named
-            .as_ref()
-            .is_none_or(|named| named.contains(&id))
-    }
-
     fn keep(
         &mut self,
         event: &MessageEvent<'_>,
@@ -226,13 +248,15 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
         let matched = (self.matches)(event);
         let open = self.open.entry(id).or_default();
         open.matched |= matched;
-        let (RawMessage::Frame(frame), Some(direction), Some(effect)) =
-            (&event.message, event.direction, effect(event.meaning))
-        else {
+        let (RawMessage::Frame(frame), Some(direction), Some(effect)) = (
+            &event.message,
+            event.direction,
+            effect(meaning_name(event.meaning)),
+        ) else {
             open.skipped.push(Skipped {
                 number: Some(event.number),
                 conversation: Some(id),
-                reason: reason(event),
+                reason: reason_of(event),
             });
             return Ok(());
         };
@@ -250,7 +274,8 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
             return;
         };
         let dropped = if open.matched {
-            self.reason_against(conversation)
+            self.wanted
+                .reason_against(conversation.id, conversation.peer_view, conversation.state)
         } else {
             // Not asked for: nothing to tell.
             self.release(&open);
@@ -274,25 +299,6 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
             state: conversation.state,
             messages: open.messages,
         });
-    }
-
-    fn reason_against(&self, conversation: &Conversation) -> Option<SkipReason> {
-        // The opener's view is the one that was seen first.
-        if conversation
-            .peer_view
-            .is_some_and(|other| other < conversation.id && self.is_wanted(other))
-        {
-            return Some(SkipReason::SecondView);
-        }
-        match conversation.state {
-            ConversationState::MidStream if self.wanted.mid_stream == MidStream::Skip => {
-                Some(SkipReason::MidStream)
-            }
-            ConversationState::SynSent | ConversationState::NoAnswer => {
-                Some(SkipReason::Unanswered)
-            }
-            _ => None,
-        }
     }
 
     fn release(&mut self, open: &Open) {
@@ -392,30 +398,33 @@ fn recorded(
     }
 }
 
-// `effect` and `reason` of `super::ndjson` say the same of records: change both together.
-const fn effect(meaning: Meaning) -> Option<Effect> {
+/// What a message of this meaning, as records name it, did; `None` if it is not played.
+pub(super) fn effect(meaning: &str) -> Option<Effect> {
     match meaning {
-        Meaning::Opens => Some(Effect::Opened),
-        Meaning::Accepts { .. } => Some(Effect::Accepted),
-        Meaning::Refuses { .. } => Some(Effect::Refused),
-        Meaning::Carries => Some(Effect::Carried),
-        Meaning::Closes { .. } | Meaning::ClosesAgain => Some(Effect::Closed),
-        Meaning::Ignored => Some(Effect::Ignored),
-        Meaning::Orphan | Meaning::Idle | Meaning::Meaningless | Meaning::Untracked => None,
+        "opens" => Some(Effect::Opened),
+        "accepts" => Some(Effect::Accepted),
+        "refuses" => Some(Effect::Refused),
+        "carries" => Some(Effect::Carried),
+        "closes" | "closes_again" => Some(Effect::Closed),
+        "ignored" => Some(Effect::Ignored),
+        _ => None,
     }
 }
 
-fn reason(event: &MessageEvent<'_>) -> SkipReason {
-    match event.message {
-        RawMessage::Ping => SkipReason::Ping,
-        RawMessage::Short(_) => SkipReason::TooShort,
-        RawMessage::Frame(frame) => match frame.frame_type.kind() {
-            FrameKind::Chaff => SkipReason::Chaff,
-            FrameKind::Unknown => SkipReason::UnknownType,
-            _ if event.conversation.is_some() => SkipReason::WrongDirection,
-            _ => SkipReason::Orphan,
-        },
+/// Why a message of this type, as records name it, is not played if it has no effect.
+pub(super) fn reason(type_name: Option<&str>, conversation: Option<ConversationId>) -> SkipReason {
+    match (type_name, conversation) {
+        (Some("ping"), _) => SkipReason::Ping,
+        (Some("chaff"), _) => SkipReason::Chaff,
+        (Some("unknown"), _) => SkipReason::UnknownType,
+        (Some("short"), _) => SkipReason::TooShort,
+        (_, Some(_)) => SkipReason::WrongDirection,
+        (_, None) => SkipReason::Orphan,
     }
+}
+
+fn reason_of(event: &MessageEvent<'_>) -> SkipReason {
+    reason(Some(type_name(&event.message)), event.conversation)
 }
 
 impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {
@@ -423,14 +432,14 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {
 
     fn message(&mut self, event: &MessageEvent<'_>) -> Result<(), RecordingTooLarge> {
         match event.conversation {
-            Some(id) if self.is_wanted(id) => self.keep(event, id),
+            Some(id) if self.wanted.names(id) => self.keep(event, id),
             Some(_) => Ok(()),
             None => {
                 if self.wanted.named.is_none() && (self.matches)(event) {
                     self.recording.skip(Skipped {
                         number: Some(event.number),
                         conversation: None,
-                        reason: reason(event),
+                        reason: reason_of(event),
                     });
                 }
                 Ok(())

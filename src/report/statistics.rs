@@ -6,6 +6,7 @@ mod timing;
 mod types;
 
 pub use findings::FindingTable;
+pub(in crate::report) use findings::First;
 pub use io::IoTable;
 pub(super) use timing::Spans;
 pub use timing::TimingTable;

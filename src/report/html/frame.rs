@@ -137,14 +137,13 @@ pub(in crate::report) fn put_figure(
     put(out, "</figure>\n");
 }
 
-/// Appends the head of a table.
-pub(in crate::report) fn put_titles(titles: &[&str], out: &mut Vec<u8>) {
+/// Appends the head of a table: titles and their classes.
+pub(in crate::report) fn put_titles<const COLUMNS: usize>(
+    titles: [(&str, &str); COLUMNS],
+    out: &mut Vec<u8>,
+) {
     put(out, "<thead><tr>");
-    for title in titles {
-        let class = match *title {
-            "Count" | "Time" => "number",
-            _ => "",
-        };
+    for (title, class) in titles {
         put_display(out, format_args!("<th scope=\"col\" class=\"{class}\">"));
         put_markup_text(out, title);
         put(out, "</th>");

@@ -16,6 +16,7 @@ use crate::record::Summary;
 use crate::record::tally::Totals;
 use crate::report::ladder;
 use crate::report::markup::put_markup_text;
+use crate::report::statistics::First;
 use crate::report::statistics::Spans;
 use crate::report::style::{put_duration, put_size};
 use crate::text::write::{put, put_conversation, put_display, text_of};
@@ -378,22 +379,28 @@ impl<'a> Page<'a> {
             out,
             "<h2 id=\"findings\">Findings</h2>\n<div class=\"scroll\"><table>",
         );
-        put_titles(&["Level", "Code", "Count", "First", "Meaning"], out);
-        for [level, code, count, first, meaning] in &rows {
+        put_titles(
+            [
+                ("Level", ""),
+                ("Code", ""),
+                ("Count", "number"),
+                ("First", ""),
+                ("Meaning", ""),
+            ],
+            out,
+        );
+        for row in &rows {
             put(out, "<tr>");
-            put_level(level, out);
-            put_cell("mono", code, out);
-            put_cell("number", count, out);
+            put_level(row.level.name(), out);
+            put_cell("mono", row.code.code(), out);
+            put_cell("number", &row.count.to_string(), out);
             put(out, "<td>");
-            match first
-                .strip_prefix('#')
-                .and_then(|number| number.parse().ok())
-            {
-                Some(number) => self.put_message_link(number, out),
-                None => put_markup_text(out, first),
+            match row.first {
+                First::Message(number) => self.put_message_link(number, out),
+                elsewhere => put_markup_text(out, &elsewhere.to_string()),
             }
             put(out, "</td>");
-            put_cell("words", meaning, out);
+            put_cell("words", &row.meaning, out);
             put(out, "</tr>\n");
         }
         put(out, "</table></div>\n<h2>Each finding</h2>\n");
@@ -402,7 +409,7 @@ impl<'a> Page<'a> {
             "<div class=\"scroll tall\" tabindex=\"0\"><table id=\"each-finding\">",
         );
         put_titles(
-            &["Level", "Code", "Message", "Conversation", "What was seen"],
+            ["Level", "Code", "Message", "Conversation", "What was seen"].map(|title| (title, "")),
             out,
         );
         for finding in self.collected.findings.values() {
@@ -489,7 +496,15 @@ impl<'a> Page<'a> {
             "<h2>Messages outside of conversations</h2>\n\
              <div class=\"scroll tall\" tabindex=\"0\"><table id=\"loose\">",
         );
-        put_titles(&["Message", "Time", "Type, id, length", "Meaning"], out);
+        put_titles(
+            [
+                ("Message", ""),
+                ("Time", "number"),
+                ("Type, id, length", ""),
+                ("Meaning", ""),
+            ],
+            out,
+        );
         for message in &self.collected.loose.shown {
             let number = message.number;
             put_display(

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io;
+use std::{fmt, io};
 
 use super::put_table;
 use crate::conversation::{AFTER_CLOSE, Conversation, Finding, FindingCode, Level};
@@ -27,12 +27,33 @@ struct Count {
     text: String,
 }
 
+/// A row of the table.
+#[derive(Debug)]
+pub(in crate::report) struct FindingRow {
+    pub(in crate::report) level: Level,
+    pub(in crate::report) code: FindingCode,
+    pub(in crate::report) count: u64,
+    pub(in crate::report) first: First,
+    /// Escaped.
+    pub(in crate::report) meaning: String,
+}
+
 /// Where a finding was seen.
 #[derive(Clone, Copy, Debug)]
-enum First {
+pub(in crate::report) enum First {
     Message(u64),
     Packet(u64),
     Nowhere,
+}
+
+impl fmt::Display for First {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(number) => write!(f, "#{number}"),
+            Self::Packet(number) => write!(f, "packet {number}"),
+            Self::Nowhere => f.write_str("-"),
+        }
+    }
 }
 
 impl FindingTable {
@@ -45,7 +66,7 @@ impl FindingTable {
     }
 
     /// The rows of the table, the worst level first.
-    pub(in crate::report) fn rows(&self) -> Vec<[String; 5]> {
+    pub(in crate::report) fn rows(&self) -> Vec<FindingRow> {
         self.counts
             .iter()
             .map(|((Reverse(level), code), count)| row(*level, *code, count, &self.style))
@@ -53,7 +74,7 @@ impl FindingTable {
     }
 }
 
-fn row(level: Level, code: FindingCode, count: &Count, style: &Style) -> [String; 5] {
+fn row(level: Level, code: FindingCode, count: &Count, style: &Style) -> FindingRow {
     let meaning = match (code, count.findings) {
         // The type itself tells more than that it is unknown.
         (FindingCode::UnknownType, 1) => style.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
@@ -65,17 +86,25 @@ fn row(level: Level, code: FindingCode, count: &Count, style: &Style) -> [String
         }
         _ => code.meaning().to_owned(),
     };
-    [
-        level.name().to_owned(),
-        code.code().to_owned(),
-        count.findings.to_string(),
-        match count.first {
-            First::Message(number) => format!("#{number}"),
-            First::Packet(number) => format!("packet {number}"),
-            First::Nowhere => "-".to_owned(),
-        },
+    FindingRow {
+        level,
+        code,
+        count: count.findings,
+        first: count.first,
         meaning,
-    ]
+    }
+}
+
+impl FindingRow {
+    fn cells(self) -> [String; 5] {
+        [
+            self.level.name().to_owned(),
+            self.code.code().to_owned(),
+            self.count.to_string(),
+            self.first.to_string(),
+            self.meaning,
+        ]
+    }
 }
 
 impl Printer for FindingTable {
@@ -103,7 +132,7 @@ impl Printer for FindingTable {
     }
 
     fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
-        let rows = self.rows();
+        let rows: Vec<_> = self.rows().into_iter().map(FindingRow::cells).collect();
         let total: u64 = self.counts.values().map(|count| count.findings).sum();
         put_table(
             &format!("Findings ({total})"),
