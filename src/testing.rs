@@ -13,7 +13,7 @@ use crate::dissect::{EvictedCounts, ForeignCounts, NearFlows};
 use crate::field::PayloadDetail;
 use crate::net::Encapsulation;
 use crate::record::Summary;
-use crate::record::printer::{Out, Printer};
+use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, Style, TimeStyle};
 use crate::select::redact::Secrets;
@@ -186,7 +186,7 @@ impl<P: Printer> Written<P> {
             evicted: EvictedCounts::default(),
             exit_code: 0,
         };
-        let mut out = Out {
+        let mut out = SharedOutput {
             buffer: &mut self.out,
             drain: &mut |_| Ok(()),
         };
@@ -195,7 +195,7 @@ impl<P: Printer> Written<P> {
 
     /// The table as it stands, with `open` conversations.
     pub(crate) fn table(&mut self, open: &[&Conversation]) -> String {
-        let mut out = Out {
+        let mut out = SharedOutput {
             buffer: &mut self.out,
             drain: &mut |_| Ok(()),
         };

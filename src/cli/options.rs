@@ -419,3 +419,38 @@ fn paging(args: &DumpArgs, input: &Input) -> Paging {
         Paging::Never
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::export::output::Output;
+    use crate::export::packets::PacketPlan;
+    use crate::export::synthetic_packets::SyntheticPackets;
+
+    fn reporter_for(flags: &[&str]) -> Reporter<Results> {
+        let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/captures/spec-samples.pcap");
+        let arguments = [&["ministream-dump", capture], flags].concat();
+        let args = DumpArgs::try_parse_from(arguments).unwrap();
+        DumpOptions::resolve(args).unwrap().reporter().unwrap()
+    }
+
+    /// Outputs are found by their types: where they were not, `-w` would write nothing and
+    /// succeed.
+    #[test]
+    fn what_writes_packets_is_found_again_by_its_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("packets.pcapng");
+        let path = path.to_str().unwrap();
+        let mut captured = reporter_for(&["-w", path]);
+        assert!(captured.output::<PacketPlan>().is_some());
+        assert!(captured.output::<SyntheticPackets<Output>>().is_none());
+        let mut redacted = reporter_for(&["-w", path, "--redact", "payload"]);
+        assert!(redacted.output::<SyntheticPackets<Output>>().is_some());
+        assert!(redacted.output::<PacketPlan>().is_none());
+        let mut neither = reporter_for(&[]);
+        assert!(neither.output::<PacketPlan>().is_none());
+        assert!(neither.output::<SyntheticPackets<Output>>().is_none());
+    }
+}

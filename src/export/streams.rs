@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::export::output::{Output, WriteError};
 use crate::field::PayloadDetail;
-use crate::record::printer::{Out, Printer};
+use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::record::{RecordWriter, Summary, put_redacted};
 use crate::select::redact::Secrets;
@@ -141,7 +141,7 @@ impl Printer for Export {
         self.index.write_all(&entry)
     }
 
-    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut SharedOutput<'_>) -> io::Result<()> {
         self.index.write_all(b"\n]}\n")?;
         self.index.flush()
     }

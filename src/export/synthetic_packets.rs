@@ -19,7 +19,7 @@ use crate::export::packets::{MAX_COMMENT_BYTES, comment_line};
 use crate::net::Side;
 use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
 use crate::record::Summary;
-use crate::record::printer::{Out, Printer};
+use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::select::redact::Secrets;
 use crate::time::Timestamp;
@@ -286,7 +286,7 @@ impl<W: Write + Debug + Send + 'static> Printer for SyntheticPackets<W> {
         self.write_waiting_and_flush()
     }
 
-    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut SharedOutput<'_>) -> io::Result<()> {
         self.write_waiting_and_flush()
     }
 }

@@ -12,7 +12,7 @@ use crate::dissect::FlowReport;
 use crate::select::redact::Secrets;
 
 /// Where outputs without a file of their own write to.
-pub struct Out<'a> {
+pub struct SharedOutput<'a> {
     /// What is written next.
     pub buffer: &'a mut Vec<u8>,
     /// Writes a buffer that is longer than a block, and empties it.
@@ -32,7 +32,7 @@ pub enum Notice {
 
 /// What is known when the header is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Above<'a> {
+pub struct HeaderContext<'a> {
     /// What is read.
     pub inputs: &'a [InputInfo],
     /// Whether all of it was read.
@@ -63,7 +63,7 @@ pub trait Printer: Any + Debug + Send {
     }
 
     /// Appends what stands above everything.
-    fn header(&mut self, _above: Above<'_>, _out: &mut Vec<u8>) {}
+    fn header(&mut self, _context: HeaderContext<'_>, _out: &mut Vec<u8>) {}
 
     /// Takes in a flow, once its carrier is known.
     fn flow(&mut self, _flow: &FlowReport) {}
@@ -113,7 +113,7 @@ pub trait Printer: Any + Debug + Send {
         &mut self,
         _totals: &Totals,
         _summary: &Summary<'_>,
-        _out: &mut Out<'_>,
+        _out: &mut SharedOutput<'_>,
     ) -> io::Result<()> {
         Ok(())
     }
@@ -122,7 +122,7 @@ pub trait Printer: Any + Debug + Send {
     ///
     /// # Errors
     /// The output cannot be written, or a temporary file not read.
-    fn table(&mut self, _open: &[&Conversation], _out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _open: &[&Conversation], _out: &mut SharedOutput<'_>) -> io::Result<()> {
         Ok(())
     }
 }

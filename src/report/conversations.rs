@@ -14,7 +14,7 @@ use super::sorted::Sorted;
 use super::style::{Style, duration_width, put_duration};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, ConversationState, Party, Tally};
-use crate::record::printer::{Notice, Out, Printer};
+use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::text::escape::{Charset, columns_of};
 use crate::text::write::{digits, put, put_conversation, put_number, put_seconds};
 use crate::wire::StreamId;
@@ -550,7 +550,7 @@ impl Printer for ConversationTable {
         self.rows.push(row.to_words())
     }
 
-    fn table(&mut self, open: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, open: &[&Conversation], out: &mut SharedOutput<'_>) -> io::Result<()> {
         let open: Vec<Row> = open.iter().map(|open| self.row(open)).collect();
         let count = self.rows.len() + open.len() as u64;
         put(out.buffer, "Conversations (");

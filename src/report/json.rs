@@ -7,7 +7,7 @@ use tempfile::SpooledTempFile;
 use super::temporary::TemporaryError;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::PayloadDetail;
-use crate::record::printer::{Above, Out, Printer};
+use crate::record::printer::{HeaderContext, Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::record::{RecordWriter, Summary};
 use crate::text::write::put;
@@ -103,9 +103,9 @@ impl JsonPrinter {
 }
 
 impl Printer for NdjsonPrinter {
-    fn header(&mut self, above: Above<'_>, out: &mut Vec<u8>) {
+    fn header(&mut self, context: HeaderContext<'_>, out: &mut Vec<u8>) {
         self.records
-            .header(above.inputs, above.reading, above.redacted, out);
+            .header(context.inputs, context.reading, context.redacted, out);
         out.push(b'\n');
     }
 
@@ -133,7 +133,7 @@ impl Printer for NdjsonPrinter {
         &mut self,
         totals: &Totals,
         summary: &Summary<'_>,
-        out: &mut Out<'_>,
+        out: &mut SharedOutput<'_>,
     ) -> io::Result<()> {
         self.records.summary(totals, summary, out.buffer);
         out.buffer.push(b'\n');
@@ -142,10 +142,10 @@ impl Printer for NdjsonPrinter {
 }
 
 impl Printer for JsonPrinter {
-    fn header(&mut self, above: Above<'_>, out: &mut Vec<u8>) {
+    fn header(&mut self, context: HeaderContext<'_>, out: &mut Vec<u8>) {
         put(out, "{\"header\":");
         self.records
-            .header(above.inputs, above.reading, above.redacted, out);
+            .header(context.inputs, context.reading, context.redacted, out);
         put(out, ",\n \"messages\":[");
     }
 
@@ -174,7 +174,7 @@ impl Printer for JsonPrinter {
         &mut self,
         totals: &Totals,
         summary: &Summary<'_>,
-        out: &mut Out<'_>,
+        out: &mut SharedOutput<'_>,
     ) -> io::Result<()> {
         for (name, spool) in [
             ("findings", &mut self.findings),

@@ -7,7 +7,7 @@ use super::style::{PREVIEW_COLUMNS, Style, TimeWriter};
 use super::table::put_type;
 use crate::conversation::MessageEvent;
 use crate::field::{Field, FieldKind, PayloadDetail, Value, payload};
-use crate::record::printer::{Above, Notice, Printer};
+use crate::record::printer::{HeaderContext, Notice, Printer};
 use crate::record::put_preview;
 use crate::record::tally::Sight;
 use crate::text::escape::{Charset, columns_of_bytes, escape};
@@ -199,7 +199,7 @@ impl Printer for TextPrinter {
 }
 
 impl Printer for FieldPrinter {
-    fn header(&mut self, _: Above<'_>, out: &mut Vec<u8>) {
+    fn header(&mut self, _: HeaderContext<'_>, out: &mut Vec<u8>) {
         if self.separation == Separation::Commas {
             for (index, field) in self.fields.iter().enumerate() {
                 put(out, if index == 0 { "" } else { "," });

@@ -11,7 +11,7 @@ use super::table::{HELD_ROWS, MessageTable};
 use crate::capture::InputInfo;
 use crate::conversation::{Carried, Conversation, ConversationState, Finding, Level, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
-use crate::record::printer::{Above, Notice, Out, Printer};
+use crate::record::printer::{HeaderContext, Notice, Printer, SharedOutput};
 use crate::record::tally::{Sightings, Totals};
 use crate::record::{Reading, Summary};
 use crate::select::Selection;
@@ -177,7 +177,7 @@ impl<W: Write> Reporter<W> {
             table.finish(&mut self.buffer);
         }
         let writer = &mut self.writer;
-        let mut out = Out {
+        let mut out = SharedOutput {
             buffer: &mut self.buffer,
             drain: &mut |block| drain(writer, block, BLOCK_BYTES),
         };
@@ -229,7 +229,7 @@ impl<W: Write> Reporter<W> {
         if let Some(notice) = self.notice() {
             put(&mut header, &notice);
         }
-        let above = Above {
+        let context = HeaderContext {
             inputs,
             reading,
             redacted: self.style.redacted,
@@ -242,7 +242,7 @@ impl<W: Write> Reporter<W> {
                 let lines = String::from_utf8_lossy(&lines);
                 put_wrapped(&lines, self.style.width, &mut header);
             }
-            MessageView::By(printer) => printer.header(above, &mut header),
+            MessageView::By(printer) => printer.header(context, &mut header),
         }
         self.writer.write_all(&header)
     }
@@ -275,7 +275,7 @@ impl<W: Write> Reporter<W> {
             .collect();
         let open: Vec<&Conversation> = open.iter().map(AsRef::as_ref).collect();
         let writer = &mut self.writer;
-        let mut out = Out {
+        let mut out = SharedOutput {
             buffer: &mut self.buffer,
             drain: &mut |block| drain(writer, block, BLOCK_BYTES),
         };

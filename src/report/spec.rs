@@ -15,7 +15,7 @@ use std::io;
 
 use crate::conversation::{Conversation, ConversationId, Meaning, MessageEvent};
 use crate::record::Summary;
-use crate::record::printer::{Notice, Out, Printer};
+use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::text::write::{pad_to, put, put_address, put_conversation, put_display, put_number};
 use crate::wire::{Direction, FrameKind, FrameType, PayloadShape, RawMessage, StreamId};
@@ -199,7 +199,12 @@ impl Printer for SpecPrinter {
     }
 
     /// Appends the messages that belong to no conversation.
-    fn finish(&mut self, _: &Totals, _: &Summary<'_>, out: &mut Out<'_>) -> io::Result<()> {
+    fn finish(
+        &mut self,
+        _: &Totals,
+        _: &Summary<'_>,
+        out: &mut SharedOutput<'_>,
+    ) -> io::Result<()> {
         if let Some(block) = self.open.remove(&None) {
             put(out.buffer, "no conversation\n\n");
             block.put(out.buffer);

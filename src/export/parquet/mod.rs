@@ -36,7 +36,7 @@ use schema::{TableKind, properties};
 
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::field::{Field, PayloadDetail};
-use crate::record::printer::{Out, Printer};
+use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::record::{Summary, put_conversation, put_finding};
 use crate::select::redact::Secrets;
@@ -161,7 +161,7 @@ impl Printer for Option<DataSet> {
             .map_or(Ok(()), |set| set.conversation(conversation))
     }
 
-    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut Out<'_>) -> io::Result<()> {
+    fn finish(&mut self, _: &Totals, _: &Summary<'_>, _: &mut SharedOutput<'_>) -> io::Result<()> {
         self.take().map_or(Ok(()), DataSet::finish)
     }
 }

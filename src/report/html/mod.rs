@@ -34,7 +34,7 @@ use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageE
 use crate::dissect::FlowReport;
 use crate::field::payload;
 use crate::record::Summary;
-use crate::record::printer::{Out, Printer};
+use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::text::write::text_of;
 
@@ -290,7 +290,7 @@ impl<W: Write + Debug + Send + 'static> Printer for HtmlReport<W> {
         &mut self,
         totals: &Totals,
         summary: &Summary<'_>,
-        _: &mut Out<'_>,
+        _: &mut SharedOutput<'_>,
     ) -> io::Result<()> {
         let pictures = self.collected.pictures();
         let page = Page::new(&self.collected, totals, summary, &pictures);

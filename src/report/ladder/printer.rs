@@ -10,7 +10,7 @@ use super::{Ladder, MAX_MESSAGES, MAX_MESSAGES_HELD, View, mermaid, svg, text};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, Finding, MessageEvent};
 use crate::record::Summary;
-use crate::record::printer::{Out, Printer};
+use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::report::style::{PREVIEW_COLUMNS, Style};
 use crate::text::write::{put, put_conversation};
@@ -168,7 +168,12 @@ impl Printer for LadderPrinter {
     }
 
     /// Appends what is left, or that there was nothing.
-    fn finish(&mut self, _: &Totals, _: &Summary<'_>, out: &mut Out<'_>) -> io::Result<()> {
+    fn finish(
+        &mut self,
+        _: &Totals,
+        _: &Summary<'_>,
+        out: &mut SharedOutput<'_>,
+    ) -> io::Result<()> {
         let out = &mut *out.buffer;
         let mut waiting: Vec<Over> = mem::take(&mut self.waiting).into_values().collect();
         waiting.sort_unstable_by_key(|over| over.conversation.id);

@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use super::put_table;
 use crate::conversation::{AFTER_CLOSE, Conversation, Finding, FindingCode, Level};
-use crate::record::printer::{Notice, Out, Printer};
+use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::report::grid::Align;
 use crate::report::style::Style;
 
@@ -131,7 +131,7 @@ impl Printer for FindingTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], out: &mut SharedOutput<'_>) -> io::Result<()> {
         let rows: Vec<_> = self.rows().into_iter().map(FindingRow::cells).collect();
         let total: u64 = self.counts.values().map(|count| count.findings).sum();
         put_table(

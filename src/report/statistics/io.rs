@@ -5,7 +5,7 @@ use std::io;
 use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
-use crate::record::printer::{Notice, Out, Printer};
+use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::style::Style;
@@ -162,7 +162,7 @@ impl Printer for IoTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], out: &mut SharedOutput<'_>) -> io::Result<()> {
         let whole = |interval_us| length(micros(interval_us));
         let mut heading = format!("Messages in {}", whole(self.interval_us));
         if self.interval_us != self.asked_us {

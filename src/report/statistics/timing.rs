@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
-use crate::record::printer::{Notice, Out, Printer};
+use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::style::{Style, put_duration};
@@ -124,7 +124,7 @@ impl Printer for TimingTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], out: &mut SharedOutput<'_>) -> io::Result<()> {
         let rows: Vec<_> = [
             ("handshake (SYN to ACK)", &self.handshake),
             ("first byte (SYN to DATA)", &self.first_byte),

@@ -5,7 +5,7 @@ use std::io;
 use super::put_table;
 use crate::conversation::{Conversation, MessageEvent};
 use crate::field::payload;
-use crate::record::printer::{Notice, Out, Printer};
+use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::record::tally::Sight;
 use crate::report::grid::Align;
 use crate::report::style::Style;
@@ -116,7 +116,7 @@ impl Printer for TypeTable {
         Ok(())
     }
 
-    fn table(&mut self, _: &[&Conversation], out: &mut Out<'_>) -> io::Result<()> {
+    fn table(&mut self, _: &[&Conversation], out: &mut SharedOutput<'_>) -> io::Result<()> {
         let total: u64 = self.counts.iter().map(|count| count.messages).sum();
         let rows: Vec<_> = in_order()
             .map(|place| (place, self.counts[place]))
