@@ -225,6 +225,32 @@ fn sorting_goes_through_the_columns_and_turns_around() {
 }
 
 #[test]
+fn at_80_columns_every_title_is_whole_whatever_is_sorted_by() {
+    let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
+    let titles = [
+        "Conv",
+        "State",
+        "Duration",
+        "Handshake",
+        "→ B",
+        "← B",
+        "Findings",
+    ];
+    for sorted in titles {
+        let lines = screen(&mut app, &mut source, 80, 24);
+        let (head, row) = (&lines[1], &lines[2]);
+        let signs: Vec<_> = head.match_indices(['↑', '↓']).collect();
+        assert_eq!(signs.len(), 1, "{head}");
+        assert!(head[..signs[0].0].ends_with(sorted), "{sorted}: {head}");
+        for title in titles {
+            assert!(head.contains(title), "{title}: {head}");
+        }
+        assert!(!head.contains('…') && !row.contains('…'), "{head}\n{row}");
+        press(&mut app, &mut source, "s");
+    }
+}
+
+#[test]
 fn a_pause_holds_the_list_and_the_end_goes_with_what_is_new() {
     let (mut app, mut source) = (App::new("eth0".to_owned()), Made::of(5));
     app.go_with_what_is_new();
