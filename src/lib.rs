@@ -89,6 +89,7 @@ mod index;
 pub mod keys;
 pub mod ndjson;
 pub mod net;
+mod new_file;
 mod number_set;
 #[cfg(any(feature = "endpoints", feature = "dump"))]
 #[cfg_attr(

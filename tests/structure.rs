@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["time", "index", "capture"]),
     ("carrier", &["wire"]),
     ("private_file", &[]),
+    ("new_file", &[]),
     ("end_request", &[]),
     ("keys", &["wire", "private_file"]),
     ("conversation", &["time", "wire", "index", "net", "carrier"]),
@@ -81,6 +82,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "export",
         &[
+            "new_file",
             "time",
             "wire",
             "capture",
@@ -153,6 +155,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "new_file",
             "end_request",
             "time",
             "units",

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::new_file;
+
 /// A file could not be written to its end.
 ///
 /// It travels inside an [`io::Error`], and so names the file wherever that arrives.
@@ -40,16 +42,6 @@ enum Target {
     Standard(BufWriter<Stdout>),
 }
 
-fn refuse_link_to_file(path: &Path) -> io::Result<()> {
-    let is_link = path.symlink_metadata().is_ok_and(|it| it.is_symlink());
-    // Devices such as /dev/stdout are links too, and what a link to nothing would make is new.
-    if is_link && path.metadata().is_ok_and(|target| target.is_file()) {
-        let problem = "a symbolic link to a file, which would be overwritten";
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
-    }
-    Ok(())
-}
-
 impl Output {
     /// A new file; what was in it is lost.
     ///
@@ -57,9 +49,8 @@ impl Output {
     /// It cannot be made, or is a symbolic link to a file: whoever may write to the directory
     /// could have us overwrite another.
     pub fn create(path: &Path) -> io::Result<Self> {
-        refuse_link_to_file(path)?;
         Ok(Self(Target::File {
-            file: BufWriter::new(File::create(path)?),
+            file: BufWriter::new(new_file::create(path)?),
             path: path.to_owned(),
         }))
     }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
 use crate::export::output::{Output, WriteError};
 use crate::field::PayloadDetail;
+use crate::new_file;
 use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 use crate::record::{RecordWriter, Summary, put_redacted};
@@ -102,7 +103,7 @@ impl Export {
         if self.streams.contains_key(&name) {
             OpenOptions::new().append(true).open(path)
         } else {
-            File::create(path)
+            new_file::create(&path)
         }
     }
 }

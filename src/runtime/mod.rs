@@ -25,6 +25,7 @@ mod play;
 mod proxy;
 mod ready;
 mod recorder;
+mod repeated;
 mod seed;
 mod service_manager;
 mod signals;

@@ -16,6 +16,7 @@ use crate::carrier::FlowDirection;
 use crate::dissect::flow_direction::side_of;
 use crate::net::Side;
 use crate::net::made::{Connection, MAX_SEGMENT_BYTES, Segment, make_datagram};
+use crate::new_file;
 use crate::time::Timestamp;
 
 /// A capture that is being written. Its clones write to the same.
@@ -45,7 +46,7 @@ impl Recorder {
     /// Those of the file.
     pub fn create(path: &Path) -> io::Result<Self> {
         let path: Arc<Path> = path.into();
-        let mut writer = PcapngWriter::new(WholeRecords::begin(File::create(&path)?)?)?;
+        let mut writer = PcapngWriter::new(WholeRecords::begin(new_file::create(&path)?)?)?;
         writer.flush()?;
         let inner = Inner {
             writer: Some(writer),

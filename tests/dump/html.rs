@@ -28,9 +28,24 @@ fn a_symbolic_link_to_a_file_is_not_followed() {
     );
     std::fs::write(&precious, "mine").unwrap();
     std::os::unix::fs::symlink(&precious, &link).unwrap();
-    let refused = run(["--html", link.to_str().unwrap(), SAMPLES]).refused(2);
-    assert!(refused.contains("a symbolic link to a file"), "{refused}");
-    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+    let streams = directory.path().join("streams");
+    run(["--export", streams.to_str().unwrap(), SAMPLES]);
+    let stream = std::fs::read_dir(&streams)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    std::fs::remove_file(stream.path()).unwrap();
+    std::os::unix::fs::symlink(&precious, stream.path()).unwrap();
+    for arguments in [
+        &["--html", link.to_str().unwrap()][..],
+        &["-w", link.to_str().unwrap()],
+        &["--export", streams.to_str().unwrap(), "--force"],
+    ] {
+        let refused = run([arguments, &[SAMPLES]].concat()).refused(2);
+        assert!(refused.contains("a symbolic link to a file"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+    }
 }
 
 #[test]

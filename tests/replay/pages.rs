@@ -113,8 +113,14 @@ fn a_page_that_cannot_be_written_is_told_before_anything_is_sent() {
             "a symbolic link to a file, which would be overwritten",
         ),
     ] {
-        for command in [&["replay", SAMPLES][..], &["conform", "server"]] {
-            let carrier = ["--carrier", "tcp://127.0.0.1:1", "--html", path];
+        let replay = &["replay", SAMPLES][..];
+        for (command, flag) in [
+            (replay, "--html"),
+            (&["conform", "server"], "--html"),
+            (replay, "--junit"),
+            (&["server", "--target", "127.0.0.1:1"], "--capture"),
+        ] {
+            let carrier = ["--carrier", "tcp://127.0.0.1:1", flag, path];
             let output = run(&[command, &carrier].concat());
             assert_eq!(code(&output), 2, "{output:?}");
             let told = stderr(&output);

@@ -24,11 +24,45 @@ fn silent_connections_give_way_to_a_client_that_comes_later() {
     assert_eq!(exchange(&early_stream, b"early"), b"early");
     let kept = early.connect();
     assert_eq!(&ping(&kept), b"ping");
-    let _silent: Vec<_> = (0..300).map(|_| connect(carrier)).collect();
+    // Nothing, and what belongs to no conversation: a ping, data.
+    let unused = [&[][..], &[0, 0, 0, 1, 0xff], &[0, 0, 0, 4, 0xa0, 9, 9, 9]];
+    let _silent: Vec<_> = (0..300)
+        .map(|number| {
+            let mut stream = connect(carrier);
+            // Those that gave way already need not take it.
+            stream.write_all(unused[number % unused.len()]).ok();
+            stream
+        })
+        .collect();
     let late = Endpoint::client(server.carrier(), &[]);
     let sent = pattern(10_000);
     assert_eq!(exchange(&late.connect(), &sent), sent);
     assert_eq!(&ping(&kept), b"ping", "who has spoken keeps its place");
+}
+
+#[test]
+fn a_flood_of_bad_connections_does_not_fill_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let server = Endpoint::server(
+        "tcp://127.0.0.1:0",
+        echo(),
+        &["--log-file", log.to_str().unwrap()],
+    );
+    let carrier = server.carrier().strip_prefix("tcp://").unwrap();
+    let carrier = carrier.parse().unwrap();
+    let bad = [&[0, 0, 0, 0][..], &[0xff; 8]];
+    for number in 0..1_000 {
+        let mut stream = connect(carrier);
+        stream.write_all(bad[number % bad.len()]).unwrap();
+        // Until it is refused, so that the server has seen each.
+        stream.read_to_end(&mut Vec::new()).ok();
+    }
+    let client = Endpoint::client(server.carrier(), &[]);
+    assert_eq!(exchange(&client.connect(), b"still here"), b"still here");
+    let lines = std::fs::read_to_string(&log).unwrap();
+    assert!(lines.contains("count=512"), "{lines}");
+    assert!((17..40).contains(&lines.lines().count()), "{lines}");
 }
 
 fn ping(mut stream: &std::net::TcpStream) -> [u8; 4] {

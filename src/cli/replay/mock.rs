@@ -12,7 +12,7 @@ use super::recording::load;
 use crate::cli::exit::Ending;
 use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
 use crate::replay::{Masks, MidStream, ResultCounts, Verdict};
-use crate::runtime::{Role, Signals, mock};
+use crate::runtime::{CarrierUrl, Role, Signals, mock};
 use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay mock`.
@@ -40,6 +40,12 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         &Others::allowed(&args.allow),
         seed,
     )?;
+    if args.peer.options.allow_remote && matches!(args.peer.carrier, CarrierUrl::Udp(_)) {
+        print_warning(
+            "a mock does not have clients prove their addresses: over udp:// a forged one \
+             receives all that was recorded; let only those reach it that may use it",
+        );
+    }
     let masks = Masks::new(args.recording.mask.clone());
     let mut server = Mock::new(&loaded.recording, options, masks, seed);
     let mut tally = ResultCounts::default();

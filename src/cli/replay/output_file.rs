@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ReplayError, print_note};
 use crate::export::output::Output;
+use crate::new_file;
 
 /// A file that is made before the work begins, so that a path that cannot be
 /// written is told at once and not after a run whose result would be lost.
@@ -22,7 +23,7 @@ impl OutputFile {
     /// # Errors
     /// It cannot be made.
     pub(super) fn create(path: &Path) -> Result<Self, ReplayError> {
-        let file = File::create(path).map_err(|source| ReplayError::Write {
+        let file = new_file::create(path).map_err(|source| ReplayError::Write {
             path: path.to_owned(),
             source,
         })?;

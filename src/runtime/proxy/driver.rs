@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::{Context, Poll};
@@ -23,6 +24,7 @@ use crate::proxy::{ConnectionId, Output, Proxy};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::alarm::Alarm;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Scope};
+use crate::runtime::repeated::Repeated;
 use crate::runtime::signals::Signals;
 use crate::runtime::tunnel::TunnelError;
 
@@ -69,6 +71,15 @@ pub(super) struct Driver {
     alarm: Alarm,
     next_sweep: Instant,
     ending: Option<Result<(), TunnelError>>,
+    troubles: Repeated<Trouble>,
+}
+
+/// What clients can cause as often as they like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    Lost(Discriminant<LinkError>),
+    TooMany,
+    TurnedAway,
 }
 
 impl Driver {
@@ -91,6 +102,7 @@ impl Driver {
             alarm: Alarm::new(),
             next_sweep: Instant::now() + SWEEP,
             ending: None,
+            troubles: Repeated::default(),
         })
     }
 
@@ -175,7 +187,7 @@ impl Driver {
                     Poll::Ready(Ok((stream, address))) => {
                         self.drop_leaving(MAX_CONNECTIONS, watcher)?;
                         if self.pairs.len() >= MAX_CONNECTIONS {
-                            tell_too_many(address);
+                            self.tell_too_many(address);
                             continue;
                         }
                         let stream = FrameStream::new(stream, Greeting::Due);
@@ -400,7 +412,11 @@ impl Driver {
         let leg = LegName::of(side).name();
         match error {
             LinkError::Closed => info!(leg, connection = %id, "connection closed"),
-            error => warn!(leg, connection = %id, %error, "connection lost"),
+            error => {
+                if let Some(count) = self.troubles.count(Trouble::Lost(discriminant(error))) {
+                    warn!(leg, connection = %id, %error, count, "connection lost");
+                }
+            }
         }
         pair.record_end(side, side);
         if side == Side::Responder {
@@ -606,10 +622,22 @@ impl Driver {
 
     fn forget_most_silent(&mut self, watcher: &mut impl Watcher) -> io::Result<()> {
         if let Some(id) = self.pairs.most_silent() {
-            warn!(connection = %id, limit = MAX_CONNECTIONS, "too many clients: one is forgotten");
+            if let Some(count) = self.troubles.count(Trouble::TooMany) {
+                let limit = MAX_CONNECTIONS;
+                warn!(connection = %id, limit, count, "too many clients: one is forgotten");
+            }
             self.close(id, watcher)?;
         }
         Ok(())
+    }
+
+    fn tell_too_many(&mut self, address: SocketAddr) {
+        let error = LinkError::TooManyPeers {
+            limit: MAX_CONNECTIONS,
+        };
+        if let Some(count) = self.troubles.count(Trouble::TurnedAway) {
+            warn!(leg = "client", peer = %address, %error, count, "connection turned away");
+        }
     }
 
     /// Sees to it that the task is woken in time; true if it is time already.
@@ -624,13 +652,6 @@ impl Driver {
         };
         self.alarm.poll_at(cx, next).is_ready()
     }
-}
-
-fn tell_too_many(address: SocketAddr) {
-    let error = LinkError::TooManyPeers {
-        limit: MAX_CONNECTIONS,
-    };
-    warn!(leg = "client", peer = %address, %error, "connection turned away");
 }
 
 fn address_of(peer: Peer) -> SocketAddr {

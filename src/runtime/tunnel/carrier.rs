@@ -1,5 +1,6 @@
 //! The link of a tunnel: up, paused, down, opened again.
 
+use std::mem::{Discriminant, discriminant};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use crate::endpoint::Endpoint;
 use crate::runtime::link::{Link, LinkCounts, LinkError, LinkEvent, Peer, Room, Scope};
 use crate::runtime::lookout::Taken;
 use crate::runtime::open::LinkOptions;
+use crate::runtime::repeated::Repeated;
 use crate::wire::Message;
 
 /// Messages that are taken in before they are passed on.
@@ -33,6 +35,8 @@ pub(super) struct Carrier {
     pause: Pause,
     /// Why the link was lost for good.
     lost: Option<LinkError>,
+    /// Peers that were lost, by why.
+    losses: Repeated<Discriminant<LinkError>>,
 }
 
 impl Carrier {
@@ -45,6 +49,7 @@ impl Carrier {
             paused: false,
             pause: Pause::default(),
             lost: None,
+            losses: Repeated::default(),
         }
     }
 
@@ -114,7 +119,7 @@ impl Carrier {
                 LinkEvent::PeerUp(peer) => info!(%peer, "peer connected"),
                 LinkEvent::Ready(scope) => conversations.endpoint.handle_link_ready(scope),
                 LinkEvent::PeerLost { peer, error } => {
-                    tell_loss(peer, &error);
+                    tell_loss(peer, &error, &mut self.losses);
                     conversations
                         .endpoint
                         .handle_link_lost(now, Scope::Peer(peer));
@@ -235,9 +240,10 @@ impl Carrier {
 }
 
 /// Whoever just leaves is no trouble; its conversations tell if that was early.
-fn tell_loss(peer: Peer, error: &LinkError) {
-    match error {
-        LinkError::Closed => info!(%peer, "peer disconnected"),
-        error => warn!(leg = "carrier", %peer, %error, "peer lost"),
+fn tell_loss(peer: Peer, error: &LinkError, losses: &mut Repeated<Discriminant<LinkError>>) {
+    if let LinkError::Closed = error {
+        info!(%peer, "peer disconnected");
+    } else if let Some(count) = losses.count(discriminant(error)) {
+        warn!(leg = "carrier", %peer, %error, count, "peer lost");
     }
 }

@@ -163,7 +163,8 @@ impl Connection {
         }
     }
 
-    /// Whether the other end has never sent a whole message.
+    /// Whether the other end has never sent a SYN. Other messages are no reason to stay: there is
+    /// nothing that they could belong to.
     pub(super) const fn is_silent(&self) -> bool {
         self.silent
     }
@@ -176,9 +177,10 @@ impl Connection {
         if self.input.len() < self.prefix.bytes() + length {
             return Ok(None);
         }
-        self.silent = false;
         self.input.advance(self.prefix.bytes());
-        Ok(Some(self.input.split_to(length).freeze()))
+        let message = self.input.split_to(length).freeze();
+        self.silent &= message[0] != FrameType::SYN.0;
+        Ok(Some(message))
     }
 
     /// The length of the message that comes next, once all of its prefix is there.

@@ -25,6 +25,7 @@ use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
+use crate::runtime::repeated::Repeated;
 use crate::runtime::socket::{self, Addresses};
 use crate::runtime::tls::{TlsError, TlsOptions};
 use crate::wire::DestinationHash;
@@ -40,9 +41,6 @@ const PAUSE_LOOK: Duration = Duration::from_secs(1);
 
 /// How long a handshake of TLS may take, hello included.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-
-/// Failed handshakes that are told one by one; of more, every power of two is.
-const TOLD_FAILURES: u64 = 16;
 
 /// How often connections that close are looked at in one go.
 const CLOSING_ROUNDS: usize = 16;
@@ -61,8 +59,7 @@ pub struct TcpLink {
     /// The connection's number in `ready`, by the number of the peer.
     by_peer: HashMap<u64, usize>,
     next_peer: u64,
-    /// Connections for which there was no room.
-    turned_away: u64,
+    troubles: Repeated<Trouble>,
     /// Woken, in turn.
     turns: VecDeque<usize>,
     woken: Vec<usize>,
@@ -76,9 +73,6 @@ pub struct TcpLink {
     /// Connections whose handshake began, in that order, and when it must be over.
     handshakes: VecDeque<(Instant, usize, Peer)>,
     handshake_look: Pin<Box<Sleep>>,
-    /// Connections that were never of use, and SYNs of destinations that were not proven.
-    failed_handshakes: u64,
-    unproven_syns: u64,
     events: VecDeque<LinkEvent>,
     /// Runs when all is written to all peers: how long they may take to close.
     parting: Option<Pin<Box<Sleep>>>,
@@ -134,6 +128,15 @@ impl Source {
             },
         }
     }
+}
+
+/// What strangers can cause as often as they like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    TurnedAway,
+    NotAllowed,
+    Handshake,
+    UnprovenSyn,
 }
 
 impl TcpLink {
@@ -197,7 +200,7 @@ impl TcpLink {
             connections: HashMap::new(),
             by_peer: HashMap::new(),
             next_peer: 0,
-            turned_away: 0,
+            troubles: Repeated::default(),
             turns: VecDeque::new(),
             woken: Vec::new(),
             paused: Vec::new(),
@@ -206,8 +209,6 @@ impl TcpLink {
             spare: Spare::default(),
             handshakes: VecDeque::new(),
             handshake_look: Box::pin(sleep(Duration::ZERO)),
-            failed_handshakes: 0,
-            unproven_syns: 0,
             events: VecDeque::new(),
             parting: None,
         }
@@ -387,16 +388,14 @@ impl TcpLink {
     /// See [`Link::counts`](super::Link::counts).
     pub(super) fn counts(&self) -> LinkCounts {
         LinkCounts {
-            unproven_syn_count: self.unproven_syns,
+            unproven_syn_count: self.troubles.total(Trouble::UnprovenSyn),
             ..LinkCounts::default()
         }
     }
 
     /// Answers a SYN of a destination that its connection has not proven.
     fn refuse(&mut self, peer: Peer, named: DestinationHash, refusal: Parcel) {
-        self.unproven_syns += 1;
-        if self.unproven_syns.is_power_of_two() {
-            let count = self.unproven_syns;
+        if let Some(count) = self.troubles.count(Trouble::UnprovenSyn) {
             let named = named.to_b32_name();
             warn!(
                 leg = "handshake",
@@ -457,16 +456,16 @@ impl TcpLink {
                 None => allow.admits_address(address),
             };
             if !may_try {
-                warn!(leg = "carrier", peer = %address, "peer is not allowed");
+                if let Some(count) = self.troubles.count(Trouble::NotAllowed) {
+                    warn!(leg = "carrier", peer = %address, count, "peer is not allowed");
+                }
                 continue;
             }
             if !self.has_room_for(address) {
                 let error = LinkError::TooManyPeers {
                     limit: MAX_CONNECTIONS,
                 };
-                self.turned_away += 1;
-                if self.turned_away.is_power_of_two() {
-                    let count = self.turned_away;
+                if let Some(count) = self.troubles.count(Trouble::TurnedAway) {
                     warn!(leg = "carrier", peer = %address, %error, count, "connections turned away");
                 }
                 continue;
@@ -678,9 +677,7 @@ impl TcpLink {
     /// Whoever did not get through the handshake was never a peer, and may have come to fill
     /// the log.
     fn tell_failed_handshake(&mut self, peer: Peer, error: &LinkError) {
-        self.failed_handshakes += 1;
-        if self.failed_handshakes <= TOLD_FAILURES || self.failed_handshakes.is_power_of_two() {
-            let count = self.failed_handshakes;
+        if let Some(count) = self.troubles.count(Trouble::Handshake) {
             warn!(leg = "carrier", %peer, %error, count, "not let in");
         }
     }
