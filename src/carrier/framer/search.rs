@@ -94,7 +94,8 @@ impl Search {
     /// Bytes of memory that the candidates take.
     pub(super) fn held_bytes(&self) -> usize {
         // Nodes of a B-tree are at least half full.
-        self.candidates.len() * size_of::<(usize, Candidate)>() * 2
+        let candidates = self.candidates.len() * size_of::<(usize, Candidate)>() * 2;
+        candidates + self.waiting.capacity() * size_of::<Reverse<(usize, usize)>>()
     }
 
     /// A proven boundary in `bytes`, which begin where they did at the last
