@@ -2,10 +2,10 @@
 //! loses none.
 
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::endpoint::{Endpoint, Tunnel};
+use crate::endpoint::{Endpoint, PATIENCE, Tunnel};
 use crate::proxy::Proxy;
 use crate::services::{echo, exchange, pattern};
 
@@ -75,12 +75,28 @@ fn a_link_that_is_cut_on_purpose_says_so() {
     );
 }
 
+/// The next connection; a test that waits for one in vain would never end.
+fn accept_soon(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let began = Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                return stream;
+            }
+            Err(error) => assert!(began.elapsed() < PATIENCE, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_cut_falls_inside_a_message_where_a_stream_carries_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let carrier = format!("tcp://{}", listener.local_addr().unwrap());
     let heard = || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut stream = accept_soon(&listener);
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();

@@ -294,6 +294,7 @@ impl Driver {
             takes: [true; 2],
             ended: [false; 2],
             told: [false; 2],
+            breaks: false,
             records: self.legs.records(address),
             heard: Instant::now(),
         };
@@ -343,6 +344,10 @@ impl Driver {
                         return self.refused(id, &error, watcher);
                     }
                     Poll::Ready(ServerEvent::Closed) => return self.close(id, watcher),
+                    Poll::Ready(ServerEvent::Cut) => {
+                        self.sever(id);
+                        return self.close(id, watcher);
+                    }
                     Poll::Pending => Poll::Pending,
                 },
             };
@@ -502,8 +507,11 @@ impl Driver {
                 Output::Finish { connection, to } => self.finish(connection, to, watcher)?,
                 Output::Break { connection } => {
                     warn!(%connection, error = %LinkError::Fault, "connection lost");
-                    self.sever(connection);
-                    self.close(connection, watcher)?;
+                    let pair = self.pairs.get_mut(connection);
+                    if !pair.is_some_and(Pair::breaks_when_open) {
+                        self.sever(connection);
+                        self.close(connection, watcher)?;
+                    }
                 }
             }
         }

@@ -21,6 +21,8 @@ pub(super) struct Pair {
     pub(super) ended: [bool; 2],
     /// Whether a leg was told that nothing more comes.
     pub(super) told: [bool; 2],
+    /// A fault cut it before the server was reached: what went before the cut still goes there.
+    pub(super) breaks: bool,
     pub(super) records: Option<[LegRecord; 2]>,
     pub(super) heard: Instant,
 }
@@ -30,6 +32,8 @@ pub(super) enum ServerEvent {
     Leg(LegEvent),
     Refused(LinkError),
     Closed,
+    /// The server was reached, has what went before the cut, and is to be cut off.
+    Cut,
 }
 
 impl Pair {
@@ -41,6 +45,17 @@ impl Pair {
             ClientLeg::Frames(_) => self.ended[0],
         };
         matches!(self.server, ServerLeg::Gone) && client_done
+    }
+
+    /// Lets a cut wait until the server is reached; whether it has to. Nothing more goes to it then,
+    /// and nothing more is read.
+    pub(super) fn breaks_when_open(&mut self) -> bool {
+        self.breaks = matches!(self.server, ServerLeg::Opening(..));
+        if self.breaks {
+            self.ended[Side::Initiator.index()] = true;
+            self.told[Side::Responder.index()] = true;
+        }
+        self.breaks
     }
 
     /// Sends something to a side; `link` is that of clients who share one. Tells the number of
@@ -128,7 +143,9 @@ impl Pair {
                     leg.poll_flush(cx);
                     self.server = ServerLeg::Open(leg);
                     self.takes[Side::Responder.index()] = takes;
-                    if takes {
+                    if self.breaks {
+                        Poll::Ready(ServerEvent::Cut)
+                    } else if takes {
                         // Whoever waited for the connection may send on.
                         Poll::Ready(ServerEvent::Leg(LegEvent::Room))
                     } else {
