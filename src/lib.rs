@@ -99,6 +99,8 @@ mod number_set;
 mod private_file;
 #[cfg(feature = "endpoints")]
 pub mod proxy;
+#[cfg(any(feature = "dump", feature = "runtime"))]
+mod random_seed;
 pub mod record;
 #[cfg(feature = "endpoints")]
 pub mod replay;

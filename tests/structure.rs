@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("carrier", &["wire"]),
     ("private_file", &[]),
     ("new_file", &[]),
+    ("random_seed", &[]),
     ("end_request", &[]),
     ("keys", &["wire", "private_file"]),
     ("conversation", &["time", "wire", "index", "net", "carrier"]),
@@ -155,6 +156,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "runtime",
         &[
+            "random_seed",
             "new_file",
             "end_request",
             "time",

@@ -1,14 +1,11 @@
 //! `--redact` and `--redact-key`.
 
-use std::io;
 use std::path::Path;
-
-use rand::TryRng;
-use rand::rngs::SysRng;
 
 use super::args::{DumpArgs, Redact};
 use super::error::DumpError;
 use crate::private_file::{self, PrivateFileError};
+use crate::random_seed::random_seed;
 use crate::select::redact::{Redaction, Secrets};
 use crate::wire::Pseudonyms;
 
@@ -31,21 +28,14 @@ pub(super) fn redaction(args: &DumpArgs) -> Result<Option<Redaction>, DumpError>
     }
     let key = match &args.redact_key {
         Some(path) => key_of_file(path)?,
-        None => fresh_key().map_err(DumpError::Random)?,
+        None => random_seed().map_err(DumpError::Random)?,
     };
     Ok(Some(Redaction::new(secrets, Pseudonyms::new(key))))
 }
 
-/// As `runtime::random_seed`, which a build of this program alone does not have.
-fn fresh_key() -> io::Result<Key> {
-    let mut key = Key::default();
-    SysRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
-    Ok(key)
-}
-
 /// The key in a file, which is made if it is not there.
 fn key_of_file(path: &Path) -> Result<Key, DumpError> {
-    let key = fresh_key().map_err(DumpError::Random)?;
+    let key = random_seed().map_err(DumpError::Random)?;
     match private_file::create(path, &key) {
         Ok(()) => Ok(key),
         Err(PrivateFileError::Exists(_)) => old_key(path),

@@ -10,7 +10,8 @@ use rand::rngs::ChaCha12Rng;
 use super::args::{EndpointArgs, KeysCommand};
 use super::error::ReplayError;
 use crate::keys::{KeyType, Keys, file};
-use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable, random_seed};
+use crate::random_seed::random_seed;
+use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
 use crate::session::{Config, Order};
 
 /// What `--keys` is called instead of a file, and of which type the keys then are.

@@ -14,9 +14,10 @@ use super::error::{ReplayError, print_note, print_warning};
 use super::shared_args::PeerOptions;
 use super::{keys, tls};
 use crate::fault::{FaultLines, Faults};
+use crate::random_seed::random_seed;
 use crate::runtime::{
     AllowList, Allowed, CarrierUrl, FaultPlan, LinkOptions, Opened, Reach, Recorder, Remote, Role,
-    Signals, TunnelError, nameless_destination, random_seed,
+    Signals, TunnelError, nameless_destination,
 };
 use crate::session::Query;
 use crate::wire::DestinationHash;
