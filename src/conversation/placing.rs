@@ -316,15 +316,14 @@ impl Placing<'_> {
 
     fn place_unknown(&mut self) -> Placement {
         let (seen, frame) = (self.seen, self.frame);
-        let spaces: &[Space] = match frame.frame_type.direction() {
-            Some(Direction::ClientToServer) => &[Space::Server],
-            Some(Direction::ServerToClient) => &[Space::Client],
-            None => &[Space::Server, Space::Client],
+        let directions = match frame.frame_type.direction() {
+            Some(direction) => [Some(direction), None],
+            None => [Direction::ClientToServer, Direction::ServerToClient].map(Some),
         };
-        let keys = spaces.iter().map(|space| IdKey {
+        let keys = directions.into_iter().flatten().map(|direction| IdKey {
             channel: seen.channel,
             owner: seen.from.opposite(),
-            space: *space,
+            space: Space::of_receiver(direction),
             id: frame.id,
         });
         let conversation = self.whose(keys);

@@ -7,7 +7,7 @@
 //! them at once.
 
 use super::*;
-use crate::wire::{Direction, FrameKind, FrameType, RawFrame, StreamId};
+use crate::wire::{FrameKind, FrameType, RawFrame, StreamId};
 
 /// Where a message to come will look.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,7 @@ impl Registry {
         let kind = frame.frame_type.kind();
         let (owner, space) = match (kind, direction) {
             (FrameKind::Syn, _) => (from, Space::Client),
-            (_, Direction::ClientToServer) => (from.opposite(), Space::Server),
-            (_, Direction::ServerToClient) => (from.opposite(), Space::Client),
+            (_, direction) => (from.opposite(), Space::of_receiver(direction)),
         };
         let hash = self.ids.hash(IdKey {
             channel,
