@@ -212,8 +212,8 @@ fn a_reset_far_from_the_stream_is_not_believed() {
     assert_eq!(wire.network.counts().streams.ignored_segments, 1);
 }
 
-#[test]
-fn a_syn_of_which_later_segments_tell_counts_towards_the_memory_of_flows() {
+/// A datagram's flow and an open connection, with room for 1,000 bytes beside them.
+fn with_a_flow_of_each_kind() -> Wire {
     let limits = NetworkLimits {
         flow_bytes: UDP_FLOW_BYTES + TCP_FLOW_BYTES + 1_000,
         ..NetworkLimits::default()
@@ -221,6 +221,12 @@ fn a_syn_of_which_later_segments_tell_counts_towards_the_memory_of_flows() {
     let mut wire = Wire::with_limits(LinkType::RawIp, limits);
     wire.push(&datagram(b"ping"));
     open(&mut wire);
+    wire
+}
+
+#[test]
+fn a_syn_of_which_later_segments_tell_counts_towards_the_memory_of_flows() {
+    let mut wire = with_a_flow_of_each_kind();
     wire.push(&client((100, 500), ACK, b"a"));
     wire.push(&client((1 << 30, 0), SYN, &[0; 500]));
     assert_eq!(wire.network.counts().evicted_flows, 0);
@@ -315,13 +321,7 @@ fn what_is_held_for_a_flow_counts_towards_the_memory_of_flows_until_it_is_forgot
     }
     assert_eq!(evicted, [0, 0, 1, 2, 3]);
 
-    let limits = NetworkLimits {
-        flow_bytes: UDP_FLOW_BYTES + TCP_FLOW_BYTES + 1_000,
-        ..NetworkLimits::default()
-    };
-    let mut wire = Wire::with_limits(LinkType::RawIp, limits);
-    wire.push(&datagram(b"ping"));
-    open(&mut wire);
+    let mut wire = with_a_flow_of_each_kind();
     push_holding(&mut wire, &client((100, 500), ACK, b"a"), 1_000);
     assert_eq!(wire.network.counts().evicted_flows, 0);
     push_holding(&mut wire, &client((101, 500), ACK, b"b"), 1_001);
