@@ -344,10 +344,7 @@ impl Driver {
                         return self.refused(id, &error, watcher);
                     }
                     Poll::Ready(ServerEvent::Closed) => return self.close(id, watcher),
-                    Poll::Ready(ServerEvent::Cut) => {
-                        self.sever(id);
-                        return self.close(id, watcher);
-                    }
+                    Poll::Ready(ServerEvent::Cut) => return self.sever(id, watcher),
                     Poll::Pending => Poll::Pending,
                 },
             };
@@ -439,12 +436,11 @@ impl Driver {
     ) -> io::Result<()> {
         warn!(leg = "server", connection = %id, error = %with_cause(error), "cannot connect");
         self.proxy.note_failed_connection();
-        self.sever(id);
-        self.close(id, watcher)
+        self.sever(id, watcher)
     }
 
-    /// Ends both legs at once.
-    fn sever(&mut self, id: ConnectionId) {
+    /// Ends both legs at once, and the connection with them.
+    fn sever(&mut self, id: ConnectionId, watcher: &mut impl Watcher) -> io::Result<()> {
         if let Some(pair) = self.pairs.get_mut(id) {
             if let (ClientLeg::Peer(peer), Entrance::Link(link)) =
                 (&pair.client, &mut self.entrance)
@@ -466,6 +462,7 @@ impl Driver {
             }
             pair.server = ServerLeg::Gone;
         }
+        self.close(id, watcher)
     }
 
     /// Both legs are gone.
@@ -509,8 +506,7 @@ impl Driver {
                     warn!(%connection, error = %LinkError::Fault, "connection lost");
                     let pair = self.pairs.get_mut(connection);
                     if !pair.is_some_and(Pair::breaks_when_open) {
-                        self.sever(connection);
-                        self.close(connection, watcher)?;
+                        self.sever(connection, watcher)?;
                     }
                 }
             }
