@@ -25,6 +25,7 @@ use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::endpoint::syn_destination;
 use crate::runtime::allow::AllowList;
 use crate::runtime::lookout::Lookout;
+use crate::runtime::repeated::Repeated;
 use crate::session::{Attempts, Event, Lane, Session, Undelivered};
 use crate::wire::{Destination, FrameType, RawFrame, RawMessage, StreamId};
 
@@ -59,6 +60,7 @@ pub struct I2cpLink {
     socket: TcpStream,
     session: Session,
     allow: AllowList,
+    not_allowed: Repeated,
     unreachable: Unreachable,
     input: Vec<u8>,
     /// Frames that are being written, from `written` on.
@@ -106,6 +108,7 @@ impl I2cpLink {
             socket,
             session,
             allow,
+            not_allowed: Repeated::default(),
             unreachable,
             input: vec![0; READ_BYTES],
             output: Vec::new(),
@@ -394,7 +397,10 @@ impl I2cpLink {
             Some(destination) => {
                 let peer = Peer::Destination(destination.hash());
                 if !self.allow.admits(peer) {
-                    return warn!(leg = "carrier", %peer, "peer is not allowed");
+                    if let Some(count) = self.not_allowed.count(()) {
+                        warn!(leg = "carrier", %peer, count, "peer is not allowed");
+                    }
+                    return;
                 }
                 // It must be known for the answer.
                 self.session.learn(destination);
