@@ -453,3 +453,53 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::Meaning;
+
+    const SERVER: ServerId = ServerId(StreamId([1, 2, 3]));
+
+    /// What messages do is read off the names of meanings, for which the compiler asks nobody who
+    /// adds one: here it does.
+    const fn played(meaning: Meaning) -> Option<Effect> {
+        match meaning {
+            Meaning::Opens => Some(Effect::Opened),
+            Meaning::Accepts { .. } => Some(Effect::Accepted),
+            Meaning::Refuses { .. } => Some(Effect::Refused),
+            Meaning::Carries => Some(Effect::Carried),
+            Meaning::Closes { .. } | Meaning::ClosesAgain => Some(Effect::Closed),
+            Meaning::Ignored => Some(Effect::Ignored),
+            Meaning::Orphan | Meaning::Idle | Meaning::Meaningless | Meaning::Untracked => None,
+        }
+    }
+
+    #[test]
+    fn every_meaning_is_played_by_its_name() {
+        for meaning in [
+            Meaning::Opens,
+            Meaning::Accepts {
+                server_id: SERVER,
+                handshake_ns: None,
+            },
+            Meaning::Refuses { handshake_ns: 0 },
+            Meaning::Carries,
+            Meaning::Closes {
+                by: Direction::ClientToServer,
+            },
+            Meaning::ClosesAgain,
+            Meaning::Ignored,
+            Meaning::Orphan,
+            Meaning::Idle,
+            Meaning::Meaningless,
+            Meaning::Untracked,
+        ] {
+            assert_eq!(
+                effect(meaning_name(meaning)),
+                played(meaning),
+                "{meaning:?}"
+            );
+        }
+    }
+}
