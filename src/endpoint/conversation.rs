@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
+use super::allowance::Allowance;
 use super::output::{Handle, Summary};
 use super::readers::Reader;
 use super::send_queue::SendQueue;
 use super::state::State;
-use crate::wire::{ClientId, FrameType, HEADER_BYTES, Message, ServerId, StreamId};
+use crate::wire::{ClientId, FrameType, Message, ServerId, StreamId};
 
 /// Which of the two sides we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,8 @@ pub(super) struct Conversation {
     pub(super) in_line: bool,
     /// Bytes that were sent since it came to the front of that line.
     pub(super) turn_bytes: usize,
-    /// Bytes that may still go to an address that is not proven; `None`: any number.
-    pub(super) budget: Option<usize>,
+    /// What may go to the peer's address.
+    pub(super) allowance: Allowance,
 
     /// Data that came before the ACK, in memory of its own: a message may be a small part of
     /// a large read, all of whose memory it would hold.
@@ -114,7 +115,7 @@ impl Conversation {
             full: false,
             in_line: false,
             turn_bytes: 0,
-            budget: None,
+            allowance: Allowance::UNLIMITED,
             early: BytesMut::new(),
             reader: Reader::default(),
             deadline: None,
@@ -148,7 +149,7 @@ impl Conversation {
     pub(super) const fn is_half_open(&self) -> bool {
         match self.state {
             State::SynReceived => true,
-            State::Open | State::Draining | State::Closing => self.budget.is_some(),
+            State::Open | State::Draining | State::Closing => self.allowance.is_limited(),
             State::SynSent | State::Ended => false,
         }
     }
@@ -186,10 +187,7 @@ impl Conversation {
         if self.server_id.is_none() {
             return 0;
         }
-        // An unproven address also gets our close out of its budget.
-        let allowed = self
-            .budget
-            .map_or(usize::MAX, |budget| budget.saturating_sub(2 * HEADER_BYTES));
+        let allowed = self.allowance.payload_bytes();
         self.queue.bytes().min(max_payload).min(allowed)
     }
 

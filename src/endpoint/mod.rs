@@ -74,6 +74,7 @@
 //! in the specification's sample (c), unless data follow; the reference ignores it.
 
 pub(crate) mod abandoned;
+pub(crate) mod allowance;
 mod client;
 mod config;
 mod conversation;

@@ -5,17 +5,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::{AddressProof, DuplicateSyn, Incoming};
+use super::allowance::Allowance;
+use super::config::{DuplicateSyn, Incoming};
 use super::conversation::{Due, Role};
 use super::output::Event;
 use super::session::Endpoint;
 use super::state::{State, Stimulus};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, Message, RawMessage, ServerId};
-
-/// How many times the bytes that came from an unproven address may go back to it, as in QUIC
-/// (RFC 9000, 8.1).
-const AMPLIFICATION: usize = 3;
 
 /// The destination in a SYN, or `None` if the message is not a SYN with one.
 ///
@@ -50,9 +47,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if client_id.0.is_zero() {
             self.stats.note(Anomaly::ZeroId);
         }
-        let allowance = AMPLIFICATION * (HEADER_BYTES + payload.len());
+        let message_bytes = HEADER_BYTES + payload.len();
         if let Some(slot) = self.first_syn(from, client_id) {
-            return self.answer_again(slot, allowance);
+            return self.answer_again(slot, message_bytes);
         }
         if self.config.incoming == Incoming::Refuse {
             return self.refuse_syn(from, client_id);
@@ -62,7 +59,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             return self.refuse_syn(from, client_id);
         }
         let destination = payload.slice(..destination.as_bytes().len());
-        self.offer(now, from, client_id, destination, allowance);
+        self.offer(now, from, client_id, destination, message_bytes);
     }
 
     /// The conversation of which this SYN may be a copy.
@@ -70,12 +67,10 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.ids.of_syn(self.links.known_slot(from)?, client_id)
     }
 
-    fn answer_again(&mut self, slot: usize, allowance: usize) {
+    fn answer_again(&mut self, slot: usize, message_bytes: usize) {
         self.stats.note(Anomaly::DuplicateSyn);
         let conversation = &mut self.conversations[slot];
-        if let Some(budget) = &mut conversation.budget {
-            *budget = budget.saturating_add(allowance);
-        }
+        conversation.allowance.grow(message_bytes);
         // Until the application accepts there is no server id to send.
         if conversation.state != State::SynReceived {
             conversation.due = Due::Ack;
@@ -111,15 +106,13 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         from: P,
         client_id: ClientId,
         destination: Bytes,
-        allowance: usize,
+        message_bytes: usize,
     ) {
         let handle = self.insert(Role::Server, from, client_id, now);
         let slot = handle.slot;
         let conversation = &mut self.conversations[slot];
         conversation.deadline = now.checked_add(self.config.accept_timeout);
-        if self.config.address_proof == AddressProof::Required {
-            conversation.budget = Some(allowance);
-        }
+        conversation.allowance = Allowance::of_syn(self.config.address_proof, message_bytes);
         let peer = conversation.peer;
         self.links.origin_mut(peer).accepted += 1;
         self.links.begin_half_open(peer);
@@ -141,7 +134,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let conversation = &mut self.conversations[slot];
         conversation.server_id = Some(server_id);
         conversation.due = Due::Ack;
-        if conversation.budget.is_some() {
+        if conversation.allowance.is_limited() {
             // It stays half-open until the peer has shown its address.
             conversation.deadline = now.checked_add(self.config.proof_timeout);
         } else {
@@ -195,12 +188,12 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// The peer knows the server id, so our ACK reached it at its address.
     fn prove(&mut self, slot: usize) {
-        if self.conversations[slot].budget.is_none() {
+        if !self.conversations[slot].allowance.is_limited() {
             return;
         }
         self.leave_half_open(slot);
         let conversation = &mut self.conversations[slot];
-        conversation.budget = None;
+        conversation.allowance.lift();
         if conversation.state == State::Open {
             conversation.deadline = None;
         }

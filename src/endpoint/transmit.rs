@@ -94,9 +94,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             Due::Nothing => return self.next_data(now, slot),
         };
         // The ACK is short beside the SYN that it answers, so that it goes in any case.
-        if let Some(budget) = &mut conversation.budget {
-            *budget = budget.saturating_sub(message.message_bytes());
-        }
+        conversation.allowance.spend(message.message_bytes());
         conversation.last_message = now;
         Some(message)
     }
@@ -121,9 +119,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             None => conversation.queue.cut(limit)?,
             Some(_) => conversation.queue.cut_merged(limit)?,
         };
-        if let Some(budget) = &mut conversation.budget {
-            *budget = budget.saturating_sub(HEADER_BYTES + payload.len());
-        }
+        conversation.allowance.spend(HEADER_BYTES + payload.len());
         if conversation.queue.is_empty() {
             conversation.merge_at = None;
             conversation.merge_due = false;

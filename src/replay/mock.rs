@@ -33,13 +33,18 @@ use super::options::Loops;
 use super::outcome::ReplayResult;
 use super::recording::Recording;
 use crate::conversation::ConversationId;
+use crate::endpoint::AddressProof;
+use crate::endpoint::allowance::Allowance;
 use crate::wire::{
-    ClientId, FrameKind, FrameType, Message, RawFrame, RawMessage, ServerId, StreamId,
+    ClientId, FrameKind, FrameType, HEADER_BYTES, Message, RawFrame, RawMessage, ServerId, StreamId,
 };
 
 /// Conversations that a mock has open at most; a SYN beyond it is refused, and so is one of a
 /// client that has as many as are left for others.
 pub const MAX_OPEN: usize = 65_536;
+
+/// An ACK with the id that it announces.
+const ACK_BYTES: usize = HEADER_BYTES + size_of::<StreamId>();
 
 /// How a mock behaves.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,9 @@ pub struct MockOptions {
     pub max_received_bytes: usize,
     /// The same of all conversations. Where it would be more, the one that holds most ends.
     pub max_held_bytes: usize,
+    /// Whether a client must prove its address before it gets more than three times what
+    /// it has sent. Without that proof its conversation ends after `reply_timeout`.
+    pub address_proof: AddressProof,
 }
 
 impl Default for MockOptions {
@@ -71,6 +79,7 @@ impl Default for MockOptions {
             max_differences: 20,
             max_received_bytes: 64 << 20,
             max_held_bytes: 128 << 20,
+            address_proof: AddressProof::NotNeeded,
         }
     }
 }
@@ -189,7 +198,9 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             return;
         };
         match (frame.frame_type, from) {
-            (FrameType::SYN, Some(from)) => self.handle_syn(now, from, ClientId(frame.id)),
+            (FrameType::SYN, Some(from)) => {
+                self.handle_syn(now, from, ClientId(frame.id), message.len());
+            }
             (FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE, _) => {
                 self.handle_frame(now, from, &frame);
             }
@@ -265,7 +276,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     // --- opening ---
 
-    fn handle_syn(&mut self, now: Instant, from: P, client_id: ClientId) {
+    fn handle_syn(&mut self, now: Instant, from: P, client_id: ClientId, syn_bytes: usize) {
         let Some(first) = self.repertoire.first_left() else {
             return self.answer_unmatched(from, client_id);
         };
@@ -282,6 +293,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
         let server_id = self.accept(from, client_id);
         let mut session = Session::new(from, client_id, server_id, now);
+        session.allowance = Allowance::of_syn(self.options.address_proof, syn_bytes);
+        session.allowance.spend(ACK_BYTES);
         if speaks_first {
             session.script = Some((first, Matched::ByOrder));
         } else {
@@ -369,6 +382,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             return;
         }
         session.heard = now;
+        // Our ACK, which names the id, reached this client at its address.
+        session.allowance.lift();
         if frame.frame_type.kind() == FrameKind::Close {
             session.closed_by_client = true;
         } else {
@@ -468,6 +483,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         session.next_step += 1;
         session.changed = now;
         session.closed_by_us |= step.frame_type.kind() == FrameKind::Close;
+        session.allowance.spend(step.message_bytes());
         let (peer, client_id) = (session.peer, session.client_id);
         self.transmit(peer, step.frame_type, client_id, step.payload);
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::compare::Compare;
 use super::transcript::Transcripts;
+use crate::endpoint::AddressProof;
 
 /// The settings of a [`Player`](super::Player).
 #[derive(Clone, Debug)]
@@ -36,6 +37,9 @@ pub struct PlayOptions {
     pub linger: Duration,
     /// Whether outcomes come with what passed.
     pub transcripts: Transcripts,
+    /// Whether a server may ask for a proof of our address before it speaks: it is given by an
+    /// empty data message where the server speaks next, unless ids are raw.
+    pub address_proof: AddressProof,
 }
 
 impl Default for PlayOptions {
@@ -53,6 +57,7 @@ impl Default for PlayOptions {
             max_differences: 20,
             linger: Duration::from_millis(100),
             transcripts: Transcripts::Dropped,
+            address_proof: AddressProof::NotNeeded,
         }
     }
 }

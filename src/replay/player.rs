@@ -28,6 +28,7 @@ use super::options::{IdPolicy, Order, Pace, PlayOptions};
 use super::outcome::{Note, PlayOutcome, ReplayResult};
 use super::plan::{Plan, PlannedMessage};
 use super::transcript::{Exchange, Transcripts};
+use crate::endpoint::AddressProof;
 use crate::endpoint::abandoned::Abandoned;
 use crate::endpoint::id_pool::IdPool;
 use crate::wire::{
@@ -87,8 +88,9 @@ pub struct Player {
     timers: Timers,
     /// Conversations whose next message may go now.
     ready: VecDeque<(usize, u64)>,
-    /// Closes for conversations that the server would be left alone with.
-    tidy: VecDeque<Message>,
+    /// Messages that no recorded one stands for: closes for conversations that the server would
+    /// be left alone with, and proofs of our address.
+    unrecorded: VecDeque<Message>,
     outcomes: VecDeque<PlayOutcome>,
     abandoned: Abandoned<()>,
     /// What the transcripts of live conversations hold.
@@ -136,7 +138,7 @@ impl Player {
             copies,
             timers,
             ready: VecDeque::new(),
-            tidy: VecDeque::new(),
+            unrecorded: VecDeque::new(),
             outcomes: VecDeque::new(),
             abandoned: Abandoned::new(),
             transcribed_bytes: 0,
@@ -180,7 +182,7 @@ impl Player {
     pub fn handle_link_lost(&mut self, now: Instant) {
         self.link = LinkState::Lost;
         // A replay is not over while closes wait, and these will never be sent.
-        self.tidy.clear();
+        self.unrecorded.clear();
         self.end_all(
             now,
             PlayEnd::LinkLost,
@@ -240,7 +242,7 @@ impl Player {
 
     fn is_over(&self) -> bool {
         self.live.is_empty()
-            && self.tidy.is_empty()
+            && self.unrecorded.is_empty()
             && (self.end.is_some() || self.copies.are_done())
     }
 
@@ -259,7 +261,7 @@ impl Player {
         if self.link != LinkState::Free {
             return None;
         }
-        if let Some(message) = self.tidy.pop_front() {
+        if let Some(message) = self.unrecorded.pop_front() {
             return Some(message);
         }
         while let Some(&(slot, serial)) = self.ready.front() {
@@ -356,6 +358,7 @@ impl Player {
                 let handshake = now.saturating_duration_since(live.started);
                 live.handshake = Some(handshake);
                 self.stats.handshake(handshake);
+                self.prove_address(slot, id);
             }
             // The close of the specification's sample (c) (docs/protocol.md, "Where the text and
             // the wire differ").
@@ -363,6 +366,27 @@ impl Player {
             // A second ACK, or one without a usable id: the first one stays (docs/protocol.md,
             // "What peers may count on").
             _ => self.stats.ignored_messages += 1,
+        }
+    }
+
+    /// A server that speaks next may keep that back until a message names the id that it gave
+    /// us (docs/endpoint.md, "Datagrams").
+    fn prove_address(&mut self, slot: usize, id: ServerId) {
+        let live = &self.live[slot];
+        let planned = &self.plan.conversations[live.planned];
+        let we_speak_next = planned
+            .steps
+            .get(live.next_step)
+            .is_some_and(|step| step.gate == 0);
+        if self.options.address_proof == AddressProof::Required
+            && planned.ids != IdPolicy::Raw
+            && !we_speak_next
+        {
+            self.unrecorded.push_back(Message {
+                frame_type: FrameType::CLIENT_DATA,
+                id: id.0,
+                payload: Bytes::new(),
+            });
         }
     }
 
@@ -398,7 +422,7 @@ impl Player {
             && self.abandoned.take(ClientId(frame.id)).is_some()
             && let Some(id) = frame.announced_id()
         {
-            self.tidy.push_back(client_close(id));
+            self.unrecorded.push_back(client_close(id));
         }
     }
 
@@ -572,7 +596,7 @@ impl Player {
             && !raw
             && self.link != LinkState::Lost
         {
-            self.tidy.push_back(client_close(id));
+            self.unrecorded.push_back(client_close(id));
         }
         let mut outcome = live.judged(planned, &self.options, &mut self.masks);
         self.transcribed_bytes -= live.transcript.held_bytes();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::carrier::length_prefixed::Prefix;
+use crate::endpoint::AddressProof;
 use crate::session::{self, Tunnels};
 
 /// The port of a router's I2CP service.
@@ -72,6 +73,14 @@ impl CarrierUrl {
     /// Whether each peer has a connection, whose end it notices.
     pub const fn has_connections(&self) -> bool {
         matches!(self, Self::Tcp(..) | Self::Tls(..))
+    }
+
+    /// Whether the source address of a message may be a forgery.
+    pub const fn address_proof(&self) -> AddressProof {
+        match self {
+            Self::Udp(_) => AddressProof::Required,
+            Self::Tcp(..) | Self::Tls(..) | Self::I2cp(..) => AddressProof::NotNeeded,
+        }
     }
 
     /// The longest message that it can carry, in bytes.

@@ -67,3 +67,77 @@ fn clients_that_ask_without_reading_cost_a_mock_little_and_hold_up_nobody() {
     assert_eq!(code(&output), 0, "{}", stdout(&output));
     drop(greedy);
 }
+
+/// A recording in which the server greets with 5,000 bytes; its only records are the messages.
+fn greeting(directory: &std::path::Path) -> String {
+    let service = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = service.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || {
+        for stream in service.incoming() {
+            let mut stream = stream.expect("a connection is accepted");
+            stream.write_all(&[b'!'; 5_000]).expect("the greeting goes");
+        }
+    });
+    let capture = directory.join("greeting.pcapng");
+    let capture = capture.to_str().expect("its name is text").to_owned();
+    let server = [
+        "--carrier",
+        "udp://127.0.0.1:0",
+        "--target",
+        &address,
+        "--capture",
+        &capture,
+    ];
+    let mut server = Server::of("server", &server);
+    let output = run(&[
+        "inject",
+        "--carrier",
+        &server.carrier,
+        "syn 010203",
+        "expect ack 010203 -> $s",
+        "data $s \"\"",
+        "wait 500ms",
+    ]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    crate::process::send(&server.child, rustix::process::Signal::INT);
+    server.child.wait().expect("it ends");
+    capture
+}
+
+#[test]
+fn a_forged_address_gets_three_times_what_came_from_there_and_an_honest_client_the_recording() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let capture = greeting(directory.path());
+    let arguments = [
+        &capture,
+        "--topspeed",
+        "--loops",
+        "forever",
+        "--reply-timeout",
+        "500ms",
+    ];
+    let mut mock = Server::quiet(
+        "mock",
+        &[&arguments[..], &["--carrier", "udp://127.0.0.1:0"]].concat(),
+    );
+    mock.read_on();
+    let forged = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let patience = Some(Duration::from_secs(2));
+    forged.set_read_timeout(patience).expect("a time");
+    let address = mock.carrier.strip_prefix("udp://").expect("its carrier");
+    for length in [0, 100, 391] {
+        let syn = [&[0xa1, 1, 2, 3], &vec![0; length][..]].concat();
+        forged.send_to(&syn, address).expect("it goes");
+        let (mut message, mut came) = ([0; 65_536], 0);
+        while let Ok(count) = forged.recv(&mut message) {
+            came += count;
+        }
+        assert!(
+            (11..=3 * syn.len()).contains(&came),
+            "{came} bytes for {}",
+            syn.len()
+        );
+    }
+    let output = run(&["replay", &capture, "--topspeed", "--carrier", &mock.carrier]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+}

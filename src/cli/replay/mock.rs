@@ -12,7 +12,7 @@ use super::recording::load;
 use crate::cli::exit::Ending;
 use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
 use crate::replay::{Masks, MidStream, ResultCounts, Verdict};
-use crate::runtime::{CarrierUrl, Role, Signals, mock};
+use crate::runtime::{Role, Signals, mock};
 use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay mock`.
@@ -30,6 +30,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         speed: (!args.topspeed).then_some(args.speed),
         reply_timeout: args.reply_timeout,
         max_differences: args.recording.max_diffs,
+        address_proof: args.peer.carrier.address_proof(),
         ..MockOptions::default()
     };
     let seed = peer::seed(args.peer.options.seed)?;
@@ -40,12 +41,6 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         &Others::allowed(&args.allow),
         seed,
     )?;
-    if args.peer.options.allow_remote && matches!(args.peer.carrier, CarrierUrl::Udp(_)) {
-        print_warning(
-            "a mock does not have clients prove their addresses: over udp:// a forged one \
-             receives all that was recorded; let only those reach it that may use it",
-        );
-    }
     let masks = Masks::new(args.recording.mask.clone());
     let mut server = Mock::new(&loaded.recording, options, masks, seed);
     let mut tally = ResultCounts::default();

@@ -146,6 +146,7 @@ fn options(args: &PlayArgs) -> Result<PlayOptions, ReplayError> {
             Some(_) => Transcripts::Kept,
             None => Transcripts::Dropped,
         },
+        address_proof: args.peer.carrier.address_proof(),
         ..PlayOptions::default()
     })
 }

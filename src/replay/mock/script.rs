@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::conversation::ConversationId;
 use crate::replay::compare::Masks;
 use crate::replay::recording::{Effect, RecordedConversation};
-use crate::wire::{Direction, FrameType};
+use crate::wire::{Direction, FrameKind, FrameType, HEADER_BYTES};
 
 /// A recorded conversation from the server's side.
 #[derive(Clone, Debug)]
@@ -31,6 +31,18 @@ pub(super) struct ScriptedMessage {
     pub(super) gate: usize,
     /// Since the message before it, whoever sent that.
     pub(super) delay: Duration,
+}
+
+impl ScriptedMessage {
+    /// Its length as a message.
+    pub(super) fn message_bytes(&self) -> usize {
+        HEADER_BYTES + self.payload.len()
+    }
+
+    /// Whether it is a close without payload, for which there is always room.
+    pub(super) fn is_bare_close(&self) -> bool {
+        self.frame_type.kind() == FrameKind::Close && self.payload.is_empty()
+    }
 }
 
 impl Script {

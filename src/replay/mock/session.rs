@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::script::Script;
 use super::{Matched, MockOutcome, nearest};
+use crate::endpoint::allowance::Allowance;
 use crate::replay::compare::{Masked, Masks, StreamFollower};
 use crate::replay::outcome::ReplayResult;
 use crate::replay::suggest::masks_for;
@@ -32,6 +33,8 @@ pub(super) struct Session<P> {
     pub(super) aligned: (usize, usize),
     /// Whether nothing recorded is like it, and it is left without an answer.
     pub(super) is_turned_away: bool,
+    /// What may go to the client's address.
+    pub(super) allowance: Allowance,
     pub(super) closed_by_client: bool,
     pub(super) closed_by_us: bool,
     /// When we last sent something.
@@ -74,6 +77,7 @@ impl<P> Session<P> {
             progress: 0,
             aligned: (0, 0),
             is_turned_away: false,
+            allowance: Allowance::UNLIMITED,
             closed_by_client: false,
             closed_by_us: false,
             changed: now,
@@ -115,6 +119,10 @@ impl<P> Session<P> {
         match script.steps.get(self.next_step) {
             Some(step) if self.progress < step.gate => until_or_over(since + patience, now),
             Some(step) if since + step.delay > now => Wait::Until(since + step.delay),
+            // Until the client has proven its address by answering.
+            Some(step) if !step.is_bare_close() && !self.allowance.admits(step.message_bytes()) => {
+                until_or_over(since + patience, now)
+            }
             Some(_) => Wait::Send,
             // The recorded client had the last word; it may take its time.
             None => until_or_over(since + patience, now),

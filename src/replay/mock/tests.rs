@@ -579,3 +579,77 @@ fn of_equally_near_conversations_the_one_that_is_held_for_the_client_is_played()
     rig.send(7, server, b"GET /b HTTP/1.1\r\nHost: y:80\r\n\r\n");
     assert_eq!(rig.sent(1_000)[0].1, frame(0x50, B, b"second"));
 }
+
+/// A server that greets with a few bytes, with none, and with many, and then takes its leave.
+fn greeting() -> RecordedConversation {
+    let messages: [(u8, &'static [u8], Effect); 6] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0x50, b"hi", Effect::Carried),
+        (0x50, b"", Effect::Carried),
+        (0x50, &[7; 2_000], Effect::Carried),
+        (0x52, b"", Effect::Closed),
+    ];
+    conversation(1, &messages)
+}
+
+fn unproven() -> MockOptions {
+    MockOptions {
+        loops: Loops::Forever,
+        address_proof: AddressProof::Required,
+        ..MockOptions::default()
+    }
+}
+
+fn bytes_of(sent: &[(u8, Vec<u8>)]) -> usize {
+    sent.iter().map(|(_, message)| message.len()).sum()
+}
+
+#[test]
+fn a_mock_sends_an_unproven_address_at_most_three_times_what_came_from_there() {
+    for unmatched in [Unmatched::Refuse, Unmatched::Close, Unmatched::Silence] {
+        for loops in [Loops::Forever, Loops::Times(1)] {
+            let mut rig = Rig::new(
+                vec![greeting()],
+                MockOptions {
+                    unmatched,
+                    loops,
+                    ..unproven()
+                },
+            );
+            for number in 0..700_u16 {
+                let [high, low] = number.to_be_bytes();
+                let syn = frame(0xa1, [1, high, low], &vec![0; usize::from(number)]);
+                rig.hear(7, &syn);
+                // Patience with silent clients is 5 s.
+                let sent = rig.sent(60_000);
+                let (came, went) = (syn.len(), bytes_of(&sent));
+                assert!(went <= 3 * came, "{went} bytes for {came}: {sent:?}");
+                if loops == Loops::Forever {
+                    assert_eq!(sent.last().unwrap().1, frame(0x52, [1, high, low], b""));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_server_id_in_a_client_message_proves_its_address_to_a_mock() {
+    let mut rig = Rig::new(vec![greeting()], unproven());
+    rig.hear(7, &frame(0xa1, A, &[0; 20]));
+    let sent = rig.sent(1_000);
+    let server: [u8; 3] = sent[0].1[4..].try_into().unwrap();
+    assert_eq!(
+        sent[1..],
+        [(7, frame(0x50, A, b"hi")), (7, frame(0x50, A, b""))]
+    );
+    rig.send(8, server, b"");
+    rig.send(7, [server[0] ^ 1, 0, 0], b"");
+    assert_eq!(rig.sent(1_000), []);
+    rig.send(7, server, b"");
+    assert_eq!(
+        rig.sent(1_000),
+        [(7, frame(0x50, A, &[7; 2_000])), (7, frame(0x52, A, b""))]
+    );
+    assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
+}

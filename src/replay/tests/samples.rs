@@ -4,7 +4,7 @@ use super::*;
 use crate::capture::{Inputs, PacketSource};
 use crate::conversation::EndOfInput;
 use crate::dissect::{DissectOptions, Dissector};
-use crate::endpoint::{Config, Endpoint, Event, Handle, Output};
+use crate::endpoint::{AddressProof, Config, Endpoint, Event, Handle, Output};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\nHost: x\r\n\r\n";
 const ANSWER_BYTES: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nhello\n";
@@ -222,4 +222,64 @@ fn a_match_picks_its_whole_conversation() {
     let recording = recorder.into_recording();
     assert_eq!(recording.conversations.len(), 1);
     assert_eq!(recording.conversations[0].messages.len(), 5);
+}
+
+/// What a player sends to a server that keeps its greeting back until an address is proven.
+fn sent_to_distrustful(recorded: &Recording, options: PlayOptions) -> (ReplayResult, Vec<Vec<u8>>) {
+    let distrustful = |message: &Message| match message.frame_type.0 {
+        SYN => vec![now(frame(ACK, message.id.0, &[9, 9, 9]))],
+        SEND => {
+            let client = [0, 1, 1];
+            vec![
+                now(frame(ANSWER, client, b"hello")),
+                now(frame(SERVER_CLOSE, client, b"")),
+            ]
+        }
+        _ => Vec::new(),
+    };
+    let mut rig = Rig::new(recorded, options, distrustful);
+    rig.run();
+    let result = rig.results()[0];
+    (result, rig.sent.into_iter().map(|(_, sent)| sent).collect())
+}
+
+#[test]
+fn our_address_is_proven_where_the_server_speaks_next() {
+    let greets = recording(&[&[
+        (0, SYN, b"d"),
+        (1, ACK, b""),
+        (2, ANSWER, b"hello"),
+        (3, SERVER_CLOSE, b""),
+    ]]);
+    let is_asked = recording(&[&[
+        (0, SYN, b"d"),
+        (1, ACK, b""),
+        (2, SEND, b"ask"),
+        (3, ANSWER, b"hello"),
+        (4, SERVER_CLOSE, b""),
+    ]]);
+    let with = |address_proof, ids| PlayOptions {
+        address_proof,
+        ids,
+        ..PlayOptions::default()
+    };
+    let (syn, proof) = (frame(SYN, [0, 1, 1], b"d"), frame(SEND, [9, 9, 9], b""));
+    assert_eq!(
+        sent_to_distrustful(&greets, with(AddressProof::Required, IdPolicy::Recorded)),
+        (ReplayResult::Same, vec![syn.clone(), proof])
+    );
+    let asked = frame(SEND, [9, 9, 9], b"ask");
+    assert_eq!(
+        sent_to_distrustful(&is_asked, with(AddressProof::Required, IdPolicy::Recorded)),
+        (ReplayResult::Same, vec![syn, asked])
+    );
+    // Nothing but what was recorded where the carrier vouches for us, or where that was asked for.
+    for (proof, ids) in [
+        (AddressProof::NotNeeded, IdPolicy::Recorded),
+        (AddressProof::Required, IdPolicy::Raw),
+    ] {
+        let (result, sent) = sent_to_distrustful(&greets, with(proof, ids));
+        assert_eq!(result, ReplayResult::NoReply, "{proof:?}, {ids:?}");
+        assert!(sent.iter().all(|sent| sent[0] != SEND), "{sent:?}");
+    }
 }
