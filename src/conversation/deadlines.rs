@@ -1,8 +1,9 @@
-//! For what conversations wait in capture time: an answer, late messages, their
-//! telling.
+//! For what conversations wait in capture time: an answer, late messages, being
+//! reported.
 
 use std::collections::VecDeque;
 
+use super::options::TrackerOptions;
 use super::records::{Records, Slot, low_half};
 use super::state::Phase;
 use crate::time::Timestamp;
@@ -22,6 +23,9 @@ pub(super) enum Due {
 /// when it comes first, and its kind is swept when most entries are such.
 #[derive(Debug)]
 pub(super) struct Deadlines {
+    handshake_limit_ns: i64,
+    linger_ns: i64,
+    max_lingering: usize,
     /// SYNs without an answer.
     unanswered: VecDeque<Deadline>,
     /// When these are as many, they are swept.
@@ -38,7 +42,7 @@ pub(super) struct Deadlines {
 struct Deadline {
     time: Timestamp,
     slot: Slot,
-    /// The lowest bits of its number, by which one is told from a later one in its slot.
+    /// The lowest bits of its number, which distinguish it from a later one in its slot.
     number: u32,
 }
 
@@ -48,8 +52,11 @@ const FEW: usize = 1_024;
 const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 
 impl Deadlines {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(options: &TrackerOptions) -> Self {
         Self {
+            handshake_limit_ns: options.handshake_limit_ns,
+            linger_ns: options.linger_ns,
+            max_lingering: options.max_lingering.max(1),
             unanswered: VecDeque::new(),
             sweep_at: FEW,
             unheard: VecDeque::new(),
@@ -59,7 +66,8 @@ impl Deadlines {
     }
 
     /// A SYN was seen.
-    pub(super) fn wait_for_answer(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+    pub(super) fn wait_for_answer(&mut self, slot: Slot, now: Timestamp, records: &Records) {
+        let until = now.plus_nanos(self.handshake_limit_ns);
         if self.unanswered.len() >= self.sweep_at {
             self.unanswered
                 .retain(|deadline| is_in(deadline, Phase::SynSent, records));
@@ -85,20 +93,27 @@ impl Deadlines {
     }
 
     /// An answer did not come in time.
-    pub(super) fn wait_for_late_answer(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+    pub(super) fn wait_for_late_answer(&mut self, slot: Slot, now: Timestamp, records: &Records) {
+        let until = self.last_late(now);
         self.unheard.push_back(deadline(slot, until, records));
         self.earliest = self.earliest.min(until);
     }
 
+    /// Until when something comes late for a conversation that is over since `end`.
+    pub(super) fn last_late(&self, end: Timestamp) -> Timestamp {
+        end.plus_nanos(self.linger_ns)
+    }
+
     /// A conversation was closed.
-    pub(super) fn linger(&mut self, slot: Slot, until: Timestamp, records: &Records) {
+    pub(super) fn linger(&mut self, slot: Slot, now: Timestamp, records: &Records) {
+        let until = self.last_late(now);
         self.lingering.push_back(deadline(slot, until, records));
         self.earliest = self.earliest.min(until);
     }
 
-    /// Of more than `limit` closed conversations, the first to have been closed.
-    pub(super) fn crowded_out(&mut self, limit: usize, records: &Records) -> Option<Slot> {
-        while self.lingering.len() > limit {
+    /// Of more closed conversations than may linger, the first to have been closed.
+    pub(super) fn crowded_out(&mut self, records: &Records) -> Option<Slot> {
+        while self.lingering.len() > self.max_lingering {
             let deadline = self.lingering.pop_front()?;
             if is_closed(&deadline, records) {
                 return Some(deadline.slot);
@@ -112,14 +127,14 @@ impl Deadlines {
         self.earliest = self.earliest.min(time);
     }
 
-    /// Whether closing `more` conversations will have others told.
-    pub(super) fn is_crowded(&self, limit: usize, more: usize) -> bool {
-        self.lingering.len() + more > limit
+    /// Whether closing `more` conversations will have others reported.
+    pub(super) fn is_crowded(&self, more: usize) -> bool {
+        self.lingering.len() + more > self.max_lingering
     }
 
-    /// The closed conversations that are told next, at most `count`, some of which may
+    /// The closed conversations that are reported next, at most `count`, some of which may
     /// not be closed any more.
-    pub(super) fn next_told(&self, count: usize) -> impl Iterator<Item = Slot> + Clone {
+    pub(super) fn next_reported(&self, count: usize) -> impl Iterator<Item = Slot> + Clone {
         self.lingering
             .iter()
             .take(count)

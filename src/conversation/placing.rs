@@ -269,7 +269,7 @@ impl Placing<'_> {
         {
             return self.advance(slot, stimulus, direction);
         }
-        if let Some(told) = self.registry.find_told(key, seen.addressee, seen.time) {
+        if let Some(told) = self.registry.find_reported(key, seen.addressee, seen.time) {
             let (id, phase, client_side) = (told.id(), told.phase(), told.client_side());
             let transition = phase.transition_when_told(stimulus, told.circumstances());
             self.find_transition(id, phase.state(), &transition);
@@ -386,7 +386,7 @@ impl Placing<'_> {
             return Whose::Tracked(slot);
         }
         keys.into_iter()
-            .find_map(|key| self.registry.find_told(key, None, self.seen.time))
+            .find_map(|key| self.registry.find_reported(key, None, self.seen.time))
             .map_or(Whose::Nobodys, |told| Whose::Told {
                 id: told.id(),
                 client_side: told.client_side(),
@@ -454,13 +454,19 @@ impl Placing<'_> {
                 None => Meaning::Ignored,
             },
             Effect::Refuses => Meaning::Refuses {
-                handshake_ns: self.registry.since_syn(seen.time, slot).unwrap_or_default(),
+                handshake_ns: self
+                    .registry
+                    .records
+                    .since_syn(seen.time, slot)
+                    .unwrap_or_default(),
             },
             Effect::Carries => {
                 let payload = frame.payload;
                 self.registry
                     .go_on(slot, direction, seen.time, payload, self.remarks);
-                self.registry.carry(seen.time, payload, slot, direction);
+                self.registry
+                    .records
+                    .carry(seen.time, payload, slot, direction);
                 Meaning::Carries
             }
             Effect::Closes => Meaning::Closes { by: direction },

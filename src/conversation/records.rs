@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 
 use super::event::{ConversationId, RouterTime, Tally};
 use super::router::SynContent;
+use super::stall;
 use super::state::{Circumstances, ConversationState, Phase};
 use crate::net::Side;
 use crate::time::Timestamp;
@@ -325,6 +326,15 @@ impl Details {
         self.router.as_ref().and_then(|router| router.link)
     }
 
+    /// Whether the far end may be this destination.
+    #[inline]
+    pub(super) fn may_be_with(&self, addressee: Option<DestinationHash>) -> bool {
+        let Some(addressee) = addressee else {
+            return true;
+        };
+        self.far_hash().is_none_or(|far| far == addressee)
+    }
+
     pub(super) fn at_router(&mut self) -> &mut AtRouter {
         self.router.get_or_insert_default()
     }
@@ -453,6 +463,13 @@ impl Records {
         &mut self.details[slot as usize]
     }
 
+    /// Both parts of a record.
+    #[inline]
+    pub(super) fn both_mut(&mut self, slot: Slot) -> (&mut Live, &mut Details) {
+        let slot = slot as usize;
+        (&mut self.live[slot], &mut self.details[slot])
+    }
+
     /// The hot parts of two records.
     pub(super) fn pair_mut(&mut self, one: Slot, other: Slot) -> Option<[&mut Live; 2]> {
         self.live
@@ -486,6 +503,50 @@ impl Records {
     pub(super) fn holds(&self, slot: Slot, number: u32) -> bool {
         let live = &self.live[slot as usize];
         live.number != 0 && low_half(live.number) == number
+    }
+
+    /// Data of a conversation have come.
+    #[inline]
+    pub(super) fn carry(
+        &mut self,
+        time: Timestamp,
+        payload: &[u8],
+        slot: Slot,
+        direction: Direction,
+    ) {
+        let live = self.live_mut(slot);
+        // Where the SYN is read late, the first since it was read counts.
+        let may_be_first =
+            live.late.is_some() || live.tallies.iter().all(|tally| tally.message_count == 0);
+        let tally = &mut live.tallies[direction as usize];
+        let begins = tally.message_count == 0;
+        tally.message_count += 1;
+        tally.payload_bytes += payload.len() as u64;
+        if begins && let Some(bytes) = stall::announced_bytes(payload) {
+            let details = self.details_mut(slot);
+            details.set_announced(direction, bytes);
+        }
+        if may_be_first && self.details(slot).first_byte == Span::UNKNOWN {
+            let since_syn = self.since_syn(time, slot);
+            self.details_mut(slot).first_byte = Span::new(since_syn);
+        }
+    }
+
+    /// Nanoseconds since the SYN, if it was seen.
+    pub(super) fn since_syn(&self, time: Timestamp, slot: Slot) -> Option<i64> {
+        let start = self.details(slot).start;
+        self.live(slot).syn_seen().then(|| time.nanos_since(start))
+    }
+
+    /// The slots of all tracked conversations, in the order in which these opened.
+    pub(super) fn slots_in_order(&self) -> Vec<Slot> {
+        self.in_order(self.slots().collect())
+    }
+
+    /// Slots in the order in which their conversations opened.
+    pub(super) fn in_order(&self, mut slots: Vec<Slot>) -> Vec<Slot> {
+        slots.sort_unstable_by_key(|slot| self.live(*slot).id());
+        slots
     }
 
     /// The slots of all tracked conversations.

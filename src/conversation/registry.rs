@@ -1,48 +1,59 @@
 //! Which conversations are tracked: how they begin, are found by their ids, end
-//! and are told, and what is remembered of them then.
+//! and are reported, and what is remembered of them then.
+//!
+//! The registry joins its parts, each of which has one concern, in a file of its own: `names`
+//! has the ids, `assumed` those that nothing announced yet, `memory` the bytes, `postponed` the
+//! ends that are put off, `events` what waits to be asked for. `stalls` and `losses` judge a
+//! conversation's silence and its end, `look_ahead` reads what is about to be needed.
 
-mod disorder;
+mod assumed;
+mod describe;
+mod events;
 mod look_ahead;
 mod losses;
-mod progress;
+mod memory;
+mod names;
+mod postponed;
 mod stalls;
 
-use std::collections::VecDeque;
+use assumed::{Assumed, Disorder};
+use describe::describe;
+use events::{Events, LateFinding};
+use look_ahead::LookAhead;
+pub(crate) use look_ahead::Prospect;
+use losses::{ROUTER_GRACE_NS, ViewEnd};
+#[cfg(test)]
+pub(super) use memory::CONVERSATION_BYTES;
+pub use memory::Forgotten;
+use memory::{Evictions, Memory};
+pub(crate) use names::ExpectedRecord;
+use names::Names;
+use postponed::Postponed;
+use stalls::Silence;
 
-pub(crate) use look_ahead::{ExpectedRecord, Prospect};
-
-use super::channel::{ChannelId, Channels};
+use super::channel::{ChannelId, ChannelStart, Channels};
 use super::deadlines::{Deadlines, Due};
 use super::event::{Conversation, ConversationId};
-use super::finding::{Finding, FindingCode, Level};
-use super::id_table::{IdKey, IdTable, KeyHasher, Space};
+use super::finding::{FindingCode, Level};
+use super::id_table::{IdKey, KeyHasher, Space};
 use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::{Destinations, TrackerOptions};
-use super::records::{NewRecord, Records, Slot};
-use super::remarks::{Remarks, Words};
+use super::records::{NewRecord, Records, Slot, Span};
+use super::remarks::Remarks;
 use super::router::Delivered;
-use super::state::{ConversationState, Phase, Stimulus};
+use super::stall;
+use super::state::{Phase, Stimulus};
 use super::tombstone::{Tombstone, Tombstones};
 use super::views::Views;
 use crate::net::Side;
 use crate::time::{SECOND_NS, Timestamp};
-use crate::wire::{ClientId, DestinationHash, ServerId};
+use crate::wire::{ClientId, DestinationHash, Direction, RawFrame, ServerId, StreamId};
 
 /// A SYN that waits for less when the capture ends may yet be answered: the
 /// reference's accept timeout.
 const ACCEPT_LIMIT_NS: i64 = 5 * SECOND_NS;
 
-/// Bytes that a tracked conversation is reckoned to take: its record (128), its
-/// ids (up to 43), its place in the list of its channel and among the deadlines.
-pub(super) const CONVERSATION_BYTES: usize = 208;
-
-/// The same for the hash of its destination.
-const HASH_BYTES: usize = 96;
-
-/// The same for what is kept of a view at a router.
-const VIEW_BYTES: usize = 256;
-
-/// Why a conversation is told.
+/// Why a conversation is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     /// It is over, or its id is used anew.
@@ -56,50 +67,22 @@ pub(super) enum Ending {
     Input(EndOfInput),
 }
 
-/// What was forgotten for want of memory, by a [`Tracker`](super::Tracker).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Conversations that were reported as they stood.
-    pub conversations: u64,
-    /// Conversations that were told, of which late messages are no longer recognised.
-    pub closed_conversations: u64,
-    /// When the first of either was.
-    pub conversations_since: Option<Timestamp>,
-    /// The same for the latter.
-    pub closed_conversations_since: Option<Timestamp>,
-}
-
 /// The conversations that are tracked, and all by which they are found.
 #[derive(Debug)]
 pub(super) struct Registry {
-    handshake_limit_ns: i64,
-    linger_ns: i64,
-    max_lingering: usize,
-    conversation_limit: usize,
     pub(super) destinations: Destinations,
     pub(super) channels: Channels,
     pub(super) records: Records,
-    ids: IdTable,
-    /// The conversation that was found last: messages come in runs of one.
-    found_last: Slot,
+    names: Names,
+    assumed: Assumed,
     views: Views,
     deadlines: Deadlines,
     tombstones: Tombstones,
-    /// Channels that have ended, kept until what their sessions sent at last must have
-    /// come out of the router.
-    closing: VecDeque<(Timestamp, ChannelId)>,
-    pub(super) events: VecDeque<TrackerEvent>,
-    /// Bytes that the records are reckoned to take.
-    bytes: usize,
+    postponed: Postponed,
+    events: Events,
+    memory: Memory,
+    evictions: Evictions,
     conversation_count: u64,
-    evicted_count: u64,
-    evicted_since: Option<Timestamp>,
-    /// Whether a channel was forgotten for want of memory, with ids that it had announced.
-    has_evicted_channels: bool,
-    /// Conversations with an id that nothing announced yet.
-    assumed_count: usize,
-    /// What is told at the end of the input, and when that is.
-    last_endings: Option<(std::vec::IntoIter<Slot>, Timestamp, EndOfInput)>,
 }
 
 impl Registry {
@@ -107,27 +90,19 @@ impl Registry {
         let hasher = KeyHasher::default();
         let tombstone_limit = options.tombstone_bytes.min(options.memory_bytes / 2);
         Self {
-            handshake_limit_ns: options.handshake_limit_ns,
-            linger_ns: options.linger_ns,
-            max_lingering: options.max_lingering.max(1),
-            conversation_limit: options.memory_bytes - tombstone_limit,
             destinations: options.destinations,
             channels: Channels::new(),
             records: Records::new(),
-            ids: IdTable::new(hasher.clone()),
-            found_last: 0,
+            names: Names::new(hasher.clone()),
+            assumed: Assumed::default(),
             views: Views::default(),
-            deadlines: Deadlines::new(),
+            deadlines: Deadlines::new(options),
             tombstones: Tombstones::new(hasher, tombstone_limit),
-            closing: VecDeque::new(),
-            events: VecDeque::new(),
-            bytes: 0,
+            postponed: Postponed::default(),
+            events: Events::default(),
+            memory: Memory::new(options, options.memory_bytes - tombstone_limit),
+            evictions: Evictions::default(),
             conversation_count: 0,
-            evicted_count: 0,
-            evicted_since: None,
-            has_evicted_channels: false,
-            assumed_count: 0,
-            last_endings: None,
         }
     }
 
@@ -139,7 +114,7 @@ impl Registry {
     /// Buckets that look-ups of ids have read so far.
     #[cfg(test)]
     pub(super) fn reads(&self) -> u64 {
-        self.ids.reads()
+        self.names.ids.reads()
     }
 
     pub(super) const fn conversation_count(&self) -> u64 {
@@ -148,21 +123,47 @@ impl Registry {
 
     /// Bytes that everything here is reckoned to take.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes + self.views.bytes() + self.tombstones.bytes()
+        self.memory.taken + self.views.bytes() + self.tombstones.bytes()
+    }
+
+    /// Whether so many bytes more are too many.
+    const fn is_short_of(&self, bytes: usize) -> bool {
+        self.memory.is_short_of(self.views.bytes() + bytes)
     }
 
     pub(super) const fn forgotten(&self) -> Forgotten {
         Forgotten {
-            conversations: self.evicted_count,
+            conversations: self.evictions.conversations,
             closed_conversations: self.tombstones.evicted(),
-            conversations_since: self.evicted_since,
+            conversations_since: self.evictions.since,
             closed_conversations_since: self.tombstones.evicted_since(),
         }
     }
 
     /// Whether an id that nobody announced may be one that was forgotten.
     pub(super) fn forgets(&self) -> bool {
-        self.has_evicted_channels || self.forgotten() != Forgotten::default()
+        self.evictions.has_channels || self.forgotten() != Forgotten::default()
+    }
+
+    /// What can be read before it is needed.
+    #[inline]
+    pub(super) const fn look_ahead(&self) -> LookAhead<'_> {
+        LookAhead {
+            ids: &self.names.ids,
+            records: &self.records,
+            channels: &self.channels,
+            deadlines: &self.deadlines,
+            tombstones: &self.tombstones,
+        }
+    }
+
+    const fn disorder(&self) -> Disorder<'_> {
+        Disorder {
+            ids: &self.names.ids,
+            records: &self.records,
+            channels: &self.channels,
+            deadlines: &self.deadlines,
+        }
     }
 
     /// Begins a conversation whose SYN, or whose first message without one, is `seen`.
@@ -173,11 +174,11 @@ impl Registry {
         phase: Phase,
         remarks: &Remarks,
     ) -> Slot {
-        let price = self.price(seen.channel);
+        let price = self.memory.price(self.channels.get(seen.channel));
         if self.is_short_of(price) && self.records.len() > 0 {
             self.evict_silent(seen.time, remarks);
         }
-        self.bytes += price;
+        self.memory.taken += price;
         self.conversation_count += 1;
         let channel = self.channels.get_mut(seen.channel);
         let slot = self.records.insert(&NewRecord {
@@ -192,19 +193,27 @@ impl Registry {
         });
         channel.slots.push(slot);
         if phase == Phase::SynSent {
-            self.wait_for_answer(slot, seen.time);
+            self.deadlines
+                .wait_for_answer(slot, seen.time, &self.records);
         }
         slot
     }
 
-    /// Whether so many bytes more are too many.
-    const fn is_short_of(&self, bytes: usize) -> bool {
-        self.bytes + self.views.bytes() + bytes > self.conversation_limit
+    /// Of the conversations with the id of a SYN, the one that it opens and that was
+    /// answered a moment ago.
+    pub(super) fn answered_before(&self, namesakes: &[Slot], now: Timestamp) -> Option<Slot> {
+        self.disorder().answered_before(namesakes, now)
     }
 
-    fn wait_for_answer(&mut self, slot: Slot, now: Timestamp) {
-        let until = now.plus_nanos(self.handshake_limit_ns);
-        self.deadlines.wait_for_answer(slot, until, &self.records);
+    /// The SYN of a conversation that was answered a moment ago.
+    pub(super) fn open_late(
+        &mut self,
+        slot: Slot,
+        from: Side,
+        client_hash: Option<DestinationHash>,
+    ) {
+        self.assumed
+            .open_late(slot, from, client_hash, &mut self.records);
     }
 
     /// Makes the client's id of a conversation known.
@@ -248,20 +257,20 @@ impl Registry {
     }
 
     fn insert_id(&mut self, key: IdKey, slot: Slot, now: Timestamp, remarks: &Remarks) {
-        if let Some(oldest) = self.ids.insert(key, slot, &mut self.records) {
-            self.count_evicted(now);
+        if let Some(oldest) = self.names.ids.insert(key, slot, &mut self.records) {
+            self.evictions.count(now);
             self.end(oldest, now, Ending::Evicted, remarks);
         }
     }
 
     /// The conversations that an id stands for, in the order in which they opened.
     pub(super) fn namesakes(&self, key: IdKey) -> Vec<Slot> {
-        self.ids.all(key, &self.records)
+        self.names.ids.all(key, &self.records)
     }
 
     /// The one that opened last.
     pub(super) fn latest(&self, key: IdKey) -> Option<Slot> {
-        self.ids.latest(key, &self.records)
+        self.names.ids.latest(key, &self.records)
     }
 
     /// The conversation that a message to `addressee` with this id is about; perhaps it
@@ -274,27 +283,8 @@ impl Registry {
         addressee: Option<DestinationHash>,
         expected: Option<ExpectedRecord>,
     ) -> Option<Slot> {
-        let found = self.find_any(key, expected)?;
-        if !self.records.live(found).shares_ids() {
-            return self.may_be_with(found, addressee).then_some(found);
-        }
-        let rank = |slot: &Slot| match (stimulus, self.records.live(*slot).phase.state()) {
-            (Stimulus::Ack, ConversationState::SynSent | ConversationState::NoAnswer) => 0,
-            (_, ConversationState::Open) => 1,
-            (_, ConversationState::SynSent | ConversationState::NoAnswer) => 2,
-            _ => OVER,
-        };
-        const OVER: u8 = 3;
-        let candidates = self.namesakes(key);
-        let mut candidates: Vec<Slot> = candidates
-            .into_iter()
-            .filter(|slot| self.may_be_with(*slot, addressee))
-            .collect();
-        // The oldest of those that wait for it, or the latest of those that are over.
-        match candidates.iter().map(rank).min()? {
-            OVER => candidates.pop(),
-            best => candidates.into_iter().find(|slot| rank(slot) == best),
-        }
+        self.names
+            .find(key, stimulus, addressee, expected, &self.records)
     }
 
     /// The open conversation that data with this id go on with, where that alone is what they
@@ -309,28 +299,15 @@ impl Registry {
         if self.deadlines.is_due(time) || self.is_short_of(0) {
             return None;
         }
-        let found = self.find_any(key, expected)?;
+        let found = self.names.find_any(key, expected, &self.records)?;
         // On I2CP each message is compared with its other view.
         let runs = self.records.live(found).is_running()
             && self.channels.get(key.channel).session().is_none();
         runs.then_some(found)
     }
 
-    /// A conversation that has this id, perhaps one of several; perhaps the `expected` one.
-    #[inline]
-    fn find_any(&mut self, key: IdKey, expected: Option<ExpectedRecord>) -> Option<Slot> {
-        let likely = expected.map_or(self.found_last, |expected| expected.0);
-        let found = if self.ids.is_only(likely, key, &self.records) {
-            likely
-        } else {
-            self.ids.find(key, &self.records)?
-        };
-        self.found_last = found;
-        Some(found)
-    }
-
-    /// The conversation that is over, told, and had this id last.
-    pub(super) fn find_told(
+    /// The conversation that is over, was reported, and had this id last.
+    pub(super) fn find_reported(
         &mut self,
         key: IdKey,
         addressee: Option<DestinationHash>,
@@ -342,42 +319,174 @@ impl Registry {
             .cloned()
     }
 
-    /// Whether the far end of a conversation may be this destination.
-    fn may_be_with(&self, slot: Slot, addressee: Option<DestinationHash>) -> bool {
-        let Some(addressee) = addressee else {
-            return true;
-        };
-        self.records
-            .details(slot)
-            .far_hash()
-            .is_none_or(|far| far == addressee)
+    /// The conversation without a known client whose server id an ACK announces
+    /// only now: of a connection that began before the capture, one direction may
+    /// be readable before the other.
+    pub(super) fn find_announced(
+        &self,
+        seen: &Observation<'_>,
+        frame: &RawFrame<'_>,
+    ) -> Option<Slot> {
+        let key = server_key(seen, frame.announced_id()?);
+        self.names.find_headless(key, seen.addressee, &self.records)
     }
 
-    /// The conversation without a known client that has this server id, if it is
-    /// the only one: behind a router two servers may have chosen the same.
-    pub(super) fn find_headless(
+    /// The conversation that has the id which a server gives to this one.
+    pub(super) fn user_of_server_id(
         &self,
-        key: IdKey,
-        addressee: Option<DestinationHash>,
+        seen: &Observation<'_>,
+        slot: Slot,
+        server_id: ServerId,
     ) -> Option<Slot> {
-        let mut headless = self.namesakes(key).into_iter().filter(|slot| {
-            self.records.live(*slot).is_headless() && self.may_be_with(*slot, addressee)
-        });
-        match (headless.next(), headless.next()) {
-            (Some(slot), None) => Some(slot),
-            _ => None,
+        let far_hash = self.records.details(slot).far_hash();
+        // Behind a router, two peers of one session may choose the same id.
+        self.namesakes(server_key(seen, server_id))
+            .into_iter()
+            .find(|other| {
+                seen.from == Side::Initiator || self.records.details(*other).far_hash() == far_hash
+            })
+    }
+
+    /// A server has accepted with this id; nanoseconds since the SYN, if it was seen.
+    pub(super) fn accept(
+        &mut self,
+        time: Timestamp,
+        slot: Slot,
+        server_id: ServerId,
+    ) -> Option<i64> {
+        self.assumed.clear(slot, &mut self.records);
+        if self.records.live(slot).server_id() != Some(server_id) {
+            self.names
+                .forget_server(slot, &mut self.records, &self.channels);
+        }
+        let handshake_ns = self.records.since_syn(time, slot);
+        self.records.details_mut(slot).handshake = Span::new(handshake_ns);
+        handshake_ns
+    }
+
+    /// Takes note that an id was taken for this conversation's before anything announced it.
+    pub(super) fn set_assumed(&mut self, slot: Slot, message: u64) {
+        self.assumed.set(slot, message, &mut self.records);
+    }
+
+    /// Takes an id that nobody announced for that of the oldest conversation which waits
+    /// for its ACK, if the ACK can be late or in a gap.
+    pub(super) fn assume_announced(
+        &mut self,
+        seen: &Observation<'_>,
+        id: StreamId,
+        direction: Direction,
+        remarks: &Remarks,
+    ) -> Option<Slot> {
+        let channel = self.channels.get(seen.channel);
+        // Before the capture ids were announced to conversations that nobody saw open.
+        if direction != Direction::ClientToServer || channel.start == ChannelStart::Missed {
+            return None;
+        }
+        let has_gaps = channel.has_gaps;
+        let slot = self
+            .disorder()
+            .waiting_for_ack(seen.channel, seen.from, seen.time)?;
+        self.set_assumed(slot, remarks.message());
+        if has_gaps {
+            self.records.live_mut(slot).phase = Phase::Open;
+        }
+        self.name_server(seen.channel, slot, ServerId(id), seen.time, remarks);
+        Some(slot)
+    }
+
+    /// An answer shows whether what was taken for this conversation's is. If it is not, it
+    /// goes to another one, and this one gets what was taken for the other's.
+    #[inline]
+    pub(super) fn check_assumed(
+        &mut self,
+        seen: &Observation<'_>,
+        slot: Slot,
+        announced: Option<ServerId>,
+        remarks: &Remarks,
+    ) {
+        if !self.assumed.is_empty() {
+            self.exchange_assumed(seen, slot, announced, remarks);
         }
     }
 
-    /// Keeps a conversation that was closed for late messages, and tells those
+    fn exchange_assumed(
+        &mut self,
+        seen: &Observation<'_>,
+        slot: Slot,
+        announced: Option<ServerId>,
+        remarks: &Remarks,
+    ) {
+        let other = self
+            .disorder()
+            .counterpart(seen.channel, slot, announced, seen.time);
+        let Some(other) = other else {
+            return;
+        };
+        let server_ids = [slot, other].map(|slot| {
+            self.names
+                .forget_server(slot, &mut self.records, &self.channels)
+        });
+        let assumed_by = self.assumed.exchange([slot, other], &mut self.records);
+        for (slot, (message, server_id)) in [other, slot]
+            .into_iter()
+            .zip(assumed_by.into_iter().zip(server_ids))
+        {
+            if let Some(id) = server_id {
+                self.name_server(seen.channel, slot, id, seen.time, remarks);
+            }
+            if let Some(message) = message {
+                self.set_assumed(slot, message.get());
+            }
+        }
+        for slot in [slot, other] {
+            match self.records.live(slot).phase {
+                phase if phase.is_closed() => self.linger(slot, seen.time, remarks),
+                Phase::SynSent => {
+                    self.deadlines
+                        .wait_for_answer(slot, seen.time, &self.records);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the server's close of a conversation, if it comes next, may be a refusal.
+    pub(super) fn may_be_refused(&self, slot: Slot) -> bool {
+        let live = self.records.live(slot);
+        live.tallies[Direction::ServerToClient as usize].message_count == 0
+            && !self.channels.at(live.channel).1.has_gaps
+    }
+
+    /// Data come that may be, or become, a stall.
+    #[cold]
+    pub(super) fn go_on(
+        &mut self,
+        slot: Slot,
+        by: Direction,
+        now: Timestamp,
+        payload: &[u8],
+        remarks: &mut Remarks,
+    ) {
+        Silence::of(slot, &mut self.records, &self.channels).go_on(by, now, payload, remarks);
+    }
+
+    /// Somebody closes, perhaps because something stays away.
+    pub(super) fn close_in_silence(
+        &mut self,
+        slot: Slot,
+        by: Direction,
+        now: Timestamp,
+        remarks: &mut Remarks,
+    ) {
+        Silence::of(slot, &mut self.records, &self.channels).close(by, now, remarks);
+    }
+
+    /// Keeps a conversation that was closed for late messages, and reports those
     /// that it crowds out.
     pub(super) fn linger(&mut self, slot: Slot, now: Timestamp, remarks: &Remarks) {
-        let until = now.plus_nanos(self.linger_ns);
-        self.deadlines.linger(slot, until, &self.records);
-        while let Some(over) = self
-            .deadlines
-            .crowded_out(self.max_lingering, &self.records)
-        {
+        self.deadlines.linger(slot, now, &self.records);
+        while let Some(over) = self.deadlines.crowded_out(&self.records) {
             self.end(over, now, Ending::Over, remarks);
         }
     }
@@ -399,9 +508,8 @@ impl Registry {
             match due {
                 Due::NoAnswer(slot) => {
                     self.give_up_answer(slot, now, Level::Warn, remarks);
-                    let until = now.plus_nanos(self.linger_ns);
                     self.deadlines
-                        .wait_for_late_answer(slot, until, &self.records);
+                        .wait_for_late_answer(slot, now, &self.records);
                 }
                 Due::Over(slot) => self.end(slot, now, Ending::Over, remarks),
             }
@@ -431,7 +539,7 @@ impl Registry {
         self.views.compare(seen, slot, &mut self.records, remarks)
     }
 
-    /// Forgets a channel; what was open on it is over, and told in the order in
+    /// Forgets a channel; what was open on it is over, and reported in the order in
     /// which it opened.
     pub(super) fn close_channel(
         &mut self,
@@ -440,71 +548,90 @@ impl Registry {
         ending: Ending,
         remarks: &Remarks,
     ) {
-        let mut slots = self.channels.get(channel).slots.as_slice().to_vec();
         self.channels.end_session(channel);
-        self.has_evicted_channels |= ending == Ending::ChannelEvicted;
+        self.evictions.has_channels |= ending == Ending::ChannelEvicted;
         if ending == Ending::ChannelClosed && self.puts_off_end(channel, now, remarks) {
             return;
         }
-        slots.sort_unstable_by_key(|slot| self.records.live(*slot).id());
-        for slot in slots {
+        self.end_channel(channel, now, ending, remarks);
+    }
+
+    /// Whether a channel that has ended is kept for a while: what its session sent at last
+    /// may still come out of the router.
+    fn puts_off_end(&mut self, channel: ChannelId, now: Timestamp, remarks: &Remarks) -> bool {
+        let since = now.plus_nanos(-ROUTER_GRACE_NS);
+        let mut slots = self.channels.get(channel).slots.as_slice().iter();
+        let waits = slots.any(|slot| self.views.has_sent(*slot, since, &self.records));
+        if waits {
+            let until = now.plus_nanos(ROUTER_GRACE_NS);
+            self.postponed
+                .keep_channel(channel, now, until, &mut self.records, &mut self.channels);
+            self.deadlines.wake_at(until);
+            self.close_waiting(now, remarks);
+        }
+        waits
+    }
+
+    /// Forgets the channels whose sessions ended a while ago.
+    fn close_waiting(&mut self, now: Timestamp, remarks: &Remarks) {
+        while let Some(channel) = self.postponed.next_channel(now) {
+            self.end_channel(channel, now, Ending::ChannelClosed, remarks);
+        }
+        if let Some(until) = self.postponed.next_time() {
+            self.deadlines.wake_at(until);
+        }
+    }
+
+    fn end_channel(
+        &mut self,
+        channel: ChannelId,
+        now: Timestamp,
+        ending: Ending,
+        remarks: &Remarks,
+    ) {
+        let slots = self.channels.get(channel).slots.as_slice().to_vec();
+        for slot in self.records.in_order(slots) {
             if ending == Ending::ChannelEvicted && !self.records.live(slot).phase.is_closed() {
-                self.count_evicted(now);
+                self.evictions.count(now);
             }
             self.end(slot, now, ending, remarks);
         }
         self.channels.forget(channel);
     }
 
-    fn count_evicted(&mut self, now: Timestamp) {
-        self.evicted_count += 1;
-        self.evicted_since.get_or_insert(now);
-    }
-
-    /// From now on everything that is tracked is told, in the order in which it opened:
-    /// one whenever what was told before is taken.
+    /// From now on everything that is tracked is reported, in the order in which it opened:
+    /// one whenever what was reported before is taken.
     pub(super) fn end_all(&mut self, now: Timestamp, end: EndOfInput) {
-        let slots = self.slots_in_order();
-        self.last_endings = Some((slots.into_iter(), now, end));
+        self.postponed
+            .end_input(self.records.slots_in_order(), now, end);
     }
 
     /// Whether [`next_event`](Self::next_event) has something.
     #[inline]
     pub(super) fn has_events(&self) -> bool {
-        !self.events.is_empty() || self.last_endings.is_some()
+        !self.events.is_empty() || self.postponed.has_conversations()
     }
 
     /// The next thing that happened apart from messages.
     pub(super) fn next_event(&mut self, remarks: &Remarks) -> Option<TrackerEvent> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.events.next() {
                 return Some(event);
             }
-            let (slots, now, end) = self.last_endings.as_mut()?;
-            let (now, end) = (*now, *end);
-            let Some(slot) = slots.next() else {
-                self.last_endings = None;
-                return None;
-            };
+            let (slot, now, end) = self.postponed.next_conversation()?;
             self.end(slot, now, Ending::Input(end), remarks);
         }
     }
 
     /// All tracked conversations as they stand, in the order in which they opened.
     pub(super) fn tracked(&self) -> Vec<Conversation> {
-        self.slots_in_order()
-            .into_iter()
-            .map(|slot| self.describe(slot))
+        let slots = self.records.slots_in_order().into_iter();
+        slots
+            .map(|slot| describe(slot, &self.records, &self.channels))
             .collect()
     }
 
-    fn slots_in_order(&self) -> Vec<Slot> {
-        let mut slots: Vec<Slot> = self.records.slots().collect();
-        slots.sort_unstable_by_key(|slot| self.records.live(*slot).id());
-        slots
-    }
-
-    /// Tells the tenth of the conversations that was silent for the longest time.
+    /// Reports the tenth of the conversations that was silent for the longest time.
     fn evict_silent(&mut self, now: Timestamp, remarks: &Remarks) {
         let records = &self.records;
         let mut by_silence: Vec<(Timestamp, ConversationId, Slot)> = records
@@ -520,7 +647,7 @@ impl Registry {
         for (_, _, slot) in by_silence {
             // A closed one leaves its tombstone and nothing is lost.
             if !self.records.live(slot).phase.is_closed() {
-                self.count_evicted(now);
+                self.evictions.count(now);
             }
             self.end(slot, now, Ending::Evicted, remarks);
         }
@@ -531,7 +658,11 @@ impl Registry {
         live.phase = Phase::NoAnswer;
         let id = live.id();
         let waited_us = now.micros_since(self.records.details(slot).start).max(0);
-        self.find_late(slot, FindingCode::SynNoAnswer, level, None, remarks, || {
+        let finding = LateFinding {
+            level,
+            ..LateFinding::new(slot, FindingCode::SynNoAnswer)
+        };
+        self.events.find(finding, &mut self.records, remarks, || {
             let text = format!(
                 "SYN of {id} not answered within {}.{:03} s",
                 waited_us / 1_000_000,
@@ -541,36 +672,10 @@ impl Registry {
         });
     }
 
-    /// A finding about a conversation that no new message brings about: on
-    /// `message`, or else on its first one.
-    fn find_late(
-        &mut self,
-        slot: Slot,
-        code: FindingCode,
-        level: Level,
-        message: Option<u64>,
-        remarks: &Remarks,
-        words: impl FnOnce() -> Words,
-    ) {
-        let details = self.records.details_mut(slot);
-        details.finding_count = details.finding_count.saturating_add(1);
-        let message = message.unwrap_or(details.first_message);
-        let (text, detail) = remarks.words(words);
-        self.events.push_back(TrackerEvent::Finding(Finding {
-            code,
-            level,
-            message: Some(message),
-            packet: None,
-            conversation: Some(self.records.live(slot).id()),
-            text,
-            detail,
-        }));
-    }
-
-    /// Tells a conversation and tracks it no more.
+    /// Reports a conversation and tracks it no more.
     pub(super) fn end(&mut self, slot: Slot, now: Timestamp, ending: Ending, remarks: &Remarks) {
         let live = self.records.live(slot);
-        let (phase, id) = (live.phase, live.id());
+        let phase = live.phase;
         let (ended, ending) = match self.channels.ended(live.channel) {
             // Its end was put off, for what was in the router.
             Some(at) => (at, Ending::ChannelClosed),
@@ -587,60 +692,73 @@ impl Registry {
                 self.give_up_answer(slot, ended, level, remarks);
             }
             (Phase::Open, Ending::ChannelClosed | Ending::Input(EndOfInput::Complete)) => {
-                let (code, level) = (FindingCode::NoClose, FindingCode::NoClose.level());
-                self.find_late(slot, code, level, None, remarks, || {
-                    let what = match ending {
-                        Ending::ChannelClosed => "its carrier",
-                        _ => "the capture",
-                    };
-                    (format!("{id} is open when {what} ends"), Vec::new())
-                });
-                self.find_stall(slot, ended, remarks);
+                self.find_no_close(slot, ended, ending, remarks);
             }
             _ => {}
         }
         self.find_never_announced(slot, remarks);
-        self.find_lost(slot, now, ending, remarks);
+        self.find_losses(slot, now, ending, remarks);
         self.forget_ids(slot);
-        self.events
-            .push_back(TrackerEvent::Ended(Box::new(self.describe(slot))));
-        let (channel, _) = self.channels.at(self.records.live(slot).channel);
+        let conversation = describe(slot, &self.records, &self.channels);
+        self.events.end(conversation);
+        let (id, channel) = self.channels.at(self.records.live(slot).channel);
+        self.memory.taken -= self.memory.price(channel);
         // Of a channel that is gone nothing comes late.
         if phase.is_closed() && matches!(ending, Ending::Over | Ending::Evicted) {
-            self.bury(slot, channel, now);
+            self.bury(slot, id, now);
         }
-        self.bytes -= self.price(channel);
         self.remove_from_channel(slot);
         self.records.remove(slot);
     }
 
+    /// A conversation was open when its carrier or the capture ended.
+    fn find_no_close(&mut self, slot: Slot, now: Timestamp, ending: Ending, remarks: &Remarks) {
+        let id = self.records.live(slot).id();
+        let finding = LateFinding::new(slot, FindingCode::NoClose);
+        self.events.find(finding, &mut self.records, remarks, || {
+            let what = match ending {
+                Ending::ChannelClosed => "its carrier",
+                _ => "the capture",
+            };
+            (format!("{id} is open when {what} ends"), Vec::new())
+        });
+        let silence = Silence::of(slot, &mut self.records, &self.channels);
+        if let Some(words) = silence.stall(now, stall::LONG_NS) {
+            let finding = LateFinding::new(slot, FindingCode::LeftoverStall);
+            self.events.find(finding, &mut self.records, remarks, words);
+        }
+    }
+
+    fn find_never_announced(&mut self, slot: Slot, remarks: &Remarks) {
+        let never_announced = self.assumed.end(slot, &mut self.records, &self.channels);
+        if let Some(id) = never_announced {
+            self.events
+                .find(id.finding(), &mut self.records, remarks, || id.words());
+        }
+    }
+
+    fn find_losses(&mut self, slot: Slot, time: Timestamp, ending: Ending, remarks: &Remarks) {
+        let end = ViewEnd { slot, time, ending };
+        for loss in end.losses(&mut self.views, &mut self.records, &self.channels) {
+            self.events
+                .find(loss.finding(), &mut self.records, remarks, || loss.words());
+        }
+    }
+
     fn bury(&mut self, slot: Slot, channel: ChannelId, now: Timestamp) {
         let live = self.records.live(slot);
-        let until = live.end.plus_nanos(self.linger_ns);
+        let until = self.deadlines.last_late(live.end);
         let far = self.records.details(slot).far_hash();
         let tombstone = Tombstone::new(live, channel.serial, far, until);
         self.tombstones.push(tombstone, now);
     }
 
     fn forget_ids(&mut self, slot: Slot) {
-        let live = self.records.live(slot);
-        let (channel, _) = self.channels.at(live.channel);
-        let client_side = live.client_side;
-        let key = |owner, space, id| IdKey {
-            channel,
-            owner,
-            space,
-            id,
-        };
-        if let Some(ClientId(id)) = live.client_id() {
-            self.ids.remove(key(client_side, Space::Client, id), slot);
-            if let Some(content) = self.records.details(slot).syn_content() {
-                self.views.forget_unlinked((id, content), slot);
-            }
-        }
-        if let Some(ServerId(id)) = live.server_id() {
-            let server_side = client_side.opposite();
-            self.ids.remove(key(server_side, Space::Server, id), slot);
+        self.names.forget(slot, &self.records, &self.channels);
+        if let Some(ClientId(id)) = self.records.live(slot).client_id()
+            && let Some(content) = self.records.details(slot).syn_content()
+        {
+            self.views.forget_unlinked((id, content), slot);
         }
     }
 
@@ -652,55 +770,14 @@ impl Registry {
             self.records.details_mut(*moved).channel_position = position;
         }
     }
+}
 
-    /// Bytes that a conversation on this channel is reckoned to take.
-    fn price(&self, channel: ChannelId) -> usize {
-        let hash = match self.destinations {
-            Destinations::Skip => 0,
-            Destinations::Hash | Destinations::Pseudonyms(_) => HASH_BYTES,
-        };
-        let view = match self.channels.get(channel).session() {
-            Some(_) => HASH_BYTES + VIEW_BYTES,
-            None => 0,
-        };
-        CONVERSATION_BYTES + hash + view
-    }
-
-    fn describe(&self, slot: Slot) -> Conversation {
-        let (live, details) = (self.records.live(slot), self.records.details(slot));
-        let (_, channel) = self.channels.at(live.channel);
-        let (far_hash, client_hash) = (details.far_hash(), details.client_hash());
-        let mut client = channel.party(live.client_side, far_hash);
-        let mut server = channel.party(live.client_side.opposite(), far_hash);
-        let at_router = details.router.as_deref();
-        let far_nickname = at_router.and_then(|router| router.far_nickname.clone());
-        if channel.session().is_none() {
-            (client.hash, server.hash) = (client_hash, None);
-        } else if live.client_side == Side::Responder {
-            client.nickname = far_nickname;
-        } else {
-            server.nickname = far_nickname;
-            client.hash = client.hash.or(client_hash);
-        }
-        let [c2s, s2c] = live.tallies;
-        Conversation {
-            id: live.id(),
-            carrier: channel.carrier,
-            client,
-            server,
-            client_id: live.client_id(),
-            server_id: live.server_id(),
-            state: live.state(),
-            start: details.start,
-            start_us: details.start_us,
-            end: live.end,
-            handshake_ns: details.handshake.get(),
-            first_byte_ns: details.first_byte.get(),
-            c2s,
-            s2c,
-            finding_count: u64::from(details.finding_count),
-            peer_view: at_router.and_then(|router| router.peer_view),
-            router: at_router.and_then(|router| router.time),
-        }
+/// An id that the sender of a message chose as a server.
+const fn server_key(seen: &Observation<'_>, id: ServerId) -> IdKey {
+    IdKey {
+        channel: seen.channel,
+        owner: seen.from,
+        space: Space::Server,
+        id: id.0,
     }
 }

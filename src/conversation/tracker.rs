@@ -152,7 +152,9 @@ impl Tracker {
         let slot = self.registry.find_running(key, time, expected)?;
         self.message_count += 1;
         self.registry.records.live_mut(slot).end = time;
-        self.registry.carry(time, frame.payload, slot, direction);
+        self.registry
+            .records
+            .carry(time, frame.payload, slot, direction);
         Some(Carried {
             number: self.message_count,
             direction,
@@ -186,37 +188,39 @@ impl Tracker {
         from: Side,
         message: &RawMessage<'_>,
     ) -> Option<Prospect> {
-        self.registry.prospect(channel, from, message.frame()?)
+        self.registry
+            .look_ahead()
+            .prospect(channel, from, message.frame()?)
     }
 
     /// The record that a message will probably need.
     #[inline]
     pub(crate) fn look_up(&self, prospect: Prospect) -> Option<ExpectedRecord> {
-        self.registry.look_up(prospect)
+        self.registry.look_ahead().look_up(prospect)
     }
 
     /// Reads ahead what a message will need. What is returned is of no other use.
     #[inline]
     pub(crate) fn touch(&self, prospect: Prospect, record: ExpectedRecord) -> u64 {
-        self.registry.touch(prospect, record)
+        self.registry.look_ahead().touch(prospect, record)
     }
 
     /// Reads ahead where a message will look for a conversation that was told, and then what it
     /// finds there.
     #[inline]
     pub(crate) fn touch_late(&self, prospect: Prospect) -> u64 {
-        self.registry.touch_late(prospect)
+        self.registry.look_ahead().touch_late(prospect)
     }
 
     /// See [`touch_late`](Self::touch_late).
     #[inline]
     pub(crate) fn touch_found_late(&self, prospect: Prospect) -> u64 {
-        self.registry.touch_found_late(prospect)
+        self.registry.look_ahead().touch_found_late(prospect)
     }
 
     /// Reads ahead what will be needed to tell conversations when `closes` others are closed.
     pub(crate) fn touch_told(&self, closes: usize) -> u64 {
-        self.registry.touch_told(closes)
+        self.registry.look_ahead().touch_reported(closes)
     }
 
     /// Whether [`next_event`](Self::next_event) has something.

@@ -6,7 +6,13 @@
 //! so that the processor has many independent reads under way and waits for all of
 //! them at once.
 
-use super::*;
+use super::super::channel::{ChannelId, Channels};
+use super::super::deadlines::Deadlines;
+use super::super::id_table::{IdKey, IdTable, Space};
+use super::super::records::Records;
+use super::super::tombstone::Tombstones;
+use super::names::ExpectedRecord;
+use crate::net::Side;
 use crate::wire::{FrameKind, FrameType, RawFrame, StreamId};
 
 /// Where a message to come will look.
@@ -20,10 +26,6 @@ pub(crate) struct Prospect {
     channel: u32,
 }
 
-/// The record that is expected to be a message's, until something changes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExpectedRecord(pub(super) Slot);
-
 impl Prospect {
     /// Whether the message opens a conversation.
     pub(crate) const fn is_syn(self) -> bool {
@@ -36,11 +38,21 @@ impl Prospect {
     }
 }
 
-impl Registry {
+/// What is read ahead of.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::conversation) struct LookAhead<'a> {
+    pub(super) ids: &'a IdTable,
+    pub(super) records: &'a Records,
+    pub(super) channels: &'a Channels,
+    pub(super) deadlines: &'a Deadlines,
+    pub(super) tombstones: &'a Tombstones,
+}
+
+impl LookAhead<'_> {
     /// What is known of the place where a message will look.
     #[inline]
     pub(in crate::conversation) fn prospect(
-        &self,
+        self,
         channel: ChannelId,
         from: Side,
         frame: &RawFrame<'_>,
@@ -76,13 +88,13 @@ impl Registry {
 
     /// The record that the index has for a message's id. Reads the line of the index.
     #[inline]
-    pub(in crate::conversation) fn look_up(&self, prospect: Prospect) -> Option<ExpectedRecord> {
+    pub(in crate::conversation) fn look_up(self, prospect: Prospect) -> Option<ExpectedRecord> {
         self.ids.peek(prospect.hash).map(ExpectedRecord)
     }
 
     /// Reads the record of a message to come, its channel, and where its id will be put.
     #[inline]
-    pub(in crate::conversation) fn touch(&self, prospect: Prospect, record: ExpectedRecord) -> u64 {
+    pub(in crate::conversation) fn touch(self, prospect: Prospect, record: ExpectedRecord) -> u64 {
         let slot = record.0;
         let live = self.records.touch(slot) ^ self.channels.touch(prospect.channel);
         match prospect.kind {
@@ -95,13 +107,13 @@ impl Registry {
         }
     }
 
-    /// Reads the records of those that will be told when `count` others are closed, and
+    /// Reads the records of those that will be reported when `count` others are closed, and
     /// where their ids stand.
-    pub(in crate::conversation) fn touch_told(&self, count: usize) -> u64 {
-        if count == 0 || !self.deadlines.is_crowded(self.max_lingering, count) {
+    pub(in crate::conversation) fn touch_reported(self, count: usize) -> u64 {
+        if count == 0 || !self.deadlines.is_crowded(count) {
             return 0;
         }
-        let slots = self.deadlines.next_told(count);
+        let slots = self.deadlines.next_reported(count);
         let mut touched = 0;
         for slot in slots.clone() {
             touched ^= self.records.touch(slot) ^ self.records.touch_details(slot);
@@ -110,7 +122,7 @@ impl Registry {
             touched ^= self.channels.touch(self.records.live(slot).channel);
         }
         // Hashes first, so that the reads follow each other closely.
-        let mut hashes = [0; MAX_TOLD_IDS];
+        let mut hashes = [0; MAX_REPORTED_IDS];
         let mut free = hashes.iter_mut();
         for slot in slots {
             let live = self.records.live(slot);
@@ -138,7 +150,7 @@ impl Registry {
             }
         }
         let unused = free.len();
-        for hash in &hashes[..MAX_TOLD_IDS - unused] {
+        for hash in &hashes[..MAX_REPORTED_IDS - unused] {
             // They leave the one index and come into the other.
             touched ^= self.ids.peek(*hash).map_or(0, u64::from) ^ self.tombstones.touch(*hash);
         }
@@ -148,16 +160,16 @@ impl Registry {
     /// Reads where it will be looked for what is left of a conversation, of which a message to
     /// come finds nothing else.
     #[inline]
-    pub(in crate::conversation) fn touch_late(&self, prospect: Prospect) -> u64 {
+    pub(in crate::conversation) fn touch_late(self, prospect: Prospect) -> u64 {
         self.tombstones.touch(prospect.hash)
     }
 
     /// Reads what is found there.
     #[inline]
-    pub(in crate::conversation) fn touch_found_late(&self, prospect: Prospect) -> u64 {
+    pub(in crate::conversation) fn touch_found_late(self, prospect: Prospect) -> u64 {
         self.tombstones.touch_found(prospect.hash)
     }
 }
 
-/// Ids of told conversations that are looked at together.
-const MAX_TOLD_IDS: usize = 128;
+/// Ids of reported conversations that are looked at together.
+const MAX_REPORTED_IDS: usize = 128;
