@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::allowance::Allowance;
+use super::merging::Merging;
 use super::output::{Handle, Summary};
 use super::readers::Reader;
 use super::send_queue::SendQueue;
@@ -72,10 +73,7 @@ pub(super) struct Conversation {
     pub(super) deadline: Option<Instant>,
     /// When an ACK without an id was a close, if no data come before.
     pub(super) suspected_close: Option<Instant>,
-    /// When a message that is not full has waited long enough.
-    pub(super) merge_at: Option<Instant>,
-    /// It has.
-    pub(super) merge_due: bool,
+    pub(super) merging: Merging,
     pub(super) last_message: Instant,
     /// What stands in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
@@ -120,8 +118,7 @@ impl Conversation {
             reader: Reader::default(),
             deadline: None,
             suspected_close: None,
-            merge_at: None,
-            merge_due: false,
+            merging: Merging::Idle,
             last_message: now,
             armed: None,
             awaits_answer: false,
@@ -173,7 +170,7 @@ impl Conversation {
         [
             self.deadline,
             self.suspected_close,
-            self.merge_at,
+            self.merging.until(),
             self.reader.stalled_at,
             idle,
         ]
@@ -193,8 +190,7 @@ impl Conversation {
 
     /// Whether a message that is not full must wait for more to merge.
     pub(super) fn waits_to_merge(&self, max_payload: usize) -> bool {
-        self.merge_at.is_some()
-            && !self.merge_due
+        self.merging.until().is_some()
             && self.state == State::Open
             && self.queue.bytes() < max_payload
     }

@@ -83,6 +83,7 @@ pub(crate) mod id_pool;
 mod ids;
 mod lifecycle;
 mod links;
+mod merging;
 mod output;
 mod readers;
 mod receive;

@@ -1,5 +1,13 @@
 //! The endpoint: its tables, what the application and the carrier ask of it,
 //! and its clock.
+//!
+//! It is one machine, with a file for each kind of input and output: messages come in by
+//! `receive`, which gives those of clients to `server` and those of servers to `client`;
+//! `lifecycle` takes conversations through the table of `state`; `transmit` has what goes out, and
+//! in which order; `room` closes what only waits. Each of its tables is a part of its own, which knows
+//! nothing of the others: `conversations`, `ids`, `abandoned`, `links` (peers and their turns),
+//! `readers` (unread bytes), `timers`. Of one conversation, `send_queue`, `merging` and `allowance`
+//! have what waits to be sent, how long, and how much of it may go.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -173,11 +181,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         conversation.queue.push(bytes);
         conversation.full = conversation.queue.cost() >= bound;
-        if conversation.merge_at.is_none() && !conversation.merge_due {
-            conversation.merge_at = merge
-                .filter(|delay| !delay.is_zero())
-                .and_then(|delay| now.checked_add(delay));
-        }
+        conversation.merging.begin(now, merge);
         self.reschedule(handle.slot);
         Ok(())
     }
@@ -360,10 +364,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         while let Some(slot) = self.timers.pop_due(now) {
             let conversation = &mut self.conversations[slot];
             conversation.armed = None;
-            if conversation.merge_at.is_some_and(|at| at <= now) {
-                conversation.merge_at = None;
-                conversation.merge_due = true;
-            }
+            conversation.merging.pass(now);
             // One of them, for it may end the conversation. What else is due is armed below, and
             // comes round at once.
             if conversation.suspected_close.is_some_and(|at| at <= now) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::config::Config;
 use super::conversation::{Conversation, Due};
 use super::links::Turn;
+use super::merging::Merging;
 use super::output::{Event, Handle, Output};
 use super::session::Endpoint;
 use super::state::{State, Stimulus};
@@ -121,8 +122,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         };
         conversation.allowance.spend(HEADER_BYTES + payload.len());
         if conversation.queue.is_empty() {
-            conversation.merge_at = None;
-            conversation.merge_due = false;
+            conversation.merging = Merging::Idle;
         }
         conversation.last_message = now;
         conversation.awaits_answer = true;
