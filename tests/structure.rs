@@ -113,6 +113,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ndjson",
             "dissect",
             "endpoint",
+            "text",
             "field",
         ],
     ),

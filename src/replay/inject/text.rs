@@ -8,6 +8,7 @@ use nom::error::{ErrorKind, ParseError};
 use nom::{IResult, Parser};
 use regex::bytes::Regex;
 
+use crate::text::quoted::{self, QuotedError};
 use crate::units::{self, NotRead};
 use crate::wire::StreamId;
 
@@ -93,55 +94,18 @@ pub(crate) fn time(input: &str) -> Read<'_, Duration> {
 
 /// A C string, from its first quote to its last.
 pub(crate) fn c_string(input: &str) -> Read<'_, Vec<u8>> {
-    let Some(mut rest) = input.strip_prefix('"') else {
+    let Some(body) = input.strip_prefix('"') else {
         return fail(input, "a string begins with a double quote");
     };
-    let mut bytes = Vec::new();
-    loop {
-        let mut characters = rest.chars();
-        match characters.next() {
-            None => return fail(input, "the string has no end"),
-            Some('"') => return Ok((characters.as_str(), bytes)),
-            Some('\\') => {
-                let (after, byte) = escape(rest)?;
-                bytes.push(byte);
-                rest = after;
-            }
-            Some(c) => {
-                bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = characters.as_str();
-            }
-        }
+    match quoted::quoted(body) {
+        Ok((bytes, rest)) => Ok((rest, bytes)),
+        Err(QuotedError::NoEnd) => fail(input, "the string has no end"),
+        Err(QuotedError::NotHex(at)) => fail(at, "\\x is followed by two hex digits"),
+        Err(QuotedError::UnknownEscape(at)) => fail(
+            at,
+            r#"unknown escape; there are \n \r \t \0 \\ \" and \xHH"#,
+        ),
     }
-}
-
-/// `\n` and its like; `input` begins with the backslash.
-fn escape(input: &str) -> Read<'_, u8> {
-    let mut characters = input.chars();
-    characters.next();
-    let byte = match characters.next() {
-        Some('n') => b'\n',
-        Some('r') => b'\r',
-        Some('t') => b'\t',
-        Some('0') => 0,
-        Some('\\') => b'\\',
-        Some('"') => b'"',
-        Some('x') => {
-            let digits = characters.as_str().get(..2).unwrap_or("");
-            let mut byte = [0];
-            if hex::decode_to_slice(digits, &mut byte).is_err() {
-                return fail(input, "\\x is followed by two hex digits");
-            }
-            return Ok((&characters.as_str()[2..], byte[0]));
-        }
-        _ => {
-            return fail(
-                input,
-                r#"unknown escape; there are \n \r \t \0 \\ \" and \xHH"#,
-            );
-        }
-    };
-    Ok((characters.as_str(), byte))
 }
 
 /// `/…/`; a slash within is written `\/`.
@@ -150,17 +114,11 @@ pub(crate) fn pattern(input: &str) -> Read<'_, Regex> {
     let Some(body) = start.strip_prefix('/') else {
         return fail(start, "a pattern stands between slashes, as in /200 OK/");
     };
-    let mut escaped = false;
-    let end = body.find(|c: char| {
-        let ends = c == '/' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    });
-    let Some(end) = end else {
+    let Some((pattern, rest)) = quoted::pattern(body) else {
         return fail(start, "the pattern has no end");
     };
-    match Regex::new(&body[..end].replace("\\/", "/")) {
-        Ok(regex) => Ok((&body[end + 1..], regex)),
+    match Regex::new(&pattern) {
+        Ok(regex) => Ok((rest, regex)),
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default();

@@ -9,6 +9,7 @@ use nom::combinator::value;
 use nom::{IResult, Parser};
 
 use super::{Comparison, FilterError};
+use crate::text::quoted::{self, QuotedError};
 
 /// One word or sign.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,68 +122,33 @@ fn is_word_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._:-+[]%".contains(c)
 }
 
-/// A text in quotes, with the escapes `\n \r \t \0 \\ \" \xHH`.
+/// A text in quotes and where it ends.
 fn quoted(text: &str, start: usize) -> Result<(Token, usize), FilterError> {
-    let mut bytes = Vec::new();
-    let mut characters = text[start + 1..].char_indices();
-    while let Some((offset, c)) = characters.next() {
-        let place = start + 1 + offset;
-        match c {
-            '"' => return Ok((Token::Quoted(bytes), place + 1)),
-            '\\' => {
-                let (taken, byte) = escaped_byte(&text[place + 1..]).ok_or_else(|| {
-                    let end = text[place + 1..].chars().next().map_or(0, char::len_utf8);
-                    FilterError::new(text, place..place + 1 + end, "unknown escape")
-                        .hint(r#"there are \n \r \t \0 \\ \" and \xHH"#)
-                })?;
-                bytes.push(byte);
-                for _ in 0..taken {
-                    characters.next();
-                }
-            }
-            _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    match quoted::quoted(&text[start + 1..]) {
+        Ok((bytes, after)) => Ok((Token::Quoted(bytes), text.len() - after.len())),
+        Err(QuotedError::NoEnd) => Err(FilterError::new(
+            text,
+            start..text.len(),
+            "text without closing quote",
+        )),
+        Err(QuotedError::UnknownEscape(at) | QuotedError::NotHex(at)) => {
+            let start = text.len() - at.len();
+            let escape_bytes: usize = at.chars().take(2).map(char::len_utf8).sum();
+            let span = start..start + escape_bytes;
+            Err(FilterError::new(text, span, "unknown escape")
+                .hint(r#"there are \n \r \t \0 \\ \" and \xHH"#))
         }
     }
-    Err(FilterError::new(
-        text,
-        start..text.len(),
-        "text without closing quote",
-    ))
 }
 
-/// The byte that an escape stands for, and the characters it takes after the backslash.
-fn escaped_byte(rest: &str) -> Option<(usize, u8)> {
-    let byte = match rest.as_bytes().first()? {
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'0' => 0,
-        b'\\' => b'\\',
-        b'"' => b'"',
-        b'x' => return Some((3, u8::from_str_radix(rest.get(1..3)?, 16).ok()?)),
-        _ => return None,
-    };
-    Some((1, byte))
-}
-
-/// A regular expression between slashes; `\/` is a slash.
+/// A regular expression between slashes and where it ends.
 fn regex(text: &str, start: usize) -> Result<(Token, usize), FilterError> {
-    let mut pattern = String::new();
-    let mut characters = text[start + 1..].char_indices();
-    while let Some((offset, c)) = characters.next() {
-        match c {
-            '/' => return Ok((Token::Regex(pattern), start + 1 + offset + 1)),
-            '\\' => match characters.next() {
-                Some((_, '/')) => pattern.push('/'),
-                Some((_, escaped)) => pattern.extend(['\\', escaped]),
-                None => break,
-            },
-            _ => pattern.push(c),
-        }
+    match quoted::pattern(&text[start + 1..]) {
+        Some((pattern, after)) => Ok((Token::Regex(pattern), text.len() - after.len())),
+        None => Err(FilterError::new(
+            text,
+            start..text.len(),
+            "regular expression without closing slash",
+        )),
     }
-    Err(FilterError::new(
-        text,
-        start..text.len(),
-        "regular expression without closing slash",
-    ))
 }
