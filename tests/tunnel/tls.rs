@@ -372,9 +372,9 @@ fn relay_cut(to: SocketAddr, way: usize, cut_after: usize) -> SocketAddr {
     relay(to, limits)
 }
 
-/// Who is told what a relay passes on: the number of the connection, and 0 where the bytes
-/// come from whoever connected.
-type Witness = Arc<dyn Fn(usize, usize, &[u8]) + Send + Sync>;
+/// Who is told what a relay passes on, and may change it: the number of the connection, and 0
+/// where the bytes come from whoever connected.
+type Witness = Arc<dyn Fn(usize, usize, &mut [u8]) + Send + Sync>;
 
 /// Passes bytes on, of the first connection so many in each direction.
 fn relay(to: SocketAddr, cut_after: [usize; 2]) -> SocketAddr {
@@ -400,7 +400,7 @@ fn watched_relay(to: SocketAddr, cut_after: [usize; 2], witness: Witness) -> Soc
             ];
             for (way, ((mut from, mut into), limit)) in ways.into_iter().zip(limits).enumerate() {
                 let witness = Arc::clone(&witness);
-                let seen = move |bytes: &[u8]| witness(number, way, bytes);
+                let seen = move |bytes: &mut [u8]| witness(number, way, bytes);
                 thread::spawn(move || pass(&mut from, &mut into, limit, seen));
             }
         }
@@ -408,12 +408,12 @@ fn watched_relay(to: SocketAddr, cut_after: [usize; 2], witness: Witness) -> Soc
     bound
 }
 
-fn pass(from: &mut TcpStream, into: &mut TcpStream, limit: usize, seen: impl Fn(&[u8])) {
+fn pass(from: &mut TcpStream, into: &mut TcpStream, limit: usize, seen: impl Fn(&mut [u8])) {
     let mut left = limit;
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let passed = count.min(left);
-        seen(&buffer[..passed]);
+        seen(&mut buffer[..passed]);
         if into.write_all(&buffer[..passed]).is_err() || passed < count {
             break;
         }

@@ -1,6 +1,7 @@
 //! Both ends in memory: every cut of what passes between them, and what the dissector opens.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 use rand::SeedableRng;
@@ -15,8 +16,14 @@ use crate::runtime::allow::{AllowList, Allowed};
 use crate::runtime::link::Remote;
 use crate::session::Query;
 
+/// Somebody's, made once: it takes longer than a handshake.
 fn keys(seed: u8) -> Arc<Keys> {
-    Arc::new(Keys::generate(&mut ChaCha12Rng::from_seed([seed; 32])))
+    static MADE: Mutex<BTreeMap<u8, Arc<Keys>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let keys = made
+        .entry(seed)
+        .or_insert_with(|| Arc::new(Keys::generate(&mut ChaCha12Rng::from_seed([seed; 32]))));
+    Arc::clone(keys)
 }
 
 /// A client and a server with what passed between them.
@@ -74,6 +81,16 @@ impl Setting {
 impl Pair {
     /// Passes on what waits, in pieces of so many bytes, until nothing does.
     fn pass(&mut self, piece_bytes: usize) -> Result<(), TlsError> {
+        self.pass_changed(piece_bytes, None)
+    }
+
+    /// The same, where of what an end says one bit of the byte at this place is changed.
+    fn pass_changed(
+        &mut self,
+        piece_bytes: usize,
+        change: Option<(End, usize)>,
+    ) -> Result<(), TlsError> {
+        let mut said_bytes = 0;
         while !(self.client.is_flushed() && self.server.is_flushed()) {
             for end in [End::Client, End::Server] {
                 let (from, to, inside) = match end {
@@ -81,8 +98,18 @@ impl Pair {
                     End::Server => (&mut self.server, &mut self.client, &mut self.inside[1]),
                 };
                 while !from.is_flushed() {
-                    let piece = from.output(piece_bytes).to_vec();
+                    let mut piece = from.output(piece_bytes).to_vec();
                     from.written(piece.len(), &mut self.spare);
+                    if let Some((who, at)) = change
+                        && who == end
+                    {
+                        if let Some(byte) =
+                            at.checked_sub(said_bytes).and_then(|at| piece.get_mut(at))
+                        {
+                            *byte ^= 1;
+                        }
+                        said_bytes += piece.len();
+                    }
                     let mut incoming = [to.rest(), &piece].concat();
                     self.passed.push((end, piece));
                     to.take_in(&mut incoming, inside)?;
@@ -90,6 +117,12 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    /// What an end has said.
+    fn said_by(&self, end: End) -> Vec<u8> {
+        let pieces = self.passed.iter().filter(|(who, _)| *who == end);
+        pieces.flat_map(|(_, piece)| piece.clone()).collect()
     }
 }
 
@@ -153,6 +186,45 @@ fn a_change_of_any_byte_on_the_way_is_noticed_by_whoever_gets_it() {
         assert!(result.is_err() || !pair.server.rest().is_empty(), "{at}");
         // And whatever it is asked then, nothing worse happens.
         pair.server.end();
+    }
+}
+
+/// The places of bytes in headers of records that a change does no harm to: the version, of
+/// which only the first byte is looked at (RFC 8446, section 5.1), and the type of what is
+/// encrypted, whose own type is inside.
+fn idle_bytes(records: &[u8]) -> BTreeSet<usize> {
+    const APPLICATION_DATA: u8 = 23;
+    let mut idle = BTreeSet::new();
+    let mut at = 0;
+    while let Some([kind, _, _, length @ ..]) = records.get(at..at + 5) {
+        idle.insert(at + 2);
+        if *kind == APPLICATION_DATA {
+            idle.insert(at);
+        }
+        at += 5 + usize::from(u16::from_be_bytes(length.try_into().unwrap()));
+    }
+    idle
+}
+
+#[test]
+fn a_change_of_any_byte_of_a_handshake_lets_nobody_in() {
+    let mut whole = Setting::new(&SUITES).pair();
+    whole.pass(100_000).unwrap();
+    for end in [End::Client, End::Server] {
+        let said = whole.said_by(end);
+        let idle = idle_bytes(&said);
+        for at in 0..said.len() {
+            // Each for the first time: a resumed session has other flights.
+            let mut pair = Setting::new(&SUITES).pair();
+            // A longer record is waited for.
+            let result = pair.pass_changed(100_000, Some((end, at)));
+            let hearer = match end {
+                End::Client => &pair.server,
+                End::Server => &pair.client,
+            };
+            assert_eq!(hearer.is_open(), idle.contains(&at), "{end:?} {at}");
+            assert!(!hearer.is_open() || result.is_ok(), "{end:?} {at}");
+        }
     }
 }
 

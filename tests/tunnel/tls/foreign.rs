@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use data_encoding::BASE64;
 use ministream_fixtures::needs;
 use ministream_fixtures::unused_address;
 
-use super::{People, address, client_command, failure, tool};
+use super::{People, address, client_command, failure, tool, watched_relay};
 use crate::endpoint::{Endpoint, PATIENCE, eventually};
 use crate::services::{echo, exchange};
 
@@ -23,7 +24,7 @@ const RAW_KEYS: &str = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+CTYPE-CLI-RAWPK:+CTYPE-SR
 /// A program that ends with the test, with what it prints.
 struct Foreign {
     child: Child,
-    printed: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+    printed: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Foreign {
@@ -36,17 +37,17 @@ impl Foreign {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let printed = std::sync::Arc::default();
+        let printed = Arc::default();
         let outputs: [Box<dyn Read + Send>; 2] = [
             Box::new(child.stdout.take().unwrap()),
             Box::new(child.stderr.take().unwrap()),
         ];
         for mut output in outputs {
-            let printed = std::sync::Arc::clone(&printed);
+            let printed = Arc::clone(&printed);
             thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(count @ 1..) = output.read(&mut buffer) {
-                    let printed: &std::sync::Mutex<Vec<u8>> = &printed;
+                    let printed: &Mutex<Vec<u8>> = &printed;
                     printed.lock().unwrap().extend_from_slice(&buffer[..count]);
                 }
             });
@@ -403,4 +404,210 @@ fn certificates_serve_those_who_have_an_authority() {
     server.wait_for_log("the client has shown no key or certificate");
     let (_, text) = failure(&mut people.client_command(&carrier));
     assert!(text.contains("X.509"), "{text}");
+}
+
+#[test]
+fn an_expired_certificate_lets_in_neither_a_client_nor_a_server_and_both_ends_are_told() {
+    needs!("openssl");
+    let people = People::new();
+    make_certificates(&people.path(""));
+    let file = |name: &str| people.keys(name);
+    let (ca, old, old_key) = (file("ca.pem"), file("expired.pem"), file("expired.key"));
+    let (ours, theirs) = (
+        "our certificate has expired (alert 45)",
+        "the other end's certificate has expired",
+    );
+    let own = |certificate: &str| {
+        let [cert, key] = ["pem", "key"].map(|kind| file(&format!("{certificate}.{kind}")));
+        ["--tls-cert".to_owned(), cert, "--tls-key".to_owned(), key]
+    };
+    let expected = ["--tls-ca", &ca, "--tls-name", "tunnel.example"];
+
+    // A client's, which hears of it when it takes the handshake to be over.
+    let right = own("right");
+    let more = [
+        &right.each_ref().map(String::as_str)[..],
+        &["--tls-ca", &ca],
+    ]
+    .concat();
+    let server = Endpoint::server("tls://127.0.0.1:0", echo(), &more);
+    let shown = ["--tls-cert", &old, "--tls-key", &old_key];
+    let mut client = Endpoint::client(server.carrier(), &[&expected[..], &shown].concat());
+    assert_eq!(client.wait().code(), Some(4));
+    assert!(client.log().contains(ours), "{}", client.log());
+    server.wait_for_log(theirs);
+    let guest = own("guest");
+    let shown = guest.each_ref().map(String::as_str);
+    let client = Endpoint::client(server.carrier(), &[&expected[..], &shown].concat());
+    assert_eq!(exchange(&client.connect(), b"still"), b"still");
+
+    // A server's.
+    let more = ["--tls-cert", &old, "--tls-key", &old_key, "--allow", "any"];
+    let server = Endpoint::server("tls://127.0.0.1:0", echo(), &more);
+    let mut client = client_command(server.carrier());
+    let (code, text) = failure(client.args(expected));
+    let carrier = server.carrier();
+    let error = format!("ministream-replay: error: {carrier}: {theirs}\n");
+    assert_eq!((code, text), (Some(4), error));
+    server.wait_for_log(ours);
+}
+
+/// What OpenSSL keeps of a session, as if the server had said that it takes early data:
+/// `max_early_data` is the field 15 of its `SSL_SESSION_ASN1`, between `tick_age_add` (14) and
+/// `alpn_selected` (16).
+fn with_early_data(session: &str) -> String {
+    let body: String = session
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    let session = BASE64.decode(body.as_bytes()).unwrap();
+    // Of a SEQUENCE of 256 bytes and more, whose elements have one byte for their tag.
+    assert_eq!(session[..2], [0x30, 0x82]);
+    let mut at = 4;
+    while let Some([tag, first, second, third, ..]) = session.get(at..) {
+        assert_ne!(*tag, 0xaf, "there is one already");
+        if *tag > 0xaf {
+            break;
+        }
+        at += match first {
+            0x81 => 3 + usize::from(*second),
+            0x82 => 4 + usize::from(u16::from_be_bytes([*second, *third])),
+            short => 2 + usize::from(*short),
+        };
+    }
+    let field = [0xaf, 4, 2, 2, 0x40, 0];
+    let elements = [&session[4..at], &field, &session[at..]].concat();
+    let length = u16::try_from(elements.len()).unwrap().to_be_bytes();
+    let whole = [&[0x30, 0x82][..], &length, &elements].concat();
+    let mut text = BASE64.encode(&whole);
+    for line_end in (0..text.len()).step_by(65).skip(1) {
+        text.insert(line_end - 1, '\n');
+    }
+    format!(
+        "-----BEGIN SSL SESSION PARAMETERS-----\n{text}\n-----END SSL SESSION PARAMETERS-----\n"
+    )
+}
+
+#[test]
+fn early_data_of_a_resumed_session_reach_nobody() {
+    needs!("openssl");
+    let people = People::new();
+    let directory = people.path("");
+    make_certificates(&directory);
+    let (cert, key) = (people.keys("right.pem"), people.keys("right.key"));
+    let own = [
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+        "--allow",
+        "any",
+        "-vv",
+    ];
+    let server = Endpoint::server("tls://127.0.0.1:0", echo(), &own);
+    let at = address(&server).to_string();
+    let syn = |id: &[u8; 3]| framed(&[&[0xa1], &id[..], &[7; 384], &[0; 3]].concat());
+    let ack = |id: &[u8; 3]| [&[0, 0, 0, 7, 0x51], &id[..]].concat();
+    fs::write(directory.join("early"), syn(b"\xea\x81\x1e")).unwrap();
+    let base = ["s_client", "-connect", &at, "-CAfile", "ca.pem"];
+    let more = ["-sess_out", "session"];
+    let mut first = Foreign::start("openssl", &[&base[..], &more].concat(), &directory);
+    first.say(&syn(b"one"));
+    // Tickets come before it.
+    first.wait_for(&ack(b"one"));
+    first.say(b"Q\n");
+    first.child.wait().unwrap();
+    let session = directory.join("session");
+    let kept = fs::read_to_string(&session).unwrap();
+    fs::write(&session, with_early_data(&kept)).unwrap();
+    let more = ["-sess_in", "session", "-early_data", "early"];
+    let mut second = Foreign::start("openssl", &[&base[..], &more].concat(), &directory);
+    // They were sent, then.
+    second.wait_for(b"Early data was rejected");
+    second.say(&syn(b"two"));
+    second.wait_for(&ack(b"two"));
+    let log = server.log();
+    assert!(log.contains("resumed=true"), "{log}");
+    let opened: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("conversation opened"))
+        .map(|line| {
+            line.split("client_id=")
+                .nth(1)
+                .unwrap()
+                .split(' ')
+                .next()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(opened, [hex::encode("one"), hex::encode("two")]);
+}
+
+/// The types of a ClientHello's extensions (RFC 8446, section 4.1.2).
+fn extensions_of(hello: &[u8]) -> Vec<u16> {
+    let number = |at: usize| u16::from_be_bytes([hello[at], hello[at + 1]]);
+    // Headers of a record and of a message, the version and the random.
+    let mut at = 5 + 4 + 2 + 32;
+    at += 1 + usize::from(hello[at]);
+    at += 2 + usize::from(number(at));
+    at += 1 + usize::from(hello[at]);
+    let end = at + 2 + usize::from(number(at));
+    at += 2;
+    let mut types = Vec::new();
+    while at < end {
+        types.push(number(at));
+        at += 4 + usize::from(number(at + 2));
+    }
+    types
+}
+
+/// What was said in one connection, by turns.
+type Turns = Vec<(usize, Vec<u8>)>;
+
+#[test]
+fn a_client_sends_no_early_data_to_a_server_that_takes_them() {
+    const EARLY_DATA: u16 = 42;
+    const PRE_SHARED_KEY: u16 = 41;
+    needs!("openssl");
+    let people = People::new();
+    let directory = people.path("");
+    make_certificates(&directory);
+    let at = unused_address();
+    let listen = at.to_string();
+    let files = ["-cert", "right.pem", "-key", "right.key"];
+    let more = ["-early_data", "-max_early_data", "16384"];
+    let base = ["s_server", "-accept", &listen];
+    let arguments = [&base[..], &files, &more].concat();
+    let openssl = Foreign::start("openssl", &arguments, &directory);
+    openssl.wait_for(b"ACCEPT");
+    let turns: Arc<Mutex<[Turns; 2]>> = Arc::default();
+    let witness = Arc::clone(&turns);
+    // The first connection ends some SYNs behind its handshake.
+    let between = watched_relay(
+        at,
+        [3_000, usize::MAX],
+        Arc::new(move |connection, way, bytes: &mut [u8]| {
+            let mut turns = witness.lock().unwrap();
+            let turns = &mut turns[connection];
+            if turns.last().is_none_or(|(last, _)| *last != way) {
+                turns.push((way, Vec::new()));
+            }
+            turns.last_mut().unwrap().1.extend_from_slice(bytes);
+        }),
+    );
+    let ca = people.keys("ca.pem");
+    let more = ["--tls-ca", &ca, "--tls-name", "tunnel.example"];
+    let more = [&more[..], &["--reconnect", "-vv"]].concat();
+    let client = Endpoint::client(&format!("tls://{between}"), &more);
+    eventually("tickets come behind the handshake", || {
+        turns.lock().unwrap()[0].len() == 4
+    });
+    let _asking: Vec<TcpStream> = (0..10).map(|_| client.connect()).collect();
+    client.wait_for_log("link is up again");
+    // OpenSSL has forgotten the session, which did not end as it should; it was offered.
+    let offered = turns.lock().unwrap().each_ref().map(|turns| {
+        let types = extensions_of(&turns[0].1);
+        [PRE_SHARED_KEY, EARLY_DATA].map(|it| types.contains(&it))
+    });
+    assert_eq!(offered, [[false, false], [true, false]]);
 }

@@ -1,50 +1,135 @@
 //! Peers that break off, say nothing, or come by the thousand.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{People, SOON, address, failure, relay_cut};
+use super::{People, SOON, address, failure, relay_cut, watched_relay};
 use crate::endpoint::{Endpoint, connect, eventually};
 use crate::services::{echo, exchange};
 
+/// What passes between a client and a server from the first byte to the end of their hellos.
+fn whole_beginning(people: &People, server: &Endpoint) -> [Vec<u8>; 2] {
+    let said: Arc<Mutex<[Vec<u8>; 2]>> = Arc::default();
+    let witness = Arc::clone(&said);
+    let between = watched_relay(
+        address(server),
+        [usize::MAX; 2],
+        Arc::new(move |_, way, bytes: &mut [u8]| {
+            witness.lock().unwrap()[way].extend_from_slice(bytes);
+        }),
+    );
+    // It is ready when it has the server's hello, and says nothing before it is asked.
+    let client = people.client(&format!("tls://{between}"), &[]);
+    let said = said.lock().unwrap().clone();
+    drop(client);
+    said
+}
+
+/// Where to cut these records: nothing of one, parts of its header, its header alone, half of
+/// it, all but a byte.
+fn cuts_in(records: &[u8]) -> Vec<usize> {
+    let mut cuts = BTreeSet::new();
+    let mut at = 0;
+    while let Some([_, _, _, length @ ..]) = records.get(at..at + 5) {
+        let length = 5 + usize::from(u16::from_be_bytes(length.try_into().unwrap()));
+        cuts.extend([0, 1, 4, 5, length / 2, length - 1].map(|cut| at + cut));
+        at += length;
+    }
+    assert_eq!(at, records.len(), "whole records");
+    cuts.into_iter().collect()
+}
+
 #[test]
-fn a_handshake_that_is_cut_anywhere_ends_both_ends_with_a_reason() {
+fn a_handshake_that_is_cut_in_any_record_of_it_ends_both_ends_with_a_reason() {
+    // As many as a server tells one by one.
+    const TOLD: usize = 16;
     let people = People::new();
-    let server = people.server("tls://127.0.0.1:0", echo(), &[]);
-    let mut reasons = std::collections::BTreeSet::new();
-    // The first flight of a client has about 250 bytes, that of a server 700, with the tickets
-    // 1,100; the client's second one and its hello 700.
-    for (way, cuts) in [
-        (0, [0, 1, 4, 5, 6, 100, 200, 300, 500, 700]),
-        (1, [0, 1, 5, 90, 127, 128, 200, 300, 400, 500]),
-    ] {
-        for cut in cuts {
-            let began = Instant::now();
-            let carrier = format!("tls://{}", relay_cut(address(&server), way, cut));
-            let mut client = people.client_command(&carrier);
-            let (code, text) = failure(client.args(["--connect-timeout", "0s"]));
-            assert_eq!(code, Some(4), "{way} {cut}: {text}");
-            let reason = text
-                .lines()
-                .next()
-                .and_then(|line| {
-                    line.strip_prefix(&format!("ministream-replay: error: {carrier}: "))
-                })
-                .unwrap_or_else(|| panic!("{way} {cut}: {text}"));
-            reasons.insert(reason.to_owned());
-            assert!(began.elapsed() < SOON, "{way} {cut}: {text}");
+    let begin = || people.server("tls://127.0.0.1:0", echo(), &[]);
+    let said = whole_beginning(&people, &begin());
+    let mut reasons = BTreeSet::new();
+    for way in [0, 1] {
+        for cuts in cuts_in(&said[way]).chunks(TOLD) {
+            let server = begin();
+            for cut in cuts {
+                let began = Instant::now();
+                let carrier = format!("tls://{}", relay_cut(address(&server), way, *cut));
+                let mut client = people.client_command(&carrier);
+                let (code, text) = failure(client.args(["--connect-timeout", "0s"]));
+                assert_eq!(code, Some(4), "{way} {cut}: {text}");
+                let begin = format!("ministream-replay: error: {carrier}: ");
+                let mut lines = text.lines();
+                let reason = lines.find_map(|line| line.strip_prefix(&begin));
+                reasons.insert(reason.unwrap_or_else(|| panic!("{text}")).to_owned());
+                assert!(began.elapsed() < SOON, "{way} {cut}: {text}");
+            }
+            // Before its last flight a server has let nobody in.
+            let reasons = [
+                "error=the other end closed the connection during the TLS handshake",
+                "error=the connection ended without TLS's own end: bytes may be missing",
+            ];
+            eventually("the server tells of each", || {
+                let log = server.log();
+                let told = reasons.map(|reason| log.matches(reason).count());
+                told.iter().sum::<usize>() == cuts.len()
+            });
+            // None of it has left anything behind.
+            let client = people.client(server.carrier(), &[]);
+            assert_eq!(exchange(&client.connect(), b"still"), b"still");
         }
     }
-    let known = [
-        "connection reset by peer",
-        "the other end closed the connection during the TLS handshake",
-    ];
     for reason in &reasons {
+        let known = [
+            "connection reset by peer",
+            "the other end closed the connection during the TLS handshake",
+        ];
         assert!(known.contains(&&**reason), "{reason}");
     }
-    server.wait_for_log("the other end closed the connection during the TLS handshake");
-    // None of it has left anything behind.
+}
+
+#[test]
+fn a_version_that_was_changed_on_the_way_ends_the_handshake_at_both_ends() {
+    const EXTENSION: [u8; 2] = [0, 43];
+    let people = People::new();
+    let server = people.server("tls://127.0.0.1:0", echo(), &[]);
+    // 1.3 in `supported_versions` (RFC 8446, section 4.2.1) becomes 1.2, in the hello of either.
+    for (way, versions, told, logged) in [
+        (
+            0,
+            &[0, 3, 2, 3, 4][..],
+            "the other end refused: it does not speak TLS 1.3 (alert 70)",
+            "the other end does not speak TLS 1.3",
+        ),
+        (
+            1,
+            &[0, 2, 3, 4],
+            "the other end does not speak TLS 1.3, and older versions are not supported here",
+            "the other end refused: it does not speak TLS 1.3 (alert 70)",
+        ),
+    ] {
+        let changed = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&changed);
+        let part = [&EXTENSION, versions].concat();
+        let change = move |_, from, bytes: &mut [u8]| {
+            let mut windows = bytes.windows(part.len());
+            if from == way
+                && let Some(at) = windows.position(|window| window == part)
+            {
+                bytes[at + part.len() - 1] = 3;
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let between = watched_relay(address(&server), [usize::MAX; 2], Arc::new(change));
+        let carrier = format!("tls://{between}");
+        let (code, text) = failure(&mut people.client_command(&carrier));
+        let error = format!("ministream-replay: error: {carrier}: {told}\n");
+        assert_eq!((code, text), (Some(4), error));
+        assert_eq!(changed.load(Ordering::Relaxed), 1);
+        server.wait_for_log(logged);
+    }
     let client = people.client(server.carrier(), &[]);
     assert_eq!(exchange(&client.connect(), b"still"), b"still");
 }

@@ -67,7 +67,7 @@ fn whoever_has_the_secrets_reads_the_same_messages_as_without_tls() {
     let between = watched_relay(
         address(&server),
         [usize::MAX; 2],
-        Arc::new(move |connection, way, bytes: &[u8]| {
+        Arc::new(move |connection, way, bytes: &mut [u8]| {
             let mut passed = witness.lock().unwrap();
             passed.push((connection, way, bytes.to_vec()));
         }),
