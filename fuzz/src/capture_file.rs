@@ -20,7 +20,7 @@ pub fn run(data: &[u8]) {
     if file.len() > MAX_BYTES {
         return;
     }
-    outputs::check(choice, file);
+    outputs::check(choice, file, &DissectOptions::default());
 }
 
 /// Dissects a file; `None` when it is no capture.

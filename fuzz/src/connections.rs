@@ -57,7 +57,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
         )),
         "each conversation was closed"
     );
-    outputs::check(input.arbitrary()?, &capture);
+    outputs::check(input.arbitrary()?, &capture, &DissectOptions::default());
     Ok(())
 }
 

@@ -14,6 +14,7 @@ pub mod decoders;
 pub mod endpoint;
 pub mod i2cp_messages;
 pub mod outputs;
+pub mod packets;
 pub mod proxy;
 pub mod replay;
 pub mod session;
@@ -24,12 +25,13 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("capture_file", capture_file::run),
     ("connections", connections::run),
     ("decoders", decoders::run),
     ("endpoint", endpoint::run),
     ("i2cp_messages", i2cp_messages::run),
+    ("packets", packets::run),
     ("proxy", proxy::run),
     ("replay", replay::run),
     ("session", session::run),

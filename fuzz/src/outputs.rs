@@ -29,20 +29,20 @@ use serde_json::Value;
 
 use crate::capture_file::dissect;
 
-/// Dissects `file` into the output that `choice` names, twice, and looks at what came out.
+/// Dissects `file` with these options into the output that `choice` names, twice, and looks at what came out.
 ///
 /// Both times the same comes out. JSON is JSON, and read back gives as many messages,
 /// conversations and findings. Text for people has no control characters but the end of a
 /// line, and with the ASCII set no other characters either. A page has no element that
 /// pages of harmless captures do not have.
-pub fn check(choice: u8, file: &[u8]) {
-    let Some(written) = write(choice, file) else {
+pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
+    let Some(written) = write(choice, file, options) else {
         return;
     };
-    let again = write(choice, file).expect("what was a capture is one");
+    let again = write(choice, file, options).expect("what was a capture is one");
     assert!(written == again, "another output the second time");
     match choice % OUTPUTS {
-        0 => check_ndjson(&written, file),
+        0 => check_ndjson(&written, file, options),
         1 => drop::<Value>(serde_json::from_slice(&written).expect("JSON")),
         2 => check_page(&written),
         // RFC 4180 ends lines with CR LF.
@@ -81,21 +81,27 @@ fn style(chosen: u8) -> Style {
 }
 
 /// What the output is; `None` when the file is no capture.
-fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
+fn write(choice: u8, file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
     let chosen = choice % OUTPUTS;
     let style = style(chosen);
     let mut others: Vec<Box<dyn Printer>> = Vec::new();
     let printer: Box<dyn Printer> = match chosen {
         0 => Box::new(NdjsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
         1 => Box::new(JsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
-        2 => return write_page(file),
+        2 => return write_page(file, options),
         3 | 4 => {
             others.push(Box::new(ConversationTable::new(style)));
             others.push(Box::new(TypeTable::new(style)));
             others.push(Box::new(TimingTable::new(style)));
             others.push(Box::new(FindingTable::new(style)));
             let table = MessageTable::new(style);
-            return written(file, style, MessageView::Table(Box::new(table)), others);
+            return written(
+                file,
+                options,
+                style,
+                MessageView::Table(Box::new(table)),
+                others,
+            );
         }
         5 | 6 => Box::new(TextPrinter::new(style)),
         7 | 8 => Box::new(DetailPrinter::new(Details::TreeAndHex, style)),
@@ -115,12 +121,13 @@ fn write(choice: u8, file: &[u8]) -> Option<Vec<u8>> {
             style,
         )),
     };
-    written(file, style, MessageView::By(printer), others)
+    written(file, options, style, MessageView::By(printer), others)
 }
 
 /// What these printers make of the file.
 fn written(
     file: &[u8],
+    options: &DissectOptions,
     style: Style,
     shown: MessageView,
     others: Vec<Box<dyn Printer>>,
@@ -135,7 +142,7 @@ fn written(
         shown,
         others,
     );
-    let (inputs, counts) = dissect(file, DissectOptions::default(), &mut reporter)?;
+    let (inputs, counts) = dissect(file, options.clone(), &mut reporter)?;
     reporter
         .finish(&summary(
             &inputs,
@@ -148,11 +155,17 @@ fn written(
     Some(written)
 }
 
-fn write_page(file: &[u8]) -> Option<Vec<u8>> {
+fn write_page(file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
     let page = Page::default();
     let style = style(2);
     let report = HtmlReport::new(page.clone(), style);
-    written(file, style, MessageView::Nothing, vec![Box::new(report)])?;
+    written(
+        file,
+        options,
+        style,
+        MessageView::Nothing,
+        vec![Box::new(report)],
+    )?;
     let page = page.0.lock().expect("nobody panics while it is locked");
     Some(page.clone())
 }
@@ -197,7 +210,7 @@ fn summary<'a>(
     }
 }
 
-fn check_ndjson(written: &[u8], file: &[u8]) {
+fn check_ndjson(written: &[u8], file: &[u8], options: &DissectOptions) {
     for line in written.split_inclusive(|&byte| byte == b'\n') {
         drop::<Value>(serde_json::from_slice(line).expect("each line is JSON"));
     }
@@ -212,7 +225,7 @@ fn check_ndjson(written: &[u8], file: &[u8]) {
         }
     }
     let mut seen = Collected::default();
-    dissect(file, DissectOptions::default(), &mut seen).expect("what was a capture is one");
+    dissect(file, options.clone(), &mut seen).expect("what was a capture is one");
     assert_eq!(
         (messages, conversations, findings),
         (
@@ -262,7 +275,7 @@ fn check_page(page: &[u8]) {
 fn elements_of_shipped_captures() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for capture in crate::shipped_captures() {
-        if let Some(page) = write_page(&capture) {
+        if let Some(page) = write_page(&capture, &DissectOptions::default()) {
             known.extend(elements(std::str::from_utf8(&page).expect("UTF-8")));
         }
     }
