@@ -9,8 +9,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use socket2::SockRef;
 
-use crate::endpoint::{Endpoint, Tunnel, eventually, stdio, wait};
-use crate::services::{deaf, pattern, read_to_end, service};
+use crate::endpoint::{Endpoint, PATIENCE, Tunnel, command, eventually, stdio, wait};
+use crate::services::{deaf, exchange, pattern, read_to_end, service};
+use crate::tls::People;
 
 const CARRIERS: [&str; 2] = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
 
@@ -269,6 +270,86 @@ fn an_upload_in_the_midst_of_which_either_end_gets_a_signal_ends_in_a_reset_over
             assert_eq!(end, Err(ErrorKind::ConnectionReset), "{ends_server}");
             // Not for want of patience.
             assert_ne!(sending.join().unwrap(), ErrorKind::WouldBlock);
+        }
+    }
+}
+
+/// `d` has it send without end, `u` read to an end that it tells of; anything else comes back.
+fn endless_both_ways() -> (std::net::SocketAddr, mpsc::Receiver<Ending>) {
+    let (told, heard) = mpsc::channel();
+    let target = service(move |mut stream| {
+        let mut first = [0; 1];
+        stream.read_exact(&mut first)?;
+        let mut from = stream.try_clone()?;
+        match &first {
+            b"d" => {
+                flood(&mut stream);
+            }
+            b"u" => {
+                stream.write_all(b"!")?;
+                let read = io::copy(&mut from, &mut io::sink());
+                told.send(read.map(drop).map_err(|error| error.kind())).ok();
+            }
+            _ => {
+                stream.write_all(&first)?;
+                io::copy(&mut from, &mut stream)?;
+            }
+        }
+        Ok(())
+    });
+    (target, heard)
+}
+
+#[test]
+fn a_restart_of_either_end_over_tls_ends_what_it_carries_in_resets_and_what_follows_is_whole() {
+    let people = People::new();
+    let sent = pattern(1_000_000);
+    let (target, heard) = endless_both_ways();
+    let mut server = people.server("tls://127.0.0.1:0", target, &[]);
+    let carrier = server.carrier().to_owned();
+    let client_at = |listen: &str| {
+        let mut program = command(&["client", "--carrier", &carrier, "--listen", listen]);
+        program.args(people.calling()).arg("--reconnect");
+        Endpoint::run(program).unwrap()
+    };
+    let mut client = client_at("127.0.0.1:0");
+    let listen = client.listen().to_string();
+    for signals in [&[Signal::TERM][..], &[Signal::TERM; 2], &[Signal::KILL]] {
+        for ends_server in [true, false] {
+            let mut download = client.connect();
+            download.write_all(b"d").unwrap();
+            download.read_exact(&mut vec![0; 1024 * 1024]).unwrap();
+            let reading = thread::spawn(move || read_to_reset(&mut download));
+            let mut upload = client.connect();
+            upload.write_all(b"u").unwrap();
+            upload.read_exact(&mut [0; 1]).unwrap();
+            let sending = thread::spawn(move || flood(&mut upload));
+            let end = if ends_server {
+                &mut server
+            } else {
+                &mut client
+            };
+            for signal in signals {
+                end.signal(*signal);
+            }
+            end.wait();
+            let rest = reading.join().unwrap();
+            assert!(rest.iter().all(|byte| *byte == b'x'));
+            let ending = heard.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(ending, Err(ErrorKind::ConnectionReset), "{signals:?}");
+            // Not for want of patience.
+            assert_ne!(sending.join().unwrap(), ErrorKind::WouldBlock);
+            if ends_server {
+                server = people.server(&carrier, target, &[]);
+            } else {
+                client = client_at(&listen);
+            }
+            eventually("the tunnel serves again", || {
+                let mut stream = client.connect();
+                let mut answer = [0];
+                stream.write_all(b"x").is_ok() && stream.read_exact(&mut answer).is_ok()
+            });
+            assert!(exchange(&client.connect(), &sent) == sent, "{signals:?}");
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually_with
 use crate::real_services::{
     fetch_and_put, fetch_two_hundred_at_once, nginx, redis, run_redis_benchmark,
 };
+use crate::scarcity::{stand_still, thoughtful};
 use crate::services::{echo, exchange, pattern, service};
 
 /// A router, and the keys of a server.
@@ -193,6 +194,17 @@ fn a_killed_router_is_named_and_a_new_one_taken_up() {
             });
         }
         assert_eq!(exchange(&stays.connect(), b"after"), b"after");
+    });
+}
+
+#[test]
+fn whoever_stood_still_goes_on_where_it_was_over_i2cp() {
+    let name = "whoever_stood_still_goes_on_where_it_was_over_i2cp";
+    with_router(name, |net| {
+        let (target, questions) = thoughtful();
+        let server = net.server(target, &[]);
+        let client = net.client(&server, &[]);
+        stand_still(&server, &client, &questions);
     });
 }
 

@@ -1,9 +1,11 @@
 //! Machines that are short of something: disk, memory, time, a clock that can be trusted.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +16,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::captures::{dissect, records};
-use crate::endpoint::{Endpoint, Tunnel, command, eventually};
-use crate::services::{echo, exchange, pattern};
+use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually};
+use crate::services::{echo, exchange, pattern, read_to_end, service};
+use crate::tls::People;
 
 const REOPENED: &str = "opened anew";
 
@@ -74,29 +77,74 @@ fn record_on_a_full_disk(disk: &Path, carrier: &str) {
     fs::remove_file(&capture).unwrap();
 }
 
+/// Answers a question in its own time and ends, and sends back anything else; tells of questions.
+pub(crate) fn thoughtful() -> (SocketAddr, mpsc::Receiver<()>) {
+    let (asked, questions) = mpsc::channel();
+    let target = service(move |mut stream| {
+        let mut first = [0];
+        stream.read_exact(&mut first)?;
+        if first == *b"?" {
+            asked.send(()).map_err(io::Error::other)?;
+            thread::sleep(Duration::from_secs(1));
+            return stream.write_all(&pattern(ANSWER_BYTES));
+        }
+        stream.write_all(&first)?;
+        let mut from = stream.try_clone()?;
+        io::copy(&mut from, &mut stream).map(drop)
+    });
+    (target, questions)
+}
+
+const ANSWER_BYTES: usize = 50_000;
+
+/// Each end of a tunnel to a [`thoughtful`] service stands still while bytes, a connection and an
+/// answer are on their way.
+pub(crate) fn stand_still(server: &Endpoint, client: &Endpoint, questions: &mpsc::Receiver<()>) {
+    let bytes = pattern(5_000);
+    let mut old = client.connect();
+    assert!(exchange(&old, &bytes) == bytes);
+    for stopped in [server, client] {
+        let mut asking = client.connect();
+        asking.write_all(b"?").unwrap();
+        if std::ptr::eq(stopped, client) {
+            // Its drain of 5 s would run out at a client that goes on.
+            asking.shutdown(Shutdown::Write).unwrap();
+        }
+        questions.recv_timeout(READY_PATIENCE).unwrap();
+        stopped.signal(Signal::STOP);
+        old.write_all(&bytes).unwrap();
+        let mut new = client.connect();
+        new.write_all(&bytes).unwrap();
+        // Longer than what waits is given when one ends, than an acceptance, than a drain.
+        thread::sleep(Duration::from_secs(6));
+        stopped.signal(Signal::CONT);
+        for stream in [&mut old, &mut new] {
+            let mut answer = vec![0; bytes.len()];
+            stream.read_exact(&mut answer).unwrap();
+            assert!(answer == bytes, "{}", stopped.ready);
+        }
+        let answer = read_to_end(&mut asking).unwrap();
+        assert!(answer == pattern(ANSWER_BYTES), "{}", stopped.ready);
+        assert!(exchange(&client.connect(), &bytes) == bytes);
+    }
+}
+
 #[test]
 fn whoever_stood_still_goes_on_where_it_was() {
     for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
-        let Tunnel { server, client } = Tunnel::to(carrier, echo(), &[]);
-        let bytes = pattern(5_000);
-        let mut old = client.connect();
-        assert!(exchange(&old, &bytes) == bytes);
-        for stopped in [&server, &client] {
-            stopped.signal(Signal::STOP);
-            old.write_all(&bytes).unwrap();
-            let mut new = client.connect();
-            new.write_all(&bytes).unwrap();
-            // Longer than what waits is given when one ends, than an acceptance, than a drain.
-            thread::sleep(Duration::from_secs(6));
-            stopped.signal(Signal::CONT);
-            for stream in [&mut old, &mut new] {
-                let mut answer = vec![0; bytes.len()];
-                stream.read_exact(&mut answer).unwrap();
-                assert!(answer == bytes, "{carrier}");
-            }
-            assert!(exchange(&client.connect(), &bytes) == bytes, "{carrier}");
-        }
+        let (target, questions) = thoughtful();
+        let Tunnel { server, client } = Tunnel::to(carrier, target, &[]);
+        stand_still(&server, &client, &questions);
     }
+}
+
+#[test]
+fn whoever_stood_still_goes_on_where_it_was_over_tls() {
+    let people = People::new();
+    let (target, questions) = thoughtful();
+    let server = people.server("tls://127.0.0.1:0", target, &[]);
+    let client = people.client(server.carrier(), &[]);
+    stand_still(&server, &client, &questions);
 }
 
 /// An endpoint whose clock on the wall shows what a file says; the monotonic one goes right.
