@@ -33,7 +33,7 @@ mod tracking;
 pub use carriers::ForeignCounts;
 pub use decode_as::{DecodeAs, DecodeAsError};
 pub use near::{NearFlow, NearFlows};
-pub use packets::{DecodedPacket, Step};
+pub use packets::{CaptureStep, DecodedPacket};
 pub use passing::{PassingCounts, PassingDissector, PassingFlow, PassingFrames};
 pub use sink::{Collected, Decided, FlowReport, Sink};
 pub use source::{StepSource, Steps};
@@ -216,18 +216,18 @@ impl Dissector {
     }
 
     #[inline(always)]
-    fn push_step<S: Sink>(&mut self, step: &Step<'_>, sink: &mut S) -> Result<(), S::Error> {
+    fn push_step<S: Sink>(&mut self, step: &CaptureStep<'_>, sink: &mut S) -> Result<(), S::Error> {
         let Self {
             flows, tracking, ..
         } = self;
         match step {
-            Step::Packet(packet) => {
+            CaptureStep::Packet(packet) => {
                 if packet.content.is_ok() {
                     tracking.next_step();
                 }
                 flows.next_packet(packet, &mut tracking.with(sink))
             }
-            Step::Lost(lost) => flows.lost_datagram(lost, &mut tracking.with(sink)),
+            CaptureStep::Lost(lost) => flows.lost_datagram(lost, &mut tracking.with(sink)),
         }
     }
 

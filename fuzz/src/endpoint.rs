@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
-use ministream::endpoint::{Config, End, Endpoint, Event, Handle, Link, Open, Output, SlowReader};
+use ministream::endpoint::{Config, End, Endpoint, Event, Handle, Open, Output, Scope, SlowReader};
 
 /// Steps of one run.
 const MAX_STEPS: usize = 400;
@@ -71,7 +71,7 @@ fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
         now += Duration::from_millis(input.int_in_range(0..=200)?);
         endpoint.handle_timeout(now);
     }
-    endpoint.handle_link_lost(now, Link::All);
+    endpoint.handle_link_lost(now, Scope::All);
     wind_up(&mut endpoint, now, unread);
     Ok(())
 }
@@ -111,12 +111,12 @@ fn act(
         }
         7 => {
             if input.arbitrary()? {
-                endpoint.handle_link_lost(now, Link::Peer(peer))
+                endpoint.handle_link_lost(now, Scope::Peer(peer))
             } else {
-                endpoint.handle_link_blocked(Link::Peer(peer))
+                endpoint.handle_link_blocked(Scope::Peer(peer))
             }
         }
-        8 => endpoint.handle_link_ready(Link::Peer(peer)),
+        8 => endpoint.handle_link_ready(Scope::Peer(peer)),
         _ if handles.is_empty() => {}
         _ => {
             let handle = *input.choose(handles)?;
@@ -277,7 +277,7 @@ fn settle(
         is_quiet = true;
         for side in 0..2 {
             endpoints[side].handle_timeout(now);
-            while endpoints[side].wants_input(Link::All)
+            while endpoints[side].wants_input(Scope::All)
                 && let Some(message) = links[side].pop_front()
             {
                 is_quiet = false;

@@ -15,7 +15,7 @@ use ministream::report::conversations::ConversationTable;
 use ministream::report::detail::{DetailPrinter, Details};
 use ministream::report::html::HtmlReport;
 use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
-use ministream::report::ladder::{LadderFormat, LadderPrinter, Wanted};
+use ministream::report::ladder::{DrawnConversations, LadderFormat, LadderPrinter};
 use ministream::report::lines::{FieldPrinter, Separation, TextPrinter};
 use ministream::report::reporter::{Buffering, MessageView};
 use ministream::report::spec::SpecPrinter;
@@ -114,9 +114,13 @@ fn write(choice: u8, file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
                 PayloadDetail::Full,
             ))
         }
-        11 | 12 => Box::new(LadderPrinter::new(Wanted::All, LadderFormat::Text, style)),
+        11 | 12 => Box::new(LadderPrinter::new(
+            DrawnConversations::All,
+            LadderFormat::Text,
+            style,
+        )),
         _ => Box::new(LadderPrinter::new(
-            Wanted::All,
+            DrawnConversations::All,
             LadderFormat::Mermaid,
             style,
         )),

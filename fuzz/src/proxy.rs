@@ -8,7 +8,7 @@ use ministream::carrier::Carrier;
 use ministream::dissect::Collected;
 use ministream::fault::{FaultLines, Faults};
 use ministream::net::Side;
-use ministream::proxy::{Output, Proxy, ProxyOptions, Rule};
+use ministream::proxy::{Proxy, ProxyOptions, ProxyOutput, Rule};
 use ministream::time::Timestamp;
 use ministream::wire::Direction;
 
@@ -109,7 +109,7 @@ fn pass(input: &mut Unstructured<'_>) -> Result<()> {
 
 fn drain(proxy: &mut Proxy, now: Instant, passed: &mut Vec<(Side, Bytes)>) {
     while let Some(output) = proxy.poll_output(now) {
-        if let Output::Transmit { to, bytes, .. } = output {
+        if let ProxyOutput::Transmit { to, bytes, .. } = output {
             passed.push((to, bytes));
         }
     }

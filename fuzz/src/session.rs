@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arbitrary::{Result, Unstructured};
 use ministream::carrier::i2cp::{Message, MessageType};
 use ministream::keys::Keys;
-use ministream::session::{Attempts, Config, Event, Lane, Query, Session};
+use ministream::session::{Attempts, Event, Lane, Query, Session, SessionConfig};
 
 /// Steps of one run.
 const MAX_STEPS: usize = 300;
@@ -24,7 +24,7 @@ pub fn run(data: &[u8]) {
 
 fn talk(input: &mut Unstructured<'_>) -> Result<()> {
     let mut now = Instant::now();
-    let mut session = Session::new(now, Arc::clone(&KEYS), Config::default(), [3; 32]);
+    let mut session = Session::new(now, Arc::clone(&KEYS), SessionConfig::default(), [3; 32]);
     let mut has_ended = false;
     let mut is_first = true;
     let reads = input.arbitrary()?;

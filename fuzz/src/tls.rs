@@ -1,7 +1,7 @@
 //! TLS records whose secrets are in a key log: sealed, damaged, and cut anywhere.
 
 use arbitrary::{Result, Unstructured};
-use ministream::carrier::tls::{Beginning, Decryptor, End, KeyLog};
+use ministream::carrier::tls::{Beginning, Decryptor, KeyLog, TlsRole};
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305};
 use ring::aead::{LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, HKDF_SHA384, KeyType, Prk};
@@ -82,13 +82,13 @@ fn opened(log: &KeyLog, sent: &[(usize, Vec<u8>)], cuts: &[u8]) -> [Opened; 2] {
             if opened[*end].error.is_some() {
                 return;
             }
-            let from = [End::Client, End::Server][*end];
+            let from = [TlsRole::Client, TlsRole::Server][*end];
             let result = decryptor.push(from, piece, &mut |from, inside| {
-                let end = usize::from(from == End::Server);
+                let end = usize::from(from == TlsRole::Server);
                 opened[end].bytes.extend_from_slice(inside);
             });
             if let Err((from, error)) = result {
-                let end = usize::from(from == End::Server);
+                let end = usize::from(from == TlsRole::Server);
                 opened[end].error = Some(error.to_string());
             }
             assert!(decryptor.held_bytes() <= MAX_HELD_BYTES);

@@ -37,7 +37,7 @@ pub enum CaptureError {
         /// The input.
         path: PathBuf,
         /// The record.
-        record: Record,
+        record: FileRecord,
         /// Where the record begins, in bytes from the start of the (decompressed) input.
         offset: u64,
         /// Bytes of the record that are there, its header included.
@@ -52,7 +52,7 @@ pub enum CaptureError {
         /// The input.
         path: PathBuf,
         /// The record.
-        record: Record,
+        record: FileRecord,
         /// Where the record begins, in bytes from the start of the (decompressed) input.
         offset: u64,
         /// What is wrong with it.
@@ -113,7 +113,7 @@ fn inside(compression: Option<Compression>) -> &'static str {
 
 /// A record of a capture file, as errors name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum FileRecord {
     /// The packet with this number in its input, from 1.
     Packet(u64),
     /// A pcapng block that is no packet (or too short to tell), after the
@@ -121,7 +121,7 @@ pub enum Record {
     BlockAfter(u64),
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for FileRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Packet(number) => write!(f, "packet {number}"),

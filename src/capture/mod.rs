@@ -28,7 +28,7 @@ mod writer;
 
 pub use blocks::ReadingThread;
 pub use content::Content;
-pub use error::{CaptureError, Damage, LiveFailure, Record};
+pub use error::{CaptureError, Damage, FileRecord, LiveFailure};
 pub use file::CaptureFile;
 pub use inputs::{EmptyInput, EmptyRest, InputOrder, Inputs};
 pub use link_type::LinkType;

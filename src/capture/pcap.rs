@@ -5,7 +5,8 @@ use pcap_parser::{PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_
 
 use super::window::{Current, Window};
 use super::{
-    ByteOrder, CaptureError, CaptureFormat, Content, Damage, LinkType, MAX_CAPTURED_BYTES, Record,
+    ByteOrder, CaptureError, CaptureFormat, Content, Damage, FileRecord, LinkType,
+    MAX_CAPTURED_BYTES,
 };
 use crate::time::{SECOND_NS, Timestamp};
 
@@ -153,8 +154,8 @@ impl Pcap {
     }
 
     /// The record that is being read.
-    fn record(&self) -> Record {
-        Record::Packet(self.packets + 1)
+    fn record(&self) -> FileRecord {
+        FileRecord::Packet(self.packets + 1)
     }
 
     /// Both fields have 32 bits, so the sum stays far from the ends of an `i64`.

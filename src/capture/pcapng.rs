@@ -11,7 +11,7 @@ use pcap_parser::{EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 use self::section::Section;
 use super::window::{Current, Window};
 use super::{
-    ByteOrder, CaptureError, CaptureFormat, Content, Damage, InterfaceInfo, LinkType, Record,
+    ByteOrder, CaptureError, CaptureFormat, Content, Damage, FileRecord, InterfaceInfo, LinkType,
 };
 
 /// Type of the obsolete packet block (appendix A of the draft), which `pcap-parser` lacks.
@@ -96,7 +96,7 @@ impl Pcapng {
             if window.available().is_empty() {
                 return window.finish().map(|()| None);
             }
-            let record = Record::BlockAfter(self.packets);
+            let record = FileRecord::BlockAfter(self.packets);
             return Err(window.truncated(record, offset, BLOCK_HEADER as u64));
         }
         if window.available().starts_with(&SHB_MAGIC.to_be_bytes()) {
@@ -123,7 +123,7 @@ impl Pcapng {
 
     /// The byte order of the section whose header comes next.
     fn section_order(&self, window: &mut Window) -> Result<ByteOrder, CaptureError> {
-        let (offset, record) = (window.offset(), Record::BlockAfter(self.packets));
+        let (offset, record) = (window.offset(), FileRecord::BlockAfter(self.packets));
         if !window.require(BLOCK_HEADER + 4) {
             return Err(window.truncated(record, offset, BLOCK_HEADER as u64 + 4));
         }
@@ -231,10 +231,10 @@ impl Pcapng {
         window.damaged(self.record(header), header.offset, damage)
     }
 
-    fn record(&self, header: BlockHeader) -> Record {
+    fn record(&self, header: BlockHeader) -> FileRecord {
         match header.kind {
-            EPB_MAGIC | SPB_MAGIC | OBSOLETE_PACKET => Record::Packet(self.packets + 1),
-            _ => Record::BlockAfter(self.packets),
+            EPB_MAGIC | SPB_MAGIC | OBSOLETE_PACKET => FileRecord::Packet(self.packets + 1),
+            _ => FileRecord::BlockAfter(self.packets),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::blocks::{Block, Blocks};
-use super::{CaptureError, Compression, Content, Damage, LinkType, Record};
+use super::{CaptureError, Compression, Content, Damage, FileRecord, LinkType};
 use crate::time::Timestamp;
 
 /// The unparsed bytes at hand, and how to get more.
@@ -162,7 +162,12 @@ impl Window {
     }
 
     /// The error for an input that ends inside the record at `offset`.
-    pub(super) fn truncated(&mut self, record: Record, offset: u64, needed: u64) -> CaptureError {
+    pub(super) fn truncated(
+        &mut self,
+        record: FileRecord,
+        offset: u64,
+        needed: u64,
+    ) -> CaptureError {
         // A compressed stream that ends early is a file that ends early.
         match self.blocks.take_failure() {
             Some(source) if source.kind() != io::ErrorKind::UnexpectedEof => {
@@ -180,7 +185,7 @@ impl Window {
     }
 
     /// The error for a damaged record at `offset`.
-    pub(super) fn damaged(&self, record: Record, offset: u64, damage: Damage) -> CaptureError {
+    pub(super) fn damaged(&self, record: FileRecord, offset: u64, damage: Damage) -> CaptureError {
         CaptureError::Damaged {
             path: self.path.clone(),
             record,

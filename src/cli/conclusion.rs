@@ -15,7 +15,7 @@ use crate::capture::{
 };
 use crate::conversation::{EndOfInput, Level};
 use crate::dissect::{DissectCounts, NearFlows};
-use crate::export::output::Output;
+use crate::export::output::OutputWriter;
 use crate::export::packets::PacketPlan;
 use crate::export::synthetic_packets::SyntheticPackets;
 use crate::net::Skip;
@@ -42,7 +42,7 @@ pub(super) fn conclude(
     done: &Done,
     inputs: &[InputInfo],
     mut reporter: Reporter<Results>,
-    packets: Option<Output>,
+    packets: Option<OutputWriter>,
 ) -> Result<Ending, DumpError> {
     let ending = match (done.ending, options.incomplete) {
         (Ending::Incomplete, IncompleteInput::IsFine) => Ending::Fine,
@@ -79,7 +79,7 @@ pub(super) fn conclude(
         exit_code: ending.code(),
     })?;
     let unsaid = reporter
-        .output::<SyntheticPackets<Output>>()
+        .output::<SyntheticPackets<OutputWriter>>()
         .map_or(0, |packets| packets.findings_left_out());
     // The pager ends with the reporter; what follows is seen behind it.
     let plan = reporter.output::<PacketPlan>().map(std::mem::take);
@@ -119,7 +119,7 @@ pub(super) fn conclude(
 fn write_packets(
     options: &DumpOptions,
     plan: Option<PacketPlan>,
-    output: Option<Output>,
+    output: Option<OutputWriter>,
 ) -> Result<(), DumpError> {
     let (Some(mut plan), Some(output), Input::Files(files)) = (plan, output, &options.input) else {
         return Ok(());
@@ -150,7 +150,7 @@ fn unwritten_messages(
     options: &DumpOptions,
     reporter: &mut Reporter<Results>,
 ) -> Option<DumpError> {
-    let packets = reporter.output::<SyntheticPackets<Output>>()?;
+    let packets = reporter.output::<SyntheticPackets<OutputWriter>>()?;
     let count = packets.messages_left_out();
     let path = options.output.packet_path()?;
     (count > 0).then(|| DumpError::NotWritten {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::args::DumpArgs;
 use super::values::Stop;
-use crate::dissect::Step;
+use crate::dissect::CaptureStep;
 use crate::time::Timestamp;
 
 /// When to stop before the end.
@@ -57,10 +57,12 @@ impl Budget {
     }
 
     /// Takes `step` into account; whether it is the last that may be taken.
-    pub(super) fn is_spent_with(&mut self, step: &Step<'_>) -> bool {
+    pub(super) fn is_spent_with(&mut self, step: &CaptureStep<'_>) -> bool {
         match step {
-            Step::Packet(packet) => self.is_spent_by(packet.arrival.time, packet.captured_bytes),
-            Step::Lost(_) => false,
+            CaptureStep::Packet(packet) => {
+                self.is_spent_by(packet.arrival.time, packet.captured_bytes)
+            }
+            CaptureStep::Lost(_) => false,
         }
     }
 

@@ -22,7 +22,7 @@ use crate::capture::{
 };
 use crate::conversation::EndOfInput;
 use crate::dissect::{Dissector, Sink};
-use crate::export::output::Output;
+use crate::export::output::OutputWriter;
 use crate::export::packets::{LiveScope, PacketPlan};
 use crate::report::heading::link_type_title;
 use crate::report::reporter::Reporter;
@@ -146,7 +146,7 @@ const WORTH_A_WORD: Duration = Duration::from_secs(2);
 
 /// The packets of a live capture on their way to `-w`.
 struct Recording {
-    writer: PcapngWriter<Output>,
+    writer: PcapngWriter<OutputWriter>,
     scope: LiveScope,
 }
 

@@ -22,7 +22,7 @@ use crate::capture::{InputOrder, Inputs};
 use crate::conversation::ConversationId;
 use crate::dissect::DissectOptions;
 use crate::report::follow::FollowFormat;
-use crate::report::ladder::Wanted;
+use crate::report::ladder::DrawnConversations;
 use crate::report::reporter::{Buffering, Reporter};
 use crate::select::filter::Filter;
 use crate::select::redact::Redaction;
@@ -370,7 +370,9 @@ fn check_files(args: &DumpArgs, input: &Input) -> Result<(), DumpError> {
 
 fn named(args: &DumpArgs) -> BTreeSet<ConversationId> {
     let followed = args.statistics.iter().filter_map(|name| match name {
-        StatisticName::Follow(id, _) | StatisticName::Ladder(Wanted::One(id), _) => Some(*id),
+        StatisticName::Follow(id, _) | StatisticName::Ladder(DrawnConversations::One(id), _) => {
+            Some(*id)
+        }
         _ => None,
     });
     let picked = args.conv.iter().flat_map(|names| names.0.iter().copied());
@@ -425,7 +427,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::export::output::Output;
+    use crate::export::output::OutputWriter;
     use crate::export::packets::PacketPlan;
     use crate::export::synthetic_packets::SyntheticPackets;
 
@@ -445,12 +447,20 @@ mod tests {
         let path = path.to_str().unwrap();
         let mut captured = reporter_for(&["-w", path]);
         assert!(captured.output::<PacketPlan>().is_some());
-        assert!(captured.output::<SyntheticPackets<Output>>().is_none());
+        assert!(
+            captured
+                .output::<SyntheticPackets<OutputWriter>>()
+                .is_none()
+        );
         let mut redacted = reporter_for(&["-w", path, "--redact", "payload"]);
-        assert!(redacted.output::<SyntheticPackets<Output>>().is_some());
+        assert!(
+            redacted
+                .output::<SyntheticPackets<OutputWriter>>()
+                .is_some()
+        );
         assert!(redacted.output::<PacketPlan>().is_none());
         let mut neither = reporter_for(&[]);
         assert!(neither.output::<PacketPlan>().is_none());
-        assert!(neither.output::<SyntheticPackets<Output>>().is_none());
+        assert!(neither.output::<SyntheticPackets<OutputWriter>>().is_none());
     }
 }

@@ -12,7 +12,7 @@ use super::values::StatisticName;
 use super::{redaction, terminal};
 use crate::conversation::{Destinations, Wording};
 use crate::dissect::Depth;
-use crate::export::output::Output;
+use crate::export::output::OutputWriter;
 use crate::export::packets::PacketPlan;
 use crate::export::synthetic_packets::SyntheticPackets;
 use crate::field::{Field, PayloadDetail};
@@ -22,7 +22,7 @@ use crate::report::detail::{DetailPrinter, Details};
 use crate::report::follow::FollowPrinter;
 use crate::report::html::HtmlReport;
 use crate::report::json::{JsonPrinter, Messages, NdjsonPrinter};
-use crate::report::ladder::{LadderFormat, LadderPrinter, Wanted};
+use crate::report::ladder::{DrawnConversations, LadderFormat, LadderPrinter};
 use crate::report::lines::{FieldPrinter, Separation, TextPrinter};
 use crate::report::reporter::MessageView;
 use crate::report::spec::SpecPrinter;
@@ -200,7 +200,9 @@ impl OutputOptions {
             )),
             Shown::Ndjson(messages) => Box::new(NdjsonPrinter::new(style.payload, *messages)),
             Shown::Json(messages) => Box::new(JsonPrinter::new(style.payload, *messages)),
-            Shown::Ladder(format) => Box::new(LadderPrinter::new(Wanted::All, *format, style)),
+            Shown::Ladder(format) => {
+                Box::new(LadderPrinter::new(DrawnConversations::All, *format, style))
+            }
         })
     }
 
@@ -299,14 +301,14 @@ impl OutputOptions {
 
     /// Where packets are written to as they were captured, if they are; there is no such
     /// place when anything is to be redacted.
-    pub(crate) fn packet_output(&self) -> Result<Option<Output>, DumpError> {
+    pub(crate) fn packet_output(&self) -> Result<Option<OutputWriter>, DumpError> {
         if self.style.redacted.any() {
             return Ok(None);
         }
         self.packet_file()
     }
 
-    fn packet_file(&self) -> Result<Option<Output>, DumpError> {
+    fn packet_file(&self) -> Result<Option<OutputWriter>, DumpError> {
         self.packets.as_deref().map(open_output).transpose()
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::DumpError;
-use crate::export::output::Output;
+use crate::export::output::OutputWriter;
 use crate::export::streams::{Export, INDEX, is_vacant};
 use crate::record::printer::Printer;
 use crate::select::redact::Secrets;
@@ -48,11 +48,11 @@ impl ExportTarget {
 }
 
 /// A file that is there from now on, or standard output.
-pub(super) fn open_output(path: &Path) -> Result<Output, DumpError> {
+pub(super) fn open_output(path: &Path) -> Result<OutputWriter, DumpError> {
     if is_standard(path) {
-        return Ok(Output::standard());
+        return Ok(OutputWriter::standard());
     }
-    Output::create(path).map_err(|error| DumpError::Create {
+    OutputWriter::create(path).map_err(|error| DumpError::Create {
         path: path.to_owned(),
         error,
     })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::conversation::ConversationId;
 use crate::field::Field;
 use crate::report::follow::FollowFormat;
-use crate::report::ladder::{LadderFormat, Wanted};
+use crate::report::ladder::{DrawnConversations, LadderFormat};
 use crate::text::suggest::closest;
 use crate::units::{self, NotRead};
 
@@ -171,7 +171,7 @@ pub(crate) enum StatisticName {
     /// `follow,c1[,text|hex|raw]`
     Follow(ConversationId, FollowFormat),
     /// `ladder[,c1[,text|mermaid|svg]]`
-    Ladder(Wanted, LadderFormat),
+    Ladder(DrawnConversations, LadderFormat),
 }
 
 impl FromStr for StatisticName {
@@ -201,7 +201,7 @@ impl FromStr for StatisticName {
             ("follow", _) => Err(ValueError::Form(
                 "follow needs a conversation and takes a format, as in follow,c1 or follow,c1,hex",
             )),
-            ("ladder", []) => Ok(Self::Ladder(Wanted::All, LadderFormat::Text)),
+            ("ladder", []) => Ok(Self::Ladder(DrawnConversations::All, LadderFormat::Text)),
             ("ladder", [conversation]) => ladder(conversation, LadderFormat::Text),
             ("ladder", [conversation, "text"]) => ladder(conversation, LadderFormat::Text),
             ("ladder", [conversation, "mermaid"]) => ladder(conversation, LadderFormat::Mermaid),
@@ -225,7 +225,7 @@ const NAMES: [&str; 7] = [
 fn ladder(conversation: &str, format: LadderFormat) -> Result<StatisticName, ValueError> {
     conversation
         .parse()
-        .map(|id| StatisticName::Ladder(Wanted::One(id), format))
+        .map(|id| StatisticName::Ladder(DrawnConversations::One(id), format))
         .map_err(|_| ValueError::Conversations(conversation.to_owned()))
 }
 
@@ -320,11 +320,14 @@ mod tests {
             ),
             (
                 "ladder",
-                StatisticName::Ladder(Wanted::All, LadderFormat::Text),
+                StatisticName::Ladder(DrawnConversations::All, LadderFormat::Text),
             ),
             (
                 "ladder,c3,svg",
-                StatisticName::Ladder(Wanted::One(ConversationId(3)), LadderFormat::Svg),
+                StatisticName::Ladder(
+                    DrawnConversations::One(ConversationId(3)),
+                    LadderFormat::Svg,
+                ),
             ),
         ] {
             assert_eq!(text.parse(), Ok(expected));

@@ -14,7 +14,7 @@ use super::recognise::PROTOCOL;
 use super::servers::{Servers, Waiting};
 use super::streams::{Left, Streams, lacks_bytes};
 use super::{Decided, DecodeAs, FlowReport};
-use crate::carrier::detect::{Detector, Piece, Trace, UdpDetector, Verdict};
+use crate::carrier::detect::{CarrierVerdict, Detector, Piece, Trace, UdpDetector};
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::tls::{self, KeyLog};
 use crate::carrier::{Carrier, Extent, FlowDirection};
@@ -211,7 +211,7 @@ impl Carriers {
                     ended[from.index()] = true;
                 }
                 let verdict = match detector.push(piece, arrival) {
-                    Verdict::NeedMore if *ended == [true; 2] => detector.finish(),
+                    CarrierVerdict::NeedMore if *ended == [true; 2] => detector.finish(),
                     verdict => verdict,
                 };
                 let Some(verdict) = self.judge(flow, arrival, verdict) else {
@@ -287,14 +287,15 @@ impl Carriers {
             (_, Some(rule)) => match rule.carrier {
                 Carrier::Udp => return self.begin_datagrams(flow, Decided::ByRule, passage),
                 // The port that the rule names is the router's.
-                Carrier::I2cp if one == rule.port && other != rule.port => Verdict::I2cp {
+                Carrier::I2cp if one == rule.port && other != rule.port => CarrierVerdict::I2cp {
                     application: FlowDirection::Backward,
                 },
-                Carrier::I2cp => Verdict::I2cp {
+                Carrier::I2cp => CarrierVerdict::I2cp {
                     application: FlowDirection::Forward,
                 },
-                Carrier::Segment => Verdict::Segments,
-                carrier => Prefix::of(carrier).map_or(Verdict::Foreign, Verdict::LengthPrefixed),
+                Carrier::Segment => CarrierVerdict::Segments,
+                carrier => Prefix::of(carrier)
+                    .map_or(CarrierVerdict::Foreign, CarrierVerdict::LengthPrefixed),
             },
         };
         self.begin_streams(flow, verdict, Decided::ByRule, start, passage)
@@ -306,11 +307,11 @@ impl Carriers {
         &mut self,
         flow: &mut Flow<FlowState>,
         arrival: Arrival,
-        verdict: Verdict,
-    ) -> Option<Verdict> {
+        verdict: CarrierVerdict,
+    ) -> Option<CarrierVerdict> {
         match verdict {
-            Verdict::NeedMore if self.servers.has_ours() => {}
-            Verdict::Foreign => {}
+            CarrierVerdict::NeedMore if self.servers.has_ours() => {}
+            CarrierVerdict::Foreign => {}
             _ => return Some(verdict),
         }
         let Some(unanswered) = flow.state.unanswered() else {
@@ -319,7 +320,7 @@ impl Carriers {
         if self.servers.is_ours(flow, &unanswered) {
             return Some(unanswered.verdict());
         }
-        if verdict == Verdict::NeedMore {
+        if verdict == CarrierVerdict::NeedMore {
             return Some(verdict);
         }
         let Some(waiting) = Waiting::take(flow, unanswered, (arrival, self.why)) else {
@@ -338,7 +339,7 @@ impl Carriers {
     fn admit<P: Passage>(
         &mut self,
         waiting: Vec<Waiting>,
-        verdict: Verdict,
+        verdict: CarrierVerdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         let why = self.why;
@@ -346,7 +347,7 @@ impl Carriers {
             let flow = &mut waiting.flow;
             self.why = waiting.why;
             self.follow_verdict(flow, verdict, passage)?;
-            if verdict != Verdict::Foreign {
+            if verdict != CarrierVerdict::Foreign {
                 let end = Delivery::End {
                     from: Side::Responder,
                     how: StreamEnd::Forgotten,
@@ -364,7 +365,7 @@ impl Carriers {
         while let Some(group) = self.servers.next_group() {
             self.admit(
                 group.flows,
-                group.verdict.unwrap_or(Verdict::Foreign),
+                group.verdict.unwrap_or(CarrierVerdict::Foreign),
                 passage,
             )?;
         }
@@ -375,7 +376,7 @@ impl Carriers {
     fn admit_others<P: Passage>(
         &mut self,
         flow: &Flow<FlowState>,
-        verdict: Verdict,
+        verdict: CarrierVerdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         match verdict.carrier() {
@@ -391,12 +392,12 @@ impl Carriers {
     fn follow_verdict<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
-        verdict: Verdict,
+        verdict: CarrierVerdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         match verdict {
-            Verdict::NeedMore => return Ok(()),
-            Verdict::Foreign => {
+            CarrierVerdict::NeedMore => return Ok(()),
+            CarrierVerdict::Foreign => {
                 self.give_up(flow);
                 return Ok(());
             }
@@ -451,7 +452,7 @@ impl Carriers {
         &mut self,
         flow: &mut Flow<FlowState>,
         deciding: Deciding,
-        verdict: Verdict,
+        verdict: CarrierVerdict,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         let Deciding {
@@ -469,7 +470,7 @@ impl Carriers {
     fn begin_streams<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
-        verdict: Verdict,
+        verdict: CarrierVerdict,
         decided: Decided,
         start: ChannelStart,
         passage: &mut P,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::passage::{Event, Passage, Passed, Sender};
 use crate::carrier::tls::hello::Hello;
-use crate::carrier::tls::{Beginning, DecryptError, Decryptor, End, KeyLog};
+use crate::carrier::tls::{Beginning, DecryptError, Decryptor, KeyLog, TlsRole};
 use crate::net::{Arrival, Delivery, Side, Transport};
 use crate::wire::Destination;
 
@@ -83,11 +83,11 @@ impl Encrypted {
         }
     }
 
-    fn end_of(&self, side: Side) -> End {
+    fn end_of(&self, side: Side) -> TlsRole {
         if side == self.client {
-            End::Client
+            TlsRole::Client
         } else {
-            End::Server
+            TlsRole::Server
         }
     }
 
@@ -146,8 +146,8 @@ impl Encrypted {
         let mut problem = None;
         let (client, end) = (self.client, self.end_of(from_of(delivery)));
         let side_of = |end| match end {
-            End::Client => client,
-            End::Server => client.opposite(),
+            TlsRole::Client => client,
+            TlsRole::Server => client.opposite(),
         };
         if let Stage::Opening(opening) = &mut self.stage {
             let closed = &mut opening.closed[from_of(delivery).index()];

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use super::flows::Flows;
 use super::located::{Located, Walk};
 use super::news::{Inputs, Known, News};
-use super::packets::{self, Step};
+use super::packets::{self, CaptureStep};
 use super::passage::{Event, Passage, Passed};
 use crate::buffer_pool::{Consumer, Disconnected, Producer, buffer_pool};
 use crate::capture::{CaptureError, PacketSource};
@@ -216,8 +216,8 @@ impl<P: PacketSource> Follower<P> {
                 break;
             };
             match &step {
-                Step::Packet(packet) => flows.next_packet(packet, &mut self.outbox)?,
-                Step::Lost(lost) => flows.lost_datagram(lost, &mut self.outbox)?,
+                CaptureStep::Packet(packet) => flows.next_packet(packet, &mut self.outbox)?,
+                CaptureStep::Lost(lost) => flows.lost_datagram(lost, &mut self.outbox)?,
             }
             self.outbox.batch.located.end_step();
             self.packet_count += 1;

@@ -7,7 +7,7 @@ use crate::net::{
 
 /// The next step through a capture.
 #[derive(Clone, Copy, Debug)]
-pub enum Step<'a> {
+pub enum CaptureStep<'a> {
     /// A packet.
     Packet(DecodedPacket<'a>),
     /// A datagram was given up, because fragments of it are missing.
@@ -244,9 +244,9 @@ impl Batch {
     }
 
     #[inline(always)]
-    fn step(&self, index: usize) -> Option<Step<'_>> {
+    fn step(&self, index: usize) -> Option<CaptureStep<'_>> {
         Some(match self.steps.get(index)? {
-            PackedStep::Packet(packet) => Step::Packet(DecodedPacket {
+            PackedStep::Packet(packet) => CaptureStep::Packet(DecodedPacket {
                 arrival: packet.arrival,
                 captured_bytes: packet.captured_bytes,
                 original_bytes: packet.original_bytes,
@@ -255,7 +255,7 @@ impl Batch {
                     Err(reason) => Err(reason),
                 },
             }),
-            PackedStep::Lost(lost) => Step::Lost(lost),
+            PackedStep::Lost(lost) => CaptureStep::Lost(lost),
         })
     }
 
@@ -315,7 +315,7 @@ impl Walk {
     }
 
     #[inline(always)]
-    pub(super) fn step(&mut self) -> Option<Step<'_>> {
+    pub(super) fn step(&mut self) -> Option<CaptureStep<'_>> {
         self.next += 1;
         self.batch.step(self.next - 1)
     }

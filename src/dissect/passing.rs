@@ -8,7 +8,7 @@ use super::passage::{Event, Passage as _, Passed};
 use super::streams::Streams;
 use super::tracking::Tracking;
 use super::{Decided, DissectOptions, FlowReport, ForeignCounts, Sink};
-use crate::carrier::detect::{Piece, Verdict};
+use crate::carrier::detect::{CarrierVerdict, Piece};
 use crate::carrier::{Carrier, Extent, FlowDirection};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, Conversation, EndOfInput, Tracker, TrackerOptions,
@@ -90,7 +90,7 @@ impl PassingDissector {
         addresses: [SocketAddr; 2],
         sink: &mut S,
     ) -> Result<Option<PassingFrames>, S::Error> {
-        let verdict = Verdict::I2cp {
+        let verdict = CarrierVerdict::I2cp {
             application: FlowDirection::Forward,
         };
         let passage = &mut self.tracking.with(sink);

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::flow_direction::side_of;
 use super::flow_state::{FlowState, WhyEnded};
 use crate::carrier::Carrier;
-use crate::carrier::detect::{Unanswered, Verdict};
+use crate::carrier::detect::{CarrierVerdict, Unanswered};
 use crate::net::{Arrival, Flow, Transport};
 
 /// Servers that are remembered, of each kind.
@@ -47,7 +47,7 @@ pub(super) struct Waiting {
 pub(super) struct Group {
     pub(super) flows: Vec<Waiting>,
     /// Theirs, if together they are ministreaming.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<CarrierVerdict>,
 }
 
 impl Waiting {

@@ -7,7 +7,7 @@ use super::decoding::Decoding;
 use super::flows::Flows;
 use super::following::Following;
 use super::located;
-use super::packets::{DecodedPacket, Reading, Step, Walk};
+use super::packets::{CaptureStep, DecodedPacket, Reading, Walk};
 use super::{Depth, DissectOptions};
 use crate::capture::{CaptureError, InputInfo, PacketSource, Progress};
 use crate::net::{CopyCounts, LostDatagram, NetworkLimits, PacketDecoder};
@@ -136,7 +136,7 @@ pub struct Steps<'a>(pub(super) AtHand<'a>);
 #[derive(Debug)]
 pub(super) enum AtHand<'a> {
     /// The next one, until it is taken.
-    One(Option<Step<'a>>),
+    One(Option<CaptureStep<'a>>),
     /// Some dozen of a batch.
     Window(&'a mut Walk),
     /// Their flows are followed already.
@@ -145,7 +145,7 @@ pub(super) enum AtHand<'a> {
 
 impl Steps<'_> {
     /// The next step, if nothing is read ahead of it.
-    pub const fn only(&self) -> Option<&Step<'_>> {
+    pub const fn only(&self) -> Option<&CaptureStep<'_>> {
         match &self.0 {
             AtHand::One(step) => step.as_ref(),
             AtHand::Window(_) | AtHand::Located(_) => None,
@@ -164,9 +164,9 @@ struct Here<P> {
 
 impl<P: PacketSource> Here<P> {
     #[inline]
-    fn next_step(&mut self) -> Result<Option<Step<'_>>, CaptureError> {
+    fn next_step(&mut self) -> Result<Option<CaptureStep<'_>>, CaptureError> {
         if let Some(lost) = self.decoder.next_lost_datagram() {
-            return Ok(Some(Step::Lost(self.lost.insert(lost))));
+            return Ok(Some(CaptureStep::Lost(self.lost.insert(lost))));
         }
         if self.reading == Reading::Over {
             return Ok(None);
@@ -174,13 +174,15 @@ impl<P: PacketSource> Here<P> {
         match self.source.next_packet()? {
             Some(packet) => {
                 let content = self.decoder.decode(&packet);
-                Ok(Some(Step::Packet(DecodedPacket::new(&packet, content))))
+                Ok(Some(CaptureStep::Packet(DecodedPacket::new(
+                    &packet, content,
+                ))))
             }
             None => {
                 self.reading = Reading::Over;
                 self.decoder.finish();
                 self.lost = self.decoder.next_lost_datagram();
-                Ok(self.lost.as_ref().map(Step::Lost))
+                Ok(self.lost.as_ref().map(CaptureStep::Lost))
             }
         }
     }

@@ -8,7 +8,7 @@ use super::findings::{about_connection, from_problem};
 use super::flow_direction::side_of;
 use super::passage::{Event, Passage, Passed};
 use super::recognise::is_ours_on_i2cp;
-use crate::carrier::detect::{Piece, Verdict};
+use crate::carrier::detect::{CarrierVerdict, Piece};
 use crate::carrier::i2cp::{self, Sender, SessionStatus};
 use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
 use crate::conversation::{
@@ -92,7 +92,7 @@ const MAX_SESSIONS: usize = 1_024;
 impl Streams {
     /// What to decode a connection with; `None` when it carries something else.
     pub(super) fn new<P: Passage>(
-        verdict: Verdict,
+        verdict: CarrierVerdict,
         addresses: [SocketAddr; 2],
         channels: &mut Channels,
         passage: &mut P,
@@ -105,15 +105,15 @@ impl Streams {
             channels.open(channel, passage)
         };
         let decoder = match verdict {
-            Verdict::LengthPrefixed(prefix) => {
+            CarrierVerdict::LengthPrefixed(prefix) => {
                 let decoder = || length_prefixed::Decoder::with_rule(prefix, Ministreaming);
                 Decoder::Prefixed(open()?, [decoder(), decoder()])
             }
-            Verdict::Segments => {
+            CarrierVerdict::Segments => {
                 let decoders = [segment::Decoder::new(), segment::Decoder::new()];
                 Decoder::Segment(open()?, decoders)
             }
-            Verdict::I2cp { application } => {
+            CarrierVerdict::I2cp { application } => {
                 let [one, other] = addresses;
                 let connection = I2cp {
                     decoder: i2cp::Decoder::new(),
@@ -126,7 +126,9 @@ impl Streams {
                 };
                 Decoder::I2cp(Box::new(connection))
             }
-            Verdict::NeedMore | Verdict::Datagrams | Verdict::Foreign => return Ok(None),
+            CarrierVerdict::NeedMore | CarrierVerdict::Datagrams | CarrierVerdict::Foreign => {
+                return Ok(None);
+            }
         };
         Ok(Some(Self {
             carrier,

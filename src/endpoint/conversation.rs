@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::allowance::Allowance;
 use super::merging::Merging;
-use super::output::{Handle, Summary};
+use super::output::{ConversationSummary, Handle};
 use super::readers::Reader;
 use super::send_queue::SendQueue;
 use super::state::State;
@@ -214,8 +214,8 @@ impl Conversation {
         })
     }
 
-    pub(super) fn summary(&self, now: Instant) -> Summary {
-        Summary {
+    pub(super) fn summary(&self, now: Instant) -> ConversationSummary {
+        ConversationSummary {
             sent_bytes: self.sent_bytes,
             received_bytes: self.received_bytes,
             unsent_bytes: self.queue.bytes() as u64,

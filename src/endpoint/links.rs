@@ -6,7 +6,7 @@ use std::hash::Hash;
 use hashbrown::HashMap;
 use slab::Slab;
 
-use super::output::{Handle, Link};
+use super::output::{Handle, Scope};
 use crate::wire::Message;
 
 /// Answers to SYNs that became no conversation, waiting to be sent to all
@@ -215,10 +215,10 @@ impl<P: Copy + Eq + Hash> Links<P> {
     }
 
     /// Whether a conversation on this link asks for it to be paused.
-    pub(super) fn is_paused(&self, link: Link<P>) -> bool {
+    pub(super) fn is_paused(&self, link: Scope<P>) -> bool {
         match link {
-            Link::All => self.pausing > 0,
-            Link::Peer(id) => self
+            Scope::All => self.pausing > 0,
+            Scope::Peer(id) => self
                 .known_slot(id)
                 .is_some_and(|slot| self.peers[slot].pausing > 0),
         }
@@ -297,10 +297,10 @@ impl<P: Copy + Eq + Hash> Links<P> {
         None
     }
 
-    pub(super) fn block(&mut self, link: Link<P>) {
+    pub(super) fn block(&mut self, link: Scope<P>) {
         match link {
-            Link::All => self.all_blocked = true,
-            Link::Peer(id) => {
+            Scope::All => self.all_blocked = true,
+            Scope::Peer(id) => {
                 // Also one that is not known: it may be blocked before the first message to it.
                 let slot = self.slot(id);
                 self.peers[slot].blocked = true;
@@ -313,10 +313,10 @@ impl<P: Copy + Eq + Hash> Links<P> {
         self.all_blocked || self.peers[slot].blocked
     }
 
-    pub(super) fn unblock(&mut self, link: Link<P>) {
+    pub(super) fn unblock(&mut self, link: Scope<P>) {
         match link {
-            Link::All => self.all_blocked = false,
-            Link::Peer(id) => {
+            Scope::All => self.all_blocked = false,
+            Scope::Peer(id) => {
                 if let Some(slot) = self.known_slot(id) {
                     self.peers[slot].blocked = false;
                     self.join_line(slot);
@@ -327,9 +327,9 @@ impl<P: Copy + Eq + Hash> Links<P> {
     }
 
     /// Drops what waits for a link that is gone.
-    pub(super) fn clear(&mut self, link: Link<P>) {
+    pub(super) fn clear(&mut self, link: Scope<P>) {
         match link {
-            Link::All => {
+            Scope::All => {
                 self.all_blocked = false;
                 self.line.clear();
                 let slots: Vec<usize> = self.peers.iter().map(|(slot, _)| slot).collect();
@@ -337,7 +337,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
                     self.clear_peer(slot);
                 }
             }
-            Link::Peer(id) => {
+            Scope::Peer(id) => {
                 if let Some(slot) = self.known_slot(id) {
                     self.line.retain(|&other| other != slot);
                     self.clear_peer(slot);

@@ -97,7 +97,7 @@ mod timers;
 mod transmit;
 
 pub use self::config::{AddressProof, Config, DuplicateSyn, Incoming, Limits, OnEof, SlowReader};
-pub use self::output::{End, Event, Handle, Leg, Link, Output, Summary};
+pub use self::output::{ConversationSummary, End, Event, Handle, Leg, Output, Scope};
 pub use self::server::syn_destination;
 pub use self::session::{Endpoint, Open, OpenError, WriteError};
 pub use self::state::State;

@@ -24,7 +24,7 @@ impl fmt::Display for Handle {
 
 /// A part of what carries an endpoint's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link<P> {
+pub enum Scope<P> {
     /// What leads to one peer, such as a TCP connection.
     Peer(P),
     /// What leads to all peers, such as a UDP socket or an I2CP session.
@@ -103,13 +103,13 @@ pub enum Event<P> {
         /// How it came to that.
         end: End,
         /// What had passed.
-        summary: Summary,
+        summary: ConversationSummary,
     },
 }
 
 /// What passed in a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct ConversationSummary {
     /// Payload bytes in the data messages that were sent.
     pub sent_bytes: u64,
     /// Payload bytes in the data messages that were delivered.

@@ -21,7 +21,7 @@ use super::conversation::{Due, Role};
 use super::conversations::Conversations;
 use super::ids::Ids;
 use super::links::Links;
-use super::output::{Event, Handle, Link};
+use super::output::{Event, Handle, Scope};
 use super::readers::Readers;
 use super::state::{State, Stimulus, Transition, transition};
 use super::stats::Stats;
@@ -278,20 +278,20 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// The carrier takes no more messages for this link: none are handed out for
     /// it until [`handle_link_ready`](Self::handle_link_ready).
-    pub fn handle_link_blocked(&mut self, link: Link<P>) {
+    pub fn handle_link_blocked(&mut self, link: Scope<P>) {
         self.links.block(link);
     }
 
     /// The carrier takes messages for this link again.
-    pub fn handle_link_ready(&mut self, link: Link<P>) {
+    pub fn handle_link_ready(&mut self, link: Scope<P>) {
         self.links.unblock(link);
     }
 
     /// The link is gone: its conversations end, and what waits for it is dropped.
-    pub fn handle_link_lost(&mut self, now: Instant, link: Link<P>) {
+    pub fn handle_link_lost(&mut self, now: Instant, link: Scope<P>) {
         let lost = match link {
-            Link::All => None,
-            Link::Peer(id) => match self.links.known_slot(id) {
+            Scope::All => None,
+            Scope::Peer(id) => match self.links.known_slot(id) {
                 Some(slot) => Some(slot),
                 None => return,
             },
@@ -344,7 +344,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// a conversation on it has more unconsumed bytes than it may
     /// ([`SlowReader::Pause`](super::SlowReader::Pause)), and true again by [`consumed`](Self::consumed)
     /// or the conversation's end.
-    pub fn wants_input(&self, link: Link<P>) -> bool {
+    pub fn wants_input(&self, link: Scope<P>) -> bool {
         self.readers.want_input() && !self.links.is_paused(link)
     }
 
@@ -390,7 +390,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if conversation.state == State::Draining {
             let blocked =
                 !conversation.queue.is_empty() && self.links.is_blocked(conversation.peer);
-            if blocked || !self.wants_input(Link::All) {
+            if blocked || !self.wants_input(Scope::All) {
                 // The peer is not silent: it has not heard all, or we do not listen.
                 return self.restart_drain(now, slot);
             }

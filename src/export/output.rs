@@ -30,7 +30,7 @@ impl WriteError {
 
 /// A file, or standard output, for the results of one kind.
 #[derive(Debug)]
-pub struct Output(Target);
+pub struct OutputWriter(Target);
 
 #[derive(Debug)]
 enum Target {
@@ -42,7 +42,7 @@ enum Target {
     Standard(BufWriter<Stdout>),
 }
 
-impl Output {
+impl OutputWriter {
     /// A new file; what was in it is lost.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Output {
     }
 }
 
-impl Write for Output {
+impl Write for OutputWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Target::File { file, path } => file

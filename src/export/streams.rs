@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
-use crate::export::output::{Output, WriteError};
+use crate::export::output::{OutputWriter, WriteError};
 use crate::field::PayloadDetail;
 use crate::new_file;
 use crate::record::printer::{Printer, SharedOutput};
@@ -34,7 +34,7 @@ const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::Server
 #[derive(Debug)]
 pub struct Export {
     directory: PathBuf,
-    index: Output,
+    index: OutputWriter,
     records: RecordWriter,
     streams: HashMap<StreamName, Stream>,
     /// The most recently used last.
@@ -58,7 +58,7 @@ impl Export {
     /// # Errors
     /// `index.json` cannot be made.
     pub fn new(directory: PathBuf, redacted: Secrets) -> io::Result<Self> {
-        let mut index = Output::create(&directory.join(INDEX))?;
+        let mut index = OutputWriter::create(&directory.join(INDEX))?;
         let mut start = Vec::new();
         put(&mut start, "{\"schema\":\"");
         put(&mut start, INDEX_SCHEMA);

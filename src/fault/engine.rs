@@ -69,7 +69,7 @@ impl Parcelled for bytes::Bytes {
 
 /// What comes out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery<K, M> {
+pub enum LaneEvent<K, M> {
     /// A message of a connection.
     Arrives(K, M),
     /// A connection breaks, and what was under way on it is lost.
@@ -88,7 +88,7 @@ pub struct Engine<K, M> {
     next_lane: u64,
     began: Instant,
     lanes: HashMap<K, Lane>,
-    under_way: BTreeMap<Place, Delivery<K, M>>,
+    under_way: BTreeMap<Place, LaneEvent<K, M>>,
     bytes: usize,
     submitted: u64,
     stats: FaultStats,
@@ -187,9 +187,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 && message.tear(left)
             {
                 let bytes = message.bytes();
-                self.insert(at, Delivery::Arrives(key.clone(), message), bytes);
+                self.insert(at, LaneEvent::Arrives(key.clone(), message), bytes);
             }
-            self.insert(at, Delivery::Breaks(key), 0);
+            self.insert(at, LaneEvent::Breaks(key), 0);
             return met;
         }
         if lane.happens(strengths.corrupted) {
@@ -220,7 +220,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             self.in_order(now, due.at, key.clone(), message, bytes)
         };
         if let Some(copy) = copy {
-            let copied = self.insert(place.0, Delivery::Arrives(key.clone(), copy), bytes);
+            let copied = self.insert(place.0, LaneEvent::Arrives(key.clone(), copy), bytes);
             if let Some(lane) = self.lanes.get_mut(&key) {
                 if is_overtaken {
                     lane.overtaken.push(copied);
@@ -241,7 +241,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         lane.keeps_place(at);
         lane.overtaken.clear();
         let bytes = end.bytes();
-        self.insert(at, Delivery::Arrives(key, end), bytes);
+        self.insert(at, LaneEvent::Arrives(key, end), bytes);
     }
 
     fn lane<'a>(
@@ -264,7 +264,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     fn overtaken(&mut self, due: Instant, key: K, message: M, bytes: usize) -> Place {
         let place = self.insert(
             due + PATIENCE,
-            Delivery::Arrives(key.clone(), message),
+            LaneEvent::Arrives(key.clone(), message),
             bytes,
         );
         if let Some(lane) = self.lanes.get_mut(&key) {
@@ -305,7 +305,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             self.stats.note(FaultKind::Merge, Duration::ZERO);
             self.put_off(place, at);
         }
-        let place = self.insert(at, Delivery::Arrives(key.clone(), message), bytes);
+        let place = self.insert(at, LaneEvent::Arrives(key.clone(), message), bytes);
         let Some(lane) = self.lanes.get_mut(&key) else {
             return place;
         };
@@ -326,8 +326,8 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
     }
 
-    fn insert(&mut self, at: Instant, delivery: Delivery<K, M>, bytes: usize) -> Place {
-        let (Delivery::Arrives(key, _) | Delivery::Breaks(key)) = &delivery;
+    fn insert(&mut self, at: Instant, delivery: LaneEvent<K, M>, bytes: usize) -> Place {
+        let (LaneEvent::Arrives(key, _) | LaneEvent::Breaks(key)) = &delivery;
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.under_way += 1;
             lane.latest_due = Some(lane.latest_due.map_or(at, |latest| latest.max(at)));
@@ -340,7 +340,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 
     /// The next thing that is due.
-    pub fn poll(&mut self, now: Instant) -> Option<Delivery<K, M>> {
+    pub fn poll(&mut self, now: Instant) -> Option<LaneEvent<K, M>> {
         self.poll_wanted(now, |_| true)
     }
 
@@ -349,21 +349,21 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         &mut self,
         now: Instant,
         mut wanted: impl FnMut(&K) -> bool,
-    ) -> Option<Delivery<K, M>> {
+    ) -> Option<LaneEvent<K, M>> {
         let due = self.under_way.range(..=(now, u64::MAX));
         let place = due.into_iter().find_map(|(place, delivery)| {
-            let (Delivery::Arrives(key, _) | Delivery::Breaks(key)) = delivery;
+            let (LaneEvent::Arrives(key, _) | LaneEvent::Breaks(key)) = delivery;
             wanted(key).then_some(*place)
         })?;
         let delivery = self.under_way.remove(&place)?;
         match &delivery {
-            Delivery::Arrives(key, message) => {
+            LaneEvent::Arrives(key, message) => {
                 self.bytes -= message.bytes() + OVERHEAD_BYTES;
                 if let Some(lane) = self.lanes.get_mut(key) {
                     lane.under_way -= 1;
                 }
             }
-            Delivery::Breaks(key) => {
+            LaneEvent::Breaks(key) => {
                 self.bytes -= OVERHEAD_BYTES;
                 let key = key.clone();
                 self.forget(&key);
@@ -407,8 +407,8 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         let bytes = &mut self.bytes;
         self.under_way.retain(|_, delivery| {
             let (of, message_bytes) = match delivery {
-                Delivery::Arrives(of, message) => (of, message.bytes()),
-                Delivery::Breaks(of) => (of, 0),
+                LaneEvent::Arrives(of, message) => (of, message.bytes()),
+                LaneEvent::Breaks(of) => (of, 0),
             };
             if of == key {
                 *bytes -= message_bytes + OVERHEAD_BYTES;

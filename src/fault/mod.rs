@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use std::time::{Duration, Instant};
-//! use ministream::fault::{Delivery, Engine, FaultSpec};
+//! use ministream::fault::{Engine, FaultSpec, LaneEvent};
 //!
 //! let spec: FaultSpec = "latency=50ms,dup=100%".parse()?;
 //! let start = Instant::now();
@@ -16,7 +16,7 @@
 //! assert_eq!(engine.next_due(), Some(start + Duration::from_millis(50)));
 //! let later = start + Duration::from_millis(50);
 //! for _ in 0..2 {
-//!     let expected = Delivery::Arrives("peer", vec![0xa2, 1, 2, 3]);
+//!     let expected = LaneEvent::Arrives("peer", vec![0xa2, 1, 2, 3]);
 //!     assert_eq!(engine.poll(later), Some(expected));
 //! }
 //! assert_eq!(engine.poll(later), None);
@@ -29,9 +29,9 @@ mod spec;
 mod stats;
 mod text;
 
-pub use self::engine::{Delivery, Engine, Parcelled};
+pub use self::engine::{Engine, LaneEvent, Parcelled};
 pub use self::spec::{Fault, FaultKind, FaultSpec, Stall};
-pub use self::stats::{Effect, FaultStats, Met};
+pub use self::stats::{FaultEffect, FaultStats, Met};
 pub use self::text::{FaultError, FaultLines, Faults};
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ pub struct FaultStats {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
-    effects: [Effect; FaultKind::ALL.len()],
+    effects: [FaultEffect; FaultKind::ALL.len()],
 }
 
 /// What a fault of one kind did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effect {
+pub struct FaultEffect {
     /// Messages that it met; of a cut or a stall, how often it happened.
     pub count: u64,
     /// By how much all these messages together were late.
@@ -26,7 +26,7 @@ pub struct Effect {
 
 impl FaultStats {
     /// What the faults of a kind did.
-    pub const fn effect(&self, kind: FaultKind) -> Effect {
+    pub const fn effect(&self, kind: FaultKind) -> FaultEffect {
         self.effects[kind as usize]
     }
 

@@ -31,8 +31,8 @@ fn through(spec: &str, count: usize) -> (Arrivals, FaultStats, bool) {
         }
         while let Some(delivery) = engine.poll(now) {
             match delivery {
-                Delivery::Arrives((), bytes) => out.push((number(&bytes), bytes, now - start)),
-                Delivery::Breaks(()) => broke = true,
+                LaneEvent::Arrives((), bytes) => out.push((number(&bytes), bytes, now - start)),
+                LaneEvent::Breaks(()) => broke = true,
             }
         }
         if step >= count && engine.is_idle() {
@@ -174,8 +174,8 @@ fn connections_do_not_share_their_fate() {
     let mut out = Vec::new();
     while let Some(delivery) = engine.poll(start + ms(1)) {
         out.push(match delivery {
-            Delivery::Arrives(key, _) => (key, "arrives"),
-            Delivery::Breaks(key) => (key, "breaks"),
+            LaneEvent::Arrives(key, _) => (key, "arrives"),
+            LaneEvent::Breaks(key) => (key, "breaks"),
         });
     }
     assert_eq!(out, [("a", "arrives"), ("a", "breaks"), ("b", "arrives")]);
@@ -199,7 +199,7 @@ fn an_end_comes_behind_all_and_is_never_lost() {
             engine.submit_end(start, (), b"end!0000".to_vec());
             let mut last = None;
             let mut ends = 0;
-            while let Some(Delivery::Arrives((), bytes)) = engine.poll(start + ms(1_000)) {
+            while let Some(LaneEvent::Arrives((), bytes)) = engine.poll(start + ms(1_000)) {
                 ends += usize::from(bytes.starts_with(b"end!"));
                 last = Some(bytes);
             }
@@ -217,11 +217,11 @@ fn what_nobody_wants_waits_and_does_not_hold_up_others() {
     engine.submit(start, "b", message(1));
     let now = start + ms(1);
     let got = engine.poll_wanted(now, |key| *key == "b");
-    assert_eq!(got, Some(Delivery::Arrives("b", message(1))));
+    assert_eq!(got, Some(LaneEvent::Arrives("b", message(1))));
     assert_eq!(engine.poll_wanted(now, |key| *key == "b"), None);
     assert_eq!(engine.next_due_after(now), None);
     assert_eq!(engine.next_due(), Some(now));
-    assert_eq!(engine.poll(now), Some(Delivery::Arrives("a", message(0))));
+    assert_eq!(engine.poll(now), Some(LaneEvent::Arrives("a", message(0))));
 }
 
 #[test]

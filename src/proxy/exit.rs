@@ -12,7 +12,7 @@ use super::connection::ConnectionId;
 use super::connections::Connections;
 use super::i2cp;
 use super::report::{Added, FaultReport, index};
-use crate::fault::{Delivery, Engine, FaultSpec, Faults, Met};
+use crate::fault::{Engine, FaultSpec, Faults, LaneEvent, Met};
 use crate::net::Side;
 
 /// The longest time that is told apart, in microseconds.
@@ -20,7 +20,7 @@ const LONGEST_US: u64 = 60_000_000;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum ProxyOutput {
     /// A message, on I2CP a frame, goes to one side of a connection.
     Transmit {
         /// Which connection.
@@ -57,7 +57,7 @@ pub(super) struct Exit {
     /// One a direction, by [`index`].
     engines: [Engine<(ConnectionId, Side), Carried>; 2],
     wrapper: i2cp::Wrapper,
-    output: VecDeque<Output>,
+    output: VecDeque<ProxyOutput>,
     /// Time that the proxy itself added, in microseconds.
     added: Histogram<u64>,
 }
@@ -115,7 +115,9 @@ impl Exit {
     ) {
         let to = from.opposite();
         if matches!(carried.content, Content::End) {
-            return self.output.push_back(Output::Finish { connection, to });
+            return self
+                .output
+                .push_back(ProxyOutput::Finish { connection, to });
         }
         let Some(mut bytes) = carried.wire_bytes(&mut self.wrapper) else {
             return;
@@ -125,7 +127,7 @@ impl Exit {
         let counts = connections.counts_mut(connection, from);
         counts.messages_out += u64::from(is_message && carried.missing_bytes == 0);
         counts.bytes_out += bytes.len() as u64;
-        self.output.push_back(Output::Transmit {
+        self.output.push_back(ProxyOutput::Transmit {
             connection,
             to,
             bytes,
@@ -136,18 +138,22 @@ impl Exit {
     }
 
     /// The next thing to be done.
-    pub(super) fn poll(&mut self, now: Instant, connections: &mut Connections) -> Option<Output> {
+    pub(super) fn poll(
+        &mut self,
+        now: Instant,
+        connections: &mut Connections,
+    ) -> Option<ProxyOutput> {
         if let Some(output) = self.output.pop_front() {
             return Some(output);
         }
         for engine in 0..self.engines.len() {
             while let Some(due) = self.engines[engine].next_due().filter(|due| *due <= now) {
                 match self.engines[engine].poll(now) {
-                    Some(Delivery::Arrives((id, from), carried)) => {
+                    Some(LaneEvent::Arrives((id, from), carried)) => {
                         self.go_out(id, from, &carried, due, connections);
                     }
-                    Some(Delivery::Breaks((connection, _))) => {
-                        self.output.push_back(Output::Break { connection });
+                    Some(LaneEvent::Breaks((connection, _))) => {
+                        self.output.push_back(ProxyOutput::Break { connection });
                     }
                     None => {}
                 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::carried::{Carried, Content, Waiting, comment_on};
 use super::connection::{ConnectionId, Flow, Known};
 use super::connections::Connections;
-use super::exit::{Exit, Output};
+use super::exit::{Exit, ProxyOutput};
 use super::fate::{Fate, closes};
 use super::gate::{Copies, Gate, Seen};
 use super::i2cp;
@@ -408,7 +408,7 @@ impl Proxy {
     }
 
     /// The next thing to be done.
-    pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
+    pub fn poll_output(&mut self, now: Instant) -> Option<ProxyOutput> {
         while let Some(waiting) = self.waiting_room.pop_due(now) {
             self.go_on(now, waiting);
         }

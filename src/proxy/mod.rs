@@ -27,7 +27,7 @@ mod summary;
 mod waiting_room;
 
 pub use self::connection::ConnectionId;
-pub use self::exit::Output;
+pub use self::exit::ProxyOutput;
 pub use self::machine::{Proxy, ProxyOptions};
 pub use self::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport};
 pub use self::rule::{MAX_RULES, Rule, RuleTally, Rules};

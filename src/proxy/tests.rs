@@ -79,11 +79,11 @@ impl Bench {
         while let Some(output) = self.proxy.poll_output(self.now) {
             let at = (self.now - self.start).as_millis();
             let (to, text) = match output {
-                Output::Transmit { to, bytes, .. } => {
+                ProxyOutput::Transmit { to, bytes, .. } => {
                     (to, hex::encode(&bytes[..bytes.len().min(16)]))
                 }
-                Output::Finish { to, .. } => (to, "finish".to_owned()),
-                Output::Break { .. } => (Side::Initiator, "break".to_owned()),
+                ProxyOutput::Finish { to, .. } => (to, "finish".to_owned()),
+                ProxyOutput::Break { .. } => (Side::Initiator, "break".to_owned()),
             };
             let to = match to {
                 Side::Initiator => 'c',

@@ -7,7 +7,7 @@ use crate::carrier::i2cp::{MappingError, encode_mapping};
 /// The settings of a [`Session`](super::Session).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Config {
+pub struct SessionConfig {
     /// How the router is greeted.
     pub greeting: Greeting,
     /// The tunnels that the router shall build.
@@ -24,7 +24,7 @@ pub struct Config {
     /// How long a destination is looked for; the router is asked again and again.
     pub lookup_timeout: Duration,
     /// Whether messages of a lane may be on their way together.
-    pub order: Order,
+    pub order: LaneOrder,
     /// Bytes that are handed to the router in a second, at most. A receiver's
     /// router drops, without a word to anybody, what the receiver does not read
     /// in time (i2pd beyond 1 MiB), and the protocol has no flow control: a
@@ -35,7 +35,7 @@ pub struct Config {
     pub max_peers: usize,
 }
 
-impl Default for Config {
+impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             greeting: Greeting::WithVersion,
@@ -45,7 +45,7 @@ impl Default for Config {
             greeting_timeout: Duration::from_secs(10),
             building_timeout: Duration::from_secs(300),
             lookup_timeout: Duration::from_secs(60),
-            order: Order::Auto,
+            order: LaneOrder::Auto,
             bytes_per_second: 4 * 1024 * 1024,
             max_peers: 4096,
         }
@@ -86,7 +86,7 @@ impl Tunnels {
 
 /// How messages of one lane, that is of one conversation, follow one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum LaneOrder {
     /// `Guaranteed`, until a report shows that the router is an i2pd, which keeps messages
     /// in order; Java routers do not.
     #[default]
@@ -110,7 +110,7 @@ pub enum SelfTest {
     On,
 }
 
-impl Config {
+impl SessionConfig {
     /// The options of CreateSession, with the 2 bytes of their length. The keys
     /// are sorted, because Java routers sort them before they check the signature.
     pub(super) fn encode_options(&self, out: &mut Vec<u8>) -> Result<(), MappingError> {
@@ -122,7 +122,7 @@ impl Config {
         let fast_receive = Some("true".to_owned());
         // Routers before September 2005 need it to report deliveries; later ones ignore it
         // (docs/i2cp.md, "One message at a time").
-        let reliability = (self.order != Order::BestEffort).then(|| "Guaranteed".to_owned());
+        let reliability = (self.order != LaneOrder::BestEffort).then(|| "Guaranteed".to_owned());
         let options = [
             ("i2cp.fastReceive", fast_receive),
             ("i2cp.messageReliability", reliability),

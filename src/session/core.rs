@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use super::config::{Config, Greeting};
+use super::config::{Greeting, SessionConfig};
 use super::error::{SendError, SessionError};
 use super::event::{Counters, Event};
 use super::lease_rate::LeaseRate;
@@ -40,7 +40,7 @@ pub struct Session {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) keys: Arc<Keys>,
-    pub(super) config: Config,
+    pub(super) config: SessionConfig,
     pub(super) phase: Phase,
     /// When the phase has lasted too long.
     pub(super) deadline: Option<Instant>,
@@ -83,7 +83,7 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 impl Session {
     /// A session on a connection that has just been made. `seed` must be
     /// random: whoever knows it can feign the [`SelfTest`](super::SelfTest).
-    pub fn new(now: Instant, keys: Arc<Keys>, config: Config, seed: [u8; 32]) -> Self {
+    pub fn new(now: Instant, keys: Arc<Keys>, config: SessionConfig, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut token = [0; 8];
         rng.fill_bytes(&mut token);
@@ -191,7 +191,7 @@ impl Session {
         self.core.peers.learn(destination)
     }
 
-    /// Takes a message to send. Where [`Order`](super::Order) says so, one in a lane waits
+    /// Takes a message to send. Where [`LaneOrder`](super::LaneOrder) says so, one in a lane waits
     /// until the router has reported that the one before it in the same lane was sent.
     ///
     /// # Errors
@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Whether messages of a lane wait for the reports on those before them. With
-    /// [`Order::Auto`](super::Order::Auto) that may end with the first report.
+    /// [`LaneOrder::Auto`](super::LaneOrder::Auto) that may end with the first report.
     pub const fn is_ordered(&self) -> bool {
         self.core.outgoing.keeps_lanes()
     }

@@ -40,11 +40,11 @@
 //! use std::time::Instant;
 //!
 //! use ministream::keys::Keys;
-//! use ministream::session::{Config, Session};
+//! use ministream::session::{Session, SessionConfig};
 //!
 //! let keys = Arc::new(Keys::generate(&mut rand::rng()));
 //! let now = Instant::now();
-//! let mut session = Session::new(now, keys, Config::default(), rand::random());
+//! let mut session = Session::new(now, keys, SessionConfig::default(), rand::random());
 //! assert_eq!(session.poll_transmit(now).as_deref(), Some(&[0x2a][..]));
 //! // Four bytes of length, then the type: GetDate.
 //! assert_eq!(session.poll_transmit(now).map(|frame| frame[4]), Some(32));
@@ -69,7 +69,7 @@ mod peers;
 mod router;
 mod self_test;
 
-pub use self::config::{Config, Greeting, Order, SelfTest, Tunnels};
+pub use self::config::{Greeting, LaneOrder, SelfTest, SessionConfig, Tunnels};
 pub use self::core::Session;
 pub use self::error::{SendError, SessionError, Undelivered};
 pub use self::event::{Counters, Event};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hashbrown::HashMap;
 
 use super::pacer::Pacer;
-use super::{Order, Undelivered};
+use super::{LaneOrder, Undelivered};
 use crate::carrier::i2cp::MessageStatus;
 use crate::wire::DestinationHash;
 
@@ -60,8 +60,8 @@ pub(super) struct Outgoing {
     answers: VecDeque<Vec<u8>>,
     answer_bytes: usize,
     messages: VecDeque<(u32, Vec<u8>)>,
-    /// [`Order::Auto`] until the router is known.
-    order: Order,
+    /// [`LaneOrder::Auto`] until the router is known.
+    order: LaneOrder,
     /// Lanes with a message on its way, and what waits behind it; none where messages go
     /// together.
     lanes: HashMap<LaneTo, VecDeque<(u32, Vec<u8>)>>,
@@ -146,7 +146,7 @@ fn verdict(status: MessageStatus) -> Verdict {
 impl Outgoing {
     /// `first_nonce` should be random: a Java router reports under numbers of
     /// its own, small ones, which must not be taken for ours.
-    pub(super) fn new(first_nonce: u32, pacer: Pacer, order: Order) -> Self {
+    pub(super) fn new(first_nonce: u32, pacer: Pacer, order: LaneOrder) -> Self {
         Self {
             answers: VecDeque::new(),
             answer_bytes: 0,
@@ -252,12 +252,12 @@ impl Outgoing {
 
     /// Whether one message of a lane is on its way at a time.
     pub(super) const fn keeps_lanes(&self) -> bool {
-        !matches!(self.order, Order::BestEffort)
+        !matches!(self.order, LaneOrder::BestEffort)
     }
 
     /// The router keeps the order by itself: what waits in lanes goes.
     fn open_lanes(&mut self) {
-        self.order = Order::BestEffort;
+        self.order = LaneOrder::BestEffort;
         for (nonce, frame) in std::mem::take(&mut self.lanes).into_values().flatten() {
             // It counted as waiting already.
             self.messages.push_back((nonce, frame));
@@ -451,7 +451,7 @@ impl Outgoing {
     /// i2pd repeats ours, or names that of a Java router.
     fn judge_router(&mut self, nonce: u32, message_id: u32) {
         let given = self.given.get(&nonce);
-        if self.order == Order::Auto
+        if self.order == LaneOrder::Auto
             && given
                 .and_then(|given| given.message_id)
                 .is_some_and(|told| told != message_id)
@@ -488,7 +488,7 @@ mod tests {
 
     #[test]
     fn nonces_go_round_without_zero_and_without_those_on_their_way() {
-        let mut outgoing = Outgoing::new(NONCE_MASK, Pacer::new(1), Order::Auto);
+        let mut outgoing = Outgoing::new(NONCE_MASK, Pacer::new(1), LaneOrder::Auto);
         assert_eq!(outgoing.draw_nonce(), NONCE_MASK);
         let to = DestinationHash([1; 32]);
         outgoing.push_message(2, vec![0], to, Attempts::Once, None);

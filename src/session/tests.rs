@@ -32,7 +32,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(config: Config) -> Self {
+    fn new(config: SessionConfig) -> Self {
         let now = Instant::now();
         Self {
             session: Session::new(now, keys(), config, [7; 32]),
@@ -40,16 +40,16 @@ impl Bench {
         }
     }
 
-    fn zero_hop() -> Config {
-        Config {
+    fn zero_hop() -> SessionConfig {
+        SessionConfig {
             tunnels: Tunnels::ZERO_HOP,
             bytes_per_second: u64::MAX,
-            ..Config::default()
+            ..SessionConfig::default()
         }
     }
 
     /// A session that has been created and waits for tunnels.
-    fn building(config: Config) -> Self {
+    fn building(config: SessionConfig) -> Self {
         let mut bench = Self::new(config);
         bench.sent();
         bench.hear(&set_date("0.9.57"));
@@ -61,11 +61,11 @@ impl Bench {
 
     /// A session that can send.
     fn ready() -> Self {
-        Self::ready_with(Order::Auto)
+        Self::ready_with(LaneOrder::Auto)
     }
 
-    fn ready_with(order: Order) -> Self {
-        let mut bench = Self::building(Config {
+    fn ready_with(order: LaneOrder) -> Self {
+        let mut bench = Self::building(SessionConfig {
             order,
             ..Self::zero_hop()
         });
@@ -159,7 +159,7 @@ fn request_id(frame: &[u8]) -> u32 {
 
 #[test]
 fn the_first_bytes_are_the_protocol_byte_and_get_date() {
-    let mut bench = Bench::new(Config::default());
+    let mut bench = Bench::new(SessionConfig::default());
     assert_eq!(bench.sent().concat(), b"\x2a\x00\x00\x00\x07\x20\x060.9.57");
     assert_eq!(bench.told(), []);
 }
@@ -167,9 +167,9 @@ fn the_first_bytes_are_the_protocol_byte_and_get_date() {
 #[test]
 fn a_bare_get_date_names_no_version_and_hears_of_none() {
     for version in [&b""[..], b"\x050.8.8"] {
-        let mut bench = Bench::new(Config {
+        let mut bench = Bench::new(SessionConfig {
             greeting: Greeting::Bare,
-            ..Config::default()
+            ..SessionConfig::default()
         });
         assert_eq!(bench.sent().concat(), b"\x2a\x00\x00\x00\x00\x20");
         bench.hear(&frame(33, &[&DATE, version].concat()));
@@ -180,7 +180,7 @@ fn a_bare_get_date_names_no_version_and_hears_of_none() {
 
 #[test]
 fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signature() {
-    let mut bench = Bench::new(Config {
+    let mut bench = Bench::new(SessionConfig {
         nickname: "me".to_owned(),
         ..Bench::zero_hop()
     });
@@ -202,7 +202,7 @@ fn create_session_holds_destination_sorted_options_the_routers_date_and_a_signat
 
 #[test]
 fn the_tunnels_are_the_routers_choice_unless_told_otherwise() {
-    let mut bench = Bench::new(Config::default());
+    let mut bench = Bench::new(SessionConfig::default());
     bench.sent();
     bench.hear(&set_date("0.9.57"));
     let sent = bench.sent().concat();
@@ -227,7 +227,7 @@ fn every_refusal_of_create_session_ends_it_with_its_reason() {
         (4, SessionError::Refused),
         (9, SessionError::Status(9)),
     ] {
-        let mut bench = Bench::new(Config::default());
+        let mut bench = Bench::new(SessionConfig::default());
         bench.hear(&set_date("0.9.57"));
         bench.hear(&session_status(status));
         bench.ends_with(error);
@@ -236,16 +236,16 @@ fn every_refusal_of_create_session_ends_it_with_its_reason() {
 
 #[test]
 fn a_closed_connection_is_explained_by_what_was_sent_last() {
-    let mut greeting = Bench::new(Config::default());
+    let mut greeting = Bench::new(SessionConfig::default());
     greeting.session.handle_close();
     greeting.ends_with(SessionError::ClosedOnGreeting);
 
-    let mut creating = Bench::new(Config::default());
+    let mut creating = Bench::new(SessionConfig::default());
     creating.hear(&set_date("0.8.8"));
     creating.session.handle_close();
     creating.ends_with(SessionError::ClosedOnCreate);
 
-    let mut building = Bench::building(Config::default());
+    let mut building = Bench::building(SessionConfig::default());
     building.session.handle_close();
     building.ends_with(SessionError::Closed);
 
@@ -257,7 +257,7 @@ fn a_closed_connection_is_explained_by_what_was_sent_last() {
 
 #[test]
 fn a_router_that_falls_silent_is_given_up_in_each_phase() {
-    let config = Config::default();
+    let config = SessionConfig::default();
     let (greeting, building) = (config.greeting_timeout, config.building_timeout);
     let almost = Duration::from_millis(1);
 
@@ -306,7 +306,7 @@ fn the_router_may_end_the_session_or_say_why_it_disconnects() {
 
 #[test]
 fn what_is_not_i2cp_ends_the_session() {
-    let mut bench = Bench::new(Config::default());
+    let mut bench = Bench::new(SessionConfig::default());
     bench.hear(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     assert!(matches!(
         bench.told()[..],
@@ -320,7 +320,7 @@ fn what_is_not_i2cp_ends_the_session() {
     assert_eq!(bench.session.poll_timeout(), None);
 
     // A lease request that says two leases and has one.
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     let mut body = lease_request(&[lease(1)]);
     body[7] = 2;
     bench.hear(&body);
@@ -332,7 +332,7 @@ fn what_is_not_i2cp_ends_the_session() {
 
 #[test]
 fn nothing_is_done_after_the_end() {
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     let rest = [session_status(0), lease_request(&[lease(1)])].concat();
     bench.hear(&rest);
     bench.ends_with(SessionError::Destroyed);
@@ -369,7 +369,7 @@ fn check_lease_set(sent: &[u8], leases: &[[u8; 44]]) {
 
 #[test]
 fn every_variable_lease_request_is_answered_with_its_own_leases() {
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     let many: Vec<[u8; 44]> = (0..16).map(lease).collect();
     let rounds = [
         &many[..1],
@@ -391,7 +391,7 @@ fn every_variable_lease_request_is_answered_with_its_own_leases() {
 
 #[test]
 fn a_request_of_the_old_kind_gives_all_its_tunnels_one_end() {
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     let end = [0, 0, 1, 9, 9, 9, 9, 9];
     let hops = [[5; 36], [6; 36]];
     bench.hear(&frame(
@@ -464,7 +464,7 @@ fn a_session_does_not_care_how_the_routers_bytes_are_cut() {
     ]
     .concat();
     let run = |pieces: &[&[u8]]| {
-        let mut bench = Bench::new(Config::default());
+        let mut bench = Bench::new(SessionConfig::default());
         for piece in pieces {
             bench.hear(piece);
         }
@@ -507,7 +507,7 @@ fn a_message_is_sent_in_gzip_to_the_destination_of_its_peer() {
 
 #[test]
 fn only_a_ready_session_sends_and_only_what_peers_take() {
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     let peer = bench.meet(1);
     let send = |bench: &mut Bench, peer, length| {
         let message = vec![0; length];
@@ -643,7 +643,7 @@ fn went_out(bench: &mut Bench) -> Vec<u32> {
 
 #[test]
 fn one_message_of_a_lane_is_on_its_way_at_a_time_where_the_router_is_javas() {
-    for order in [Order::Auto, Order::Guaranteed] {
+    for order in [LaneOrder::Auto, LaneOrder::Guaranteed] {
         let mut bench = Bench::ready_with(order);
         let peer = bench.meet(1);
         let first = send_in(&mut bench, peer, &[1, 1, 1, 2, 2]);
@@ -666,7 +666,7 @@ fn one_message_of_a_lane_is_on_its_way_at_a_time_where_the_router_is_javas() {
 #[test]
 fn lanes_open_when_the_first_report_of_an_i2pd_shows_what_it_is() {
     for status in [4, 21] {
-        let mut bench = Bench::ready_with(Order::Auto);
+        let mut bench = Bench::ready_with(LaneOrder::Auto);
         let peer = bench.meet(1);
         let first = send_in(&mut bench, peer, &[1, 2, 2, 2, 3]);
         assert_eq!(first.len(), 3);
@@ -686,7 +686,7 @@ fn lanes_open_when_the_first_report_of_an_i2pd_shows_what_it_is() {
 
 #[test]
 fn guaranteed_stays_so_at_an_i2pd_and_best_effort_never_waits() {
-    for (order, at_once) in [(Order::Guaranteed, 1), (Order::BestEffort, 3)] {
+    for (order, at_once) in [(LaneOrder::Guaranteed, 1), (LaneOrder::BestEffort, 3)] {
         let mut bench = Bench::ready_with(order);
         let peer = bench.meet(1);
         let first = send_in(&mut bench, peer, &[1, 1, 1]);
@@ -700,7 +700,7 @@ fn guaranteed_stays_so_at_an_i2pd_and_best_effort_never_waits() {
 
 #[test]
 fn behind_a_lost_message_nothing_of_its_lane_follows_and_other_lanes_go_on() {
-    for order in [Order::Guaranteed, Order::BestEffort] {
+    for order in [LaneOrder::Guaranteed, LaneOrder::BestEffort] {
         let mut bench = Bench::ready_with(order);
         let peer = bench.meet(1);
         // Those of the first lane fill the window, so that some of each lane wait here.
@@ -739,7 +739,7 @@ fn behind_a_lost_message_nothing_of_its_lane_follows_and_other_lanes_go_on() {
 
 #[test]
 fn a_message_of_a_lane_on_which_nothing_is_reported_is_lost_after_a_minute() {
-    let mut bench = Bench::ready_with(Order::Guaranteed);
+    let mut bench = Bench::ready_with(LaneOrder::Guaranteed);
     let peer = bench.meet(1);
     assert_eq!(send_in(&mut bench, peer, &[1, 1]).len(), 1);
     for seconds in [10, 49] {
@@ -758,7 +758,7 @@ fn a_message_of_a_lane_on_which_nothing_is_reported_is_lost_after_a_minute() {
 
 #[test]
 fn leaving_waits_until_the_lanes_are_empty() {
-    let mut bench = Bench::ready_with(Order::Guaranteed);
+    let mut bench = Bench::ready_with(LaneOrder::Guaranteed);
     let peer = bench.meet(1);
     let first = send_in(&mut bench, peer, &[1, 1]);
     bench.session.leave(bench.now);
@@ -892,9 +892,9 @@ fn a_router_that_reported_before_keeps_its_window() {
 
 #[test]
 fn messages_go_out_at_the_rate_and_answers_at_once() {
-    let mut bench = Bench::building(Config {
+    let mut bench = Bench::building(SessionConfig {
         bytes_per_second: 65_536,
-        ..Config::default()
+        ..SessionConfig::default()
     });
     bench.hear(&lease_request(&[lease(1)]));
     bench.sent();
@@ -1004,7 +1004,7 @@ fn another_destination_than_that_of_the_hash_is_not_taken() {
 
 #[test]
 fn a_lookup_waits_until_the_session_is_ready() {
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     bench.session.look_up(bench.now, Query::Hash(own_hash()));
     assert_eq!(bench.sent().len(), 0);
     bench.hear(&lease_request(&[lease(1)]));
@@ -1014,7 +1014,7 @@ fn a_lookup_waits_until_the_session_is_ready() {
 
 #[test]
 fn lookups_that_are_due_together_are_a_frame_each() {
-    let mut bench = Bench::building(Config::default());
+    let mut bench = Bench::building(SessionConfig::default());
     for hash in [1, 2, 3] {
         bench
             .session
@@ -1031,7 +1031,7 @@ fn lookups_that_are_due_together_are_a_frame_each() {
 #[test]
 fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
     for version in ["0.8.8", "0.9.10", "0.9", "", "x.9.11"] {
-        let mut bench = Bench::new(Config::default());
+        let mut bench = Bench::new(SessionConfig::default());
         bench.hear(&set_date(version));
         bench.hear(&session_status(1));
         bench.hear(&lease_request(&[lease(1)]));
@@ -1065,7 +1065,7 @@ fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
         );
     }
     for version in ["0.9.11", "0.9.57", "0.9.57-1", "0.10.0", "1.0"] {
-        let mut bench = Bench::new(Config::default());
+        let mut bench = Bench::new(SessionConfig::default());
         bench.hear(&set_date(version));
         bench.hear(&session_status(1));
         bench.hear(&lease_request(&[lease(1)]));
@@ -1078,7 +1078,7 @@ fn an_old_router_is_asked_in_its_own_words_and_not_for_names() {
 // --- self test ---
 
 fn tested() -> (Bench, Vec<u8>) {
-    let mut bench = Bench::building(Config {
+    let mut bench = Bench::building(SessionConfig {
         self_test: SelfTest::On,
         ..Bench::zero_hop()
     });
@@ -1230,16 +1230,16 @@ fn leaving_does_not_wait_for_ever() {
     bench.session.handle_close();
     assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
 
-    let mut bench = Bench::new(Config::default());
+    let mut bench = Bench::new(SessionConfig::default());
     bench.session.leave(bench.now);
     assert_eq!(bench.told(), [Event::Ended(Ok(()))]);
 }
 
 #[test]
 fn options_that_do_not_fit_are_an_error_and_no_panic() {
-    let mut bench = Bench::new(Config {
+    let mut bench = Bench::new(SessionConfig {
         nickname: "x".repeat(256),
-        ..Config::default()
+        ..SessionConfig::default()
     });
     bench.hear(&set_date("0.9.57"));
     assert!(matches!(

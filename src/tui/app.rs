@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::page::Page;
-use super::{Action, Form, Head, Key, LadderLine, Order, SortKey, Source, Talk};
+use super::{Form, Head, Key, LadderLine, Request, SortKey, SortOrder, Source, Talk};
 
 /// Rows that a search looks at before the screen is drawn again.
 const ROWS_A_STEP: usize = 2_000;
@@ -48,7 +48,7 @@ pub struct App {
     /// What is read.
     pub(super) title: String,
     pub(super) list: Cursor,
-    pub(super) sort: (SortKey, Order),
+    pub(super) sort: (SortKey, SortOrder),
     pub(super) marks: BTreeSet<u32>,
     pub(super) screens: Vec<Screen>,
     pub(super) prompt: Option<Prompt>,
@@ -145,7 +145,7 @@ impl App {
         Self {
             title,
             list: Cursor::default(),
-            sort: (SortKey::Capture, Order::Up),
+            sort: (SortKey::Capture, SortOrder::Up),
             marks: BTreeSet::new(),
             screens: Vec::new(),
             prompt: None,
@@ -238,23 +238,23 @@ impl App {
     }
 
     /// Takes a key.
-    pub fn key(&mut self, key: Key, source: &mut dyn Source) -> Action {
+    pub fn key(&mut self, key: Key, source: &mut dyn Source) -> Request {
         match self.handle(key, source) {
             Ok(action) => action,
             Err(error) => {
                 self.message = error.to_string();
-                Action::None
+                Request::None
             }
         }
     }
 
-    fn handle(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Action> {
+    fn handle(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Request> {
         if key == Key::Ctrl('c') {
-            return Ok(Action::Quit);
+            return Ok(Request::Quit);
         }
         self.message = String::new();
         if self.searching.take().is_some() && key == Key::Escape {
-            return Ok(Action::None);
+            return Ok(Request::None);
         }
         if let Some(prompt) = self.prompt.take() {
             return self.type_into(prompt, key, source);
@@ -265,7 +265,7 @@ impl App {
                 if !matches!(self.screens.last(), Some(Screen::Help(_))) {
                     self.screens.push(Screen::Help(page));
                 }
-                return Ok(Action::None);
+                return Ok(Request::None);
             }
             Key::Char('/') => return Ok(self.ask(Asked::Search, String::new())),
             Key::Char('f') => return Ok(self.ask(Asked::Filter, self.filter.clone())),
@@ -279,7 +279,7 @@ impl App {
                     None => Some(source.count()),
                     Some(_) => None,
                 };
-                return Ok(Action::None);
+                return Ok(Request::None);
             }
             _ => {}
         }
@@ -287,12 +287,12 @@ impl App {
             return self.handle_in_list(key, source);
         }
         self.handle_above(key, source)?;
-        Ok(Action::None)
+        Ok(Request::None)
     }
 
-    fn ask(&mut self, what: Asked, text: String) -> Action {
+    fn ask(&mut self, what: Asked, text: String) -> Request {
         self.prompt = Some(Prompt { what, text });
-        Action::None
+        Request::None
     }
 
     fn type_into(
@@ -300,36 +300,36 @@ impl App {
         mut prompt: Prompt,
         key: Key,
         source: &mut dyn Source,
-    ) -> io::Result<Action> {
+    ) -> io::Result<Request> {
         match key {
-            Key::Escape => return Ok(Action::None),
+            Key::Escape => return Ok(Request::None),
             Key::Ctrl('u') => prompt.text.clear(),
-            Key::Backspace if prompt.text.is_empty() => return Ok(Action::None),
+            Key::Backspace if prompt.text.is_empty() => return Ok(Request::None),
             Key::Backspace => drop(prompt.text.pop()),
             Key::Char(c) => prompt.text.push(c),
             Key::Enter => return self.answer(prompt, source),
             _ => {}
         }
         self.prompt = Some(prompt);
-        Ok(Action::None)
+        Ok(Request::None)
     }
 
-    fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Action> {
+    fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Request> {
         let text = prompt.text;
         match prompt.what {
             Asked::Search => {
                 self.needle = text.to_lowercase();
                 self.search(Way::Down, source)
             }
-            Asked::Filter => Ok(Action::Filter(text.trim().to_owned())),
-            Asked::Path(_) if text.is_empty() => Ok(Action::None),
+            Asked::Filter => Ok(Request::Filter(text.trim().to_owned())),
+            Asked::Path(_) if text.is_empty() => Ok(Request::None),
             Asked::Path(form) => {
                 let numbers = self.selection(source)?;
                 if numbers.is_empty() {
                     self.message = "there is no conversation to write".to_owned();
-                    return Ok(Action::None);
+                    return Ok(Request::None);
                 }
-                Ok(Action::Write {
+                Ok(Request::Write {
                     form,
                     path: text,
                     numbers,
@@ -358,9 +358,9 @@ impl App {
         })
     }
 
-    fn search(&mut self, way: Way, source: &mut dyn Source) -> io::Result<Action> {
+    fn search(&mut self, way: Way, source: &mut dyn Source) -> io::Result<Request> {
         if self.needle.is_empty() {
-            return Ok(Action::None);
+            return Ok(Request::None);
         }
         let columns = self.columns;
         match self.screens.last_mut() {
@@ -402,19 +402,19 @@ impl App {
                 }
             }
         }
-        Ok(Action::None)
+        Ok(Request::None)
     }
 
-    fn handle_in_list(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Action> {
+    fn handle_in_list(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Request> {
         let count = self.count(source);
         if let Some(by) = movement(key, self.lines) {
             self.is_tailing = matches!(key, Key::Char('G') | Key::End);
             self.list.step(by, count);
-            return Ok(Action::None);
+            return Ok(Request::None);
         }
         match key {
-            Key::Char('q') => return Ok(Action::Quit),
-            Key::Escape if !self.filter.is_empty() => return Ok(Action::Filter(String::new())),
+            Key::Char('q') => return Ok(Request::Quit),
+            Key::Escape if !self.filter.is_empty() => return Ok(Request::Filter(String::new())),
             Key::Enter | Key::Right | Key::Char('l') if count > 0 => self.open(source)?,
             Key::Char('F') if count > 0 => {
                 let row = source.row(self.list.at)?;
@@ -432,16 +432,16 @@ impl App {
                 let at = SORT_KEYS.iter().position(|key| *key == self.sort.0);
                 let next = SORT_KEYS[(at.unwrap_or(0) + 1) % SORT_KEYS.len()];
                 let order = match next {
-                    SortKey::Capture | SortKey::State => Order::Up,
-                    _ => Order::Down,
+                    SortKey::Capture | SortKey::State => SortOrder::Up,
+                    _ => SortOrder::Down,
                 };
                 self.sort_by(next, order, source)?;
             }
             Key::Char('S') => {
                 let (key, order) = self.sort;
                 let other = match order {
-                    Order::Up => Order::Down,
-                    Order::Down => Order::Up,
+                    SortOrder::Up => SortOrder::Down,
+                    SortOrder::Down => SortOrder::Up,
                 };
                 self.sort_by(key, other, source)?;
             }
@@ -457,10 +457,15 @@ impl App {
             }
             _ => {}
         }
-        Ok(Action::None)
+        Ok(Request::None)
     }
 
-    fn sort_by(&mut self, key: SortKey, order: Order, source: &mut dyn Source) -> io::Result<()> {
+    fn sort_by(
+        &mut self,
+        key: SortKey,
+        order: SortOrder,
+        source: &mut dyn Source,
+    ) -> io::Result<()> {
         source.sort(key, order)?;
         self.sort = (key, order);
         self.list = Cursor::default();

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::app::{App, Asked, Cursor, Screen};
 use super::page::{Page, Tone};
-use super::{Form, Head, LadderLine, Order, Row, SortKey, Source, Talk};
+use super::{Form, Head, LadderLine, Row, SortKey, SortOrder, Source, Talk};
 use crate::conversation::Level;
 use crate::report::grid::cut;
 use crate::text::escape::{Charset, columns_of};
@@ -204,8 +204,8 @@ impl App {
         for &(index, width) in &shown {
             let (title, _, key, _, align) = &COLUMNS[index];
             let sign = match self.sort {
-                (by, Order::Up) if Some(by) == *key => "↑",
-                (by, Order::Down) if Some(by) == *key => "↓",
+                (by, SortOrder::Up) if Some(by) == *key => "↑",
+                (by, SortOrder::Down) if Some(by) == *key => "↓",
                 _ => "",
             };
             let title_and_sign = format!("{title}{sign}");

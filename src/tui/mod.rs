@@ -1,7 +1,7 @@
 //! Conversations to walk through in a terminal: a model without I/O.
 //!
 //! [`App`] is a state machine. A [`Key`] changes it and may ask for something to be done, an
-//! [`Action`]; what it shows is drawn into a buffer of cells. What there is to show comes from
+//! [`Request`]; what it shows is drawn into a buffer of cells. What there is to show comes from
 //! a [`Source`], a few rows at a time, so that the model costs the same with three conversations
 //! and with a million.
 
@@ -58,7 +58,7 @@ pub enum Key {
 
 /// What is to be done outside of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Request {
     /// Nothing.
     None,
     /// End.
@@ -211,7 +211,7 @@ pub trait Source {
     ///
     /// # Errors
     /// They cannot be read.
-    fn sort(&mut self, key: SortKey, order: Order) -> io::Result<()>;
+    fn sort(&mut self, key: SortKey, order: SortOrder) -> io::Result<()>;
 
     /// The messages of a conversation.
     ///
@@ -234,7 +234,7 @@ pub trait Source {
 
 /// Which way conversations are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum SortOrder {
     /// The least first.
     Up,
     /// The greatest first.

@@ -11,7 +11,7 @@ use crate::text::escape::{Charset, columns_of};
 struct Made {
     count: usize,
     rows_read: usize,
-    sorted: Vec<(SortKey, Order)>,
+    sorted: Vec<(SortKey, SortOrder)>,
 }
 
 impl Made {
@@ -50,7 +50,7 @@ impl Source for Made {
         })
     }
 
-    fn sort(&mut self, key: SortKey, order: Order) -> io::Result<()> {
+    fn sort(&mut self, key: SortKey, order: SortOrder) -> io::Result<()> {
         self.sorted.push((key, order));
         Ok(())
     }
@@ -111,8 +111,8 @@ fn screen(app: &mut App, source: &mut Made, width: u16, height: u16) -> Vec<Stri
     (0..height).map(line).collect()
 }
 
-fn press(app: &mut App, source: &mut Made, keys: &str) -> Action {
-    let mut action = Action::None;
+fn press(app: &mut App, source: &mut Made, keys: &str) -> Request {
+    let mut action = Request::None;
     for c in keys.chars() {
         let key = match c {
             '\n' => Key::Enter,
@@ -130,12 +130,12 @@ fn enter_goes_from_the_list_to_the_bytes_and_q_back_again() {
     let (mut titles, mut back) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         titles.push(screen(&mut app, &mut source, 80, 24)[1].clone());
-        assert_eq!(press(&mut app, &mut source, "\n"), Action::None);
+        assert_eq!(press(&mut app, &mut source, "\n"), Request::None);
     }
     for _ in 0..3 {
         back.push(screen(&mut app, &mut source, 80, 24)[1].clone());
         if back.len() < 3 {
-            assert_eq!(press(&mut app, &mut source, "q"), Action::None);
+            assert_eq!(press(&mut app, &mut source, "q"), Request::None);
         }
     }
     assert!(titles[0].starts_with("  Conv↑"), "{titles:?}");
@@ -143,7 +143,7 @@ fn enter_goes_from_the_list_to_the_bytes_and_q_back_again() {
     assert!(titles[2].starts_with("#1  DATA ffffff  1 B"), "{titles:?}");
     titles.reverse();
     assert_eq!(back, titles);
-    assert_eq!(press(&mut app, &mut source, "q"), Action::Quit);
+    assert_eq!(press(&mut app, &mut source, "q"), Request::Quit);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_search_goes_on_step_by_step_and_can_be_ended() {
 #[test]
 fn what_is_marked_is_written_and_otherwise_what_is_under_the_cursor() {
     let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
-    let write = |form, path: &str, numbers: &[u32]| Action::Write {
+    let write = |form, path: &str, numbers: &[u32]| Request::Write {
         form,
         path: path.to_owned(),
         numbers: numbers.to_vec(),
@@ -204,8 +204,8 @@ fn what_is_marked_is_written_and_otherwise_what_is_under_the_cursor() {
         press(&mut app, &mut source, "ugjj\nHx.html\n"),
         write(Form::Page, "x.html", &[3])
     );
-    assert_eq!(press(&mut app, &mut source, "wx\x1b"), Action::None);
-    assert_eq!(press(&mut app, &mut source, "w\n"), Action::None);
+    assert_eq!(press(&mut app, &mut source, "wx\x1b"), Request::None);
+    assert_eq!(press(&mut app, &mut source, "w\n"), Request::None);
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn sorting_goes_through_the_columns_and_turns_around() {
     assert_eq!(
         source.sorted,
         [
-            (SortKey::State, Order::Up),
-            (SortKey::Duration, Order::Down),
-            (SortKey::Duration, Order::Up)
+            (SortKey::State, SortOrder::Up),
+            (SortKey::Duration, SortOrder::Down),
+            (SortKey::Duration, SortOrder::Up)
         ]
     );
     let head = &screen(&mut app, &mut source, 80, 24)[1];

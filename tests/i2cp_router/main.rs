@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ministream::carrier::i2cp::MessageStatus;
 use ministream::session::{
-    Attempts, Config, Event, LookupError, Query, SelfTest, SessionError, Undelivered,
+    Attempts, Event, LookupError, Query, SelfTest, SessionConfig, SessionError, Undelivered,
 };
 use ministream::wire::DestinationHash;
 use ministream_fixtures::key_destination;
@@ -135,7 +135,7 @@ fn a_destination_that_is_connected_is_refused() {
     });
 }
 
-fn with_self_test() -> Config {
+fn with_self_test() -> SessionConfig {
     let mut config = zero_hop();
     config.self_test = SelfTest::On;
     config

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ministream::keys::{KeyType, Keys};
-use ministream::session::{Attempts, Config, Event, Session, Tunnels};
+use ministream::session::{Attempts, Event, Session, SessionConfig, Tunnels};
 use ministream::wire::{Destination, DestinationHash};
 
 /// More than a router takes for anything, on a machine with other things to do.
@@ -27,14 +27,14 @@ pub(crate) fn new_dsa_keys() -> Arc<Keys> {
     Arc::new(Keys::generate_as(KeyType::Dsa, &mut rand::rng()))
 }
 
-pub(crate) fn zero_hop() -> Config {
-    let mut config = Config::default();
+pub(crate) fn zero_hop() -> SessionConfig {
+    let mut config = SessionConfig::default();
     config.tunnels = Tunnels::ZERO_HOP;
     config
 }
 
 impl User {
-    pub(crate) fn connect(router: SocketAddr, keys: Arc<Keys>, config: Config) -> Self {
+    pub(crate) fn connect(router: SocketAddr, keys: Arc<Keys>, config: SessionConfig) -> Self {
         let socket = TcpStream::connect(router).unwrap();
         socket.set_nodelay(true).unwrap();
         Self {
@@ -45,7 +45,7 @@ impl User {
     }
 
     /// Connects and waits until the session is ready.
-    pub(crate) fn ready(router: SocketAddr, keys: Arc<Keys>, config: Config) -> Self {
+    pub(crate) fn ready(router: SocketAddr, keys: Arc<Keys>, config: SessionConfig) -> Self {
         let mut user = Self::connect(router, keys, config);
         user.wait_for(SOON, |event| *event == Event::Ready);
         user

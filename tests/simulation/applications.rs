@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ministream::endpoint::{End, Event, Handle, Link, Open, OpenError, State, Stats, WriteError};
+use ministream::endpoint::{End, Event, Handle, Open, OpenError, Scope, State, Stats, WriteError};
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
@@ -137,7 +137,7 @@ impl Applications {
     }
 
     fn toggle_link(&mut self, side: Side) {
-        let link = Link::Peer(1 - side);
+        let link = Scope::Peer(1 - side);
         self.blocked[side] = !self.blocked[side];
         if self.blocked[side] {
             self.pair.endpoints[side].handle_link_blocked(link);

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use ministream::endpoint::{Config, Endpoint, Event, Link, Output};
-use ministream::fault::{Delivery, Engine, FaultKind, FaultSpec};
+use ministream::endpoint::{Config, Endpoint, Event, Output, Scope};
+use ministream::fault::{Engine, FaultKind, FaultSpec, LaneEvent};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -84,7 +84,7 @@ impl Pair {
     pub(crate) fn lose_link(&mut self) {
         for side in 0..2 {
             self.under_way[side].forget_all();
-            self.endpoints[side].handle_link_lost(self.now, Link::Peer(1 - side));
+            self.endpoints[side].handle_link_lost(self.now, Scope::Peer(1 - side));
         }
     }
 
@@ -92,7 +92,7 @@ impl Pair {
     /// `until`, and lets it happen. False when nothing does.
     pub(crate) fn step(&mut self, until: Instant) -> bool {
         let arrival = |side: Side| {
-            let wanted = self.endpoints[side].wants_input(Link::Peer(1 - side));
+            let wanted = self.endpoints[side].wants_input(Scope::Peer(1 - side));
             let at = self.under_way[side].next_due()?;
             wanted.then_some(at)
         };
@@ -114,8 +114,8 @@ impl Pair {
     }
 
     fn deliver(&mut self, side: Side) {
-        while self.endpoints[side].wants_input(Link::Peer(1 - side)) {
-            let Some(Delivery::Arrives(_, message)) = self.under_way[side].poll(self.now) else {
+        while self.endpoints[side].wants_input(Scope::Peer(1 - side)) {
+            let Some(LaneEvent::Arrives(_, message)) = self.under_way[side].poll(self.now) else {
                 break;
             };
             self.endpoints[side].handle_message(self.now, Some(1 - side), message);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ministream::carrier::i2cp::MessageStatus;
 use ministream::endpoint::Config;
 use ministream::keys::Keys;
-use ministream::session::{self, Attempts, Event, Lane, Order, Session, Undelivered};
+use ministream::session::{Attempts, Event, Lane, LaneOrder, Session, SessionConfig, Undelivered};
 use ministream::wire::{Destination, DestinationHash};
 use ministream_fixtures::i2cp::{
     message_payload, message_status, request_variable_lease_set, session_status, set_date, wrap,
@@ -71,8 +71,8 @@ const SESSION: u16 = 0x0102;
 impl Router {
     /// It has just started, and a session with it is ready.
     fn start(keys: &Arc<Keys>, now: Instant, is_java: bool) -> Self {
-        let mut config = session::Config::default();
-        config.order = Order::Auto;
+        let mut config = SessionConfig::default();
+        config.order = LaneOrder::Auto;
         let mut router = Self {
             session: Session::new(now, Arc::clone(keys), config, [3; 32]),
             now,

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{drain, open, read, read_whole, samples};
 use crate::capture::blocks::BlockSize;
-use crate::capture::{CaptureError, CaptureFile, PacketSource, Record};
+use crate::capture::{CaptureError, CaptureFile, FileRecord, PacketSource};
 
 #[test]
 fn every_cut_gives_all_packets_before_it_and_the_exact_place() {
@@ -31,8 +31,8 @@ fn every_cut_gives_all_packets_before_it_and_the_exact_place() {
                     assert_eq!(got, (cut - start) as u64);
                     assert!(needed > got, "{name} cut at {cut}: {needed} of {got}");
                     match record {
-                        Record::Packet(packet) => assert_eq!(packet, count as u64 + 1),
-                        Record::BlockAfter(packet) => assert_eq!(packet, count as u64),
+                        FileRecord::Packet(packet) => assert_eq!(packet, count as u64 + 1),
+                        FileRecord::BlockAfter(packet) => assert_eq!(packet, count as u64),
                     }
                 }
                 Some(other) => panic!("{name} cut at {cut}: {other}"),

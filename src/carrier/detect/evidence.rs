@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::sketch::{Kind, Protocol, Sketch};
-use super::{Standing, Verdict};
+use super::{CarrierVerdict, Standing};
 use crate::carrier::FlowDirection;
 
 /// Points that decide at once.
@@ -134,7 +134,7 @@ struct Opening {
 /// themselves, adds to others to the same server.
 #[derive(Clone, Debug)]
 pub struct Unanswered {
-    verdict: Verdict,
+    verdict: CarrierVerdict,
     framing: Framing,
     openings: Openings,
 }
@@ -154,7 +154,7 @@ pub struct Trace {
 
 impl Unanswered {
     /// The verdict that they speak for.
-    pub const fn verdict(&self) -> Verdict {
+    pub const fn verdict(&self) -> CarrierVerdict {
         self.verdict
     }
 
@@ -396,7 +396,7 @@ impl Evidence {
     }
 
     /// The openings, if they are all there is and come from one side.
-    pub(super) fn unanswered(&self, verdict: Verdict) -> Option<Unanswered> {
+    pub(super) fn unanswered(&self, verdict: CarrierVerdict) -> Option<Unanswered> {
         let is_some = self.has_openings_alone() && !self.openings.both_sides;
         is_some.then(|| Unanswered {
             verdict,

@@ -59,7 +59,7 @@ pub const MAX_HELD_PIECES: usize = 8 * 1024;
 
 /// What a detector has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CarrierVerdict {
     /// Nothing for certain yet.
     NeedMore,
     /// A message per UDP datagram.
@@ -77,7 +77,7 @@ pub enum Verdict {
     Foreign,
 }
 
-impl Verdict {
+impl CarrierVerdict {
     /// The carrier, if there is one.
     pub const fn carrier(self) -> Option<Carrier> {
         match self {

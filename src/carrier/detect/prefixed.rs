@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, Framing};
 use super::held::Piece;
-use super::{Protocol, Standing, Trace, Unanswered, Verdict};
+use super::{CarrierVerdict, Protocol, Standing, Trace, Unanswered};
 use crate::carrier::length_prefixed::{Decoder, Prefix};
 use crate::carrier::{FlowDirection, Item, Plausible, Problem};
 
@@ -122,7 +122,7 @@ impl Trial {
         if self.out {
             return None;
         }
-        let verdict = Verdict::LengthPrefixed(self.prefix);
+        let verdict = CarrierVerdict::LengthPrefixed(self.prefix);
         self.evidence.unanswered(verdict)
     }
 

@@ -3,7 +3,8 @@
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
 use super::{
-    MAX_HELD_BYTES, MAX_HELD_PIECES, Protocol, Standing, Trace, Unanswered, Verdict, i2cp, prefixed,
+    CarrierVerdict, MAX_HELD_BYTES, MAX_HELD_PIECES, Protocol, Standing, Trace, Unanswered, i2cp,
+    prefixed,
 };
 use crate::carrier::length_prefixed::Prefix;
 use crate::carrier::{Carrier, Extent, FlowDirection};
@@ -21,7 +22,7 @@ use crate::carrier::{Carrier, Extent, FlowDirection};
 pub struct Detector<T> {
     held: Held<T>,
     trials: Trials,
-    verdict: Verdict,
+    verdict: CarrierVerdict,
 }
 
 #[derive(Debug)]
@@ -55,8 +56,8 @@ impl<T: Copy> Detector<T> {
 
     /// Takes what came next; see [`Piece`]. What comes after the verdict is not
     /// held and does not change it.
-    pub fn push(&mut self, piece: Piece<'_>, token: T) -> Verdict {
-        if self.verdict != Verdict::NeedMore {
+    pub fn push(&mut self, piece: Piece<'_>, token: T) -> CarrierVerdict {
+        if self.verdict != CarrierVerdict::NeedMore {
             return self.verdict;
         }
         self.held.push(piece, token);
@@ -70,8 +71,8 @@ impl<T: Copy> Detector<T> {
     }
 
     /// The flow is over, or nobody wants to wait for more: the verdict on what there is.
-    pub fn finish(&mut self) -> Verdict {
-        if self.verdict == Verdict::NeedMore {
+    pub fn finish(&mut self) -> CarrierVerdict {
+        if self.verdict == CarrierVerdict::NeedMore {
             for from in FlowDirection::BOTH {
                 self.trials.push(Piece::End { from });
             }
@@ -81,7 +82,7 @@ impl<T: Copy> Detector<T> {
         self.verdict
     }
 
-    /// What a flow that is [`Verdict::Foreign`] has of ours all the same, and on which carrier.
+    /// What a flow that is [`CarrierVerdict::Foreign`] has of ours all the same, and on which carrier.
     pub fn trace(&self) -> Option<(Carrier, Trace)> {
         self.trials.trace()
     }
@@ -90,7 +91,9 @@ impl<T: Copy> Detector<T> {
     /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
-            Verdict::NeedMore | Verdict::Foreign if !self.is_full() => self.trials.unanswered(),
+            CarrierVerdict::NeedMore | CarrierVerdict::Foreign if !self.is_full() => {
+                self.trials.unanswered()
+            }
             _ => None,
         }
     }
@@ -112,12 +115,12 @@ impl<T: Copy> Detector<T> {
     }
 
     /// The verdict so far.
-    pub const fn verdict(&self) -> Verdict {
+    pub const fn verdict(&self) -> CarrierVerdict {
         self.verdict
     }
 
     /// Hands on what is held, in the order in which it came, to whoever is to
-    /// decode it. Of a flow that is [`Verdict::Foreign`] only what is [`Self::unanswered`] is held.
+    /// decode it. Of a flow that is [`CarrierVerdict::Foreign`] only what is [`Self::unanswered`] is held.
     ///
     /// # Errors
     /// Those of `take`.
@@ -135,7 +138,7 @@ impl<T: Copy> Detector<T> {
                     .map(|prefix| (prefix, prefixed::Trial::new(prefix, protocol))),
                 segments: Evidence::new(protocol, Framing::Any),
             },
-            verdict: Verdict::NeedMore,
+            verdict: CarrierVerdict::NeedMore,
         }
     }
 
@@ -144,7 +147,7 @@ impl<T: Copy> Detector<T> {
     }
 
     fn drop_foreign(&mut self) {
-        if self.verdict == Verdict::Foreign && self.unanswered().is_none() {
+        if self.verdict == CarrierVerdict::Foreign && self.unanswered().is_none() {
             self.held.clear();
         }
     }
@@ -178,26 +181,26 @@ impl Trials {
     }
 
     /// The verdict while there may be more.
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> CarrierVerdict {
         let all_out = self
             .standings()
             .all(|(_, standing)| standing == Standing::Out);
         match (self.first_of(Standing::Certain), self.asked) {
             (Some(verdict), _) => verdict,
-            (None, Asked::Any) if all_out => Verdict::Foreign,
-            (None, _) => Verdict::NeedMore,
+            (None, Asked::Any) if all_out => CarrierVerdict::Foreign,
+            (None, _) => CarrierVerdict::NeedMore,
         }
     }
 
     /// The verdict when there is no more.
-    fn final_verdict(&self) -> Verdict {
+    fn final_verdict(&self) -> CarrierVerdict {
         let probable = self
             .first_of(Standing::Certain)
             .or_else(|| self.first_of(Standing::Probable));
         match (probable, self.asked) {
             (Some(verdict), _) => verdict,
-            (None, Asked::Any) => Verdict::Foreign,
-            (None, Asked::I2cpSide) => Verdict::I2cp {
+            (None, Asked::Any) => CarrierVerdict::Foreign,
+            (None, Asked::I2cpSide) => CarrierVerdict::I2cp {
                 application: FlowDirection::Forward,
             },
         }
@@ -217,29 +220,29 @@ impl Trials {
         if self.asked == Asked::I2cpSide {
             return None;
         }
-        let segments = || self.segments.unanswered(Verdict::Segments);
+        let segments = || self.segments.unanswered(CarrierVerdict::Segments);
         let mut prefixed = self.prefixed.iter().map(|(_, trial)| trial);
         prefixed
             .find_map(prefixed::Trial::unanswered)
             .or_else(segments)
     }
 
-    fn first_of(&self, wanted: Standing) -> Option<Verdict> {
+    fn first_of(&self, wanted: Standing) -> Option<CarrierVerdict> {
         self.standings()
             .find_map(|(verdict, standing)| (standing == wanted).then_some(verdict))
     }
 
     /// How each carrier stands, those first that are harder to take for another.
-    fn standings(&self) -> impl Iterator<Item = (Verdict, Standing)> {
+    fn standings(&self) -> impl Iterator<Item = (CarrierVerdict, Standing)> {
         let i2cp = self.i2cp.iter().map(|trial| {
             let application = trial.application();
-            (Verdict::I2cp { application }, trial.standing())
+            (CarrierVerdict::I2cp { application }, trial.standing())
         });
         let prefixed = self
             .prefixed
             .iter()
-            .map(|(prefix, trial)| (Verdict::LengthPrefixed(*prefix), trial.standing()));
-        let segments = [(Verdict::Segments, self.segments.standing())];
+            .map(|(prefix, trial)| (CarrierVerdict::LengthPrefixed(*prefix), trial.standing()));
+        let segments = [(CarrierVerdict::Segments, self.segments.standing())];
         i2cp.chain(prefixed).chain(segments).take(match self.asked {
             Asked::Any => usize::MAX,
             Asked::I2cpSide => self.i2cp.len(),

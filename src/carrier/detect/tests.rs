@@ -10,9 +10,9 @@ use crate::carrier::length_prefixed::encode_prefix;
 use crate::dissect::recognise::PROTOCOL;
 use crate::wire::Destination;
 
-const U32: Verdict = Verdict::LengthPrefixed(Prefix::U32);
-const U16: Verdict = Verdict::LengthPrefixed(Prefix::U16);
-const I2CP: Verdict = Verdict::I2cp {
+const U32: CarrierVerdict = CarrierVerdict::LengthPrefixed(Prefix::U32);
+const U16: CarrierVerdict = CarrierVerdict::LengthPrefixed(Prefix::U16);
+const I2CP: CarrierVerdict = CarrierVerdict::I2cp {
     application: FlowDirection::Forward,
 };
 
@@ -137,11 +137,11 @@ fn i2cp(sent: &[Sent]) -> Vec<Sent> {
 }
 
 /// Every carrier over TCP with its verdict.
-fn carriers(sent: &[Sent]) -> Vec<(Verdict, Vec<Sent>)> {
+fn carriers(sent: &[Sent]) -> Vec<(CarrierVerdict, Vec<Sent>)> {
     vec![
         (U32, prefixed(Prefix::U32, sent)),
         (U16, prefixed(Prefix::U16, sent)),
-        (Verdict::Segments, sent.to_vec()),
+        (CarrierVerdict::Segments, sent.to_vec()),
         (I2CP, i2cp(sent)),
     ]
 }
@@ -155,7 +155,7 @@ fn bytes_piece(from: FlowDirection, bytes: &[u8], extent: Extent) -> Piece<'_> {
 }
 
 /// The verdict on a whole flow whose beginning was seen.
-fn verdict(flow: &[Sent]) -> Verdict {
+fn verdict(flow: &[Sent]) -> CarrierVerdict {
     let mut detector = Detector::new(PROTOCOL);
     for (from, bytes) in flow {
         detector.push(bytes_piece(*from, bytes, Extent::WholeSegment), ());
@@ -165,7 +165,7 @@ fn verdict(flow: &[Sent]) -> Verdict {
 
 /// The verdict on a flow of which the capture begins at byte `start` of
 /// segment `first`.
-fn verdict_from(flow: &[Sent], first: usize, start: usize) -> Verdict {
+fn verdict_from(flow: &[Sent], first: usize, start: usize) -> CarrierVerdict {
     let mut detector = Detector::new(PROTOCOL);
     for from in FlowDirection::BOTH {
         detector.push(
@@ -187,7 +187,7 @@ fn verdict_from(flow: &[Sent], first: usize, start: usize) -> Verdict {
     detector.finish()
 }
 
-fn udp_verdict(flow: &[Sent]) -> Verdict {
+fn udp_verdict(flow: &[Sent]) -> CarrierVerdict {
     let mut detector = UdpDetector::new(PROTOCOL);
     for (from, payload) in flow {
         detector.push(*from, payload, payload.len(), ());
@@ -203,7 +203,7 @@ fn every_carrier_is_told_from_every_other_at_its_first_message() {
             .iter()
             .position(|(from, bytes)| {
                 let piece = bytes_piece(*from, bytes, Extent::WholeSegment);
-                detector.push(piece, ()) != Verdict::NeedMore
+                detector.push(piece, ()) != CarrierVerdict::NeedMore
             })
             .unwrap();
         assert_eq!(detector.verdict(), expected);
@@ -221,7 +221,7 @@ fn byte_by_byte_every_carrier_but_the_segments_is_found() {
             }
         }
         let expected = match expected {
-            Verdict::Segments => Verdict::Foreign,
+            CarrierVerdict::Segments => CarrierVerdict::Foreign,
             found => found,
         };
         assert_eq!(detector.finish(), expected);
@@ -245,10 +245,10 @@ fn the_application_of_i2cp_is_found_on_either_side() {
         .map(|(from, bytes)| (from.reversed(), bytes))
         .collect();
     let application = FlowDirection::Backward;
-    assert_eq!(verdict(&turned), Verdict::I2cp { application });
+    assert_eq!(verdict(&turned), CarrierVerdict::I2cp { application });
     for first in 0..turned.len() - 3 {
         let found = verdict_from(&turned, first, 0);
-        assert_eq!(found, Verdict::I2cp { application }, "from {first}");
+        assert_eq!(found, CarrierVerdict::I2cp { application }, "from {first}");
     }
 }
 
@@ -275,7 +275,7 @@ fn a_single_syn_is_enough_on_every_carrier() {
     for (expected, flow) in carriers(only) {
         assert_eq!(verdict(&flow), expected);
     }
-    assert_eq!(udp_verdict(only), Verdict::Datagrams);
+    assert_eq!(udp_verdict(only), CarrierVerdict::Datagrams);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_first_message_of_unknown_type_does_not_hide_the_later_ones() {
     for (expected, flow) in carriers(&sent) {
         assert_eq!(verdict(&flow), expected);
     }
-    assert_eq!(udp_verdict(&sent), Verdict::Datagrams);
+    assert_eq!(udp_verdict(&sent), CarrierVerdict::Datagrams);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn pings_before_anything_else_do_not_hide_the_conversation() {
     for (expected, flow) in carriers(&sent) {
         assert_eq!(verdict(&flow), expected);
     }
-    assert_eq!(udp_verdict(&sent), Verdict::Datagrams);
+    assert_eq!(udp_verdict(&sent), CarrierVerdict::Datagrams);
 }
 
 #[test]
@@ -585,21 +585,21 @@ fn foreign_tcp() -> Vec<(&'static str, Vec<Sent>)> {
 #[test]
 fn other_protocols_are_foreign_however_they_are_cut_and_wherever_they_begin() {
     for (name, flow) in foreign_tcp() {
-        assert_eq!(verdict(&flow), Verdict::Foreign, "{name}");
-        assert_eq!(verdict_from(&flow, 0, 0), Verdict::Foreign, "{name}");
+        assert_eq!(verdict(&flow), CarrierVerdict::Foreign, "{name}");
+        assert_eq!(verdict_from(&flow, 0, 0), CarrierVerdict::Foreign, "{name}");
         let mut detector = Detector::new(PROTOCOL);
         for (from, bytes) in &flow {
             for chunk in bytes.chunks(97) {
                 detector.push(bytes_piece(*from, chunk, Extent::PartOfSegment), ());
             }
         }
-        assert_eq!(detector.finish(), Verdict::Foreign, "{name}");
+        assert_eq!(detector.finish(), CarrierVerdict::Foreign, "{name}");
         for (first, (_, bytes)) in flow.iter().enumerate() {
             let starts = if bytes.len() > 1_000 { 4 } else { bytes.len() };
             for start in (0..starts).step_by(3) {
                 assert_eq!(
                     verdict_from(&flow, first, start),
-                    Verdict::Foreign,
+                    CarrierVerdict::Foreign,
                     "{name} from {first}+{start}"
                 );
             }
@@ -627,11 +627,11 @@ fn text_and_tls_are_refused_before_they_fill_memory() {
         for (from, bytes) in flow.iter().cycle() {
             fed += bytes.len();
             let piece = bytes_piece(*from, bytes, Extent::WholeSegment);
-            if detector.push(piece, ()) != Verdict::NeedMore {
+            if detector.push(piece, ()) != CarrierVerdict::NeedMore {
                 break;
             }
         }
-        assert_eq!(detector.verdict(), Verdict::Foreign, "{name}");
+        assert_eq!(detector.verdict(), CarrierVerdict::Foreign, "{name}");
         assert!(fed < 1_000, "{name} took {fed} bytes");
     }
 }
@@ -647,7 +647,7 @@ fn what_stays_doubtful_is_foreign_when_the_bounds_are_reached() {
         (),
     );
     let mut fed = 0;
-    while detector.verdict() == Verdict::NeedMore {
+    while detector.verdict() == CarrierVerdict::NeedMore {
         let piece = bytes_piece(
             FlowDirection::Forward,
             &[0x33; 1_000],
@@ -656,7 +656,7 @@ fn what_stays_doubtful_is_foreign_when_the_bounds_are_reached() {
         detector.push(piece, ());
         fed += 1_000;
     }
-    assert_eq!((detector.verdict(), fed), (Verdict::Foreign, 99_000));
+    assert_eq!((detector.verdict(), fed), (CarrierVerdict::Foreign, 99_000));
     let mut held = 0;
     let Ok(()) = detector.replay(|_, ()| -> Result<(), Infallible> {
         held += 1;
@@ -669,7 +669,7 @@ fn what_stays_doubtful_is_foreign_when_the_bounds_are_reached() {
         from: FlowDirection::Forward,
         missing: None,
     };
-    let pushed = (1..).find(|_| detector.push(gap, ()) == Verdict::Foreign);
+    let pushed = (1..).find(|_| detector.push(gap, ()) == CarrierVerdict::Foreign);
     assert_eq!(pushed, Some(MAX_HELD_PIECES + 1));
 }
 
@@ -740,7 +740,7 @@ fn expected_i2cp_is_i2cp_whatever_comes_and_finds_the_application() {
             detector.push(bytes_piece(turn(*from), bytes, Extent::WholeSegment), ());
         }
         let application = turn(FlowDirection::Forward);
-        assert_eq!(detector.finish(), Verdict::I2cp { application });
+        assert_eq!(detector.finish(), CarrierVerdict::I2cp { application });
     }
     let mut detector = Detector::expecting_i2cp(PROTOCOL);
     for (from, bytes) in &foreign_tcp()[0].1 {
@@ -776,7 +776,7 @@ fn a_stream_of_another_protocol_shows_what_it_has_of_ours_and_on_which_carrier()
         for (from, bytes) in &sent {
             detector.push(bytes_piece(*from, bytes, Extent::WholeSegment), ());
         }
-        assert_eq!(detector.finish(), Verdict::Foreign);
+        assert_eq!(detector.finish(), CarrierVerdict::Foreign);
         assert_eq!(detector.trace(), Some((carrier, expected)));
     }
 }
@@ -795,39 +795,45 @@ fn datagrams_in_mid_stream_are_recognised_by_their_ids() {
     for (flow, expected) in [
         (
             vec![data(9, b"one"), answer(b"1"), data(9, b"two"), answer(b"2")],
-            Verdict::Datagrams,
+            CarrierVerdict::Datagrams,
         ),
         // A constant header, perhaps.
         (
             vec![data(9, b"one"), data(9, b"two"), data(9, b"three")],
-            Verdict::Foreign,
+            CarrierVerdict::Foreign,
         ),
-        (vec![data(9, b"one"), close.clone()], Verdict::Datagrams),
+        (
+            vec![data(9, b"one"), close.clone()],
+            CarrierVerdict::Datagrams,
+        ),
         // What has nothing but its length in common with a message is one of many.
-        (vec![ack.clone(), close.clone()], Verdict::Foreign),
+        (vec![ack.clone(), close.clone()], CarrierVerdict::Foreign),
         (
             vec![ack.clone(), close.clone(), another],
-            Verdict::Datagrams,
+            CarrierVerdict::Datagrams,
         ),
-        (vec![ack.clone(), announced.clone()], Verdict::Datagrams),
-        (vec![announced, ack.clone()], Verdict::Foreign),
-        (vec![ack], Verdict::Foreign),
+        (
+            vec![ack.clone(), announced.clone()],
+            CarrierVerdict::Datagrams,
+        ),
+        (vec![announced, ack.clone()], CarrierVerdict::Foreign),
+        (vec![ack], CarrierVerdict::Foreign),
         // A single one, the same one again, or two without anything in common.
-        (vec![data(9, b"one")], Verdict::Foreign),
+        (vec![data(9, b"one")], CarrierVerdict::Foreign),
         (
             vec![data(9, b"one"), data(9, b"one"), data(9, b"one")],
-            Verdict::Foreign,
+            CarrierVerdict::Foreign,
         ),
         (
             vec![data(9, b"one"), data(8, b"two"), data(7, b"three")],
-            Verdict::Foreign,
+            CarrierVerdict::Foreign,
         ),
-        (vec![close], Verdict::Foreign),
+        (vec![close], CarrierVerdict::Foreign),
         (
             vec![(FlowDirection::Forward, vec![0xff]); 4],
-            Verdict::Foreign,
+            CarrierVerdict::Foreign,
         ),
-        (vec![], Verdict::Foreign),
+        (vec![], CarrierVerdict::Foreign),
     ] {
         assert_eq!(udp_verdict(&flow), expected, "{flow:02x?}");
     }
@@ -907,7 +913,7 @@ fn other_datagrams_are_foreign() {
         ),
         ("empty datagrams", vec![(Forward, vec![]); 40]),
     ] {
-        assert_eq!(udp_verdict(&flow), Verdict::Foreign, "{name}");
+        assert_eq!(udp_verdict(&flow), CarrierVerdict::Foreign, "{name}");
     }
 }
 
@@ -917,7 +923,7 @@ fn a_datagram_that_the_snap_length_cut_counts_by_its_whole_length() {
     detector.push(FlowDirection::Forward, &syn()[..200], 391, ());
     assert_eq!(
         detector.verdict(),
-        Verdict::NeedMore,
+        CarrierVerdict::NeedMore,
         "its destination is not known"
     );
     detector.push(
@@ -926,7 +932,7 @@ fn a_datagram_that_the_snap_length_cut_counts_by_its_whole_length() {
         7,
         (),
     );
-    assert_eq!(detector.verdict(), Verdict::Datagrams);
+    assert_eq!(detector.verdict(), CarrierVerdict::Datagrams);
     let mut held = Vec::new();
     let Ok(()) = detector.replay(|from, payload, ()| -> Result<(), Infallible> {
         held.push((from, payload.len()));
@@ -951,7 +957,8 @@ fn datagrams_are_held_within_bounds() {
         let mut held = 0;
         let pushed = (1..1_000_000_u32).find(|i| {
             held += length + size_of::<(Extent, u64)>();
-            detector.push(FlowDirection::Forward, &datagram(*i), length, 0_u64) == Verdict::Foreign
+            detector.push(FlowDirection::Forward, &datagram(*i), length, 0_u64)
+                == CarrierVerdict::Foreign
         });
         assert!(pushed.is_some(), "{length}");
         let bounds = MAX_HELD_BYTES / 3..=MAX_HELD_BYTES + 2 * length;
@@ -975,15 +982,15 @@ proptest! {
             .map(|(forward, bytes)| (if forward { FlowDirection::Forward } else { FlowDirection::Backward }, bytes))
             .collect();
         let found = if mid_stream { verdict_from(&flow, 0, 0) } else { verdict(&flow) };
-        prop_assert_eq!(found, Verdict::Foreign);
-        prop_assert_eq!(udp_verdict(&flow), Verdict::Foreign);
+        prop_assert_eq!(found, CarrierVerdict::Foreign);
+        prop_assert_eq!(udp_verdict(&flow), CarrierVerdict::Foreign);
     }
 
     #[test]
     fn cuts_do_not_change_the_verdict(
         // Segments are what they are cut into.
         (expected, flow) in prop::sample::select(carriers(&conversation()))
-            .prop_filter("not segments", |(verdict, _)| *verdict != Verdict::Segments),
+            .prop_filter("not segments", |(verdict, _)| *verdict != CarrierVerdict::Segments),
         size in 1_usize..400,
         first in 0_usize..3,
         mid_stream in any::<bool>(),

@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, Framing};
 use super::held::{Held, Piece};
-use super::{MAX_HELD_BYTES, Protocol, Standing, Trace, Unanswered, Verdict};
+use super::{CarrierVerdict, MAX_HELD_BYTES, Protocol, Standing, Trace, Unanswered};
 use crate::carrier::{Extent, FlowDirection};
 
 /// Finds out whether the datagrams of a flow are messages.
@@ -14,7 +14,7 @@ use crate::carrier::{Extent, FlowDirection};
 pub struct UdpDetector<T> {
     held: Held<T>,
     evidence: Evidence,
-    verdict: Verdict,
+    verdict: CarrierVerdict,
 }
 
 impl<T: Copy> UdpDetector<T> {
@@ -28,7 +28,7 @@ impl<T: Copy> UdpDetector<T> {
         Self {
             held: Held::new(),
             evidence: Evidence::new(protocol, Framing::Any),
-            verdict: Verdict::NeedMore,
+            verdict: CarrierVerdict::NeedMore,
         }
     }
 
@@ -41,8 +41,8 @@ impl<T: Copy> UdpDetector<T> {
         payload: &[u8],
         length: usize,
         token: T,
-    ) -> Verdict {
-        if self.verdict != Verdict::NeedMore {
+    ) -> CarrierVerdict {
+        if self.verdict != CarrierVerdict::NeedMore {
             return self.verdict;
         }
         self.held.push(
@@ -55,9 +55,9 @@ impl<T: Copy> UdpDetector<T> {
         );
         self.evidence.weigh(from, payload, length);
         self.verdict = match self.evidence.standing() {
-            Standing::Certain => Verdict::Datagrams,
-            Standing::Out => Verdict::Foreign,
-            Standing::Probable | Standing::Open => Verdict::NeedMore,
+            Standing::Certain => CarrierVerdict::Datagrams,
+            Standing::Out => CarrierVerdict::Foreign,
+            Standing::Probable | Standing::Open => CarrierVerdict::NeedMore,
         };
         if self.is_full() {
             self.finish();
@@ -67,18 +67,18 @@ impl<T: Copy> UdpDetector<T> {
     }
 
     /// The flow is over: the verdict on what there is.
-    pub fn finish(&mut self) -> Verdict {
-        if self.verdict == Verdict::NeedMore {
+    pub fn finish(&mut self) -> CarrierVerdict {
+        if self.verdict == CarrierVerdict::NeedMore {
             self.verdict = match self.evidence.standing() {
-                Standing::Certain | Standing::Probable => Verdict::Datagrams,
-                Standing::Out | Standing::Open => Verdict::Foreign,
+                Standing::Certain | Standing::Probable => CarrierVerdict::Datagrams,
+                Standing::Out | Standing::Open => CarrierVerdict::Foreign,
             };
             self.drop_foreign();
         }
         self.verdict
     }
 
-    /// What a flow that is [`Verdict::Foreign`] has of ours all the same.
+    /// What a flow that is [`CarrierVerdict::Foreign`] has of ours all the same.
     pub fn trace(&self) -> Option<Trace> {
         self.evidence.trace()
     }
@@ -87,8 +87,8 @@ impl<T: Copy> UdpDetector<T> {
     /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
-            Verdict::NeedMore | Verdict::Foreign if !self.is_full() => {
-                self.evidence.unanswered(Verdict::Datagrams)
+            CarrierVerdict::NeedMore | CarrierVerdict::Foreign if !self.is_full() => {
+                self.evidence.unanswered(CarrierVerdict::Datagrams)
             }
             _ => None,
         }
@@ -100,12 +100,12 @@ impl<T: Copy> UdpDetector<T> {
     }
 
     /// The verdict so far.
-    pub const fn verdict(&self) -> Verdict {
+    pub const fn verdict(&self) -> CarrierVerdict {
         self.verdict
     }
 
     /// Hands on the datagrams that are held, in the order in which they came.
-    /// Of a flow that is [`Verdict::Foreign`] only what is [`Self::unanswered`] is held.
+    /// Of a flow that is [`CarrierVerdict::Foreign`] only what is [`Self::unanswered`] is held.
     ///
     /// # Errors
     /// Those of `take`.
@@ -124,7 +124,7 @@ impl<T: Copy> UdpDetector<T> {
     }
 
     fn drop_foreign(&mut self) {
-        if self.verdict == Verdict::Foreign && self.unanswered().is_none() {
+        if self.verdict == CarrierVerdict::Foreign && self.unanswered().is_none() {
             self.held.clear();
         }
     }

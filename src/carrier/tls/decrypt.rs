@@ -1,6 +1,6 @@
 //! The records of a TLS 1.3 connection whose secrets are known, opened.
 
-use super::key_log::{ClientRandom, ConnectionSecrets, End, KeyLog};
+use super::key_log::{ClientRandom, ConnectionSecrets, KeyLog, TlsRole};
 use super::keys::{RecordKeys, Suite};
 
 /// Bytes before a record (RFC 8446, section 5.1).
@@ -91,7 +91,7 @@ pub struct Decryptor {
     /// The server's first message, until it is whole.
     server_hello: Vec<u8>,
     suite: Option<Suite>,
-    /// By [`End::index`].
+    /// By [`TlsRole::index`].
     directions: [Direction; 2],
 }
 
@@ -166,24 +166,28 @@ impl Decryptor {
     /// that came before the server's first message.
     pub fn push(
         &mut self,
-        from: End,
+        from: TlsRole,
         bytes: &[u8],
-        emit: &mut dyn FnMut(End, &[u8]),
-    ) -> Result<(), (End, DecryptError)> {
+        emit: &mut dyn FnMut(TlsRole, &[u8]),
+    ) -> Result<(), (TlsRole, DecryptError)> {
         self.directions[from.index()]
             .buffer
             .extend_from_slice(bytes);
         let could_read_early = self.suite.is_some();
         let mut result = self.read(from, emit).map_err(|error| (from, error));
         // What the client encrypted meanwhile has waited for the suite.
-        if from == End::Server && self.suite.is_some() && !could_read_early {
-            let early = self.read(End::Client, emit);
-            result = result.and(early.map_err(|error| (End::Client, error)));
+        if from == TlsRole::Server && self.suite.is_some() && !could_read_early {
+            let early = self.read(TlsRole::Client, emit);
+            result = result.and(early.map_err(|error| (TlsRole::Client, error)));
         }
         result
     }
 
-    fn read(&mut self, from: End, emit: &mut dyn FnMut(End, &[u8])) -> Result<(), DecryptError> {
+    fn read(
+        &mut self,
+        from: TlsRole,
+        emit: &mut dyn FnMut(TlsRole, &[u8]),
+    ) -> Result<(), DecryptError> {
         let mut buffer = std::mem::take(&mut self.directions[from.index()].buffer);
         let mut at = 0;
         let mut result = Ok(());
@@ -207,7 +211,7 @@ impl Decryptor {
             at = end;
             result = match (kind, from) {
                 (APPLICATION_DATA, _) => self.open(from, header, record, emit),
-                (HANDSHAKE, End::Server) if self.suite.is_none() => self.handle_record(record),
+                (HANDSHAKE, TlsRole::Server) if self.suite.is_none() => self.handle_record(record),
                 // The client's first message, changes of the cipher spec that mean nothing.
                 _ => Ok(()),
             };
@@ -248,10 +252,10 @@ impl Decryptor {
 
     fn open(
         &mut self,
-        from: End,
+        from: TlsRole,
         header: [u8; HEADER_BYTES],
         record: &mut [u8],
-        emit: &mut dyn FnMut(End, &[u8]),
+        emit: &mut dyn FnMut(TlsRole, &[u8]),
     ) -> Result<(), DecryptError> {
         let (secrets, suite) = (&self.secrets, self.suite);
         let direction = &mut self.directions[from.index()];

@@ -4,14 +4,14 @@ use hashbrown::HashMap;
 
 /// One of the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum TlsRole {
     /// The one that began.
     Client,
     /// The other.
     Server,
 }
 
-impl End {
+impl TlsRole {
     pub(super) const fn index(self) -> usize {
         match self {
             Self::Client => 0,
@@ -29,7 +29,7 @@ const MAX_SECRET_BYTES: usize = 48;
 /// What encrypts a connection's records, without early data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConnectionSecrets {
-    /// Of the handshake, by [`End::index`].
+    /// Of the handshake, by [`TlsRole::index`].
     pub(super) handshake: [Option<Vec<u8>>; 2],
     /// Of what follows it, before the first update.
     pub(super) traffic: [Option<Vec<u8>>; 2],
@@ -98,10 +98,10 @@ impl KeyLog {
             .filter(|secret| secret.len() <= MAX_SECRET_BYTES)
             .ok_or(KeyLogProblem::Secret)?;
         let (is_traffic, end) = match label {
-            "CLIENT_HANDSHAKE_TRAFFIC_SECRET" => (false, End::Client),
-            "SERVER_HANDSHAKE_TRAFFIC_SECRET" => (false, End::Server),
-            "CLIENT_TRAFFIC_SECRET_0" => (true, End::Client),
-            "SERVER_TRAFFIC_SECRET_0" => (true, End::Server),
+            "CLIENT_HANDSHAKE_TRAFFIC_SECRET" => (false, TlsRole::Client),
+            "SERVER_HANDSHAKE_TRAFFIC_SECRET" => (false, TlsRole::Server),
+            "CLIENT_TRAFFIC_SECRET_0" => (true, TlsRole::Client),
+            "SERVER_TRAFFIC_SECRET_0" => (true, TlsRole::Server),
             _ => return Ok(()),
         };
         let connection = self.connections.entry(client_random).or_default();

@@ -10,7 +10,7 @@ mod keys;
 pub const PROTOCOL: &[u8] = b"ministreaming/1";
 
 pub use self::decrypt::{Beginning, DecryptError, Decryptor};
-pub use self::key_log::{ClientRandom, End, KeyLog, KeyLogError, KeyLogProblem};
+pub use self::key_log::{ClientRandom, KeyLog, KeyLogError, KeyLogProblem, TlsRole};
 
 /// Whether the beginning of a TLS connection offers [`PROTOCOL`]. Where the hello is so long that it
 /// comes in pieces, which key shares of post-quantum ciphers can make it, the name may be in another one than `bytes`.

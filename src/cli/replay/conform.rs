@@ -13,7 +13,7 @@ use super::tunnel::resolved_all;
 use crate::cli::exit::Ending;
 use crate::cli::terminal;
 use crate::replay::conform::{
-    Case, Delivery, Requirement, Suite, SuiteOptions, TcpSide, Tested, cases,
+    Case, DeliveryGuarantee, Requirement, Suite, SuiteOptions, TcpSide, Tested, cases,
 };
 use crate::report::conform::{ConformReport, list};
 use crate::report::style::Style;
@@ -150,9 +150,9 @@ impl Run<'_> {
                 },
                 max_message_bytes: self.carrier.max_message_bytes(),
                 delivery: match self.carrier {
-                    CarrierUrl::Udp(_) => Delivery::Unsure,
+                    CarrierUrl::Udp(_) => DeliveryGuarantee::Unsure,
                     CarrierUrl::Tcp(..) | CarrierUrl::Tls(..) | CarrierUrl::I2cp(..) => {
-                        Delivery::Once
+                        DeliveryGuarantee::Once
                     }
                 },
                 destination: opened.destination.clone(),

@@ -12,7 +12,7 @@ use super::error::ReplayError;
 use crate::keys::{KeyType, Keys, file};
 use crate::random_seed::random_seed;
 use crate::runtime::{CarrierUrl, I2cpOptions, OwnKeys, Remote, Role, Unreachable};
-use crate::session::{Config, Order};
+use crate::session::{LaneOrder, SessionConfig};
 
 /// What `--keys` is called instead of a file, and of which type the keys then are.
 const TRANSIENT: [(&str, KeyType); 2] = [
@@ -118,7 +118,7 @@ pub(super) fn for_one_run(
     keys: Option<&Path>,
     role: Role,
     to: Option<&Remote>,
-    order: Order,
+    order: LaneOrder,
 ) -> Result<Option<I2cpOptions>, ReplayError> {
     let wrong = |flag, problem| Err(ReplayError::Carrier { flag, problem });
     match (carrier, role, to) {
@@ -131,9 +131,9 @@ pub(super) fn for_one_run(
         ),
         (CarrierUrl::I2cp(..), ..) => Ok(Some(I2cpOptions {
             to: to.cloned(),
-            session: Config {
+            session: SessionConfig {
                 order,
-                ..Config::default()
+                ..SessionConfig::default()
             },
             ..I2cpOptions::new(own_keys(keys)?)
         })),
@@ -176,10 +176,10 @@ fn options(args: &EndpointArgs, to: Option<Remote>) -> Result<I2cpOptions, Repla
         } else {
             Unreachable::Wait
         },
-        session: Config {
+        session: SessionConfig {
             bytes_per_second: args.i2cp_rate,
             order: args.i2cp_order.into(),
-            ..Config::default()
+            ..SessionConfig::default()
         },
     })
 }

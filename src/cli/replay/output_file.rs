@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{ReplayError, print_note};
-use crate::export::output::Output;
+use crate::export::output::OutputWriter;
 use crate::new_file;
 
 /// A file that is made before the work begins, so that a path that cannot be
@@ -59,7 +59,7 @@ impl OutputFile {
 #[derive(Debug)]
 pub(super) struct PageFile {
     path: PathBuf,
-    out: Output,
+    out: OutputWriter,
 }
 
 impl PageFile {
@@ -69,9 +69,9 @@ impl PageFile {
     /// It cannot be made, or is a symbolic link to a file.
     pub(super) fn create(path: &Path) -> Result<Self, ReplayError> {
         let out = if is_standard(path) {
-            Output::standard()
+            OutputWriter::standard()
         } else {
-            Output::create(path).map_err(|source| ReplayError::Write {
+            OutputWriter::create(path).map_err(|source| ReplayError::Write {
                 path: path.to_owned(),
                 source,
             })?

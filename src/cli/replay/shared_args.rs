@@ -9,7 +9,7 @@ use crate::cli::args::When;
 use crate::cli::values::duration;
 use crate::fault::FaultLines;
 use crate::runtime::CarrierUrl;
-use crate::session::Order;
+use crate::session::LaneOrder;
 
 /// Whom to talk to.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub(super) enum OrderName {
     BestEffort,
 }
 
-impl From<OrderName> for Order {
+impl From<OrderName> for LaneOrder {
     fn from(name: OrderName) -> Self {
         match name {
             OrderName::Auto => Self::Auto,

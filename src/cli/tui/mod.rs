@@ -37,7 +37,7 @@ use crate::report::TemporaryError;
 use crate::report::style::{Colouring, Style};
 use crate::select::filter::Filter;
 use crate::text::escape::Charset;
-use crate::tui::{Action, App, Colours, Key};
+use crate::tui::{App, Colours, Key, Request};
 
 /// The flag itself.
 const FLAG: &str = "--tui";
@@ -385,16 +385,16 @@ impl Screen {
         Ok(())
     }
 
-    fn act(&mut self, action: Action) -> io::Result<Goes> {
+    fn act(&mut self, action: Request) -> io::Result<Goes> {
         match action {
-            Action::None => {}
-            Action::Quit => return Ok(Goes::NoFurther),
-            Action::Filter(text) if text.is_empty() => {
+            Request::None => {}
+            Request::Quit => return Ok(Goes::NoFurther),
+            Request::Filter(text) if text.is_empty() => {
                 self.jobs.forget_filter();
                 locked(&self.store).show(None)?;
                 self.app.set_filter(text);
             }
-            Action::Filter(text) => match Filter::parse(&text) {
+            Request::Filter(text) => match Filter::parse(&text) {
                 Err(error) => {
                     let hint = error.hint_text().map(|hint| format!("; {hint}"));
                     self.app
@@ -405,7 +405,7 @@ impl Screen {
                     self.jobs.filter_by(text);
                 }
             },
-            Action::Write {
+            Request::Write {
                 form,
                 path,
                 numbers,

@@ -19,7 +19,7 @@ use crate::report::ladder::{info, label};
 use crate::report::style::{Style, TimeWriter, put_duration, put_size};
 use crate::text::escape::escape_lines;
 use crate::text::write::{put_seconds, text_of};
-use crate::tui::{Detail, Head, LadderLine, Order, Row, Said, SortKey, Source, Talk};
+use crate::tui::{Detail, Head, LadderLine, Row, Said, SortKey, SortOrder, Source, Talk};
 use crate::units::counted;
 use crate::wire::{Direction, FrameKind};
 
@@ -53,7 +53,7 @@ pub(super) struct Store {
     all: Vec<u32>,
     /// Those that are shown, in the order that was asked for.
     shown: Vec<u32>,
-    sort: (SortKey, Order),
+    sort: (SortKey, SortOrder),
     /// The conversations that match the filter, if there is one.
     matching: Option<Vec<u32>>,
     messages: u64,
@@ -123,7 +123,7 @@ impl Store {
             open: HashMap::new(),
             all: Vec::new(),
             shown: Vec::new(),
-            sort: (SortKey::Capture, Order::Up),
+            sort: (SortKey::Capture, SortOrder::Up),
             matching: None,
             messages: 0,
             views: 0,
@@ -235,7 +235,7 @@ impl Store {
             keyed.sort_by_key(|(value, _)| *value);
             shown = keyed.into_iter().map(|(_, number)| number).collect();
         }
-        if order == Order::Down {
+        if order == SortOrder::Down {
             shown.reverse();
         }
         self.shown = shown;
@@ -356,7 +356,7 @@ impl Source for Store {
         })
     }
 
-    fn sort(&mut self, key: SortKey, order: Order) -> io::Result<()> {
+    fn sort(&mut self, key: SortKey, order: SortOrder) -> io::Result<()> {
         self.sort = (key, order);
         self.arrange()
     }

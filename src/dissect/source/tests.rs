@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::capture::{CaptureFormat, Damage, LinkType, Packet, Record};
+use crate::capture::{CaptureFormat, Damage, FileRecord, LinkType, Packet};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, EndOfInput, Finding, MessageEvent};
 use crate::dissect::{DecodeAs, Dissector, FlowReport, Sink};
@@ -47,7 +47,7 @@ impl PacketSource for Script {
         let Ok(data) = packet else {
             return Err(CaptureError::Damaged {
                 path: PathBuf::from("script"),
-                record: Record::Packet(self.next as u64),
+                record: FileRecord::Packet(self.next as u64),
                 offset: 0,
                 damage: Damage::Overlong {
                     captured: 2,

@@ -9,11 +9,11 @@ fn a_close_follows_everything_that_was_written() {
         ..Config::default()
     });
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"0123456789");
     client.write(handle, b"ab");
     client.endpoint.close(client.now, handle);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(
         client.sent(),
         [
@@ -31,16 +31,16 @@ fn a_close_follows_everything_that_was_written() {
 fn an_abort_closes_at_once_and_drops_what_was_written() {
     let mut server = Rig::new(Config::default());
     let (handle, _) = server.accepted();
-    server.endpoint.handle_link_blocked(Link::All);
+    server.endpoint.handle_link_blocked(Scope::All);
     server.write(handle, b"lost");
     server.endpoint.abort(server.now, handle);
-    server.endpoint.handle_link_ready(Link::All);
+    server.endpoint.handle_link_ready(Scope::All);
     assert_eq!(server.sent(), [[0x52, 0x12, 0x34, 0x56]]);
     assert!(matches!(
         server.events()[..],
         [Event::Closed {
             end: End::Aborted,
-            summary: Summary {
+            summary: ConversationSummary {
                 sent_bytes: 0,
                 unsent_bytes: 4,
                 ..
@@ -106,7 +106,7 @@ fn the_close_of_the_peer_drops_what_we_have_not_sent() {
     for state in [State::Open, State::Draining, State::Closing] {
         let mut client = Rig::new(Config::default());
         let handle = client.opened();
-        client.endpoint.handle_link_blocked(Link::All);
+        client.endpoint.handle_link_blocked(Scope::All);
         client.write(handle, b"unsent");
         match state {
             State::Draining => client.endpoint.finish(client.now, handle),
@@ -115,13 +115,13 @@ fn the_close_of_the_peer_drops_what_we_have_not_sent() {
         }
         assert_eq!(client.endpoint.count_in(state), 1);
         client.receive(&[0x52, 0x12, 0x34, 0x56]);
-        client.endpoint.handle_link_ready(Link::All);
+        client.endpoint.handle_link_ready(Scope::All);
         assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
         assert!(matches!(
             client.events()[..],
             [Event::Closed {
                 end: End::PeerClosed,
-                summary: Summary {
+                summary: ConversationSummary {
                     unsent_bytes: 6,
                     ..
                 },
@@ -139,21 +139,21 @@ fn a_closing_conversation_gives_up_only_without_progress() {
         ..Config::default()
     });
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"abc");
     client.endpoint.close(client.now, handle);
     client.advance(59 * SECOND);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert!(matches!(
         client.endpoint.poll_output(client.now),
         Output::Transmit { .. }
     ));
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.advance(60 * SECOND - Duration::from_nanos(1));
     assert_eq!(client.ends(), []);
     client.advance(Duration::from_nanos(1));
     assert_eq!(client.ends(), [End::CloseTimeout]);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(client.sent(), [[0xa2, 0x98, 0x76, 0x54]]);
     assert!(client.endpoint.is_empty());
 }
@@ -162,11 +162,11 @@ fn a_closing_conversation_gives_up_only_without_progress() {
 fn a_draining_conversation_sends_what_was_written_and_takes_no_more() {
     let mut client = Rig::new(Config::default());
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"rest");
     client.endpoint.finish(client.now, handle);
     assert!(!client.endpoint.is_writable(handle));
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(client.sent(), [message(0xa0, [0x98, 0x76, 0x54], b"rest")]);
     client.endpoint.finish(client.now, handle);
     client.receive(&message(0x50, [0x12, 0x34, 0x56], b"answer"));
@@ -183,11 +183,11 @@ fn sending_also_keeps_a_draining_conversation_up() {
         ..Config::default()
     });
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"ab");
     client.endpoint.finish(client.now, handle);
     client.advance(4 * SECOND);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     client.drain();
     client.advance(4 * SECOND);
     assert_eq!(client.sent().len(), 2);
@@ -353,11 +353,11 @@ fn no_room_is_made_of_conversations_that_wait_for_an_answer_or_are_not_finished(
     let unsent = client.open_with([3; 3]);
     client.receive(&message(0x51, [3; 3], &[3; 3]));
     client.take();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(unsent, b"request");
     client.endpoint.finish(client.now, unsent);
     client.endpoint.close_answered(client.now);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(client.sent(), [message(0xa0, [3; 3], b"request")]);
     assert_eq!(client.ends(), []);
 
@@ -376,14 +376,14 @@ fn a_conversation_that_is_left_sends_what_was_written_and_no_close() {
             ..Config::default()
         });
         let handle = client.opened();
-        client.endpoint.handle_link_blocked(Link::All);
+        client.endpoint.handle_link_blocked(Scope::All);
         client.write(handle, b"a part");
         if is_finished {
             client.endpoint.finish(client.now, handle);
         }
         client.endpoint.leave(client.now, handle);
         assert_eq!(client.ends(), []);
-        client.endpoint.handle_link_ready(Link::All);
+        client.endpoint.handle_link_ready(Scope::All);
         let data = message(0xa0, [0x98, 0x76, 0x54], b"a part");
         assert_eq!(client.sent(), [data]);
         assert_eq!(client.ends(), [End::Closed]);

@@ -69,10 +69,10 @@ fn an_empty_write_sends_nothing() {
 fn without_merging_each_write_is_a_message() {
     let mut client = Rig::new(Config::default());
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"a");
     client.write(handle, b"bc");
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(
         client.sent(),
         [message(0xa0, TO_PEER, b"a"), message(0xa0, TO_PEER, b"bc")]
@@ -88,10 +88,10 @@ fn merging_without_delay_joins_what_waits_and_nothing_else() {
     let handle = client.opened();
     client.write(handle, b"a");
     assert_eq!(client.sent(), [message(0xa0, TO_PEER, b"a")]);
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"b");
     client.write(handle, b"c");
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(client.sent(), [message(0xa0, TO_PEER, b"bc")]);
 }
 

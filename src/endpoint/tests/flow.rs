@@ -17,7 +17,7 @@ fn bounded(slow_reader: SlowReader) -> Config {
 fn a_full_send_buffer_refuses_writes_until_it_has_drained_to_half() {
     let mut client = Rig::new(bounded(SlowReader::Pause));
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     for written in 0..4 {
         assert!(client.endpoint.is_writable(handle), "{written}");
         client
@@ -35,7 +35,7 @@ fn a_full_send_buffer_refuses_writes_until_it_has_drained_to_half() {
             bound: 500,
         })
     );
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     let mut sent = 0;
     loop {
         match client.endpoint.poll_output(client.now) {
@@ -61,17 +61,17 @@ fn only_conversations_of_a_blocked_link_are_told_so() {
     let mut client = Rig::new(bounded(SlowReader::Pause));
     let handle = client.opened();
     for (link, blocks) in [
-        (Link::Peer(PEER), true),
-        (Link::Peer(PEER + 1), false),
-        (Link::All, true),
+        (Scope::Peer(PEER), true),
+        (Scope::Peer(PEER + 1), false),
+        (Scope::All, true),
     ] {
         assert!(!client.endpoint.is_link_blocked(handle));
         client.endpoint.handle_link_blocked(link);
         assert_eq!(client.endpoint.is_link_blocked(handle), blocks, "{link:?}");
         client.endpoint.handle_link_ready(link);
     }
-    client.endpoint.handle_link_blocked(Link::All);
-    client.endpoint.handle_link_lost(client.now, Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
+    client.endpoint.handle_link_lost(client.now, Scope::All);
     assert!(!client.endpoint.is_link_blocked(handle), "it is over");
 }
 
@@ -90,18 +90,18 @@ fn a_slow_reader_pauses_its_link_from_its_bound_on_until_it_is_below() {
     let data = message(0x50, [0x12, 0x34, 0x56], &CHUNK);
     for wants in [true, true, false, false] {
         client.receive(&data);
-        for link in [Link::All, Link::Peer(PEER)] {
+        for link in [Scope::All, Scope::Peer(PEER)] {
             assert_eq!(client.endpoint.wants_input(link), wants);
         }
-        assert!(client.endpoint.wants_input(Link::Peer(PEER + 1)));
+        assert!(client.endpoint.wants_input(Scope::Peer(PEER + 1)));
     }
     assert_eq!(client.data().len(), 4, "what was read is delivered");
     client.endpoint.consumed(client.now, handle, 149);
-    assert!(!client.endpoint.wants_input(Link::All));
+    assert!(!client.endpoint.wants_input(Scope::All));
     client.endpoint.consumed(client.now, handle, 1);
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
     client.endpoint.consumed(client.now, handle, 1_000);
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
 }
 
 #[test]
@@ -110,17 +110,17 @@ fn the_end_of_a_slow_conversation_ends_its_pause() {
     let endings: [Ending; 3] = [
         |client, _| client.receive(&[0x52, 0x12, 0x34, 0x56]),
         |client, handle| client.endpoint.abort(client.now, handle),
-        |client, _| client.endpoint.handle_link_lost(client.now, Link::All),
+        |client, _| client.endpoint.handle_link_lost(client.now, Scope::All),
     ];
     for ending in endings {
         let mut client = Rig::new(bounded(SlowReader::Pause));
         let handle = client.opened();
         client.receive(&message(0x50, [0x12, 0x34, 0x56], &[0; 251]));
-        assert!(!client.endpoint.wants_input(Link::All));
+        assert!(!client.endpoint.wants_input(Scope::All));
         ending(&mut client, handle);
         client.drain();
-        assert!(client.endpoint.wants_input(Link::All));
-        assert!(client.endpoint.wants_input(Link::Peer(PEER)));
+        assert!(client.endpoint.wants_input(Scope::All));
+        assert!(client.endpoint.wants_input(Scope::Peer(PEER)));
         client.endpoint.consumed(client.now, handle, 251);
         assert!(client.endpoint.is_empty());
     }
@@ -134,12 +134,12 @@ fn a_reader_that_holds_the_link_up_for_its_whole_time_is_closed_and_the_others_g
     for _ in 0..3 {
         client.receive(&data);
     }
-    assert!(!client.endpoint.wants_input(Link::All));
+    assert!(!client.endpoint.wants_input(Scope::All));
     // A reader that comes below its bound has all its time again.
     client.now += 29 * SECOND;
     client.endpoint.consumed(client.now, slow, 100);
     client.drain();
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
     client.receive(&data);
     for (seconds, ends) in [(29, &[][..]), (1, &[End::SlowReader])] {
         client.now += seconds * SECOND;
@@ -147,7 +147,7 @@ fn a_reader_that_holds_the_link_up_for_its_whole_time_is_closed_and_the_others_g
         client.drain();
         assert_eq!(client.ends(), ends);
     }
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
 }
 
 #[test]
@@ -166,9 +166,9 @@ fn readers_that_fill_the_bound_of_all_without_one_over_its_own_do_not_stop_the_l
     for _ in 0..2 {
         client.receive(&message(0x50, [1, 1, 1], &CHUNK));
     }
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
     client.receive(&message(0x50, [1, 1, 1], b"x"));
-    assert!(!client.endpoint.wants_input(Link::All));
+    assert!(!client.endpoint.wants_input(Scope::All));
     client.now += 30 * SECOND;
     client.endpoint.handle_timeout(client.now);
     client.drain();
@@ -203,7 +203,7 @@ fn peers_of_one_origin_share_the_limits_for_one_peer() {
         let count = endpoint.stats().anomaly_count(Anomaly::OverLimit);
         assert_eq!(count, refused, "{from}");
     }
-    endpoint.handle_link_lost(now, Link::All);
+    endpoint.handle_link_lost(now, Scope::All);
     while !matches!(endpoint.poll_output(now), Output::Idle) {}
     assert!(endpoint.is_empty());
 }
@@ -220,7 +220,7 @@ fn a_slow_reader_is_closed_if_that_is_the_policy_and_the_others_go_on() {
         client.receive(&message(0x50, [1, 1, 1], b"quick"));
         client.endpoint.consumed(client.now, other, 5);
     }
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
     let events = client.events();
     let ended = events
         .iter()
@@ -231,7 +231,7 @@ fn a_slow_reader_is_closed_if_that_is_the_policy_and_the_others_go_on() {
         Event::Closed {
             conversation,
             end: End::SlowReader,
-            summary: Summary {
+            summary: ConversationSummary {
                 received_bytes: 1_000,
                 ..
             },
@@ -274,11 +274,11 @@ fn the_sum_of_all_unread_bytes_is_bounded_too() {
             client.receive(&message(0x50, id, &CHUNK));
             handle
         });
-        assert_eq!(client.endpoint.wants_input(Link::Peer(PEER)), wants);
+        assert_eq!(client.endpoint.wants_input(Scope::Peer(PEER)), wants);
         let ends: &[End] = if wants { &[End::SlowReader] } else { &[] };
         assert_eq!(client.ends(), ends);
         client.endpoint.consumed(client.now, handles[0], 1);
-        assert!(client.endpoint.wants_input(Link::Peer(PEER)));
+        assert!(client.endpoint.wants_input(Scope::Peer(PEER)));
     }
 }
 
@@ -307,13 +307,13 @@ fn conversations_take_turns_at_the_link() {
         handle
     });
     client.take();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     for handle in handles {
         for _ in 0..3 {
             client.write(handle, b"x");
         }
     }
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     let order: Vec<u8> = client.sent().iter().map(|message| message[1]).collect();
     assert_eq!(order, [1, 2, 3, 1, 2, 3, 1, 2, 3]);
 }
@@ -332,13 +332,13 @@ fn order_of_turns(turn: usize, write: &'static [u8]) -> Vec<u8> {
         handle
     });
     client.take();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     for handle in handles {
         for _ in 0..3 {
             client.write(handle, write);
         }
     }
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     client.sent().iter().map(|message| message[1]).collect()
 }
 
@@ -375,19 +375,19 @@ fn a_blocked_link_and_a_close_end_a_long_turn_without_harm() {
         handle
     });
     client.take();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     for handle in handles {
         client.write(handle, b"abcdefgh");
     }
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     let Output::Transmit { message, .. } = client.endpoint.poll_output(client.now) else {
         panic!("there is data");
     };
     assert_eq!(message.id.0, [1; 3]);
-    client.endpoint.handle_link_blocked(Link::Peer(PEER));
+    client.endpoint.handle_link_blocked(Scope::Peer(PEER));
     assert!(client.sent().is_empty());
     client.endpoint.abort(client.now, handles[0]);
-    client.endpoint.handle_link_ready(Link::Peer(PEER));
+    client.endpoint.handle_link_ready(Scope::Peer(PEER));
     let sent = client.sent();
     assert_eq!(
         sent,
@@ -414,7 +414,7 @@ fn what_is_polled_after_everything_is_out_stays_the_same() {
 fn a_send_buffer_that_is_just_full_takes_no_more() {
     let mut client = Rig::new(bounded(SlowReader::Pause));
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     // A write costs 64 bytes beside its own.
     client.write(handle, &[0; 436]);
     assert!(!client.endpoint.is_writable(handle));
@@ -444,9 +444,9 @@ fn whoever_consumes_more_than_there_is_has_consumed_it_all() {
     let mut client = Rig::new(bounded(SlowReader::Pause));
     let handle = client.opened();
     client.receive(&message(0x50, [0x12, 0x34, 0x56], &[0; 300]));
-    assert!(!client.endpoint.wants_input(Link::Peer(PEER)));
+    assert!(!client.endpoint.wants_input(Scope::Peer(PEER)));
     client.endpoint.consumed(client.now, handle, usize::MAX);
-    assert!(client.endpoint.wants_input(Link::Peer(PEER)));
+    assert!(client.endpoint.wants_input(Scope::Peer(PEER)));
 }
 
 #[test]
@@ -465,7 +465,7 @@ fn a_reader_that_shared_the_bound_of_all_is_not_closed_when_others_have_read() {
     }
     client.receive(&message(0x50, [1, 1, 1], b"x"));
     client.endpoint.consumed(client.now, reads, 200);
-    assert!(client.endpoint.wants_input(Link::All));
+    assert!(client.endpoint.wants_input(Scope::All));
     client.advance(60 * SECOND);
     assert_eq!(client.ends(), []);
 }

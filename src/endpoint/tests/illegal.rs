@@ -54,7 +54,7 @@ fn at(role: Role, state: State) -> (Rig, Handle, [u8; 3]) {
     match state {
         State::Draining => rig.endpoint.finish(rig.now, handle),
         State::Closing => {
-            rig.endpoint.handle_link_blocked(Link::All);
+            rig.endpoint.handle_link_blocked(Scope::All);
             rig.write(handle, b"unsent");
             rig.endpoint.close(rig.now, handle);
         }
@@ -158,7 +158,7 @@ fn assert_alive(rig: &mut Rig, role: Role, state: State, handle: Handle, id: [u8
             assert_eq!(rig.data(), [&b"alive"[..]]);
         }
         State::Closing => {
-            rig.endpoint.handle_link_ready(Link::All);
+            rig.endpoint.handle_link_ready(Scope::All);
             assert_eq!(rig.sent().len(), 2, "the unsent data, and the close");
             assert_eq!(rig.ends(), [End::Closed]);
         }

@@ -144,7 +144,7 @@ fn refusals_that_cannot_be_sent_do_not_pile_up() {
         incoming: Incoming::Refuse,
         ..Config::default()
     });
-    server.endpoint.handle_link_blocked(Link::All);
+    server.endpoint.handle_link_blocked(Scope::All);
     for number in 0..2_000_u32 {
         server.receive(&syn(StreamId::from_u32(number + 1).0));
     }
@@ -155,7 +155,7 @@ fn refusals_that_cannot_be_sent_do_not_pile_up() {
             .anomaly_count(Anomaly::RefusalDropped),
         976
     );
-    server.endpoint.handle_link_ready(Link::All);
+    server.endpoint.handle_link_ready(Scope::All);
     assert_eq!(server.sent().len(), 1_024);
     server.receive(&syn([9; 3]));
     assert_eq!(server.sent(), [[0x52, 9, 9, 9]]);
@@ -175,12 +175,12 @@ fn refusals_for_a_lost_link_leave_their_places_to_others() {
         ..Config::default()
     });
     for _ in 0..2 {
-        server.endpoint.handle_link_blocked(Link::All);
+        server.endpoint.handle_link_blocked(Scope::All);
         for number in 0..1_024_u32 {
             server.receive(&syn(StreamId::from_u32(number + 1).0));
         }
         assert!(!server.endpoint.is_empty(), "refusals wait");
-        server.endpoint.handle_link_lost(server.now, Link::All);
+        server.endpoint.handle_link_lost(server.now, Scope::All);
         assert!(server.endpoint.is_empty());
     }
     let dropped = server

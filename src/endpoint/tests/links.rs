@@ -35,7 +35,7 @@ fn a_blocked_peer_does_not_hold_up_another() {
             other => panic!("{other:?}"),
         }
     });
-    server.endpoint.handle_link_blocked(Link::Peer(PEER));
+    server.endpoint.handle_link_blocked(Scope::Peer(PEER));
     server.endpoint.accept(server.now, handles[0]);
     server.accept(handles[1]);
     server.write(handles[0], b"first");
@@ -43,7 +43,7 @@ fn a_blocked_peer_does_not_hold_up_another() {
     let to: Vec<u8> = server.sent.iter().map(|&(to, _)| to).collect();
     assert_eq!(to, [PEER + 1, PEER + 1]);
     server.take();
-    server.endpoint.handle_link_ready(Link::Peer(PEER));
+    server.endpoint.handle_link_ready(Scope::Peer(PEER));
     let sent = server.sent();
     assert_eq!((sent.len(), sent[0][0]), (2, 0x51));
     assert_eq!(sent[1], message(0x50, [PEER; 3], b"first"));
@@ -62,7 +62,7 @@ fn a_lost_link_ends_its_conversations_in_every_state_and_no_others() {
     let draining = peer.open_with([4; 3]);
     peer.receive(&[0x51, 4, 4, 4, 4, 4, 4]);
     peer.endpoint.finish(peer.now, draining);
-    peer.endpoint.handle_link_blocked(Link::Peer(PEER));
+    peer.endpoint.handle_link_blocked(Scope::Peer(PEER));
     let closing = peer.open_with([5; 3]);
     peer.receive(&[0x51, 5, 5, 5, 5, 5, 5]);
     peer.endpoint.close(peer.now, closing);
@@ -70,20 +70,20 @@ fn a_lost_link_ends_its_conversations_in_every_state_and_no_others() {
     peer.receive_from(Some(PEER + 1), &syn([6; 3]));
     peer.take();
 
-    peer.endpoint.handle_link_lost(peer.now, Link::Peer(PEER));
+    peer.endpoint.handle_link_lost(peer.now, Scope::Peer(PEER));
     assert_eq!(peer.ends(), [End::LinkLost; 5]);
     assert_eq!(peer.sent(), Vec::<Vec<u8>>::new());
     assert_eq!(peer.endpoint.conversation_count(), 1);
-    peer.endpoint.handle_link_lost(peer.now, Link::Peer(PEER));
+    peer.endpoint.handle_link_lost(peer.now, Scope::Peer(PEER));
     assert_eq!(peer.events(), []);
-    peer.endpoint.handle_link_lost(peer.now, Link::All);
+    peer.endpoint.handle_link_lost(peer.now, Scope::All);
     assert_eq!(peer.ends(), [End::LinkLost]);
     assert!(peer.endpoint.is_empty());
 }
 
 #[test]
 fn a_link_that_returns_carries_new_conversations() {
-    for link in [Link::All, Link::Peer(PEER)] {
+    for link in [Scope::All, Scope::Peer(PEER)] {
         let mut client = Rig::new(Config::default());
         client.opened();
         client.endpoint.handle_link_blocked(link);
@@ -135,7 +135,7 @@ fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_beh
         handles.push(incoming);
         // What is written waits in the endpoint, since the link takes nothing.
         peer.take();
-        peer.endpoint.handle_link_blocked(Link::All);
+        peer.endpoint.handle_link_blocked(Scope::All);
         for &handle in [&handles[0], &handles[1], &handles[4]] {
             peer.write(handle, b"behind it");
         }
@@ -149,7 +149,7 @@ fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_beh
         assert_eq!(ended, expected, "{frame_type} {id:?}");
         let ends: Vec<End> = lost.map(|_| End::MessageLost).into_iter().collect();
         assert_eq!(peer.ends(), ends);
-        peer.endpoint.handle_link_ready(Link::All);
+        peer.endpoint.handle_link_ready(Scope::All);
         let sent = peer.sent();
         let lost_data = lost.filter(|&number| number != 3);
         assert_eq!(sent.len(), 3 - usize::from(lost_data.is_some()));
@@ -162,12 +162,12 @@ fn a_lost_message_ends_its_own_conversation_and_no_other_and_nothing_is_sent_beh
 fn a_link_that_is_blocked_stays_so_when_its_only_conversation_ends() {
     let mut client = Rig::new(Config::default());
     client.open_with([1; 3]);
-    client.endpoint.handle_link_blocked(Link::Peer(PEER));
+    client.endpoint.handle_link_blocked(Scope::Peer(PEER));
     client.receive(&[0x52, 1, 1, 1]);
     client.take();
     client.open_with([2; 3]);
     assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
-    client.endpoint.handle_link_ready(Link::Peer(PEER));
+    client.endpoint.handle_link_ready(Scope::Peer(PEER));
     assert_eq!(client.sent(), [syn([2; 3])]);
 }
 
@@ -208,7 +208,7 @@ fn what_waits_for_another_peer_is_sent_when_a_link_is_lost() {
         .unwrap();
     server
         .endpoint
-        .handle_link_lost(server.now, Link::Peer(PEER));
+        .handle_link_lost(server.now, Scope::Peer(PEER));
     server.drain();
     let data = message(0x50, [PEER + 1; 3], b"data");
     assert_eq!(server.sent, [(PEER + 1, data)]);

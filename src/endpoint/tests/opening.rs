@@ -259,10 +259,10 @@ fn a_late_ack_is_answered_with_a_close_once() {
 #[test]
 fn a_syn_that_never_left_needs_no_close() {
     let mut client = Rig::new(Config::default());
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     let handle = client.open_with([1, 2, 3]);
     client.endpoint.abort(client.now, handle);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     assert_eq!(client.sent(), Vec::<Vec<u8>>::new());
     client.receive(&[0x51, 1, 2, 3, 4, 5, 6]);
     assert_eq!(client.sent(), Vec::<Vec<u8>>::new());

@@ -65,7 +65,7 @@ fn sample_c_the_server_closes_after_its_answer() {
             events[3],
             Event::Closed {
                 end: End::PeerClosed,
-                summary: Summary {
+                summary: ConversationSummary {
                     sent_bytes: 4,
                     received_bytes: 15,
                     unsent_bytes: 0,

@@ -153,12 +153,12 @@ fn a_drain_without_limit_lasts_until_the_peer_closes() {
 fn a_drain_does_not_run_out_while_the_link_takes_nothing() {
     let mut client = Rig::new(Config::default());
     let handle = client.opened();
-    client.endpoint.handle_link_blocked(Link::All);
+    client.endpoint.handle_link_blocked(Scope::All);
     client.write(handle, b"request");
     client.endpoint.finish(client.now, handle);
     client.advance(60 * SECOND);
     assert_eq!(client.ends(), []);
-    client.endpoint.handle_link_ready(Link::All);
+    client.endpoint.handle_link_ready(Scope::All);
     client.drain();
     client.advance(5 * SECOND);
     assert_eq!(client.ends(), [End::DrainTimeout]);

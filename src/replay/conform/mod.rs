@@ -1,7 +1,7 @@
 //! Cases that a peer must pass, or should.
 //!
 //! A [`Case`] is a script of messages (see [`inject`](super::inject)) with the
-//! sentence that it checks, or a [`Rule`] that every message of the peer is held
+//! sentence that it checks, or a [`MessageRule`] that every message of the peer is held
 //! against. Behind a server that is tested stands the [test service](command),
 //! and before a client that is tested an application that does the same: so a
 //! script sees both sides of the peer, its carrier by messages and its TCP side
@@ -19,9 +19,9 @@ mod tested;
 pub use self::case::{Case, Dialect, Needs, Requirement};
 pub use self::catalogue::{UnknownCase, cases};
 pub use self::command::{Command, LONGEST_COMMAND, command};
-pub use self::rule::{Rule, Watcher};
+pub use self::rule::{MessageRule, Watcher};
 pub use self::suite::{
-    CaseReport, CaseResult, Delivery, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
+    CaseReport, CaseResult, DeliveryGuarantee, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
 };
 pub use self::tested::Tested;
 

@@ -10,7 +10,7 @@ use crate::wire::{
 
 /// Something that every message of a peer has to keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rule {
+pub enum MessageRule {
     /// Its type is one of the three that its sender may use, or chaff.
     Types,
     /// Its id is one that we chose, or the client's own in a SYN.
@@ -34,7 +34,7 @@ pub struct Watcher {
     /// Those of them that only earlier trials used.
     earlier: HashSet<StreamId>,
     /// The rules that were about some message, with the first that broke them.
-    applied: HashMap<Rule, Option<Vec<u8>>>,
+    applied: HashMap<MessageRule, Option<Vec<u8>>>,
 }
 
 impl Watcher {
@@ -94,12 +94,12 @@ impl Watcher {
             return;
         }
         for rule in [
-            Rule::Types,
-            Rule::Ids,
-            Rule::NewIds,
-            Rule::Destination,
-            Rule::Close,
-            Rule::Data,
+            MessageRule::Types,
+            MessageRule::Ids,
+            MessageRule::NewIds,
+            MessageRule::Destination,
+            MessageRule::Close,
+            MessageRule::Data,
         ] {
             let Some(keeps) = self.keeps(rule, &frame) else {
                 continue;
@@ -112,41 +112,41 @@ impl Watcher {
     }
 
     /// The first message that broke a rule.
-    pub fn breach(&self, rule: Rule) -> Option<&[u8]> {
+    pub fn breach(&self, rule: MessageRule) -> Option<&[u8]> {
         self.applied.get(&rule)?.as_deref()
     }
 
     /// Whether there was any message that the rule is about.
-    pub fn has_applied(&self, rule: Rule) -> bool {
+    pub fn has_applied(&self, rule: MessageRule) -> bool {
         self.applied.contains_key(&rule)
     }
 
     /// Whether a message keeps to a rule; `None` if the rule is not about it.
-    fn keeps(&self, rule: Rule, frame: &RawFrame<'_>) -> Option<bool> {
+    fn keeps(&self, rule: MessageRule, frame: &RawFrame<'_>) -> Option<bool> {
         let kind = frame.frame_type.kind();
         let from_peer = match self.tested {
             Tested::Server => Direction::ServerToClient,
             Tested::Client => Direction::ClientToServer,
         };
         match rule {
-            Rule::Types => {
+            MessageRule::Types => {
                 Some(kind != FrameKind::Unknown && frame.frame_type.direction() == Some(from_peer))
             }
-            Rule::Ids => (kind != FrameKind::Syn).then(|| self.ours.contains(&frame.id)),
-            Rule::NewIds => match kind {
+            MessageRule::Ids => (kind != FrameKind::Syn).then(|| self.ours.contains(&frame.id)),
+            MessageRule::NewIds => match kind {
                 FrameKind::Syn => Some(frame.id != StreamId::ZERO),
                 FrameKind::Ack => Some(frame.announced_id().is_some_and(|id| !id.0.is_zero())),
                 _ => None,
             },
-            Rule::Destination => {
+            MessageRule::Destination => {
                 (kind == FrameKind::Syn).then(|| Destination::split(frame.payload).is_ok())
             }
-            Rule::Close => (kind == FrameKind::Close).then(|| match frame.payload_shape() {
+            MessageRule::Close => (kind == FrameKind::Close).then(|| match frame.payload_shape() {
                 PayloadShape::Nothing => true,
                 PayloadShape::UnusedId => self.tested == Tested::Server,
                 _ => false,
             }),
-            Rule::Data => {
+            MessageRule::Data => {
                 (kind == FrameKind::Data).then_some(frame.payload.len() <= MAX_DATA_PAYLOAD_BYTES)
             }
         }

@@ -1,7 +1,7 @@
 //! The cases for a server. We are its client, and `$c` is ours, `$s` its id.
 
 use super::case::{Case, Check, Needs, Requirement};
-use super::rule::Rule;
+use super::rule::MessageRule;
 
 const JAVA_REFUSAL: &str = "syn $c
      expect refusal $c within 10s";
@@ -439,7 +439,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every message is of one of a server's types",
         sentence: "`A0` to `AF` are from clients, `50` to `5F` from servers; only six are defined",
         needs: Needs::Nothing,
-        check: Check::Rule(Rule::Types),
+        check: Check::MessageRule(MessageRule::Types),
     },
     Case {
         id: "ms/wire/2",
@@ -447,7 +447,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every message has the id of a client",
         sentence: "The id in a message is always the *receiver's*",
         needs: Needs::Nothing,
-        check: Check::Rule(Rule::Ids),
+        check: Check::MessageRule(MessageRule::Ids),
     },
     Case {
         id: "ms/wire/3",
@@ -455,7 +455,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every ACK carries a server id of three bytes, which is not 000000",
         sentence: "`00 00 00` is reserved by the text",
         needs: Needs::Nothing,
-        check: Check::Rule(Rule::NewIds),
+        check: Check::MessageRule(MessageRule::NewIds),
     },
     Case {
         id: "ms/wire/4",
@@ -463,7 +463,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every close is empty, but for the three bytes of a refusal",
         sentence: "nothing; a refusal may carry 3 bytes",
         needs: Needs::Nothing,
-        check: Check::Rule(Rule::Close),
+        check: Check::MessageRule(MessageRule::Close),
     },
     Case {
         id: "ms/wire/5",
@@ -471,6 +471,6 @@ pub(super) const CASES: &[Case] = &[
         title: "data are at most 32768 bytes",
         sentence: "data in one message | at most 32,768 bytes",
         needs: Needs::Nothing,
-        check: Check::Rule(Rule::Data),
+        check: Check::MessageRule(MessageRule::Data),
     },
 ];

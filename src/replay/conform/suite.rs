@@ -170,7 +170,7 @@ pub struct SuiteOptions {
     /// The longest message on the carrier.
     pub max_message_bytes: usize,
     /// How often a message arrives.
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     /// Our destination.
     pub destination: Bytes,
     /// All that is random follows from it.
@@ -187,7 +187,7 @@ impl SuiteOptions {
             retries: 0,
             tcp_side: TcpSide::Unknown,
             max_message_bytes: MAX_MESSAGE_BYTES,
-            delivery: Delivery::Once,
+            delivery: DeliveryGuarantee::Once,
             destination,
             seed,
         }
@@ -196,7 +196,7 @@ impl SuiteOptions {
 
 /// How often a message arrives on a carrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum DeliveryGuarantee {
     /// Once.
     Once,
     /// Perhaps twice, or not at all.
@@ -420,7 +420,7 @@ fn obstacle(case: &Case, options: &SuiteOptions) -> Option<Reason> {
     if lengths.max() > Some(options.max_message_bytes) {
         return Some(Reason::TooLong);
     }
-    (options.delivery == Delivery::Unsure && repeats_a_syn(&script))
+    (options.delivery == DeliveryGuarantee::Unsure && repeats_a_syn(&script))
         .then_some(Reason::MayBeDuplicate)
 }
 

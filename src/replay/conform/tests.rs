@@ -141,7 +141,7 @@ fn what_cannot_be_tried_is_skipped_with_its_reason() {
     assert_eq!(
         skipped(
             SuiteOptions {
-                delivery: Delivery::Unsure,
+                delivery: DeliveryGuarantee::Unsure,
                 ..server.clone()
             },
             Reason::MayBeDuplicate
@@ -363,80 +363,80 @@ fn each_rule_is_broken_by_some_message_and_kept_by_its_neighbour() {
     for (tested, rule, kept, broken) in [
         (
             Tested::Server,
-            Rule::Types,
+            MessageRule::Types,
             &b"\x50\x01\x01\x01x"[..],
             &b"\x53\x01\x01\x01"[..],
         ),
         (
             Tested::Server,
-            Rule::Types,
+            MessageRule::Types,
             b"\x52\x01\x01\x01",
             b"\xa2\x01\x01\x01",
         ),
         (
             Tested::Server,
-            Rule::Ids,
+            MessageRule::Ids,
             b"\x50\x01\x01\x01x",
             b"\x50\x01\x01\x02x",
         ),
         (
             Tested::Server,
-            Rule::NewIds,
+            MessageRule::NewIds,
             b"\x51\x01\x01\x01\0\0\x01",
             b"\x51\x01\x01\x01\0\0\0",
         ),
         (
             Tested::Server,
-            Rule::NewIds,
+            MessageRule::NewIds,
             b"\x51\x01\x01\x01abc",
             b"\x51\x01\x01\x01ab",
         ),
         (
             Tested::Server,
-            Rule::NewIds,
+            MessageRule::NewIds,
             b"\x51\x01\x01\x01abc",
             b"\x51\x01\x01\x01",
         ),
         (
             Tested::Server,
-            Rule::Close,
+            MessageRule::Close,
             b"\x52\x01\x01\x01",
             b"\x52\x01\x01\x01x",
         ),
         (
             Tested::Server,
-            Rule::Close,
+            MessageRule::Close,
             b"\x52\x01\x01\x01abc",
             b"\x52\x01\x01\x01abcd",
         ),
         (
             Tested::Server,
-            Rule::Data,
+            MessageRule::Data,
             &[0x50; 4 + 32_768],
             &[0x50; 4 + 32_769],
         ),
         (
             Tested::Client,
-            Rule::Types,
+            MessageRule::Types,
             b"\xa0\x02\x02\x02x",
             b"\x50\x02\x02\x02x",
         ),
         (
             Tested::Client,
-            Rule::Ids,
+            MessageRule::Ids,
             b"\xa2\x02\x02\x02",
             b"\xa2\x01\x01\x01",
         ),
-        (Tested::Client, Rule::NewIds, &syn, b"\xa1\0\0\0"),
+        (Tested::Client, MessageRule::NewIds, &syn, b"\xa1\0\0\0"),
         (
             Tested::Client,
-            Rule::Destination,
+            MessageRule::Destination,
             &syn,
             &syn[..syn.len() - 1],
         ),
         (
             Tested::Client,
-            Rule::Close,
+            MessageRule::Close,
             b"\xa2\x02\x02\x02",
             b"\xa2\x02\x02\x02abc",
         ),
@@ -461,7 +461,7 @@ fn noise_breaks_no_rule() {
         for noise in [&b""[..], b"\xff", b"\x50\x01\x02", b"\xff\x01\x02\x03chaff"] {
             watcher.received(noise);
         }
-        for rule in [Rule::Types, Rule::Ids, Rule::Data] {
+        for rule in [MessageRule::Types, MessageRule::Ids, MessageRule::Data] {
             assert!(!watcher.has_applied(rule));
         }
     }

@@ -14,7 +14,7 @@ mod tests;
 mod text;
 
 pub(crate) use build::{View, info, label};
-pub use printer::{LadderFormat, LadderPrinter, Wanted};
+pub use printer::{DrawnConversations, LadderFormat, LadderPrinter};
 #[cfg(feature = "endpoints")]
 pub(crate) use svg::{COLUMN_TENTHS, fitted, put_stroke, put_words};
 pub(crate) use svg::{Container, STYLE, put_svg};

@@ -32,7 +32,7 @@ const MAX_WAITING: usize = 4096;
 
 /// Which conversations are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum DrawnConversations {
     /// All that are selected.
     All,
     /// One, with its view from the other side of a router.
@@ -55,7 +55,7 @@ pub enum LadderFormat {
 /// conversation is over.
 #[derive(Debug)]
 pub struct LadderPrinter {
-    wanted: Wanted,
+    wanted: DrawnConversations,
     format: LadderFormat,
     style: Style,
     logs: MessageLogs,
@@ -80,7 +80,7 @@ enum Outcome {
 
 impl LadderPrinter {
     /// A printer of ladders.
-    pub fn new(wanted: Wanted, format: LadderFormat, style: Style) -> Self {
+    pub fn new(wanted: DrawnConversations, format: LadderFormat, style: Style) -> Self {
         Self {
             wanted,
             format,
@@ -122,9 +122,11 @@ impl Printer for LadderPrinter {
     /// Keeps a message until its conversation is over.
     fn message(&mut self, event: &MessageEvent<'_>, _: Sight, _: &mut Vec<u8>) -> io::Result<()> {
         let is_wanted = match self.wanted {
-            Wanted::All => true,
+            DrawnConversations::All => true,
             // On I2CP any conversation may turn out to be the other view.
-            Wanted::One(id) => event.conversation == Some(id) || event.carrier == Carrier::I2cp,
+            DrawnConversations::One(id) => {
+                event.conversation == Some(id) || event.carrier == Carrier::I2cp
+            }
         };
         if is_wanted {
             self.logs.message(event);
@@ -144,7 +146,7 @@ impl Printer for LadderPrinter {
         let Some(log) = self.logs.take(conversation.id) else {
             return Ok(());
         };
-        if let Wanted::One(id) = self.wanted
+        if let DrawnConversations::One(id) = self.wanted
             && id != conversation.id
             && Some(id) != conversation.peer_view
         {
@@ -180,7 +182,7 @@ impl Printer for LadderPrinter {
         for over in &waiting {
             self.draw(over, None, out);
         }
-        if let (Outcome::NothingDrawn, Wanted::One(id)) = (self.outcome, self.wanted) {
+        if let (Outcome::NothingDrawn, DrawnConversations::One(id)) = (self.outcome, self.wanted) {
             let [before, after] = match self.format {
                 LadderFormat::Text => ["", "\n"],
                 LadderFormat::Mermaid | LadderFormat::Svg => ["<!-- ", " -->\n"],

@@ -50,7 +50,7 @@ impl Told {
     }
 
     fn drawn(&self, format: LadderFormat) -> String {
-        self.drawn_by(LadderPrinter::new(Wanted::All, format, style()))
+        self.drawn_by(LadderPrinter::new(DrawnConversations::All, format, style()))
     }
 }
 
@@ -114,7 +114,11 @@ fn a_finding_stands_below_its_message_and_what_did_not_come_at_the_end() {
 
 #[test]
 fn what_does_not_fit_is_counted() {
-    let mut written = Written::by(LadderPrinter::new(Wanted::All, LadderFormat::Text, style()));
+    let mut written = Written::by(LadderPrinter::new(
+        DrawnConversations::All,
+        LadderFormat::Text,
+        style(),
+    ));
     let told = Told::messages(&[b"\xa0\xff\xff\xffa"]);
     let count = MAX_MESSAGES as u64 + 3;
     for number in 1..=count {
@@ -138,7 +142,8 @@ fn one_conversation_is_picked_and_its_absence_is_told() {
             "<!-- no conversation c2 among the messages shown -->\n",
         ),
     ] {
-        let printer = LadderPrinter::new(Wanted::One(ConversationId(2)), format, style());
+        let printer =
+            LadderPrinter::new(DrawnConversations::One(ConversationId(2)), format, style());
         let told = Told::messages(&[b"\xa0\xff\xff\xffa"]);
         assert_eq!(told.drawn_by(printer), expected);
     }
@@ -147,9 +152,9 @@ fn one_conversation_is_picked_and_its_absence_is_told() {
 #[test]
 fn both_views_make_one_ladder_whichever_is_over_first_and_whichever_is_asked_for() {
     for wanted in [
-        Wanted::All,
-        Wanted::One(ConversationId(1)),
-        Wanted::One(ConversationId(2)),
+        DrawnConversations::All,
+        DrawnConversations::One(ConversationId(1)),
+        DrawnConversations::One(ConversationId(2)),
     ] {
         for order in [[1, 2], [2, 1]] {
             let printer = LadderPrinter::new(wanted, LadderFormat::Text, style());
@@ -190,7 +195,7 @@ fn lines_fit_the_terminal_unless_it_is_narrower_than_the_lanes() {
     });
     for width in 60..140 {
         let style = Style { width, ..style() };
-        let printer = LadderPrinter::new(Wanted::All, LadderFormat::Text, style);
+        let printer = LadderPrinter::new(DrawnConversations::All, LadderFormat::Text, style);
         for line in told.drawn_by(printer).lines() {
             let columns = crate::text::escape::columns_of(line);
             assert!(columns <= width, "{width}: {columns} {line}");

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tracing::info;
 
 use super::{Link, LinkCounts, LinkError, LinkEvent, Opened, Parcel, Peer, Role, Room, Scope};
-use crate::fault::{Delivery, Engine, FaultKind, FaultSpec, FaultStats, Faults, Parcelled};
+use crate::fault::{Engine, FaultKind, FaultSpec, FaultStats, Faults, LaneEvent, Parcelled};
 use crate::runtime::alarm::Alarm;
 use crate::wire::Direction;
 
@@ -195,15 +195,15 @@ impl FaultyLink {
                 })
             };
             match self.incoming.poll_wanted(now, wanted) {
-                Some(Delivery::Arrives(_, Inbound::Message { from, bytes })) => {
+                Some(LaneEvent::Arrives(_, Inbound::Message { from, bytes })) => {
                     return Poll::Ready(LinkEvent::Message { from, bytes });
                 }
-                Some(Delivery::Arrives(_, Inbound::End(end))) => {
+                Some(LaneEvent::Arrives(_, Inbound::End(end))) => {
                     // It was never doubled, so nobody else has it.
                     self.events.extend(Arc::into_inner(end));
                     continue;
                 }
-                Some(Delivery::Breaks(key)) => {
+                Some(LaneEvent::Breaks(key)) => {
                     self.sever(key);
                     continue;
                 }
@@ -313,12 +313,12 @@ impl FaultyLink {
             }
         }) {
             match delivery {
-                Delivery::Arrives(_, Outbound { to, message }) => {
+                LaneEvent::Arrives(_, Outbound { to, message }) => {
                     if let Room::Full(scope) = link.send(to, message) {
                         blocked.push(scope);
                     }
                 }
-                Delivery::Breaks(key) => broken.push(key),
+                LaneEvent::Breaks(key) => broken.push(key),
             }
         }
         if !broken.is_empty() && !self.down {

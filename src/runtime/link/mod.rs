@@ -37,7 +37,7 @@ pub use self::tcp::{TcpLink, TcpOptions};
 pub use self::udp::UdpLink;
 
 /// What a statement about a link is about: one peer's, or all.
-pub type Scope = endpoint::Link<Peer>;
+pub type Scope = endpoint::Scope<Peer>;
 
 /// Who is at the other end of a link, as the carrier knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

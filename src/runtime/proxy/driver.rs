@@ -20,7 +20,7 @@ use super::pairs::Pairs;
 use super::questions::Questions;
 use super::turns::{ENTRANCE, Owner, Turns};
 use crate::net::Side;
-use crate::proxy::{ConnectionId, Output, Proxy};
+use crate::proxy::{ConnectionId, Proxy, ProxyOutput};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::alarm::Alarm;
 use crate::runtime::link::{Link, LinkError, LinkEvent, Parcel, Peer, Scope};
@@ -485,7 +485,7 @@ impl Driver {
         while let Some(output) = self.proxy.poll_output(now) {
             any = true;
             match output {
-                Output::Transmit {
+                ProxyOutput::Transmit {
                     connection,
                     to,
                     bytes,
@@ -501,8 +501,8 @@ impl Driver {
                     };
                     self.transmit(connection, to, sent);
                 }
-                Output::Finish { connection, to } => self.finish(connection, to, watcher)?,
-                Output::Break { connection } => {
+                ProxyOutput::Finish { connection, to } => self.finish(connection, to, watcher)?,
+                ProxyOutput::Break { connection } => {
                     warn!(%connection, error = %LinkError::Fault, "connection lost");
                     let pair = self.pairs.get_mut(connection);
                     if !pair.is_some_and(Pair::breaks_when_open) {

@@ -10,7 +10,7 @@ use rustls::SupportedCipherSuite;
 
 use super::config::{SUITES, provider};
 use super::{TlsClient, TlsError, TlsOptions, TlsServer, TlsSession};
-use crate::carrier::tls::{Beginning, DecryptError, Decryptor, End, KeyLog};
+use crate::carrier::tls::{Beginning, DecryptError, Decryptor, KeyLog, TlsRole};
 use crate::keys::Keys;
 use crate::runtime::allow::{AllowList, Allowed};
 use crate::runtime::link::Remote;
@@ -31,7 +31,7 @@ struct Pair {
     spare: Vec<u8>,
     client: TlsSession,
     server: TlsSession,
-    passed: Vec<(End, Vec<u8>)>,
+    passed: Vec<(TlsRole, Vec<u8>)>,
     /// What was inside, by who said it.
     inside: [BytesMut; 2],
 }
@@ -88,14 +88,14 @@ impl Pair {
     fn pass_changed(
         &mut self,
         piece_bytes: usize,
-        change: Option<(End, usize)>,
+        change: Option<(TlsRole, usize)>,
     ) -> Result<(), TlsError> {
         let mut said_bytes = 0;
         while !(self.client.is_flushed() && self.server.is_flushed()) {
-            for end in [End::Client, End::Server] {
+            for end in [TlsRole::Client, TlsRole::Server] {
                 let (from, to, inside) = match end {
-                    End::Client => (&mut self.client, &mut self.server, &mut self.inside[0]),
-                    End::Server => (&mut self.server, &mut self.client, &mut self.inside[1]),
+                    TlsRole::Client => (&mut self.client, &mut self.server, &mut self.inside[0]),
+                    TlsRole::Server => (&mut self.server, &mut self.client, &mut self.inside[1]),
                 };
                 while !from.is_flushed() {
                     let mut piece = from.output(piece_bytes).to_vec();
@@ -120,7 +120,7 @@ impl Pair {
     }
 
     /// What an end has said.
-    fn said_by(&self, end: End) -> Vec<u8> {
+    fn said_by(&self, end: TlsRole) -> Vec<u8> {
         let pieces = self.passed.iter().filter(|(who, _)| *who == end);
         pieces.flat_map(|(_, piece)| piece.clone()).collect()
     }
@@ -210,7 +210,7 @@ fn idle_bytes(records: &[u8]) -> BTreeSet<usize> {
 fn a_change_of_any_byte_of_a_handshake_lets_nobody_in() {
     let mut whole = Setting::new(&SUITES).pair();
     whole.pass(100_000).unwrap();
-    for end in [End::Client, End::Server] {
+    for end in [TlsRole::Client, TlsRole::Server] {
         let said = whole.said_by(end);
         let idle = idle_bytes(&said);
         for at in 0..said.len() {
@@ -219,8 +219,8 @@ fn a_change_of_any_byte_of_a_handshake_lets_nobody_in() {
             // A longer record is waited for.
             let result = pair.pass_changed(100_000, Some((end, at)));
             let hearer = match end {
-                End::Client => &pair.server,
-                End::Server => &pair.client,
+                TlsRole::Client => &pair.server,
+                TlsRole::Server => &pair.client,
             };
             assert_eq!(hearer.is_open(), idle.contains(&at), "{end:?} {at}");
             assert!(!hearer.is_open() || result.is_ok(), "{end:?} {at}");
@@ -231,10 +231,10 @@ fn a_change_of_any_byte_of_a_handshake_lets_nobody_in() {
 /// What a decryptor finds, by direction, of pieces cut anew.
 fn opened(
     secrets: &KeyLog,
-    passed: &[(End, Vec<u8>)],
+    passed: &[(TlsRole, Vec<u8>)],
     piece_bytes: usize,
 ) -> Result<[Vec<u8>; 2], DecryptError> {
-    let first = passed.iter().filter(|(end, _)| *end == End::Client);
+    let first = passed.iter().filter(|(end, _)| *end == TlsRole::Client);
     let first: Vec<u8> = first.flat_map(|(_, bytes)| bytes.clone()).collect();
     let Beginning::Hello(random) = Beginning::of(&first) else {
         panic!("no hello in {first:02x?}");
@@ -244,7 +244,7 @@ fn opened(
     for (end, bytes) in passed {
         for piece in bytes.chunks(piece_bytes) {
             let pushed = decryptor.push(*end, piece, &mut |end, bytes| {
-                inside[usize::from(end == End::Server)].extend_from_slice(bytes);
+                inside[usize::from(end == TlsRole::Server)].extend_from_slice(bytes);
             });
             pushed.map_err(|(_, error)| error)?;
         }

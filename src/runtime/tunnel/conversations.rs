@@ -15,7 +15,9 @@ use super::record::{Record, tell, tell_end, whole_micros};
 use super::service::Service;
 use super::stream::{Farewell, LocalStream};
 use super::{Advice, TunnelOptions};
-use crate::endpoint::{End, Endpoint, Event, Handle, Open, OpenError, Summary, WriteError};
+use crate::endpoint::{
+    ConversationSummary, End, Endpoint, Event, Handle, Open, OpenError, WriteError,
+};
 use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{LinkError, Peer};
 use crate::runtime::metrics::Metrics;
@@ -182,7 +184,13 @@ impl Conversations {
     }
 
     /// The conversation is over.
-    pub(super) fn closed(&mut self, now: Instant, handle: Handle, end: End, summary: Summary) {
+    pub(super) fn closed(
+        &mut self,
+        now: Instant,
+        handle: Handle,
+        end: End,
+        summary: ConversationSummary,
+    ) {
         self.service.ended(handle, end, &summary);
         self.first_answer.came(handle);
         match end {
@@ -201,7 +209,7 @@ impl Conversations {
         self.admit();
     }
 
-    fn end_local(&mut self, now: Instant, number: usize, end: End, summary: &Summary) {
+    fn end_local(&mut self, now: Instant, number: usize, end: End, summary: &ConversationSummary) {
         let Some((local, _)) = self.locals.get_mut(number) else {
             return;
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::Advice;
-use crate::endpoint::{End, Handle, Summary};
+use crate::endpoint::{ConversationSummary, End, Handle};
 use crate::runtime::link::{LinkError, Peer};
 use crate::wire::{ClientId, ServerId};
 
@@ -77,7 +77,7 @@ pub(super) fn tell_end(
     handle: Handle,
     record: &Record,
     end: End,
-    summary: &Summary,
+    summary: &ConversationSummary,
     advice: Advice,
 ) {
     if let Some(error) = &record.broken {

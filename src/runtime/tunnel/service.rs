@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
-use crate::endpoint::{End, Handle, Summary};
+use crate::endpoint::{ConversationSummary, End, Handle};
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::link::{Opened, Peer};
 use crate::runtime::open::LinkOptions;
@@ -131,7 +131,7 @@ impl Service {
         }
     }
 
-    pub(super) fn ended(&mut self, handle: Handle, end: End, summary: &Summary) {
+    pub(super) fn ended(&mut self, handle: Handle, end: End, summary: &ConversationSummary) {
         if let Source::Only(only, ended) = &mut self.source
             && *only == handle
         {

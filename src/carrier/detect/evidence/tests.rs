@@ -234,7 +234,8 @@ fn a_flow_of_another_protocol_shows_what_it_has_of_ours() {
 
 #[test]
 fn openings_without_an_answer_are_judged_with_those_of_other_flows() {
-    let unanswered = |flow: &[Sent]| weighed(Framing::Any, flow).unanswered(Verdict::Datagrams);
+    let unanswered =
+        |flow: &[Sent]| weighed(Framing::Any, flow).unanswered(CarrierVerdict::Datagrams);
     let first = opening([0x81, 0x71, 0x61], 7, 20);
     let second = opening([0x82, 0x72, 0x62], 7, 20);
     let data = message(Backward, 0x50, [1, 2, 3], b"\x00data");

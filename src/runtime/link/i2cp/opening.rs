@@ -20,7 +20,7 @@ use crate::runtime::allow::AllowList;
 use crate::runtime::notice::with_word;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::socket::{self, Addresses};
-use crate::session::{Config, Greeting, LookupError, SelfTest, Session, SessionError};
+use crate::session::{Greeting, LookupError, SelfTest, Session, SessionConfig, SessionError};
 use crate::wire::Destination;
 
 /// How often a session that nobody reaches is made anew before it is used as it is.
@@ -39,9 +39,9 @@ pub struct I2cpOptions {
     pub to: Option<Remote>,
     /// What happens when peers cannot reach the session.
     pub unreachable: Unreachable,
-    /// The session's settings, but for [`Config::tunnels`], which are in the
-    /// carrier's URL, and [`Config::self_test`], which follows from the others.
-    pub session: Config,
+    /// The session's settings, but for [`SessionConfig::tunnels`], which are in the
+    /// carrier's URL, and [`SessionConfig::self_test`], which follows from the others.
+    pub session: SessionConfig,
 }
 
 impl I2cpOptions {
@@ -51,7 +51,7 @@ impl I2cpOptions {
             keys,
             to: None,
             unreachable: Unreachable::Wait,
-            session: Config::default(),
+            session: SessionConfig::default(),
         }
     }
 }
@@ -153,7 +153,7 @@ impl I2cpLink {
             )),
             None => None,
         };
-        let config = Config {
+        let config = SessionConfig {
             self_test: options.self_test(),
             greeting,
             ..options.session.clone()

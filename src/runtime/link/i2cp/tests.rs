@@ -14,7 +14,7 @@ use rand::rngs::ChaCha12Rng;
 use super::*;
 use crate::carrier::i2cp::MessageStatus;
 use crate::keys::Keys;
-use crate::session::{Config, Order, Undelivered};
+use crate::session::{LaneOrder, SessionConfig, Undelivered};
 use crate::wire::{DestinationHash, StreamId};
 
 const SESSION: u16 = 7;
@@ -40,10 +40,10 @@ fn with_link<R: Send + 'static>(
     });
     let options = I2cpOptions {
         to: Some(Remote::Destination(key_destination(1))),
-        session: Config {
+        session: SessionConfig {
             bytes_per_second: u64::MAX,
-            order: Order::BestEffort,
-            ..Config::default()
+            order: LaneOrder::BestEffort,
+            ..SessionConfig::default()
         },
         ..I2cpOptions::new(OwnKeys::Transient(crate::keys::KeyType::Ed25519))
     };
