@@ -5,7 +5,7 @@ use super::event::Conversation;
 use super::finding::Finding;
 use crate::net::{Encapsulation, Side};
 use crate::time::Timestamp;
-use crate::wire::{DestinationHash, RawMessage};
+use crate::wire::{DestinationHash, Direction, RawMessage};
 
 /// One message as it passed on a channel.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,18 @@ pub struct Observation<'a> {
     pub cut_bytes: u32,
     /// On I2CP, the hash of the destination that a SendMessage is addressed to.
     pub addressee: Option<DestinationHash>,
+}
+
+impl Observation<'_> {
+    /// Its direction in a conversation with this client.
+    #[inline]
+    pub(super) fn direction(&self, client_side: Side) -> Direction {
+        if client_side == self.from {
+            Direction::ClientToServer
+        } else {
+            Direction::ServerToClient
+        }
+    }
 }
 
 /// Something that happened apart from a message.

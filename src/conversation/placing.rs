@@ -372,7 +372,7 @@ impl Placing<'_> {
         };
         self.remarks
             .find(Some(id), FindingCode::WrongDirection, || {
-                wording::wrong_direction(frame, id, client_side == seen.from)
+                wording::wrong_direction(frame, id, seen.direction(client_side))
             });
         Some(Placement {
             conversation,

@@ -331,15 +331,7 @@ fn direction_of(
     seen.message
         .frame()
         .and_then(|frame| frame.frame_type.direction())
-        .or_else(|| {
-            client_side.map(|client_side| {
-                if client_side == seen.from {
-                    Direction::ClientToServer
-                } else {
-                    Direction::ServerToClient
-                }
-            })
-        })
+        .or_else(|| client_side.map(|client_side| seen.direction(client_side)))
         .or_else(|| channel.role_of(seen.from))
 }
 

@@ -147,11 +147,7 @@ impl Views {
     ) -> Option<Delivered> {
         let link = records.details(slot).link()?;
         let live = records.live(slot);
-        let direction = if live.client_side == seen.from {
-            Direction::ClientToServer
-        } else {
-            Direction::ServerToClient
-        };
+        let direction = seen.direction(live.client_side);
         let router = &mut self.links[link].router;
         let bytes_before = router.bytes();
         let delivered = match seen.from {

@@ -7,7 +7,8 @@ use super::remarks::{Words, number};
 use super::state::ConversationState;
 use crate::carrier::Carrier;
 use crate::wire::{
-    DestinationError, MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage, StreamId,
+    DestinationError, Direction, MAX_DATA_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, RawFrame, RawMessage,
+    StreamId,
 };
 
 pub(super) fn ping() -> Words {
@@ -79,12 +80,11 @@ pub(super) fn id_reuse(space: &str, id: StreamId, other: ConversationId) -> Word
 pub(super) fn wrong_direction(
     frame: &RawFrame<'_>,
     id: ConversationId,
-    is_from_client: bool,
+    sender: Direction,
 ) -> Words {
-    let (sender, owner) = if is_from_client {
-        ("client", "server")
-    } else {
-        ("server", "client")
+    let (sender, owner) = match sender {
+        Direction::ClientToServer => ("client", "server"),
+        Direction::ServerToClient => ("server", "client"),
     };
     let text = format!(
         "the {sender} of {id} sends type {:#04x}, which is the {owner}'s",

@@ -86,7 +86,12 @@ fn read(args: &RecordingArgs, mid_stream: MidStream) -> Result<Loaded, ReplayErr
         }
         return read_ndjson(path, input, wanted);
     }
-    let captures = Captures::find(&args.files, args.concat)?;
+    let order = if args.concat {
+        InputOrder::AsNamed
+    } else {
+        InputOrder::ByTime
+    };
+    let captures = Captures::find(&args.files, order)?;
     record(&captures, wanted, filter, OnDamage::of(args.lenient))
 }
 
@@ -98,24 +103,20 @@ struct Captures {
 
 impl Captures {
     /// Those that the arguments name; says which files of a directory are none.
-    fn find(names: &[PathBuf], is_concatenated: bool) -> Result<Self, ReplayError> {
+    fn find(names: &[PathBuf], order: InputOrder) -> Result<Self, ReplayError> {
         let set = CaptureSet::find(names)?;
         for left_out in set.left_out {
             print_warning(left_out);
         }
         Ok(Self {
             files: set.files,
-            order: if is_concatenated {
-                InputOrder::AsNamed
-            } else {
-                InputOrder::ByTime
-            },
+            order,
         })
     }
 
     /// The one at this path, or those in this directory.
     fn at(path: &Path) -> Result<Self, ReplayError> {
-        Self::find(&[path.to_owned()], false)
+        Self::find(&[path.to_owned()], InputOrder::ByTime)
     }
 }
 

@@ -20,6 +20,13 @@ const MAX_INBOX_BYTES: usize = 64 * 1024 * 1024;
 /// Steps that are done before the caller gets to hear of it.
 const STEPS_AT_ONCE: usize = 10_000;
 
+/// Whether a step may take a message of type chaff.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chaff {
+    Wanted,
+    PassedOver,
+}
+
 /// What an executor wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InjectOutput {
@@ -228,7 +235,7 @@ impl Executor {
             Action::ExpectNothing { id, within } => {
                 let until = began + *within;
                 let message = match id.clone() {
-                    Some(id) => self.take(&id, false),
+                    Some(id) => self.take(&id, Chaff::PassedOver),
                     None => self.take_at(0),
                 };
                 if let Some(message) = message {
@@ -321,12 +328,15 @@ impl Executor {
 
     fn expect(&mut self, now: Instant, began: Instant, expect: &Expect) -> Option<Instant> {
         let until = began + expect.within;
-        let chaff_asked_for = expect.expected == Expected::Type(FrameType::CHAFF);
+        let chaff = match expect.expected {
+            Expected::Type(FrameType::CHAFF) => Chaff::Wanted,
+            _ => Chaff::PassedOver,
+        };
         let any_syn = expect.expected == Expected::Type(FrameType::SYN) && expect.id == Id::Random;
         let message = if any_syn {
             self.take_syn()
         } else {
-            self.take(&expect.id, chaff_asked_for)
+            self.take(&expect.id, chaff)
         };
         let Some(message) = message else {
             if now < until {
@@ -360,7 +370,7 @@ impl Executor {
         wanted: &Bytes,
     ) -> Option<Instant> {
         while self.collected.len() < wanted.len() {
-            let Some(message) = self.take(id, false) else {
+            let Some(message) = self.take(id, Chaff::PassedOver) else {
                 if now < until {
                     return Some(until);
                 }
@@ -403,7 +413,7 @@ impl Executor {
     }
 
     /// The first message that came for an id. What came for others stays for their steps.
-    fn take(&mut self, id: &Id, chaff_asked_for: bool) -> Option<Bytes> {
+    fn take(&mut self, id: &Id, chaff: Chaff) -> Option<Bytes> {
         let id = match id {
             Id::Literal(id) => Some(*id),
             Id::Variable(name) => self.variables.get(name).copied(),
@@ -411,7 +421,7 @@ impl Executor {
         };
         let position = self.inbox.iter().position(|message| {
             RawMessage::parse(message).frame().is_some_and(|frame| {
-                (chaff_asked_for || frame.frame_type.kind() != FrameKind::Chaff)
+                (chaff == Chaff::Wanted || frame.frame_type.kind() != FrameKind::Chaff)
                     && id.is_none_or(|id| id == frame.id)
             })
         })?;

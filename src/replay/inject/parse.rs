@@ -79,6 +79,15 @@ pub(in crate::replay) fn parse_with(
     }
 }
 
+/// What a step does with the id that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IdUse {
+    /// A variable must have a value.
+    Names,
+    /// A variable without a value gets one.
+    Chooses,
+}
+
 struct Parser<'f, 'a> {
     files: &'f mut Files<'a>,
     vocabulary: Vocabulary,
@@ -171,7 +180,11 @@ impl Parser<'_, '_> {
                 }
             },
         };
-        let (rest, id) = self.id(rest, frame_type == FrameType::SYN)?;
+        let use_of_id = match frame_type {
+            FrameType::SYN => IdUse::Chooses,
+            _ => IdUse::Names,
+        };
+        let (rest, id) = self.id(rest, use_of_id)?;
         let at_payload = skip(rest);
         let (rest, payload) = if is_end(at_payload) {
             let payload = match frame_type {
@@ -190,13 +203,13 @@ impl Parser<'_, '_> {
         Ok((rest, Some(action)))
     }
 
-    /// An id. A variable must have a value, unless it `may_be_new`.
-    fn id<'s>(&mut self, input: &'s str, may_be_new: bool) -> Read<'s, Id> {
+    /// An id. A variable must have a value, unless the step may choose one for it.
+    fn id<'s>(&mut self, input: &'s str, use_of_id: IdUse) -> Read<'s, Id> {
         let start = skip(input);
         if start.starts_with('$') {
             let (rest, name) = variable(start)?;
             if !self.bound.contains(name) {
-                if !may_be_new {
+                if use_of_id == IdUse::Names {
                     let problem = format!(
                         "${name} has no value here; syn ${name} or expect ack … -> ${name} gives it one"
                     );
@@ -265,7 +278,9 @@ impl Parser<'_, '_> {
         let (rest, name) = word(start)?;
         if name == "nothing" {
             let (rest, id) = match keyword(rest, "for") {
-                Some(rest) => self.id(rest, false).map(|(rest, id)| (rest, Some(id)))?,
+                Some(rest) => self
+                    .id(rest, IdUse::Names)
+                    .map(|(rest, id)| (rest, Some(id)))?,
                 None => (rest, None),
             };
             let (rest, within) = match keyword(rest, "within") {
@@ -298,14 +313,14 @@ impl Parser<'_, '_> {
         let (rest, id) = if any_syn {
             (rest, Id::Random)
         } else {
-            self.id(rest, false)?
+            self.id(rest, IdUse::Names)?
         };
         self.expectation(rest, expected, id)
     }
 
     /// `bytes ID = PAYLOAD [within TIME]`
     fn expect_bytes<'s>(&mut self, input: &'s str) -> Read<'s, Option<Action>> {
-        let (rest, id) = self.id(input, false)?;
+        let (rest, id) = self.id(input, IdUse::Names)?;
         let Some(after) = keyword(rest, "=") else {
             return fail(skip(rest), "expect bytes needs them, as in = \"hello\"");
         };

@@ -164,7 +164,7 @@ impl<'a> Field<'a> for Expiry {
 pub(super) mod rest {
     //! Bytes to the end of the body.
 
-    use super::*;
+    use super::{EncodeError, Read};
 
     pub(in super::super) fn read(input: &[u8]) -> Read<'_, &[u8]> {
         Ok((&[], input))
@@ -179,7 +179,7 @@ pub(super) mod rest {
 pub(super) mod string {
     //! Bytes behind 1 byte of length.
 
-    use super::*;
+    use super::{EncodeError, Parser, Read, byte, length_data, rest};
 
     pub(in super::super) fn read(input: &[u8]) -> Read<'_, &[u8]> {
         length_data(byte).parse(input)
@@ -196,7 +196,7 @@ pub(super) mod string {
 pub(super) mod optional_string {
     //! A string where any bytes follow.
 
-    use super::*;
+    use super::{EncodeError, Parser, Read, opt, string};
 
     pub(in super::super) fn read(input: &[u8]) -> Read<'_, Option<&[u8]>> {
         opt(string::read).parse(input)
@@ -213,7 +213,7 @@ pub(super) mod optional_string {
 pub(super) mod long_bytes {
     //! Bytes behind 4 bytes of length.
 
-    use super::*;
+    use super::{EncodeError, Field, Parser, Read, be_u32, length_data, rest};
 
     pub(in super::super) fn read(input: &[u8]) -> Read<'_, &[u8]> {
         length_data(be_u32).parse(input)
@@ -230,7 +230,7 @@ pub(super) mod long_bytes {
 pub(super) mod alone {
     //! A hash that is the whole of what is left.
 
-    use super::*;
+    use super::{EncodeError, Read, malformed, rest};
 
     pub(in super::super) fn read(input: &[u8]) -> Read<'_, &[u8; 32]> {
         match input.try_into() {
@@ -248,7 +248,7 @@ pub(super) mod alone {
 macro_rules! marked {
     ($($form:ident: $byte:literal, $type:ty, $read:path, $write:path;)*) => {$(
         pub(super) mod $form {
-            use super::*;
+            use super::{EncodeError, Read, malformed};
 
             pub(in super::super) fn read<'a>(input: &'a [u8]) -> Read<'a, $type> {
                 match input.split_first() {
@@ -270,9 +270,9 @@ macro_rules! marked {
 
 // I2CP specification, HostLookup: request types 0 and 1; HostReply: result code 0.
 marked! {
-    hash_kind: 0, &'a [u8; 32], Field::read, Field::write;
-    name_kind: 1, &'a [u8], string::read, string::write;
-    found: 0, Destination<'a>, Field::read, Field::write;
+    hash_kind: 0, &'a [u8; 32], super::Field::read, super::Field::write;
+    name_kind: 1, &'a [u8], super::string::read, super::string::write;
+    found: 0, super::Destination<'a>, super::Field::read, super::Field::write;
 }
 
 /// Items of a fixed size behind their number in one byte.
