@@ -34,7 +34,7 @@ pub fn open(path: impl Into<PathBuf>) -> Result<Conversations, CaptureError> {
 
 /// Conversations in the order in which they ended; see [`open`].
 ///
-/// A capture that is cut or damaged gives its error in between, and then what can still be told:
+/// A capture that is cut or damaged gives its error in between, and then what is still known:
 /// conversations that were open at the damage, too.
 pub struct Conversations {
     capture: Inputs,
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::dissect::Collected;
 
-    /// What a sink is told of the same capture.
+    /// What a sink gets of the same capture.
     fn collected(path: &str) -> Vec<Conversation> {
         let mut capture = Inputs::open([path]).unwrap();
         let mut dissector = Dissector::new(DissectOptions::default());

@@ -345,7 +345,7 @@ impl Dissector {
         self.decoder.copies()
     }
 
-    /// The conversations that are not told yet, as they stand.
+    /// The conversations that were not reported yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
         self.tracking.tracker.tracked()
     }

@@ -20,11 +20,11 @@ pub(crate) struct LongUnit {
     pub(crate) name: &'static str,
     /// Its length in microseconds.
     pub(crate) micros: i64,
-    /// Times of so many microseconds and more are told in it.
+    /// Times of so many microseconds and more are given in it.
     from_us: i64,
 }
 
-/// All of them, the shortest first. 90 s, 90 min and 90 h are told so; ten minutes, five hours
+/// All of them, the shortest first. 90 s, 90 min and 90 h stay as they are; ten minutes, five hours
 /// and five days are where a reader would count in the next one.
 const LONG_UNITS: [LongUnit; 4] = [
     LongUnit::new("s", 1, 0),
@@ -42,7 +42,7 @@ impl LongUnit {
         }
     }
 
-    /// The unit in which so long a time is told.
+    /// The unit in which so long a time is given.
     pub(crate) fn of(span_us: i64) -> Self {
         let fitting = LONG_UNITS.into_iter().rev();
         let mut fitting = fitting.filter(|unit| unit.from_us <= span_us);
@@ -50,7 +50,7 @@ impl LongUnit {
     }
 
     /// The largest unit of which `step_us` is a multiple, but none larger than that in which
-    /// `span_us` is told; `None` where it is not whole seconds.
+    /// `span_us` is given; `None` where it is not whole seconds.
     pub(crate) fn of_steps(step_us: i64, span_us: i64) -> Option<Self> {
         let most = Self::of(span_us).micros;
         let whole = |unit: &Self| unit.micros <= most && step_us % unit.micros == 0;

@@ -211,7 +211,7 @@ fn look(path: PathBuf, thread: ReadingThread) -> Result<Found, CaptureError> {
     let first = match records.advance(&mut info.clone()) {
         Ok(true) => records.packet_time(),
         Ok(false) => return Ok(Found::Header(info)),
-        // It is told when it is the input's turn, which is at once.
+        // The error comes when it is the input's turn, which is at once.
         Err(_) => Timestamp::default(),
     };
     Ok(Found::Packets {

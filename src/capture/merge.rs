@@ -70,7 +70,7 @@ impl Merge {
         self.current = Some(input);
     }
 
-    /// Lets these inputs wait for their turns; `troubles` are told first.
+    /// Lets these inputs wait for their turns; `troubles` come first.
     pub(super) fn wait(&mut self, mut waiting: Vec<Waiting>, troubles: Vec<CaptureError>) {
         // Stable, so that those without a time, or of one time, stay as they were named.
         waiting.sort_by_key(|waiting| waiting.first);

@@ -159,7 +159,7 @@ fn unwritten_messages(
     })
 }
 
-/// Shows every packet that can be read; what cannot was told in the first pass.
+/// Shows every packet that can be read; the first pass has reported what cannot.
 fn again(
     files: &[PathBuf],
     order: InputOrder,

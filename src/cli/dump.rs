@@ -111,8 +111,8 @@ fn learn_outcomes(options: &mut DumpOptions, files: &[PathBuf]) -> Result<(), Du
         if let Some(records) = RecordInput::open(files)? {
             records.pass(&mut outcomes)?;
         } else {
-            let mut source = decoded(options, files.to_vec(), Trouble::ToldLater)?;
-            read(options, &mut source, &mut outcomes, Trouble::ToldLater)?;
+            let mut source = decoded(options, files.to_vec(), Trouble::ReportedLater)?;
+            read(options, &mut source, &mut outcomes, Trouble::ReportedLater)?;
         }
         filter.learn(outcomes);
     }
@@ -138,8 +138,8 @@ fn matched_conversations(
     if let Some(records) = RecordInput::open(&files)? {
         records.pass(&mut reporter)?;
     } else {
-        let mut source = decoded(options, files, Trouble::ToldLater)?;
-        read(options, &mut source, &mut reporter, Trouble::ToldLater)?;
+        let mut source = decoded(options, files, Trouble::ReportedLater)?;
+        read(options, &mut source, &mut reporter, Trouble::ReportedLater)?;
     }
     Ok(Picked::Matched(reporter.into_selection().into_matched()))
 }
@@ -148,19 +148,19 @@ fn dump_files(options: &mut DumpOptions, files: Vec<PathBuf>) -> Result<Ending, 
     if let Some(records) = RecordInput::open(&files)? {
         return records.dump(options);
     }
-    let mut source = decoded(options, files, Trouble::Told)?;
+    let mut source = decoded(options, files, Trouble::Reported)?;
     let mut reporter = options.reporter()?;
     let packets = options.output.packet_output()?;
     // Writing messages takes as long as understanding them.
     if options.output.writes_messages() && workers(options) > 1 {
         let mut threaded = ThreadedSink::spawn(reporter).map_err(DumpError::Thread)?;
-        let done = read(options, &mut source, &mut threaded, Trouble::Told)?;
+        let done = read(options, &mut source, &mut threaded, Trouble::Reported)?;
         return match threaded.finish()? {
             Some(reporter) => conclude(options, &done, source.inputs(), reporter, packets),
             None => Ok(done.ending),
         };
     }
-    let done = read(options, &mut source, &mut reporter, Trouble::Told)?;
+    let done = read(options, &mut source, &mut reporter, Trouble::Reported)?;
     conclude(options, &done, source.inputs(), reporter, packets)
 }
 
@@ -201,7 +201,7 @@ fn open(
     trouble: Trouble,
 ) -> Result<Inputs, DumpError> {
     let inputs = Inputs::open_on(files, options.order, thread)?;
-    if trouble == Trouble::Told {
+    if trouble == Trouble::Reported {
         for empty in inputs.empty_inputs() {
             print_warning(describe_empty(empty));
         }
@@ -213,9 +213,9 @@ fn open(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trouble {
     /// A warning on standard error names them.
-    Told,
+    Reported,
     /// A later pass warns of them.
-    ToldLater,
+    ReportedLater,
 }
 
 /// Dissects files from their first packet to the last, or until it is enough.
@@ -230,7 +230,7 @@ fn read(
     let mut budget = Budget::new(options.limits);
     let mut end = EndOfInput::Complete;
     let mut ending = Ending::Fine;
-    let is_caught = trouble == Trouble::Told && options.output.is_given_an_end();
+    let is_caught = trouble == Trouble::Reported && options.output.is_given_an_end();
     let interrupt = is_caught.then(Interrupt::catch).transpose()?;
     loop {
         if interrupt.as_ref().is_some_and(Interrupt::is_asked_for) {
@@ -250,7 +250,7 @@ fn read(
                 }
             }
             Err(error) if error.is_partial() => {
-                if trouble == Trouble::Told {
+                if trouble == Trouble::Reported {
                     print_warning(format_args!(
                         "{}; {} packets shown",
                         describe(&error),
@@ -261,7 +261,7 @@ fn read(
                 ending = ending.max(Ending::Incomplete);
             }
             Err(error) => {
-                if trouble == Trouble::Told {
+                if trouble == Trouble::Reported {
                     print_error(DumpError::Capture(error));
                 }
                 ending = ending.max(Ending::Failed);

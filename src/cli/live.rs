@@ -169,7 +169,7 @@ impl Recording {
         }))
     }
 
-    /// Writes a packet with what the reporter was told of it.
+    /// Writes a packet with what the reporter knows of it.
     fn write(&mut self, packet: &Packet<'_>, reporter: &mut Reporter<Results>) -> io::Result<()> {
         match reporter.output::<PacketPlan>() {
             Some(plan) => plan.write_live(packet, self.scope, &mut self.writer),

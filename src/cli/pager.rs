@@ -16,7 +16,7 @@ use super::terminal;
 /// Rows that are left for a hint behind the results and the shell's prompt.
 const SPARE_ROWS: usize = 2;
 
-/// What `less` is told where the user tells it nothing: end at once when everything
+/// The options of `less` where the user sets none: end at once when everything
 /// fits after all, pass colours on, leave what was seen on the screen.
 const LESS_OPTIONS: &str = "FRX";
 
@@ -160,7 +160,7 @@ impl Screenful {
 #[derive(Debug)]
 struct Pager {
     child: Child,
-    /// `None` once the user is told that there is no more.
+    /// `None` once it is closed, which shows the pager that there is no more.
     input: Option<ChildStdin>,
     /// Whether Ctrl-C ends us; while the pager runs it is the pager's.
     obeys_interrupt: Arc<AtomicBool>,

@@ -31,7 +31,7 @@ struct Told {
 
 impl RecordInput {
     /// The only input, if it begins as JSON does, which no capture does. Whatever is
-    /// wrong with it otherwise is told when it is read as a capture. A pipe with a name is one:
+    /// wrong with it otherwise, reading it as a capture says. A pipe with a name is one:
     /// what is read of it to see how it begins would be missing from it.
     pub(super) fn open(paths: &[PathBuf]) -> Result<Option<Self>, DumpError> {
         let [path] = paths else { return Ok(None) };

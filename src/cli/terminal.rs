@@ -17,7 +17,7 @@ const DEFAULT_WIDTH: usize = 120;
 /// The narrowest terminal that tables are drawn for.
 const MIN_WIDTH: usize = 40;
 
-/// Puts a line on standard error. Where that cannot be written, nobody can be told.
+/// Puts a line on standard error. Where that cannot be written, there is nobody to read it.
 pub(crate) fn tell(line: fmt::Arguments<'_>) {
     drop(io::stderr().write_all(said(line).as_bytes()));
 }

@@ -311,7 +311,7 @@ impl Channels {
         self.open[slot] = Open(Some(channel));
     }
 
-    /// Forgets a channel, of which [`end_session`](Self::end_session) was told.
+    /// Forgets a channel, after its [`end_session`](Self::end_session).
     pub(super) fn forget(&mut self, channel: ChannelId) {
         match kept(channel.slot) {
             Some(place) => drop(self.kept.remove(place)),

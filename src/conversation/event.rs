@@ -197,7 +197,7 @@ impl RouterTime {
     }
 }
 
-/// A conversation, told when it is over or the capture is.
+/// A conversation, reported when it is over or the capture is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     /// Its name.

@@ -19,16 +19,16 @@ pub struct TrackerOptions {
     /// How long a conversation that is over is remembered for late messages, in
     /// nanoseconds of capture time. Default 30 s.
     pub linger_ns: i64,
-    /// How many such conversations are kept whole at most, before they are told
+    /// How many such conversations are kept whole at most, before they are reported
     /// and only their ids are remembered. Default 4,096: what has crossed a
     /// close, or was on its way when it was sent, mostly comes within as many
     /// other closes, and so many records stay in a processor's cache.
     pub max_lingering: usize,
     /// How many bytes all conversations may take, those that are over
-    /// included. Beyond it those that were silent for the longest time are told
+    /// included. Beyond it those that were silent for the longest time are reported
     /// as they stand. Default 1 GiB.
     pub memory_bytes: usize,
-    /// How many of these bytes at most remember conversations that were told;
+    /// How many of these bytes at most remember conversations that were reported;
     /// never more than half. Default 64 MiB, enough for a million.
     pub tombstone_bytes: usize,
 }
@@ -54,7 +54,7 @@ pub enum Destinations {
     Hash,
     /// Save the time.
     Skip,
-    /// Compute those of pseudonyms: no true one is ever told, on any carrier.
+    /// Compute those of pseudonyms: no true one is ever shown, on any carrier.
     Pseudonyms(Pseudonyms),
 }
 

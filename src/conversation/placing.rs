@@ -31,8 +31,8 @@ pub(super) struct Placement {
 pub(super) enum Whose {
     Nobodys,
     Tracked(Slot),
-    /// It comes late for a conversation that was told.
-    Told {
+    /// It comes late for a conversation that was reported.
+    Reported {
         id: ConversationId,
         client_side: Side,
     },
@@ -269,16 +269,17 @@ impl Placing<'_> {
         {
             return self.advance(slot, stimulus, direction);
         }
-        if let Some(told) = self.registry.find_reported(key, seen.addressee, seen.time) {
-            let (id, phase, client_side) = (told.id(), told.phase(), told.client_side());
-            let transition = phase.transition_when_told(stimulus, told.circumstances());
+        if let Some(reported) = self.registry.find_reported(key, seen.addressee, seen.time) {
+            let (id, phase, client_side) =
+                (reported.id(), reported.phase(), reported.client_side());
+            let transition = phase.transition_when_reported(stimulus, reported.circumstances());
             self.find_transition(id, phase.state(), &transition);
             let meaning = match transition.effect {
                 Effect::ClosesAgain => Meaning::ClosesAgain,
                 _ => Meaning::Ignored,
             };
             return Placement {
-                conversation: Whose::Told { id, client_side },
+                conversation: Whose::Reported { id, client_side },
                 meaning,
             };
         }
@@ -333,7 +334,7 @@ impl Placing<'_> {
                 let live = self.registry.records.live(slot);
                 (Some(live.id()), live.phase.is_closed())
             }
-            Whose::Told { id, .. } => (Some(id), true),
+            Whose::Reported { id, .. } => (Some(id), true),
         };
         self.remarks.find(id, FindingCode::UnknownType, || {
             let frame_type = frame.frame_type;
@@ -368,7 +369,7 @@ impl Placing<'_> {
                 let live = self.registry.records.live(slot);
                 (live.id(), live.client_side)
             }
-            Whose::Told { id, client_side } => (id, client_side),
+            Whose::Reported { id, client_side } => (id, client_side),
         };
         self.remarks
             .find(Some(id), FindingCode::WrongDirection, || {
@@ -380,16 +381,16 @@ impl Placing<'_> {
         })
     }
 
-    /// The latest conversation that any of these ids stands for, tracked or told.
+    /// The latest conversation that any of these ids stands for, tracked or reported.
     fn whose(&mut self, keys: impl Iterator<Item = IdKey> + Clone) -> Whose {
         if let Some(slot) = keys.clone().find_map(|key| self.registry.latest(key)) {
             return Whose::Tracked(slot);
         }
         keys.into_iter()
             .find_map(|key| self.registry.find_reported(key, None, self.seen.time))
-            .map_or(Whose::Nobodys, |told| Whose::Told {
-                id: told.id(),
-                client_side: told.client_side(),
+            .map_or(Whose::Nobodys, |reported| Whose::Reported {
+                id: reported.id(),
+                client_side: reported.client_side(),
             })
     }
 

@@ -147,9 +147,9 @@ impl Phase {
         )
     }
 
-    /// The phase in which a conversation is remembered that was told: an empty ACK
-    /// that was told as its close is not taken back any more.
-    pub(super) const fn when_told(self) -> Self {
+    /// The phase in which a conversation is remembered that was reported: an empty ACK
+    /// that was reported as its close is not taken back any more.
+    pub(super) const fn when_reported(self) -> Self {
         match self {
             Self::AckClosed => Self::ServerClosed,
             other => other,
@@ -263,14 +263,14 @@ impl Phase {
         }
     }
 
-    /// What a message does to a conversation that was told already: whatever it
-    /// is, the conversation stays as it was told.
-    pub(super) fn transition_when_told(
+    /// What a message does to a conversation that was reported already: whatever it
+    /// is, the conversation stays as it was reported.
+    pub(super) fn transition_when_reported(
         self,
         stimulus: Stimulus,
         circumstances: Circumstances,
     ) -> Transition {
-        let transition = self.when_told().transition(stimulus, circumstances);
+        let transition = self.when_reported().transition(stimulus, circumstances);
         match transition.effect {
             Effect::ClosesAgain | Effect::Ignored => transition,
             Effect::Accepts | Effect::Refuses | Effect::Carries | Effect::Closes => Transition {

@@ -1,4 +1,4 @@
-//! What is remembered of conversations that are over and told, so that a
+//! What is remembered of conversations that are over and reported, so that a
 //! message that comes late finds its own and is no orphan.
 
 use std::collections::VecDeque;
@@ -40,7 +40,7 @@ impl Packed {
             Some(Direction::ClientToServer) => 1,
             Some(Direction::ServerToClient) => 2,
         };
-        let phase = live.phase.when_told() as u8;
+        let phase = live.phase.when_reported() as u8;
         let (side, syn_seen) = (live.client_side as u8, u8::from(live.syn_seen()));
         Self(phase | side << 3 | late << 4 | syn_seen << 6)
     }

@@ -74,7 +74,7 @@ impl Tracker {
         self.registry.note_gap(channel);
     }
 
-    /// Forgets a channel; what was open on it is over, and told in the order in
+    /// Forgets a channel; what was open on it is over, and reported in the order in
     /// which it opened.
     pub fn close_channel(&mut self, channel: ChannelId, time: Timestamp) {
         self.channel_ids.release(channel);
@@ -82,7 +82,7 @@ impl Tracker {
             .close_channel(channel, time, Ending::ChannelClosed, &self.remarks);
     }
 
-    /// Forgets a channel because its memory is needed; what was open on it is told
+    /// Forgets a channel because its memory is needed; what was open on it is reported
     /// as it stands.
     pub fn evict_channel(&mut self, channel: ChannelId, time: Timestamp) {
         self.channel_ids.release(channel);
@@ -90,7 +90,7 @@ impl Tracker {
             .close_channel(channel, time, Ending::ChannelEvicted, &self.remarks);
     }
 
-    /// Tells what a message means. What it brought about beside that waits in
+    /// Returns what a message means. What it brought about beside that waits in
     /// [`Tracker::next_event`].
     #[inline]
     pub fn observe<'a>(&'a mut self, seen: &Observation<'a>) -> MessageEvent<'a> {
@@ -116,13 +116,13 @@ impl Tracker {
                 }
                 self.note(seen.time, slot, place.meaning);
             }
-            Whose::Told { id, .. } => self.remarks.attribute_to(id),
+            Whose::Reported { id, .. } => self.remarks.attribute_to(id),
             Whose::Nobodys => {}
         }
         self.event(seen, place, delivered)
     }
 
-    /// Takes data of an open conversation of which nothing is to be told but how many
+    /// Takes data of an open conversation of which nothing is reported but how many
     /// there are: what most messages of a busy capture are. `None`, and nothing has changed,
     /// where there may be more to it; then it is to be [observed](Self::observe).
     #[inline]
@@ -139,7 +139,7 @@ impl Tracker {
             FrameType::SERVER_DATA => Direction::ServerToClient,
             _ => return None,
         };
-        // A full one may be a leftover stall's, and zero ids are told of.
+        // A full one may be a leftover stall's, and zero ids are findings.
         if frame.payload.len() >= MAX_DATA_PAYLOAD_BYTES || frame.id.is_zero() {
             return None;
         }
@@ -205,7 +205,7 @@ impl Tracker {
         self.registry.look_ahead().touch(prospect, record)
     }
 
-    /// Reads ahead where a message will look for a conversation that was told, and then what it
+    /// Reads ahead where a message will look for a conversation that was reported, and then what it
     /// finds there.
     #[inline]
     pub(crate) fn touch_late(&self, prospect: Prospect) -> u64 {
@@ -218,8 +218,8 @@ impl Tracker {
         self.registry.look_ahead().touch_found_late(prospect)
     }
 
-    /// Reads ahead what will be needed to tell conversations when `closes` others are closed.
-    pub(crate) fn touch_told(&self, closes: usize) -> u64 {
+    /// Reads ahead what will be needed to report conversations when `closes` others are closed.
+    pub(crate) fn touch_reported(&self, closes: usize) -> u64 {
         self.registry.look_ahead().touch_reported(closes)
     }
 
@@ -236,7 +236,7 @@ impl Tracker {
     }
 
     /// The observation is over at `time`: every conversation that is still tracked is
-    /// told, in the order in which they opened, as [`Tracker::next_event`] is asked.
+    /// reported, in the order in which they opened, as [`Tracker::next_event`] is asked.
     pub fn finish(&mut self, time: Timestamp, end: EndOfInput) {
         self.registry.end_all(time, end);
     }
@@ -262,13 +262,13 @@ impl Tracker {
         self.registry.forgotten()
     }
 
-    /// Bytes that conversations are reckoned to take, told ones included.
+    /// Bytes that conversations are reckoned to take, reported ones included.
     pub const fn bytes(&self) -> usize {
         self.registry.bytes()
     }
 
     /// The conversations that are tracked now, as they stand, in the order in
-    /// which they opened; each is told again when it is over.
+    /// which they opened; each is reported again when it is over.
     pub fn tracked(&self) -> Vec<Conversation> {
         self.registry.tracked()
     }
@@ -293,7 +293,7 @@ impl Tracker {
                 let live = records.live(slot);
                 (Some(live.id()), Some(live.client_side))
             }
-            Whose::Told { id, client_side } => (Some(id), Some(client_side)),
+            Whose::Reported { id, client_side } => (Some(id), Some(client_side)),
         };
         MessageEvent {
             number: self.message_count,

@@ -5,7 +5,7 @@
 //! in stages, each for some hundred packets at a time: the processor has many independent
 //! reads under way and waits for all of them at once. What was found is kept as what to
 //! expect, and looked for anew where it turns out to be something else, so that nothing
-//! that is told depends on it.
+//! that is reported depends on it.
 
 use super::flow_state::FlowState;
 use super::packets::Window;
@@ -190,7 +190,7 @@ impl RecordsAhead {
                 }
             }
         }
-        touched ^= tracker.touch_told(closes);
+        touched ^= tracker.touch_reported(closes);
         for prospect in &self.late {
             touched ^= tracker.touch_found_late(*prospect);
         }

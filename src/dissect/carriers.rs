@@ -605,7 +605,7 @@ impl Carriers {
         Ok(())
     }
 
-    /// A segment that receivers ignore is told of where the connection is ours, or may be.
+    /// Reports a segment that receivers ignore where the connection is ours, or may be.
     fn tell_ignored<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,

@@ -1,4 +1,4 @@
-//! What is told of packets that a capture holds twice.
+//! Findings about packets that a capture holds twice.
 
 use std::fmt::Write as _;
 

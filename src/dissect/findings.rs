@@ -1,4 +1,4 @@
-//! What is told of packets, flows and connections, in words.
+//! Findings about packets, flows and connections, in words.
 
 use std::net::SocketAddr;
 

@@ -1,9 +1,9 @@
-//! What is told, with each batch, of a source that is read on another thread.
+//! What each batch says of a source that is read on another thread.
 
 use crate::capture::{InputInfo, PacketSource, Progress};
 use crate::net::CopyCounts;
 
-/// Inputs whose counts are told with every batch.
+/// Inputs whose counts come with every batch.
 const FEW_INPUTS: usize = 16;
 
 /// What has changed since the batch before.
@@ -14,7 +14,7 @@ pub(super) struct News {
     progress: Progress,
 }
 
-/// Whether inputs are told of, however many there are.
+/// Whether a batch has the inputs, however many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inputs {
     All,

@@ -306,7 +306,7 @@ impl Walk {
     }
 
     /// Of a batch that is over: whether no other follows. What went wrong behind its steps
-    /// is told once.
+    /// is returned once.
     pub(super) fn is_last(&mut self) -> Result<bool, CaptureError> {
         match self.batch.trouble.take() {
             Some(trouble) => Err(trouble),

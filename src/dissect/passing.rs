@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 /// Dissects messages as they pass, one after the other, as a [`Dissector`](super::Dissector)
 /// does packets.
 ///
-/// Each message that is shown is told to the sink before the call returns.
+/// The sink gets each message that is shown before the call returns.
 #[derive(Debug)]
 pub struct PassingDissector {
     channels: Channels,
@@ -216,7 +216,7 @@ impl PassingDissector {
         self.tracking.tell_events(sink)
     }
 
-    /// The conversations that are not told yet, as they stand.
+    /// The conversations that were not reported yet, as they stand.
     pub fn tracked(&self) -> Vec<Conversation> {
         self.tracking.tracker.tracked()
     }

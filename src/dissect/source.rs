@@ -158,7 +158,7 @@ struct Here<P> {
     source: P,
     decoder: PacketDecoder,
     reading: Reading,
-    /// The datagram that was told last.
+    /// The datagram that was given up last.
     lost: Option<LostDatagram>,
 }
 

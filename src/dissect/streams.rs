@@ -49,7 +49,7 @@ enum Decoder {
     I2cp(Box<I2cp>),
 }
 
-/// The rule by which messages are told from noise.
+/// The rule that distinguishes messages from noise.
 #[derive(Debug)]
 struct Ministreaming;
 
@@ -72,7 +72,7 @@ struct I2cp {
 /// The sessions of one I2CP connection.
 #[derive(Debug, Default)]
 struct Sessions {
-    /// In order: what is told of all of them must be the same in each run.
+    /// In order: what is reported of all of them must be the same in each run.
     open: BTreeMap<u16, OpenSession>,
     /// What the application asked for and the router has not answered yet.
     requested: Option<(DestinationHash, Option<String>)>,

@@ -1,4 +1,4 @@
-//! A sink that hands all that it is told to another sink, on a thread of its own.
+//! A sink that hands all that it gets to another sink, on a thread of its own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, FrameType, RawFrame, RawMessage, StreamId};
 
-/// Passes what it is told on to a sink that works on another thread, in the
+/// Passes what it gets on to a sink that works on another thread, in the
 /// same order. What the sink refuses comes back with a delay.
 #[derive(Debug)]
 pub struct ThreadedSink<S: Sink> {
@@ -29,7 +29,7 @@ pub struct ThreadedSink<S: Sink> {
 #[derive(Debug)]
 enum Work<S: Sink> {
     GoesOn(JoinHandle<Outcome<S>>),
-    /// It ended early, by an error that was told.
+    /// It ended early, by an error that was returned.
     Over,
 }
 
@@ -42,7 +42,7 @@ const BATCHES: usize = 4;
 /// Bytes of messages after which a batch is handed on.
 const BATCH_BYTES: usize = 256 << 10;
 
-/// Things told after which a batch is handed on.
+/// Items after which a batch is handed on.
 const BATCH_LENGTH: usize = 1_024;
 
 impl<S> ThreadedSink<S>
@@ -67,7 +67,7 @@ where
     }
 
     /// Waits until everything is passed on, and gives the sink back; `None`
-    /// when it has refused something, and that was told.
+    /// when it has refused something, and that error was returned.
     ///
     /// # Errors
     /// What the sink refuses now.
@@ -119,7 +119,7 @@ impl<S: Sink> Sink for ThreadedSink<S> {
     type Error = S::Error;
 
     fn flow(&mut self, flow: &FlowReport) -> Result<(), S::Error> {
-        self.batch.told.push(Told::Flow(Box::new(flow.clone())));
+        self.batch.items.push(Item::Flow(Box::new(flow.clone())));
         Ok(())
     }
 
@@ -130,13 +130,13 @@ impl<S: Sink> Sink for ThreadedSink<S> {
 
     fn finding(&mut self, finding: &Finding) -> Result<(), S::Error> {
         let finding = Box::new(finding.clone());
-        self.batch.told.push(Told::Finding(finding));
+        self.batch.items.push(Item::Finding(finding));
         Ok(())
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> Result<(), S::Error> {
         let conversation = Box::new(conversation.clone());
-        self.batch.told.push(Told::Conversation(conversation));
+        self.batch.items.push(Item::Conversation(conversation));
         // At the end of a capture, many come between two packets.
         if self.batch.is_full() {
             self.pass_on()?;
@@ -145,12 +145,12 @@ impl<S: Sink> Sink for ThreadedSink<S> {
     }
 
     fn awaits_packet_end(&self) -> bool {
-        !matches!(self.batch.told.last(), None | Some(Told::PacketEnd))
+        !matches!(self.batch.items.last(), None | Some(Item::PacketEnd))
     }
 
     fn packet_end(&mut self, inputs: &[InputInfo]) -> Result<(), S::Error> {
         if self.awaits_packet_end() {
-            self.batch.told.push(Told::PacketEnd);
+            self.batch.items.push(Item::PacketEnd);
         }
         // The first batch may be handed on before it is full, and its inputs are asked for.
         if self.batch.is_full() || self.batch.inputs.is_empty() {
@@ -164,11 +164,11 @@ impl<S: Sink> Sink for ThreadedSink<S> {
     }
 }
 
-/// Consecutive things told, packed: what is handed from core to core costs more
+/// Consecutive items, packed: what is handed from core to core costs more
 /// than what is looked up.
 #[derive(Debug, Default)]
 struct Batch {
-    told: Vec<Told>,
+    items: Vec<Item>,
     /// The messages among them.
     events: Vec<PackedEvent>,
     /// Their payloads.
@@ -183,7 +183,7 @@ struct Batch {
 }
 
 #[derive(Debug)]
-enum Told {
+enum Item {
     /// The next of the messages.
     Message,
     Flow(Box<FlowReport>),
@@ -236,7 +236,7 @@ enum Form {
     Short,
 }
 
-/// How far a batch was told.
+/// How far a batch was passed on.
 #[derive(Debug, Default)]
 struct Position {
     event: usize,
@@ -247,11 +247,11 @@ struct Position {
 
 impl Batch {
     const fn is_full(&self) -> bool {
-        self.told.len() >= BATCH_LENGTH || self.bytes.len() >= BATCH_BYTES
+        self.items.len() >= BATCH_LENGTH || self.bytes.len() >= BATCH_BYTES
     }
 
     fn clear(&mut self) {
-        self.told.clear();
+        self.items.clear();
         self.events.clear();
         self.bytes.clear();
         self.routes.clear();
@@ -269,7 +269,7 @@ impl Batch {
         self.hashes.extend(event.destination_hash);
         self.findings.extend_from_slice(event.findings);
         let route = self.route(event);
-        self.told.push(Told::Message);
+        self.items.push(Item::Message);
         self.events.push(PackedEvent {
             number: event.number,
             packet: event.packet,
@@ -358,13 +358,13 @@ impl Batch {
 
     fn tell<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
         let mut position = Position::default();
-        for told in &self.told {
-            match told {
-                Told::Message => sink.message(&self.event(&mut position))?,
-                Told::Flow(flow) => sink.flow(flow)?,
-                Told::Finding(finding) => sink.finding(finding)?,
-                Told::Conversation(conversation) => sink.conversation(conversation)?,
-                Told::PacketEnd => sink.packet_end(&self.inputs)?,
+        for item in &self.items {
+            match item {
+                Item::Message => sink.message(&self.event(&mut position))?,
+                Item::Flow(flow) => sink.flow(flow)?,
+                Item::Finding(finding) => sink.finding(finding)?,
+                Item::Conversation(conversation) => sink.conversation(conversation)?,
+                Item::PacketEnd => sink.packet_end(&self.inputs)?,
             }
         }
         Ok(())

@@ -207,7 +207,7 @@ impl Tracking {
             .carry_on(passed.channel, passed.from, time, frame, expected)
     }
 
-    /// Hands a message on with all that is to be told of it.
+    /// Hands a message on with all that is to be said of it.
     #[inline(never)]
     fn describe<S: Sink>(
         &mut self,

@@ -39,7 +39,7 @@ pub trait Parcelled: Clone {
         false
     }
 
-    /// Is told which faults it met, if it is to arrive.
+    /// Notes which faults it met, if it is to arrive.
     fn take_note(&mut self, _met: &Met) {}
 }
 

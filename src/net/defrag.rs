@@ -3,7 +3,7 @@
 //! Fragments may come in any order and more than once. Where IPv4 fragments
 //! overlap, the bytes seen first win; IPv6 forbids overlap, and a datagram
 //! with it is dropped whole (RFC 8200, 4.5). What waits is bounded in number,
-//! bytes and age; each datagram given up is told as a [`LostDatagram`].
+//! bytes and age; each datagram given up is reported as a [`LostDatagram`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ const MAX_PAYLOAD: usize = 65_535;
 /// What a waiting fragment costs beside its bytes.
 const PIECE_OVERHEAD: usize = 64;
 
-/// Datagrams completed last whose late duplicate fragments are not told as loss.
+/// Datagrams completed last whose late duplicate fragments do not count as loss.
 const COMPLETED: usize = 64;
 
 /// A datagram of which some fragments, but not all, were in the capture.

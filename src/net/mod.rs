@@ -182,7 +182,7 @@ pub enum Delivery<'a> {
         /// Whether `bytes` is the whole payload of a segment as it was sent, but for what a
         /// snap length cut from its end: false when a part of it had been delivered before.
         whole_segment: bool,
-        /// Bytes of the segment that a snap length cut. They are told of next, as [`Delivery::Cut`].
+        /// Bytes of the segment that a snap length cut. They come next, as [`Delivery::Cut`].
         cut_bytes: u32,
     },
     /// Bytes of a direction that were on the link and that a snap length cut from the end of

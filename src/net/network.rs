@@ -12,7 +12,7 @@ use super::reassembly::{Pool, StreamCounts};
 use super::slice::{TcpHeader, TransportHeader};
 use super::{Arrival, Delivery, Flow, Side, Skip, StreamEnd};
 
-/// Connections closed last whose late segments are still told from new connections.
+/// Connections closed last whose late segments are not taken for new connections.
 const CLOSED_CONNECTIONS: usize = 1_024;
 
 /// Bytes that a UDP flow is reckoned to take, with its channel.
@@ -407,7 +407,7 @@ impl<S: Default> Network<S> {
         self.follow_held(held_before, held, arrival, deliver)
     }
 
-    /// Both directions of these ended, so that nobody has to be told.
+    /// Both directions of these have ended already, so that there is no end to report.
     fn drop_long_closed(&mut self) {
         if self.closed.len() > CLOSED_CONNECTIONS
             && let Some((slot, id)) = self.closed.pop_front()

@@ -75,7 +75,7 @@ const VXLAN_POLICY: u8 = 0x80;
 
 fn vxlan(payload: Captured<'_>) -> Found<'_> {
     const HEADER: usize = 8;
-    /// draft-ietf-nvo3-vxlan-gpe, 3.1: the next protocol is told.
+    /// draft-ietf-nvo3-vxlan-gpe, 3.1: the header names the next protocol.
     const NEXT_PROTOCOL: u8 = 0x04;
     let header = payload.header(HEADER).ok()?;
     let rest = payload.after(HEADER);

@@ -17,7 +17,7 @@ use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
 /// Messages in one answer.
-const MAX_TOLD: usize = 500;
+const MAX_LISTED: usize = 500;
 
 /// Conversations in one answer, the newest first.
 const MAX_CONVERSATIONS: usize = 500;
@@ -201,11 +201,11 @@ const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::Server
 
 fn faults(proxy: &Proxy) -> Value {
     let report = proxy.report();
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     for direction in DIRECTIONS {
         for fault in proxy.faults().direction(direction).faults() {
             let effect = report.faults.stats(direction).effect(fault.kind());
-            told.push(json!({
+            listed.push(json!({
                 "name": format!("{}/{}", direction.name(), fault.kind().name()),
                 "dir": direction.name(),
                 "fault": fault.to_string(),
@@ -214,7 +214,7 @@ fn faults(proxy: &Proxy) -> Value {
             }));
         }
     }
-    Value::Array(told)
+    Value::Array(listed)
 }
 
 fn add_fault(proxy: &mut Proxy, body: &[u8]) -> Reply {
@@ -271,20 +271,20 @@ fn remove_fault(proxy: &mut Proxy, direction: &str, kind: &str) -> Reply {
 
 fn rules(proxy: &Proxy) -> Value {
     let rules = proxy.rules().all().iter().enumerate();
-    let told = rules.map(|(place, rule)| {
+    let listed = rules.map(|(place, rule)| {
         let report = RuleReport {
             text: rule.text().to_owned(),
             tally: *rule.tally(),
         };
         rule_json(place + 1, &report)
     });
-    Value::Array(told.collect())
+    Value::Array(listed.collect())
 }
 
 fn conversations(proxy: &Proxy) -> Value {
     let open = proxy.conversations();
-    let told = open.iter().rev().take(MAX_CONVERSATIONS).map(conversation);
-    Value::Array(told.collect())
+    let listed = open.iter().rev().take(MAX_CONVERSATIONS).map(conversation);
+    Value::Array(listed.collect())
 }
 
 fn conversation(conversation: &Conversation) -> Value {
@@ -316,11 +316,11 @@ fn messages(proxy: &Proxy, query: &str) -> Value {
         .and_then(|number| number.parse().ok())
         .unwrap_or(0);
     let conv = parameter("conv");
-    let told = proxy.recent.iter().flat_map(Recent::told);
-    let told = told.filter(|message| {
+    let listed = proxy.recent.iter().flat_map(Recent::messages);
+    let listed = listed.filter(|message| {
         message["n"].as_u64() > Some(since) && conv.is_none_or(|conv| message["conv"] == conv)
     });
-    Value::Array(told.take(MAX_TOLD).cloned().collect())
+    Value::Array(listed.take(MAX_LISTED).cloned().collect())
 }
 
 fn step(proxy: &mut Proxy, now: Instant, body: &[u8]) -> Reply {
@@ -341,17 +341,19 @@ fn step(proxy: &mut Proxy, now: Instant, body: &[u8]) -> Reply {
 }
 
 fn queue(proxy: &Proxy) -> Value {
-    let told = proxy.queue(MAX_TOLD).map(|(connection, direction, bytes)| {
-        let message = RawMessage::parse(&bytes);
-        let shown = payload(&message);
-        json!({
-            "connection": connection.0,
-            "dir": direction.name(),
-            "type": type_name(&message),
-            "id": message.frame().map(|frame| frame.id.to_string()),
-            "payload_bytes": shown.len(),
-            "payload_text": escaped(&shown[..shown.len().min(PREVIEW_BYTES)], Charset::Unicode),
-        })
-    });
-    Value::Array(told.collect())
+    let listed = proxy
+        .queue(MAX_LISTED)
+        .map(|(connection, direction, bytes)| {
+            let message = RawMessage::parse(&bytes);
+            let shown = payload(&message);
+            json!({
+                "connection": connection.0,
+                "dir": direction.name(),
+                "type": type_name(&message),
+                "id": message.frame().map(|frame| frame.id.to_string()),
+                "payload_bytes": shown.len(),
+                "payload_text": escaped(&shown[..shown.len().min(PREVIEW_BYTES)], Charset::Unicode),
+            })
+        });
+    Value::Array(listed.collect())
 }

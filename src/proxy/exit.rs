@@ -36,7 +36,7 @@ pub enum ProxyOutput {
         /// When it should have gone out: when it came in, or when it was due.
         due: Instant,
     },
-    /// All that the other side sent has been told: this side of the connection ends.
+    /// All that the other side sent has been passed on: this side of the connection ends.
     Finish {
         /// Which connection.
         connection: ConnectionId,

@@ -8,7 +8,7 @@
 //!                ▼ sink: what passes is shown as `ministream-dump` shows it
 //! ```
 //!
-//! A [`Proxy`] is told what comes in on its connections, and when; it says what goes out.
+//! A [`Proxy`] takes what comes in on its connections, and when; it says what goes out.
 //! Whoever drives it has the sockets.
 
 mod carried;

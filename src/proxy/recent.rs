@@ -19,7 +19,7 @@ pub(super) const PREVIEW_BYTES: usize = 48;
 /// The last messages: those that came in, and those that the proxy made.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    told: VecDeque<Value>,
+    messages: VecDeque<Value>,
     count: u64,
     /// When the first message came in.
     began: Option<Instant>,
@@ -51,7 +51,7 @@ impl Recent {
     pub(super) fn add(&mut self, now: Instant, event: &MessageEvent<'_>, rule: Option<usize>) {
         let conversation = event.conversation;
         self.push(now, conversation, event.direction, &event.message);
-        if let (Some(last), Some(rule)) = (self.told.back_mut(), rule) {
+        if let (Some(last), Some(rule)) = (self.messages.back_mut(), rule) {
             last["rule"] = rule.into();
         }
     }
@@ -67,7 +67,7 @@ impl Recent {
     ) {
         let message = RawMessage::parse(bytes);
         self.push(now, conversation, Some(direction), &message);
-        if let Some(last) = self.told.back_mut() {
+        if let Some(last) = self.messages.back_mut() {
             last["became"] = "made".into();
             last["done"] = why.into();
         }
@@ -80,15 +80,15 @@ impl Recent {
         direction: Option<Direction>,
         message: &RawMessage<'_>,
     ) {
-        if self.told.len() >= MAX_RECENT {
-            self.told.pop_front();
+        if self.messages.len() >= MAX_RECENT {
+            self.messages.pop_front();
         }
         self.count += 1;
         let began = *self.began.get_or_insert(now);
         let elapsed = now.saturating_duration_since(began).as_micros();
         let bytes = payload(message);
         let shown = &bytes[..bytes.len().min(PREVIEW_BYTES)];
-        self.told.push_back(json!({
+        self.messages.push_back(json!({
             "n": self.count,
             "t_us": u64::try_from(elapsed).unwrap_or(u64::MAX),
             "conv": conversation.map(|id| id.to_string()),
@@ -107,17 +107,17 @@ impl Recent {
     pub(super) fn note_outcome(&mut self, number: u64, became: Became, done: Option<&str>) {
         let place = self.count.checked_sub(number).and_then(|back| {
             let back = usize::try_from(back).ok()?;
-            self.told.len().checked_sub(back + 1)
+            self.messages.len().checked_sub(back + 1)
         });
-        if let Some(told) = place.and_then(|place| self.told.get_mut(place)) {
-            told["became"] = became.name().into();
-            told["done"] = done.into();
+        if let Some(message) = place.and_then(|place| self.messages.get_mut(place)) {
+            message["became"] = became.name().into();
+            message["done"] = done.into();
         }
     }
 
     /// What is to be said of each, the oldest first.
-    pub(super) fn told(&self) -> impl Iterator<Item = &Value> {
-        self.told.iter()
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Value> {
+        self.messages.iter()
     }
 
     /// The number of the last of them.

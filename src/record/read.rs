@@ -78,7 +78,7 @@ pub struct MessageRecord {
 }
 
 impl MessageRecord {
-    /// The message as the dissector told it.
+    /// The message as the dissector reported it.
     pub fn event(&self) -> MessageEvent<'_> {
         MessageEvent {
             number: self.number,
@@ -471,7 +471,7 @@ fn router(times: &RecordLine) -> Result<RouterTime, NdjsonError> {
             .map(|micros| micros.saturating_mul(1_000))
     };
     Ok(RouterTime {
-        // Only the mean is told, which is that of one message as well.
+        // The record has only the mean, which is that of one message as well.
         message_count: 1,
         min_ns: nanos("min")?,
         total_ns: nanos("mean")?,

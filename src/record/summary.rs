@@ -1,4 +1,4 @@
-//! What is told of the whole: the inputs, before and after, and all that was counted.
+//! The records of the whole: the inputs, before and after, and all that was counted.
 
 use super::cells::{Cells, put_tally};
 use super::tally::Totals;

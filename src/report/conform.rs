@@ -22,7 +22,7 @@ const ID_WIDTH: usize = 14;
 /// Columns before the title of a case that was tried.
 const TITLE_INDENT: usize = 8 + ID_WIDTH + 9;
 
-/// Columns before what is told of a case that failed.
+/// Columns before the details of a case that failed.
 const DETAIL_INDENT: usize = 20;
 
 /// Collects what became of cases.

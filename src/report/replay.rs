@@ -26,9 +26,9 @@ use crate::wire::StreamId;
 /// Name and version of the JSON report.
 pub const SCHEMA: &str = "ministream.replay/1";
 
-/// Conversations that are told one by one. Those that were as recorded give
+/// Conversations that are listed one by one. Those that were as recorded give
 /// way to others when there are more.
-const MAX_TOLD: usize = 10_000;
+const MAX_LISTED: usize = 10_000;
 
 /// Conversations of a page that are shown with all their messages.
 const MAX_PICTURED: usize = 200;
@@ -45,9 +45,9 @@ const EXPENDABLE: [usize; 2] = [6, 2];
 /// Collects outcomes in bounded memory.
 #[derive(Debug, Default)]
 pub struct ReplayOutcomes {
-    told: Vec<PlayOutcome>,
+    listed: Vec<PlayOutcome>,
     tally: ResultCounts,
-    /// Exchanges that are kept with those that are told.
+    /// Exchanges that are kept with those that are listed.
     exchanges: usize,
     recorded_handshakes: Distribution,
     handshakes: Distribution,
@@ -62,16 +62,16 @@ impl ReplayOutcomes {
             .add(outcome.recorded_handshake.map(nanos));
         self.handshakes.add(outcome.handshake.map(nanos));
         self.make_room_for_exchange(&mut outcome);
-        if self.told.len() < MAX_TOLD {
-            return self.told.push(outcome);
+        if self.listed.len() < MAX_LISTED {
+            return self.listed.push(outcome);
         }
         if outcome.result != ReplayResult::Same
             && let Some(last) = self
-                .told
+                .listed
                 .iter()
-                .rposition(|told| told.result == ReplayResult::Same)
+                .rposition(|listed| listed.result == ReplayResult::Same)
         {
-            self.told[last] = outcome;
+            self.listed[last] = outcome;
         }
     }
 
@@ -84,11 +84,12 @@ impl ReplayOutcomes {
             self.exchanges += 1;
             return;
         }
-        let gives_way =
-            |told: &&mut PlayOutcome| told.result == ReplayResult::Same && told.exchange.is_some();
+        let gives_way = |listed: &&mut PlayOutcome| {
+            listed.result == ReplayResult::Same && listed.exchange.is_some()
+        };
         let other = match outcome.result {
             ReplayResult::Same => None,
-            _ => self.told.iter_mut().rfind(gives_way),
+            _ => self.listed.iter_mut().rfind(gives_way),
         };
         match other {
             Some(other) => other.exchange = None,
@@ -160,10 +161,10 @@ impl ReplayReport<'_> {
             self.options.ids.name(),
             self.options.compare.name()
         );
-        let mut told: Vec<&PlayOutcome> = self.outcomes.told.iter().collect();
-        told.sort_by_key(|outcome| (outcome.copy, outcome.pass, outcome.conversation));
+        let mut listed: Vec<&PlayOutcome> = self.outcomes.listed.iter().collect();
+        listed.sort_by_key(|outcome| (outcome.copy, outcome.pass, outcome.conversation));
         let heading = text_of(|out| put_wrapped(&heading, style.width, out));
-        let rows: Vec<_> = told.iter().map(|outcome| row(outcome, style)).collect();
+        let rows: Vec<_> = listed.iter().map(|outcome| row(outcome, style)).collect();
         let right = format!("{} B", style.charset.right_arrow());
         let left = format!("{} B", style.charset.left_arrow());
         let columns = [
@@ -178,13 +179,13 @@ impl ReplayReport<'_> {
         ];
         put_table(heading.trim_end(), columns, &rows, &EXPENDABLE, style, out);
         let mut left_to_show = self.options.max_differences;
-        for outcome in &told {
+        for outcome in &listed {
             for difference in outcome.differences.iter().take(left_to_show) {
                 put_difference(&name(outcome), difference, style, out);
                 left_to_show -= 1;
             }
         }
-        for (mask, count) in suggested_masks(told) {
+        for (mask, count) in suggested_masks(listed) {
             let conversations = conversations_text(count);
             let flag = self.mask_flag;
             let line = format!("{flag} '{mask}' would cover what differs in {conversations}\n");
@@ -248,7 +249,8 @@ impl ReplayReport<'_> {
 
     /// The report for programs, one JSON object with a line end.
     pub fn json(&self) -> String {
-        let conversations: Vec<Value> = self.outcomes.told.iter().map(conversation_json).collect();
+        let conversations: Vec<Value> =
+            self.outcomes.listed.iter().map(conversation_json).collect();
         let skipped: Vec<Value> = self
             .skipped
             .iter()
@@ -306,7 +308,7 @@ impl ReplayReport<'_> {
         text
     }
 
-    /// The report for CI: one test case for each conversation that is told.
+    /// The report for CI: one test case for each conversation that is listed.
     pub fn junit(&self) -> String {
         let tally = self.outcomes.tally;
         let skipped = tally.count(ReplayResult::Skipped);
@@ -325,7 +327,7 @@ impl ReplayReport<'_> {
             },
             self.elapsed,
         );
-        for outcome in &self.outcomes.told {
+        for outcome in &self.outcomes.listed {
             let name = format!(
                 "{} copy {} pass {}",
                 outcome.conversation, outcome.copy, outcome.pass

@@ -66,8 +66,8 @@ pub enum TimeStyle {
     Relative,
     /// Seconds since the message before it.
     Delta,
-    /// Date and time in the zone whose offset from UTC, in seconds east, is
-    /// told for each moment.
+    /// Date and time in the zone whose offset from UTC, in seconds east, this
+    /// gives for each moment.
     Local(fn(Timestamp) -> i64),
     /// Date and time in UTC.
     Utc,

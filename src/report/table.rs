@@ -87,7 +87,7 @@ impl Row {
 }
 
 impl MessageTable {
-    /// An empty table, which holds its rows back until told to [`start`](Self::start).
+    /// An empty table, which holds its rows back until [`start`](Self::start).
     pub fn new(style: Style) -> Self {
         Self {
             style,

@@ -4,7 +4,7 @@
 //! line is shown as it is; everything else is written as an escape. That covers
 //! control characters with ESC, the bidirectional controls, line separators,
 //! zero-width and combining characters, and bytes that are not UTF-8. The backslash is doubled,
-//! so that an escape can be told from the same characters in the payload.
+//! so that an escape differs from the same characters in the payload.
 
 use unicode_width::UnicodeWidthChar;
 

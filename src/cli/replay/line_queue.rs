@@ -50,7 +50,7 @@ struct State {
     waiting: Vec<u8>,
     /// The thread holds bytes that are not written yet.
     is_writing: bool,
-    /// Lines that were lost since it was last told.
+    /// Lines that were lost since this was last reported.
     lost_lines: u64,
 }
 
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    /// A log that takes nothing until it is told to, and then notes what comes.
+    /// A log that takes nothing until it gets the word, and then notes what comes.
     struct Stalled {
         go: mpsc::Receiver<()>,
         seen: Arc<Mutex<Vec<u8>>>,

@@ -39,7 +39,7 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match ReplayArgs::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {
-            // A closed terminal cannot be told anything.
+            // A closed terminal shows nothing.
             return match error.print() {
                 Ok(()) if !error.use_stderr() => Ending::Fine.into(),
                 Ok(()) | Err(_) => Ending::Failed.into(),

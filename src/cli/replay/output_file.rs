@@ -9,7 +9,7 @@ use crate::export::output::OutputWriter;
 use crate::new_file;
 
 /// A file that is made before the work begins, so that a path that cannot be
-/// written is told at once and not after a run whose result would be lost.
+/// written is an error at once and not after a run whose result would be lost.
 #[derive(Debug)]
 pub(super) struct OutputFile {
     path: PathBuf,
@@ -34,7 +34,7 @@ impl OutputFile {
         })
     }
 
-    /// Appends; an error is told by [`finish`](Self::finish).
+    /// Appends; an error is returned by [`finish`](Self::finish).
     pub(super) fn write(&mut self, text: &str) {
         if let Err(error) = self.out.write_all(text.as_bytes()) {
             self.error.get_or_insert(error);

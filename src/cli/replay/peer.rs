@@ -55,7 +55,7 @@ pub(super) fn fault_plan(
     Ok(Some(FaultPlan::new(faults, seed)))
 }
 
-/// From which faults follow, which is told if there are any.
+/// The seed of the faults, which is printed if there are any.
 pub(super) fn fault_seed(
     faults: &Faults,
     seed_number: Option<u64>,

@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::terminal;
 
-/// A line that is the same as one of this age is counted and not told.
+/// A line that is the same as one of this age is counted and not written.
 const FOLD_TIME: Duration = Duration::from_secs(5);
 
 /// Different lines that are remembered; the oldest are forgotten.
@@ -122,7 +122,7 @@ impl Visit for Line {
 }
 
 impl People {
-    /// Whether to tell a line now, and how many like it were not told before.
+    /// Whether to write a line now, and how many like it were left out before.
     fn tells(&self, now: Instant, words: String) -> Option<u64> {
         // Every change is complete before a panic could come.
         let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -398,14 +398,14 @@ pub(super) fn style(charset: Charset, colour: When) -> Style {
     }
 }
 
-/// Columns of a line that is told by itself: it is whole wherever no terminal would break it.
+/// Columns of a line that is printed by itself: it is whole wherever no terminal would break it.
 pub(super) fn line_width() -> usize {
     terminal::size().map_or(usize::MAX, |(columns, _)| columns)
 }
 
 /// Prints on standard output; whoever closed it has seen enough.
 pub(super) fn print(text: &[u8]) -> Result<(), ReplayError> {
-    // On a terminal what was told before stands before.
+    // On a terminal the lines of the log come first that were written first.
     logging::finish();
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {

@@ -1,4 +1,4 @@
-//! That a command can be used now, told to all who wait for it.
+//! The word that a command can be used now, to all who wait for it.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub(super) fn announce(
     match place {
         ReadyStream::Output => print(format!("{line}\n").as_bytes())?,
         ReadyStream::Error => {
-            // On a terminal what was told before stands before.
+            // On a terminal the lines of the log come first that were written first.
             logging::finish();
             terminal::tell(format_args!("{line}"));
         }

@@ -179,7 +179,7 @@ fn read_ndjson(path: &Path, input: impl BufRead, wanted: Wanted) -> Result<Loade
 }
 
 /// The file, if it is one that begins as JSON does. Whatever is wrong with it
-/// otherwise is told when it is read as a capture.
+/// otherwise, reading it as a capture says.
 fn open_ndjson(path: &Path) -> Option<BufReader<File>> {
     if path == Path::new("-") {
         return None;

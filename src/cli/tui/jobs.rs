@@ -40,8 +40,8 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// `arguments` are those with which the conversations were read, `records` what was told of
-    /// them so far.
+    /// `arguments` are those with which the conversations were read, `records` their records
+    /// so far.
     pub(super) fn new(arguments: Vec<OsString>, source: Source, records: PathBuf) -> Self {
         let (sender, receiver) = channel();
         Self {

@@ -179,7 +179,7 @@ fn teller(args: &DumpArgs, arguments: &[OsString]) -> io::Result<Child> {
         .spawn()
 }
 
-/// Takes what it tells, on threads; what it complains of is told when it has ended.
+/// Takes its records, on threads; its complaints are shown when it has ended.
 fn listen(
     child: &mut Child,
     store: &Arc<Mutex<Store>>,
@@ -189,7 +189,7 @@ fn listen(
     let complaints = thread::spawn(move || {
         let mut text = Vec::new();
         if let Some(mut stderr) = stderr {
-            // What came before it could not be read any more is told.
+            // What came before it could not be read any more is shown.
             stderr.read_to_end(&mut text).ok();
         }
         String::from_utf8_lossy(&text).into_owned()

@@ -131,7 +131,7 @@ pub(super) struct RowState {
 impl RowState {
     pub(super) const BYTES: usize = 88;
 
-    /// Whether anything was told of it.
+    /// Whether there was a record of it.
     pub(super) const fn is_known(&self) -> bool {
         self.record.1 > 0
     }

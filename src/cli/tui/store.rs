@@ -1,4 +1,4 @@
-//! What was told, on disk: records, where each stands, and a row for each conversation.
+//! The records on disk, where each stands, and a row for each conversation.
 //!
 //! In memory are the rows of conversations that are not over, and eight bytes for every
 //! conversation: its place among all, and its place among those that are shown.

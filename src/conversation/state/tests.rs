@@ -166,7 +166,7 @@ fn what_was_told_is_changed_by_no_message() {
     for phase in Phase::ALL.into_iter().filter(|phase| phase.is_closed()) {
         for stimulus in STIMULI {
             for (_, circumstances) in CIRCUMSTANCES {
-                let transition = phase.transition_when_told(stimulus, circumstances);
+                let transition = phase.transition_when_reported(stimulus, circumstances);
                 assert_eq!(
                     transition.next.state(),
                     phase.state(),

@@ -9,7 +9,7 @@ use super::packed::{Packer, put_varint, put_zigzag};
 use super::pages::{Chunk, Pages, compressed_if_shorter};
 use super::presence::Presence;
 
-/// Differences of which the least is told, and parts of them that have a size of their own.
+/// Differences that are counted from the least of them, and parts of them that have a size of their own.
 const BLOCK: usize = 128;
 const MINIBLOCKS: usize = 4;
 

@@ -20,7 +20,7 @@ use super::presence::Presence;
 use crate::conversation::ConversationId;
 use crate::wire::StreamId;
 
-/// Bytes of a text beyond which it is not told as the least or greatest of its column.
+/// Bytes of a text beyond which it is not stated as the least or greatest of its column.
 const STATISTICS_BYTES: usize = 64;
 
 /// What texts were made of that are remembered.

@@ -61,7 +61,7 @@ impl MessageLog {
         &self.messages
     }
 
-    /// The findings that are kept, in the order in which they were told.
+    /// The findings that are kept, in the order in which they came.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -90,7 +90,7 @@ impl MessageLog {
         &self.bytes[start..self.messages[index].end]
     }
 
-    /// The message at `index` as it was told, without its findings. Its payload
+    /// The message at `index` as it came, without its findings. Its payload
     /// is what is kept of it.
     pub(crate) fn event<'a>(
         &'a self,

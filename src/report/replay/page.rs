@@ -41,13 +41,13 @@ impl ReplayReport<'_> {
         put_paragraph("about", &how, &mut out);
         self.put_verdict(&mut out);
         self.put_cards(style, &mut out);
-        let mut told: Vec<&PlayOutcome> = self.outcomes.told.iter().collect();
-        told.sort_by_key(|outcome| {
+        let mut listed: Vec<&PlayOutcome> = self.outcomes.listed.iter().collect();
+        listed.sort_by_key(|outcome| {
             let is_same = outcome.result == ReplayResult::Same;
             (is_same, outcome.copy, outcome.pass, outcome.conversation)
         });
-        put_masks(&told, self.mask_flag, &mut out);
-        self.put_conversations(&told, style, &mut out);
+        put_masks(&listed, self.mask_flag, &mut out);
+        self.put_conversations(&listed, style, &mut out);
         self.put_times(style, &mut out);
         put_foot("ministream-replay", &mut out);
         put(&mut out, "</body>\n</html>\n");
@@ -113,12 +113,12 @@ impl ReplayReport<'_> {
         }
     }
 
-    fn put_conversations(&self, told: &[&PlayOutcome], style: &Style, out: &mut Vec<u8>) {
+    fn put_conversations(&self, listed: &[&PlayOutcome], style: &Style, out: &mut Vec<u8>) {
         put(out, "<h2 id=\"conversations\">Conversations</h2>\n");
         let all = self.outcomes.tally.total();
-        let pictured = told.iter().filter(|one| one.exchange.is_some()).count();
+        let pictured = listed.iter().filter(|one| one.exchange.is_some()).count();
         for (shown, what) in [
-            (told.len(), "are listed"),
+            (listed.len(), "are listed"),
             (pictured, "are shown with their messages"),
         ] {
             if (shown as u64) < all {
@@ -141,7 +141,7 @@ impl ReplayReport<'_> {
              <span class=\"number\">→ B</span><span class=\"number\">← B</span>\
              <span class=\"number\">Handshake</span><span>First difference</span></div>\n",
         );
-        for (index, outcome) in told.iter().enumerate() {
+        for (index, outcome) in listed.iter().enumerate() {
             let is_open = index < OPEN_AT_FIRST && outcome.result != ReplayResult::Same;
             self.put_conversation(outcome, is_open, style, out);
         }
@@ -242,8 +242,8 @@ impl ReplayReport<'_> {
     }
 }
 
-fn put_masks(told: &[&PlayOutcome], flag: &str, out: &mut Vec<u8>) {
-    let masks = suggested_masks(told.iter().copied());
+fn put_masks(listed: &[&PlayOutcome], flag: &str, out: &mut Vec<u8>) {
+    let masks = suggested_masks(listed.iter().copied());
     if masks.is_empty() {
         return;
     }

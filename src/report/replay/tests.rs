@@ -265,16 +265,16 @@ fn a_difference_tells_its_copy_and_pass_and_is_coloured_where_asked_for() {
 }
 
 #[test]
-fn of_many_outcomes_those_that_matter_are_told() {
+fn of_many_outcomes_those_that_matter_are_listed() {
     let mut collected = ReplayOutcomes::default();
     for number in 0..20_000 {
         collected.add(outcome(number, ReplayResult::Same));
     }
     collected.add(outcome(20_000, ReplayResult::Differs));
-    assert_eq!(collected.told.len(), MAX_TOLD);
+    assert_eq!(collected.listed.len(), MAX_LISTED);
     assert_eq!(collected.tally().total(), 20_001);
     let differing = collected
-        .told
+        .listed
         .iter()
         .filter(|o| o.result == ReplayResult::Differs);
     assert_eq!(differing.count(), 1);
