@@ -9,6 +9,7 @@
 //! a conversation that is over is closed.
 
 mod backlog;
+mod candidates;
 mod nearest;
 mod repertoire;
 mod script;
@@ -24,9 +25,9 @@ use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
 use self::backlog::Backlog;
-use self::repertoire::{Choice, Repertoire, Request};
+use self::repertoire::{Choice, Repertoire, Request, Search};
 use self::script::Script;
-use self::session::{Session, Wait};
+use self::session::{Examines, Session, Wait};
 use self::sessions::Sessions;
 use super::compare::{Difference, Masks};
 use super::options::Loops;
@@ -292,15 +293,17 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             return self.tell_unplayed(Some(id), client_id, None, ReplayResult::Same);
         }
         let server_id = self.accept(from, client_id);
-        let mut session = Session::new(from, client_id, server_id, now);
+        let candidates = self.repertoire.candidates();
+        let mut session = Session::new(from, client_id, server_id, candidates, now);
         session.allowance = Allowance::of_syn(self.options.address_proof, syn_bytes);
         session.allowance.spend(ACK_BYTES);
         if speaks_first {
-            session.script = Some((first, Matched::ByOrder));
-        } else {
-            session.held = Some(first);
+            session.begin(first, Matched::ByOrder);
         }
         let slot = self.sessions.insert(session);
+        if !speaks_first {
+            self.sessions.hold(slot, first);
+        }
         self.advance(now, slot);
     }
 
@@ -396,24 +399,43 @@ impl<P: Copy + Eq + Hash> Mock<P> {
                 return;
             }
         }
-        let session = &self.sessions[slot];
-        if session.over_bound.is_none()
-            && session.script.is_none()
-            && let Some(held) = session.held
-        {
-            let request = Request {
-                held,
-                received: &session.received,
-                is_closed: session.closed_by_client,
-            };
-            let is_held = |index| self.sessions.holder(index).is_some();
-            match self.repertoire.choose(request, is_held, &mut self.masks) {
-                Choice::Made(index, matched) => self.take(slot, held, index, matched),
-                Choice::Open => {}
-                Choice::TurnedAway => return self.turn_away(slot),
-            }
+        match self.identify(now, slot) {
+            Choice::TurnedAway => self.turn_away(slot),
+            Choice::Made(..) | Choice::Open => self.advance(now, slot),
         }
-        self.advance(now, slot);
+    }
+
+    /// Finds out which recorded conversation it is, if that is not known.
+    fn identify(&mut self, now: Instant, slot: usize) -> Choice {
+        let session = &mut self.sessions[slot];
+        if session.over_bound.is_some() || session.script.is_some() {
+            return Choice::Open;
+        }
+        let Some(held) = session.held else {
+            return Choice::Open;
+        };
+        let search = match session.examine(now) {
+            Examines::Now => Search::Similar,
+            Examines::Later => Search::Same,
+        };
+        let mut candidates = session.candidates.clone();
+        let session = &self.sessions[slot];
+        let request = Request {
+            held,
+            received: &session.received,
+            is_closed: session.closed_by_client,
+            search,
+        };
+        let is_held = |index| self.sessions.holder(index).is_some();
+        let masks = &mut self.masks;
+        let choice = self
+            .repertoire
+            .choose(request, &mut candidates, is_held, masks);
+        self.sessions[slot].candidates = candidates;
+        if let Choice::Made(index, matched) = choice {
+            self.take(slot, held, index, matched);
+        }
+        choice
     }
 
     /// Ends the conversation that holds most, because all together hold too much.
@@ -432,9 +454,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             }
             Unmatched::Silence => {
                 self.sessions.drop_received(slot);
-                let session = &mut self.sessions[slot];
-                session.is_turned_away = true;
-                if let Some(held) = session.held.take() {
+                self.sessions[slot].is_turned_away = true;
+                if let Some(held) = self.sessions.let_go(slot) {
                     self.repertoire.give_back(held);
                 }
             }
@@ -443,9 +464,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     /// Plays `index` in place of the one that was held for the session.
     fn take(&mut self, slot: usize, held: usize, index: usize, matched: Matched) {
-        let session = &mut self.sessions[slot];
-        session.held = None;
-        session.script = Some((index, matched));
+        self.sessions.let_go(slot);
+        self.sessions[slot].begin(index, matched);
         if index == held {
             return;
         }
@@ -453,7 +473,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             self.repertoire.use_up(index);
             self.repertoire.give_back(held);
         } else if let Some(other) = self.sessions.holder(index) {
-            self.sessions[other].held = Some(held);
+            self.sessions.hold(other, held);
         }
     }
 
@@ -462,11 +482,17 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             let session = &mut self.sessions[slot];
             let script = session.script.map(|(index, _)| self.repertoire.get(index));
             if let Some(script) = script {
-                session.follow(script, &mut self.masks);
+                session.follow(script, &mut self.masks, now);
             }
             match session.wait(script, self.options.reply_timeout, now) {
                 Wait::Until(at) => return self.sessions.wake_at(at, slot),
                 Wait::ForClient => return,
+                Wait::Examine if script.is_some() => {}
+                Wait::Examine => {
+                    if self.identify(now, slot) == Choice::TurnedAway {
+                        return self.turn_away(slot);
+                    }
+                }
                 Wait::Over => return self.conclude(slot, None),
                 Wait::Send if self.backlog.hold(session.peer, slot) => return,
                 Wait::Send => self.play_step(now, slot),

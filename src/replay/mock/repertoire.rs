@@ -1,12 +1,15 @@
 //! The recorded conversations, and which of them an incoming one is.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::Matched;
+use super::candidates::{Candidates, Streams};
 use super::nearest;
 use super::script::Script;
 use crate::replay::compare::Masks;
 use crate::replay::options::Loops;
+use crate::wire::Direction;
 
 /// All that can be played.
 #[derive(Debug)]
@@ -14,6 +17,10 @@ pub(super) struct Repertoire {
     scripts: Vec<Script>,
     /// How often each may be played.
     loops: Loops,
+    /// Those that may be played once more: how often they were, and which they are.
+    left: BTreeSet<(u64, usize)>,
+    /// What the clients of those that were accepted sent.
+    streams: Streams,
 }
 
 /// What came of looking for a recorded conversation.
@@ -34,11 +41,36 @@ pub(super) struct Request<'a> {
     pub(super) received: &'a [u8],
     /// Whether nothing more comes.
     pub(super) is_closed: bool,
+    /// Whether to look for what is not the same byte for byte, which takes long.
+    pub(super) search: Search,
+}
+
+/// How far one looks for a recorded conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// Among those whose clients sent the same bytes.
+    Same,
+    /// Among those that are the same under masks, or similar, too.
+    Similar,
 }
 
 impl Repertoire {
-    pub(super) const fn new(scripts: Vec<Script>, loops: Loops) -> Self {
-        Self { scripts, loops }
+    pub(super) fn new(scripts: Vec<Script>, loops: Loops) -> Self {
+        let mut repertoire = Self {
+            streams: Streams::new(&scripts),
+            scripts,
+            loops,
+            left: BTreeSet::new(),
+        };
+        for index in 0..repertoire.scripts.len() {
+            repertoire.note_left(index);
+        }
+        repertoire
+    }
+
+    /// What a client that has not said anything may ask for.
+    pub(super) const fn candidates(&self) -> Candidates {
+        self.streams.candidates()
     }
 
     pub(super) fn get(&self, index: usize) -> &Script {
@@ -52,24 +84,35 @@ impl Repertoire {
 
     /// Whether all were played as often as they may be.
     pub(super) fn is_used_up(&self) -> bool {
-        !(0..self.scripts.len()).any(|index| self.is_left(index))
+        self.left.is_empty()
     }
 
     /// The first that may still be played. Each is played once before any is played again.
     pub(super) fn first_left(&self) -> Option<usize> {
-        (0..self.scripts.len())
-            .filter(|&index| self.is_left(index))
-            .min_by_key(|&index| self.scripts[index].played)
+        self.left.first().map(|(_, index)| *index)
+    }
+
+    fn count(&mut self, index: usize, count: impl FnOnce(u64) -> u64) {
+        let script = &mut self.scripts[index];
+        self.left.remove(&(script.played, index));
+        script.played = count(script.played);
+        self.note_left(index);
+    }
+
+    fn note_left(&mut self, index: usize) {
+        if self.is_left(index) {
+            self.left.insert((self.scripts[index].played, index));
+        }
     }
 
     /// One of them is played, or kept for somebody.
     pub(super) fn use_up(&mut self, index: usize) {
-        self.scripts[index].played += 1;
+        self.count(index, |played| played + 1);
     }
 
     /// What was kept for somebody is not needed.
     pub(super) fn give_back(&mut self, index: usize) {
-        self.scripts[index].played -= 1;
+        self.count(index, |played| played - 1);
     }
 
     /// Chooses as soon as the bytes decide; among those that are left, and those held for
@@ -77,6 +120,7 @@ impl Repertoire {
     pub(super) fn choose(
         &self,
         request: Request<'_>,
+        candidates: &mut Candidates,
         is_held: impl Fn(usize) -> bool,
         masks: &mut Masks,
     ) -> Choice {
@@ -84,6 +128,7 @@ impl Repertoire {
             held,
             received,
             is_closed,
+            search,
         } = request;
         // An empty message proves an address (docs/endpoint.md, "Datagrams"), and asks for
         // nothing yet, although a recorded client that said nothing is like it so far.
@@ -91,31 +136,38 @@ impl Repertoire {
             return Choice::Open;
         }
         let scripts = &self.scripts;
-        let available: Vec<usize> = (0..scripts.len())
-            .filter(|&index| scripts[index].accepted)
-            .filter(|&index| index == held || self.is_left(index) || is_held(index))
-            .collect();
-        let exact = available
-            .iter()
-            .copied()
-            .filter(|&index| scripts[index].begins_with(received, masks))
-            .min_by_key(|&index| (index != held, scripts[index].played, index));
+        let is_available = |index: usize| {
+            scripts[index].accepted && (index == held || self.is_left(index) || is_held(index))
+        };
+        let preference = |index: usize| (index != held, scripts[index].played, index);
+        candidates.narrow(&self.streams, scripts, received);
+        let same = candidates.whose_burst_has_come(&self.streams, scripts, received.len());
+        let same = same.filter(|&index| is_available(index));
+        let exact = same.min_by_key(|&index| preference(index));
+        let exact = match (search, exact) {
+            (Search::Similar, exact) if masks.concern(Direction::ClientToServer) => {
+                let masked = (0..scripts.len())
+                    .filter(|&index| is_available(index))
+                    .filter(|&index| scripts[index].is_same_under(masks, received));
+                masked.chain(exact).min_by_key(|&index| preference(index))
+            }
+            (_, exact) => exact,
+        };
         if let Some(index) = exact {
             return Choice::Made(index, Matched::Exactly);
         }
         // More may come that distinguishes them.
         let is_undecided = !is_closed
-            && available.iter().any(|&index| {
-                let burst = scripts[index].first_burst();
-                burst.len() > received.len() && burst.starts_with(received)
-            });
-        if is_undecided {
+            && candidates
+                .whose_burst_is_longer(&self.streams, scripts, received.len())
+                .any(is_available);
+        if is_undecided || search == Search::Same {
             return Choice::Open;
         }
-        let near = available.into_iter().filter_map(|index| {
+        let available = (0..scripts.len()).filter(|&index| is_available(index));
+        let near = available.filter_map(|index| {
             let nearness = nearest::nearness(scripts[index].first_burst(), received)?;
-            let later = Reverse((index != held, scripts[index].played, index));
-            Some((nearness, later, index))
+            Some((nearness, Reverse(preference(index)), index))
         });
         match near.max() {
             Some((.., index))

@@ -16,6 +16,8 @@ pub(super) struct Script {
     pub(super) accepted: bool,
     /// What the client sent, as one stream.
     pub(super) client_stream: Bytes,
+    /// Bytes of that before the server first spoke.
+    burst_bytes: usize,
     /// What the server sent after the opening.
     pub(super) steps: Vec<ScriptedMessage>,
     /// How often it was played.
@@ -75,9 +77,12 @@ impl Script {
                 }),
             }
         }
+        let mut gates = steps.iter().map(|step| step.gate);
+        let burst_bytes = gates.find(|gate| *gate > 0);
         Self {
             id: recorded.id,
             accepted,
+            burst_bytes: burst_bytes.unwrap_or(stream.len()),
             client_stream: stream.into(),
             steps,
             played: 0,
@@ -89,24 +94,14 @@ impl Script {
         self.steps.first().is_some_and(|step| step.gate == 0)
     }
 
-    /// Whether these bytes identify it: all that the client sent
-    /// before the server first spoke, or more.
-    pub(super) fn begins_with(&self, received: &[u8], masks: &mut Masks) -> bool {
-        let burst = self.first_burst();
-        let direction = Direction::ClientToServer;
-        received == burst
-            || (received.len() > burst.len() && self.client_stream.starts_with(received))
-            || (masks.concern(direction) && masks.are_equal(direction, burst, received))
+    /// Whether these bytes are, under masks, all that the client sent before the server first
+    /// spoke.
+    pub(super) fn is_same_under(&self, masks: &mut Masks, received: &[u8]) -> bool {
+        masks.are_equal(Direction::ClientToServer, self.first_burst(), received)
     }
 
     /// What the client sent before the server first spoke.
     pub(super) fn first_burst(&self) -> &[u8] {
-        let end = self
-            .steps
-            .iter()
-            .map(|step| step.gate)
-            .find(|gate| *gate > 0)
-            .unwrap_or(self.client_stream.len());
-        &self.client_stream[..end]
+        &self.client_stream[..self.burst_bytes]
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::candidates::Candidates;
 use super::script::Script;
 use super::{Matched, MockOutcome, nearest};
 use crate::endpoint::allowance::Allowance;
@@ -22,6 +23,10 @@ pub(super) struct Session<P> {
     pub(super) held: Option<usize>,
     pub(super) next_step: usize,
     pub(super) received: Vec<u8>,
+    /// The recorded conversations whose clients sent the same so far.
+    pub(super) candidates: Candidates,
+    /// What was looked at as a whole: the next message then, and how many bytes there were.
+    examined: Option<(usize, usize)>,
     /// How many bytes came, those that were not kept included.
     got_bytes: usize,
     /// More came than this, in bytes, and it ends.
@@ -44,6 +49,19 @@ pub(super) struct Session<P> {
     pub(super) wake: Option<Instant>,
 }
 
+/// Requests up to this length are looked at as a whole with each message.
+const SHORT_REQUEST_BYTES: usize = 512;
+
+/// After that silence the longer ones are, too.
+const QUIET: Duration = Duration::from_millis(10);
+
+/// Whether what came is looked at as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Examines {
+    Now,
+    Later,
+}
+
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
@@ -51,6 +69,8 @@ pub(super) enum Wait {
     Send,
     /// A time: to send, or to lose patience.
     Until(Instant),
+    /// Nothing: it is to be looked at what came, as a whole.
+    Examine,
     /// The client, however long that takes.
     ForClient,
     /// Nothing: it is over.
@@ -58,10 +78,11 @@ pub(super) enum Wait {
 }
 
 impl<P> Session<P> {
-    pub(super) const fn new(
+    pub(super) fn new(
         peer: P,
         client_id: ClientId,
         server_id: ServerId,
+        candidates: Candidates,
         now: Instant,
     ) -> Self {
         Self {
@@ -72,6 +93,8 @@ impl<P> Session<P> {
             held: None,
             next_step: 0,
             received: Vec::new(),
+            candidates,
+            examined: None,
             got_bytes: 0,
             over_bound: None,
             progress: 0,
@@ -110,13 +133,14 @@ impl<P> Session<P> {
         let since = self.changed.max(self.heard);
         let Some(script) = script else {
             // A client that has said something owes the rest.
-            return if self.received.is_empty() {
-                Wait::ForClient
-            } else {
-                until_or_over(since + patience, now)
+            return match (self.received.is_empty(), self.is_examined()) {
+                (true, _) => Wait::ForClient,
+                (false, true) => until_or_over(since + patience, now),
+                (false, false) => self.examination(now),
             };
         };
         match script.steps.get(self.next_step) {
+            Some(step) if self.progress < step.gate && !self.is_examined() => self.examination(now),
             Some(step) if self.progress < step.gate => until_or_over(since + patience, now),
             Some(step) if since + step.delay > now => Wait::Until(since + step.delay),
             // Until the client has proven its address by answering.
@@ -129,15 +153,55 @@ impl<P> Session<P> {
         }
     }
 
+    /// Plays a recorded conversation from now on.
+    pub(super) fn begin(&mut self, script: usize, matched: Matched) {
+        self.script = Some((script, matched));
+        // As the beginning of this one it was not looked at.
+        self.examined = None;
+    }
+
+    /// Whether to look at all that came, now. Byte by byte this would take the square of its
+    /// length, and so long requests are looked at when they have grown by an eighth, and when
+    /// nothing more came for a moment.
+    pub(super) fn examine(&mut self, now: Instant) -> Examines {
+        let bytes = self.received.len();
+        let grown = match self.examined {
+            Some((step, examined)) if step == self.next_step => bytes - examined.min(bytes),
+            _ => usize::MAX,
+        };
+        let is_due = bytes <= SHORT_REQUEST_BYTES
+            || grown > bytes / 9
+            || self.closed_by_client
+            || now >= self.heard + QUIET;
+        if !is_due {
+            return Examines::Later;
+        }
+        self.examined = Some((self.next_step, bytes));
+        Examines::Now
+    }
+
+    fn is_examined(&self) -> bool {
+        self.examined == Some((self.next_step, self.received.len()))
+    }
+
+    fn examination(&self, now: Instant) -> Wait {
+        match self.heard + QUIET {
+            at if at > now => Wait::Until(at),
+            _ => Wait::Examine,
+        }
+    }
+
     /// Finds out whether the client has sent all that the next message waits
     /// for. Where masks cover bytes, those may be more or fewer than recorded.
-    pub(super) fn follow(&mut self, script: &Script, masks: &mut Masks) {
+    pub(super) fn follow(&mut self, script: &Script, masks: &mut Masks, now: Instant) {
+        let examines = self.examine(now);
         if matches!(self.script, Some((_, Matched::Nearest))) {
-            return self.follow_requests(script);
+            return self.follow_requests(script, examines);
         }
         self.progress = self.progress.max(self.received.len());
         let direction = Direction::ClientToServer;
         if let Some(step) = script.steps.get(self.next_step)
+            && examines == Examines::Now
             && masks.concern(direction)
             && self.progress < step.gate
             && masks.are_equal(
@@ -152,9 +216,10 @@ impl<P> Session<P> {
 
     /// The same where the client asks for something similar, with other lengths: each
     /// request stands for the recorded one in its place as soon as it is whole.
-    fn follow_requests(&mut self, script: &Script) {
+    fn follow_requests(&mut self, script: &Script, examines: Examines) {
         let (recorded, live) = self.aligned;
         if let Some(step) = script.steps.get(self.next_step)
+            && examines == Examines::Now
             && step.gate > recorded
             && self.received.len() > live
             && nearest::is_whole(

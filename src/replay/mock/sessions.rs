@@ -6,6 +6,7 @@ use std::ops::{Index, IndexMut};
 use std::time::Instant;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use slab::Slab;
 
 use super::session::Session;
@@ -16,8 +17,10 @@ use crate::wire::StreamId;
 pub(super) struct Sessions<P> {
     by_slot: Slab<Session<P>>,
     by_server_id: HashMap<StreamId, usize>,
-    /// How many each client has.
-    pub(super) of_client: HashMap<P, usize>,
+    /// Those of each client.
+    pub(super) of_client: HashMap<P, BTreeSet<usize>>,
+    /// Those that hold a recorded conversation and have not begun it.
+    holders: HashMap<usize, BTreeSet<usize>>,
     wakes: BTreeSet<(Instant, usize)>,
     /// Bytes that are kept of all.
     held_bytes: usize,
@@ -43,6 +46,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
             by_slot: Slab::new(),
             by_server_id: HashMap::new(),
             of_client: HashMap::new(),
+            holders: HashMap::new(),
             wakes: BTreeSet::new(),
             held_bytes: 0,
         }
@@ -62,16 +66,18 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     /// How many a client has.
     pub(super) fn count_of(&self, client: P) -> usize {
-        self.of_client.get(&client).copied().unwrap_or_default()
+        self.of_client.get(&client).map_or(0, BTreeSet::len)
     }
 
     /// Those of a client; `None`: of all.
     pub(super) fn slots_of(&self, client: Option<P>) -> Vec<usize> {
-        self.by_slot
-            .iter()
-            .filter(|(_, session)| client.is_none_or(|client| session.peer == client))
-            .map(|(slot, _)| slot)
-            .collect()
+        match client {
+            Some(client) => {
+                let slots = self.of_client.get(&client);
+                slots.into_iter().flatten().copied().collect()
+            }
+            None => self.by_slot.iter().map(|(slot, _)| slot).collect(),
+        }
     }
 
     /// The one that a client names.
@@ -81,10 +87,21 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     /// One that holds this recorded conversation and has not begun it.
     pub(super) fn holder(&self, script: usize) -> Option<usize> {
-        self.by_slot
-            .iter()
-            .find(|(_, session)| session.held == Some(script))
-            .map(|(slot, _)| slot)
+        self.holders.get(&script)?.first().copied()
+    }
+
+    /// Has a session hold a recorded conversation, and no other.
+    pub(super) fn hold(&mut self, slot: usize, script: usize) {
+        self.let_go(slot);
+        self.by_slot[slot].held = Some(script);
+        self.holders.entry(script).or_default().insert(slot);
+    }
+
+    /// Has a session hold none; gives the one that it held.
+    pub(super) fn let_go(&mut self, slot: usize) -> Option<usize> {
+        let script = self.by_slot[slot].held.take()?;
+        remove_from(&mut self.holders, script, slot);
+        Some(script)
     }
 
     /// The one of which most is kept.
@@ -95,23 +112,20 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
     }
 
     pub(super) fn insert(&mut self, session: Session<P>) -> usize {
-        *self.of_client.entry(session.peer).or_default() += 1;
-        let server_id = session.server_id.0;
+        let (peer, server_id) = (session.peer, session.server_id.0);
         let slot = self.by_slot.insert(session);
+        self.of_client.entry(peer).or_default().insert(slot);
         self.by_server_id.insert(server_id, slot);
         slot
     }
 
     pub(super) fn remove(&mut self, slot: usize) -> Session<P> {
-        let session = self.by_slot.remove(slot);
+        let held = self.let_go(slot);
+        let mut session = self.by_slot.remove(slot);
+        session.held = held;
         self.by_server_id.remove(&session.server_id.0);
         self.held_bytes -= session.received.len();
-        if let Some(count) = self.of_client.get_mut(&session.peer) {
-            *count -= 1;
-            if *count == 0 {
-                self.of_client.remove(&session.peer);
-            }
-        }
+        remove_from(&mut self.of_client, session.peer, slot);
         if let Some(at) = session.wake {
             self.wakes.remove(&(at, slot));
         }
@@ -159,5 +173,15 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         self.wakes.pop_first();
         self.by_slot[slot].wake = None;
         Some(slot)
+    }
+}
+
+/// Takes a slot from those of a key; forgets the key with the last.
+fn remove_from<K: Eq + Hash>(slots: &mut HashMap<K, BTreeSet<usize>>, key: K, slot: usize) {
+    if let Entry::Occupied(mut entry) = slots.entry(key) {
+        entry.get_mut().remove(&slot);
+        if entry.get().is_empty() {
+            entry.remove();
+        }
     }
 }

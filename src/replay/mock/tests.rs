@@ -1,5 +1,6 @@
 use super::*;
 use crate::conversation::ConversationState;
+use crate::replay::compare::Mask;
 use crate::replay::recording::{Effect, RecordedConversation, RecordedMessage};
 use crate::time::Timestamp;
 
@@ -652,4 +653,40 @@ fn the_server_id_in_a_client_message_proves_its_address_to_a_mock() {
         [(7, frame(0x50, A, &[7; 2_000])), (7, frame(0x52, A, b""))]
     );
     assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
+}
+
+#[test]
+fn a_long_request_in_small_pieces_is_known_at_once_or_after_a_moment_of_silence() {
+    const REQUEST: [u8; 3_000] = [b'r'; 3_000];
+    let mut longer = REQUEST;
+    longer[2_000] = b'x';
+    let mask: Mask = "c2s:2000..2001".parse().unwrap();
+    for (masks, request, patience) in [
+        (Vec::new(), REQUEST, 0),
+        // Not the same byte for byte.
+        (vec![mask], longer, 10),
+    ] {
+        let recorded = vec![
+            recorded(1, b"other", b"first"),
+            recorded(2, &REQUEST, b"second"),
+        ];
+        let options = MockOptions {
+            speed: None,
+            ..MockOptions::default()
+        };
+        let mut rig = Rig::with_masks(recorded, options, Masks::new(masks));
+        let server = rig.open(7, A);
+        for byte in request {
+            assert_eq!(rig.sent(0), []);
+            rig.send(7, server, &[byte]);
+        }
+        let before = rig.now;
+        let sent = rig.sent(patience);
+        assert_eq!(
+            sent,
+            [(7, frame(0x50, A, b"second")), (7, frame(0x52, A, b""))]
+        );
+        assert_eq!(rig.outcomes[0].result, ReplayResult::Same);
+        assert_eq!(rig.now - before, Duration::from_millis(patience));
+    }
 }
