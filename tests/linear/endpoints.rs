@@ -10,7 +10,7 @@ use ministream::endpoint::{Config, Endpoint, Event, Open, Output};
 use ministream::keys::Keys;
 use ministream::net::Side;
 use ministream::proxy::{Proxy, ProxyOptions};
-use ministream::session::{self, Session};
+use ministream::session::{Session, SessionConfig};
 use ministream::time::Timestamp;
 use ministream_fixtures::message::{ack, chaff, client_close, client_data, id, server_data, syn};
 use ministream_fixtures::{i2cp, sample_destination};
@@ -151,7 +151,7 @@ fn session() -> (Session, Instant) {
     let keys = Arc::new(Keys::from_bytes(file).expect("a key file"));
     let now = Instant::now();
     (
-        Session::new(now, keys, session::Config::default(), [3; 32]),
+        Session::new(now, keys, SessionConfig::default(), [3; 32]),
         now,
     )
 }
