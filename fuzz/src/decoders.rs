@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use arbitrary::{Result, Unstructured};
 use ministream::carrier::Item;
-use ministream::carrier::i2cp::{self, Sender};
+use ministream::carrier::i2cp::{self, I2cpItem, Sender};
 use ministream::carrier::length_prefixed::{self, Prefix};
 use ministream::wire::looks_like_message;
 
@@ -105,7 +105,7 @@ fn prefixed(prefix: Prefix, steps: &[Step<'_>], cuts: &[u8]) -> Found {
 fn session(sender: Sender, steps: &[Step<'_>], cuts: &[u8]) -> Found {
     let mut decoder = i2cp::Decoder::new();
     let mut found = Found::new();
-    let mut emit = |item: i2cp::Item<'_>| -> std::result::Result<(), Infallible> {
+    let mut emit = |item: I2cpItem<'_>| -> std::result::Result<(), Infallible> {
         found.push(format!("{item:?}"));
         Ok(())
     };

@@ -10,7 +10,7 @@ use crate::capture::CaptureError;
 #[cfg(feature = "live")]
 use crate::capture::LiveFailure;
 use crate::carrier::tls::KeyLogError;
-use crate::export::output::WriteError;
+use crate::export::output::OutputError;
 use crate::ndjson::NdjsonError;
 use crate::private_file::PrivateFileError;
 use crate::report::TemporaryError;
@@ -70,7 +70,7 @@ pub(crate) enum DumpError {
          or make room",
         .0.path.display(), reason(&.0.source)
     )]
-    Write(WriteError),
+    Write(OutputError),
     /// The file of a report, or of packets, cannot be made.
     #[error(
         "cannot write {}: {}\n    help: name a file in a directory that you may write to",
@@ -182,7 +182,7 @@ pub(crate) enum DumpError {
 
 impl From<io::Error> for DumpError {
     fn from(error: io::Error) -> Self {
-        let error = match error.downcast::<WriteError>() {
+        let error = match error.downcast::<OutputError>() {
             Ok(error) => return Self::Write(error),
             Err(error) => error,
         };

@@ -9,7 +9,7 @@ use super::flow_direction::side_of;
 use super::passage::{Event, Passage, Passed};
 use super::recognise::is_ours_on_i2cp;
 use crate::carrier::detect::{CarrierVerdict, Piece};
-use crate::carrier::i2cp::{self, Sender, SessionStatus};
+use crate::carrier::i2cp::{self, I2cpItem, Sender, SessionStatus};
 use crate::carrier::{Carrier, FlowDirection, Item, Plausibility, length_prefixed, segment};
 use crate::conversation::{
     Channel, ChannelId, ChannelStart, FindingCode, FindingDetail, I2cpSession,
@@ -349,7 +349,7 @@ impl Streams {
                     missed_start: self.missed_start,
                 };
                 let emit =
-                    &mut |item: i2cp::Item<'_>| sessions.take(&provenance, item, channels, passage);
+                    &mut |item: I2cpItem<'_>| sessions.take(&provenance, item, channels, passage);
                 match piece {
                     Piece::Bytes { bytes, .. } => decoder.push(sender, bytes, emit),
                     Piece::Gap { missing, .. } => decoder.gap(sender, missing, emit),
@@ -377,25 +377,25 @@ impl Sessions {
     fn take<P: Passage>(
         &mut self,
         provenance: &Provenance,
-        item: i2cp::Item<'_>,
+        item: I2cpItem<'_>,
         channels: &mut Channels,
         passage: &mut P,
     ) -> Result<(), P::Error> {
         match item {
-            i2cp::Item::SessionRequested {
+            I2cpItem::SessionRequested {
                 destination,
                 nickname,
             } => {
                 self.requested = Some((channels.hash(destination), nickname));
                 Ok(())
             }
-            i2cp::Item::SessionStatus { session, status } => {
+            I2cpItem::SessionStatus { session, status } => {
                 self.follow_status(provenance, session, status, channels, passage)
             }
-            i2cp::Item::SessionDestroyed { session } => {
+            I2cpItem::SessionDestroyed { session } => {
                 self.close(provenance, session, channels, passage)
             }
-            i2cp::Item::Sent {
+            I2cpItem::Sent {
                 session,
                 destination,
                 protocol,
@@ -414,7 +414,7 @@ impl Sessions {
                 };
                 passage.message(provenance.arrival, passed)
             }
-            i2cp::Item::Delivered {
+            I2cpItem::Delivered {
                 session,
                 protocol,
                 message,
@@ -428,7 +428,7 @@ impl Sessions {
                 let passed = Passed::new(channel, Side::Responder, message);
                 passage.message(provenance.arrival, passed)
             }
-            i2cp::Item::UnreadablePayload {
+            I2cpItem::UnreadablePayload {
                 sender,
                 session,
                 reason,
@@ -438,7 +438,7 @@ impl Sessions {
                 let code = FindingCode::I2cpUnreadablePayload;
                 passage.finding(about_connection(code, provenance.arrival, text, Vec::new()))
             }
-            i2cp::Item::BadFrame {
+            I2cpItem::BadFrame {
                 sender,
                 offset,
                 reason,
@@ -449,7 +449,7 @@ impl Sessions {
                 let code = FindingCode::I2cpBadFrame;
                 passage.finding(about_connection(code, provenance.arrival, text, detail))
             }
-            i2cp::Item::Problem { sender, problem } => {
+            I2cpItem::Problem { sender, problem } => {
                 if problem.hides_messages() {
                     self.note_gap(passage)?;
                 }
@@ -460,7 +460,7 @@ impl Sessions {
                 finding.text = format!("{}, {}", finding.text, by(sender));
                 passage.finding(finding)
             }
-            i2cp::Item::Other { .. } => Ok(()),
+            I2cpItem::Other { .. } => Ok(()),
         }
     }
 

@@ -13,14 +13,14 @@ use crate::new_file;
 /// It travels inside an [`io::Error`], and so names the file wherever that arrives.
 #[derive(Debug, Error)]
 #[error("{}: {source}", path.display())]
-pub struct WriteError {
+pub struct OutputError {
     /// The file.
     pub path: PathBuf,
     /// What the operating system says.
     pub source: io::Error,
 }
 
-impl WriteError {
+impl OutputError {
     /// `source`, with the name of the file that it is about.
     pub(super) fn at(path: &Path, source: io::Error) -> io::Error {
         let path = path.to_owned();
@@ -66,7 +66,7 @@ impl Write for OutputWriter {
         match &mut self.0 {
             Target::File { file, path } => file
                 .write(bytes)
-                .map_err(|error| WriteError::at(path, error)),
+                .map_err(|error| OutputError::at(path, error)),
             Target::Standard(out) => out.write(bytes),
         }
     }
@@ -74,7 +74,7 @@ impl Write for OutputWriter {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
             Target::File { file, path } => {
-                file.flush().map_err(|error| WriteError::at(path, error))
+                file.flush().map_err(|error| OutputError::at(path, error))
             }
             Target::Standard(out) => out.flush(),
         }

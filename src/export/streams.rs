@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::conversation::{Conversation, ConversationId, MessageEvent};
-use crate::export::output::{OutputWriter, WriteError};
+use crate::export::output::{OutputError, OutputWriter};
 use crate::field::PayloadDetail;
 use crate::new_file;
 use crate::record::printer::{Printer, SharedOutput};
@@ -120,7 +120,7 @@ impl Printer for Export {
         }
         let name = (id, direction);
         self.append(name, frame.payload)
-            .map_err(|error| WriteError::at(&self.directory.join(file_name(name)), error))
+            .map_err(|error| OutputError::at(&self.directory.join(file_name(name)), error))
     }
 
     /// Notes a conversation that is over in the index.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::page::Page;
-use super::{Form, Head, Key, LadderLine, Request, SortKey, SortOrder, Source, Talk};
+use super::{Form, Head, Key, LadderLine, SortKey, SortOrder, Source, Talk, Task};
 
 /// Rows that a search looks at before the screen is drawn again.
 const ROWS_A_STEP: usize = 2_000;
@@ -238,23 +238,23 @@ impl App {
     }
 
     /// Takes a key.
-    pub fn key(&mut self, key: Key, source: &mut dyn Source) -> Request {
+    pub fn key(&mut self, key: Key, source: &mut dyn Source) -> Task {
         match self.handle(key, source) {
-            Ok(action) => action,
+            Ok(task) => task,
             Err(error) => {
                 self.message = error.to_string();
-                Request::None
+                Task::None
             }
         }
     }
 
-    fn handle(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Request> {
+    fn handle(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Task> {
         if key == Key::Ctrl('c') {
-            return Ok(Request::Quit);
+            return Ok(Task::Quit);
         }
         self.message = String::new();
         if self.searching.take().is_some() && key == Key::Escape {
-            return Ok(Request::None);
+            return Ok(Task::None);
         }
         if let Some(prompt) = self.prompt.take() {
             return self.type_into(prompt, key, source);
@@ -265,7 +265,7 @@ impl App {
                 if !matches!(self.screens.last(), Some(Screen::Help(_))) {
                     self.screens.push(Screen::Help(page));
                 }
-                return Ok(Request::None);
+                return Ok(Task::None);
             }
             Key::Char('/') => return Ok(self.ask(Asked::Search, String::new())),
             Key::Char('f') => return Ok(self.ask(Asked::Filter, self.filter.clone())),
@@ -279,7 +279,7 @@ impl App {
                     None => Some(source.count()),
                     Some(_) => None,
                 };
-                return Ok(Request::None);
+                return Ok(Task::None);
             }
             _ => {}
         }
@@ -287,12 +287,12 @@ impl App {
             return self.handle_in_list(key, source);
         }
         self.handle_above(key, source)?;
-        Ok(Request::None)
+        Ok(Task::None)
     }
 
-    fn ask(&mut self, what: Asked, text: String) -> Request {
+    fn ask(&mut self, what: Asked, text: String) -> Task {
         self.prompt = Some(Prompt { what, text });
-        Request::None
+        Task::None
     }
 
     fn type_into(
@@ -300,36 +300,36 @@ impl App {
         mut prompt: Prompt,
         key: Key,
         source: &mut dyn Source,
-    ) -> io::Result<Request> {
+    ) -> io::Result<Task> {
         match key {
-            Key::Escape => return Ok(Request::None),
+            Key::Escape => return Ok(Task::None),
             Key::Ctrl('u') => prompt.text.clear(),
-            Key::Backspace if prompt.text.is_empty() => return Ok(Request::None),
+            Key::Backspace if prompt.text.is_empty() => return Ok(Task::None),
             Key::Backspace => drop(prompt.text.pop()),
             Key::Char(c) => prompt.text.push(c),
             Key::Enter => return self.answer(prompt, source),
             _ => {}
         }
         self.prompt = Some(prompt);
-        Ok(Request::None)
+        Ok(Task::None)
     }
 
-    fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Request> {
+    fn answer(&mut self, prompt: Prompt, source: &mut dyn Source) -> io::Result<Task> {
         let text = prompt.text;
         match prompt.what {
             Asked::Search => {
                 self.needle = text.to_lowercase();
                 self.search(Way::Down, source)
             }
-            Asked::Filter => Ok(Request::Filter(text.trim().to_owned())),
-            Asked::Path(_) if text.is_empty() => Ok(Request::None),
+            Asked::Filter => Ok(Task::Filter(text.trim().to_owned())),
+            Asked::Path(_) if text.is_empty() => Ok(Task::None),
             Asked::Path(form) => {
                 let numbers = self.selection(source)?;
                 if numbers.is_empty() {
                     self.message = "there is no conversation to write".to_owned();
-                    return Ok(Request::None);
+                    return Ok(Task::None);
                 }
-                Ok(Request::Write {
+                Ok(Task::Write {
                     form,
                     path: text,
                     numbers,
@@ -358,9 +358,9 @@ impl App {
         })
     }
 
-    fn search(&mut self, way: Way, source: &mut dyn Source) -> io::Result<Request> {
+    fn search(&mut self, way: Way, source: &mut dyn Source) -> io::Result<Task> {
         if self.needle.is_empty() {
-            return Ok(Request::None);
+            return Ok(Task::None);
         }
         let columns = self.columns;
         match self.screens.last_mut() {
@@ -402,19 +402,19 @@ impl App {
                 }
             }
         }
-        Ok(Request::None)
+        Ok(Task::None)
     }
 
-    fn handle_in_list(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Request> {
+    fn handle_in_list(&mut self, key: Key, source: &mut dyn Source) -> io::Result<Task> {
         let count = self.count(source);
         if let Some(by) = movement(key, self.lines) {
             self.is_tailing = matches!(key, Key::Char('G') | Key::End);
             self.list.step(by, count);
-            return Ok(Request::None);
+            return Ok(Task::None);
         }
         match key {
-            Key::Char('q') => return Ok(Request::Quit),
-            Key::Escape if !self.filter.is_empty() => return Ok(Request::Filter(String::new())),
+            Key::Char('q') => return Ok(Task::Quit),
+            Key::Escape if !self.filter.is_empty() => return Ok(Task::Filter(String::new())),
             Key::Enter | Key::Right | Key::Char('l') if count > 0 => self.open(source)?,
             Key::Char('F') if count > 0 => {
                 let row = source.row(self.list.at)?;
@@ -457,7 +457,7 @@ impl App {
             }
             _ => {}
         }
-        Ok(Request::None)
+        Ok(Task::None)
     }
 
     fn sort_by(

@@ -1,7 +1,7 @@
 //! Conversations to walk through in a terminal: a model without I/O.
 //!
 //! [`App`] is a state machine. A [`Key`] changes it and may ask for something to be done, an
-//! [`Request`]; what it shows is drawn into a buffer of cells. What there is to show comes from
+//! [`Task`]; what it shows is drawn into a buffer of cells. What there is to show comes from
 //! a [`Source`], a few rows at a time, so that the model costs the same with three conversations
 //! and with a million.
 
@@ -58,7 +58,7 @@ pub enum Key {
 
 /// What is to be done outside of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum Task {
     /// Nothing.
     None,
     /// End.

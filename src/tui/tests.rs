@@ -111,8 +111,8 @@ fn screen(app: &mut App, source: &mut Made, width: u16, height: u16) -> Vec<Stri
     (0..height).map(line).collect()
 }
 
-fn press(app: &mut App, source: &mut Made, keys: &str) -> Request {
-    let mut action = Request::None;
+fn press(app: &mut App, source: &mut Made, keys: &str) -> Task {
+    let mut action = Task::None;
     for c in keys.chars() {
         let key = match c {
             '\n' => Key::Enter,
@@ -130,12 +130,12 @@ fn enter_goes_from_the_list_to_the_bytes_and_q_back_again() {
     let (mut titles, mut back) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         titles.push(screen(&mut app, &mut source, 80, 24)[1].clone());
-        assert_eq!(press(&mut app, &mut source, "\n"), Request::None);
+        assert_eq!(press(&mut app, &mut source, "\n"), Task::None);
     }
     for _ in 0..3 {
         back.push(screen(&mut app, &mut source, 80, 24)[1].clone());
         if back.len() < 3 {
-            assert_eq!(press(&mut app, &mut source, "q"), Request::None);
+            assert_eq!(press(&mut app, &mut source, "q"), Task::None);
         }
     }
     assert!(titles[0].starts_with("  Conv↑"), "{titles:?}");
@@ -143,7 +143,7 @@ fn enter_goes_from_the_list_to_the_bytes_and_q_back_again() {
     assert!(titles[2].starts_with("#1  DATA ffffff  1 B"), "{titles:?}");
     titles.reverse();
     assert_eq!(back, titles);
-    assert_eq!(press(&mut app, &mut source, "q"), Request::Quit);
+    assert_eq!(press(&mut app, &mut source, "q"), Task::Quit);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_search_goes_on_step_by_step_and_can_be_ended() {
 #[test]
 fn what_is_marked_is_written_and_otherwise_what_is_under_the_cursor() {
     let (mut app, mut source) = (App::new("a.pcap".to_owned()), Made::of(9));
-    let write = |form, path: &str, numbers: &[u32]| Request::Write {
+    let write = |form, path: &str, numbers: &[u32]| Task::Write {
         form,
         path: path.to_owned(),
         numbers: numbers.to_vec(),
@@ -204,8 +204,8 @@ fn what_is_marked_is_written_and_otherwise_what_is_under_the_cursor() {
         press(&mut app, &mut source, "ugjj\nHx.html\n"),
         write(Form::Page, "x.html", &[3])
     );
-    assert_eq!(press(&mut app, &mut source, "wx\x1b"), Request::None);
-    assert_eq!(press(&mut app, &mut source, "w\n"), Request::None);
+    assert_eq!(press(&mut app, &mut source, "wx\x1b"), Task::None);
+    assert_eq!(press(&mut app, &mut source, "w\n"), Task::None);
 }
 
 #[test]

@@ -10,9 +10,9 @@ use crate::wire::Destination;
 
 /// What a [`Decoder`] finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item<'a> {
+pub enum I2cpItem<'a> {
     /// The application asked for a session (CreateSession). The router's next
-    /// [`Item::SessionStatus`] that creates one, or refuses it, is the answer.
+    /// [`I2cpItem::SessionStatus`] that creates one, or refuses it, is the answer.
     SessionRequested {
         /// The session's own destination.
         destination: Destination<'a>,
@@ -50,7 +50,7 @@ pub enum Item<'a> {
         session: u16,
         /// The router's name for the message.
         message_id: u32,
-        /// As in [`Item::Sent`].
+        /// As in [`I2cpItem::Sent`].
         protocol: u8,
         /// The message.
         message: &'a [u8],
@@ -129,7 +129,7 @@ impl Decoder {
         &mut self,
         sender: Sender,
         bytes: &[u8],
-        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+        emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (reader, inflater) = self.of(sender);
         reader.push(bytes, &mut |item| read(sender, item, inflater, emit))
@@ -143,7 +143,7 @@ impl Decoder {
         &mut self,
         sender: Sender,
         missing: Option<u64>,
-        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+        emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (reader, inflater) = self.of(sender);
         reader.gap(missing, &mut |item| read(sender, item, inflater, emit))
@@ -156,7 +156,7 @@ impl Decoder {
     pub fn finish<E>(
         &mut self,
         sender: Sender,
-        emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+        emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (reader, inflater) = self.of(sender);
         reader.finish(&mut |item| read(sender, item, inflater, emit))
@@ -175,20 +175,20 @@ fn read<E>(
     sender: Sender,
     item: FrameItem<'_>,
     inflater: &mut Inflater,
-    emit: &mut impl FnMut(Item<'_>) -> Result<(), E>,
+    emit: &mut impl FnMut(I2cpItem<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let frame = match item {
         FrameItem::Frame(frame) => frame,
-        FrameItem::Problem(problem) => return emit(Item::Problem { sender, problem }),
+        FrameItem::Problem(problem) => return emit(I2cpItem::Problem { sender, problem }),
     };
     emit(interpret(sender, frame, inflater))
 }
 
-fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -> Item<'a> {
+fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -> I2cpItem<'a> {
     let message = match Message::decode(frame.message_type, frame.body) {
         Ok(message) => message,
         Err(reason) => {
-            return Item::BadFrame {
+            return I2cpItem::BadFrame {
                 sender,
                 offset: frame.offset,
                 reason,
@@ -200,15 +200,15 @@ fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -
             destination,
             options,
             ..
-        } => Item::SessionRequested {
+        } => I2cpItem::SessionRequested {
             destination,
             nickname: options
                 .get("inbound.nickname")
                 .or_else(|| options.get("outbound.nickname"))
                 .map(|name| String::from_utf8_lossy(name).into_owned()),
         },
-        Message::SessionStatus { session, status } => Item::SessionStatus { session, status },
-        Message::DestroySession { session } => Item::SessionDestroyed { session },
+        Message::SessionStatus { session, status } => I2cpItem::SessionStatus { session, status },
+        Message::DestroySession { session } => I2cpItem::SessionDestroyed { session },
         Message::SendMessage {
             session,
             destination,
@@ -222,14 +222,14 @@ fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -
             nonce,
             ..
         } => match inflater.inflate(payload) {
-            Ok(Inflated { message, protocol }) => Item::Sent {
+            Ok(Inflated { message, protocol }) => I2cpItem::Sent {
                 session,
                 destination,
                 nonce,
                 protocol,
                 message,
             },
-            Err(reason) => Item::UnreadablePayload {
+            Err(reason) => I2cpItem::UnreadablePayload {
                 sender,
                 session,
                 reason,
@@ -240,19 +240,19 @@ fn interpret<'a>(sender: Sender, frame: Frame<'a>, inflater: &'a mut Inflater) -
             message_id,
             payload,
         } => match inflater.inflate(payload) {
-            Ok(Inflated { message, protocol }) => Item::Delivered {
+            Ok(Inflated { message, protocol }) => I2cpItem::Delivered {
                 session,
                 message_id,
                 protocol,
                 message,
             },
-            Err(reason) => Item::UnreadablePayload {
+            Err(reason) => I2cpItem::UnreadablePayload {
                 sender,
                 session,
                 reason,
             },
         },
-        _ => Item::Other {
+        _ => I2cpItem::Other {
             sender,
             message_type: frame.message_type,
         },

@@ -20,7 +20,7 @@ mod message;
 mod message_type;
 mod status;
 
-pub use decoder::{Decoder, Item};
+pub use decoder::{Decoder, I2cpItem};
 pub use framing::{Frame, FrameItem, FrameReader, MAX_BODY_BYTES, PROTOCOL_BYTE};
 pub use lease_set::{LEASE_BYTES, Lease, LeaseSet, Leases};
 pub use mapping::{Mapping, MappingError, encode_mapping};

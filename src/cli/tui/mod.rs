@@ -37,7 +37,7 @@ use crate::report::TemporaryError;
 use crate::report::style::{Colouring, Style};
 use crate::select::filter::Filter;
 use crate::text::escape::Charset;
-use crate::tui::{App, Colours, Key, Request};
+use crate::tui::{App, Colours, Key, Task};
 
 /// The flag itself.
 const FLAG: &str = "--tui";
@@ -328,8 +328,8 @@ impl Screen {
                 let Some(key) = key_of(&event::read()?) else {
                     continue;
                 };
-                let action = self.app.key(key, &mut *locked(&self.store));
-                if self.act(action)? == Goes::NoFurther {
+                let task = self.app.key(key, &mut *locked(&self.store));
+                if self.act(task)? == Goes::NoFurther {
                     return Ok(());
                 }
             }
@@ -385,16 +385,16 @@ impl Screen {
         Ok(())
     }
 
-    fn act(&mut self, action: Request) -> io::Result<Goes> {
-        match action {
-            Request::None => {}
-            Request::Quit => return Ok(Goes::NoFurther),
-            Request::Filter(text) if text.is_empty() => {
+    fn act(&mut self, task: Task) -> io::Result<Goes> {
+        match task {
+            Task::None => {}
+            Task::Quit => return Ok(Goes::NoFurther),
+            Task::Filter(text) if text.is_empty() => {
                 self.jobs.forget_filter();
                 locked(&self.store).show(None)?;
                 self.app.set_filter(text);
             }
-            Request::Filter(text) => match Filter::parse(&text) {
+            Task::Filter(text) => match Filter::parse(&text) {
                 Err(error) => {
                     let hint = error.hint_text().map(|hint| format!("; {hint}"));
                     self.app
@@ -405,7 +405,7 @@ impl Screen {
                     self.jobs.filter_by(text);
                 }
             },
-            Request::Write {
+            Task::Write {
                 form,
                 path,
                 numbers,

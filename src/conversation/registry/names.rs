@@ -4,7 +4,7 @@ use super::super::channel::Channels;
 use super::super::id_table::{IdKey, IdTable, KeyHasher, Space};
 use super::super::records::{Records, Slot};
 use super::super::state::{ConversationState, Stimulus};
-use crate::wire::{DestinationHash, ServerId};
+use crate::wire::{ClientId, DestinationHash, ServerId};
 
 /// The record that is expected to be a message's, until something changes.
 #[derive(Clone, Copy, Debug)]
@@ -97,20 +97,19 @@ impl Names {
     pub(super) fn forget(&mut self, slot: Slot, records: &Records, channels: &Channels) {
         let live = records.live(slot);
         let (channel, _) = channels.at(live.channel);
-        let client = live.client_id().map(|id| IdKey {
+        let key = |owner, space, id| IdKey {
             channel,
-            owner: live.client_side,
-            space: Space::Client,
-            id: id.0,
-        });
-        let server = live.server_id().map(|id| IdKey {
-            channel,
-            owner: live.client_side.opposite(),
-            space: Space::Server,
-            id: id.0,
-        });
-        for key in [client, server].into_iter().flatten() {
-            self.ids.remove(key, slot);
+            owner,
+            space,
+            id,
+        };
+        if let Some(ClientId(id)) = live.client_id() {
+            let owner = live.client_side;
+            self.ids.remove(key(owner, Space::Client, id), slot);
+        }
+        if let Some(ServerId(id)) = live.server_id() {
+            let owner = live.client_side.opposite();
+            self.ids.remove(key(owner, Space::Server, id), slot);
         }
     }
 

@@ -19,7 +19,7 @@ mod tested;
 pub use self::case::{Case, Dialect, Needs, Requirement};
 pub use self::catalogue::{UnknownCase, cases};
 pub use self::command::{Command, LONGEST_COMMAND, command};
-pub use self::rule::{MessageRule, Watcher};
+pub use self::rule::{MessageRule, RuleWatcher};
 pub use self::suite::{
     CaseReport, CaseResult, DeliveryGuarantee, Heard, Reason, Suite, SuiteOptions, TcpSide, Trial,
 };

@@ -27,7 +27,7 @@ pub enum MessageRule {
 
 /// Sees all messages of a run.
 #[derive(Debug)]
-pub struct Watcher {
+pub struct RuleWatcher {
     tested: Tested,
     /// The ids that we chose and announced to the peer.
     ours: HashSet<StreamId>,
@@ -37,7 +37,7 @@ pub struct Watcher {
     applied: HashMap<MessageRule, Option<Vec<u8>>>,
 }
 
-impl Watcher {
+impl RuleWatcher {
     /// Has seen nothing.
     pub fn new(tested: Tested) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use bytes::Bytes;
 
 use super::case::{ACCEPT_PATIENCE, ACCEPT_TIMEOUT, Case, Dialect, Needs, Requirement};
-use super::rule::Watcher;
+use super::rule::RuleWatcher;
 use super::tested::Tested;
 use crate::replay::inject::{Action, Executor, Id, Script, Step, StepReport, StepResult};
 use crate::wire::{FrameType, MAX_MESSAGE_BYTES, RawMessage, StreamId};
@@ -142,7 +142,7 @@ pub struct Suite {
     left: VecDeque<&'static Case>,
     retried: u32,
     rules: Vec<&'static Case>,
-    watcher: Watcher,
+    watcher: RuleWatcher,
     sent: u64,
     received: u64,
     /// SYNs of ours that were not answered yet.
@@ -217,7 +217,7 @@ impl Suite {
     pub fn new(cases: &[&'static Case], options: SuiteOptions) -> Self {
         let (rules, left): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.rule().is_some());
         let mut suite = Self {
-            watcher: Watcher::new(options.tested),
+            watcher: RuleWatcher::new(options.tested),
             options,
             trials: 0,
             left: VecDeque::new(),

@@ -441,7 +441,7 @@ fn each_rule_is_broken_by_some_message_and_kept_by_its_neighbour() {
             b"\xa2\x02\x02\x02abc",
         ),
     ] {
-        let mut watcher = Watcher::new(tested);
+        let mut watcher = RuleWatcher::new(tested);
         watcher.sent(b"\xa1\x01\x01\x01key");
         watcher.sent(b"\x51\x01\x01\x01\x02\x02\x02");
         assert!(!watcher.has_applied(rule));
@@ -457,7 +457,7 @@ fn each_rule_is_broken_by_some_message_and_kept_by_its_neighbour() {
 #[test]
 fn noise_breaks_no_rule() {
     for tested in BOTH {
-        let mut watcher = Watcher::new(tested);
+        let mut watcher = RuleWatcher::new(tested);
         for noise in [&b""[..], b"\xff", b"\x50\x01\x02", b"\xff\x01\x02\x03chaff"] {
             watcher.received(noise);
         }
@@ -469,7 +469,7 @@ fn noise_breaks_no_rule() {
 
 #[test]
 fn what_is_late_or_says_nothing_does_not_concern_a_trial() {
-    let mut watcher = Watcher::new(Tested::Client);
+    let mut watcher = RuleWatcher::new(Tested::Client);
     watcher.sent(b"\x51\x01\x01\x01\x02\x02\x02");
     assert!(watcher.concerns_trial(b"\xa2\x02\x02\x02"));
     assert!(

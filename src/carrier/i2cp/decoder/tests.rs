@@ -7,15 +7,15 @@ use crate::carrier::i2cp::gzip::Deflater;
 use crate::carrier::i2cp::{Expiry, Mapping, MessageStatus, encode_mapping};
 
 /// What an item was, as a line.
-fn line(item: &Item<'_>) -> String {
+fn line(item: &I2cpItem<'_>) -> String {
     match item {
-        Item::SessionRequested {
+        I2cpItem::SessionRequested {
             destination,
             nickname,
         } => format!("requested {} {nickname:?}", destination.as_bytes().len()),
-        Item::SessionStatus { session, status } => format!("status {session:04x} {}", status.0),
-        Item::SessionDestroyed { session } => format!("destroyed {session:04x}"),
-        Item::Sent {
+        I2cpItem::SessionStatus { session, status } => format!("status {session:04x} {}", status.0),
+        I2cpItem::SessionDestroyed { session } => format!("destroyed {session:04x}"),
+        I2cpItem::Sent {
             session,
             destination,
             nonce,
@@ -26,7 +26,7 @@ fn line(item: &Item<'_>) -> String {
             destination.as_bytes().len(),
             hex::encode(message)
         ),
-        Item::Delivered {
+        I2cpItem::Delivered {
             session,
             message_id,
             protocol,
@@ -35,21 +35,21 @@ fn line(item: &Item<'_>) -> String {
             "delivered {session:04x} id {message_id} protocol {protocol}: {}",
             hex::encode(message)
         ),
-        Item::UnreadablePayload {
+        I2cpItem::UnreadablePayload {
             sender,
             session,
             reason,
         } => format!("unreadable from {sender:?} {session:04x}: {reason}"),
-        Item::BadFrame {
+        I2cpItem::BadFrame {
             sender,
             offset,
             reason,
         } => format!("bad frame from {sender:?} at {offset}: {reason}"),
-        Item::Other {
+        I2cpItem::Other {
             sender,
             message_type,
         } => format!("{sender:?} {message_type}"),
-        Item::Problem { sender, problem } => format!("{sender:?}: {problem}"),
+        I2cpItem::Problem { sender, problem } => format!("{sender:?}: {problem}"),
     }
 }
 
@@ -62,7 +62,7 @@ enum Step<'a> {
 fn run(sender: Sender, steps: &[Step<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut decoder = Decoder::new();
-    let mut emit = |item: Item<'_>| -> Result<(), Infallible> {
+    let mut emit = |item: I2cpItem<'_>| -> Result<(), Infallible> {
         lines.push(line(&item));
         Ok(())
     };
