@@ -1,7 +1,7 @@
 //! The dissector: packets in, messages, findings and conversations out.
 //!
 //! This is where the layers meet: the network layer delivers datagrams and
-//! stream bytes, a carrier cuts them into messages, the tracker tells what
+//! stream bytes, a carrier cuts them into messages, the tracker says what
 //! these mean. Carriers do not know frames and frames do not know carriers.
 
 mod ahead;
@@ -142,7 +142,7 @@ pub struct DissectCounts {
     pub end: Option<Timestamp>,
 }
 
-/// How much was forgotten for want of memory, as `cap.evicted` tells it.
+/// How much was forgotten for want of memory, as `cap.evicted` reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvictedCounts {
     /// Flows, while they may have been in use.
@@ -260,7 +260,7 @@ impl Dissector {
         Ok(())
     }
 
-    /// The capture is over: tells everything that is still open.
+    /// The capture is over: reports everything that is still open.
     ///
     /// # Errors
     /// The first error of `sink`.

@@ -1,5 +1,5 @@
 //! Numbers with a unit or a noun, as people write them: `20ms`, `64KiB`, `0.5%`, `2 messages`; and
-//! the unit in which people tell a long time.
+//! the unit in which people count a long time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const TIME: [(&str, u64); 6] = [
     ("d", 86_400_000_000),
 ];
 
-/// A unit in which people tell times of a second and more.
+/// A unit in which people count times of a second and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LongUnit {
     /// As it is written behind a number.

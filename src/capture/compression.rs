@@ -14,7 +14,7 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 8];
 /// RFC 8878, section 3.1.1.
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// `reader` without its compression, which its first bytes tell.
+/// `reader` without its compression, which its first bytes show.
 pub(super) fn decompress(
     mut reader: impl Read + Send + 'static,
 ) -> io::Result<(Option<Compression>, Box<dyn Read + Send>)> {

@@ -2,7 +2,7 @@
 
 use super::{CaptureFormat, Damage};
 
-/// What an input is that is no capture, as far as its first bytes tell.
+/// What an input is that is no capture, as far as its first bytes show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Content {
     /// Nothing.
@@ -64,7 +64,7 @@ const KNOWN: &[(&[u8], &str)] = &[
 ];
 
 impl Content {
-    /// Tells what an input is that is neither pcap nor pcapng.
+    /// Says what an input is that is neither pcap nor pcapng.
     pub(super) fn guess(head: &[u8]) -> Self {
         if head.is_empty() {
             return Self::Empty;

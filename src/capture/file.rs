@@ -14,7 +14,7 @@ const STANDARD_INPUT: &str = "-";
 
 /// A capture that is read from a file or stream: pcap (microseconds or
 /// nanoseconds, either byte order) or pcapng, possibly compressed with gzip or
-/// zstd. What it is, its first bytes tell, not its name.
+/// zstd. Its first bytes show what it is, not its name.
 ///
 /// Reading and decompression run ahead on a thread of their own, by a few
 /// blocks; memory does not grow with the capture.

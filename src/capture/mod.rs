@@ -55,7 +55,7 @@ pub struct Packet<'a> {
     pub original_bytes: u32,
 }
 
-/// Interfaces of an input that are told apart; the others count as the last of these.
+/// Interfaces of an input that are distinguished; the others count as the last of these.
 const MAX_INTERFACES: usize = 1_024;
 
 impl InputInfo {
@@ -100,7 +100,7 @@ pub struct InterfaceId {
 /// What is known of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceInfo {
-    /// Its name, where the capture tells it.
+    /// Its name, where the capture has it.
     pub name: Option<String>,
     /// Its link type.
     pub link_type: LinkType,

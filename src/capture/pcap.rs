@@ -122,7 +122,7 @@ impl Pcap {
     }
 
     /// Captured and original length and time of the record that `bytes` begin with, if all
-    /// of it is at hand: most are, and need no parser that tells what is wrong.
+    /// of it is at hand: most are, and need no parser that says what is wrong.
     #[inline]
     fn whole_record(&self, bytes: &[u8]) -> Option<(usize, u32, Timestamp)> {
         let header: &[u8; RECORD_HEADER] = bytes.first_chunk()?;

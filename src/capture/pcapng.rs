@@ -1,6 +1,6 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng).
 //!
-//! Blocks are told apart by their type and length here; what stands in those
+//! Type and length distinguish blocks here; what stands in those
 //! of interest is read by [`Section`]. Others are skipped unread.
 
 mod interface;
@@ -204,7 +204,7 @@ impl Pcapng {
         Ok(&window.available()[..header.length()])
     }
 
-    /// When the two lengths differ, nothing tells which is right, and so where
+    /// When the two lengths differ, nothing shows which is right, and so where
     /// the next block begins.
     fn check_trailer(
         &self,

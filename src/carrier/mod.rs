@@ -1,7 +1,7 @@
 //! Byte streams and datagrams to messages, and back.
 //!
 //! A carrier delimits messages and knows nothing of what is in them. Where it
-//! must tell a message from other bytes (detection, finding its place again
+//! must distinguish a message from other bytes (detection, finding its place again
 //! after a gap) the caller lends it a rule ([`Plausible`], [`Plausibility`]).
 //!
 //! Decoders are pushed: the bytes of one direction, in order, with

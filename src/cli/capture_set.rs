@@ -11,7 +11,7 @@ use crate::capture::{CaptureError, CaptureFile, Content, EmptyInput, EmptyRest};
 pub(crate) struct CaptureSet {
     /// Files in the order of naming; those of a directory or a pattern by name.
     pub(crate) files: Vec<PathBuf>,
-    /// What to tell of files that were left out.
+    /// What to say of files that were left out.
     pub(crate) left_out: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ impl CaptureSet {
         Ok(set)
     }
 
-    /// Adds those of `found` that are captures, or may be told apart only by reading them.
+    /// Adds those of `found` that are captures, or of which only reading shows whether they are.
     fn add_captures(
         &mut self,
         name: &Path,
@@ -73,7 +73,7 @@ impl CaptureSet {
     }
 }
 
-/// What to tell of an input of a set in which there is no packet.
+/// What to say of an input of a set in which there is no packet.
 pub(crate) fn describe_empty(empty: &EmptyInput) -> String {
     let path = empty.path.display();
     match empty.rest {

@@ -25,7 +25,7 @@ use crate::report::reporter::{MessageView, Reporter};
 use crate::select::filter::ConversationField;
 use crate::select::{Picked, Selection};
 
-/// Parses the arguments, runs, and tells on standard error what went wrong.
+/// Parses the arguments, runs, and says on standard error what went wrong.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let args = match DumpArgs::try_parse_from(&arguments) {

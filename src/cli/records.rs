@@ -58,7 +58,7 @@ impl RecordInput {
         }))
     }
 
-    /// Tells `sink` what the records say.
+    /// Gives `sink` what the records say.
     pub(super) fn pass(mut self, sink: &mut impl Sink<Error = io::Error>) -> Result<(), DumpError> {
         self.tell(sink).map(drop)
     }

@@ -44,7 +44,7 @@ fn key_of_file(path: &Path) -> Result<Key, DumpError> {
 }
 
 fn old_key(path: &Path) -> Result<Key, DumpError> {
-    // One more than a key has tells a longer file from it.
+    // One byte more than a key has shows that a file is longer.
     let bytes = private_file::read(path, Key::default().len() as u64 + 1)?;
     Key::try_from(bytes).map_err(|_| DumpError::NoRedactKey {
         path: path.to_owned(),

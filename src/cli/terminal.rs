@@ -11,7 +11,7 @@ use crate::text::wrap::put_wrapped;
 use crate::text::write::text_of;
 use crate::time::Timestamp;
 
-/// Columns where nothing tells how many there are.
+/// Columns where nothing says how many there are.
 const DEFAULT_WIDTH: usize = 120;
 
 /// The narrowest terminal that tables are drawn for.
@@ -41,7 +41,7 @@ pub(crate) fn width() -> usize {
     known_width().unwrap_or(DEFAULT_WIDTH)
 }
 
-/// The same, where something tells.
+/// The same, where something says so.
 pub(crate) fn known_width() -> Option<usize> {
     let terminals = size().map(|(columns, _)| columns);
     let told = terminals.or_else(|| env::var("COLUMNS").ok()?.parse().ok());

@@ -58,7 +58,7 @@ macro_rules! message_columns {
         }
 
         impl Field {
-            /// What Wireshark calls it; `None` where the dissector does not tell it.
+            /// What Wireshark calls it; `None` where the dissector does not have it.
             pub(crate) const fn title(self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => title!($($title)?),)*

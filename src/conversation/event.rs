@@ -1,4 +1,4 @@
-//! What the tracker tells: one event for each message, one conversation when it is over.
+//! What the tracker reports: one event for each message, one conversation when it is over.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ pub struct I2cpSession {
     /// Its name in this dissection.
     pub id: SessionId,
     /// The two bytes by which application and router call it; `None` where records are
-    /// read, which do not tell them.
+    /// read, which do not have them.
     pub wire_id: Option<u16>,
     /// `inbound.nickname` (else `outbound.nickname`) of its CreateSession.
     pub nickname: Option<String>,

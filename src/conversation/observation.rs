@@ -1,4 +1,4 @@
-//! What the tracker is shown, and what it tells apart from messages.
+//! What the tracker is shown, and what it reports besides messages.
 
 use super::channel::ChannelId;
 use super::event::Conversation;

@@ -139,7 +139,7 @@ impl Placing<'_> {
                     None,
                 )
             }
-            // Nobody can tell what was behind the cut.
+            // Nobody knows what was behind the cut.
             Err(_) if seen.cut_bytes > 0 => (None, None),
             Err(error) => (None, Some(error)),
         };
@@ -190,7 +190,7 @@ impl Placing<'_> {
         let details = self.registry.records.details_mut(slot);
         details.set_client_hash(client_hash);
         if self.registry.channels.get(seen.channel).session().is_some() {
-            // A router does not look at it: only its bytes tell that it arrived.
+            // A router does not look at it: only its bytes show that it arrived.
             let syn_bytes = (client_hash.is_none() && seen.cut_bytes == 0)
                 .then(|| self.registry.fingerprint(frame.payload));
             let is_in_capture = seen

@@ -313,7 +313,7 @@ impl Details {
         }
     }
 
-    /// What the SYN carries, as far as the two views of it are told apart by it.
+    /// What the SYN carries, as far as it identifies the two views of it.
     pub(super) fn syn_content(&self) -> Option<SynContent> {
         let bytes = self.router.as_ref().and_then(|router| router.syn_bytes);
         match self.client_hash() {
@@ -558,7 +558,7 @@ impl Records {
     }
 }
 
-/// The lower 32 bits of a conversation's number, which tell apart all that can be
+/// The lower 32 bits of a conversation's number, which distinguish all that can be
 /// in memory at once.
 pub(super) const fn low_half(number: u64) -> u32 {
     (number & 0xffff_ffff) as u32

@@ -18,7 +18,7 @@ const MAX_IN_FLIGHT: usize = 16_384;
 /// the client's id and what the SYN carries.
 pub(super) type LinkKey = (StreamId, SynContent);
 
-/// What a SYN carries, as far as its views are told apart by it.
+/// What a SYN carries, as far as it identifies its views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SynContent {
     Destination(DestinationHash),

@@ -69,7 +69,7 @@ impl Packed {
     }
 }
 
-/// Enough of a destination's hash to tell those apart that talk over one session.
+/// Enough of a destination's hash to distinguish those that talk over one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FarMark(std::num::NonZeroU32);
 

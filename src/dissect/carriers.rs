@@ -240,7 +240,7 @@ impl Carriers {
                 }
                 Ok(())
             }
-            // The first of a flow whose carrier a rule tells.
+            // The first of a flow whose carrier a rule names.
             (
                 FlowState::Datagrams(channel),
                 Delivery::Datagram {
@@ -258,7 +258,7 @@ impl Carriers {
         }
     }
 
-    /// The first of a flow: whether a rule tells its carrier.
+    /// The first of a flow: whether a rule names its carrier.
     pub(super) fn begin<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -335,7 +335,7 @@ impl Carriers {
         }
     }
 
-    /// Decodes the flows to a server that waited for one that tells of it.
+    /// Decodes the flows to a server that waited for one that proves it ours.
     fn admit<P: Passage>(
         &mut self,
         waiting: Vec<Waiting>,

@@ -34,7 +34,7 @@ pub(super) struct Deciding {
     /// Which directions have ended, by [`Side::index`].
     pub(super) ended: [bool; 2],
     pub(super) start: ChannelStart,
-    /// What there is to tell if it turns out to be ours.
+    /// What there is to report if it turns out to be ours.
     pub(super) odd: Vec<Finding>,
 }
 

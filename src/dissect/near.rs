@@ -8,7 +8,7 @@ use crate::carrier::Carrier;
 use crate::carrier::detect::Trace;
 use crate::net::Transport;
 
-/// Groups that are told apart; those beyond are only counted.
+/// Groups that are distinguished; those beyond are only counted.
 const MAX_GROUPS: usize = 64;
 
 /// Flows to one server that were nearly taken for ministreaming.

@@ -44,7 +44,7 @@ impl<'a> DecodedPacket<'a> {
     }
 
     /// Bytes of it that were on the link at least. Some tools that cut packets write the length
-    /// that is left as the original one; the headers within tell more.
+    /// that is left as the original one; the headers within say more.
     pub(super) fn link_bytes(&self) -> u64 {
         let by_headers = u64::from(self.captured_bytes) + self.missing_bytes() as u64;
         by_headers.max(self.original_bytes.into())

@@ -206,7 +206,7 @@ impl PassingDissector {
             .close_channels(time, &mut self.channels, passage)
     }
 
-    /// Nothing more passes: tells everything that is still open.
+    /// Nothing more passes: reports everything that is still open.
     ///
     /// # Errors
     /// Those of `sink`.

@@ -1,4 +1,4 @@
-//! Flows of nothing but SYNs that nobody answered, too few to tell by themselves: they are
+//! Flows of nothing but SYNs that nobody answered, too few to prove anything by themselves: they are
 //! judged by what else goes to their servers.
 
 use std::collections::HashSet;

@@ -34,7 +34,7 @@ pub trait Sink {
     }
 
     /// Whether it is enough to [count](Self::count) messages of which there is nothing
-    /// else to tell.
+    /// else to report.
     fn only_counts(&self) -> bool {
         false
     }

@@ -28,7 +28,7 @@ pub(super) struct Streams {
     missed_start: bool,
 }
 
-/// Whether a piece tells of bytes that the capture lacks.
+/// Whether a piece stands for bytes that the capture lacks.
 pub(super) const fn lacks_bytes(piece: Piece<'_>) -> bool {
     matches!(piece, Piece::Gap { .. } | Piece::Cut { .. })
 }

@@ -76,7 +76,7 @@ where
             Work::Over => return Ok(None),
             Work::GoesOn(thread) => {
                 match self.batches.hand_on(self.batch) {
-                    // A sink that has ended early tells why when it is joined.
+                    // A sink that has ended early says why when it is joined.
                     Ok(()) | Err(Disconnected) => drop(self.batches),
                 }
                 join(thread)
@@ -99,7 +99,7 @@ impl<S: Sink> ThreadedSink<S> {
         }
     }
 
-    /// The sink works no more: tells why, once.
+    /// The sink works no more: says why, once.
     fn end_early(&mut self) -> Result<(), S::Error> {
         match std::mem::replace(&mut self.work, Work::Over) {
             Work::GoesOn(thread) => join(thread).1,
@@ -371,7 +371,7 @@ impl Batch {
     }
 }
 
-/// Tells the sink what is passed on, until there is no more or the sink refuses.
+/// Gives the sink what is passed on, until there is no more or the sink refuses.
 fn work<S: Sink>(mut sink: S, mut batches: Consumer<Batch, Batch>) -> Outcome<S> {
     while let Some(mut batch) = batches.next() {
         if let Err(error) = batch.tell(&mut sink) {

@@ -44,7 +44,7 @@ impl<P: Copy> Abandoned<P> {
         self.peers.get(&id).copied()
     }
 
-    /// Forgets an id: its ACK has come, or it is in use again. Tells whose it was.
+    /// Forgets an id: its ACK has come, or it is in use again. Returns whose it was.
     pub(crate) fn take(&mut self, id: ClientId) -> Option<P> {
         let peer = self.peers.remove(&id)?;
         self.order.retain(|&other| other != id);

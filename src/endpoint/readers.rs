@@ -91,7 +91,7 @@ impl Readers {
     }
 
     /// Sets the time of a reader that has read or was given more, or whose conversation has
-    /// ended, and tells whether its link is to be paused.
+    /// ended, and says whether its link is to be paused.
     pub(super) fn review(&self, now: Instant, reader: &mut Reader, is_live: bool) -> Pause {
         let (pauses, time) = match self.policy {
             SlowReader::Pause => (true, None),

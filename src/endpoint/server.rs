@@ -16,7 +16,7 @@ use crate::wire::{ClientId, Destination, FrameType, HEADER_BYTES, Message, RawMe
 
 /// The destination in a SYN, or `None` if the message is not a SYN with one.
 ///
-/// For carriers that do not tell a message's sender: the ACK goes to this destination.
+/// For carriers that do not name a message's sender: the ACK goes to this destination.
 pub fn syn_destination(message: &[u8]) -> Option<Destination<'_>> {
     match RawMessage::parse(message).frame()? {
         frame if frame.frame_type == FrameType::SYN => {

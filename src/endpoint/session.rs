@@ -309,7 +309,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     }
 
     /// A message that was handed out has not reached its peer, and will not: its conversation
-    /// ends, and the peer hears no more of it, since that would follow a hole. Tells which it
+    /// ends, and the peer hears no more of it, since that would follow a hole. Returns which it
     /// was; `None` if it is over already. Looks at all conversations.
     pub fn handle_message_lost(
         &mut self,

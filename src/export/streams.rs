@@ -53,7 +53,7 @@ struct Stream {
 
 impl Export {
     /// An export to a directory that is there; files in it that have the same names are
-    /// replaced. `redacted` is what the streams do not tell.
+    /// replaced. `redacted` is what the streams hide.
     ///
     /// # Errors
     /// `index.json` cannot be made.

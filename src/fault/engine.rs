@@ -128,7 +128,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         &self.stats
     }
 
-    /// Takes a message, and tells which faults it met.
+    /// Takes a message; returns which faults it met.
     pub fn submit(&mut self, now: Instant, key: K, mut message: M) -> Met {
         let bytes = message.bytes();
         self.stats.messages += 1;

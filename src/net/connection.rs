@@ -17,7 +17,7 @@ pub(super) struct Connection {
     doubtful: Option<Box<Doubtful>>,
 }
 
-/// Segments of which only what follows tells whether the receiver took them.
+/// Segments of which only what follows shows whether the receiver took them.
 #[derive(Debug, Default)]
 struct Doubtful {
     reset: Option<DoubtfulReset>,
@@ -52,9 +52,9 @@ pub(super) enum Claim {
     Belongs,
     /// It begins another one.
     Begins,
-    /// It tells that this earlier one began another.
+    /// It shows that this earlier one began another.
     Confirms(Box<Opening>),
-    /// It may begin another one; what follows will tell.
+    /// It may begin another one; what follows will show.
     Waits,
 }
 
@@ -73,7 +73,7 @@ impl Connection {
     }
 
     /// Whether a segment belongs to this connection or to another one on the same addresses
-    /// and ports, and keeps one of which only later ones tell.
+    /// and ports, and keeps one that only later ones explain.
     pub(super) fn claim(
         &mut self,
         from: Side,
@@ -164,7 +164,7 @@ impl Connection {
         self.doubtful.as_mut()?.opening.take()
     }
 
-    /// Bytes of memory that a SYN takes of which only later segments tell what it is.
+    /// Bytes of memory that a SYN takes that only later segments explain.
     pub(super) fn held_bytes(&self) -> usize {
         self.doubtful.as_ref().map_or(0, |doubtful| {
             let opening = doubtful.opening.as_ref();
@@ -203,7 +203,7 @@ impl Connection {
         if let Some(acknowledgment) = header.acknowledgment {
             let peer = self.stream_mut(from.opposite());
             if header.syn && peer.is_unseen() {
-                // The answer to a SYN that is not in the capture tells where it began.
+                // The answer to a SYN that is not in the capture shows where it began.
                 peer.begin_at(acknowledgment);
             }
             peer.acknowledge(acknowledgment);

@@ -11,7 +11,7 @@ use super::{Arrival, Skip, Transport, link, plain, tunnel};
 use crate::capture::Packet;
 use crate::time::Timestamp;
 
-/// Reads the headers of packets, tells second copies of a packet from new ones,
+/// Reads the headers of packets, distinguishes second copies of a packet from new ones,
 /// and puts fragments together. It knows nothing of flows.
 #[derive(Debug)]
 pub struct PacketDecoder {

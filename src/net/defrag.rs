@@ -34,7 +34,7 @@ pub struct LostDatagram {
     pub source: IpAddr,
     /// To whom.
     pub destination: IpAddr,
-    /// UDP or TCP, where a fragment tells.
+    /// UDP or TCP, where a fragment says.
     pub transport: Option<Transport>,
     /// Source and destination port, when the fragment with the header is there.
     pub ports: Option<(u16, u16)>,
@@ -201,7 +201,7 @@ impl Defrag {
         }
     }
 
-    /// Tells a datagram as lost, and keeps its name so that further fragments
+    /// Reports a datagram as lost, and keeps its name so that further fragments
     /// of it are refused.
     fn refuse(&mut self, key: &SetKey) {
         if let Some(set) = self.sets.get_mut(key)

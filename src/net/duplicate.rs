@@ -45,7 +45,7 @@ const MAX_BUCKETS: usize = 1 << 14;
 /// How many places a packet is followed through.
 const MAX_PLACES: usize = 3;
 
-/// Pairs of interfaces that are told apart.
+/// Pairs of interfaces that are distinguished.
 const MAX_PAIRS: usize = 16;
 
 /// Packets before one that say whether the capture doubles.
@@ -59,7 +59,7 @@ pub(super) struct Sighting<'a> {
     pub(super) segment: Segment<'a>,
     pub(super) interface: InterfaceId,
     pub(super) tap: Tap,
-    /// Whatever else tells places apart: link addresses, wrapping.
+    /// Whatever else distinguishes places: link addresses, wrapping.
     pub(super) surroundings: u64,
 }
 
@@ -195,7 +195,7 @@ impl Copies {
         hasher.write_u64(ports << 32 | u64::from(seen.mark.identification));
         match header {
             TransportHeader::Udp => write_payload(&mut hasher, payload),
-            // Numbers tell what is in a segment.
+            // Its numbers say what is in a segment.
             TransportHeader::Tcp(tcp) => {
                 let acknowledgment = tcp.acknowledgment.unwrap_or(0);
                 hasher.write_u64(u64::from(tcp.sequence) << 32 | u64::from(acknowledgment));
@@ -358,7 +358,7 @@ impl Detail {
 }
 
 impl Sighting<'_> {
-    /// A number for the place, by which places are told apart.
+    /// A number that distinguishes the place from others.
     #[inline(always)]
     fn place(&self) -> u32 {
         const MIX: u64 = 0x9e37_79b9_7f4a_7c15;

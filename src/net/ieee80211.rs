@@ -24,7 +24,7 @@ pub(super) fn frame<'a>(
 }
 
 /// The IP packet in a frame behind a radiotap header (127): version, padding, length,
-/// then words that tell which fields follow (<https://www.radiotap.org>).
+/// then words that say which fields follow (<https://www.radiotap.org>).
 pub(super) fn radiotap<'a>(
     packet: Captured<'a>,
     encapsulation: &mut Encapsulation,

@@ -1,7 +1,7 @@
 //! The headers between a link and an IP packet: Ethernet, VLAN tags, LLC, MPLS, PPP
 //! and its framings.
 //!
-//! Each header tells what follows it; [`descend`] goes from one to the next. How deep,
+//! Each header names what follows it; [`descend`] goes from one to the next. How deep,
 //! [`Encapsulation`] bounds: every header that can hold itself counts as a wrapper.
 
 use super::Skip;
@@ -117,7 +117,7 @@ fn llc(rest: Captured<'_>) -> Next<'_> {
     }
 }
 
-/// RFC 3032, 2.1. Labels do not tell what they carry: an IP packet its first nibble
+/// RFC 3032, 2.1. Labels do not say what they carry: an IP packet its first nibble
 /// does, and a pseudowire its control word (RFC 4385, 3), which Ethernet may lack.
 fn mpls<'a>(stack: Captured<'a>, encapsulation: &mut Encapsulation) -> Next<'a> {
     const LABEL: usize = 4;

@@ -17,7 +17,7 @@ pub(super) struct LinkPayload<'a> {
 }
 
 /// Where on its way through the capturing host a packet was seen, as far as it
-/// matters for telling second copies.
+/// matters for finding second copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tap {
     /// On a link where each packet passes once.
@@ -116,7 +116,7 @@ fn strip_other(link_type: LinkType, frame: Captured<'_>) -> Result<LinkPayload<'
         },
         LinkType::CiscoHdlc => cisco_hdlc(frame),
         LinkType::PppOe => once(Layer::PppOe, 0),
-        // A byte before the frame tells who sent it.
+        // A byte before the frame says who sent it.
         LinkType::PppWithDirection => {
             frame.header(1)?;
             once(Layer::Ppp, 1)
@@ -192,7 +192,7 @@ const fn cooked_protocol(protocol: u16) -> Layer {
 }
 
 /// Length of BSD's loopback header, an address family of four bytes. It is in the byte
-/// order of whoever wrote the capture, which only its size tells: families are small.
+/// order of whoever wrote the capture, which only its size shows: families are small.
 fn address_family(frame: Captured<'_>) -> Result<usize, Skip> {
     const HEADER: usize = 4;
     const INET: u32 = 2;

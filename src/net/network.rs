@@ -500,7 +500,7 @@ const fn new_flow(key: FlowKey, initiator: Sender, kind: Kind) -> NewFlow {
     }
 }
 
-/// A connection that begins with this segment. An answer to a SYN tells that
+/// A connection that begins with this segment. An answer to a SYN shows that
 /// the other end dialled.
 fn new_connection(key: FlowKey, sender: Sender, header: &TcpHeader) -> NewFlow {
     let is_answer = header.syn && header.acknowledgment.is_some();

@@ -106,7 +106,7 @@ struct Disorder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing that tells a position was seen.
+    /// Nothing that has a position was seen.
     Unseen,
     /// Began in mid-stream; this many segments wait for an earlier one.
     Collecting(u8),
@@ -668,7 +668,7 @@ impl Stream {
         Ok(())
     }
 
-    /// No more segments will come: delivers everything that waits, tells what
+    /// No more segments will come: delivers everything that waits, reports what
     /// the peer acknowledged but the capture does not hold, and ends.
     pub(super) fn finish<E>(
         &mut self,

@@ -25,7 +25,7 @@ pub(super) struct IpPacket<'a> {
     pub(super) upper: Upper<'a>,
 }
 
-/// What tells the copies of a packet from each other, or from a packet that is sent anew.
+/// What distinguishes the copies of a packet from each other, or from a packet that is sent anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     /// IPv4's identification; 0 where the sender does not number its packets.
@@ -110,7 +110,7 @@ pub(super) struct TcpHeader {
     pub(super) rst: bool,
 }
 
-/// The version that the first byte of an IP packet tells.
+/// The version in the first byte of an IP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     Four,
@@ -125,7 +125,7 @@ pub(super) fn ip(packet: Captured<'_>) -> Result<IpPacket<'_>, Skip> {
     }
 }
 
-/// Tells the version of an IP packet.
+/// Returns the version of an IP packet.
 pub(super) fn version(packet: Captured<'_>) -> Result<Version, Skip> {
     match packet.header(1)?[0] >> 4 {
         4 => Ok(Version::Four),

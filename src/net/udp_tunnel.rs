@@ -112,7 +112,7 @@ fn geneve(payload: Captured<'_>) -> Found<'_> {
 }
 
 /// 3GPP TS 29.281, 5.1: version 1, protocol type 1; optional fields, if there is any of
-/// them; then extension headers, each of which tells the type of the next (5.2.1).
+/// them; then extension headers, each of which names the type of the next (5.2.1).
 fn gtp_u(payload: Captured<'_>) -> Found<'_> {
     const HEADER: usize = 8;
     const OPTIONAL: usize = 4;
@@ -141,7 +141,7 @@ fn gtp_u(payload: Captured<'_>) -> Found<'_> {
 }
 
 /// RFC 4380, 5.1.1: an authentication header and an origin indication may come first.
-/// Two clients talk on ports of their own; there the addresses tell (2.14).
+/// Two clients talk on ports of their own; their addresses have a prefix of the service (2.14).
 fn teredo(payload: Captured<'_>, uses_port: bool) -> Found<'_> {
     let mut rest = payload;
     if let Ok(&[0, 1, id_length, value_length]) = rest.header(4) {
@@ -206,7 +206,7 @@ mod tests {
             other[0] = nibble << 4 | 1;
             assert_eq!(opened([TEREDO, 9], &other), None, "{nibble}");
         }
-        // Between clients, whose ports are any, the prefix of an address tells.
+        // Between clients, whose ports are any, it is the prefix of an address.
         for at in [8, 24] {
             let mut between = ip.clone();
             between[at..at + 4].copy_from_slice(&[0x20, 0x01, 0, 0]);

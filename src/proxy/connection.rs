@@ -94,7 +94,7 @@ pub(super) struct Conversation {
 }
 
 impl Known {
-    /// Takes note of a message, and tells the ids that it and its conversation have.
+    /// Takes note of a message; returns the ids that it and its conversation have.
     pub(super) fn learn(
         &mut self,
         connection: ConnectionId,

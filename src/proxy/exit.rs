@@ -15,7 +15,7 @@ use super::report::{Added, FaultReport, index};
 use crate::fault::{Engine, FaultSpec, Faults, LaneEvent, Met};
 use crate::net::Side;
 
-/// The longest time that is told apart, in microseconds.
+/// Longer times count as this one, in microseconds.
 const LONGEST_US: u64 = 60_000_000;
 
 /// What is to be done.
@@ -75,7 +75,7 @@ impl Exit {
         }
     }
 
-    /// Sends something on its way out. Tells which faults it met at once.
+    /// Sends something on its way out. Returns which faults it met at once.
     pub(super) fn enter(
         &mut self,
         now: Instant,

@@ -247,7 +247,7 @@ impl Proxy {
         }
     }
 
-    /// Sends a message on its way, and tells which faults it met at once.
+    /// Sends a message on its way; returns which faults it met at once.
     fn follow(
         &mut self,
         now: Instant,
@@ -324,7 +324,7 @@ impl Proxy {
         );
     }
 
-    /// Past the rules: on to the faults, unless everything is held. Tells which it met.
+    /// Past the rules: on to the faults, unless everything is held. Returns which it met.
     fn go_on(&mut self, now: Instant, waiting: Waiting) -> Met {
         if self.waiting_room.is_paused() {
             self.waiting_room.queue(waiting);
@@ -449,7 +449,7 @@ impl Proxy {
         self.step(now, usize::MAX);
     }
 
-    /// Lets so many of the messages go on that are held; tells how many did.
+    /// Lets so many of the messages go on that are held; returns how many did.
     pub fn step(&mut self, now: Instant, count: usize) -> usize {
         let mut passed = 0;
         while passed < count
@@ -541,7 +541,7 @@ impl Proxy {
         self.dissector.counts()
     }
 
-    /// Tells the sink of everything that still goes on.
+    /// Reports to the sink everything that still goes on.
     ///
     /// # Errors
     /// Those of `sink`.

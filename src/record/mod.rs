@@ -132,7 +132,7 @@ impl RecordWriter {
     }
 
     /// The header record. `inputs` are those opened so far; packet counts are
-    /// `null` unless reading is over. `redacted` is what the records do not tell.
+    /// `null` unless reading is over. `redacted` is what the records hide.
     pub fn header(
         &self,
         inputs: &[InputInfo],
@@ -253,7 +253,7 @@ pub(crate) const fn micros(nanos: i64) -> i64 {
 /// As much of a payload as its preview is made of.
 #[cfg(feature = "parquet")]
 pub(crate) fn preview_source(payload: &[u8]) -> &[u8] {
-    // A byte more than is shown tells that there is more.
+    // A byte more than is shown says that there is more.
     &payload[..payload.len().min(PREVIEW_BYTES + 1)]
 }
 

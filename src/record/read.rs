@@ -1,4 +1,4 @@
-//! Records read back, as the dissector would tell them.
+//! Records read back, as the dissector would report them.
 
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -117,7 +117,7 @@ pub struct SummaryRecord {
     pub foreign: ForeignCounts,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
-    /// What was forgotten for want of memory; nothing where older records do not tell.
+    /// What was forgotten for want of memory; nothing where older records do not say.
     pub evicted: EvictedCounts,
 }
 
@@ -229,7 +229,7 @@ impl<R: BufRead> RecordReader<R> {
                 hash: None,
             }),
             router_ns: line.optional_nanos("router_us")?,
-            // Older records do not tell.
+            // Older records do not say.
             sent_as: line.optional("sent_n", Value::as_u64)?,
             encapsulation: line
                 .optional("encapsulation", |value| {

@@ -69,7 +69,7 @@ impl Sight {
     }
 }
 
-/// Tells which messages are shown a second time.
+/// Knows which messages are shown a second time.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings {
     /// Messages shown that may come out of a router, unless all are shown.

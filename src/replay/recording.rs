@@ -277,7 +277,7 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
             self.wanted
                 .reason_against(conversation.id, conversation.peer_view, conversation.state)
         } else {
-            // Not asked for: nothing to tell.
+            // Not asked for: nothing to report.
             self.release(&open);
             return;
         };

@@ -321,7 +321,7 @@ fn widths_that_fit(mut widths: [usize; COLUMNS], room: usize) -> [usize; COLUMNS
     }
     shorten_names(&mut widths, room);
     lengthen_names(&mut widths, &whole, room);
-    // What is said twice, without names, is told apart by which view belongs to which.
+    // Without names, the column of peers shows which of two views belongs to which.
     for columns in [&[CLIENT, SERVER][..], &[PEER]] {
         if excess(&widths, room) > 0 {
             for &column in columns {

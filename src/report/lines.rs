@@ -96,7 +96,7 @@ fn align_right(out: &mut Vec<u8>, start: usize, columns: usize) {
     out.splice(start..start, std::iter::repeat_n(b' ', missing));
 }
 
-/// How values of a line are told apart.
+/// What separates the values of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Separation {
     /// Tabs, no heading (`-T fields`).

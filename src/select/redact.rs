@@ -101,7 +101,7 @@ impl Redaction {
     }
 
     /// A message as the selection sees it: in the capture's own words. A dissection
-    /// with pseudonyms tells the hash of one, but who selects a destination knows
+    /// with pseudonyms reveals the hash of one, but who selects a destination knows
     /// the true hash.
     pub(crate) fn unveiled<'a>(event: &MessageEvent<'a>) -> MessageEvent<'a> {
         MessageEvent {
@@ -110,7 +110,7 @@ impl Redaction {
         }
     }
 
-    /// Which hashes of destinations a dissection has to tell.
+    /// Which hashes of destinations a dissection has to compute.
     pub const fn destinations(&self) -> Destinations {
         if self.secrets.destinations {
             Destinations::Pseudonyms(self.pseudonyms)
@@ -190,7 +190,7 @@ impl Redaction {
     fn replace_payload(&mut self, message: &RawMessage<'_>) -> Payload {
         let (kept, bytes) = match message {
             RawMessage::Ping => return Payload::Kept,
-            // Where others have their type; too little to tell anything.
+            // Where others have their type; too little to reveal anything.
             RawMessage::Short(bytes) => (&bytes[..bytes.len().min(1)], *bytes),
             RawMessage::Frame(frame) => match frame.payload_shape() {
                 PayloadShape::Key => return self.replace_syn(frame.payload),
@@ -243,7 +243,7 @@ fn syn_hash(event: &MessageEvent<'_>) -> Option<DestinationHash> {
     (frame.frame_type.kind() == FrameKind::Syn).then(|| destination.hash())
 }
 
-/// Whether the texts of findings with this code may tell bytes of a payload: numbers
+/// Whether the texts of findings with this code may reveal bytes of a payload: numbers
 /// that were read where none stood, or checksums. Every new code needs an answer.
 const fn quotes_bytes(code: FindingCode) -> bool {
     match code {

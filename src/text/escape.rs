@@ -427,7 +427,7 @@ mod tests {
 
         #[test]
         fn what_is_not_utf_8_is_escaped_byte_by_byte(bytes in prop::collection::vec(0x70_u8.., 0..12)) {
-            // As the standard library tells it apart.
+            // As the standard library distinguishes it.
             let mut expected = String::new();
             for chunk in bytes.utf8_chunks() {
                 expected += &escaped(chunk.valid().as_bytes(), Charset::Unicode);

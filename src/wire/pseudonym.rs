@@ -18,7 +18,7 @@ const NAME_DIGITS: usize = 8;
 /// Gives every destination a pseudonym: another one, with keys that nobody has.
 ///
 /// The same destination always has the same pseudonym under one key, and another
-/// under another. Without the key nobody can tell which destination a pseudonym
+/// under another. Without the key nobody can find out which destination a pseudonym
 /// stands for, not even by trying those that are known: a plain hash could be
 /// looked up, because the hash of a destination is its public name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Pseudonyms {
         format!("name-{}", HEXLOWER.encode(&bytes))
     }
 
-    /// So many bytes that depend on the key and on `secret`, and tell neither.
+    /// So many bytes that depend on the key and on `secret`, and reveal neither.
     ///
     /// Each block is the SHA-256 of the key and as many further bytes as every
     /// other, which makes the hash a pseudorandom function of these: none is the

@@ -102,7 +102,7 @@ impl Clock {
 }
 
 impl Resolution {
-    /// The most significant bit tells the base, the others the exponent.
+    /// The most significant bit gives the base, the others the exponent.
     const fn from_option(value: u8) -> Self {
         match value & 0x80 {
             0 => Self::Decimal(value),

@@ -18,7 +18,7 @@ const TOLERATED: u32 = 2;
 /// Different messages that are remembered to find others of the same conversation.
 const REMEMBERED: usize = 16;
 
-/// Messages of few possible lengths that tell something without an id in common: for a
+/// Messages of few possible lengths that prove something without an id in common: for a
 /// protocol whose messages all have such a length, two are 2^-14.
 const TELLING_LENGTHS: u32 = 3;
 
@@ -100,7 +100,7 @@ enum Announced {
     Server,
 }
 
-/// The openings of a flow, as far as they tell something without an answer.
+/// The openings of a flow, as far as they prove something without an answer.
 #[derive(Clone, Debug, Default)]
 struct Openings {
     /// With different ids.
@@ -130,7 +130,7 @@ struct Opening {
     head_length: usize,
 }
 
-/// What a flow that holds nothing but openings without an answer, too few to tell by
+/// What a flow that holds nothing but openings without an answer, too few to judge by
 /// themselves, adds to others to the same server.
 #[derive(Clone, Debug)]
 pub struct Unanswered {

@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 
 /// The most bytes that an [`Inflater`] makes of one payload. The reference
 /// implementation takes 40,960; what is longer is shown up to here, so that a
-/// finding can tell.
+/// finding can say.
 pub const MAX_INFLATED_BYTES: usize = 64 * 1024;
 
 /// Protocol number of a wrapper that names none, as ministreaming's.

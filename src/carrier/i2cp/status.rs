@@ -40,7 +40,7 @@ codes! {
         BEST_EFFORT_SUCCESS = 2,
         /// It was not sent.
         BEST_EFFORT_FAILURE = 3,
-        /// It was sent, and arrived as far as the router can tell.
+        /// It was sent, and arrived as far as the router knows.
         GUARANTEED_SUCCESS = 4,
         /// It was not sent, or did not arrive.
         GUARANTEED_FAILURE = 5,

@@ -20,7 +20,7 @@ pub(super) enum ReadyStream {
     Nowhere,
 }
 
-/// Tells a line: in the file first, with `rest` behind it, so that who reads the line finds the
+/// Writes a line: to the file first, with `rest` behind it, so that who reads the line finds the
 /// file; then to people, and then to the service manager, which starts what waits for us.
 pub(super) fn announce(
     line: &str,
@@ -86,7 +86,7 @@ pub(super) fn own_name(link: &LinkOptions, destination: &[u8]) -> OwnName {
     }
 }
 
-/// What nobody should do without knowing: where peers could be told apart, all are let in.
+/// What nobody should do without knowing: where peers could be distinguished, all are let in.
 pub(super) fn said_aloud(link: &LinkOptions) -> &'static str {
     match (&link.carrier, link.role) {
         (CarrierUrl::Tls(..), Role::Server) if link.allow.says_anybody() => " allow=any",

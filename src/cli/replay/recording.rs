@@ -154,7 +154,7 @@ enum OnDamage {
     Tell,
     /// Nothing (`--lenient`).
     Forgive,
-    /// Nothing yet: a later reading tells.
+    /// Nothing yet: a later reading says so.
     Ignore,
 }
 

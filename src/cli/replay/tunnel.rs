@@ -100,7 +100,7 @@ fn options(
     Ok(options)
 }
 
-/// The flags that set what the log tells of.
+/// The flags that set what the log has.
 const ADVICE: Advice = Advice {
     conversation_limits: "--max-conversations or --max-per-peer",
     total_limit: "--max-conversations",
@@ -272,7 +272,7 @@ fn run(options: TunnelOptions, args: &EndpointArgs) -> Result<(), ReplayError> {
     })
 }
 
-/// What tells scripts that the tunnel can be used.
+/// The line that tells scripts that the tunnel can be used.
 fn ready_line(tunnel: &Tunnel, target: Option<Addresses>, name: &str) -> String {
     let carrier = tunnel.carrier();
     let mut line = match (target, tunnel.listen_addr()) {

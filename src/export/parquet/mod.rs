@@ -55,7 +55,7 @@ pub struct DataSet {
 
 impl DataSet {
     /// A partition of that `name` in a data set at `root`, with as much of payloads as
-    /// `payload` says. `redacted` is what the records do not tell. Columns are encoded by
+    /// `payload` says. `redacted` is what the records hide. Columns are encoded by
     /// `threads`, four of them at most; what is written does not depend on how many. Directories
     /// are made.
     ///

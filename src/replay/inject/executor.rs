@@ -465,7 +465,7 @@ impl Executor {
         }
     }
 
-    /// Tells what became of the step, and goes on if that was well.
+    /// Reports what became of the step, and goes on if that was well.
     fn report(&mut self, now: Instant, result: StepResult, message: Option<Bytes>) {
         let began = self.began.unwrap_or(now);
         let went_well = result == StepResult::Ok;

@@ -101,7 +101,7 @@ pub(crate) struct Arrow {
 pub(crate) enum Heading {
     /// It is.
     Known,
-    /// Neither the type nor the sender tells.
+    /// Neither the type nor the sender says.
     Unknown,
 }
 

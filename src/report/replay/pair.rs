@@ -169,7 +169,7 @@ enum Mark {
     OnlyLive,
 }
 
-/// Tells how messages compare: the server's by the places where its stream differs, since its
+/// Says how messages compare: the server's by the places where its stream differs, since its
 /// bytes may come in other messages.
 struct Judge<'a> {
     recorded: &'a [TranscriptMessage],

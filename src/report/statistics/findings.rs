@@ -76,7 +76,7 @@ impl FindingTable {
 
 fn row(level: Level, code: FindingCode, count: &Count, style: &Style) -> FindingRow {
     let meaning = match (code, count.findings) {
-        // The type itself tells more than that it is unknown.
+        // The type itself says more than that it is unknown.
         (FindingCode::UnknownType, 1) => style.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
         // What, and since when.
         (FindingCode::CaptureEvicted, 1) => style.escaped(&count.text),
