@@ -1,7 +1,7 @@
 //! From arguments to what a dump does: checked, with every default filled in.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -171,6 +171,11 @@ impl DumpOptions {
 
     /// The sink that these options ask for; the selection is its own from now on.
     pub(super) fn reporter(&mut self) -> Result<Reporter<Results>, DumpError> {
+        self.reporter_into(Results::new(self.paging))
+    }
+
+    /// The same, of results that go elsewhere.
+    pub(super) fn reporter_into<W: Write>(&mut self, results: W) -> Result<Reporter<W>, DumpError> {
         let selection = Selection::new(
             self.filter.take(),
             std::mem::take(&mut self.picked),
@@ -182,7 +187,7 @@ impl DumpOptions {
         statistics.extend(self.output.data_set(self.jobs)?);
         statistics.extend(self.output.packet_writer()?);
         Ok(Reporter::new(
-            Results::new(self.paging),
+            results,
             self.buffering,
             self.output.style,
             selection,

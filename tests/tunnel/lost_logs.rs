@@ -141,3 +141,72 @@ fn an_idle_request_for_numbers_holds_no_other_up() {
     assert!(get(&server, "/metrics?x=1").starts_with("HTTP/1.0 200 OK\r\n"));
     assert!(started.elapsed().as_secs() < 4);
 }
+
+#[test]
+fn a_standard_output_that_nobody_takes_costs_lines_and_nothing_else() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let target = echo().to_string();
+    // Full from the beginning: not even the ready line is written.
+    let address = ministream_fixtures::unused_address().to_string();
+    let carrier = format!("tcp://{address}");
+    let server = ["server", "--carrier", &carrier, "--target", &target];
+    let mut server = command(&server)
+        .stdout(full())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let client = Endpoint::client(&carrier, &[]);
+    let sent = pattern(100_000);
+    assert_eq!(exchange(&client.connect(), &sent), sent);
+    let id = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(wait(&mut server).code(), Some(0));
+}
+
+#[test]
+fn a_reader_of_what_a_proxy_shows_may_leave_or_stall() {
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+    for stays in [false, true] {
+        let (reader, writer) = pipe().unwrap();
+        let (mut log, errors) = pipe().unwrap();
+        let carrier = format!("tcp://{}", ministream_fixtures::unused_address());
+        let arguments = [
+            "proxy",
+            "--carrier",
+            &carrier,
+            "--upstream",
+            server.carrier(),
+            "-T",
+            "ndjson",
+        ];
+        let mut proxy = command(&arguments)
+            .stdout(writer)
+            .stderr(errors)
+            .spawn()
+            .unwrap();
+        let reader = stays.then_some(reader);
+        let client = Endpoint::client(&carrier, &[]);
+        // As text, these are more than the queue holds.
+        let sent = pattern(8_000_000);
+        for _ in 0..2 {
+            assert!(exchange(&client.connect(), &sent) == sent);
+        }
+        drop(client);
+        let id = rustix::process::Pid::from_child(&proxy);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(wait(&mut proxy).code(), Some(0));
+        drop(reader);
+        let mut told = String::new();
+        log.read_to_string(&mut told).unwrap();
+        let why = if stays {
+            "is not read"
+        } else {
+            "cannot be written"
+        };
+        assert!(told.contains(&format!("standard output {why}")), "{told}");
+        assert!(
+            told.contains("lines of standard output could not be written"),
+            "{told}"
+        );
+    }
+}

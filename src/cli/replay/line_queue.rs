@@ -1,33 +1,53 @@
-//! Lines that wait to be written to a log, so that nobody waits for the log.
+//! Lines that wait to be written to a log or to standard output, so that nobody waits for those.
 //!
-//! A log may stall (a pipe that nobody reads), be full (a disk) or be gone (a reader that
+//! Either may stall (a pipe that nobody reads), be full (a disk) or be gone (a reader that
 //! left). A thread of its own writes, and it alone waits. What the queue has no room for, and
 //! what cannot be written, is dropped and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Most bytes that wait.
-const MAX_WAITING_BYTES: usize = 1024 * 1024;
+/// Most bytes that wait for a log.
+const MAX_LOG_BYTES: usize = 1024 * 1024;
 
-/// How long the end of the program waits for a log that takes nothing.
+/// Most bytes that wait for standard output.
+const MAX_STDOUT_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long the end of the program waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
 
-static STDERR: LazyLock<LineQueue> = LazyLock::new(|| LineQueue::before(io::stderr()));
+static STDERR: LazyLock<LineQueue> = LazyLock::new(|| LineQueue::before_log(io::stderr()));
+
+static STDOUT: OnceLock<LineQueue> = OnceLock::new();
 
 /// The queue before standard error.
 pub(super) fn stderr() -> &'static LineQueue {
     &STDERR
 }
 
-/// Lines that could not be written, of all logs of this program.
+/// The queue before standard output, for programs that do not end with it.
+pub(super) fn stdout() -> &'static LineQueue {
+    STDOUT.get_or_init(|| LineQueue::before(Reader::OfOutput, io::stdout()))
+}
+
+/// Waits until standard output is written, as far as it can be, if a queue is before it; gives
+/// the lines that were lost.
+pub(super) fn finish_stdout() -> u64 {
+    let Some(queue) = STDOUT.get() else {
+        return 0;
+    };
+    queue.finish();
+    queue.shared.state().lost_in_all
+}
+
+/// Lines that could not be written, of all logs of this program and of its standard output.
 pub(super) fn lost_lines() -> &'static AtomicU64 {
     &LOST_LINES
 }
@@ -38,11 +58,30 @@ pub(super) struct LineQueue {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    reader: Reader,
     state: Mutex<State>,
     /// Something came, or was written.
     changed: Condvar,
+}
+
+/// For whom lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// The reader of a log, which cannot say that it is not written.
+    OfLog,
+    /// The reader of standard output: the log says what is missing.
+    OfOutput,
+}
+
+impl Reader {
+    const fn max_bytes(self) -> usize {
+        match self {
+            Self::OfLog => MAX_LOG_BYTES,
+            Self::OfOutput => MAX_STDOUT_BYTES,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -50,8 +89,11 @@ struct State {
     waiting: Vec<u8>,
     /// The thread holds bytes that are not written yet.
     is_writing: bool,
+    /// Bytes that were written, of all.
+    written_bytes: u64,
     /// Lines that were lost since this was last reported.
     lost_lines: u64,
+    lost_in_all: u64,
 }
 
 impl Shared {
@@ -60,9 +102,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lose(&self, lines: u64) {
-        self.state().lost_lines += lines;
+    fn lose(&self, lines: u64, why: &str) {
+        let mut state = self.state();
+        let is_first = state.lost_lines == 0;
+        state.lost_lines += lines;
+        state.lost_in_all += lines;
+        drop(state);
         LOST_LINES.fetch_add(lines, Ordering::Relaxed);
+        if is_first && self.reader == Reader::OfOutput {
+            tracing::warn!("standard output {why}: lines are dropped");
+        }
     }
 
     /// Writes what comes, for as long as the program runs.
@@ -82,37 +131,50 @@ impl Shared {
             std::mem::swap(&mut bytes, &mut state.waiting);
             state.is_writing = true;
             drop(state);
-            match write(&mut log, &bytes) {
+            let mut written = 0;
+            match self.write(&mut log, &bytes, &mut written) {
                 Ok(()) => self.tell_lost(),
-                Err(written) => self.lose(lines_in(&bytes[written..])),
+                Err(error) => {
+                    let why = format!("cannot be written ({error})");
+                    self.lose(lines_in(&bytes[written..]), &why);
+                }
             }
         }
+    }
+
+    /// Writes all, and counts what was written.
+    fn write(&self, log: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+        while *written < bytes.len() {
+            match log.write(&bytes[*written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    *written += count;
+                    self.state().written_bytes += count as u64;
+                    self.changed.notify_all();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        log.flush()
     }
 
     /// Says in the log, which takes lines again, how many it lacks.
     fn tell_lost(&self) {
         let lost_lines = std::mem::take(&mut self.state().lost_lines);
         if lost_lines > 0 {
-            tracing::warn!(
-                lost_lines,
-                "the log could not be written: lines were dropped"
-            );
+            match self.reader {
+                Reader::OfLog => tracing::warn!(
+                    lost_lines,
+                    "the log could not be written: lines were dropped"
+                ),
+                Reader::OfOutput => tracing::warn!(
+                    lost_lines,
+                    "standard output could not be written: lines were dropped"
+                ),
+            }
         }
     }
-}
-
-/// Writes all, or tells how many bytes were written.
-fn write(log: &mut impl Write, bytes: &[u8]) -> Result<(), usize> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match log.write(&bytes[written..]) {
-            Ok(0) => return Err(written),
-            Ok(count) => written += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return Err(written),
-        }
-    }
-    log.flush().map_err(|_| written)
 }
 
 /// Lines, the last of which may lack its end.
@@ -121,15 +183,23 @@ fn lines_in(bytes: &[u8]) -> u64 {
 }
 
 impl LineQueue {
-    /// A queue whose thread writes to `log`. Where the system has no thread to give, all lines
-    /// are lost but counted.
-    pub(super) fn before(log: impl Write + Send + 'static) -> Self {
-        let shared = Arc::new(Shared::default());
+    /// A queue before a log. Where the system has no thread to give, all lines are lost but
+    /// counted.
+    pub(super) fn before_log(log: impl Write + Send + 'static) -> Self {
+        Self::before(Reader::OfLog, log)
+    }
+
+    fn before(reader: Reader, log: impl Write + Send + 'static) -> Self {
+        let shared = Arc::new(Shared {
+            reader,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
         let writer = Arc::clone(&shared);
         // Without the thread the queue fills, and then drops and counts.
         drop(
             thread::Builder::new()
-                .name("log".to_owned())
+                .name("lines".to_owned())
                 .spawn(move || writer.write_all(log)),
         );
         Self { shared }
@@ -138,20 +208,23 @@ impl LineQueue {
     /// Appends whole lines, or drops them if there is no room.
     pub(super) fn push(&self, lines: &[u8]) {
         let mut state = self.shared.state();
-        if state.waiting.len() + lines.len() > MAX_WAITING_BYTES {
+        if state.waiting.len() + lines.len() > self.shared.reader.max_bytes() {
             drop(state);
-            return self.shared.lose(lines_in(lines));
+            return self.shared.lose(lines_in(lines), "is not read");
         }
         state.waiting.extend_from_slice(lines);
         drop(state);
         self.shared.changed.notify_all();
     }
 
-    /// Waits until all is written, but not for a log that takes nothing.
+    /// Waits until all is written, but not for a reader that takes nothing.
     pub(super) fn finish(&self) {
-        let until = Instant::now() + PATIENCE;
         let mut state = self.shared.state();
+        let (mut until, mut written) = (Instant::now() + PATIENCE, state.written_bytes);
         while state.is_writing || !state.waiting.is_empty() {
+            if state.written_bytes != written {
+                (until, written) = (Instant::now() + PATIENCE, state.written_bytes);
+            }
             let Some(left) = until.checked_duration_since(Instant::now()) else {
                 return;
             };
@@ -165,7 +238,7 @@ impl LineQueue {
     }
 }
 
-/// Takes one line at a time from the logging layer, and never fails.
+/// Takes whole lines at a time, and never fails.
 impl Write for &LineQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -213,7 +286,7 @@ mod tests {
     fn a_stalled_log_holds_nobody_up_and_lacks_whole_lines_that_are_counted() {
         let (go, receiver) = mpsc::channel();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let queue = LineQueue::before(Stalled {
+        let queue = LineQueue::before_log(Stalled {
             go: receiver,
             seen: Arc::clone(&seen),
         });
@@ -223,7 +296,7 @@ mod tests {
             queue.push(&line);
         }
         let held = queue.shared.state().waiting.len();
-        assert!(held <= MAX_WAITING_BYTES, "{held}");
+        assert!(held <= MAX_LOG_BYTES, "{held}");
         let lost = queue.shared.state().lost_lines;
         drop(go);
         queue.finish();
@@ -236,7 +309,7 @@ mod tests {
     #[test]
     fn the_end_waits_for_a_log_that_is_read_but_not_for_one_that_stalls() {
         let (go, receiver) = mpsc::channel();
-        let queue = LineQueue::before(Stalled {
+        let queue = LineQueue::before_log(Stalled {
             go: receiver,
             seen: Arc::default(),
         });
@@ -264,7 +337,7 @@ mod tests {
             }
         }
         for (room, lost) in [(0, 3), (1, 3), (4, 2), (8, 1), (11, 1), (12, 0)] {
-            let queue = LineQueue::before(Full(room));
+            let queue = LineQueue::before_log(Full(room));
             queue.push(b"one\ntwo\nlast");
             queue.finish();
             // What was written whole is a line; a part of one is not.

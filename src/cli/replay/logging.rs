@@ -48,7 +48,7 @@ pub(super) fn begin(args: &LogArgs, verbose: u8) -> Result<(), ReplayError> {
                 path: path.clone(),
                 source,
             })?;
-            let queue = FILE.get_or_init(|| LineQueue::before(file));
+            let queue = FILE.get_or_init(|| LineQueue::before_log(file));
             (queue.clone(), Colouring::Never)
         }
     };

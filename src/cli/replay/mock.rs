@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::error::{ReplayError, print_lost, print_warning};
 use super::logging;
 use super::peer::{self, Others};
-use super::play::print;
+use super::play::show;
 use super::play_args::MockArgs;
 use super::ready::announce_bound;
 use super::recording::load;
@@ -58,9 +58,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
                     ));
                 }
             }
-            if let Err(error) = print(line_of(&outcome).as_bytes()) {
-                print_warning(error);
-            }
+            show(line_of(&outcome).as_bytes());
         })
         .await;
         Ok(driving)

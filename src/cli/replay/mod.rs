@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use self::args::{Command, ReplayArgs};
-use self::error::{ReplayError, print_error};
+use self::error::{ReplayError, print_error, print_warning};
 use super::exit::Ending;
 use super::generate;
 
@@ -50,6 +50,12 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         print_error(&error);
         error.ending()
     });
+    let lost_lines = line_queue::finish_stdout();
+    if lost_lines > 0 {
+        print_warning(format_args!(
+            "{lost_lines} lines of standard output could not be written"
+        ));
+    }
     logging::finish();
     ending.into()
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::error::{
     ReplayError, Unanswered, not_played, print_lost, print_no_answer, print_note, print_warning,
 };
+use super::line_queue;
 use super::logging;
 use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
@@ -401,6 +402,13 @@ pub(super) fn style(charset: Charset, colour: When) -> Style {
 /// Columns of a line that is printed by itself: it is whole wherever no terminal would break it.
 pub(super) fn line_width() -> usize {
     terminal::size().map_or(usize::MAX, |(columns, _)| columns)
+}
+
+/// Shows lines on standard output, for as long as somebody reads it; the program goes on without.
+pub(super) fn show(lines: &[u8]) {
+    // On a terminal the lines of the log come first that were written first.
+    logging::finish();
+    line_queue::stdout().push(lines);
 }
 
 /// Prints on standard output; whoever closed it has seen enough.

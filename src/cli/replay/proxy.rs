@@ -5,7 +5,8 @@ use std::io;
 use clap::Parser;
 
 use super::error::{ReplayError, print_warning};
-use super::play::{print, style};
+use super::line_queue::{self, LineQueue};
+use super::play::{show, style};
 use super::proxy_args::ProxyArgs;
 use super::ready::{self, ReadyStream, about_tls};
 use super::shared_args::ReportFormat;
@@ -14,7 +15,6 @@ use super::{logging, peer, tls};
 use crate::cli::args::{DumpArgs, Format};
 use crate::cli::exit::Ending;
 use crate::cli::options::DumpOptions;
-use crate::cli::pager::Results;
 use crate::cli::terminal;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::dissect::{EvictedCounts, FlowReport, NearFlows, Sink};
@@ -60,7 +60,8 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         control,
     };
     let said = about_tls(&options.carrier);
-    let reporter = watch.reporter().map_err(ReplayError::Watch)?;
+    let reporter = watch.reporter_into(line_queue::stdout());
+    let reporter = reporter.map_err(ReplayError::Watch)?;
     let mut watcher = Watch { reporter };
     peer::block_on(async {
         let task = ProxyTask::open(options).await?;
@@ -245,14 +246,7 @@ fn conclude(
             }
         }
     }
-    match ended {
-        // Whoever closed standard output has seen enough.
-        Err(TunnelError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            return Ok(ending);
-        }
-        Err(error) => return Err(error.into()),
-        Ok(()) => {}
-    }
+    ended?;
     proxy.finish(&mut watcher)?;
     let counts = proxy.counts();
     watcher.reporter.finish(&Summary {
@@ -287,9 +281,9 @@ fn conclude(
             };
             let mut out = Vec::new();
             summary.table(&style(charset, args.log.color), &mut out);
-            print(&out)?;
+            show(&out);
         }
-        ReportFormat::Json => print(summary.json().as_bytes())?,
+        ReportFormat::Json => show(summary.json().as_bytes()),
         ReportFormat::None => {}
     }
     Ok(ending)
@@ -297,7 +291,7 @@ fn conclude(
 
 /// Shows what passes as `ministream-dump` does.
 struct Watch {
-    reporter: Reporter<Results>,
+    reporter: Reporter<&'static LineQueue>,
 }
 
 impl Sink for Watch {

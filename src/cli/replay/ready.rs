@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::error::ReplayError;
+use super::line_queue;
 use super::logging;
-use super::play::print;
+use super::play::show;
 use crate::cli::terminal;
 use crate::runtime::{CarrierUrl, LinkOptions, Opened, Role, TlsOptions, tell_ready};
 use crate::wire::Destination;
@@ -32,7 +33,10 @@ pub(super) fn announce(
         write(path, &format!("{line}{rest}\n"))?;
     }
     match place {
-        ReadyStream::Output => print(format!("{line}\n").as_bytes())?,
+        ReadyStream::Output => {
+            show(format!("{line}\n").as_bytes());
+            line_queue::stdout().finish();
+        }
         ReadyStream::Error => {
             // On a terminal the lines of the log come first that were written first.
             logging::finish();
