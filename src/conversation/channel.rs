@@ -153,6 +153,11 @@ impl Channel {
         }
     }
 
+    /// Whether an ACK that was sent may be missing from the capture, unnoticed or not.
+    pub(super) const fn may_lack_acks(&self) -> bool {
+        self.has_gaps || matches!(self.carrier, Carrier::Udp)
+    }
+
     /// Whether an id that nobody announced may have been announced before the
     /// capture began, or in a part that is missing from it.
     pub(super) const fn may_have_missed_ids(&self) -> bool {

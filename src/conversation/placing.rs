@@ -435,12 +435,9 @@ impl Placing<'_> {
             _ => {}
         }
         let channel = self.registry.channels.get(seen.channel);
-        let ack_may_be_missing = channel.has_gaps || channel.carrier == Carrier::Udp;
         let live = self.registry.records.live_mut(slot);
         let (id, before) = (live.id(), live.phase.state());
-        let transition = live
-            .phase
-            .transition(stimulus, live.circumstances(ack_may_be_missing));
+        let transition = live.phase.transition(stimulus, live.circumstances(channel));
         if transition.effect == Effect::Accepts && live.phase.is_closed() {
             // No ACK is sent so late.
             live.late = Some(Direction::ServerToClient);

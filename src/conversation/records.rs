@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU64;
 
+use super::channel::Channel;
 use super::event::{ConversationId, RouterTime, Tally};
 use super::router::SynContent;
 use super::stall;
@@ -181,15 +182,14 @@ impl Live {
         self.marks.set(Marks::IN_BLOCKS);
     }
 
-    /// What the capture's lacks and disorder make of the next message, where an
-    /// ACK may be missing or not.
+    /// What the lacks and the disorder of a capture make of the next message on `channel`.
     #[inline]
-    pub(super) fn circumstances(&self, ack_may_be_missing: bool) -> Circumstances {
+    pub(super) fn circumstances(&self, channel: &Channel) -> Circumstances {
         let lacks_an_id = self.client_id == MaybeId::UNKNOWN || self.server_id == MaybeId::UNKNOWN;
         Circumstances {
             awaits_ack: self.is_assumed() || (lacks_an_id && !self.syn_seen()),
             late: self.late,
-            server_spoke: ack_may_be_missing
+            server_spoke: channel.may_lack_acks()
                 && self.tallies[Direction::ServerToClient as usize].message_count > 0,
         }
     }

@@ -132,7 +132,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
         conversation.due = Due::Nothing;
         self.ids.release(conversation);
-        self.review_reader(now, slot);
+        let pause = conversation.reader.dismiss();
+        self.pause_link(peer, pause);
         self.emit(Event::Closed {
             conversation: handle,
             end,

@@ -22,6 +22,18 @@ pub(super) struct Reader {
     pub(super) stalled_at: Option<Instant>,
 }
 
+impl Reader {
+    /// Its conversation has ended: from now on it is never too slow.
+    pub(super) fn dismiss(&mut self) -> Pause {
+        self.stalled_at = None;
+        if std::mem::take(&mut self.is_pausing) {
+            Pause::Ends
+        } else {
+            Pause::Unchanged
+        }
+    }
+}
+
 /// The applications of all conversations together.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -90,17 +102,17 @@ impl Readers {
         self.policy == SlowReader::Close || !self.is_over_total()
     }
 
-    /// Sets the time of a reader that has read or was given more, or whose conversation has
-    /// ended, and says whether its link is to be paused.
-    pub(super) fn review(&self, now: Instant, reader: &mut Reader, is_live: bool) -> Pause {
+    /// Sets the time of a reader that has read or was given more, and says whether its link is
+    /// to be paused.
+    pub(super) fn review(&self, now: Instant, reader: &mut Reader) -> Pause {
         let (pauses, time) = match self.policy {
             SlowReader::Pause => (true, None),
             SlowReader::Close => (false, Some(BURST_TIME)),
             SlowReader::CloseAfter(time) => (true, Some(time)),
         };
-        let is_over = is_live && reader.unread > self.bound;
+        let is_over = reader.unread > self.bound;
         // All hold too much together: whoever reads nothing at all is in the way.
-        let shares_blame = is_live && self.is_over_total() && reader.unread > 0;
+        let shares_blame = self.is_over_total() && reader.unread > 0;
         let due = time.and_then(|time| now.checked_add(time));
         reader.stalled_at = match (is_over, shares_blame) {
             // Its time runs without a break, also when it reads a little.

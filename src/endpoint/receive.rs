@@ -99,13 +99,16 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// Pauses the link for a slow reader, or ends the pause, and looks after the reader's time.
     pub(super) fn review_reader(&mut self, now: Instant, slot: usize) {
         let conversation = &mut self.conversations[slot];
-        let is_live = conversation.state != State::Ended;
         let stalled_before = conversation.reader.stalled_at;
-        let pause = self.readers.review(now, &mut conversation.reader, is_live);
+        let pause = self.readers.review(now, &mut conversation.reader);
         let (peer, stalled_at) = (conversation.peer, conversation.reader.stalled_at);
-        if stalled_at != stalled_before && is_live {
+        if stalled_at != stalled_before {
             self.reschedule(slot);
         }
+        self.pause_link(peer, pause);
+    }
+
+    pub(super) fn pause_link(&mut self, peer: usize, pause: Pause) {
         match pause {
             Pause::Begins => self.links.add_pausing(peer),
             Pause::Ends => self.links.remove_pausing(peer),

@@ -343,7 +343,7 @@ impl Stream {
         let in_order =
             fresh.start == self.next && self.first_held().is_none_or(|held| fresh.end() <= held);
         if in_order {
-            self.deliver(fresh.data, fresh.whole, pool, emit)
+            self.deliver(fresh, pool, emit)
         } else {
             self.hold(fresh, pool);
             Ok(())
@@ -494,8 +494,12 @@ impl Stream {
             let held = first.remove();
             disorder.held_cost -= held.cost();
             pool.held -= held.cost();
-            let data = Captured::new(&held.bytes, held.missing);
-            self.deliver(data, held.whole, pool, emit)?;
+            let piece = Piece {
+                start: self.next,
+                data: Captured::new(&held.bytes, held.missing),
+                whole: held.whole,
+            };
+            self.deliver(piece, pool, emit)?;
         }
         if self.fin() == Some(self.next) {
             self.end(StreamEnd::Fin, pool, emit)?;
@@ -503,19 +507,20 @@ impl Stream {
         Ok(())
     }
 
+    /// Delivers what comes next.
     fn deliver<E>(
         &mut self,
-        data: Captured<'_>,
-        whole_segment: bool,
+        piece: Piece<'_>,
         pool: &mut Pool,
         emit: &mut impl FnMut(Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let data = piece.data;
         if !data.bytes().is_empty() {
             self.next += data.bytes().len() as u64;
             emit(Delivery::Bytes {
                 from: self.from,
                 bytes: data.bytes(),
-                whole_segment,
+                whole_segment: piece.whole,
                 cut_bytes: u32::try_from(data.missing()).unwrap_or(u32::MAX),
             })?;
         }
@@ -649,7 +654,12 @@ impl Stream {
         // How often the sequence wrapped in between is not known; the least will do.
         let distance = sequence.wrapping_sub(low_bits(self.next));
         self.gap_until(self.next + u64::from(distance), pool, emit)?;
-        self.deliver(payload, true, pool, emit)
+        let piece = Piece {
+            start: self.next,
+            data: payload,
+            whole: true,
+        };
+        self.deliver(piece, pool, emit)
     }
 
     /// Delivers everything that waits.

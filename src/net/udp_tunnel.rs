@@ -57,7 +57,7 @@ pub(super) fn open<'a>(
     } else if uses(GTP_U) {
         gtp_u(payload).map(|next| (Wrapper::GtpU, next))
     } else {
-        teredo(payload, uses(TEREDO)).map(|next| (Wrapper::Teredo, next))
+        teredo(payload, ports).map(|next| (Wrapper::Teredo, next))
     };
     let Some((wrapper, (layer, rest))) = found else {
         return Ok(None);
@@ -142,7 +142,7 @@ fn gtp_u(payload: Captured<'_>) -> Found<'_> {
 
 /// RFC 4380, 5.1.1: an authentication header and an origin indication may come first.
 /// Two clients talk on ports of their own; their addresses have a prefix of the service (2.14).
-fn teredo(payload: Captured<'_>, uses_port: bool) -> Found<'_> {
+fn teredo(payload: Captured<'_>, ports: [u16; 2]) -> Found<'_> {
     let mut rest = payload;
     if let Ok(&[0, 1, id_length, value_length]) = rest.header(4) {
         // A nonce of eight bytes and a confirmation byte follow.
@@ -156,7 +156,8 @@ fn teredo(payload: Captured<'_>, uses_port: bool) -> Found<'_> {
     let has_prefix = [8, 24]
         .iter()
         .any(|&at| header[at..].starts_with(&[0x20, 0x01, 0, 0]));
-    (header[0] >> 4 == 6 && is_whole && (uses_port || has_prefix)).then_some((Layer::Ip, rest))
+    (header[0] >> 4 == 6 && is_whole && (ports.contains(&TEREDO) || has_prefix))
+        .then_some((Layer::Ip, rest))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::conversation::{
 };
 use crate::field::{TYPE_NAMES, kind_index, payload, type_index};
 use crate::number_set::NumberSet;
+use crate::select::Selection;
 use crate::wire::{Direction, FrameKind};
 
 /// Counts over all messages, conversations and findings shown.
@@ -79,8 +80,8 @@ pub(crate) struct Sightings {
 impl Sightings {
     /// Takes note of a message that is shown. Where all are, none need be remembered.
     #[inline]
-    pub(crate) fn see(&mut self, event: &MessageEvent<'_>, all_are_shown: bool) -> Sight {
-        if all_are_shown || event.carrier != Carrier::I2cp {
+    pub(crate) fn see(&mut self, event: &MessageEvent<'_>, selection: &Selection) -> Sight {
+        if selection.admits_all() || event.carrier != Carrier::I2cp {
             return Sight::of(event);
         }
         match event.sent_as {

@@ -445,7 +445,7 @@ impl<W: Write> Sink for Reporter<W> {
     fn message(&mut self, event: &MessageEvent<'_>) -> io::Result<()> {
         if self.messages == Messages::Counted && self.redaction.is_none() {
             if self.selection.admits_message(event) {
-                let sight = self.sightings.see(event, self.selection.admits_all());
+                let sight = self.sightings.see(event, &self.selection);
                 self.totals.message(event, sight);
             }
             return Ok(());
@@ -535,7 +535,7 @@ impl<W: Write> Reporter<W> {
             }
             None => event,
         };
-        let sight = self.sightings.see(event, self.selection.admits_all());
+        let sight = self.sightings.see(event, &self.selection);
         self.totals.message(event, sight);
         let out = &mut self.buffer;
         match &mut self.shown {

@@ -42,7 +42,7 @@ pub(super) fn run(args: &PlayArgs, verbose: u8) -> Result<Ending, ReplayError> {
     };
     let mut loaded = load(&args.recording, mid_stream)?;
     if let Some(path) = &args.expect {
-        let expected = load_expected(path, args.recording.lenient)?;
+        let expected = load_expected(path, &args.recording)?;
         loaded.ending = loaded.ending.max(expected.ending);
         loaded
             .recording

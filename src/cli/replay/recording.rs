@@ -92,7 +92,7 @@ fn read(args: &RecordingArgs, mid_stream: MidStream) -> Result<Loaded, ReplayErr
         InputOrder::ByTime
     };
     let captures = Captures::find(&args.files, order)?;
-    record(&captures, wanted, filter, OnDamage::of(args.lenient))
+    record(&captures, wanted, filter, OnDamage::of(args))
 }
 
 /// Captures that are read as one.
@@ -121,14 +121,14 @@ impl Captures {
 }
 
 /// Reads what `--expect` names, whichever it is.
-pub(super) fn load_expected(path: &Path, lenient: bool) -> Result<Loaded, ReplayError> {
+pub(super) fn load_expected(path: &Path, args: &RecordingArgs) -> Result<Loaded, ReplayError> {
     let wanted = Wanted {
         named: None,
         mid_stream: MidStream::Include,
     };
     match open_ndjson(path) {
         Some(input) => read_ndjson(path, input, wanted),
-        None => record(&Captures::at(path)?, wanted, None, OnDamage::of(lenient)),
+        None => record(&Captures::at(path)?, wanted, None, OnDamage::of(args)),
     }
 }
 
@@ -159,8 +159,12 @@ enum OnDamage {
 }
 
 impl OnDamage {
-    const fn of(lenient: bool) -> Self {
-        if lenient { Self::Forgive } else { Self::Tell }
+    const fn of(args: &RecordingArgs) -> Self {
+        if args.lenient {
+            Self::Forgive
+        } else {
+            Self::Tell
+        }
     }
 }
 

@@ -90,7 +90,7 @@ impl Live {
             }
             return;
         }
-        let missing = self.missing(planned, options, !differences.is_empty(), masks);
+        let missing = self.missing(planned, options, &differences, masks);
         let unsent = planned.steps[self.next_step.min(planned.steps.len())..]
             .iter()
             .filter(|step| !step.payload.is_empty())
@@ -174,7 +174,7 @@ impl Live {
         &self,
         planned: &PlannedConversation,
         options: &PlayOptions,
-        stream_ends_early: bool,
+        differences: &[Difference],
         masks: &Masks,
     ) -> Option<Note> {
         let answers = &planned.answers;
@@ -185,9 +185,9 @@ impl Live {
         };
         match options.compare {
             Compare::Stream | Compare::Messages => {
-                // With masks the lengths may differ; the comparison has seen to that.
+                // With masks the lengths may differ; the comparison finds where the stream ends early.
                 let short = if masks.concern(Direction::ServerToClient) && got > 0 {
-                    stream_ends_early
+                    !differences.is_empty()
                 } else {
                     got < answers.required_bytes
                 };

@@ -24,6 +24,13 @@ const OPEN_DIFFERENCES: usize = 3;
 /// Conversations that are not as recorded and are open when the page is.
 const OPEN_AT_FIRST: usize = 3;
 
+/// Whether the details of a conversation are open at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fold {
+    Open,
+    Closed,
+}
+
 impl ReplayReport<'_> {
     /// The page.
     pub fn html(&self, style: &Style) -> Vec<u8> {
@@ -142,18 +149,25 @@ impl ReplayReport<'_> {
              <span class=\"number\">Handshake</span><span>First difference</span></div>\n",
         );
         for (index, outcome) in listed.iter().enumerate() {
-            let is_open = index < OPEN_AT_FIRST && outcome.result != ReplayResult::Same;
-            self.put_conversation(outcome, is_open, style, out);
+            let fold = if index < OPEN_AT_FIRST && outcome.result != ReplayResult::Same {
+                Fold::Open
+            } else {
+                Fold::Closed
+            };
+            self.put_conversation(outcome, fold, style, out);
         }
     }
 
-    fn put_conversation(&self, one: &PlayOutcome, is_open: bool, style: &Style, out: &mut Vec<u8>) {
+    fn put_conversation(&self, one: &PlayOutcome, fold: Fold, style: &Style, out: &mut Vec<u8>) {
         let class = match one.result {
             ReplayResult::Same => "passed",
             ReplayResult::Skipped => "warn",
             _ => "error",
         };
-        let open = if is_open { " open" } else { "" };
+        let open = match fold {
+            Fold::Open => " open",
+            Fold::Closed => "",
+        };
         put_display(
             out,
             format_args!("<details class=\"tested {class}\"{open}><summary class=\"case\">"),
