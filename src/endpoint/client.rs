@@ -91,13 +91,14 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         {
             conversation.due = Due::Proof;
         }
-        conversation.received_bytes = early.len() as u64;
+        let state = conversation.state;
+        conversation.exchange.note_received(early.len(), state);
         let handle = conversation.handle;
         let opened = Event::Opened {
             conversation: handle,
             client_id: conversation.client_id,
             server_id,
-            handshake: now.saturating_duration_since(conversation.started),
+            handshake: conversation.exchange.duration(now),
         };
         self.emit(opened);
         if !early.is_empty() {

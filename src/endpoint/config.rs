@@ -191,6 +191,12 @@ pub struct Limits {
 impl Limits {
     /// The highest `total`: a quarter of all ids, so that a free one is found in few draws.
     pub const MAX_TOTAL: usize = 1 << 22;
+
+    /// How many conversations that only wait are closed at once: so many that the search for
+    /// them is rare.
+    pub(super) const fn share(&self) -> usize {
+        self.total.div_ceil(16)
+    }
 }
 
 impl Default for Limits {

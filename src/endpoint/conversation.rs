@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::allowance::Allowance;
+use super::exchange::Exchange;
 use super::merging::Merging;
-use super::output::{ConversationSummary, Handle};
+use super::output::Handle;
 use super::readers::Reader;
 use super::send_queue::SendQueue;
 use super::state::State;
@@ -48,7 +49,6 @@ pub(super) struct Conversation {
     pub(super) client_id: ClientId,
     /// None until the handshake is done.
     pub(super) server_id: Option<ServerId>,
-    pub(super) started: Instant,
 
     pub(super) due: Due,
     pub(super) intent: Intent,
@@ -78,13 +78,7 @@ pub(super) struct Conversation {
     /// What stands in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
 
-    /// Data was sent since data was last received.
-    pub(super) awaits_answer: bool,
-    /// Data came after our application had finished.
-    pub(super) answered_late: bool,
-    pub(super) sent_bytes: u64,
-    pub(super) received_bytes: u64,
-    pub(super) dropped_bytes: u64,
+    pub(super) exchange: Exchange,
 }
 
 impl Conversation {
@@ -105,7 +99,6 @@ impl Conversation {
             },
             client_id,
             server_id: None,
-            started: now,
             due: Due::Nothing,
             intent: Intent::Stay,
             is_left: false,
@@ -121,11 +114,7 @@ impl Conversation {
             merging: Merging::Idle,
             last_message: now,
             armed: None,
-            awaits_answer: false,
-            answered_late: false,
-            sent_bytes: 0,
-            received_bytes: 0,
-            dropped_bytes: 0,
+            exchange: Exchange::new(now),
         }
     }
 
@@ -195,6 +184,11 @@ impl Conversation {
             && self.queue.bytes() < max_payload
     }
 
+    /// Whether the application has finished, all was sent, and something came since.
+    pub(super) fn is_answered(&self) -> bool {
+        self.state == State::Draining && self.queue.is_empty() && !self.exchange.awaits_answer()
+    }
+
     pub(super) fn data_type(&self) -> FrameType {
         match self.role {
             Role::Client => FrameType::CLIENT_DATA,
@@ -212,16 +206,5 @@ impl Conversation {
             id: self.peer_id()?,
             payload: Bytes::new(),
         })
-    }
-
-    pub(super) fn summary(&self, now: Instant) -> ConversationSummary {
-        ConversationSummary {
-            sent_bytes: self.sent_bytes,
-            received_bytes: self.received_bytes,
-            unsent_bytes: self.queue.bytes() as u64,
-            dropped_bytes: self.dropped_bytes,
-            answer_expected: self.awaits_answer || self.answered_late,
-            duration: now.saturating_duration_since(self.started),
-        }
     }
 }

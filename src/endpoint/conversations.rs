@@ -106,6 +106,23 @@ impl Conversations {
         self.live_count().max(self.ended) >= limit
     }
 
+    /// At most `count` of those that the application has finished and that were answered since:
+    /// those that have been silent for longest.
+    pub(super) fn longest_answered(&self, count: usize) -> Vec<Handle> {
+        let mut answered: Vec<(Instant, Handle)> = self
+            .iter()
+            .filter(|(_, conversation)| conversation.is_answered())
+            .map(|(_, conversation)| (conversation.last_message, conversation.handle))
+            .collect();
+        if let Some(last) = count.checked_sub(1)
+            && answered.len() > count
+        {
+            answered.select_nth_unstable(last);
+            answered.truncate(count);
+        }
+        answered.into_iter().map(|(_, handle)| handle).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.ended == 0
     }

@@ -99,7 +99,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         // Both look at the state and the queue that the following lines change.
         self.leave_half_open(slot);
         let conversation = &mut self.conversations[slot];
-        let summary = conversation.summary(now);
+        let unsent_bytes = conversation.queue.bytes();
+        let summary = conversation.exchange.summary(unsent_bytes, now);
         let handle = conversation.handle;
         let peer = conversation.peer;
         let role = conversation.role;

@@ -49,7 +49,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     pub(super) fn deliver(&mut self, now: Instant, slot: usize, payload: Bytes) {
         let before = self.conversations[slot].state;
         if self.apply(now, slot, Stimulus::Data) == Transition::Ignored {
-            self.conversations[slot].dropped_bytes += payload.len() as u64;
+            let exchange = &mut self.conversations[slot].exchange;
+            exchange.note_dropped(payload.len());
             return self.stats.note(Anomaly::DataAfterClose);
         }
         self.conversations[slot].last_message = now;
@@ -83,9 +84,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     fn hand_over(&mut self, now: Instant, slot: usize, bytes: Bytes) {
         let conversation = &mut self.conversations[slot];
-        conversation.awaits_answer = false;
-        conversation.answered_late |= conversation.state == State::Draining;
-        conversation.received_bytes += bytes.len() as u64;
+        let state = conversation.state;
+        conversation.exchange.note_received(bytes.len(), state);
         let conversation = conversation.handle;
         self.emit(Event::Data {
             conversation,

@@ -145,7 +145,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             conversation: conversation.handle,
             client_id: conversation.client_id,
             server_id,
-            handshake: now.saturating_duration_since(conversation.started),
+            handshake: conversation.exchange.duration(now),
         };
         self.emit(opened);
     }

@@ -4,10 +4,10 @@
 //! It is one machine, with a file for each kind of input and output: messages come in by
 //! `receive`, which gives those of clients to `server` and those of servers to `client`;
 //! `lifecycle` takes conversations through the table of `state`; `transmit` has what goes out, and
-//! in which order; `room` closes what only waits. Each of its tables is a part of its own, which knows
-//! nothing of the others: `conversations`, `ids`, `abandoned`, `links` (peers and their turns),
-//! `readers` (unread bytes), `timers`. Of one conversation, `send_queue`, `merging` and `allowance`
-//! have what waits to be sent, how long, and how much of it may go.
+//! in which order. Each of its tables is a part of its own, which knows nothing of the others:
+//! `conversations`, `ids`, `abandoned`, `links` (peers and their turns), `readers` (unread bytes),
+//! `timers`. Of one conversation, `send_queue`, `merging` and `allowance` have what waits to be
+//! sent, how long, and how much of it may go; `exchange` has what has passed.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -422,6 +422,31 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// [`open`](Self::open) would fail.
     pub fn is_full(&self) -> bool {
         self.conversations.are_full(self.config.limits.total)
+    }
+
+    /// Whether [`close_answered`](Self::close_answered) should be called before
+    /// the next conversation is opened: there is no room, or has just become so
+    /// little that the peer may have none. It still has to hear of conversations
+    /// that we gave up before its ACK.
+    pub fn is_short_of_room(&self) -> bool {
+        let free = self
+            .config
+            .limits
+            .total
+            .saturating_sub(self.conversations.live_count());
+        free == 0 || free == self.config.limits.share()
+    }
+
+    /// Ends the waiting of some of the conversations that the application has
+    /// finished and that have been answered since: nearly always it has left, and
+    /// the protocol has no way to say so. The longest silent go first, as if their
+    /// time had run out. There is room as soon as their closes are on their way, see
+    /// [`Event::Closed`](super::Event::Closed).
+    pub fn close_answered(&mut self, now: Instant) {
+        let count = self.config.limits.share();
+        for handle in self.conversations.longest_answered(count) {
+            self.apply_to(now, handle, Stimulus::Deadline);
+        }
     }
 
     /// The opener's id in a conversation.

@@ -125,8 +125,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             conversation.merging = Merging::Idle;
         }
         conversation.last_message = now;
-        conversation.awaits_answer = true;
-        conversation.sent_bytes += payload.len() as u64;
+        conversation.exchange.note_sent(payload.len());
         let message = Message {
             frame_type: conversation.data_type(),
             id: conversation.peer_id()?,
