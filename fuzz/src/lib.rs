@@ -17,6 +17,9 @@ pub mod outputs;
 pub mod packets;
 pub mod proxy;
 pub mod replay;
+// The tests of the programs check what they write in the same way.
+#[path = "../../tests/dump/schema.rs"]
+mod schema;
 pub mod session;
 pub mod texts;
 pub mod tls;

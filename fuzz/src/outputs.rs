@@ -9,7 +9,7 @@ use ministream::dissect::{Collected, DissectCounts, DissectOptions, NearFlows};
 use ministream::field::PayloadDetail;
 use ministream::net::Skip;
 use ministream::record::printer::Printer;
-use ministream::record::{Record, RecordReader, Summary};
+use ministream::record::{Record, RecordReader, Summary, json_schema};
 use ministream::report::Reporter;
 use ministream::report::conversations::ConversationTable;
 use ministream::report::detail::{DetailPrinter, Details};
@@ -28,12 +28,14 @@ use ministream::text::escape::Charset;
 use serde_json::Value;
 
 use crate::capture_file::dissect;
+use crate::schema::Schema;
 
-/// Dissects `file` with these options into the output that `choice` names, twice, and looks at what came out.
+/// Dissects `file` with these options into the output that `choice` names, twice, and looks at
+/// what came out.
 ///
-/// Both times the same comes out. JSON is JSON, and read back gives as many messages,
-/// conversations and findings. Text for people has no control characters but the end of a
-/// line, and with the ASCII set no other characters either. A page has no element that
+/// Both times the same comes out. JSON is JSON and as its schema has it, and read back gives as
+/// many messages, conversations and findings. Text for people has no control characters but the
+/// end of a line, and with the ASCII set no other characters either. A page has no element that
 /// pages of harmless captures do not have.
 pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
     let Some(written) = write(choice, file, options) else {
@@ -43,7 +45,7 @@ pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
     assert!(written == again, "another output the second time");
     match choice % OUTPUTS {
         0 => check_ndjson(&written, file, options),
-        1 => drop::<Value>(serde_json::from_slice(&written).expect("JSON")),
+        1 => check_json(&written),
         2 => check_page(&written),
         // RFC 4180 ends lines with CR LF.
         CSV => check_text(&without(&written, b'\r'), is_ascii(CSV)),
@@ -214,9 +216,18 @@ fn summary<'a>(
     }
 }
 
+/// A line of NDJSON, or all of JSON.
+fn check_json(written: &[u8]) {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+        Schema::new(serde_json::from_str(&json_schema()).expect("a schema is JSON"))
+    });
+    let value: Value = serde_json::from_slice(written).expect("JSON");
+    assert_eq!(SCHEMA.check(&value), Ok(()), "the schema and {value}");
+}
+
 fn check_ndjson(written: &[u8], file: &[u8], options: &DissectOptions) {
     for line in written.split_inclusive(|&byte| byte == b'\n') {
-        drop::<Value>(serde_json::from_slice(line).expect("each line is JSON"));
+        check_json(line);
     }
     let mut reader = RecordReader::open(Cursor::new(written)).expect("a header");
     let (mut messages, mut conversations, mut findings) = (0, 0, 0);

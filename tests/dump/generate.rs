@@ -6,10 +6,18 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::run::dump;
-use crate::schema::{Schema, error_of};
+use crate::schema::Schema;
 
 fn schema() -> Schema {
     Schema::new(serde_json::from_str(&dump("--generate schema").ok()).unwrap())
+}
+
+/// Why a value that must not satisfy the schema does not.
+#[track_caller]
+fn error_of(schema: &Schema, value: &Value) -> String {
+    schema
+        .check(value)
+        .expect_err(&format!("satisfies the schema: {value}"))
 }
 
 /// Every shipped capture, by its path.

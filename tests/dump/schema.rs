@@ -102,14 +102,6 @@ impl Schema {
     }
 }
 
-/// Why a value that must not satisfy the schema does not.
-#[track_caller]
-pub(crate) fn error_of(schema: &Schema, value: &Value) -> String {
-    schema
-        .check(value)
-        .expect_err(&format!("satisfies the schema: {value}"))
-}
-
 fn types(operand: &Value) -> Vec<&str> {
     match operand {
         Value::String(name) => vec![name],
