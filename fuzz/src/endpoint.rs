@@ -5,13 +5,18 @@ use std::time::{Duration, Instant};
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
-use ministream::endpoint::{Config, End, Endpoint, Event, Handle, Open, Output, Scope, SlowReader};
+use ministream::endpoint::{
+    Config, End, Endpoint, Event, Handle, Limits, Open, Output, Scope, SlowReader, State,
+};
 
 /// Steps of one run.
 const MAX_STEPS: usize = 400;
 
-/// Whoever talks, nothing panics, what is received stays within the limit, and when the
-/// links are gone and the time is over nothing is left. Where two endpoints talk over a link
+/// The longest unsent message of a conversation that is let in counts this beside its bytes.
+const WRITE_OVERHEAD: usize = 64;
+
+/// Whoever talks, nothing panics, conversations, unread and unsent bytes stay within their limits,
+/// and when the links are gone and the time is over nothing is left. Where two endpoints talk over a link
 /// that keeps all and in order, bytes that both ends call complete are the same.
 pub fn run(data: &[u8]) {
     crate::given(data, |input| {
@@ -32,124 +37,204 @@ fn config(input: &mut Unstructured<'_>) -> Result<Config> {
     config.max_payload = *input.choose(&[3, 100, 32_768])?;
     config.merge = *input.choose(&[None, Some(Duration::from_millis(100))])?;
     config.slow_reader = *input.choose(&[SlowReader::Pause, SlowReader::Close])?;
-    config.receive_buffer = 2_000;
+    config.receive_buffer = 1_000;
     config.receive_total = 6_000;
+    config.send_buffer = 1_000;
     Ok(config)
 }
 
 /// Peers that say anything.
 fn hostile(input: &mut Unstructured<'_>) -> Result<()> {
-    let mut now = Instant::now();
-    let mut endpoint = Endpoint::<u8>::new(config(input)?, [1; 32]);
-    let mut handles = Vec::new();
-    // Ids that were seen in messages of the endpoint: peers know them.
-    let mut ids = vec![[0; 3]];
-    let mut unread = BTreeMap::<Handle, usize>::new();
+    let mut config = config(input)?;
+    if input.arbitrary()? {
+        config.limits = Limits {
+            total: 6,
+            per_peer: 4,
+            half_open: 3,
+            half_open_per_peer: 2,
+        };
+    }
+    if input.arbitrary()? {
+        config.slow_reader = SlowReader::CloseAfter(Duration::from_secs(1));
+    }
+    let mut bench = Bench {
+        now: Instant::now(),
+        endpoint: Endpoint::new(config.clone(), [1; 32]),
+        config,
+        handles: Vec::new(),
+        ids: vec![[0; 3]],
+        unread: BTreeMap::new(),
+        unsent: BTreeMap::new(),
+    };
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
             break;
         }
-        act(input, &mut endpoint, now, &handles, &ids, &mut unread)?;
+        bench.act(input)?;
+        bench.settle();
+        bench.now += Duration::from_millis(input.int_in_range(0..=200)?);
+        bench.endpoint.handle_timeout(bench.now);
+    }
+    let Bench {
+        mut endpoint, now, ..
+    } = bench;
+    endpoint.handle_link_lost(now, Scope::All);
+    wind_up(&mut endpoint, now, bench.unread);
+    Ok(())
+}
+
+/// An endpoint, and what its driver knows.
+struct Bench {
+    now: Instant,
+    endpoint: Endpoint<u8>,
+    config: Config,
+    handles: Vec<Handle>,
+    /// Ids that were seen in messages of the endpoint: peers know them.
+    ids: Vec<[u8; 3]>,
+    unread: BTreeMap<Handle, usize>,
+    /// What was written since the endpoint last sent anything.
+    unsent: BTreeMap<Handle, usize>,
+}
+
+impl Bench {
+    fn act(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let peer = input.int_in_range(0..=2)?;
+        let from = input.arbitrary::<bool>()?.then_some(peer);
+        match input.int_in_range(0..=11)? {
+            0..=4 => {
+                let frame_type =
+                    *input.choose(&[0xa0, 0xa1, 0xa2, 0x50, 0x51, 0x52, 0x00, 0x77])?;
+                let mut message = vec![frame_type];
+                message.extend(input.choose(&self.ids)?);
+                let length = input.int_in_range(0..=input.len().min(600))?;
+                message.extend(input.bytes(length)?);
+                // Often enough to come to the limits.
+                let count = *input.choose(&[1, 1, 1, 1, 5, 40])?;
+                self.receive(from, &message.into(), count);
+            }
+            5 => {
+                let length = input.int_in_range(0..=input.len().min(8))?;
+                let message = Bytes::copy_from_slice(input.bytes(length)?);
+                self.receive(from, &message, 1);
+            }
+            6 => {
+                let open = Open {
+                    to: peer,
+                    destination: Bytes::from_static(b"destination"),
+                    client_id: None,
+                };
+                // One that may not be opened is as good as one that may.
+                self.endpoint.open(self.now, open).ok();
+            }
+            7 => {
+                if input.arbitrary()? {
+                    self.endpoint.handle_link_lost(self.now, Scope::Peer(peer))
+                } else {
+                    self.endpoint.handle_link_blocked(Scope::Peer(peer))
+                }
+            }
+            8 => self.endpoint.handle_link_ready(Scope::Peer(peer)),
+            _ if self.handles.is_empty() => {}
+            _ => {
+                let handle = *input.choose(&self.handles)?;
+                self.act_on(input, handle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a message over so many times, as long as the endpoint reads its carrier.
+    fn receive(&mut self, from: Option<u8>, message: &Bytes, count: usize) {
+        let link = from.map_or(Scope::All, Scope::Peer);
+        for _ in 0..count {
+            if !self.endpoint.wants_input(link) {
+                return;
+            }
+            self.endpoint
+                .handle_message(self.now, from, message.clone());
+            self.settle();
+        }
+    }
+
+    fn act_on(&mut self, input: &mut Unstructured<'_>, handle: Handle) -> Result<()> {
+        let (endpoint, now) = (&mut self.endpoint, self.now);
+        match input.int_in_range(0..=6)? {
+            0 => endpoint.accept(now, handle),
+            1 => endpoint.refuse(now, handle),
+            2 => endpoint.close(now, handle),
+            3 => endpoint.finish(now, handle),
+            4 => endpoint.abort(now, handle),
+            5 => {
+                let written = Bytes::copy_from_slice(input.bytes(input.len().min(50))?);
+                for _ in 0..*input.choose(&[1, 1, 3, 60])? {
+                    if endpoint.write(now, handle, written.clone()).is_ok() {
+                        *self.unsent.entry(handle).or_default() += written.len() + WRITE_OVERHEAD;
+                    }
+                }
+            }
+            _ => {
+                if let Some(bytes) = self.unread.remove(&handle) {
+                    endpoint.consumed(now, handle, bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all that the endpoint has to say, and holds what is kept against the limits.
+    fn settle(&mut self) {
+        for (handle, bytes) in &self.unsent {
+            assert!(
+                *bytes < self.config.send_buffer + 50 + WRITE_OVERHEAD,
+                "{bytes} bytes of {handle:?} wait to be sent"
+            );
+        }
         loop {
-            match endpoint.poll_output(now) {
+            match self.endpoint.poll_output(self.now) {
                 Output::Transmit { message, .. } => {
                     let bytes = message.to_vec();
                     if bytes.len() == 7 {
-                        ids.push([bytes[4], bytes[5], bytes[6]]);
+                        self.ids.push([bytes[4], bytes[5], bytes[6]]);
                     }
-                    ids.push([bytes[1], bytes[2], bytes[3]]);
+                    self.ids.push([bytes[1], bytes[2], bytes[3]]);
+                    self.unsent.clear();
                 }
-                Output::Event(event) => note(&event, &mut handles, &mut unread),
+                Output::Event(event) => note(&event, &mut self.handles, &mut self.unread),
                 Output::Timeout(_) | Output::Idle => break,
             }
         }
-        let held: usize = unread.values().sum();
-        assert!(
-            held <= 6_000 + 40_960,
-            "{held} bytes are held for applications"
-        );
-        now += Duration::from_millis(input.int_in_range(0..=200)?);
-        endpoint.handle_timeout(now);
+        self.check_unread();
+        let Limits {
+            total, half_open, ..
+        } = self.config.limits;
+        let ended = self.endpoint.count_in(State::Ended);
+        let live = self.endpoint.conversation_count() - ended;
+        assert!(live <= total, "{live} conversations");
+        assert!(ended <= total, "{ended} conversations that have ended");
+        let offered = self.endpoint.count_in(State::SynReceived);
+        assert!(offered <= half_open, "{offered} half-open conversations");
     }
-    endpoint.handle_link_lost(now, Scope::All);
-    wind_up(&mut endpoint, now, unread);
-    Ok(())
-}
 
-fn act(
-    input: &mut Unstructured<'_>,
-    endpoint: &mut Endpoint<u8>,
-    now: Instant,
-    handles: &[Handle],
-    ids: &[[u8; 3]],
-    unread: &mut BTreeMap<Handle, usize>,
-) -> Result<()> {
-    let peer = input.int_in_range(0..=2)?;
-    let from = input.arbitrary::<bool>()?.then_some(peer);
-    match input.int_in_range(0..=11)? {
-        0..=4 => {
-            let frame_type = *input.choose(&[0xa0, 0xa1, 0xa2, 0x50, 0x51, 0x52, 0x00, 0x77])?;
-            let mut message = vec![frame_type];
-            message.extend(input.choose(ids)?);
-            let length = input.int_in_range(0..=input.len().min(600))?;
-            message.extend(input.bytes(length)?);
-            endpoint.handle_message(now, from, message.into());
-        }
-        5 => {
-            let length = input.int_in_range(0..=input.len().min(8))?;
-            let message = Bytes::copy_from_slice(input.bytes(length)?);
-            endpoint.handle_message(now, from, message);
-        }
-        6 => {
-            let open = Open {
-                to: peer,
-                destination: Bytes::from_static(b"destination"),
-                client_id: None,
-            };
-            // One that may not be opened is as good as one that may.
-            endpoint.open(now, open).ok();
-        }
-        7 => {
-            if input.arbitrary()? {
-                endpoint.handle_link_lost(now, Scope::Peer(peer))
-            } else {
-                endpoint.handle_link_blocked(Scope::Peer(peer))
+    fn check_unread(&self) {
+        let Config {
+            receive_buffer,
+            receive_total,
+            slow_reader,
+            ..
+        } = self.config;
+        // Where the link pauses, the message that came last is the one too many.
+        let (one, all) = match slow_reader {
+            SlowReader::Close => (4 * receive_buffer, receive_total),
+            SlowReader::Pause | SlowReader::CloseAfter(_) => {
+                (receive_buffer + 600, receive_total + 600)
             }
+        };
+        for (handle, bytes) in &self.unread {
+            assert!(*bytes <= one, "{bytes} bytes of {handle:?} are unread");
         }
-        8 => endpoint.handle_link_ready(Scope::Peer(peer)),
-        _ if handles.is_empty() => {}
-        _ => {
-            let handle = *input.choose(handles)?;
-            act_on(input, endpoint, now, handle, unread)?;
-        }
+        let held: usize = self.unread.values().sum();
+        assert!(held <= all, "{held} bytes are held for applications");
     }
-    Ok(())
-}
-
-fn act_on(
-    input: &mut Unstructured<'_>,
-    endpoint: &mut Endpoint<u8>,
-    now: Instant,
-    handle: Handle,
-    unread: &mut BTreeMap<Handle, usize>,
-) -> Result<()> {
-    match input.int_in_range(0..=6)? {
-        0 => endpoint.accept(now, handle),
-        1 => endpoint.refuse(now, handle),
-        2 => endpoint.close(now, handle),
-        3 => endpoint.finish(now, handle),
-        4 => endpoint.abort(now, handle),
-        5 => {
-            let written = Bytes::copy_from_slice(input.bytes(input.len().min(50))?);
-            endpoint.write(now, handle, written).ok();
-        }
-        _ => {
-            if let Some(bytes) = unread.remove(&handle) {
-                endpoint.consumed(now, handle, bytes);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn note<P>(event: &Event<P>, handles: &mut Vec<Handle>, unread: &mut BTreeMap<Handle, usize>) {

@@ -17,6 +17,7 @@ pub mod outputs;
 pub mod packets;
 pub mod proxy;
 pub mod replay;
+pub mod replay_peers;
 // The tests of the programs check what they write in the same way.
 #[path = "../../tests/dump/schema.rs"]
 mod schema;
@@ -28,7 +29,7 @@ pub mod tls;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("capture_file", capture_file::run),
     ("connections", connections::run),
     ("decoders", decoders::run),
@@ -37,6 +38,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("packets", packets::run),
     ("proxy", proxy::run),
     ("replay", replay::run),
+    ("replay_peers", replay_peers::run),
     ("session", session::run),
     ("texts", texts::run),
     ("tls", tls::run),

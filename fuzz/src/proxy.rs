@@ -40,7 +40,11 @@ const FAULTS: [&str; 8] = [
     "blackhole=1s..2s",
 ];
 
-/// Nothing panics, all that waits comes out or is dropped in time, and without rules and
+/// What waits at most: 16 MiB on purpose and as much in each direction for faults, and the message
+/// beyond each, with its copies.
+const MAX_HELD_BYTES: usize = ((3 * 16) << 20) + (1 << 20);
+
+/// Nothing panics, what waits is bounded, all that waits comes out or is dropped in time, and without rules and
 /// faults everything comes out at once, as it went in and in the same order.
 pub fn run(data: &[u8]) {
     crate::given(data, pass);
@@ -74,17 +78,34 @@ fn pass(input: &mut Unstructured<'_>) -> Result<()> {
     let ends = ["127.0.0.1:1", "127.0.0.1:2"].map(|end| end.parse().expect("an address"));
     let Ok(id) = proxy.open(carrier, ends, &mut seen);
     let (mut given, mut passed) = (Vec::new(), Vec::new());
+    let mut has_flooded = false;
     for _ in 0..200 {
         if input.is_empty() {
             break;
         }
         let from = *input.choose(&[Side::Initiator, Side::Responder])?;
-        let message = message(input)?;
-        given.push((from.opposite(), message.clone()));
-        let Ok(()) = proxy.receive(now, id, from, message, &mut seen);
-        drain(&mut proxy, now, &mut passed);
+        let (message, count) = match input.int_in_range(0..=63)? {
+            // Enough to come to the limit of what waits.
+            0 if !has_flooded => {
+                has_flooded = true;
+                (large_message(input)?, 2_000)
+            }
+            _ => (message(input)?, 1),
+        };
+        for _ in 0..count {
+            if !proxy.has_room() {
+                break;
+            }
+            given.push((from.opposite(), message.clone()));
+            let Ok(()) = proxy.receive(now, id, from, message.clone(), &mut seen);
+            drain(&mut proxy, now, &mut passed);
+            let held = proxy.held_bytes();
+            assert!(held <= MAX_HELD_BYTES, "{held} bytes wait");
+        }
         if is_plain {
             assert_eq!(passed, given, "what comes out, and what went in");
+            passed.clear();
+            given.clear();
         }
         now += Duration::from_millis(input.int_in_range(0..=100)?);
         drain(&mut proxy, now, &mut passed);
@@ -93,7 +114,7 @@ fn pass(input: &mut Unstructured<'_>) -> Result<()> {
     for side in [Side::Initiator, Side::Responder] {
         proxy.end(now, id, side);
     }
-    for _ in 0..2_000 {
+    for _ in 0..10_000 {
         drain(&mut proxy, now, &mut passed);
         match proxy.poll_timeout() {
             Some(at) => now = now.max(at),
@@ -113,6 +134,15 @@ fn drain(proxy: &mut Proxy, now: Instant, passed: &mut Vec<(Side, Bytes)>) {
             passed.push((to, bytes));
         }
     }
+}
+
+/// A message as long as the reference implementation sends them.
+fn large_message(input: &mut Unstructured<'_>) -> Result<Bytes> {
+    let mut message = vec![*input.choose(&[0xa0, 0x50, 0xa1, 0x51])?, 0, 0];
+    message.push(input.int_in_range(1..=3)?);
+    // No rule looks for this byte, which would take long.
+    message.resize(32 << 10, b'z');
+    Ok(message.into())
 }
 
 /// A message of few ids, so that many belong together; now and then no message at all.

@@ -169,7 +169,7 @@ fn tells_by_requests(recording: &Recording) -> bool {
 }
 
 /// A recording of a few conversations, one after the other or at once.
-fn record(input: &mut Unstructured<'_>) -> Result<Recording> {
+pub(crate) fn record(input: &mut Unstructured<'_>) -> Result<Recording> {
     let mut wire = Wire::new(Link::ETHERNET);
     let ends = ["192.0.2.1:40000", "192.0.2.2:9005"].map(|end| end.parse().expect("an address"));
     let flow = UdpFlow::new(ends[0], ends[1]);

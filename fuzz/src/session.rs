@@ -7,9 +7,20 @@ use arbitrary::{Result, Unstructured};
 use ministream::carrier::i2cp::{Message, MessageType};
 use ministream::keys::Keys;
 use ministream::session::{Attempts, Event, Lane, Query, Session, SessionConfig};
+use ministream_fixtures::i2cp;
 
 /// Steps of one run.
 const MAX_STEPS: usize = 300;
+
+/// What the router calls the session.
+const SESSION: u16 = 7;
+
+/// What comes from a router at once.
+const READ_BYTES: usize = 16 << 10;
+
+/// What may wait for a router to read it: a mebibyte, and what a read beyond it asks for, up to 256
+/// lease sets.
+const MAX_ANSWER_BYTES: usize = (1 << 20) + (512 << 10);
 
 static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| {
     let file = include_bytes!("../../tests/keys/i2pd-ed25519.dat");
@@ -23,17 +34,63 @@ pub fn run(data: &[u8]) {
 }
 
 fn talk(input: &mut Unstructured<'_>) -> Result<()> {
-    let mut now = Instant::now();
-    let mut session = Session::new(now, Arc::clone(&KEYS), SessionConfig::default(), [3; 32]);
-    let mut has_ended = false;
-    let mut is_first = true;
+    let now = Instant::now();
+    let mut bench = Bench {
+        now,
+        session: Session::new(now, Arc::clone(&KEYS), SessionConfig::default(), [3; 32]),
+        has_ended: false,
+        is_first: true,
+    };
     let reads = input.arbitrary()?;
+    if input.arbitrary()? {
+        // As far as a lease set.
+        for frame in [
+            i2cp::set_date(),
+            i2cp::session_status(SESSION, 1),
+            i2cp::request_variable_lease_set(SESSION),
+        ] {
+            bench.session.handle_bytes(now, &frame);
+            bench.settle(reads);
+        }
+    }
     for _ in 0..MAX_STEPS {
         if input.is_empty() {
             break;
         }
+        bench.act(input, reads)?;
+        bench.settle(reads);
+    }
+    if !reads {
+        bench.check_answers();
+    }
+    bench.session.handle_close();
+    bench.take_events();
+    assert!(
+        bench.has_ended,
+        "the router has gone, and the session has not ended"
+    );
+    Ok(())
+}
+
+/// A session, and what its driver knows.
+struct Bench {
+    now: Instant,
+    session: Session,
+    has_ended: bool,
+    /// Whether nothing was written yet.
+    is_first: bool,
+}
+
+impl Bench {
+    fn act(&mut self, input: &mut Unstructured<'_>, reads: bool) -> Result<()> {
+        let (session, now) = (&mut self.session, self.now);
         match input.int_in_range(0..=9)? {
-            0..=5 => session.handle_bytes(now, &frame(input)?),
+            0..=4 => session.handle_bytes(now, &frame(input)?),
+            5 => {
+                let frame = frame(input)?;
+                let count = *input.choose(&[2, 300, 200_000])?;
+                self.flood(&frame, count, reads);
+            }
             6 => {
                 let length = input.int_in_range(0..=input.len().min(40))?;
                 session.handle_bytes(now, input.bytes(length)?);
@@ -48,42 +105,72 @@ fn talk(input: &mut Unstructured<'_>) -> Result<()> {
             _ => match input.int_in_range(0..=9)? {
                 0 => session.leave(now),
                 1 => session.handle_close(),
-                _ => now += Duration::from_millis(input.int_in_range(0..=70_000)?),
+                _ => self.now += Duration::from_millis(input.int_in_range(0..=70_000)?),
             },
         }
-        session.handle_timeout(now);
-        while let Some(event) = session.poll_event() {
-            assert!(!has_ended, "an event behind the end: {event:?}");
-            has_ended = matches!(event, Event::Ended(_));
+        Ok(())
+    }
+
+    /// A router that says the same again and again, as fast as it can be read.
+    fn flood(&mut self, frame: &[u8], count: usize, reads: bool) {
+        let at_once = (READ_BYTES / frame.len()).min(count);
+        let bytes = frame.repeat(at_once);
+        for _ in 0..count.div_ceil(at_once) {
+            self.session.handle_bytes(self.now, &bytes);
+            self.settle(reads);
+            if self.has_ended {
+                return;
+            }
         }
-        while let (true, Some(written)) = (reads, session.poll_transmit(now)) {
-            if is_first {
+    }
+
+    /// What a driver does after each step.
+    fn settle(&mut self, reads: bool) {
+        self.session.handle_timeout(self.now);
+        self.take_events();
+        while let (true, Some(written)) = (reads, self.session.poll_transmit(self.now)) {
+            if self.is_first {
                 assert_eq!(written, [0x2a], "the protocol byte comes first");
-                is_first = false;
+                self.is_first = false;
                 continue;
             }
             check_frame(&written);
         }
-        if let Some(at) = session.poll_timeout() {
-            assert!(at > now || has_ended, "a time that is over is told again");
+        if let Some(at) = self.session.poll_timeout() {
+            assert!(
+                at > self.now || self.has_ended,
+                "a time that is over is told again"
+            );
         }
     }
-    session.handle_close();
-    while let Some(event) = session.poll_event() {
-        has_ended |= matches!(event, Event::Ended(_));
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            assert!(!self.has_ended, "an event behind the end: {event:?}");
+            self.has_ended = matches!(event, Event::Ended(_));
+        }
     }
-    assert!(
-        has_ended,
-        "the router has gone, and the session has not ended"
-    );
-    Ok(())
+
+    /// What waits for a router that reads nothing, beside messages.
+    fn check_answers(&mut self) {
+        let mut bytes = 0;
+        while let Some(written) = self.session.poll_transmit(self.now) {
+            let is_message = matches!(written.get(4), Some(5 | 36));
+            bytes += if is_message { 0 } else { written.len() };
+        }
+        assert!(
+            bytes <= MAX_ANSWER_BYTES,
+            "{bytes} bytes of answers wait for a router that reads nothing"
+        );
+    }
 }
 
 /// A frame of any type, most often of those that routers send.
 fn frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let common = [4, 20, 21, 22, 23, 31, 33, 35, 37, 39, 30];
-    let message_type = match input.int_in_range(0..=9)? {
+    let message_type = match input.int_in_range(0..=19)? {
         0 => input.arbitrary()?,
+        1..=9 => return whole_frame(input),
         _ => *input.choose(&common)?,
     };
     let length = input.int_in_range(0..=input.len().min(120))?;
@@ -95,6 +182,26 @@ fn frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     frame.push(message_type);
     frame.extend_from_slice(body);
     Ok(frame)
+}
+
+/// A frame that a router would send.
+fn whole_frame(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let number = input.arbitrary::<u8>()?.into();
+    Ok(match input.int_in_range(0..=6)? {
+        0 => i2cp::set_date(),
+        1 => i2cp::session_status(SESSION, *input.choose(&[1, 0, 2])?),
+        2 => i2cp::request_variable_lease_set(SESSION),
+        3 => i2cp::request_lease_set(SESSION),
+        4 => {
+            let status = *input.choose(&[0, 0, 1, 2, 4, 6, 21])?;
+            i2cp::message_status(SESSION, number, status, 7, number)
+        }
+        _ => {
+            let length = input.int_in_range(0..=input.len().min(40))?;
+            let payload = i2cp::wrap(input.bytes(length)?);
+            i2cp::message_payload(SESSION, number, &payload)
+        }
+    })
 }
 
 fn check_frame(written: &[u8]) {

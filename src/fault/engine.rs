@@ -388,6 +388,11 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.under_way.is_empty()
     }
 
+    /// What the messages under way count, in bytes.
+    pub const fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether no more messages should come in. They may all the same.
     pub const fn is_full(&self) -> bool {
         self.bytes >= MAX_BYTES

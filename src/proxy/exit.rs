@@ -170,6 +170,10 @@ impl Exit {
         self.engines.iter().filter_map(Engine::next_due).min()
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.engines.iter().map(Engine::held_bytes).sum()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.engines.iter().any(Engine::is_full)
     }

@@ -433,6 +433,12 @@ impl Proxy {
         !self.waiting_room.is_full() && !self.exit.is_full()
     }
 
+    /// What the messages count that wait, on purpose or for a fault: their bytes, and a little for
+    /// each. While there is [room](Self::has_room) it is less than 48 MiB.
+    pub fn held_bytes(&self) -> usize {
+        self.waiting_room.held_bytes() + self.exit.held_bytes()
+    }
+
     /// Whether messages wait to be released one by one.
     pub const fn is_paused(&self) -> bool {
         self.waiting_room.is_paused()

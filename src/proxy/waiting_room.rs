@@ -72,6 +72,11 @@ impl WaitingRoom {
         self.bytes >= MAX_BYTES
     }
 
+    /// What all that waits counts, in bytes.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Has a message wait for another. Gives those that have to go on without what they wait for:
     /// that could never be read if they kept others from being read.
     pub(super) fn hold(

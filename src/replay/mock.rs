@@ -186,6 +186,17 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         &self.masks
     }
 
+    /// Bytes of clients that are kept, of all conversations: at most
+    /// [`MockOptions::max_held_bytes`].
+    pub const fn held_bytes(&self) -> usize {
+        self.sessions.held_bytes()
+    }
+
+    /// Conversations that are open: at most [`MAX_OPEN`].
+    pub fn open_count(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Whether every recorded conversation was played as often as it may be,
     /// and none is going on.
     pub fn is_used_up(&self) -> bool {
