@@ -13,6 +13,13 @@ pub(super) fn allowed_bytes(root: &Path) -> Option<u64> {
     all.chain(groups).min()
 }
 
+/// Whether `ulimit -v` leaves room for one thread only: beside its stack each reserves some
+/// 128 MiB of addresses for its heap (glibc), most of which it never uses.
+pub(super) fn is_short_of_addresses(root: &Path) -> bool {
+    const ROOM: u64 = 1 << 30;
+    address_space(root).is_some_and(|bytes| bytes < ROOM)
+}
+
 fn machine(root: &Path) -> Option<u64> {
     let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let line = text
@@ -91,6 +98,16 @@ mod tests {
         let of = |text| allowed(&[MACHINE, ("proc/self/limits", text)]);
         assert_eq!(of(&unlimited), Some(8 * GIB));
         assert_eq!(of(&limited), Some(GIB));
+        let short = |soft: &str| {
+            let root = tempfile::tempdir().unwrap();
+            fs::create_dir_all(root.path().join("proc/self")).unwrap();
+            fs::write(root.path().join("proc/self/limits"), limits(soft)).unwrap();
+            is_short_of_addresses(root.path())
+        };
+        assert_eq!(
+            ["unlimited", "1073741824", "1073741823"].map(short),
+            [false, false, true]
+        );
         let grouped = allowed(&[
             MACHINE,
             ("proc/self/limits", &limited),

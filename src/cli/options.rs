@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use super::allowance::allowed_bytes;
+use super::allowance::{allowed_bytes, is_short_of_addresses};
 use super::args::{DumpArgs, FailOn, Format, ProgressWhen};
 use super::capture_set::CaptureSet;
 use super::error::{DumpError, print_warning};
@@ -111,10 +111,7 @@ impl DumpOptions {
         let depth = output.depth(&args);
         let wording = output.wording(&args);
         let memory = memory_bytes(args.memory);
-        let jobs = args
-            .jobs
-            .or_else(|| thread::available_parallelism().ok())
-            .unwrap_or(NonZeroUsize::MIN);
+        let jobs = args.jobs.unwrap_or_else(threads);
         let redaction = redaction::redaction(&args)?;
         let destinations = match &redaction {
             Some(redaction) => redaction.destinations(),
@@ -392,6 +389,14 @@ fn memory_bytes(asked: Option<u64>) -> usize {
         allowed_bytes(Path::new("/")).map_or(ENOUGH, |all| (all / 4).max(ENOUGH.min(all / 2)))
     });
     usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// How many threads are used if nothing is asked for.
+fn threads() -> NonZeroUsize {
+    if is_short_of_addresses(Path::new("/")) {
+        return NonZeroUsize::MIN;
+    }
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Live captures show each message at once, and so does a capture that comes

@@ -475,7 +475,7 @@ impl<W: Write> Sink for Reporter<W> {
         for printer in printers(&mut self.shown, &mut self.others) {
             printer.finding(finding, &mut self.buffer)?;
         }
-        Ok(())
+        self.write_blocks()
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {
@@ -488,7 +488,7 @@ impl<W: Write> Sink for Reporter<W> {
         for printer in printers(&mut self.shown, &mut self.others) {
             printer.conversation(conversation, &mut self.buffer)?;
         }
-        Ok(())
+        self.write_blocks()
     }
 
     fn wants_more(&self) -> bool {
@@ -547,6 +547,19 @@ impl<W: Write> Reporter<W> {
             printer.message(event, sight, out)?;
         }
         Ok(())
+    }
+
+    /// Writes what has come together between two packets: behind the last of a capture come all
+    /// conversations that are open, without a packet among them.
+    fn write_blocks(&mut self) -> io::Result<()> {
+        if self.header == Header::Written
+            && self.buffering == Buffering::Blocks
+            && self.buffer.len() > BLOCK_BYTES
+        {
+            self.write_buffer()
+        } else {
+            Ok(())
+        }
     }
 
     fn write_due(&mut self, inputs: &[InputInfo]) -> io::Result<()> {

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
@@ -42,9 +45,9 @@ fn memory_does_not_grow_with_the_number_of_conversations() {
 #[test]
 fn conversations_without_beginning_and_end_stay_within_the_memory_that_is_allowed() {
     const COUNT: u32 = 150_000;
-    const ALLOWED: &str = "16MiB";
-    // The program itself, and what is on its way through it.
-    const BOUND_KIB: u64 = 48 * 1024;
+    const ALLOWED: &str = "48MiB";
+    // Half of it for conversations; the program itself, and what is on its way through it.
+    const BOUND_KIB: u64 = 40 * 1024;
     let arguments = ["--memory", ALLOWED, "-d", "udp.port==9005,ministream"];
     let mut child = dissecting_child(&arguments);
     let mut input = child.stdin.take().unwrap();
@@ -61,8 +64,9 @@ fn conversations_without_beginning_and_end_stay_within_the_memory_that_is_allowe
         let records = records.collect::<Vec<_>>().concat();
         input.write_all(&records).unwrap();
     }
-    let peak = peak_kib(&child);
     drop(input);
+    // At the end all are told that are there.
+    let peak = peak_to_the_end_kib(&mut child);
     // What was forgotten is told by a finding.
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let summary = summary.join().unwrap();
@@ -72,6 +76,61 @@ fn conversations_without_beginning_and_end_stay_within_the_memory_that_is_allowe
     );
     assert!(summary.contains("\"evicted\""), "{summary}");
     assert!(peak <= BOUND_KIB, "{peak} KiB");
+}
+
+/// A capture of this many conversations, of each of which one message was captured.
+fn capture_of_beginnings(count: u32) -> tempfile::NamedTempFile {
+    let mut wire = Wire::new(Link::RawIp);
+    let ends = ["192.0.2.1:40000", "192.0.2.2:9005"].map(|end| end.parse().unwrap());
+    let flow = UdpFlow::new(ends[0], ends[1]);
+    for number in 1..=count {
+        let [_, id @ ..] = number.to_be_bytes();
+        flow.send(&mut wire, End::Client, &message::client_data(id, b"x"));
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, Pcap::USUAL.write(&wire)).unwrap();
+    file
+}
+
+/// `ministream-dump` on a file, in so many KiB of addresses.
+fn within_addresses(kib: u32, file: &Path, more: &[&str]) -> Output {
+    Command::new("sh")
+        .args(["-c", &format!("ulimit -v {kib}; exec \"$@\""), "sh"])
+        .arg(env!("CARGO_BIN_EXE_ministream-dump"))
+        .args(["-d", "udp.port==9005,ministream", "-T", "ndjson"])
+        .arg(file)
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn little_address_space_is_enough_and_one_that_is_not_keeps_what_was_written() {
+    const ABORTED: i32 = 6;
+    const COUNT: u32 = 60_000;
+    let file = capture_of_beginnings(COUNT);
+    for kib in [180_000, 120_000] {
+        let output = within_addresses(kib, file.path(), &[]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{kib} KiB: {told}");
+        let last = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n');
+        let summary = String::from_utf8_lossy(last.take(1).next().unwrap());
+        let count = format!("\"conversation_count\":{COUNT}");
+        assert!(summary.contains(&count), "{kib} KiB: {summary}");
+    }
+    // It is asked to keep more than there is room for.
+    let asked = ["--memory", "1GiB"];
+    let whole = within_addresses(2_000_000, file.path(), &asked);
+    let cut = (15_000..=60_000)
+        .rev()
+        .step_by(5_000)
+        .map(|kib| within_addresses(kib, file.path(), &asked))
+        .find(|output| !output.status.success())
+        .unwrap();
+    let told = String::from_utf8_lossy(&cut.stderr);
+    assert_eq!(cut.status.signal(), Some(ABORTED), "{told}");
+    assert!(told.starts_with("memory allocation of "), "{told}");
+    assert!(!cut.stdout.is_empty() && whole.stdout.starts_with(&cut.stdout));
 }
 
 #[cfg(feature = "parquet")]
@@ -157,10 +216,29 @@ fn feed(input: &mut impl Write, bulk: &mut Bulk, wire: &mut Wire, count: u32) {
 /// The most memory that a process has had resident so far. A pipe holds 64 KiB
 /// and the reader a few blocks, so what was written has been dissected but for those.
 fn peak_kib(child: &Child) -> u64 {
+    peak_so_far_kib(child).expect("Linux tells the peak")
+}
+
+/// The same; `None` if it has ended.
+fn peak_so_far_kib(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"))
-        .and_then(|number| number.trim().parse().ok())
-        .expect("Linux tells the peak")
+    let line = |line: &str| {
+        line.strip_prefix("VmHWM:")?
+            .strip_suffix("kB")?
+            .trim()
+            .parse()
+            .ok()
+    };
+    status.lines().find_map(line)
+}
+
+/// The most memory that a process has had resident shortly before its end.
+fn peak_to_the_end_kib(child: &mut Child) -> u64 {
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        // Until it is waited for, what is left of it is there.
+        peak = peak_so_far_kib(child).unwrap_or(peak);
+        thread::sleep(Duration::from_millis(2));
+    }
+    peak
 }
