@@ -1,9 +1,13 @@
 //! Bounds: conversations, memory, descriptors; and what leaks when they are met.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use ministream_fixtures::namespace::among_addresses;
+use ministream_fixtures::needs;
+use socket2::{Domain, Socket, Type};
 
 use crate::endpoint::{Endpoint, PATIENCE, Tunnel, connect, eventually};
 use crate::services::{deaf, echo, exchange, fill, half_deaf, pattern, read_slowly, service};
@@ -216,4 +220,79 @@ fn only_those_on_the_list_are_heard() {
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", "127.0.0.0/8"]);
     let client = Endpoint::client(server.carrier(), &[]);
     assert_eq!(exchange(&client.connect(), b"x"), b"x");
+}
+
+/// A connection from this address to a server on `tcp://`.
+fn connect_from(from: IpAddr, server: &Endpoint) -> TcpStream {
+    let to: SocketAddr = server
+        .carrier()
+        .strip_prefix("tcp://")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Whether a byte in a conversation on this connection is answered, and not the connection closed.
+fn is_served(mut stream: &TcpStream) -> bool {
+    let syn = [&[0, 0, 1, 0x87, 0xa1, 1, 1, 1][..], &[0; 387]].concat();
+    // It may be closed before it is written, now and below.
+    stream.write_all(&syn).ok();
+    let mut ack = [0; 11];
+    if stream.read_exact(&mut ack).is_err() {
+        return false;
+    }
+    let data = [&[0, 0, 0, 5, 0xa0][..], &ack[8..], b"x"].concat();
+    stream.write_all(&data).ok();
+    let mut answer = [0; 9];
+    stream.read_exact(&mut answer).is_ok() && answer.ends_with(b"x")
+}
+
+#[test]
+fn an_address_or_network_that_has_many_connections_leaves_room_for_others() {
+    // As in `runtime::link::tcp`.
+    const CONNECTIONS_OF_ONE: usize = 64;
+    needs!("ip");
+    let name = "limits::an_address_or_network_that_has_many_connections_leaves_room_for_others";
+    let addresses = [
+        "192.0.2.1/24",
+        "192.0.2.2/24",
+        "192.0.2.3/24",
+        "2001:db8::1/64 nodad",
+        "2001:db8:0:1::1/64 nodad",
+        "2001:db8:0:1:8000::2/64 nodad",
+        "2001:db8:0:2::1/64 nodad",
+    ];
+    among_addresses(name, &addresses, || {
+        for (at, crowd, other) in [
+            ("192.0.2.1", ["192.0.2.2", "192.0.2.2"], "192.0.2.3"),
+            (
+                "[2001:db8::1]",
+                ["2001:db8:0:1::1", "2001:db8:0:1:8000::2"],
+                "2001:db8:0:2::1",
+            ),
+        ] {
+            let more = ["--allow-remote", "--max-per-peer", "100"];
+            let server = Endpoint::server(&format!("tcp://{at}:0"), echo(), &more);
+            let crowd = crowd.map(|address| address.parse().unwrap());
+            let from = crowd.into_iter().cycle().take(CONNECTIONS_OF_ONE);
+            let mut streams: Vec<_> = from.map(|from| connect_from(from, &server)).collect();
+            // One that has said nothing gives way, the oldest.
+            streams.push(connect_from(crowd[0], &server));
+            server.wait_for_log("another connection needed its place");
+            assert!(!is_served(&streams.remove(0)), "{at}");
+            assert!(streams.iter().all(is_served), "{at}");
+            // Nobody has to go who has said something.
+            for from in crowd {
+                assert!(!is_served(&connect_from(from, &server)), "{at}");
+            }
+            server.wait_for_log("connections turned away");
+            assert!(is_served(&connect_from(other.parse().unwrap(), &server)));
+        }
+    });
 }

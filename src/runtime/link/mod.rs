@@ -399,3 +399,38 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_networks_that_one_owner_has_are_one_origin() {
+        let origin = |address: &str| origin_of(address.parse().unwrap());
+        for (one, other, is_same) in [
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            (
+                "2001:db8::",
+                "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff",
+                false,
+            ),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            // As addresses of IPv6 all of IPv4 would be one /64.
+            ("::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::192.0.2.1", false),
+        ] {
+            assert_eq!(origin(one) == origin(other), is_same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn ports_of_a_host_are_one_origin_and_destinations_have_none() {
+        let peer = |address: &str| Peer::Address(address.parse().unwrap()).origin();
+        assert_eq!(peer("192.0.2.1:1"), peer("192.0.2.1:2"));
+        assert_eq!(peer("[2001:db8::1]:1"), peer("[2001:db8::2]:2"));
+        assert_ne!(peer("192.0.2.1:1"), None);
+        assert_eq!(Peer::Destination(DestinationHash::of(b"x")).origin(), None);
+    }
+}

@@ -38,6 +38,26 @@ pub fn in_namespace(name: &str, test: impl FnOnce()) {
     run_again(name, &unshare, "ip link set lo up");
 }
 
+/// As [`in_namespace`], on a loopback that has these addresses, too, each with the length of its
+/// prefix. Where namespaces are not permitted the test is skipped.
+///
+/// # Panics
+/// The test failed.
+#[track_caller]
+pub fn among_addresses(name: &str, addresses: &[&str], test: impl FnOnce()) {
+    if is_inside() {
+        return run_inside(test);
+    }
+    let mut prepare = "ip link set lo up".to_owned();
+    for address in addresses {
+        prepare.push_str(&format!(" && ip address add {address} dev lo"));
+    }
+    match permitted("--net", &prepare) {
+        Some(unshare) => run_again(name, &unshare, &prepare),
+        None => program::skip("needs a network of its own, which is not permitted here"),
+    }
+}
+
 /// Runs `test` with a directory of its own that has room for `bytes` and no more: a file system
 /// in memory, which only this test and what it starts can see. `name` is the full name of the
 /// calling test.
