@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 
 use super::allowance::Allowance;
 use super::exchange::Exchange;
-use super::merging::Merging;
 use super::output::Handle;
 use super::readers::Reader;
 use super::send_queue::SendQueue;
@@ -55,8 +54,6 @@ pub(super) struct Conversation {
     /// The peer gets no close at its end, because not all was sent.
     pub(super) is_left: bool,
     pub(super) queue: SendQueue,
-    /// The application knows that the queue is full.
-    pub(super) full: bool,
     /// The conversation stands in its peer's line of those that have output.
     pub(super) in_line: bool,
     /// Bytes that were sent since it came to the front of that line.
@@ -73,7 +70,6 @@ pub(super) struct Conversation {
     pub(super) deadline: Option<Instant>,
     /// When an ACK without an id was a close, if no data come before.
     pub(super) suspected_close: Option<Instant>,
-    pub(super) merging: Merging,
     pub(super) last_message: Instant,
     /// What stands in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
@@ -103,7 +99,6 @@ impl Conversation {
             intent: Intent::Stay,
             is_left: false,
             queue: SendQueue::default(),
-            full: false,
             in_line: false,
             turn_bytes: 0,
             allowance: Allowance::UNLIMITED,
@@ -111,7 +106,6 @@ impl Conversation {
             reader: Reader::default(),
             deadline: None,
             suspected_close: None,
-            merging: Merging::Idle,
             last_message: now,
             armed: None,
             exchange: Exchange::new(now),
@@ -159,7 +153,7 @@ impl Conversation {
         [
             self.deadline,
             self.suspected_close,
-            self.merging.until(),
+            self.queue.waits_until(),
             self.reader.stalled_at,
             idle,
         ]
@@ -179,7 +173,7 @@ impl Conversation {
 
     /// Whether a message that is not full must wait for more to merge.
     pub(super) fn waits_to_merge(&self, max_payload: usize) -> bool {
-        self.merging.until().is_some()
+        self.queue.waits_until().is_some()
             && self.state == State::Open
             && self.queue.bytes() < max_payload
     }

@@ -1,8 +1,12 @@
 //! What a conversation has been given to send and has not sent yet.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+
+use super::config::Config;
+use super::merging::Merging;
 
 /// What a queued write costs beside its bytes, so that a bound in bytes also
 /// bounds the memory of many tiny writes.
@@ -16,11 +20,71 @@ const KEPT_CAPACITY: usize = 8;
 pub(super) struct SendQueue {
     writes: VecDeque<Bytes>,
     bytes: usize,
+    /// The application knows that it is full.
+    is_full: bool,
+    /// Whether a message that is not full waits for more.
+    merging: Merging,
 }
 
 impl SendQueue {
+    /// Takes any write while it is not full. If it is, returns the bytes of memory that it
+    /// stands for.
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        write: Bytes,
+        config: &Config,
+    ) -> Result<(), usize> {
+        let held = self.cost();
+        self.is_full = held >= config.send_buffer;
+        if self.is_full {
+            return Err(held);
+        }
+        self.push(write);
+        self.is_full = self.cost() >= config.send_buffer;
+        self.merging.begin(now, config.merge);
+        Ok(())
+    }
+
+    /// Whether the application knows that it is full.
+    pub(super) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Whether the application, which knows that it was full, may write again.
+    pub(super) fn takes_again(&mut self, config: &Config) -> bool {
+        // At half and not at once, lest each message sent wake the application for one write.
+        let takes_again = self.is_full && self.cost() <= config.send_buffer / 2;
+        if takes_again {
+            self.is_full = false;
+        }
+        takes_again
+    }
+
+    /// Until when a message that is not full waits for more to merge.
+    pub(super) const fn waits_until(&self) -> Option<Instant> {
+        self.merging.until()
+    }
+
+    /// It is `now`: a message may have waited for long enough.
+    pub(super) fn pass(&mut self, now: Instant) {
+        self.merging.pass(now);
+    }
+
+    /// Bytes for the next message, at most `max`, merged if the settings say so.
+    pub(super) fn next(&mut self, max: usize, config: &Config) -> Option<Bytes> {
+        let bytes = match config.merge {
+            None => self.cut(max)?,
+            Some(_) => self.cut_merged(max)?,
+        };
+        if self.is_empty() {
+            self.merging = Merging::Idle;
+        }
+        Some(bytes)
+    }
+
     /// Appends a write; an empty one is nothing.
-    pub(super) fn push(&mut self, write: Bytes) {
+    fn push(&mut self, write: Bytes) {
         if !write.is_empty() {
             self.bytes += write.len();
             self.writes.push_back(write);
@@ -38,12 +102,12 @@ impl SendQueue {
     }
 
     /// Bytes of memory that the queue stands for.
-    pub(super) fn cost(&self) -> usize {
+    fn cost(&self) -> usize {
         self.bytes + self.writes.len() * WRITE_OVERHEAD_BYTES
     }
 
     /// The rest of the oldest write, at most `max` bytes of it.
-    pub(super) fn cut(&mut self, max: usize) -> Option<Bytes> {
+    fn cut(&mut self, max: usize) -> Option<Bytes> {
         let first = self.writes.front_mut()?;
         let message = if first.len() > max {
             first.split_to(max)
@@ -59,7 +123,7 @@ impl SendQueue {
 
     /// As many writes as fit into `max` bytes, the last of them cut if need be.
     /// Copies, unless the oldest write fills the message or is alone.
-    pub(super) fn cut_merged(&mut self, max: usize) -> Option<Bytes> {
+    fn cut_merged(&mut self, max: usize) -> Option<Bytes> {
         let first = self.cut(max)?;
         if first.len() == max || self.is_empty() {
             return Some(first);

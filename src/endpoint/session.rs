@@ -6,8 +6,8 @@
 //! `lifecycle` takes conversations through the table of `state`; `transmit` has what goes out, and
 //! in which order. Each of its tables is a part of its own, which knows nothing of the others:
 //! `conversations`, `ids`, `abandoned`, `links` (peers and their turns), `readers` (unread bytes),
-//! `timers`. Of one conversation, `send_queue`, `merging` and `allowance` have what waits to be
-//! sent, how long, and how much of it may go; `exchange` has what has passed.
+//! `timers`. Of one conversation, `send_queue` has what waits to be sent, `merging` for how
+//! long, `allowance` how much of it may go, `exchange` what has passed.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -167,21 +167,18 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// # Errors
     /// It is full, or the conversation is not one that takes data. The bytes are dropped.
     pub fn write(&mut self, now: Instant, handle: Handle, bytes: Bytes) -> Result<(), WriteError> {
-        let bound = self.config.send_buffer;
-        let merge = self.config.merge;
         let conversation = self
             .conversations
             .known_mut(handle)
             .filter(|conversation| conversation.takes_data())
             .ok_or(WriteError::NotOpen)?;
-        let held = conversation.queue.cost();
-        if held >= bound {
-            conversation.full = true;
-            return Err(WriteError::Full { held, bound });
-        }
-        conversation.queue.push(bytes);
-        conversation.full = conversation.queue.cost() >= bound;
-        conversation.merging.begin(now, merge);
+        let queue = &mut conversation.queue;
+        queue
+            .write(now, bytes, &self.config)
+            .map_err(|held| WriteError::Full {
+                held,
+                bound: self.config.send_buffer,
+            })?;
         self.reschedule(handle.slot);
         Ok(())
     }
@@ -191,7 +188,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     pub fn is_writable(&self, handle: Handle) -> bool {
         self.conversations
             .known(handle)
-            .is_some_and(|conversation| conversation.takes_data() && !conversation.full)
+            .is_some_and(|conversation| conversation.takes_data() && !conversation.queue.is_full())
     }
 
     /// Whether the link takes nothing at the moment that this conversation has to send.
@@ -364,7 +361,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         while let Some(slot) = self.timers.pop_due(now) {
             let conversation = &mut self.conversations[slot];
             conversation.armed = None;
-            conversation.merging.pass(now);
+            conversation.queue.pass(now);
             // One of them, for it may end the conversation. What else is due is armed below, and
             // comes round at once.
             if conversation.suspected_close.is_some_and(|at| at <= now) {

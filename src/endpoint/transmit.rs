@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::config::Config;
 use super::conversation::{Conversation, Due};
 use super::links::Turn;
-use super::merging::Merging;
 use super::output::{Event, Handle, Output};
 use super::session::Endpoint;
 use super::state::{State, Stimulus};
@@ -116,14 +115,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if limit == 0 {
             return None;
         }
-        let payload = match self.config.merge {
-            None => conversation.queue.cut(limit)?,
-            Some(_) => conversation.queue.cut_merged(limit)?,
-        };
+        let payload = conversation.queue.next(limit, &self.config)?;
         conversation.allowance.spend(HEADER_BYTES + payload.len());
-        if conversation.queue.is_empty() {
-            conversation.merging = Merging::Idle;
-        }
         conversation.last_message = now;
         conversation.exchange.note_sent(payload.len());
         let message = Message {
@@ -140,15 +133,13 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         match conversation.state {
             State::Closing => conversation.deadline = now.checked_add(self.config.close_timeout),
             State::Draining => self.restart_drain(now, slot),
-            // At half and not at once, lest each message sent wake the application for one write.
-            State::Open if conversation.full => {
-                if conversation.queue.cost() <= self.config.send_buffer / 2 {
-                    conversation.full = false;
+            State::Open => {
+                if conversation.queue.takes_again(&self.config) {
                     let conversation = conversation.handle;
                     self.emit(Event::Writable { conversation });
                 }
             }
-            State::SynSent | State::SynReceived | State::Open | State::Ended => {}
+            State::SynSent | State::SynReceived | State::Ended => {}
         }
     }
 
