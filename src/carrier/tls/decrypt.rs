@@ -332,3 +332,71 @@ fn choice(message: &[u8]) -> Option<Choice> {
         (true, false) => Some(Choice::Suite(u16::from_be_bytes([high, low]))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decryptor() -> Decryptor {
+        let random = "ab".repeat(32);
+        let text = format!("CLIENT_TRAFFIC_SECRET_0 {random} {}", "00".repeat(32));
+        Decryptor::new(&KeyLog::parse(&text).unwrap(), &[0xab; 32]).unwrap()
+    }
+
+    fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[kind, 3, 3], &length[..], content].concat()
+    }
+
+    /// Pushes bytes in pieces until they are refused; how many were taken, the most memory that
+    /// was held, and why.
+    fn flood(
+        from: TlsRole,
+        bytes: &[u8],
+        piece_bytes: usize,
+    ) -> (usize, usize, Result<(), (TlsRole, DecryptError)>) {
+        let mut decryptor = decryptor();
+        let (mut taken, mut held) = (0, 0);
+        for piece in bytes.chunks(piece_bytes) {
+            let result = decryptor.push(from, piece, &mut |_, _| panic!("nothing is inside"));
+            held = held.max(decryptor.held_bytes() + decryptor.server_hello.capacity());
+            if result.is_err() {
+                return (taken, held, result);
+            }
+            taken += piece.len();
+        }
+        (taken, held, Ok(()))
+    }
+
+    #[test]
+    fn what_waits_to_be_opened_is_bounded() {
+        let long = [0; MAX_RECORD_BYTES];
+        let sealed = record(APPLICATION_DATA, &long).repeat(20);
+        // A server's first message that never ends, in records of handshakes.
+        let head = [SERVER_HELLO, 0, 0x40, 0];
+        let hello = [&head[..], &long].concat();
+        let hello = hello[..MAX_RECORD_BYTES].to_vec();
+        let endless = record(HANDSHAKE, &[SERVER_HELLO, 0xff, 0xff, 0xff]);
+        let garbage = [record(HANDSHAKE, &hello), vec![APPLICATION_DATA; 1 << 20]].concat();
+        for piece_bytes in [1, 1_000, 5_000] {
+            // Memory doubles while it grows.
+            let (taken, held, result) = flood(TlsRole::Client, &sealed, piece_bytes);
+            assert_eq!(result, Err((TlsRole::Client, DecryptError::NoServerHello)));
+            assert!(taken <= MAX_EARLY_BYTES, "{taken}");
+            assert!(held <= 2 * (MAX_EARLY_BYTES + piece_bytes), "{held}");
+            for (bytes, error) in [
+                (&endless, DecryptError::Version),
+                (&garbage, DecryptError::Version),
+            ] {
+                let (_, held, result) = flood(TlsRole::Server, bytes, piece_bytes);
+                assert_eq!(result, Err((TlsRole::Server, error)), "{piece_bytes}");
+                assert!(held <= 2 * (2 * MAX_RECORD_BYTES + piece_bytes), "{held}");
+            }
+            // No record is that long.
+            let (_, held, result) = flood(TlsRole::Server, &[HANDSHAKE, 3, 3, 255, 255], 5);
+            let error = DecryptError::RecordLength(0xffff);
+            assert_eq!(result, Err((TlsRole::Server, error)));
+            assert!(held < 100, "{held}");
+        }
+    }
+}

@@ -521,3 +521,67 @@ fn number_of(head: &[u8]) -> u32 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::style;
+
+    fn store() -> Store {
+        let (mut store, _path) = Store::new(style()).unwrap();
+        store.push(b"{\"record\":\"header\"}\n").unwrap();
+        store
+    }
+
+    fn message(conversation: u32, payload: &str) -> String {
+        format!(
+            "{{\"record\":\"message\",\"n\":1,\"conv\":\"c{conversation}\",\"dir\":\"c2s\",\
+             \"type\":\"data\",\"payload_hex\":\"{payload}\"}}\n"
+        )
+    }
+
+    #[test]
+    fn the_last_messages_of_a_long_conversation_are_read_and_the_others_counted() {
+        let mut store = store();
+        for _ in 0..MAX_STEPS + 500 {
+            store.push(message(1, "00").as_bytes()).unwrap();
+        }
+        let (chain, before) = store.chain(1).unwrap();
+        assert_eq!((chain.len(), before), (MAX_STEPS, 500));
+        assert_eq!(chain.last().unwrap().0, MAX_STEPS as u64 + 500);
+    }
+
+    #[test]
+    fn records_of_many_bytes_are_read_up_to_so_many() {
+        const LINE_BYTES: usize = 3 << 20;
+        let mut store = store();
+        let long = message(1, &"0".repeat(LINE_BYTES));
+        for _ in 0..30 {
+            store.push(long.as_bytes()).unwrap();
+        }
+        let (chain, before) = store.chain(1).unwrap();
+        // The one that reaches the bound is read, too.
+        assert_eq!(chain.len(), MAX_TALK_BYTES.div_ceil(long.len()));
+        assert_eq!(before, 30 - chain.len() as u64);
+    }
+
+    #[test]
+    fn of_conversations_that_are_over_two_numbers_stay_in_memory() {
+        const COUNT: u32 = 20_000;
+        let mut store = store();
+        for number in 1..=COUNT {
+            let over = format!(
+                "{{\"record\":\"conversation\",\"conv\":\"c{number}\",\"state\":\"closed\"}}\n"
+            );
+            let lines = message(number, "00") + &over;
+            store.push(lines.as_bytes()).unwrap();
+        }
+        assert_eq!(store.open.len(), 0);
+        for numbers in [&store.all, &store.shown] {
+            assert_eq!(numbers.len(), COUNT as usize);
+            // Memory doubles while it grows.
+            assert!(numbers.capacity() < 2 * COUNT as usize);
+        }
+        assert_eq!(store.chain(COUNT).unwrap().0.len(), 2);
+    }
+}

@@ -79,6 +79,36 @@ fn conversations_with_findings_come_first_and_the_page_says_what_is_left_out() {
     assert_eq!(rows[300][16], Value::Null, "none");
 }
 
+/// How many ladders are in the page of so many conversations, each of which has as many more of
+/// these messages.
+fn ladders(count: u64, messages: usize, message: &[u8]) -> usize {
+    let page = report(count, |number, report| {
+        for _ in 0..messages {
+            report.message(&MessageEvent {
+                number,
+                conversation: Some(ConversationId(number)),
+                ..event(message)
+            });
+        }
+    });
+    page.matches("<template id=\"ladder-c").count()
+}
+
+#[test]
+fn ladders_end_where_the_page_has_as_many_messages_or_bytes_as_it_may() {
+    let count = (MAX_MESSAGES / LIMITS.messages) as u64;
+    let each = LIMITS.messages - 1;
+    let short = b"\xa0\xff\xff\xff";
+    for (more, shown) in [(0, count), (1, count), (2, count)] {
+        assert_eq!(ladders(count + more, each, short) as u64, shown);
+    }
+    // Beside the five bytes that each of them has.
+    let long = [&short[..], &[b'x'; 60_000]].concat();
+    let room = MAX_PAYLOAD_BYTES / 60_005;
+    assert!(room < MAX_CONVERSATIONS);
+    assert_eq!(ladders(room as u64 + 3, 1, &long), room);
+}
+
 #[test]
 fn a_page_that_holds_everything_says_nothing_of_what_is_left_out() {
     let page = report(3, |_, _| {});
