@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::config::AddressProof;
 use super::conversation::{Due, Intent};
+use super::machine::Endpoint;
 use super::output::Event;
-use super::session::Endpoint;
 use super::state::{State, Stimulus, Transition, transition};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, Message, PayloadShape, RawFrame, ServerId};

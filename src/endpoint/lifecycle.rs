@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::config::OnEof;
 use super::conversation::{Due, Intent, Role};
+use super::machine::Endpoint;
 use super::output::{End, Event, Handle};
 use super::send_queue::SendQueue;
-use super::session::Endpoint;
 use super::state::{Farewell, State, Stimulus, Transition, transition};
 use crate::wire::ClientId;
 

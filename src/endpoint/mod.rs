@@ -84,22 +84,22 @@ pub(crate) mod id_pool;
 mod ids;
 mod lifecycle;
 mod links;
+mod machine;
 mod merging;
 mod output;
 mod readers;
 mod receive;
 mod send_queue;
 mod server;
-mod session;
 mod state;
 mod stats;
 mod timers;
 mod transmit;
 
 pub use self::config::{AddressProof, Config, DuplicateSyn, Incoming, Limits, OnEof, SlowReader};
+pub use self::machine::{Endpoint, Open, OpenError, WriteError};
 pub use self::output::{ConversationSummary, End, Event, Handle, Leg, Output, Scope};
 pub use self::server::syn_destination;
-pub use self::session::{Endpoint, Open, OpenError, WriteError};
 pub use self::state::State;
 pub use self::stats::{Anomaly, Stats, Traffic};
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::machine::Endpoint;
 use super::output::Event;
 use super::readers::Pause;
-use super::session::Endpoint;
 use super::state::{State, Stimulus, Transition};
 use super::stats::Anomaly;
 use crate::wire::{ClientId, FrameType, HEADER_BYTES, RawFrame, RawMessage, ServerId};

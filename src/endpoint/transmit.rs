@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::config::Config;
 use super::conversation::{Conversation, Due};
 use super::links::Turn;
+use super::machine::Endpoint;
 use super::output::{Event, Handle, Output};
-use super::session::Endpoint;
 use super::state::{State, Stimulus};
 use crate::wire::{FrameType, HEADER_BYTES, Message};
 
