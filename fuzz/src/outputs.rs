@@ -5,7 +5,9 @@ use std::io::{self, Cursor, Write};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use ministream::capture::InputInfo;
+use ministream::conversation::{ConversationId, FindingCode};
 use ministream::dissect::{Collected, DissectCounts, DissectOptions, NearFlows};
+use ministream::export::synthetic_packets::SyntheticPackets;
 use ministream::field::PayloadDetail;
 use ministream::net::Skip;
 use ministream::record::printer::Printer;
@@ -13,6 +15,7 @@ use ministream::record::{Record, RecordReader, Summary, json_schema};
 use ministream::report::Reporter;
 use ministream::report::conversations::ConversationTable;
 use ministream::report::detail::{DetailPrinter, Details};
+use ministream::report::follow::{FollowFormat, FollowPrinter};
 use ministream::report::html::HtmlReport;
 use ministream::report::json::{JsonPrinter, Messages, NdjsonPrinter};
 use ministream::report::ladder::{DrawnConversations, LadderFormat, LadderPrinter};
@@ -22,9 +25,10 @@ use ministream::report::spec::SpecPrinter;
 use ministream::report::statistics::{FindingTable, TimingTable, TypeTable};
 use ministream::report::style::{Colouring, IdFormat, Style, TimeStyle};
 use ministream::report::table::MessageTable;
-use ministream::select::redact::Secrets;
+use ministream::select::redact::{Redaction, Secrets};
 use ministream::select::{Picked, Selection};
 use ministream::text::escape::Charset;
+use ministream::wire::Pseudonyms;
 use serde_json::Value;
 
 use crate::capture_file::dissect;
@@ -36,30 +40,38 @@ use crate::schema::Schema;
 /// Both times the same comes out. JSON is JSON and as its schema has it, and read back gives as
 /// many messages, conversations and findings. Text for people has no control characters but the
 /// end of a line, and with the ASCII set no other characters either. A page has no element that
-/// pages of harmless captures do not have.
+/// pages of harmless captures do not have, nor has a drawing. Packets that were made anew are a
+/// whole capture.
 pub fn check(choice: u8, file: &[u8], options: &DissectOptions) {
-    let Some(written) = write(choice, file, options) else {
+    let Some(written) = write(choice, file, options, None) else {
         return;
     };
-    let again = write(choice, file, options).expect("what was a capture is one");
+    let again = write(choice, file, options, None).expect("what was a capture is one");
     assert!(written == again, "another output the second time");
     match choice % OUTPUTS {
         0 => check_ndjson(&written, file, options),
         1 => check_json(&written),
-        2 => check_page(&written),
+        2 | SVG => check_page(&written),
+        PACKETS => check_packets(&written),
         // RFC 4180 ends lines with CR LF.
         CSV => check_text(&without(&written, b'\r'), is_ascii(CSV)),
         // The tabs of a payload stay where its lines are shown.
-        chosen @ (7 | 8) => check_text(&without(&written, b'\t'), is_ascii(chosen)),
+        chosen @ (7 | 8 | 14) => check_text(&without(&written, b'\t'), is_ascii(chosen)),
         chosen => check_text(&written, is_ascii(chosen)),
     }
 }
 
 /// How many outputs `choice` chooses among.
-const OUTPUTS: u8 = 14;
+pub const OUTPUTS: u8 = 18;
 
 /// The one that is CSV.
 const CSV: u8 = 10;
+
+/// The one that is a drawing.
+const SVG: u8 = 16;
+
+/// The one that is packets, made anew.
+pub const PACKETS: u8 = 17;
 
 const fn is_ascii(chosen: u8) -> bool {
     chosen % 2 == 1
@@ -82,15 +94,58 @@ fn style(chosen: u8) -> Style {
     }
 }
 
+/// The output that `choice` names, without these secrets; `None` when the file is no capture.
+pub fn redacted(
+    choice: u8,
+    file: &[u8],
+    options: &DissectOptions,
+    secrets: Secrets,
+) -> Option<Vec<u8>> {
+    let redaction = Redaction::new(secrets, Pseudonyms::new([7; 32]));
+    let mut options = options.clone();
+    options.destinations = redaction.destinations();
+    write(choice, file, &options, Some(redaction))
+}
+
 /// What the output is; `None` when the file is no capture.
-fn write(choice: u8, file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
+fn write(
+    choice: u8,
+    file: &[u8],
+    options: &DissectOptions,
+    redaction: Option<Redaction>,
+) -> Option<Vec<u8>> {
     let chosen = choice % OUTPUTS;
     let style = style(chosen);
     let mut others: Vec<Box<dyn Printer>> = Vec::new();
     let printer: Box<dyn Printer> = match chosen {
         0 => Box::new(NdjsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
         1 => Box::new(JsonPrinter::new(PayloadDetail::Full, Messages::Shown)),
-        2 => return write_page(file, options),
+        2 => return write_page(file, options, redaction),
+        PACKETS => return write_packets(file, options, redaction),
+        14 | 15 => {
+            let format = if chosen == 14 {
+                FollowFormat::Text
+            } else {
+                FollowFormat::Hex
+            };
+            let follow = |number| -> Box<dyn Printer> {
+                Box::new(FollowPrinter::new(ConversationId(number), format, style))
+            };
+            others.extend((1..=4).map(follow));
+            return written(
+                file,
+                options,
+                style,
+                redaction,
+                MessageView::Nothing,
+                others,
+            );
+        }
+        SVG => Box::new(LadderPrinter::new(
+            DrawnConversations::All,
+            LadderFormat::Svg,
+            style,
+        )),
         3 | 4 => {
             others.push(Box::new(ConversationTable::new(style)));
             others.push(Box::new(TypeTable::new(style)));
@@ -101,6 +156,7 @@ fn write(choice: u8, file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
                 file,
                 options,
                 style,
+                redaction,
                 MessageView::Table(Box::new(table)),
                 others,
             );
@@ -127,7 +183,14 @@ fn write(choice: u8, file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
             style,
         )),
     };
-    written(file, options, style, MessageView::By(printer), others)
+    written(
+        file,
+        options,
+        style,
+        redaction,
+        MessageView::By(printer),
+        others,
+    )
 }
 
 /// What these printers make of the file.
@@ -135,6 +198,7 @@ fn written(
     file: &[u8],
     options: &DissectOptions,
     style: Style,
+    redaction: Option<Redaction>,
     shown: MessageView,
     others: Vec<Box<dyn Printer>>,
 ) -> Option<Vec<u8>> {
@@ -147,7 +211,8 @@ fn written(
         selection,
         shown,
         others,
-    );
+    )
+    .redacted(redaction);
     let (inputs, counts) = dissect(file, options.clone(), &mut reporter)?;
     reporter
         .finish(&summary(
@@ -161,24 +226,62 @@ fn written(
     Some(written)
 }
 
-fn write_page(file: &[u8], options: &DissectOptions) -> Option<Vec<u8>> {
+fn write_page(
+    file: &[u8],
+    options: &DissectOptions,
+    redaction: Option<Redaction>,
+) -> Option<Vec<u8>> {
     let page = Page::default();
-    let style = style(2);
-    let report = HtmlReport::new(page.clone(), style);
+    let style = Style {
+        redacted: secrets_of(redaction.as_ref()),
+        ..style(2)
+    };
+    let report: Box<dyn Printer> = Box::new(HtmlReport::new(page.clone(), style));
     written(
         file,
         options,
         style,
+        redaction,
         MessageView::Nothing,
-        vec![Box::new(report)],
+        vec![report],
     )?;
-    let page = page.0.lock().expect("nobody panics while it is locked");
-    Some(page.clone())
+    Some(page.bytes())
+}
+
+fn write_packets(
+    file: &[u8],
+    options: &DissectOptions,
+    redaction: Option<Redaction>,
+) -> Option<Vec<u8>> {
+    let page = Page::default();
+    let secrets = secrets_of(redaction.as_ref());
+    let packets = SyntheticPackets::new(page.clone(), secrets).expect("memory takes all");
+    let others: Vec<Box<dyn Printer>> = vec![Box::new(packets)];
+    written(
+        file,
+        options,
+        style(PACKETS),
+        redaction,
+        MessageView::Nothing,
+        others,
+    )?;
+    Some(page.bytes())
+}
+
+fn secrets_of(redaction: Option<&Redaction>) -> Secrets {
+    redaction.map_or(Secrets::NONE, Redaction::secrets)
 }
 
 /// A page that is not in a file.
 #[derive(Clone, Debug, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    fn bytes(&self) -> Vec<u8> {
+        let page = self.0.lock().expect("nobody panics while it is locked");
+        page.clone()
+    }
+}
 
 impl Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -276,6 +379,20 @@ fn check_text(written: &[u8], is_ascii: bool) {
     }
 }
 
+/// Packets that were made are a whole capture.
+fn check_packets(written: &[u8]) {
+    let mut seen = Collected::default();
+    let (_, counts) = dissect(written, DissectOptions::default(), &mut seen).expect("a capture");
+    let mut findings = seen.findings.iter();
+    assert!(
+        findings.all(|finding| finding.code != FindingCode::CaptureTruncated),
+        "it ends where it should"
+    );
+    for (reason, count) in skips(&counts) {
+        assert_eq!(count, 0, "packets that were skipped: {reason}");
+    }
+}
+
 fn check_page(page: &[u8]) {
     static KNOWN: LazyLock<BTreeSet<String>> = LazyLock::new(elements_of_shipped_captures);
     let page = std::str::from_utf8(page).expect("a page is UTF-8");
@@ -290,8 +407,10 @@ fn check_page(page: &[u8]) {
 fn elements_of_shipped_captures() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for capture in crate::shipped_captures() {
-        if let Some(page) = write_page(&capture, &DissectOptions::default()) {
-            known.extend(elements(std::str::from_utf8(&page).expect("UTF-8")));
+        for choice in [2, SVG] {
+            if let Some(page) = write(choice, &capture, &DissectOptions::default(), None) {
+                known.extend(elements(std::str::from_utf8(&page).expect("UTF-8")));
+            }
         }
     }
     known

@@ -12,6 +12,8 @@ use ministream::dissect::{
     Collected, Decided, DecodeAs, DissectCounts, DissectOptions, Dissector, StepSource,
 };
 use ministream::net::Transport;
+use ministream::select::redact::Secrets;
+use ministream::wire::DestinationHash;
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
 use ministream_fixtures::{
@@ -31,8 +33,11 @@ use crate::outputs;
 /// forgotten or is missing. With packets
 /// lost, cut or damaged nothing panics. Always, whether packets are taken one by one or in
 /// batches changes nothing, and [the outputs](outputs) are as they should be.
+///
+/// What is redacted depends on no byte of a payload, and shows no destination. Packets that are
+/// made anew hold the same conversations.
 pub fn run(data: &[u8]) {
-    crate::given(data, check);
+    crate::given(data, |input| check(data, input));
 }
 
 /// What happens to a capture.
@@ -52,7 +57,19 @@ const MAX_STEPS: usize = 12;
 /// The most packets of one capture: more only take longer.
 const MAX_PACKETS: usize = 2_000;
 
-fn check(input: &mut Unstructured<'_>) -> Result<()> {
+/// What is captured, and what was said there.
+struct Program {
+    trial: Trial,
+    options: DissectOptions,
+    resends: bool,
+    flows: Vec<Flow>,
+    expected: Vec<Outline>,
+    message_count: u64,
+    capture: Vec<u8>,
+}
+
+/// The bytes of all payloads are changed by `mask`.
+fn program(input: &mut Unstructured<'_>, mask: u8) -> Result<Option<Program>> {
     let trial = *input.choose(&[Trial::Whole, Trial::Scarce, Trial::Damaged])?;
     let mut options = DissectOptions::default();
     let ids_repeat = input.arbitrary()?;
@@ -63,6 +80,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
     let mut packets = Vec::new();
     for number in 0..input.int_in_range(1..=4)? {
         let mut flow = Flow::new(input, number, trial, resends)?;
+        flow.mask = mask;
         let first_id = if ids_repeat { 0 } else { number * 20 };
         flow.converse(input, first_id, &mut expected)?;
         message_count += flow.message_count;
@@ -74,35 +92,116 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
     }
     let mut wire = interleaved(input, packets)?;
     if wire.packets.len() > MAX_PACKETS {
-        return Ok(());
+        return Ok(None);
     }
     match trial {
         Trial::Whole => {}
         Trial::Scarce => starve(input, &mut options)?,
         Trial::Damaged => damage(input, &mut wire, &mut options)?,
     }
-    let capture = Pcap::USUAL.write(&wire);
+    expected.sort();
+    Ok(Some(Program {
+        trial,
+        options,
+        resends,
+        flows,
+        expected,
+        message_count,
+        capture: Pcap::USUAL.write(&wire),
+    }))
+}
+
+fn check(data: &[u8], input: &mut Unstructured<'_>) -> Result<()> {
+    let Some(program) = program(input, 0)? else {
+        return Ok(());
+    };
+    let Program {
+        options, capture, ..
+    } = &program;
     let mut seen = Collected::default();
-    let (_, counts) = dissect(&capture, options.clone(), &mut seen).expect("it is a capture");
+    let (_, counts) = dissect(capture, options.clone(), &mut seen).expect("it is a capture");
     assert_eq!(
-        in_batches(&capture, options.clone()),
+        in_batches(capture, options.clone()),
         (seen.clone(), counts),
         "what is seen in batches, and packet by packet"
     );
-    match trial {
+    let choice = input.arbitrary()?;
+    match program.trial {
         Trial::Whole => {
-            assert_eq!(seen.message_count, message_count, "messages");
+            assert_eq!(seen.message_count, program.message_count, "messages");
             let mut found: Vec<_> = seen.conversations.iter().map(Outline::of).collect();
             found.sort();
-            expected.sort();
-            assert_eq!(found, expected, "conversations");
-            compare_flows(&seen, &flows, &options);
+            assert_eq!(found, program.expected, "conversations");
+            compare_flows(&seen, &program.flows, options);
+            check_made_packets(&program);
+            check_redaction(&program, data, choice)?;
         }
-        Trial::Scarce => check_scarce(&seen, message_count, &expected, resends),
+        Trial::Scarce => check_scarce(&seen, &program),
         Trial::Damaged => {}
     }
-    outputs::check(input.arbitrary()?, &capture, &options);
+    outputs::check(choice, capture, options);
     Ok(())
+}
+
+/// Packets that are made anew hold the conversations of all flows but those with a router.
+fn check_made_packets(program: &Program) {
+    let Program { options, .. } = program;
+    let made = outputs::redacted(outputs::PACKETS, &program.capture, options, Secrets::NONE);
+    let made = made.expect("it is a capture");
+    let mut seen = Collected::default();
+    dissect(&made, options.clone(), &mut seen).expect("it is a capture");
+    let mut found: Vec<_> = seen.conversations.iter().map(Outline::of).collect();
+    found.sort();
+    let at_router = |address: &SocketAddr| {
+        let mut flows = program.flows.iter();
+        flows.any(|flow| flow.carrier() == Carrier::I2cp && flow.has_end(address))
+    };
+    let mut expected = program.expected.clone();
+    expected.retain(|one| !at_router(&one.client));
+    assert_eq!(found, expected, "conversations in packets that were made");
+}
+
+/// What is redacted is the same whatever was said, and no destination is in it.
+fn check_redaction(program: &Program, data: &[u8], choice: u8) -> Result<()> {
+    let Program {
+        options,
+        capture,
+        flows,
+        ..
+    } = program;
+    let hidden = |capture: &[u8], payload, destinations| {
+        let secrets = Secrets {
+            payload,
+            destinations,
+        };
+        outputs::redacted(choice, capture, options, secrets).expect("it is a capture")
+    };
+    // gzip makes some bytes longer than others.
+    if flows.iter().all(|flow| flow.carrier() != Carrier::I2cp) {
+        let others = self::program(&mut Unstructured::new(data), 0x5a)?;
+        let others = others.expect("it has as many packets").capture;
+        assert!(
+            hidden(capture, true, false) == hidden(&others, true, false),
+            "what is redacted depends on the payload"
+        );
+    }
+    let written = hidden(capture, false, true);
+    for destination in flows.iter().flat_map(|flow| &flow.destinations) {
+        let beginning = &destination[..16];
+        let name = DestinationHash::of(destination).to_string();
+        for shown in [beginning, hex(beginning).as_bytes(), &name.as_bytes()[..12]] {
+            let mut places = written.windows(shown.len());
+            assert!(
+                !places.any(|place| place == shown),
+                "a destination is shown"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What a conversation was, as far as it can be told by its flow.
@@ -162,6 +261,10 @@ struct Flow {
     trial: Trial,
     /// Whether anything is sent a second time.
     resends: bool,
+    /// Changes each byte of a payload.
+    mask: u8,
+    /// Those that were in SYNs.
+    destinations: Vec<Vec<u8>>,
 }
 
 impl Flow {
@@ -198,6 +301,8 @@ impl Flow {
             message_count: 0,
             trial,
             resends,
+            mask: 0,
+            destinations: Vec::new(),
         };
         flow.open();
         Ok(flow)
@@ -290,7 +395,7 @@ impl Flow {
                         // The ping alone is not told from other bytes that are lost.
                         _ if self.trial == Trial::Scarce => message::chaff([7, 7, 7], b""),
                         _ if input.arbitrary()? => message::ping(),
-                        _ => message::chaff([0, 0, 1], b"chaff"),
+                        _ => message::chaff([0, 0, 1], &self.masked(b"chaff")),
                     };
                     self.send(input, from, next_id, &chaff)?;
                 }
@@ -307,6 +412,14 @@ impl Flow {
         Ok(())
     }
 
+    fn masked(&self, bytes: &[u8]) -> Vec<u8> {
+        bytes.iter().map(|byte| byte ^ self.mask).collect()
+    }
+
+    fn has_end(&self, address: &SocketAddr) -> bool {
+        [self.client, self.server].contains(address)
+    }
+
     fn begin(&mut self, input: &mut Unstructured<'_>, number: u8) -> Result<Talk> {
         let opener = *input.choose(&[End::Client, End::Server])?;
         let talk = Talk {
@@ -320,6 +433,7 @@ impl Flow {
             _ => seeded_destination(u64::from(number)),
         };
         let syn = message::syn(talk.client_id(), &destination);
+        self.destinations.push(destination);
         self.send(input, opener, number, &syn)?;
         let ack = message::ack(talk.client_id(), talk.server_id());
         self.send(input, opener.opposite(), number, &ack)?;
@@ -328,7 +442,7 @@ impl Flow {
 
     fn say(&mut self, input: &mut Unstructured<'_>, talk: &mut Talk) -> Result<()> {
         let length = input.int_in_range(0..=input.len().min(200))?;
-        let mut bytes = input.bytes(length)?.to_vec();
+        let mut bytes = self.masked(input.bytes(length)?);
         if self.trial == Trial::Scarce {
             // Whoever looks for his place in a stream takes for a message what looks like one.
             bytes.iter_mut().for_each(|byte| *byte &= 0x0f);
@@ -641,7 +755,14 @@ fn compare_flows(seen: &Collected, flows: &[Flow], options: &DissectOptions) {
 }
 
 /// What must hold with little memory.
-fn check_scarce(seen: &Collected, message_count: u64, expected: &[Outline], resends: bool) {
+fn check_scarce(seen: &Collected, program: &Program) {
+    let Program {
+        expected,
+        message_count,
+        resends,
+        ..
+    } = program;
+    let message_count = *message_count;
     let bytes = |sent: &Outline| sent.c2s.1 + sent.s2c.1;
     let sent: u64 = expected.iter().map(bytes).sum();
     let found: u64 = seen
@@ -654,7 +775,7 @@ fn check_scarce(seen: &Collected, message_count: u64, expected: &[Outline], rese
         let mut findings = seen.findings.iter();
         findings.any(|finding| codes.contains(&finding.code))
     };
-    if !resends || !has(&[FindingCode::CaptureEvicted]) {
+    if !*resends || !has(&[FindingCode::CaptureEvicted]) {
         let count = seen.message_count;
         assert!(
             count <= message_count,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ministream_fuzz::outputs::OUTPUTS;
 use ministream_fuzz::{TARGETS, capture_file, shipped_captures};
 
 #[test]
@@ -32,7 +33,7 @@ fn every_shipped_capture_holds_in_every_output() {
         if capture.len() > 300_000 {
             continue;
         }
-        for output in 0..14 {
+        for output in 0..OUTPUTS {
             let mut input = vec![output];
             input.extend_from_slice(&capture);
             capture_file::run(&input);
