@@ -62,6 +62,8 @@ impl Line {
             "peer" if self.place.is_empty() => self.place = value,
             "error" | "end" => self.cause = lowercase(&value),
             "help" => self.help = value,
+            // The first of its kind.
+            "count" if value == "1" => {}
             _ if HIDDEN.contains(&name) || name == "peer" => {}
             _ => {
                 let comma = if self.rest.is_empty() { "" } else { ", " };
@@ -199,6 +201,7 @@ mod tests {
     fn refused(conversation: &str) -> Line {
         line(&[
             ("message", "cannot connect"),
+            ("count", "1"),
             ("leg", "target"),
             ("conv", conversation),
             ("client_id", "da7cba"),

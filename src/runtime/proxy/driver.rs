@@ -80,6 +80,7 @@ enum Trouble {
     Lost(Discriminant<LinkError>),
     TooMany,
     TurnedAway,
+    NoServer(Discriminant<LinkError>),
 }
 
 impl Driver {
@@ -434,7 +435,10 @@ impl Driver {
         error: &LinkError,
         watcher: &mut impl Watcher,
     ) -> io::Result<()> {
-        warn!(leg = "server", connection = %id, error = %with_cause(error), "cannot connect");
+        if let Some(count) = self.troubles.count(Trouble::NoServer(discriminant(error))) {
+            let error = with_cause(error);
+            warn!(leg = "server", connection = %id, %error, count, "cannot connect");
+        }
         self.proxy.note_failed_connection();
         self.sever(id, watcher)
     }

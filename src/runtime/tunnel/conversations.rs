@@ -22,6 +22,7 @@ use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::{LinkError, Peer};
 use crate::runtime::metrics::Metrics;
 use crate::runtime::notice::NOTICE;
+use crate::runtime::repeated::Repeated;
 use crate::runtime::socket;
 use crate::wire::{ClientId, ServerId};
 
@@ -52,6 +53,8 @@ pub(super) struct Conversations {
     /// A conversation whose answer takes long.
     pub(super) first_answer: FirstAnswer,
     shortage: Shortage,
+    /// Of the service.
+    refusals: Repeated<io::ErrorKind>,
     pub(super) advice: Advice,
     /// How long orderly closing may take.
     pub(super) closing_time: Duration,
@@ -74,6 +77,7 @@ impl Conversations {
             metrics: Metrics::new(options.lost_log_lines),
             first_answer: FirstAnswer::default(),
             shortage: Shortage::default(),
+            refusals: Repeated::default(),
             advice: options.advice,
             closing_time: options.closing_time,
             closing: None,
@@ -275,9 +279,11 @@ impl Conversations {
                 false
             }
             Poll::Ready(Err(error)) => {
-                if let (Some(record), Some(target)) =
-                    (self.records.get(&handle), self.service.target())
-                {
+                if let (Some(record), Some(target), Some(count)) = (
+                    self.records.get(&handle),
+                    self.service.target(),
+                    self.refusals.count(error.kind()),
+                ) {
                     tell!(
                         warn,
                         handle,
@@ -285,6 +291,7 @@ impl Conversations {
                         leg = "target",
                         service = %target,
                         %error,
+                        count,
                         help = "is the service running?",
                         "cannot connect to the service"
                     );
