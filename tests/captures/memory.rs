@@ -11,7 +11,7 @@ use std::time::Duration;
 use ministream_fixtures::bulk::{Bulk, BulkCarrier, Shape};
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
-use ministream_fixtures::{End, Link, UdpFlow, Wire, message};
+use ministream_fixtures::{End, Link, TcpFlow, UdpFlow, Wire, message};
 
 /// Enough to fill every table that has a bound.
 const FIRST_CONVERSATIONS: u32 = 10_000;
@@ -74,7 +74,11 @@ fn conversations_without_beginning_and_end_stay_within_the_memory_that_is_allowe
         summary.contains(&format!("\"mid_stream\":{COUNT}")),
         "{summary}"
     );
-    assert!(summary.contains("\"evicted\""), "{summary}");
+    let none = "\"evicted\":{\"flow_count\":0,\"conversation_count\":0,";
+    assert!(
+        summary.contains("\"evicted\"") && !summary.contains(none),
+        "{summary}"
+    );
     assert!(peak <= BOUND_KIB, "{peak} KiB");
 }
 
@@ -131,6 +135,93 @@ fn little_address_space_is_enough_and_one_that_is_not_keeps_what_was_written() {
     assert_eq!(cut.status.signal(), Some(ABORTED), "{told}");
     assert!(told.starts_with("memory allocation of "), "{told}");
     assert!(!cut.stdout.is_empty() && whole.stdout.starts_with(&cut.stdout));
+}
+
+/// What the program takes beside what it is allowed to keep (SECURITY.md).
+const FIXED_KIB: u64 = 20 * 1024;
+
+/// What `--memory` is by default where there is not much of it.
+const DEFAULT_KIB: u64 = 256 * 1024;
+
+/// Feeds it with this many connections, each of which says these bytes in segments behind
+/// `begin` of them; how much memory that took in KiB, and the summary.
+fn peak_of_connections(
+    count: u16,
+    arguments: &[&str],
+    begin: impl Fn(&mut TcpFlow, &mut Wire),
+    bytes: &[u8],
+) -> (u64, String) {
+    let mut child = dissecting_child(arguments);
+    let mut input = child.stdin.take().unwrap();
+    let summary = last_line_of(child.stdout.take().unwrap());
+    let mut wire = Wire::new(Link::RawIp);
+    let header = Pcap::USUAL.header(u32::from(wire.link.number()));
+    input.write_all(&header).unwrap();
+    let mut flows: Vec<TcpFlow> = (0..count)
+        .map(|number| {
+            let client = ([192, 0, 2, 1], 20_000 + number).into();
+            let mut flow = TcpFlow::new(client, ([192, 0, 2, 2], 9004).into());
+            begin(&mut flow, &mut wire);
+            flow
+        })
+        .collect();
+    // By turns, so that all are in use all the time.
+    for segment in bytes.chunks(4_000) {
+        for flow in &mut flows {
+            flow.send(&mut wire, End::Client, segment);
+            let records = wire.packets.drain(..).map(|one| Pcap::USUAL.record(&one));
+            input
+                .write_all(&records.collect::<Vec<_>>().concat())
+                .unwrap();
+        }
+    }
+    drop(input);
+    let peak = peak_to_the_end_kib(&mut child);
+    child.wait().unwrap();
+    (peak, summary.join().unwrap())
+}
+
+/// Checks what many connections take, with little memory allowed and with what is usual.
+fn assert_bounded(peak_of: impl Fn(&[&str]) -> (u64, String)) {
+    let (peak, summary) = peak_of(&["--memory", "8MiB"]);
+    assert!(peak <= 8 * 1024 + FIXED_KIB, "{peak} KiB");
+    // There was no room for all of them.
+    assert!(
+        !summary.contains("\"evicted\":{\"flow_count\":0,"),
+        "{summary}"
+    );
+    let (peak, _) = peak_of(&[]);
+    assert!(peak <= DEFAULT_KIB + FIXED_KIB, "{peak} KiB");
+}
+
+#[test]
+fn connections_that_have_lost_their_place_stay_within_the_memory_that_is_allowed() {
+    const COUNT: u16 = 3_000;
+    // Everywhere a 2-byte length of 20,560 before a plausible type: no place is found in less.
+    let hostile = [0x50; 8_000];
+    let rule = ["-d", "tcp.port==9004,ministream:u16be"];
+    let peak_of = |more: &[&str]| {
+        let begin = |flow: &mut TcpFlow, wire: &mut Wire| {
+            flow.open(wire);
+            let syn = message::syn([1, 2, 3], &[7; 387]);
+            flow.send(wire, End::Client, &Prefix::U16.before(&syn));
+            flow.send_unseen(End::Client, &[0; 100]);
+        };
+        peak_of_connections(COUNT, &[&rule, more].concat(), begin, &hostile)
+    };
+    assert_bounded(peak_of);
+}
+
+#[test]
+fn connections_whose_carrier_stays_unknown_stay_within_the_memory_that_is_allowed() {
+    const COUNT: u16 = 4_000;
+    // In their midst, where anything may stand.
+    let doubtful = [0x33; 8_000];
+    let peak_of = |more: &[&str]| {
+        let begin = |_: &mut TcpFlow, _: &mut Wire| {};
+        peak_of_connections(COUNT, more, begin, &doubtful)
+    };
+    assert_bounded(peak_of);
 }
 
 #[cfg(feature = "parquet")]
