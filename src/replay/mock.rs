@@ -425,7 +425,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let Some(held) = session.held else {
             return Choice::Open;
         };
-        let search = match session.examine(now) {
+        let is_as_long = self.repertoire.has_burst_of(session.received.len());
+        let search = match session.examine(now, is_as_long) {
             Examines::Now => Search::Similar,
             Examines::Later => Search::Same,
         };

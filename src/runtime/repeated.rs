@@ -32,6 +32,11 @@ impl<K: PartialEq> Repeated<K> {
         (*count <= TOLD_FIRST || count.is_power_of_two()).then_some(*count)
     }
 
+    /// It is over: what happens again is worth a line again.
+    pub(super) fn forget(&mut self) {
+        self.counts.clear();
+    }
+
     /// How often it happened.
     pub(super) fn total(&self, kind: K) -> u64 {
         let known = self.counts.iter().find(|(known, _)| *known == kind);
@@ -54,5 +59,7 @@ mod tests {
             ["bad", "lost", "new"].map(|kind| repeated.total(kind)),
             [1 << 20, 1, 0]
         );
+        repeated.forget();
+        assert_eq!(repeated.count("bad"), Some(1));
     }
 }

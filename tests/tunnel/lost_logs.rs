@@ -205,8 +205,47 @@ fn a_reader_of_what_a_proxy_shows_may_leave_or_stall() {
         };
         assert!(told.contains(&format!("standard output {why}")), "{told}");
         assert!(
-            told.contains("lines of standard output could not be written"),
+            told.contains("lines of standard output that could not be written: "),
             "{told}"
         );
     }
+}
+
+#[test]
+fn lines_that_a_mock_could_not_write_in_time_are_counted_at_its_end() {
+    let (reader, writer) = pipe().unwrap();
+    // A pipe that is full: nothing of the little that a mock says finds room.
+    let mut full = writer.try_clone().unwrap();
+    let filled = std::thread::spawn(move || full.write_all(&[b'x'; 1 << 20]).is_ok());
+    let (mut log, errors) = pipe().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let ready = directory.path().join("ready");
+    eventually("the pipe is full", || {
+        rustix::io::ioctl_fionread(&reader).unwrap() >= 65_536
+    });
+    let arguments = [
+        "mock",
+        "captures/spec-samples.pcap",
+        "--carrier",
+        "tcp://127.0.0.1:0",
+        "--ready-file",
+        ready.to_str().unwrap(),
+    ];
+    let mut mock = command(&arguments)
+        .stdout(writer)
+        .stderr(errors)
+        .spawn()
+        .unwrap();
+    eventually("it is ready", || ready.exists());
+    let id = rustix::process::Pid::from_child(&mock);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(wait(&mut mock).code(), Some(0));
+    let mut told = String::new();
+    log.read_to_string(&mut told).unwrap();
+    assert!(
+        told.contains("lines of standard output that could not be written: 1\n"),
+        "{told}"
+    );
+    drop(reader);
+    assert!(!filled.join().unwrap());
 }

@@ -18,6 +18,9 @@ const MAX_LOG_BYTES: usize = 1024 * 1024;
 /// Most bytes that wait for standard output.
 const MAX_STDOUT_BYTES: usize = 16 * 1024 * 1024;
 
+/// Most bytes of one write: what a pipe of Linux holds.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// How long the end of the program waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -44,10 +47,12 @@ pub(super) fn finish_stdout() -> u64 {
         return 0;
     };
     queue.finish();
-    queue.shared.state().lost_in_all
+    let state = queue.shared.state();
+    // What the reader did not take in time is lost, too.
+    state.lost_in_all + state.lines_in_hand + lines_in(&state.waiting)
 }
 
-/// Lines that could not be written, of all logs of this program and of its standard output.
+/// Lines that could not be written, of all logs of this program.
 pub(super) fn lost_lines() -> &'static AtomicU64 {
     &LOST_LINES
 }
@@ -89,6 +94,8 @@ struct State {
     waiting: Vec<u8>,
     /// The thread holds bytes that are not written yet.
     is_writing: bool,
+    /// Lines of those.
+    lines_in_hand: u64,
     /// Bytes that were written, of all.
     written_bytes: u64,
     /// Lines that were lost since this was last reported.
@@ -108,18 +115,23 @@ impl Shared {
         state.lost_lines += lines;
         state.lost_in_all += lines;
         drop(state);
-        LOST_LINES.fetch_add(lines, Ordering::Relaxed);
-        if is_first && self.reader == Reader::OfOutput {
-            tracing::warn!("standard output {why}: lines are dropped");
+        match self.reader {
+            Reader::OfLog => drop(LOST_LINES.fetch_add(lines, Ordering::Relaxed)),
+            Reader::OfOutput if is_first => {
+                tracing::warn!("standard output {why}: lines are dropped");
+            }
+            Reader::OfOutput => {}
         }
     }
 
     /// Writes what comes, for as long as the program runs.
     fn write_all(&self, mut log: impl Write) {
         let mut bytes = Vec::new();
+        let mut is_line_broken = false;
         loop {
             let mut state = self.state();
             state.is_writing = false;
+            state.lines_in_hand = 0;
             self.changed.notify_all();
             while state.waiting.is_empty() {
                 state = self
@@ -128,11 +140,22 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner);
             }
             bytes.clear();
+            // What was needed once need not stay.
+            bytes.shrink_to(MAX_LOG_BYTES);
             std::mem::swap(&mut bytes, &mut state.waiting);
+            if is_line_broken {
+                bytes.insert(0, b'\n');
+            }
             state.is_writing = true;
+            state.lines_in_hand = lines_in(&bytes);
             drop(state);
             let mut written = 0;
-            match self.write(&mut log, &bytes, &mut written) {
+            let result = self.write(&mut log, &bytes, &mut written);
+            is_line_broken = match bytes[..written].last() {
+                Some(last) => *last != b'\n',
+                None => is_line_broken,
+            };
+            match result {
                 Ok(()) => self.tell_lost(),
                 Err(error) => {
                     let why = format!("cannot be written ({error})");
@@ -145,11 +168,17 @@ impl Shared {
     /// Writes all, and counts what was written.
     fn write(&self, log: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Result<()> {
         while *written < bytes.len() {
-            match log.write(&bytes[*written..]) {
+            let rest = &bytes[*written..];
+            // A pipe takes a write whole before it says so: in pieces it is seen that it takes any.
+            match log.write(&rest[..rest.len().min(PIECE_BYTES)]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     *written += count;
-                    self.state().written_bytes += count as u64;
+                    let ends = rest[..count].iter().filter(|byte| **byte == b'\n').count();
+                    let mut state = self.state();
+                    state.written_bytes += count as u64;
+                    state.lines_in_hand = state.lines_in_hand.saturating_sub(ends as u64);
+                    drop(state);
                     self.changed.notify_all();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

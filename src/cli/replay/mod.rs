@@ -53,7 +53,7 @@ pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let lost_lines = line_queue::finish_stdout();
     if lost_lines > 0 {
         print_warning(format_args!(
-            "{lost_lines} lines of standard output could not be written"
+            "lines of standard output that could not be written: {lost_lines}"
         ));
     }
     logging::finish();

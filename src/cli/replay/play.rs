@@ -1,6 +1,6 @@
 //! `replay`: the client side of a capture against a live server.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -406,8 +406,11 @@ pub(super) fn line_width() -> usize {
 
 /// Shows lines on standard output, for as long as somebody reads it; the program goes on without.
 pub(super) fn show(lines: &[u8]) {
-    // On a terminal the lines of the log come first that were written first.
-    logging::finish();
+    // On a terminal the lines of the log come first that were written first. Elsewhere nobody
+    // waits for a log.
+    if io::stdout().is_terminal() && io::stderr().is_terminal() {
+        logging::finish();
+    }
     line_queue::stdout().push(lines);
 }
 

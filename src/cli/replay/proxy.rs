@@ -59,6 +59,12 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
         metrics,
         control,
     };
+    if args.allow_remote && matches!(args.carrier, CarrierUrl::Udp(_)) {
+        print_warning(
+            "a proxy does not have clients prove their addresses: over udp:// a forged one \
+             receives all that the server answers; let only those reach it that may use it",
+        );
+    }
     let said = about_tls(&options.carrier);
     let reporter = watch.reporter_into(line_queue::stdout());
     let reporter = reporter.map_err(ReplayError::Watch)?;
@@ -247,6 +253,8 @@ fn conclude(
         }
     }
     ended?;
+    // What follows has the whole queue.
+    line_queue::stdout().finish();
     proxy.finish(&mut watcher)?;
     let counts = proxy.counts();
     watcher.reporter.finish(&Summary {

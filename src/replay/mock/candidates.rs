@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use hashbrown::HashSet;
+
 use super::script::Script;
 
 /// Recorded conversations in the order of what their clients sent, so that those that begin
@@ -11,6 +13,7 @@ pub(super) struct Streams {
     sorted: Vec<usize>,
     /// The fewest bytes that a client sent before its server first spoke.
     shortest_burst: usize,
+    burst_lengths: HashSet<usize>,
 }
 
 impl Streams {
@@ -23,8 +26,16 @@ impl Streams {
         });
         Self {
             shortest_burst: shortest_burst(&sorted, scripts),
+            burst_lengths: scripts
+                .iter()
+                .map(|script| script.first_burst().len())
+                .collect(),
             sorted,
         }
+    }
+
+    pub(super) fn has_burst_of(&self, bytes: usize) -> bool {
+        self.burst_lengths.contains(&bytes)
     }
 
     pub(super) const fn candidates(&self) -> Candidates {

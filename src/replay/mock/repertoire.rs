@@ -19,7 +19,7 @@ pub(super) struct Repertoire {
     loops: Loops,
     /// Those that may be played once more: how often they were, and which they are.
     left: BTreeSet<(u64, usize)>,
-    /// What the clients of those that were accepted sent.
+    /// What their clients sent.
     streams: Streams,
 }
 
@@ -66,6 +66,11 @@ impl Repertoire {
             repertoire.note_left(index);
         }
         repertoire
+    }
+
+    /// Whether a recorded client sent so many bytes before the server first spoke.
+    pub(super) fn has_burst_of(&self, bytes: usize) -> bool {
+        self.streams.has_burst_of(bytes)
     }
 
     /// What a client that has not said anything may ask for.

@@ -134,6 +134,8 @@ impl<P> Session<P> {
         let Some(script) = script else {
             // A client that has said something owes the rest.
             return match (self.received.is_empty(), self.is_examined()) {
+                // One that is there owes a sign of it.
+                (true, _) if self.allowance.is_limited() => until_or_over(since + patience, now),
                 (true, _) => Wait::ForClient,
                 (false, true) => until_or_over(since + patience, now),
                 (false, false) => self.examination(now),
@@ -163,14 +165,18 @@ impl<P> Session<P> {
     /// Whether to look at all that came, now. Byte by byte this would take the square of its
     /// length, and so long requests are looked at when they have grown by an eighth, and when
     /// nothing more came for a moment.
-    pub(super) fn examine(&mut self, now: Instant) -> Examines {
+    ///
+    /// `is_as_long`: as a recorded request is.
+    pub(super) fn examine(&mut self, now: Instant, is_as_long: bool) -> Examines {
         let bytes = self.received.len();
         let grown = match self.examined {
             Some((step, examined)) if step == self.next_step => bytes - examined.min(bytes),
             _ => usize::MAX,
         };
-        let is_due = bytes <= SHORT_REQUEST_BYTES
-            || grown > bytes / 9
+        let request_bytes = bytes - self.aligned.1;
+        let is_due = request_bytes <= SHORT_REQUEST_BYTES
+            || is_as_long
+            || grown > request_bytes / 9
             || self.closed_by_client
             || now >= self.heard + QUIET;
         if !is_due {
@@ -194,7 +200,10 @@ impl<P> Session<P> {
     /// Finds out whether the client has sent all that the next message waits
     /// for. Where masks cover bytes, those may be more or fewer than recorded.
     pub(super) fn follow(&mut self, script: &Script, masks: &mut Masks, now: Instant) {
-        let examines = self.examine(now);
+        let (recorded, live) = self.aligned;
+        let gate = script.steps.get(self.next_step).map_or(0, |step| step.gate);
+        let is_as_long = self.received.len() - live == gate.saturating_sub(recorded);
+        let examines = self.examine(now, is_as_long);
         if matches!(self.script, Some((_, Matched::Nearest))) {
             return self.follow_requests(script, examines);
         }

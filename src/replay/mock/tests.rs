@@ -635,6 +635,61 @@ fn a_mock_sends_an_unproven_address_at_most_three_times_what_came_from_there() {
 }
 
 #[test]
+fn a_client_that_never_proves_its_address_leaves_its_place_to_another() {
+    let options = MockOptions {
+        loops: Loops::Times(1),
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![recorded(1, b"one", b"first")], options);
+    rig.hear(7, &frame(0xa1, A, b"any"));
+    rig.sent(0);
+    assert_eq!(rig.sent(5_000), [(7, frame(0x52, A, b""))]);
+    let server = rig.open(8, B);
+    rig.send(8, server, b"one");
+    assert_eq!(rig.sent(1_000)[0].1, frame(0x50, B, b"first"));
+}
+
+#[test]
+fn a_long_request_is_known_under_a_mask_although_the_next_one_follows_at_once() {
+    const REQUEST: [u8; 600] = [b'r'; 600];
+    let messages: [(u8, &'static [u8], Effect); 7] = [
+        (0xa1, b"destination", Effect::Opened),
+        (0x51, b"\x01\x02\x03", Effect::Accepted),
+        (0xa0, &REQUEST, Effect::Carried),
+        (0x50, b"first", Effect::Carried),
+        (0xa0, b"and more..", Effect::Carried),
+        (0x50, b"second", Effect::Carried),
+        (0x52, b"", Effect::Closed),
+    ];
+    let options = MockOptions {
+        speed: None,
+        ..MockOptions::default()
+    };
+    let masks = Masks::new(vec!["c2s:500..508".parse().unwrap()]);
+    let mut rig = Rig::with_masks(vec![conversation(1, &messages)], options, masks);
+    let server = rig.open(7, A);
+    let mut live = REQUEST;
+    live[500..508].fill(b'x');
+    for piece in [&live[..590], &live[590..], b"and more.."] {
+        rig.send(7, server, piece);
+    }
+    let sent: Vec<Vec<u8>> = rig
+        .sent(0)
+        .into_iter()
+        .map(|(_, message)| message)
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            frame(0x50, A, b"first"),
+            frame(0x50, A, b"second"),
+            frame(0x52, A, b"")
+        ]
+    );
+    assert_eq!(rig.outcomes[0].matched, Matched::Exactly);
+}
+
+#[test]
 fn the_server_id_in_a_client_message_proves_its_address_to_a_mock() {
     let mut rig = Rig::new(vec![greeting()], unproven());
     rig.hear(7, &frame(0xa1, A, &[0; 20]));

@@ -72,6 +72,8 @@ pub(super) struct Driver {
     next_sweep: Instant,
     ending: Option<Result<(), TunnelError>>,
     troubles: Repeated<Trouble>,
+    /// Of the server, since it last took a connection.
+    refusals: Repeated<Discriminant<LinkError>>,
 }
 
 /// What clients can cause as often as they like.
@@ -80,7 +82,6 @@ enum Trouble {
     Lost(Discriminant<LinkError>),
     TooMany,
     TurnedAway,
-    NoServer(Discriminant<LinkError>),
 }
 
 impl Driver {
@@ -104,6 +105,7 @@ impl Driver {
             next_sweep: Instant::now() + SWEEP,
             ending: None,
             troubles: Repeated::default(),
+            refusals: Repeated::default(),
         })
     }
 
@@ -395,6 +397,9 @@ impl Driver {
             return Ok(());
         };
         pair.heard = now;
+        if from == Side::Responder {
+            self.refusals.forget();
+        }
         let recorded = pair.records.is_some().then(|| bytes.clone());
         self.proxy.receive(now, id, from, bytes, watcher)?;
         if let (Some(bytes), Some(pair)) = (recorded, self.pairs.get_mut(id)) {
@@ -435,7 +440,7 @@ impl Driver {
         error: &LinkError,
         watcher: &mut impl Watcher,
     ) -> io::Result<()> {
-        if let Some(count) = self.troubles.count(Trouble::NoServer(discriminant(error))) {
+        if let Some(count) = self.refusals.count(discriminant(error)) {
             let error = with_cause(error);
             warn!(leg = "server", connection = %id, %error, count, "cannot connect");
         }

@@ -53,7 +53,7 @@ pub(super) struct Conversations {
     /// A conversation whose answer takes long.
     pub(super) first_answer: FirstAnswer,
     shortage: Shortage,
-    /// Of the service.
+    /// Of the service, since it last took a connection.
     refusals: Repeated<io::ErrorKind>,
     pub(super) advice: Advice,
     /// How long orderly closing may take.
@@ -269,6 +269,7 @@ impl Conversations {
             Poll::Pending => false,
             Poll::Ready(Ok(())) => {
                 self.shortage.end(now);
+                self.refusals.forget();
                 self.endpoint.accept(now, handle);
                 true
             }
@@ -302,7 +303,7 @@ impl Conversations {
         }
     }
 
-    /// Refuses a conversation for which the service cannot be had, which has been told.
+    /// Refuses a conversation for which the service cannot be had, which was said or counted.
     fn refuse_for_service(&mut self, now: Instant, handle: Handle, number: usize) {
         self.metrics.target_failure_count += 1;
         if let Some(record) = self.records.get_mut(&handle) {
