@@ -14,7 +14,7 @@ use super::stats::{FaultStats, Met};
 /// Bytes of messages under way at which no more should come in.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message counts beside its bytes.
+/// What a message counts beside the bytes that it keeps.
 const OVERHEAD_BYTES: usize = 64;
 
 /// How long a message that is to be overtaken waits for another at most, and one that is
@@ -29,6 +29,15 @@ const MAX_LANES: usize = 16 * 1024;
 pub trait Parcelled: Clone {
     /// Its length in bytes.
     fn bytes(&self) -> usize;
+
+    /// How many bytes it keeps while it waits.
+    fn held_bytes(&self) -> usize {
+        self.bytes()
+    }
+
+    /// Moves what it keeps to memory of its own, because it has to wait: it may be a small part of
+    /// a large read, all of whose memory it would hold.
+    fn own_memory(&mut self);
 
     /// Changes the byte at a place, which is below [`bytes`](Self::bytes), by XOR.
     fn damage(&mut self, place: usize, mask: u8);
@@ -48,6 +57,8 @@ impl Parcelled for Vec<u8> {
         self.len()
     }
 
+    fn own_memory(&mut self) {}
+
     fn damage(&mut self, place: usize, mask: u8) {
         if let Some(byte) = self.get_mut(place) {
             *byte ^= mask;
@@ -58,6 +69,10 @@ impl Parcelled for Vec<u8> {
 impl Parcelled for bytes::Bytes {
     fn bytes(&self) -> usize {
         self.len()
+    }
+
+    fn own_memory(&mut self) {
+        *self = Self::copy_from_slice(self);
     }
 
     fn damage(&mut self, place: usize, mask: u8) {
@@ -74,6 +89,23 @@ pub enum LaneEvent<K, M> {
     Arrives(K, M),
     /// A connection breaks, and what was under way on it is lost.
     Breaks(K),
+}
+
+impl<K, M: Parcelled> LaneEvent<K, M> {
+    const fn key(&self) -> &K {
+        match self {
+            Self::Arrives(key, _) | Self::Breaks(key) => key,
+        }
+    }
+
+    /// What it counts while it is under way, in bytes.
+    fn cost(&self) -> usize {
+        let held_bytes = match self {
+            Self::Arrives(_, message) => message.held_bytes(),
+            Self::Breaks(_) => 0,
+        };
+        held_bytes + OVERHEAD_BYTES
+    }
 }
 
 /// Messages of one direction on their way through a bad network.
@@ -186,10 +218,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
                 && left > 0
                 && message.tear(left)
             {
-                let bytes = message.bytes();
-                self.insert(at, LaneEvent::Arrives(key.clone(), message), bytes);
+                self.insert(now, at, LaneEvent::Arrives(key.clone(), message));
             }
-            self.insert(at, LaneEvent::Breaks(key), 0);
+            self.insert(now, at, LaneEvent::Breaks(key));
             return met;
         }
         if lane.happens(strengths.corrupted) {
@@ -215,12 +246,12 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         message.take_note(&met);
         let copy = is_doubled.then(|| message.clone());
         let place = if is_overtaken {
-            self.overtaken(due.at, key.clone(), message, bytes)
+            self.overtaken(now, due.at, key.clone(), message)
         } else {
             self.in_order(now, due.at, key.clone(), message, bytes)
         };
         if let Some(copy) = copy {
-            let copied = self.insert(place.0, LaneEvent::Arrives(key.clone(), copy), bytes);
+            let copied = self.insert(now, place.0, LaneEvent::Arrives(key.clone(), copy));
             if let Some(lane) = self.lanes.get_mut(&key) {
                 if is_overtaken {
                     lane.overtaken.push(copied);
@@ -240,8 +271,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         let at = lane.latest_due.map_or(due, |latest| due.max(latest));
         lane.keeps_place(at);
         lane.overtaken.clear();
-        let bytes = end.bytes();
-        self.insert(at, LaneEvent::Arrives(key, end), bytes);
+        self.insert(now, at, LaneEvent::Arrives(key, end));
     }
 
     fn lane<'a>(
@@ -261,12 +291,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 
     /// Lets a message wait until the next one has passed.
-    fn overtaken(&mut self, due: Instant, key: K, message: M, bytes: usize) -> Place {
-        let place = self.insert(
-            due + PATIENCE,
-            LaneEvent::Arrives(key.clone(), message),
-            bytes,
-        );
+    fn overtaken(&mut self, now: Instant, due: Instant, key: K, message: M) -> Place {
+        let delivery = LaneEvent::Arrives(key.clone(), message);
+        let place = self.insert(now, due + PATIENCE, delivery);
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.overtaken.push(place);
         }
@@ -305,7 +332,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             self.stats.note(FaultKind::Merge, Duration::ZERO);
             self.put_off(place, at);
         }
-        let place = self.insert(at, LaneEvent::Arrives(key.clone(), message), bytes);
+        let place = self.insert(now, at, LaneEvent::Arrives(key.clone(), message));
         let Some(lane) = self.lanes.get_mut(&key) else {
             return place;
         };
@@ -326,13 +353,17 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
     }
 
-    fn insert(&mut self, at: Instant, delivery: LaneEvent<K, M>, bytes: usize) -> Place {
-        let (LaneEvent::Arrives(key, _) | LaneEvent::Breaks(key)) = &delivery;
-        if let Some(lane) = self.lanes.get_mut(key) {
+    fn insert(&mut self, now: Instant, at: Instant, mut delivery: LaneEvent<K, M>) -> Place {
+        // Where something is overdue, nobody takes what is due.
+        let waits = at > now || self.next_due().is_some_and(|due| due < now);
+        if let (true, LaneEvent::Arrives(_, message)) = (waits, &mut delivery) {
+            message.own_memory();
+        }
+        if let Some(lane) = self.lanes.get_mut(delivery.key()) {
             lane.under_way += 1;
             lane.latest_due = Some(lane.latest_due.map_or(at, |latest| latest.max(at)));
         }
-        self.bytes += bytes + OVERHEAD_BYTES;
+        self.bytes += delivery.cost();
         self.submitted += 1;
         let place = (at, self.submitted);
         self.under_way.insert(place, delivery);
@@ -351,20 +382,18 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         mut wanted: impl FnMut(&K) -> bool,
     ) -> Option<LaneEvent<K, M>> {
         let due = self.under_way.range(..=(now, u64::MAX));
-        let place = due.into_iter().find_map(|(place, delivery)| {
-            let (LaneEvent::Arrives(key, _) | LaneEvent::Breaks(key)) = delivery;
-            wanted(key).then_some(*place)
-        })?;
+        let place = due
+            .into_iter()
+            .find_map(|(place, delivery)| wanted(delivery.key()).then_some(*place))?;
         let delivery = self.under_way.remove(&place)?;
+        self.bytes -= delivery.cost();
         match &delivery {
-            LaneEvent::Arrives(key, message) => {
-                self.bytes -= message.bytes() + OVERHEAD_BYTES;
+            LaneEvent::Arrives(key, _) => {
                 if let Some(lane) = self.lanes.get_mut(key) {
                     lane.under_way -= 1;
                 }
             }
             LaneEvent::Breaks(key) => {
-                self.bytes -= OVERHEAD_BYTES;
                 let key = key.clone();
                 self.forget(&key);
             }
@@ -411,14 +440,11 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
         let bytes = &mut self.bytes;
         self.under_way.retain(|_, delivery| {
-            let (of, message_bytes) = match delivery {
-                LaneEvent::Arrives(of, message) => (of, message.bytes()),
-                LaneEvent::Breaks(of) => (of, 0),
-            };
-            if of == key {
-                *bytes -= message_bytes + OVERHEAD_BYTES;
+            let keeps = delivery.key() != key;
+            if !keeps {
+                *bytes -= delivery.cost();
             }
-            of != key
+            keeps
         });
     }
 

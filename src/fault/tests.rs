@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
+
 use super::*;
 use crate::wire::Direction;
 
@@ -342,6 +344,90 @@ fn faults_are_read_whole_or_refused_with_a_reason() {
         assert!(matches!(error, FaultError::Unknown(_)), "{text}: {error}");
         assert!(error.to_string().contains("stall=2s@10KiB"));
     }
+}
+
+/// A few bytes that were the beginning of a large read.
+fn slice_of_a_read() -> Bytes {
+    let mut read = BytesMut::zeroed(64 * 1024);
+    read.split_to(5).freeze()
+}
+
+#[test]
+fn what_is_late_does_not_hold_the_reads_that_it_was_a_part_of() {
+    for spec in [
+        "latency=60s",
+        "rate=1B/s",
+        "stall=60s@0B",
+        "reorder=100%",
+        "merge=1MiB",
+        "latency=60s,dup=100%",
+    ] {
+        let now = Instant::now();
+        let mut engine = Engine::new(spec.parse().unwrap(), [1; 32], 0, now);
+        for _ in 0..100 {
+            let message = slice_of_a_read();
+            engine.submit(now, (), message.clone());
+            assert!(message.is_unique(), "{spec}: a slice of the read is kept");
+        }
+        let end = slice_of_a_read();
+        engine.submit_end(now, (), end.clone());
+        assert!(end.is_unique(), "{spec}: a slice of the read is kept");
+    }
+}
+
+#[test]
+fn what_passes_at_once_is_not_copied_unless_nobody_takes_it() {
+    let start = Instant::now();
+    let mut engine = Engine::new("dup=100%".parse().unwrap(), [1; 32], 0, start);
+    let read = slice_of_a_read();
+    engine.submit(start, (), read.clone());
+    for _ in 0..2 {
+        match engine.poll(start) {
+            Some(LaneEvent::Arrives((), passed)) => assert_eq!(passed.as_ptr(), read.as_ptr()),
+            other => panic!("{other:?}"),
+        }
+    }
+    engine.submit(start, (), slice_of_a_read());
+    let read = slice_of_a_read();
+    engine.submit(start + ms(1), (), read.clone());
+    assert!(read.is_unique(), "it waits behind another");
+}
+
+#[test]
+fn a_message_counts_all_that_it_keeps() {
+    /// An empty message in something large.
+    #[derive(Clone, Debug)]
+    struct Wrapped;
+
+    impl Parcelled for Wrapped {
+        fn bytes(&self) -> usize {
+            0
+        }
+
+        fn held_bytes(&self) -> usize {
+            60_000
+        }
+
+        fn own_memory(&mut self) {}
+
+        fn damage(&mut self, _place: usize, _mask: u8) {}
+    }
+
+    let now = Instant::now();
+    let spec = "latency=1s,dup=100%".parse().unwrap();
+    let mut engine = Engine::new(spec, [1; 32], 0, now);
+    for key in 0..2 {
+        for _ in 0..50 {
+            engine.submit(now, key, Wrapped);
+        }
+    }
+    engine.submit_end(now, 0, Wrapped);
+    assert!((12_060_000..12_100_000).contains(&engine.held_bytes()));
+    engine.forget(&1);
+    assert!((6_060_000..6_100_000).contains(&engine.held_bytes()));
+    while engine.poll(now + ms(1_000)).is_some() {}
+    assert!(engine.is_idle());
+    assert_eq!(engine.held_bytes(), 0);
 }
 
 #[test]

@@ -106,6 +106,28 @@ impl Parcelled for Carried {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        match &self.content {
+            Content::Message { bytes, frame, .. } => {
+                bytes.len() + frame.as_ref().map_or(0, Bytes::len)
+            }
+            Content::Frame(_) | Content::End => self.bytes(),
+        }
+    }
+
+    fn own_memory(&mut self) {
+        match &mut self.content {
+            Content::Message { bytes, frame, .. } => {
+                bytes.own_memory();
+                if let Some(frame) = frame {
+                    frame.own_memory();
+                }
+            }
+            Content::Frame(frame) => frame.own_memory(),
+            Content::End => {}
+        }
+    }
+
     fn damage(&mut self, place: usize, mask: u8) {
         if let Content::Message { bytes, changed, .. } = &mut self.content {
             bytes.damage(place, mask);

@@ -14,7 +14,7 @@ use crate::wire::Direction;
 /// Bytes that wait on purpose at which nothing more is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message that waits counts beside its bytes.
+/// What a message that waits counts beside the bytes that it keeps.
 const OVERHEAD_BYTES: usize = 256;
 
 /// A message that waits for another.
@@ -63,7 +63,7 @@ pub(super) struct WaitingRoom {
 }
 
 fn cost(waiting: &Waiting) -> usize {
-    waiting.carried.bytes() + OVERHEAD_BYTES
+    waiting.carried.held_bytes() + OVERHEAD_BYTES
 }
 
 impl WaitingRoom {
@@ -77,6 +77,13 @@ impl WaitingRoom {
         self.bytes
     }
 
+    /// Counts a message that is to wait, and has it keep no more than it counts.
+    fn admit(&mut self, mut waiting: Waiting) -> Waiting {
+        waiting.carried.own_memory();
+        self.bytes += cost(&waiting);
+        waiting
+    }
+
     /// Has a message wait for another. Gives those that have to go on without what they wait for:
     /// that could never be read if they kept others from being read.
     pub(super) fn hold(
@@ -85,7 +92,7 @@ impl WaitingRoom {
         conversation: Option<ConversationId>,
         until: Until,
     ) -> Vec<Waiting> {
-        self.bytes += cost(&waiting);
+        let waiting = self.admit(waiting);
         self.holds.push(Hold {
             waiting,
             conversation,
@@ -132,7 +139,7 @@ impl WaitingRoom {
 
     /// Has a message wait until a time.
     pub(super) fn delay(&mut self, at: Instant, waiting: Waiting) {
-        self.bytes += cost(&waiting);
+        let waiting = self.admit(waiting);
         self.delayed_count += 1;
         self.delayed.insert((at, self.delayed_count), waiting);
     }
@@ -177,7 +184,7 @@ impl WaitingRoom {
 
     /// Has a message wait for somebody's leave.
     pub(super) fn queue(&mut self, waiting: Waiting) {
-        self.bytes += cost(&waiting);
+        let waiting = self.admit(waiting);
         self.queue.push_back(waiting);
     }
 
@@ -211,5 +218,74 @@ impl WaitingRoom {
         self.holds.retain(|hold| keeps(&hold.waiting));
         self.queue.retain(|waiting| keeps(waiting));
         self.delayed.retain(|_, waiting| keeps(waiting));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::{Bytes, BytesMut};
+
+    use super::*;
+    use crate::proxy::carried::Carried;
+
+    /// A few bytes that were the beginning of a large read.
+    fn slice_of_a_read() -> Bytes {
+        let mut read = BytesMut::zeroed(64 * 1024);
+        read.split_to(5).freeze()
+    }
+
+    fn waiting(carried: Carried) -> Waiting {
+        Waiting {
+            connection: ConnectionId(1),
+            from: Side::Initiator,
+            carried,
+        }
+    }
+
+    #[test]
+    fn what_waits_does_not_hold_the_reads_that_it_was_a_part_of() {
+        let now = Instant::now();
+        let mut room = WaitingRoom::default();
+        for kind in 0..3 {
+            for _ in 0..100 {
+                let slices = [(); 3].map(|()| slice_of_a_read());
+                let [message, wrapped, frame] = slices.clone();
+                for carried in [
+                    Carried::message(message, Some(wrapped)),
+                    Carried::frame(frame),
+                ] {
+                    let waiting = waiting(carried);
+                    match kind {
+                        0 => room.delay(now + Duration::from_secs(60), waiting),
+                        1 => room.queue(waiting),
+                        _ => {
+                            let until = Until::Next(Direction::ClientToServer);
+                            assert!(room.hold(waiting, None, until).is_empty());
+                        }
+                    }
+                }
+                assert!(
+                    slices.iter().all(Bytes::is_unique),
+                    "{kind}: the waiting room keeps a slice of the read"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_counts_with_the_message_in_it() {
+        let mut room = WaitingRoom::default();
+        let frame = Bytes::from(vec![0; 60_000]);
+        for _ in 0..100 {
+            room.queue(waiting(Carried::message(
+                slice_of_a_read(),
+                Some(frame.clone()),
+            )));
+        }
+        assert_eq!(room.held_bytes(), 100 * (5 + 60_000 + OVERHEAD_BYTES));
+        while room.pop_queued().is_some() {}
+        assert_eq!(room.held_bytes(), 0);
     }
 }

@@ -87,6 +87,10 @@ impl Parcelled for Outbound {
         self.message.bytes()
     }
 
+    fn own_memory(&mut self) {
+        self.message.own_memory();
+    }
+
     fn damage(&mut self, place: usize, mask: u8) {
         let mut bytes = Vec::with_capacity(self.message.bytes());
         self.message.put(&mut bytes);
@@ -119,6 +123,12 @@ impl Parcelled for Inbound {
         match self {
             Self::Message { bytes, .. } => bytes.len(),
             Self::End(_) => 0,
+        }
+    }
+
+    fn own_memory(&mut self) {
+        if let Self::Message { bytes, .. } = self {
+            bytes.own_memory();
         }
     }
 

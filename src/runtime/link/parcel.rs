@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::fault::Parcelled as _;
 use crate::wire::{FrameType, HEADER_BYTES, Message};
 
 /// The bytes of one message, in up to two pieces so that a payload need not be
@@ -64,6 +65,11 @@ impl Parcel {
     pub(super) fn is_syn(&self) -> bool {
         let first = self.header().first().or(self.rest.first());
         self.bytes() >= HEADER_BYTES && first == Some(&FrameType::SYN.0)
+    }
+
+    /// Moves it to memory of its own, to wait there.
+    pub(super) fn own_memory(&mut self) {
+        self.rest.own_memory();
     }
 
     /// Appends both pieces.
