@@ -24,6 +24,29 @@ fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
+fn the_ready_file_does_not_overwrite_what_a_link_leads_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let precious = directory.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    let file = directory.path().join("ready");
+    std::os::unix::fs::symlink(&precious, directory.path().join("ready.partial")).unwrap();
+    let target = unused_address().to_string();
+    let arguments = [
+        "server",
+        "--carrier",
+        "udp://127.0.0.1:0",
+        "--target",
+        &target,
+    ];
+    let arguments = [&arguments[..], &["--ready-file", file.to_str().unwrap()]].concat();
+    let output = command(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("symbolic link"), "{told}");
+    assert_eq!(fs::read_to_string(precious).unwrap(), "precious");
+}
+
+#[test]
 fn the_ready_line_names_what_was_bound_also_in_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ready");

@@ -1,5 +1,6 @@
 //! The word that a command can be used now, to all who wait for it.
 
+use std::io::Write;
 use std::path::Path;
 
 use super::error::ReplayError;
@@ -7,6 +8,7 @@ use super::line_queue;
 use super::logging;
 use super::play::show;
 use crate::cli::terminal;
+use crate::new_file;
 use crate::runtime::{CarrierUrl, LinkOptions, Opened, Role, TlsOptions, tell_ready};
 use crate::wire::Destination;
 
@@ -109,7 +111,8 @@ pub(super) fn about_tls(link: &LinkOptions) -> String {
 fn write(path: &Path, line: &str) -> Result<(), ReplayError> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    std::fs::write(&partial, line)
+    new_file::create(Path::new(&partial))
+        .and_then(|mut file| file.write_all(line.as_bytes()))
         .and_then(|()| std::fs::rename(&partial, path))
         .map_err(|source| ReplayError::Write {
             path: path.to_owned(),
