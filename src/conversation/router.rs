@@ -1,10 +1,11 @@
 //! Two views of one conversation at one I2P router, compared: what one session
 //! handed to the router, and what the router handed to the other.
 
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::mem;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::hash_map::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::RouterTime;
 use crate::time::Timestamp;
@@ -13,6 +14,12 @@ use crate::wire::{DestinationHash, Direction, RawMessage, StreamId};
 /// Messages of one direction that may be in the router at once and are still
 /// compared; older ones are then given up without a finding.
 const MAX_IN_FLIGHT: usize = 16_384;
+
+/// Empty places that are kept besides as many as have a message.
+const FEW_PLACES: usize = 16;
+
+/// Bytes of memory that a place of a message takes.
+const PLACE_BYTES: usize = size_of::<Option<Place>>() + size_of::<usize>();
 
 /// What both views of a conversation share, by which they find each other:
 /// the client's id and what the SYN carries.
@@ -27,7 +34,7 @@ pub(super) enum SynContent {
 }
 
 /// A message that was handed to the router.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InFlight {
     pub(super) fingerprint: u64,
     pub(super) time: Timestamp,
@@ -50,7 +57,7 @@ pub(super) struct Delivered {
 /// The comparison of a linked pair of views.
 #[derive(Debug, Default)]
 pub(super) struct RouterLink {
-    in_flight: [VecDeque<InFlight>; 2],
+    in_flight: [Waiting; 2],
     hasher: DefaultHashBuilder,
 }
 
@@ -64,11 +71,11 @@ impl RouterLink {
         number: u64,
     ) {
         let fingerprint = self.fingerprint(message);
-        let queue = &mut self.in_flight[direction as usize];
-        if queue.len() == MAX_IN_FLIGHT {
-            queue.pop_front();
+        let waiting = &mut self.in_flight[direction as usize];
+        if waiting.count == MAX_IN_FLIGHT {
+            waiting.give_up_oldest();
         }
-        queue.push_back(InFlight {
+        waiting.push(InFlight {
             fingerprint,
             time,
             number,
@@ -85,14 +92,7 @@ impl RouterLink {
         time: Timestamp,
     ) -> Option<Delivered> {
         let fingerprint = self.fingerprint(message);
-        let queue = &mut self.in_flight[direction as usize];
-        let position = queue
-            .iter()
-            .position(|sent| sent.fingerprint == fingerprint)?;
-        let sent = queue.remove(position)?;
-        for overtaken in queue.iter_mut().take(position) {
-            overtaken.overtaken_by += 1;
-        }
+        let sent = self.in_flight[direction as usize].deliver(fingerprint)?;
         Some(Delivered {
             router_ns: time.nanos_since(sent.time),
             overtaken_by: sent.overtaken_by,
@@ -102,12 +102,11 @@ impl RouterLink {
 
     /// Bytes of memory that messages on their way take.
     pub(super) fn bytes(&self) -> usize {
-        let messages: usize = self.in_flight.iter().map(VecDeque::len).sum();
-        messages * size_of::<InFlight>()
+        self.in_flight.iter().map(Waiting::bytes).sum()
     }
 
     /// Messages of a direction that never came out.
-    pub(super) fn undelivered(&self, direction: Direction) -> impl Iterator<Item = &InFlight> {
+    pub(super) fn undelivered(&self, direction: Direction) -> impl Iterator<Item = InFlight> {
         self.in_flight[direction as usize].iter()
     }
 
@@ -117,6 +116,150 @@ impl RouterLink {
             RawMessage::Ping => self.hasher.hash_one(()),
             RawMessage::Short(bytes) => self.hasher.hash_one(bytes),
         }
+    }
+}
+
+/// The messages of one direction that are in the router. What is done with one does not take
+/// longer the more of them there are, but for a logarithm.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// In the order in which they were sent; nothing is where one came out or was given up.
+    places: Vec<Option<Place>>,
+    /// For every place a part of the messages that overtook it, as in a Fenwick tree: a message
+    /// that comes out is added to all places before its own at once.
+    overtaking: Vec<usize>,
+    /// Before it, all places are empty.
+    first: usize,
+    /// Places that are not empty.
+    count: usize,
+    by_fingerprint: HashMap<u64, Equals>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Without those that overtook it since the places were last tidied.
+    sent: InFlight,
+    /// The place of the next message that equals it.
+    next_equal: Option<usize>,
+}
+
+/// Places of equal messages, which follow one another by `Place::next_equal`.
+#[derive(Clone, Copy, Debug)]
+struct Equals {
+    first: usize,
+    last: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, sent: InFlight) {
+        let place = self.places.len();
+        match self.by_fingerprint.entry(sent.fingerprint) {
+            Entry::Vacant(entry) => {
+                entry.insert(Equals {
+                    first: place,
+                    last: place,
+                });
+            }
+            Entry::Occupied(mut entry) => {
+                let equals = entry.get_mut();
+                if let Some(last) = &mut self.places[equals.last] {
+                    last.next_equal = Some(place);
+                }
+                equals.last = place;
+            }
+        }
+        self.places.push(Some(Place {
+            sent,
+            next_equal: None,
+        }));
+        self.overtaking.push(0);
+        self.count += 1;
+    }
+
+    /// Takes the oldest message of a fingerprint out, which overtakes all before it.
+    fn deliver(&mut self, fingerprint: u64) -> Option<InFlight> {
+        let place = self.by_fingerprint.get(&fingerprint)?.first;
+        let mut sent = self.empty(place)?;
+        sent.overtaken_by += self.overtaken_since(place);
+        self.overtake_before(place);
+        self.tidy();
+        Some(sent)
+    }
+
+    fn give_up_oldest(&mut self) {
+        while self.first < self.places.len() {
+            let place = self.first;
+            self.first += 1;
+            if self.empty(place).is_some() {
+                break;
+            }
+        }
+        self.tidy();
+    }
+
+    /// Empties a place whose message is the oldest of its equals, as the oldest of all is, too.
+    fn empty(&mut self, place: usize) -> Option<InFlight> {
+        let Place { sent, next_equal } = self.places[place].take()?;
+        match next_equal {
+            None => {
+                self.by_fingerprint.remove(&sent.fingerprint);
+            }
+            Some(next) => {
+                if let Some(equals) = self.by_fingerprint.get_mut(&sent.fingerprint) {
+                    equals.first = next;
+                }
+            }
+        }
+        self.count -= 1;
+        Some(sent)
+    }
+
+    /// Drops the empty places if they are most of all: what it moves was paid for by those that
+    /// have left.
+    fn tidy(&mut self) {
+        if self.count == 0 {
+            self.places.clear();
+            self.overtaking.clear();
+            self.first = 0;
+        } else if self.places.len() > 2 * self.count + FEW_PLACES {
+            let places = mem::take(self);
+            for sent in places.iter() {
+                self.push(sent);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = InFlight> {
+        let places = self.places.iter().enumerate().skip(self.first);
+        places.filter_map(|(place, waiting)| {
+            let mut sent = waiting.as_ref()?.sent;
+            sent.overtaken_by += self.overtaken_since(place);
+            Some(sent)
+        })
+    }
+
+    /// Counts a message as one that overtook what waits before its place.
+    fn overtake_before(&mut self, place: usize) {
+        let mut end = place;
+        while end > 0 {
+            self.overtaking[end - 1] += 1;
+            end &= end - 1;
+        }
+    }
+
+    /// Messages behind a place that came out since the places were last tidied.
+    fn overtaken_since(&self, place: usize) -> usize {
+        let mut end = place + 1;
+        let mut count = 0;
+        while let Some(part) = self.overtaking.get(end - 1) {
+            count += part;
+            end += end & end.wrapping_neg();
+        }
+        count
+    }
+
+    fn bytes(&self) -> usize {
+        self.places.len() * PLACE_BYTES + self.by_fingerprint.len() * size_of::<(u64, Equals)>()
     }
 }
 
@@ -141,6 +284,10 @@ impl RouterTime {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const TO_SERVER: Direction = Direction::ClientToServer;
@@ -199,7 +346,8 @@ mod tests {
     fn of_too_many_messages_in_a_router_the_oldest_is_given_up() {
         let mut link = RouterLink::default();
         let bytes = |number: u32| [&[0xa0, 1, 2, 3][..], &number.to_be_bytes()].concat();
-        let count = u32::try_from(MAX_IN_FLIGHT).unwrap() + 1;
+        let most = u32::try_from(MAX_IN_FLIGHT).unwrap();
+        let count = 3 * most;
         let mut most_bytes = 0;
         for number in 1..=count {
             let message = bytes(number);
@@ -207,12 +355,62 @@ mod tests {
             link.sent(TO_SERVER, &message, at(0), u64::from(number));
             most_bytes = most_bytes.max(link.bytes());
         }
-        assert_eq!(most_bytes, MAX_IN_FLIGHT * size_of::<InFlight>());
+        let most_places = 2 * MAX_IN_FLIGHT + FEW_PLACES;
+        let fingerprints = MAX_IN_FLIGHT * size_of::<(u64, Equals)>();
+        assert!(most_bytes <= most_places * PLACE_BYTES + fingerprints);
         assert_eq!(link.undelivered(TO_SERVER).count(), MAX_IN_FLIGHT);
-        for (number, expected) in [(1, None), (2, Some(2)), (count, Some(u64::from(count)))] {
+        for (number, is_known) in [
+            (count - most, false),
+            (count - most + 1, true),
+            (count, true),
+        ] {
             let message = bytes(number);
             let delivered = link.delivered(TO_SERVER, &RawMessage::parse(&message), at(9));
-            assert_eq!(delivered.map(|delivered| delivered.sent_as), expected);
+            let sent_as = delivered.map(|delivered| delivered.sent_as);
+            assert_eq!(sent_as, is_known.then_some(u64::from(number)));
+        }
+    }
+
+    /// What is to be found, by a walk over all that waits.
+    fn deliver_by_a_walk(queue: &mut VecDeque<InFlight>, fingerprint: u64) -> Option<InFlight> {
+        let position = queue
+            .iter()
+            .position(|sent| sent.fingerprint == fingerprint)?;
+        for overtaken in queue.iter_mut().take(position) {
+            overtaken.overtaken_by += 1;
+        }
+        queue.remove(position)
+    }
+
+    proptest! {
+        #[test]
+        fn what_waits_is_found_and_counted_as_by_a_walk(
+            steps in prop::collection::vec((0..10_u8, 0..100_u64), 0..600),
+            sent_of_ten in 3..8_u8,
+            fingerprints in prop::sample::select(vec![1_u64, 5, 100]),
+            limit in prop::sample::select(vec![1_usize, 7, 60, 600]),
+        ) {
+            let mut waiting = Waiting::default();
+            let mut queue = VecDeque::new();
+            for (number, (step, fingerprint)) in (0..).zip(steps) {
+                let fingerprint = fingerprint % fingerprints;
+                if step < sent_of_ten {
+                    let sent = InFlight { fingerprint, time: at(1), number, overtaken_by: 0 };
+                    if queue.len() == limit {
+                        queue.pop_front();
+                        waiting.give_up_oldest();
+                    }
+                    queue.push_back(sent);
+                    waiting.push(sent);
+                } else {
+                    let expected = deliver_by_a_walk(&mut queue, fingerprint);
+                    prop_assert_eq!(waiting.deliver(fingerprint), expected);
+                }
+                prop_assert!(waiting.iter().eq(queue.iter().copied()));
+                prop_assert_eq!(waiting.count, queue.len());
+                prop_assert!(waiting.places.len() <= 2 * queue.len() + FEW_PLACES + 1);
+                prop_assert_eq!(waiting.bytes() == 0, queue.is_empty());
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use ministream::net::Transport;
 use ministream::select::filter::Filter;
 use ministream_fixtures::carry::Prefix;
 use ministream_fixtures::file::Pcap;
-use ministream_fixtures::i2cp::Application;
+use ministream_fixtures::i2cp::{self, Application};
 use ministream_fixtures::message::{
     ack, client_close, client_data, id, server_close, server_data, syn,
 };
@@ -265,6 +265,58 @@ linear!(messages_that_expand, 30, |size| {
     }
     dissect(&wire);
 });
+
+/// Two applications at one router: messages with numbers that one hands to it, all of them before
+/// the other gets any. Many go in a segment, so that packets are not most of the work.
+fn through_a_router(handed_over: &[u32], delivered: &[u32]) -> Wire {
+    let mut wire = Wire::new(Link::ETHERNET);
+    let mut client = Application::new(40_000, 1, "client", key_destination(1));
+    let mut server = Application::new(40_001, 2, "server", key_destination(2));
+    client.connect(&mut wire);
+    server.connect(&mut wire);
+    let open = syn([1; 3], &client.destination);
+    client.send(&mut wire, &server.destination, &open);
+    server.receive(&mut wire, &open);
+    let accept = ack([1; 3], [7; 3]);
+    server.send(&mut wire, &client.destination, &accept);
+    client.receive(&mut wire, &accept);
+    let message = |number: u32| i2cp::wrap(&client_data([7; 3], &number.to_be_bytes()));
+    for numbers in handed_over.chunks(100) {
+        let frames = numbers
+            .iter()
+            .flat_map(|number| i2cp::send_message(1, &server.destination, &message(*number), 0));
+        client.say(&mut wire, End::Client, &frames.collect::<Vec<u8>>());
+    }
+    for numbers in delivered.chunks(100) {
+        let frames = numbers
+            .iter()
+            .flat_map(|number| i2cp::message_payload(2, 1, &message(*number)));
+        server.say(&mut wire, End::Server, &frames.collect::<Vec<u8>>());
+    }
+    wire
+}
+
+linear!(
+    messages_of_a_router_that_nobody_handed_to_it,
+    1_000,
+    |size| {
+        let size = size as u32;
+        let others: Vec<u32> = (size..2 * size).collect();
+        let wire = through_a_router(&(0..size).collect::<Vec<_>>(), &others);
+        assert_eq!(dissect(&wire).message_count, 4 + 2 * u64::from(size));
+    }
+);
+
+linear!(
+    messages_that_come_out_of_a_router_in_reverse,
+    1_000,
+    |size| {
+        let numbers: Vec<u32> = (0..size as u32).collect();
+        let reversed: Vec<u32> = numbers.iter().rev().copied().collect();
+        let seen = dissect(&through_a_router(&numbers, &reversed));
+        assert_eq!(seen.message_count, 4 + 2 * size as u64);
+    }
+);
 
 linear!(records_of_tls_by_the_byte, 300, |size| {
     let mut wire = Wire::new(Link::ETHERNET);
