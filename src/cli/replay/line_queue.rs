@@ -81,6 +81,14 @@ enum Reader {
 }
 
 impl Reader {
+    /// What it reads.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::OfLog => "the log",
+            Self::OfOutput => "standard output",
+        }
+    }
+
     const fn max_bytes(self) -> usize {
         match self {
             Self::OfLog => MAX_LOG_BYTES,
@@ -118,7 +126,8 @@ impl Shared {
         match self.reader {
             Reader::OfLog => drop(LOST_LINES.fetch_add(lines, Ordering::Relaxed)),
             Reader::OfOutput if is_first => {
-                tracing::warn!("standard output {why}: lines are dropped");
+                let name = self.reader.name();
+                tracing::warn!("{name} {why}: lines are dropped");
             }
             Reader::OfOutput => {}
         }
@@ -192,16 +201,11 @@ impl Shared {
     fn tell_lost(&self) {
         let lost_lines = std::mem::take(&mut self.state().lost_lines);
         if lost_lines > 0 {
-            match self.reader {
-                Reader::OfLog => tracing::warn!(
-                    lost_lines,
-                    "the log could not be written: lines were dropped"
-                ),
-                Reader::OfOutput => tracing::warn!(
-                    lost_lines,
-                    "standard output could not be written: lines were dropped"
-                ),
-            }
+            let name = self.reader.name();
+            tracing::warn!(
+                lost_lines,
+                "{name} could not be written: lines were dropped"
+            );
         }
     }
 }
