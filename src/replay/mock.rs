@@ -425,25 +425,24 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let Some(held) = session.held else {
             return Choice::Open;
         };
-        let is_as_long = self.repertoire.has_burst_of(session.received.len());
-        let search = match session.examine(now, is_as_long) {
+        let length = self.repertoire.length(session.received.len());
+        let search = match session.examine(now, length) {
             Examines::Now => Search::Similar,
             Examines::Later => Search::Same,
         };
-        let mut candidates = session.candidates.clone();
+        self.repertoire
+            .narrow(&mut session.candidates, &session.received);
         let session = &self.sessions[slot];
         let request = Request {
             held,
             received: &session.received,
+            candidates: &session.candidates,
             is_closed: session.closed_by_client,
             search,
         };
         let is_held = |index| self.sessions.holder(index).is_some();
         let masks = &mut self.masks;
-        let choice = self
-            .repertoire
-            .choose(request, &mut candidates, is_held, masks);
-        self.sessions[slot].candidates = candidates;
+        let choice = self.repertoire.choose(request, is_held, masks);
         if let Choice::Made(index, matched) = choice {
             self.take(slot, held, index, matched);
         }

@@ -34,8 +34,12 @@ impl Streams {
         }
     }
 
-    pub(super) fn has_burst_of(&self, bytes: usize) -> bool {
-        self.burst_lengths.contains(&bytes)
+    pub(super) fn length(&self, bytes: usize) -> Length {
+        if self.burst_lengths.contains(&bytes) {
+            Length::AsRecorded
+        } else {
+            Length::Other
+        }
     }
 
     pub(super) const fn candidates(&self) -> Candidates {
@@ -45,6 +49,13 @@ impl Streams {
             shortest_burst: self.shortest_burst,
         }
     }
+}
+
+/// Whether a request is as long as a recorded one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    AsRecorded,
+    Other,
 }
 
 /// Those whose clients sent what has come so far, and more. What came is compared once, however

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::Matched;
-use super::candidates::{Candidates, Streams};
+use super::candidates::{Candidates, Length, Streams};
 use super::nearest;
 use super::script::Script;
 use crate::replay::compare::Masks;
@@ -39,6 +39,8 @@ pub(super) struct Request<'a> {
     /// The recorded one that is kept for it.
     pub(super) held: usize,
     pub(super) received: &'a [u8],
+    /// Those whose clients sent the same.
+    pub(super) candidates: &'a Candidates,
     /// Whether nothing more comes.
     pub(super) is_closed: bool,
     /// Whether to look for what is not the same byte for byte, which takes long.
@@ -69,8 +71,13 @@ impl Repertoire {
     }
 
     /// Whether a recorded client sent so many bytes before the server first spoke.
-    pub(super) fn has_burst_of(&self, bytes: usize) -> bool {
-        self.streams.has_burst_of(bytes)
+    pub(super) fn length(&self, bytes: usize) -> Length {
+        self.streams.length(bytes)
+    }
+
+    /// Leaves out candidates whose clients did not send what has come.
+    pub(super) fn narrow(&self, candidates: &mut Candidates, received: &[u8]) {
+        candidates.narrow(&self.streams, &self.scripts, received);
     }
 
     /// What a client that has not said anything may ask for.
@@ -125,13 +132,13 @@ impl Repertoire {
     pub(super) fn choose(
         &self,
         request: Request<'_>,
-        candidates: &mut Candidates,
         is_held: impl Fn(usize) -> bool,
         masks: &mut Masks,
     ) -> Choice {
         let Request {
             held,
             received,
+            candidates,
             is_closed,
             search,
         } = request;
@@ -145,7 +152,6 @@ impl Repertoire {
             scripts[index].accepted && (index == held || self.is_left(index) || is_held(index))
         };
         let preference = |index: usize| (index != held, scripts[index].played, index);
-        candidates.narrow(&self.streams, scripts, received);
         let same = candidates.whose_burst_has_come(&self.streams, scripts, received.len());
         let same = same.filter(|&index| is_available(index));
         let exact = same.min_by_key(|&index| preference(index));

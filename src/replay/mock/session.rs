@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::candidates::Candidates;
+use super::candidates::{Candidates, Length};
 use super::script::Script;
 use super::{Matched, MockOutcome, nearest};
 use crate::endpoint::allowance::Allowance;
@@ -163,11 +163,9 @@ impl<P> Session<P> {
     }
 
     /// Whether to look at all that came, now. Byte by byte this would take the square of its
-    /// length, and so long requests are looked at when they have grown by an eighth, and when
-    /// nothing more came for a moment.
-    ///
-    /// `is_as_long`: as a recorded request is.
-    pub(super) fn examine(&mut self, now: Instant, is_as_long: bool) -> Examines {
+    /// length, and so long requests are looked at when they are as
+    /// long as a recorded one, have grown by an eighth, or nothing more came for a moment.
+    pub(super) fn examine(&mut self, now: Instant, length: Length) -> Examines {
         let bytes = self.received.len();
         let grown = match self.examined {
             Some((step, examined)) if step == self.next_step => bytes - examined.min(bytes),
@@ -175,7 +173,7 @@ impl<P> Session<P> {
         };
         let request_bytes = bytes - self.aligned.1;
         let is_due = request_bytes <= SHORT_REQUEST_BYTES
-            || is_as_long
+            || length == Length::AsRecorded
             || grown > request_bytes / 9
             || self.closed_by_client
             || now >= self.heard + QUIET;
@@ -202,8 +200,12 @@ impl<P> Session<P> {
     pub(super) fn follow(&mut self, script: &Script, masks: &mut Masks, now: Instant) {
         let (recorded, live) = self.aligned;
         let gate = script.steps.get(self.next_step).map_or(0, |step| step.gate);
-        let is_as_long = self.received.len() - live == gate.saturating_sub(recorded);
-        let examines = self.examine(now, is_as_long);
+        let length = if self.received.len() - live == gate.saturating_sub(recorded) {
+            Length::AsRecorded
+        } else {
+            Length::Other
+        };
+        let examines = self.examine(now, length);
         if matches!(self.script, Some((_, Matched::Nearest))) {
             return self.follow_requests(script, examines);
         }
