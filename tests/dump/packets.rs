@@ -130,6 +130,10 @@ fn selecting_then_dissecting_is_dissecting_then_selecting() {
     }
 }
 
+const TWO_ON_STANDARD_OUTPUT: &str = "-w - fills standard output, and another output was asked \
+                                      for\n    help: write packets to a file, or omit -T, -z, \
+                                      --ladder and --html -";
+
 #[test]
 fn standard_output_takes_packets_and_nothing_else() {
     let directory = tempfile::tempdir().unwrap();
@@ -140,10 +144,9 @@ fn standard_output_takes_packets_and_nothing_else() {
         .unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
     assert!(output.stdout == std::fs::read(&path).unwrap());
-    let refused = dump(&format!("-w - -z conv {SAMPLES}")).refused(2);
-    assert!(
-        refused.contains("another output was asked for"),
-        "{refused}"
+    assert_eq!(
+        dump(&format!("-w - -z conv {SAMPLES}")).reason(),
+        TWO_ON_STANDARD_OUTPUT
     );
 }
 
@@ -194,14 +197,19 @@ fn two_outputs_never_share_a_file() {
     let path = directory.path().join("out");
     let detour = directory.path().join(".").join("out");
     let names = [&path, &detour].map(|path| path.to_str().unwrap());
-    let refused = run(["-w", names[0], "--html", names[1], SAMPLES]).refused(2);
-    assert!(refused.contains("-w and --html name the same file"));
+    assert_eq!(
+        run(["-w", names[0], "--html", names[1], SAMPLES]).reason(),
+        "-w and --html name the same file\n    \
+         help: name two files; one would be written over the other"
+    );
     assert!(!path.exists());
     // Which is where many outputs may go.
     let devices = dump(&format!("-w /dev/null --html /dev/null {SAMPLES}"));
     assert_eq!(devices.code, Some(0), "{devices:?}");
-    let refused = dump(&format!("-w - --html - {SAMPLES}")).refused(2);
-    assert!(refused.contains("another output was asked for"));
+    assert_eq!(
+        dump(&format!("-w - --html - {SAMPLES}")).reason(),
+        TWO_ON_STANDARD_OUTPUT
+    );
 }
 
 #[test]

@@ -168,10 +168,15 @@ fn a_pipe_with_a_name_is_not_looked_into_for_records() {
     };
     let run: Run = read_of(capture("spec-samples.pcap"));
     assert_eq!(run.ok(), dump(&format!("-q -z types {SAMPLES}")).ok());
-    let refused = Run::refused(read_of(records.into_bytes()), 2);
-    let told =
-        "it looks like records of -T ndjson; they are read from one file or from standard input";
-    assert!(refused.contains(told), "{refused}");
+    assert_eq!(
+        Run::reason(read_of(records.into_bytes())),
+        format!(
+            "{} is not a capture file: it looks like records of -T ndjson; they are read from one \
+             file or from standard input\n    \
+             help: pcap and pcapng files are read, also compressed with gzip or zstd",
+            pipe.display()
+        )
+    );
 }
 
 #[test]

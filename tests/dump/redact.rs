@@ -411,8 +411,14 @@ fn pseudonyms_are_new_in_each_run_unless_a_key_file_says_otherwise() {
 
     for length in [0, 31, 33] {
         fs::write(path("other"), vec![7; length]).unwrap();
-        let refused = dump(&format!("{} {SAMPLES}", with_key("other"))).refused(2);
-        assert!(refused.contains("holds no key for pseudonyms"), "{refused}");
+        assert_eq!(
+            dump(&format!("{} {SAMPLES}", with_key("other"))).reason(),
+            format!(
+                "{} holds no key for pseudonyms, which is 32 bytes\n    \
+                 help: name a file that does not exist yet; it is created with a new key",
+                path("other")
+            )
+        );
     }
 }
 
@@ -427,8 +433,13 @@ fn a_key_file_is_its_owners_alone() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-    let refused = dump(&arguments).refused(2);
-    assert!(refused.contains("is open to others"), "{refused}");
+    assert_eq!(
+        dump(&arguments).reason(),
+        format!(
+            "{0} is open to others (mode 0644): chmod 600 it",
+            path.display()
+        )
+    );
 }
 
 #[test]
@@ -485,18 +496,17 @@ fn outputs_say_that_they_are_redacted() {
     ] {
         assert_eq!(said(arguments).as_deref(), Some(expected), "{arguments}");
     }
-    assert!(said("-z ladder,c1,svg").unwrap().contains(notice));
+    let picture = said("-z ladder,c1,svg").unwrap();
+    assert!(
+        picture.ends_with(&format!(">{notice}</text></g>")),
+        "{picture}"
+    );
     for arguments in ["-T csv", "-z follow,c1,raw"] {
         assert_eq!(said(arguments), None, "{arguments}");
     }
     let header = &ndjson(SAMPLES, "--redact dest --redact payload")[0];
     assert_eq!(header["redacted"], serde_json::json!(["payload", "dest"]));
     assert_eq!(ndjson(SAMPLES, "")[0]["redacted"], serde_json::json!([]));
-    assert_eq!(said_by_files(), [true, true]);
-}
-
-/// Whether the report, and the index of the exported streams say it.
-fn said_by_files() -> [bool; 2] {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     run([
@@ -508,22 +518,24 @@ fn said_by_files() -> [bool; 2] {
         "--export",
         &path("streams"),
     ]);
-    let read = |name: &str| fs::read_to_string(Path::new(&path(name))).unwrap();
-    [
-        read("page").contains("<p class=\"redacted\">redacted: destinations</p>"),
-        read("streams/index.json").contains("\"redacted\":[\"dest\"]"),
-    ]
+    let read = |name: &str| fs::read_to_string(path(name)).unwrap();
+    let page = read("page");
+    let on_page = page.matches("<p class=\"redacted\">redacted: destinations</p>");
+    assert_eq!(on_page.count(), 1);
+    let index: Value = serde_json::from_str(&read("streams/index.json")).unwrap();
+    assert_eq!(index["redacted"], serde_json::json!(["dest"]));
 }
 
 #[test]
 fn what_cannot_be_redacted_is_refused() {
-    let refused = dump(&format!("--redact ids {SAMPLES}")).refused(2);
-    assert!(
-        refused.contains("[possible values: payload, dest]"),
-        "{refused}"
+    assert_eq!(
+        dump(&format!("--redact ids {SAMPLES}")).reason(),
+        "invalid value 'ids' for '--redact <WHAT>'\n  [possible values: payload, dest]"
     );
-    let refused = dump(&format!("--redact-key key {SAMPLES}")).refused(2);
-    assert!(refused.contains("--redact <WHAT>"), "{refused}");
+    assert_eq!(
+        dump(&format!("--redact-key key {SAMPLES}")).reason(),
+        "the following required arguments were not provided:\n  --redact <WHAT>"
+    );
 }
 
 fn write(path: &Path, arguments: &str) -> Run {
@@ -555,8 +567,20 @@ fn packets_made_anew_hold_the_redacted_messages() {
         let written = write(&packets, &format!("{redact} {capture}"));
         if i2cp.iter().any(|record| record["record"] == "message") {
             assert_eq!(written.code, Some(2), "{capture}");
-            let told = written.stderr.contains("messages over I2CP are not in");
-            assert!(told, "{capture}: {}", written.stderr);
+            let is_over_i2cp = |record: &&Value| record["record"] == "message";
+            let count = i2cp.iter().filter(is_over_i2cp).count();
+            let messages = if count == 1 { "message" } else { "messages" };
+            let path = packets.display();
+            let error = format!(
+                "ministream-dump: error: {count} {messages} over I2CP are not in {path}: -w \
+                 cannot redact the frames around them\n    help: --html, --export and -T ndjson \
+                 have them; -Y 'carrier!=i2cp' leaves them out\n"
+            );
+            assert!(
+                written.stderr.ends_with(&error),
+                "{capture}: {}",
+                written.stderr
+            );
             continue;
         }
         assert_eq!(written.code, Some(0), "{capture}: {}", written.stderr);

@@ -33,6 +33,17 @@ impl Run {
         );
         self.stderr
     }
+
+    /// Why a run was refused with 2: its only words but for the usage and hints that clap adds,
+    /// which come behind an empty line.
+    #[track_caller]
+    pub(crate) fn reason(self) -> String {
+        let error = self.refused(2);
+        let reason = error.strip_prefix("ministream-dump: error: ");
+        let reason = reason.unwrap_or_else(|| panic!("{error}"));
+        let (reason, _) = reason.split_once("\n\n").unwrap_or((reason, ""));
+        reason.trim_end().to_owned()
+    }
 }
 
 impl From<Output> for Run {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::run::{capture, dump, run};
 
 /// The messages of a run, a line each, with everything but the file they come from.
@@ -12,6 +14,13 @@ fn messages(arguments: &str) -> (String, String) {
     let run = dump(&format!("{arguments} {format}"));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     (run.stdout, run.stderr)
+}
+
+/// How many packets the summary of records counts as second copies.
+fn duplicate_copies(records: &str) -> u64 {
+    let summary: Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["record"], "summary");
+    summary["skipped"]["duplicate_copy"].as_u64().unwrap()
 }
 
 fn in_captures(names: &str) -> String {
@@ -45,8 +54,9 @@ fn parts_of_one_capture_give_what_the_whole_gives_in_whatever_order_they_are_nam
     ] {
         let (told, warnings) = messages(&in_captures(names));
         assert_eq!(warnings, "", "{names}");
+        let last = told.lines().nth(4).unwrap();
+        assert!(last.contains("\tc1\tcloses\t"), "{names}: {told}");
         assert_eq!(told.lines().count(), 5, "{names}: {told}");
-        assert!(told.contains("\tc1\tcloses\t"), "{names}: {told}");
         assert_eq!(&told, expected.get_or_insert(told.clone()), "{names}");
     }
 }
@@ -57,9 +67,17 @@ fn concat_reads_files_as_they_are_named() {
         "--concat {}",
         in_captures("set-3.pcap set-1.pcap")
     ));
-    let first = told.lines().next().unwrap();
-    assert!(first.contains("\tclose\t"), "{told}");
-    assert!(told.contains("ms.data_after_close"), "{told}");
+    let whole: Vec<(&str, &str)> = told
+        .lines()
+        .map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            (cells[4], cells[9])
+        })
+        .collect();
+    assert_eq!(
+        whole,
+        [("close", ""), ("syn", ""), ("ack", "ms.data_after_close")]
+    );
 }
 
 #[test]
@@ -86,10 +104,12 @@ fn empty_files_of_a_set_are_a_warning_and_an_empty_file_alone_is_an_error() {
             )
         );
     }
-    let refused = dump(&format!("{empty} {empty}")).refused(2);
-    assert!(
-        refused.contains("empty0.pcap is not a capture file: it is empty"),
-        "{refused}"
+    assert_eq!(
+        dump(&format!("{empty} {empty}")).reason(),
+        format!(
+            "{empty} is not a capture file: it is empty\n    \
+             help: pcap and pcapng files are read, also compressed with gzip or zstd"
+        )
     );
 }
 
@@ -118,10 +138,12 @@ fn a_directory_and_a_pattern_stand_for_the_captures_in_them() {
              help: check the path; - reads standard input\n"
         )
     );
-    let refused = dump(&format!("{path}/no*.pcap")).refused(2);
-    assert!(
-        refused.contains("no*.pcap: no capture matches"),
-        "{refused}"
+    assert_eq!(
+        dump(&format!("{path}/no*.pcap")).reason(),
+        format!(
+            "cannot open {path}/no*.pcap: no capture matches\n    \
+             help: check the path; - reads standard input"
+        )
     );
 }
 
@@ -135,12 +157,13 @@ fn a_damaged_part_leaves_the_others_and_is_told() {
     let run = dump(&format!("{cut} {set} -T fields -e type"));
     assert_eq!(run.code, Some(3));
     assert_eq!(run.stdout, "syn\nack\ndata\nclose\n");
-    assert!(
-        run.stderr.contains("cut.pcap ends inside packet 2"),
-        "{}",
-        run.stderr
+    assert_eq!(
+        run.stderr,
+        format!(
+            "ministream-dump: warning: {cut} ends inside packet 2 (offset 92, 65 of 68 bytes); \
+             1 packets shown\n"
+        )
     );
-    assert!(run.stderr.contains("; 1 packets shown"), "{}", run.stderr);
 }
 
 #[test]
@@ -152,12 +175,12 @@ fn a_capture_that_is_named_twice_is_read_once() {
         run.stdout.matches("\"record\":\"message\"").count(),
         expected.lines().count()
     );
-    assert!(run.stdout.contains("cap.duplicates"), "{}", run.stdout);
-    assert!(
-        run.stdout.contains("\"duplicate_copy\":5"),
-        "{}",
-        run.stdout
-    );
+    let finding = "5 packets were captured twice and are read once: \
+                   2 on captures/set-1.pcap and captures/set-1.pcap; \
+                   2 on captures/set-2.pcap and captures/set-2.pcap; \
+                   1 on captures/set-3.pcap and captures/set-3.pcap\"";
+    assert_eq!(run.stdout.matches(finding).count(), 1, "{}", run.stdout);
+    assert_eq!(duplicate_copies(&run.stdout), 5);
 }
 
 #[test]
@@ -172,18 +195,24 @@ fn copies_are_one_message_and_one_note_says_between_which_interfaces() {
         assert_eq!(told.matches("\"record\":\"message\"").count(), 5, "{name}");
         let note = format!("5 packets were captured twice and are read once: {between}\"");
         assert_eq!(told.matches(&note).count(), 1, "{name}: {told}");
-        assert!(told.contains("\"duplicate_copy\":5"), "{name}");
+        assert_eq!(duplicate_copies(&told), 5, "{name}");
     }
     let told = dump("captures/dup-span-tcp.pcap -T ndjson").ok();
     assert_eq!(told.matches("\"record\":\"message\"").count(), 5);
-    assert!(told.contains("\"duplicate_copy\":11"), "{told}");
+    assert_eq!(duplicate_copies(&told), 11);
 }
 
 #[test]
 fn a_sender_that_repeats_itself_sends_several_messages() {
-    let told = dump("captures/repeats.pcap -T fields -e type,payload_text").ok();
-    let data: Vec<_> = told.lines().filter(|line| line.contains("ping?")).collect();
-    assert_eq!(data.len(), 3, "{told}");
+    let arguments = [
+        "captures/repeats.pcap",
+        "-T",
+        "fields",
+        "-e",
+        "payload_text",
+    ];
+    let told = run(arguments.into_iter().chain(["-Y", "type == data"])).ok();
+    assert_eq!(told, "ping?\\n\nping?\\n\npong!\\n\nping?\\n\n");
 }
 
 #[test]
@@ -191,23 +220,27 @@ fn packets_of_an_unknown_link_type_are_a_warning_with_its_number_and_name() {
     for quiet in ["", "-q"] {
         let run = dump(&format!("captures/link-user0.pcap {quiet}"));
         assert_eq!(run.code, Some(0));
-        let warning = "ministream-dump: warning: captures/link-user0.pcap: 5 packets of link type \
-                       147 (user 0) are not read\n";
-        assert!(run.stderr.contains(warning), "{}", run.stderr);
+        assert_eq!(
+            run.stderr,
+            "ministream-dump: warning: no ministreaming found; 5 packets skipped: link type\n\
+             ministream-dump: warning: captures/link-user0.pcap: 5 packets of link type \
+             147 (user 0) are not read\n"
+        );
     }
     let run = dump("captures/link-user0.pcap -T ndjson");
-    assert!(
-        run.stdout
-            .contains(r#""link_type":"other","link_type_number":147"#),
-        "{}",
-        run.stdout
-    );
+    let header: Value = serde_json::from_str(run.stdout.lines().next().unwrap()).unwrap();
+    let input = &header["inputs"][0];
+    assert_eq!(input["link_type"], "other");
+    assert_eq!(input["link_type_number"], 147);
 }
 
 #[test]
 fn the_wrapping_is_told_in_details_fields_records_and_filters() {
     let details = dump("captures/wrap-geneve.pcap -V -c 1").ok();
-    assert!(details.contains(", encapsulation geneve\n"), "{details}");
+    assert_eq!(
+        details.lines().nth(2),
+        Some("  udp, 127.0.0.1:40112 → 127.0.0.1:9004, encapsulation geneve")
+    );
     let fields = dump("captures/wrap-mpls-ethernet.pcap -T fields -e encapsulation").ok();
     assert_eq!(fields, "mpls:ethernet\n".repeat(5));
     let records = dump("captures/wrap-pppoe.pcap -T ndjson").ok();
@@ -215,7 +248,7 @@ fn the_wrapping_is_told_in_details_fields_records_and_filters() {
     let names = "captures/wrap-several-links.pcapng -T fields -e n";
     let arguments = names.split_whitespace();
     let found = run(arguments.chain(["-Y", "encapsulation contains \"vxlan\""])).ok();
-    assert!((1..5).contains(&found.lines().count()), "{found}");
+    assert_eq!(found, "4\n");
     let plain = dump("captures/spec-samples.pcap -T ndjson").ok();
     assert_eq!(plain.matches(r#""encapsulation":null"#).count(), 14);
 }
