@@ -145,6 +145,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "carrier",
             "conversation",
             "dissect",
+            "endpoint",
             "fault",
             "replay",
             "report",

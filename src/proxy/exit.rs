@@ -12,6 +12,7 @@ use super::connection::ConnectionId;
 use super::connections::Connections;
 use super::i2cp;
 use super::report::{Added, FaultReport, index};
+use super::unproven::{Passage, Unproven};
 use crate::fault::{Engine, FaultSpec, Faults, LaneEvent, Met};
 use crate::net::Side;
 
@@ -48,6 +49,11 @@ pub enum ProxyOutput {
         /// Which connection.
         connection: ConnectionId,
     },
+    /// Too much waits for a client that has not proven its address: its connection is to be closed.
+    GiveUp {
+        /// Which connection.
+        connection: ConnectionId,
+    },
 }
 
 /// What goes out, and the faults that it meets before.
@@ -57,6 +63,7 @@ pub(super) struct Exit {
     /// One a direction, by [`index`].
     engines: [Engine<(ConnectionId, Side), Carried>; 2],
     wrapper: i2cp::Wrapper,
+    unproven: Unproven,
     output: VecDeque<ProxyOutput>,
     /// Time that the proxy itself added, in microseconds.
     added: Histogram<u64>,
@@ -69,6 +76,7 @@ impl Exit {
             engines: [engine(&faults.c2s, 0), engine(&faults.s2c, 1)],
             faults,
             wrapper: i2cp::Wrapper::default(),
+            unproven: Unproven::default(),
             output: VecDeque::new(),
             added: Histogram::new_with_bounds(1, LONGEST_US, 2)
                 .unwrap_or_else(|_| unreachable!("constant bounds that a histogram takes")),
@@ -92,7 +100,7 @@ impl Exit {
         };
         let engine = &mut self.engines[index(connection.direction(from))];
         if !engine.spec().acts_on_messages() && engine.is_idle() {
-            self.go_out(id, from, &carried, now, connections);
+            self.pass_on(id, from, carried, now, connections);
             return Met::default();
         }
         match carried.content {
@@ -102,6 +110,56 @@ impl Exit {
                 engine.submit_end(now, (id, from), carried);
                 Met::default()
             }
+        }
+    }
+
+    /// A client from whose address bytes go back only so far, until it has proven that it is its own.
+    pub(super) fn doubt(&mut self, id: ConnectionId) {
+        self.unproven.insert(id);
+    }
+
+    /// Whether a client is still to prove its address.
+    pub(super) fn doubts(&self, id: ConnectionId) -> bool {
+        self.unproven.contains(id)
+    }
+
+    /// Whether something waits for such a client.
+    pub(super) fn waits_for_proof(&self, id: ConnectionId) -> bool {
+        self.unproven.waits_for(id)
+    }
+
+    /// A client has sent this: what waited for it may go.
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        message: &Bytes,
+        connections: &mut Connections,
+    ) {
+        for carried in self.unproven.hear(id, message) {
+            self.go_out(id, Side::Responder, &carried, now, connections);
+        }
+    }
+
+    /// Behind the faults: out, unless it has to wait for its receiver's proof.
+    fn pass_on(
+        &mut self,
+        id: ConnectionId,
+        from: Side,
+        carried: Carried,
+        due: Instant,
+        connections: &mut Connections,
+    ) {
+        let passage = match from {
+            Side::Responder => self.unproven.pass(id, carried),
+            Side::Initiator => Passage::Goes(carried),
+        };
+        match passage {
+            Passage::Goes(carried) => self.go_out(id, from, &carried, due, connections),
+            Passage::Waits => {}
+            Passage::GivenUp => self
+                .output
+                .push_back(ProxyOutput::GiveUp { connection: id }),
         }
     }
 
@@ -150,7 +208,7 @@ impl Exit {
             while let Some(due) = self.engines[engine].next_due().filter(|due| *due <= now) {
                 match self.engines[engine].poll(now) {
                     Some(LaneEvent::Arrives((id, from), carried)) => {
-                        self.go_out(id, from, &carried, due, connections);
+                        self.pass_on(id, from, carried, due, connections);
                     }
                     Some(LaneEvent::Breaks((connection, _))) => {
                         self.output.push_back(ProxyOutput::Break { connection });
@@ -171,7 +229,8 @@ impl Exit {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.engines.iter().map(Engine::held_bytes).sum()
+        let late: usize = self.engines.iter().map(Engine::held_bytes).sum();
+        late + self.unproven.held_bytes()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -184,6 +243,7 @@ impl Exit {
             engine.forget(&(id, Side::Initiator));
             engine.forget(&(id, Side::Responder));
         }
+        self.unproven.forget(id);
     }
 
     /// The faults in force.

@@ -20,13 +20,14 @@ use super::waiting_room::{Until, WaitingRoom};
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
+use crate::endpoint::AddressProof;
 use crate::fault::{Faults, Met};
 use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::Direction;
 
 /// What a proxy does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct ProxyOptions {
     /// What is done to messages by chance.
@@ -37,6 +38,20 @@ pub struct ProxyOptions {
     pub rules: Vec<Rule>,
     /// How messages are dissected.
     pub dissect: DissectOptions,
+    /// Whether a client must prove its address before it gets more than three times what it has sent.
+    pub address_proof: AddressProof,
+}
+
+impl Default for ProxyOptions {
+    fn default() -> Self {
+        Self {
+            faults: Faults::default(),
+            seed: [0; 32],
+            rules: Vec::new(),
+            dissect: DissectOptions::default(),
+            address_proof: AddressProof::NotNeeded,
+        }
+    }
 }
 
 /// Passes messages between clients and servers, and does things to them.
@@ -50,6 +65,7 @@ pub struct Proxy {
     rules: Rules,
     waiting_room: WaitingRoom,
     exit: Exit,
+    address_proof: AddressProof,
     last_comment: Option<Arc<str>>,
     /// The last messages, if somebody may ask for them.
     pub(super) recent: Option<Recent>,
@@ -71,6 +87,7 @@ impl Proxy {
             rules,
             waiting_room: WaitingRoom::default(),
             exit: Exit::new(options.faults, options.seed, now),
+            address_proof: options.address_proof,
             last_comment: None,
             recent: None,
         }
@@ -101,6 +118,9 @@ impl Proxy {
             carrier => Flow::Messages(self.dissector.open(carrier, addresses, sink)?),
         };
         self.connections.insert(id, flow);
+        if self.address_proof == AddressProof::Required {
+            self.exit.doubt(id);
+        }
         Ok(id)
     }
 
@@ -122,6 +142,9 @@ impl Proxy {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         let time = self.time(now);
+        if from == Side::Initiator {
+            self.exit.hear(now, id, &bytes, &mut self.connections);
+        }
         let Some(connection) = self.connections.get_mut(id) else {
             return Ok(());
         };
@@ -434,9 +457,19 @@ impl Proxy {
     }
 
     /// What the messages count that wait, on purpose or for a fault: their bytes, and a little for
-    /// each. While there is [room](Self::has_room) it is less than 48 MiB.
+    /// each. While there is [room](Self::has_room) it is less than 64 MiB.
     pub fn held_bytes(&self) -> usize {
         self.waiting_room.held_bytes() + self.exit.held_bytes()
+    }
+
+    /// Whether a client has proven its address, where that is [required](ProxyOptions::address_proof).
+    pub fn is_proven(&self, id: ConnectionId) -> bool {
+        !self.exit.doubts(id)
+    }
+
+    /// Whether something waits for a client to prove its address: no more should be read that is for it.
+    pub fn waits_for_proof(&self, id: ConnectionId) -> bool {
+        self.exit.waits_for_proof(id)
     }
 
     /// Whether messages wait to be released one by one.

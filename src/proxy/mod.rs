@@ -24,6 +24,7 @@ mod recent;
 mod report;
 mod rule;
 mod summary;
+mod unproven;
 mod waiting_room;
 
 pub use self::connection::ConnectionId;

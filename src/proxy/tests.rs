@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::carrier::Carrier;
 use crate::dissect::Collected;
+use crate::endpoint::AddressProof;
 use crate::net::Side;
 use crate::time::Timestamp;
 
@@ -26,6 +27,7 @@ struct Bench {
     now: Instant,
     id: ConnectionId,
     out: Arrivals,
+    to_client_bytes: usize,
 }
 
 fn bytes(message: &str) -> Bytes {
@@ -39,7 +41,6 @@ fn bytes(message: &str) -> Bytes {
 
 impl Bench {
     fn new(rules: &[&str], faults: &str, seed: u8) -> Self {
-        let start = Instant::now();
         let lines = (!faults.is_empty()).then(|| faults.parse().unwrap());
         let options = ProxyOptions {
             faults: crate::fault::Faults::of(&lines, &[]),
@@ -50,10 +51,15 @@ impl Bench {
                 .collect(),
             ..ProxyOptions::default()
         };
+        Self::with(options, Carrier::TcpU32)
+    }
+
+    fn with(options: ProxyOptions, carrier: Carrier) -> Self {
+        let start = Instant::now();
         let mut proxy = Proxy::new(options, start, Timestamp::from_nanos(0));
         let mut sink = Collected::default();
         let ends = ["127.0.0.1:40000", "127.0.0.1:9005"].map(|end| end.parse().unwrap());
-        let Ok(id) = proxy.open(Carrier::TcpU32, ends, &mut sink);
+        let Ok(id) = proxy.open(carrier, ends, &mut sink);
         Self {
             proxy,
             sink,
@@ -61,6 +67,7 @@ impl Bench {
             now: start,
             id,
             out: Vec::new(),
+            to_client_bytes: 0,
         }
     }
 
@@ -80,10 +87,14 @@ impl Bench {
             let at = (self.now - self.start).as_millis();
             let (to, text) = match output {
                 ProxyOutput::Transmit { to, bytes, .. } => {
+                    if to == Side::Initiator {
+                        self.to_client_bytes += bytes.len();
+                    }
                     (to, hex::encode(&bytes[..bytes.len().min(16)]))
                 }
                 ProxyOutput::Finish { to, .. } => (to, "finish".to_owned()),
                 ProxyOutput::Break { .. } => (Side::Initiator, "break".to_owned()),
+                ProxyOutput::GiveUp { .. } => (Side::Initiator, "give up".to_owned()),
             };
             let to = match to {
                 Side::Initiator => 'c',
@@ -420,4 +431,157 @@ fn what_waits_is_bounded() {
             "a connection that is gone holds nothing"
         );
     }
+}
+
+/// What an address gets that may be a forgery, with faults or rules that wait or double.
+fn doubtful(rules: &[&str], faults: &str) -> Bench {
+    let lines = (!faults.is_empty()).then(|| faults.parse().unwrap());
+    let options = ProxyOptions {
+        faults: crate::fault::Faults::of(&lines, &[]),
+        rules: rules
+            .iter()
+            .map(|rule| Rule::parse(rule).unwrap())
+            .collect(),
+        address_proof: AddressProof::Required,
+        ..ProxyOptions::default()
+    };
+    Bench::with(options, Carrier::Udp)
+}
+
+/// A message of a server with so many bytes of payload.
+fn answer_of(bytes: usize) -> Bytes {
+    [&[0x50, 0x11, 0x11, 0x11][..], &vec![7; bytes]]
+        .concat()
+        .into()
+}
+
+#[test]
+fn a_proxy_sends_an_unproven_address_at_most_three_times_what_came_from_there() {
+    for (rules, faults) in [
+        (&[][..], ""),
+        (&[], "s2c: latency=10ms,dup=100%"),
+        (&["type==data: delay 5ms"], ""),
+        (&["dir==s2c: duplicate"], ""),
+    ] {
+        for message_bytes in [1, 5, 100, 1_000, 32_768] {
+            let mut bench = doubtful(rules, faults);
+            bench.takes(Side::Initiator, SYN);
+            bench.takes(Side::Responder, ACK);
+            for _ in 0..300 {
+                bench.takes_bytes(Side::Responder, answer_of(message_bytes));
+            }
+            bench.settle();
+            let syn_bytes = bytes(SYN).len();
+            let sent = bench.to_client_bytes;
+            assert!(
+                sent <= 3 * syn_bytes,
+                "{rules:?} {faults} {message_bytes}: {sent}"
+            );
+            // Wrong ids are no proof, and allow three times their own length.
+            bench.takes(Side::Initiator, "a0 fffffe 00");
+            bench.takes(Side::Initiator, "a1 222222");
+            bench.settle();
+            let came = 2 * syn_bytes + 5;
+            let sent = bench.to_client_bytes;
+            assert!(
+                sent <= 3 * came,
+                "{rules:?} {faults} {message_bytes}: {sent}"
+            );
+            assert!(!bench.proxy.is_proven(bench.id));
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_the_proof_of_an_address_goes_out_with_it_in_order() {
+    for (proof, rest) in [
+        (REQUEST, vec![REQUEST]),
+        ("a0 ffffff", vec!["a0 ffffff"]),
+        ("a2 ffffff", vec!["a2 ffffff"]),
+    ] {
+        let mut bench = doubtful(&[], "");
+        bench.takes(Side::Initiator, SYN);
+        bench.takes(Side::Responder, ACK);
+        bench.takes_bytes(Side::Responder, answer_of(1_100));
+        let before = bench.out.len();
+        for number in 0..100_u8 {
+            let mut answer = answer_of(2_000).to_vec();
+            answer[4] = number;
+            bench.takes_bytes(Side::Responder, answer.into());
+        }
+        bench.takes(Side::Responder, CLOSE);
+        let now = bench.now;
+        bench.proxy.end(now, bench.id, Side::Responder);
+        bench.drain();
+        assert_eq!(bench.out.len(), before, "all of it waits");
+        assert!(bench.proxy.waits_for_proof(bench.id));
+        assert!(bench.proxy.held_bytes() > 200_000);
+        bench.takes(Side::Initiator, proof);
+        assert!(bench.proxy.is_proven(bench.id));
+        assert_eq!(bench.proxy.held_bytes(), 0);
+        let mut expected: Vec<_> = (0..100_u8)
+            .map(|number| (0, 'c', format!("50111111{number:02x}{}", "07".repeat(11))))
+            .collect();
+        expected.push((0, 'c', "52111111".to_owned()));
+        expected.push((0, 'c', "finish".to_owned()));
+        let rest = rest
+            .iter()
+            .map(|message| (0, 's', message.replace(' ', "")));
+        expected.extend(rest);
+        assert_eq!(bench.out[before..], expected, "{proof}");
+        // From now on everything goes at once.
+        bench.takes_bytes(Side::Responder, answer_of(30_000));
+        assert_eq!(bench.proxy.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn what_waits_for_a_proof_is_bounded_and_gone_with_its_connection() {
+    let mut bench = doubtful(&[], "");
+    bench.takes(Side::Initiator, SYN);
+    for _ in 0..10_000 {
+        bench.takes_bytes(Side::Responder, answer_of(10_000));
+        assert!(bench.proxy.held_bytes() <= 1024 * 1024);
+    }
+    let given_up = (0, 'c', "give up".to_owned());
+    assert_eq!(bench.out.iter().filter(|out| **out == given_up).count(), 1);
+    assert_eq!(bench.proxy.held_bytes(), 0);
+    // Too late: what it would continue is lost.
+    bench.takes(Side::Initiator, REQUEST);
+    bench.takes_bytes(Side::Responder, answer_of(1));
+    assert_eq!(bench.to_client_bytes, 0);
+    let Ok(()) = bench.proxy.close(bench.now, bench.id, &mut bench.sink);
+    assert!(bench.proxy.is_proven(bench.id), "nothing is left of it");
+
+    // All together.
+    let mut bench = doubtful(&[], "");
+    let ends = ["127.0.0.1:40000", "127.0.0.1:9005"].map(|end| end.parse().unwrap());
+    let mut given_up = 0;
+    for _ in 0..40 {
+        let Ok(id) = bench.proxy.open(Carrier::Udp, ends, &mut bench.sink);
+        for _ in 0..20 {
+            let from = Side::Responder;
+            let Ok(()) =
+                bench
+                    .proxy
+                    .receive(bench.now, id, from, answer_of(40_000), &mut bench.sink);
+            assert!(bench.proxy.held_bytes() <= 16 * 1024 * 1024);
+            while let Some(output) = bench.proxy.poll_output(bench.now) {
+                assert_eq!(output, ProxyOutput::GiveUp { connection: id });
+                given_up += 1;
+            }
+        }
+    }
+    assert!(bench.proxy.held_bytes() > 15 * 1024 * 1024);
+    assert!(given_up > 10, "{given_up}");
+    assert!(bench.proxy.has_room(), "others go on");
+}
+
+#[test]
+fn clients_of_connections_need_no_proof() {
+    let mut bench = Bench::new(&[], "", 0);
+    bench.takes(Side::Initiator, SYN);
+    bench.takes_bytes(Side::Responder, answer_of(30_000));
+    assert_eq!(bench.to_client_bytes, 30_004);
+    assert!(bench.proxy.is_proven(bench.id));
 }

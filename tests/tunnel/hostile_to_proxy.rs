@@ -315,3 +315,77 @@ fn descriptors_memory_and_conversations_are_given_back_after_many_clients() {
     let now = proxy.resident_bytes();
     assert!(now < warm + (8 << 20), "{warm} bytes became {now}");
 }
+
+/// A SYN that names nobody.
+fn forged_syn(id: [u8; 3]) -> Vec<u8> {
+    [&[0xa1][..], &id, &[0x11; 384], &[0; 3]].concat()
+}
+
+#[test]
+fn a_proxy_sends_an_address_that_may_be_forged_three_times_what_came_and_a_client_everything() {
+    let sent = pattern(100_000);
+    let spoken = sent.clone();
+    let speaker = service(move |mut stream| stream.write_all(&spoken));
+    // A server that has no doubts about its peers.
+    let server = Endpoint::server(FREE, speaker, &[]);
+    let mut proxy = Proxy::start("udp://127.0.0.1:0", server.carrier(), &QUIET);
+    let forged = UdpSocket::bind("127.0.0.1:0").unwrap();
+    forged
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    let syn = forged_syn([9; 3]);
+    forged.send_to(&syn, address_of(&proxy)).unwrap();
+    let (mut message, mut came) = (vec![0; 65_536], 0);
+    while let Ok(length) = forged.recv(&mut message) {
+        came += length;
+    }
+    assert!((7..=3 * syn.len()).contains(&came), "{came} bytes came");
+    let client = Endpoint::client(proxy.carrier(), &[]);
+    let mut stream = client.connect();
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).unwrap();
+    assert!(received == sent, "{} bytes", received.len());
+    assert_eq!(proxy.end().code, Some(0));
+}
+
+#[test]
+fn forged_clients_of_a_proxy_push_out_one_another_and_nobody_else() {
+    let server = Endpoint::server(FREE, echo(), &["--max-conversations", "1000"]);
+    for (more, told) in [
+        (&[][..], "too many clients: one is forgotten"),
+        (
+            &["--allow-remote"],
+            "too many clients of one host that have not proven its address",
+        ),
+    ] {
+        let more = [&QUIET[..], more].concat();
+        let proxy = Proxy::start("udp://127.0.0.1:0", server.carrier(), &more);
+        let client = Endpoint::client(proxy.carrier(), &[]);
+        let stream = client.connect();
+        assert_eq!(exchange(&stream, b"before"), b"before");
+        let before = proxy.descriptors();
+        let forged: Vec<UdpSocket> = (0..400_u16)
+            .map(|number| {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let [high, low] = number.to_be_bytes();
+                let syn = forged_syn([7, high, low]);
+                socket.send_to(&syn, address_of(&proxy)).unwrap();
+                // No faster than it reads.
+                if number % 20 == 19 {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                socket
+            })
+            .collect();
+        proxy.log_has(told);
+        assert_eq!(exchange(&stream, b"after"), b"after", "{told}");
+        assert_eq!(exchange(&client.connect(), b"anew"), b"anew", "{told}");
+        if !more.contains(&"--allow-remote") {
+            continue;
+        }
+        eventually("no more than there may be are left", || {
+            proxy.descriptors() <= before + 32
+        });
+        drop(forged);
+    }
+}

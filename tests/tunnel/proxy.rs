@@ -101,6 +101,15 @@ impl Proxy {
         resident_bytes_of(self.child.id())
     }
 
+    /// How long it has run, in hundredths of a second.
+    fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, behind_name) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = behind_name.split_whitespace().collect();
+        let ticks = |place: usize| fields[place].parse::<u64>().unwrap();
+        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();
@@ -774,6 +783,10 @@ fn a_slow_reader_makes_the_sender_wait_and_loses_nothing() {
         taken += count;
         assert!(taken < 1 << 30, "somebody reads");
     }
+    let before = proxy.processor_time();
+    std::thread::sleep(Duration::from_secs(1));
+    let spent = proxy.processor_time() - before;
+    assert!(spent < Duration::from_millis(200), "to wait took {spent:?}");
     begin.send(()).unwrap();
     let mut heard = vec![0; taken];
     (&stream).read_exact(&mut heard).unwrap();

@@ -54,17 +54,12 @@ pub(super) fn run(args: &ProxyArgs, verbose: u8) -> Result<Ending, ReplayError> 
             seed,
             rules,
             dissect: watch.dissect.clone(),
+            ..ProxyOptions::default()
         },
         recorder: args.capture.as_deref().map(peer::recorder).transpose()?,
         metrics,
         control,
     };
-    if args.allow_remote && matches!(args.carrier, CarrierUrl::Udp(_)) {
-        print_warning(
-            "a proxy does not have clients prove their addresses: over udp:// a forged one \
-             receives all that the server answers; let only those reach it that may use it",
-        );
-    }
     let said = about_tls(&options.carrier);
     let reporter = watch.reporter_into(line_queue::stdout());
     let reporter = reporter.map_err(ReplayError::Watch)?;

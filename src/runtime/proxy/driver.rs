@@ -44,6 +44,9 @@ const MAX_LEAVING: usize = 256;
 /// Silence after which a UDP client is forgotten.
 const UDP_IDLE: Duration = Duration::from_secs(300);
 
+/// The same of one that has not proven its address, as a server has it.
+const UNPROVEN_IDLE: Duration = Duration::from_secs(60);
+
 /// How often it is looked for those.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -81,6 +84,8 @@ pub(super) struct Driver {
 enum Trouble {
     Lost(Discriminant<LinkError>),
     TooMany,
+    TooManyUnproven,
+    GivenUp,
     TurnedAway,
 }
 
@@ -207,16 +212,14 @@ impl Driver {
                 Entrance::Link(link) => {
                     let has_room = self.proxy.has_room();
                     let (pairs, are_udp) = (&self.pairs, self.legs.are_udp());
-                    let mut stalls = false;
                     let polled = link.poll_event(cx, &mut |scope| {
                         // A datagram more or less is not worth making all others wait.
                         let is_taken =
                             (are_udp && matches!(scope, Scope::All)) || pairs.take_from(scope);
-                        let wanted = has_room && is_taken;
-                        stalls |= !wanted;
-                        wanted
+                        has_room && is_taken
                     });
-                    if stalls {
+                    // A leg that takes no more has it looked at again when it does.
+                    if !has_room {
                         self.turns.stall(number);
                     }
                     match polled {
@@ -244,9 +247,7 @@ impl Driver {
                 let id = match self.pairs.of_peer(peer) {
                     Some(id) => id,
                     None => {
-                        if self.pairs.len() >= MAX_CONNECTIONS {
-                            self.forget_most_silent(watcher)?;
-                        }
+                        self.make_room_for(peer, watcher)?;
                         self.open(ClientLeg::Peer(peer), address_of(peer), watcher)?
                     }
                 };
@@ -335,8 +336,10 @@ impl Driver {
             let Some(pair) = self.pairs.get_mut(id) else {
                 return Ok(());
             };
-            let reads = self.proxy.has_room() && pair.takes[side.opposite().index()];
-            if !reads {
+            let has_room = self.proxy.has_room();
+            let is_for_unproven = side == Side::Responder && self.proxy.waits_for_proof(id);
+            let reads = has_room && pair.takes[side.opposite().index()] && !is_for_unproven;
+            if !has_room {
                 self.turns.stall(number);
             }
             let event = match side {
@@ -401,7 +404,11 @@ impl Driver {
             self.refusals.forget();
         }
         let recorded = pair.records.is_some().then(|| bytes.clone());
+        let (server_number, waited) = (pair.server_number, self.proxy.waits_for_proof(id));
         self.proxy.receive(now, id, from, bytes, watcher)?;
+        if waited && !self.proxy.waits_for_proof(id) {
+            self.turns.mark(server_number);
+        }
         if let (Some(bytes), Some(pair)) = (recorded, self.pairs.get_mut(id)) {
             let comment = self.proxy.last_comment();
             pair.record(from, from, &bytes, bytes.len(), comment.as_deref());
@@ -483,6 +490,9 @@ impl Driver {
             {
                 self.turns.remove(number);
             }
+            if !pair.takes_from_client() {
+                self.turns.mark(ENTRANCE);
+            }
         }
         self.proxy.close(Instant::now(), id, watcher)
     }
@@ -517,6 +527,17 @@ impl Driver {
                     if !pair.is_some_and(Pair::breaks_when_open) {
                         self.sever(connection, watcher)?;
                     }
+                }
+                ProxyOutput::GiveUp { connection } => {
+                    if let Some(count) = self.troubles.count(Trouble::GivenUp) {
+                        warn!(
+                            leg = "client",
+                            %connection,
+                            count,
+                            "connection dropped: too much waits for a client that has not proven its address"
+                        );
+                    }
+                    self.close(connection, watcher)?;
                 }
             }
         }
@@ -627,14 +648,36 @@ impl Driver {
             return Ok(());
         }
         self.next_sweep = now + SWEEP;
-        for id in self.pairs.silent_for(UDP_IDLE, now) {
-            self.close(id, watcher)?;
+        for id in self.pairs.silent_for(UNPROVEN_IDLE, now) {
+            if !self.proxy.is_proven(id) || self.pairs.is_silent_for(id, UDP_IDLE, now) {
+                self.close(id, watcher)?;
+            }
         }
         Ok(())
     }
 
-    fn forget_most_silent(&mut self, watcher: &mut impl Watcher) -> io::Result<()> {
-        if let Some(id) = self.pairs.most_silent() {
+    /// Forgets a UDP client if there are too many. Those that have proven their addresses
+    /// are the last to go: to forge as many others takes nothing but datagrams.
+    fn make_room_for(&mut self, peer: Peer, watcher: &mut impl Watcher) -> io::Result<()> {
+        let is_unproven = |id| !self.proxy.is_proven(id);
+        if let Some(limit) = self.legs.max_unproven
+            && let Some(id) = self.pairs.most_silent_of_origin(peer, limit, is_unproven)
+        {
+            if let Some(count) = self.troubles.count(Trouble::TooManyUnproven) {
+                warn!(
+                    connection = %id,
+                    limit,
+                    count,
+                    "too many clients of one host that have not proven its address: one is forgotten"
+                );
+            }
+            return self.close(id, watcher);
+        }
+        if self.pairs.len() < MAX_CONNECTIONS {
+            return Ok(());
+        }
+        let unproven = self.pairs.most_silent(is_unproven);
+        if let Some(id) = unproven.or_else(|| self.pairs.most_silent(|_| true)) {
             if let Some(count) = self.troubles.count(Trouble::TooMany) {
                 let limit = MAX_CONNECTIONS;
                 warn!(connection = %id, limit, count, "too many clients: one is forgotten");

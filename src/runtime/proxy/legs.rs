@@ -22,6 +22,8 @@ pub(super) struct Legs {
     pub(super) ends: [SocketAddr; 2],
     pub(super) recorder: Option<Recorder>,
     pub(super) too_long_count: u64,
+    /// UDP clients of one host that have not proven their addresses, at most.
+    pub(super) max_unproven: Option<usize>,
 }
 
 /// What goes to a leg.

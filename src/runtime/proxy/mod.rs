@@ -22,13 +22,14 @@ use self::questions::Questions;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
 use super::metrics::Scrapes;
-use super::open::LinkOptions;
+use super::open::{LinkOptions, Reach};
 use super::recorder::Recorder;
 use super::service_manager::watched;
 use super::tunnel::{TunnelError, listen_if_asked};
 use crate::capture::InputInfo;
 use crate::conversation::Conversation;
 use crate::dissect::Sink;
+use crate::endpoint::Limits;
 use crate::proxy::{Proxy, ProxyOptions};
 use crate::time::Timestamp;
 
@@ -40,7 +41,7 @@ pub struct ProxyTaskOptions {
     pub carrier: LinkOptions,
     /// Where the server is.
     pub upstream: LinkOptions,
-    /// What is done to messages.
+    /// What is done to messages. Whether clients must prove their addresses follows from the carrier.
     pub proxy: ProxyOptions,
     /// Where what passes is recorded.
     pub recorder: Option<Recorder>,
@@ -98,7 +99,11 @@ impl ProxyTask {
     /// An address cannot be bound.
     pub async fn open(options: ProxyTaskOptions) -> Result<Self, TunnelError> {
         let now = Instant::now();
-        let mut proxy = Proxy::new(options.proxy, now, wall_clock());
+        let proxy_options = ProxyOptions {
+            address_proof: options.carrier.carrier.address_proof(),
+            ..options.proxy
+        };
+        let mut proxy = Proxy::new(proxy_options, now, wall_clock());
         let (entrance, carrier) = match &options.carrier.carrier {
             CarrierUrl::I2cp(..) => {
                 let addresses = options.carrier.own_addresses().await?;
@@ -126,12 +131,18 @@ impl ProxyTask {
         if requests.is_some() {
             proxy.remember_messages();
         }
+        // On loopback all clients are one host, and many at once are normal use.
+        let max_unproven = match options.carrier.reach {
+            Reach::Anywhere => Some(Limits::default().half_open_per_peer),
+            Reach::Loopback => None,
+        };
         let legs = Legs {
             carrier: carrier.clone(),
             upstream: options.upstream,
             ends: [bound.unwrap_or(upstream), upstream],
             recorder: options.recorder,
             too_long_count: 0,
+            max_unproven,
         };
         let questions = Questions::new(scrapes, requests)?;
         let driver = Driver::new(proxy, entrance, questions, legs)?;

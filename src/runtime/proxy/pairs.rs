@@ -71,25 +71,55 @@ impl Pairs {
             })
     }
 
-    /// The one that was silent for longest.
-    pub(super) fn most_silent(&self) -> Option<ConnectionId> {
-        let most_silent = self.by_id.iter().min_by_key(|(_, pair)| pair.heard);
+    /// Of those that are asked for, the one that was silent for longest.
+    pub(super) fn most_silent(
+        &self,
+        wanted: impl Fn(ConnectionId) -> bool,
+    ) -> Option<ConnectionId> {
+        let candidates = self.by_id.iter().filter(|(id, _)| wanted(**id));
+        let most_silent = candidates.min_by_key(|(id, pair)| (pair.heard, **id));
         most_silent.map(|(id, _)| *id)
+    }
+
+    /// The same of those of a peer's origin, if there are as many as `limit`.
+    pub(super) fn most_silent_of_origin(
+        &self,
+        peer: Peer,
+        limit: usize,
+        wanted: impl Fn(ConnectionId) -> bool,
+    ) -> Option<ConnectionId> {
+        let origin = peer.origin();
+        let is_of_origin = |id: ConnectionId| {
+            self.get(id).is_some_and(|pair| match pair.client {
+                ClientLeg::Peer(other) => other.origin() == origin && wanted(id),
+                ClientLeg::Frames(_) => false,
+            })
+        };
+        let count = self.by_id.keys().filter(|id| is_of_origin(**id)).count();
+        (count >= limit).then(|| self.most_silent(is_of_origin))?
     }
 
     /// Of those whose client has left, the one that was silent for longest.
     pub(super) fn most_silent_leaving(&self) -> Option<ConnectionId> {
         let leaving = self.by_id.iter().filter(|(_, pair)| pair.told[1]);
-        let most_silent = leaving.min_by_key(|(_, pair)| pair.heard);
+        let most_silent = leaving.min_by_key(|(id, pair)| (pair.heard, **id));
         most_silent.map(|(id, _)| *id)
     }
 
-    /// Those that were silent for longer than `time`.
+    /// Whether one was silent for longer than `time`.
+    pub(super) fn is_silent_for(&self, id: ConnectionId, time: Duration, now: Instant) -> bool {
+        self.get(id)
+            .is_some_and(|pair| now.saturating_duration_since(pair.heard) > time)
+    }
+
+    /// Those that were silent for longer than `time`, in the order in which they came.
     pub(super) fn silent_for(&self, time: Duration, now: Instant) -> Vec<ConnectionId> {
-        self.by_id
-            .iter()
-            .filter(|(_, pair)| now.saturating_duration_since(pair.heard) > time)
-            .map(|(id, _)| *id)
-            .collect()
+        let ids = self.by_id.keys().copied();
+        let mut silent: Vec<_> = ids
+            .filter(|id| self.is_silent_for(*id, time, now))
+            .collect();
+        // Their ends are reported.
+        silent.sort_unstable();
+        silent
     }
 }
