@@ -30,4 +30,5 @@ mod tables;
 mod tour;
 #[cfg(feature = "tui")]
 mod tui;
+mod twice;
 mod wireshark;

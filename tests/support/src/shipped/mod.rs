@@ -9,6 +9,7 @@ mod formats;
 mod i2cp;
 mod links;
 mod network;
+mod sessions;
 mod specification;
 mod tcp;
 mod wrapping;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Shipped> {
         carriers::captures(),
         conversations::captures(),
         i2cp::captures(),
+        sessions::captures(),
         damaged::captures(),
         detection::captures(),
     ]
