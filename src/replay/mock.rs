@@ -68,6 +68,9 @@ pub struct MockOptions {
     /// Whether a client must prove its address before it gets more than three times what
     /// it has sent. Without that proof its conversation ends after `reply_timeout`.
     pub address_proof: AddressProof,
+    /// Conversations without that proof of one client, or of all with the same origin
+    /// ([`Mock::with_origins`]); a SYN beyond it is refused.
+    pub max_unproven: usize,
 }
 
 impl Default for MockOptions {
@@ -81,6 +84,7 @@ impl Default for MockOptions {
             max_received_bytes: 64 << 20,
             max_held_bytes: 128 << 20,
             address_proof: AddressProof::NotNeeded,
+            max_unproven: MAX_OPEN,
         }
     }
 }
@@ -168,6 +172,18 @@ pub struct Mock<P> {
 impl<P: Copy + Eq + Hash> Mock<P> {
     /// A mock of a recording. The ids that it chooses follow from `seed`.
     pub fn new(recording: &Recording, options: MockOptions, masks: Masks, seed: [u8; 32]) -> Self {
+        Self::with_origins(recording, options, masks, seed, |_| None)
+    }
+
+    /// A mock of which `origin_of` says which clients count together for
+    /// [`MockOptions::max_unproven`]; one of no origin counts by itself.
+    pub fn with_origins(
+        recording: &Recording,
+        options: MockOptions,
+        masks: Masks,
+        seed: [u8; 32],
+        origin_of: fn(P) -> Option<u128>,
+    ) -> Self {
         let scripts = recording.conversations.iter();
         let scripts = scripts.map(|recorded| Script::new(recorded, options.speed));
         Self {
@@ -175,7 +191,7 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             options,
             masks,
             rng: ChaCha12Rng::from_seed(seed),
-            sessions: Sessions::new(),
+            sessions: Sessions::new(origin_of),
             outputs: VecDeque::new(),
             backlog: Backlog::new(),
         }
@@ -293,7 +309,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
             return self.answer_unmatched(from, client_id);
         };
         let left = MAX_OPEN - self.sessions.len();
-        if self.sessions.count_of(from) >= left {
+        let unproven_count = self.sessions.unproven_count(from);
+        if self.sessions.count_of(from) >= left || unproven_count >= self.options.max_unproven {
             return self.refuse(from, client_id);
         }
         self.repertoire.use_up(first);
@@ -397,7 +414,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
         session.heard = now;
         // Our ACK, which names the id, reached this client at its address.
-        session.allowance.lift();
+        self.sessions.prove(slot);
+        let session = &mut self.sessions[slot];
         if frame.frame_type.kind() == FrameKind::Close {
             session.closed_by_client = true;
         } else {

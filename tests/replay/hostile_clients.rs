@@ -141,3 +141,41 @@ fn a_forged_address_gets_three_times_what_came_from_there_and_an_honest_client_t
     let output = run(&["replay", &capture, "--topspeed", "--carrier", &mock.carrier]);
     assert_eq!(code(&output), 0, "{}", stdout(&output));
 }
+
+#[test]
+fn forged_conversations_of_one_host_are_limited_where_others_may_come() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let capture = greeting(directory.path());
+    let arguments = [
+        &capture,
+        "--topspeed",
+        "--loops",
+        "forever",
+        "--reply-timeout",
+        "20s",
+        "--carrier",
+        "udp://127.0.0.1:0",
+    ];
+    for (more, limit) in [(&[][..], 60), (&["--allow-remote"], 32)] {
+        let mut mock = Server::quiet("mock", &[&arguments[..], more].concat());
+        mock.read_on();
+        let address = mock.carrier.strip_prefix("udp://").expect("its carrier");
+        let mut accepted_count = 0;
+        for number in 0..60 {
+            // Another port each time.
+            let forged = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+            let patience = Some(Duration::from_secs(10));
+            forged.set_read_timeout(patience).expect("a time");
+            let syn = [&[0xa1, 5, 5, number][..], &[0; 391]].concat();
+            forged.send_to(&syn, address).expect("it goes");
+            let mut message = [0; 65_536];
+            let length = forged.recv(&mut message).expect("an answer");
+            match (message[0], length) {
+                (0x51, 7) => accepted_count += 1,
+                (0x52, 4) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(accepted_count, limit, "{more:?}");
+    }
+}

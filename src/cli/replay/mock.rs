@@ -10,9 +10,10 @@ use super::play_args::MockArgs;
 use super::ready::announce_bound;
 use super::recording::load;
 use crate::cli::exit::Ending;
-use crate::replay::mock::{Matched, Mock, MockOptions, MockOutcome};
+use crate::endpoint::Limits;
+use crate::replay::mock::{MAX_OPEN, Matched, Mock, MockOptions, MockOutcome};
 use crate::replay::{Masks, MidStream, ResultCounts, Verdict};
-use crate::runtime::{Role, Signals, mock};
+use crate::runtime::{Peer, Role, Signals, mock};
 use crate::wire::{Direction, HEADER_BYTES};
 
 /// Runs `ministream-replay mock`.
@@ -31,6 +32,12 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         reply_timeout: args.reply_timeout,
         max_differences: args.recording.max_diffs,
         address_proof: args.peer.carrier.address_proof(),
+        // On this machine all clients are one host, and many at once are normal use.
+        max_unproven: if args.peer.options.allow_remote {
+            Limits::default().half_open_per_peer
+        } else {
+            MAX_OPEN
+        },
         ..MockOptions::default()
     };
     let seed = peer::seed(args.peer.options.seed)?;
@@ -42,7 +49,7 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         seed,
     )?;
     let masks = Masks::new(args.recording.mask.clone());
-    let mut server = Mock::new(&loaded.recording, options, masks, seed);
+    let mut server = Mock::with_origins(&loaded.recording, options, masks, seed, Peer::origin);
     let mut tally = ResultCounts::default();
     let driving = peer::block_on(async {
         let mut signals = Signals::new()?;

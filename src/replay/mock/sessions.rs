@@ -12,6 +12,13 @@ use slab::Slab;
 use super::session::Session;
 use crate::wire::StreamId;
 
+/// Whose conversations are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Origin<P> {
+    Of(u128),
+    Client(P),
+}
+
 /// Sessions by slots, by their ids, and by when they have something to do.
 #[derive(Debug)]
 pub(super) struct Sessions<P> {
@@ -22,6 +29,9 @@ pub(super) struct Sessions<P> {
     /// Those that hold a recorded conversation and have not begun it.
     holders: HashMap<usize, BTreeSet<usize>>,
     wakes: BTreeSet<(Instant, usize)>,
+    origin_of: fn(P) -> Option<u128>,
+    /// How many there are whose client has not proven its address.
+    unproven: HashMap<Origin<P>, usize>,
     /// Bytes that are kept of all.
     held_bytes: usize,
 }
@@ -41,13 +51,15 @@ impl<P> IndexMut<usize> for Sessions<P> {
 }
 
 impl<P: Copy + Eq + Hash> Sessions<P> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(origin_of: fn(P) -> Option<u128>) -> Self {
         Self {
             by_slot: Slab::new(),
             by_server_id: HashMap::new(),
             of_client: HashMap::new(),
             holders: HashMap::new(),
             wakes: BTreeSet::new(),
+            origin_of,
+            unproven: HashMap::new(),
             held_bytes: 0,
         }
     }
@@ -67,6 +79,32 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
     /// How many a client has.
     pub(super) fn count_of(&self, client: P) -> usize {
         self.of_client.get(&client).map_or(0, BTreeSet::len)
+    }
+
+    fn origin(&self, client: P) -> Origin<P> {
+        (self.origin_of)(client).map_or(Origin::Client(client), Origin::Of)
+    }
+
+    /// How many there are of a client's origin that have not proven its address.
+    pub(super) fn unproven_count(&self, client: P) -> usize {
+        let count = self.unproven.get(&self.origin(client));
+        count.copied().unwrap_or_default()
+    }
+
+    /// The client of a session has proven its address.
+    pub(super) fn prove(&mut self, slot: usize) {
+        let session = &mut self.by_slot[slot];
+        if !session.allowance.is_limited() {
+            return;
+        }
+        session.allowance.lift();
+        let peer = session.peer;
+        if let Entry::Occupied(mut entry) = self.unproven.entry(self.origin(peer)) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 
     /// Those of a client; `None`: of all.
@@ -113,6 +151,9 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     pub(super) fn insert(&mut self, session: Session<P>) -> usize {
         let (peer, server_id) = (session.peer, session.server_id.0);
+        if session.allowance.is_limited() {
+            *self.unproven.entry(self.origin(peer)).or_default() += 1;
+        }
         let slot = self.by_slot.insert(session);
         self.of_client.entry(peer).or_default().insert(slot);
         self.by_server_id.insert(server_id, slot);
@@ -121,6 +162,8 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     pub(super) fn remove(&mut self, slot: usize) -> Session<P> {
         let held = self.let_go(slot);
+        // What it counted for its origin, it counts no more.
+        self.prove(slot);
         let mut session = self.by_slot.remove(slot);
         session.held = held;
         self.by_server_id.remove(&session.server_id.0);

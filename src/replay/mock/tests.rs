@@ -635,6 +635,79 @@ fn a_mock_sends_an_unproven_address_at_most_three_times_what_came_from_there() {
 }
 
 #[test]
+fn conversations_without_a_proof_are_limited_for_each_origin() {
+    let options = MockOptions {
+        max_unproven: 3,
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![recorded(1, b"one", b"first")], options);
+    let recording = Recording {
+        conversations: vec![recorded(1, b"one", b"first")],
+        ..Recording::default()
+    };
+    // Ten clients of one origin each, but for those from 100 on, which have none.
+    rig.mock = Mock::with_origins(&recording, options, Masks::default(), [1; 32], |client| {
+        (client < 100).then_some(u128::from(client / 10))
+    });
+    let syn = |number: u8| frame(0xa1, [9, 9, number], &[0; 387]);
+    let mut servers = Vec::new();
+    let mut opens = |rig: &mut Rig, client: u8, number: u8| {
+        rig.hear(client, &syn(number));
+        let (to, answer) = rig.sent(0).pop().unwrap();
+        assert_eq!(to, client);
+        let is_open = answer[0] == 0x51;
+        if is_open {
+            servers.push(<[u8; 3]>::try_from(&answer[4..]).unwrap());
+        } else {
+            assert_eq!(answer, frame(0x52, [9, 9, number], b""));
+        }
+        is_open
+    };
+    for (client, number, is_open) in [
+        (10, 1, true),
+        (11, 2, true),
+        (12, 3, true),
+        (13, 4, false),
+        (10, 5, false),
+        (20, 6, true),
+        (100, 7, true),
+        (101, 8, true),
+        (100, 9, true),
+        (100, 10, true),
+        (100, 11, false),
+        (102, 12, true),
+    ] {
+        assert_eq!(
+            opens(&mut rig, client, number),
+            is_open,
+            "{client} {number}"
+        );
+    }
+    // One has proven its address, and one that has not has left.
+    let server = servers[0];
+    rig.send(10, server, b"o");
+    let mut servers = Vec::new();
+    let mut opens = |rig: &mut Rig, client: u8, number: u8| {
+        rig.hear(client, &syn(number));
+        let (_, answer) = rig.sent(0).pop().unwrap();
+        servers.push(answer[0]);
+        answer[0] == 0x51
+    };
+    assert!(opens(&mut rig, 14, 13));
+    assert!(!opens(&mut rig, 14, 14));
+    rig.mock.handle_link_lost(Some(11));
+    assert!(opens(&mut rig, 14, 15));
+    assert!(!opens(&mut rig, 14, 16));
+    // Those that stay silent end, and nothing is left of them.
+    rig.sent(60_000);
+    assert_eq!(rig.mock.open_count(), 0);
+    for (client, number) in [(15, 17), (15, 18), (16, 19)] {
+        assert!(opens(&mut rig, client, number));
+    }
+    assert!(!opens(&mut rig, 17, 20));
+}
+
+#[test]
 fn a_client_that_never_proves_its_address_leaves_its_place_to_another() {
     let options = MockOptions {
         loops: Loops::Times(1),
