@@ -177,7 +177,7 @@ pub(crate) enum ReplayError {
         limit: usize,
     },
     /// What `--expect` names does not have what is played.
-    #[error("--expect {}: {source}", path.display())]
+    #[error("--expect {}", path.display())]
     Expected {
         /// The file.
         path: PathBuf,
