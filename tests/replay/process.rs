@@ -27,6 +27,43 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
 }
 
+/// Why a run was refused with 2, which printed nothing: its only words but for the usage and
+/// hints that clap adds, which come behind an empty line.
+#[track_caller]
+pub(crate) fn reason(output: &Output) -> String {
+    let error = stderr(output);
+    assert_eq!((code(output), &*stdout(output)), (2, ""), "{error}");
+    // Clap does not say which program it is that complains.
+    let reason = error.strip_prefix("ministream-replay: ").unwrap_or(&error);
+    let reason = reason.strip_prefix("error: ");
+    let reason = reason.unwrap_or_else(|| panic!("{error}"));
+    let (reason, _) = reason.split_once("\n\n").unwrap_or((reason, ""));
+    reason.trim_end().to_owned()
+}
+
+/// A text with T for each length of time in it, since they differ from run to run.
+pub(crate) fn timeless(text: &str) -> String {
+    let time = regex::Regex::new("[0-9.]+ (s|ms|µs)\\b").expect("it is a pattern");
+    time.replace_all(text, "T").into_owned()
+}
+
+/// The two lines with which the report of a replay ends: what came of the conversations, and how
+/// long it took.
+#[track_caller]
+pub(crate) fn conclusion(report: &str) -> String {
+    let lines: Vec<&str> = report.lines().collect();
+    let [.., results, times] = lines[..] else {
+        panic!("{report}");
+    };
+    timeless(&format!("{results}\n{times}\n"))
+}
+
+/// That of the samples where every answer was the recorded one.
+pub(crate) const ALL_SAME: &str = "\
+3 conversations: 3 same. Not replayed: #12 orphan, #13 ping, #14 unknown type.
+sent 5 messages in T; worst send T late; handshake p50 T p99 T max T   PASSED
+";
+
 /// A mock, or a server, that is ready.
 pub(crate) struct Server {
     pub(crate) child: Child,
