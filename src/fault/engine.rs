@@ -14,8 +14,15 @@ use super::stats::{FaultStats, Met};
 /// Bytes of messages under way at which no more should come in.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message counts beside the bytes that it keeps.
-const OVERHEAD_BYTES: usize = 64;
+/// What bytes take that have memory of their own, beside themselves: what the allocator adds and rounds up,
+/// and what counts their users once there is a copy.
+pub(crate) const ALLOCATION_BYTES: usize = 64;
+
+/// What an entry of a search tree takes, without what it points to. Where entries come in order, as
+/// in time, nodes of the standard library's are filled to six of eleven, and one in seven has branches, too.
+pub(crate) const fn tree_entry_bytes<T>() -> usize {
+    size_of::<T>() * 9 / 4
+}
 
 /// How long a message that is to be overtaken waits for another at most, and one that is
 /// to go with others.
@@ -98,13 +105,14 @@ impl<K, M: Parcelled> LaneEvent<K, M> {
         }
     }
 
-    /// What it counts while it is under way, in bytes.
+    /// What it counts while it is under way, in bytes: all the memory that it takes.
     fn cost(&self) -> usize {
         let held_bytes = match self {
-            Self::Arrives(_, message) => message.held_bytes(),
+            Self::Arrives(_, message) => message.held_bytes() + ALLOCATION_BYTES,
             Self::Breaks(_) => 0,
         };
-        held_bytes + OVERHEAD_BYTES
+        // A lane may remember its place, in a list that has twice the room.
+        held_bytes + tree_entry_bytes::<(Place, Self)>() + 2 * size_of::<Place>()
     }
 }
 

@@ -29,6 +29,7 @@ mod spec;
 mod stats;
 mod text;
 
+pub(crate) use self::engine::{ALLOCATION_BYTES, tree_entry_bytes};
 pub use self::engine::{Engine, LaneEvent, Parcelled};
 pub use self::spec::{Fault, FaultKind, FaultSpec, Stall};
 pub use self::stats::{FaultEffect, FaultStats, Met};

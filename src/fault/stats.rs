@@ -67,6 +67,11 @@ impl Met {
         })
     }
 
+    /// Bytes of memory that it takes beside itself.
+    pub fn held_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(FaultKind, Duration)>()
+    }
+
     pub(super) fn note(&mut self, kind: FaultKind, delay: Duration) {
         self.0.push((kind, delay));
     }

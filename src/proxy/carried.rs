@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{ConnectionId, i2cp};
-use crate::fault::{Met, Parcelled};
+use crate::fault::{ALLOCATION_BYTES, Met, Parcelled};
 use crate::net::Side;
 
 /// A message, or what else keeps its place among messages.
@@ -107,12 +107,17 @@ impl Parcelled for Carried {
     }
 
     fn held_bytes(&self) -> usize {
-        match &self.content {
-            Content::Message { bytes, frame, .. } => {
-                bytes.len() + frame.as_ref().map_or(0, Bytes::len)
-            }
-            Content::Frame(_) | Content::End => self.bytes(),
-        }
+        let comment_bytes = self
+            .comment
+            .as_ref()
+            .map_or(0, |comment| comment.len() + ALLOCATION_BYTES);
+        let frame_bytes = match &self.content {
+            Content::Message {
+                frame: Some(frame), ..
+            } => frame.len() + ALLOCATION_BYTES,
+            _ => 0,
+        };
+        self.bytes() + frame_bytes + comment_bytes + self.met.held_bytes()
     }
 
     fn own_memory(&mut self) {

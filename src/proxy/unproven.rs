@@ -12,7 +12,7 @@ use super::carried::{Carried, Content};
 use super::connection::ConnectionId;
 use crate::endpoint::AddressProof;
 use crate::endpoint::allowance::Allowance;
-use crate::fault::Parcelled as _;
+use crate::fault::{ALLOCATION_BYTES, Parcelled as _};
 use crate::wire::{FrameType, RawFrame, RawMessage, StreamId};
 
 /// Bytes that may wait for one client; its connection is given up with more.
@@ -21,8 +21,9 @@ const MAX_CLIENT_BYTES: usize = 1024 * 1024;
 /// Bytes that may wait for all of them; the connection that brings more is given up.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message that waits counts beside the bytes that it keeps.
-const OVERHEAD_BYTES: usize = 256;
+/// What a message that waits counts beside the bytes that it keeps: its place in a list that may have twice
+/// the room, and the memory of its own that its bytes are moved to.
+const OVERHEAD_BYTES: usize = 2 * size_of::<Carried>() + ALLOCATION_BYTES;
 
 /// The last ids of servers that a client may repeat: each more that is good eases guessing.
 const MAX_SERVER_IDS: usize = 64;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::ConnectionId;
 use super::carried::Waiting;
 use crate::conversation::{ConversationId, MessageEvent};
-use crate::fault::Parcelled;
+use crate::fault::{ALLOCATION_BYTES, Parcelled, tree_entry_bytes};
 use crate::net::Side;
 use crate::select::filter::Filter;
 use crate::wire::Direction;
@@ -14,8 +14,9 @@ use crate::wire::Direction;
 /// Bytes that wait on purpose at which nothing more is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message that waits counts beside the bytes that it keeps.
-const OVERHEAD_BYTES: usize = 256;
+/// What a message that waits counts beside the bytes that it keeps: its place, of which the one among the delayed
+/// takes most, and the memory of its own that its bytes are moved to.
+const OVERHEAD_BYTES: usize = tree_entry_bytes::<((Instant, u64), Waiting)>() + ALLOCATION_BYTES;
 
 /// A message that waits for another.
 #[derive(Debug)]
@@ -284,7 +285,8 @@ mod tests {
                 Some(frame.clone()),
             )));
         }
-        assert_eq!(room.held_bytes(), 100 * (5 + 60_000 + OVERHEAD_BYTES));
+        let each = 5 + 60_000 + ALLOCATION_BYTES + OVERHEAD_BYTES;
+        assert_eq!(room.held_bytes(), 100 * each);
         while room.pop_queued().is_some() {}
         assert_eq!(room.held_bytes(), 0);
     }

@@ -389,3 +389,41 @@ fn forged_clients_of_a_proxy_push_out_one_another_and_nobody_else() {
         drop(forged);
     }
 }
+
+#[test]
+fn what_small_messages_take_while_they_wait_is_what_they_count() {
+    // What is counted, buffers of fixed size, and what the allocator keeps.
+    const BOUND: u64 = (16 + 10) << 20;
+    let sink = upstream(|mut stream| std::io::copy(&mut stream, &mut std::io::sink()).map(drop));
+    let small = b"\0\0\0\x05\xa0\x01\x02\x03x".repeat(1_000);
+    let fill = |address: SocketAddr| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let patience = Some(Duration::from_secs(2));
+        stream.set_write_timeout(patience).unwrap();
+        let mut rounds = 0;
+        while stream.write_all(&small).is_ok() {
+            rounds += 1;
+            assert!(rounds < 20_000, "nothing stops it");
+        }
+        stream
+    };
+    for waits in [
+        ["--fault", "c2s: latency=10m"],
+        ["--fault", "c2s: latency=10m,dup=100%,reorder=50%"],
+        ["--rule", "all: delay 10m"],
+    ] {
+        let proxy = Proxy::start(FREE, &sink, &[&QUIET[..], &waits].concat());
+        let before = proxy.resident_bytes();
+        let _stream = fill(address_of(&proxy));
+        let grown = proxy.resident_bytes().saturating_sub(before);
+        assert!(grown < BOUND, "{waits:?}: {grown}");
+        assert!(grown > 4 << 20, "{waits:?}: {grown}");
+    }
+    // The same in the link of an endpoint.
+    let server = Endpoint::server(FREE, echo(), &["--fault", "c2s: latency=10m"]);
+    let before = server.resident_bytes();
+    let address = server.carrier().trim_start_matches("tcp://");
+    let _stream = fill(address.parse().unwrap());
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < BOUND, "{grown}");
+}
