@@ -255,13 +255,16 @@ impl Outgoing {
         !matches!(self.order, LaneOrder::BestEffort)
     }
 
-    /// The router keeps the order by itself: what waits in lanes goes.
+    /// The router keeps the order by itself: what waits in lanes goes, in the order in which it came.
     fn open_lanes(&mut self) {
         self.order = LaneOrder::BestEffort;
-        for (nonce, frame) in std::mem::take(&mut self.lanes).into_values().flatten() {
-            // It counted as waiting already.
-            self.messages.push_back((nonce, frame));
-        }
+        let lanes = std::mem::take(&mut self.lanes).into_values();
+        let mut waiting: Vec<(u32, Vec<u8>)> = lanes.flatten().collect();
+        // Nonces are drawn one after the other, and go round: those furthest behind the next came first.
+        let next = self.next_nonce;
+        waiting.sort_unstable_by_key(|(nonce, _)| nonce.wrapping_sub(next) & NONCE_MASK);
+        // It counted as waiting already.
+        self.messages.extend(waiting);
         self.send_last();
     }
 
@@ -494,5 +497,26 @@ mod tests {
         outgoing.push_message(2, vec![0], to, Attempts::Once, None);
         let drawn = [(); 2].map(|()| outgoing.draw_nonce());
         assert_eq!(drawn, [1, 3]);
+    }
+
+    #[test]
+    fn what_waits_in_lanes_goes_in_the_order_in_which_it_came() {
+        // Also where numbers go round in the midst of it.
+        for first in [1, NONCE_MASK - 150] {
+            let now = Instant::now();
+            let mut outgoing = Outgoing::new(first, Pacer::new(1 << 30), LaneOrder::Auto);
+            for number in 0..300_u16 {
+                let (lane, peer) = (u32::from(number) % 7, (number % 3) as u8);
+                let to = DestinationHash([peer; 32]);
+                let nonce = outgoing.draw_nonce();
+                let frame = number.to_be_bytes().to_vec();
+                outgoing.push_message(nonce, frame, to, Attempts::Once, Some(Lane(lane)));
+            }
+            outgoing.open_lanes();
+            let numbers = std::iter::from_fn(|| outgoing.poll(now))
+                .map(|frame| u16::from_be_bytes(frame.try_into().unwrap()));
+            // The first of each of the 21 lanes was on its way already.
+            assert!(numbers.eq(0..300), "first nonce {first}");
+        }
     }
 }

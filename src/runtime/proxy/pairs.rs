@@ -1,5 +1,6 @@
 //! The table of clients and their servers.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
@@ -12,7 +13,8 @@ use crate::runtime::link::{Peer, Scope};
 /// All pairs, by their connections and by their peers on the clients' link.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
-    by_id: HashMap<ConnectionId, Pair>,
+    /// In the order in which they came, which is that of what is done to several.
+    by_id: BTreeMap<ConnectionId, Pair>,
     by_peer: HashMap<Peer, ConnectionId>,
 }
 
@@ -77,7 +79,7 @@ impl Pairs {
         wanted: impl Fn(ConnectionId) -> bool,
     ) -> Option<ConnectionId> {
         let candidates = self.by_id.iter().filter(|(id, _)| wanted(**id));
-        let most_silent = candidates.min_by_key(|(id, pair)| (pair.heard, **id));
+        let most_silent = candidates.min_by_key(|(_, pair)| pair.heard);
         most_silent.map(|(id, _)| *id)
     }
 
@@ -102,7 +104,7 @@ impl Pairs {
     /// Of those whose client has left, the one that was silent for longest.
     pub(super) fn most_silent_leaving(&self) -> Option<ConnectionId> {
         let leaving = self.by_id.iter().filter(|(_, pair)| pair.told[1]);
-        let most_silent = leaving.min_by_key(|(id, pair)| (pair.heard, **id));
+        let most_silent = leaving.min_by_key(|(_, pair)| pair.heard);
         most_silent.map(|(id, _)| *id)
     }
 
@@ -112,14 +114,10 @@ impl Pairs {
             .is_some_and(|pair| now.saturating_duration_since(pair.heard) > time)
     }
 
-    /// Those that were silent for longer than `time`, in the order in which they came.
+    /// Those that were silent for longer than `time`.
     pub(super) fn silent_for(&self, time: Duration, now: Instant) -> Vec<ConnectionId> {
         let ids = self.by_id.keys().copied();
-        let mut silent: Vec<_> = ids
-            .filter(|id| self.is_silent_for(*id, time, now))
-            .collect();
-        // Their ends are reported.
-        silent.sort_unstable();
-        silent
+        ids.filter(|id| self.is_silent_for(*id, time, now))
+            .collect()
     }
 }

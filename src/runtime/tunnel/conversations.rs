@@ -525,17 +525,23 @@ impl Conversations {
         let opens = self.service.peer().is_some();
         let loss_is_noticed = carrier.has_connections();
         let mut cut_count = 0_u64;
-        for (handle, record) in &self.records {
+        let mut handles: Vec<Handle> = self.records.keys().copied().collect();
+        // The order of their closes.
+        handles.sort_unstable();
+        for handle in handles {
+            let Some(record) = self.records.get(&handle) else {
+                continue;
+            };
             if opens && record.server_id.is_none() {
                 // Nobody knows whether its answer ever comes.
-                self.endpoint.abort(now, *handle);
+                self.endpoint.abort(now, handle);
             } else if !self.has_input(record) {
-                self.endpoint.close(now, *handle);
+                self.endpoint.close(now, handle);
             } else if loss_is_noticed {
-                self.endpoint.leave(now, *handle);
+                self.endpoint.leave(now, handle);
             } else {
                 cut_count += 1;
-                self.endpoint.close(now, *handle);
+                self.endpoint.close(now, handle);
             }
         }
         if cut_count > 0 {

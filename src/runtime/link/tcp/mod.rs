@@ -597,8 +597,14 @@ impl TcpLink {
             self.woken.clear();
             self.ready.take_ready(cx, &mut self.woken);
             let (mut all_flushed, mut all_closed) = (true, true);
-            for (number, connection) in &mut self.connections {
-                let mut cx = Context::from_waker(self.ready.waker(*number));
+            let mut numbers: Vec<usize> = self.connections.keys().copied().collect();
+            // The order of their ends.
+            numbers.sort_unstable();
+            for number in numbers {
+                let Some(connection) = self.connections.get_mut(&number) else {
+                    continue;
+                };
+                let mut cx = Context::from_waker(self.ready.waker(number));
                 let is_flushed = connection.is_flushed();
                 all_flushed &= is_flushed;
                 all_closed &= is_flushed && connection.poll_finish(&mut cx).is_ready();
