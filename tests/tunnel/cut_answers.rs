@@ -13,6 +13,8 @@ use crate::endpoint::{Endpoint, PATIENCE, Tunnel, command, eventually, stdio, wa
 use crate::services::{deaf, exchange, pattern, read_to_end, service};
 use crate::tls::People;
 
+const CUT: &str = "the answer may be cut";
+
 const CARRIERS: [&str; 2] = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
 
 /// Reads to the reset that ends the stream; what came before it.
@@ -54,11 +56,13 @@ fn an_answer_that_pauses_for_longer_than_the_drain_ends_in_a_reset_and_both_side
         let server = Endpoint::server(carrier, target, &[]);
         let client = Endpoint::client(server.carrier(), &["--on-eof", "drain:400ms"]);
         assert_eq!(read_to_reset(&mut half_closed(&client)), b"one part");
-        client.wait_for_log("the answer may be cut");
-        assert!(
-            client.log().contains("delivered_bytes=8"),
-            "{}",
-            client.log()
+        client.wait_for_log(CUT);
+        assert_eq!(
+            client.log_line(CUT),
+            "WARN ministream::runtime::tunnel::record: the answer may be cut: --on-eof drain:T \
+             waits longer, drain:off without limit conv=c1 client_id=_ server_id=_ base64=_ peer=_ \
+             leg=\"carrier\" sent_bytes=8 delivered_bytes=8 end=the peer neither sent more nor \
+             closed after our end of input"
         );
         // What the service sends to nobody is counted when its connection ends.
         server.wait_for_log("lost_bytes=15");
@@ -74,7 +78,8 @@ fn a_drain_without_limit_waits_for_the_rest() {
     assert_eq!(read_to_reset(&mut half_closed(&short)), b"one part");
     let whole = read_to_end(&mut half_closed(&client)).unwrap();
     assert_eq!(whole, b"one part, and the other");
-    assert!(!client.log().contains("cut"), "{}", client.log());
+    short.wait_for_log(CUT);
+    assert!(!client.log().contains(CUT), "{}", client.log());
 }
 
 #[test]
@@ -135,8 +140,13 @@ fn a_service_that_breaks_its_connection_is_told_with_what_it_had_sent() {
         tunnel
             .server
             .wait_for_log("the service broke its connection");
-        let log = tunnel.server.log();
-        assert!(log.contains("sent_bytes=10"), "{log}");
+        assert_eq!(
+            tunnel.server.log_line("the service broke its connection"),
+            "WARN ministream::runtime::tunnel::record: the service broke its connection: the peer \
+             may have a part of the answer only, and takes it for the whole conv=c1 client_id=_ \
+             server_id=_ base64=_ peer=_ leg=\"target\" sent_bytes=10 received_bytes=8 \
+             unsent_bytes=0 error=Connection reset by peer (os error 104)"
+        );
     }
 }
 
@@ -405,9 +415,12 @@ fn a_signal_in_the_midst_of_an_answer_looks_like_its_end_over_udp_and_the_log_sa
         // hands out the close: then the answer breaks, which is better.
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
-    let log = tunnel.server.log();
-    assert!(log.contains("may take a part for the whole"), "{log}");
-    assert!(log.contains("conversations=1"), "{log}");
+    assert_eq!(
+        tunnel.server.log_line("may take a part for the whole"),
+        "WARN ministream::runtime::tunnel::conversations: closed before their local side had ended \
+         what it sends: this carrier tells peers of an end only, so that they may take a part for \
+         the whole leg=\"carrier\" conversations=1"
+    );
 }
 
 #[test]

@@ -162,6 +162,20 @@ impl Endpoint {
         });
     }
 
+    /// The only line of the log with these words, without its time, and with _ for ids and the
+    /// address of the peer.
+    #[track_caller]
+    pub(crate) fn log_line(&self, words: &str) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(words)).collect();
+        let [line] = lines[..] else {
+            panic!("{words:?} is not in one line of\n{log}");
+        };
+        let (_time, line) = line.split_once(' ').unwrap();
+        let chosen = regex::Regex::new(" (client_id|server_id|base64|peer)=[^ ]+").unwrap();
+        chosen.replace_all(line.trim_start(), " $1=_").into_owned()
+    }
+
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();
