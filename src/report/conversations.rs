@@ -6,17 +6,20 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::iter::Peekable;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::thread;
+use std::{thread, vec};
 
 use super::grid::{Align, Colour, Column, Grid, Overflow, frame_width};
 use super::sorted::Sorted;
-use super::style::{Style, duration_width, put_duration};
+use super::style::{DurationText, Style, duration_width};
+use crate::buffer_pool::buffer_pool;
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId, ConversationState, Party, Tally};
 use crate::record::printer::{Notice, Printer, SharedOutput};
 use crate::text::escape::{Charset, columns_of};
-use crate::text::write::{digits, put, put_conversation, put_number, put_seconds};
+use crate::text::line::Line;
+use crate::text::write::{TextBuffer, digits, put, put_conversation, put_number, put_seconds};
 use crate::wire::StreamId;
 
 /// Names of I2CP ends that are kept; ends with yet other names are shown without.
@@ -35,8 +38,11 @@ pub struct ConversationTable {
     workers: NonZeroUsize,
 }
 
-/// Rows that are written together: enough that a thread for half of them is worth it.
-const ROWS_TOGETHER: usize = 8_192;
+/// Rows that are written together: enough that another thread for the next ones is worth it.
+const ROWS_TOGETHER: usize = 4_096;
+
+/// So many times [`ROWS_TOGETHER`] are in memory.
+const BATCHES: usize = 3;
 
 const COLUMNS: usize = 12;
 const TITLES: [&str; COLUMNS] = [
@@ -137,7 +143,7 @@ impl ConversationTable {
         }
     }
 
-    /// Lets a second thread write half of the rows, if there is more than one worker.
+    /// Lets a second thread sort rows while others are written, if there is more than one worker.
     pub fn with_workers(mut self, workers: NonZeroUsize) -> Self {
         self.workers = workers;
         self
@@ -201,6 +207,40 @@ impl ConversationTable {
     }
 }
 
+/// All rows, by number.
+struct SortedRows<S> {
+    ended: S,
+    open: Peekable<vec::IntoIter<Row>>,
+}
+
+impl<S: Iterator<Item = io::Result<[u64; ROW_WORDS]>>> SortedRows<S> {
+    /// Puts some rows in the place of those in `batch`; none when there are no more.
+    fn next_batch(&mut self, batch: &mut Vec<Row>) -> io::Result<()> {
+        batch.clear();
+        while batch.len() < ROWS_TOGETHER {
+            let Some(row) = self.ended.next() else {
+                batch.extend(&mut self.open);
+                return Ok(());
+            };
+            let row = Row::from_words(row?);
+            while let Some(earlier) = self.open.next_if(|open| open.number < row.number) {
+                batch.push(earlier);
+            }
+            batch.push(row);
+        }
+        Ok(())
+    }
+}
+
+/// How a second thread fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sorting {
+    /// It sorted all that there was.
+    Done,
+    /// There was none to be had.
+    NoThread,
+}
+
 /// Writes rows into columns of fixed width.
 struct RowWriter<'a> {
     style: Style,
@@ -228,83 +268,122 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// Appends rows, half of them by another thread where there are many and one is to be had.
-    fn put_all(&self, rows: &[Row], out: &mut Vec<u8>) {
-        if self.workers.get() == 1 || rows.len() < ROWS_TOGETHER {
-            return self.put(rows, out);
+    /// Writes all rows; where there are many, and a second worker is to be had, that one sorts
+    /// some while this thread writes those before.
+    fn put_all<S>(&self, mut rows: SortedRows<S>, out: &mut SharedOutput<'_>) -> io::Result<()>
+    where
+        S: Iterator<Item = io::Result<[u64; ROW_WORDS]>> + Send,
+    {
+        let mut first = Vec::new();
+        rows.next_batch(&mut first)?;
+        if self.workers.get() > 1 && first.len() >= ROWS_TOGETHER {
+            self.put_batch(&first, out)?;
+            if self.put_while_sorting(&mut rows, out)? == Sorting::Done {
+                return Ok(());
+            }
+            rows.next_batch(&mut first)?;
         }
-        let (first, second) = rows.split_at(rows.len() / 2);
-        let other = thread::scope(|scope| {
-            let other = thread::Builder::new().spawn_scoped(scope, || {
-                let mut out = Vec::new();
-                self.put(second, &mut out);
-                out
+        while !first.is_empty() {
+            self.put_batch(&first, out)?;
+            rows.next_batch(&mut first)?;
+        }
+        Ok(())
+    }
+
+    fn put_while_sorting<S>(
+        &self,
+        rows: &mut SortedRows<S>,
+        out: &mut SharedOutput<'_>,
+    ) -> io::Result<Sorting>
+    where
+        S: Iterator<Item = io::Result<[u64; ROW_WORDS]>> + Send,
+    {
+        let (mut producer, consumer) = buffer_pool(BATCHES, 1);
+        thread::scope(|scope| {
+            // Gone when this is left for an error, which ends the other thread.
+            let mut consumer = consumer;
+            let sorter = thread::Builder::new().spawn_scoped(scope, move || {
+                while let Some(mut batch) = producer.empty(Vec::new) {
+                    let read = rows.next_batch(&mut batch);
+                    let is_last = read.is_err() || batch.is_empty();
+                    if producer.hand_on(read.map(|()| batch)).is_err() || is_last {
+                        return;
+                    }
+                }
             });
-            self.put(first, out);
-            other.ok().and_then(|other| other.join().ok())
-        });
-        match other {
-            Some(other) => out.extend_from_slice(&other),
-            None => self.put(second, out),
-        }
+            if sorter.is_err() {
+                return Ok(Sorting::NoThread);
+            }
+            while let Some(batch) = consumer.next() {
+                let batch = batch?;
+                self.put_batch(&batch, out)?;
+                consumer.recycle(batch);
+            }
+            Ok(Sorting::Done)
+        })
+    }
+
+    fn put_batch(&self, rows: &[Row], out: &mut SharedOutput<'_>) -> io::Result<()> {
+        self.put(rows, out.buffer);
+        (out.drain)(out.buffer)
     }
 
     fn put(&self, rows: &[Row], out: &mut Vec<u8>) {
         for row in rows {
-            self.grid.row_in_place(out, |index, column, out| {
-                self.put_cell(self.shown[index], row, column, out);
+            self.grid.row_in_place(out, |index, column, line| {
+                self.put_cell(self.shown[index], row, column, line);
             });
         }
     }
 
     #[inline]
-    fn put_cell(&self, which: usize, row: &Row, column: &Column, out: &mut Vec<u8>) {
+    fn put_cell(&self, which: usize, row: &Row, column: &Column, line: &mut Line<'_>) {
         let style = &self.style;
         match which {
-            CONVERSATION => column.put(conversation_width(row.number), out, |out| {
-                put_conversation(out, ConversationId(row.number));
+            CONVERSATION => column.put(conversation_width(row.number), line, |line| {
+                put_conversation(line, ConversationId(row.number));
             }),
             PEER => match row.peer {
-                Some(number) => column.put(conversation_width(number.get()), out, |out| {
-                    put_conversation(out, ConversationId(number.get()));
+                Some(number) => column.put(conversation_width(number.get()), line, |line| {
+                    put_conversation(line, ConversationId(number.get()));
                 }),
-                None => put_dash(column, out),
+                None => put_dash(column, line),
             },
-            CLIENT => self.put_name(row.client, column, out),
-            SERVER => self.put_name(row.server, column, out),
+            CLIENT => self.put_name(row.client, column, line),
+            SERVER => self.put_name(row.server, column, line),
             IDS => {
                 let width = |id: Option<StreamId>| id.map_or(1, |_| style.id_width());
                 let used = width(row.client_id) + 1 + width(row.server_id);
-                column.put(used, out, |out| {
-                    put_id_or_dash(row.client_id, style, out);
-                    out.push(b'/');
-                    put_id_or_dash(row.server_id, style, out);
+                column.put(used, line, |line| {
+                    put_id_or_dash(row.client_id, style, line);
+                    line.put_bytes(b"/");
+                    put_id_or_dash(row.server_id, style, line);
                 });
             }
             STATE => {
                 let (title, colour) = (row.state.title(), style.colour(colour_of(row.state)));
-                column.put(title.len(), out, |out| colour.put(out, title));
+                column.put(title.len(), line, |line| colour.put(line, title));
             }
-            START => column.put(start_width(row.start_us), out, |out| {
-                put_seconds(out, row.start_us, 3);
+            START => column.put(start_width(row.start_us), line, |line| {
+                put_seconds(line, row.start_us, 3);
             }),
-            DURATION => put_duration_cell(row.duration_ns, style, column, out),
+            DURATION => put_duration_cell(row.duration_ns, style, column, line),
             HANDSHAKE => match row.handshake_ns {
-                Some(nanos) => put_duration_cell(nanos, style, column, out),
-                None => put_dash(column, out),
+                Some(nanos) => put_duration_cell(nanos, style, column, line),
+                None => put_dash(column, line),
             },
-            TO_SERVER => put_tally(row.c2s, column, out),
-            TO_CLIENT => put_tally(row.s2c, column, out),
-            _ => match row.finding_count {
-                0 => column.put(0, out, |_| {}),
-                count => column.put(digits(count.into()), out, |out| put_number(out, count)),
+            TO_SERVER => put_tally(row.c2s, column, line),
+            TO_CLIENT => put_tally(row.s2c, column, line),
+            _ => match u64::from(row.finding_count) {
+                0 => line.skip(column.width),
+                count => column.put(digits(count), line, |line| line.put_decimal(count)),
             },
         }
     }
 
-    fn put_name(&self, name: NameId, column: &Column, out: &mut Vec<u8>) {
+    fn put_name(&self, name: NameId, column: &Column, line: &mut Line<'_>) {
         let name = self.names.get(name).as_bytes();
-        self.grid.cell(column, name, Colour::Plain, out);
+        self.grid.cell(column, name, Colour::Plain, line);
     }
 }
 
@@ -406,28 +485,30 @@ const fn colour_of(state: ConversationState) -> Colour {
     }
 }
 
-fn put_dash(column: &Column, out: &mut Vec<u8>) {
-    column.put(1, out, |out| out.push(b'-'));
+fn put_dash(column: &Column, line: &mut Line<'_>) {
+    column.put(1, line, |line| line.put_bytes(b"-"));
 }
 
-fn put_duration_cell(nanos: i64, style: &Style, column: &Column, out: &mut Vec<u8>) {
-    column.put(duration_width(nanos), out, |out| {
-        put_duration(out, nanos, style.charset);
-    });
+#[inline]
+fn put_duration_cell(nanos: i64, style: &Style, column: &Column, line: &mut Line<'_>) {
+    let text = DurationText::of(nanos, style.charset);
+    column.put(text.width(), line, |line| text.put(line));
 }
 
-fn put_id_or_dash(id: Option<StreamId>, style: &Style, out: &mut Vec<u8>) {
+#[inline]
+fn put_id_or_dash(id: Option<StreamId>, style: &Style, line: &mut Line<'_>) {
     match id {
-        Some(id) => style.put_id(id, out),
-        None => put(out, "-"),
+        Some(id) => style.put_id(id, line),
+        None => line.put_bytes(b"-"),
     }
 }
 
-fn put_tally(tally: Tally, column: &Column, out: &mut Vec<u8>) {
-    column.put(tally_width(tally), out, |out| {
-        put_number(out, tally.message_count);
-        out.push(b'/');
-        put_number(out, tally.payload_bytes);
+#[inline]
+fn put_tally(tally: Tally, column: &Column, line: &mut Line<'_>) {
+    column.put(tally_width(tally), line, |line| {
+        line.put_decimal(tally.message_count);
+        line.put_bytes(b"/");
+        line.put_decimal(tally.payload_bytes);
     });
 }
 
@@ -561,22 +642,11 @@ impl Printer for ConversationTable {
         }
         let writer = RowWriter::new(self.style, &self.names, &self.widths, self.workers);
         writer.grid.top(out.buffer);
-        let mut open = open.into_iter().peekable();
-        let mut rows = Vec::new();
-        for row in self.rows.sorted()? {
-            let row = Row::from_words(row?);
-            while let Some(earlier) = open.next_if(|open| open.number < row.number) {
-                rows.push(earlier);
-            }
-            rows.push(row);
-            if rows.len() >= ROWS_TOGETHER {
-                writer.put_all(&rows, out.buffer);
-                rows.clear();
-                (out.drain)(out.buffer)?;
-            }
-        }
-        rows.extend(open);
-        writer.put_all(&rows, out.buffer);
+        let rows = SortedRows {
+            ended: self.rows.sorted()?,
+            open: open.into_iter().peekable(),
+        };
+        writer.put_all(rows, out)?;
         writer.grid.bottom(out.buffer);
         Ok(())
     }

@@ -6,7 +6,8 @@
 //! test checks; `comfy-table` itself needs all rows before it can draw the first.
 
 use crate::text::escape::{Charset, columns_of, columns_of_bytes};
-use crate::text::write::{put, put_spaces};
+use crate::text::line::Line;
+use crate::text::write::{TextBuffer, put};
 
 /// How the cells of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +41,18 @@ pub struct Column {
 }
 
 impl Column {
-    /// Appends a text that takes `used` columns of the terminal, and fills the column.
+    /// Writes a text that takes `used` columns of the terminal, and fills the column.
     #[inline]
-    pub(crate) fn put(&self, used: usize, out: &mut Vec<u8>, text: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn put(&self, used: usize, line: &mut Line<'_>, text: impl FnOnce(&mut Line<'_>)) {
         let missing = self.width.saturating_sub(used);
         match self.align {
             Align::Left => {
-                text(out);
-                put_spaces(out, missing);
+                text(line);
+                line.skip(missing);
             }
             Align::Right => {
-                put_spaces(out, missing);
-                text(out);
+                line.skip(missing);
+                text(line);
             }
         }
     }
@@ -95,13 +96,14 @@ impl Colour {
     }
 
     /// Appends `text` in this colour.
-    pub(crate) fn put(self, out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
+    #[inline]
+    pub(crate) fn put(self, out: &mut impl TextBuffer, text: impl AsRef<[u8]>) {
         if self == Self::Plain {
-            return out.extend_from_slice(text.as_ref());
+            return out.put_bytes(text.as_ref());
         }
-        put(out, self.start());
-        out.extend_from_slice(text.as_ref());
-        put(out, self.end());
+        out.put_bytes(self.start().as_bytes());
+        out.put_bytes(text.as_ref());
+        out.put_bytes(self.end().as_bytes());
     }
 }
 
@@ -140,50 +142,52 @@ impl Grid {
         out: &mut Vec<u8>,
     ) {
         let mut cells = cells.into_iter();
-        self.row_in_place(out, |_, column, out| {
+        self.row_in_place(out, |_, column, line| {
             if let Some((text, colour)) = cells.next() {
-                self.cell(column, text.as_ref(), colour, out);
+                self.cell(column, text.as_ref(), colour, line);
             }
         });
     }
 
-    /// Appends a row; `cell` appends what fills each column, which is its text with
+    /// Appends a row; `cell` writes what fills each column, which is its text with
     /// [`Column::put`], or [`Grid::cell`].
     #[inline]
     pub(crate) fn row_in_place(
         &self,
         out: &mut Vec<u8>,
-        mut cell: impl FnMut(usize, &Column, &mut Vec<u8>),
+        mut cell: impl FnMut(usize, &Column, &mut Line<'_>),
     ) {
         // Each piece by itself is of constant length.
-        let separate = |out: &mut Vec<u8>| match self.charset {
-            Charset::Unicode => put(out, " ┆ "),
-            Charset::Ascii => put(out, " | "),
+        let separate = |line: &mut Line<'_>| match self.charset {
+            Charset::Unicode => line.put_bytes(" ┆ ".as_bytes()),
+            Charset::Ascii => line.put_bytes(b" | "),
         };
-        match self.charset {
-            Charset::Unicode => put(out, "│ "),
-            Charset::Ascii => put(out, "| "),
-        }
-        for (index, column) in self.columns.iter().enumerate() {
-            if index > 0 {
-                separate(out);
+        Line::append(out, |line| {
+            match self.charset {
+                Charset::Unicode => line.put_bytes("│ ".as_bytes()),
+                Charset::Ascii => line.put_bytes(b"| "),
             }
-            cell(index, column, out);
-        }
-        match self.charset {
-            Charset::Unicode => put(out, " │\n"),
-            Charset::Ascii => put(out, " |\n"),
-        }
+            for (index, column) in self.columns.iter().enumerate() {
+                if index > 0 {
+                    separate(line);
+                }
+                cell(index, column, line);
+            }
+            match self.charset {
+                Charset::Unicode => line.put_bytes(" │\n".as_bytes()),
+                Charset::Ascii => line.put_bytes(b" |\n"),
+            }
+        });
     }
 
-    /// Appends a text, which may be too wide, and fills its column.
-    pub(crate) fn cell(&self, column: &Column, text: &[u8], colour: Colour, out: &mut Vec<u8>) {
+    /// Writes a text, which may be too wide, and fills its column.
+    pub(crate) fn cell(&self, column: &Column, text: &[u8], colour: Colour, line: &mut Line<'_>) {
         let used = columns_of_bytes(text);
         if used > column.width && column.overflow == Overflow::Cut {
             let shorter = cut(&String::from_utf8_lossy(text), column.width, self.charset);
-            return self.cell(column, shorter.as_bytes(), colour, out);
+            return self.cell(column, shorter.as_bytes(), colour, line);
         }
-        column.put(used, out, |out| colour.put(out, text));
+        column.put(used, line, |line| colour.put(line, text));
     }
 
     /// Appends the lower border.

@@ -7,7 +7,9 @@ use crate::select::redact::Secrets;
 use crate::text::escape::{Charset, escaped};
 #[cfg(feature = "endpoints")]
 use crate::text::wrap;
-use crate::text::write::{UtcClock, digits, put, put_id, put_number, put_padded, put_seconds};
+use crate::text::write::{
+    TextBuffer, UtcClock, digits, put, put_id, put_number, put_padded, put_seconds,
+};
 use crate::time::{SECOND_NS, Timestamp};
 use crate::units::LongUnit;
 use crate::wire::{DestinationHash, FrameKind, RawMessage, StreamId};
@@ -122,13 +124,13 @@ impl Style {
     }
 
     /// Appends an id.
-    pub(crate) fn put_id(&self, id: StreamId, out: &mut Vec<u8>) {
+    pub(crate) fn put_id(&self, id: StreamId, out: &mut impl TextBuffer) {
         match self.ids {
             IdFormat::Hex => put_id(out, id),
             IdFormat::Base64 => put_base64_id(out, id),
             IdFormat::Both => {
                 put_id(out, id);
-                out.push(b'/');
+                out.put_bytes(b"/");
                 put_base64_id(out, id);
             }
         }
@@ -157,13 +159,11 @@ impl Style {
 }
 
 /// Three bytes are exactly four characters of base64, in the order of I2P's alphabet.
-fn put_base64_id(out: &mut Vec<u8>, id: StreamId) {
+fn put_base64_id(out: &mut impl TextBuffer, id: StreamId) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~";
     let bits = id.to_u32();
-    for shift in [18, 12, 6, 0] {
-        // Six bits are an index of 0 to 63.
-        out.push(ALPHABET[(bits >> shift & 63) as usize]);
-    }
+    // Six bits are an index of 0 to 63.
+    out.put_bytes(&[18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize]));
 }
 
 /// Writes the times of messages in one style.
@@ -212,23 +212,26 @@ impl TimeWriter {
 
 /// A span of time as it is written.
 #[derive(Clone, Copy, Debug)]
-struct DurationText {
+pub(super) struct DurationText {
     sign: &'static str,
     whole: u64,
     tenth: Option<u64>,
     unit: &'static str,
+    /// Columns that the unit takes.
+    unit_columns: usize,
 }
 
 impl DurationText {
-    fn of(nanos: i64, charset: Charset) -> Self {
+    pub(super) fn of(nanos: i64, charset: Charset) -> Self {
         let micros = nanos.unsigned_abs() / 1_000;
-        let (tenths, unit) = match micros {
-            0..100 if charset == Charset::Ascii => (micros * 10, "us"),
-            0..100 => (micros * 10, "µs"),
-            100..1_000_000 => (micros / 100, "ms"),
+        let (tenths, unit, unit_columns) = match micros {
+            0..100 if charset == Charset::Ascii => (micros * 10, "us", 2),
+            0..100 => (micros * 10, "µs", 2),
+            100..1_000_000 => (micros / 100, "ms", 2),
             _ => {
                 let unit = LongUnit::of(micros.cast_signed());
-                (micros / (unit.micros.unsigned_abs() / 10), unit.name)
+                let tenths = micros / (unit.micros.unsigned_abs() / 10);
+                (tenths, unit.name, unit.name.len())
             }
         };
         Self {
@@ -236,29 +239,39 @@ impl DurationText {
             whole: tenths / 10,
             tenth: (tenths < 1_000 && micros >= 100).then_some(tenths % 10),
             unit,
+            unit_columns,
         }
+    }
+
+    /// Columns that it takes.
+    #[inline]
+    pub(super) fn width(&self) -> usize {
+        let tenth = if self.tenth.is_some() { ".0".len() } else { 0 };
+        self.sign.len() + digits(self.whole) + tenth + 1 + self.unit_columns
+    }
+
+    #[inline]
+    pub(super) fn put(&self, out: &mut impl TextBuffer) {
+        out.put_bytes(self.sign.as_bytes());
+        out.put_decimal(self.whole);
+        if let Some(tenth) = self.tenth {
+            out.put_bytes(b".");
+            out.put_decimal(tenth);
+        }
+        out.put_bytes(b" ");
+        out.put_bytes(self.unit.as_bytes());
     }
 }
 
 /// Appends a span of time in three digits or so: `980 µs`, `4.0 ms`, `206 ms`, `12.3 s`,
 /// `83.3 min`, `7.5 h`, `12.0 d`.
-pub(crate) fn put_duration(out: &mut Vec<u8>, nanos: i64, charset: Charset) {
-    let text = DurationText::of(nanos, charset);
-    put(out, text.sign);
-    put_number(out, text.whole);
-    if let Some(tenth) = text.tenth {
-        out.push(b'.');
-        put_number(out, tenth);
-    }
-    out.push(b' ');
-    put(out, text.unit);
+pub(crate) fn put_duration(out: &mut impl TextBuffer, nanos: i64, charset: Charset) {
+    DurationText::of(nanos, charset).put(out);
 }
 
 /// Columns that [`put_duration`] takes.
 pub(crate) fn duration_width(nanos: i64) -> usize {
-    let text = DurationText::of(nanos, Charset::Ascii);
-    let tenth = text.tenth.map_or(0, |_| ".0".len());
-    text.sign.len() + digits(text.whole) + tenth + 1 + text.unit.len()
+    DurationText::of(nanos, Charset::Ascii).width()
 }
 
 /// Appends a number of bytes: exact below 10 KiB, in three digits or so above.

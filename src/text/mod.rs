@@ -3,6 +3,7 @@
 pub mod escape;
 pub mod suggest;
 
+pub(crate) mod line;
 pub(crate) mod quoted;
 pub(crate) mod wrap;
 pub(crate) mod write;

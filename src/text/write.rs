@@ -25,9 +25,36 @@ pub(crate) fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
+/// What text is appended to.
+pub(crate) trait TextBuffer {
+    /// Appends text.
+    fn put_bytes(&mut self, text: &[u8]);
+
+    /// Appends a number.
+    fn put_decimal(&mut self, number: u64);
+}
+
+impl TextBuffer for Vec<u8> {
+    #[inline]
+    fn put_bytes(&mut self, text: &[u8]) {
+        self.extend_from_slice(text);
+    }
+
+    #[inline]
+    fn put_decimal(&mut self, number: u64) {
+        put_number(self, number);
+    }
+}
+
 /// Digits of a number.
+#[inline]
 pub(crate) fn digits(number: u64) -> usize {
-    number.checked_ilog10().map_or(1, |log| log as usize + 1)
+    match number {
+        // Most numbers are short, and comparing is cheaper than a logarithm.
+        0..1_000 => 1 + usize::from(number > 9) + usize::from(number > 99),
+        1_000..1_000_000 => 4 + usize::from(number > 9_999) + usize::from(number > 99_999),
+        _ => number.ilog10() as usize + 1,
+    }
 }
 
 /// Appends both hex digits of every byte.
@@ -42,19 +69,20 @@ pub(crate) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[inline]
-pub(crate) fn put_id(out: &mut Vec<u8>, id: StreamId) {
+pub(crate) fn put_id(out: &mut impl TextBuffer, id: StreamId) {
     let [a, b, c] = id.0.map(hex_pair);
-    out.extend_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1]]);
+    out.put_bytes(&[a[0], a[1], b[0], b[1], c[0], c[1]]);
 }
 
 /// Appends `c3`.
-pub(crate) fn put_conversation(out: &mut Vec<u8>, id: ConversationId) {
-    out.push(b'c');
-    put_number(out, id.0);
+#[inline]
+pub(crate) fn put_conversation(out: &mut impl TextBuffer, id: ConversationId) {
+    out.put_bytes(b"c");
+    out.put_decimal(id.0);
 }
 
 /// Three digits of every number below a thousand.
-static TRIPLES: [[u8; 3]; 1_000] = {
+pub(super) static TRIPLES: [[u8; 3]; 1_000] = {
     let mut triples = [[0; 3]; 1_000];
     let mut number = 0;
     while number < 1_000 {
@@ -114,22 +142,24 @@ pub(crate) fn put_address(out: &mut Vec<u8>, address: SocketAddr) {
 }
 
 /// Appends `value` with leading zeros to `digits` digits; `value` has no more than that.
-pub(crate) fn put_padded(out: &mut Vec<u8>, value: u64, digits: usize) {
-    let mut buffer = itoa::Buffer::new();
-    let text = buffer.format(value);
-    out.extend(std::iter::repeat_n(b'0', digits.saturating_sub(text.len())));
-    put(out, text);
+#[inline]
+pub(crate) fn put_padded(out: &mut impl TextBuffer, value: u64, digits: usize) {
+    for _ in self::digits(value)..digits {
+        out.put_bytes(b"0");
+    }
+    out.put_decimal(value);
 }
 
 /// Appends microseconds as seconds with `decimals` (1 to 6) digits after the
 /// point, rounded towards zero: `0.004000`, `-1.500000`.
-pub(crate) fn put_seconds(out: &mut Vec<u8>, micros: i64, decimals: u32) {
+#[inline]
+pub(crate) fn put_seconds(out: &mut impl TextBuffer, micros: i64, decimals: u32) {
     if micros < 0 {
-        out.push(b'-');
+        out.put_bytes(b"-");
     }
     let magnitude = micros.unsigned_abs();
-    put_number(out, magnitude / 1_000_000);
-    out.push(b'.');
+    out.put_decimal(magnitude / 1_000_000);
+    out.put_bytes(b".");
     let fraction = magnitude % 1_000_000 / 10_u64.pow(6_u32.saturating_sub(decimals));
     put_padded(out, fraction, usize::try_from(decimals).unwrap_or(6));
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::conversation::ConversationId;
+use crate::report::style::put_duration;
 use crate::testing::{self, Written};
 use crate::text::write::text_of;
 
@@ -142,6 +143,60 @@ fn names_give_way_to_the_width_of_the_terminal() {
             "{width}\n{drawn}"
         );
     }
+}
+
+/// A table of so many conversations, with as many more that are open, all in another order
+/// than that of their numbers.
+fn long_table(workers: usize, count: u64) -> (ConversationTable, Vec<Conversation>) {
+    let workers = NonZeroUsize::new(workers).unwrap();
+    let mut table = ConversationTable::new(testing::style()).with_workers(workers);
+    for place in 0..count {
+        // 7,919 is a prime: every number below `count` comes once.
+        let number = 2 * (place * 7_919 % count) + 1;
+        let conversation = testing::conversation(number);
+        table.conversation(&conversation, &mut Vec::new()).unwrap();
+    }
+    let open = (0..count).map(|number| testing::conversation(2 * number + 2));
+    (table, open.collect())
+}
+
+#[test]
+fn two_threads_write_what_one_does() {
+    for count in [1, 2_048, 2_049, 10_000] {
+        let [alone, shared] = [1, 2].map(|workers| {
+            let (table, open) = long_table(workers, count);
+            let open: Vec<&Conversation> = open.iter().collect();
+            Written::by(table).table(&open)
+        });
+        assert!(alone == shared, "{count}");
+        let numbers = alone
+            .lines()
+            .filter_map(|line| line.strip_prefix("│ c")?.split(' ').next());
+        let expected = (1..=2 * count).map(|number| number.to_string());
+        assert!(numbers.eq(expected), "{count}");
+    }
+}
+
+#[test]
+fn an_output_that_fails_ends_both_threads() {
+    let (mut table, _) = long_table(2, 40_000);
+    let mut buffer = Vec::new();
+    let mut written = 0;
+    let result = table.table(
+        &[],
+        &mut SharedOutput {
+            buffer: &mut buffer,
+            drain: &mut |buffer| {
+                written += buffer.len();
+                buffer.clear();
+                match written {
+                    0..1_000_000 => Ok(()),
+                    _ => Err(io::ErrorKind::BrokenPipe.into()),
+                }
+            },
+        },
+    );
+    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
 fn any_conversation() -> impl Strategy<Value = Conversation> {
