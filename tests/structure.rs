@@ -120,6 +120,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
+            "buffer_pool",
             "time",
             "units",
             "wire",
