@@ -282,10 +282,11 @@ impl Evidence {
             return;
         }
         let is_new = !self.has_announced(from, Announced::Opened, id);
-        self.openings.add(from, id, known, length, is_new);
+        self.openings.add(from, id, known, length);
         if !is_new {
             return;
         }
+        self.openings.count(known);
         self.announce(from, Announced::Opened, id);
         // The answer may be captured before it.
         if self.has_announced(from.reversed(), Announced::Answered, id) {
@@ -478,9 +479,14 @@ impl Openings {
         }
     }
 
-    fn add(&mut self, from: FlowDirection, id: [u8; 3], known: &[u8], length: usize, is_new: bool) {
-        self.count += usize::from(is_new);
-        self.text_keys += usize::from(is_new && begins_with_text_key(known));
+    /// Counts one with an id that no other had. One that is sent again stands for no conversation
+    /// of its own, but may differ from the first.
+    fn count(&mut self, known: &[u8]) {
+        self.count += 1;
+        self.text_keys += usize::from(begins_with_text_key(known));
+    }
+
+    fn add(&mut self, from: FlowDirection, id: [u8; 3], known: &[u8], length: usize) {
         let bytes = known.get(4..).unwrap_or_default();
         let head_length = bytes.len().min(HEAD_BYTES);
         let mut head = [0; HEAD_BYTES];

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::Watcher;
 use super::frames::{FrameStream, Greeting};
-use super::leg::{ClientLeg, LegEvent, LegName, ServerLeg};
+use super::leg::{ClientLeg, Intake, LegEvent, LegName, ServerLeg};
 use super::legs::{Legs, Sent};
 use super::pair::{Pair, ServerEvent};
 use super::pairs::Pairs;
@@ -338,13 +338,14 @@ impl Driver {
             };
             let has_room = self.proxy.has_room();
             let is_for_unproven = side == Side::Responder && self.proxy.waits_for_proof(id);
-            let reads = has_room && pair.takes[side.opposite().index()] && !is_for_unproven;
+            let is_taken = has_room && pair.takes[side.opposite().index()] && !is_for_unproven;
+            let intake = if is_taken { Intake::Open } else { Intake::Shut };
             if !has_room {
                 self.turns.stall(number);
             }
             let event = match side {
-                Side::Initiator => pair.poll_client(cx, reads),
-                Side::Responder => match pair.poll_server(cx, reads) {
+                Side::Initiator => pair.poll_client(cx, intake),
+                Side::Responder => match pair.poll_server(cx, intake) {
                     Poll::Ready(ServerEvent::Leg(event)) => Poll::Ready(event),
                     Poll::Ready(ServerEvent::Refused(error)) => {
                         return self.refused(id, &error, watcher);

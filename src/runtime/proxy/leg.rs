@@ -80,6 +80,15 @@ pub(super) enum OpenLeg {
     Frames(Box<FrameStream>),
 }
 
+/// Whether a leg is read. Where it is not, its sender is made to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// There is room for a message of it.
+    Open,
+    /// There is none, or whoever sends has yet to prove who it is.
+    Shut,
+}
+
 /// What a leg has to tell.
 #[derive(Debug)]
 pub(super) enum LegEvent {
@@ -152,6 +161,27 @@ pub(super) fn introduced(message: &[u8], own: &[u8]) -> Option<Bytes> {
     Some(bytes.into())
 }
 
+/// What comes on a connection of frames. Frames that wait are written first, so that room for more
+/// is reported even where nothing is read.
+pub(super) fn poll_frames(
+    stream: &mut FrameStream,
+    cx: &mut Context<'_>,
+    intake: Intake,
+) -> Poll<LegEvent> {
+    match stream.poll_flush(cx) {
+        Ok(true) => return Poll::Ready(LegEvent::Room),
+        Ok(false) => {}
+        Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
+    }
+    match intake {
+        Intake::Open => stream.poll_next(cx).map(|read| match read {
+            Ok(frame) => LegEvent::Received(frame),
+            Err(error) => LegEvent::Ended(error),
+        }),
+        Intake::Shut => Poll::Pending,
+    }
+}
+
 impl OpenLeg {
     /// Queues something; false if no more should come until [`LegEvent::Room`].
     pub(super) fn send(&mut self, parcel: Parcel) -> bool {
@@ -164,10 +194,10 @@ impl OpenLeg {
         }
     }
 
-    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<LegEvent> {
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>, intake: Intake) -> Poll<LegEvent> {
         match self {
             Self::Link(link, _) => loop {
-                return match link.poll_event(cx, &mut |_| reads) {
+                return match link.poll_event(cx, &mut |_| intake == Intake::Open) {
                     Poll::Ready(LinkEvent::Message { bytes, .. }) => {
                         Poll::Ready(LegEvent::Received(bytes))
                     }
@@ -184,20 +214,7 @@ impl OpenLeg {
                     Poll::Pending => Poll::Pending,
                 };
             },
-            Self::Frames(stream) => {
-                match stream.poll_flush(cx) {
-                    Ok(true) => return Poll::Ready(LegEvent::Room),
-                    Ok(false) => {}
-                    Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
-                }
-                if !reads {
-                    return Poll::Pending;
-                }
-                stream.poll_next(cx).map(|read| match read {
-                    Ok(frame) => LegEvent::Received(frame),
-                    Err(error) => LegEvent::Ended(error),
-                })
-            }
+            Self::Frames(stream) => poll_frames(stream, cx, intake),
         }
     }
 

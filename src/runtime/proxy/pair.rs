@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::leg::{ClientLeg, LegEvent, LegRecord, ServerLeg};
+use super::leg::{self, ClientLeg, Intake, LegEvent, LegRecord, ServerLeg};
 use crate::dissect::flow_direction::direction_of;
 use crate::net::Side;
 use crate::runtime::link::{Link, LinkError, Parcel, Room};
@@ -108,7 +108,7 @@ impl Pair {
         self.takes[Side::Responder.index()]
     }
 
-    pub(super) fn poll_client(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<LegEvent> {
+    pub(super) fn poll_client(&mut self, cx: &mut Context<'_>, intake: Intake) -> Poll<LegEvent> {
         let ClientLeg::Frames(stream) = &mut self.client else {
             return Poll::Pending;
         };
@@ -117,21 +117,19 @@ impl Pair {
                 .poll_finish(cx)
                 .map(|()| LegEvent::Ended(LinkError::Closed));
         }
-        match stream.poll_flush(cx) {
-            Ok(true) => return Poll::Ready(LegEvent::Room),
-            Ok(false) => {}
-            Err(error) => return Poll::Ready(LegEvent::Ended(LinkError::Io(error))),
-        }
-        if !reads || self.ended[Side::Initiator.index()] {
-            return Poll::Pending;
-        }
-        stream.poll_next(cx).map(|read| match read {
-            Ok(frame) => LegEvent::Received(frame),
-            Err(error) => LegEvent::Ended(error),
-        })
+        let intake = if self.ended[Side::Initiator.index()] {
+            Intake::Shut
+        } else {
+            intake
+        };
+        leg::poll_frames(stream, cx, intake)
     }
 
-    pub(super) fn poll_server(&mut self, cx: &mut Context<'_>, reads: bool) -> Poll<ServerEvent> {
+    pub(super) fn poll_server(
+        &mut self,
+        cx: &mut Context<'_>,
+        intake: Intake,
+    ) -> Poll<ServerEvent> {
         let told = self.told[Side::Responder.index()];
         match &mut self.server {
             ServerLeg::Opening(opening, waiting) => match opening.as_mut().poll(cx) {
@@ -156,7 +154,7 @@ impl Pair {
                 Poll::Pending => Poll::Pending,
             },
             ServerLeg::Open(leg) if told => leg.poll_close(cx).map(|()| ServerEvent::Closed),
-            ServerLeg::Open(leg) => leg.poll_event(cx, reads).map(ServerEvent::Leg),
+            ServerLeg::Open(leg) => leg.poll_event(cx, intake).map(ServerEvent::Leg),
             ServerLeg::Gone => Poll::Pending,
         }
     }
