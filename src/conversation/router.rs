@@ -105,6 +105,14 @@ impl RouterLink {
         self.in_flight.iter().map(Waiting::bytes).sum()
     }
 
+    /// Whether a message of a direction that was sent at `since` or later has not come out.
+    pub(super) fn has_sent(&self, direction: Direction, since: Timestamp) -> bool {
+        let waiting = &self.in_flight[direction as usize];
+        // The last ones are at the end.
+        let mut places = waiting.places[waiting.first..].iter().rev().flatten();
+        places.any(|place| place.sent.time >= since)
+    }
+
     /// Messages of a direction that never came out.
     pub(super) fn undelivered(&self, direction: Direction) -> impl Iterator<Item = InFlight> {
         self.in_flight[direction as usize].iter()

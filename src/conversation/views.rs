@@ -9,6 +9,7 @@ use slab::Slab;
 use super::channel::{ChannelId, Channels};
 use super::event::{ConversationId, RouterTime};
 use super::finding::{FindingCode, FindingDetail};
+use super::id_table::MAX_NAMESAKES;
 use super::observation::Observation;
 use super::records::{Records, Slot};
 use super::remarks::{Remarks, number};
@@ -20,7 +21,8 @@ use crate::wire::Direction;
 /// The views of conversations at routers that belong together.
 #[derive(Debug, Default)]
 pub(super) struct Views {
-    /// Views of SYNs on their way through a router.
+    /// Views of SYNs on their way through a router. Of one id and content there are no more than a side may
+    /// have open of one id, so that none takes long to be found: the oldest finds its other view no more.
     unlinked: HashMap<LinkKey, VecDeque<Slot>>,
     links: Slab<Link>,
     /// Bytes that messages on their way through a router take.
@@ -69,7 +71,13 @@ impl Views {
         }
         let key = (client_id.0, content);
         match seen.from {
-            Side::Initiator => self.unlinked.entry(key).or_default().push_back(slot),
+            Side::Initiator => {
+                let waiting = self.unlinked.entry(key).or_default();
+                if waiting.len() == MAX_NAMESAKES {
+                    waiting.pop_front();
+                }
+                waiting.push_back(slot);
+            }
             Side::Responder => {
                 let opener = self.take_unlinked(key, seen.channel, records, channels);
                 if let Some(opener) = opener {
@@ -197,8 +205,7 @@ impl Views {
                 } else {
                     Direction::ServerToClient
                 };
-                let mut sent = self.links[link].router.undelivered(direction);
-                sent.any(|sent| sent.time >= since)
+                self.links[link].router.has_sent(direction, since)
             }
             None => is_opener && router.awaits_other_view() && details.start >= since,
         }

@@ -307,6 +307,34 @@ linear!(
     }
 );
 
+// SYNs that have the same id and destination, from sessions that call somebody else; then come as many like
+// them to another session, which each could belong to any of those but for their addressee.
+linear!(syns_of_a_router_that_are_all_alike, 20, |size| {
+    let mut wire = Wire::new(Link::ETHERNET);
+    let [caller, elsewhere, here] = [1, 9, 2].map(key_destination);
+    let open = i2cp::wrap(&syn([1; 3], &caller));
+    // As many as one session may have open of one id.
+    let in_session = 64;
+    let (mut sent, mut received) = (Vec::new(), Vec::new());
+    for _ in 0..in_session {
+        sent.extend(i2cp::send_message(1, &elsewhere, &open, 0));
+        received.extend(i2cp::message_payload(2, 1, &open));
+    }
+    for number in 0..size as u16 {
+        let mut client = Application::new(10_000 + number, 1, "client", caller.clone());
+        client.connect(&mut wire);
+        client.say(&mut wire, End::Client, &sent);
+    }
+    let mut server = Application::new(30_000, 2, "server", here);
+    server.connect(&mut wire);
+    for _ in 0..size {
+        server.say(&mut wire, End::Server, &received);
+    }
+    let seen = dissect(&wire);
+    assert_eq!(seen.message_count, 2 * 64 * size as u64);
+    assert!(seen.conversations.iter().all(|one| one.peer_view.is_none()));
+});
+
 linear!(
     messages_that_come_out_of_a_router_in_reverse,
     1_000,

@@ -61,6 +61,10 @@ impl Rig {
     fn new(recording: &Recording, loops: Loops, masks: &[&str]) -> Self {
         let mut options = MockOptions::default();
         options.loops = loops;
+        Self::with(recording, options, masks)
+    }
+
+    fn with(recording: &Recording, options: MockOptions, masks: &[&str]) -> Self {
         let masks = masks
             .iter()
             .map(|mask| mask.parse().expect("a mask"))
@@ -183,3 +187,17 @@ linear!(
         }
     }
 );
+
+// Each sends a part of a long request, until all together hold more than may be held.
+linear!(clients_that_fill_what_a_mock_may_hold, 1_000, |size| {
+    let recorded = recording(1, |_| vec![b'r'; 1_000]);
+    let mut options = MockOptions::default();
+    options.loops = Loops::Forever;
+    options.max_held_bytes = 64 * size.max(1);
+    let mut rig = Rig::with(&recorded, options, &[]);
+    for number in 0..2 * size as u32 {
+        rig.hear(syn(id(number + 1), b""));
+        let server = rig.announced[number as usize];
+        rig.hear(client_data(server, &[b'r'; 64]));
+    }
+});

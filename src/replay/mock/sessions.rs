@@ -29,6 +29,8 @@ pub(super) struct Sessions<P> {
     /// Those that hold a recorded conversation and have not begun it.
     holders: HashMap<usize, BTreeSet<usize>>,
     wakes: BTreeSet<(Instant, usize)>,
+    /// Those of which bytes are kept, by how many.
+    by_size: BTreeSet<(usize, usize)>,
     origin_of: fn(P) -> Option<u128>,
     /// How many there are whose client has not proven its address.
     unproven: HashMap<Origin<P>, usize>,
@@ -58,6 +60,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
             of_client: HashMap::new(),
             holders: HashMap::new(),
             wakes: BTreeSet::new(),
+            by_size: BTreeSet::new(),
             origin_of,
             unproven: HashMap::new(),
             held_bytes: 0,
@@ -144,9 +147,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     /// The one of which most is kept.
     pub(super) fn largest(&self) -> Option<usize> {
-        let sizes = self.by_slot.iter();
-        let largest = sizes.max_by_key(|(_, session)| session.received.len());
-        largest.map(|(slot, _)| slot)
+        self.by_size.last().map(|(_, slot)| *slot)
     }
 
     pub(super) fn insert(&mut self, session: Session<P>) -> usize {
@@ -168,6 +169,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         session.held = held;
         self.by_server_id.remove(&session.server_id.0);
         self.held_bytes -= session.received.len();
+        self.by_size.remove(&(session.received.len(), slot));
         remove_from(&mut self.of_client, session.peer, slot);
         if let Some(at) = session.wake {
             self.wakes.remove(&(at, slot));
@@ -177,13 +179,21 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     /// Keeps what came for a session, up to a bound.
     pub(super) fn keep(&mut self, slot: usize, bytes: &[u8], bound: usize) {
-        self.held_bytes += self.by_slot[slot].keep(bytes, bound);
+        let session = &mut self.by_slot[slot];
+        let before = session.received.len();
+        let kept_bytes = session.keep(bytes, bound);
+        if kept_bytes > 0 {
+            self.by_size.remove(&(before, slot));
+            self.by_size.insert((before + kept_bytes, slot));
+            self.held_bytes += kept_bytes;
+        }
     }
 
     /// Forgets what came for a session.
     pub(super) fn drop_received(&mut self, slot: usize) {
         let received = std::mem::take(&mut self.by_slot[slot].received);
         self.held_bytes -= received.len();
+        self.by_size.remove(&(received.len(), slot));
     }
 
     pub(super) const fn held_bytes(&self) -> usize {
