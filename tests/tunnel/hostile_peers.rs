@@ -24,9 +24,16 @@ fn silent_connections_give_way_to_a_client_that_comes_later() {
     assert_eq!(exchange(&early_stream, b"early"), b"early");
     let kept = early.connect();
     assert_eq!(&ping(&kept), b"ping");
-    // Nothing, and what belongs to no conversation: a ping, data.
-    let unused = [&[][..], &[0, 0, 0, 1, 0xff], &[0, 0, 0, 4, 0xa0, 9, 9, 9]];
-    let _silent: Vec<_> = (0..300)
+    // Nothing, and what opens no conversation and belongs to none: a ping, data, a SYN or the beginning
+    // of one without a destination.
+    let unused = [
+        &[][..],
+        &[0, 0, 0, 1, 0xff],
+        &[0, 0, 0, 4, 0xa0, 9, 9, 9],
+        &[0, 0, 0, 1, 0xa1],
+        &[0, 0, 0, 8, 0xa1, 9, 9, 9, 0, 0, 0, 0],
+    ];
+    let mut silent: Vec<_> = (0..300)
         .map(|number| {
             let mut stream = connect(carrier);
             // Those that gave way already need not take it.
@@ -34,6 +41,17 @@ fn silent_connections_give_way_to_a_client_that_comes_later() {
             stream
         })
         .collect();
+    // There is room for 256, with the early client.
+    for stream in &mut silent[..300 - 255] {
+        let end = stream.read(&mut [0]);
+        let is_over = match &end {
+            Ok(count) => *count == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        };
+        assert!(is_over, "the oldest have given way: {end:?}");
+    }
+    let descriptors = server.descriptors();
+    assert!(descriptors < 256 + 24, "{descriptors} descriptors");
     let late = Endpoint::client(server.carrier(), &[]);
     let sent = pattern(10_000);
     assert_eq!(exchange(&late.connect(), &sent), sent);

@@ -47,9 +47,13 @@ const READ_BYTES: usize = 128 * 1024;
 /// Reads in a row before what arrived is passed on.
 const READS: usize = 16;
 
-/// Most bytes of messages that wait because nobody wants them. The router
+/// Most bytes that messages take that wait because nobody wants them. The router
 /// cannot be paused, so beyond it the link is given up.
 const INBOX_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a message takes there beside its bytes: its entry, of which the queue has up to twice as
+/// many as it holds, and its allocation.
+const ENTRY_BYTES: usize = 2 * size_of::<LinkEvent>() + 64;
 
 /// How long the router is asked to find a peer's lease set for a SYN.
 const SYN_PATIENCE: Duration = Duration::from_secs(30);
@@ -162,7 +166,7 @@ impl I2cpLink {
             if !reads(Scope::All) {
                 return None;
             }
-            self.inbox_bytes -= bytes.len();
+            self.inbox_bytes -= bytes.len() + ENTRY_BYTES;
         }
         self.inbox.pop_front()
     }
@@ -408,7 +412,7 @@ impl I2cpLink {
             }
             None => None,
         };
-        self.inbox_bytes += bytes.len();
+        self.inbox_bytes += bytes.len() + ENTRY_BYTES;
         self.inbox.push_back(LinkEvent::Message { from, bytes });
         if self.inbox_bytes > INBOX_BYTES {
             self.fail(LinkError::Overrun { limit: INBOX_BYTES });

@@ -155,7 +155,7 @@ fn more_than_the_inbox_holds_ends_the_link_behind_what_it_holds() {
         let mut bytes = 0;
         let error = loop {
             match next_event(&mut link, true).await {
-                LinkEvent::Message { bytes: message, .. } => bytes += message.len(),
+                LinkEvent::Message { bytes: message, .. } => bytes += message.len() + ENTRY_BYTES,
                 LinkEvent::Down(error) => break error,
                 other => panic!("{other:?}"),
             }
@@ -167,6 +167,21 @@ fn more_than_the_inbox_holds_ends_the_link_behind_what_it_holds() {
         );
         drop(link);
         assert!(router.join().unwrap() > 0, "the connection is closed");
+    });
+}
+
+#[test]
+fn small_messages_in_the_inbox_count_what_they_take() {
+    let script = |stream: StdStream| stream;
+    with_link(AllowList::default(), script, async |mut link, _, router| {
+        // The entry alone takes more than a hundred bytes.
+        for _ in 0..INBOX_BYTES / 100 {
+            link.arrived(Bytes::from_static(&[0xa0]));
+        }
+        assert_eq!(link.state, State::Over);
+        while link.next_event(&mut |_| true).is_some() {}
+        assert_eq!(link.inbox_bytes, 0, "what is taken out no longer counts");
+        drop(router.join());
     });
 }
 

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::transport::{Spare, Transport};
 use crate::carrier::FlowDirection;
 use crate::carrier::length_prefixed::Prefix;
+use crate::endpoint::syn_destination;
 use crate::runtime::link::{LinkError, Parcel, Peer, Room, Scope};
 use crate::runtime::recorder::RecordedStream;
 use crate::runtime::tls::TlsSession;
@@ -24,7 +25,7 @@ const READ_BYTES: usize = 1024 * 1024;
 
 /// Bytes waiting to be written at which the connection is full: more than one
 /// round brings, so that a round does not stop halfway.
-const FULL_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const FULL_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes waiting at which a full connection takes messages again.
 const ROOM_BYTES: usize = 64 * 1024;
@@ -48,7 +49,7 @@ pub(super) struct Connection {
     full: bool,
     /// The other end is to be told that nothing more comes, when all is written.
     finishing: bool,
-    /// No whole message has come.
+    /// No SYN has come that could open something.
     silent: bool,
     /// The other end was told that nothing more comes.
     finished: bool,
@@ -163,8 +164,8 @@ impl Connection {
         }
     }
 
-    /// Whether the other end has never sent a SYN. Other messages are no reason to stay: there is
-    /// nothing that they could belong to.
+    /// Whether the other end has never sent a SYN that an endpoint would take. Other messages are no
+    /// reason to stay: there is nothing that they could belong to.
     pub(super) const fn is_silent(&self) -> bool {
         self.silent
     }
@@ -179,7 +180,7 @@ impl Connection {
         }
         self.input.advance(self.prefix.bytes());
         let message = self.input.split_to(length).freeze();
-        self.silent &= message[0] != FrameType::SYN.0;
+        self.silent = self.silent && syn_destination(&message).is_none();
         Ok(Some(message))
     }
 
@@ -302,6 +303,16 @@ impl Connection {
         LinkError::Cut {
             missing_bytes: (self.prefix.bytes() + length).saturating_sub(self.input.len()),
         }
+    }
+
+    /// Whether the endpoint was told to wait, or would be.
+    pub(super) const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    #[cfg(test)]
+    pub(super) const fn waiting_bytes(&self) -> usize {
+        self.output.bytes()
     }
 
     /// Queues a message.

@@ -405,8 +405,17 @@ impl TcpLink {
                 "refused: the destination in a SYN is not the one that its connection has proven"
             );
         }
+        let Peer::Connection { number, .. } = peer else {
+            return;
+        };
+        let number = self.by_peer.get(&number);
+        let connection = number.and_then(|number| self.connections.get(number));
+        if connection.is_none_or(Connection::is_full) {
+            // Whoever does not read the answers gets no more of them.
+            return;
+        }
         if let Room::Full(_) = self.send(peer, refusal) {
-            // Whoever does not read what is refused is not asked to send less.
+            // The endpoint is told when it sends something itself.
         }
     }
 
@@ -688,3 +697,6 @@ impl TcpLink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+
+use super::connection::FULL_BYTES;
+use super::*;
+use crate::keys::Keys;
+use crate::runtime::Allowed;
+use crate::runtime::link::Remote;
+use crate::runtime::tls::{TlsClient, TlsServer};
+use crate::session::Query;
+
+fn keys(seed: u8) -> Arc<Keys> {
+    Arc::new(Keys::generate(&mut ChaCha12Rng::from_seed([seed; 32])))
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(test);
+}
+
+/// A server's link and the link of a client whose keys it admits.
+async fn pair_over_tls() -> (TcpLink, Peer, TcpLink, Peer) {
+    let (ours, theirs) = (keys(1), keys(2));
+    let client = TlsClient::RawKeys {
+        keys: ours,
+        server: Remote::LookUp(Query::Hash(theirs.destination().hash())),
+    };
+    let server = TlsServer::RawKeys { keys: theirs };
+    let options = |tls| TcpOptions {
+        tls: Some(tls),
+        ..TcpOptions::new(Prefix::U32, usize::MAX)
+    };
+    let client = options(TlsOptions::client(&client, None).unwrap());
+    let server = options(TlsOptions::server(&server, None).unwrap());
+    let any = [Allowed::Anybody].into_iter().collect();
+    let local: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let (mut server, address) = TcpLink::listen(&local.into(), any, server).await.unwrap();
+    let addresses: Addresses = address.into();
+    let mut connected = std::pin::pin!(TcpLink::connect(&addresses, client));
+    let mut from = None;
+    let (client, to) = poll_fn(|cx| {
+        while let Poll::Ready(event) = server.poll_event(cx, &mut |_| true) {
+            match event {
+                LinkEvent::PeerUp(peer) => from = Some(peer),
+                other => panic!("{other:?}"),
+            }
+        }
+        connected.as_mut().poll(cx)
+    })
+    .await
+    .unwrap();
+    let from = match from {
+        Some(peer) => peer,
+        None => match next(&mut server).await {
+            LinkEvent::PeerUp(peer) => peer,
+            other => panic!("{other:?}"),
+        },
+    };
+    (client, to, server, from)
+}
+
+async fn next(link: &mut TcpLink) -> LinkEvent {
+    poll_fn(|cx| {
+        let event = link.poll_event(cx, &mut |_| true);
+        link.poll_flush(cx);
+        event
+    })
+    .await
+}
+
+/// How many bytes wait to be written to a peer.
+fn waiting(link: &TcpLink, peer: Peer) -> usize {
+    let Peer::Connection { number, .. } = peer else {
+        panic!("{peer}");
+    };
+    link.connections[&link.by_peer[&number]].waiting_bytes()
+}
+
+/// The same when the system takes no more of them.
+async fn waiting_when_stuck(link: &mut TcpLink, peer: Peer) -> usize {
+    let mut before = usize::MAX;
+    loop {
+        let number = *link.by_peer.values().next().unwrap();
+        link.flush(number);
+        let now = waiting(link, peer);
+        if now == before {
+            return now;
+        }
+        before = now;
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[test]
+fn a_client_that_floods_with_other_names_and_reads_nothing_is_answered_within_a_bound() {
+    run(async {
+        let (mut client, to, mut server, from) = pair_over_tls().await;
+        // What fills the system's buffers, and nearly ours.
+        let filling = 32 * 1024 * 1024;
+        if let Room::Free = server.send(from, Parcel::raw(vec![0xa0; filling].into())) {
+            panic!("it is full");
+        }
+        let before = waiting_when_stuck(&mut server, from).await;
+        assert!(before > FULL_BYTES);
+        let other = keys(3);
+        let syn = [&[0xa1, 1, 1, 1], other.destination().as_bytes()].concat();
+        let syn = Bytes::from(syn);
+        const COUNT: u64 = 5_000;
+        for _ in 0..COUNT {
+            let _ = client.send(to, Parcel::raw(syn.clone()));
+        }
+        let flooded = poll_fn(|cx| {
+            client.poll_flush(cx);
+            let event = server.poll_event(cx, &mut |_| true);
+            server.poll_flush(cx);
+            assert!(event.is_pending(), "{event:?}");
+            if server.counts().unproven_syn_count < COUNT {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        });
+        tokio::time::timeout(Duration::from_secs(60), flooded)
+            .await
+            .unwrap();
+        assert!(waiting(&server, from) <= before, "no answer was queued");
+    });
+}
