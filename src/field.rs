@@ -214,28 +214,14 @@ pub(crate) const fn short_message<'a>(message: &RawMessage<'a>) -> Option<&'a [u
     }
 }
 
-/// Whose id a message carries: the receiver's, but a SYN brings the client's own.
-pub(crate) fn id_owner(message: &RawMessage<'_>) -> Option<&'static str> {
-    let frame = message.frame()?;
-    if frame.frame_type == FrameType::SYN {
-        return Some("client");
-    }
-    frame
-        .frame_type
-        .direction()
-        .map(|direction| match direction {
-            Direction::ClientToServer => "server",
-            Direction::ServerToClient => "client",
-        })
+/// Whose id a message carries.
+fn id_owner(message: &RawMessage<'_>) -> Option<&'static str> {
+    Some(message.frame()?.frame_type.id_owner()?.name())
 }
 
 /// The server id that an ACK hands out.
 pub(crate) fn announced_server_id(event: &MessageEvent<'_>) -> Option<ServerId> {
-    let frame = event.message.frame()?;
-    match (frame.frame_type, frame.payload) {
-        (FrameType::ACK, &[a, b, c]) => Some(ServerId(StreamId([a, b, c]))),
-        _ => None,
-    }
+    event.message.frame()?.announced_id()
 }
 
 /// The name of a meaning in the JSON record.

@@ -3,6 +3,12 @@
 
 use std::time::Duration;
 
+/// A time in whole microseconds, as many as 64 bits hold: a number that every log format writes as
+/// one, which it would not do for 128 bits.
+pub(crate) fn whole_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Units of time, in microseconds.
 const TIME: [(&str, u64); 6] = [
     ("us", 1),

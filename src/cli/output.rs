@@ -31,6 +31,7 @@ use crate::report::style::{Colouring, IdFormat, PREVIEW_COLUMNS, Style, TimeStyl
 use crate::report::table::MessageTable;
 use crate::select::redact::Secrets;
 use crate::text::escape::Charset;
+use crate::units::whole_micros;
 
 /// What is printed, and how.
 #[derive(Debug)]
@@ -235,8 +236,7 @@ impl OutputOptions {
                     StatisticName::Timing => Box::new(TimingTable::new(style)),
                     StatisticName::Findings => Box::new(FindingTable::new(style)),
                     StatisticName::Io(interval) => {
-                        let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX);
-                        Box::new(IoTable::new(micros, style))
+                        Box::new(IoTable::new(whole_micros(interval), style))
                     }
                     StatisticName::Follow(id, format) => {
                         Box::new(FollowPrinter::new(id, format, style))

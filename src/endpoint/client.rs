@@ -18,7 +18,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         let client_id = ClientId(ack.id);
         match (self.client_slot(from, client_id), ack.announced_id()) {
             (Some(slot), Some(server_id)) => self.handle_server_id(now, slot, server_id),
-            (Some(slot), None) if ack.payload.is_empty() => self.handle_empty_ack(now, slot),
+            (Some(slot), None) if ack.payload_shape() == PayloadShape::NoServerId => {
+                self.handle_empty_ack(now, slot);
+            }
             // Ignored, and waited on (docs/protocol.md, "What peers may count on").
             (Some(_), None) => self.stats.note(Anomaly::AckLength),
             (None, Some(server_id)) => self.handle_late_ack(from, client_id, server_id),

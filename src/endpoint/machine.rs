@@ -26,7 +26,9 @@ use super::readers::Readers;
 use super::state::{State, Stimulus, Transition, transition};
 use super::stats::Stats;
 use super::timers::Timers;
-use crate::wire::{ClientId, FrameType, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamId};
+use crate::wire::{
+    ClientId, Direction, FrameType, IdOwner, MAX_DATA_PAYLOAD_BYTES, ServerId, StreamId,
+};
 
 /// One session of the protocol: opens conversations and accepts them, with any
 /// number of peers.
@@ -317,18 +319,18 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     ) -> Option<Handle> {
         let peer = self.links.known_slot(to)?;
         let (slot, conversation) = self.conversations.iter().find(|(_, conversation)| {
-            let is_its_own = match (conversation.role, frame_type) {
-                (Role::Client, FrameType::SYN) => conversation.client_id.0 == id,
-                (Role::Client, FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE) => {
-                    conversation.server_id == Some(ServerId(id))
-                }
-                (
-                    Role::Server,
-                    FrameType::ACK | FrameType::SERVER_DATA | FrameType::SERVER_CLOSE,
-                ) => conversation.client_id.0 == id,
-                _ => false,
+            let has_its_id = match frame_type.id_owner() {
+                Some(IdOwner::Client) => conversation.client_id.0 == id,
+                Some(IdOwner::Server) => conversation.server_id == Some(ServerId(id)),
+                None => false,
             };
-            is_its_own
+            // A namesake may have been opened from the other end of the link.
+            let sent = match conversation.role {
+                Role::Client => Direction::ClientToServer,
+                Role::Server => Direction::ServerToClient,
+            };
+            has_its_id
+                && frame_type.direction() == Some(sent)
                 && conversation.peer == peer
                 && transition(conversation.state, Stimulus::MessageLost) != Transition::Ignored
         })?;

@@ -8,7 +8,7 @@ use super::rule::KnownIds;
 use crate::conversation::ConversationId;
 use crate::dissect::{PassingFlow, PassingFrames};
 use crate::net::Side;
-use crate::wire::{Direction, FrameType, RawMessage, StreamId};
+use crate::wire::{Direction, FrameKind, IdOwner, RawMessage, ServerId, StreamId};
 
 /// Names a connection of a proxy, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,21 +113,18 @@ impl Known {
             server: None,
             envelopes: [None, None],
         });
-        if let Some(frame) = frame {
-            match frame.frame_type {
-                FrameType::SYN | FrameType::SERVER_DATA | FrameType::SERVER_CLOSE => {
-                    known.client.get_or_insert(frame.id);
-                }
-                FrameType::ACK => {
-                    known.client.get_or_insert(frame.id);
-                    if let &[a, b, c] = frame.payload {
-                        known.server.get_or_insert(StreamId([a, b, c]));
-                    }
-                }
-                FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE => {
-                    known.server.get_or_insert(frame.id);
-                }
-                _ => {}
+        // What an unknown type makes of its id is unknown, too.
+        if let Some(frame) = frame.filter(|frame| frame.frame_type.kind() != FrameKind::Unknown) {
+            let side = match frame.frame_type.id_owner() {
+                Some(IdOwner::Client) => Some(&mut known.client),
+                Some(IdOwner::Server) => Some(&mut known.server),
+                None => None,
+            };
+            if let Some(side) = side {
+                side.get_or_insert(frame.id);
+            }
+            if let Some(ServerId(id)) = frame.announced_id() {
+                known.server.get_or_insert(id);
             }
         }
         ids.client = known.client;

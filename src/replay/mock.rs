@@ -37,7 +37,8 @@ use crate::conversation::ConversationId;
 use crate::endpoint::AddressProof;
 use crate::endpoint::allowance::Allowance;
 use crate::wire::{
-    ClientId, FrameKind, FrameType, HEADER_BYTES, Message, RawFrame, RawMessage, ServerId, StreamId,
+    ClientId, FrameKind, FrameType, HEADER_BYTES, IdOwner, Message, RawFrame, RawMessage, ServerId,
+    StreamId,
 };
 
 /// Conversations that a mock has open at most; a SYN beyond it is refused, and so is one of a
@@ -225,11 +226,13 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
             return;
         };
-        match (frame.frame_type, from) {
-            (FrameType::SYN, Some(from)) => {
-                self.handle_syn(now, from, ClientId(frame.id), message.len());
+        match (frame.frame_type.kind(), frame.frame_type.id_owner()) {
+            (FrameKind::Syn, _) => {
+                if let Some(from) = from {
+                    self.handle_syn(now, from, ClientId(frame.id), message.len());
+                }
             }
-            (FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE, _) => {
+            (FrameKind::Data | FrameKind::Close, Some(IdOwner::Server)) => {
                 self.handle_frame(now, from, &frame);
             }
             _ => {}

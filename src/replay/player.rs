@@ -32,7 +32,7 @@ use crate::endpoint::AddressProof;
 use crate::endpoint::abandoned::Abandoned;
 use crate::endpoint::id_pool::IdPool;
 use crate::wire::{
-    ClientId, Direction, FrameType, Message, RawFrame, RawMessage, ServerId, StreamId,
+    ClientId, Direction, FrameType, Message, PayloadShape, RawFrame, RawMessage, ServerId, StreamId,
 };
 
 pub use self::stats::{Percentiles, PlayStats};
@@ -362,7 +362,9 @@ impl Player {
             }
             // The close of the specification's sample (c) (docs/protocol.md, "Where the text and
             // the wire differ").
-            (Some(_), None) if frame.payload.is_empty() => live.server_closed = true,
+            (Some(_), None) if frame.payload_shape() == PayloadShape::NoServerId => {
+                live.server_closed = true;
+            }
             // A second ACK, or one without a usable id: the first one stays (docs/protocol.md,
             // "What peers may count on").
             _ => self.stats.ignored_messages += 1,

@@ -20,7 +20,7 @@ use crate::replay::{
 };
 use crate::text::wrap::put_wrapped;
 use crate::text::write::text_of;
-use crate::units::counted;
+use crate::units::{counted, whole_micros};
 use crate::wire::StreamId;
 
 /// Name and version of the JSON report.
@@ -289,8 +289,8 @@ impl ReplayReport<'_> {
                 "compare": options.compare.name(),
                 "concurrency": options.load.concurrency.get(),
             },
-            "planned_us": us(self.planned),
-            "elapsed_us": us(self.elapsed),
+            "planned_us": whole_micros(self.planned),
+            "elapsed_us": whole_micros(self.elapsed),
             "sent_message_count": self.stats.sent_messages,
             "received_message_count": self.stats.received_messages,
             "late_message_count": self.stats.late_messages,
@@ -366,9 +366,10 @@ fn row(outcome: &PlayOutcome, style: &Style) -> [String; 8] {
         } else {
             format!("{got}/{want}")
         },
-        outcome
-            .handshake
-            .map_or_else(|| "-".to_owned(), |handshake| micros(us(handshake), style)),
+        outcome.handshake.map_or_else(
+            || "-".to_owned(),
+            |handshake| micros(whole_micros(handshake), style),
+        ),
         remark(outcome, style.charset.left_arrow()),
     ]
 }
@@ -430,10 +431,10 @@ fn conversation_json(outcome: &PlayOutcome) -> Value {
             ("c2s_bytes", json!(outcome.c2s_bytes)),
             ("s2c_want_bytes", json!(outcome.s2c_want_bytes)),
             ("s2c_got_bytes", json!(outcome.s2c_got_bytes)),
-            ("handshake_us", json!(outcome.handshake.map(us))),
+            ("handshake_us", json!(outcome.handshake.map(whole_micros))),
             (
                 "recorded_handshake_us",
-                json!(outcome.recorded_handshake.map(us)),
+                json!(outcome.recorded_handshake.map(whole_micros)),
             ),
             ("diffs", json!(diffs)),
         ]
@@ -464,10 +465,6 @@ fn skipped_text(skipped: &Skipped) -> String {
         (None, Some(id)) => format!("{id} {}", skipped.reason),
         (None, None) => skipped.reason.to_string(),
     }
-}
-
-fn us(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn micros(micros: u64, style: &Style) -> String {

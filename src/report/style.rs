@@ -127,11 +127,11 @@ impl Style {
     pub(crate) fn put_id(&self, id: StreamId, out: &mut impl TextBuffer) {
         match self.ids {
             IdFormat::Hex => put_id(out, id),
-            IdFormat::Base64 => put_base64_id(out, id),
+            IdFormat::Base64 => out.put_bytes(&id.base64()),
             IdFormat::Both => {
                 put_id(out, id);
                 out.put_bytes(b"/");
-                put_base64_id(out, id);
+                out.put_bytes(&id.base64());
             }
         }
     }
@@ -156,14 +156,6 @@ impl Style {
         let (start, end) = (&text[..3], &text[text.len() - 3..]);
         format!("{start}{}{end}", self.charset.ellipsis())
     }
-}
-
-/// Three bytes are exactly four characters of base64, in the order of I2P's alphabet.
-fn put_base64_id(out: &mut impl TextBuffer, id: StreamId) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~";
-    let bits = id.to_u32();
-    // Six bits are an index of 0 to 63.
-    out.put_bytes(&[18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize]));
 }
 
 /// Writes the times of messages in one style.
@@ -355,9 +347,8 @@ mod tests {
             (0xff_ffff, "~~~~"),
             (0xfb_f3ef, "-~Pv"),
         ] {
-            let mut out = Vec::new();
-            put_base64_id(&mut out, StreamId::from_u32(id));
-            assert_eq!(String::from_utf8(out).unwrap(), text);
+            assert_eq!(StreamId::from_u32(id).base64(), text.as_bytes());
+            assert_eq!(StreamId::from_u32(id).to_base64(), text);
         }
     }
 }

@@ -3,25 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{BASE32_NOPAD, Encoding, Specification};
+use data_encoding::BASE32_NOPAD;
 use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::{be_u16, u8 as byte};
 use sha2::{Digest, Sha256};
 
+use super::base64::I2P_BASE64;
 use super::{FrameType, RawFrame};
-
-/// Base64 as I2P writes it: standard with `-` for `+` and `~` for `/`, padded.
-pub(super) static I2P_BASE64: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
-    let mut specification = Specification::new();
-    specification
-        .symbols
-        .push_str("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~");
-    specification.padding = Some('=');
-    specification
-        .encoding()
-        .expect("64 distinct symbols and a padding are an encoding")
-});
 
 /// An I2P destination: 256 bytes encryption key, 128 bytes signing key, and a
 /// certificate of 1 type, 2 length and that many bytes.

@@ -3,7 +3,7 @@
 use nom::IResult;
 use nom::bytes::complete::take;
 
-use super::{FrameType, HEADER_BYTES, MAX_MESSAGE_BYTES, PayloadShape, StreamId};
+use super::{FrameType, HEADER_BYTES, MAX_MESSAGE_BYTES, PayloadShape, ServerId, StreamId};
 
 /// One message as a carrier delivered it, whatever it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,33 @@ impl RawFrame<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.header());
         out.extend_from_slice(self.payload);
+    }
+
+    /// What the payload is to the type.
+    #[inline]
+    pub const fn payload_shape(&self) -> PayloadShape {
+        self.frame_type.payload_shape(self.payload.len())
+    }
+
+    /// The id that an ACK hands out; `000000`, which is reserved, included.
+    #[inline]
+    pub const fn announced_id(&self) -> Option<ServerId> {
+        match (self.payload_shape(), self.payload) {
+            (PayloadShape::ServerId, &[a, b, c]) => Some(ServerId(StreamId([a, b, c]))),
+            _ => None,
+        }
+    }
+
+    /// Whether a server refuses with this, if it is the first answer to a SYN.
+    #[inline]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            (self.frame_type, self.payload_shape()),
+            (
+                FrameType::SERVER_CLOSE,
+                PayloadShape::Nothing | PayloadShape::UnusedId
+            )
+        )
     }
 }
 

@@ -32,6 +32,25 @@ impl Direction {
     }
 }
 
+/// Which peer chose an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdOwner {
+    /// The one that opened the conversation.
+    Client,
+    /// The one that accepted it.
+    Server,
+}
+
+impl IdOwner {
+    /// `client` or `server`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// What a message does, whichever way it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrameKind {
@@ -122,6 +141,17 @@ impl FrameType {
             _ => None,
         }
     }
+
+    /// Whose id stands in a message of this type: the receiver's, but a SYN brings the client's
+    /// own. Of types that are not defined, too, if they have a direction.
+    #[inline]
+    pub const fn id_owner(self) -> Option<IdOwner> {
+        match (self, self.direction()) {
+            (Self::SYN, _) | (_, Some(Direction::ServerToClient)) => Some(IdOwner::Client),
+            (_, Some(Direction::ClientToServer)) => Some(IdOwner::Server),
+            (_, None) => None,
+        }
+    }
 }
 
 /// The name of a known type, else its byte as `0x53`.
@@ -154,6 +184,12 @@ mod tests {
                 _ => None,
             };
             assert_eq!(frame_type.direction(), direction, "{byte:#x}");
+            let owner = match byte {
+                0xa1 | 0x50..=0x5f => Some(IdOwner::Client),
+                0xa0..=0xaf => Some(IdOwner::Server),
+                _ => None,
+            };
+            assert_eq!(frame_type.id_owner(), owner, "{byte:#x}");
             let known = FrameType::KNOWN.contains(&frame_type);
             assert_eq!(known, frame_type.kind() != FrameKind::Unknown, "{byte:#x}");
             assert_eq!(known, frame_type.name().is_some(), "{byte:#x}");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::destination::I2P_BASE64;
+use super::base64::I2P_BASE64;
 
 /// A connection id as it stands on the wire: any 3-byte value.
 ///
@@ -39,6 +39,13 @@ impl StreamId {
     /// The id in I2P's base64, four characters, as the Java implementation logs it.
     pub fn to_base64(self) -> String {
         I2P_BASE64.encode(&self.0)
+    }
+
+    /// The characters of [`to_base64`](Self::to_base64): three bytes are exactly four of them.
+    pub(crate) fn base64(self) -> [u8; 4] {
+        let mut characters = [0; 4];
+        I2P_BASE64.encode_mut(&self.0, &mut characters);
+        characters
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`RawFrame`] accept whatever arrived, byte for byte; [`PayloadShape`] says what sense
 //! a payload makes.
 
+mod base64;
 mod destination;
 mod frame;
 mod frame_type;
@@ -17,7 +18,7 @@ pub use destination::{
     Destination, DestinationError, DestinationHash, HashParseError, SignatureType,
 };
 pub use frame::{RawFrame, RawMessage, looks_like_message};
-pub use frame_type::{Direction, FrameKind, FrameType};
+pub use frame_type::{Direction, FrameKind, FrameType, IdOwner};
 pub use id::{ClientId, IdParseError, ServerId, StreamId};
 pub use message::Message;
 pub use payload_shape::PayloadShape;

@@ -1,7 +1,7 @@
 //! What a payload is to the type in front of it, by its length: the one place that judges
 //! the lengths of SYN, ACK and close.
 
-use super::{FrameKind, FrameType, RawFrame, ServerId, StreamId};
+use super::{FrameKind, FrameType, StreamId};
 
 /// What a payload of some length is to a type.
 ///
@@ -52,38 +52,10 @@ impl FrameType {
     }
 }
 
-impl RawFrame<'_> {
-    /// What the payload is to the type.
-    #[inline]
-    pub const fn payload_shape(&self) -> PayloadShape {
-        self.frame_type.payload_shape(self.payload.len())
-    }
-
-    /// The id that an ACK hands out; `000000`, which is reserved, included.
-    #[inline]
-    pub const fn announced_id(&self) -> Option<ServerId> {
-        match (self.payload_shape(), self.payload) {
-            (PayloadShape::ServerId, &[a, b, c]) => Some(ServerId(StreamId([a, b, c]))),
-            _ => None,
-        }
-    }
-
-    /// Whether a server refuses with this, if it is the first answer to a SYN.
-    #[inline]
-    pub const fn is_refusal(&self) -> bool {
-        matches!(
-            (self.frame_type, self.payload_shape()),
-            (
-                FrameType::SERVER_CLOSE,
-                PayloadShape::Nothing | PayloadShape::UnusedId
-            )
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::RawFrame;
 
     #[test]
     fn every_type_and_length_has_its_shape() {

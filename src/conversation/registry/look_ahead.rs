@@ -13,7 +13,7 @@ use super::super::records::Records;
 use super::super::tombstone::Tombstones;
 use super::names::ExpectedRecord;
 use crate::net::Side;
-use crate::wire::{FrameKind, FrameType, RawFrame, StreamId};
+use crate::wire::{FrameKind, RawFrame, ServerId};
 
 /// Where a message to come will look.
 #[derive(Clone, Copy, Debug)]
@@ -69,14 +69,14 @@ impl LookAhead<'_> {
             space,
             id: frame.id,
         });
-        let announced = match (frame.frame_type, frame.payload.first_chunk()) {
-            (FrameType::ACK, Some(id)) => self.ids.hash(IdKey {
+        let announced = match frame.announced_id() {
+            Some(ServerId(id)) => self.ids.hash(IdKey {
                 channel,
                 owner: from,
                 space: Space::Server,
-                id: StreamId(*id),
+                id,
             }),
-            _ => hash,
+            None => hash,
         };
         Some(Prospect {
             hash,

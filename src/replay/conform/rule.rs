@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::tested::Tested;
 use crate::wire::{
     Destination, Direction, FrameKind, FrameType, MAX_DATA_PAYLOAD_BYTES, PayloadShape, RawFrame,
-    RawMessage, StreamId,
+    RawMessage, ServerId, StreamId,
 };
 
 /// Something that every message of a peer has to keep to.
@@ -55,7 +55,7 @@ impl RuleWatcher {
         };
         let chosen = match (self.tested, frame.frame_type) {
             (Tested::Server, FrameType::SYN) => Some(frame.id),
-            (Tested::Client, FrameType::ACK) => frame.payload.try_into().ok().map(StreamId),
+            (Tested::Client, _) => frame.announced_id().map(|ServerId(id)| id),
             _ => None,
         };
         if let Some(id) = chosen {

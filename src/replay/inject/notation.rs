@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use super::script::{Action, Expect, Expected, Id, Payload, Want};
 use super::text::{Read, fail, skip};
-use crate::wire::{FrameKind, FrameType, PayloadShape, RawFrame, ServerId, StreamId};
+use crate::wire::{FrameKind, FrameType, IdOwner, PayloadShape, RawFrame, ServerId, StreamId};
 
 /// How long an expected message may take.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -132,13 +132,13 @@ fn sent(input: &str) -> Read<'_, Option<Action>> {
         }
         None => Payload::Bytes(message.bytes.into()),
     };
-    let to_server = matches!(frame_type, FrameType::CLIENT_DATA | FrameType::CLIENT_CLOSE);
     let action = Action::Send {
         frame_type,
-        id: if to_server {
-            Id::Variable(server_variable(id))
-        } else {
-            Id::Literal(id)
+        id: match (frame_type.kind(), frame_type.id_owner()) {
+            // An unknown type is sent as it is written.
+            (FrameKind::Unknown, _) => Id::Literal(id),
+            (_, Some(IdOwner::Server)) => Id::Variable(server_variable(id)),
+            (_, Some(IdOwner::Client) | None) => Id::Literal(id),
         },
         payload,
     };

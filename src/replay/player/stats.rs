@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::units::whole_micros;
+
 /// Longest time that is distinguished from longer ones: an hour, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
 
@@ -67,11 +69,11 @@ pub struct Percentiles {
 
 impl PlayStats {
     pub(super) fn lag(&mut self, lag: Duration) {
-        self.send_lag.saturating_record(micros(lag));
+        self.send_lag.saturating_record(whole_micros(lag));
     }
 
     pub(super) fn handshake(&mut self, handshake: Duration) {
-        self.handshake.saturating_record(micros(handshake));
+        self.handshake.saturating_record(whole_micros(handshake));
     }
 
     /// How much later than it could have gone a message went.
@@ -99,8 +101,4 @@ fn percentiles(histogram: &Histogram<u64>) -> Option<Percentiles> {
         p99: histogram.value_at_quantile(0.99),
         max: histogram.max(),
     })
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

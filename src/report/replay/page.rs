@@ -2,7 +2,7 @@
 
 use super::difference::{Notation, Shown, suggested_masks, title};
 use super::pair::put_pair;
-use super::{ReplayReport, ids, micros, name, pace_text, remark, skipped_text, us};
+use super::{ReplayReport, ids, micros, name, pace_text, remark, skipped_text};
 use crate::replay::{Difference, Excerpt, Pace, PlayOutcome, ReplayResult, Verdict};
 use crate::report::html::charts::{grouped, put_bars};
 use crate::report::html::frame::{
@@ -14,6 +14,7 @@ use crate::report::markup::put_markup_text;
 use crate::report::style::{Style, put_duration};
 use crate::text::escape::Charset;
 use crate::text::write::{put, put_display, text_of};
+use crate::units::whole_micros;
 
 /// Columns of one side of a difference.
 const SIDE_COLUMNS: usize = 150;
@@ -107,7 +108,7 @@ impl ReplayReport<'_> {
             "messages sent",
             grouped(self.stats.sent_messages),
         ));
-        let took = micros(us(self.elapsed), style);
+        let took = micros(whole_micros(self.elapsed), style);
         cards.push(Card::plain("time", took));
         put_cards(&cards, out);
         if self.skipped_count > 0 {
@@ -178,7 +179,7 @@ impl ReplayReport<'_> {
         };
         let handshake = one
             .handshake
-            .map_or_else(|| "-".to_owned(), |time| micros(us(time), style));
+            .map_or_else(|| "-".to_owned(), |time| micros(whole_micros(time), style));
         for (class, text) in [
             ("result", one.result.to_string()),
             ("", name(one)),

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use super::local::{Last, Local, Phase, Read, Rest};
 use super::locals::{Locals, READ_BYTES};
 use super::notices::{FirstAnswer, Shortage};
-use super::record::{Record, tell, tell_end, whole_micros};
+use super::record::{Record, tell, tell_end};
 use super::service::Service;
 use super::stream::{Farewell, LocalStream};
 use super::{Advice, TunnelOptions};
@@ -24,6 +24,7 @@ use crate::runtime::metrics::Metrics;
 use crate::runtime::notice::NOTICE;
 use crate::runtime::repeated::Repeated;
 use crate::runtime::socket;
+use crate::units::whole_micros;
 use crate::wire::{ClientId, ServerId};
 
 /// The number of whatever brings conversations, in the ready set.

@@ -1,13 +1,13 @@
 //! What is known of a conversation beside its endpoint, and what the log says at its end.
 
 use std::io;
-use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
 use super::Advice;
 use crate::endpoint::{ConversationSummary, End, Handle};
 use crate::runtime::link::{LinkError, Peer};
+use crate::units::whole_micros;
 use crate::wire::{ClientId, ServerId};
 
 /// Logs with the fields that name a conversation, and those that are given.
@@ -65,11 +65,6 @@ impl Record {
         }
         ids
     }
-}
-
-/// A number that every log format writes as one, which it would not do for 128 bits.
-pub(super) fn whole_micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Says how a conversation ended.
