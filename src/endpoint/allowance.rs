@@ -52,6 +52,11 @@ impl Allowance {
             .is_none_or(|left| message_bytes.saturating_add(HEADER_BYTES) <= left)
     }
 
+    /// Whether a message may go there, header included, behind which nothing more has to.
+    pub(crate) fn admits_last(self, message_bytes: usize) -> bool {
+        self.0.is_none_or(|left| message_bytes <= left)
+    }
+
     /// Payload bytes that one more message may carry, so that there is still room for our close.
     pub(crate) fn payload_bytes(self) -> usize {
         self.0

@@ -18,6 +18,8 @@ pub(super) struct Carried {
     pub(super) met: Met,
     /// How many bytes of its end are missing, because the connection breaks.
     pub(super) missing_bytes: usize,
+    /// What is counted as on its way to a client that has not proven its address, while this is.
+    pub(super) doubted_bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +48,7 @@ impl Carried {
             comment: None,
             met: Met::default(),
             missing_bytes: 0,
+            doubted_bytes: 0,
         }
     }
 
@@ -55,6 +58,7 @@ impl Carried {
             comment: None,
             met: Met::default(),
             missing_bytes: 0,
+            doubted_bytes: 0,
         }
     }
 
@@ -64,6 +68,7 @@ impl Carried {
             comment: None,
             met: Met::default(),
             missing_bytes: 0,
+            doubted_bytes: 0,
         }
     }
 

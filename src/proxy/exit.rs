@@ -103,8 +103,15 @@ impl Exit {
             self.pass_on(id, from, carried, now, connections);
             return Met::default();
         }
+        let doubted_bytes = carried.doubted_bytes;
         match carried.content {
-            Content::Message { .. } => engine.submit(now, (id, from), carried),
+            Content::Message { .. } => {
+                let met = engine.submit(now, (id, from), carried);
+                if met.is_end() {
+                    self.unproven.lose(id, doubted_bytes);
+                }
+                met
+            }
             // Faults are for messages; these would end a session.
             Content::Frame(_) | Content::End => {
                 engine.submit_end(now, (id, from), carried);
@@ -123,7 +130,17 @@ impl Exit {
         self.unproven.contains(id)
     }
 
-    /// Whether something waits for such a client.
+    /// A server has sent a message to a client.
+    pub(super) fn expect(&mut self, id: ConnectionId, carried: &mut Carried) {
+        self.unproven.expect(id, carried);
+    }
+
+    /// It goes no further.
+    pub(super) fn lose(&mut self, id: ConnectionId, carried: &Carried) {
+        self.unproven.lose(id, carried.doubted_bytes);
+    }
+
+    /// Whether something waits for such a client, or will have to.
     pub(super) fn waits_for_proof(&self, id: ConnectionId) -> bool {
         self.unproven.waits_for(id)
     }

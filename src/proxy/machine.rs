@@ -230,6 +230,9 @@ impl Proxy {
             ..
         } = seen;
         let mut carried = Carried::message(bytes, frame);
+        if from == Side::Responder {
+            self.exit.expect(id, &mut carried);
+        }
         let fate = match rule {
             Some(rule) => Fate::of(&rule, &mut carried, ids, &mut self.rules),
             None => Fate::default(),
@@ -281,8 +284,13 @@ impl Proxy {
         let mut met = Met::default();
         let (id, from) = (waiting.connection, waiting.from);
         let comment = waiting.carried.comment.clone();
-        if !fate.dropped {
-            let copy = fate.twice.then(|| waiting.clone());
+        if fate.dropped {
+            self.exit.lose(id, &waiting.carried);
+        } else {
+            let mut copy = fate.twice.then(|| waiting.clone());
+            if let Some(copy) = &mut copy {
+                copy.carried.doubted_bytes = 0;
+            }
             for waiting in [Some(waiting), copy].into_iter().flatten() {
                 match (fate.delay, &fate.until) {
                     (_, Some(until)) => {
@@ -467,7 +475,8 @@ impl Proxy {
         !self.exit.doubts(id)
     }
 
-    /// Whether something waits for a client to prove its address: no more should be read that is for it.
+    /// Whether something waits for a client to prove its address, or will have to: no more should be read
+    /// that is for it.
     pub fn waits_for_proof(&self, id: ConnectionId) -> bool {
         self.exit.waits_for_proof(id)
     }

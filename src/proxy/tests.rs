@@ -536,6 +536,65 @@ fn what_waits_for_the_proof_of_an_address_goes_out_with_it_in_order() {
 }
 
 #[test]
+fn nothing_more_is_read_for_an_unproven_client_than_may_go_there_whatever_delays_it() {
+    for (rules, faults) in [
+        (&[][..], "s2c: latency=100ms"),
+        (&["dir==s2c: delay 100ms"], ""),
+        (
+            &["dir==s2c && type==data: truncate 5, duplicate, delay 100ms"],
+            "s2c: latency=100ms,dup=100%",
+        ),
+    ] {
+        let mut bench = doubtful(rules, faults);
+        bench.takes(Side::Initiator, SYN);
+        bench.takes(Side::Responder, ACK);
+        let mut read = 0;
+        while !bench.proxy.waits_for_proof(bench.id) {
+            bench.takes_bytes(Side::Responder, answer_of(1_000));
+            read += 1;
+            assert!(
+                read < 10,
+                "{rules:?} {faults}: the server is read without an end"
+            );
+        }
+        bench.settle();
+        bench.takes(Side::Initiator, REQUEST);
+        assert!(bench.proxy.is_proven(bench.id));
+        bench.settle();
+        assert_eq!(bench.proxy.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn what_is_lost_is_not_waited_for() {
+    for (rules, faults) in [
+        (&["type==data && dir==s2c: drop"][..], ""),
+        (&[], "s2c: loss=100%"),
+        (&["dir==s2c: delay 10ms"], "s2c: loss=100%"),
+    ] {
+        let mut bench = doubtful(rules, faults);
+        bench.takes(Side::Initiator, SYN);
+        for _ in 0..100 {
+            bench.takes_bytes(Side::Responder, answer_of(1_000));
+        }
+        bench.settle();
+        assert!(!bench.proxy.waits_for_proof(bench.id), "{rules:?} {faults}");
+    }
+}
+
+#[test]
+fn a_close_of_the_server_takes_the_room_that_is_left_for_a_close() {
+    let mut bench = doubtful(&[], "");
+    bench.takes(Side::Initiator, SYN);
+    // Four bytes of what may go there are left then.
+    let room = 3 * bytes(SYN).len();
+    bench.takes_bytes(Side::Responder, answer_of(room - 8));
+    bench.takes(Side::Responder, CLOSE);
+    assert_eq!(bench.to_client_bytes, room);
+    assert!(!bench.proxy.waits_for_proof(bench.id));
+}
+
+#[test]
 fn what_waits_for_a_proof_is_bounded_and_gone_with_its_connection() {
     let mut bench = doubtful(&[], "");
     bench.takes(Side::Initiator, SYN);

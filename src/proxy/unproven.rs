@@ -37,6 +37,8 @@ struct Client {
     waiting: VecDeque<Carried>,
     /// What those count.
     bytes: usize,
+    /// Bytes that the server has sent and that are still on their way here, behind rules and faults.
+    coming_bytes: usize,
     /// Too much waited: nothing goes there any more.
     is_given_up: bool,
 }
@@ -65,6 +67,13 @@ fn frame(message: &[u8]) -> Option<RawFrame<'_>> {
     RawMessage::parse(message).frame().copied()
 }
 
+/// Whether a message is a close and nothing else.
+fn is_close(message: &[u8]) -> bool {
+    frame(message).is_some_and(|frame| {
+        frame.frame_type == FrameType::SERVER_CLOSE && frame.payload.is_empty()
+    })
+}
+
 impl Client {
     /// Whether its message shows that it receives what we send to its address.
     fn is_proven_by(&self, message: &[u8]) -> bool {
@@ -77,7 +86,14 @@ impl Client {
     }
 
     fn admits(&self, carried: &Carried) -> bool {
-        matches!(carried.content, Content::End) || self.allowance.admits(carried.bytes())
+        match &carried.content {
+            Content::End => true,
+            // The room that is left for a close is for this one.
+            Content::Message { bytes, .. } if is_close(bytes) => {
+                self.allowance.admits_last(bytes.len())
+            }
+            _ => self.allowance.admits(carried.bytes()),
+        }
     }
 
     /// Something goes there.
@@ -104,6 +120,7 @@ impl Unproven {
             server_ids: VecDeque::new(),
             waiting: VecDeque::new(),
             bytes: 0,
+            coming_bytes: 0,
             is_given_up: false,
         };
         self.clients.insert(id, client);
@@ -113,10 +130,29 @@ impl Unproven {
         self.clients.contains_key(&id)
     }
 
-    /// Whether something waits for this client.
+    /// Whether something waits for this client, or will have to when it has come past rules and faults.
     pub(super) fn waits_for(&self, id: ConnectionId) -> bool {
-        let client = self.clients.get(&id);
-        client.is_some_and(|client| client.is_given_up || !client.waiting.is_empty())
+        self.clients.get(&id).is_some_and(|client| {
+            let is_too_much =
+                || client.coming_bytes > 0 && !client.allowance.admits_last(client.coming_bytes);
+            client.is_given_up || !client.waiting.is_empty() || is_too_much()
+        })
+    }
+
+    /// The server has sent a message to a client, which counts as on its way until it has come
+    /// [here](Self::pass) or is [lost](Self::lose).
+    pub(super) fn expect(&mut self, id: ConnectionId, carried: &mut Carried) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            carried.doubted_bytes = carried.bytes();
+            client.coming_bytes += carried.doubted_bytes;
+        }
+    }
+
+    /// What was expected does not come.
+    pub(super) fn lose(&mut self, id: ConnectionId, bytes: usize) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.coming_bytes = client.coming_bytes.saturating_sub(bytes);
+        }
     }
 
     /// What all that waits counts, in bytes.
@@ -151,6 +187,8 @@ impl Unproven {
         let Some(client) = self.clients.get_mut(&id) else {
             return Passage::Goes(carried);
         };
+        let came = std::mem::take(&mut carried.doubted_bytes);
+        client.coming_bytes = client.coming_bytes.saturating_sub(came);
         if client.is_given_up {
             return Passage::Waits;
         }

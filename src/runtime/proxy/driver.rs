@@ -66,6 +66,8 @@ pub(super) struct Driver {
     legs: Legs,
     pairs: Pairs,
     turns: Turns,
+    /// Clients for whom nothing is read until they prove their addresses, with the legs of their servers.
+    held_back: Vec<(ConnectionId, usize)>,
     /// Legs of servers, and of I2CP clients, with something new to write.
     unflushed: Vec<usize>,
     /// When what goes out in this round should have gone.
@@ -103,6 +105,7 @@ impl Driver {
             legs,
             pairs: Pairs::default(),
             turns: Turns::new(),
+            held_back: Vec::new(),
             unflushed: Vec::new(),
             dues: Vec::new(),
             signals: Signals::new()?,
@@ -146,6 +149,7 @@ impl Driver {
     fn round(&mut self, cx: &mut Context<'_>, watcher: &mut impl Watcher) -> io::Result<()> {
         let took = self.take_turns(cx, watcher)?;
         let passed = self.pass_on(watcher)?;
+        self.read_on();
         self.flush();
         if took || passed {
             watcher.hand_on()?;
@@ -343,6 +347,9 @@ impl Driver {
             if !has_room {
                 self.turns.stall(number);
             }
+            if is_for_unproven && !self.held_back.contains(&(id, number)) {
+                self.held_back.push((id, number));
+            }
             let event = match side {
                 Side::Initiator => pair.poll_client(cx, intake),
                 Side::Responder => match pair.poll_server(cx, intake) {
@@ -405,11 +412,7 @@ impl Driver {
             self.refusals.forget();
         }
         let recorded = pair.records.is_some().then(|| bytes.clone());
-        let (server_number, waited) = (pair.server_number, self.proxy.waits_for_proof(id));
         self.proxy.receive(now, id, from, bytes, watcher)?;
-        if waited && !self.proxy.waits_for_proof(id) {
-            self.turns.mark(server_number);
-        }
         if let (Some(bytes), Some(pair)) = (recorded, self.pairs.get_mut(id)) {
             let comment = self.proxy.last_comment();
             pair.record(from, from, &bytes, bytes.len(), comment.as_deref());
@@ -496,6 +499,17 @@ impl Driver {
             }
         }
         self.proxy.close(Instant::now(), id, watcher)
+    }
+
+    /// Gives servers another turn whose clients wait for no proof any more.
+    fn read_on(&mut self) {
+        self.held_back.retain(|&(id, number)| {
+            let waits = self.proxy.waits_for_proof(id);
+            if !waits {
+                self.turns.mark(number);
+            }
+            waits
+        });
     }
 
     /// Carries out what the proxy wants; false if that is nothing.
