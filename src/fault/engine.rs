@@ -98,18 +98,28 @@ pub enum LaneEvent<K, M> {
     Breaks(K),
 }
 
-impl<K, M: Parcelled> LaneEvent<K, M> {
-    const fn key(&self) -> &K {
+impl<K, M> LaneEvent<K, M> {
+    pub(super) const fn key(&self) -> &K {
         match self {
             Self::Arrives(key, _) | Self::Breaks(key) => key,
         }
     }
+}
 
+/// What is under way.
+#[derive(Debug)]
+struct Delivery<K, M> {
+    event: LaneEvent<K, M>,
+    /// The number of its lane: a connection that comes back has another.
+    lane: u64,
+}
+
+impl<K, M: Parcelled> Delivery<K, M> {
     /// What it counts while it is under way, in bytes: all the memory that it takes.
     fn cost(&self) -> usize {
-        let held_bytes = match self {
-            Self::Arrives(_, message) => message.held_bytes() + ALLOCATION_BYTES,
-            Self::Breaks(_) => 0,
+        let held_bytes = match &self.event {
+            LaneEvent::Arrives(_, message) => message.held_bytes() + ALLOCATION_BYTES,
+            LaneEvent::Breaks(_) => 0,
         };
         // A lane may remember its place, in a list that has twice the room.
         held_bytes + tree_entry_bytes::<(Place, Self)>() + 2 * size_of::<Place>()
@@ -128,7 +138,9 @@ pub struct Engine<K, M> {
     next_lane: u64,
     began: Instant,
     lanes: HashMap<K, Lane>,
-    under_way: BTreeMap<Place, LaneEvent<K, M>>,
+    under_way: BTreeMap<Place, Delivery<K, M>>,
+    /// How many of these will not arrive, because their connections are gone.
+    gone_count: usize,
     bytes: usize,
     submitted: u64,
     stats: FaultStats,
@@ -146,6 +158,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             began,
             lanes: HashMap::new(),
             under_way: BTreeMap::new(),
+            gone_count: 0,
             bytes: 0,
             submitted: 0,
             stats: FaultStats::default(),
@@ -361,16 +374,24 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
     }
 
-    fn insert(&mut self, now: Instant, at: Instant, mut delivery: LaneEvent<K, M>) -> Place {
+    fn insert(&mut self, now: Instant, at: Instant, mut event: LaneEvent<K, M>) -> Place {
         // Where something is overdue, nobody takes what is due.
         let waits = at > now || self.next_due().is_some_and(|due| due < now);
-        if let (true, LaneEvent::Arrives(_, message)) = (waits, &mut delivery) {
+        if let (true, LaneEvent::Arrives(_, message)) = (waits, &mut event) {
             message.own_memory();
         }
-        if let Some(lane) = self.lanes.get_mut(delivery.key()) {
-            lane.under_way += 1;
-            lane.latest_due = Some(lane.latest_due.map_or(at, |latest| latest.max(at)));
-        }
+        let lane = Self::lane(
+            &mut self.lanes,
+            self.seed,
+            &mut self.next_lane,
+            event.key().clone(),
+        );
+        lane.under_way += 1;
+        lane.latest_due = Some(lane.latest_due.map_or(at, |latest| latest.max(at)));
+        let delivery = Delivery {
+            lane: lane.number,
+            event,
+        };
         self.bytes += delivery.cost();
         self.submitted += 1;
         let place = (at, self.submitted);
@@ -389,24 +410,27 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         now: Instant,
         mut wanted: impl FnMut(&K) -> bool,
     ) -> Option<LaneEvent<K, M>> {
-        let due = self.under_way.range(..=(now, u64::MAX));
-        let place = due
-            .into_iter()
-            .find_map(|(place, delivery)| wanted(delivery.key()).then_some(*place))?;
-        let delivery = self.under_way.remove(&place)?;
-        self.bytes -= delivery.cost();
-        match &delivery {
-            LaneEvent::Arrives(key, _) => {
-                if let Some(lane) = self.lanes.get_mut(key) {
-                    lane.under_way -= 1;
-                }
+        loop {
+            let lanes = &self.lanes;
+            let mut due = self.under_way.range(..=(now, u64::MAX));
+            let (place, is_gone) = due.find_map(|(place, delivery)| {
+                let is_gone = !arrives(lanes, delivery);
+                (is_gone || wanted(delivery.event.key())).then_some((*place, is_gone))
+            })?;
+            let delivery = self.under_way.remove(&place)?;
+            self.bytes -= delivery.cost();
+            if is_gone {
+                self.gone_count -= 1;
+                continue;
             }
-            LaneEvent::Breaks(key) => {
-                let key = key.clone();
-                self.forget(&key);
+            if let Some(lane) = self.lanes.get_mut(delivery.event.key()) {
+                lane.under_way -= 1;
             }
+            if let LaneEvent::Breaks(key) = &delivery.event {
+                self.forget(key);
+            }
+            return Some(delivery.event);
         }
-        Some(delivery)
     }
 
     /// When the next thing is due.
@@ -440,26 +464,39 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.bytes <= MAX_BYTES / 2
     }
 
-    /// Drops what is under way on a connection that is gone.
+    /// Drops what is under way on a connection that is gone; its memory is free when half of all is such.
     pub fn forget(&mut self, key: &K) {
-        let gone = self.lanes.remove(key);
-        if gone.is_none_or(|lane| lane.under_way == 0) {
+        let Some(lane) = self.lanes.remove(key) else {
+            return;
+        };
+        self.gone_count += lane.under_way;
+        // Looking at all that is under way is worth it when half of it is gone: then each is looked at
+        // twice, however many connections come and go.
+        if self.gone_count == 0 || 2 * self.gone_count < self.under_way.len() {
             return;
         }
-        let bytes = &mut self.bytes;
+        let (bytes, lanes) = (&mut self.bytes, &self.lanes);
         self.under_way.retain(|_, delivery| {
-            let keeps = delivery.key() != key;
+            let keeps = arrives(lanes, delivery);
             if !keeps {
                 *bytes -= delivery.cost();
             }
             keeps
         });
+        self.gone_count = 0;
     }
 
     /// Drops everything: all connections are gone.
     pub fn forget_all(&mut self) {
         self.lanes.clear();
         self.under_way.clear();
+        self.gone_count = 0;
         self.bytes = 0;
     }
+}
+
+/// Whether the connection of what is under way is still there.
+fn arrives<K: Eq + Hash, M>(lanes: &HashMap<K, Lane>, delivery: &Delivery<K, M>) -> bool {
+    let lane = lanes.get(delivery.event.key());
+    lane.is_some_and(|lane| lane.number == delivery.lane)
 }

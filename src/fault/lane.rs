@@ -56,6 +56,8 @@ impl Strengths {
 /// One connection, one way.
 #[derive(Debug)]
 pub(super) struct Lane {
+    /// Which of all lanes it is.
+    pub(super) number: u64,
     rng: Xoshiro256PlusPlus,
     /// When the last message that keeps its place is due.
     last_due: Option<Instant>,
@@ -97,6 +99,7 @@ impl Lane {
         let mut seeds = ChaCha12Rng::from_seed(seed);
         seeds.set_stream(number);
         Self {
+            number,
             rng: Xoshiro256PlusPlus::from_rng(&mut seeds),
             last_due: None,
             latest_due: None,

@@ -1,11 +1,12 @@
 //! What a rule makes of a message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::carried::{Carried, Content};
 use super::gate::Matched;
+use super::holds::Until;
 use super::rule::{Action, Change, Ends, KnownIds, Rules};
-use super::waiting_room::Until;
 use crate::wire::{Direction, FrameType};
 
 /// What becomes of a message after the rules.
@@ -46,7 +47,7 @@ impl Fate {
                     tally.delay += *time;
                 }
                 Action::HoldUntil(filter) => {
-                    fate.until = Some(Until::Matches(filter.clone()));
+                    fate.until = Some(Until::Matches(Arc::clone(filter)));
                     tally.held += 1;
                 }
                 Action::SwapWithNext => {

@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use super::ConnectionId;
 use super::connection::Known;
+use super::holds::Holds;
 use super::recent::Recent;
 use super::rule::{Action, KnownIds, Rules};
-use super::waiting_room::Hold;
+
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
 use crate::wire::{Direction, RawMessage};
@@ -19,7 +20,7 @@ pub(super) struct Gate<'a, S> {
     pub(super) sink: &'a mut S,
     pub(super) rules: &'a mut Rules,
     pub(super) known: &'a mut Known,
-    pub(super) holds: &'a mut [Hold],
+    pub(super) holds: Option<&'a mut Holds>,
     pub(super) recent: Option<&'a mut Recent>,
     pub(super) now: Instant,
     pub(super) connection: ConnectionId,
@@ -77,8 +78,8 @@ impl<S: Sink> Sink for Gate<'_, S> {
         if let Some(recent) = &mut self.recent {
             recent.add(self.now, event, rule.as_ref().map(|rule| rule.number));
         }
-        for hold in self.holds.iter_mut() {
-            hold.look_at(self.connection, event);
+        if let Some(holds) = &mut self.holds {
+            holds.look_at(self.connection, event);
         }
         self.seen.push(Seen {
             conversation: event.conversation,

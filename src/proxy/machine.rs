@@ -12,11 +12,12 @@ use super::connections::Connections;
 use super::exit::{Exit, ProxyOutput};
 use super::fate::{Fate, closes};
 use super::gate::{Copies, Gate, Seen};
+use super::holds::Until;
 use super::i2cp;
 use super::recent::{Became, Recent};
 use super::report::{ProxyReport, RuleReport};
 use super::rule::{Ends, KnownIds, Rule, Rules};
-use super::waiting_room::{Until, WaitingRoom};
+use super::waiting_room::WaitingRoom;
 use crate::carrier::Carrier;
 use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::{DissectOptions, PassingCounts, PassingDissector, Sink};
@@ -152,7 +153,7 @@ impl Proxy {
             sink,
             rules: &mut self.rules,
             known: &mut self.known,
-            holds: self.waiting_room.holds_mut(),
+            holds: Some(self.waiting_room.holds_mut()),
             recent: self.recent.as_mut(),
             now,
             connection: id,
@@ -414,7 +415,7 @@ impl Proxy {
             sink,
             rules: &mut self.rules,
             known: &mut self.known,
-            holds: &mut [],
+            holds: None,
             recent: None,
             now,
             connection: id,

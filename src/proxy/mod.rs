@@ -18,6 +18,7 @@ pub mod control;
 mod exit;
 mod fate;
 mod gate;
+mod holds;
 mod i2cp;
 mod machine;
 mod recent;

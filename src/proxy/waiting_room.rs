@@ -3,61 +3,51 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use hashbrown::HashMap;
+
 use super::ConnectionId;
 use super::carried::Waiting;
-use crate::conversation::{ConversationId, MessageEvent};
+use super::holds::{self, Holds, Until};
+use crate::conversation::ConversationId;
 use crate::fault::{ALLOCATION_BYTES, Parcelled, tree_entry_bytes};
 use crate::net::Side;
-use crate::select::filter::Filter;
-use crate::wire::Direction;
 
 /// Bytes that wait on purpose at which nothing more is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message that waits counts beside the bytes that it keeps: its place, of which the one among the delayed
-/// takes most, and the memory of its own that its bytes are moved to.
-const OVERHEAD_BYTES: usize = tree_entry_bytes::<((Instant, u64), Waiting)>() + ALLOCATION_BYTES;
+/// What a message that waits counts beside the bytes that it keeps: its place, and the memory of its own that its
+/// bytes are moved to.
+const OVERHEAD_BYTES: usize = PLACE_BYTES + ALLOCATION_BYTES;
 
-/// A message that waits for another.
-#[derive(Debug)]
-pub(super) struct Hold {
-    waiting: Waiting,
-    conversation: Option<ConversationId>,
-    until: Until,
-    released: bool,
-}
-
-/// What a message waits for.
-#[derive(Clone, Debug)]
-pub(super) enum Until {
-    /// A message that matches.
-    Matches(Box<Filter>),
-    /// The next message in the direction.
-    Next(Direction),
-}
-
-impl Hold {
-    /// Whether this message is what it waits for.
-    pub(super) fn look_at(&mut self, connection: ConnectionId, event: &MessageEvent<'_>) {
-        let same = match self.conversation {
-            Some(id) => event.conversation == Some(id),
-            None => connection == self.waiting.connection,
-        };
-        self.released |= same
-            && match &self.until {
-                Until::Matches(filter) => filter.matches(event),
-                Until::Next(direction) => event.direction == Some(*direction),
-            };
+/// What a place takes where it takes most.
+const PLACE_BYTES: usize = {
+    let delayed = tree_entry_bytes::<((Instant, u64), Waiting)>();
+    if holds::PLACE_BYTES > delayed {
+        holds::PLACE_BYTES
+    } else {
+        delayed
     }
+};
+
+/// What waits of one connection, apart from what waits for other messages.
+#[derive(Debug, Default)]
+struct Share {
+    count: usize,
+    /// How many of each side's are delayed, and until when the last of these.
+    delayed: [(usize, Option<Instant>); 2],
 }
 
 /// All that waits, and how much it is.
 #[derive(Debug, Default)]
 pub(super) struct WaitingRoom {
-    holds: Vec<Hold>,
+    holds: Holds,
     delayed: BTreeMap<(Instant, u64), Waiting>,
     delayed_count: u64,
     queue: VecDeque<Waiting>,
+    /// Of the connections that are there: what waits of one that is not here is dropped some time.
+    shares: HashMap<ConnectionId, Share>,
+    /// How many wait for nothing, because their connections are gone.
+    gone_count: usize,
     /// Whether everything waits for somebody's leave.
     is_paused: bool,
     bytes: usize,
@@ -94,15 +84,11 @@ impl WaitingRoom {
         until: Until,
     ) -> Vec<Waiting> {
         let waiting = self.admit(waiting);
-        self.holds.push(Hold {
-            waiting,
-            conversation,
-            until,
-            released: false,
-        });
+        self.holds.push(waiting, conversation, until);
         let mut pushed_out = Vec::new();
-        while self.bytes >= MAX_BYTES / 2 && !self.holds.is_empty() {
-            let oldest = self.holds.remove(0).waiting;
+        while self.bytes >= MAX_BYTES / 2
+            && let Some(oldest) = self.holds.take_oldest()
+        {
             self.bytes -= cost(&oldest);
             pushed_out.push(oldest);
         }
@@ -110,30 +96,23 @@ impl WaitingRoom {
     }
 
     /// The messages that wait for others, to be shown one that came in.
-    pub(super) fn holds_mut(&mut self) -> &mut [Hold] {
+    pub(super) const fn holds_mut(&mut self) -> &mut Holds {
         &mut self.holds
     }
 
     /// Those whose message has come.
     pub(super) fn released(&mut self) -> Vec<Waiting> {
-        if self.holds.iter().any(|hold| hold.released) {
-            self.take_holds(|hold| hold.released)
-        } else {
-            Vec::new()
-        }
+        let taken = self.holds.take_released();
+        self.left(taken)
     }
 
     /// Those that came from a side that sends nothing more.
     pub(super) fn held_from(&mut self, id: ConnectionId, from: Side) -> Vec<Waiting> {
-        self.take_holds(|hold| hold.waiting.connection == id && hold.waiting.from == from)
+        let taken = self.holds.take_from(id, from);
+        self.left(taken)
     }
 
-    fn take_holds(&mut self, wanted: impl Fn(&Hold) -> bool) -> Vec<Waiting> {
-        let (taken, left) = std::mem::take(&mut self.holds)
-            .into_iter()
-            .partition::<Vec<_>, _>(wanted);
-        self.holds = left;
-        let taken: Vec<Waiting> = taken.into_iter().map(|hold| hold.waiting).collect();
+    fn left(&mut self, taken: Vec<Waiting>) -> Vec<Waiting> {
         self.bytes -= taken.iter().map(cost).sum::<usize>();
         taken
     }
@@ -141,17 +120,38 @@ impl WaitingRoom {
     /// Has a message wait until a time.
     pub(super) fn delay(&mut self, at: Instant, waiting: Waiting) {
         let waiting = self.admit(waiting);
+        let share = self.share(&waiting);
+        let (count, last) = &mut share.delayed[waiting.from.index()];
+        *count += 1;
+        *last = (*last).max(Some(at));
         self.delayed_count += 1;
         self.delayed.insert((at, self.delayed_count), waiting);
     }
 
+    /// The share of a message's connection, with this message.
+    fn share(&mut self, waiting: &Waiting) -> &mut Share {
+        let share = self.shares.entry(waiting.connection).or_default();
+        share.count += 1;
+        share
+    }
+
+    /// A message that does not wait any more goes on, if its connection is still there.
+    fn leaves(&mut self, waiting: Waiting) -> Option<Waiting> {
+        self.bytes -= cost(&waiting);
+        let Some(share) = self.shares.get_mut(&waiting.connection) else {
+            self.gone_count -= 1;
+            return None;
+        };
+        share.count -= 1;
+        if share.count == 0 {
+            self.shares.remove(&waiting.connection);
+        }
+        Some(waiting)
+    }
+
     /// When the last of those goes on that a side sent.
     pub(super) fn last_delayed(&self, id: ConnectionId, from: Side) -> Option<Instant> {
-        let own = self
-            .delayed
-            .iter()
-            .filter(|(_, waiting)| waiting.connection == id && waiting.from == from);
-        own.map(|((at, _), _)| *at).next_back()
+        self.shares.get(&id)?.delayed[from.index()].1
     }
 
     /// When the next of them goes on.
@@ -161,13 +161,23 @@ impl WaitingRoom {
 
     /// The next whose time has come.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Waiting> {
-        let first = self.delayed.first_entry()?;
-        if first.key().0 > now {
-            return None;
+        loop {
+            let first = self.delayed.first_entry()?;
+            if first.key().0 > now {
+                return None;
+            }
+            let waiting = first.remove();
+            if let Some(share) = self.shares.get_mut(&waiting.connection) {
+                let (count, last) = &mut share.delayed[waiting.from.index()];
+                *count -= 1;
+                if *count == 0 {
+                    *last = None;
+                }
+            }
+            if let Some(waiting) = self.leaves(waiting) {
+                return Some(waiting);
+            }
         }
-        let waiting = first.remove();
-        self.bytes -= cost(&waiting);
-        Some(waiting)
     }
 
     /// Whether whatever comes has to [`queue`](Self::queue).
@@ -186,39 +196,58 @@ impl WaitingRoom {
     /// Has a message wait for somebody's leave.
     pub(super) fn queue(&mut self, waiting: Waiting) {
         let waiting = self.admit(waiting);
+        self.share(&waiting);
         self.queue.push_back(waiting);
     }
 
     /// The first of those.
     pub(super) fn pop_queued(&mut self) -> Option<Waiting> {
-        let waiting = self.queue.pop_front()?;
-        self.bytes -= cost(&waiting);
-        Some(waiting)
+        loop {
+            let waiting = self.queue.pop_front()?;
+            if let Some(waiting) = self.leaves(waiting) {
+                return Some(waiting);
+            }
+        }
     }
 
     /// How many there are.
     pub(super) fn queued_count(&self) -> usize {
-        self.queue.len()
+        self.queued().count()
     }
 
     /// All of them, first to last.
     pub(super) fn queued(&self) -> impl Iterator<Item = &Waiting> {
-        self.queue.iter()
+        let is_there = |waiting: &&Waiting| self.shares.contains_key(&waiting.connection);
+        self.queue.iter().filter(is_there)
     }
 
     /// Drops what waits on a connection that is gone.
     pub(super) fn forget(&mut self, id: ConnectionId) {
-        let bytes = &mut self.bytes;
+        let held = self.holds.take_all(id);
+        self.bytes -= held.iter().map(cost).sum::<usize>();
+        let Some(share) = self.shares.remove(&id) else {
+            return;
+        };
+        self.gone_count += share.count;
+        // Looking at all of them is worth it when half are gone: then each is looked at twice, however many
+        // connections come and go.
+        if 2 * self.gone_count >= self.delayed.len() + self.queue.len() {
+            self.drop_gone();
+        }
+    }
+
+    fn drop_gone(&mut self) {
+        let (bytes, shares) = (&mut self.bytes, &self.shares);
         let mut keeps = |waiting: &Waiting| {
-            let keeps = waiting.connection != id;
+            let keeps = shares.contains_key(&waiting.connection);
             if !keeps {
                 *bytes -= cost(waiting);
             }
             keeps
         };
-        self.holds.retain(|hold| keeps(&hold.waiting));
-        self.queue.retain(|waiting| keeps(waiting));
+        self.queue.retain(&mut keeps);
         self.delayed.retain(|_, waiting| keeps(waiting));
+        self.gone_count = 0;
     }
 }
 
@@ -230,6 +259,7 @@ mod tests {
 
     use super::*;
     use crate::proxy::carried::Carried;
+    use crate::wire::Direction;
 
     /// A few bytes that were the beginning of a large read.
     fn slice_of_a_read() -> Bytes {

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use ministream::carrier::Carrier;
 use ministream::dissect::Collected;
 use ministream::endpoint::{Config, Endpoint, Event, Open, Output};
+use ministream::fault::Faults;
 use ministream::keys::Keys;
 use ministream::net::Side;
-use ministream::proxy::{Proxy, ProxyOptions};
+use ministream::proxy::{Proxy, ProxyOptions, Rule};
 use ministream::session::{Session, SessionConfig};
 use ministream::time::Timestamp;
 use ministream_fixtures::message::{ack, chaff, client_close, client_data, id, server_data, syn};
@@ -192,8 +193,12 @@ linear!(messages_of_a_router_for_nobody, 300, |size| {
 });
 
 fn proxied(size: usize, message: impl Fn(u32, Side) -> Vec<u8>) {
+    proxied_by(ProxyOptions::default(), size, message);
+}
+
+fn proxied_by(options: ProxyOptions, size: usize, message: impl Fn(u32, Side) -> Vec<u8>) {
     let now = Instant::now();
-    let mut proxy = Proxy::new(ProxyOptions::default(), now, Timestamp::from_nanos(0));
+    let mut proxy = Proxy::new(options, now, Timestamp::from_nanos(0));
     let mut seen = Collected::default();
     let ends = ["127.0.0.1:1", "127.0.0.1:2"].map(|end| end.parse().expect("an address"));
     let Ok(connection) = proxy.open(Carrier::TcpU32, ends, &mut seen);
@@ -223,3 +228,66 @@ linear!(conversations_that_stay_through_a_proxy, 150, |size| {
         Side::Responder => ack(id(number + 1), id(number + 1)),
     });
 });
+
+/// A proxy that does this to messages.
+fn with_rule(rule: &str) -> ProxyOptions {
+    let mut options = ProxyOptions::default();
+    options.rules.push(Rule::parse(rule).expect("a rule"));
+    options
+}
+
+linear!(messages_that_wait_for_another_in_a_proxy, 300, |size| {
+    let destination = sample_destination();
+    let rule = with_rule("type == data: hold until type == close");
+    proxied_by(rule, size, |number, from| match (number, from) {
+        (0, Side::Initiator) => syn([1; 3], &destination),
+        (0, Side::Responder) => ack([1; 3], [2; 3]),
+        (_, Side::Initiator) => client_data([2; 3], b"x"),
+        (_, Side::Responder) => server_data([1; 3], b"x"),
+    });
+});
+
+/// Connections that come with a message that waits, and go, while many messages of another wait.
+fn coming_and_going(options: ProxyOptions, size: usize) {
+    let now = Instant::now();
+    let mut proxy = Proxy::new(options, now, Timestamp::from_nanos(0));
+    let mut seen = Collected::default();
+    let ends = ["127.0.0.1:1", "127.0.0.1:2"].map(|end| end.parse().expect("an address"));
+    let Ok(busy) = proxy.open(Carrier::TcpU32, ends, &mut seen);
+    for _ in 0..size {
+        let message = Bytes::from(client_data([2; 3], b"x"));
+        let Ok(()) = proxy.receive(now, busy, Side::Initiator, message.clone(), &mut seen);
+        let Ok(connection) = proxy.open(Carrier::TcpU32, ends, &mut seen);
+        let Ok(()) = proxy.receive(now, connection, Side::Initiator, message, &mut seen);
+        proxy.end(now, connection, Side::Initiator);
+        let Ok(()) = proxy.close(now, connection, &mut seen);
+        while proxy.poll_output(now).is_some() {}
+    }
+}
+
+linear!(
+    connections_that_go_while_messages_wait_for_others_in_a_proxy,
+    150,
+    |size| {
+        coming_and_going(with_rule("all: hold until type == close"), size);
+    }
+);
+
+linear!(
+    connections_that_go_while_messages_are_delayed_in_a_proxy,
+    150,
+    |size| {
+        coming_and_going(with_rule("all: delay 10s"), size);
+    }
+);
+
+linear!(
+    connections_that_go_while_messages_are_late_in_a_proxy,
+    150,
+    |size| {
+        let mut options = ProxyOptions::default();
+        let late = Some("c2s: latency=10s".parse().expect("a fault"));
+        options.faults = Faults::of(&late, &[]);
+        coming_and_going(options, size);
+    }
+);

@@ -1,5 +1,6 @@
 //! What a rule does to a message.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use regex::bytes::Regex;
@@ -19,7 +20,7 @@ pub(crate) enum Action {
     /// It goes on later; others overtake it.
     Delay(Duration),
     /// It goes on behind the next message of its conversation that matches.
-    HoldUntil(Box<Filter>),
+    HoldUntil(Arc<Filter>),
     /// It goes on behind the next message of its conversation in its direction.
     SwapWithNext,
     /// It has another id.

@@ -1,5 +1,7 @@
 //! Rules as they are written: `type == ack && nth == 3: delay 200ms, duplicate`.
 
+use std::sync::Arc;
+
 use super::action::{Action, Ends, IdSource, Made, Payload};
 use super::{Condition, Rule};
 use crate::replay::inject::ScriptError;
@@ -213,7 +215,7 @@ fn hold(input: &str) -> Read<'_, Action> {
             skip(filter),
             "the outcome of a conversation is not known while its messages pass",
         ),
-        Ok(parsed) => Ok(("", Action::HoldUntil(Box::new(parsed)))),
+        Ok(parsed) => Ok(("", Action::HoldUntil(Arc::new(parsed)))),
         Err(error) => {
             let place = filter.get(error.span().start..).unwrap_or("");
             fail(place, told(&error))
