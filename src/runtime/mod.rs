@@ -21,6 +21,7 @@ mod lookout;
 mod metrics;
 mod notice;
 mod open;
+mod outgoing;
 mod play;
 mod proxy;
 mod ready;

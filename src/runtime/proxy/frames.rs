@@ -1,17 +1,17 @@
 //! A TCP connection on which I2CP frames pass, whoever sends them.
 
-use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
 use crate::carrier::i2cp::{MAX_BODY_BYTES, PROTOCOL_BYTE};
 use crate::runtime::link::LinkError;
+use crate::runtime::outgoing::{MAX_PIECES, Outgoing};
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -32,7 +32,7 @@ pub(super) struct FrameStream {
     /// Whether the application's first byte is still to come on it.
     greets: Greeting,
     input: BytesMut,
-    output: VecDeque<Bytes>,
+    output: Outgoing,
     output_bytes: usize,
     full: bool,
     finishing: bool,
@@ -54,7 +54,7 @@ impl FrameStream {
             stream,
             greets,
             input: BytesMut::new(),
-            output: VecDeque::new(),
+            output: Outgoing::default(),
             output_bytes: 0,
             full: false,
             finishing: false,
@@ -123,24 +123,26 @@ impl FrameStream {
     /// says so.
     pub(super) fn send(&mut self, frame: Bytes) -> bool {
         self.output_bytes += frame.len();
-        self.output.push_back(frame);
+        self.output.push(frame);
         self.full |= self.output_bytes >= FULL_BYTES;
         !self.full
     }
 
     /// Writes as much as possible; true if that made room again.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        while let Some(first) = self.output.front_mut() {
-            match Pin::new(&mut self.stream).poll_write(cx, first) {
+        while !self.output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+            let count = self.output.slices(&mut slices);
+            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]) {
                 Poll::Ready(Ok(written)) => {
                     self.output_bytes -= written;
-                    first.advance(written);
-                    if first.is_empty() {
-                        self.output.pop_front();
-                    }
+                    self.output.advance(written);
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.output.stall();
+                    break;
+                }
             }
         }
         let has_room_again = self.full && self.output_bytes <= ROOM_BYTES;
@@ -184,5 +186,31 @@ impl FrameStream {
                 Ok(_) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_frames_wait_in_memory_that_they_share() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let socket = TcpStream::connect(address).await.unwrap();
+            let mut stream = FrameStream::new(socket, Greeting::None);
+            let mut count = 0;
+            while stream.send(Bytes::from_static(&[0, 0, 0, 0, 7])) {
+                count += 1;
+            }
+            assert_eq!(count, (FULL_BYTES - 1) / 5);
+            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+            assert!(stream.output.slices(&mut slices) <= 2);
+        });
     }
 }

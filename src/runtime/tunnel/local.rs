@@ -11,9 +11,9 @@ use bytes::buf::Limit;
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
 
-use super::outgoing::{MAX_PIECES, Outgoing};
 use super::stream::{Farewell, LocalStream};
 use crate::endpoint::Handle;
+use crate::runtime::outgoing::{MAX_PIECES, Outgoing};
 
 /// A connection that is being made to the service.
 pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;

@@ -6,7 +6,6 @@ mod driver;
 mod local;
 mod locals;
 mod notices;
-mod outgoing;
 mod record;
 mod service;
 mod stdio;

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::link::Parcel;
+use crate::wire::HEADER_BYTES;
 
 /// Payloads of this size and more are handed to the system where they are;
 /// copying smaller ones costs less than a piece of their own.
@@ -15,14 +16,35 @@ pub(super) const OWN_PIECE_BYTES: usize = 4 * 1024;
 /// Most pieces in one system call.
 pub(super) const MAX_PIECES: usize = 64;
 
+/// Most runs that wait where they are. As large as they usually are, fewer fill a connection.
+const MAX_RUNS: usize = 16;
+
+/// Most bytes between payloads that stand side by side where they were read: a header, and the
+/// length before it. What the allocator puts between two reads is more.
+const GAP_BYTES: usize = HEADER_BYTES + 4;
+
 /// Messages with their lengths, in order.
+///
+/// A payload that is not copied keeps all of the read alive that it came with, of which the rest may
+/// be gone: a proxy's rules and faults drop messages. Payloads that stand side by side in
+/// memory are a run, and waste little; there may be only so many runs, and others are copied.
 #[derive(Debug)]
 pub(super) struct Output {
     prefix: Prefix,
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     /// Behind the last piece: headers and small messages.
     tail: BytesMut,
     bytes: usize,
+    /// Those that begin in `pieces`.
+    run_count: usize,
+    /// Where the last payload ended that is a part of one.
+    run_end: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    begins_run: bool,
 }
 
 impl Output {
@@ -32,6 +54,8 @@ impl Output {
             pieces: VecDeque::new(),
             tail: BytesMut::new(),
             bytes: 0,
+            run_count: 0,
+            run_end: None,
         }
     }
 
@@ -59,8 +83,33 @@ impl Output {
         if small {
             self.tail.extend_from_slice(message.rest());
         } else {
-            self.pieces.push_back(self.tail.split().freeze());
-            self.pieces.push_back(message.into_rest());
+            self.pieces.push_back(Piece {
+                bytes: self.tail.split().freeze(),
+                begins_run: false,
+            });
+            let payload = self.payload(message.into_rest());
+            self.pieces.push_back(payload);
+        }
+    }
+
+    /// The piece of a large payload: where it is, or a copy.
+    fn payload(&mut self, bytes: Bytes) -> Piece {
+        let begin = bytes.as_ptr().addr();
+        let continues = self
+            .run_end
+            .is_some_and(|end| begin.checked_sub(end).is_some_and(|gap| gap <= GAP_BYTES));
+        if !continues && self.run_count >= MAX_RUNS {
+            self.run_end = None;
+            return Piece {
+                bytes: Bytes::copy_from_slice(&bytes),
+                begins_run: false,
+            };
+        }
+        self.run_end = Some(begin + bytes.len());
+        self.run_count += usize::from(!continues);
+        Piece {
+            bytes,
+            begins_run: !continues,
         }
     }
 
@@ -71,7 +120,7 @@ impl Output {
         max_bytes: usize,
         into: &mut [IoSlice<'a>; MAX_PIECES],
     ) -> usize {
-        let pieces = self.pieces.iter().map(|piece| &piece[..]);
+        let pieces = self.pieces.iter().map(|piece| &piece.bytes[..]);
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
         let mut count = 0;
         let mut room = max_bytes;
@@ -92,12 +141,13 @@ impl Output {
         self.bytes -= written;
         while written > 0 {
             match self.pieces.front_mut() {
-                Some(piece) if piece.len() > written => {
-                    piece.advance(written);
+                Some(piece) if piece.bytes.len() > written => {
+                    piece.bytes.advance(written);
                     return;
                 }
                 Some(piece) => {
-                    written -= piece.len();
+                    written -= piece.bytes.len();
+                    self.run_count -= usize::from(piece.begins_run);
                     self.pieces.pop_front();
                 }
                 None => {
@@ -109,6 +159,7 @@ impl Output {
         if self.bytes == 0 {
             // An idle connection keeps no memory of its busy times.
             self.tail = BytesMut::new();
+            self.run_end = None;
         }
     }
 }
@@ -182,6 +233,64 @@ mod tests {
             assert_eq!(output.bytes(), expected.len());
             assert!(written(&mut output, step) == expected, "step {step}");
             assert_eq!(output.tail.capacity(), 0);
+        }
+    }
+
+    /// How many of these reads are still in memory.
+    fn kept(reads: Vec<Bytes>) -> usize {
+        let kept = reads.into_iter().filter(|read| !read.is_unique());
+        kept.count()
+    }
+
+    #[test]
+    fn a_few_messages_of_each_read_keep_few_reads_alive() {
+        const READS: usize = 100;
+        // One after another of a read, one only, and two that were far apart.
+        for places in [
+            &[0, OWN_PIECE_BYTES, 2 * OWN_PIECE_BYTES][..],
+            &[7],
+            &[0, 9 * OWN_PIECE_BYTES],
+        ] {
+            let mut output = Output::new(Prefix::U32);
+            let mut reads = Vec::new();
+            let mut expected = Vec::new();
+            for number in 0..READS {
+                let read = Bytes::from(vec![u8::try_from(number).unwrap(); 64 * 1024]);
+                for place in places {
+                    let message = read.slice(*place..place + OWN_PIECE_BYTES);
+                    expected.extend([0, 0, 16, 0]);
+                    expected.extend_from_slice(&message);
+                    output.push(Parcel::raw(message));
+                }
+                reads.push(read);
+            }
+            assert!(kept(reads) <= MAX_RUNS);
+            assert!(written(&mut output, 10_000) == expected);
+            assert_eq!(output.run_count, 0);
+        }
+    }
+
+    #[test]
+    fn whole_reads_are_not_copied() {
+        const PLACES: usize = 2 * 1024 * 1024 / MAX_RUNS;
+        let reads: Vec<Bytes> = (0..MAX_RUNS)
+            .map(|_| Bytes::from(vec![0; PLACES]))
+            .collect();
+        for gap in [0, 4, GAP_BYTES] {
+            let mut output = Output::new(Prefix::U32);
+            for read in &reads {
+                for place in (0..PLACES).step_by(OWN_PIECE_BYTES + gap) {
+                    let end = PLACES.min(place + OWN_PIECE_BYTES);
+                    output.push(Parcel::raw(read.slice(place..end)));
+                }
+            }
+            let is_of_a_read = |piece: &&Piece| {
+                let address = piece.bytes.as_ptr().addr();
+                let mut reads = reads.iter().map(|read| read.as_ptr().addr());
+                reads.any(|read| (read..read + PLACES).contains(&address))
+            };
+            let uncopied = output.pieces.iter().filter(is_of_a_read).count();
+            assert_eq!(uncopied, MAX_RUNS * (PLACES / (OWN_PIECE_BYTES + gap)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What waits to be written to a local stream, in memory of its own size.
+//! What waits to be written to a stream, in memory of its own size.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
