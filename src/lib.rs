@@ -57,7 +57,9 @@
 //!
 //! `live` captures through libpcap; `endpoints` has the participants without I/O, from [`endpoint`]
 //! to [`proxy`]; `runtime` has sockets and timers for them; the two programs need `dump` and `replay`,
-//! and `cli` is both. Without features the library needs no native code but zstd and ring.
+//! and `cli` is both. `serde` implements the traits of that crate for messages, conversations and
+//! findings, as their [`record`]s, and for ids, hashes, times and names. Without features the library
+//! needs no native code but zstd and ring.
 //!
 //! # Platforms
 //!
@@ -108,6 +110,8 @@ pub mod report;
 #[cfg(feature = "runtime")]
 pub mod runtime;
 pub mod select;
+#[cfg(feature = "serde")]
+mod serialize;
 #[cfg(feature = "endpoints")]
 pub mod session;
 #[cfg(test)]

@@ -120,6 +120,12 @@ pub(crate) struct RecordLine {
 }
 
 impl RecordLine {
+    /// One that stands by itself.
+    #[cfg(feature = "serde")]
+    pub(crate) const fn single(value: Value) -> Self {
+        Self { value, line: 1 }
+    }
+
     /// `message`, `finding` and so on; empty if it does not say.
     pub(crate) fn kind(&self) -> &str {
         self.value["record"].as_str().unwrap_or_default()

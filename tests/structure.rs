@@ -118,6 +118,22 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "serialize",
+        &[
+            "time",
+            "wire",
+            "capture",
+            "carrier",
+            "conversation",
+            "ndjson",
+            "dissect",
+            "columns",
+            "field",
+            "record",
+            "replay",
+        ],
+    ),
+    (
         "report",
         &[
             "buffer_pool",

@@ -28,6 +28,8 @@ use crate::text::write::{UtcClock, put, put_address, put_number};
 use crate::wire::StreamId;
 
 pub(crate) use self::cells::{Cells, put_conversation, put_finding};
+#[cfg(feature = "serde")]
+pub(crate) use self::read::read_finding;
 pub use self::read::{MessageRecord, Record, RecordReader, SummaryRecord};
 pub use self::summary::{Reading, Summary};
 #[cfg(feature = "parquet")]

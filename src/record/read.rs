@@ -422,6 +422,12 @@ fn message_bytes(line: &RecordLine) -> Result<Vec<u8>, NdjsonError> {
     Ok([&[line.type_byte()?][..], &id.0, &payload].concat())
 }
 
+/// The finding that a record by itself holds.
+#[cfg(feature = "serde")]
+pub(crate) fn read_finding(record: Value) -> Result<Finding, NdjsonError> {
+    finding(&RecordLine::single(record))
+}
+
 fn finding(line: &RecordLine) -> Result<Finding, NdjsonError> {
     let detail = line.entries("detail")?.collect::<Vec<_>>();
     // In the order in which findings have them, which JSON does not keep.
