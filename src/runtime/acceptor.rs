@@ -43,7 +43,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 impl Acceptor {
     /// Binds and listens. Connections come in [prepared](socket::prepare).
-    /// Where only some of several addresses can be bound, that is told.
+    /// Where only some of several addresses can be bound, the log names the others.
     ///
     /// # Errors
     /// None can be bound; the error has the reason of each.
@@ -88,8 +88,8 @@ impl Acceptor {
     }
 
     /// The next connection. An error is that of one connection: poll again.
-    /// While the system has no descriptors or memory left nothing is accepted, and
-    /// tried again from time to time; that it began and that it is over is told once.
+    /// While the system has no descriptors or memory left this accepts nothing and tries
+    /// again from time to time; the log says once that it began, and once that it is over.
     pub(super) fn poll_accept(
         &mut self,
         cx: &mut Context<'_>,

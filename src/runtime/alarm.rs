@@ -104,7 +104,7 @@ mod kernel {
             }
             loop {
                 ready!(self.file.poll_read_ready(cx))?;
-                // It tells how often it has gone off.
+                // Reading it gives how often it has gone off.
                 match self.file.try_read(&mut [0; 8]) {
                     Ok(_) => {
                         self.due = None;

@@ -18,8 +18,8 @@ use crate::wire::RawMessage;
 /// after the last one is still held against the rules.
 const SETTLING_TIME: Duration = Duration::from_millis(200);
 
-/// Tries all cases, one after the other, and tells of each. A carrier that is lost
-/// is opened again for the next case; how it was lost the last time is told at the end.
+/// Tries all cases, one after the other, and reports each. A carrier that is lost
+/// is opened again for the next case; the end of the run says how it was lost the last time.
 ///
 /// # Errors
 /// There is no carrier, or no TCP side of the peer, for the next case.
@@ -89,7 +89,7 @@ pub async fn conform(
     })
 }
 
-/// Tries a case, and listens on where that tells more of it.
+/// Tries a case, and listens on where that shows more of it.
 async fn try_one(link: &mut Link, signals: &mut Signals, trying: &mut Trying<'_>) -> Driving {
     let driving = drive_on(link, signals, trying).await;
     let passed = trying.state == TrialState::Passed;
@@ -194,7 +194,7 @@ impl Machine for Trying<'_> {
     }
 
     fn waits_for(&self) -> Option<String> {
-        // Cases bound their waits, and are told one by one.
+        // Cases bound their waits, and each is reported as it ends.
         None
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 ///
 /// A process that stood still (SIGSTOP, a suspended machine, a busy processor) is woken by its
 /// timer, and sees what came meanwhile only when the system is asked once more: epoll_wait(2) is
-/// interrupted then, and tells nothing. Judged before that, an answer that lies in the socket
+/// interrupted then, and returns nothing. Judged before that, an answer that lies in the socket
 /// buffer would be called missing.
 #[derive(Debug)]
 pub(in crate::runtime) struct Lookout {

@@ -47,7 +47,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// `lost_log_lines` is told with the rest.
+    /// `lost_log_lines` is served with the rest.
     pub(super) fn new(lost_log_lines: &'static AtomicU64) -> Self {
         Self {
             handshakes: Histogram::default(),
@@ -197,7 +197,7 @@ impl Histogram {
 pub(super) struct Scrapes(mpsc::Receiver<oneshot::Sender<String>>);
 
 impl Scrapes {
-    /// Listens; tells the address that was bound.
+    /// Listens; returns the address that was bound.
     pub(super) async fn listen(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;

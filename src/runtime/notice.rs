@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-/// The target of such lines in the log. They are told without `-v`.
+/// The target of such lines in the log. They appear without `-v`.
 pub const NOTICE: &str = "ministream::notice";
 
 /// After this time a wait is worth a word.

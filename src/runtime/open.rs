@@ -118,7 +118,7 @@ impl LinkOptions {
 
     /// As [`open`](Self::open), but what cannot be connected to yet is tried again for
     /// [`connect_timeout`](Self::connect_timeout): two programs may be started in any
-    /// order. That it is waited for is told, and when it is there.
+    /// order. The log says that the other is waited for, and when it is there.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); a refusal only when the time is over, that of a session

@@ -50,7 +50,7 @@ impl Outgoing {
         }
     }
 
-    /// The first pieces, as many as there is room for; tells how many those are.
+    /// The first pieces, as many as there is room for; returns how many those are.
     pub(super) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; MAX_PIECES]) -> usize {
         let pieces = self.pieces.iter().map(|piece| &piece[..]);
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);

@@ -59,7 +59,7 @@ pub(super) enum Loss {
 /// What a machine asks for.
 pub(super) enum Action {
     Send(Peer, Parcel),
-    /// It told somebody something: ask again.
+    /// It reported something to whoever watches: ask again.
     Again,
     Wait(Option<Instant>),
     Over,
@@ -74,7 +74,7 @@ pub struct Driving {
     pub interrupted: bool,
 }
 
-/// Plays to the end, or to a signal. Every outcome is told as it comes.
+/// Plays to the end, or to a signal. Reports every outcome as it comes.
 ///
 pub async fn play(
     opened: Opened,
@@ -306,7 +306,7 @@ impl Quiet {
         self.is_told = false;
     }
 
-    /// Says what is waited for when it is time; else tells when it will be.
+    /// Says what is waited for when it is time; else returns when it will be.
     fn due(&mut self, now: Instant, machine: &dyn Machine) -> Option<Instant> {
         if self.is_told {
             return None;
@@ -457,7 +457,7 @@ impl Machine for Serving<'_> {
     }
 }
 
-/// Where the carrier tells no senders, the SYN's destination does.
+/// The sender of a SYN on a carrier that names none: its destination.
 pub(super) fn sender(message: &[u8]) -> Option<Peer> {
     crate::endpoint::syn_destination(message)
         .map(|destination| Peer::Destination(destination.hash()))

@@ -18,7 +18,7 @@ impl<K> Default for Repeated<K> {
 }
 
 impl<K: PartialEq> Repeated<K> {
-    /// It happened again; how often by now, if that is to be told.
+    /// It happened again; how often by now, if the log should say so.
     pub(super) fn count(&mut self, kind: K) -> Option<u64> {
         let place = match self.counts.iter().position(|(known, _)| *known == kind) {
             Some(place) => place,

@@ -1,6 +1,6 @@
-//! What the service manager of the system is told of a daemon, in systemd's way: sd_notify(3).
+//! A daemon's messages to the service manager of the system, in systemd's way: sd_notify(3).
 //!
-//! Nothing is told where `NOTIFY_SOCKET` is not set, as on a terminal.
+//! It sends none where `NOTIFY_SOCKET` is not set, as on a terminal.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -9,12 +9,12 @@ use sd_notify::NotifyState;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::debug;
 
-/// Tells that the service can be used, and what `systemctl status` is to show of it: one line.
+/// Reports that the service can be used, with a line for `systemctl status`.
 pub fn tell_ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status.trim_end())]);
 }
 
-/// Tells that the service ends, so that how long it may take counts from now.
+/// Reports that the service is stopping, so that the manager's limit for it counts from now.
 pub(super) fn tell_stopping() {
     tell(&[NotifyState::Stopping]);
 }
@@ -26,8 +26,7 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Polls a task until it is ready, and tells the service manager's watchdog meanwhile that it goes
-/// on. To be called inside a tokio runtime with time.
+/// Polls a task until it is ready, and meanwhile keeps the service manager's watchdog quiet. To be called inside a tokio runtime with time.
 pub(super) async fn watched<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let mut watchdog = Watchdog::from_environment();
     poll_fn(|cx| {

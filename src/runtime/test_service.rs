@@ -296,7 +296,7 @@ async fn next_command(stream: &mut TcpStream) -> io::Result<Option<Command>> {
 async fn take(stream: &mut TcpStream, open: &mut Open, count: usize) -> io::Result<usize> {
     let mut taken = Vec::new();
     let mut all = AsyncReadExt::take(&mut *stream, count.min(MAX_PAYLOAD_BYTES) as u64);
-    // What has come by then is told: it is what the peer is judged by.
+    // The answer names the bytes that have come by then: the peer is judged by them.
     if let Ok(ended) = timeout(TAKING_TIME, all.read_to_end(&mut taken)).await {
         ended?;
     }

@@ -150,7 +150,7 @@ pub struct FaultyLink {
     events: VecDeque<LinkEvent>,
     /// Where the link takes no more at the moment.
     blocked: Vec<Scope>,
-    /// The sender was told to wait.
+    /// We asked the sender to wait.
     full: bool,
     /// The link is of no further use.
     down: bool,

@@ -116,7 +116,7 @@ pub enum LinkEvent {
     PeerUp(Peer),
     /// A message arrived.
     Message {
-        /// Its sender, where the carrier tells.
+        /// Its sender, where the carrier names it.
         from: Option<Peer>,
         /// The whole message, never cut.
         bytes: Bytes,
@@ -369,7 +369,7 @@ impl Link {
     }
 
     /// Ends the connection of one peer when all that is queued for it was written; what it still
-    /// sends is dropped, and no event tells of its end. On carriers without connections there is
+    /// sends is dropped, and no event reports its end. On carriers without connections there is
     /// nothing to end.
     pub fn finish(&mut self, peer: Peer) {
         match self {
@@ -379,7 +379,7 @@ impl Link {
         }
     }
 
-    /// Ends the connection of one peer at once; no event tells of it. On carriers without
+    /// Ends the connection of one peer at once; no event reports it. On carriers without
     /// connections there is nothing to end.
     pub fn sever(&mut self, peer: Peer) {
         match self {

@@ -45,7 +45,7 @@ const DATAGRAM_OVERHEAD_BYTES: usize = 512;
 #[derive(Debug)]
 pub struct UdpLink {
     socket: Arc<UdpSocket>,
-    /// What the network answers to what was sent; only a connected socket is told.
+    /// Errors that the network reports of what was sent; only a connected socket hears of them.
     errors: Option<SocketErrors>,
     /// The only peer of a connected socket.
     server: Option<Peer>,
@@ -221,7 +221,7 @@ impl UdpLink {
                 peer,
                 error: LinkError::Io(error),
             }),
-            // It concerns one of many peers, and the system does not tell which.
+            // It concerns one of many peers, and the system does not say which.
             None => debug!(leg = "carrier", %error, "datagram not delivered"),
         }
     }

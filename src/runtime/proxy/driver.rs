@@ -144,8 +144,8 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Takes in what is there and passes it on. Of what is still to be done then, the ready set
-    /// and the proxy's time tell.
+    /// Takes in what is there and passes it on. The ready set and the proxy's deadline hold what
+    /// is still to be done then.
     fn round(&mut self, cx: &mut Context<'_>, watcher: &mut impl Watcher) -> io::Result<()> {
         let took = self.take_turns(cx, watcher)?;
         let passed = self.pass_on(watcher)?;
@@ -634,7 +634,7 @@ impl Driver {
                 (Side::Initiator, _, ClientLeg::Frames(stream)) => {
                     let flushed = stream.poll_flush(&mut cx);
                     if !matches!(flushed, Ok(false)) {
-                        // Its next turn tells.
+                        // Its next turn deals with the room or the error.
                         self.turns.mark(number);
                     }
                 }

@@ -51,7 +51,7 @@ pub(super) type Asked = (Request, oneshot::Sender<Reply>);
 pub(super) struct Requests(mpsc::Receiver<Asked>);
 
 impl Requests {
-    /// Listens; tells the address that was bound.
+    /// Listens; returns the address that was bound.
     pub(super) async fn listen(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;

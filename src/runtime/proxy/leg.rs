@@ -89,7 +89,7 @@ pub(super) enum Intake {
     Shut,
 }
 
-/// What a leg has to tell.
+/// What happened on a leg.
 #[derive(Debug)]
 pub(super) enum LegEvent {
     Received(Bytes),
@@ -222,7 +222,7 @@ impl OpenLeg {
         match self {
             Self::Link(link, _) => link.poll_flush(cx),
             Self::Frames(stream) => match stream.poll_flush(cx) {
-                // Its next event tells.
+                // Its next event reports the room or the error.
                 Ok(false) => {}
                 Ok(true) | Err(_) => cx.waker().wake_by_ref(),
             },

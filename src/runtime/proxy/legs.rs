@@ -59,7 +59,7 @@ impl Legs {
         ])
     }
 
-    /// Has a server be told our destination where it can find no other.
+    /// Names our destination to a server that can find no other.
     pub(super) fn introduce<'a>(&self, to: Side, sent: Sent<'a>) -> Sent<'a> {
         let own = match to {
             Side::Responder => self.upstream.proven_destination(),

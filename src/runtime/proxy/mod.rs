@@ -45,7 +45,7 @@ pub struct ProxyTaskOptions {
     pub proxy: ProxyOptions,
     /// Where what passes is recorded.
     pub recorder: Option<Recorder>,
-    /// Where numbers are told over HTTP.
+    /// Where numbers are served over HTTP.
     pub metrics: Option<SocketAddr>,
     /// Where it can be controlled over HTTP.
     pub control: Option<SocketAddr>,
@@ -65,9 +65,9 @@ impl ProxyTaskOptions {
     }
 }
 
-/// What is told of what passes.
+/// Hears of everything that passes.
 pub trait Watcher: Sink<Error = io::Error> {
-    /// Something passed; what was told may be handed on.
+    /// Something passed: output that was collected may be handed on.
     ///
     /// # Errors
     /// It cannot be written.
@@ -169,10 +169,10 @@ impl ProxyTask {
         self.control
     }
 
-    /// Passes messages until a signal to end (Ctrl-C, SIGTERM), and tells `watcher` of them.
+    /// Passes messages until a signal to end (Ctrl-C, SIGTERM), and reports them to `watcher`.
     ///
     /// # Errors
-    /// Clients cannot come any more, or what passes cannot be told.
+    /// Clients cannot come any more, or `watcher` fails.
     pub async fn run(self, watcher: &mut impl Watcher) -> (Proxy, Result<(), TunnelError>) {
         let mut driver = self.driver;
         let result = watched(|cx| driver.poll(cx, watcher)).await;

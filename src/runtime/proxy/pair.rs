@@ -19,7 +19,7 @@ pub(super) struct Pair {
     pub(super) takes: [bool; 2],
     /// Whether a leg sends nothing more.
     pub(super) ended: [bool; 2],
-    /// Whether a leg was told that nothing more comes.
+    /// Whether we have shut down our side of a leg.
     pub(super) told: [bool; 2],
     /// A fault cut it before the server was reached: what went before the cut still goes there.
     pub(super) breaks: bool,

@@ -61,7 +61,7 @@ pub(in crate::runtime) struct TlsSession {
     hello: Vec<u8>,
     /// What is to be said when all that has arrived is taken in.
     words: Vec<u8>,
-    /// Why the other end is not the right one, until it was told.
+    /// Why the other end is not the right one, until the reader has been given it.
     failure: Option<TlsError>,
     /// The other end's destination, proven.
     proven: Option<Bytes>,
@@ -75,7 +75,7 @@ enum Stage {
     Handshake,
     /// The handshake is over, the hello is not.
     Hello,
-    /// The other end is not the right one, and is told that it is over.
+    /// The other end is not the right one; what it sends is dropped.
     Failed,
     Open,
 }
@@ -494,8 +494,8 @@ impl TlsSession {
         result
     }
 
-    /// Tells the other end that nothing more comes. Before the handshake is over there is
-    /// nothing to tell.
+    /// Sends a `close_notify`: nothing more comes. Before the handshake is over nothing has been sent
+    /// whose end could be in doubt.
     pub(in crate::runtime) fn end(&mut self) {
         if self.stage == Stage::Handshake || self.is_broken {
             return;

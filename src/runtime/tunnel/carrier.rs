@@ -68,7 +68,7 @@ impl Carrier {
         self.paused
     }
 
-    /// When it is to be told that a pause is long.
+    /// When the log should say that a pause is long.
     pub(super) const fn next_due(&self) -> Option<Instant> {
         self.pause.next_due()
     }
@@ -182,7 +182,7 @@ impl Carrier {
         true
     }
 
-    /// Sends a message, and tells the endpoint when there is no room for more.
+    /// Sends a message, and pauses the endpoint when there is no room for more.
     pub(super) fn send(&mut self, to: Peer, message: Message, endpoint: &mut Endpoint<Peer>) {
         let Some(link) = &mut self.link else { return };
         match link.send(to, message) {
@@ -239,7 +239,7 @@ impl Carrier {
     }
 }
 
-/// Whoever just leaves is no trouble; its conversations tell if that was early.
+/// A peer that just leaves is no trouble; its conversations report it if that was early.
 fn tell_loss(peer: Peer, error: &LinkError, losses: &mut Repeated<Discriminant<LinkError>>) {
     if let LinkError::Closed = error {
         info!(%peer, "peer disconnected");

@@ -177,7 +177,7 @@ impl Conversations {
     /// The carrier has lost a message of this conversation, or of one that is over.
     pub(super) fn message_lost(&mut self, handle: Option<Handle>, peer: Peer, error: LinkError) {
         match handle.and_then(|handle| self.records.get_mut(&handle)) {
-            // Its end tells it.
+            // The event of its end says so.
             Some(record) => record.lost = Some(error),
             None => warn!(
                 leg = "carrier",
@@ -245,7 +245,7 @@ impl Conversations {
         }
     }
 
-    /// Looks at a local end that was woken; tells how many bytes it gave.
+    /// Looks at a local end that was woken; returns how many bytes it gave.
     pub(super) fn poll_local(&mut self, now: Instant, number: usize) -> usize {
         let Some(local) = self.locals.get(number) else {
             // A wake-up that was late.

@@ -177,7 +177,7 @@ impl Local {
         self.outgoing.is_empty()
     }
 
-    /// Writes what can be written now; tells how many bytes those were.
+    /// Writes as much as the socket takes now; returns how many bytes those were.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
         let Stage::Connected(stream) = &mut self.stage else {
             return Ok(0);

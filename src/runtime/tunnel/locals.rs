@@ -135,8 +135,8 @@ impl Locals {
             .all(|(_, local)| local.as_ref().is_none_or(Local::is_flushed))
     }
 
-    /// Reads from a local end, at most so many bytes; where they are, [`take`](Self::take) or
-    /// [`discard`](Self::discard) tells what becomes of them.
+    /// Reads from a local end, at most so many bytes, which stay here until
+    /// [`take`](Self::take) or [`discard`](Self::discard).
     pub(super) fn read(&mut self, number: usize, most: usize) -> io::Result<Read> {
         let Some(Some(local)) = self.slots.get_mut(number) else {
             return Ok(Read::Later);

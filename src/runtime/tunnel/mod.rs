@@ -46,7 +46,7 @@ pub struct TunnelOptions {
     pub seed: [u8; 32],
     /// Where metrics are served over HTTP.
     pub metrics: Option<SocketAddr>,
-    /// Lines of the log that were lost, told with the numbers.
+    /// Lines of the log that were lost; the metrics include their number.
     pub lost_log_lines: &'static AtomicU64,
     /// Has the log opened anew; called on SIGHUP.
     pub reopen_log: Option<fn()>,
@@ -163,7 +163,7 @@ pub enum TunnelError {
     },
 }
 
-/// Listens by `listen` where an address is given; tells the one that was bound.
+/// Listens by `listen` where an address is given; returns the one that was bound.
 ///
 /// # Errors
 /// The address cannot be bound.

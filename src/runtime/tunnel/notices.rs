@@ -22,7 +22,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// How many there were since the last time, if it is time to tell. `count`
+    /// How many there were since the last time, if it is time to say so. `count`
     /// is how many there were since the beginning.
     pub(super) fn due(&mut self, now: Instant, count: u64) -> Option<u64> {
         if count == self.told_count || self.next.is_some_and(|next| now < next) {
@@ -52,8 +52,8 @@ pub(super) struct Shortage {
 }
 
 impl Shortage {
-    /// Whether an error says that there are no descriptors; the first time that is told.
-    /// It helps to lower `limit`.
+    /// Whether an error says that there are no descriptors. The first time this logs a warning,
+    /// which advises to lower `limit`.
     pub(super) fn concerns(&mut self, now: Instant, error: &io::Error, limit: &str) -> bool {
         let is_short = error
             .raw_os_error()
@@ -75,7 +75,7 @@ impl Shortage {
         true
     }
 
-    /// A connection was made: tells if a shortage is over.
+    /// A connection was made: logs that the shortage is over, if there was one.
     pub(super) fn end(&mut self, now: Instant) {
         let (Some(since), Some(latest)) = (self.since, self.latest) else {
             return;
@@ -100,7 +100,7 @@ pub(super) enum Pause {
     None,
     /// Since it began, not for long.
     Until(Instant),
-    /// It lasts, and that has been told.
+    /// It lasts, and the log has said so.
     Told,
 }
 
@@ -115,7 +115,7 @@ impl Pause {
         *self = Self::None;
     }
 
-    /// When it will be time to tell.
+    /// When the log should say that it lasts.
     pub(super) const fn next_due(&self) -> Option<Instant> {
         match self {
             Self::Until(until) => Some(*until),
@@ -123,7 +123,7 @@ impl Pause {
         }
     }
 
-    /// How long it has lasted, if it is time to tell; once for each pause.
+    /// How long it has lasted, if the log should say so now: once for each pause.
     pub(super) fn due(&mut self, now: Instant) -> Option<Duration> {
         if self.next_due().is_some_and(|until| until <= now) {
             *self = Self::Told;
@@ -172,7 +172,7 @@ impl FirstAnswer {
         Some(waiting.handle)
     }
 
-    /// Its answer or its end came; how long that took, if it was told.
+    /// Its answer or its end came; how long that took, if the log had said that it is awaited.
     pub(super) fn came(&mut self, handle: Handle) -> Option<Duration> {
         let waiting = self.waiting.take_if(|waiting| waiting.handle == handle)?;
         waiting.is_told.then(|| waiting.since.elapsed())

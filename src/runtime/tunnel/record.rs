@@ -38,7 +38,7 @@ pub(super) struct Record {
     pub(super) broken: Option<io::Error>,
     /// Why a message of it was lost.
     pub(super) lost: Option<LinkError>,
-    /// Why we refuse it has been told.
+    /// The log has said why we refuse it.
     pub(super) is_refusal_told: bool,
 }
 
@@ -113,7 +113,7 @@ pub(super) fn tell_end(
             %end,
             "conversation failed"
         ),
-        // That the link was lost has been told, once; not what was lost with it.
+        // The log has said once that the link was lost, but not which bytes were lost with it.
         Some(leg) if end == End::LinkLost && summary.unsent_bytes == 0 => tell!(
             debug,
             handle,

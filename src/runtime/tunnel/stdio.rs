@@ -60,7 +60,7 @@ fn write_output(mut from: UnixStream) -> io::Result<()> {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                // The conversation failed, which is told as such.
+                // The conversation failed, and its own summary says why.
                 tracing::debug!(%error, "standard output ended");
                 return Ok(());
             }

@@ -73,7 +73,7 @@ pub struct I2cpLink {
     /// What arrived, in order; [`LinkEvent::Down`] is the last.
     inbox: VecDeque<LinkEvent>,
     inbox_bytes: usize,
-    /// Messages that the router could not send; told before what is in the inbox.
+    /// Messages that the router could not send; events of them precede those in the inbox.
     lost: VecDeque<Lost>,
     full: bool,
     timer: Pin<Box<Sleep>>,
@@ -88,7 +88,7 @@ enum State {
     Up,
     /// Taking leave of the router.
     Leaving,
-    /// Its end is in the inbox, or has been told.
+    /// The event of its end is in the inbox, or has been taken from there.
     Over,
 }
 
@@ -158,7 +158,7 @@ impl I2cpLink {
     }
 
     fn next_event(&mut self, reads: &mut dyn FnMut(Scope) -> bool) -> Option<LinkEvent> {
-        // Whether messages are wanted or not: until it is told, more is sent.
+        // Even where no messages are wanted: the endpoint sends more until it hears of the loss.
         if let Some(lost) = self.lost.pop_front() {
             return Some(lost.into_event());
         }
@@ -455,7 +455,7 @@ impl Lost {
 }
 
 /// The lane of a message: those to one id of the peer's, which is one conversation, in
-/// the one role that the type tells. A SYN has our own id, and nothing follows it before
+/// the one role that the type names. A SYN has our own id, and nothing follows it before
 /// its answer.
 fn lane_of(message: &[u8]) -> Option<Lane> {
     match RawMessage::parse(message) {

@@ -45,13 +45,13 @@ pub(super) struct Connection {
     slice: usize,
     input: BytesMut,
     output: Output,
-    /// The endpoint was told to wait.
+    /// We asked the endpoint to wait.
     full: bool,
-    /// The other end is to be told that nothing more comes, when all is written.
+    /// When all is written, we shut down our side: nothing more comes.
     finishing: bool,
     /// No SYN has come that could open something.
     silent: bool,
-    /// The other end was told that nothing more comes.
+    /// We have shut it down.
     finished: bool,
     record: Option<Record>,
 }
@@ -157,7 +157,7 @@ impl Connection {
         Some((named.hash(), Parcel::raw(refusal.into())))
     }
 
-    /// Tells the other end why it ends, if that can be told at once.
+    /// Sends the other end the reason why the connection ends, if the socket takes it at once.
     pub(super) fn speak_last(&mut self, cx: &mut Context<'_>, spare: &mut Spare) {
         if let Err(error) = self.poll_flush(cx, spare) {
             tracing::debug!(%error, "the other end could not be told why");
@@ -264,7 +264,7 @@ impl Connection {
         self.finishing
     }
 
-    /// Whether the other end was told that nothing more comes.
+    /// Whether we have shut down our side.
     pub(super) const fn is_finished(&self) -> bool {
         self.finished
     }

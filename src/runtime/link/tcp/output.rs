@@ -114,7 +114,7 @@ impl Output {
     }
 
     /// The first pieces, as many as there is room for and at most so many bytes;
-    /// tells how many pieces those are.
+    /// returns how many pieces those are.
     pub(super) fn slices<'a>(
         &'a self,
         max_bytes: usize,

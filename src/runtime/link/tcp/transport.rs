@@ -84,7 +84,7 @@ impl Transport {
         self.stream.poll_read_ready(cx)
     }
 
-    /// Reads what there is behind `input`, and tells how many bytes that were; 0 at the end.
+    /// Reads what there is behind `input`, and returns how many bytes that were; 0 at the end.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -129,8 +129,8 @@ impl Transport {
         }
     }
 
-    /// Writes some of what waits, in pieces of at most `slice` bytes, and tells how many bytes
-    /// of `output` are done with; `sent` is told of them.
+    /// Writes some of what waits, in pieces of at most `slice` bytes, and returns how many
+    /// bytes of `output` are done with. Calls `sent` with them.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -187,7 +187,7 @@ impl Transport {
 
 impl Sealing {
     /// Makes records of all these pieces: of each long one where it is, of the others between
-    /// them together; tells how many bytes those were.
+    /// them together; returns how many bytes those were.
     fn seal(&mut self, tls: &mut TlsSession, pieces: &[IoSlice<'_>]) -> Result<usize, LinkError> {
         let Self { gathered, records } = self;
         // An error may have left something.
