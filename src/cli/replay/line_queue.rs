@@ -152,18 +152,22 @@ impl Shared {
             // What was needed once need not stay.
             bytes.shrink_to(MAX_LOG_BYTES);
             std::mem::swap(&mut bytes, &mut state.waiting);
-            if is_line_broken {
-                bytes.insert(0, b'\n');
-            }
             state.is_writing = true;
             state.lines_in_hand = lines_in(&bytes);
             drop(state);
             let mut written = 0;
-            let result = self.write(&mut log, &bytes, &mut written);
-            is_line_broken = match bytes[..written].last() {
-                Some(last) => *last != b'\n',
-                None => is_line_broken,
+            let result = if is_line_broken {
+                log.write_all(b"\n")
+            } else {
+                Ok(())
             };
+            let result = result.and_then(|()| {
+                is_line_broken = false;
+                self.write(&mut log, &bytes, &mut written)
+            });
+            if let Some(last) = bytes[..written].last() {
+                is_line_broken = *last != b'\n';
+            }
             match result {
                 Ok(()) => self.tell_lost(),
                 Err(error) => {
@@ -377,5 +381,40 @@ mod tests {
             let expected = if room == 12 { 0 } else { lost };
             assert_eq!(queue.shared.state().lost_lines, expected, "room for {room}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_broken_line_is_no_line() {
+        /// Breaks off in the second line, takes nothing the next time, and then everything.
+        struct Moody {
+            calls: usize,
+            seen: Arc<Mutex<Vec<u8>>>,
+        }
+        impl Write for Moody {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.calls += 1;
+                let count = match self.calls {
+                    1 => 6,
+                    2 | 3 => return Err(io::ErrorKind::StorageFull.into()),
+                    _ => bytes.len(),
+                };
+                self.seen.lock().unwrap().extend_from_slice(&bytes[..count]);
+                Ok(count)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let queue = LineQueue::before_log(Moody {
+            calls: 0,
+            seen: Arc::clone(&seen),
+        });
+        for (line, lost) in [("one\ntwo\n", 1), ("three\n", 2), ("four\n", 2)] {
+            queue.push(line.as_bytes());
+            queue.finish();
+            assert_eq!(queue.shared.state().lost_in_all, lost, "{line}");
+        }
+        assert_eq!(*seen.lock().unwrap(), b"one\ntw\nfour\n");
     }
 }

@@ -834,7 +834,8 @@ fn messages_that_stay_in_a_router_count_towards_the_memory_of_conversations() {
     let mut sent = 0;
     while router.watch.tracker.forgotten().conversations == 0 {
         router.client_sends(&message(0xa0, 2, b"never comes out"));
-        assert!(router.watch.tracker.bytes() <= 20_100);
+        // A list that is full takes twice the room.
+        assert!(router.watch.tracker.bytes() < 2 * 20_000);
         sent += 1;
         assert!(sent < 1_000, "nothing was forgotten");
     }
