@@ -151,6 +151,11 @@ impl<P: Copy + Eq + Hash> Links<P> {
         &mut self.origins[self.peers[peer].origin]
     }
 
+    /// What is counted for the origin of a peer.
+    pub(super) fn origin(&self, peer: usize) -> &Origin {
+        &self.origins[self.peers[peer].origin]
+    }
+
     /// What is counted for the origin of a peer, which may be new itself.
     pub(super) fn known_origin(&self, id: P) -> Option<&Origin> {
         let slot = match (self.origin_of)(id) {

@@ -1,5 +1,6 @@
 //! What clients send: SYNs, and messages for conversations that we accepted.
 
+use std::cmp::Reverse;
 use std::hash::Hash;
 use std::time::Instant;
 
@@ -54,7 +55,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         if self.config.incoming == Incoming::Refuse {
             return self.refuse_syn(from, client_id);
         }
-        if self.is_over_limit(from) {
+        if self.is_over_limit(from) || !self.has_half_open_place(now, from) {
             self.stats.note(Anomaly::OverLimit);
             return self.refuse_syn(from, client_id);
         }
@@ -84,7 +85,35 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             origin.accepted.max(origin.ended) >= limits.per_peer
                 || origin.half_open >= limits.half_open_per_peer
         });
-        peer_is_over || self.is_full() || self.links.half_open() >= limits.half_open
+        peer_is_over || self.is_full()
+    }
+
+    /// Whether one more conversation may be half-open. Where all places are taken, the oldest of
+    /// those gives way whose address is not proven, of the origin that has most of them, if that has
+    /// more than this one has: forged addresses keep nobody out, unless as many come in the time
+    /// that a proof takes.
+    fn has_half_open_place(&mut self, now: Instant, from: P) -> bool {
+        if self.links.half_open() < self.config.limits.half_open {
+            return true;
+        }
+        let own = self.links.known_origin(from);
+        let own = own.map_or(0, |origin| origin.half_open);
+        let unproven = self.conversations.iter().filter(|(_, conversation)| {
+            conversation.state == State::Open && conversation.allowance.is_limited()
+        });
+        let worst = unproven
+            .map(|(slot, conversation)| {
+                let half_open = self.links.origin(conversation.peer).half_open;
+                (half_open, Reverse(conversation.deadline), slot)
+            })
+            .max();
+        match worst {
+            Some((half_open, _, slot)) if half_open > own => {
+                self.apply(now, slot, Stimulus::Deadline);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn refuse_syn(&mut self, from: P, client_id: ClientId) {

@@ -120,6 +120,48 @@ fn an_unproven_conversation_is_half_open_until_it_is_proven_or_ends() {
 }
 
 #[test]
+fn unproven_addresses_keep_no_other_out() {
+    let limits = Limits {
+        half_open: 6,
+        half_open_per_peer: 3,
+        ..Limits::default()
+    };
+    let mut server = Rig::new(Config {
+        limits,
+        ..Config::for_datagrams()
+    });
+    // Two forged addresses with three conversations each, of which the first is the oldest.
+    for number in 0..6 {
+        server.advance(SECOND);
+        server.receive_from(Some(PEER + 1 + number / 3), &syn([9, 9, number]));
+        let Some(&Event::Incoming { conversation, .. }) = server.events.last() else {
+            panic!("no offer but {:?}", server.events);
+        };
+        server.accept(conversation);
+    }
+    server.take();
+    let handle = server.incoming([1, 1, 1]);
+    let id = server.accept(handle);
+    let close = (PEER + 1, message(0x52, [9, 9, 0], b""));
+    assert!(
+        server.sent.contains(&close),
+        "it is closed, as after its time"
+    );
+    assert_eq!(server.ends(), [End::AddressUnproven]);
+    // What is proven stays, and a newcomer with as many as any other is refused.
+    server.receive(&message(0xa0, id.0.0, b""));
+    for number in 2..6 {
+        server.receive_from(Some(PEER + 10), &syn([2, 2, number]));
+    }
+    assert_eq!(server.ends(), [End::AddressUnproven]);
+    let refused = server.endpoint.stats().anomaly_count(Anomaly::OverLimit);
+    assert_eq!(refused, 2);
+    server.take();
+    server.write(handle, b"still there");
+    assert_eq!(server.sent(), [message(0x50, [1, 1, 1], b"still there")]);
+}
+
+#[test]
 fn the_last_data_to_an_unproven_address_waits_for_the_proof() {
     let (mut server, handle, id) = unproven();
     server.endpoint.close(server.now, handle);
