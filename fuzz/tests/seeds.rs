@@ -25,6 +25,18 @@ fn every_kept_input_of_every_target_holds() {
 }
 
 #[test]
+fn every_target_is_searched_each_night() {
+    let workflow = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows/fuzz.yml");
+    let workflow = fs::read_to_string(workflow).expect("the workflow can be read");
+    let listed: Vec<&str> = workflow
+        .lines()
+        .filter_map(|line| line.strip_prefix("          - "))
+        .collect();
+    let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, names);
+}
+
+#[test]
 fn every_shipped_capture_holds_in_every_output() {
     let captures = shipped_captures();
     assert!(captures.len() > 100, "only {} captures", captures.len());
