@@ -1,13 +1,14 @@
 //! Machines that are short of something: disk, memory, time, a clock that can be trusted.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ministream_fixtures::namespace::on_a_small_disk;
 use ministream_fixtures::needs;
@@ -16,7 +17,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::captures::{dissect, records};
-use crate::endpoint::{Endpoint, READY_PATIENCE, Tunnel, command, eventually};
+use crate::endpoint::{Endpoint, PATIENCE, READY_PATIENCE, Tunnel, command, eventually};
 use crate::services::{echo, exchange, pattern, read_to_end, service};
 use crate::tls::People;
 
@@ -145,6 +146,205 @@ fn whoever_stood_still_goes_on_where_it_was_over_tls() {
     let server = people.server("tls://127.0.0.1:0", target, &[]);
     let client = people.client(server.carrier(), &[]);
     stand_still(&server, &client, &questions);
+}
+
+/// Which end of a tunnel stands still.
+#[derive(Clone, Copy, Debug)]
+enum Stopped {
+    Server,
+    Client,
+}
+
+/// All carriers and either end at the same time. Beside this run, so that the time is not lost:
+///
+/// ```sh
+/// cargo test --all-features --test tunnel -- --ignored --nocapture for_ten_minutes
+/// ```
+#[test]
+#[ignore = "takes ten minutes"]
+fn whoever_stood_still_for_ten_minutes_amid_transfers_goes_on_or_ends_them_as_documented() {
+    let people = People::new();
+    thread::scope(|scope| {
+        let people = &people;
+        for stopped in [Stopped::Server, Stopped::Client] {
+            scope.spawn(move || {
+                let tunnel = Tunnel::to("tcp://127.0.0.1:0", prompt(), &[]);
+                transfer_beyond_a_stop("tcp", stopped, &tunnel);
+            });
+            scope.spawn(move || {
+                let server = people.server("tls://127.0.0.1:0", prompt(), &[]);
+                let client = people.client(server.carrier(), &[]);
+                transfer_beyond_a_stop("tls", stopped, &Tunnel { server, client });
+            });
+            scope.spawn(move || {
+                let tunnel = Tunnel::to("udp://127.0.0.1:0", prompt(), &["-v"]);
+                be_forgotten_over_udp(stopped, &tunnel);
+            });
+        }
+    });
+}
+
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+/// What a transfer brings, in pieces of [`PIECE_BYTES`].
+const TRANSFER_BYTES: usize = 40 << 20;
+const PIECE_BYTES: usize = 1_000;
+
+/// Asked with `d`, it sends [`TRANSFER_BYTES`] and ends; with `t`, a piece each 20 ms until nobody
+/// takes any; with `u`, it takes [`TRANSFER_BYTES`] and says whether they were right. What comes
+/// behind anything else it sends back.
+fn prompt() -> SocketAddr {
+    service(|mut stream| {
+        let mut first = [0];
+        stream.read_exact(&mut first)?;
+        match &first {
+            b"d" => stream.write_all(&pattern(TRANSFER_BYTES)),
+            b"t" => loop {
+                stream.write_all(&pattern(PIECE_BYTES))?;
+                thread::sleep(Duration::from_millis(20));
+            },
+            b"u" => {
+                let mut came = vec![0; TRANSFER_BYTES];
+                stream.read_exact(&mut came)?;
+                let is_whole = came == pattern(TRANSFER_BYTES);
+                writeln!(stream, "all of it: {is_whole}")
+            }
+            _ => {
+                let mut from = stream.try_clone()?;
+                io::copy(&mut from, &mut stream)?;
+                stream.shutdown(Shutdown::Write)
+            }
+        }
+    })
+}
+
+/// A connection that asked for this, and waits for as long as an end is stopped.
+fn patient(tunnel: &Tunnel, asked: &[u8]) -> TcpStream {
+    let mut stream = tunnel.connect();
+    stream.set_write_timeout(None).unwrap();
+    stream.set_read_timeout(None).unwrap();
+    stream.write_all(asked).unwrap();
+    stream
+}
+
+fn answers_at_once(tunnel: &Tunnel) -> bool {
+    let mut stream = tunnel.connect();
+    stream.write_all(b"e").unwrap();
+    exchange(&stream, b"at once") == b"at once"
+}
+
+/// A stop in the midst of a download and of an upload loses nothing of either. What is sent back
+/// while it comes may fill all that is between, so that its service is a slow reader for as long:
+/// it is reset, or whole.
+fn transfer_beyond_a_stop(name: &str, stopped: Stopped, tunnel: &Tunnel) {
+    let (download, upload, echo) = (
+        patient(tunnel, b"d"),
+        patient(tunnel, b"u"),
+        patient(tunnel, b"e"),
+    );
+    let bytes = pattern(TRANSFER_BYTES);
+    let passed = AtomicUsize::new(0);
+    // Each half a second, so that none is over at the stop.
+    let write_slowly = |mut stream: &TcpStream| -> io::Result<()> {
+        for part in bytes.chunks(TRANSFER_BYTES / 20) {
+            stream.write_all(part)?;
+            passed.fetch_add(part.len(), Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
+    };
+    let read_slowly = |mut stream: &TcpStream| -> io::Result<Vec<u8>> {
+        let mut came = Vec::new();
+        let mut part = vec![0; TRANSFER_BYTES / 20];
+        while came.len() < TRANSFER_BYTES {
+            let count = stream.read(&mut part)?;
+            if count == 0 {
+                break;
+            }
+            came.extend_from_slice(&part[..count]);
+            if came.len() < TRANSFER_BYTES / 2 {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(came)
+    };
+    thread::scope(|scope| {
+        let downloading = scope.spawn(|| read_slowly(&download));
+        let uploading = scope.spawn(|| write_slowly(&upload));
+        scope.spawn(|| write_slowly(&echo).ok());
+        let echoing = scope.spawn(|| read_slowly(&echo));
+        eventually("the uploads are under way", || {
+            passed.load(Ordering::Relaxed) > TRANSFER_BYTES / 10
+        });
+        stand_still_for_ten_minutes(tunnel, stopped);
+        let resumed = Instant::now();
+        let downloaded = downloading.join().unwrap().unwrap();
+        uploading.join().unwrap().unwrap();
+        let told = read_to_end(&mut upload.try_clone().unwrap()).unwrap();
+        println!("{name} {stopped:?}: whole after {:?}", resumed.elapsed());
+        assert!(downloaded == bytes, "{name}: {}", downloaded.len());
+        assert_eq!(told, b"all of it: true\n", "{name}");
+        let echoed = echoing.join().unwrap();
+        let told = echoed.as_ref().map(Vec::len).map_err(io::Error::kind);
+        println!("{name} {stopped:?}: what is sent back: {told:?}");
+        match echoed {
+            Ok(echoed) => assert!(echoed == bytes, "{name}: {}", echoed.len()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{name}"),
+        }
+    });
+    assert!(answers_at_once(tunnel), "{name}");
+}
+
+/// Over udp nobody learns of a stop, and what has no room in the socket is lost. An end that goes on
+/// closes a conversation in which nothing has passed for its `--idle-timeout`; one to which it
+/// goes on sending lives on, with a hole. New ones are carried at once.
+fn be_forgotten_over_udp(stopped: Stopped, tunnel: &Tunnel) {
+    let (ticking, quiet) = (patient(tunnel, b"t"), patient(tunnel, b"e"));
+    let asked = pattern(5_000);
+    assert!(exchange(&quiet, &asked) == asked);
+    let mut came = vec![0; 50 * PIECE_BYTES];
+    (&mut &ticking).read_exact(&mut came).unwrap();
+    assert!(came == pattern(PIECE_BYTES).repeat(50));
+    stand_still_for_ten_minutes(tunnel, stopped);
+    let resumed = Instant::now();
+    assert!(answers_at_once(tunnel), "{stopped:?}");
+    println!("udp {stopped:?}: a new one after {:?}", resumed.elapsed());
+    let one_read = |mut stream: &TcpStream| {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let count = stream.read(&mut came.clone());
+        count.map_err(|error| error.kind())
+    };
+    match stopped {
+        Stopped::Server => {
+            for stream in [&ticking, &quiet] {
+                assert_eq!(one_read(stream), Err(ErrorKind::ConnectionReset));
+            }
+            let log = tunnel.client.log();
+            assert_eq!(log.matches("idle for too long").count(), 2, "{log}");
+        }
+        Stopped::Client => {
+            assert_eq!(one_read(&quiet), Ok(0));
+            let log = tunnel.server.log();
+            assert_eq!(log.matches("idle for too long").count(), 1, "{log}");
+            // Beyond whatever waited in the socket.
+            let mut bytes = 0;
+            while resumed.elapsed() < Duration::from_secs(5) {
+                bytes += one_read(&ticking).expect("it goes on");
+            }
+            println!("udp {stopped:?}: {bytes} bytes of a transfer in 5 s");
+            assert!(bytes < 30_000 * PIECE_BYTES, "all of ten minutes");
+        }
+    }
+}
+
+fn stand_still_for_ten_minutes(tunnel: &Tunnel, stopped: Stopped) {
+    let end = match stopped {
+        Stopped::Server => &tunnel.server,
+        Stopped::Client => &tunnel.client,
+    };
+    end.signal(Signal::STOP);
+    thread::sleep(TEN_MINUTES);
+    end.signal(Signal::CONT);
 }
 
 /// An endpoint whose clock on the wall shows what a file says; the monotonic one goes right.
