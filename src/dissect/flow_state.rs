@@ -38,6 +38,14 @@ pub(super) struct Deciding {
     pub(super) odd: Vec<Finding>,
 }
 
+impl Deciding {
+    fn held_bytes(&self) -> usize {
+        let beside_detector = size_of::<Self>() - size_of::<Detector<Arrival>>();
+        let odd = self.odd.capacity() * size_of::<Finding>();
+        self.detector.held_bytes() + beside_detector + odd
+    }
+}
+
 /// A connection over TLS whose secrets may be known.
 #[derive(Debug)]
 pub(super) struct Inside {
@@ -59,7 +67,7 @@ impl FlowState {
         match self {
             Self::New | Self::Datagrams(_) | Self::Foreign => 0,
             Self::DecidingDatagrams(detector) => detector.held_bytes(),
-            Self::DecidingStreams(deciding) => deciding.detector.held_bytes(),
+            Self::DecidingStreams(deciding) => deciding.held_bytes(),
             Self::Streams(streams) => streams.held_bytes(),
             Self::Encrypted(inside) => inside.held_bytes(),
         }

@@ -164,12 +164,16 @@ impl Connection {
         self.doubtful.as_mut()?.opening.take()
     }
 
-    /// Bytes of memory that a SYN takes that only later segments explain.
+    /// Bytes of memory that disorder takes beside the segments, which the [`Pool`] counts, and a SYN
+    /// that only later segments explain.
+    #[inline]
     pub(super) fn held_bytes(&self) -> usize {
-        self.doubtful.as_ref().map_or(0, |doubtful| {
+        let disorder: usize = self.streams.iter().map(Stream::held_bytes).sum();
+        let doubtful = self.doubtful.as_ref().map_or(0, |doubtful| {
             let opening = doubtful.opening.as_ref();
             size_of::<Doubtful>() + opening.map_or(0, |opening| opening.payload.len())
-        })
+        });
+        disorder + doubtful
     }
 
     /// Reads what a segment needs, so that it is at hand when one comes.

@@ -36,6 +36,9 @@ pub(super) const RESYNC_SEGMENTS: u8 = 3;
 /// What a waiting segment costs beside its bytes.
 const HELD_OVERHEAD: usize = 96;
 
+/// What the tree of waiting segments takes from the first of them on: eleven in a leaf, and its head.
+const LEAF_BYTES: usize = 11 * size_of::<(u64, Held)>() + 16;
+
 /// What all streams share: bounds and counters.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -223,6 +226,19 @@ impl Stream {
     #[inline]
     pub(super) const fn touch(&self) -> u64 {
         self.origin ^ self.acknowledgment as u64
+    }
+
+    /// Bytes of memory that disorder takes beside the segments, which the [`Pool`] counts.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.disorder.as_ref().map_or(0, |disorder| {
+            let leaf = if disorder.held.is_empty() {
+                0
+            } else {
+                LEAF_BYTES
+            };
+            size_of::<Disorder>() + leaf
+        })
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -492,6 +508,10 @@ impl Stream {
                 break;
             }
             let held = first.remove();
+            if disorder.held.is_empty() {
+                // An empty tree keeps its last leaf.
+                disorder.held = BTreeMap::new();
+            }
             disorder.held_cost -= held.cost();
             pool.held -= held.cost();
             let piece = Piece {

@@ -142,13 +142,10 @@ fn little_address_space_is_enough_and_one_that_is_not_keeps_what_was_written() {
 /// What the program takes beside what it is allowed to keep (SECURITY.md).
 const FIXED_KIB: u64 = 20 * 1024;
 
-/// What `--memory` is by default where there is not much of it.
-const DEFAULT_KIB: u64 = 256 * 1024;
-
 /// Feeds it with this many connections, each of which says these bytes in segments behind
 /// `begin` of them; how much memory that took in KiB, and the summary.
 fn peak_of_connections(
-    count: u16,
+    count: u32,
     arguments: &[&str],
     begin: impl Fn(&mut TcpFlow, &mut Wire),
     bytes: &[u8],
@@ -161,8 +158,9 @@ fn peak_of_connections(
     input.write_all(&header).unwrap();
     let mut flows: Vec<TcpFlow> = (0..count)
         .map(|number| {
-            let client = ([192, 0, 2, 1], 20_000 + number).into();
-            let mut flow = TcpFlow::new(client, ([192, 0, 2, 2], 9004).into());
+            let [_, host, port @ ..] = number.to_be_bytes();
+            let client = ([198, 51, 100, host], u16::from_be_bytes(port));
+            let mut flow = TcpFlow::new(client.into(), ([192, 0, 2, 2], 9004).into());
             begin(&mut flow, &mut wire);
             flow
         })
@@ -183,20 +181,24 @@ fn peak_of_connections(
     (peak, summary.join().unwrap())
 }
 
-/// Checks what many connections take, with little memory allowed and with what is usual.
-fn assert_bounded(peak_of: impl Fn(&[&str]) -> (u64, String)) {
+/// Checks what many connections take, with little memory allowed and with what is usual: this
+/// many times the KiB that come, however much a machine has.
+fn assert_bounded(sent_kib: u64, times: u64, peak_of: impl Fn(&[&str]) -> (u64, String)) {
     let (peak, summary) = peak_of(&["--memory", "8MiB"]);
     assert!(peak <= 8 * 1024 + FIXED_KIB, "{peak} KiB");
     // There was no room for all of them.
     let evicted = &parsed(&summary)["evicted"]["flow_count"];
     assert!(evicted.as_u64() > Some(0), "{summary}");
     let (peak, _) = peak_of(&[]);
-    assert!(peak <= DEFAULT_KIB + FIXED_KIB, "{peak} KiB");
+    assert!(
+        peak <= times * sent_kib + FIXED_KIB,
+        "{peak} KiB of {sent_kib}"
+    );
 }
 
 #[test]
 fn connections_that_have_lost_their_place_stay_within_the_memory_that_is_allowed() {
-    const COUNT: u16 = 3_000;
+    const COUNT: u32 = 3_000;
     // Everywhere a 2-byte length of 20,560 before a plausible type: no place is found in less.
     let hostile = [0x50; 8_000];
     let rule = ["-d", "tcp.port==9004,ministream:u16be"];
@@ -209,19 +211,39 @@ fn connections_that_have_lost_their_place_stay_within_the_memory_that_is_allowed
         };
         peak_of_connections(COUNT, &[&rule, more].concat(), begin, &hostile)
     };
-    assert_bounded(peak_of);
+    // A copy of what came, with room to grow.
+    assert_bounded(kib_of(COUNT, hostile.len()), 2, peak_of);
 }
 
 #[test]
 fn connections_whose_carrier_stays_unknown_stay_within_the_memory_that_is_allowed() {
-    const COUNT: u16 = 4_000;
+    const COUNT: u32 = 4_000;
     // In their midst, where anything may stand.
     let doubtful = [0x33; 8_000];
     let peak_of = |more: &[&str]| {
         let begin = |_: &mut TcpFlow, _: &mut Wire| {};
         peak_of_connections(COUNT, more, begin, &doubtful)
     };
-    assert_bounded(peak_of);
+    assert_bounded(kib_of(COUNT, doubtful.len()), 2, peak_of);
+}
+
+/// They take much more than what came of them.
+#[test]
+fn connections_of_which_hardly_anything_came_stay_within_their_share_of_the_memory() {
+    const COUNT: u32 = 60_000;
+    const SHARE_KIB: u64 = 64 * 1024 * 3 / 8;
+    let begin = |_: &mut TcpFlow, _: &mut Wire| {};
+    let allowed = ["--memory", "64MiB"];
+    let (peak, summary) = peak_of_connections(COUNT, &allowed, begin, b"3");
+    assert!(peak <= SHARE_KIB + FIXED_KIB, "{peak} KiB");
+    assert!(
+        !summary.contains("\"evicted\":{\"flow_count\":0,"),
+        "{summary}"
+    );
+}
+
+fn kib_of(count: u32, bytes: usize) -> u64 {
+    u64::from(count) * bytes as u64 / 1024
 }
 
 #[cfg(feature = "parquet")]

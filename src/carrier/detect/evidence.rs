@@ -193,6 +193,12 @@ impl Evidence {
         }
     }
 
+    /// Bytes of memory that it takes beside its own.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.remembered.capacity() * size_of::<Remembered>()
+            + self.ids.capacity() * size_of::<(FlowDirection, Announced, [u8; 3])>()
+    }
+
     /// Weighs a message of `length` bytes of which `known` are known.
     pub(super) fn weigh(&mut self, from: FlowDirection, known: &[u8], length: usize) {
         let Some(sketch) = (self.protocol.recognise)(known, length) else {

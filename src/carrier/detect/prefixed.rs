@@ -29,10 +29,25 @@ struct RuledOut;
 /// The first bytes of a direction, up to the first of its first message.
 #[derive(Debug)]
 enum Head {
-    /// Those that are known.
-    Partial(Vec<u8>),
+    /// So many of them are known. They lie here: there are many flows of which nothing else is.
+    Partial {
+        bytes: [u8; HEAD_BYTES],
+        known: usize,
+    },
     /// They were looked at, or are not in the capture.
     Done,
+}
+
+/// The longest length, and the first byte of a message.
+const HEAD_BYTES: usize = 5;
+
+impl Head {
+    const fn empty() -> Self {
+        Self::Partial {
+            bytes: [0; HEAD_BYTES],
+            known: 0,
+        }
+    }
 }
 
 impl Trial {
@@ -49,14 +64,15 @@ impl Trial {
                 Decoder::new(prefix, protocol.plausible),
                 Decoder::new(prefix, protocol.plausible),
             ],
-            heads: [Head::Partial(Vec::new()), Head::Partial(Vec::new())],
+            heads: [Head::empty(), Head::empty()],
             out: false,
         }
     }
 
-    /// Bytes of memory that its decoders hold.
+    /// Bytes of memory that its decoders and its evidence hold.
     pub(super) fn held_bytes(&self) -> usize {
-        self.decoders.iter().map(Decoder::held_bytes).sum()
+        let decoders = self.decoders.iter().map(Decoder::held_bytes);
+        decoders.sum::<usize>() + self.evidence.held_bytes()
     }
 
     pub(super) fn push(&mut self, piece: Piece<'_>) {
@@ -130,15 +146,22 @@ impl Trial {
     /// holding tens of kilobytes that make up a message which is none.
     fn look_at_head(&mut self, from: FlowDirection, bytes: &[u8]) {
         let head = &mut self.heads[from.index()];
-        let Head::Partial(known) = head else {
+        let Head::Partial {
+            bytes: first,
+            known,
+        } = head
+        else {
             return;
         };
-        let wanted = self.prefix.bytes() + 1;
-        known.extend(bytes.iter().take(wanted - known.len()));
-        if known.len() < wanted {
+        let first = &mut first[..=self.prefix.bytes()];
+        for (place, byte) in first[*known..].iter_mut().zip(bytes) {
+            *place = *byte;
+            *known += 1;
+        }
+        if *known < first.len() {
             return;
         }
-        let (length, message) = known.split_at(self.prefix.bytes());
+        let (length, message) = first.split_at(self.prefix.bytes());
         let length = length
             .iter()
             .fold(0, |length, byte| length << 8 | usize::from(*byte));

@@ -111,7 +111,9 @@ impl<T: Copy> Detector<T> {
             .prefixed
             .iter()
             .map(|(_, trial)| trial.held_bytes());
-        size_of::<Self>() + self.held.memory_bytes() + i2cp.chain(prefixed).sum::<usize>()
+        let segments = self.trials.segments.held_bytes();
+        let trials = i2cp.chain(prefixed).chain([segments]).sum::<usize>();
+        size_of::<Self>() + self.held.memory_bytes() + trials
     }
 
     /// The verdict so far.

@@ -20,7 +20,7 @@ pub struct UdpDetector<T> {
 impl<T: Copy> UdpDetector<T> {
     /// Bytes of memory that the detector takes, with what it holds.
     pub fn held_bytes(&self) -> usize {
-        size_of::<Self>() + self.held.memory_bytes()
+        size_of::<Self>() + self.held.memory_bytes() + self.evidence.held_bytes()
     }
 
     /// A detector for a new flow.
