@@ -220,8 +220,8 @@ impl<P: Copy + Eq + Hash> Links<P> {
     }
 
     /// Whether a conversation on this link asks for it to be paused.
-    pub(super) fn is_paused(&self, link: Scope<P>) -> bool {
-        match link {
+    pub(super) fn is_paused(&self, scope: Scope<P>) -> bool {
+        match scope {
             Scope::All => self.pausing > 0,
             Scope::Peer(id) => self
                 .known_slot(id)
@@ -302,8 +302,8 @@ impl<P: Copy + Eq + Hash> Links<P> {
         None
     }
 
-    pub(super) fn block(&mut self, link: Scope<P>) {
-        match link {
+    pub(super) fn block(&mut self, scope: Scope<P>) {
+        match scope {
             Scope::All => self.all_blocked = true,
             Scope::Peer(id) => {
                 // Also one that is not known: it may be blocked before the first message to it.
@@ -318,8 +318,8 @@ impl<P: Copy + Eq + Hash> Links<P> {
         self.all_blocked || self.peers[slot].blocked
     }
 
-    pub(super) fn unblock(&mut self, link: Scope<P>) {
-        match link {
+    pub(super) fn unblock(&mut self, scope: Scope<P>) {
+        match scope {
             Scope::All => self.all_blocked = false,
             Scope::Peer(id) => {
                 if let Some(slot) = self.known_slot(id) {
@@ -332,8 +332,8 @@ impl<P: Copy + Eq + Hash> Links<P> {
     }
 
     /// Drops what waits for a link that is gone.
-    pub(super) fn clear(&mut self, link: Scope<P>) {
-        match link {
+    pub(super) fn clear(&mut self, scope: Scope<P>) {
+        match scope {
             Scope::All => {
                 self.all_blocked = false;
                 self.line.clear();

@@ -277,18 +277,18 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     /// The carrier takes no more messages for this link: none are handed out for
     /// it until [`handle_link_ready`](Self::handle_link_ready).
-    pub fn handle_link_blocked(&mut self, link: Scope<P>) {
-        self.links.block(link);
+    pub fn handle_link_blocked(&mut self, scope: Scope<P>) {
+        self.links.block(scope);
     }
 
     /// The carrier takes messages for this link again.
-    pub fn handle_link_ready(&mut self, link: Scope<P>) {
-        self.links.unblock(link);
+    pub fn handle_link_ready(&mut self, scope: Scope<P>) {
+        self.links.unblock(scope);
     }
 
     /// The link is gone: its conversations end, and what waits for it is dropped.
-    pub fn handle_link_lost(&mut self, now: Instant, link: Scope<P>) {
-        let lost = match link {
+    pub fn handle_link_lost(&mut self, now: Instant, scope: Scope<P>) {
+        let lost = match scope {
             Scope::All => None,
             Scope::Peer(id) => match self.links.known_slot(id) {
                 Some(slot) => Some(slot),
@@ -304,7 +304,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         for slot in slots {
             self.apply(now, slot, Stimulus::LinkLost);
         }
-        self.links.clear(link);
+        self.links.clear(scope);
     }
 
     /// A message that was handed out has not reached its peer, and will not: its conversation
@@ -343,8 +343,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     /// a conversation on it has more unconsumed bytes than it may
     /// ([`SlowReader::Pause`](super::SlowReader::Pause)), and true again by [`consumed`](Self::consumed)
     /// or the conversation's end.
-    pub fn wants_input(&self, link: Scope<P>) -> bool {
-        self.readers.want_input() && !self.links.is_paused(link)
+    pub fn wants_input(&self, scope: Scope<P>) -> bool {
+        self.readers.want_input() && !self.links.is_paused(scope)
     }
 
     /// The conversations for which links are to be paused. Looks at all of them.

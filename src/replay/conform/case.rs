@@ -97,7 +97,7 @@ pub(super) enum Check {
         java2011: Option<&'static str>,
     },
     /// By all messages of all other cases.
-    MessageRule(MessageRule),
+    EveryMessage(MessageRule),
 }
 
 impl Case {
@@ -108,7 +108,7 @@ impl Case {
             (Check::Dialects { text, .. }, Dialect::Text) => text?,
             (Check::Dialects { java2004, .. }, Dialect::Java2004) => java2004?,
             (Check::Dialects { java2011, .. }, Dialect::Java2011) => java2011?,
-            (Check::MessageRule(_), _) => return None,
+            (Check::EveryMessage(_), _) => return None,
         };
         let no_files = &mut |_: &str| Err(std::io::ErrorKind::Unsupported.into());
         match parse_with(text, no_files, Vocabulary::Dialling) {
@@ -123,7 +123,7 @@ impl Case {
     /// What every message is held against, if that is what decides.
     pub const fn rule(&self) -> Option<MessageRule> {
         match self.check {
-            Check::MessageRule(rule) => Some(rule),
+            Check::EveryMessage(rule) => Some(rule),
             Check::Script(_) | Check::Dialects { .. } => None,
         }
     }

@@ -433,7 +433,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every message is of one of a client's types",
         sentence: "`A0` to `AF` are from clients, `50` to `5F` from servers; only six are defined",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Types),
+        check: Check::EveryMessage(MessageRule::Types),
     },
     Case {
         id: "ms/wire/2",
@@ -441,7 +441,7 @@ pub(super) const CASES: &[Case] = &[
         title: "data and closes have the server id of an ACK",
         sentence: "The id in a message is always the *receiver's*",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Ids),
+        check: Check::EveryMessage(MessageRule::Ids),
     },
     Case {
         id: "ms/wire/3",
@@ -449,7 +449,7 @@ pub(super) const CASES: &[Case] = &[
         title: "no SYN has the id 000000",
         sentence: "`00 00 00` is reserved by the text",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::NewIds),
+        check: Check::EveryMessage(MessageRule::NewIds),
     },
     Case {
         id: "ms/wire/4",
@@ -457,7 +457,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every SYN carries the client's destination",
         sentence: "the client's destination",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Destination),
+        check: Check::EveryMessage(MessageRule::Destination),
     },
     Case {
         id: "ms/wire/5",
@@ -465,7 +465,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every close is empty",
         sentence: "`A2` | CLOSE | client | server id | nothing",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Close),
+        check: Check::EveryMessage(MessageRule::Close),
     },
     Case {
         id: "ms/wire/6",
@@ -473,6 +473,6 @@ pub(super) const CASES: &[Case] = &[
         title: "data are at most 32768 bytes",
         sentence: "data in one message | at most 32,768 bytes",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Data),
+        check: Check::EveryMessage(MessageRule::Data),
     },
 ];

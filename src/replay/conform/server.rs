@@ -439,7 +439,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every message is of one of a server's types",
         sentence: "`A0` to `AF` are from clients, `50` to `5F` from servers; only six are defined",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Types),
+        check: Check::EveryMessage(MessageRule::Types),
     },
     Case {
         id: "ms/wire/2",
@@ -447,7 +447,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every message has the id of a client",
         sentence: "The id in a message is always the *receiver's*",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Ids),
+        check: Check::EveryMessage(MessageRule::Ids),
     },
     Case {
         id: "ms/wire/3",
@@ -455,7 +455,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every ACK carries a server id of three bytes, which is not 000000",
         sentence: "`00 00 00` is reserved by the text",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::NewIds),
+        check: Check::EveryMessage(MessageRule::NewIds),
     },
     Case {
         id: "ms/wire/4",
@@ -463,7 +463,7 @@ pub(super) const CASES: &[Case] = &[
         title: "every close is empty, but for the three bytes of a refusal",
         sentence: "nothing; a refusal may carry 3 bytes",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Close),
+        check: Check::EveryMessage(MessageRule::Close),
     },
     Case {
         id: "ms/wire/5",
@@ -471,6 +471,6 @@ pub(super) const CASES: &[Case] = &[
         title: "data are at most 32768 bytes",
         sentence: "data in one message | at most 32,768 bytes",
         needs: Needs::Nothing,
-        check: Check::MessageRule(MessageRule::Data),
+        check: Check::EveryMessage(MessageRule::Data),
     },
 ];
