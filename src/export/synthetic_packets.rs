@@ -197,6 +197,7 @@ impl<W: Write> SyntheticPackets<W> {
             interface: crate::capture::InterfaceId::default(),
             link_type: LinkType::RawIp,
             data: &waiting.packet,
+            // No packet of IP is longer than 64 KiB.
             original_bytes: u32::try_from(waiting.packet.len()).unwrap_or(u32::MAX),
         };
         let comment = std::mem::take(&mut self.comment);

@@ -214,7 +214,9 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             lane.stall(now, stall.time);
             note(FaultKind::Stall, stall.time);
         }
+        // Runs of one seed meet the same faults only as long as these draws keep their order.
         let is_lost = lane.happens(strengths.loss);
+        // A message that gets lost has taken up the line like any other: it is lost behind it.
         let due = lane.due(now, bytes, &strengths);
         if strengths.rate.is_some() && !due.queued.is_zero() {
             note(FaultKind::Rate, due.queued);
@@ -229,6 +231,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             .is_some_and(|cut| lane.passed_bytes > cut)
         {
             lane.is_broken = true;
+            // A break overtakes nothing: neither what keeps its place nor what is late.
             let at = lane.latest_due.map_or(due.at, |latest| due.at.max(latest));
             let left = strengths.cut_after.map_or(0, |cut| {
                 cut.saturating_sub(lane.passed_bytes - bytes as u64)

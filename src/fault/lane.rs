@@ -120,6 +120,7 @@ impl Lane {
     /// A byte of so many, and what to change in it.
     pub(super) fn damage(&mut self, bytes: usize) -> (usize, u8) {
         let place = self.rng.random_range(0..bytes.max(1));
+        // A mask of 0 would change nothing.
         (place, self.rng.random_range(1..=u8::MAX))
     }
 
@@ -134,6 +135,7 @@ impl Lane {
         let start = self.free_at.map_or(now, |at| at.max(now));
         let sent = match strengths.rate {
             Some(rate) => {
+                // A rate is at least 1 B/s, so that no message takes longer than a `Duration` holds.
                 let took = Duration::from_secs_f64(bytes as f64 / rate.get() as f64);
                 self.free_at = Some(start + took);
                 start + took
@@ -143,6 +145,8 @@ impl Lane {
         let late = if strengths.jitter.is_zero() {
             strengths.latency
         } else {
+            // A jitter larger than the latency would have messages arrive before they were sent, and
+            // `Duration` panics below zero.
             let jitter = strengths.jitter.as_secs_f64() * self.rng.random_range(-1.0..=1.0);
             Duration::from_secs_f64((strengths.latency.as_secs_f64() + jitter).max(0.0))
         };

@@ -16,7 +16,8 @@ use crate::field::{payload, type_name};
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
-/// Messages in one answer.
+/// Messages in one answer, which has to be made while no message passes. `since` asks for those
+/// behind them.
 const MAX_LISTED: usize = 500;
 
 /// Conversations in one answer, the newest first.

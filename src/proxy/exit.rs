@@ -16,7 +16,7 @@ use super::unproven::{Passage, Unproven};
 use crate::fault::{Engine, FaultSpec, Faults, LaneEvent, Met};
 use crate::net::Side;
 
-/// Longer times count as this one, in microseconds.
+/// Longer times count as this one, in microseconds: the range of a histogram decides its memory.
 const LONGEST_US: u64 = 60_000_000;
 
 /// What is to be done.

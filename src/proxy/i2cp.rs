@@ -6,7 +6,8 @@ use crate::carrier::i2cp::{Message, MessageType};
 /// Length of the body, and type.
 const FRAME_HEADER_BYTES: usize = 4 + 1;
 
-/// Where the wrapper of a message keeps two ports, and further on the protocol.
+/// Where the wrapper of a message keeps two ports, and further on the protocol: in MTIME and OS of
+/// the gzip header (RFC 1952, 2.3), by the I2CP specification's "Payload Format".
 const GZIP_PORTS: std::ops::Range<usize> = 4..8;
 const GZIP_PROTOCOL: usize = 9;
 
@@ -24,7 +25,8 @@ impl Wrapper {
         let old = payload(&decoded)?;
         let mut wrapped = Vec::new();
         self.deflater.deflate(message, &mut wrapped);
-        // The ports and the protocol are not ours to change.
+        // The ports and the protocol are not ours to change: routers and applications dispatch by
+        // them.
         if let (Some(old), Some(new)) = (old.get(GZIP_PORTS), wrapped.get_mut(GZIP_PORTS)) {
             new.copy_from_slice(old);
         }

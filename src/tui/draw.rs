@@ -55,6 +55,7 @@ fn list_columns(screen: usize, rows: &[Row]) -> Vec<(usize, usize)> {
     let mut left = shown.iter().filter(is_growing).count();
     for (index, width) in &mut shown {
         if GROWING.contains(index) {
+            // A column that needs less than its share leaves the rest to those behind it.
             let needed = rows.iter().map(|row| columns_of(&cell(row, *index))).max();
             let more = needed.unwrap_or(0).saturating_sub(*width).min(room / left);
             *width += more;
@@ -98,6 +99,7 @@ impl Sheet<'_> {
         } else {
             format!("{text}{}", " ".repeat(width - columns_of(text)))
         };
+        // Both are within the area, whose sides are of 16 bits.
         let x = self.area.x + u16::try_from(column).unwrap_or(u16::MAX);
         let y = self.area.y + u16::try_from(line).unwrap_or(u16::MAX);
         self.buffer.set_stringn(x, y, text, width, style);

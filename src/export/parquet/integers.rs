@@ -10,6 +10,8 @@ use super::pages::{Chunk, Pages, compressed_if_shorter};
 use super::presence::Presence;
 
 /// Differences that are counted from the least of them, and parts of them that have a size of their own.
+/// The format asks for a multiple of 128, in parts of a multiple of 32 (Parquet's Encodings.md,
+/// "Delta Encoding").
 const BLOCK: usize = 128;
 const MINIBLOCKS: usize = 4;
 
@@ -54,16 +56,19 @@ fn put_differences(values: &[i64], out: &mut Vec<u8>) {
         }
         let least = differences[..count].iter().copied().min().unwrap_or(0);
         put_zigzag(out, least);
+        // None is less than the least, so that the cast keeps each, also one that came round.
         let excess = differences.map(|difference| difference.wrapping_sub(least) as u64);
         let parts = || excess[..count].chunks(BLOCK / MINIBLOCKS);
         let mut sizes = [0_u8; MINIBLOCKS];
         for (size, part) in sizes.iter_mut().zip(parts()) {
             let all_bits = part.iter().fold(0, |all, number| all | number);
+            // At most 64.
             *size = (u64::BITS - all_bits.leading_zeros()) as u8;
         }
         out.extend_from_slice(&sizes);
         for (&bits, part) in sizes.iter().zip(parts()) {
             let bits = u32::from(bits);
+            // The last part is filled up to its length; parts behind it are left out.
             let end = out.len() + BLOCK / MINIBLOCKS * bits as usize / 8;
             let mut packer = Packer::new(out);
             for &number in part {

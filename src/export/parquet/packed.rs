@@ -23,6 +23,7 @@ impl<'a> Packer<'a> {
         self.waiting |= u64::from(number) << self.held;
         self.held += bits;
         if self.held >= u32::BITS {
+            // The cast keeps the lower half, which is full.
             let full = self.waiting as u32;
             self.out.extend_from_slice(&full.to_le_bytes());
             self.waiting >>= u32::BITS;
@@ -33,6 +34,7 @@ impl<'a> Packer<'a> {
     /// Appends a number of any size.
     #[inline]
     pub(super) fn put_wide(&mut self, number: u64, bits: u32) {
+        // The lower half first, as bits go from the lowest to the highest.
         self.put(number as u32, bits.min(u32::BITS));
         if let Some(more) = bits.checked_sub(u32::BITS) {
             self.put((number >> u32::BITS) as u32, more);
@@ -82,6 +84,7 @@ pub(super) fn put_groups_header(out: &mut Vec<u8>, count: usize) {
 /// An unsigned LEB128.
 pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
+        // The lowest seven bits; the eighth says that more follow.
         out.push(number as u8 | 0x80);
         number >>= 7;
     }
