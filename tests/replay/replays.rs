@@ -282,3 +282,34 @@ fn a_real_service_behind_our_server_is_the_same_and_with_a_changed_byte_differs_
         }
     }
 }
+
+#[test]
+fn two_runs_of_one_seed_report_the_same_but_for_times() {
+    const CAPTURE: &str = "captures/real/c-http.pcapng";
+    let run_once = |report: &[&str], junit: &str| {
+        let fixed = [CAPTURE, "--topspeed", "--seed", "7", "--carrier"];
+        let mock = Server::mock(&[&fixed[..], &["tcp://127.0.0.1:0"]].concat());
+        let more = ["--junit", junit];
+        let output = run(&[&["replay"][..], &fixed, &[&mock.carrier], report, &more].concat());
+        let junit = std::fs::read_to_string(junit).expect("the report was written");
+        let carrier = mock.carrier.clone();
+        let (code, mocked) = mock.end();
+        assert_eq!((code, self::code(&output)), (0, 0), "{output:?}");
+        [stdout(&output), junit, mocked].map(|text| {
+            let text = text.replace(&carrier, "CARRIER");
+            let times = r#"[0-9.]+ (s|ms|µs)\b|[a-z_]+_(s|ms|us)":([0-9.]+|\{[^}]*\})|time="[0-9.]+"|late_message_count":[0-9]+"#;
+            let times = regex::Regex::new(times).expect("it is a pattern");
+            let spaces = regex::Regex::new("[ ─═┬┴╪]+").expect("it is a pattern");
+            let text = times.replace_all(&text, "T");
+            spaces.replace_all(&text, " ").into_owned()
+        })
+    };
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let junit = directory.path().join("junit.xml");
+    let junit = junit.to_str().expect("the path is UTF-8");
+    for report in [&[][..], &["--report", "json"]] {
+        let [first, second] = [1, 2].map(|_| run_once(report, junit));
+        assert_eq!(first, second, "{report:?}");
+        assert!(first.iter().all(|text| text.contains("c1")), "{first:?}");
+    }
+}
