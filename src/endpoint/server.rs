@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::allowance::Allowance;
-use super::config::{DuplicateSyn, Incoming};
+use super::config::{AddressProof, DuplicateSyn, Incoming};
 use super::conversation::{Due, Role};
 use super::machine::Endpoint;
 use super::output::Event;
@@ -95,6 +95,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     fn has_half_open_place(&mut self, now: Instant, from: P) -> bool {
         if self.links.half_open() < self.config.limits.half_open {
             return true;
+        }
+        if self.config.address_proof == AddressProof::NotNeeded {
+            return false;
         }
         let own = self.links.known_origin(from);
         let own = own.map_or(0, |origin| origin.half_open);

@@ -160,7 +160,7 @@ linear!(
     }
 );
 
-linear!(a_place_that_is_searched_in_i2cp, 300, |size| {
+linear!(a_place_that_is_searched_in_i2cp, 600, |size| {
     let mut wire = Wire::new(Link::ETHERNET);
     let mut flow = tcp(40_000);
     // Frames of 0x5050 bytes and type 31, a payload.

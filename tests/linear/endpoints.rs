@@ -92,7 +92,7 @@ linear!(conversations_of_one_peer_that_stay, 300, |size| {
     }
 });
 
-linear!(conversations_of_as_many_peers, 300, |size| {
+linear!(conversations_of_as_many_peers, 600, |size| {
     let mut rig = Rig::new(Config::for_datagrams());
     let destination = sample_destination();
     for number in 0..size as u32 {

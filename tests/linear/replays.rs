@@ -109,7 +109,7 @@ linear!(a_request_in_small_pieces, 200, |size| asks_in_pieces(
     &[]
 ));
 
-linear!(a_request_in_small_pieces_beside_a_mask, 200, |size| {
+linear!(a_request_in_small_pieces_beside_a_mask, 250, |size| {
     asks_in_pieces(size, &["c2s:/x+/"]);
 });
 
