@@ -12,8 +12,8 @@ use ministream::replay::inject;
 use ministream::replay::{MidStream, NdjsonReader, Wanted};
 use ministream::select::filter::Filter;
 
-/// Nothing panics or takes long. Errors are of one line and point into the text. A fault
-/// that was read is the same when it is written and read again, and so are keys.
+/// Nothing panics or takes long. Errors have words and no control characters, and those of filters
+/// point into the text. A fault that was read is the same when it is written and read again, and so are keys.
 pub fn run(data: &[u8]) {
     crate::given(data, check);
 }
@@ -38,18 +38,19 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
                 named: None,
                 mid_stream: MidStream::Include,
             };
-            drop(NdjsonReader::new(Cursor::new(bytes), wanted).read());
+            let read = NdjsonReader::new(Cursor::new(bytes), wanted).read();
+            drop(read.map_err(|error| say(&error)));
         }
         5 => {
-            if let Ok(mut records) = RecordReader::open(Cursor::new(bytes)) {
-                while let Ok(Some(_)) = records.next_record() {}
+            let opened = RecordReader::open(Cursor::new(bytes));
+            if let Ok(mut records) = opened.map_err(|error| say(&error)) {
+                while let Ok(Some(_)) = records.next_record().map_err(|error| say(&error)) {}
             }
         }
-        6 => {
-            if let Ok(keys) = Keys::from_bytes(bytes) {
-                assert_eq!(keys.to_bytes(), bytes, "keys are written as they were read");
-            }
-        }
+        6 => match Keys::from_bytes(bytes) {
+            Ok(keys) => assert_eq!(keys.to_bytes(), bytes, "keys are written as they were read"),
+            Err(error) => say(&error),
+        },
         _ => drop(text.parse::<DecodeAs>().map_err(|error| say(&error))),
     }
     Ok(())
