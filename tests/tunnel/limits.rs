@@ -216,6 +216,7 @@ fn only_those_on_the_list_are_heard() {
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", list]);
     let unheard = Endpoint::client(server.carrier(), &["--handshake-timeout", "300ms"]);
     assert!(unheard.connect().read(&mut [0]).is_err());
+    server.wait_for_log("peer is not allowed");
 
     let server = Endpoint::server("udp://127.0.0.1:0", echo(), &["--allow", "127.0.0.0/8"]);
     let client = Endpoint::client(server.carrier(), &[]);

@@ -22,6 +22,7 @@ use super::{LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::runtime::allow::AllowList;
 use crate::runtime::carrier_url::MAX_DATAGRAM_BYTES;
 use crate::runtime::recorder::Recorder;
+use crate::runtime::repeated::Repeated;
 use crate::runtime::socket::Addresses;
 
 /// What both socket buffers are asked to be. The system may grant less.
@@ -54,6 +55,7 @@ pub struct UdpLink {
     /// The server was not heard yet.
     first_contact: Option<FirstContact>,
     allow: AllowList,
+    not_allowed: Repeated,
     pacer: Pacer,
     output: VecDeque<(Peer, Parcel)>,
     output_bytes: usize,
@@ -131,6 +133,7 @@ impl UdpLink {
             remote: None,
             first_contact: None,
             allow,
+            not_allowed: Repeated::default(),
             pacer: Pacer::new(rate),
             output: VecDeque::new(),
             output_bytes: 0,
@@ -178,12 +181,14 @@ impl UdpLink {
         }
     }
 
-    fn heard(&self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
+    fn heard(&mut self, from: SocketAddr, bytes: Bytes) -> Option<LinkEvent> {
         if let Some(recorder) = &self.recorder {
             recorder.datagram(from, self.local, &bytes);
         }
         if !self.allow.admits_address(from) {
-            debug!(leg = "carrier", peer = %from, "peer is not allowed");
+            if let Some(count) = self.not_allowed.count(()) {
+                warn!(leg = "carrier", peer = %from, count, "peer is not allowed");
+            }
             return None;
         }
         Some(LinkEvent::Message {
@@ -227,10 +232,12 @@ impl UdpLink {
     }
 
     /// See [`Link::send`](super::Link::send).
-    pub(super) fn send(&mut self, to: Peer, message: Parcel) -> Room {
+    pub(super) fn send(&mut self, to: Peer, mut message: Parcel) -> Room {
         if message.is_torn() {
             return Room::Free;
         }
+        // It waits for the pacer, and may be a small part of a read whose rest is gone.
+        message.own_memory();
         self.output_bytes += cost(&message);
         self.output.push_back((to, message));
         if self.output_bytes < FULL_BYTES {
