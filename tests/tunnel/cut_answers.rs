@@ -1,7 +1,7 @@
 //! No part of an answer looks like the whole.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn read_to_reset(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Answers in two parts, `pause` apart.
-fn in_two_parts(pause: Duration) -> std::net::SocketAddr {
+fn in_two_parts(pause: Duration) -> SocketAddr {
     service(move |mut stream| {
         stream.read_exact(&mut [0; 8])?;
         stream.write_all(b"one part")?;
@@ -217,7 +217,7 @@ fn flood(stream: &mut TcpStream) -> ErrorKind {
 type Ending = Result<(), ErrorKind>;
 
 /// Greets, reads what comes, and tells how it ended.
-fn listener() -> (std::net::SocketAddr, mpsc::Receiver<Ending>) {
+fn listener() -> (SocketAddr, mpsc::Receiver<Ending>) {
     let (told, heard) = mpsc::channel();
     let target = service(move |mut stream| {
         stream.write_all(b"!")?;
@@ -285,7 +285,7 @@ fn an_upload_in_the_midst_of_which_either_end_gets_a_signal_ends_in_a_reset_over
 }
 
 /// `d` has it send without end, `u` read to an end that it tells of; anything else comes back.
-fn endless_both_ways() -> (std::net::SocketAddr, mpsc::Receiver<Ending>) {
+fn endless_both_ways() -> (SocketAddr, mpsc::Receiver<Ending>) {
     let (told, heard) = mpsc::channel();
     let target = service(move |mut stream| {
         let mut first = [0; 1];
@@ -310,21 +310,22 @@ fn endless_both_ways() -> (std::net::SocketAddr, mpsc::Receiver<Ending>) {
     (target, heard)
 }
 
-#[test]
-fn a_restart_of_either_end_over_tls_ends_what_it_carries_in_resets_and_what_follows_is_whole() {
-    let people = People::new();
-    let sent = pattern(1_000_000);
+/// Ends either end with each of these signals while a download and an upload are under way, and
+/// starts it again. `serve` is told where, and to what service; `call` at which carrier, and
+/// where to listen.
+fn restart_either_end(
+    carrier: &str,
+    serve: impl Fn(&str, SocketAddr) -> Endpoint,
+    call: impl Fn(&str, &str) -> Endpoint,
+    endings: &[&[Signal]],
+    sent: &[u8],
+) {
     let (target, heard) = endless_both_ways();
-    let mut server = people.server("tls://127.0.0.1:0", target, &[]);
+    let mut server = serve(carrier, target);
     let carrier = server.carrier().to_owned();
-    let client_at = |listen: &str| {
-        let mut program = command(&["client", "--carrier", &carrier, "--listen", listen]);
-        program.args(people.calling()).arg("--reconnect");
-        Endpoint::run(program).unwrap()
-    };
-    let mut client = client_at("127.0.0.1:0");
+    let mut client = call(&carrier, "127.0.0.1:0");
     let listen = client.listen().to_string();
-    for signals in [&[Signal::TERM][..], &[Signal::TERM; 2], &[Signal::KILL]] {
+    for signals in endings {
         for ends_server in [true, false] {
             let mut download = client.connect();
             download.write_all(b"d").unwrap();
@@ -334,12 +335,16 @@ fn a_restart_of_either_end_over_tls_ends_what_it_carries_in_resets_and_what_foll
             upload.write_all(b"u").unwrap();
             upload.read_exact(&mut [0; 1]).unwrap();
             let sending = thread::spawn(move || flood(&mut upload));
+            // Nothing else has ended them before.
+            for end in [&server, &client] {
+                assert!(!end.log().contains("too slow"), "{}", end.log());
+            }
             let end = if ends_server {
                 &mut server
             } else {
                 &mut client
             };
-            for signal in signals {
+            for signal in *signals {
                 end.signal(*signal);
             }
             end.wait();
@@ -350,18 +355,59 @@ fn a_restart_of_either_end_over_tls_ends_what_it_carries_in_resets_and_what_foll
             // Not for want of patience.
             assert_ne!(sending.join().unwrap(), ErrorKind::WouldBlock);
             if ends_server {
-                server = people.server(&carrier, target, &[]);
+                server = serve(&carrier, target);
             } else {
-                client = client_at(&listen);
+                client = call(&carrier, &listen);
             }
             eventually("the tunnel serves again", || {
                 let mut stream = client.connect();
                 let mut answer = [0];
                 stream.write_all(b"x").is_ok() && stream.read_exact(&mut answer).is_ok()
             });
-            assert!(exchange(&client.connect(), &sent) == sent, "{signals:?}");
+            assert!(exchange(&client.connect(), sent) == sent, "{signals:?}");
         }
     }
+}
+
+const ENDINGS: [&[Signal]; 3] = [&[Signal::TERM], &[Signal::TERM; 2], &[Signal::KILL]];
+
+#[test]
+fn a_restart_of_either_end_over_tls_ends_what_it_carries_in_resets_and_what_follows_is_whole() {
+    let people = People::new();
+    let serve = |carrier: &str, target| people.server(carrier, target, &[]);
+    let call = |carrier: &str, listen: &str| {
+        let mut program = command(&["client", "--carrier", carrier, "--listen", listen]);
+        program.args(people.calling()).arg("--reconnect");
+        Endpoint::run(program).unwrap()
+    };
+    let sent = pattern(1_000_000);
+    restart_either_end("tls://127.0.0.1:0", serve, call, &ENDINGS, &sent);
+}
+
+#[test]
+fn a_restart_of_either_end_over_tcp_ends_what_it_carries_in_resets_and_what_follows_is_whole() {
+    let serve = |carrier: &str, target| Endpoint::server(carrier, target, &[]);
+    let call = |carrier: &str, listen: &str| {
+        let arguments = ["client", "--carrier", carrier, "--listen", listen];
+        Endpoint::start(&[&arguments[..], &["--reconnect"]].concat())
+    };
+    let sent = pattern(1_000_000);
+    restart_either_end("tcp://127.0.0.1:0", serve, call, &ENDINGS, &sent);
+}
+
+#[test]
+fn what_either_end_carries_over_udp_when_it_is_killed_ends_in_resets() {
+    // What tells of the death of a client.
+    const IDLE: [&str; 2] = ["--idle-timeout", "2s"];
+    let serve = |carrier: &str, target| Endpoint::server(carrier, target, &IDLE);
+    let call = |carrier: &str, listen: &str| {
+        let arguments = ["client", "--carrier", carrier, "--listen", listen];
+        Endpoint::start(&[&arguments[..], &IDLE].concat())
+    };
+    // Few enough that none is lost on the way.
+    let sent = pattern(10_000);
+    let killed = &[&[Signal::KILL][..]];
+    restart_either_end("udp://127.0.0.1:0", serve, call, killed, &sent);
 }
 
 #[test]

@@ -148,6 +148,40 @@ fn whoever_stood_still_goes_on_where_it_was_over_tls() {
     stand_still(&server, &client, &questions);
 }
 
+#[test]
+fn what_came_over_udp_while_a_server_stood_still_makes_no_reader_too_slow() {
+    // Reads what comes, and sends back what begins with an `e`.
+    let target = service(|mut stream| {
+        let mut first = [0];
+        stream.read_exact(&mut first)?;
+        let mut from = stream.try_clone()?;
+        if first == *b"e" {
+            io::copy(&mut from, &mut stream).map(drop)
+        } else {
+            io::copy(&mut from, &mut io::sink()).map(drop)
+        }
+    });
+    let Tunnel { server, client } = Tunnel::to("udp://127.0.0.1:0", target, &[]);
+    let mut upload = client.connect();
+    // More than a conversation may hold unread, half of it while nobody reads.
+    upload.write_all(&vec![b'u'; 1 << 20]).unwrap();
+    server.signal(Signal::STOP);
+    upload.write_all(&vec![b'u'; 1 << 20]).unwrap();
+    thread::sleep(Duration::from_secs(6));
+    server.signal(Signal::CONT);
+    // Longer than a conversation may hold too much.
+    thread::sleep(Duration::from_secs(2));
+    upload.set_nonblocking(true).unwrap();
+    let end = upload.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(end, Err(ErrorKind::WouldBlock), "it goes on");
+    let mut stream = client.connect();
+    stream.write_all(b"e").unwrap();
+    assert_eq!(exchange(&stream, b"still"), b"still");
+    for end in [&server, &client] {
+        assert!(!end.log().contains("too slow"), "{}", end.log());
+    }
+}
+
 /// Which end of a tunnel stands still.
 #[derive(Clone, Copy, Debug)]
 enum Stopped {
