@@ -1,6 +1,7 @@
 //! Peers that want us to grow, wait or lock others out, and machines that stand still.
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -83,7 +84,7 @@ fn a_flood_of_bad_connections_does_not_fill_the_log() {
     assert!((17..40).contains(&lines.lines().count()), "{lines}");
 }
 
-fn ping(mut stream: &std::net::TcpStream) -> [u8; 4] {
+fn ping(mut stream: &TcpStream) -> [u8; 4] {
     stream.write_all(b"ping").unwrap();
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).unwrap();
@@ -128,8 +129,9 @@ fn framed(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     messages.into_iter().flat_map(frame).collect()
 }
 
-#[test]
-fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
+/// A peer with many conversations leaves: `leave` has its connection, a message to one of them, whose
+/// service does not read, and one to another, which is echoed.
+fn leave_unread(leave: impl FnOnce(TcpStream, &[u8], &[u8])) {
     const COUNT: u8 = 200;
     let (told, ended) = mpsc::channel();
     let target = service(move |mut stream| {
@@ -138,7 +140,14 @@ fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
         if kind == *b"d" {
             read_nothing_more();
         }
-        let end = stream.read(&mut kind).map_err(|error| error.kind());
+        let mut byte = [0];
+        let end = loop {
+            match stream.read(&mut byte) {
+                Ok(1) => stream.write_all(&byte)?,
+                Ok(_) => break Ok(()),
+                Err(error) => break Err(error.kind()),
+            }
+        };
         told.send(end).ok();
         Ok(())
     });
@@ -160,16 +169,38 @@ fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
         _ => data(*id, b"e"),
     });
     peer.write_all(&framed(kinds)).unwrap();
-    let flood = framed([data(server_ids[0], &[0; 32_768])]);
-    fill(&peer, Duration::from_millis(500), &flood);
-    socket2::SockRef::from(&peer)
-        .set_linger(Some(Duration::ZERO))
-        .unwrap();
-    drop(peer);
+    let unread = framed([data(server_ids[0], &[0; 32_768])]);
+    leave(peer, &unread, &framed([data(server_ids[1], b"?")]));
     for _ in 1..COUNT {
         let end = ended.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
     }
+}
+
+#[test]
+fn a_reset_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
+    leave_unread(|peer, unread, _| {
+        fill(&peer, Duration::from_millis(500), unread);
+        socket2::SockRef::from(&peer)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    });
+}
+
+#[test]
+fn an_end_behind_little_ends_all_conversations_of_a_link_that_is_paused_for_one_of_them() {
+    leave_unread(|mut peer, unread, question| {
+        peer.set_read_timeout(Some(Duration::from_millis(500)))
+            .unwrap();
+        // Less at once than a server reads at its end.
+        let several = unread.repeat(16);
+        let answers = (0..1_000).take_while(|_| {
+            peer.write_all(&several).unwrap();
+            peer.write_all(question).unwrap();
+            peer.read_exact(&mut [0; 9]).is_ok()
+        });
+        assert_ne!(answers.count(), 1_000, "the link is paused");
+    });
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! One TCP connection that carries messages.
 
+use std::future::Future;
 use std::io::IoSlice;
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::TcpOptions;
@@ -47,6 +50,8 @@ pub(super) struct Connection {
     output: Output,
     /// We asked the endpoint to wait.
     full: bool,
+    /// What is left is read, though nobody wants it yet.
+    ending: bool,
     /// When all is written, we shut down our side: nothing more comes.
     finishing: bool,
     /// No SYN has come that could open something.
@@ -93,6 +98,7 @@ impl Connection {
             input: BytesMut::new(),
             output: Output::new(options.prefix),
             full: false,
+            ending: false,
             finishing: false,
             silent: true,
             finished: false,
@@ -110,6 +116,31 @@ impl Connection {
             Ok(error) => error.map(LinkError::Io),
             Err(error) => Some(LinkError::Io(error)),
         }
+    }
+
+    /// Whether the other end has sent its last byte, and no more than one read is left of what it
+    /// sent. What is behind more than the system has room for, also its end, is not known.
+    pub(super) fn is_nearly_read(&self) -> bool {
+        let stream = self.transport.stream();
+        let mut cx = Context::from_waker(Waker::noop());
+        // What is known of the socket, without waiting.
+        let ready = pin!(stream.ready(Interest::READABLE)).poll(&mut cx);
+        let has_ended = matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed());
+        if !has_ended {
+            return false;
+        }
+        let left = rustix::io::ioctl_fionread(stream).map(usize::try_from);
+        matches!(left, Ok(Ok(left)) if left <= READ_BYTES)
+    }
+
+    /// Has it read to its end, whether that is wanted or not.
+    pub(super) const fn read_to_end(&mut self) {
+        self.ending = true;
+    }
+
+    /// Whether it is read to its end in any case.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.ending
     }
 
     /// Whether messages may pass: over TLS both ends have proven who they are.

@@ -292,16 +292,24 @@ impl TcpLink {
     }
 
     /// Finds out which of the connections that are not read have failed: what a reset has
-    /// overtaken is not read up to it. An orderly end is behind what waits to be read.
+    /// overtaken is not read up to it. An orderly end is behind what waits to be read; a server reads
+    /// up to it if that is little. Of a client it is the end of the link, for which readers that are
+    /// slow would have to hurry.
     fn look_at_paused(&mut self, cx: &mut Context<'_>) {
         if self.paused.is_empty() || self.pause_look.as_mut().poll(cx).is_pending() {
             return;
         }
         for number in self.paused.clone() {
-            let connection = self.connections.get(&number);
-            if let Some(error) = connection.and_then(Connection::failure) {
+            let Some(connection) = self.connections.get_mut(&number) else {
+                continue;
+            };
+            if let Some(error) = connection.failure() {
                 self.paused.retain(|paused| *paused != number);
                 self.lose(number, error);
+            } else if matches!(self.source, Source::Peers { .. }) && connection.is_nearly_read() {
+                connection.read_to_end();
+                self.paused.retain(|paused| *paused != number);
+                self.turns.push_back(number);
             }
         }
         let next = tokio::time::Instant::now() + PAUSE_LOOK;
@@ -352,7 +360,7 @@ impl TcpLink {
             self.flush(number);
             return None;
         }
-        if !reads(Scope::Peer(peer)) {
+        if !connection.is_ending() && !reads(Scope::Peer(peer)) {
             self.turns.pop_front();
             if !self.paused.contains(&number) {
                 self.paused.push(number);
