@@ -12,6 +12,9 @@ use ministream::endpoint::{
 /// Steps of one run.
 const MAX_STEPS: usize = 400;
 
+/// What is behind a message that came with others.
+const READ_REST: usize = 1024;
+
 /// The longest unsent message of a conversation that is let in counts this beside its bytes.
 const WRITE_OVERHEAD: usize = 64;
 
@@ -150,9 +153,12 @@ impl Bench {
             if !self.endpoint.wants_input(link) {
                 return;
             }
+            // As links read it: with others, and its memory is that of all.
+            let read = Bytes::from([&message[..], &[0; READ_REST]].concat());
             self.endpoint
-                .handle_message(self.now, from, message.clone());
+                .handle_message(self.now, from, read.slice(..message.len()));
             self.settle();
+            assert!(read.is_unique(), "what is kept keeps a whole read");
         }
     }
 
