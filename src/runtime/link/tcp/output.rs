@@ -16,8 +16,9 @@ pub(super) const OWN_PIECE_BYTES: usize = 4 * 1024;
 /// Most pieces in one system call.
 pub(super) const MAX_PIECES: usize = 64;
 
-/// Most runs that wait where they are. As large as they usually are, fewer fill a connection.
-const MAX_RUNS: usize = 16;
+/// Most runs that wait where they are. Of runs of 64 KiB, the least that is read from a busy
+/// application, so many fill a connection, and none is copied.
+const MAX_RUNS: usize = 32;
 
 /// Most bytes between payloads that stand side by side where they were read: a header, and the
 /// length before it. What the allocator puts between two reads is more.
