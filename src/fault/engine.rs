@@ -503,3 +503,20 @@ fn arrives<K: Eq + Hash, M>(lanes: &HashMap<K, Lane>, delivery: &Delivery<K, M>)
     let lane = lanes.get(delivery.event.key());
     lane.is_some_and(|lane| lane.number == delivery.lane)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_with_nothing_under_way_are_forgotten_when_there_are_too_many() {
+        let now = Instant::now();
+        let spec = "latency=1ms".parse().unwrap();
+        let mut engine = Engine::new(spec, [1; 32], 0, now);
+        for key in 0..2 * MAX_LANES + 1 {
+            engine.submit(now, key, vec![0]);
+            assert!(engine.poll(now + Duration::from_millis(1)).is_some());
+            assert!(engine.lanes.len() <= MAX_LANES);
+        }
+    }
+}

@@ -125,3 +125,32 @@ impl Recent {
         self.count
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn the_oldest_messages_are_forgotten() {
+        let now = Instant::now();
+        let mut recent = Recent::default();
+        for _ in 0..MAX_RECENT + 10 {
+            recent.add(now, &testing::event(b"\xa0abcx"), None);
+        }
+        recent.note_outcome(10, Became::Dropped, None);
+        recent.note_outcome(11, Became::Dropped, Some("loss"));
+        let shown: Vec<(u64, &str)> = recent
+            .messages()
+            .map(|message| {
+                (
+                    message["n"].as_u64().unwrap(),
+                    message["became"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(shown.len(), MAX_RECENT);
+        assert_eq!(shown[..2], [(11, "dropped"), (12, "passed")]);
+        assert_eq!(shown.last(), Some(&(MAX_RECENT as u64 + 10, "passed")));
+    }
+}
