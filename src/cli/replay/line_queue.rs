@@ -320,27 +320,34 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_log_holds_nobody_up_and_lacks_whole_lines_that_are_counted() {
-        let (go, receiver) = mpsc::channel();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let queue = LineQueue::before_log(Stalled {
-            go: receiver,
-            seen: Arc::clone(&seen),
-        });
-        let line = [b"x".repeat(999), b"\n".to_vec()].concat();
-        let pushed = 5_000;
-        for _ in 0..pushed {
-            queue.push(&line);
+    fn a_stalled_reader_holds_nobody_up_and_lacks_whole_lines_that_are_counted() {
+        for (reader, bound) in [
+            (Reader::OfLog, MAX_LOG_BYTES),
+            (Reader::OfOutput, MAX_STDOUT_BYTES),
+        ] {
+            let (go, receiver) = mpsc::channel();
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let stalled = Stalled {
+                go: receiver,
+                seen: Arc::clone(&seen),
+            };
+            let queue = LineQueue::before(reader, stalled);
+            let line = [b"x".repeat(999), b"\n".to_vec()].concat();
+            // As much again may be in the hands of who writes.
+            let pushed = 3 * bound / line.len();
+            for _ in 0..pushed {
+                queue.push(&line);
+            }
+            let held = queue.shared.state().waiting.len();
+            assert!(held <= bound && held > bound / 2, "{held}");
+            let lost = queue.shared.state().lost_lines;
+            drop(go);
+            queue.finish();
+            let seen = seen.lock().unwrap();
+            assert_eq!(seen.len() % line.len(), 0);
+            assert!(lost > 0);
+            assert_eq!(lines_in(&seen) + lost, pushed as u64);
         }
-        let held = queue.shared.state().waiting.len();
-        assert!(held <= MAX_LOG_BYTES, "{held}");
-        let lost = queue.shared.state().lost_lines;
-        drop(go);
-        queue.finish();
-        let seen = seen.lock().unwrap();
-        assert_eq!(seen.len() % line.len(), 0);
-        assert!(lost > 0);
-        assert_eq!(lines_in(&seen) + lost, pushed);
     }
 
     #[test]
