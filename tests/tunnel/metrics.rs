@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use crate::endpoint::{Endpoint, connect};
-use crate::services::{echo, exchange, pattern};
+use crate::services::{echo, exchange, pattern, read_to_reset};
 use ministream_fixtures::unused_address;
 
 pub(crate) fn get(endpoint: &Endpoint, path: &str) -> String {
@@ -52,7 +52,7 @@ fn failures_of_the_target_are_counted() {
         &["--metrics", "127.0.0.1:0", "-v"],
     );
     let client = Endpoint::client(server.carrier(), &[]);
-    assert!(client.connect().read(&mut [0]).is_err());
+    read_to_reset(client.connect());
     let numbers = get(&server, "/metrics");
     let expected = "ministream_target_connect_failures_total 1";
     assert!(numbers.lines().any(|line| line == expected), "{numbers}");

@@ -1,6 +1,6 @@
 //! TCP services made for the tests, and bytes to send through them.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -86,6 +86,22 @@ pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
         (&mut &*stream).read_exact(&mut answer).unwrap();
         answer
     })
+}
+
+/// Reads until the other end resets the connection, as one does that has not ended in order; gives
+/// what came before.
+#[track_caller]
+pub(crate) fn read_to_reset(stream: TcpStream) -> Vec<u8> {
+    let mut stream = stream;
+    let mut came = Vec::new();
+    let end = stream.read_to_end(&mut came).map_err(|error| error.kind());
+    assert_eq!(
+        end,
+        Err(ErrorKind::ConnectionReset),
+        "behind {} bytes",
+        came.len()
+    );
+    came
 }
 
 /// A service that reads one byte: `d`, and it reads nothing more; anything else, and it sends
