@@ -787,7 +787,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__mock)
-            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --allow --ready-file --help"
+            opts="-Y -v -h --concat --conv --mask --max-diffs --lenient --carrier --keys --seed --fault --save-live --i2cp-order --connect-timeout --allow-remote --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --unmatched --loops --speed --topspeed --reply-timeout --allow --first-message-timeout --ready-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -885,6 +885,10 @@ _ministream__replay() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --first-message-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ready-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -897,7 +901,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__proxy)
-            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --keys --to --connect-timeout --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
+            opts="-q -Y -T -e -z -t -v -h --carrier --upstream --keys --to --connect-timeout --ready-file --capture --fault --seed --rule --rules --strict --payload --redact --ascii --report --control --allow-remote --allow --first-message-timeout --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -984,6 +988,10 @@ _ministream__replay() {
                     return 0
                     ;;
                 --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --first-message-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1217,7 +1225,7 @@ _ministream__replay() {
             return 0
             ;;
         ministream__subcmd__replay__subcmd__server)
-            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --help"
+            opts="-v -h --target --allow --carrier --keys --reconnect --ready-file --capture --allow-remote --max-conversations --max-per-peer --buffer --slow-reader --on-eof --merge --max-message --udp-rate --i2cp-rate --i2cp-order --connect-timeout --handshake-timeout --accept-timeout --idle-timeout --seed --fault --metrics --tls-ca --tls-name --tls-cert --tls-key --keylog --log-format --log-file --color --first-message-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1341,6 +1349,10 @@ _ministream__replay() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --first-message-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -116,6 +116,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand serv
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l color -d 'Colours, in the log and in a report' -r -f -a "auto\t'On a terminal, unless NO_COLOR or TERM=dumb say otherwise'
 always\t'Always'
 never\t'Never'"
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l first-message-timeout -d 'End connections over tcp and tls on which no SYN has come for so long; our own client connects before anybody wants a conversation' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l reconnect -d 'Resume service when the link was lost'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l allow-remote -d 'Allow addresses that are not loopback to be bound, or to be the target'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand server" -l keylog -d 'Append the secrets of each connection to the file that SSLKEYLOGFILE names: whoever has them can decrypt captures'
@@ -214,6 +215,7 @@ complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l speed -d 'Play faster or slower than recorded by this factor' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l reply-timeout -d 'Silence allowed to a client that owes bytes' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l allow -d 'Admit only these: networks, or .b32.i2p names, which tls needs; any admits everybody' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l first-message-timeout -d 'End connections over tcp and tls on which no SYN has come for so long; our own client connects before anybody wants a conversation' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l ready-file -d 'Write the ready line to this file, too' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l concat -d 'Read captures one after the other, in the order given'
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand mock" -l lenient -d 'Exit with 0, not 3, when a capture is truncated'
@@ -326,6 +328,7 @@ json\t'For programs'
 none\t'Nothing'"
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l control -d 'Watch and control the proxy at http://ADDR/, with a browser or as JSON; loopback only' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l allow -d 'Admit only these clients: networks, or .b32.i2p names, which tls needs; any admits everybody' -r
+complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l first-message-timeout -d 'End connections over tcp and tls on which no SYN has come for so long; our own client connects before anybody wants a conversation' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l metrics -d 'Serve metrics for Prometheus at http://ADDR/metrics' -r
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l tls-ca -d 'X.509 instead of destinations: authorities for the other end\'s certificate, in PEM' -r -F
 complete -c ministream-replay -n "__fish_ministream_replay_using_subcommand proxy" -l tls-name -d 'The name or address that the server\'s certificate must contain' -r

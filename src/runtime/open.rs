@@ -49,6 +49,8 @@ pub struct LinkOptions {
     pub i2cp: Option<I2cpOptions>,
     /// What a TLS carrier needs; the others have no use for it.
     pub tls: Option<TlsOptions>,
+    /// When a client's connection over TCP or TLS ends on which no SYN has come.
+    pub first_message_timeout: Option<Duration>,
 }
 
 /// The pause before the second attempt to connect; it doubles.
@@ -105,6 +107,7 @@ impl LinkOptions {
             destination: Bytes::new(),
             i2cp: None,
             tls: None,
+            first_message_timeout: None,
         }
     }
 
@@ -291,6 +294,7 @@ impl LinkOptions {
         Ok(TcpOptions {
             recorder: self.recorder.clone(),
             tls,
+            first_message_timeout: self.first_message_timeout,
             ..TcpOptions::new(prefix, slice.unwrap_or(usize::MAX))
         })
     }

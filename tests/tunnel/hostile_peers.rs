@@ -1,10 +1,10 @@
 //! Peers that want us to grow, wait or lock others out, and machines that stand still.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -240,4 +240,178 @@ fn what_peers_that_read_nothing_fill_is_given_back_when_they_have_left() {
     eventually("all is given back", || {
         server.resident_bytes() < before + (16 << 20)
     });
+}
+
+#[test]
+fn connections_that_open_no_conversation_in_time_are_ended_where_that_is_asked_for() {
+    let more = ["--first-message-timeout", "1s"];
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &more);
+    let address = server.carrier().trim_start_matches("tcp://");
+    let address: SocketAddr = address.parse().unwrap();
+    // One that has said something, and is silent since.
+    let client = Endpoint::client(server.carrier(), &[]);
+    let stream = client.connect();
+    assert_eq!(&ping(&stream), b"ping");
+    // One that waits for somebody to come.
+    let idle = Endpoint::client(server.carrier(), &["--reconnect"]);
+    let began = Instant::now();
+    let mut silent: Vec<TcpStream> = (0..40).map(|_| connect(address)).collect();
+    let mut pings = connect(address);
+    // Neither pings nor parts of a message count.
+    let mut partial = connect(address);
+    partial.write_all(&[0, 0, 1, 0x8b, 0xa1]).unwrap();
+    while pings.write_all(&[0, 0, 0, 1, 0xff]).is_ok() {
+        assert!(began.elapsed() < PATIENCE, "pings keep it open");
+        thread::sleep(Duration::from_millis(50));
+    }
+    silent.extend([pings, partial]);
+    for stream in &mut silent {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let end = stream.read(&mut [0]).map_err(|error| error.kind());
+        let ends = [Ok(0), Err(io::ErrorKind::ConnectionReset)];
+        assert!(ends.contains(&end), "{end:?}");
+    }
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    thread::sleep(Duration::from_millis(1_200).saturating_sub(began.elapsed()));
+    assert_eq!(&ping(&stream), b"ping", "who has spoken stays");
+    assert_eq!(&ping(&idle.connect()), b"ping", "who comes again is served");
+    let log = server.log();
+    let lines = log.matches("it sent no SYN within 1s").count();
+    // The first sixteen, and the 32nd.
+    assert!((17..=19).contains(&lines), "{log}");
+}
+
+#[test]
+fn a_first_message_that_came_while_the_server_stood_still_came_in_time() {
+    let more = ["--first-message-timeout", "1s"];
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &more);
+    let address = server.carrier().trim_start_matches("tcp://");
+    for number in 0..5 {
+        let mut peer = connect(address.parse().unwrap());
+        // It is there before the server stands still.
+        peer.write_all(&framed([vec![0xff]])).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        server.signal(Signal::STOP);
+        let syn = [&[0xa1, 1, 1, number][..], &[0; 387]].concat();
+        peer.write_all(&framed([syn])).unwrap();
+        thread::sleep(Duration::from_millis(1_000));
+        server.signal(Signal::CONT);
+        let mut ack = [0; 11];
+        peer.read_exact(&mut ack).unwrap();
+        assert_eq!(ack[4], 0x51);
+    }
+}
+
+/// So long a flood of one kind lasts.
+const FLOOD: Duration = Duration::from_millis(1_500);
+
+/// What it may leave in a log.
+const FLOOD_LOG_BYTES: usize = 16 * 1024;
+
+fn syn_of(number: u32) -> Vec<u8> {
+    let [_, id @ ..] = number.to_be_bytes();
+    [&[0xa1][..], &id, &[0; 387]].concat()
+}
+
+/// Connects again and again, says this, and waits for the end.
+fn flood(address: SocketAddr, said: &[u8]) -> u32 {
+    let began = Instant::now();
+    let mut count = 0;
+    while began.elapsed() < FLOOD {
+        let mut stream = connect(address);
+        // Whoever is turned away need not be heard.
+        stream.write_all(said).ok();
+        stream.shutdown(std::net::Shutdown::Write).ok();
+        stream.read_to_end(&mut Vec::new()).ok();
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn no_flood_of_any_kind_fills_the_log() {
+    let nobody = ministream_fixtures::unused_address();
+    let is_folded = |server: &Endpoint, count: u32, what: &str| {
+        assert!(count > 50, "{what}: only {count}");
+        let log = server.log();
+        assert!(log.len() < FLOOD_LOG_BYTES, "{what}: {count}\n{log}");
+        assert!(log.contains("WARN"), "{what}: it is told of\n{log}");
+    };
+    let at = |server: &Endpoint| {
+        let (_, address) = server.carrier().split_once("://").unwrap();
+        address.parse::<SocketAddr>().unwrap()
+    };
+    for (what, said) in [
+        ("a length that is none", &[0; 4][..]),
+        ("a length beyond the limit", &[0xff; 8]),
+        ("half a message", &[0, 0, 0, 9, 0xa1]),
+    ] {
+        let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &[]);
+        let count = flood(at(&server), said);
+        is_folded(&server, count, what);
+    }
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &["--allow", "192.0.2.0/24"]);
+    let count = flood(at(&server), b"");
+    is_folded(&server, count, "not allowed");
+
+    // All places are taken by those that have said something.
+    let more = ["--max-conversations", "1000"];
+    let server = Endpoint::server("tcp://127.0.0.1:0", echo(), &more);
+    let taken: Vec<TcpStream> = (0..256)
+        .map(|number| {
+            let mut stream = connect(at(&server));
+            stream.write_all(&framed([syn_of(number)])).unwrap();
+            stream.read_exact(&mut [0; 11]).unwrap();
+            stream
+        })
+        .collect();
+    let count = flood(at(&server), b"");
+    is_folded(&server, count, "too many connections");
+    drop(taken);
+
+    // Conversations beyond the limit, and to a service that is not there.
+    let limited = ["--max-conversations", "2"];
+    for (what, target, more) in [
+        ("refused", echo(), &limited[..]),
+        ("no service", nobody, &[]),
+    ] {
+        let server = Endpoint::server("tcp://127.0.0.1:0", target, more);
+        let mut stream = connect(at(&server));
+        let began = Instant::now();
+        let mut count = 0;
+        while began.elapsed() < FLOOD {
+            let syns = framed((0..32).map(|place| syn_of(count + place)));
+            stream.write_all(&syns).unwrap();
+            count += 32;
+            // An answer to each.
+            for _ in 0..32 {
+                let mut length = [0; 4];
+                stream.read_exact(&mut length).unwrap();
+                let length = usize::try_from(u32::from_be_bytes(length)).unwrap();
+                stream.read_exact(&mut vec![0; length]).unwrap();
+            }
+        }
+        is_folded(&server, count, what);
+    }
+
+    // The same over udp, from one port after another.
+    let forbidden = ["--allow", "192.0.2.0/24"];
+    for (what, target, more) in [
+        ("refused over udp", echo(), &limited[..]),
+        ("no service over udp", nobody, &[]),
+        ("not allowed over udp", echo(), &forbidden),
+    ] {
+        let server = Endpoint::server("udp://127.0.0.1:0", target, more);
+        let began = Instant::now();
+        let mut count = 0;
+        while began.elapsed() < FLOOD {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            for _ in 0..8 {
+                socket.send_to(&syn_of(count), at(&server)).unwrap();
+                count += 1;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        is_folded(&server, count, what);
+    }
 }

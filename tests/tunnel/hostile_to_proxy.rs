@@ -427,3 +427,21 @@ fn what_small_messages_take_while_they_wait_is_what_they_count() {
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < BOUND, "{grown}");
 }
+
+#[test]
+fn connections_to_a_proxy_that_open_no_conversation_in_time_are_ended_where_that_is_asked_for() {
+    let server = Endpoint::server(FREE, echo(), &[]);
+    let more = [&QUIET[..], &["--first-message-timeout", "1s"]].concat();
+    let proxy = Proxy::start(FREE, server.carrier(), &more);
+    let client = Endpoint::client(proxy.carrier(), &[]);
+    let stream = client.connect();
+    assert_eq!(exchange(&stream, b"before"), b"before");
+    let began = Instant::now();
+    let mut silent = TcpStream::connect(address_of(&proxy)).unwrap();
+    let patience = Some(Duration::from_secs(20));
+    silent.set_read_timeout(patience).unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    proxy.log_has("it sent no SYN within 1s");
+    assert_eq!(exchange(&stream, b"after"), b"after");
+}

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use super::conform_args::ConformArgs;
 use super::play_args::{InjectArgs, MockArgs, PlayArgs};
 use super::proxy_args::ProxyArgs;
-use super::shared_args::{LogArgs, OrderName, TlsArgs};
+use super::shared_args::{LogArgs, OrderName, SilenceArgs, TlsArgs};
 use super::values::{TimeOrOff, message_size, on_eof, positive_size, slow_reader};
 use crate::cli::values::duration;
 use crate::endpoint::{OnEof, SlowReader};
@@ -203,6 +203,9 @@ pub(super) struct ServerArgs {
 
     #[command(flatten)]
     pub(super) endpoint: EndpointArgs,
+
+    #[command(flatten)]
+    pub(super) silence: SilenceArgs,
 }
 
 #[derive(Debug, Args)]

@@ -41,13 +41,14 @@ pub(super) fn run(args: &MockArgs, verbose: u8) -> Result<Ending, ReplayError> {
         ..MockOptions::default()
     };
     let seed = peer::seed(args.peer.options.seed)?;
-    let link = peer::link(
+    let mut link = peer::link(
         &args.peer.carrier,
         &args.peer.options,
         Role::Server,
         &Others::allowed(&args.allow),
         seed,
     )?;
+    link.first_message_timeout = args.silence.first_message_timeout.0;
     let masks = Masks::new(args.recording.mask.clone());
     let mut server = Mock::with_origins(&loaded.recording, options, masks, seed, Peer::origin);
     let mut tally = ResultCounts::default();

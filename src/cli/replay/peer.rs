@@ -161,6 +161,7 @@ pub(super) fn link(
             },
             &args.tls,
         )?,
+        first_message_timeout: None,
     };
     if let Some(to) = to {
         print_note(format_args!("will call {}", name(to)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::shared_args::{PeerArgs, ReportFormat};
+use super::shared_args::{PeerArgs, ReportFormat, SilenceArgs};
 use super::values::{
     SynSource, compare, copies, ids, loops, order, rate, speed, syn_source, unmatched,
 };
@@ -228,6 +228,9 @@ pub(super) struct MockArgs {
         help_heading = "Safety"
     )]
     pub(super) allow: Vec<Allowed>,
+
+    #[command(flatten)]
+    pub(super) silence: SilenceArgs,
 
     /// Write the ready line to this file, too
     #[arg(long, value_name = "FILE")]

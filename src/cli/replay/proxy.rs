@@ -165,6 +165,10 @@ fn leg(
         Role::Server => args.allow.iter().copied().collect(),
         Role::Client => AllowList::default(),
     };
+    let first_message_timeout = match role {
+        Role::Server => args.silence.first_message_timeout.0,
+        Role::Client => None,
+    };
     let end = tls::End {
         carrier,
         role,
@@ -183,6 +187,7 @@ fn leg(
         faults: (!slices.is_empty()).then(|| FaultPlan::new(slices, seed)),
         udp_rate: peer::UDP_RATE,
         tls,
+        first_message_timeout,
         ..LinkOptions::new(carrier.clone(), role)
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::shared_args::{LogArgs, ReportFormat, TlsArgs};
+use super::shared_args::{LogArgs, ReportFormat, SilenceArgs, TlsArgs};
 use crate::cli::args::{Format, Payload, Redact, Times};
 use crate::cli::values::{StatisticName, duration, field};
 use crate::fault::FaultLines;
@@ -135,6 +135,9 @@ pub(super) struct ProxyArgs {
         help_heading = "Safety"
     )]
     pub(super) allow: Vec<Allowed>,
+
+    #[command(flatten)]
+    pub(super) silence: SilenceArgs,
 
     /// Serve metrics for Prometheus at http://ADDR/metrics
     #[arg(long, value_name = "ADDR", help_heading = "Logs and metrics")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::values::TimeOrOff;
 use crate::cli::args::When;
 use crate::cli::values::duration;
 use crate::fault::FaultLines;
@@ -67,6 +68,21 @@ pub(super) struct PeerOptions {
 
     #[command(flatten)]
     pub(super) log: LogArgs,
+}
+
+/// How long clients may be silent at first.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct SilenceArgs {
+    /// End connections over tcp and tls on which no SYN has come for so long; our own client connects
+    /// before anybody wants a conversation
+    #[arg(
+        long,
+        value_name = "TIME|off",
+        default_value = "off",
+        hide_short_help = true,
+        help_heading = "Safety"
+    )]
+    pub(super) first_message_timeout: TimeOrOff,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -73,7 +73,8 @@ pub(super) fn server(args: &ServerArgs, verbose: u8) -> Result<(), ReplayError> 
     }
     let i2cp = keys::called(&args.endpoint)?;
     let others = Others::allowed(&args.allow);
-    let link = link(&args.endpoint, Role::Server, others, i2cp)?;
+    let mut link = link(&args.endpoint, Role::Server, others, i2cp)?;
+    link.first_message_timeout = args.silence.first_message_timeout.0;
     run(
         options(&args.endpoint, side, endpoint, link)?,
         &args.endpoint,
@@ -195,6 +196,7 @@ fn link(
         destination: nameless_destination(&mut rng),
         i2cp,
         tls,
+        first_message_timeout: None,
     })
 }
 

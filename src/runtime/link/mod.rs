@@ -21,6 +21,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -276,6 +277,9 @@ pub enum LinkError {
     /// Others wanted the place of a connection that had never carried a message.
     #[error("it never sent a message, and another connection needed its place")]
     Displaced,
+    /// No conversation was opened on a connection for so long.
+    #[error("it sent no SYN within {0:?}")]
+    Silent(Duration),
     /// More connections than are allowed.
     #[error("there are {limit} connections already, the most that are allowed")]
     TooManyPeers {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{People, SOON, address, failure, relay_cut, watched_relay};
 use crate::endpoint::{Endpoint, connect, eventually};
@@ -137,6 +137,10 @@ fn a_version_that_was_changed_on_the_way_ends_the_handshake_at_both_ends() {
 #[test]
 fn half_open_handshakes_are_bounded_give_way_and_end_in_time() {
     const COUNT: usize = 10_000;
+    const CONNECTIONS: usize = 256;
+    const HANDSHAKE: Duration = Duration::from_secs(10);
+    // An honest client's patience, on a machine that is busy with others.
+    const SERVED: Duration = Duration::from_secs(5);
     let people = People::new();
     let server = people.server("tls://127.0.0.1:0", echo(), &[]);
     let at = address(&server);
@@ -144,7 +148,8 @@ fn half_open_handshakes_are_bounded_give_way_and_end_in_time() {
     let client = people.client(server.carrier(), &[]);
     assert_eq!(exchange(&client.connect(), b"before"), b"before");
     let before = server.resident_bytes();
-    let mut held = Vec::new();
+    let descriptors = server.descriptors();
+    let (mut held, mut most) = (Vec::new(), 0);
     for number in 0..COUNT {
         let mut stream = connect(at);
         // The beginning of a handshake's record, and no more.
@@ -157,15 +162,51 @@ fn half_open_handshakes_are_bounded_give_way_and_end_in_time() {
         if held.len() > 600 {
             held.remove(0);
         }
+        if number % 250 == 0 {
+            most = most.max(server.descriptors());
+        }
     }
+    most = most.max(server.descriptors());
+    let most = most.saturating_sub(descriptors);
+    assert!((200..=CONNECTIONS).contains(&most), "{most} were held");
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} bytes for half-open handshakes");
-    assert_eq!(exchange(&client.connect(), b"during"), b"during");
+    let served = |client: &Endpoint, said: &[u8]| {
+        let asked = Instant::now();
+        assert_eq!(exchange(&client.connect(), said), said);
+        let took = asked.elapsed();
+        assert!(took < SERVED, "an answer took {took:?}");
+    };
+    served(&client, b"during");
+    let asked = Instant::now();
     let late = people.client(server.carrier(), &[]);
-    assert_eq!(exchange(&late.connect(), b"late"), b"late");
+    let took = asked.elapsed();
+    assert!(took < SERVED, "to be let in took {took:?}");
+    served(&late, b"late");
+    // Whoever does not go on is ended, without anybody in need of the place.
+    let asked = Instant::now();
+    eventually("all handshakes have ended", || {
+        server.descriptors() <= descriptors + 2
+    });
+    let took = asked.elapsed();
+    assert!(took < HANDSHAKE + SERVED, "they ended after {took:?}");
     // They are told by powers of two.
     let told = server.log().matches("not let in").count();
     assert!((1..40).contains(&told), "{told}");
+}
+
+#[test]
+fn whoever_was_let_in_and_opens_nothing_is_ended_where_that_is_asked_for() {
+    let people = People::new();
+    let more = ["--first-message-timeout", "1s"];
+    let server = people.server("tls://127.0.0.1:0", echo(), &more);
+    let client = people.client(server.carrier(), &[]);
+    let stream = client.connect();
+    assert_eq!(exchange(&stream, b"before"), b"before");
+    let mut idle = people.client(server.carrier(), &[]);
+    assert_eq!(idle.wait().code(), Some(4));
+    server.wait_for_log("it sent no SYN within 1s");
+    assert_eq!(exchange(&stream, b"after"), b"after");
 }
 
 #[test]
@@ -222,4 +263,30 @@ fn what_is_no_tls_and_what_was_changed_on_its_way_ends_that_connection_only() {
     let stream = client.connect();
     assert_eq!(exchange(&stream, b"still"), b"still");
     eventually("the others are gone", || server.descriptors() < 40);
+}
+
+#[test]
+fn a_flood_of_handshakes_that_fail_does_not_fill_the_log() {
+    const FLOOD: Duration = Duration::from_millis(1_500);
+    let people = People::new();
+    for said in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"\x16\x03\x01\x00\x01\x01",
+        b"",
+    ] {
+        let server = people.server("tls://127.0.0.1:0", echo(), &[]);
+        let began = Instant::now();
+        let mut count = 0;
+        while began.elapsed() < FLOOD {
+            let mut stream = connect(address(&server));
+            stream.write_all(said).ok();
+            stream.shutdown(std::net::Shutdown::Write).ok();
+            stream.read_to_end(&mut Vec::new()).ok();
+            count += 1;
+        }
+        let log = server.log();
+        assert!(count > 50, "only {count}");
+        assert!(log.contains("not let in"), "{log}");
+        assert!(log.len() < 16 * 1024, "{count}\n{log}");
+    }
 }

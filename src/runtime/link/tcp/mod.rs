@@ -1,6 +1,7 @@
 //! `tcp://` and `tls://`: each message after its length, many connections or one.
 
 mod connection;
+mod deadlines;
 mod output;
 mod transport;
 
@@ -17,12 +18,14 @@ use tokio::time::{Sleep, sleep};
 use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
+use self::deadlines::{Deadlines, Late};
 use self::transport::Spare;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::FlowDirection;
 use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
+use crate::runtime::lookout::Lookout;
 use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::repeated::Repeated;
@@ -70,9 +73,13 @@ pub struct TcpLink {
     /// With output that no write was tried for.
     unflushed: Vec<usize>,
     spare: Spare,
-    /// Connections whose handshake began, in that order, and when it must be over.
-    handshakes: VecDeque<(Instant, usize, Peer)>,
-    handshake_look: Pin<Box<Sleep>>,
+    /// Connections whose handshake began. Apart, as are the others, because few links have any.
+    handshakes: Box<Deadlines>,
+    /// Connections of clients that have still to open a conversation, where there is a time for that.
+    silent: Option<Box<Deadlines>>,
+    lookout: Lookout,
+    /// When those are looked at next.
+    deadline_look: Pin<Box<Sleep>>,
     events: VecDeque<LinkEvent>,
     /// Runs when all is written to all peers: how long they may take to close.
     parting: Option<Pin<Box<Sleep>>>,
@@ -90,6 +97,8 @@ pub struct TcpOptions {
     pub recorder: Option<Recorder>,
     /// What is under the messages, if not the bare connection.
     pub tls: Option<TlsOptions>,
+    /// When a client's connection ends on which no SYN has come.
+    pub first_message_timeout: Option<Duration>,
 }
 
 impl TcpOptions {
@@ -100,6 +109,7 @@ impl TcpOptions {
             slice,
             recorder: None,
             tls: None,
+            first_message_timeout: None,
         }
     }
 }
@@ -133,6 +143,7 @@ impl Source {
 /// What strangers can cause as often as they like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {
+    NotAccepted,
     TurnedAway,
     NotAllowed,
     Handshake,
@@ -193,6 +204,13 @@ impl TcpLink {
         let mut ready = ReadySet::default();
         let acceptor = ready.insert();
         debug_assert_eq!(acceptor, Self::ACCEPTOR);
+        let silent = match source {
+            Source::Own => None,
+            Source::Peers { .. } => options
+                .first_message_timeout
+                .map(Deadlines::new)
+                .map(Box::new),
+        };
         Self {
             options,
             source,
@@ -207,8 +225,10 @@ impl TcpLink {
             pause_look: Box::pin(sleep(Duration::ZERO)),
             unflushed: Vec::new(),
             spare: Spare::default(),
-            handshakes: VecDeque::new(),
-            handshake_look: Box::pin(sleep(Duration::ZERO)),
+            handshakes: Box::new(Deadlines::new(HANDSHAKE_TIME)),
+            silent,
+            lookout: Lookout::new(Instant::now()),
+            deadline_look: Box::pin(sleep(Duration::ZERO)),
             events: VecDeque::new(),
             parting: None,
         }
@@ -232,10 +252,13 @@ impl TcpLink {
         let connection = Connection::new(stream, peer, &self.options, tls.map(Box::new), record)?;
         self.next_peer += 1;
         let number = self.ready.insert();
+        let now = Instant::now();
         if !connection.is_open() {
-            self.handshakes
-                .push_back((Instant::now() + HANDSHAKE_TIME, number, peer));
+            self.handshakes.begin(now, number, peer);
             self.unflushed.push(number);
+        }
+        if let Some(silent) = &mut self.silent {
+            silent.begin(now, number, peer);
         }
         self.connections.insert(number, connection);
         self.by_peer.insert(connection_number, number);
@@ -285,7 +308,7 @@ impl TcpLink {
             !wanted
         });
         self.look_at_paused(cx);
-        self.end_late_handshakes(cx);
+        self.end_late(cx);
         self.ready.take_ready(cx, &mut self.woken);
         self.turns.extend(self.woken.drain(..));
         !self.turns.is_empty() || !self.events.is_empty()
@@ -319,25 +342,73 @@ impl TcpLink {
         }
     }
 
-    /// Ends connections whose handshake takes too long.
-    fn end_late_handshakes(&mut self, cx: &mut Context<'_>) {
-        while let Some(&(until, number, peer)) = self.handshakes.front() {
-            let connection = self.connections.get(&number);
-            let goes_on = connection
-                .is_some_and(|connection| connection.peer() == peer && !connection.is_open());
-            if goes_on && Instant::now() < until {
-                let until = tokio::time::Instant::from_std(until);
-                if self.handshake_look.deadline() != until {
-                    self.handshake_look.as_mut().reset(until);
-                }
-                if self.handshake_look.as_mut().poll(cx).is_pending() {
+    /// Ends connections whose handshake, or first message, takes too long.
+    fn end_late(&mut self, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        match self.next_deadline() {
+            Some(next) if next <= now => {
+                if !self.lookout.may_judge(cx, now, next) {
                     return;
                 }
-                continue;
+                self.end_late_by(self.lookout.time(now, Some(next)));
             }
-            self.handshakes.pop_front();
-            if goes_on {
-                self.lose(number, TlsError::Late(HANDSHAKE_TIME.as_secs()).into());
+            Some(_) => {}
+            None => return,
+        }
+        let Some(next) = self.next_deadline() else {
+            return;
+        };
+        let next = tokio::time::Instant::from_std(next);
+        if self.deadline_look.deadline() != next {
+            self.deadline_look.as_mut().reset(next);
+        }
+        if self.deadline_look.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let silent = self.silent.as_ref().and_then(|silent| silent.next());
+        [self.handshakes.next(), silent].into_iter().flatten().min()
+    }
+
+    /// The same of those whose time was over at `now`, before which all that came was seen.
+    fn end_late_by(&mut self, now: Instant) {
+        loop {
+            let connections = &self.connections;
+            let get = |number: usize, peer: Peer| {
+                let connection = connections.get(&number);
+                connection.filter(|connection| connection.peer() == peer)
+            };
+            let late = self.handshakes.late(now, |number, peer| {
+                get(number, peer).is_some_and(|connection| !connection.is_open())
+            });
+            match late {
+                // Before it is judged, its turn comes.
+                Some(Late::Read(number)) => return self.ready.mark(number),
+                Some(Late::End(number, _)) => {
+                    self.lose(number, TlsError::Late(HANDSHAKE_TIME.as_secs()).into());
+                    continue;
+                }
+                None => {}
+            }
+            let Some(silent) = &mut self.silent else {
+                return;
+            };
+            let late = silent.late(now, |number, peer| {
+                get(number, peer).is_some_and(Connection::is_silent)
+            });
+            match late {
+                Some(Late::Read(number)) => return self.ready.mark(number),
+                // What it may have said is not read at the moment.
+                Some(Late::End(number, peer)) if self.paused.contains(&number) => {
+                    silent.begin(now, number, peer);
+                }
+                Some(Late::End(number, _)) => {
+                    let error = LinkError::Silent(silent.time());
+                    self.lose(number, error);
+                }
+                None => return,
             }
         }
     }
@@ -463,7 +534,9 @@ impl TcpLink {
             let (stream, address) = match acceptor.poll_accept(&mut cx) {
                 Poll::Ready(Ok(accepted)) => accepted,
                 Poll::Ready(Err(error)) => {
-                    warn!(leg = "carrier", %error, "cannot accept a connection");
+                    if let Some(count) = self.troubles.count(Trouble::NotAccepted) {
+                        warn!(leg = "carrier", %error, count, "cannot accept a connection");
+                    }
                     continue;
                 }
                 Poll::Pending => return,
@@ -491,7 +564,11 @@ impl TcpLink {
                 // Over TLS it is nobody yet.
                 Ok(_) if self.options.tls.is_some() => {}
                 Ok(peer) => self.events.push_back(LinkEvent::PeerUp(peer)),
-                Err(error) => warn!(leg = "carrier", peer = %address, %error, "connection failed"),
+                Err(error) => {
+                    if let Some(count) = self.troubles.count(Trouble::NotAccepted) {
+                        warn!(leg = "carrier", peer = %address, %error, count, "connection failed");
+                    }
+                }
             }
             // `add` changed the wakers.
             return self.ready.mark(Self::ACCEPTOR);
