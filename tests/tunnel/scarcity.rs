@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -501,4 +501,117 @@ fn a_server_in_little_memory_serves_as_many_as_it_may() {
             scope.spawn(|| assert!(exchange(&client.connect(), &bytes) == bytes));
         }
     });
+}
+
+/// Sends so much to whoever connects, and tells whether all of it was taken and the other end went in order.
+fn speaker(bytes: usize) -> (SocketAddr, mpsc::Receiver<bool>) {
+    let (told, ends) = mpsc::channel();
+    let spoken: Arc<[u8]> = pattern(bytes).into();
+    let target = service(move |mut stream| {
+        let sent = stream.write_all(&spoken);
+        let sent = sent.and_then(|()| stream.shutdown(Shutdown::Write));
+        let is_whole = sent.and_then(|()| io::copy(&mut stream, &mut io::sink()));
+        told.send(is_whole.is_ok()).map_err(io::Error::other)
+    });
+    (target, ends)
+}
+
+/// How many of the applications got all bytes and an orderly end; all others must see their
+/// connections reset.
+fn whole_answers(client: &Endpoint, count: usize, bytes: usize, patience: Duration) -> usize {
+    let expected = &pattern(bytes);
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..count)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut stream = client.connect();
+                    thread::sleep(patience);
+                    let mut received = Vec::new();
+                    match stream.read_to_end(&mut received) {
+                        Ok(_) => {
+                            assert!(received == *expected, "a part looks like the whole");
+                            true
+                        }
+                        Err(error) => {
+                            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+                            false
+                        }
+                    }
+                })
+            })
+            .collect();
+        let whole = readers.into_iter().map(|reader| reader.join().unwrap());
+        whole.filter(|is_whole| *is_whole).count()
+    })
+}
+
+#[test]
+fn an_end_that_gets_no_memory_ends_with_an_error_and_nobody_takes_a_part_for_the_whole() {
+    // Little more than a program needs to begin.
+    const LITTLE: &str = "-v 61440";
+    const BYTES: usize = 8_000_000;
+    let carrier = "tcp://127.0.0.1:0";
+    let (target, ends) = speaker(BYTES);
+    let address = target.to_string();
+    let server_arguments = ["server", "--carrier", carrier, "--target", &address];
+    let mut server = Endpoint::limited(
+        LITTLE,
+        &[&server_arguments[..], &["--buffer", "16MiB"]].concat(),
+    );
+    let client = Endpoint::client(server.carrier(), &["--reconnect"]);
+    let whole = whole_answers(&client, 64, BYTES, Duration::from_secs(6));
+    assert!(whole < 64, "it had enough");
+    let status = server.wait();
+    assert!(!status.success(), "{status}");
+    server.wait_for_log("memory allocation of");
+    // Each was served to its end, or reset.
+    let served = ends.try_iter().filter(|is_whole| *is_whole).count();
+    assert!(served >= whole, "{served} {whole}");
+
+    // One whose applications do not read what it may hold, which is more than the system's buffers take.
+    const MANY_BYTES: usize = 40_000_000;
+    let (target, ends) = speaker(MANY_BYTES);
+    let server = Endpoint::server(carrier, target, &[]);
+    let client_arguments = ["client", "--carrier", server.carrier(), "--listen"];
+    let more = ["127.0.0.1:0", "--buffer", "1GiB", "--slow-reader", "pause"];
+    let mut client = Endpoint::limited(LITTLE, &[&client_arguments[..], &more].concat());
+    let whole = whole_answers(&client, 4, MANY_BYTES, Duration::from_secs(6));
+    assert!(whole < 4, "it had enough");
+    let status = client.wait();
+    assert!(!status.success(), "{status}");
+    client.wait_for_log("memory allocation of");
+    eventually("the server tells the service", || {
+        ends.try_iter().any(|is_whole| !is_whole)
+    });
+    // The other end is none the worse.
+    let client = Endpoint::client(server.carrier(), &[]);
+    assert_eq!(whole_answers(&client, 1, MANY_BYTES, Duration::ZERO), 1);
+}
+
+#[test]
+fn half_a_gigabyte_of_addresses_is_enough_for_an_end_with_many_conversations() {
+    const MODERATE: &str = "-v 524288";
+    const BYTES: usize = 2_000_000;
+    for carrier in ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"] {
+        let target = echo().to_string();
+        let server = ["server", "--carrier", carrier, "--target", &target];
+        let server = Endpoint::limited(MODERATE, &server);
+        let client = ["client", "--carrier", server.carrier()];
+        let client = [&client[..], &["--listen", "127.0.0.1:0"]].concat();
+        let client = Endpoint::limited(MODERATE, &client);
+        // What a socket for datagrams has no room for is lost.
+        let bytes = if carrier.starts_with("tcp") {
+            BYTES
+        } else {
+            2_000
+        };
+        thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    let sent = pattern(bytes);
+                    assert!(exchange(&client.connect(), &sent) == sent, "{carrier}");
+                });
+            }
+        });
+    }
 }
