@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
+use ministream::endpoint::AddressProof;
 use ministream::replay::mock::{Mock, MockOptions, MockOutput};
 use ministream::replay::{Masks, Plan, PlayOptions, Player, PlayerOutput, Recording};
 use ministream::wire::Direction;
@@ -17,7 +18,11 @@ const MAX_STEPS: usize = 300;
 const MAX_RECEIVED_BYTES: usize = 100;
 const MAX_HELD_BYTES: usize = 150;
 
-/// Whatever its clients say, a mock keeps no more of it than it may, and ends each conversation.
+/// How many times what came from an unproven address may go there.
+const AMPLIFICATION: usize = 3;
+
+/// Whatever its clients say, a mock keeps no more of it than it may, and ends each conversation; where
+/// clients have to prove their addresses, one that has not is sent at most three times what it sent.
 /// Whatever its server says, a player judges each conversation once, sends little but what was
 /// recorded, and comes to its end.
 pub fn run(data: &[u8]) {
@@ -43,6 +48,37 @@ fn message(input: &mut Unstructured<'_>, types: [u8; 3], ids: &[[u8; 3]]) -> Res
     Ok(message.into())
 }
 
+/// What passed between a mock and the address of a client.
+#[derive(Debug, Default)]
+struct Account {
+    received: usize,
+    sent: usize,
+    /// The ids that only somebody at this address has seen.
+    shown: Vec<[u8; 3]>,
+    is_proven: bool,
+}
+
+impl Account {
+    fn receive(&mut self, message: &[u8]) {
+        self.received += message.len();
+        if let [0xa0 | 0xa2, a, b, c, ..] = *message {
+            self.is_proven |= self.shown.contains(&[a, b, c]);
+        }
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        self.sent += message.len();
+        if let [0x51, _, _, _, a, b, c] = *message {
+            self.shown.push([a, b, c]);
+        }
+    }
+
+    fn assert_balanced(&self) {
+        let most = AMPLIFICATION * self.received;
+        assert!(self.is_proven || self.sent <= most, "{self:?}");
+    }
+}
+
 /// The ids that a message shows.
 fn learn(message: &[u8], ids: &mut Vec<[u8; 3]>) {
     for id in message[1..].chunks_exact(3).take(2) {
@@ -55,6 +91,9 @@ fn mock(input: &mut Unstructured<'_>, recording: &Recording) -> Result<()> {
     let mut options = MockOptions::default();
     options.max_received_bytes = MAX_RECEIVED_BYTES;
     options.max_held_bytes = MAX_HELD_BYTES;
+    options.address_proof = *input.choose(&[AddressProof::NotNeeded, AddressProof::Required])?;
+    let is_proof_needed = options.address_proof == AddressProof::Required;
+    let mut accounts = [(); 3].map(|()| Account::default());
     let mut mock = Mock::<u8>::new(recording, options, Masks::default(), [5; 32]);
     let mut ids = vec![[1, 0, 0], [1, 0, 1]];
     let (mut offered, mut finished) = (0, 0);
@@ -72,7 +111,11 @@ fn mock(input: &mut Unstructured<'_>, recording: &Recording) -> Result<()> {
             _ if mock.is_blocked(client) => {}
             _ => {
                 let message = message(input, [0xa1, 0xa0, 0xa2], &ids)?;
-                let from = input.int_in_range(0..=9)? > 0;
+                // Whoever has an address to prove is known by it.
+                let from = input.int_in_range(0..=9)? > 0 || is_proof_needed;
+                if from {
+                    accounts[usize::from(client)].receive(&message);
+                }
                 mock.handle_message(now, from.then_some(client), &message);
             }
         }
@@ -83,9 +126,16 @@ fn mock(input: &mut Unstructured<'_>, recording: &Recording) -> Result<()> {
         assert!(offered <= limit, "{offered} conversations of {limit}");
         loop {
             match mock.poll_output(now) {
-                MockOutput::Transmit { message, .. } => learn(&message.to_vec(), &mut ids),
+                MockOutput::Transmit { to, message } => {
+                    let message = message.to_vec();
+                    learn(&message, &mut ids);
+                    accounts[usize::from(to)].send(&message);
+                }
                 MockOutput::Finished(_) => finished += 1,
                 MockOutput::Timeout(_) | MockOutput::Idle => break,
+            }
+            for account in accounts.iter().filter(|_| is_proof_needed) {
+                account.assert_balanced();
             }
         }
     }
