@@ -13,7 +13,7 @@ use super::rule::{Action, KnownIds, Rules};
 
 use crate::conversation::{Conversation, ConversationId, Finding, Meaning, MessageEvent};
 use crate::dissect::{FlowReport, Sink};
-use crate::wire::{Direction, RawMessage};
+use crate::wire::{Direction, FrameKind, RawMessage};
 
 /// Stands before a sink for the time of one message.
 pub(super) struct Gate<'a, S> {
@@ -44,7 +44,8 @@ pub(super) struct Seen {
     pub(super) conversation: Option<ConversationId>,
     pub(super) direction: Option<Direction>,
     pub(super) type_index: usize,
-    pub(super) payload_bytes: usize,
+    /// Bytes of the conversation's stream that it carries.
+    pub(super) stream_bytes: usize,
     pub(super) is_ours: bool,
     pub(super) ids: KnownIds,
     pub(super) rule: Option<Matched>,
@@ -85,7 +86,10 @@ impl<S: Sink> Sink for Gate<'_, S> {
             conversation: event.conversation,
             direction: event.direction,
             type_index: crate::field::type_index(&event.message),
-            payload_bytes: crate::field::payload(&event.message).len(),
+            stream_bytes: match event.message.frame() {
+                Some(frame) if frame.frame_type.kind() == FrameKind::Data => frame.payload.len(),
+                _ => 0,
+            },
             is_ours: event.meaning != Meaning::Meaningless,
             ids,
             rule,

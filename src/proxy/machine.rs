@@ -219,10 +219,7 @@ impl Proxy {
         counts.bytes_in += seen.bytes.len() as u64;
         counts.not_ours += u64::from(!seen.is_ours);
         counts.by_type[seen.type_index] += 1;
-        counts.payload_bytes += match crate::field::TYPE_NAMES[seen.type_index] {
-            "data" => seen.payload_bytes as u64,
-            _ => 0,
-        };
+        counts.payload_bytes += seen.stream_bytes as u64;
         let Seen {
             bytes,
             conversation,

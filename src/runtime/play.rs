@@ -75,7 +75,6 @@ pub struct Driving {
 }
 
 /// Plays to the end, or to a signal. Reports every outcome as it comes.
-///
 pub async fn play(
     opened: Opened,
     signals: &mut Signals,
