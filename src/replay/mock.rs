@@ -552,6 +552,10 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         if let Some(held) = session.held {
             self.repertoire.give_back(held);
         }
+        // Who forges addresses takes nothing away from those who are there.
+        if let (true, Some((index, _))) = (session.allowance.is_limited(), session.script) {
+            self.repertoire.give_back(index);
+        }
         // A client that hears nothing more would wait for ever.
         let is_waiting = !session.closed_by_client && !session.closed_by_us;
         if is_waiting && !session.is_turned_away && forced != Some(ReplayResult::TransportError) {

@@ -102,6 +102,11 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         }
         session.allowance.lift();
         let peer = session.peer;
+        self.count_one_less(peer);
+    }
+
+    /// One of a peer's sessions is not unproven any more.
+    fn count_one_less(&mut self, peer: P) {
         if let Entry::Occupied(mut entry) = self.unproven.entry(self.origin(peer)) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
@@ -163,9 +168,10 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
 
     pub(super) fn remove(&mut self, slot: usize) -> Session<P> {
         let held = self.let_go(slot);
-        // What it counted for its origin, it counts no more.
-        self.prove(slot);
         let mut session = self.by_slot.remove(slot);
+        if session.allowance.is_limited() {
+            self.count_one_less(session.peer);
+        }
         session.held = held;
         self.by_server_id.remove(&session.server_id.0);
         self.held_bytes -= session.received.len();

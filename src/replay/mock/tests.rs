@@ -635,6 +635,29 @@ fn a_mock_sends_an_unproven_address_at_most_three_times_what_came_from_there() {
 }
 
 #[test]
+fn what_an_unproven_address_was_played_is_left_to_others() {
+    let options = MockOptions {
+        loops: Loops::Times(1),
+        ..unproven()
+    };
+    let mut rig = Rig::new(vec![greeting()], options);
+    for number in 0..10 {
+        rig.hear(7, &frame(0xa1, [1, 0, number], &[0; 300]));
+        rig.sent(60_000);
+        assert!(!rig.mock.is_used_up());
+    }
+    rig.hear(8, &frame(0xa1, [2, 0, 0], &[0; 300]));
+    let sent = rig.sent(0);
+    let server_id: [u8; 3] = sent[0].1[4..].try_into().unwrap();
+    rig.hear(8, &frame(0xa0, server_id, b""));
+    rig.sent(60_000);
+    assert!(
+        rig.mock.is_used_up(),
+        "played once to somebody who is there"
+    );
+}
+
+#[test]
 fn conversations_without_a_proof_are_limited_for_each_origin() {
     let options = MockOptions {
         max_unproven: 3,
