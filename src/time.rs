@@ -6,6 +6,11 @@ use std::str::FromStr;
 /// Nanoseconds of a second.
 pub(crate) const SECOND_NS: i64 = 1_000_000_000;
 
+/// Whole microseconds of a number of nanoseconds, rounded down.
+pub(crate) const fn micros(nanos: i64) -> i64 {
+    nanos.div_euclid(1_000)
+}
+
 /// A moment of capture time, in nanoseconds since 1970-01-01 00:00:00 UTC.
 ///
 /// This is the clock of the capture, not of the machine that reads it: it may

@@ -305,8 +305,9 @@ fn module_of(within: &Path) -> Vec<String> {
     parts
 }
 
-/// The paths of a `use` tree, one for each leaf: `a::b` and `a::c` of `a::{b, c}`.
-fn leaves(tree: &str) -> Vec<String> {
+/// The leaves of a `use` tree, each with the name that it has here: `a::b` and `a::c` of
+/// `a::{b, c}`, and `d` with `a::b` of `a::b as d`.
+fn leaves(tree: &str) -> Vec<(String, String)> {
     let (mut prefixes, mut word, mut found) = (vec![String::new()], String::new(), Vec::new());
     for c in tree.chars().chain([',']) {
         let prefix = prefixes.last().cloned().unwrap_or_default();
@@ -314,9 +315,12 @@ fn leaves(tree: &str) -> Vec<String> {
             '{' => prefixes.push(prefix + std::mem::take(&mut word).trim()),
             ',' | '}' => {
                 let word = std::mem::take(&mut word);
-                let path = word.split(" as ").next().unwrap_or_default().trim();
-                if !path.is_empty() {
-                    found.push(prefix + path);
+                let (path, alias) = word.split_once(" as ").unwrap_or((&word, ""));
+                let path = prefix.clone() + path.trim();
+                if !word.trim().is_empty() {
+                    let last = path.rsplit("::").next().unwrap_or_default();
+                    let name = if alias.is_empty() { last } else { alias.trim() };
+                    found.push((name.to_owned(), path));
                 }
                 if c == '}' {
                     prefixes.pop();
@@ -328,56 +332,153 @@ fn leaves(tree: &str) -> Vec<String> {
     found
 }
 
-/// The files that the code of a file names, by `use` or in place. What a file makes of its own
-/// parts (`self::part`) does not count: parents re-export.
-fn named_files(
-    module: &[String],
-    text: &str,
-    files: &BTreeSet<Vec<String>>,
-) -> BTreeSet<Vec<String>> {
-    let code = text
-        .split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap_or_default();
-    let code: String = code
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join("\n");
-    let uses = code.split(';').filter_map(|statement| {
-        let (_, tree) = statement.rsplit_once("use ")?;
-        Some(leaves(
-            &tree.split_whitespace().collect::<Vec<_>>().join(" "),
-        ))
-    });
-    let in_place = code
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
-        .map(str::to_owned);
-    uses.flatten()
-        .chain(in_place)
-        .filter_map(|path| {
-            let mut segments = path.split("::").map(str::trim).peekable();
-            let mut named = match segments.next()? {
-                "crate" => Vec::new(),
-                "super" => {
-                    let mut named = module[..module.len() - 1].to_vec();
-                    while segments.next_if(|segment| *segment == "super").is_some() {
-                        named.pop();
-                    }
-                    named
-                }
-                _ => return None,
-            };
-            for segment in segments {
-                named.push(segment.to_owned());
-                if !files.contains(&named) {
-                    named.pop();
-                    break;
-                }
+/// A file's module path, and behind it the names of an item.
+type Names = Vec<String>;
+
+/// What a file says of other files.
+#[derive(Default)]
+struct FileNames {
+    /// What `use` makes known here, by its name: absolute paths.
+    imports: BTreeMap<String, Names>,
+    /// The paths that it names beside those that it only hands on with `pub use`.
+    named: Vec<Names>,
+}
+
+/// The code of a file, without comments and tests.
+fn code_of(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next();
+    let lines = code.unwrap_or_default().lines();
+    let lines = lines.map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Cuts the modules that stand within a file out of its code: their `super` is the file itself.
+fn without_inner_modules(code: &str) -> String {
+    let (mut kept, mut end) = (String::new(), None);
+    for line in code.lines() {
+        let indented = line.len() - line.trim_start().len();
+        if end.is_none() && line.contains("mod ") && line.ends_with('{') {
+            end = Some(line[..indented].to_owned() + "}");
+        }
+        if end.is_none() {
+            kept += line;
+            kept.push('\n');
+        } else if end.as_deref() == Some(line) {
+            end = None;
+        }
+    }
+    kept
+}
+
+/// A path as it stands in a file, from the root; `None` if it leads out of the crate or is a name
+/// that says nothing of a file.
+fn absolute(module: &[String], path: &str, files: &BTreeSet<Names>) -> Option<Names> {
+    let mut segments = path.split("::").map(str::trim).peekable();
+    let first = segments.next()?;
+    let mut names = match first {
+        "crate" => Vec::new(),
+        "self" => module.to_vec(),
+        "super" => {
+            let mut names = module[..module.len().checked_sub(1)?].to_vec();
+            while segments.next_if(|segment| *segment == "super").is_some() {
+                names.pop();
             }
-            (files.contains(&named) && !named.starts_with(module)).then_some(named)
-        })
-        .collect()
+            names
+        }
+        part => {
+            let names = [module, &[part.to_owned()]].concat();
+            if !files.contains(&names) {
+                return None;
+            }
+            names
+        }
+    };
+    names.extend(segments.map(str::to_owned));
+    Some(names)
+}
+
+fn file_names(module: &[String], text: &str, files: &BTreeSet<Names>) -> FileNames {
+    let code = without_inner_modules(&code_of(text));
+    let mut found = FileNames::default();
+    let (mut handed_on, mut body) = (Vec::new(), String::new());
+    for statement in code.split_inclusive(';') {
+        let Some((before, tree)) = statement.rsplit_once("use ") else {
+            body += statement;
+            continue;
+        };
+        let last_line = before.lines().last().unwrap_or_default().trim();
+        let is_use = last_line.is_empty() || last_line.starts_with("pub");
+        if !is_use || !statement.ends_with(';') {
+            body += statement;
+            continue;
+        }
+        body += before.strip_suffix(last_line).unwrap_or(before);
+        let tree = tree.trim_end_matches(';');
+        let tree = tree.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (name, path) in leaves(&tree) {
+            let Some(path) = absolute(module, &path, files) else {
+                continue;
+            };
+            if last_line.starts_with("pub") {
+                handed_on.push((name.clone(), path.clone()));
+            } else {
+                found.named.push(path.clone());
+            }
+            found.imports.insert(name, path);
+        }
+    }
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = body.split(|c| !is_word(c)).collect();
+    for (name, path) in handed_on {
+        if words.contains(name.as_str()) {
+            found.named.push(path);
+        }
+    }
+    let in_place = body.split(|c| !is_word(c) && c != ':');
+    found.named.extend(
+        in_place
+            .filter(|path| path.contains("::"))
+            .filter_map(|path| absolute(module, path.trim_matches(':'), files)),
+    );
+    found
+}
+
+/// The file in which that stands which a path leads to, through whatever `use` lies between;
+/// `None` for a module as such, which depends on nothing.
+fn file_of(path: &[String], all: &BTreeMap<Names, FileNames>) -> Option<Names> {
+    let mut path = path.to_vec();
+    // No chain of re-exports is as long; a glob that imports itself would never end.
+    for _ in 0..20 {
+        let end = (0..=path.len())
+            .rev()
+            .find(|end| all.contains_key(&path[..*end]))?;
+        let (file, rest) = path.split_at(end);
+        let name = rest.first()?;
+        match all[file].imports.get(name) {
+            Some(target) if target[..] != path[..=end] => {
+                path = [target, &rest[1..]].concat();
+            }
+            _ => return Some(file.to_vec()),
+        }
+    }
+    None
+}
+
+/// The other files that each file's code depends on.
+fn dependencies(texts: &BTreeMap<Names, String>) -> BTreeMap<Names, BTreeSet<Names>> {
+    let files: BTreeSet<Names> = texts.keys().cloned().collect();
+    let all: BTreeMap<Names, FileNames> = texts
+        .iter()
+        .map(|(module, text)| (module.clone(), file_names(module, text, &files)))
+        .collect();
+    let edges = all.iter().map(|(module, names)| {
+        let files = names.named.iter().filter_map(|path| file_of(path, &all));
+        (
+            module.clone(),
+            files.filter(|file| file != module).collect(),
+        )
+    });
+    edges.collect()
 }
 
 /// A way along `edges` from `start` back to it.
@@ -409,6 +510,48 @@ fn circle(
 }
 
 #[test]
+fn circles_are_found_through_parents_and_through_what_they_hand_on() {
+    let file = |path: &str, text: &str| {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        (names.map(str::to_owned).collect::<Names>(), text.to_owned())
+    };
+    let edges_of = |texts: &[(&str, &str)]| {
+        let texts = texts.iter().map(|(path, text)| file(path, text));
+        let edges = dependencies(&texts.collect());
+        let edges = edges.into_iter().flat_map(|(from, to)| {
+            to.into_iter()
+                .map(move |to| format!("{} → {}", from.join("/"), to.join("/")))
+        });
+        edges.collect::<Vec<_>>()
+    };
+    // A child that uses what stands in its parent, which uses the child.
+    let parent = "mod child;\nuse child::Part;\npub struct Whole(Part);\n";
+    let child = "use super::Whole;\npub struct Part;\n";
+    assert_eq!(
+        edges_of(&[("a", parent), ("a/child", child)]),
+        ["a → a/child", "a/child → a"]
+    );
+    // What a parent only hands on is its child's, and no business of its own.
+    let parent = "pub use self::{one::One, two::Two as Second};\n";
+    let (one, two) = ("use super::Second;\npub struct One;\n", "pub struct Two;\n");
+    assert_eq!(
+        edges_of(&[("a", parent), ("a/one", one), ("a/two", two)]),
+        ["a/one → a/two"]
+    );
+    let two = "pub struct Two(crate::a::One);\n";
+    assert_eq!(
+        edges_of(&[("a", parent), ("a/one", one), ("a/two", two)]),
+        ["a/one → a/two", "a/two → a/one"]
+    );
+    // The `super` of a module within a file is that file.
+    let within = "mod inner {\n    use super::Outer;\n}\npub struct Outer;\n";
+    assert_eq!(
+        edges_of(&[("a", "pub struct Outer;\n"), ("a/b", within)]),
+        [""; 0]
+    );
+}
+
+#[test]
 fn files_do_not_name_one_another_in_a_circle() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
@@ -421,11 +564,7 @@ fn files_do_not_name_one_another_in_a_circle() {
             texts.insert(module_of(within), text);
         }
     }
-    let files: BTreeSet<Vec<String>> = texts.keys().cloned().collect();
-    let edges: BTreeMap<_, _> = texts
-        .iter()
-        .map(|(module, text)| (module.clone(), named_files(module, text, &files)))
-        .collect();
+    let edges = dependencies(&texts);
     assert!(edges.values().map(BTreeSet::len).sum::<usize>() > 500);
     let circles: Vec<String> = edges
         .keys()

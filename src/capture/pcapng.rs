@@ -3,11 +3,13 @@
 //! Type and length distinguish blocks here; what stands in those
 //! of interest is read by [`Section`]. Others are skipped unread.
 
+mod block;
 mod interface;
 mod section;
 
 use pcap_parser::{EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC};
 
+use self::block::{BLOCK_TRAILER, field};
 use self::section::Section;
 use super::window::{Current, Window};
 use super::{
@@ -18,8 +20,6 @@ use super::{
 const OBSOLETE_PACKET: u32 = 2;
 /// Type and length before a block.
 const BLOCK_HEADER: usize = 8;
-/// The length again, after a block.
-const BLOCK_TRAILER: usize = 4;
 /// The longest block that is parsed, as in libpcap and Wireshark. Blocks of
 /// no interest may have any length.
 const MAX_PARSED_BLOCK: u32 = 16 << 20;
@@ -272,11 +272,4 @@ fn without_capture(window: &mut Window, error: CaptureError) -> CaptureError {
         CaptureError::Read { path, source, .. } => CaptureError::Open { path, source },
         other => other,
     }
-}
-
-/// A field's bytes at a place that the caller has made sure of.
-fn field<const N: usize>(block: &[u8], offset: usize) -> [u8; N] {
-    *block[offset..]
-        .first_chunk()
-        .expect("the fixed fields of a block are at hand when they are read")
 }

@@ -6,6 +6,7 @@ mod channel;
 mod deadlines;
 mod event;
 mod finding;
+mod id;
 mod id_table;
 mod observation;
 mod options;
@@ -24,11 +25,11 @@ mod wording;
 pub(crate) use channel::ChannelIds;
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
-    Carried, Conversation, ConversationId, ConversationIdParseError, I2cpSession, Meaning,
-    MessageEvent, Party, RouterTime, SessionId, Tally,
+    Carried, Conversation, I2cpSession, Meaning, MessageEvent, Party, RouterTime, SessionId, Tally,
 };
 pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
+pub use id::{ConversationId, ConversationIdParseError};
 pub use observation::{EndOfInput, Observation, TrackerEvent};
 pub use options::{Destinations, TrackerOptions};
 pub use registry::Forgotten;

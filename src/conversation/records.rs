@@ -4,7 +4,8 @@
 use std::num::NonZeroU64;
 
 use super::channel::Channel;
-use super::event::{ConversationId, RouterTime, Tally};
+use super::event::{RouterTime, Tally};
+use super::id::ConversationId;
 use super::router::SynContent;
 use super::stall;
 use super::state::{Circumstances, ConversationState, Phase};

@@ -8,6 +8,7 @@
 
 mod assumed;
 mod describe;
+mod ending;
 mod events;
 mod look_ahead;
 mod losses;
@@ -18,6 +19,7 @@ mod stalls;
 
 use assumed::{Assumed, Disorder};
 use describe::describe;
+pub(super) use ending::Ending;
 use events::{Events, LateFinding};
 use look_ahead::LookAhead;
 pub(crate) use look_ahead::Prospect;
@@ -33,8 +35,9 @@ use stalls::Silence;
 
 use super::channel::{ChannelId, ChannelStart, Channels};
 use super::deadlines::{Deadlines, Due};
-use super::event::{Conversation, ConversationId};
+use super::event::Conversation;
 use super::finding::{FindingCode, Level};
+use super::id::ConversationId;
 use super::id_table::{IdKey, KeyHasher, Space};
 use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::{Destinations, TrackerOptions};
@@ -52,20 +55,6 @@ use crate::wire::{ClientId, DestinationHash, Direction, RawFrame, ServerId, Stre
 /// A SYN that waits for less when the capture ends may yet be answered: the
 /// reference's accept timeout.
 const ACCEPT_LIMIT_NS: i64 = 5 * SECOND_NS;
-
-/// Why a conversation is reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// It is over, or its id is used anew.
-    Over,
-    /// Its memory is needed.
-    Evicted,
-    /// Its channel is gone.
-    ChannelClosed,
-    /// The memory of its channel is needed.
-    ChannelEvicted,
-    Input(EndOfInput),
-}
 
 /// The conversations that are tracked, and all by which they are found.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What is odd about a message, with or without words.
 
-use super::event::ConversationId;
 use super::finding::{Finding, FindingCode, FindingDetail, Level};
+use super::id::ConversationId;
 
 /// Whether anybody reads the words of findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::event::ConversationId;
+use super::id::ConversationId;
 use super::id_table::{IdKey, KeyHasher, Space};
 use super::records::Live;
 use super::state::{Circumstances, Phase};

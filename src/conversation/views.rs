@@ -7,8 +7,9 @@ use hashbrown::{DefaultHashBuilder, HashMap};
 use slab::Slab;
 
 use super::channel::{ChannelId, Channels};
-use super::event::{ConversationId, RouterTime};
+use super::event::RouterTime;
 use super::finding::{FindingCode, FindingDetail};
+use super::id::ConversationId;
 use super::id_table::MAX_NAMESAKES;
 use super::observation::Observation;
 use super::records::{Records, Slot};

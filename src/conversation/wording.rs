@@ -1,7 +1,7 @@
 //! What is odd about a message, in words.
 
-use super::event::ConversationId;
 use super::finding::{FindingCode, FindingDetail, Level};
+use super::id::ConversationId;
 use super::id_table::Space;
 use super::remarks::{Words, number};
 use super::state::ConversationState;

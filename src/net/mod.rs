@@ -21,9 +21,11 @@ pub mod made;
 mod network;
 mod plain;
 mod reassembly;
+mod skip;
 mod slice;
 #[cfg(test)]
 mod testing;
+mod transport;
 mod tunnel;
 mod udp_tunnel;
 mod whole;
@@ -43,6 +45,8 @@ pub use limits::NetworkLimits;
 pub(crate) use network::{FlowPlace, FlowSight};
 pub use network::{Network, NetworkCounts};
 pub use reassembly::StreamCounts;
+pub use skip::Skip;
+pub use transport::Transport;
 pub use whole::Whole;
 
 /// Names one flow within a dissection, from 0 in order of appearance. A TCP
@@ -71,25 +75,6 @@ impl Side {
     /// 0 for the initiator, 1 for the responder; an index for what is kept per side.
     pub const fn index(self) -> usize {
         self as usize
-    }
-}
-
-/// The transport protocol of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// UDP.
-    Udp,
-    /// TCP.
-    Tcp,
-}
-
-impl Transport {
-    /// `udp` or `tcp`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        }
     }
 }
 
@@ -244,57 +229,4 @@ pub enum StreamEnd {
     Forgotten,
     /// The flow was forgotten because its memory is needed; it may go on.
     Evicted,
-}
-
-/// Why a packet, or a part of it, delivered nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Skip {
-    /// The link type is not supported.
-    LinkType,
-    /// Not IPv4 or IPv6 (ARP, ...).
-    NotIp,
-    /// Neither TCP nor UDP.
-    NotTransport,
-    /// A header is damaged or does not fit in its packet.
-    BadHeader,
-    /// The snap length cut a header.
-    CutHeader,
-    /// The second copy of a packet that the capture holds twice.
-    DuplicateCopy,
-    /// A fragment that waits for others, which may never come.
-    Fragment,
-    /// It is encrypted on its link (802.11).
-    Encrypted,
-    /// It is wrapped in more headers than are followed.
-    Nesting,
-}
-
-impl Skip {
-    /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 9] = [
-        Self::LinkType,
-        Self::NotIp,
-        Self::NotTransport,
-        Self::BadHeader,
-        Self::CutHeader,
-        Self::DuplicateCopy,
-        Self::Fragment,
-        Self::Encrypted,
-        Self::Nesting,
-    ];
-
-    /// Its name in the JSON records: `not_ip`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LinkType => "link_type",
-            Self::NotIp => "not_ip",
-            Self::NotTransport => "not_tcp_or_udp",
-            Self::BadHeader => "bad_header",
-            Self::CutHeader => "cut_header",
-            Self::DuplicateCopy => "duplicate_copy",
-            Self::Fragment => "fragment",
-            Self::Encrypted => "encrypted",
-            Self::Nesting => "nesting",
-        }
-    }
 }

@@ -1,9 +1,9 @@
 //! The values of the records of conversations and findings, column by column, for whatever
 //! form they are written in.
 
-use super::micros;
 use crate::conversation::{Conversation, Finding, Party, Tally};
 use crate::field::Value;
+use crate::time::micros;
 
 /// Takes the values of a record from its first column to its last.
 pub(crate) trait Cells {

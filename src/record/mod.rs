@@ -247,11 +247,6 @@ impl RecordWriter {
     }
 }
 
-/// Whole microseconds of a number of nanoseconds, rounded down.
-pub(crate) const fn micros(nanos: i64) -> i64 {
-    nanos.div_euclid(1_000)
-}
-
 /// As much of a payload as its preview is made of.
 #[cfg(feature = "parquet")]
 pub(crate) fn preview_source(payload: &[u8]) -> &[u8] {

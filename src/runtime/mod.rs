@@ -40,8 +40,8 @@ pub use self::conform::conform;
 pub use self::conform_error::ConformError;
 pub use self::link::{
     FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkCounts, LinkError, LinkEvent, Opened,
-    OwnKeys, Parcel, Peer, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions, UdpLink,
-    Unreachable,
+    OwnKeys, Parcel, Peer, PlainLink, Remote, RemoteError, Role, Room, Scope, TcpLink, TcpOptions,
+    UdpLink, Unreachable,
 };
 pub use self::notice::NOTICE;
 pub use self::open::{LinkOptions, Reach, nameless_destination};

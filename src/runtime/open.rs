@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::allow::AllowList;
 use super::carrier_url::{Authority, CarrierUrl};
 use super::link::{
-    FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, Opened, Role, TcpLink,
-    TcpOptions, UdpLink,
+    FaultPlan, FaultyLink, I2cpLink, I2cpOptions, Link, LinkError, Opened, PlainLink, Role,
+    TcpLink, TcpOptions, UdpLink,
 };
 use super::notice::NOTICE;
 use super::recorder::Recorder;
@@ -175,11 +175,15 @@ impl LinkOptions {
     }
 
     async fn open_once(&self, patience: Duration) -> Result<Opened, LinkError> {
-        let opened = self.open_carrier(patience).await?;
-        Ok(match &self.faults {
-            Some(plan) => FaultyLink::before(opened, plan, self.role),
-            None => opened,
-        })
+        let mut opened = self.open_carrier(patience).await?;
+        if let Some(plan) = &self.faults
+            && plan.acts_on_messages()
+            && let Link::Plain(link) = opened.link
+        {
+            let faulty = FaultyLink::before(link, opened.peer, plan, self.role);
+            opened.link = Link::Faulty(Box::new(faulty));
+        }
+        Ok(opened)
     }
 
     async fn open_carrier(&self, patience: Duration) -> Result<Opened, LinkError> {
@@ -189,7 +193,7 @@ impl LinkOptions {
                 let recorder = self.recorder.clone();
                 UdpLink::connect(&addresses, patience, self.udp_rate, recorder)
                     .await
-                    .map(|(link, peer)| self.connected(Link::Udp(link), peer))
+                    .map(|(link, peer)| self.connected(Link::Plain(PlainLink::Udp(link)), peer))
                     .map_err(|source| self.connect_error(source))
             }
             (CarrierUrl::Udp(authority), Role::Server) => {
@@ -211,7 +215,7 @@ impl LinkOptions {
                     self.recorder.clone(),
                 )
                 .await
-                .map(|(link, bound)| self.bound(Link::Udp(link), bound))
+                .map(|(link, bound)| self.bound(Link::Plain(PlainLink::Udp(link)), bound))
                 .map_err(|source| self.bind_error(source))
             }
             (
@@ -222,7 +226,7 @@ impl LinkOptions {
                 let addresses = self.resolve(authority).await?;
                 TcpLink::connect(&addresses, options)
                     .await
-                    .map(|(link, peer)| self.connected(Link::Tcp(link), peer))
+                    .map(|(link, peer)| self.connected(Link::Plain(PlainLink::Tcp(link)), peer))
                     .map_err(|error| match error {
                         LinkError::Io(source) => self.connect_error(source),
                         LinkError::Tls(source) => LinkError::NoTls {
@@ -240,7 +244,7 @@ impl LinkOptions {
                 let addresses = self.resolve_own(authority).await?;
                 TcpLink::listen(&addresses, self.allow.clone(), options)
                     .await
-                    .map(|(link, bound)| self.bound(Link::Tcp(link), bound))
+                    .map(|(link, bound)| self.bound(Link::Plain(PlainLink::Tcp(link)), bound))
                     .map_err(|source| self.bind_error(source))
             }
             (CarrierUrl::I2cp(authority, tunnels), _) => {
@@ -271,7 +275,7 @@ impl LinkOptions {
             })?;
         Ok(Opened {
             destination: Bytes::copy_from_slice(link.destination().as_bytes()),
-            link: Link::I2cp(Box::new(link)),
+            link: Link::Plain(PlainLink::I2cp(Box::new(link))),
             peer,
             carrier: self.carrier.clone(),
         })

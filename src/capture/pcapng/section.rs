@@ -8,8 +8,8 @@ use pcap_parser::{
     parse_simplepacketblock_le,
 };
 
+use super::block::{BLOCK_TRAILER, field};
 use super::interface::Interface;
-use super::{BLOCK_TRAILER, field};
 use crate::capture::window::Current;
 use crate::capture::{ByteOrder, Damage, InterfaceInfo, LinkType, MAX_CAPTURED_BYTES};
 use crate::time::Timestamp;

@@ -2,15 +2,12 @@
 //! application's first byte, once per connection, is `2a`.
 
 use super::gzip::GZIP_MAGIC;
-use super::{Message, MessageType, Sender};
+use super::{MAX_BODY_BYTES, Message, MessageType, Sender};
 use crate::carrier::Problem;
 use crate::carrier::framer::{Cut, Framer, Layout};
 
 /// The first byte that an application sends.
 pub const PROTOCOL_BYTE: u8 = 0x2a;
-
-/// The longest body that is accepted; i2pd closes the connection on a longer one.
-pub const MAX_BODY_BYTES: usize = 65_535;
 
 const HEADER_BYTES: usize = 4 + 1;
 

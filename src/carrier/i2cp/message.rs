@@ -2,12 +2,16 @@
 
 use std::num::NonZeroU8;
 
-use super::{Leases, MAX_BODY_BYTES, Mapping, MessageStatus, MessageType, SessionStatus};
+use super::{
+    EncodeError, Leases, MAX_BODY_BYTES, Mapping, MessageStatus, MessageType, SessionStatus,
+};
 use crate::wire::Destination;
 
 mod field;
+mod value;
 
 use self::field::Field;
+pub use self::value::{Expiry, RouterHops};
 
 /// The type, the readers and the writers of all messages.
 ///
@@ -347,46 +351,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The end of SendMessageExpires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// Options of the delivery.
-    pub flags: u16,
-    /// When the message is of no use any more, in milliseconds since the Unix
-    /// epoch; the lower 48 bits are sent.
-    pub at_ms: u64,
-}
-
-/// Gateways of tunnels as they stand in RequestLeaseSet: each the hash of a
-/// router, 32 bytes, and a tunnel id, 4 bytes; 0 to 255 of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RouterHops<'a>(&'a [[u8; HOP_BYTES]]);
-
-const HOP_BYTES: usize = 32 + 4;
-
-impl<'a> RouterHops<'a> {
-    /// Takes bytes for hops; `None` unless they are whole ones, at most 255.
-    pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
-        match bytes.as_chunks() {
-            (hops, []) if hops.len() <= 255 => Some(Self(hops)),
-            _ => None,
-        }
-    }
-
-    /// Their bytes.
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.0.as_flattened()
-    }
-
-    /// Hash and tunnel id of each.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = ([u8; 32], u32)> + use<'a> {
-        self.0.iter().map(|hop| {
-            let [router @ .., a, b, c, d] = *hop;
-            (router, u32::from_be_bytes([a, b, c, d]))
-        })
-    }
-}
-
 /// Why a body is not that of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -407,18 +371,6 @@ pub enum MessageError {
         /// How many.
         extra_bytes: usize,
     },
-}
-
-/// Why a message cannot be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EncodeError {
-    /// A string has one byte for its length.
-    #[error("a string is at most 255 bytes, not {0}")]
-    StringTooLong(usize),
-    /// Routers do not take longer bodies.
-    #[error("the body of a message is at most {MAX_BODY_BYTES} bytes, not {0}")]
-    BodyTooLong(usize),
 }
 
 #[cfg(test)]

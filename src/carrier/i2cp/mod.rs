@@ -12,6 +12,7 @@
 //! the payload of a SYN.
 
 mod decoder;
+mod encode_error;
 mod framing;
 pub mod gzip;
 mod lease_set;
@@ -21,10 +22,11 @@ mod message_type;
 mod status;
 
 pub use decoder::{Decoder, I2cpItem};
-pub use framing::{Frame, FrameItem, FrameReader, MAX_BODY_BYTES, PROTOCOL_BYTE};
+pub use encode_error::{EncodeError, MAX_BODY_BYTES};
+pub use framing::{Frame, FrameItem, FrameReader, PROTOCOL_BYTE};
 pub use lease_set::{LEASE_BYTES, Lease, LeaseSet, Leases};
 pub use mapping::{Mapping, MappingError, encode_mapping};
-pub use message::{EncodeError, Expiry, Message, MessageError, RouterHops};
+pub use message::{Expiry, Message, MessageError, RouterHops};
 pub use message_type::MessageType;
 pub use status::{MessageStatus, SessionStatus};
 

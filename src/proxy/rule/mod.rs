@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use self::parse::{Condition, Parsed};
 use crate::conversation::{ConversationId, MessageEvent};
 use crate::replay::inject::ScriptError;
-use crate::select::filter::{CountingFilter, Counts};
+use crate::select::filter::Counts;
 
 pub(crate) use self::action::{Action, Change, Ends, KnownIds};
 
@@ -63,19 +64,13 @@ pub struct RuleTally {
     pub left_out: u64,
 }
 
-#[derive(Clone, Debug)]
-enum Condition {
-    All,
-    Filter(CountingFilter),
-}
-
 impl Rule {
     /// Reads a rule.
     ///
     /// # Errors
     /// It is none; the error's text points at the place.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        parse::rule(text, 1)
+        parse::rule(text, 1).map(Self::from)
     }
 
     /// Reads a file of rules, one a line; lines that are empty or begin with `#` are skipped.
@@ -87,19 +82,8 @@ impl Rule {
             .enumerate()
             .map(|(index, line)| (index + 1, line))
             .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-            .map(|(number, line)| parse::rule(line, number))
+            .map(|(number, line)| parse::rule(line, number).map(Self::from))
             .collect()
-    }
-
-    fn with(text: String, condition: Condition, actions: Vec<Action>) -> Self {
-        Self {
-            text,
-            condition,
-            actions,
-            counted: 0,
-            by_conversation: HashMap::new(),
-            tally: RuleTally::default(),
-        }
     }
 
     /// As it was written.
@@ -138,6 +122,19 @@ impl Rule {
         };
         self.tally.matched += u64::from(holds);
         holds
+    }
+}
+
+impl From<Parsed> for Rule {
+    fn from(parsed: Parsed) -> Self {
+        Self {
+            text: parsed.text,
+            condition: parsed.condition,
+            actions: parsed.actions,
+            counted: 0,
+            by_conversation: HashMap::new(),
+            tally: RuleTally::default(),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::action::{Action, Ends, IdSource, Made, Payload};
-use super::{Condition, Rule};
 use crate::replay::inject::ScriptError;
 use crate::replay::inject::text::{
     Fail, Read, c_string, fail, literal_id, pattern, skip, time, word,
@@ -11,6 +10,20 @@ use crate::replay::inject::text::{
 use crate::select::filter::{CountingFilter, Filter, FilterError};
 use crate::text::suggest::closest;
 use crate::wire::{Direction, FrameType, StreamId};
+
+/// What a rule says.
+pub(super) struct Parsed {
+    pub(super) text: String,
+    pub(super) condition: Condition,
+    pub(super) actions: Vec<Action>,
+}
+
+/// Which messages it is about.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    All,
+    Filter(CountingFilter),
+}
 
 /// The words that actions begin with.
 const VERBS: [&str; 12] = [
@@ -34,7 +47,7 @@ const ACTIONS: &str = "there are pass, drop, duplicate, delay TIME, hold until F
      append PAYLOAD, inject c2s|s2c MESSAGE and close client|server|both";
 
 /// Reads one rule.
-pub(super) fn rule(text: &str, line: usize) -> Result<Rule, ScriptError> {
+pub(super) fn rule(text: &str, line: usize) -> Result<Parsed, ScriptError> {
     let error = |at: usize, problem: String| ScriptError::new(line, text, at, problem);
     let Some(colon) = separator(text) else {
         return Err(error(
@@ -59,7 +72,11 @@ pub(super) fn rule(text: &str, line: usize) -> Result<Rule, ScriptError> {
             )
         })?;
     }
-    Ok(Rule::with(text.trim().to_owned(), condition, actions))
+    Ok(Parsed {
+        text: text.trim().to_owned(),
+        condition,
+        actions,
+    })
 }
 
 /// Where the filter ends: the first colon with a space, or nothing, behind it, that is in no text

@@ -2,16 +2,16 @@
 
 use data_encoding::BASE64;
 
-use super::{Picture, Row};
+use super::picture::{Picture, Row};
 use crate::conversation::{ConversationId, Level, MessageEvent, Party, Tally};
 use crate::field::{PREVIEW_BYTES, PayloadDetail, payload, type_name};
-use crate::record::micros;
 use crate::report::ladder::{View, info, label};
 use crate::report::style::{Style, TimeWriter};
 use crate::text::write::{
     put, put_address, put_conversation, put_display, put_id, put_json_string, put_number,
     put_seconds, text_of,
 };
+use crate::time::micros;
 use crate::wire::{Direction, StreamId};
 
 /// Appends JSON so that it cannot end the element that it stands in: in JSON,

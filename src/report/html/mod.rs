@@ -8,64 +8,32 @@
 //! page says how many are not.
 
 pub(in crate::report) mod charts;
+mod collected;
 mod data;
 mod foremost;
 pub(in crate::report) mod frame;
 pub(in crate::report) mod histogram;
 mod page;
+mod picture;
 mod timeline;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::io::{self, Write};
 
-use foremost::Foremost;
-use histogram::Distribution;
+use collected::Collected;
+pub use collected::{
+    MAX_CONVERSATIONS, MAX_FINDINGS, MAX_LOOSE, MAX_MESSAGES, MAX_PAYLOAD_BYTES, MAX_ROWS,
+};
 use page::Page;
-use timeline::Timeline;
+use picture::{Over, Row};
 
-use super::heading::Heading;
-use super::ladder::message_log::{Limits, MessageLog, MessageLogs};
-use super::ladder::{Ladder, View, info, label};
-use super::statistics::FindingTable;
-use super::style::{Style, TimeWriter};
-use crate::conversation::{Conversation, ConversationId, Finding, Level, MessageEvent};
+use super::style::Style;
+use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::dissect::FlowReport;
-use crate::field::payload;
 use crate::record::Summary;
 use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
-use crate::text::write::text_of;
-
-/// Conversations that have a ladder and their bytes in the page.
-pub const MAX_CONVERSATIONS: usize = 200;
-
-/// Conversations in the table.
-pub const MAX_ROWS: usize = 10_000;
-
-/// Findings in the list.
-pub const MAX_FINDINGS: usize = 1_000;
-
-/// Messages shown that belong to no conversation.
-pub const MAX_LOOSE: usize = 200;
-
-/// Messages that all ladders hold together.
-pub const MAX_MESSAGES: usize = 20_000;
-
-/// Payload bytes in the page.
-pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
-
-const LIMITS: Limits = Limits {
-    messages: 1_000,
-    message_bytes: 64 << 10,
-    conversation_bytes: 64 << 10,
-    messages_held: 200_000,
-    bytes_held: 64 << 20,
-};
-
-/// What comes first: the worst findings, then the order of the capture.
-type Rank = (Reverse<Option<Level>>, ConversationId);
 
 /// Collects what the page shows, and writes it at the end.
 #[derive(Debug)]
@@ -74,163 +42,13 @@ pub struct HtmlReport<W> {
     collected: Collected,
 }
 
-/// What the page shows.
-#[derive(Debug)]
-struct Collected {
-    style: Style,
-    heading: Heading,
-    logs: MessageLogs,
-    pictured: Foremost<Rank, Over>,
-    rows: Foremost<Rank, Row>,
-    findings: Foremost<(Reverse<Level>, u64), Finding>,
-    finding_table: FindingTable,
-    loose: Loose,
-    timeline: Timeline,
-    handshakes: Distribution,
-    lives: Distribution,
-}
-
-/// A conversation that is over, with its messages.
-#[derive(Debug)]
-struct Over {
-    conversation: Conversation,
-    log: MessageLog,
-}
-
-/// A conversation in the table.
-#[derive(Debug)]
-struct Row {
-    conversation: Conversation,
-    /// The worst of its findings.
-    level: Option<Level>,
-}
-
-/// Messages that belong to no conversation, as the page shows them.
-#[derive(Debug, Default)]
-struct Loose {
-    shown: Vec<LooseMessage>,
-    seen: u64,
-}
-
-#[derive(Debug)]
-struct LooseMessage {
-    number: u64,
-    time: String,
-    label: String,
-    info: String,
-    json: Vec<u8>,
-}
-
-/// A ladder in the page.
-struct Picture<'a> {
-    ladder: Ladder<'a>,
-    view: View<'a>,
-    other: Option<View<'a>>,
-}
-
 impl<W: Write> HtmlReport<W> {
     /// A report that will be written to `writer`.
     pub fn new(writer: W, style: Style) -> Self {
         Self {
             writer,
-            collected: Collected {
-                style,
-                heading: Heading::default(),
-                logs: MessageLogs::new(LIMITS),
-                pictured: Foremost::new(MAX_CONVERSATIONS),
-                rows: Foremost::new(MAX_ROWS),
-                findings: Foremost::new(MAX_FINDINGS),
-                finding_table: FindingTable::new(style),
-                loose: Loose::default(),
-                timeline: Timeline::default(),
-                handshakes: Distribution::default(),
-                lives: Distribution::default(),
-            },
+            collected: Collected::new(style),
         }
-    }
-}
-
-impl Collected {
-    /// The ladders that the page has room for, in the order of the capture.
-    fn pictures(&self) -> Vec<Picture<'_>> {
-        let over: BTreeMap<ConversationId, &Over> = self
-            .pictured
-            .values()
-            .map(|over| (over.conversation.id, over))
-            .collect();
-        let mut drawn = BTreeSet::new();
-        let (mut messages, mut bytes) = (0, 0);
-        let mut pictures = Vec::new();
-        for first in self.pictured.values() {
-            if drawn.contains(&first.conversation.id) {
-                continue;
-            }
-            let peer = first.conversation.peer_view;
-            let other = peer.and_then(|peer| over.get(&peer)).copied();
-            let both = || std::iter::once(first).chain(other);
-            let more_messages: usize = both().map(|over| over.log.messages().len()).sum();
-            let more_bytes: usize = both().map(|over| over.log.kept_bytes()).sum();
-            if messages + more_messages > MAX_MESSAGES || bytes + more_bytes > MAX_PAYLOAD_BYTES {
-                continue;
-            }
-            messages += more_messages;
-            bytes += more_bytes;
-            drawn.extend(both().map(|over| over.conversation.id));
-            pictures.push(Picture::new(first, other, &self.style));
-        }
-        pictures.sort_unstable_by_key(Picture::id);
-        pictures
-    }
-}
-
-impl<'a> Picture<'a> {
-    fn new(first: &'a Over, other: Option<&'a Over>, style: &Style) -> Self {
-        let view = first.view();
-        let other = other.map(Over::view);
-        Self {
-            ladder: Ladder::new(view, other, style),
-            view,
-            other,
-        }
-    }
-
-    /// The conversation by whose name the picture goes.
-    const fn id(&self) -> ConversationId {
-        self.ladder.conversation.id
-    }
-
-    fn views(&self) -> impl Iterator<Item = View<'a>> {
-        std::iter::once(self.view).chain(self.other)
-    }
-}
-
-impl Over {
-    const fn view(&self) -> View<'_> {
-        View {
-            conversation: &self.conversation,
-            log: &self.log,
-        }
-    }
-}
-
-impl Loose {
-    fn message(&mut self, event: &MessageEvent<'_>, style: &Style) {
-        self.seen += 1;
-        if self.shown.len() >= MAX_LOOSE {
-            return;
-        }
-        let payload_bytes = payload(&event.message).len();
-        self.shown.push(LooseMessage {
-            number: event.number,
-            time: text_of(|out| TimeWriter::new(style.times).put(event, out)),
-            label: label(event, payload_bytes, style),
-            info: info(event, style),
-            json: {
-                let mut json = Vec::new();
-                data::put_message(event, payload_bytes, style, &mut json);
-                json
-            },
-        });
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::charts::{Bar, Bars, Lines, grouped, put_bars, put_lines};
+use super::collected::Collected;
 use super::data::{put_messages, put_row, put_script_json};
 use super::frame::{
     Card, Key, STYLE, put_cards, put_cell, put_figure, put_foot, put_head, put_level,
     put_paragraph, put_titles,
 };
+use super::picture::Picture;
 use super::timeline::Unit;
-use super::{Collected, Picture};
 use crate::conversation::{ConversationId, ConversationState, Level};
 use crate::field::TYPE_NAMES;
 use crate::record::Summary;

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::collected::LIMITS;
 use super::*;
-use crate::conversation::FindingCode;
+use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::record::tally::Sight;
 use crate::testing::{Written, conversation, event, finding, input, style};
 

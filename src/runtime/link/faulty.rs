@@ -9,7 +9,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use tracing::info;
 
-use super::{Link, LinkCounts, LinkError, LinkEvent, Opened, Parcel, Peer, Role, Room, Scope};
+use super::error::LinkError;
+use super::event::{LinkCounts, LinkEvent, Room};
+use super::parcel::Parcel;
+use super::peer::{Peer, Role, Scope};
+use super::plain::PlainLink;
 use crate::fault::{Engine, FaultKind, FaultSpec, FaultStats, Faults, LaneEvent, Parcelled};
 use crate::runtime::alarm::Alarm;
 use crate::wire::Direction;
@@ -40,30 +44,17 @@ impl FaultPlan {
         self.faults.direction(role.sends())
     }
 
+    /// Whether links have any, beside those that divide what is written.
+    pub(in crate::runtime) fn acts_on_messages(&self) -> bool {
+        self.faults.c2s.acts_on_messages() || self.faults.s2c.acts_on_messages()
+    }
+
     fn engine<M: Parcelled>(&self, direction: Direction, opening: u32) -> Engine<Key, M> {
         // Each direction of each opening has random numbers of its own: the same seed gives the same
         // faults, however the messages of both directions interleave.
         let stream = opening.wrapping_mul(2) + u32::from(direction == Direction::ServerToClient);
         let spec = self.faults.direction(direction).clone();
         Engine::new(spec, self.seed, stream, self.began)
-    }
-}
-
-impl Role {
-    /// Which way the messages go that it sends.
-    pub const fn sends(self) -> Direction {
-        match self {
-            Self::Client => Direction::ClientToServer,
-            Self::Server => Direction::ServerToClient,
-        }
-    }
-
-    /// Which way the messages go that it receives.
-    pub const fn receives(self) -> Direction {
-        match self {
-            Self::Client => Direction::ServerToClient,
-            Self::Server => Direction::ClientToServer,
-        }
     }
 }
 
@@ -142,7 +133,7 @@ impl Parcelled for Inbound {
 /// A link with faults both ways.
 #[derive(Debug)]
 pub struct FaultyLink {
-    link: Box<Link>,
+    link: PlainLink,
     /// Whether the link has one connection only.
     single: bool,
     outgoing: Engine<Key, Outbound>,
@@ -158,15 +149,17 @@ pub struct FaultyLink {
 }
 
 impl FaultyLink {
-    /// Puts faults before a link that has just been opened.
-    pub(in crate::runtime) fn before(mut opened: Opened, plan: &FaultPlan, role: Role) -> Opened {
-        if !plan.faults.c2s.acts_on_messages() && !plan.faults.s2c.acts_on_messages() {
-            return opened;
-        }
+    /// Puts faults before a link that has just been opened, to `peer` or to all.
+    pub(in crate::runtime) fn before(
+        link: PlainLink,
+        peer: Option<Peer>,
+        plan: &FaultPlan,
+        role: Role,
+    ) -> Self {
         let opening = plan.openings.fetch_add(1, Ordering::Relaxed);
-        let single = opened.peer.is_some() || matches!(opened.link, Link::I2cp(_));
-        opened.link = Link::Faulty(Box::new(Self {
-            link: Box::new(opened.link),
+        let single = peer.is_some() || matches!(link, PlainLink::I2cp(_));
+        Self {
+            link,
             single,
             outgoing: plan.engine(role.sends(), opening),
             incoming: plan.engine(role.receives(), opening),
@@ -175,8 +168,7 @@ impl FaultyLink {
             full: false,
             down: false,
             alarm: Alarm::new(),
-        }));
-        opened
+        }
     }
 
     fn key(&self, peer: Option<Peer>) -> Key {
@@ -186,7 +178,7 @@ impl FaultyLink {
         }
     }
 
-    /// See [`Link::poll_event`].
+    /// See [`Link::poll_event`](super::Link::poll_event).
     pub(super) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
@@ -292,7 +284,7 @@ impl FaultyLink {
         }
     }
 
-    /// See [`Link::send`].
+    /// See [`Link::send`](super::Link::send).
     pub(super) fn send(&mut self, to: Peer, message: Parcel) -> Room {
         if self.down {
             return Room::Free;
@@ -344,7 +336,7 @@ impl FaultyLink {
         }
     }
 
-    /// See [`Link::poll_flush`].
+    /// See [`Link::poll_flush`](super::Link::poll_flush).
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         let now = Instant::now();
         self.pass_outgoing(cx, now);
@@ -357,7 +349,7 @@ impl FaultyLink {
         }
     }
 
-    /// See [`Link::poll_close`]. What is late still goes out.
+    /// See [`Link::poll_close`](super::Link::poll_close). What is late still goes out.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
@@ -376,17 +368,17 @@ impl FaultyLink {
         }
     }
 
-    /// See [`Link::finish`].
+    /// See [`Link::finish`](super::Link::finish).
     pub(super) fn finish_peer(&mut self, peer: Peer) {
         self.link.finish(peer);
     }
 
-    /// See [`Link::counts`].
+    /// See [`Link::counts`](super::Link::counts).
     pub(super) fn counts(&self) -> LinkCounts {
         self.link.counts()
     }
 
-    /// See [`Link::sever`].
+    /// See [`Link::sever`](super::Link::sever).
     pub(super) fn sever_peer(&mut self, peer: Peer) {
         let key = self.key(Some(peer));
         self.outgoing.forget(&key);

@@ -10,8 +10,8 @@ mod pair;
 mod pairs;
 mod questions;
 mod turns;
+mod watcher;
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +19,7 @@ use self::driver::{Driver, Entrance};
 use self::http::Requests;
 use self::legs::Legs;
 use self::questions::Questions;
+pub use self::watcher::Watcher;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
 use super::metrics::Scrapes;
@@ -27,8 +28,6 @@ use super::recorder::Recorder;
 use super::service_manager::watched;
 use super::tunnel::{TunnelError, listen_if_asked};
 use crate::capture::InputInfo;
-use crate::conversation::Conversation;
-use crate::dissect::Sink;
 use crate::endpoint::Limits;
 use crate::proxy::{Proxy, ProxyOptions};
 use crate::time::Timestamp;
@@ -63,21 +62,6 @@ impl ProxyTaskOptions {
             control: None,
         }
     }
-}
-
-/// Hears of everything that passes.
-pub trait Watcher: Sink<Error = io::Error> {
-    /// Something passed: output that was collected may be handed on.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    fn hand_on(&mut self) -> io::Result<()>;
-
-    /// Somebody wants to see how things stand.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    fn show_so_far(&mut self, open: &[Conversation]) -> io::Result<()>;
 }
 
 /// No files are read where messages pass.

@@ -3,9 +3,11 @@
 mod carrier;
 mod conversations;
 mod driver;
+mod error;
 mod local;
 mod locals;
 mod notices;
+mod options;
 mod record;
 mod service;
 mod stdio;
@@ -13,155 +15,20 @@ mod stream;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::endpoint::{Config, End, Endpoint};
+use crate::endpoint::Endpoint;
 
 use self::driver::Driver;
+pub use self::error::TunnelError;
+pub use self::options::{Advice, LocalSide, LostLink, TunnelOptions};
 use self::stdio::Stdio;
 use super::acceptor::Acceptor;
 use super::carrier_url::CarrierUrl;
-use super::link::{LinkError, Peer};
+use super::link::Peer;
 use super::metrics::Scrapes;
-use super::open::LinkOptions;
 use super::service_manager::watched;
-use super::socket::Addresses;
-
-/// What a tunnel is to be.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TunnelOptions {
-    /// Where conversations come from, or go to.
-    pub side: LocalSide,
-    /// What carries them.
-    pub link: LinkOptions,
-    /// What happens when the link is lost.
-    pub lost_link: LostLink,
-    /// Limits, times and policies of the endpoint.
-    pub endpoint: Config,
-    /// From which the ids follow.
-    pub seed: [u8; 32],
-    /// Where metrics are served over HTTP.
-    pub metrics: Option<SocketAddr>,
-    /// Lines of the log that were lost; the metrics include their number.
-    pub lost_log_lines: &'static AtomicU64,
-    /// Has the log opened anew; called on SIGHUP.
-    pub reopen_log: Option<fn()>,
-    /// How long orderly closing may take after a signal.
-    pub closing_time: Duration,
-    /// What the log calls what the program lets its user set.
-    pub advice: Advice,
-}
-
-impl TunnelOptions {
-    /// A tunnel that ends with its link, without metrics.
-    pub fn new(side: LocalSide, link: LinkOptions, seed: [u8; 32]) -> Self {
-        static NO_LINES: AtomicU64 = AtomicU64::new(0);
-        Self {
-            side,
-            link,
-            lost_link: LostLink::Ends,
-            endpoint: Config::default(),
-            seed,
-            metrics: None,
-            lost_log_lines: &NO_LINES,
-            reopen_log: None,
-            closing_time: Duration::from_secs(5),
-            advice: Advice::default(),
-        }
-    }
-}
-
-/// What lines of the log call the limits and times that led to them. A program puts the names
-/// of its own flags here.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Advice {
-    /// The limits of conversations, of all and of one peer; stands in "refused: more conversations than
-    /// … allow".
-    pub conversation_limits: &'static str,
-    /// The limit of all conversations; stands in "or lower …", where descriptors are scarce.
-    pub total_limit: &'static str,
-    /// What helps against answers that are cut when a drain ends.
-    pub drain: &'static str,
-    /// What a slow reader fills, and what would be done about it; stands in "what this conversation's
-    /// local side does not read fills …".
-    pub slow_reader: &'static str,
-}
-
-impl Default for Advice {
-    fn default() -> Self {
-        Self {
-            conversation_limits: "the limits",
-            total_limit: "the limit of conversations",
-            drain: "a longer drain waits for more of it",
-            slow_reader: "the buffer; ending the conversation would free the link",
-        }
-    }
-}
-
-/// The local side of a tunnel.
-#[derive(Debug)]
-pub enum LocalSide {
-    /// Opens a conversation for each connection to these addresses.
-    Listen(Addresses),
-    /// Opens one conversation, on standard input and output, and ends with it.
-    Stdio,
-    /// Answers each conversation by a connection to this service.
-    Serve {
-        /// The service.
-        target: Addresses,
-    },
-}
-
-/// What happens when the link is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LostLink {
-    /// The tunnel ends.
-    Ends,
-    /// It is opened again, with growing pauses between attempts.
-    Reopens,
-}
-
-/// Why a tunnel could not begin, or had to end.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TunnelError {
-    /// The carrier.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The carrier, after it had been in use.
-    #[error("{carrier} was lost")]
-    LinkLost {
-        /// Which.
-        carrier: CarrierUrl,
-        /// Why.
-        source: LinkError,
-    },
-    /// The address for local connections.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Which.
-        address: Addresses,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Signals, pipes or threads could not be had.
-    #[error("the system refuses a resource")]
-    System(#[from] io::Error),
-    /// What the one conversation of [`LocalSide::Stdio`] brought could not be passed on.
-    #[error("cannot write to standard output")]
-    Output(#[source] io::Error),
-    /// The one conversation of [`LocalSide::Stdio`] failed.
-    #[error("{leg}: {end}", leg = end.leg().map_or("conversation", |leg| leg.name()))]
-    Conversation {
-        /// How it ended.
-        end: End,
-    },
-}
 
 /// Listens by `listen` where an address is given; returns the one that was bound.
 ///

@@ -6,8 +6,9 @@
 
 use std::marker::PhantomData;
 
+use super::comparison::Comparison;
 use super::evaluate::{compare, equals};
-use super::{Comparison, Literal};
+use super::expression::Literal;
 use crate::columns::{FieldKind, Range, STATE_NAMES, fields};
 use crate::conversation::{Conversation, ConversationId};
 use crate::dissect::Sink;

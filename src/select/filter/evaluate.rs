@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::{Comparison, Counts, Expression, Literal};
+use super::comparison::Comparison;
+use super::count::Counts;
+use super::expression::{Expression, Literal};
 use crate::conversation::MessageEvent;
 use crate::field::{Field, Value};
 use crate::number_set::NumberSet;

@@ -21,25 +21,26 @@
 //! [Fields of conversations](ConversationField), such as `state`, are known when a
 //! conversation is over: see [`Filter::outcomes`].
 
+mod comparison;
 mod conversation;
 mod count;
+mod counting;
+mod error;
 mod evaluate;
+mod expression;
 mod parse;
 mod token;
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
-
+pub use self::comparison::Comparison;
 use self::conversation::ConversationTest;
 pub use self::conversation::{ConversationField, Outcomes};
-use self::count::Counted;
-pub use self::count::{CountingFilter, Counts};
-use crate::conversation::{ConversationId, FindingCode, Level, MessageEvent};
-use crate::field::Field;
+pub use self::count::Counts;
+pub use self::counting::CountingFilter;
+pub use self::error::FilterError;
+use self::expression::Expression;
+use self::parse::{Parsed, Vocabulary};
+use crate::conversation::MessageEvent;
 use crate::number_set::NumberSet;
-use crate::time::Timestamp;
-use crate::wire::{DestinationHash, StreamId};
 
 /// A condition on messages, parsed and checked.
 #[derive(Clone, Debug)]
@@ -57,12 +58,12 @@ impl Filter {
     /// It does not follow the grammar, or compares a field with something that
     /// the field cannot be. The error's text points at the place.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        parse::filter(text)
+        parse::read(text, Vocabulary::Fields).map(Self::from)
     }
 
     /// The same, where `nth` and `conv_nth` may stand, too.
     fn parse_with_counts(text: &str) -> Result<Self, FilterError> {
-        parse::counting_filter(text)
+        parse::read(text, Vocabulary::FieldsAndCounts).map(Self::from)
     }
 
     /// Whether it tests conversations, so that its input must be read twice.
@@ -88,123 +89,12 @@ impl Filter {
     }
 }
 
-/// A condition as a tree.
-#[derive(Clone, Debug)]
-enum Expression {
-    And(Box<Self>, Box<Self>),
-    Or(Box<Self>, Box<Self>),
-    Not(Box<Self>),
-    /// The message has the field.
-    Present(Field),
-    Compare(Field, Comparison, Literal),
-    Contains(Field, Vec<u8>),
-    ContainsCode(FindingCode),
-    Matches(Field, regex::bytes::Regex),
-    OneOf(Field, Vec<Literal>),
-    /// The message's conversation passes the test of that number.
-    OfConversation(usize),
-    /// The message has such a number among those that match.
-    Count(Counted, Comparison, u64),
-    /// Every message.
-    Always,
-}
-
-/// How two values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    /// `==`
-    Equal,
-    /// `!=`
-    NotEqual,
-    /// `<`
-    Less,
-    /// `<=`
-    LessOrEqual,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterOrEqual,
-}
-
-/// A value that a field is compared with, of the field's own kind.
-#[derive(Clone, Debug, PartialEq)]
-enum Literal {
-    Number(i64),
-    Time(Timestamp),
-    Text(Vec<u8>),
-    Id(StreamId),
-    Conversation(ConversationId),
-    Address(IpAddr),
-    AddressAndPort(SocketAddr),
-    Port(u16),
-    Bytes(Vec<u8>),
-    Hash(DestinationHash),
-    Code(FindingCode),
-    Level(Level),
-}
-
-/// Why a text is no filter, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilterError {
-    filter: String,
-    span: Range<usize>,
-    problem: String,
-    hint: Option<String>,
-}
-
-impl FilterError {
-    fn new(filter: &str, span: Range<usize>, problem: impl Into<String>) -> Self {
+impl From<Parsed> for Filter {
+    fn from(parsed: Parsed) -> Self {
         Self {
-            filter: filter.to_owned(),
-            span,
-            problem: problem.into(),
-            hint: None,
-        }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// What is wrong, without the place.
-    pub fn problem(&self) -> &str {
-        &self.problem
-    }
-
-    /// What might be meant instead.
-    pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
-    /// The bytes of the filter that are wrong.
-    pub fn span(&self) -> Range<usize> {
-        self.span.clone()
-    }
-}
-
-impl std::error::Error for FilterError {}
-
-/// Three lines: the problem, the filter, and a caret under the place with a hint.
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |text: &str| {
-            crate::text::escape::escaped(text.as_bytes(), crate::text::escape::Charset::Unicode)
-        };
-        let before = crate::text::escape::columns_of(&show(&self.filter[..self.span.start]));
-        let marked = crate::text::escape::columns_of(&show(&self.filter[self.span.clone()]));
-        writeln!(f, "{}", self.problem)?;
-        writeln!(f, "    {}", show(&self.filter))?;
-        write!(
-            f,
-            "    {:before$}^{:~<tildes$}",
-            "",
-            "",
-            tildes = marked.saturating_sub(1)
-        )?;
-        match &self.hint {
-            Some(hint) => write!(f, " {hint}"),
-            None => Ok(()),
+            expression: parsed.expression,
+            conversation_tests: parsed.conversation_tests,
+            passed: Vec::new(),
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use super::comparison::Comparison;
 use super::conversation::{Check, ConversationField, ConversationTest};
 use super::count::Counted;
+use super::error::FilterError;
+use super::expression::{Expression, Literal};
 use super::token::{Spanned, Token, tokens};
-use super::{Comparison, Expression, Filter, FilterError, Literal};
 use crate::conversation::{ConversationId, FindingCode, Level};
 use crate::field::{Field, FieldKind};
 use crate::text::suggest::closest;
@@ -18,25 +20,23 @@ const MAX_DEPTH: usize = 64;
 
 /// What the words of a filter are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Vocabulary {
+pub(super) enum Vocabulary {
     /// Messages and conversations.
     Fields,
     /// The numbers of messages, too.
     FieldsAndCounts,
 }
+
 /// Tests in one filter. Each joined one stands inside the next, and all are looked at in turn.
 const MAX_TESTS: usize = 500;
 
-pub(super) fn filter(text: &str) -> Result<Filter, FilterError> {
-    read(text, Vocabulary::Fields)
+/// What a text says.
+pub(super) struct Parsed {
+    pub(super) expression: Expression,
+    pub(super) conversation_tests: Vec<ConversationTest>,
 }
 
-/// A filter in which numbers of messages may stand.
-pub(super) fn counting_filter(text: &str) -> Result<Filter, FilterError> {
-    read(text, Vocabulary::FieldsAndCounts)
-}
-
-fn read(text: &str, vocabulary: Vocabulary) -> Result<Filter, FilterError> {
+pub(super) fn read(text: &str, vocabulary: Vocabulary) -> Result<Parsed, FilterError> {
     let tokens = tokens(text)?;
     let mut parser = Parser {
         text,
@@ -48,10 +48,9 @@ fn read(text: &str, vocabulary: Vocabulary) -> Result<Filter, FilterError> {
     };
     let expression = parser.any()?;
     match parser.tokens.first() {
-        None => Ok(Filter {
+        None => Ok(Parsed {
             expression,
             conversation_tests: parser.conversation_tests,
-            passed: Vec::new(),
         }),
         Some(extra) => Err(parser
             .error(extra.span.clone(), "expected the end of the filter")

@@ -8,7 +8,8 @@ use nom::character::complete::char;
 use nom::combinator::value;
 use nom::{IResult, Parser};
 
-use super::{Comparison, FilterError};
+use super::comparison::Comparison;
+use super::error::FilterError;
 use crate::text::quoted::{self, QuotedError};
 
 /// One word or sign.

@@ -11,8 +11,8 @@ use nom::multi::length_data;
 use nom::number::complete::{be_u16, be_u32, be_u64, u8 as byte};
 
 use super::super::lease_set::LEASE_BYTES;
-use super::super::{Leases, Mapping, MessageStatus, SessionStatus};
-use super::{EncodeError, Expiry, HOP_BYTES, RouterHops};
+use super::super::{EncodeError, Leases, Mapping, MessageStatus, SessionStatus};
+use super::value::{Expiry, HOP_BYTES, RouterHops};
 use crate::wire::Destination;
 
 /// The value read, after the bytes that follow it.
@@ -248,7 +248,8 @@ pub(super) mod alone {
 macro_rules! marked {
     ($($form:ident: $byte:literal, $type:ty, $read:path, $write:path;)*) => {$(
         pub(super) mod $form {
-            use super::{EncodeError, Read, malformed};
+            // What the rows name, too.
+            use super::*;
 
             pub(in super::super) fn read<'a>(input: &'a [u8]) -> Read<'a, $type> {
                 match input.split_first() {
@@ -270,9 +271,9 @@ macro_rules! marked {
 
 // I2CP specification, HostLookup: request types 0 and 1; HostReply: result code 0.
 marked! {
-    hash_kind: 0, &'a [u8; 32], super::Field::read, super::Field::write;
-    name_kind: 1, &'a [u8], super::string::read, super::string::write;
-    found: 0, super::Destination<'a>, super::Field::read, super::Field::write;
+    hash_kind: 0, &'a [u8; 32], Field::read, Field::write;
+    name_kind: 1, &'a [u8], string::read, string::write;
+    found: 0, Destination<'a>, Field::read, Field::write;
 }
 
 /// Items of a fixed size behind their number in one byte.

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::value::HOP_BYTES;
 use super::*;
 use crate::carrier::i2cp::{LEASE_BYTES, Sender, encode_mapping};
 

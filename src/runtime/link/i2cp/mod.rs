@@ -2,6 +2,8 @@
 //! come from nobody knows where.
 
 mod opening;
+mod options;
+mod progress;
 mod remote;
 mod tap;
 
@@ -19,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tracing::{debug, info, warn};
 
-use self::opening::Progress;
+use self::progress::Progress;
 use self::tap::Tap;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope};
 use crate::endpoint::syn_destination;
@@ -29,7 +31,7 @@ use crate::runtime::repeated::Repeated;
 use crate::session::{Attempts, Event, Lane, Session, Undelivered};
 use crate::wire::{Destination, FrameType, RawFrame, RawMessage, StreamId};
 
-pub use self::opening::{I2cpOptions, OwnKeys, Unreachable};
+pub use self::options::{I2cpOptions, OwnKeys, Unreachable};
 pub use self::remote::{Remote, RemoteError};
 
 /// Bytes that wait for the router at which the link is full.

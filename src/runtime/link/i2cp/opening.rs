@@ -1,26 +1,23 @@
 //! From a connection to a router to a session that can be used.
 
 use std::future::poll_fn;
-use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
-use rand::rngs::ChaCha12Rng;
 use tokio::net::TcpStream;
 use tracing::{info, warn};
 
+use super::options::I2cpOptions;
+use super::progress::{Progress, Stage};
 use super::remote::Remote;
 use super::tap::Tap;
 use super::{I2cpLink, LinkError, LinkEvent, Peer, State, warn_unreachable};
-use crate::keys::{KeyType, Keys};
 use crate::random_seed::random_seed;
 use crate::runtime::allow::AllowList;
 use crate::runtime::notice::with_word;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::socket::{self, Addresses};
-use crate::session::{Greeting, LookupError, SelfTest, Session, SessionConfig, SessionError};
+use crate::session::{Greeting, SelfTest, Session, SessionConfig, SessionError};
 use crate::wire::Destination;
 
 /// How often a session that nobody reaches is made anew before it is used as it is.
@@ -28,72 +25,6 @@ const ATTEMPTS: u32 = 3;
 
 /// What a router gets to forget a session before the same destination comes again.
 const PAUSE: Duration = Duration::from_secs(2);
-
-/// What an I2CP link needs beside its address.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct I2cpOptions {
-    /// Our destination.
-    pub keys: OwnKeys,
-    /// Whom conversations are opened with; `None` on the accepting side.
-    pub to: Option<Remote>,
-    /// What happens when peers cannot reach the session.
-    pub unreachable: Unreachable,
-    /// The session's settings, but for [`SessionConfig::tunnels`], which are in the
-    /// carrier's URL, and [`SessionConfig::self_test`], which follows from the others.
-    pub session: SessionConfig,
-}
-
-impl I2cpOptions {
-    /// The accepting side, with the settings of a session that nobody changed.
-    pub fn new(keys: OwnKeys) -> Self {
-        Self {
-            keys,
-            to: None,
-            unreachable: Unreachable::Wait,
-            session: SessionConfig::default(),
-        }
-    }
-}
-
-/// Whose destination a session has.
-#[derive(Clone, Debug)]
-pub enum OwnKeys {
-    /// Always the same.
-    Kept(Arc<Keys>),
-    /// A new one of this type for each session.
-    Transient(KeyType),
-}
-
-/// What happens when a session finds out that peers cannot reach it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// A warning is logged.
-    Wait,
-    /// The session is made anew, which helps if the same destination was in
-    /// use by an earlier session not a minute before this one.
-    Reopen,
-}
-
-impl I2cpOptions {
-    /// Whoever is called must be reachable; who calls under a new destination is.
-    const fn self_test(&self) -> SelfTest {
-        match (&self.to, &self.keys) {
-            (Some(_), OwnKeys::Transient(_)) => SelfTest::Off,
-            (Some(_), OwnKeys::Kept(_)) | (None, _) => SelfTest::On,
-        }
-    }
-
-    fn keys(&self) -> io::Result<Arc<Keys>> {
-        match &self.keys {
-            OwnKeys::Kept(keys) => Ok(Arc::clone(keys)),
-            OwnKeys::Transient(key_type) => {
-                let mut rng = ChaCha12Rng::from_seed(random_seed()?);
-                Ok(Arc::new(Keys::generate_as(*key_type, &mut rng)))
-            }
-        }
-    }
-}
 
 impl I2cpLink {
     /// Makes a session with the router at `address`; ready when messages can go
@@ -231,45 +162,6 @@ impl I2cpLink {
             (Some(found), _) => Poll::Ready(found.map_err(LinkError::NotFound)),
             (None, Some(error)) => Poll::Ready(Err(error)),
             (None, None) => Poll::Pending,
-        }
-    }
-}
-
-/// What came of the steps that lead to a usable link.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// The router has taken the session.
-    pub(super) is_created: bool,
-    /// The router has a lease set.
-    pub(super) is_ready: bool,
-    /// The self test has an outcome, or there is none.
-    pub(super) is_tested: bool,
-    /// The end of a lookup.
-    pub(super) found: Option<Result<Vec<u8>, LookupError>>,
-}
-
-/// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Greeting,
-    Building,
-    Testing,
-    Usable,
-}
-
-impl Progress {
-    const fn stage(&self) -> Stage {
-        match self {
-            Self {
-                is_ready: true,
-                is_tested: true,
-                ..
-            } => Stage::Usable,
-            Self { is_ready: true, .. } => Stage::Testing,
-            Self {
-                is_created: true, ..
-            } => Stage::Building,
-            Self { .. } => Stage::Greeting,
         }
     }
 }

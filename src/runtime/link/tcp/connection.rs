@@ -11,7 +11,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::TcpOptions;
+use super::options::TcpOptions;
 use super::output::Output;
 use super::transport::{Spare, Transport};
 use crate::carrier::FlowDirection;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deadlines;
+mod options;
 mod output;
 mod transport;
 
@@ -19,10 +20,10 @@ use tracing::warn;
 
 use self::connection::{Connection, Read, Record};
 use self::deadlines::{Deadlines, Late};
+pub use self::options::TcpOptions;
 use self::transport::Spare;
 use super::{LinkCounts, LinkError, LinkEvent, Parcel, Peer, Room, Scope, origin_of};
 use crate::carrier::FlowDirection;
-use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::acceptor::Acceptor;
 use crate::runtime::allow::AllowList;
 use crate::runtime::lookout::Lookout;
@@ -30,7 +31,7 @@ use crate::runtime::ready::ReadySet;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::repeated::Repeated;
 use crate::runtime::socket::{self, Addresses};
-use crate::runtime::tls::{TlsError, TlsOptions};
+use crate::runtime::tls::TlsError;
 use crate::wire::DestinationHash;
 
 /// Most connections of peers at once.
@@ -83,35 +84,6 @@ pub struct TcpLink {
     events: VecDeque<LinkEvent>,
     /// Runs when all is written to all peers: how long they may take to close.
     parting: Option<Pin<Box<Sleep>>>,
-}
-
-/// What all connections of a link have in common.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TcpOptions {
-    /// The length before each message.
-    pub prefix: Prefix,
-    /// Most bytes in one write.
-    pub slice: usize,
-    /// Where what passes is recorded, without TLS.
-    pub recorder: Option<Recorder>,
-    /// What is under the messages, if not the bare connection.
-    pub tls: Option<TlsOptions>,
-    /// When a client's connection ends on which no SYN has come.
-    pub first_message_timeout: Option<Duration>,
-}
-
-impl TcpOptions {
-    /// Bare connections of which nothing is recorded.
-    pub const fn new(prefix: Prefix, slice: usize) -> Self {
-        Self {
-            prefix,
-            slice,
-            recorder: None,
-            tls: None,
-            first_message_timeout: None,
-        }
-    }
 }
 
 /// Where connections come from.

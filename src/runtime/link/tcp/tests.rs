@@ -7,10 +7,11 @@ use rand::rngs::ChaCha12Rng;
 
 use super::connection::FULL_BYTES;
 use super::*;
+use crate::carrier::length_prefixed::Prefix;
 use crate::keys::Keys;
 use crate::runtime::Allowed;
 use crate::runtime::link::Remote;
-use crate::runtime::tls::{TlsClient, TlsServer};
+use crate::runtime::tls::{TlsClient, TlsOptions, TlsServer};
 use crate::session::Query;
 
 fn keys(seed: u8) -> Arc<Keys> {

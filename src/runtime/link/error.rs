@@ -1,0 +1,144 @@
+//! Why links fail.
+
+use std::io;
+use std::time::Duration;
+
+use crate::runtime::carrier_url::CarrierUrl;
+use crate::runtime::tls::TlsError;
+use crate::session::{LookupError, SessionError, Undelivered};
+
+/// Why a link, or a part of it, could not be had or was lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The name of the host leads to no address.
+    #[error("{carrier}: the host has no address")]
+    NoAddress {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
+    /// The address could be reached from other machines, and that is not allowed.
+    #[error("{carrier} is not a loopback address")]
+    Remote {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
+    /// The address cannot be bound.
+    #[error("cannot bind {carrier}")]
+    Bind {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The address cannot be connected to.
+    #[error("{carrier}")]
+    Connect {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A read or write failed.
+    #[error("the connection failed")]
+    Io(#[from] io::Error),
+    /// The other end closed its connection.
+    #[error("the other end closed the connection")]
+    Closed,
+    /// The other end closed its connection in the midst of a message.
+    #[error(
+        "the other end closed the connection inside a message, {missing_bytes} bytes before its end"
+    )]
+    Cut {
+        /// Bytes that are missing, as far as is known.
+        missing_bytes: usize,
+    },
+    /// A length that no message has: what arrives is not this carrier.
+    #[error(
+        "a message of {length} bytes is announced, and the limit is {limit}; not a ministreaming peer, or another prefix"
+    )]
+    BadPrefix {
+        /// What the length says.
+        length: u64,
+        /// The longest message that is taken.
+        limit: usize,
+    },
+    /// What comes first is no application of I2P.
+    #[error("the first byte is {byte:02x}, and that of an I2CP application is 2a")]
+    NoFrames {
+        /// The byte.
+        byte: u8,
+    },
+    /// The session with the router could not be had, or ended.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// No session could be had.
+    #[error("{carrier}")]
+    NoSession {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// TLS: the handshake, or what was protected by it.
+    #[error(transparent)]
+    Tls(Box<TlsError>),
+    /// A connection over TLS could not be had.
+    #[error("{carrier}")]
+    NoTls {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+        /// Why.
+        source: Box<TlsError>,
+    },
+    /// What is needed for TLS is missing.
+    #[error("{carrier} is not set up")]
+    NotSetUp {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
+    /// What is needed for a session with a router is missing.
+    #[error("{carrier} needs keys of its own")]
+    NoKeys {
+        /// The carrier as it was asked for.
+        carrier: CarrierUrl,
+    },
+    /// The destination that is to be called was not found.
+    #[error("the destination was not found")]
+    NotFound(#[source] LookupError),
+    /// The router could not send a message, so that bytes are missing.
+    #[error("a message was not sent: {0}")]
+    Undelivered(Undelivered),
+    /// Messages to ourselves do not arrive.
+    #[error(
+        "peers cannot reach this session: was the same destination in use less than a minute ago?"
+    )]
+    Unreachable,
+    /// More arrived than was wanted, from a carrier that cannot be paused.
+    #[error("more than {limit} bytes wait for readers that are too slow")]
+    Overrun {
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The plan of faults wants it.
+    #[error("cut on purpose by a fault")]
+    Fault,
+    /// Others wanted the place of a connection that had never carried a message.
+    #[error("it never sent a message, and another connection needed its place")]
+    Displaced,
+    /// No conversation was opened on a connection for so long.
+    #[error("it sent no SYN within {0:?}")]
+    Silent(Duration),
+    /// More connections than are allowed.
+    #[error("there are {limit} connections already, the most that are allowed")]
+    TooManyPeers {
+        /// How many are allowed.
+        limit: usize,
+    },
+}
+
+impl From<TlsError> for LinkError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(Box::new(error))
+    }
+}

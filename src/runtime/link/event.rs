@@ -1,0 +1,65 @@
+//! What links tell.
+
+use bytes::Bytes;
+
+use super::error::LinkError;
+use super::peer::{Peer, Scope};
+use crate::wire::{FrameType, StreamId};
+
+/// What happened on a link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// A peer's connection was accepted.
+    PeerUp(Peer),
+    /// A message arrived.
+    Message {
+        /// Its sender, where the carrier names it.
+        from: Option<Peer>,
+        /// The whole message, never cut.
+        bytes: Bytes,
+    },
+    /// After [`Room::Full`] there is room again.
+    Ready(Scope),
+    /// What led to this peer is gone; the others are not affected.
+    PeerLost {
+        /// Which.
+        peer: Peer,
+        /// Why.
+        error: LinkError,
+    },
+    /// A message that was sent to this peer did not reach it, and will not; others are not
+    /// affected.
+    MessageLost {
+        /// To whom.
+        peer: Peer,
+        /// Its type, or one that belongs to conversations in the same way.
+        frame_type: FrameType,
+        /// Its id.
+        id: StreamId,
+        /// Why.
+        error: LinkError,
+    },
+    /// The link is gone and of no further use.
+    Down(LinkError),
+}
+
+/// Whether a link takes more messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Room {
+    /// It does.
+    Free,
+    /// Nothing more is to be sent within this scope until [`LinkEvent::Ready`].
+    /// The message that met this answer was still taken.
+    Full(Scope),
+}
+
+/// What links count beside messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// SYNs that were refused because they named another destination than their connection had
+    /// proven; on `tls://`.
+    pub unproven_syn_count: u64,
+    /// Lease sets that the router asked for and got; on `i2cp://`.
+    pub lease_set_count: u64,
+}
