@@ -87,6 +87,10 @@ impl Conversations {
         self.slots.contains(slot)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Conversation> {
+        self.slots.iter_mut().map(|(_, conversation)| conversation)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Conversation)> {
         self.slots.iter()
     }

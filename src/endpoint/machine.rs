@@ -417,6 +417,17 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.conversations.len()
     }
 
+    /// Gives what has waited to be sent since the last call memory of its own, since what was
+    /// [written](Self::write) may be a small part of something large. To be called about once a second while it
+    /// returns true.
+    pub fn own_what_waits(&mut self) -> bool {
+        let mut again = false;
+        for conversation in self.conversations.iter_mut() {
+            again |= conversation.queue.own_memory();
+        }
+        again
+    }
+
     /// Whether there are as many conversations as there may be, so that
     /// [`open`](Self::open) would fail.
     pub fn is_full(&self) -> bool {

@@ -24,6 +24,10 @@ pub(super) struct SendQueue {
     is_full: bool,
     /// Whether a message that is not full waits for more.
     merging: Merging,
+    /// Something was sent since [`own_memory`](Self::own_memory) looked last.
+    has_moved: bool,
+    /// All that waits has memory of its own.
+    is_owned: bool,
 }
 
 impl SendQueue {
@@ -87,8 +91,25 @@ impl SendQueue {
     fn push(&mut self, write: Bytes) {
         if !write.is_empty() {
             self.bytes += write.len();
+            self.is_owned = false;
             self.writes.push_back(write);
         }
+    }
+
+    /// Copies what waits, if nothing of it was sent since the last call: a write may be a small part
+    /// of a large read, whose memory it keeps. Returns whether to call it again.
+    pub(super) fn own_memory(&mut self) -> bool {
+        let has_moved = std::mem::take(&mut self.has_moved);
+        if self.is_owned || self.is_empty() {
+            return false;
+        }
+        if !has_moved {
+            self.is_owned = true;
+            for write in &mut self.writes {
+                *write = Bytes::copy_from_slice(write);
+            }
+        }
+        has_moved
     }
 
     /// Bytes that wait.
@@ -115,6 +136,7 @@ impl SendQueue {
             self.writes.pop_front()?
         };
         self.bytes -= message.len();
+        self.has_moved = true;
         if self.writes.is_empty() && self.writes.capacity() > KEPT_CAPACITY {
             self.writes = VecDeque::new();
         }
@@ -200,5 +222,29 @@ mod tests {
             queue.writes.capacity() <= KEPT_CAPACITY,
             "an idle conversation keeps no memory of its busy times"
         );
+    }
+
+    #[test]
+    fn what_does_not_move_keeps_no_read_alive() {
+        let mut read = BytesMut::zeroed(1 << 20);
+        let [first, second] = [65_536, 65_536].map(|bytes| read.split_to(bytes).freeze());
+        drop(read);
+        let mut queue = SendQueue::default();
+        queue.push(first.clone());
+        queue.push(second.clone());
+        assert!(queue.cut(1_000).is_some());
+        assert!(queue.own_memory(), "it moves");
+        assert!(!second.is_unique());
+        assert!(!queue.own_memory(), "nothing is left to do");
+        drop(first);
+        assert!(second.is_unique());
+        assert_eq!(queue.bytes(), 2 * 65_536 - 1_000);
+        queue.push(second);
+        assert!(!queue.own_memory());
+        assert_eq!(
+            drain(|| queue.cut(1 << 20)).concat().len(),
+            3 * 65_536 - 1_000
+        );
+        assert!(!queue.own_memory());
     }
 }

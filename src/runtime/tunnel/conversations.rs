@@ -30,6 +30,10 @@ use crate::wire::{ClientId, ServerId};
 /// The number of whatever brings conversations, in the ready set.
 pub(super) const SERVICE: usize = 1;
 
+/// After how long what has waited to be sent is copied, so that it does not keep the reads that it
+/// is a part of: what moves is not worth it.
+const UNMOVED: Duration = Duration::from_secs(1);
+
 /// How much is read from a local stream at once while the link takes nothing: what is read then
 /// has to wait in memory.
 const WAITING_READ_BYTES: usize = 256 * 1024;
@@ -57,6 +61,8 @@ pub(super) struct Conversations {
     /// Of the service, since it last took a connection.
     refusals: Repeated<io::ErrorKind>,
     pub(super) advice: Advice,
+    /// When to see to it that what waits keeps no more memory than it counts.
+    pub(super) memory_due: Option<Instant>,
     /// How long orderly closing may take.
     pub(super) closing_time: Duration,
     /// Set by a signal, and by a link that is lost for good: when patience ends.
@@ -81,6 +87,7 @@ impl Conversations {
             refusals: Repeated::default(),
             advice: options.advice,
             closing_time: options.closing_time,
+            memory_due: None,
             closing: None,
         }
     }
@@ -335,6 +342,7 @@ impl Conversations {
                 }
                 if phase == Phase::Live {
                     let bytes = self.locals.take();
+                    self.memory_due.get_or_insert(now + UNMOVED);
                     if let Err(error) = self.endpoint.write(now, handle, bytes) {
                         self.tell_dropped(handle, &error);
                     }
@@ -437,6 +445,14 @@ impl Conversations {
             }
         }
         self.give_up(now, number);
+    }
+
+    /// Has what does not move keep no more memory than it counts.
+    pub(super) fn own_what_waits(&mut self, now: Instant) {
+        if self.memory_due.is_some_and(|due| due <= now) {
+            let again = self.endpoint.own_what_waits();
+            self.memory_due = again.then_some(now + UNMOVED);
+        }
     }
 
     /// Closes local streams whose other side has not ended them in time.

@@ -339,6 +339,7 @@ impl Driver {
             self.endpoint_due,
             lingering,
             self.conversations.closing,
+            self.conversations.memory_due,
             pause,
             answer,
         ]
@@ -359,6 +360,7 @@ impl Driver {
         let now = self.lookout.time(now, Some(next));
         self.conversations.endpoint.handle_timeout(now);
         self.conversations.end_lingering(now);
+        self.conversations.own_what_waits(now);
         true
     }
 
