@@ -4,6 +4,7 @@ use super::{CaptureFormat, Damage};
 
 /// What an input is that is no capture, as far as its first bytes show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Content {
     /// Nothing.
     #[error("it is empty")]

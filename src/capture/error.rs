@@ -133,6 +133,7 @@ impl fmt::Display for FileRecord {
 
 /// What is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Damage {
     /// More captured bytes than a packet can have.
     #[error("captured length {captured} is above the bound of {bound}")]

@@ -182,6 +182,7 @@ pub enum Item<'a> {
 /// Offsets are counted in bytes of their direction from the first byte that
 /// was seen; gaps of known size count, those of unknown size do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Problem {
     /// A length that no message has. The place in the stream is lost with it.
     #[error("length {value} at offset {offset} is that of no message")]

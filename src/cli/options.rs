@@ -58,7 +58,8 @@ pub(crate) struct DumpOptions {
 /// Where packets come from.
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
-    /// Files, one after the other; `-` is standard input.
+    /// Files, merged by time unless [`concat`](super::args::DumpArgs::concat) says otherwise; `-` is
+    /// standard input.
     Files(Vec<PathBuf>),
     /// An interface.
     Live(LiveInput),

@@ -53,6 +53,7 @@ pub struct KeyLogError {
 
 /// What is wrong with a line of a key log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyLogProblem {
     /// It has not three words.
     #[error("a line is a label, a client random and a secret")]
