@@ -25,9 +25,6 @@ use crate::select::filter::FilterError;
 
 const PROGRAM: &str = "ministream-replay";
 
-/// What is wrong with a client that does not say whom it wants; its help says more.
-pub(super) const NO_SERVER: &str = "tls:// needs the destination that the server must prove";
-
 /// Why a command could not begin or had to end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
@@ -73,6 +70,12 @@ pub(crate) enum ReplayError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A client over TLS does not say whom it wants.
+    #[error("--to: tls:// needs the destination that the server must prove")]
+    NoServer,
+    /// There are no keys that prove who we are over TLS.
+    #[error("--keys: tls:// needs a destination of our own")]
+    NoTlsKeys,
     /// What TLS is to be set up with.
     #[error("tls://: {0}")]
     Tls(TlsConfigError),
@@ -226,6 +229,8 @@ impl ReplayError {
             | Self::Resolve { .. }
             | Self::Write { .. }
             | Self::Carrier { .. }
+            | Self::NoServer
+            | Self::NoTlsKeys
             | Self::Tls(_)
             | Self::Keys(_)
             | Self::Read { .. }
@@ -277,16 +282,11 @@ impl ReplayError {
             {
                 Some(format!("make it: {PROGRAM} keys new {}", path.display()))
             }
-            Self::Carrier {
-                problem: NO_SERVER, ..
-            } => Some(format!(
+            Self::NoServer => Some(format!(
                 "on the server, {PROGRAM} keys show FILE prints the line \"name  HASH.b32.i2p\" \
                  with the file of its --keys; here: --to HASH.b32.i2p"
             )),
-            Self::Carrier {
-                flag: "--keys",
-                problem: "tls:// needs a destination of our own",
-            } => Some(format!(
+            Self::NoTlsKeys => Some(format!(
                 "{PROGRAM} keys new FILE makes one; a client that need not be recognised may use \
                  transient"
             )),

@@ -37,10 +37,7 @@ pub(super) fn is_transient(keys: Option<&Path>) -> bool {
 /// The keys that prove who we are over TLS.
 pub(super) fn for_tls(keys: Option<&Path>) -> Result<Arc<Keys>, ReplayError> {
     match (keys, transient(keys)) {
-        (None, _) => Err(ReplayError::Carrier {
-            flag: "--keys",
-            problem: "tls:// needs a destination of our own",
-        }),
+        (None, _) => Err(ReplayError::NoTlsKeys),
         (_, Some(key_type)) => generate(key_type).map(Arc::new),
         (Some(path), None) => Ok(Arc::new(file::read(path)?)),
     }

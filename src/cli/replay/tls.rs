@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{NO_SERVER, ReplayError};
+use super::error::ReplayError;
 use super::keys;
 use super::shared_args::TlsArgs;
 use crate::runtime::{
@@ -76,7 +76,7 @@ fn client(end: End<'_>, args: &TlsArgs) -> Result<TlsClient, ReplayError> {
             keys: keys::for_tls(end.keys)?,
             server: server.clone(),
         }),
-        None => wrong("--to", NO_SERVER),
+        None => Err(ReplayError::NoServer),
     }
 }
 
