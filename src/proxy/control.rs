@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::machine::Proxy;
 use super::recent::{PREVIEW_BYTES, Recent};
-use super::report::{RuleReport, index, mean_us};
+use super::report::{RuleReport, index, mean_us, rule_json};
 use super::rule::Rule;
-use super::summary::rule_json;
 use crate::conversation::{Conversation, ConversationId, Tally};
 use crate::fault::{Fault, FaultKind};
 use crate::field::{payload, type_name};

@@ -24,16 +24,15 @@ mod machine;
 mod recent;
 mod report;
 mod rule;
-mod summary;
 mod unproven;
 mod waiting_room;
 
 pub use self::connection::ConnectionId;
 pub use self::exit::ProxyOutput;
 pub use self::machine::{Proxy, ProxyOptions};
-pub use self::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport};
+pub(crate) use self::report::mean_us;
+pub use self::report::{Added, DirectionReport, FaultReport, ProxyReport, RuleReport, rule_json};
 pub use self::rule::{MAX_RULES, Rule, RuleTally, Rules};
-pub use self::summary::{ProxySummary, SCHEMA, rule_json};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::rule::RuleTally;
 use crate::fault::{FaultStats, Faults};
 use crate::wire::Direction;
@@ -97,6 +99,24 @@ impl RuleReport {
     pub const fn never_matched(&self) -> bool {
         self.tally.matched == 0
     }
+}
+
+/// A rule, with its number, as the report and the control interface show it.
+pub fn rule_json(number: usize, rule: &RuleReport) -> Value {
+    let tally = rule.tally;
+    json!({
+        "rule": number,
+        "text": rule.text,
+        "matched_count": tally.matched,
+        "dropped_count": tally.dropped,
+        "duplicated_count": tally.duplicated,
+        "delayed_count": tally.delayed,
+        "mean_delay_us": mean_us(tally.delay, tally.delayed),
+        "held_count": tally.held,
+        "changed_count": tally.changed,
+        "injected_count": tally.injected,
+        "left_out_count": tally.left_out,
+    })
 }
 
 /// The sum of delays over messages, in microseconds a message.

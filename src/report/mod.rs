@@ -14,6 +14,8 @@ mod junit;
 pub mod ladder;
 pub mod lines;
 #[cfg(feature = "endpoints")]
+pub mod proxy;
+#[cfg(feature = "endpoints")]
 pub mod replay;
 pub mod reporter;
 pub mod spec;

@@ -19,8 +19,9 @@ use crate::cli::terminal;
 use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::dissect::{EvictedCounts, FlowReport, NearFlows, Sink};
 use crate::fault::Faults;
-use crate::proxy::{MAX_RULES, Proxy, ProxyOptions, ProxySummary, Rule};
+use crate::proxy::{MAX_RULES, Proxy, ProxyOptions, Rule};
 use crate::record::Summary;
+use crate::report::proxy::ProxySummary;
 use crate::report::reporter::Reporter;
 use crate::runtime::{
     AllowList, CarrierUrl, FaultPlan, LinkOptions, NO_INPUTS, ProxyTask, ProxyTaskOptions, Reach,

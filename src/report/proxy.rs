@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::report::{DirectionReport, ProxyReport, RuleReport, mean_us};
+use super::grid::Align;
+use super::statistics::put_table;
+use super::style::Style;
 use crate::fault::{FaultKind, Faults};
 use crate::field::TYPE_NAMES;
-use crate::report::grid::Align;
-use crate::report::statistics::put_table;
-use crate::report::style::Style;
+use crate::proxy::{DirectionReport, ProxyReport, RuleReport, mean_us, rule_json};
 use crate::text::write::put;
 use crate::units::counted;
 use crate::wire::Direction;
@@ -231,24 +231,6 @@ fn direction_json(passed: &DirectionReport) -> Value {
         "frame_count": passed.frames,
         "payload_bytes": passed.payload_bytes,
         "by_type": by_type,
-    })
-}
-
-/// A rule, with its number, as the report and the control interface show it.
-pub fn rule_json(number: usize, rule: &RuleReport) -> Value {
-    let tally = rule.tally;
-    json!({
-        "rule": number,
-        "text": rule.text,
-        "matched_count": tally.matched,
-        "dropped_count": tally.dropped,
-        "duplicated_count": tally.duplicated,
-        "delayed_count": tally.delayed,
-        "mean_delay_us": mean_us(tally.delay, tally.delayed),
-        "held_count": tally.held,
-        "changed_count": tally.changed,
-        "injected_count": tally.injected,
-        "left_out_count": tally.left_out,
     })
 }
 
