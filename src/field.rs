@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use crate::columns::MESSAGE;
-use crate::conversation::{ConversationId, Finding, Level, Meaning, MessageEvent};
+use crate::conversation::{ConversationId, Finding, Level, MessageEvent};
 use crate::net::Encapsulation;
 use crate::text::suggest::closest;
 use crate::time::Timestamp;
@@ -131,7 +131,7 @@ impl Field {
                 .map_or(Value::Null, |frame| Value::Id(frame.id)),
             Self::IdOwner => word(id_owner(&event.message)),
             Self::Conv => event.conversation.map_or(Value::Null, Value::Conversation),
-            Self::Meaning => Value::Word(meaning_name(event.meaning)),
+            Self::Meaning => Value::Word(event.meaning.kind().name()),
             Self::PayloadBytes => Value::count(payload(&event.message).len() as u64),
             Self::PayloadHex | Self::PayloadText | Self::Payload => {
                 Value::Bytes(payload(&event.message))
@@ -222,23 +222,6 @@ fn id_owner(message: &RawMessage<'_>) -> Option<&'static str> {
 /// The server id that an ACK hands out.
 pub(crate) fn announced_server_id(event: &MessageEvent<'_>) -> Option<ServerId> {
     event.message.frame()?.announced_id()
-}
-
-/// The name of a meaning in the JSON record.
-pub(crate) const fn meaning_name(meaning: Meaning) -> &'static str {
-    match meaning {
-        Meaning::Opens => "opens",
-        Meaning::Accepts { .. } => "accepts",
-        Meaning::Refuses { .. } => "refuses",
-        Meaning::Carries => "carries",
-        Meaning::Closes { .. } => "closes",
-        Meaning::ClosesAgain => "closes_again",
-        Meaning::Ignored => "ignored",
-        Meaning::Orphan => "orphan",
-        Meaning::Idle => "idle",
-        Meaning::Meaningless => "meaningless",
-        Meaning::Untracked => "untracked",
-    }
 }
 
 /// The highest level among findings.

@@ -3,8 +3,8 @@
 use super::{Column, EachColumn, FieldKind, Nesting, Numbers, Range, SCHEMA, Shape, Table, fields};
 use crate::capture::{CaptureFormat, Compression, LinkType};
 use crate::carrier::Carrier;
-use crate::conversation::{ConversationState, Level};
-use crate::wire::Direction;
+use crate::conversation::{ConversationState, Level, MeaningKind};
+use crate::wire::{Direction, IdOwner};
 
 /// The meaning of a column of messages: how it is listed, that and more, or something else.
 macro_rules! meaning {
@@ -354,18 +354,6 @@ pub(crate) const TYPE_NAMES: &[&str] = &[
     "syn", "ack", "data", "close", "ping", "chaff", "unknown", "short",
 ];
 
-const OWNER_NAMES: &[&str] = &["client", "server"];
+const OWNER_NAMES: &[&str] = names_of!(IdOwner);
 
-const MEANING_NAMES: &[&str] = &[
-    "opens",
-    "accepts",
-    "refuses",
-    "carries",
-    "closes",
-    "closes_again",
-    "ignored",
-    "orphan",
-    "idle",
-    "meaningless",
-    "untracked",
-];
+const MEANING_NAMES: &[&str] = names_of!(MeaningKind);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ConversationId, ConversationState, Finding};
+use super::{ConversationId, ConversationState, Finding, Meaning};
 use crate::carrier::Carrier;
 use crate::net::Encapsulation;
 use crate::time::Timestamp;
@@ -91,46 +91,6 @@ pub struct Carried {
     pub direction: Direction,
     /// Bytes of its payload.
     pub payload_bytes: u64,
-}
-
-/// What a message does to its conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// A SYN that opens a conversation.
-    Opens,
-    /// An ACK that accepts it.
-    Accepts {
-        /// The id that the server chose.
-        server_id: ServerId,
-        /// Nanoseconds since the SYN; `None` when the SYN is not in the capture.
-        handshake_ns: Option<i64>,
-    },
-    /// A close that refuses it.
-    Refuses {
-        /// Nanoseconds since the SYN.
-        handshake_ns: i64,
-    },
-    /// Data within a conversation.
-    Carries,
-    /// The close that ends an open conversation, or the empty ACK that stands for one.
-    Closes {
-        /// Who closes: `ClientToServer` when the client does.
-        by: Direction,
-    },
-    /// A close for a conversation that the other side has closed already; on
-    /// the wire such closes cross.
-    ClosesAgain,
-    /// Within a conversation, but without effect: a second ACK, an ACK
-    /// without an id before the handshake is over, data after the close.
-    Ignored,
-    /// Belongs to no conversation: an id that nobody announced.
-    Orphan,
-    /// Ping or chaff.
-    Idle,
-    /// A type that means nothing, or a message that is too short.
-    Meaningless,
-    /// Not known: conversations were not asked for.
-    Untracked,
 }
 
 /// Data messages of one direction.

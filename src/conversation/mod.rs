@@ -8,6 +8,7 @@ mod event;
 mod finding;
 mod id;
 mod id_table;
+mod meaning;
 mod observation;
 mod options;
 mod placing;
@@ -25,11 +26,13 @@ mod wording;
 pub(crate) use channel::ChannelIds;
 pub use channel::{Channel, ChannelId, ChannelStart};
 pub use event::{
-    Carried, Conversation, I2cpSession, Meaning, MessageEvent, Party, RouterTime, SessionId, Tally,
+    Carried, Conversation, I2cpSession, MessageEvent, Party, RouterTime, SessionId, Tally,
 };
 pub(crate) use finding::AFTER_CLOSE;
 pub use finding::{Finding, FindingCode, FindingDetail, Level};
 pub use id::{ConversationId, ConversationIdParseError};
+pub use meaning::Meaning;
+pub(crate) use meaning::MeaningKind;
 pub use observation::{EndOfInput, Observation, TrackerEvent};
 pub use options::{Destinations, TrackerOptions};
 pub use registry::Forgotten;

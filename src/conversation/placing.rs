@@ -1,10 +1,10 @@
 //! Where a message belongs: the conversation that its id names or that it begins.
 
 use super::channel::Channel;
-use super::event::Meaning;
 use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
 use super::id::ConversationId;
 use super::id_table::{IdKey, Space};
+use super::meaning::Meaning;
 use super::observation::Observation;
 use super::options::Destinations;
 use super::records::Slot;

@@ -1,8 +1,9 @@
 //! The tracker: messages in, their meaning out; conversations when they are over.
 
 use super::channel::{Channel, ChannelId, ChannelIds, ChannelStart};
-use super::event::{Carried, Conversation, Meaning, MessageEvent};
+use super::event::{Carried, Conversation, MessageEvent};
 use super::id_table::{IdKey, Space};
+use super::meaning::Meaning;
 use super::observation::{EndOfInput, Observation, TrackerEvent};
 use super::options::TrackerOptions;
 use super::placing::{Placement, Whose};

@@ -21,7 +21,7 @@ use self::value::{Keys, put_hex_string, put_object, put_value, put_words};
 use crate::capture::InputInfo;
 use crate::columns::{EachColumn, MESSAGE};
 use crate::conversation::{Conversation, Finding, MessageEvent};
-use crate::field::{Field, PREVIEW_BYTES, PayloadDetail, Value, meaning_name, payload};
+use crate::field::{Field, PREVIEW_BYTES, PayloadDetail, Value, payload};
 use crate::select::redact::Secrets;
 use crate::text::escape::{Charset, preview, preview_in_json};
 use crate::text::write::{UtcClock, put, put_address, put_number};
@@ -171,7 +171,7 @@ impl RecordWriter {
         self.put_type(out, event);
         put_value(out, Field::Conv.value(event));
         put(out, r#","meaning":""#);
-        put(out, meaning_name(event.meaning));
+        put(out, event.meaning.kind().name());
         out.push(b'"');
         self.put_payload(out, payload(message));
         let mut search = RareValues { event, any: false };

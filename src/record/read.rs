@@ -12,10 +12,9 @@ use crate::capture::{CaptureFormat, Compression, InputInfo, LinkType};
 use crate::carrier::Carrier;
 use crate::conversation::{
     Conversation, ConversationId, ConversationState, Finding, FindingCode, FindingDetail,
-    I2cpSession, Level, Meaning, MessageEvent, Party, RouterTime, SessionId, Tally,
+    I2cpSession, Level, Meaning, MeaningKind, MessageEvent, Party, RouterTime, SessionId, Tally,
 };
 use crate::dissect::{EvictedCounts, ForeignCounts};
-use crate::field::meaning_name;
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::net::Encapsulation;
 use crate::net::Skip;
@@ -271,30 +270,34 @@ impl<R: BufRead> RecordReader<R> {
     ) -> Result<Meaning, NdjsonError> {
         let syn = conversation.and_then(|id| self.syns.get(&id).copied());
         let handshake_ns = syn.map(|syn| time.nanos_since(syn));
-        let meaning = match line.text("meaning")? {
-            "opens" => {
+        let kind = MeaningKind::named(line.text("meaning")?);
+        let meaning = match kind.ok_or_else(|| line.invalid("meaning"))? {
+            MeaningKind::Opens => {
                 if let Some(id) = conversation {
                     self.syns.insert(id, time);
                 }
                 Meaning::Opens
             }
-            "accepts" => Meaning::Accepts {
+            MeaningKind::Accepts => Meaning::Accepts {
                 server_id: ServerId(
                     line.id("server_id")?
                         .ok_or_else(|| line.invalid("server_id"))?,
                 ),
                 handshake_ns,
             },
-            "refuses" => Meaning::Refuses {
+            MeaningKind::Refuses => Meaning::Refuses {
                 handshake_ns: handshake_ns.unwrap_or_default(),
             },
-            "closes" => Meaning::Closes {
+            MeaningKind::Closes => Meaning::Closes {
                 by: line.direction()?.ok_or_else(|| line.invalid("dir"))?,
             },
-            other => PLAIN_MEANINGS
-                .into_iter()
-                .find(|&meaning| meaning_name(meaning) == other)
-                .ok_or_else(|| line.invalid("meaning"))?,
+            MeaningKind::Carries => Meaning::Carries,
+            MeaningKind::ClosesAgain => Meaning::ClosesAgain,
+            MeaningKind::Ignored => Meaning::Ignored,
+            MeaningKind::Orphan => Meaning::Orphan,
+            MeaningKind::Idle => Meaning::Idle,
+            MeaningKind::Meaningless => Meaning::Meaningless,
+            MeaningKind::Untracked => Meaning::Untracked,
         };
         Ok(meaning)
     }
@@ -390,17 +393,6 @@ impl<R: BufRead> RecordReader<R> {
         })
     }
 }
-
-/// Meanings that say nothing beyond their names.
-const PLAIN_MEANINGS: [Meaning; 7] = [
-    Meaning::Carries,
-    Meaning::ClosesAgain,
-    Meaning::Ignored,
-    Meaning::Orphan,
-    Meaning::Idle,
-    Meaning::Meaningless,
-    Meaning::Untracked,
-];
 
 /// The one of that name.
 fn named<T: Copy>(

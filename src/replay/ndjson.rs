@@ -7,7 +7,7 @@ use super::recording::{
     MAX_RECORDING_BYTES, RecordedConversation, RecordedMessage, Recording, SkipReason, Skipped,
     Wanted, effect, reason,
 };
-use crate::conversation::{ConversationId, ConversationState};
+use crate::conversation::{ConversationId, ConversationState, MeaningKind};
 use crate::ndjson::{NdjsonError, RecordLine, RecordLines};
 use crate::time::Timestamp;
 use crate::wire::FrameType;
@@ -61,7 +61,8 @@ impl<R: BufRead> NdjsonReader<R> {
             return Ok(());
         }
         let meaning = record.text("meaning")?;
-        let (Some(id), Some(effect)) = (conversation, effect(meaning)) else {
+        let (Some(id), Some(effect)) = (conversation, MeaningKind::named(meaning).and_then(effect))
+        else {
             self.recording.skip(Skipped {
                 number: Some(number),
                 conversation,

@@ -6,9 +6,11 @@ use std::fmt;
 use bytes::Bytes;
 use hashbrown::HashMap;
 
-use crate::conversation::{Conversation, ConversationId, ConversationState, MessageEvent};
+use crate::conversation::{
+    Conversation, ConversationId, ConversationState, MeaningKind, MessageEvent,
+};
 use crate::dissect::Sink;
-use crate::field::{meaning_name, type_name};
+use crate::field::type_name;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameType, RawFrame, RawMessage, ServerId, StreamId};
 
@@ -251,7 +253,7 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
         let (RawMessage::Frame(frame), Some(direction), Some(effect)) = (
             &event.message,
             event.direction,
-            effect(meaning_name(event.meaning)),
+            effect(event.meaning.kind()),
         ) else {
             open.skipped.push(Skipped {
                 number: Some(event.number),
@@ -398,16 +400,19 @@ fn recorded(
     }
 }
 
-/// What a message of this meaning, as records name it, did; `None` if it is not played.
-pub(super) fn effect(meaning: &str) -> Option<Effect> {
+/// What a message of such a meaning did; `None` if it is not played.
+pub(super) const fn effect(meaning: MeaningKind) -> Option<Effect> {
     match meaning {
-        "opens" => Some(Effect::Opened),
-        "accepts" => Some(Effect::Accepted),
-        "refuses" => Some(Effect::Refused),
-        "carries" => Some(Effect::Carried),
-        "closes" | "closes_again" => Some(Effect::Closed),
-        "ignored" => Some(Effect::Ignored),
-        _ => None,
+        MeaningKind::Opens => Some(Effect::Opened),
+        MeaningKind::Accepts => Some(Effect::Accepted),
+        MeaningKind::Refuses => Some(Effect::Refused),
+        MeaningKind::Carries => Some(Effect::Carried),
+        MeaningKind::Closes | MeaningKind::ClosesAgain => Some(Effect::Closed),
+        MeaningKind::Ignored => Some(Effect::Ignored),
+        MeaningKind::Orphan
+        | MeaningKind::Idle
+        | MeaningKind::Meaningless
+        | MeaningKind::Untracked => None,
     }
 }
 
@@ -451,55 +456,5 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Sink for RecordingSink<F> {
         self.recording.last = self.recording.last.max(Some(conversation.id));
         self.close(conversation);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conversation::Meaning;
-
-    const SERVER: ServerId = ServerId(StreamId([1, 2, 3]));
-
-    /// What messages do is read off the names of meanings, for which the compiler asks nobody who
-    /// adds one: here it does.
-    const fn played(meaning: Meaning) -> Option<Effect> {
-        match meaning {
-            Meaning::Opens => Some(Effect::Opened),
-            Meaning::Accepts { .. } => Some(Effect::Accepted),
-            Meaning::Refuses { .. } => Some(Effect::Refused),
-            Meaning::Carries => Some(Effect::Carried),
-            Meaning::Closes { .. } | Meaning::ClosesAgain => Some(Effect::Closed),
-            Meaning::Ignored => Some(Effect::Ignored),
-            Meaning::Orphan | Meaning::Idle | Meaning::Meaningless | Meaning::Untracked => None,
-        }
-    }
-
-    #[test]
-    fn every_meaning_is_played_by_its_name() {
-        for meaning in [
-            Meaning::Opens,
-            Meaning::Accepts {
-                server_id: SERVER,
-                handshake_ns: None,
-            },
-            Meaning::Refuses { handshake_ns: 0 },
-            Meaning::Carries,
-            Meaning::Closes {
-                by: Direction::ClientToServer,
-            },
-            Meaning::ClosesAgain,
-            Meaning::Ignored,
-            Meaning::Orphan,
-            Meaning::Idle,
-            Meaning::Meaningless,
-            Meaning::Untracked,
-        ] {
-            assert_eq!(
-                effect(meaning_name(meaning)),
-                played(meaning),
-                "{meaning:?}"
-            );
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::lines::TextPrinter;
 use super::style::{Style, put_duration};
 use super::table::put_type;
 use crate::conversation::{Level, MessageEvent};
-use crate::field::{highest_level, meaning_name};
+use crate::field::highest_level;
 use crate::record::printer::{Notice, Printer};
 use crate::record::tally::Sight;
 use crate::text::escape::escape_lines;
@@ -154,7 +154,7 @@ fn put_place(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     );
     put(out, ": ");
     let worst = highest_level(event.findings).filter(|&level| level > Level::Note);
-    let text = meaning_name(event.meaning).replace('_', " ");
+    let text = event.meaning.kind().name().replace('_', " ");
     style.paint_level(worst).put(out, &text);
     out.push(b'\n');
 }

@@ -42,6 +42,9 @@ pub enum IdOwner {
 }
 
 impl IdOwner {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Client, Self::Server];
+
     /// `client` or `server`.
     pub const fn name(self) -> &'static str {
         match self {

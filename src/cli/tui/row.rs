@@ -165,14 +165,14 @@ impl RowState {
 
     pub(super) fn count_finding(&mut self, head: &[u8]) {
         self.findings += 1;
-        let level = text_after(head, field::LEVEL);
-        let level = [
-            (&b"\"error\""[..], Level::Error),
-            (b"\"warn\"", Level::Warn),
-            (b"\"note\"", Level::Note),
-        ]
-        .into_iter()
-        .find_map(|(text, named)| level?.starts_with(text).then_some(named));
+        let level = text_after(head, field::LEVEL).and_then(|text| {
+            let name = text.strip_prefix(b"\"")?;
+            let is_named = |level: &Level| {
+                let rest = name.strip_prefix(level.name().as_bytes());
+                rest.is_some_and(|rest| rest.starts_with(b"\""))
+            };
+            Level::ALL.into_iter().find(is_named)
+        });
         self.level = self.level.max(level);
     }
 
@@ -268,6 +268,29 @@ const fn level_number(level: Option<Level>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::{CONVERSATION, FINDING, MESSAGE};
+
+    #[test]
+    fn what_is_looked_for_in_records_are_columns() {
+        let columns = [MESSAGE, CONVERSATION, FINDING].map(|table| table.columns);
+        let names: Vec<&str> = columns.concat().iter().map(|column| column.name).collect();
+        for key in [
+            field::CONVERSATION,
+            field::DIRECTION,
+            field::TYPE,
+            field::PAYLOAD_BYTES,
+            field::TIME,
+            field::LEVEL,
+        ] {
+            let key = str::from_utf8(key).unwrap();
+            let name = key
+                .strip_prefix(",\"")
+                .unwrap()
+                .strip_suffix("\":")
+                .unwrap();
+            assert!(names.contains(&name), "{name}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_back() {
