@@ -25,6 +25,7 @@ use crate::report::heading::link_type_title;
 use crate::report::near::put_near_flow;
 use crate::report::reporter::Reporter;
 use crate::text::escape::escaped;
+use crate::units::counted;
 
 /// How reading went.
 pub(super) struct Done {
@@ -253,10 +254,8 @@ fn unread(options: &DumpOptions, counts: &DissectCounts, near: &NearFlows) -> Op
         .map(|reason| (reason, counts.network.skipped(reason)))
         .filter(|(_, count)| *count > 0)
         .map(|(reason, count)| {
-            format!(
-                "{count} packets skipped: {}",
-                reason.name().replace('_', " ")
-            )
+            let packets = counted(count, "packet");
+            format!("{packets} skipped: {}", reason.name().replace('_', " "))
         })
         .collect();
     let mut reasons = Vec::new();

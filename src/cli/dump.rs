@@ -24,6 +24,7 @@ use crate::field::Field;
 use crate::report::reporter::{MessageView, Reporter};
 use crate::select::filter::ConversationField;
 use crate::select::{Picked, Selection};
+use crate::units::counted;
 
 /// Parses the arguments, runs, and says on standard error what went wrong.
 pub(super) fn main(arguments: impl IntoIterator<Item = OsString>) -> Ending {
@@ -252,9 +253,9 @@ fn read(
             Err(error) if error.is_partial() => {
                 if trouble == Trouble::Reported {
                     print_warning(format_args!(
-                        "{}; {} packets shown",
+                        "{}; {} shown",
                         describe(&error),
-                        packets_of(&error, source.inputs())
+                        counted(packets_of(&error, source.inputs()), "packet")
                     ));
                 }
                 dissector.note_damage(&error, sink)?;

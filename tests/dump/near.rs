@@ -118,7 +118,7 @@ fn nothing_found_is_told_on_standard_error_and_in_the_summary() {
     let run = pipe("-q -", &bytes);
     assert_eq!(
         run.stderr,
-        "ministream-dump: warning: no ministreaming found; 1 packets skipped: link type\n\
+        "ministream-dump: warning: no ministreaming found; 1 packet skipped: link type\n\
          ministream-dump: warning: -: 1 packets of link type 147 (user 0) are not read\n"
     );
 }

@@ -161,7 +161,7 @@ fn a_damaged_part_leaves_the_others_and_is_told() {
         run.stderr,
         format!(
             "ministream-dump: warning: {cut} ends inside packet 2 (offset 92, 65 of 68 bytes); \
-             1 packets shown\n"
+             1 packet shown\n"
         )
     );
 }

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::conform_args::{ConformArgs, TestedPeer};
-use super::error::{ReplayError, Unanswered, print_no_answer, print_note, print_warning};
+use super::error::{
+    ReplayError, Unanswered, print_no_answer, print_note, print_warning, with_causes,
+};
 use super::logging;
 use super::output_file::{OutputFile, PageFile, is_standard};
 use super::peer::{self, Others};
@@ -64,7 +66,7 @@ pub(super) fn run(args: &ConformArgs, verbose: u8) -> Result<Ending, ReplayError
     };
     let tried = peer::block_on(run.try_all(&cases, &link, seed, service));
     if let Err(error) = &tried {
-        run.report.cut_short(error.to_string());
+        run.report.cut_short(with_causes(error));
     }
     let name = format!("conform {} at {carrier}", tested.name());
     if let Some(mut file) = junit {

@@ -434,7 +434,7 @@ pub(super) fn not_played(skipped: &BTreeMap<SkipReason, u64>) -> String {
 }
 
 /// An error and what led to it, in one line.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(super) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = words(error);
     let mut source = error.source();
     while let Some(cause) = source {

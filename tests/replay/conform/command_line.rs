@@ -304,7 +304,7 @@ fn a_service_whose_port_another_program_has_exits_with_2() {
              <testsuite name=\"conform server at {carrier}\" tests=\"1\" failures=\"0\" \
              errors=\"1\" skipped=\"0\">\n  \
              <testcase name=\"the whole run\">\
-             <error message=\"cannot be the service at {address}\"/></testcase>\n\
+             <error message=\"cannot be the service at {address}: address already in use\"/></testcase>\n\
              </testsuite>\n"
         )
     );
@@ -347,7 +347,7 @@ fn a_carrier_that_is_gone_for_good_fails_its_case_and_then_the_run_with_4() {
              <testcase name=\"ms/handshake/4 bytes after the destination of a SYN are ignored\">\
              <skipped message=\"the carrier: the other end closed the connection\"/>\
              </testcase>\n  \
-             <testcase name=\"the whole run\"><error message=\"{carrier}\"/></testcase>\n\
+             <testcase name=\"the whole run\"><error message=\"{carrier}: connection refused\"/></testcase>\n\
              </testsuite>\n"
         )
     );
