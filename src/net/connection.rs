@@ -169,11 +169,16 @@ impl Connection {
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         let disorder: usize = self.streams.iter().map(Stream::held_bytes).sum();
-        let doubtful = self.doubtful.as_ref().map_or(0, |doubtful| {
+        disorder + self.doubtful_bytes()
+    }
+
+    /// Those of them that a [`claim`](Self::claim) may change.
+    #[inline]
+    pub(super) fn doubtful_bytes(&self) -> usize {
+        self.doubtful.as_ref().map_or(0, |doubtful| {
             let opening = doubtful.opening.as_ref();
             size_of::<Doubtful>() + opening.map_or(0, |opening| opening.payload.len())
-        });
-        disorder + doubtful
+        })
     }
 
     /// Reads what a segment needs, so that it is at hand when one comes.

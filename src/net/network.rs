@@ -373,9 +373,9 @@ impl<S: Default> Network<S> {
         let Kind::Tcp(connection) = &mut entry.kind else {
             return Claim::Belongs;
         };
-        let held_before = connection.held_bytes();
+        let held_before = connection.doubtful_bytes();
         let claim = connection.claim(from, sender, header, payload);
-        self.bytes = (self.bytes + connection.held_bytes()).saturating_sub(held_before);
+        self.bytes = (self.bytes + connection.doubtful_bytes()).saturating_sub(held_before);
         claim
     }
 
