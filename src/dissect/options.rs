@@ -7,7 +7,7 @@ use crate::carrier::tls::KeyLog;
 use crate::conversation::{Destinations, TrackerOptions, Wording};
 use crate::net::NetworkLimits;
 
-/// What a [`Dissector`] is asked for.
+/// What a [`Dissector`](super::Dissector) is asked for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DissectOptions {
