@@ -105,10 +105,19 @@ impl Browser {
         )
     }
 
-    /// Clicks as a user does: on what is visible.
+    /// Clicks as a user does: on what is visible. A page that draws its lists anew may have put
+    /// another element in the place of the one that was found.
     pub(crate) fn click(&self, selector: &str) {
-        let Element(id) = self.find(selector);
-        self.command(&format!("element/{id}/click"), &json!({}));
+        loop {
+            let Element(id) = self.find(selector);
+            let path = format!("{}/element/{id}/click", self.session);
+            let value = self.answer("POST", &path, &json!({}));
+            if value["error"] == "stale element reference" {
+                continue;
+            }
+            assert!(value["error"].is_null(), "{selector}: {value}");
+            return;
+        }
     }
 
     /// Types into an element.
@@ -170,6 +179,13 @@ impl Browser {
 
     #[track_caller]
     fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.answer(method, path, body);
+        assert!(value["error"].is_null(), "{method} {path} {body}: {value}");
+        value
+    }
+
+    /// What the driver answers, which may be an error.
+    fn answer(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let body = body.to_string();
@@ -183,9 +199,7 @@ impl Browser {
         let mut answer = String::new();
         read_answer(stream, &mut answer);
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        let value = &answer["value"];
-        assert!(value["error"].is_null(), "{method} {path} {body}: {value}");
-        value.clone()
+        answer["value"].clone()
     }
 }
 
