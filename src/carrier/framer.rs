@@ -24,26 +24,26 @@ use buffer::Buffer;
 pub(super) use layout::Layout;
 use search::Search;
 
-/// What a [`Framer`] finds.
+/// An item of a [`Framer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut<'a> {
     /// A whole frame with its header.
     Frame {
-        /// Where it begins in the stream.
+        /// Its offset in the stream.
         offset: u64,
         /// All its bytes.
         bytes: &'a [u8],
     },
     /// A frame of which a snap length cut the end; only of [`Framer::cut`].
     Partial {
-        /// Where it begins in the stream.
+        /// Its offset in the stream.
         offset: u64,
-        /// What is left of it, with its whole header.
+        /// Its bytes, as far as they are known, with its whole header.
         bytes: &'a [u8],
         /// Bytes that are missing behind that.
         missing: u64,
     },
-    /// Why there is none.
+    /// Bytes that are no frame, and why.
     Problem(Problem),
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Framer<L> {
     position: Position,
 }
 
-/// Where in the stream the next byte lies.
+/// The position of the next byte in the stream, relative to frames.
 #[derive(Debug)]
 enum Position {
     /// At its very beginning.
@@ -111,7 +111,7 @@ impl<L: Layout> Framer<L> {
         self.buffer.held_bytes() + search
     }
 
-    /// Reads what the next bytes need, so that it is at hand when they come.
+    /// Reads the fields that the next bytes need, so that they are in the cache by then.
     #[inline]
     pub(super) const fn touch(&self) -> u64 {
         self.offset
@@ -132,7 +132,7 @@ impl<L: Layout> Framer<L> {
         Ok(())
     }
 
-    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    /// Notes a gap of `missing` bytes; `None` if the number is unknown.
     pub(super) fn gap<E>(
         &mut self,
         missing: Option<u64>,
@@ -157,8 +157,8 @@ impl<L: Layout> Framer<L> {
             _ => None,
         };
         self.buffer.clear();
-        // A caller may say any number. No stream is half of all numbers long, so what is
-        // counted from there on does not overflow.
+        // A caller may say any number. No stream is half of all numbers long, so counting on from
+        // there does not overflow.
         self.offset = self
             .offset
             .saturating_add(present)
@@ -319,8 +319,8 @@ impl<L: Layout> Framer<L> {
         Ok(bytes)
     }
 
-    /// Emits the whole frames at the start of `bytes`, which begin at
-    /// `self.offset`; returns how many bytes they are.
+    /// Emits the whole frames at the start of `bytes`, which begin at `self.offset`; returns their
+    /// length in bytes.
     #[inline]
     fn frames<E>(
         &mut self,

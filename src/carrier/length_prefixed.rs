@@ -146,14 +146,14 @@ impl<P: Plausibility> Decoder<P> {
         self.framer.held_bytes()
     }
 
-    /// Reads what the next bytes need.
+    /// Reads the fields that the next bytes need.
     #[inline]
     pub(crate) const fn touch(&self) -> u64 {
         self.framer.touch()
     }
 
-    /// What is known of the first message in `bytes`, if they begin with one as far as
-    /// this decoder knows.
+    /// The known part of the first message in `bytes`, if they begin with one as far as this
+    /// decoder knows.
     #[inline]
     pub(crate) fn first_message<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let prefix = self.framer.layout().prefix.bytes();
@@ -175,7 +175,7 @@ impl<P: Plausibility> Decoder<P> {
         self.framer.push(bytes, &mut |cut| emit(item(prefix, cut)))
     }
 
-    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    /// Notes a gap of `missing` bytes; `None` if the number is unknown.
     ///
     /// # Errors
     /// Those of `emit`.

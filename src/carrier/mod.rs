@@ -1,15 +1,14 @@
 //! Byte streams and datagrams to messages, and back.
 //!
-//! A carrier delimits messages and knows nothing of what is in them. Where it
-//! must distinguish a message from other bytes (detection, finding its place again
-//! after a gap) the caller lends it a rule ([`Plausible`], [`Plausibility`]).
+//! A carrier delimits messages and knows nothing of their contents. Where it must distinguish a
+//! message from other bytes (detection, finding its place again after a gap) the caller lends it a
+//! rule ([`Plausible`], [`Plausibility`]).
 //!
 //! Decoders are pushed: the bytes of one direction, in order, with
-//! [gaps](length_prefixed::Decoder::gap) where the capture has none. A
-//! direction whose beginning is not in the capture begins with a gap of
-//! unknown size. What they find goes to a callback whose error ends the work;
-//! after such an error a decoder is of no further use. How the bytes are cut
-//! into pushes never changes what is found.
+//! [gaps](length_prefixed::Decoder::gap) where the capture has none. A direction whose beginning is
+//! not in the capture begins with a gap of unknown size. Their items go to a callback whose error
+//! ends the work; after such an error a decoder is of no further use. How the bytes are cut into
+//! pushes never changes what is found.
 //!
 //! ```
 //! use ministream::carrier::Item;
@@ -51,7 +50,7 @@ pub mod tls;
 /// More known bytes may turn the answer from true to false, never back.
 pub type Plausible = fn(prefix: &[u8], length: usize) -> bool;
 
-/// What a decoder is lent: a function like [`Plausible`], or a type of its own, which takes no
+/// The rule lent to a decoder: a function like [`Plausible`], or a type of its own, which takes no
 /// memory where there are many decoders.
 pub trait Plausibility {
     /// Whether `prefix` may begin a message of `length` bytes.
@@ -65,7 +64,7 @@ impl Plausibility for Plausible {
     }
 }
 
-/// How messages travel.
+/// A way of carrying messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
     /// One message per UDP datagram.
@@ -90,7 +89,7 @@ impl Carrier {
         Self::I2cp,
     ];
 
-    /// How it delimits messages on its transport, as rules and reports call it: `ministream`,
+    /// Its way of delimiting messages on its transport, as rules and reports call it: `ministream`,
     /// `ministream:u32be` and so on, `i2cp`.
     pub const fn framing(self) -> &'static str {
         match self {
@@ -141,7 +140,7 @@ impl FlowDirection {
         }
     }
 
-    /// 0 for forward, 1 for backward; an index for what is kept per direction.
+    /// 0 for forward, 1 for backward; an index for values kept per direction.
     pub const fn index(self) -> usize {
         match self {
             Self::Forward => 0,
@@ -161,19 +160,19 @@ pub enum Extent {
     PartOfSegment,
 }
 
-/// What a decoder of a TCP stream finds.
+/// An item of a decoder of a TCP stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// A whole message.
     Message(&'a [u8]),
     /// A message of which a snap length cut the end.
     Cut {
-        /// What is left of it.
+        /// Its bytes, as far as they are known.
         message: &'a [u8],
         /// Bytes that are missing behind that.
         missing_bytes: u64,
     },
-    /// Why there is none.
+    /// Bytes that are no message, and why.
     Problem(Problem),
 }
 
@@ -187,9 +186,9 @@ pub enum Problem {
     /// A length that no message has. The place in the stream is lost with it.
     #[error("length {value} at offset {offset} is that of no message")]
     BadPrefix {
-        /// Where the length stands.
+        /// Offset of the length.
         offset: u64,
-        /// What it says.
+        /// The length as it stands there.
         value: u64,
     },
     /// A message of which bytes are not in the capture.
@@ -197,7 +196,7 @@ pub enum Problem {
         "message at offset {offset} is incomplete: {present_bytes} bytes of it came before the gap or end"
     )]
     Incomplete {
-        /// Where it begins, with its length.
+        /// Its offset, with its length.
         offset: u64,
         /// Its bytes including the length in front; `None` when the length is not known whole.
         frame_bytes: Option<u64>,
@@ -209,7 +208,7 @@ pub enum Problem {
     Skipped {
         /// The first of them.
         offset: u64,
-        /// How many; those that the capture does not hold are not counted.
+        /// Number of bytes; those that the capture does not hold are not counted.
         bytes: u64,
     },
     /// A part of a TCP segment where a message is a whole one.
@@ -217,7 +216,7 @@ pub enum Problem {
     PartOfSegment {
         /// Its first byte.
         offset: u64,
-        /// How many bytes there are.
+        /// Number of bytes there are.
         bytes: u64,
     },
 }

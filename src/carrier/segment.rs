@@ -43,7 +43,7 @@ impl Decoder {
         })
     }
 
-    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    /// Notes a gap of `missing` bytes; `None` if the number is unknown.
     pub fn gap(&mut self, missing: Option<u64>) {
         self.offset += missing.unwrap_or(0);
     }

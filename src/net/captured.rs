@@ -2,8 +2,8 @@
 
 use super::Skip;
 
-/// A part of a packet: the bytes that were captured, and how many more there
-/// were on the link behind them.
+/// A part of a packet: the bytes that were captured, and the number of bytes behind them on the
+/// link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Captured<'a> {
     bytes: &'a [u8],
@@ -16,12 +16,12 @@ impl<'a> Captured<'a> {
         Self { bytes, missing }
     }
 
-    /// What was captured.
+    /// The captured bytes.
     pub(super) const fn bytes(self) -> &'a [u8] {
         self.bytes
     }
 
-    /// How many bytes at the end were not captured.
+    /// Number of bytes at the end that were not captured.
     pub(super) const fn missing(self) -> usize {
         self.missing
     }
@@ -61,7 +61,7 @@ impl<'a> Captured<'a> {
         }
     }
 
-    /// What lies behind the first `length` bytes; nothing when there are fewer.
+    /// The part behind the first `length` bytes; nothing when there are fewer.
     pub(super) fn after(self, length: usize) -> Self {
         match self.bytes.get(length..) {
             Some(bytes) => Self {

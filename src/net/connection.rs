@@ -1,4 +1,4 @@
-//! A TCP connection: what its flags mean for its two streams.
+//! A TCP connection: the effect of its flags on its two streams.
 
 use super::captured::Captured;
 use super::flow_key::Sender;
@@ -6,8 +6,8 @@ use super::reassembly::{PATIENCE, Pool, Stream, WINDOW};
 use super::slice::TcpHeader;
 use super::{Delivery, Ignored, Side, StreamEnd};
 
-/// How much data a SYN can carry (TCP Fast Open, RFC 7413), so how far behind
-/// the SYN the answer may acknowledge, in bytes.
+/// The most data of a SYN (TCP Fast Open, RFC 7413), so the furthest behind the SYN that the answer
+/// may acknowledge, in bytes.
 const MAX_SYN_DATA: u64 = 65_535;
 
 /// The two streams of a TCP connection.
@@ -17,7 +17,7 @@ pub(super) struct Connection {
     doubtful: Option<Box<Doubtful>>,
 }
 
-/// Segments of which only what follows shows whether the receiver took them.
+/// Segments whose acceptance by the receiver only later ones show.
 #[derive(Debug, Default)]
 struct Doubtful {
     reset: Option<DoubtfulReset>,
@@ -45,7 +45,7 @@ pub(super) struct Opening {
     from: Side,
 }
 
-/// What a segment is to a connection on its addresses and ports.
+/// The relation of a segment to a connection on its addresses and ports.
 #[derive(Clone, Debug)]
 pub(super) enum Claim {
     /// A part of it.
@@ -54,7 +54,7 @@ pub(super) enum Claim {
     Begins,
     /// It shows that this earlier one began another.
     Confirms(Box<Opening>),
-    /// It may begin another one; what follows will show.
+    /// It may begin another one; later segments will show.
     Waits,
 }
 
@@ -66,8 +66,8 @@ impl Connection {
         }
     }
 
-    /// Whether a segment can be the first of a connection: bare
-    /// acknowledgments, FIN and RST are what is left of an old one.
+    /// Whether a segment can be the first of a connection: bare acknowledgments, FIN and RST are
+    /// left over from an old one.
     pub(super) fn may_begin_with(header: &TcpHeader, payload: Captured<'_>) -> bool {
         !header.rst && (header.syn || !payload.is_empty())
     }
@@ -181,7 +181,7 @@ impl Connection {
         })
     }
 
-    /// Reads what a segment needs, so that it is at hand when one comes.
+    /// Reads the fields that a segment needs, so that they are in the cache when one comes.
     #[inline]
     pub(super) fn touch(&self) -> u64 {
         let [one, other] = &self.streams;
@@ -193,7 +193,7 @@ impl Connection {
         self.streams.iter().all(Stream::is_over)
     }
 
-    /// Takes a segment; delivers what it completes in either direction.
+    /// Takes a segment; delivers the data that it completes in either direction.
     pub(super) fn segment<E>(
         &mut self,
         from: Side,
@@ -227,7 +227,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Data go on: what would have ended this connection was ignored.
+    /// Data go on: the receiver ignored the segment that would have ended this connection.
     fn end_doubts<E>(
         &mut self,
         from: Side,
@@ -268,9 +268,9 @@ impl Connection {
         Ok(())
     }
 
-    /// RST ends both directions if the receiver takes it (RFC 9293, 3.5.3; RFC 5961, 3.2);
-    /// where it is elsewhere, whatever comes next tells. What it may carry is an error text,
-    /// not data of the stream.
+    /// RST ends both directions if the receiver takes it (RFC 9293, 3.5.3; RFC 5961, 3.2); where it
+    /// is elsewhere, the next segments decide. A payload in it is an error text, not data of the
+    /// stream.
     fn reset<E>(
         &mut self,
         from: Side,

@@ -27,7 +27,7 @@ pub struct PacketDecoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded<'a> {
     pub(super) key: &'a FlowKey,
-    /// What it was wrapped in.
+    /// Its encapsulation.
     pub(crate) encapsulation: Encapsulation,
     pub(super) sender: Sender,
     pub(super) header: TransportHeader,
@@ -117,7 +117,7 @@ impl PacketDecoder {
     }
 }
 
-/// What a datagram or segment is, unless it is a second copy of one before.
+/// Classifies a datagram or segment, unless it is a second copy.
 #[inline(always)]
 fn recognise<'a>(
     copies: &mut Copies,
@@ -205,8 +205,8 @@ fn unwrap<'a>(
     }
 }
 
-/// What a [`Decoded`] holds besides its flow's key, its encapsulation and the bytes of
-/// its payload, for whoever keeps these apart.
+/// The parts of a [`Decoded`] besides its flow's key, its encapsulation and its payload's bytes,
+/// for callers that keep these apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remainder {
     sender: Sender,
@@ -232,7 +232,7 @@ impl<'a> Decoded<'a> {
         (self.key, self.payload.bytes(), remainder)
     }
 
-    /// What was [`split`](Self::split).
+    /// Joins the parts that were [`split`](Self::split).
     #[inline(always)]
     pub(crate) const fn join(
         key: &'a FlowKey,

@@ -1,9 +1,9 @@
 //! IP fragments to whole datagrams.
 //!
-//! Fragments may come in any order and more than once. Where IPv4 fragments
-//! overlap, the bytes seen first win; IPv6 forbids overlap, and a datagram
-//! with it is dropped whole (RFC 8200, 4.5). What waits is bounded in number,
-//! bytes and age; each datagram given up is reported as a [`LostDatagram`].
+//! Fragments may come in any order and more than once. Where IPv4 fragments overlap, the bytes seen
+//! first win; IPv6 forbids overlap, and a datagram with it is dropped whole (RFC 8200, 4.5).
+//! Waiting fragments are bounded in number, bytes and age; each datagram given up is reported as a
+//! [`LostDatagram`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 /// The longest payload of an IP packet, in bytes.
 const MAX_PAYLOAD: usize = 65_535;
 
-/// What a waiting fragment costs beside its bytes.
+/// Memory of a waiting fragment beside its bytes.
 const PIECE_OVERHEAD: usize = 64;
 
 /// Datagrams completed last whose late duplicate fragments do not count as loss.
@@ -30,7 +30,7 @@ const COMPLETED: usize = 64;
 pub struct LostDatagram {
     /// The packet that brought its first fragment.
     pub arrival: Arrival,
-    /// Who sent it.
+    /// Its sender.
     pub source: IpAddr,
     /// To whom.
     pub destination: IpAddr,
@@ -42,7 +42,7 @@ pub struct LostDatagram {
     pub received_bytes: u32,
     /// Length of its IP payload in bytes, when the last fragment is there.
     pub total_bytes: Option<u32>,
-    /// Why it was given up.
+    /// The reason.
     pub reason: LossReason,
 }
 
@@ -59,7 +59,7 @@ pub enum LossReason {
     CaptureEnd,
 }
 
-/// What names a datagram: RFC 791 adds the protocol, RFC 8200 does not.
+/// The key of a datagram's fragments: RFC 791 includes the protocol, RFC 8200 does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct SetKey {
     source: IpAddr,
@@ -101,7 +101,7 @@ impl Piece {
     }
 }
 
-/// How a fragment fits in its set.
+/// The relation of a fragment to those in its set.
 enum Fit {
     /// It is in; others are missing.
     Waits,
@@ -284,7 +284,7 @@ impl Defrag {
         self.lost.pop_front()
     }
 
-    /// How many datagrams were given up.
+    /// Number of datagrams given up.
     pub(super) const fn lost_count(&self) -> u64 {
         self.lost_count
     }
@@ -414,8 +414,8 @@ impl Set {
         }
     }
 
-    /// Writes the payload up to the first byte that was not captured; returns
-    /// how many bytes are missing behind.
+    /// Writes the payload up to the first byte that was not captured; returns the number of bytes
+    /// missing behind.
     fn assemble(&self, whole: &mut Vec<u8>) -> usize {
         whole.clear();
         for piece in self.pieces.values() {

@@ -1,10 +1,10 @@
 //! Second copies of packets.
 //!
-//! A capture can hold one packet several times: a span port mirrors what goes in and
-//! what comes out, a bridge and a container's interface both show it, a router sends it
-//! on with a lower time to live, `any` shows it outgoing and incoming, tunnels show it
-//! bare and wrapped, files of two capture points overlap. What is compared is the UDP
-//! datagram, or the TCP segment by its numbers, with addresses and IPv4's identification.
+//! A capture can hold one packet several times: a span port mirrors both incoming and outgoing
+//! packets, a bridge and a container's interface both show it, a router sends it on with a lower
+//! time to live, `any` shows it outgoing and incoming, tunnels show it bare and wrapped, files of
+//! two capture points overlap. Compared are the UDP datagram, or the TCP segment by its numbers,
+//! with addresses and IPv4's identification.
 //!
 //! - **A sender that numbers its packets** gives one identification to one packet, so
 //!   that an equal packet within a few milliseconds is a copy.
@@ -24,14 +24,13 @@ use super::slice::{Mark, Route, Segment, TransportHeader};
 use crate::capture::InterfaceId;
 use crate::time::Timestamp;
 
-/// How far apart copies may be at different places.
+/// Most time between copies at different places.
 const PLACES_NANOS: i64 = 20_000_000;
 
-/// How far apart copies may be at one place.
+/// Most time between copies at one place.
 const PLACE_NANOS: i64 = 5_000_000;
 
-/// How far apart copies without a number may be on the loopback device, whose senders
-/// are fast.
+/// Most time between copies without a number on the loopback device, whose senders are fast.
 const LOOPBACK_NANOS: i64 = 500_000;
 
 /// Packets that share a bucket; the oldest of them leaves for a new one.
@@ -42,7 +41,7 @@ const WAYS: usize = 4;
 const BUCKETS: usize = 256;
 const MAX_BUCKETS: usize = 1 << 14;
 
-/// How many places a packet is followed through.
+/// Number of places through which a packet is followed.
 const MAX_PLACES: usize = 3;
 
 /// Pairs of interfaces that are distinguished.
@@ -63,7 +62,7 @@ pub(super) struct Sighting<'a> {
     pub(super) surroundings: u64,
 }
 
-/// How many copies were left out, and between which interfaces.
+/// Number of copies left out, and the interfaces between which.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyCounts {
     /// All of them.
@@ -96,11 +95,12 @@ pub(super) struct Copies {
     hasher: DefaultHashBuilder,
     /// Found by the lowest bits of hashes.
     buckets: Vec<Bucket>,
-    /// What is known of the packets in each.
+    /// State of the packets in each.
     details: Vec<[Detail; WAYS]>,
     /// Packets so far that were no copies.
     originals: u64,
-    /// Which of the last of these came twice, the newest lowest.
+    /// One bit for each of the last packets that were no copies: whether it came twice; the newest
+    /// lowest.
     doubled: u64,
     counts: CopyCounts,
 }
@@ -114,18 +114,18 @@ struct Bucket {
     oldest: u8,
 }
 
-/// What is known of a packet.
+/// State of one packet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Detail {
     time: Timestamp,
-    /// Which of the packets that were no copies it was.
+    /// Its number among the packets that were no copies.
     serial: u64,
     interface: InterfaceId,
-    /// Where it was seen.
+    /// The places at which it was seen.
     places: [u32; MAX_PLACES],
-    /// How often at each of these; 0 behind the last.
+    /// The count at each of these; 0 behind the last.
     times: [u8; MAX_PLACES],
-    /// How many times it was sent, as far as that shows.
+    /// The number of times that it was sent, as far as can be seen.
     sent: u8,
 }
 
@@ -157,7 +157,7 @@ impl Copies {
             return self.is_copy_of(bucket, way, &seen, time);
         }
         let detail = self.original(seen, time);
-        // Only where there are copies it matters what leaves too early.
+        // Early evictions matter only where there are copies.
         if self.counts.total > 0 {
             self.make_room(bucket, time);
         }
@@ -165,8 +165,8 @@ impl Copies {
         false
     }
 
-    /// What makes a packet itself, wherever it is seen. Transport checksums are left out:
-    /// network cards fill them in after the capture.
+    /// The properties that make a packet the same one wherever it is seen. Transport checksums are
+    /// left out: network cards fill them in after the capture.
     #[inline(always)]
     fn hash(&self, seen: &Sighting<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
@@ -195,7 +195,7 @@ impl Copies {
         hasher.write_u64(ports << 32 | u64::from(seen.mark.identification));
         match header {
             TransportHeader::Udp => write_payload(&mut hasher, payload),
-            // Its numbers say what is in a segment.
+            // Its numbers identify the contents of a segment.
             TransportHeader::Tcp(tcp) => {
                 let acknowledgment = tcp.acknowledgment.unwrap_or(0);
                 hasher.write_u64(u64::from(tcp.sequence) << 32 | u64::from(acknowledgment));
@@ -214,7 +214,7 @@ impl Copies {
         hash as usize & (self.buckets.len() - 1)
     }
 
-    /// What is known of a packet that is seen for the first time.
+    /// State of a packet seen for the first time.
     #[inline(always)]
     fn original(&mut self, seen: &Sighting<'_>, time: Timestamp) -> Detail {
         let serial = self.originals;
@@ -288,7 +288,7 @@ impl Copies {
             (true, false, Tap::Loopback) => LOOPBACK_NANOS,
             (true, ..) => PLACE_NANOS,
         };
-        // What was seen at several places is remembered for as long as that may take.
+        // A packet seen at several places is remembered for as long as copies may take.
         let is_followed = detail.times[1] > 0 && age <= PLACES_NANOS;
         if age > limit && !is_followed {
             // An old packet that happens to be equal: this one is new.
@@ -342,7 +342,7 @@ impl Detail {
         places.any(|(&known, times)| times > 0 && known == place)
     }
 
-    /// Notes that the packet was seen at `place`; how often it was by now.
+    /// Notes that the packet was seen at `place`; returns the count there.
     fn count_at(&mut self, place: u32) -> u8 {
         let mut places = self.places.iter_mut().zip(&mut self.times);
         match places.find(|(known, times)| **times == 0 || **known == place) {

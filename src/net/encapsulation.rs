@@ -1,4 +1,4 @@
-//! What packets were wrapped in between the link header and the innermost IP header.
+//! Wrappers of packets between the link header and the innermost IP header.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ wrappers! {
     Teredo = "teredo", "Teredo (RFC 4380): IPv6 in UDP.";
 }
 
-/// How many wrappers are followed: one more than a `u64` holds would be lost.
+/// Most wrappers that are followed: one more than a `u64` holds would be lost.
 const MAX_DEPTH: u32 = 8;
 
 /// The wrappers of a packet, outermost first; at most eight.
@@ -92,7 +92,7 @@ impl Encapsulation {
         Some(encapsulation)
     }
 
-    /// Goes into one more wrapper.
+    /// Enters one more wrapper.
     ///
     /// # Errors
     /// [`Skip::Nesting`] when it is one too many.

@@ -7,8 +7,8 @@ use super::flow_key::{FlowKey, Sender};
 use super::{Flow, FlowId, Side, Transport};
 use crate::index::Index;
 
-/// A flow and what the network layer keeps for it: 96 bytes, which lie in two cache lines
-/// wherever they begin.
+/// A flow and the network layer's state of it: 96 bytes, which lie in two cache lines wherever they
+/// begin.
 #[derive(Debug)]
 #[repr(C, align(32))]
 pub(super) struct Entry<S> {
@@ -18,7 +18,7 @@ pub(super) struct Entry<S> {
     pub(super) kind: Kind,
 }
 
-/// What reassembly keeps, by transport.
+/// State of reassembly, by transport.
 #[derive(Debug)]
 pub(super) enum Kind {
     Udp,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 impl<S> Entry<S> {
-    /// Which side an end of the key is.
+    /// The side of an end of the key.
     pub(super) fn side(&self, sender: Sender) -> Side {
         if sender == self.flow.initiator {
             Side::Initiator
@@ -36,11 +36,11 @@ impl<S> Entry<S> {
     }
 }
 
-/// What a new flow begins with.
+/// The parameters of a new flow.
 #[derive(Debug)]
 pub(super) struct NewFlow {
     pub(super) key: FlowKey,
-    /// Which end of the key is the initiator.
+    /// The end of the key that is the initiator.
     pub(super) initiator: Sender,
     pub(super) kind: Kind,
 }
@@ -80,7 +80,7 @@ impl<S: Default> FlowTable<S> {
         self.entries.len()
     }
 
-    /// How many flows were ever in the table.
+    /// Number of flows ever in the table.
     pub(super) const fn created(&self) -> u64 {
         self.created
     }

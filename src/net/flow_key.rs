@@ -1,4 +1,4 @@
-//! What the flow of a packet is found by.
+//! The key by which the flow of a packet is found.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
@@ -10,8 +10,8 @@ use super::Transport;
 use super::slice::Route;
 use crate::index::Index;
 
-/// What a flow is found by: its transport, and both ends in a fixed order, so
-/// that packets of either direction find the same flow.
+/// The key by which a flow is found: its transport, and both ends in a fixed order, so that packets
+/// of either direction find the same flow.
 ///
 /// Addresses are numbers, of 32 or 128 bits by the key's [`Family`], because that
 /// compares and hashes faster; in halves, because that takes 40 bytes and not 80.
@@ -61,7 +61,7 @@ impl Hash for FlowKey {
     }
 }
 
-/// Which end of a [`FlowKey`] sent a packet.
+/// The end of a [`FlowKey`] that sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     Low,
@@ -150,8 +150,8 @@ impl FlowKey {
         (key, sender)
     }
 
-    /// By what its flow is looked up: the same for every table of this process, so that any
-    /// thread can tell, and another for every process, so that no capture can aim at it.
+    /// The hash for looking up its flow: the same for every table of this process, so that any
+    /// thread can compute it, and another for every process, so that no capture can aim at it.
     #[inline]
     pub(crate) fn look_up_hash(&self) -> u32 {
         static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);

@@ -5,7 +5,7 @@ use super::captured::Captured;
 use super::encapsulation::Encapsulation;
 use super::layers::{Layer, descend};
 
-/// What stands between the header of a frame and its content.
+/// Padding between the header of a frame and its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Padding {
     /// Nothing.
@@ -145,7 +145,7 @@ mod tests {
         ipv4(CLIENT, SERVER, UDP, &udp(b"x"))
     }
 
-    /// A frame of data with what its header says there is, and the IP packet.
+    /// A data frame with the fields that its header announces, and the IP packet.
     fn data_frame(subtype: u8, flags: u8, to_four: bool) -> Vec<u8> {
         let mut frame = vec![subtype << 4 | 0x08, flags];
         frame.extend([0xee; 20]);

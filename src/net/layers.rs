@@ -1,21 +1,21 @@
 //! The headers between a link and an IP packet: Ethernet, VLAN tags, LLC, MPLS, PPP
 //! and its framings.
 //!
-//! Each header names what follows it; [`descend`] goes from one to the next. How deep,
-//! [`Encapsulation`] bounds: every header that can hold itself counts as a wrapper.
+//! Each header names the next; [`descend`] goes from one to the next. [`Encapsulation`] bounds the
+//! depth: every header that can hold itself counts as a wrapper.
 
 use super::Skip;
 use super::captured::Captured;
 use super::encapsulation::{Encapsulation, Wrapper};
 
-/// What the next bytes are.
+/// The kind of the next bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layer {
     /// An IP packet of either version.
     Ip,
     /// An Ethernet frame.
     Ethernet,
-    /// What an EtherType says, or a length in its place.
+    /// The layer of an EtherType, or of a length in its place.
     EtherType(u16),
     /// An LLC header (IEEE 802.2).
     Llc,
@@ -31,7 +31,7 @@ pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// 802.1Q, 802.1ad, and the numbers used for stacked tags before it.
 const ETHERTYPES_VLAN: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
-/// RFC 5332: unicast, and what was multicast once.
+/// RFC 5332: unicast, and the former multicast.
 const ETHERTYPES_MPLS: [u16; 2] = [0x8847, 0x8848];
 const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
 /// LLC in frames that are too long for a length (IEEE 802.1AC).
@@ -117,8 +117,8 @@ fn llc(rest: Captured<'_>) -> Next<'_> {
     }
 }
 
-/// RFC 3032, 2.1. Labels do not say what they carry: an IP packet its first nibble
-/// does, and a pseudowire its control word (RFC 4385, 3), which Ethernet may lack.
+/// RFC 3032, 2.1. Labels do not name their payload: an IP packet is known by its first nibble, and
+/// a pseudowire by its control word (RFC 4385, 3), which Ethernet may lack.
 fn mpls<'a>(stack: Captured<'a>, encapsulation: &mut Encapsulation) -> Next<'a> {
     const LABEL: usize = 4;
     const BOTTOM_OF_STACK: u8 = 0x01;
@@ -144,7 +144,7 @@ fn mpls<'a>(stack: Captured<'a>, encapsulation: &mut Encapsulation) -> Next<'a> 
     }
 }
 
-/// Whether this is an Ethernet frame with what we look for.
+/// Whether this is an Ethernet frame with a payload that we look for.
 fn carries_ip(frame: Captured<'_>) -> bool {
     frame.header(14).is_ok_and(|header| {
         let ethertype = be16(header, 12);

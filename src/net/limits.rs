@@ -1,13 +1,13 @@
-//! What the network layer may keep.
+//! Bounds of the network layer's memory.
 
 use std::time::Duration;
 
-/// Bounds on what a [`Network`](super::Network) keeps.
+/// Bounds of a [`Network`](super::Network)'s memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetworkLimits {
-    /// Bytes that flows may take, with what the layer above holds for them; those
-    /// that were idle for longest are forgotten beyond it. Default: 1 GiB.
+    /// Bytes that flows may take, with those that the layer above holds for them; the longest idle
+    /// are forgotten beyond it. Default: 1 GiB.
     pub flow_bytes: usize,
     /// Bytes that wait for missing ones in one direction of a TCP connection.
     /// Default: 4 MiB.
@@ -18,8 +18,7 @@ pub struct NetworkLimits {
     pub fragmented_datagrams: usize,
     /// Bytes in these fragments. Default: 16 MiB.
     pub fragment_bytes: usize,
-    /// How long a datagram waits for its fragments, in capture time.
-    /// Default: 30 seconds.
+    /// Time that a datagram waits for its fragments, in capture time. Default: 30 seconds.
     pub fragment_age: Duration,
 }
 

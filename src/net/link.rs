@@ -16,13 +16,13 @@ pub(super) struct LinkPayload<'a> {
     pub(super) encapsulation: Encapsulation,
 }
 
-/// Where on its way through the capturing host a packet was seen, as far as it
-/// matters for finding second copies.
+/// The point on its way through the capturing host at which a packet was seen, as far as it matters
+/// for finding second copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tap {
     /// On a link where each packet passes once.
     Once,
-    /// On Linux's loopback device, which may show what goes out and comes in again.
+    /// On Linux's loopback device, which may show packets both outgoing and incoming.
     Loopback,
     /// In a Linux cooked capture, which may show a packet at several places.
     Cooked(TapPoint),
@@ -67,7 +67,7 @@ fn ethernet(frame: Captured<'_>) -> Result<LinkPayload<'_>, Skip> {
     })
 }
 
-/// Where an Ethernet header was seen.
+/// The tap of an Ethernet header.
 #[inline(always)]
 pub(super) fn tap(header: &[u8]) -> Tap {
     // The loopback device has no addresses of its own.
@@ -116,7 +116,7 @@ fn strip_other(link_type: LinkType, frame: Captured<'_>) -> Result<LinkPayload<'
         },
         LinkType::CiscoHdlc => cisco_hdlc(frame),
         LinkType::PppOe => once(Layer::PppOe, 0),
-        // A byte before the frame says who sent it.
+        // A byte before the frame gives its direction.
         LinkType::PppWithDirection => {
             frame.header(1)?;
             once(Layer::Ppp, 1)

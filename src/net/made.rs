@@ -1,5 +1,5 @@
-//! Packets made up around payloads: IP headers and what else a reader of captures
-//! needs, with right lengths and checksums.
+//! Packets made up around payloads: IP headers and all else that a reader of captures needs, with
+//! right lengths and checksums.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -7,7 +7,7 @@ use etherparse::{IpHeaders, Ipv4Header, Ipv6FlowLabel, Ipv6Header, PacketBuilder
 
 use super::Side;
 
-/// Most payload bytes in one segment: what IPv4 can say, less the headers.
+/// Most payload bytes in one segment: IPv4's largest packet, less the headers.
 pub const MAX_SEGMENT_BYTES: usize = 65_535 - 20 - 20;
 
 const TIME_TO_LIVE: u8 = 64;
@@ -31,7 +31,7 @@ pub fn make_datagram(
     written(udp.write(packet, payload));
 }
 
-/// What a segment is there for.
+/// The purpose of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Segment<'a> {
     /// Opens a side's direction.
@@ -63,7 +63,7 @@ impl Connection {
         }
     }
 
-    /// The segments that open it: who sends each, and what.
+    /// The segments of the handshake, with the sender of each.
     pub const HANDSHAKE: [(Side, Segment<'static>); 3] = [
         (Side::Initiator, Segment::Syn),
         (Side::Responder, Segment::Syn),

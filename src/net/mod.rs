@@ -1,8 +1,8 @@
 //! From link bytes to datagrams and ordered byte streams: link and IP headers,
 //! fragments, flows, TCP reassembly.
 //!
-//! A [`PacketDecoder`] reads headers, a [`Network`] follows the flows; neither
-//! knows what the payloads mean.
+//! A [`PacketDecoder`] reads headers, a [`Network`] follows the flows; neither knows the meaning of
+//! payloads.
 
 mod captured;
 mod connection;
@@ -72,15 +72,15 @@ impl Side {
         }
     }
 
-    /// 0 for the initiator, 1 for the responder; an index for what is kept per side.
+    /// 0 for the initiator, 1 for the responder; an index for values kept per side.
     pub const fn index(self) -> usize {
         self as usize
     }
 }
 
-/// A flow; what the layer above keeps for it stands in `state`.
+/// A flow; `state` is that of the layer above.
 ///
-/// What every packet needs comes first: 64 bytes if `state` takes 16.
+/// The fields that every packet needs come first: 64 bytes if `state` takes 16.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Flow<S> {
@@ -91,7 +91,7 @@ pub struct Flow<S> {
     pub id: FlowId,
     /// UDP or TCP.
     pub transport: Transport,
-    /// Which end of the key is the initiator.
+    /// The end of the key that is the initiator.
     initiator: flow_key::Sender,
     /// Bytes that the layer above holds for it, and keeps up to date here: they
     /// count towards [`NetworkLimits::flow_bytes`].
@@ -123,14 +123,14 @@ impl<S> Flow<S> {
     }
 }
 
-/// The packet that brought, or completed, what is delivered.
+/// The packet that brought, or completed, a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arrival {
     /// Number of the packet in the input, from 1.
     pub packet: u64,
     /// Its capture time.
     pub time: Timestamp,
-    /// What it was wrapped in.
+    /// Its encapsulation.
     pub encapsulation: Encapsulation,
 }
 
@@ -145,12 +145,12 @@ impl Arrival {
     }
 }
 
-/// What the network layer delivers for a flow.
+/// A delivery of the network layer for a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery<'a> {
     /// The payload of a whole UDP datagram.
     Datagram {
-        /// Who sent it.
+        /// Its sender.
         from: Side,
         /// The payload.
         payload: &'a [u8],
@@ -160,38 +160,37 @@ pub enum Delivery<'a> {
     /// The next bytes of one direction of a TCP connection, in order and once.
     /// One call holds bytes of one segment only.
     Bytes {
-        /// Who sent them.
+        /// Their sender.
         from: Side,
         /// The bytes, at least one.
         bytes: &'a [u8],
-        /// Whether `bytes` is the whole payload of a segment as it was sent, but for what a
+        /// Whether `bytes` is the whole payload of a segment as it was sent, but for bytes that a
         /// snap length cut from its end: false when a part of it had been delivered before.
         whole_segment: bool,
         /// Bytes of the segment that a snap length cut. They come next, as [`Delivery::Cut`].
         cut_bytes: u32,
     },
-    /// Bytes of a direction that were on the link and that a snap length cut from the end of
-    /// their packet; what follows lies behind them.
+    /// Bytes of a direction that were on the link but that a snap length cut from the end of their
+    /// packet; the next delivery lies behind them.
     Cut {
-        /// Who sent them.
+        /// Their sender.
         from: Side,
-        /// How many.
+        /// Number of bytes.
         missing_bytes: u64,
     },
-    /// Bytes of a direction that are not in the capture; what follows lies
-    /// behind them.
+    /// Bytes of a direction that are not in the capture; the next delivery lies behind them.
     Gap {
-        /// Who sent them.
+        /// Their sender.
         from: Side,
-        /// How many are missing; `None` when the direction begins mid-stream,
-        /// so that nobody knows what came before.
+        /// Number of missing bytes; `None` when the direction begins mid-stream, at an unknown
+        /// place.
         missing_bytes: Option<u64>,
     },
     /// A segment that receivers ignore, and whose sender went on as if it had not sent it.
     Ignored {
-        /// Who sent it.
+        /// Its sender.
         from: Side,
-        /// What it was.
+        /// The segment.
         what: Ignored,
     },
     /// A direction ended in order (FIN), or the connection was reset or
@@ -200,7 +199,7 @@ pub enum Delivery<'a> {
     End {
         /// Whose direction ended.
         from: Side,
-        /// How.
+        /// The way it ended.
         how: StreamEnd,
     },
 }
@@ -211,14 +210,14 @@ pub enum Delivery<'a> {
 pub enum Ignored {
     /// RST with another sequence number than the next (RFC 5961, 3.2).
     Reset {
-        /// How far it lies ahead of the next expected byte; negative when it lies behind.
+        /// Its distance ahead of the next expected byte; negative when it lies behind.
         ahead_bytes: i64,
     },
     /// SYN in an open connection (RFC 5961, 4.2).
     Opening,
 }
 
-/// How a direction of a TCP connection ended.
+/// The end of a direction of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamEnd {
     /// FIN: everything sent was delivered.

@@ -21,11 +21,11 @@ pub(super) const UDP_FLOW_BYTES: usize = 280;
 /// Bytes that a TCP connection is reckoned to take, with its decoders and its channel.
 pub(super) const TCP_FLOW_BYTES: usize = 560;
 
-/// Where a flow is expected to lie.
+/// The slot at which a flow is expected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FlowPlace(Slot);
 
-/// By what the flow of a packet is looked up.
+/// The hash and sender by which the flow of a packet is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FlowSight {
     hash: u32,
@@ -39,7 +39,7 @@ impl FlowSight {
     }
 }
 
-/// What [`Network::glance`] sees.
+/// The result of [`Network::glance`].
 #[derive(Debug)]
 pub(crate) struct Glance<'a, S> {
     pub(crate) flow: &'a Flow<S>,
@@ -47,7 +47,7 @@ pub(crate) struct Glance<'a, S> {
     pub(crate) touched: u64,
 }
 
-/// What a [`Network`] saw. Every packet is a datagram, a segment, or skipped.
+/// Counts of a [`Network`]. Every packet is a datagram, a segment, or skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkCounts {
     /// Packets pushed.
@@ -66,7 +66,7 @@ pub struct NetworkCounts {
     pub evicted_since: Option<Arrival>,
     /// Datagrams that were given up for want of fragments.
     pub lost_datagrams: u64,
-    /// What happened in TCP streams.
+    /// Counts of TCP streams.
     pub streams: StreamCounts,
     skipped: [u64; Skip::ALL.len()],
 }
@@ -87,9 +87,8 @@ impl NetworkCounts {
     }
 }
 
-/// The network layer: takes the decoded packets of a capture, keeps the flows,
-/// and delivers datagrams and stream bytes in order. `S` is what the layer above
-/// keeps per flow.
+/// The network layer: takes the decoded packets of a capture, keeps the flows, and delivers
+/// datagrams and stream bytes in order. `S` is the state of the layer above for each flow.
 ///
 /// A UDP flow begins with its first datagram; a TCP flow with a SYN or the
 /// first segment with data. Every flow ends with one [`Delivery::End`] for
@@ -99,7 +98,7 @@ pub struct Network<S> {
     table: FlowTable<S>,
     /// Bytes that flows may take.
     limit: usize,
-    /// Bytes that they are reckoned to take, with what is held for them.
+    /// Their estimated bytes, with those held for them.
     bytes: usize,
     /// Connections of which both directions ended, oldest first.
     closed: VecDeque<(Slot, super::FlowId)>,
@@ -132,7 +131,7 @@ impl<S: Default> Network<S> {
         }
     }
 
-    /// Feeds one decoded packet; calls `deliver` for what it completes, in order.
+    /// Feeds one decoded packet; calls `deliver` for the data that it completes, in order.
     ///
     /// # Errors
     /// The first error of `deliver`; nothing more can be pushed after it.
@@ -185,8 +184,8 @@ impl<S: Default> Network<S> {
         self.table.len()
     }
 
-    /// The first step of looking ahead: what several packets need is read at once, so that
-    /// the processor waits for it once. `hash` is that of the packet's key.
+    /// The first step of looking ahead: the memory that several packets need is read at once, so
+    /// that the processor waits for it once. `hash` is that of the packet's key.
     #[inline]
     pub(crate) const fn sight(decoded: &Decoded<'_>, hash: u32) -> FlowSight {
         FlowSight {
@@ -203,14 +202,14 @@ impl<S: Default> Network<S> {
         self.table.peek(sight.hash).map(FlowPlace)
     }
 
-    /// The next step: reads it. What is returned is of no other use.
+    /// The next step: reads the slot. The returned value is of no other use.
     #[inline]
     pub(crate) fn touch(&self, place: FlowPlace) -> u64 {
         self.table.touch(place.0)
     }
 
-    /// The next step: what lies there, and who sent the packet if it is its flow. What its
-    /// stream needs of the connection is read, too; `touched` is of no other use.
+    /// The next step: the flow there, and the packet's sender if it is its flow. The fields of the
+    /// connection that its stream needs are read, too; `touched` is of no other use.
     #[inline]
     pub(crate) fn glance(&self, place: FlowPlace, sight: FlowSight) -> Glance<'_, S> {
         let entry = self.table.get(place.0);
@@ -229,8 +228,8 @@ impl<S: Default> Network<S> {
         self.counts.lost_datagrams += 1;
     }
 
-    /// The capture is over: delivers what waits, with its gaps, and ends all
-    /// flows, in the order of their ids.
+    /// Ends the capture: delivers waiting data, with gaps, and ends all flows, in the order of
+    /// their ids.
     ///
     /// # Errors
     /// The first error of `deliver`.
@@ -252,7 +251,7 @@ impl<S: Default> Network<S> {
         self.table.iter_mut().map(|entry| &mut entry.flow)
     }
 
-    /// What was seen so far.
+    /// The counts so far.
     pub fn counts(&self) -> NetworkCounts {
         NetworkCounts {
             evicted_flows: self.evicted,
@@ -291,7 +290,7 @@ impl<S: Default> Network<S> {
         self.follow_held(held_before, held, arrival, deliver)
     }
 
-    /// Reckons with what the layer above holds for a flow now, and did before.
+    /// Accounts for the bytes that the layer above holds for a flow now, instead of before.
     #[inline(always)]
     fn follow_held<E>(
         &mut self,
@@ -437,8 +436,8 @@ impl<S: Default> Network<S> {
         arrival: Arrival,
         deliver: &mut impl FnMut(&mut Flow<S>, Arrival, Delivery<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        // One stays, that which was used last: its packet is on its way, and what it holds by
-        // itself has bounds of its own.
+        // The last used one stays: its packet is on its way, and the bytes that it holds by itself
+        // have bounds of their own.
         while self.bytes > self.limit && self.table.len() > 1 {
             let count = (self.table.len() / 16).max(1);
             for slot in self.table.idlest(count) {

@@ -1,9 +1,8 @@
 //! The headers of packets as most are, read at one go.
 //!
 //! Of a whole packet with Ethernet's header, one of IPv4 without options or of IPv6 without
-//! extensions, and one of UDP or TCP, everything lies where it always does. What is read
-//! here the general way would read alike, and whatever is unusual about a packet is left
-//! to that.
+//! extensions, and one of UDP or TCP, everything lies at fixed offsets. The general way would read
+//! the same from it, and takes all packets that are unusual in any way.
 
 use etherparse::{Ipv6Header, TcpHeader as FullTcpHeader, UdpHeader, ip_number};
 

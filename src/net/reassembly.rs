@@ -2,11 +2,10 @@
 //!
 //! Rules, where a capture leaves a choice:
 //! - **Overlap**: the copy seen first wins, whether it was delivered or waits.
-//! - **Missing bytes**: what waits behind a hole is delivered after an explicit
-//!   gap once the receiver has acknowledged the hole, so that it will not be
-//!   sent again, and [`PATIENCE`] more packets of the connection have passed,
-//!   because a capture can hold an acknowledgment before what it acknowledges.
-//!   Also when a bound on what waits is reached, and when the stream ends.
+//! - **Missing bytes**: data behind a hole are delivered after an explicit gap once the receiver
+//!   has acknowledged the hole, so that it will not be sent again, and [`PATIENCE`] more packets of
+//!   the connection have passed, because a capture can hold an acknowledgment before the
+//!   acknowledged data. Also when a bound on waiting data is reached, and when the stream ends.
 //! - **Start in mid-stream**: the first segments may be out of order, so up to
 //!   [`COLLECTED_SEGMENTS`] wait, or until the peer acknowledges the earliest.
 //! - **Far away**: a segment more than [`WINDOW`] bytes from the next expected
@@ -18,8 +17,8 @@ use super::captured::Captured;
 use super::slice::TcpHeader;
 use super::{Delivery, Side, StreamEnd};
 
-/// How far from the next expected byte a segment is believed, in bytes.
-/// Sixteen times what waits at most, and a 256th of the sequence space.
+/// The furthest from the next expected byte that a segment is believed, in bytes. Sixteen times the
+/// bound on waiting data, and a 256th of the sequence space.
 pub(super) const WINDOW: u64 = 16 << 20;
 
 /// Packets of the connection, after the acknowledgment of missing bytes, for
@@ -33,13 +32,14 @@ pub(super) const COLLECTED_SEGMENTS: u8 = 3;
 /// stream there.
 pub(super) const RESYNC_SEGMENTS: u8 = 3;
 
-/// What a waiting segment costs beside its bytes.
+/// Memory of a waiting segment beside its bytes.
 const HELD_OVERHEAD: usize = 96;
 
-/// What the tree of waiting segments takes from the first of them on: eleven in a leaf, and its head.
+/// Memory of the tree of waiting segments from the first of them on: eleven in a leaf, and its
+/// head.
 const LEAF_BYTES: usize = 11 * size_of::<(u64, Held)>() + 16;
 
-/// What all streams share: bounds and counters.
+/// Bounds and counters that all streams share.
 #[derive(Debug)]
 pub(super) struct Pool {
     /// Most bytes that may wait in one direction.
@@ -51,12 +51,12 @@ pub(super) struct Pool {
     pub(super) counts: StreamCounts,
 }
 
-/// What happened in all TCP streams so far.
+/// Counts of all TCP streams so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamCounts {
     /// Bytes that had been seen before: retransmissions, keep-alives.
     pub repeated_bytes: u64,
-    /// Segments whose sequence numbers are too far from what was expected.
+    /// Segments whose sequence numbers are too far from the expected ones.
     pub far_segments: u64,
     /// Segments with data behind the end of their direction.
     pub late_segments: u64,
@@ -74,9 +74,8 @@ pub struct StreamCounts {
 
 /// One direction of a TCP connection.
 ///
-/// Positions are sequence numbers that do not wrap: the low 32 bits are the
-/// sequence number. The first position lies one turn above zero, so that what
-/// lies before it has a position, too.
+/// Positions are sequence numbers that do not wrap: the low 32 bits are the sequence number. The
+/// first position lies one turn above zero, so that bytes before it have a position, too.
 ///
 /// There are two for each of many idle connections, and the parts that each segment looks at
 /// should lie in one cache line: so nothing takes more bytes than it must.
@@ -94,14 +93,14 @@ pub(super) struct Stream {
     from: Side,
 }
 
-/// What is out of order in a direction, and its end. It lies apart, because most have nothing of
-/// it and there are many directions.
+/// The segments out of order in a direction, and its end. They lie apart, because most directions
+/// have none and there are many directions.
 #[derive(Debug, Default)]
 struct Disorder {
-    /// What waits for missing bytes, by position; nothing overlaps.
+    /// Data waiting for missing bytes, by position; nothing overlaps.
     held: BTreeMap<u64, Held>,
     held_cost: usize,
-    /// Where FIN stands, once seen.
+    /// Position of FIN, once seen.
     fin: Option<u64>,
     doubt: Option<Doubt>,
     far: Option<Far>,
@@ -148,7 +147,7 @@ struct Doubt {
 struct Far {
     /// Sequence number behind the last one.
     next: u32,
-    /// How many continue each other.
+    /// Number of segments that continue each other.
     segments: u8,
 }
 
@@ -263,8 +262,8 @@ impl Stream {
         }
     }
 
-    /// How far `sequence` lies behind the stream's first byte; `None` when it
-    /// lies before it or nothing is known.
+    /// The offset of `sequence` behind the stream's first byte; `None` when it lies before it or
+    /// nothing is known.
     pub(super) fn offset_of(&self, sequence: u32) -> Option<u64> {
         match self.phase {
             Phase::Unseen | Phase::Collecting(_) => None,
@@ -290,7 +289,7 @@ impl Stream {
         self.has_acknowledgment = true;
     }
 
-    /// Takes a segment; delivers what it completes.
+    /// Takes a segment; delivers the data that it completes.
     pub(super) fn segment<E>(
         &mut self,
         header: &TcpHeader,
@@ -391,8 +390,7 @@ impl Stream {
         pool.counts.repeated_bytes += (piece.data.len() - kept) as u64;
     }
 
-    /// Delivers what waits for nothing any more, and gives up waiting where a
-    /// bound is reached.
+    /// Delivers data that wait for nothing any more, and gives up waiting where a bound is reached.
     fn deliver_ready<E>(
         &mut self,
         pool: &mut Pool,
@@ -439,7 +437,7 @@ impl Stream {
         (position.abs_diff(self.next) <= WINDOW).then_some(position)
     }
 
-    /// Where the last data seen so far ends: a FIN before it is not believed.
+    /// The end of the last data seen so far: a FIN before it is not believed.
     fn seen_until(&self) -> u64 {
         self.disorder
             .as_ref()
@@ -447,7 +445,7 @@ impl Stream {
             .map_or(self.next, |(&start, held)| held.end(start))
     }
 
-    /// Where what waits begins; the next expected byte when nothing waits.
+    /// The start of waiting data; the next expected byte when none waits.
     fn earliest(&self) -> u64 {
         self.awaiting().unwrap_or(self.next)
     }
@@ -460,20 +458,20 @@ impl Stream {
             .is_none_or(|disorder| disorder.fin.is_none() && disorder.held.is_empty())
     }
 
-    /// Where FIN stands, once seen.
+    /// Position of FIN, once seen.
     #[inline]
     fn fin(&self) -> Option<u64> {
         self.disorder.as_ref()?.fin
     }
 
-    /// Where the first of what waits for missing bytes begins.
+    /// Start of the first data that wait for missing bytes.
     #[inline]
     fn first_held(&self) -> Option<u64> {
         let (&start, _) = self.disorder.as_ref()?.held.first_key_value()?;
         Some(start)
     }
 
-    /// Where the first hole ends, if something waits behind it.
+    /// The end of the first hole, if something waits behind it.
     fn awaiting(&self) -> Option<u64> {
         self.first_held().into_iter().chain(self.fin()).min()
     }
@@ -486,7 +484,7 @@ impl Stream {
         self.next = self.earliest();
         self.origin = self.next;
         if self.first_held().is_none() {
-            // A FIN without data: as far as the capture goes, nothing was missed.
+            // A FIN without data: as far as the capture goes, nothing is missing.
             return Ok(());
         }
         emit(Delivery::Gap {
@@ -495,7 +493,7 @@ impl Stream {
         })
     }
 
-    /// Delivers what waits at the next position, and the end if that is there.
+    /// Delivers the data waiting at the next position, and the end if it is there.
     fn drain<E>(
         &mut self,
         pool: &mut Pool,
@@ -527,7 +525,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Delivers what comes next.
+    /// Delivers the next bytes.
     fn deliver<E>(
         &mut self,
         piece: Piece<'_>,
@@ -671,7 +669,7 @@ impl Stream {
         if self.phase == Phase::Ended {
             return Ok(());
         }
-        // How often the sequence wrapped in between is not known; the least will do.
+        // The number of wraps of the sequence in between is not known; the least will do.
         let distance = sequence.wrapping_sub(low_bits(self.next));
         self.gap_until(self.next + u64::from(distance), pool, emit)?;
         let piece = Piece {
@@ -698,8 +696,8 @@ impl Stream {
         Ok(())
     }
 
-    /// No more segments will come: delivers everything that waits, reports what
-    /// the peer acknowledged but the capture does not hold, and ends.
+    /// No more segments will come: delivers all waiting data, reports bytes that the peer
+    /// acknowledged but the capture does not hold, and ends.
     pub(super) fn finish<E>(
         &mut self,
         how: StreamEnd,
@@ -736,9 +734,9 @@ impl Stream {
         })
     }
 
-    /// Whether a receiver takes a RST with this sequence number (RFC 5961, 3.2): the next
-    /// that it expects. It may have more than the capture holds: what it acknowledged, or
-    /// what waits here for missing bytes. In a stream of which little is known anything near is
+    /// Whether a receiver takes a RST with this sequence number (RFC 5961, 3.2): the next that it
+    /// expects. It may have more than the capture holds: bytes that it acknowledged, or those
+    /// waiting here for missing ones. In a stream of which little is known anything near is
     /// believed.
     pub(super) fn takes_reset_at(&self, sequence: u32) -> bool {
         let position = unwrap(self.next, sequence);
@@ -754,7 +752,7 @@ impl Stream {
         }
     }
 
-    /// How far `sequence` lies ahead of the next expected byte.
+    /// The distance of `sequence` ahead of the next expected byte.
     pub(super) const fn ahead(&self, sequence: u32) -> i64 {
         sequence.wrapping_sub(low_bits(self.next)).cast_signed() as i64
     }

@@ -1,6 +1,6 @@
-//! Why packets deliver nothing.
+//! The reasons why packets deliver nothing.
 
-/// Why a packet, or a part of it, delivered nothing.
+/// The reason why a packet, or a part of it, delivered nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skip {
     /// The link type is not supported.

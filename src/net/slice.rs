@@ -25,12 +25,13 @@ pub(super) struct IpPacket<'a> {
     pub(super) upper: Upper<'a>,
 }
 
-/// What distinguishes the copies of a packet from each other, or from a packet that is sent anew.
+/// The properties that distinguish copies of a packet from each other, or from a packet that is
+/// sent anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
     /// IPv4's identification; 0 where the sender does not number its packets.
     pub(super) identification: u16,
-    /// Time to live, or hop limit: what a router changes.
+    /// Time to live, or hop limit: changed by routers.
     pub(super) hops_left: u8,
 }
 
@@ -64,7 +65,7 @@ impl Route<'_> {
     }
 }
 
-/// What lies behind the IP header and those extension headers that could be followed.
+/// The bytes behind the IP header and those extension headers that could be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Upper<'a> {
     pub(super) protocol: IpNumber,
@@ -72,12 +73,12 @@ pub(super) struct Upper<'a> {
     pub(super) fragment: Option<Fragment>,
 }
 
-/// Where a fragment belongs.
+/// The place of a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fragment {
     /// Names the datagram, with its addresses (and in IPv4 its protocol).
     pub(super) identification: u32,
-    /// Where in the datagram's payload it begins, in bytes.
+    /// Its offset in the datagram's payload, in bytes.
     pub(super) offset: u16,
     /// Whether others follow.
     pub(super) more: bool,
@@ -92,7 +93,7 @@ pub(super) struct Segment<'a> {
     pub(super) payload: Captured<'a>,
 }
 
-/// What else the transport header says.
+/// Other fields of the transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransportHeader {
     Udp,
@@ -222,11 +223,11 @@ pub(super) fn upper(protocol: IpNumber, payload: Captured<'_>) -> Result<Upper<'
 
 /// A chain of extension headers.
 struct Extensions {
-    /// What follows.
+    /// The next protocol.
     protocol: IpNumber,
-    /// How long they are together, in bytes.
+    /// Their length together, in bytes.
     length: usize,
-    /// What follows is a fragment.
+    /// Set if the next header is of a fragment.
     fragment: Option<Fragment>,
 }
 

@@ -1,5 +1,5 @@
-//! A vocabulary for tests: headers written byte by byte, and a network layer
-//! that notes what it delivers.
+//! A vocabulary for tests: headers written byte by byte, and a network layer that notes its
+//! deliveries.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ pub(super) const ROUTE: Route<'static> = Route::V4 {
 pub(super) const UDP: u8 = 17;
 pub(super) const TCP: u8 = 6;
 
-/// An IPv4 header with this protocol, and what it carries.
+/// An IPv4 header with this protocol, and its payload.
 pub(super) fn ipv4(source: [u8; 4], destination: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
     ipv4_fragment(source, destination, protocol, 0, 0x4000, payload)
 }
@@ -46,7 +46,7 @@ pub(super) fn ipv4_fragment(
     packet
 }
 
-/// An IPv6 header with this next header, and what it carries.
+/// An IPv6 header with this next header, and its payload.
 pub(super) fn ipv6(next_header: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
@@ -204,12 +204,12 @@ impl Wire {
         }
     }
 
-    /// What a packet delivers, when it was captured whole.
+    /// The deliveries of a packet that was captured whole.
     pub(super) fn push(&mut self, data: &[u8]) -> Vec<Seen> {
         self.push_cut(data, data.len())
     }
 
-    /// What a packet delivers of which only the first `captured` bytes were captured.
+    /// The deliveries of a packet of which only the first `captured` bytes were captured.
     pub(super) fn push_cut(&mut self, data: &[u8], captured: usize) -> Vec<Seen> {
         self.number += 1;
         let packet = Packet {
@@ -231,7 +231,7 @@ impl Wire {
         seen
     }
 
-    /// What the packets deliver, one after the other.
+    /// The deliveries of the packets, one after the other.
     pub(super) fn push_all(&mut self, packets: &[Vec<u8>]) -> Vec<Seen> {
         packets
             .iter()
@@ -239,7 +239,7 @@ impl Wire {
             .collect()
     }
 
-    /// What the end of the capture delivers.
+    /// The deliveries at the end of the capture.
     pub(super) fn finish(&mut self) -> Vec<Seen> {
         self.decoder.finish();
         let mut seen = Vec::new();

@@ -6,7 +6,7 @@ use super::captured::Captured;
 use super::encapsulation::{Encapsulation, Wrapper};
 use super::layers::{Layer, be16, descend};
 
-/// RFC 7348, 8; and what Linux used before there was a number.
+/// RFC 7348, 8; and Linux's port before there was a number.
 const VXLAN: u16 = 4_789;
 const VXLAN_LINUX: u16 = 8_472;
 /// draft-ietf-nvo3-vxlan-gpe, 7.
@@ -70,7 +70,7 @@ type Found<'a> = Option<(Layer, Captured<'a>)>;
 
 /// RFC 7348, 5: the flag that there is a network identifier.
 const VXLAN_FLAG: u8 = 0x08;
-/// draft-smith-vxlan-group-policy, 2.1: a group id stands in what else is reserved.
+/// draft-smith-vxlan-group-policy, 2.1: a group id stands in bytes that are otherwise reserved.
 const VXLAN_POLICY: u8 = 0x80;
 
 fn vxlan(payload: Captured<'_>) -> Found<'_> {

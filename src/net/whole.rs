@@ -1,5 +1,5 @@
-//! What a packet is a part of: for those who keep some packets of a capture, and
-//! with them those without which they cannot be read.
+//! The unit that a packet is a part of: for callers that keep some packets of a capture, and with
+//! them those without which they cannot be read.
 
 use std::net::IpAddr;
 
@@ -8,8 +8,8 @@ use super::slice::{self, TransportHeader};
 use super::{Skip, Transport, link, tunnel};
 use crate::capture::Packet;
 
-/// Names what a packet is a part of: its TCP connection (by addresses and ports, also
-/// where they are used again), or the datagram that it is a fragment of.
+/// The unit that a packet is a part of: its TCP connection (by addresses and ports, also where they
+/// are used again), or the datagram that it is a fragment of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Whole(Kind);
 
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 impl Whole {
-    /// What a packet is a part of; `None` when it stands for itself.
+    /// The unit that a packet is a part of; `None` when it stands for itself.
     pub fn of(packet: &Packet<'_>) -> Option<Self> {
         Self::read(packet).unwrap_or(None)
     }

@@ -29,15 +29,15 @@ pub enum DestinationError {
         Destination::MIN_BYTES
     )]
     TooShort {
-        /// Bytes that there were.
+        /// Bytes given.
         got: usize,
     },
-    /// The certificate says that it goes on beyond the end.
+    /// The certificate's length goes beyond the end.
     #[error("the certificate makes the destination {needed} bytes, but there are {got}")]
     CertificateTooLong {
-        /// Bytes that the destination would take.
+        /// Length of the destination by its certificate.
         needed: usize,
-        /// Bytes that there were.
+        /// Bytes given.
         got: usize,
     },
     /// The text is not base64 of the I2P alphabet.
@@ -131,7 +131,7 @@ impl<'a> Destination<'a> {
 pub struct SignatureType(pub u16);
 
 impl SignatureType {
-    /// What every destination of 2004 has.
+    /// DSA-SHA1, as every destination of 2004 has it.
     pub const DSA_SHA1: Self = Self(0);
     /// Ed25519 with SHA-512.
     pub const ED25519: Self = Self(7);

@@ -1,4 +1,4 @@
-//! Messages and frames, whatever they hold, and the way back to bytes.
+//! Messages and frames, whatever they hold: parsing and encoding.
 
 use nom::IResult;
 use nom::bytes::complete::take;
@@ -75,7 +75,7 @@ impl RawFrame<'_> {
         out.extend_from_slice(self.payload);
     }
 
-    /// What the payload is to the type.
+    /// The kind of payload, by its type and length.
     #[inline]
     pub const fn payload_shape(&self) -> PayloadShape {
         self.frame_type.payload_shape(self.payload.len())

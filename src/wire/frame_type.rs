@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Who a message is for, as its type byte says.
+/// The direction of a message, by its type byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the peer that opened the conversation (`A0` to `AF`).
@@ -54,7 +54,7 @@ impl IdOwner {
     }
 }
 
-/// What a message does, whichever way it goes.
+/// The kind of a message, whatever its direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrameKind {
     /// Opens a conversation; the payload is the client's destination.
@@ -97,7 +97,7 @@ macro_rules! frame_types {
             /// Every type that is known, in the order of the table.
             pub const KNOWN: &'static [Self] = &[$(Self::$constant),*];
 
-            /// What a message of this type does.
+            /// The kind of messages of this type.
             pub const fn kind(self) -> FrameKind {
                 match self.0 {
                     $($byte => FrameKind::$kind,)*
@@ -145,8 +145,8 @@ impl FrameType {
         }
     }
 
-    /// Whose id stands in a message of this type: the receiver's, but a SYN brings the client's
-    /// own. Of types that are not defined, too, if they have a direction.
+    /// The owner of the id in a message of this type: the receiver, but of a SYN's the client.
+    /// Known of undefined types, too, if they have a direction.
     #[inline]
     pub const fn id_owner(self) -> Option<IdOwner> {
         match (self, self.direction()) {

@@ -1,9 +1,8 @@
 //! The protocol's bytes: one message is 1 byte type, 3 bytes id and a payload
 //! to the end of the message.
 //!
-//! This module knows no carrier, no I/O and no time. [`RawMessage`] and
-//! [`RawFrame`] accept whatever arrived, byte for byte; [`PayloadShape`] says what sense
-//! a payload makes.
+//! This module knows no carrier, no I/O and no time. [`RawMessage`] and [`RawFrame`] accept
+//! whatever arrived, byte for byte; [`PayloadShape`] classifies payloads.
 
 mod base64;
 mod destination;

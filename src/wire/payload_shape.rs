@@ -1,9 +1,9 @@
-//! What a payload is to the type in front of it, by its length: the one place that judges
-//! the lengths of SYN, ACK and close.
+//! The kind of a payload, by its type and length: the one place that judges the lengths of SYN, ACK
+//! and close.
 
 use super::{FrameKind, FrameType, StreamId};
 
-/// What a payload of some length is to a type.
+/// The kind of a payload, by its type and length.
 ///
 /// The protocol text gives an ACK "the server's id" and a close nothing. What else
 /// implementations send, and what the reference makes of it, is in `docs/protocol.md`,
@@ -33,7 +33,7 @@ pub enum PayloadShape {
 }
 
 impl FrameType {
-    /// What a payload of so many bytes is to this type.
+    /// The kind of a payload of so many bytes under this type.
     #[inline]
     pub const fn payload_shape(self, payload_bytes: usize) -> PayloadShape {
         match (self.kind(), payload_bytes) {

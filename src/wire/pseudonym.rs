@@ -1,4 +1,4 @@
-//! Pseudonyms: what stands in for destinations that are nobody else's business.
+//! Pseudonyms: stand-ins for destinations that are nobody else's business.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub struct Pseudonyms {
     key: [u8; 32],
 }
 
-/// What is replaced; no two kinds share their bytes.
+/// The kind of value replaced; no two kinds share their bytes.
 // A key may be kept to compare captures, so the numbers, which are hashed, stay as they are.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -59,8 +59,8 @@ impl Pseudonyms {
         DestinationHash::of(&self.destination(destination))
     }
 
-    /// As many other bytes for what should be a destination and is none, and is
-    /// none in the same way afterwards.
+    /// A stand-in of the same length for bytes that are no valid destination; it is invalid in the
+    /// same way.
     pub fn no_destination(&self, bytes: &[u8]) -> Vec<u8> {
         let mut pseudonym = self.bytes(Kind::NoDestination, bytes, bytes.len());
         keep_certificate_header(bytes, &mut pseudonym);

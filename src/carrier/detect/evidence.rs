@@ -1,4 +1,4 @@
-//! How strongly messages indicate our protocol.
+//! The weight of messages as evidence of our protocol.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -28,14 +28,14 @@ const REMEMBERED_IDS: usize = 4_096;
 /// Openings that no other protocol begins so many messages like, when nothing else passes.
 const CERTAIN_OPENINGS: usize = 8;
 
-/// From how many bytes on a payload that comes twice is no chance.
+/// The shortest payload, in bytes, whose repetition is no chance.
 const TELLING_PAYLOAD_BYTES: usize = 8;
 
-/// What follows the number of a call of ONC RPC (RFC 5531): its kind and version. The numbers
-/// are counted up, so that many calls in a row may begin like openings.
+/// Kind and version of a call of ONC RPC (RFC 5531), behind its number. The numbers are counted up,
+/// so that many calls in a row may begin like openings.
 const ONC_RPC_CALL: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 2];
 
-/// How many bytes of a payload may be those of a header.
+/// Bytes of a payload that may belong to a header.
 const HEAD_BYTES: usize = 12;
 
 /// The evidence in the framing, apart from the message.
@@ -67,13 +67,13 @@ pub(super) struct Evidence {
     /// Whether messages have an id in common, or one has a destination.
     is_linked: bool,
     remembered: Vec<Remembered>,
-    /// Who sent different messages with one id, by direction.
+    /// The sender of different messages with one id, by direction.
     repeats: [Option<Role>; 2],
     ids: Vec<(FlowDirection, Announced, [u8; 3])>,
     openings: Openings,
 }
 
-/// What messages of one conversation share, and what distinguishes them.
+/// The common and the distinguishing properties of messages of one conversation.
 #[derive(Debug, PartialEq, Eq)]
 struct Remembered {
     from: FlowDirection,
@@ -82,14 +82,14 @@ struct Remembered {
     content: u64,
 }
 
-/// Who sends messages of a type.
+/// The sender of messages of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Client,
     Server,
 }
 
-/// What a message announced about an id.
+/// The announcement of an id in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Announced {
     /// It opened a conversation.
@@ -130,8 +130,8 @@ struct Opening {
     head_length: usize,
 }
 
-/// What a flow that holds nothing but openings without an answer, too few to judge by
-/// themselves, adds to others to the same server.
+/// Evidence for judging other flows to the same server, from a flow that holds nothing but openings
+/// without an answer, too few by themselves.
 #[derive(Clone, Debug)]
 pub struct Unanswered {
     verdict: CarrierVerdict,
@@ -139,7 +139,7 @@ pub struct Unanswered {
     openings: Openings,
 }
 
-/// What a flow that was judged to be another protocol's had that is ours.
+/// Traces of our protocol in a flow that was judged to be another protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// Openings with different ids.
@@ -163,7 +163,7 @@ impl Unanswered {
         self.openings.first.as_ref().map(|first| first.from)
     }
 
-    /// Adds what another flow to the same server holds.
+    /// Adds the evidence of another flow to the same server.
     pub fn join(&mut self, other: &Self) {
         self.openings.join(&other.openings);
     }
@@ -219,7 +219,7 @@ impl Evidence {
         self.unfitting += 1;
     }
 
-    /// What to make of it so far.
+    /// The verdict so far.
     pub(super) fn standing(&self) -> Standing {
         // A length that is written in a segment of its own makes every other
         // segment look like a message: more than half of them must.
@@ -245,7 +245,7 @@ impl Evidence {
         }
     }
 
-    /// What there is of ours in a flow that is not.
+    /// Traces of our protocol in a flow that is not ours.
     pub(super) fn trace(&self) -> Option<Trace> {
         let has_some = match self.framing {
             Framing::Any | Framing::Loose => self.openings.count > 0 || self.points >= 2,
@@ -264,7 +264,7 @@ impl Evidence {
         })
     }
 
-    /// Who the server is: the one that messages for a server go to.
+    /// The direction towards the server: that of messages for a server.
     fn to_server(&self) -> Option<FlowDirection> {
         let by_opening = self.openings.first.as_ref().map(|first| first.from);
         by_opening.or_else(|| {
@@ -384,7 +384,7 @@ impl Evidence {
         }
     }
 
-    /// Whether openings, and what is no message of any protocol, are all there is.
+    /// Whether the flow holds only openings, and messages of no protocol.
     const fn has_openings_alone(&self) -> bool {
         self.openings.count > 0 && self.unfitting == 0 && self.fitting <= self.idle
     }
@@ -568,7 +568,7 @@ impl Openings {
         self.payloads_differ |= other.payloads_differ;
         self.ids_vary |= other.ids_vary;
         self.have_headers |= other.have_headers;
-        // Which side dialled a flow, or was seen first, says nothing of another.
+        // The side that dialled a flow, or was seen first, says nothing of another flow.
         let side = self.first.as_ref().map(|first| first.from);
         if let Some(first) = other.first.clone() {
             let from = side.unwrap_or(first.from);

@@ -1,4 +1,4 @@
-//! What is held of a flow until its carrier is known.
+//! Bytes of a flow held until its carrier is known.
 
 use crate::carrier::{Extent, FlowDirection};
 
@@ -18,14 +18,14 @@ pub enum Piece<'a> {
     Gap {
         /// Its direction.
         from: FlowDirection,
-        /// How many; `None` when nobody knows.
+        /// Number of bytes; `None` if unknown.
         missing: Option<u64>,
     },
     /// Bytes of a direction that a snap length cut from the end of a segment.
     Cut {
         /// Its direction.
         from: FlowDirection,
-        /// How many.
+        /// Number of bytes.
         missing: u64,
     },
     /// The end of a direction.

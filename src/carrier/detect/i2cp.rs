@@ -88,7 +88,7 @@ impl Trial {
         self.unfitting += unfitting;
     }
 
-    /// What an application sends begins with its protocol byte.
+    /// An application's bytes begin with its protocol byte.
     fn look_at_first(&mut self, piece: Piece<'_>) {
         let begun = std::mem::replace(&mut self.begun[piece.from().index()], true);
         match piece {

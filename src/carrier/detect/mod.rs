@@ -1,12 +1,12 @@
-//! Which carrier a flow has, if any, by what its first payloads hold.
+//! The carrier of a flow, if any, by the contents of its first payloads.
 //!
-//! A detector keeps what it is fed until it has decided; [`Detector::replay`]
-//! and [`UdpDetector::replay`] then hand it on, in the order in which it came.
+//! A detector keeps its input until it has decided; [`Detector::replay`] and
+//! [`UdpDetector::replay`] then hand it on, in the order in which it came.
 //!
-//! It goes by what the protocol's text says, not by what the keys in it look like:
-//! a client opens with a message that names an id, the server answers with that id,
-//! and from then on both name ids that the other side announced. 24 bits that two
-//! sides agree on are no chance. What speaks for a carrier is counted in points:
+//! It goes by the protocol's text, not by the look of the keys in it: a client opens with a message
+//! that names an id, the server answers with that id, and from then on both name ids that the other
+//! side announced. 24 bits that two sides agree on are no chance. Evidence for a carrier is counted
+//! in points:
 //! - an answer, an ACK or a close, to an opening from the other side, whichever comes
 //!   first in the capture: 6, which decides; data of the client with the id that the
 //!   server announced: 6; data of the server with the id of an opening: 4;
@@ -57,7 +57,7 @@ pub const MAX_HELD_BYTES: usize = 96 * 1024;
 /// The most pieces that a detector holds of a TCP flow.
 pub const MAX_HELD_PIECES: usize = 8 * 1024;
 
-/// What a detector has found.
+/// The verdict of a detector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CarrierVerdict {
     /// Nothing for certain yet.

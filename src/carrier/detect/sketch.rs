@@ -7,24 +7,24 @@ use crate::carrier::Plausible;
 pub struct Protocol {
     /// Whether bytes may begin a message.
     pub plausible: Plausible,
-    /// What that message is.
+    /// Classifies the message.
     pub recognise: Recognise,
 }
 
-/// What a message is: the first bytes known of it, and its whole length in bytes. `None`
-/// where [`Plausible`] says no.
+/// Classifies a message by the first bytes known of it and its whole length in bytes. `None` where
+/// [`Plausible`] says no.
 pub type Recognise = fn(prefix: &[u8], length: usize) -> Option<Sketch>;
 
 /// As much of a message as detection asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sketch {
-    /// What it is for.
+    /// The role of the message.
     pub kind: Kind,
     /// The conversation that it names; `None` when that is not known or it names none.
     pub id: Option<[u8; 3]>,
 }
 
-/// What a message is for.
+/// The role of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A client opens a conversation, with any key.

@@ -11,10 +11,9 @@ use crate::carrier::{Carrier, Extent, FlowDirection};
 
 /// Finds the carrier of a TCP flow.
 ///
-/// Each carrier's own decoder is tried on what comes, and what it makes of it
-/// is weighed as the [module](super) says. When more than [`MAX_HELD_BYTES`] or
-/// [`MAX_HELD_PIECES`] have come without a verdict, it is the one that
-/// [`Detector::finish`] would give.
+/// Each carrier's own decoder is tried on the stream, and its items are weighed as the
+/// [module](super) says. When more than [`MAX_HELD_BYTES`] or [`MAX_HELD_PIECES`] have come without
+/// a verdict, it is the one that [`Detector::finish`] would give.
 ///
 /// A direction whose beginning is not in the capture must begin with a gap of
 /// unknown size; one that does not is taken to begin with a message.
@@ -33,7 +32,7 @@ struct Trials {
     segments: Evidence,
 }
 
-/// What the verdict may be.
+/// The carriers to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     /// Any carrier, or none.
@@ -54,8 +53,8 @@ impl<T: Copy> Detector<T> {
         Self::asking(Asked::I2cpSide, protocol)
     }
 
-    /// Takes what came next; see [`Piece`]. What comes after the verdict is not
-    /// held and does not change it.
+    /// Takes the next piece; see [`Piece`]. Pieces behind the verdict are not held and do not
+    /// change it.
     pub fn push(&mut self, piece: Piece<'_>, token: T) -> CarrierVerdict {
         if self.verdict != CarrierVerdict::NeedMore {
             return self.verdict;
@@ -70,7 +69,7 @@ impl<T: Copy> Detector<T> {
         self.verdict
     }
 
-    /// The flow is over, or nobody wants to wait for more: the verdict on what there is.
+    /// Ends the flow, or the wait for more: the verdict on the pieces so far.
     pub fn finish(&mut self) -> CarrierVerdict {
         if self.verdict == CarrierVerdict::NeedMore {
             for from in FlowDirection::BOTH {
@@ -82,12 +81,12 @@ impl<T: Copy> Detector<T> {
         self.verdict
     }
 
-    /// What a flow that is [`CarrierVerdict::Foreign`] has of ours all the same, and on which carrier.
+    /// Traces of our protocol in a flow that is [`CarrierVerdict::Foreign`], and their carrier.
     pub fn trace(&self) -> Option<(Carrier, Trace)> {
         self.trials.trace()
     }
 
-    /// What it contributes to judging others to the same server, if it holds nothing but openings
+    /// The flow's evidence for judging others to the same server, if it holds nothing but openings
     /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {
@@ -103,7 +102,7 @@ impl<T: Copy> Detector<T> {
         self.trials.segments.has_any()
     }
 
-    /// Bytes of memory that the detector takes, with what it and its trials hold.
+    /// Bytes of memory that the detector takes, with those held by it and its trials.
     pub fn held_bytes(&self) -> usize {
         let i2cp = self.trials.i2cp.iter().map(i2cp::Trial::held_bytes);
         let prefixed = self
@@ -121,8 +120,8 @@ impl<T: Copy> Detector<T> {
         self.verdict
     }
 
-    /// Hands on what is held, in the order in which it came, to whoever is to
-    /// decode it. Of a flow that is [`CarrierVerdict::Foreign`] only what is [`Self::unanswered`] is held.
+    /// Hands on the held pieces, in their order, to be decoded. Of a flow that is
+    /// [`CarrierVerdict::Foreign`] only what is [`Self::unanswered`] is held.
     ///
     /// # Errors
     /// Those of `take`.
@@ -234,7 +233,7 @@ impl Trials {
             .find_map(|(verdict, standing)| (standing == wanted).then_some(verdict))
     }
 
-    /// How each carrier stands, those first that are harder to take for another.
+    /// The standing of each carrier, those first that are harder to take for another.
     fn standings(&self) -> impl Iterator<Item = (CarrierVerdict, Standing)> {
         let i2cp = self.i2cp.iter().map(|trial| {
             let application = trial.application();

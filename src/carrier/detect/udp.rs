@@ -18,7 +18,7 @@ pub struct UdpDetector<T> {
 }
 
 impl<T: Copy> UdpDetector<T> {
-    /// Bytes of memory that the detector takes, with what it holds.
+    /// Bytes of memory that the detector takes, with the datagrams that it holds.
     pub fn held_bytes(&self) -> usize {
         size_of::<Self>() + self.held.memory_bytes() + self.evidence.held_bytes()
     }
@@ -32,9 +32,8 @@ impl<T: Copy> UdpDetector<T> {
         }
     }
 
-    /// Takes the next datagram: its payload, as far as the capture holds it,
-    /// and how long it was. What comes after the verdict is not held and does
-    /// not change it.
+    /// Takes the next datagram: its payload, as far as the capture holds it, and its whole length.
+    /// Datagrams behind the verdict are not held and do not change it.
     pub fn push(
         &mut self,
         from: FlowDirection,
@@ -66,7 +65,7 @@ impl<T: Copy> UdpDetector<T> {
         self.verdict
     }
 
-    /// The flow is over: the verdict on what there is.
+    /// Ends the flow: the verdict on the datagrams so far.
     pub fn finish(&mut self) -> CarrierVerdict {
         if self.verdict == CarrierVerdict::NeedMore {
             self.verdict = match self.evidence.standing() {
@@ -78,12 +77,12 @@ impl<T: Copy> UdpDetector<T> {
         self.verdict
     }
 
-    /// What a flow that is [`CarrierVerdict::Foreign`] has of ours all the same.
+    /// Traces of our protocol in a flow that is [`CarrierVerdict::Foreign`].
     pub fn trace(&self) -> Option<Trace> {
         self.evidence.trace()
     }
 
-    /// What it contributes to judging others to the same server, if it holds nothing but openings
+    /// The flow's evidence for judging others to the same server, if it holds nothing but openings
     /// without an answer and is whole.
     pub fn unanswered(&self) -> Option<Unanswered> {
         match self.verdict {

@@ -1,6 +1,6 @@
-//! What the framer asks of a carrier.
+//! The interface from the framer to a carrier.
 
-/// How a carrier lays out its frames: a header of fixed size that gives the length.
+/// A carrier's layout of frames: a header of fixed size that gives the length.
 pub(in crate::carrier) trait Layout {
     /// Bytes of the header.
     fn header_bytes(&self) -> usize;
@@ -18,7 +18,7 @@ pub(in crate::carrier) trait Layout {
     /// Plausible frames in a row that prove a place in the stream.
     fn proof_frames(&self) -> usize;
 
-    /// How many plausible frames `frame`, a whole and plausible one, is worth.
+    /// The worth of a whole and plausible frame, in plausible frames.
     fn worth(&self, frame: &[u8]) -> usize;
 
     /// Whether the first frame of a proof is to be believed. It is not where

@@ -1,4 +1,4 @@
-//! The search for a frame boundary in bytes of which nobody knows where they lie.
+//! The search for a frame boundary in bytes at an unknown place.
 //!
 //! Every position is a candidate until the frames that would follow it stop
 //! making sense. The place is proven by the candidate whose run of plausible
@@ -18,7 +18,7 @@ use super::Layout;
 /// Positions are counted from the first byte of the search, also of bytes that were forgotten.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Where the bytes that are still there begin.
+    /// Start of the bytes that are still there.
     begin: usize,
     /// The first byte behind a gap: frames often begin there, because a
     /// sender's writes and the segments that got lost do.
@@ -27,8 +27,8 @@ pub(super) struct Search {
     next: usize,
     /// By their starts.
     candidates: BTreeMap<usize, Candidate>,
-    /// How many bytes must be known before there is more to say of the candidate that starts
-    /// there, the fewest first. Each candidate waits once.
+    /// Bytes that must be known before there is more to say of the candidate that starts there, the
+    /// fewest first. Each candidate waits once.
     waiting: BinaryHeap<Reverse<(usize, usize)>>,
 }
 
@@ -40,7 +40,7 @@ struct Candidate {
     second: usize,
     /// The end of its last whole frame.
     end: usize,
-    /// What the whole frames from `start` to `end` are worth.
+    /// The worth of the whole frames from `start` to `end`.
     worth: usize,
 }
 
@@ -98,8 +98,8 @@ impl Search {
         candidates + self.waiting.capacity() * size_of::<Reverse<(usize, usize)>>()
     }
 
-    /// A proven boundary in `bytes`, which begin where they did at the last
-    /// call, or behind what [`Self::forget_refuted`] named, and may have grown.
+    /// A proven boundary in `bytes`, which begin where they did at the last call, or behind those
+    /// named by [`Self::forget_refuted`], and may have grown.
     pub(super) fn advance<L: Layout>(&mut self, layout: &L, bytes: &[u8]) -> Option<usize> {
         let known = Known {
             begin: self.begin,
@@ -208,8 +208,8 @@ impl Search {
             .map(|candidate| candidate.start - self.begin)
     }
 
-    /// How many bytes at the start cannot be a boundary any more; the search
-    /// goes on as if they had never been.
+    /// Number of bytes at the start that cannot be a boundary any more; the search goes on as if
+    /// they had never been.
     pub(super) fn forget_refuted(&mut self) -> usize {
         let kept = self
             .candidates
@@ -220,7 +220,7 @@ impl Search {
         refuted
     }
 
-    /// Where the boundary is in the bytes that are still there.
+    /// The boundary in the bytes that are still there.
     fn believe<L: Layout>(&self, layout: &L, candidate: Candidate) -> usize {
         let position = if layout.trusts_first() || Some(candidate.start) == self.origin {
             candidate.start

@@ -1,5 +1,4 @@
-//! What passes on one I2CP connection: sessions, and the messages they send
-//! and receive.
+//! The contents of one I2CP connection: sessions, and the messages they send and receive.
 
 use super::gzip::{GzipError, Inflated, Inflater};
 use super::{
@@ -8,7 +7,7 @@ use super::{
 use crate::carrier::Problem;
 use crate::wire::Destination;
 
-/// What a [`Decoder`] finds.
+/// An item of a [`Decoder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum I2cpItem<'a> {
     /// The application asked for a session (CreateSession). The router's next
@@ -57,34 +56,34 @@ pub enum I2cpItem<'a> {
     },
     /// A payload that is no message in gzip.
     UnreadablePayload {
-        /// Who sent it.
+        /// Its sender.
         sender: Sender,
         /// The session that sends or receives.
         session: u16,
-        /// What is wrong.
+        /// The error.
         reason: GzipError,
     },
     /// A frame whose body is not as its type asks.
     BadFrame {
-        /// Who sent it.
+        /// Its sender.
         sender: Sender,
-        /// Where it begins in its direction of the stream.
+        /// Its offset in its direction of the stream.
         offset: u64,
-        /// What is wrong.
+        /// The error.
         reason: MessageError,
     },
     /// A frame that carries no message: of another type, known or not.
     Other {
-        /// Who sent it.
+        /// Its sender.
         sender: Sender,
         /// Its type.
         message_type: MessageType,
     },
     /// Bytes of the stream are not frames.
     Problem {
-        /// Who sent them.
+        /// Their sender.
         sender: Sender,
-        /// Why.
+        /// The reason.
         problem: Problem,
     },
 }
@@ -135,7 +134,7 @@ impl Decoder {
         reader.push(bytes, &mut |item| read(sender, item, inflater, emit))
     }
 
-    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    /// Notes a gap of `missing` bytes; `None` if the number is unknown.
     ///
     /// # Errors
     /// Those of `emit`.
@@ -149,7 +148,7 @@ impl Decoder {
         reader.gap(missing, &mut |item| read(sender, item, inflater, emit))
     }
 
-    /// Takes note of the end of what `sender` sends.
+    /// Notes the end of the stream from `sender`.
     ///
     /// # Errors
     /// Those of `emit`.

@@ -1,4 +1,4 @@
-//! Why a message cannot be sent.
+//! Reasons why a message cannot be sent.
 
 /// The longest body that is accepted; i2pd closes the connection on a longer one.
 pub const MAX_BODY_BYTES: usize = 65_535;

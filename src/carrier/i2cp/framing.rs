@@ -17,7 +17,7 @@ const PROOF_FRAMES: usize = 3;
 /// One frame, whatever it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Where it begins in its direction of the stream.
+    /// Its offset in its direction of the stream.
     pub offset: u64,
     /// Its type; any value.
     pub message_type: MessageType,
@@ -25,12 +25,12 @@ pub struct Frame<'a> {
     pub body: &'a [u8],
 }
 
-/// What a [`FrameReader`] finds.
+/// An item of a [`FrameReader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameItem<'a> {
     /// The next frame.
     Frame(Frame<'a>),
-    /// Why there is none.
+    /// Bytes that are no frame, and why.
     Problem(Problem),
 }
 
@@ -47,7 +47,7 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// A reader at the beginning of what `sender` sends.
+    /// A reader at the beginning of the stream from `sender`.
     pub fn new(sender: Sender) -> Self {
         Self {
             framer: Framer::new(I2cp { sender }),
@@ -76,7 +76,7 @@ impl FrameReader {
         self.framer.push(bytes, &mut |cut| emit(item(cut)))
     }
 
-    /// Takes note of bytes that are missing; `None` when nobody knows how many.
+    /// Notes a gap of `missing` bytes; `None` if the number is unknown.
     ///
     /// # Errors
     /// Those of `emit`.

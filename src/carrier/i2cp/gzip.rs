@@ -5,9 +5,8 @@
 
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// The most bytes that an [`Inflater`] makes of one payload. The reference
-/// implementation takes 40,960; what is longer is shown up to here, so that a
-/// finding can say.
+/// The most bytes that an [`Inflater`] makes of one payload. The reference implementation takes
+/// 40,960; longer messages are shown up to here, so that a finding can say.
 pub const MAX_INFLATED_BYTES: usize = 64 * 1024;
 
 /// Protocol number of a wrapper that names none, as ministreaming's.
@@ -16,11 +15,11 @@ pub const NO_PROTOCOL: u8 = 0;
 /// The longest message that the reference implementation stores rather than compresses.
 const MAX_STORED_BYTES: usize = 66;
 
-/// What the reference implementation writes before every message: magic and deflate, no flags,
-/// two ports of 0 where MTIME stands, XFL 2 for best compression (RFC 1952, 2.3).
+/// The reference implementation's header before every message: magic and deflate, no flags, two
+/// ports of 0 where MTIME stands, XFL 2 for best compression (RFC 1952, 2.3).
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, NO_PROTOCOL];
 
-/// What every gzip member begins with that is compressed in the one way there is.
+/// The beginning of every gzip member with deflate, the only method.
 pub(super) const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 /// CRC-32 and length, little-endian (RFC 1952, 2.3.1).
 const TRAILER_BYTES: usize = 4 + 4;
@@ -82,7 +81,7 @@ pub struct Inflater {
     out: Vec<u8>,
 }
 
-/// What a payload held.
+/// The contents of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inflated<'a> {
     /// The message, at most [`MAX_INFLATED_BYTES`].
@@ -132,7 +131,7 @@ impl Inflater {
         })
     }
 
-    /// Inflates into `out` and returns how many bytes of `compressed` that took.
+    /// Inflates into `out` and returns the number of bytes of `compressed` taken.
     fn inflate_data(
         &mut self,
         compressed: &[u8],
@@ -254,7 +253,7 @@ fn check_trailer(trailer: &[u8; TRAILER_BYTES], message: &[u8]) -> Result<(), Gz
     Ok(())
 }
 
-/// Returns the protocol number and what follows the header (RFC 1952, 2.3).
+/// Returns the protocol number and the bytes behind the header (RFC 1952, 2.3).
 fn skip_header(payload: &[u8]) -> Result<(u8, &[u8]), GzipError> {
     let truncated = GzipError::Truncated {
         payload_bytes: payload.len(),

@@ -70,7 +70,7 @@ pub struct LeaseSet<'a> {
     /// As long as a signing key of the destination: 128 bytes for DSA, 32 for
     /// Ed25519. Nobody uses it.
     pub revocation_key: &'a [u8],
-    /// Where; i2pd takes at most 16, Java 0.8.8 at most 6.
+    /// The leases; i2pd takes at most 16, Java 0.8.8 at most 6.
     pub leases: Leases<'a>,
 }
 

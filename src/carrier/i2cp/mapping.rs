@@ -11,7 +11,7 @@ use nom::number::complete::u8 as byte;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mapping<'a>(&'a [u8]);
 
-/// Why options are none, or cannot be written.
+/// Why bytes are no options, or options cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MappingError {

@@ -83,7 +83,7 @@ macro_rules! messages {
     };
 }
 
-/// What reads or writes a field.
+/// The reader and writer of a field.
 macro_rules! form {
     ($action:ident $type:ty as $form:ident) => {
         field::$form::$action
@@ -205,12 +205,12 @@ messages! {
     };
     /// The router's limits, sixteen numbers of 4 bytes.
     BANDWIDTH_LIMITS => BandwidthLimits {
-        /// In and out in KB/s, and what else there is.
+        /// In and out in KB/s, and further numbers.
         limits: &'a [u8; 64],
     };
     /// Either end is about to close the connection.
     DISCONNECT => Disconnect {
-        /// Why.
+        /// The reason.
         reason: &'a [u8] as string,
     };
     /// The router delivers a message.
@@ -226,7 +226,7 @@ messages! {
     GET_DATE => GetDate {
         /// Its version; older ones send none.
         version: Option<&'a [u8]> as optional_string,
-        /// What newer ones send after it.
+        /// Fields that newer applications add.
         authentication: &'a [u8] as rest,
     };
     /// The router's date.
@@ -258,7 +258,7 @@ messages! {
         session: u16,
         /// By which the reply is matched.
         request_id: u32,
-        /// How long the router may look.
+        /// The router's time for the look-up.
         timeout_ms: u32,
         /// The destination's hash.
         hash: &'a [u8; 32] as hash_kind,
@@ -269,7 +269,7 @@ messages! {
         session: u16,
         /// By which the reply is matched.
         request_id: u32,
-        /// How long the router may look.
+        /// The router's time for the look-up.
         timeout_ms: u32,
         /// The name.
         name: &'a [u8] as name_kind,
@@ -289,7 +289,7 @@ messages! {
         session: u16,
         /// That of the lookup.
         request_id: u32,
-        /// Why.
+        /// The reason.
         result: NonZeroU8,
     };
     /// The router wants a lease set.
@@ -368,7 +368,7 @@ pub enum MessageError {
     ExtraBytes {
         /// The type.
         message_type: MessageType,
-        /// How many.
+        /// Number of bytes left.
         extra_bytes: usize,
     },
 }

@@ -9,7 +9,7 @@ use super::Sender;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageType(pub u8);
 
-/// Which end sends messages of a type.
+/// The end that sends messages of a type.
 #[derive(Clone, Copy)]
 enum SentBy {
     Application,

@@ -1,5 +1,5 @@
-//! What routers report of sessions and messages: the codes of SessionStatus and
-//! MessageStatus (I2CP specification).
+//! Reports of routers on sessions and messages: the codes of SessionStatus and MessageStatus (I2CP
+//! specification).
 
 macro_rules! codes {
     ($(#[$doc:meta])* $type:ident { $($(#[$code_doc:meta])* $name:ident = $code:literal,)* }) => {
@@ -14,7 +14,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// What became of a session: the byte in SessionStatus.
+    /// The fate of a session: the byte in SessionStatus.
     SessionStatus {
         /// It is over.
         DESTROYED = 0,
@@ -30,7 +30,7 @@ codes! {
 }
 
 codes! {
-    /// What became of a message: the byte in MessageStatus.
+    /// The fate of a message: the byte in MessageStatus.
     MessageStatus {
         /// A message for us waits to be fetched.
         AVAILABLE = 0,

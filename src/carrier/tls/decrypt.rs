@@ -9,8 +9,8 @@ const HEADER_BYTES: usize = 5;
 /// Most bytes of an encrypted record behind its header (section 5.2).
 const MAX_RECORD_BYTES: usize = (1 << 14) + 256;
 
-/// Where the client's random ends in its first record: behind the headers of record and
-/// message and the version (section 4.1.2).
+/// The client's random in its first record: behind the headers of record and message and the
+/// version (section 4.1.2).
 const RANDOM_AT: std::ops::Range<usize> = 11..43;
 
 /// Most bytes of a client that are held until the server has chosen the suite.
@@ -97,7 +97,7 @@ pub struct Decryptor {
 
 #[derive(Debug, Default)]
 struct Direction {
-    /// What has come and is not read.
+    /// Bytes that have come and are not read.
     buffer: Vec<u8>,
     keys: Option<RecordKeys>,
     /// The handshake of this direction is over.
@@ -107,7 +107,7 @@ struct Direction {
     messages: Messages,
 }
 
-/// Which handshake messages pass, however they are cut into records.
+/// The handshake messages that pass, however they are cut into records.
 #[derive(Debug, Default)]
 struct Messages {
     /// Of the current message, until it is whole.
@@ -159,11 +159,11 @@ impl Decryptor {
         self.directions.iter().map(held).sum()
     }
 
-    /// Takes the next bytes that one end sent, and hands what was inside to `emit`.
+    /// Takes the next bytes that one end sent, and hands their plaintext to `emit`.
     ///
     /// # Errors
-    /// Whose records cannot be opened, and will not be, and why. They may be the client's
-    /// that came before the server's first message.
+    /// The end whose records cannot be opened, and will not be, and the reason. They may be the
+    /// client's that came before the server's first message.
     pub fn push(
         &mut self,
         from: TlsRole,
@@ -175,7 +175,7 @@ impl Decryptor {
             .extend_from_slice(bytes);
         let could_read_early = self.suite.is_some();
         let mut result = self.read(from, emit).map_err(|error| (from, error));
-        // What the client encrypted meanwhile has waited for the suite.
+        // The client's records meanwhile have waited for the suite.
         if from == TlsRole::Server && self.suite.is_some() && !could_read_early {
             let early = self.read(TlsRole::Client, emit);
             result = result.and(early.map_err(|error| (TlsRole::Client, error)));
@@ -304,7 +304,7 @@ fn message_length(high: u8, middle: u8, low: u8) -> usize {
     usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low)
 }
 
-/// What a server's hello says.
+/// The choice in a server's hello.
 enum Choice {
     /// It wants another one of the client.
     Again,
@@ -348,8 +348,8 @@ mod tests {
         [&[kind, 3, 3], &length[..], content].concat()
     }
 
-    /// Pushes bytes in pieces until they are refused; how many were taken, the most memory that
-    /// was held, and why.
+    /// Pushes bytes in pieces until they are refused; returns the number taken, the most memory
+    /// held, and the reason.
     fn flood(
         from: TlsRole,
         bytes: &[u8],

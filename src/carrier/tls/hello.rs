@@ -1,4 +1,4 @@
-//! What both ends of `tls://` with raw public keys say first, inside TLS.
+//! The first bytes from both ends of `tls://` with raw public keys, inside TLS.
 //!
 //! ```text
 //! offset  bytes
@@ -20,10 +20,10 @@ pub const HEADER_BYTES: usize = 6;
 /// The longest destination that is taken. One with an Ed25519 key has 391 bytes.
 pub const MAX_DESTINATION_BYTES: usize = 1024;
 
-/// What the other end said.
+/// The hello of the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hello<'a> {
-    /// Who it is.
+    /// Its destination.
     Destination(Destination<'a>),
     /// That it does not admit us.
     Refusal,
@@ -41,7 +41,7 @@ pub enum HelloError {
         "the hello announces a destination of {0} bytes, and {MAX_DESTINATION_BYTES} are the most"
     )]
     TooLong(usize),
-    /// What stands in it is no destination, or not only one.
+    /// The bytes in it are no destination, or not only one.
     #[error("the hello holds no destination")]
     NoDestination,
 }

@@ -26,12 +26,12 @@ pub type ClientRandom = [u8; 32];
 /// Most bytes of a secret: those of SHA-384.
 const MAX_SECRET_BYTES: usize = 48;
 
-/// What encrypts a connection's records, without early data.
+/// The secrets of a connection's records, without early data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConnectionSecrets {
     /// Of the handshake, by [`TlsRole::index`].
     pub(super) handshake: [Option<Vec<u8>>; 2],
-    /// Of what follows it, before the first update.
+    /// Of the traffic behind it, before the first update.
     pub(super) traffic: [Option<Vec<u8>>; 2],
 }
 
@@ -47,11 +47,11 @@ pub struct KeyLog {
 pub struct KeyLogError {
     /// Counts from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The error in it.
     pub problem: KeyLogProblem,
 }
 
-/// What is wrong with a line of a key log.
+/// An error in a line of a key log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyLogProblem {

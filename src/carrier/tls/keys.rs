@@ -46,7 +46,7 @@ impl Suite {
     }
 }
 
-/// The length of what a secret is expanded to.
+/// The length to which a secret is expanded.
 struct Length(usize);
 
 impl hkdf::KeyType for Length {
@@ -69,7 +69,7 @@ fn expand(suite: Suite, secret: &[u8], label: &str, length: usize) -> Option<Vec
     Some(out)
 }
 
-/// What opens the records of one direction until its keys change.
+/// The keys of one direction's records until they change.
 #[derive(Debug)]
 pub(super) struct RecordKeys {
     suite: Suite,
@@ -103,8 +103,7 @@ impl RecordKeys {
         Self::new(self.suite, &next)
     }
 
-    /// Opens the next record, which is changed to what is in it; `None` if it was not sealed
-    /// with these keys.
+    /// Opens the next record in place; `None` if it was not sealed with these keys.
     pub(super) fn open<'a>(&mut self, header: [u8; 5], record: &'a mut [u8]) -> Option<&'a [u8]> {
         let mut nonce = self.iv;
         let (_, counter) = nonce.split_at_mut(aead::NONCE_LEN - 8);

@@ -1,12 +1,12 @@
-//! TLS around messages: what stands before the first message inside it, and, for whoever has
-//! the secrets of a connection, what is inside.
+//! TLS around messages: the bytes before the first message inside it, and, with the secrets of a
+//! connection, its plaintext.
 
 mod decrypt;
 pub mod hello;
 mod key_log;
 mod keys;
 
-/// What is spoken inside of `tls://`, as clients and servers agree on it (ALPN, RFC 7301).
+/// The protocol inside `tls://`, as clients and servers agree on it (ALPN, RFC 7301).
 pub const PROTOCOL: &[u8] = b"ministreaming/1";
 
 pub use self::decrypt::{Beginning, DecryptError, Decryptor};

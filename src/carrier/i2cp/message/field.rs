@@ -228,7 +228,7 @@ pub(super) mod long_bytes {
 }
 
 pub(super) mod alone {
-    //! A hash that is the whole of what is left.
+    //! A hash that is the whole rest.
 
     use super::{EncodeError, Read, malformed, rest};
 
@@ -244,11 +244,11 @@ pub(super) mod alone {
     }
 }
 
-/// Fields behind a byte that says what they are.
+/// Fields behind a byte that names their kind.
 macro_rules! marked {
     ($($form:ident: $byte:literal, $type:ty, $read:path, $write:path;)*) => {$(
         pub(super) mod $form {
-            // What the rows name, too.
+            // Names used by the rows, too.
             use super::*;
 
             pub(in super::super) fn read<'a>(input: &'a [u8]) -> Read<'a, $type> {
