@@ -14,14 +14,14 @@ use crate::wire::{DestinationHash, Direction};
 /// Names a channel within a tracker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChannelId {
-    /// Where it lies; another channel may lie there after it.
+    /// Its slot; another channel may take it afterwards.
     pub(super) slot: u32,
-    /// How many channels were opened before it, by which nothing that is
-    /// remembered of an earlier channel is taken for this one's.
+    /// Number of channels opened before it, by which nothing remembered of an earlier channel is
+    /// taken for this one's.
     pub(super) serial: u32,
 }
 
-/// How much of a channel's past the capture holds.
+/// The part of a channel's past that the capture holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelStart {
     /// It begins in the capture: whatever was announced on it was seen.
@@ -47,13 +47,13 @@ pub struct Channel {
     pub(super) dialled: Dialled,
     /// Whether bytes of it are missing from the capture.
     pub(super) has_gaps: bool,
-    /// How messages travel on it.
+    /// The carrier of its messages.
     pub carrier: Carrier,
-    /// What is known of its past.
+    /// The known part of its past.
     pub start: ChannelStart,
 }
 
-/// Between what a channel runs. Hosts and ports apart take 40 bytes, and two socket addresses 64.
+/// The ends of a channel. Hosts and ports apart take 40 bytes, and two socket addresses 64.
 #[derive(Debug)]
 enum Ends {
     /// The host and port of each side, by [`Side::index`].
@@ -68,7 +68,7 @@ struct SessionEnds {
     session: I2cpSession,
 }
 
-/// Which sides sent a SYN.
+/// The sides that sent a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialled {
     Nobody,
@@ -174,8 +174,8 @@ impl Channel {
         self.has_gaps || matches!(self.start, ChannelStart::Missed)
     }
 
-    /// The direction of what `side` sends that says nothing itself: known when
-    /// only one of the sides opens conversations here.
+    /// The direction of messages from `side` that name none themselves: known when only one of the
+    /// sides opens conversations here.
     pub(super) fn role_of(&self, side: Side) -> Option<Direction> {
         match self.dialled {
             Dialled::One(client) if client == side => Some(Direction::ClientToServer),
@@ -231,8 +231,8 @@ impl Slots {
     }
 }
 
-/// Names for channels. Whoever opens channels gives them out, and need not hear of the tracker for
-/// it, which may be at work on another thread.
+/// Names for channels. The opener of channels gives them out without the tracker, which may be at
+/// work on another thread.
 #[derive(Debug, Default)]
 pub(crate) struct ChannelIds {
     /// Slots that are free again.
@@ -284,7 +284,7 @@ pub(super) struct Channels {
 #[repr(align(64))]
 struct Open(Option<Channel>);
 
-/// A channel that has ended and is only kept for what was sent on it before.
+/// A channel that has ended and is only kept for messages sent on it before.
 #[derive(Debug)]
 struct Kept {
     channel: Channel,
@@ -424,7 +424,7 @@ impl Channels {
     }
 }
 
-/// Where a channel that is kept lies.
+/// The place of a channel that is kept.
 const fn kept(slot: u32) -> Option<usize> {
     if slot < KEPT {
         None
@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn slots_are_those_of_a_vector_whatever_is_added_and_removed() {
-        // Every order of eight steps: a new slot, or the first, middle or last one goes.
+        // Every order of eight steps: a new slot, or the first, middle or last one is freed.
         for steps in 0..4_u32.pow(8) {
             let (mut slots, mut expected) = (Slots::None, Vec::new());
             for step in 0..8 {

@@ -1,5 +1,4 @@
-//! For what conversations wait in capture time: an answer, late messages, being
-//! reported.
+//! Deadlines of conversations in capture time: an answer, late messages, being reported.
 
 use std::collections::VecDeque;
 
@@ -8,7 +7,7 @@ use super::records::{Records, Slot, low_half};
 use super::state::Phase;
 use crate::time::Timestamp;
 
-/// What is due.
+/// A deadline that has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// The SYN of this conversation was not answered in time.

@@ -1,4 +1,4 @@
-//! What the tracker reports: one event for each message, one conversation when it is over.
+//! The tracker's events: one for each message, and one conversation when it is over.
 
 use std::net::SocketAddr;
 
@@ -40,7 +40,7 @@ pub struct Party {
     pub hash: Option<DestinationHash>,
 }
 
-/// One message and what it means; borrowed for the time of the call.
+/// One message and its meaning; borrowed for the time of the call.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageEvent<'a> {
     /// Number of the message in the dissection, from 1.
@@ -51,13 +51,13 @@ pub struct MessageEvent<'a> {
     pub time: Timestamp,
     /// Microseconds since the first packet of the capture.
     pub elapsed_us: i64,
-    /// What that packet was wrapped in.
+    /// The packet's encapsulation.
     pub encapsulation: Encapsulation,
-    /// How it travelled.
+    /// Its carrier.
     pub carrier: Carrier,
-    /// Who sent the packet.
+    /// The packet's sender.
     pub source: SocketAddr,
-    /// To whom.
+    /// Its receiver.
     pub target: SocketAddr,
     /// Whose message it is: by its type byte, or where the type says nothing
     /// by the role of its sender; `None` when neither is known.
@@ -66,7 +66,7 @@ pub struct MessageEvent<'a> {
     pub message: RawMessage<'a>,
     /// The conversation it belongs to.
     pub conversation: Option<ConversationId>,
-    /// What it does there.
+    /// Its effect there.
     pub meaning: Meaning,
     /// The I2CP session that sent or received it.
     pub session: Option<&'a I2cpSession>,
@@ -78,11 +78,11 @@ pub struct MessageEvent<'a> {
     pub sent_as: Option<u64>,
     /// Hash of the SYN's destination, when it was asked for.
     pub destination_hash: Option<DestinationHash>,
-    /// What is odd about it.
+    /// Findings about it.
     pub findings: &'a [Finding],
 }
 
-/// Data within a conversation, as far as who only counts them asks.
+/// Data within a conversation, as far as they are needed for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Carried {
     /// Number of the message in the dissection, from 1.
@@ -129,7 +129,7 @@ impl RouterTime {
 pub struct Conversation {
     /// Its name.
     pub id: ConversationId,
-    /// How its messages travelled.
+    /// The carrier of its messages.
     pub carrier: Carrier,
     /// The end that opened it.
     pub client: Party,
@@ -139,7 +139,7 @@ pub struct Conversation {
     pub client_id: Option<ClientId>,
     /// The server's id, once an ACK or a message to the server showed it.
     pub server_id: Option<ServerId>,
-    /// Where it ended.
+    /// Its last state.
     pub state: ConversationState,
     /// Time of its first message.
     pub start: Timestamp,

@@ -1,10 +1,10 @@
-//! Findings: what is odd about the traffic, under codes that stay.
+//! Findings: oddities of the traffic, under stable codes.
 
 use std::fmt;
 
 use super::ConversationId;
 
-/// How much a finding matters.
+/// The severity of a finding.
 // The order is that of `ALL`: counts are indexed by `level as usize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -38,7 +38,7 @@ impl fmt::Display for Level {
 
 macro_rules! finding_codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $level:ident, $meaning:literal;)*) => {
-        /// What a finding is about. The codes are stable: scripts may rely on them.
+        /// The kind of a finding. The codes are stable: scripts may rely on them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum FindingCode {
             $($(#[$doc])* $variant,)*
@@ -58,7 +58,7 @@ macro_rules! finding_codes {
                 match self { $(Self::$variant => Level::$level,)* }
             }
 
-            /// What findings of this code mean, in a line.
+            /// The meaning of findings of this code, in a line.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
@@ -156,9 +156,9 @@ impl fmt::Display for FindingCode {
 /// One odd thing, and where it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is.
+    /// Its code.
     pub code: FindingCode,
-    /// How much it matters here.
+    /// Its severity here.
     pub level: Level,
     /// The message that showed it; `None` when no single message did.
     pub message: Option<u64>,
@@ -166,14 +166,13 @@ pub struct Finding {
     pub packet: Option<u64>,
     /// The conversation it belongs to, if any.
     pub conversation: Option<ConversationId>,
-    /// What was seen, in one line without wire bytes.
+    /// The observation, in one line without wire bytes.
     pub text: String,
     /// The same facts by name, for programs.
     pub detail: Vec<(&'static str, FindingDetail)>,
 }
 
-/// What the text of a finding ends with when its message came after the close
-/// of its conversation.
+/// The end of a finding's text when its message came after the close of its conversation.
 pub(crate) const AFTER_CLOSE: &str = ", after close";
 
 /// A value in [`Finding::detail`].

@@ -1,4 +1,4 @@
-//! Which tracked conversations an id stands for.
+//! The tracked conversations of each id.
 
 use std::hash::BuildHasher;
 
@@ -90,9 +90,9 @@ impl KeyHasher {
     }
 }
 
-/// Tracked conversations that one id may stand for at a time. The reference
-/// never gives out an id that is in use; who does so for fun would otherwise
-/// make every look-up walk through all of them.
+/// Tracked conversations that one id may stand for at a time. The reference never gives out an id
+/// that is in use; a sender that does so on purpose would otherwise make every look-up walk through
+/// all of them.
 pub(super) const MAX_NAMESAKES: usize = 64;
 
 /// From ids to the slots of tracked conversations.
@@ -159,20 +159,20 @@ impl IdTable {
             .map(slot_of)
     }
 
-    /// By what a key is looked up.
+    /// The hash by which a key is looked up.
     #[inline]
     pub(super) fn hash(&self, key: IdKey) -> u32 {
         self.hasher.hash(key)
     }
 
-    /// Reads ahead what a look-up by `hash` reads; see [`Index::peek`].
+    /// Prefetches the memory of a look-up by `hash`; see [`Index::peek`].
     #[inline]
     pub(super) fn peek(&self, hash: u32) -> Option<Slot> {
         self.slots.peek(hash).map(slot_of)
     }
 
-    /// Whether `slot` is what [`find`](Self::find) finds: it is tracked, has the id, and
-    /// shares it with no other.
+    /// Whether [`find`](Self::find) finds `slot`: it is tracked, has the id, and shares it with no
+    /// other.
     #[inline]
     pub(super) fn is_only(&self, slot: Slot, key: IdKey, records: &Records) -> bool {
         records

@@ -1,8 +1,8 @@
-//! What messages do to their conversations.
+//! The effects of messages on their conversations.
 
 use crate::wire::{Direction, ServerId};
 
-/// What a message does to its conversation.
+/// The effect of a message on its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// A SYN that opens a conversation.
@@ -23,7 +23,7 @@ pub enum Meaning {
     Carries,
     /// The close that ends an open conversation, or the empty ACK that stands for one.
     Closes {
-        /// Who closes: `ClientToServer` when the client does.
+        /// The side that closes.
         by: Direction,
     },
     /// A close for a conversation that the other side has closed already; on
@@ -69,7 +69,7 @@ macro_rules! meaning_kinds {
         }
 
         impl Meaning {
-            /// What it is without its particulars.
+            /// Its kind, without particulars.
             #[inline]
             pub(crate) const fn kind(self) -> MeaningKind {
                 match self {

@@ -1,6 +1,5 @@
-//! What frames mean together: conversations, their states, and what is odd
-//! about them. An observer: it describes what a capture shows, also when a
-//! peer breaks the protocol.
+//! Frames put together: conversations, their states, and findings about them. An observer: it
+//! describes the traffic of a capture, also when a peer breaks the protocol.
 
 mod channel;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! What the tracker is shown, and what it reports besides messages.
+//! The tracker's input, and its events besides messages.
 
 use super::channel::ChannelId;
 use super::event::Conversation;
@@ -16,11 +16,11 @@ pub struct Observation<'a> {
     pub time: Timestamp,
     /// Microseconds since the first packet of the capture.
     pub elapsed_us: i64,
-    /// What that packet was wrapped in.
+    /// The packet's encapsulation.
     pub encapsulation: Encapsulation,
-    /// Where it passed.
+    /// Its channel.
     pub channel: ChannelId,
-    /// Which side sent it.
+    /// Its sender.
     pub from: Side,
     /// The message.
     pub message: RawMessage<'a>,
@@ -51,11 +51,11 @@ pub enum TrackerEvent {
     Ended(Box<Conversation>),
 }
 
-/// Why the observation ends.
+/// The reason why the observation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndOfInput {
-    /// The capture is at its end: what is open will not be closed in it.
+    /// The capture is at its end: open conversations will not be closed in it.
     Complete,
-    /// Someone stopped looking; the traffic goes on.
+    /// The observer was stopped; the traffic goes on.
     Stopped,
 }

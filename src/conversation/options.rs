@@ -1,10 +1,10 @@
-//! What a tracker is asked for, and its bounds.
+//! The options of a tracker, and its bounds.
 
 use super::remarks::Wording;
 use crate::time::SECOND_NS;
 use crate::wire::{Destination, DestinationHash, Pseudonyms};
 
-/// What a [`Tracker`](super::Tracker) is asked for, and its bounds.
+/// The options of a [`Tracker`](super::Tracker), and its bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackerOptions {
@@ -13,23 +13,22 @@ pub struct TrackerOptions {
     pub destinations: Destinations,
     /// Whether findings need words.
     pub wording: Wording,
-    /// After how long without an answer a SYN counts as not answered, in
-    /// nanoseconds of capture time. Default 60 s, the reference's connect timeout.
+    /// Time without an answer after which a SYN counts as not answered, in nanoseconds of capture
+    /// time. Default 60 s, the reference's connect timeout.
     pub handshake_limit_ns: i64,
-    /// How long a conversation that is over is remembered for late messages, in
-    /// nanoseconds of capture time. Default 30 s.
+    /// Time that a conversation that is over is remembered for late messages, in nanoseconds of
+    /// capture time. Default 30 s.
     pub linger_ns: i64,
-    /// How many such conversations are kept whole at most, before they are reported
-    /// and only their ids are remembered. Default 4,096: what has crossed a
-    /// close, or was on its way when it was sent, mostly comes within as many
-    /// other closes, and so many records stay in a processor's cache.
+    /// The most such conversations kept whole, before they are reported and only their ids are
+    /// remembered. Default 4,096: messages that crossed a close, or were on their way when it was
+    /// sent, mostly come within as many other closes, and so many records stay in a processor's
+    /// cache.
     pub max_lingering: usize,
-    /// How many bytes all conversations may take, those that are over
-    /// included. Beyond it those that were silent for the longest time are reported
-    /// as they stand. Default 1 GiB.
+    /// The most bytes that all conversations may take, those that are over included. Beyond it
+    /// those that were silent for the longest time are reported as they stand. Default 1 GiB.
     pub memory_bytes: usize,
-    /// How many of these bytes at most remember conversations that were reported;
-    /// never more than half. Default 64 MiB, enough for a million.
+    /// The part of these bytes that may remember conversations that were reported; never more than
+    /// half. Default 64 MiB, enough for a million.
     pub tombstone_bytes: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Where a message belongs: the conversation that its id names or that it begins.
+//! The place of a message: the conversation that its id names or that it begins.
 
 use super::channel::Channel;
 use super::finding::{AFTER_CLOSE, FindingCode, FindingDetail, Level};
@@ -20,7 +20,7 @@ use crate::wire::{
     StreamId,
 };
 
-/// Where a message belongs.
+/// The place of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Placement {
     pub(super) conversation: Whose,
@@ -60,7 +60,7 @@ impl Placement {
                 remarks.find(None, FindingCode::Ping, wording::ping);
                 Self::nowhere(Meaning::Idle)
             }
-            // What a snap length left of it may be short.
+            // The part that a snap length left of it may be short.
             RawMessage::Short(_) if seen.cut_bytes > 0 => Self::nowhere(Meaning::Meaningless),
             RawMessage::Short(bytes) => {
                 remarks.find(None, FindingCode::TooShort, || wording::too_short(bytes));
@@ -84,7 +84,7 @@ impl Placement {
     }
 }
 
-/// A frame on the way to its place, with what it changes and what is odd about it.
+/// A frame on the way to its place, with its effects and findings.
 struct Placing<'a> {
     registry: &'a mut Registry,
     remarks: &'a mut Remarks,
@@ -93,7 +93,7 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
-    /// Where the frame passed.
+    /// The channel of the frame.
     fn channel(&self) -> &Channel {
         self.registry.channels.get(self.seen.channel)
     }
@@ -140,7 +140,7 @@ impl Placing<'_> {
                     None,
                 )
             }
-            // Nobody knows what was behind the cut.
+            // The bytes behind the cut are unknown.
             Err(_) if seen.cut_bytes > 0 => (None, None),
             Err(error) => (None, Some(error)),
         };
@@ -290,7 +290,7 @@ impl Placing<'_> {
         let channel = self.channel();
         let explained = stimulus == Stimulus::Ack || channel.has_missed_ids();
         let adopts = explained || channel.may_have_missed_ids();
-        // What was forgotten is not taken for what is about to be announced.
+        // A forgotten conversation is not taken for the one about to be announced.
         if !self.registry.forgets() {
             let assumed = self
                 .registry
@@ -517,7 +517,7 @@ impl Placing<'_> {
         }
         if let Some(other) = self.registry.user_of_server_id(seen, slot, server_id) {
             let live = self.registry.records.live(other);
-            // What is headless is the beginning of this very conversation.
+            // A headless conversation is the beginning of this very one.
             if live.phase.is_closed() || live.is_headless() {
                 self.registry.end(other, time, Ending::Over, self.remarks);
             } else {
@@ -593,8 +593,8 @@ fn same_client(one: Option<DestinationHash>, other: Option<DestinationHash>) -> 
     }
 }
 
-/// Whether a snap length cut the id that an ACK announces. This is no judgement of the ACK's
-/// length, which is that of what was sent: of these bytes there are too few to hold an id.
+/// Whether a snap length cut the id that an ACK announces. This is no judgement of the ACK's length
+/// on the wire: the captured bytes are too few to hold an id.
 fn is_ack_without_its_id(seen: &Observation<'_>, frame: &RawFrame<'_>) -> bool {
     seen.cut_bytes > 0
         && frame.frame_type == FrameType::ACK

@@ -1,5 +1,5 @@
-//! The records of tracked conversations: what every message needs in one cache
-//! line, everything else beside it.
+//! The records of tracked conversations: the fields that every message needs in one cache line, all
+//! others beside it.
 
 use std::num::NonZeroU64;
 
@@ -16,7 +16,7 @@ use crate::wire::{ClientId, DestinationHash, Direction, ServerId, StreamId};
 /// Names a record while its conversation is tracked; below 2^31.
 pub(super) type Slot = u32;
 
-/// What a message of a conversation reads and writes: a cache line, held by a test.
+/// The fields that a message of a conversation reads and writes: a cache line, held by a test.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Live {
@@ -36,7 +36,7 @@ pub(super) struct Live {
     marks: Marks,
 }
 
-/// What is true of a conversation, in the bits of a byte.
+/// Flags of a conversation, in the bits of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Marks(u8);
 
@@ -183,7 +183,7 @@ impl Live {
         self.marks.set(Marks::IN_BLOCKS);
     }
 
-    /// What the lacks and the disorder of a capture make of the next message on `channel`.
+    /// The effect of the lacks and the disorder of a capture on the next message on `channel`.
     #[inline]
     pub(super) fn circumstances(&self, channel: &Channel) -> Circumstances {
         let lacks_an_id = self.client_id == MaybeId::UNKNOWN || self.server_id == MaybeId::UNKNOWN;
@@ -205,7 +205,7 @@ impl Live {
     }
 }
 
-/// What is touched when a conversation opens and ends: another cache line.
+/// The fields that are touched when a conversation opens and ends: another cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(super) struct Details {
@@ -218,9 +218,9 @@ pub(super) struct Details {
     pub(super) first_message: u64,
     pub(super) handshake: Span,
     pub(super) first_byte: Span,
-    /// What most conversations do not have, or nobody asks for.
+    /// Fields that most conversations do not have, or that are seldom read.
     rare: Option<Box<Rare>>,
-    /// What only conversations at a router have.
+    /// Fields of conversations at a router.
     pub(super) router: Option<Box<AtRouter>>,
 }
 
@@ -257,7 +257,7 @@ pub(super) struct AtRouter {
     /// Hash of the destination behind the router.
     pub(super) far_hash: Option<DestinationHash>,
     pub(super) far_nickname: Option<String>,
-    /// What the SYN carries instead of a destination.
+    /// Bytes that the SYN carries instead of a destination.
     pub(super) syn_bytes: Option<u64>,
     /// Whether the destination that the SYN went to has a session in this capture.
     pub(super) addressee_in_capture: bool,
@@ -314,7 +314,7 @@ impl Details {
         }
     }
 
-    /// What the SYN carries, as far as it identifies the two views of it.
+    /// The content of the SYN, as far as it identifies the two views of it.
     pub(super) fn syn_content(&self) -> Option<SynContent> {
         let bytes = self.router.as_ref().and_then(|router| router.syn_bytes);
         match self.client_hash() {
@@ -348,7 +348,7 @@ impl Details {
     }
 }
 
-/// What a new record begins with.
+/// The parameters of a new record.
 #[derive(Debug)]
 pub(super) struct NewRecord {
     pub(super) number: u64,
@@ -361,8 +361,8 @@ pub(super) struct NewRecord {
     pub(super) message: u64,
 }
 
-/// All records, by slot. Two arrays, so that what belongs to one message lies in
-/// one cache line, and what is rarely touched does not push others out of the cache.
+/// All records, by slot. Two arrays, so that the fields for one message lie in one cache line, and
+/// those rarely touched do not push others out of the cache.
 #[derive(Debug)]
 pub(super) struct Records {
     live: Vec<Live>,
@@ -433,7 +433,7 @@ impl Records {
         }
     }
 
-    /// Frees a record; what it held besides its two arrays is returned.
+    /// Frees a record; returns the bytes that it held besides its two arrays.
     pub(super) fn remove(&mut self, slot: Slot) {
         let index = slot as usize;
         self.live[index].number = 0;
@@ -486,7 +486,7 @@ impl Records {
             .map_or(0, |live| live.number ^ live.tallies[1].payload_bytes)
     }
 
-    /// Reads what lies beside it.
+    /// Prefetches its details.
     #[inline]
     pub(super) fn touch_details(&self, slot: Slot) -> u64 {
         self.details.get(slot as usize).map_or(0, |details| {

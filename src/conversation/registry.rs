@@ -1,10 +1,10 @@
-//! Which conversations are tracked: how they begin, are found by their ids, end
-//! and are reported, and what is remembered of them then.
+//! The tracked conversations: how they begin, are found by their ids, end and are reported, and the
+//! remains of them that are remembered then.
 //!
-//! The registry joins its parts, each of which has one concern, in a file of its own: `names`
-//! has the ids, `assumed` those that nothing announced yet, `memory` the bytes, `postponed` the
-//! ends that are put off, `events` what waits to be asked for. `stalls` and `losses` judge a
-//! conversation's silence and its end, `look_ahead` reads what is about to be needed.
+//! The registry joins its parts, each of which has one concern, in a file of its own: `names` has
+//! the ids, `assumed` those that nothing announced yet, `memory` the bytes, `postponed` the ends
+//! that are put off, `events` those waiting to be polled. `stalls` and `losses` judge a
+//! conversation's silence and its end, `look_ahead` prefetches.
 
 mod assumed;
 mod describe;
@@ -134,7 +134,7 @@ impl Registry {
         self.evictions.has_channels || self.forgotten() != Forgotten::default()
     }
 
-    /// What can be read before it is needed.
+    /// The tables that can be prefetched from.
     #[inline]
     pub(super) const fn look_ahead(&self) -> LookAhead<'_> {
         LookAhead {
@@ -276,8 +276,8 @@ impl Registry {
             .find(key, stimulus, addressee, expected, &self.records)
     }
 
-    /// The open conversation that data with this id go on with, where that alone is what they
-    /// do, and nothing else is due at `time`. Perhaps it is the `expected` one.
+    /// The open conversation that data with this id go on with, if they have no other effect and
+    /// nothing else is due at `time`. Perhaps it is the `expected` one.
     #[inline]
     pub(super) fn find_running(
         &mut self,
@@ -384,8 +384,8 @@ impl Registry {
         Some(slot)
     }
 
-    /// An answer shows whether what was taken for this conversation's is. If it is not, it
-    /// goes to another one, and this one gets what was taken for the other's.
+    /// An answer shows whether messages were assumed to be this conversation's rightly. If not,
+    /// they go to another one, and this one gets those assumed to be the other's.
     #[inline]
     pub(super) fn check_assumed(
         &mut self,
@@ -483,7 +483,7 @@ impl Registry {
     /// Sees to everything whose time is over.
     #[inline]
     pub(super) fn expire(&mut self, now: Timestamp, remarks: &Remarks) {
-        // What routers hold grows without a new conversation.
+        // The bytes of router views grow without a new conversation.
         if self.is_short_of(0) && self.records.len() > 1 {
             self.evict_silent(now, remarks);
         }
@@ -506,7 +506,7 @@ impl Registry {
         self.close_waiting(now, remarks);
     }
 
-    /// By what a SYN that carries no destination is found again.
+    /// The hash by which a SYN that carries no destination is found again.
     pub(super) fn fingerprint(&self, payload: &[u8]) -> u64 {
         self.views.fingerprint(payload)
     }
@@ -528,8 +528,8 @@ impl Registry {
         self.views.compare(seen, slot, &mut self.records, remarks)
     }
 
-    /// Forgets a channel; what was open on it is over, and reported in the order in
-    /// which it opened.
+    /// Forgets a channel; conversations open on it are over, and reported in the order in which
+    /// they opened.
     pub(super) fn close_channel(
         &mut self,
         channel: ChannelId,
@@ -545,8 +545,8 @@ impl Registry {
         self.end_channel(channel, now, ending, remarks);
     }
 
-    /// Whether a channel that has ended is kept for a while: what its session sent at last
-    /// may still come out of the router.
+    /// Whether a channel that has ended is kept for a while: the last messages of its session may
+    /// still come out of the router.
     fn puts_off_end(&mut self, channel: ChannelId, now: Timestamp, remarks: &Remarks) -> bool {
         let since = now.plus_nanos(-ROUTER_GRACE_NS);
         let mut slots = self.channels.get(channel).slots.as_slice().iter();
@@ -588,8 +588,8 @@ impl Registry {
         self.channels.forget(channel);
     }
 
-    /// From now on everything that is tracked is reported, in the order in which it opened:
-    /// one whenever what was reported before is taken.
+    /// From now on all tracked conversations are reported, in the order in which they opened: one
+    /// each time the last report has been taken.
     pub(super) fn end_all(&mut self, now: Timestamp, end: EndOfInput) {
         self.postponed
             .end_input(self.records.slots_in_order(), now, end);
@@ -666,7 +666,7 @@ impl Registry {
         let live = self.records.live(slot);
         let phase = live.phase;
         let (ended, ending) = match self.channels.ended(live.channel) {
-            // Its end was put off, for what was in the router.
+            // Its end was put off, for messages in the router.
             Some(at) => (at, Ending::ChannelClosed),
             None => (now, ending),
         };

@@ -1,4 +1,4 @@
-//! What is odd about a message, with or without words.
+//! Findings about a message, with or without words.
 
 use super::finding::{Finding, FindingCode, FindingDetail, Level};
 use super::id::ConversationId;
@@ -53,7 +53,7 @@ impl Remarks {
         &self.findings
     }
 
-    /// What was found before the message had its place is about its conversation, too.
+    /// Findings from before the message had its place are about its conversation, too.
     pub(super) fn attribute_to(&mut self, conversation: ConversationId) {
         for finding in &mut self.findings {
             finding.conversation.get_or_insert(conversation);

@@ -1,5 +1,5 @@
-//! Two views of one conversation at one I2P router, compared: what one session
-//! handed to the router, and what the router handed to the other.
+//! Two views of one conversation at one I2P router, compared: the messages that one session handed
+//! to the router, and those that the router handed to the other.
 
 use std::hash::BuildHasher;
 use std::mem;
@@ -21,11 +21,11 @@ const FEW_PLACES: usize = 16;
 /// Bytes of memory that a place of a message takes.
 const PLACE_BYTES: usize = size_of::<Option<Place>>() + size_of::<usize>();
 
-/// What both views of a conversation share, by which they find each other:
-/// the client's id and what the SYN carries.
+/// The key by which both views of a conversation find each other: the client's id and the content
+/// of the SYN.
 pub(super) type LinkKey = (StreamId, SynContent);
 
-/// What a SYN carries, as far as it identifies its views.
+/// The content of a SYN, as far as it identifies its views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SynContent {
     Destination(DestinationHash),
@@ -43,7 +43,7 @@ pub(super) struct InFlight {
     pub(super) overtaken_by: usize,
 }
 
-/// How a delivered message relates to those that were sent.
+/// The relation of a delivered message to those that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Delivered {
     /// Nanoseconds in the router.
@@ -127,8 +127,8 @@ impl RouterLink {
     }
 }
 
-/// The messages of one direction that are in the router. What is done with one does not take
-/// longer the more of them there are, but for a logarithm.
+/// The messages of one direction that are in the router. The work on one does not grow with their
+/// number, but for a logarithm.
 #[derive(Debug, Default)]
 struct Waiting {
     /// In the order in which they were sent; nothing is where one came out or was given up.
@@ -222,7 +222,7 @@ impl Waiting {
         Some(sent)
     }
 
-    /// Drops the empty places if they are most of all: what it moves was paid for by those that
+    /// Drops the empty places if they are most of all: the moves were paid for by the messages that
     /// have left.
     fn tidy(&mut self) {
         if self.count == 0 && self.places.capacity() > 4 * FEW_PLACES {
@@ -249,7 +249,7 @@ impl Waiting {
         })
     }
 
-    /// Counts a message as one that overtook what waits before its place.
+    /// Counts a message as one that overtook those waiting before its place.
     fn overtake_before(&mut self, place: usize) {
         let mut end = place;
         while end > 0 {
@@ -396,7 +396,7 @@ mod tests {
         assert!(link.bytes() <= few, "{}", link.bytes());
     }
 
-    /// What is to be found, by a walk over all that waits.
+    /// The expected result, by a walk over all that wait.
     fn deliver_by_a_walk(queue: &mut VecDeque<InFlight>, fingerprint: u64) -> Option<InFlight> {
         let position = queue
             .iter()

@@ -1,12 +1,11 @@
 //! The reference's leftover stall, as far as a capture shows it.
 //!
-//! The reference keeps what goes beyond a full message until its application writes again
-//! or closes (docs/protocol.md, "The leftover stall"). On the wire that is a burst that
-//! ends with a full message, and then silence of both sides: until a short message comes
-//! from the same sender, or for ever. A conversation that simply ends a write there looks
-//! alike, so a finding needs one thing more: that nobody else spoke before the rest came
-//! and that the sender does not write in blocks, or that a length in the data announced
-//! less than a message that did not come.
+//! The reference keeps the bytes beyond a full message until its application writes again or closes
+//! (docs/protocol.md, "The leftover stall"). On the wire that is a burst that ends with a full
+//! message, and then silence of both sides: until a short message comes from the same sender, or
+//! for ever. A conversation that simply ends a write there looks alike, so a finding needs one
+//! thing more: that nobody else spoke before the rest came and that the sender does not write in
+//! blocks, or that a length in the data announced less than a message that did not come.
 
 use super::finding::FindingDetail;
 use super::remarks::{Words, number};
@@ -22,8 +21,8 @@ pub(super) const SHORT_NS: i64 = SECOND_NS;
 /// A head that announces a length lies in so many bytes.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// What a stream's first bytes announce that it has in all: the head of an HTTP message
-/// and its `Content-Length` (RFC 9112, section 6.3).
+/// The length of a stream as its first bytes announce it: the head of an HTTP message and its
+/// `Content-Length` (RFC 9112, section 6.3).
 pub(super) fn announced_bytes(first: &[u8]) -> Option<u64> {
     const BEGINNINGS: [&[u8]; 4] = [b"HTTP/1.", b"POST ", b"PUT ", b"PATCH "];
     if !BEGINNINGS.iter().any(|begin| first.starts_with(begin)) {
@@ -59,7 +58,7 @@ pub(super) fn went_on(silent_ns: i64, payload_bytes: usize) -> Words {
     (text, detail(silent_ns, payload_bytes as u64))
 }
 
-/// Nothing came behind a full message, and it is known how much was to come.
+/// Nothing came behind a full message, and the number of bytes to come is known.
 pub(super) fn stayed_away(silent_ns: i64, missing_bytes: u64) -> Words {
     let text = format!(
         "{missing_bytes} announced bytes had not come {} s after a full message: perhaps held \

@@ -16,16 +16,16 @@
 //!               └───────────────┘
 //! ```
 //!
-//! A conversation whose SYN is not in the capture goes through the same
-//! states and is shown as `mid-stream`. What a message does follows from the
-//! [`Phase`], of which two are one state to the reader, and the [`Circumstances`].
+//! A conversation whose SYN is not in the capture goes through the same states and is shown as
+//! `mid-stream`. The effect of a message follows from the [`Phase`], of which two are one state to
+//! the reader, and the [`Circumstances`].
 
 use std::fmt;
 
 use super::{FindingCode, Level};
 use crate::wire::Direction;
 
-/// Where a conversation stands, as far as the capture shows.
+/// The state of a conversation, as far as the capture shows.
 // The order is that of `ALL`: counts are indexed by `state as usize`, and rows of tables hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConversationState {
@@ -93,8 +93,7 @@ impl ConversationState {
     }
 }
 
-/// Where a conversation stands, as finely as the meaning of its next message
-/// depends on it.
+/// The state of a conversation, as finely as the meaning of its next message depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(super) enum Phase {
@@ -157,8 +156,8 @@ impl Phase {
     }
 }
 
-/// What a capture that lacks messages, or holds them out of order, makes of the
-/// next one. None of it is so where a conversation was seen whole and in order.
+/// The effect of missing or disordered messages of a capture on the next one. All false where a
+/// conversation was seen whole and in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Circumstances {
     /// Whether its ACK may still come, although messages came that no one sends
@@ -167,7 +166,8 @@ pub(super) struct Circumstances {
     /// The direction that is read late as a whole: its messages stand in the capture
     /// behind those of the other direction that answer them.
     pub(super) late: Option<Direction>,
-    /// Whether the server sent data and its ACK may be missing: who sends data has accepted.
+    /// Whether the server sent data and its ACK may be missing: a server that sends data has
+    /// accepted.
     pub(super) server_spoke: bool,
 }
 
@@ -186,7 +186,7 @@ pub(super) enum Stimulus {
     Close(Direction),
 }
 
-/// What a message does to a conversation.
+/// The effect of a message on a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     Accepts,
@@ -206,8 +206,8 @@ pub(super) struct Transition {
 }
 
 impl Phase {
-    /// What a message does in this phase. This is the whole truth: nothing is
-    /// decided anywhere else, and the tables in `docs/protocol.md` are held against it.
+    /// The effect of a message in this phase. This is the whole truth: nothing is decided anywhere
+    /// else, and the tables in `docs/protocol.md` are held against it.
     #[rustfmt::skip]
     pub(super) fn transition(self, stimulus: Stimulus, circumstances: Circumstances) -> Transition {
         use Direction::{ClientToServer as Client, ServerToClient as Server};
@@ -263,8 +263,8 @@ impl Phase {
         }
     }
 
-    /// What a message does to a conversation that was reported already: whatever it
-    /// is, the conversation stays as it was reported.
+    /// The effect of a message on a conversation that was reported already: in any case, the
+    /// conversation stays as it was reported.
     pub(super) fn transition_when_reported(
         self,
         stimulus: Stimulus,

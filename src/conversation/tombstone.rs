@@ -1,5 +1,5 @@
-//! What is remembered of conversations that are over and reported, so that a
-//! message that comes late finds its own and is no orphan.
+//! Tombstones of conversations that are over and reported, so that a late message finds its own and
+//! is no orphan.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, StreamId};
 
-/// What is left of a conversation: 32 bytes, held by a test.
+/// The remains of a conversation: 32 bytes, held by a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tombstone {
     number: u64,
@@ -147,12 +147,12 @@ impl Tombstone {
         }
     }
 
-    /// Under what it is found.
+    /// The keys under which it is found.
     fn keys(&self) -> [Option<IdKey>; 2] {
         [Space::Client, Space::Server].map(|space| self.key(space))
     }
 
-    /// Under what it is found in a space.
+    /// The key under which it is found in a space.
     fn key(&self, space: Space) -> Option<IdKey> {
         Some(IdKey {
             channel: super::channel::ChannelId {
@@ -192,13 +192,13 @@ pub(super) struct Tombstones {
     pieces: VecDeque<Vec<Tombstone>>,
     /// Tombstones of the first piece that are forgotten.
     gone: usize,
-    /// How many were forgotten in all: the serial number of the first one.
+    /// Number forgotten in all: the serial number of the first one.
     first: u32,
     len: usize,
     limit: usize,
     /// Serial numbers (the lowest 31 bits), doubled, and one more for ids of servers.
     index: Index,
-    /// How many of them, the first ones, are in the index.
+    /// Number of the first ones that are in the index.
     indexed: usize,
     evicted: u64,
     evicted_since: Option<Timestamp>,
@@ -226,7 +226,7 @@ impl Tombstones {
         self.len * TOMBSTONE_BYTES
     }
 
-    /// How many were forgotten before their time.
+    /// Number forgotten before their time.
     pub(super) const fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -278,14 +278,14 @@ impl Tombstones {
         self.get(value >> 1)
     }
 
-    /// Reads ahead where a look-up by `hash` begins, or where a tombstone will be put that is
-    /// found by it. What is returned is of no other use.
+    /// Prefetches the start of a look-up by `hash`, or of the insertion of a tombstone with it. The
+    /// returned value is of no other use.
     #[inline]
     pub(super) fn touch(&self, hash: u32) -> u64 {
         self.index.peek(hash).map_or(0, u64::from)
     }
 
-    /// Reads ahead what a look-up by `hash` will probably find.
+    /// Prefetches the probable result of a look-up by `hash`.
     #[inline]
     pub(super) fn touch_found(&self, hash: u32) -> u64 {
         let found = self.index.peek(hash).and_then(|value| self.get(value >> 1));

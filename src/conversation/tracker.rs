@@ -20,9 +20,8 @@ use crate::wire::{
 
 /// Rebuilds conversations from the messages of all channels of a capture.
 ///
-/// Its memory is bounded in bytes. What is open, and the conversations that were
-/// closed last, are kept whole; of earlier ones their ids are remembered for as
-/// long as messages may be on their way.
+/// Its memory is bounded in bytes. Open conversations, and those that were closed last, are kept
+/// whole; of earlier ones their ids are remembered for as long as messages may be on their way.
 #[derive(Debug)]
 pub struct Tracker {
     channel_ids: ChannelIds,
@@ -75,23 +74,23 @@ impl Tracker {
         self.registry.note_gap(channel);
     }
 
-    /// Forgets a channel; what was open on it is over, and reported in the order in
-    /// which it opened.
+    /// Forgets a channel; conversations open on it are over, and reported in the order in which
+    /// they opened.
     pub fn close_channel(&mut self, channel: ChannelId, time: Timestamp) {
         self.channel_ids.release(channel);
         self.registry
             .close_channel(channel, time, Ending::ChannelClosed, &self.remarks);
     }
 
-    /// Forgets a channel because its memory is needed; what was open on it is reported
-    /// as it stands.
+    /// Forgets a channel because its memory is needed; conversations open on it are reported as
+    /// they stand.
     pub fn evict_channel(&mut self, channel: ChannelId, time: Timestamp) {
         self.channel_ids.release(channel);
         self.registry
             .close_channel(channel, time, Ending::ChannelEvicted, &self.remarks);
     }
 
-    /// Returns what a message means. What it brought about beside that waits in
+    /// Returns the meaning of a message. Other events that it caused wait in
     /// [`Tracker::next_event`].
     #[inline]
     pub fn observe<'a>(&'a mut self, seen: &Observation<'a>) -> MessageEvent<'a> {
@@ -123,9 +122,9 @@ impl Tracker {
         self.event(seen, place, delivered)
     }
 
-    /// Takes data of an open conversation of which nothing is reported but how many
-    /// there are: what most messages of a busy capture are. `None`, and nothing has changed,
-    /// where there may be more to it; then it is to be [observed](Self::observe).
+    /// Takes data of an open conversation that only count, as most messages of a busy capture do.
+    /// `None`, and nothing has changed, where there may be more to it; then it is to be
+    /// [observed](Self::observe).
     #[inline]
     pub(crate) fn carry_on(
         &mut self,
@@ -163,10 +162,10 @@ impl Tracker {
         })
     }
 
-    /// What every message leaves behind in its conversation.
+    /// The part that is common to all messages of a conversation.
     fn note(&mut self, time: Timestamp, slot: Slot, meaning: Meaning) {
         let live = self.registry.records.live_mut(slot);
-        // What comes for a conversation that is over does not lengthen its life.
+        // A message for a conversation that is over does not lengthen its life.
         let is_late =
             matches!(meaning, Meaning::Ignored | Meaning::Meaningless) && live.phase.is_closed();
         if !is_late {
@@ -181,7 +180,7 @@ impl Tracker {
         }
     }
 
-    /// Where a message will look, by its beginning; see [`Tracker::look_up`].
+    /// The addresses at which a message will look, by its beginning; see [`Tracker::look_up`].
     #[inline]
     pub(crate) fn prospect(
         &self,
@@ -200,14 +199,14 @@ impl Tracker {
         self.registry.look_ahead().look_up(prospect)
     }
 
-    /// Reads ahead what a message will need. What is returned is of no other use.
+    /// Prefetches for a message. The returned value is of no other use.
     #[inline]
     pub(crate) fn touch(&self, prospect: Prospect, record: ExpectedRecord) -> u64 {
         self.registry.look_ahead().touch(prospect, record)
     }
 
-    /// Reads ahead where a message will look for a conversation that was reported, and then what it
-    /// finds there.
+    /// Prefetches the place at which a message will look for a conversation that was reported, and
+    /// then the tombstone there.
     #[inline]
     pub(crate) fn touch_late(&self, prospect: Prospect) -> u64 {
         self.registry.look_ahead().touch_late(prospect)
@@ -219,7 +218,7 @@ impl Tracker {
         self.registry.look_ahead().touch_found_late(prospect)
     }
 
-    /// Reads ahead what will be needed to report conversations when `closes` others are closed.
+    /// Prefetches for reporting conversations when `closes` others are closed.
     pub(crate) fn touch_reported(&self, closes: usize) -> u64 {
         self.registry.look_ahead().touch_reported(closes)
     }
@@ -258,7 +257,7 @@ impl Tracker {
         self.registry.conversation_count()
     }
 
-    /// What was forgotten for want of memory so far.
+    /// Counts of conversations forgotten for want of memory so far.
     pub const fn forgotten(&self) -> Forgotten {
         self.registry.forgotten()
     }

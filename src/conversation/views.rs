@@ -145,8 +145,7 @@ impl Views {
         self.bytes += self.links[link].router.bytes();
     }
 
-    /// Compares a message with its copy on the other view; returns how the router
-    /// delivered it.
+    /// Compares a message with its copy on the other view; returns its delivery by the router.
     pub(super) fn compare(
         &mut self,
         seen: &Observation<'_>,
@@ -177,7 +176,7 @@ impl Views {
         Some(delivered)
     }
 
-    /// By what a SYN that carries no destination is found again.
+    /// The hash by which a SYN that carries no destination is found again.
     pub(super) fn fingerprint(&self, payload: &[u8]) -> u64 {
         self.hasher.hash_one(payload)
     }
@@ -212,7 +211,7 @@ impl Views {
         }
     }
 
-    /// Ends a comparison: what one view sent and the other did not get, unless
+    /// Ends a comparison: reports messages that one view sent and the other did not get, unless
     /// parts of either are missing from the capture.
     pub(super) fn unlink(
         &mut self,

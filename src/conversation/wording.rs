@@ -1,4 +1,4 @@
-//! What is odd about a message, in words.
+//! The texts of findings about a message.
 
 use super::finding::{FindingCode, FindingDetail, Level};
 use super::id::ConversationId;

@@ -19,10 +19,10 @@ use crate::net::Side;
 use crate::time::{SECOND_NS, Timestamp};
 use crate::wire::{ClientId, DestinationHash, Direction, ServerId};
 
-/// How many of the latest unanswered SYNs are looked at.
+/// Number of the latest unanswered SYNs that are looked at.
 const MAX_LOOKED_AT: usize = 64;
 
-/// How far a message may stand in a capture before the one that it answers: where two
+/// The furthest that a message may stand in a capture before the one that it answers: where two
 /// interfaces were captured, or files of machines whose clocks differ.
 const DISORDER_NS: i64 = SECOND_NS;
 
@@ -78,8 +78,8 @@ impl Assumed {
         }
     }
 
-    /// Gives each of two conversations what was taken for the other's, except for server ids.
-    /// Returns the messages by which it was, of the one and of the other.
+    /// Exchanges the messages assumed to be one conversation's for those assumed to be the other's,
+    /// except for server ids. Returns the messages by which it was, of the one and of the other.
     pub(super) fn exchange(
         &mut self,
         slots: [Slot; 2],
@@ -149,7 +149,7 @@ impl NeverAnnounced {
     }
 }
 
-/// Where the conversations are looked for that messages in disorder belong to.
+/// The tables in which the conversations of messages in disorder are looked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Disorder<'a> {
     pub(super) ids: &'a IdTable,
@@ -165,7 +165,7 @@ impl Disorder<'_> {
         namesakes.iter().copied().find(|slot| {
             let live = self.records.live(*slot);
             let is_answered = live.is_assumed() || live.server_id().is_some();
-            // Where the client was heard already, its SYN is not the one that is late.
+            // If the client was seen already, its SYN is not the late one.
             let of_client = live.tallies[Direction::ClientToServer as usize];
             let is_client_heard = of_client.message_count > 0 || live.phase == Phase::ClientClosed;
             !live.syn_seen() && is_answered && !is_client_heard && self.is_recent(*slot, now)
@@ -206,8 +206,8 @@ impl Disorder<'_> {
         elapsed_ns.unsigned_abs() <= DISORDER_NS.unsigned_abs()
     }
 
-    /// An answer announces this id, or none: the conversation for which was taken what belongs
-    /// to the answered one, or to which belongs what was taken for the answered one.
+    /// An answer announces this id, or none: the conversation that was given messages of the
+    /// answered one, or whose messages were given to the answered one.
     pub(super) fn counterpart(
         self,
         channel: ChannelId,

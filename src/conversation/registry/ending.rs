@@ -1,8 +1,8 @@
-//! Why conversations are reported.
+//! The reasons for reporting conversations.
 
 use super::super::observation::EndOfInput;
 
-/// Why a conversation is reported.
+/// The reason for reporting a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::conversation) enum Ending {
     /// It is over, or its id is used anew.

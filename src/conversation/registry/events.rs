@@ -1,4 +1,4 @@
-//! What happens apart from messages, until somebody asks for it.
+//! Events apart from messages, until they are polled.
 
 use std::collections::VecDeque;
 

@@ -1,10 +1,9 @@
-//! Reading ahead what the next messages need.
+//! Prefetching for the next messages.
 //!
-//! On a busy server a message finds its id and its conversation nowhere in the
-//! processor's caches, and waits for memory twice. Nothing here changes or decides
-//! anything: it reads what some hundred messages will need, one kind after the other,
-//! so that the processor has many independent reads under way and waits for all of
-//! them at once.
+//! On a busy server a message finds its id and its conversation nowhere in the processor's caches,
+//! and waits for memory twice. Nothing here changes or decides anything: it reads the memory that
+//! some hundred messages will need, one kind after the other, so that the processor has many
+//! independent reads under way and waits for all of them at once.
 
 use super::super::channel::{ChannelId, Channels};
 use super::super::deadlines::Deadlines;
@@ -15,7 +14,7 @@ use super::names::ExpectedRecord;
 use crate::net::Side;
 use crate::wire::{FrameKind, RawFrame, ServerId};
 
-/// Where a message to come will look.
+/// The addresses at which a message to come will look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prospect {
     /// That of its id.
@@ -38,7 +37,7 @@ impl Prospect {
     }
 }
 
-/// What is read ahead of.
+/// The tables to prefetch from.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::conversation) struct LookAhead<'a> {
     pub(super) ids: &'a IdTable,
@@ -49,7 +48,7 @@ pub(in crate::conversation) struct LookAhead<'a> {
 }
 
 impl LookAhead<'_> {
-    /// What is known of the place where a message will look.
+    /// The known part of the addresses at which a message will look.
     #[inline]
     pub(in crate::conversation) fn prospect(
         self,
@@ -157,14 +156,14 @@ impl LookAhead<'_> {
         touched
     }
 
-    /// Reads where it will be looked for what is left of a conversation, of which a message to
-    /// come finds nothing else.
+    /// Prefetches the place at which the tombstone of a conversation will be looked for, by a
+    /// message that finds nothing else of it.
     #[inline]
     pub(in crate::conversation) fn touch_late(self, prospect: Prospect) -> u64 {
         self.tombstones.touch(prospect.hash)
     }
 
-    /// Reads what is found there.
+    /// Prefetches the tombstone found there.
     #[inline]
     pub(in crate::conversation) fn touch_found_late(self, prospect: Prospect) -> u64 {
         self.tombstones.touch_found(prospect.hash)

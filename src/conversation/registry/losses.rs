@@ -1,4 +1,4 @@
-//! What one session handed to a router and the other did not get.
+//! Messages that one session handed to a router and the other did not get.
 
 use super::super::channel::Channels;
 use super::super::finding::{FindingCode, Level};
@@ -10,7 +10,7 @@ use super::Ending;
 use super::events::LateFinding;
 use crate::time::{SECOND_NS, Timestamp};
 
-/// A message that has been in the router for longer is lost, as far as anyone can tell.
+/// A message that has been in the router for longer counts as lost.
 pub(super) const ROUTER_GRACE_NS: i64 = 5 * SECOND_NS;
 
 /// A message that the other session did not get.
@@ -21,7 +21,7 @@ pub(super) struct Loss {
     fate: Fate,
 }
 
-/// What became of it.
+/// The fate of a message.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Lost,
@@ -67,7 +67,8 @@ pub(super) struct ViewEnd {
 }
 
 impl ViewEnd {
-    /// What this view or its other one sent and nobody received. The two are compared no more.
+    /// Messages that this view or its other one sent and nobody received. The two are compared no
+    /// more.
     pub(super) fn losses(
         self,
         views: &mut Views,
@@ -108,8 +109,8 @@ impl ViewEnd {
         losses.collect()
     }
 
-    /// Which of the channels of a sender and a receiver ended first, and when. The `own` channel
-    /// of this view may be ending just now.
+    /// The first channel of a sender and a receiver to end, and the time. The `own` channel of this
+    /// view may be ending just now.
     fn first_end(
         self,
         sessions: [Option<u32>; 2],
@@ -129,9 +130,9 @@ impl ViewEnd {
             .min()
     }
 
-    /// What became of a message that was sent at `time` and did not arrive: it is lost
-    /// when the router had time to deliver it, between two sessions that were there, the first
-    /// of which `ended` then. Nothing is known where the input was not read to its end.
+    /// The fate of a message that was sent at `time` and did not arrive: it is lost when the router
+    /// had time to deliver it, between two sessions that were there, the first of which `ended`
+    /// then. Nothing is known where the input was not read to its end.
     fn fate(self, time: Timestamp, ended: Option<(Timestamp, &'static str)>) -> Option<Fate> {
         let (end, what) = match (ended, self.ending) {
             (Some((end, what)), _) => (end, Some(what)),

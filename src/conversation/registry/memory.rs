@@ -1,4 +1,4 @@
-//! What conversations are reckoned to take, and what was forgotten for want of memory.
+//! Estimates of the memory of conversations, and counts of those forgotten for want of it.
 
 use super::super::channel::Channel;
 use super::super::options::{Destinations, TrackerOptions};
@@ -11,7 +11,7 @@ pub(in crate::conversation) const CONVERSATION_BYTES: usize = 208;
 /// The same for the hash of its destination.
 const HASH_BYTES: usize = 96;
 
-/// The same for what is kept of a view at a router.
+/// The same for a view at a router.
 const VIEW_BYTES: usize = 256;
 
 /// The bytes of tracked conversations, and their limit.
@@ -20,7 +20,7 @@ pub(super) struct Memory {
     limit: usize,
     /// Bytes that the records are reckoned to take.
     pub(super) taken: usize,
-    /// What each conversation takes, on whatever channel.
+    /// The least bytes of a conversation, on whatever channel.
     least_price: usize,
 }
 
@@ -54,7 +54,8 @@ impl Memory {
     }
 }
 
-/// What was forgotten for want of memory, by a [`Tracker`](crate::conversation::Tracker).
+/// Counts of conversations forgotten for want of memory, by a
+/// [`Tracker`](crate::conversation::Tracker).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Conversations that were reported as they stood.
@@ -67,7 +68,7 @@ pub struct Forgotten {
     pub closed_conversations_since: Option<Timestamp>,
 }
 
-/// What was evicted while it was tracked.
+/// Counts of conversations evicted while they were tracked.
 #[derive(Debug, Default)]
 pub(super) struct Evictions {
     pub(super) conversations: u64,

@@ -10,7 +10,7 @@ use crate::wire::{ClientId, DestinationHash, ServerId};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpectedRecord(pub(super) Slot);
 
-/// Which conversations ids stand for, and the one that was asked for last.
+/// The conversations of ids, and the one looked up last.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) ids: IdTable,

@@ -9,17 +9,17 @@ use super::super::observation::EndOfInput;
 use super::super::records::{Records, Slot};
 use crate::time::Timestamp;
 
-/// Sessions that have ended and are kept for what they sent at last.
+/// Sessions that have ended and are kept for their last messages.
 const MAX_CHANNELS: usize = 1_024;
 
 /// Channels and conversations that end later.
 #[derive(Debug, Default)]
 pub(super) struct Postponed {
-    /// Channels that have ended, kept until what their sessions sent at last must have
-    /// come out of the router.
+    /// Channels that have ended, kept until the last messages of their sessions must have come out
+    /// of the router.
     channels: VecDeque<(Timestamp, ChannelId)>,
-    /// What is still tracked when the input ends, and when that is: one end after the other,
-    /// each as somebody asks for it.
+    /// The conversations still tracked when the input ends, and the time of that: one end after the
+    /// other, each when it is polled.
     input: Option<(vec::IntoIter<Slot>, Timestamp, EndOfInput)>,
 }
 

@@ -57,7 +57,7 @@ impl<'a> Silence<'a> {
         live.note_filled(is_full.then_some(by));
     }
 
-    /// Somebody closes. The reference sends its rest first, so that what stays away is
+    /// One side closes. The reference sends its rest first, so that bytes that do not come are
     /// missed by the other side.
     pub(super) fn close(self, by: Direction, now: Timestamp, remarks: &mut Remarks) {
         if self.live.filled_by() != Some(by)
