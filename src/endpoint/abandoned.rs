@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::wire::ClientId;
 
-/// How many are remembered; the oldest are forgotten first.
+/// Number remembered; the oldest are forgotten first.
 const MAX_ABANDONED: usize = 4_096;
 
 /// Client ids whose ACK may still come, with the peer it would come from.

@@ -1,10 +1,10 @@
-//! What may be sent to an address that may be a forgery.
+//! Bytes that may be sent to an address that may be a forgery.
 
 use super::config::AddressProof;
 use crate::wire::HEADER_BYTES;
 
-/// How many times the bytes that came from an unproven address may go back to it, as in QUIC
-/// (RFC 9000, 8.1).
+/// Bytes that may go back to an unproven address for each that came from it, as in QUIC (RFC 9000,
+/// 8.1).
 const AMPLIFICATION: usize = 3;
 
 /// Bytes that may go to the address from which a SYN came. Without a limit once it is proven.
@@ -37,7 +37,7 @@ impl Allowance {
         }
     }
 
-    /// Whoever received what we sent there has answered.
+    /// The peer at the address received our bytes: it has answered.
     pub(crate) const fn lift(&mut self) {
         self.0 = None;
     }

@@ -1,4 +1,4 @@
-//! What servers send: messages for conversations that we opened.
+//! Messages from servers: for conversations that we opened.
 
 use std::hash::Hash;
 use std::time::Instant;

@@ -12,25 +12,25 @@ use crate::wire::MAX_DATA_PAYLOAD_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// What happens to a SYN from a peer.
+    /// Treatment of a SYN from a peer.
     pub incoming: Incoming,
-    /// What a second SYN with the client id of a live conversation from the same peer means.
+    /// Treatment of a second SYN with the client id of a live conversation from the same peer.
     pub duplicate_syn: DuplicateSyn,
     /// Whether a peer must show that it receives at the address it sends from.
     pub address_proof: AddressProof,
-    /// How long an opener waits for the answer to its SYN; `None`: for ever.
+    /// Time that an opener waits for the answer to its SYN; `None`: for ever.
     pub handshake_timeout: Option<Duration>,
-    /// How long the application may take to accept or refuse before the peer is refused.
+    /// Time for the application to accept or refuse before the peer is refused.
     pub accept_timeout: Duration,
-    /// How long an accepted conversation may go on without [`AddressProof`], where it is required.
+    /// Time that an accepted conversation may go on without [`AddressProof`], where it is required.
     pub proof_timeout: Duration,
-    /// How long a closing conversation may go without sending anything of what
-    /// is left to send, before that is given up.
+    /// Time that a closing conversation may go without sending anything of its rest, before that is
+    /// given up.
     pub close_timeout: Duration,
-    /// How long after an ACK without a server id data may come that prove it no close,
-    /// as which the specification's sample (c) has it.
+    /// Time after an ACK without a server id in which data prove that it is no close, as which the
+    /// specification's sample (c) has it.
     pub empty_ack_time: Duration,
-    /// How long a conversation may go without a message either way; `None`: for ever.
+    /// Time that a conversation may go without a message either way; `None`: for ever.
     pub idle_timeout: Option<Duration>,
     /// Policy for the application's end of input on conversations that we opened.
     pub client_eof: OnEof,
@@ -40,10 +40,9 @@ pub struct Config {
     /// Most payload bytes in one data message. Values outside 1 to
     /// [`MAX_DATA_PAYLOAD_BYTES`] are moved to the nearest in range.
     pub max_payload: usize,
-    /// `None`: each write becomes its own message, or several if it is too long
-    /// for one. `Some`: writes are merged into messages, and a message that is
-    /// not full waits at most this long for more (zero merges only what is
-    /// queued already). The reference waits 100 ms.
+    /// `None`: each write becomes its own message, or several if it is too long for one. `Some`:
+    /// writes are merged into messages, and a message that is not full waits at most this long for
+    /// more (zero merges only queued writes). The reference waits 100 ms.
     pub merge: Option<Duration>,
     /// Conversations take turns at the link. One that has full messages to send
     /// goes on until it has sent this many bytes: its peer can then pass them on
@@ -56,7 +55,7 @@ pub struct Config {
     pub receive_buffer: usize,
     /// The same, for all conversations together.
     pub receive_total: usize,
-    /// What happens when an application reads too slowly.
+    /// Treatment of an application that reads too slowly.
     pub slow_reader: SlowReader,
     /// Most conversations at once.
     pub limits: Limits,
@@ -100,7 +99,7 @@ impl Config {
     }
 }
 
-/// What happens to a SYN.
+/// Treatment of a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// The application is asked.
@@ -110,8 +109,8 @@ pub enum Incoming {
     Refuse,
 }
 
-/// What a second SYN means that has the client id of a live conversation and
-/// comes from the same peer.
+/// Treatment of a second SYN that has the client id of a live conversation and comes from the same
+/// peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DuplicateSyn {
     /// Another conversation with a server id of its own, as in the reference.
@@ -135,20 +134,19 @@ pub enum AddressProof {
     Required,
 }
 
-/// What the application's end of input does; the protocol has no half-close.
+/// Effect of the application's end of input; the protocol has no half-close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnEof {
-    /// Our close is held back until the peer closes, or until no data has come
-    /// from it, and none of ours has gone, for this long; `None`: without limit.
-    /// What came until then may be a part of the answer: the end is
-    /// [`End::DrainTimeout`](super::End::DrainTimeout).
+    /// Our close is held back until the peer closes, or until no data has come from it, and none of
+    /// ours has gone, for this long; `None`: without limit. The data until then may be a part of
+    /// the answer: the end is [`End::DrainTimeout`](super::End::DrainTimeout).
     Drain(Option<Duration>),
-    /// What has been written is sent and the conversation closed, as in the reference.
+    /// All written data are sent and the conversation closed, as in the reference.
     Close,
 }
 
-/// What happens when a conversation's delivered but unconsumed bytes exceed
-/// their bound. The protocol has no flow control: nothing can be said to the peer.
+/// Treatment of a conversation whose delivered but unconsumed bytes exceed their bound. The
+/// protocol has no flow control: nothing can be said to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowReader {
     /// [`wants_input`](super::Endpoint::wants_input) turns false for the link:
@@ -163,7 +161,7 @@ pub enum SlowReader {
     Close,
 }
 
-/// How many conversations there may be at once.
+/// The most conversations at once.
 ///
 /// A SYN beyond a limit is refused with a close; an own opening fails. Half-open
 /// are accepted conversations that wait for the application, or for [`AddressProof`].
@@ -173,8 +171,8 @@ pub enum SlowReader {
 /// them, and would be refused. But nothing begins while there are as many of them
 /// as there may be live ones.
 ///
-/// These four are all: a fifth would be a breaking change, so that whoever writes the limits
-/// out learns of it.
+/// These four are all: a fifth would be a breaking change, so that code that writes the limits out
+/// does not compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Live conversations of both roles. At most [`Limits::MAX_TOTAL`].
@@ -192,7 +190,7 @@ impl Limits {
     /// The highest `total`: a quarter of all ids, so that a free one is found in few draws.
     pub const MAX_TOTAL: usize = 1 << 22;
 
-    /// How many conversations that only wait are closed at once: so many that the search for
+    /// Number of conversations only waiting that are closed at once: so many that the search for
     /// them is rare.
     pub(super) const fn share(&self) -> usize {
         self.total.div_ceil(16)

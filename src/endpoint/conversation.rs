@@ -1,4 +1,4 @@
-//! What an endpoint knows of one conversation.
+//! An endpoint's state of one conversation.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::send_queue::SendQueue;
 use super::state::State;
 use crate::wire::{ClientId, FrameType, Message, ServerId, StreamId};
 
-/// Which of the two sides we are.
+/// Our side of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Client,
@@ -30,7 +30,7 @@ pub(super) enum Due {
     Proof,
 }
 
-/// What the application asked for before the ACK was there.
+/// The application's request before the ACK was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     Stay,
@@ -58,7 +58,7 @@ pub(super) struct Conversation {
     pub(super) in_line: bool,
     /// Bytes that were sent since it came to the front of that line.
     pub(super) turn_bytes: usize,
-    /// What may go to the peer's address.
+    /// Bytes that may go to the peer's address.
     pub(super) allowance: Allowance,
 
     /// Data that came before the ACK, in memory of its own: a message may be a small part of
@@ -71,7 +71,7 @@ pub(super) struct Conversation {
     /// When an ACK without an id was a close, if no data come before.
     pub(super) suspected_close: Option<Instant>,
     pub(super) last_message: Instant,
-    /// What stands in [`Timers`](super::timers::Timers).
+    /// Its entry in [`Timers`](super::timers::Timers).
     pub(super) armed: Option<Instant>,
 
     pub(super) exchange: Exchange,

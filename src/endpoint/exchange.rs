@@ -1,4 +1,4 @@
-//! What has passed in a conversation.
+//! The traffic of a conversation so far.
 
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ impl Exchange {
         self.awaits_answer
     }
 
-    /// How long ago it began.
+    /// Time since it began.
     pub(super) fn duration(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.began)
     }

@@ -8,7 +8,7 @@ use rand::rngs::ChaCha12Rng;
 
 use crate::wire::StreamId;
 
-/// How many ended ids rest before they may be drawn again.
+/// Number of ended ids that rest before they may be drawn again.
 ///
 /// A message for an ended conversation can still be under way; it must not
 /// reach the next one. At this size such a message would have to be late by
@@ -64,7 +64,7 @@ impl IdPool {
         }
     }
 
-    /// How many ids are live.
+    /// Number of live ids.
     pub(crate) fn live_count(&self) -> usize {
         self.live.len()
     }

@@ -1,4 +1,4 @@
-//! How conversations begin, move through their states, and end.
+//! The life of conversations: their beginnings, states, and ends.
 
 use std::hash::Hash;
 use std::time::Instant;

@@ -13,13 +13,13 @@ use crate::wire::Message;
 /// peers together; beyond it such a SYN stays without an answer.
 const MAX_WAITING_REFUSALS: usize = 1_024;
 
-/// What is known of one peer while it has conversations, output or a blocked link.
+/// State of one peer while it has conversations, output or a blocked link.
 #[derive(Debug)]
 pub(super) struct Peer<P> {
     pub(super) id: P,
     /// Conversations of both roles, whether live or ended.
     pub(super) conversations: usize,
-    /// Slot of what is counted for its origin.
+    /// Slot of the counts of its origin.
     origin: usize,
     /// Conversations whose unread bytes pause the link.
     pub(super) pausing: usize,
@@ -51,7 +51,7 @@ enum FarewellKind {
     Refusal,
 }
 
-/// What is counted for all peers of one origin; for one peer, if it has none.
+/// Counts for all peers of one origin; for one peer, if it has none.
 #[derive(Debug)]
 pub(super) struct Origin {
     key: Option<u128>,
@@ -65,12 +65,12 @@ pub(super) struct Origin {
     pub(super) half_open: usize,
 }
 
-/// What a peer has to send next.
+/// The next output of a peer.
 #[derive(Debug)]
 pub(super) enum Turn<P> {
     /// This message.
     Message(P, Message),
-    /// What this conversation has to send.
+    /// Output of this conversation.
     Conversation(Handle),
 }
 
@@ -146,17 +146,17 @@ impl<P: Copy + Eq + Hash> Links<P> {
         slot
     }
 
-    /// What is counted for a peer's origin.
+    /// The counts of a peer's origin.
     pub(super) fn origin_mut(&mut self, peer: usize) -> &mut Origin {
         &mut self.origins[self.peers[peer].origin]
     }
 
-    /// What is counted for the origin of a peer.
+    /// The counts of a peer's origin.
     pub(super) fn origin(&self, peer: usize) -> &Origin {
         &self.origins[self.peers[peer].origin]
     }
 
-    /// What is counted for the origin of a peer, which may be new itself.
+    /// The counts of a peer's origin, if the peer is known.
     pub(super) fn known_origin(&self, id: P) -> Option<&Origin> {
         let slot = match (self.origin_of)(id) {
             Some(key) => *self.by_key.get(&key)?,
@@ -331,7 +331,7 @@ impl<P: Copy + Eq + Hash> Links<P> {
         }
     }
 
-    /// Drops what waits for a link that is gone.
+    /// Drops the output for a link that is gone.
     pub(super) fn clear(&mut self, scope: Scope<P>) {
         match scope {
             Scope::All => {

@@ -1,13 +1,12 @@
-//! The endpoint: its tables, what the application and the carrier ask of it,
-//! and its clock.
+//! The endpoint: its tables, its interfaces to the application and the carrier, and its clock.
 //!
-//! It is one machine, with a file for each kind of input and output: messages come in by
-//! `receive`, which gives those of clients to `server` and those of servers to `client`;
-//! `lifecycle` takes conversations through the table of `state`; `transmit` has what goes out, and
-//! in which order. Each of its tables is a part of its own, which knows nothing of the others:
-//! `conversations`, `ids`, `abandoned`, `links` (peers and their turns), `readers` (unread bytes),
-//! `timers`. Of one conversation, `send_queue` has what waits to be sent, `merging` for how
-//! long, `allowance` how much of it may go, `exchange` what has passed.
+//! It is one machine, with a file for each kind of input and output: messages come in by `receive`,
+//! which gives those of clients to `server` and those of servers to `client`; `lifecycle` takes
+//! conversations through the table of `state`; `transmit` has the output, and its order. Each of
+//! its tables is a part of its own, which knows nothing of the others: `conversations`, `ids`,
+//! `abandoned`, `links` (peers and their turns), `readers` (unread bytes), `timers`. Of one
+//! conversation, `send_queue` has the data to be sent, `merging` their delay, `allowance` the bytes
+//! of them that may go, `exchange` the traffic so far.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -49,7 +48,7 @@ pub struct Endpoint<P> {
     pub(super) stats: Stats,
 }
 
-/// What an application asks for when it opens a conversation: all that a SYN says.
+/// Parameters of a conversation to be opened: all that a SYN holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open<P> {
     /// The peer that is to accept it.
@@ -75,7 +74,7 @@ pub enum OpenError {
     IdInUse(ClientId),
 }
 
-/// Why bytes were not taken. They are dropped.
+/// The reason why bytes were not taken. They are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -218,7 +217,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
     }
 
-    /// Sends what was written, then a close. Data that still comes is dropped.
+    /// Sends the written data, then a close. Data that still come are dropped.
     pub fn close(&mut self, now: Instant, handle: Handle) {
         self.apply_to(now, handle, Stimulus::Close);
     }
@@ -235,8 +234,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.close(now, handle);
     }
 
-    /// Drops what was written and closes at once; on a conversation that has
-    /// ended, returns the credit of all bytes that the application still holds.
+    /// Drops the written data and closes at once; on a conversation that has ended, returns the
+    /// credit of all bytes that the application still holds.
     pub fn abort(&mut self, now: Instant, handle: Handle) {
         self.apply_to(now, handle, Stimulus::Abort);
         if let Some(conversation) = self.conversations.known(handle) {
@@ -245,9 +244,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         }
     }
 
-    /// The application has got rid of `bytes` of what [`Event::Data`] gave it.
-    /// It must say so for every byte, or [`abort`](Self::abort), also after
-    /// [`Event::Closed`].
+    /// The application has got rid of `bytes` of its [`Event::Data`]. It must say so for every
+    /// byte, or [`abort`](Self::abort), also after [`Event::Closed`].
     pub fn consumed(&mut self, now: Instant, handle: Handle, bytes: usize) {
         // Before the ACK the application has been given nothing.
         let Some(conversation) = self
@@ -286,7 +284,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.links.unblock(scope);
     }
 
-    /// The link is gone: its conversations end, and what waits for it is dropped.
+    /// The link is gone: its conversations end, and output waiting for it is dropped.
     pub fn handle_link_lost(&mut self, now: Instant, scope: Scope<P>) {
         let lost = match scope {
             Scope::All => None,
@@ -307,9 +305,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.links.clear(scope);
     }
 
-    /// A message that was handed out has not reached its peer, and will not: its conversation
-    /// ends, and the peer hears no more of it, since that would follow a hole. Returns which it
-    /// was; `None` if it is over already. Looks at all conversations.
+    /// A message that was handed out has not reached its peer, and will not: its conversation ends,
+    /// and nothing more is sent in it, since that would follow a hole. Returns the conversation;
+    /// `None` if it is over already. Looks at all conversations.
     pub fn handle_message_lost(
         &mut self,
         now: Instant,
@@ -357,15 +355,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
 
     // --- the clock ---
 
-    /// Does what is due at `now`. To be called when the time of the last
+    /// Acts on all timeouts at `now`. To be called when the time of the last
     /// [`Output::Timeout`](super::Output::Timeout) has come; harmless at any other.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(slot) = self.timers.pop_due(now) {
             let conversation = &mut self.conversations[slot];
             conversation.armed = None;
             conversation.queue.pass(now);
-            // One of them, for it may end the conversation. What else is due is armed below, and
-            // comes round at once.
+            // One of them, for it may end the conversation. Others that are due are armed below,
+            // and come round at once.
             if conversation.suspected_close.is_some_and(|at| at <= now) {
                 self.apply(now, slot, Stimulus::EmptyAck);
             } else if conversation.deadline.is_some_and(|at| at <= now) {
@@ -403,7 +401,7 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         &self.stats
     }
 
-    /// How many conversations are in `state`. Looks at all of them.
+    /// Number of conversations in `state`. Looks at all of them.
     pub fn count_in(&self, state: State) -> usize {
         self.conversations
             .iter()
@@ -411,15 +409,15 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
             .count()
     }
 
-    /// How many conversations there are, with those that have ended but whose
-    /// bytes the application still holds.
+    /// Number of conversations, with those that have ended but whose bytes the application still
+    /// holds.
     pub fn conversation_count(&self) -> usize {
         self.conversations.len()
     }
 
-    /// Gives what has waited to be sent since the last call memory of its own, since what was
-    /// [written](Self::write) may be a small part of something large. To be called about once a second while it
-    /// returns true.
+    /// Copies data that have waited to be sent since the last call to memory of their own, since
+    /// [written](Self::write) data may be a small part of something large. To be called about once
+    /// a second while it returns true.
     pub fn own_what_waits(&mut self) -> bool {
         let mut again = false;
         for conversation in self.conversations.iter_mut() {
@@ -434,10 +432,9 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         self.conversations.are_full(self.config.limits.total)
     }
 
-    /// Whether [`close_answered`](Self::close_answered) should be called before
-    /// the next conversation is opened: there is no room, or has just become so
-    /// little that the peer may have none. It still has to hear of conversations
-    /// that we gave up before its ACK.
+    /// Whether [`close_answered`](Self::close_answered) should be called before the next
+    /// conversation is opened: there is no room, or has just become so little that the peer may
+    /// have none. It does not yet know of conversations that we gave up before its ACK.
     pub fn is_short_of_room(&self) -> bool {
         let free = self
             .config

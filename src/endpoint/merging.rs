@@ -1,8 +1,8 @@
-//! How long a message that is not full waits for more to merge.
+//! The delay of a message that is not full, for more to merge.
 
 use std::time::{Duration, Instant};
 
-/// Whether what is queued waits for more.
+/// Whether queued data wait for more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Merging {
     /// Nothing is queued, or nothing waits.

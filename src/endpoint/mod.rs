@@ -1,9 +1,8 @@
 //! A participant of the protocol, without sockets and without a clock.
 //!
-//! An [`Endpoint`] is one session: it opens conversations and accepts them, any
-//! number at once, with any number of peers. It does no I/O. Whoever drives it
-//! feeds in what happened, with the time at which it happened, and carries out
-//! what comes out:
+//! An [`Endpoint`] is one session: it opens conversations and accepts them, any number at once,
+//! with any number of peers. It does no I/O. Its driver feeds in each input with its time, and
+//! carries out the outputs:
 //!
 //! ```text
 //!   carrier ── handle_message, handle_link_* ──▶ ┌──────────┐ ── Transmit ──▶ carrier
@@ -28,7 +27,7 @@
 //!
 //! use ministream::endpoint::{Config, Endpoint, Event, Open, Output};
 //!
-//! /// Takes to `to` what `from` has to send, and returns what `from` tells its application.
+//! /// Takes the messages of `from` to `to`, and returns the events of `from`.
 //! fn carry(now: Instant, from: &mut Endpoint<()>, to: &mut Endpoint<()>) -> Vec<Event<()>> {
 //!     let mut events = Vec::new();
 //!     loop {

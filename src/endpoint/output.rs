@@ -1,5 +1,5 @@
-//! What an endpoint hands out: messages for the carrier, events for the
-//! application, and the time at which it wants to be called again.
+//! The outputs of an endpoint: messages for the carrier, events for the application, and the time
+//! of its next timeout.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -22,12 +22,12 @@ impl fmt::Display for Handle {
     }
 }
 
-/// A part of what carries an endpoint's messages.
+/// A part of the carrier of an endpoint's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope<P> {
-    /// What leads to one peer, such as a TCP connection.
+    /// The link to one peer, such as a TCP connection.
     Peer(P),
-    /// What leads to all peers, such as a UDP socket or an I2CP session.
+    /// The link to all peers, such as a UDP socket or an I2CP session.
     All,
 }
 
@@ -36,9 +36,9 @@ pub enum Scope<P> {
 pub enum Output<P> {
     /// A message that the carrier shall take to a peer.
     Transmit {
-        /// Where it goes.
+        /// Its receiver.
         to: P,
-        /// What goes there.
+        /// The message.
         message: Message,
     },
     /// Something the application should know.
@@ -62,16 +62,16 @@ pub enum Event<P> {
     Incoming {
         /// The new conversation.
         conversation: Handle,
-        /// Who wants it.
+        /// The peer that wants it.
         from: P,
         /// The id that the peer chose.
         client_id: ClientId,
-        /// The destination in its SYN, without what may follow it.
+        /// The destination in its SYN, without bytes behind it.
         destination: Bytes,
     },
     /// The handshake is done: the ACK came, or is on its way.
     Opened {
-        /// Which conversation.
+        /// The conversation.
         conversation: Handle,
         /// The opener's id.
         client_id: ClientId,
@@ -85,29 +85,29 @@ pub enum Event<P> {
     /// part of the message that was handed in and keep all of its buffer in
     /// memory: an application that holds many small ones should copy them together.
     Data {
-        /// Which conversation.
+        /// The conversation.
         conversation: Handle,
         /// The bytes.
         bytes: Bytes,
     },
     /// A conversation whose send buffer was full has drained to half of it.
     Writable {
-        /// Which conversation.
+        /// The conversation.
         conversation: Handle,
     },
     /// The conversation is over. Its ids are forgotten; the handle remains good
     /// for [`consumed`](super::Endpoint::consumed) while the application holds bytes of it.
     Closed {
-        /// Which conversation.
+        /// The conversation.
         conversation: Handle,
-        /// How it came to that.
+        /// Its end.
         end: End,
-        /// What had passed.
+        /// Its traffic.
         summary: ConversationSummary,
     },
 }
 
-/// What passed in a conversation.
+/// The traffic of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConversationSummary {
     /// Payload bytes in the data messages that were sent.
@@ -125,7 +125,7 @@ pub struct ConversationSummary {
     pub duration: Duration,
 }
 
-/// How a conversation ended.
+/// The end of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// We closed, after sending all that had been written.
@@ -133,8 +133,8 @@ pub enum End {
     /// The peer closed.
     PeerClosed,
     /// The application had finished, and the peer was silent for the time of
-    /// [`OnEof::Drain`](super::OnEof::Drain) without closing: what came may be
-    /// a part of its answer.
+    /// [`OnEof::Drain`](super::OnEof::Drain) without closing: the data so far may be a part of its
+    /// answer.
     DrainTimeout,
     /// The application gave it up: [`abort`](super::Endpoint::abort).
     Aborted,
@@ -152,13 +152,13 @@ pub enum End {
     EarlyDataOverflow,
     /// The application read too slowly, and the policy is to close.
     SlowReader,
-    /// Closing: what was left to send could not be sent in time.
+    /// Closing: the rest could not be sent in time.
     CloseTimeout,
     /// No message passed for too long.
     IdleTimeout,
     /// The carrier's link was lost.
     LinkLost,
-    /// The carrier has lost a message to the peer: what follows would follow a hole.
+    /// The carrier has lost a message to the peer: more messages would follow a hole.
     MessageLost,
 }
 
@@ -185,7 +185,7 @@ impl Leg {
 }
 
 impl End {
-    /// Where the failure was; `None` for an orderly end.
+    /// The leg of the failure; `None` for an orderly end.
     pub const fn leg(self) -> Option<Leg> {
         match self {
             Self::Closed | Self::PeerClosed | Self::Aborted => None,

@@ -1,14 +1,14 @@
-//! Flow control towards applications: what they were given and have not consumed.
+//! Flow control towards applications: bytes that they were given and have not consumed.
 
 use std::time::{Duration, Instant};
 
 use super::config::{Config, SlowReader};
 
-/// How many times its bound a conversation may hold for a moment where slow readers are closed.
+/// Multiple of its bound that a conversation may hold for a moment where slow readers are closed.
 const BURST: usize = 4;
 
-/// How long it may hold more than its bound there. A program that stood still finds what
-/// came meanwhile all at once, and its application needs a moment to read it.
+/// Time that it may hold more than its bound there. A program that stood still finds all that came
+/// meanwhile at once, and its application needs a moment to read it.
 const BURST_TIME: Duration = Duration::from_secs(1);
 
 /// The application of one conversation.
@@ -42,11 +42,11 @@ pub(super) struct Readers {
     bound: usize,
     /// Most that all may hold.
     total_bound: usize,
-    /// What all hold.
+    /// Unread bytes of all.
     unread: usize,
 }
 
-/// What a review of a reader changes.
+/// Effect of a review of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
     Begins,
@@ -70,7 +70,7 @@ impl Readers {
         self.unread += bytes;
     }
 
-    /// Takes back what was consumed, or never delivered; no more than there is.
+    /// Takes back bytes that were consumed, or never delivered; no more than there are.
     pub(super) fn take_back(&mut self, reader: &mut Reader, bytes: usize) {
         let bytes = bytes.min(reader.unread);
         reader.unread -= bytes;
@@ -82,7 +82,7 @@ impl Readers {
         self.is_overfull(reader, 1)
     }
 
-    /// Whether what just came closes the conversation.
+    /// Whether the last data close the conversation.
     pub(super) fn is_flooded(&self, reader: &Reader) -> bool {
         self.policy == SlowReader::Close && self.is_overfull(reader, BURST)
     }

@@ -1,4 +1,4 @@
-//! What arrives: which message is for which role, and what becomes of data.
+//! Messages that arrive: their dispatch by role, and the delivery of data.
 
 use std::hash::Hash;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What a conversation has been given to send and has not sent yet.
+//! Data that a conversation has been given to send and has not sent yet.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use super::config::Config;
 use super::merging::Merging;
 
-/// What a queued write costs beside its bytes, so that a bound in bytes also
-/// bounds the memory of many tiny writes.
+/// Memory of a queued write beside its bytes, so that a bound in bytes also bounds the memory of
+/// many tiny writes.
 const WRITE_OVERHEAD_BYTES: usize = 64;
 
 /// Room for this many writes is kept by an empty queue.
@@ -96,8 +96,8 @@ impl SendQueue {
         }
     }
 
-    /// Copies what waits, if nothing of it was sent since the last call: a write may be a small part
-    /// of a large read, whose memory it keeps. Returns whether to call it again.
+    /// Copies the waiting data, if nothing of them was sent since the last call: a write may be a
+    /// small part of a large read, whose memory it keeps. Returns whether to call it again.
     pub(super) fn own_memory(&mut self) -> bool {
         let has_moved = std::mem::take(&mut self.has_moved);
         if self.is_owned || self.is_empty() {

@@ -1,4 +1,4 @@
-//! What clients send: SYNs, and messages for conversations that we accepted.
+//! Messages from clients: SYNs, and messages for conversations that we accepted.
 
 use std::cmp::Reverse;
 use std::hash::Hash;

@@ -33,7 +33,7 @@
 
 use super::output::End;
 
-/// Where a live conversation stands.
+/// The state of a live conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// We opened it; the peer has not answered.
@@ -44,7 +44,7 @@ pub enum State {
     Open,
     /// Our application has no more to send; the close is held back for the peer's data.
     Draining,
-    /// Our application has closed; what it wrote is still to be sent.
+    /// Our application has closed; its last data are still to be sent.
     Closing,
     /// Over; it is kept only because the application holds bytes of it.
     Ended,
@@ -74,7 +74,7 @@ impl State {
     }
 }
 
-/// What can happen to a conversation.
+/// A stimulus of a conversation's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stimulus {
     /// An ACK with a server id arrived.
@@ -130,7 +130,7 @@ impl Stimulus {
     ];
 }
 
-/// What a stimulus does.
+/// The effect of a stimulus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transition {
     /// The conversation goes on in this state, which may be the one it was in.
@@ -141,7 +141,7 @@ pub(super) enum Transition {
     Ignored,
 }
 
-/// What the peer hears of an end.
+/// The last message to the peer at an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Farewell {
     /// Nothing: it knows, or cannot be reached.
@@ -152,8 +152,8 @@ pub(super) enum Farewell {
     CloseIfAcked,
 }
 
-/// The transition table: one block for each state; the last arm of a block
-/// names what does not belong there.
+/// The transition table: one block for each state; the last arm of a block names the stimuli that
+/// do not belong there.
 pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
     use Farewell::{Close as SayClose, CloseIfAcked, Silent};
     use State as S;
@@ -161,7 +161,7 @@ pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
     use Transition::{Ends, Ignored, To};
     match (state, stimulus) {
         (S::SynSent, I::Ack) => To(S::Open),
-        // Data before the ACK, and what the application wants to do after it, is kept.
+        // Data before the ACK are kept, and so is the application's request for after it.
         (S::SynSent, I::Data | I::Eof | I::Close) => To(S::SynSent),
         (S::SynSent, I::PeerClose) => Ends(End::Refused, Silent),
         (S::SynSent, I::Abort) => Ends(End::Aborted, CloseIfAcked),
@@ -177,7 +177,7 @@ pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
         }
         (S::SynReceived, I::Deadline) => Ends(End::AcceptTimeout, SayClose),
         (S::SynReceived, I::LinkLost) => Ends(End::LinkLost, Silent),
-        // Nothing was sent in it yet: what was lost belongs to another with the same id.
+        // Nothing was sent in it yet: the lost message belongs to another with the same id.
         (
             S::SynReceived,
             I::Ack
@@ -190,8 +190,7 @@ pub(super) const fn transition(state: State, stimulus: Stimulus) -> Transition {
             | I::MessageLost,
         ) => Ignored,
 
-        // A close behind the hole would make it look like the end (II.5): the peer hears
-        // nothing more.
+        // A close behind the hole would make it look like the end (II.5): nothing more is sent.
         (S::Open | S::Draining | S::Closing, I::MessageLost) => Ends(End::MessageLost, Silent),
 
         (S::Open, I::Data) => To(S::Open),

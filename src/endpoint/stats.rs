@@ -1,4 +1,4 @@
-//! What an endpoint counted, for metrics.
+//! Counters of an endpoint, for metrics.
 
 use crate::wire::{FrameKind, FrameType};
 
@@ -17,7 +17,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// How often `anomaly` was met.
+    /// Number of times that `anomaly` was met.
     pub const fn anomaly_count(&self, anomaly: Anomaly) -> u64 {
         self.anomalies[anomaly as usize]
     }

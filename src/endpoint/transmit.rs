@@ -1,4 +1,4 @@
-//! What an endpoint sends, and in which order.
+//! The output of an endpoint, and its order.
 
 use std::hash::Hash;
 use std::time::Instant;
@@ -56,8 +56,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
         message.map(|message| (to, message))
     }
 
-    /// Lets a conversation whose last message was full go on, until it has sent
-    /// what a turn is worth.
+    /// Lets a conversation whose last message was full go on, until it has sent the bytes of a
+    /// turn.
     fn keep_turn(&mut self, handle: Handle, sent_bytes: usize) {
         let conversation = &mut self.conversations[handle.slot];
         conversation.turn_bytes += sent_bytes;
@@ -102,8 +102,8 @@ impl<P: Copy + Eq + Hash> Endpoint<P> {
     fn next_data(&mut self, now: Instant, slot: usize) -> Option<Message> {
         let max = self.config.max_payload;
         let conversation = &mut self.conversations[slot];
-        // What was written before a close is sent before it (docs/protocol.md, "What peers may
-        // count on").
+        // Data written before a close are sent before it (docs/protocol.md, "What peers may count
+        // on").
         if conversation.state == State::Closing && conversation.queue.is_empty() {
             self.apply(now, slot, Stimulus::Flushed);
             return None;

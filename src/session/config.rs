@@ -8,27 +8,26 @@ use crate::carrier::i2cp::{MappingError, encode_mapping};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionConfig {
-    /// How the router is greeted.
+    /// The greeting of the router.
     pub greeting: Greeting,
     /// The tunnels that the router shall build.
     pub tunnels: Tunnels,
-    /// How the router's console names the session; at most 255 bytes.
+    /// The session's name on the router's console; at most 255 bytes.
     pub nickname: String,
     /// Whether the session tests if it can be reached.
     pub self_test: SelfTest,
-    /// How long the router may take to answer GetDate, and again CreateSession.
+    /// Time for the router to answer GetDate, and again CreateSession.
     pub greeting_timeout: Duration,
-    /// How long the router may take to build the first tunnels. With real
-    /// tunnels that is a minute, after the router's own start several.
+    /// Time for the router to build the first tunnels. With real tunnels that is a minute, after
+    /// the router's own start several.
     pub building_timeout: Duration,
-    /// How long a destination is looked for; the router is asked again and again.
+    /// Time for which a destination is looked for; the router is asked again and again.
     pub lookup_timeout: Duration,
     /// Whether messages of a lane may be on their way together.
     pub order: LaneOrder,
-    /// Bytes that are handed to the router in a second, at most. A receiver's
-    /// router drops, without a word to anybody, what the receiver does not read
-    /// in time (i2pd beyond 1 MiB), and the protocol has no flow control: a
-    /// sender that is faster than its receiver loses data.
+    /// Bytes that are handed to the router in a second, at most. A receiver's router silently drops
+    /// messages that the receiver does not read in time (i2pd beyond 1 MiB), and the protocol has
+    /// no flow control: a sender that is faster than its receiver loses data.
     pub bytes_per_second: u64,
     /// Destinations of peers that are remembered, to send to them by their
     /// hash. The one that was not used for the longest time goes first.
@@ -52,13 +51,13 @@ impl Default for SessionConfig {
     }
 }
 
-/// What the first message to the router holds.
+/// The content of the first message to the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
-    /// Our version, which routers since 0.8.7 (May 2011) want to hear.
+    /// Our version, which routers since 0.8.7 (May 2011) expect.
     WithVersion,
-    /// Nothing. Java routers before 0.8.7 read no version, take what follows for the next
-    /// message, and close the connection.
+    /// Nothing. Java routers before 0.8.7 read no version, take it for the next message, and close
+    /// the connection.
     Bare,
 }
 
@@ -77,14 +76,14 @@ pub struct Tunnels {
 }
 
 impl Tunnels {
-    /// One tunnel without hops: what a router in a laboratory can build.
+    /// One tunnel without hops: all that a router in a laboratory can build.
     pub const ZERO_HOP: Self = Self {
         length: Some(0),
         quantity: Some(1),
     };
 }
 
-/// How messages of one lane, that is of one conversation, follow one another.
+/// The order of the messages of one lane, that is of one conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LaneOrder {
     /// `Guaranteed`, until a report shows that the router is an i2pd, which keeps messages
@@ -92,8 +91,8 @@ pub enum LaneOrder {
     #[default]
     Auto,
     /// Each waits until the router has reported that the one before was sent, as
-    /// PROP_RELIABILITY_GUARANTEED did in 2004; one that is lost, or not reported on
-    /// within a minute, ends what it belongs to.
+    /// PROP_RELIABILITY_GUARANTEED did in 2004; one that is lost, or not reported on within a
+    /// minute, ends its conversation.
     Guaranteed,
     /// They are handed to the router as they come.
     BestEffort,

@@ -1,5 +1,5 @@
-//! The session: its phases, its clock, and what its user asks for. What the
-//! router says is in [`router`](super::router).
+//! The session: its phases, its clock, and its interface to the user. The router's messages are in
+//! [`router`](super::router).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::wire::{Destination, DestinationHash};
 
 /// The version of I2CP that we say we speak.
 const VERSION: &[u8] = b"0.9.57";
-/// How long the router may take to confirm the end of the session.
+/// Time for the router to confirm the end of the session.
 const LEAVING_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same while messages wait for the reports on others.
 const ORDERED_LEAVING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub(super) struct Core {
     pub(super) probe: Probe,
     pub(super) inflater: Inflater,
     pub(super) deflater: Deflater,
-    /// The router announces messages by status 0, and wants to hear of their arrival.
+    /// The router announces messages by status 0, and expects their arrival to be confirmed.
     pub(super) announces: bool,
     /// The router has named its version.
     pub(super) names_version: bool,
@@ -158,7 +158,7 @@ impl Session {
         if core.phase == Phase::Ended {
             return None;
         }
-        // What only a session in service does; while it leaves, that is due no more.
+        // Only a session in service does these; while it leaves, they are due no more.
         let (lookups, probe) = match core.phase {
             Phase::Ready(_) => (core.lookups.next_timeout(), core.probe.next_timeout()),
             _ => (None, None),
@@ -167,7 +167,7 @@ impl Session {
         times.into_iter().flatten().min()
     }
 
-    /// Does what is due at `now`; harmless at any time.
+    /// Acts on all timeouts at `now`; harmless at any time.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Err(error) = self.core.handle_timeout(now) {
             self.core.end(Err(error));
@@ -176,7 +176,7 @@ impl Session {
 
     // --- the user's side ---
 
-    /// What happened; `None` until there is input.
+    /// The next event; `None` until there is input.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.core.events.pop_front()
     }
@@ -240,7 +240,7 @@ impl Session {
         self.core.leave(now);
     }
 
-    /// What passed so far.
+    /// The traffic so far.
     pub const fn counters(&self) -> Counters {
         self.core.counters
     }

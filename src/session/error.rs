@@ -1,4 +1,4 @@
-//! Why a session ends, or does not take or deliver a message.
+//! The reasons why a session ends, or does not take or deliver a message.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::carrier::Problem;
 use crate::carrier::i2cp::{EncodeError, MappingError, MessageError, MessageStatus};
 use crate::wire::DestinationHash;
 
-/// Why a session could not be had, or ended unasked.
+/// The reason why a session could not be had, or ended unasked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -63,7 +63,7 @@ pub enum SessionError {
     /// The router asks for lease sets much more often than its tunnels can change.
     #[error("the router asks for lease sets without end, each of which costs a signature")]
     LeaseSetFlood,
-    /// What arrives is not I2CP.
+    /// The router's bytes are not I2CP.
     #[error("the router sent bytes that are not I2CP")]
     Framing(#[source] Problem),
     /// A request for a lease set, or another message that matters, is damaged.
@@ -71,7 +71,7 @@ pub enum SessionError {
     Message(#[from] MessageError),
 }
 
-/// Why a message was not taken.
+/// The reason why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -92,8 +92,7 @@ pub enum SendError {
     Encode(#[from] EncodeError),
 }
 
-/// What a router says of a message that it could not send: the status code of
-/// MessageStatus.
+/// A router's report of a message that it could not send: the status code of MessageStatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Undelivered(pub MessageStatus);
 

@@ -20,19 +20,19 @@ pub enum Event {
     Message(Bytes),
     /// The router could not send a message.
     Undelivered {
-        /// To whom.
+        /// Its receiver.
         to: DestinationHash,
-        /// Its lane: what follows in it was dropped.
+        /// Its lane: later messages in it were dropped.
         lane: Option<Lane>,
-        /// Why not.
+        /// The reason.
         reason: Undelivered,
     },
     /// The end of a lookup: the destination's bytes, also remembered for
     /// [`Session::send`](super::Session::send).
     LookedUp {
-        /// Which lookup.
+        /// The lookup.
         lookup: LookupId,
-        /// What came of it.
+        /// Its result.
         result: Result<Vec<u8>, LookupError>,
     },
     /// [`SelfTest`](super::SelfTest): others can reach the session.
@@ -43,7 +43,7 @@ pub enum Event {
     Ended(Result<(), SessionError>),
 }
 
-/// What passed, and what was not understood.
+/// The traffic, and messages that were not understood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Lease sets that the router asked for and got.

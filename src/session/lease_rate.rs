@@ -1,4 +1,4 @@
-//! How often a router may ask for a lease set.
+//! The rate at which a router may ask for lease sets.
 
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::carrier::i2cp::{EncodeError, Message};
 use crate::wire::{Destination, DestinationHash};
 
-/// How long the router may look each time.
+/// Time for each of the router's searches.
 const ROUTER_TIMEOUT_MS: u32 = 10_000;
 /// When it is asked again because no answer came; later than its own timeout.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(12);
@@ -13,7 +13,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(12);
 /// about to publish its lease set.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What is looked for.
+/// The object of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     /// The destination with this hash, that of a `.b32.i2p` name.
@@ -27,7 +27,7 @@ pub enum Query {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LookupId(u32);
 
-/// Why a lookup found nothing.
+/// The reason why a lookup found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
@@ -39,7 +39,7 @@ pub enum LookupError {
     NamesUnsupported,
 }
 
-/// How a router can be asked.
+/// The messages by which a router can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// DestLookup, by hash only: Java 0.8.8 ends the connection on types that
@@ -50,7 +50,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// What a router of this version takes; older ones name none.
+    /// The dialect of a router of this version; older ones name none.
     pub(super) fn of_version(version: Option<&[u8]>) -> Self {
         const HOST_LOOKUP_SINCE: [u32; 3] = [0, 9, 11];
         let text = version.and_then(|version| std::str::from_utf8(version).ok());
@@ -68,7 +68,7 @@ impl Dialect {
     }
 }
 
-/// What the router answered.
+/// The router's answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply<'a> {
     Host(u32, Destination<'a>),

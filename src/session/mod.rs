@@ -1,9 +1,8 @@
 //! A session with an I2P router as an application has it: own destination,
 //! lease sets, messages out and in, lookups. Without sockets and without a clock.
 //!
-//! A [`Session`] speaks I2CP over one TCP connection that somebody else holds.
-//! That one feeds in what arrived, with the time at which it arrived, and
-//! carries out what comes out:
+//! A [`Session`] speaks I2CP over one TCP connection that somebody else holds. Its driver feeds in
+//! each input with its time, and carries out the outputs:
 //!
 //! ```text
 //!   router ── handle_bytes, handle_close ──▶ ┌─────────┐ ── poll_transmit ──▶ router
@@ -12,10 +11,10 @@
 //!   clock ─── handle_timeout ──────────────▶ └─────────┘ ── poll_timeout ───▶ clock
 //! ```
 //!
-//! # What whoever drives it must do
+//! # Duties of the driver
 //!
-//! - Read the connection always, also while nobody wants the messages: what a
-//!   router cannot write out it drops without a word (i2pd beyond 1 MiB).
+//! - Read the connection always, also while nobody wants the messages: a router silently drops
+//!   those that it cannot write out (i2pd beyond 1 MiB).
 //! - After each input, take all events; write what [`Session::poll_transmit`]
 //!   gives whenever the connection takes bytes. A router waits 10 s for an
 //!   answer to its request for a lease set.

@@ -15,8 +15,8 @@ use super::{LaneOrder, Undelivered};
 use crate::carrier::i2cp::MessageStatus;
 use crate::wire::DestinationHash;
 
-/// Most bytes that the router has been given without having reported on them:
-/// what it could not send on yet should wait here, where it is bounded.
+/// Most bytes that the router has been given without having reported on them: messages that it
+/// could not send on yet should wait here, where they are bounded.
 const WINDOW_BYTES: usize = 512 * 1024;
 /// After this time a message without report no longer counts for the window.
 /// If the router has never reported on any, there is no window from then on.
@@ -28,18 +28,18 @@ const FORGET_AFTER: Duration = Duration::from_secs(50);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// How often a message is tried that the router cannot send.
+/// The number of attempts at a message that the router cannot send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempts {
-    /// Once: what follows it must not overtake it.
+    /// Once: later ones must not overtake it.
     Once,
     /// Again and again until then. The peer's lease set may not be published
     /// yet, or the router may need time to find it.
     Until(Instant),
 }
 
-/// Which messages to a peer must not overtake one another, and none of which follows one
-/// that is lost: those of a conversation. Numbers are the user's.
+/// Messages to a peer that must not overtake one another, and none of which follows one that is
+/// lost: those of a conversation. Numbers are the user's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lane(pub u32);
 
@@ -62,7 +62,7 @@ pub(super) struct Outgoing {
     messages: VecDeque<(u32, Vec<u8>)>,
     /// [`LaneOrder::Auto`] until the router is known.
     order: LaneOrder,
-    /// Lanes with a message on its way, and what waits behind it; none where messages go
+    /// Lanes with a message on its way, and the messages waiting behind it; none where messages go
     /// together.
     lanes: HashMap<LaneTo, VecDeque<(u32, Vec<u8>)>>,
     /// Goes when no lane has anything left.
@@ -87,11 +87,11 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 struct Given {
     to: DestinationHash,
-    /// What it counts in the window.
+    /// Its bytes in the window.
     window_bytes: usize,
     retry: Option<Retry>,
     lane: Option<Lane>,
-    /// What the router called it when it took it.
+    /// The router's name for it since it took it.
     message_id: Option<u32>,
 }
 
@@ -124,7 +124,7 @@ fn pop_due(ages: &mut VecDeque<(Instant, u32)>, now: Instant) -> Option<u32> {
     ages.pop_front().map(|(_, nonce)| nonce)
 }
 
-/// What a status code means.
+/// The meaning of a status code.
 enum Verdict {
     /// Neither sent nor failed yet.
     Pending,
@@ -231,7 +231,7 @@ impl Outgoing {
         self.line_up(nonce, frame);
     }
 
-    /// Takes a frame that goes behind all messages and is not reported on.
+    /// Takes a frame to be sent behind all messages and not reported on.
     pub(super) fn push_last(&mut self, frame: Vec<u8>) {
         self.line_up(0, frame);
     }
@@ -255,7 +255,8 @@ impl Outgoing {
         !matches!(self.order, LaneOrder::BestEffort)
     }
 
-    /// The router keeps the order by itself: what waits in lanes goes, in the order in which it came.
+    /// The router keeps the order by itself: messages waiting in lanes go, in the order in which
+    /// they came.
     fn open_lanes(&mut self) {
         self.order = LaneOrder::BestEffort;
         let lanes = std::mem::take(&mut self.lanes).into_values();
@@ -349,8 +350,8 @@ impl Outgoing {
         times.map(|(at, _)| *at).chain(paced).min()
     }
 
-    /// Does what is due: ages messages without report, tries others again. Returns those
-    /// that were given up.
+    /// Acts on timeouts: ages messages without report, tries others again. Returns those that were
+    /// given up.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<Failure> {
         let mut failures = Vec::new();
         while let Some(nonce) = pop_due(&mut self.young, now) {
@@ -366,7 +367,7 @@ impl Outgoing {
             let Some(given) = self.forget(nonce) else {
                 continue;
             };
-            // Where messages go together nothing waits for its report.
+            // Where messages go together none waits for a report.
             if let Some(lane) = given.lane_to()
                 && self.lanes.contains_key(&lane)
             {

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// How far messages may get ahead of the rate.
+/// Bytes by which messages may get ahead of the rate.
 const BURST_BYTES: u64 = 128 * 1024;
 
 /// Lets bytes pass at a rate, and a burst at once.
 #[derive(Debug)]
 pub(super) struct Pacer {
     bytes_per_second: u64,
-    /// When what has passed would have passed at the rate.
+    /// The time at which the bytes so far would have passed at the rate.
     done_at: Option<Instant>,
 }
 

@@ -104,8 +104,8 @@ impl Core {
     ) -> Result<(), SessionError> {
         self.dialect = Dialect::of_version(version);
         self.names_version = version.is_some();
-        // What is signed is destination, options and date exactly as they are sent (I2CP
-        // specification, "CreateSessionMessage"), so the message takes its options from there.
+        // Signed are destination, options and date exactly as they are sent (I2CP specification,
+        // "CreateSessionMessage"), so the message takes its options from there.
         let mut signed = self.keys.destination().as_bytes().to_vec();
         let options_at = signed.len();
         self.config.encode_options(&mut signed)?;

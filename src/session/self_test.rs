@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::wire::{FrameType, RawFrame, StreamId};
 
-/// How long a message to oneself may take before the next is sent.
+/// Time for a message to oneself before the next is sent.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many may be lost before the session counts as unreachable.
+/// Number that may be lost before the session counts as unreachable.
 const ATTEMPTS: u32 = 4;
-/// How often a session that cannot be reached tries again.
+/// Time between tries of a session that cannot be reached.
 const PAUSE: Duration = Duration::from_secs(15);
 
-/// What the test found out.
+/// The result of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     Reachable,
