@@ -17,7 +17,7 @@ const KEPT_BEYOND_RECORDED: usize = 1024 * 1024;
 /// Bytes of context that a difference is kept with, on either side, and as many of its own.
 pub const CONTEXT_BYTES: usize = 48;
 
-/// Which part of the answers must be as recorded.
+/// The part of the answers that must be as recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compare {
     /// The bytes, whatever messages they come in.
@@ -179,10 +179,10 @@ impl Masks {
         covered
     }
 
-    /// Whether two streams are the same but for what is covered.
+    /// Whether two streams are the same but for masked bytes.
     pub fn are_equal(&mut self, direction: Direction, want: &[u8], got: &[u8]) -> bool {
         if want == got {
-            // What is covered still counts as used.
+            // A mask still counts as used.
             self.cover(direction, want);
             return true;
         }
@@ -237,7 +237,7 @@ impl Masks {
 struct Units<'a> {
     bytes: &'a [u8],
     covered: &'a [Range<usize>],
-    /// Where the unit that was given last begins.
+    /// Start of the unit given last.
     at: usize,
     next: usize,
 }
@@ -310,13 +310,13 @@ pub struct Difference {
     pub direction: Direction,
     /// Its first byte, counted from 0 in the recorded stream.
     pub offset: usize,
-    /// What was recorded there.
+    /// The recorded bytes there.
     pub want: Excerpt,
-    /// What came.
+    /// The live bytes.
     pub got: Excerpt,
 }
 
-/// A few bytes with what stands around them.
+/// A few bytes with those around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// Up to [`CONTEXT_BYTES`] before.
@@ -334,7 +334,7 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// What stands at `place` of a stream of which `stream` is what follows its first `base` bytes.
+    /// The bytes at `place` of a stream, of which `stream` follows the first `base` bytes.
     fn of(stream: &[u8], place: Range<usize>, base: usize) -> Self {
         let start = place.start.min(stream.len());
         let end = place.end.clamp(start, stream.len());
@@ -405,8 +405,8 @@ impl StreamFollower {
         }
     }
 
-    /// The first differences to the recorded stream. `required` bytes of it had
-    /// to come; what follows them may have.
+    /// The first differences to the recorded stream. `required` bytes of it had to come; those
+    /// behind them may have.
     pub(super) fn differences(
         &self,
         direction: Direction,
@@ -416,7 +416,7 @@ impl StreamFollower {
         limit: usize,
     ) -> Vec<Difference> {
         let Some((start, kept)) = &self.kept else {
-            // The same as far as it goes; the caller reports what is missing.
+            // The same as far as it goes; the caller reports missing bytes.
             return Vec::new();
         };
         let start = (*start).min(recorded.len());
@@ -425,7 +425,7 @@ impl StreamFollower {
         let optional = recorded.len() - required.min(recorded.len());
         let missing = recorded.len().saturating_sub(self.got_bytes);
         let want = &want[..want.len() - missing.min(optional).min(want.len())];
-        // What a limit cut off was not compared.
+        // Bytes cut off by a limit were not compared.
         let end = if start + kept.len() < self.got_bytes {
             kept.len().min(want.len())
         } else {

@@ -1,12 +1,12 @@
-//! Which recorded id became which live one.
+//! The map from recorded to live ids.
 
 use serde_json::{Map, Value, json};
 
 use super::outcome::PlayOutcome;
 use crate::wire::{ClientId, ServerId};
 
-/// Which conversation was played, and its recorded and live ids: the keys that
-/// the report and the lines of ids share.
+/// The played conversation, and its recorded and live ids: the keys that the report and the lines
+/// of ids share.
 pub(crate) fn identity(outcome: &PlayOutcome) -> Map<String, Value> {
     let ids = |(client, server): (Option<ClientId>, Option<ServerId>)| {
         json!({

@@ -1,12 +1,10 @@
-//! The server side of a recording, played to live clients. A mock only ever
-//! answers who spoke to it.
+//! The server side of a recording, played to live clients. A mock only ever answers.
 //!
-//! Incoming conversations are matched by what the client sends: among the
-//! recorded ones that are not used up, one whose client sent just these bytes,
-//! else the one whose client asked for the most similar. What is like none is turned
-//! away. Recorded conversations in which the server speaks first cannot wait for
-//! that; they are taken in their order. Whatever happens, no client is left waiting:
-//! a conversation that is over is closed.
+//! Incoming conversations are matched by the client's bytes: among the recorded ones that are not
+//! used up, one whose client sent just these bytes, else the one whose client asked for the most
+//! similar. Those like none are turned away. Recorded conversations in which the server speaks
+//! first cannot wait for that; they are taken in their order. Whatever happens, no client is left
+//! waiting: a conversation that is over is closed.
 
 mod backlog;
 mod candidates;
@@ -50,13 +48,13 @@ pub const MAX_OPEN: usize = 65_536;
 /// An ACK with the id that it announces.
 const ACK_BYTES: usize = HEADER_BYTES + size_of::<StreamId>();
 
-/// How a mock behaves.
+/// The options of a mock.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MockOptions {
-    /// What becomes of conversations for which no recorded one is left.
+    /// Treatment of conversations for which no recorded one is left.
     pub unmatched: Unmatched,
-    /// How often each recorded conversation may be played.
+    /// Number of times that each recorded conversation may be played.
     pub loops: Loops,
     /// Answers come as fast as recorded times this; `None`: at once.
     pub speed: Option<f64>,
@@ -92,8 +90,8 @@ impl Default for MockOptions {
     }
 }
 
-/// What becomes of a conversation for which no recorded one is left, or whose request
-/// is like none of them.
+/// Treatment of a conversation for which no recorded one is left, or whose request is like none of
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmatched {
     /// Its SYN is answered with a close; it is closed when its request is known.
@@ -104,14 +102,14 @@ pub enum Unmatched {
     Silence,
 }
 
-/// What a mock wants done.
+/// A request of a mock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MockOutput<P> {
     /// Send this to a client.
     Transmit {
-        /// Where it goes.
+        /// Its receiver.
         to: P,
-        /// What goes there.
+        /// The message.
         message: Message,
     },
     /// A conversation is over.
@@ -214,8 +212,8 @@ impl<P: Copy + Eq + Hash> Mock<P> {
         }
     }
 
-    /// A client takes nothing more: what is for it waits, until
-    /// [`handle_ready`](Self::handle_ready). It need not be heard until then.
+    /// A client takes nothing more: its messages wait, until [`handle_ready`](Self::handle_ready).
+    /// It need not be read until then.
     pub fn handle_blocked(&mut self, client: P) {
         self.backlog.block(client);
     }
@@ -512,15 +510,15 @@ impl<P: Copy + Eq + Hash> Mock<P> {
 
     fn conclude(&mut self, slot: usize, forced: Option<ReplayResult>) {
         let session = self.sessions.remove(slot);
-        // What was held for it and not begun is left to others.
+        // A conversation held for it and not begun is left to others.
         if let Some(held) = session.held {
             self.repertoire.give_back(held);
         }
-        // Who forges addresses takes nothing away from those who are there.
+        // A sender of forged addresses takes nothing away from real clients.
         if let (true, Some((index, _))) = (session.allowance.is_limited(), session.script) {
             self.repertoire.give_back(index);
         }
-        // A client that hears nothing more would wait for ever.
+        // A client that receives nothing more would wait for ever.
         let is_waiting = !session.closed_by_client && !session.closed_by_us;
         if is_waiting && !session.is_turned_away && forced != Some(ReplayResult::TransportError) {
             self.refuse(session.peer, session.client_id);

@@ -1,9 +1,8 @@
 //! Recorded traffic played against live peers, without sockets and without a clock.
 //!
-//! A [`Recording`] is what a capture holds; a [`Plan`] is what of it is sent
-//! and when; a [`Player`] is the state machine that plays one side of it and
-//! judges what the live peer answers. Nothing counts as success without an
-//! answer that was seen.
+//! A [`Recording`] is the content of a capture; a [`Plan`] the part of it that is sent, with its
+//! times; a [`Player`] is the state machine that plays one side of it and judges the live peer's
+//! answers. Nothing counts as success without an answer that was seen.
 //!
 //! The first message of a replay of a capture, for whatever carrier there is:
 //!

@@ -1,4 +1,4 @@
-//! A recording from what `ministream-dump -T ndjson` wrote.
+//! A recording from the output of `ministream-dump -T ndjson`.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -37,14 +37,14 @@ impl<R: BufRead> NdjsonReader<R> {
     /// Reads to the end.
     ///
     /// # Errors
-    /// It cannot be read, or is not what the dump writes.
+    /// It cannot be read, or is no output of the dump.
     pub fn read(mut self) -> Result<Recording, NdjsonError> {
         self.lines.header()?;
         while let Some(record) = self.lines.next_record()? {
             match record.kind() {
                 "message" => self.message(&record)?,
                 "conversation" => self.conversation(&record)?,
-                // Findings, the summary, and what later versions add.
+                // Findings, the summary, and additions of later versions.
                 _ => {}
             }
         }

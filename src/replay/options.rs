@@ -1,4 +1,4 @@
-//! How a recording is to be played.
+//! The options for playing a recording.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -19,23 +19,23 @@ pub struct PlayOptions {
     pub max_gap: Duration,
     /// Before the first message.
     pub start_delay: Duration,
-    /// What a message waits for.
+    /// The condition that a message waits for.
     pub order: Order,
-    /// Which ids are used.
+    /// The ids used.
     pub ids: IdPolicy,
     /// The payload of every SYN.
     pub syn_payload: SynPayload,
-    /// How often, and how many times at once.
+    /// The number of repetitions, and of copies at once.
     pub load: Load,
-    /// How long to wait for the peer.
+    /// The limits on waiting for the peer.
     pub timeouts: Timeouts,
-    /// What is compared.
+    /// The part that is compared.
     pub compare: Compare,
     /// Differences that are kept of one conversation.
     pub max_differences: usize,
-    /// How long what the peer still sends is heard after our close.
+    /// Time after our close in which messages of the peer are still taken.
     pub linger: Duration,
-    /// Whether outcomes come with what passed.
+    /// Whether outcomes come with the messages.
     pub transcripts: Transcripts,
     /// Whether a server may ask for a proof of our address before it speaks: it is given by an
     /// empty data message where the server speaks next, unless ids are raw.
@@ -80,10 +80,10 @@ pub enum Pace {
     TopSpeed,
 }
 
-/// What a message waits for beside its time.
+/// The condition that a message waits for beside its time.
 ///
-/// A close always waits for what the peer had sent before it, since it would
-/// cut that off; only [`Order::None`] sends it regardless.
+/// A close always waits for the peer's messages before it, since it would cut that off; only
+/// [`Order::None`] sends it regardless.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// Until the ids that it needs are known.
@@ -106,7 +106,7 @@ impl Order {
     }
 }
 
-/// Which ids are used.
+/// The ids used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdPolicy {
     /// New client ids, and the server ids that the live peer chooses.
@@ -139,13 +139,13 @@ pub enum SynPayload {
     Replace(Bytes),
 }
 
-/// How often the recording is played, and how many times at once.
+/// The number of repetitions of the recording, and of copies at once.
 ///
 /// The fields are complete: another would be a breaking change. `..Load::default()` stands for
 /// those that do not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// How often each copy is played.
+    /// Number of times that each copy is played.
     pub loops: Loops,
     /// Between the end of a pass of a copy and its next.
     pub loop_gap: Duration,
@@ -158,8 +158,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// How many conversations all copies play in all passes, where a pass has
-    /// so many; `None` if there is no end or only the clock brings it.
+    /// Number of conversations that all copies play in all passes, where a pass has so many; `None`
+    /// if there is no end or only the clock brings it.
     pub fn conversations(&self, of_a_pass: usize) -> Option<u64> {
         match (self.loops, self.duration) {
             (Loops::Times(times), None) => Some(
@@ -184,7 +184,7 @@ impl Default for Load {
     }
 }
 
-/// How often something is done.
+/// A number of repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loops {
     /// So many times.
@@ -203,7 +203,7 @@ impl Loops {
     }
 }
 
-/// How long the peer is waited for.
+/// The limits on waiting for the peer.
 ///
 /// To the first two the time is added that the recorded peer took. The fields are complete:
 /// another would be a breaking change.

@@ -1,4 +1,4 @@
-//! What became of a conversation, and of all together.
+//! The outcome of a conversation, and of all together.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::transcript::Exchange;
 use crate::conversation::ConversationId;
 use crate::wire::{ClientId, ServerId};
 
-/// What became of one played conversation.
+/// The result of one played conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReplayResult {
     /// The peer answered as recorded.
@@ -17,9 +17,9 @@ pub enum ReplayResult {
     Differs,
     /// It did not answer, or not all that it had answered.
     NoReply,
-    /// It refused what it had accepted.
+    /// It refused a SYN that it had accepted.
     RefusedUnexpectedly,
-    /// It accepted what it had refused.
+    /// It accepted a SYN that it had refused.
     AcceptedUnexpectedly,
     /// It closed before it had sent, or we had sent, all that was recorded.
     ClosedEarly,
@@ -68,12 +68,12 @@ impl fmt::Display for ReplayResult {
     }
 }
 
-/// What the result alone does not say.
+/// An addition to the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The SYN was not answered in this time.
     NoAnswer {
-        /// How long it was waited for.
+        /// The time waited.
         waited: Duration,
     },
     /// Fewer bytes came than recorded.
@@ -125,19 +125,19 @@ impl fmt::Display for Note {
 /// One played conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlayOutcome {
-    /// Which recorded conversation.
+    /// The recorded conversation.
     pub conversation: ConversationId,
-    /// Which pass of its copy, from 1.
+    /// The pass of its copy, from 1.
     pub pass: u64,
-    /// Which copy, from 1.
+    /// The copy, from 1.
     pub copy: u32,
     /// The ids in the recording.
     pub recorded_ids: (Option<ClientId>, Option<ServerId>),
     /// The ids that were used.
     pub live_ids: (Option<ClientId>, Option<ServerId>),
-    /// What became of it.
+    /// Its result.
     pub result: ReplayResult,
-    /// What else there is to say.
+    /// An addition to it.
     pub note: Option<Note>,
     /// Payload bytes that were sent.
     pub c2s_bytes: usize,
@@ -153,11 +153,11 @@ pub struct PlayOutcome {
     pub differences: Vec<Difference>,
     /// The masks that would cover all differences, where those are in header fields only.
     pub suggested_masks: Vec<String>,
-    /// What was recorded and what passed, if [`Transcripts`](super::Transcripts) are kept.
+    /// The recorded and the live messages, if [`Transcripts`](super::Transcripts) are kept.
     pub exchange: Option<Box<Exchange>>,
 }
 
-/// How many conversations had which result.
+/// Number of conversations by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResultCounts([u64; ReplayResult::ALL.len()]);
 
@@ -167,12 +167,12 @@ impl ResultCounts {
         self.0[result.index()] += 1;
     }
 
-    /// How many had this result.
+    /// Number of conversations with this result.
     pub const fn count(&self, result: ReplayResult) -> u64 {
         self.0[result.index()]
     }
 
-    /// How many there were.
+    /// Number of conversations in all.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

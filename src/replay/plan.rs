@@ -1,4 +1,4 @@
-//! What is sent and when: a recording made ready to be played.
+//! The messages to be sent and their times: a recording made ready to be played.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::conversation::{ConversationId, ConversationState};
 use crate::time::Timestamp;
 use crate::wire::{ClientId, Direction, FrameKind, FrameType, ServerId, StreamId};
 
-/// What is sent and when, and what ought to come back.
+/// The messages to be sent, with their times, and the expected answers.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(super) conversations: Vec<PlannedConversation>,
@@ -33,11 +33,11 @@ pub(super) struct PlannedConversation {
     pub(super) opening: Opening,
     /// Raw where the SYN is not in the capture, for then no live id can be had.
     pub(super) ids: IdPolicy,
-    /// How long the recorded peer took to accept or to refuse.
+    /// Time that the recorded peer took to accept or to refuse.
     pub(super) recorded_handshake: Option<Duration>,
-    /// What we send, in order.
+    /// Our messages, in order.
     pub(super) steps: Vec<PlannedMessage>,
-    /// What the peer ought to send.
+    /// The expected messages of the peer.
     pub(super) answers: Answers,
     /// The longest that the recorded peer let us wait.
     pub(super) slowest_answer: Duration,
@@ -45,7 +45,7 @@ pub(super) struct PlannedConversation {
     pub(super) recorded: Transcript,
 }
 
-/// How the recorded peer answered the SYN.
+/// The recorded peer's answer to the SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
     Accepted,
@@ -67,7 +67,7 @@ pub(super) struct PlannedMessage {
     pub(super) number: u64,
 }
 
-/// What the peer ought to send.
+/// The expected messages of the peer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     /// Its bytes; those behind `required_bytes` crossed our close.
@@ -84,13 +84,13 @@ pub(super) struct Answers {
 /// Silence that was cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GapsCut {
-    /// How many gaps were longer than allowed.
+    /// Number of gaps longer than allowed.
     pub count: u64,
-    /// By how much they were, in all.
+    /// The excess of all.
     pub total: Duration,
 }
 
-/// Why there is no plan.
+/// The reason why there is no plan.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -168,7 +168,7 @@ impl Plan {
         self.gaps_cut
     }
 
-    /// How long one pass takes if the peer keeps us waiting no longer than recorded.
+    /// Duration of one pass if the peer keeps us waiting no longer than recorded.
     pub const fn duration(&self) -> Duration {
         self.duration
     }
@@ -213,13 +213,13 @@ pub struct ScheduledMessage {
     pub frame_type: FrameType,
     /// Its id in the recording.
     pub recorded_id: StreamId,
-    /// What stands there instead.
+    /// The replacement there.
     pub substitution: Substitution,
     /// Bytes of its payload.
     pub payload_bytes: usize,
 }
 
-/// What takes the place of a recorded id.
+/// The replacement of a recorded id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Substitution {
     /// Nothing.
@@ -414,7 +414,7 @@ impl<'a> Builder<'a> {
     fn add_step(&mut self, message: &RecordedMessage) {
         let raw = self.ids == IdPolicy::Raw;
         let is_close = message.frame_type.kind() == FrameKind::Close;
-        // The peer had closed already: only raw traffic repeats what crossed that.
+        // The peer had closed already: only raw traffic repeats messages that crossed that.
         if self.server_closes && !raw {
             return;
         }
@@ -446,8 +446,8 @@ impl<'a> Builder<'a> {
     }
 
     fn add_answer(&mut self, message: &RecordedMessage) {
-        // A peer that took its time to refuse is granted it as one that accepted: the
-        // reference refuses after 5 s what nobody accepts (docs/protocol.md, "Sizes and times").
+        // A peer that took its time to refuse is granted it as one that accepted: the reference
+        // refuses after 5 s a SYN that nobody accepts (docs/protocol.md, "Sizes and times").
         if matches!(message.effect, Effect::Accepted | Effect::Refused) && self.handshake.is_none()
         {
             self.handshake = self.syn.map(|syn| between(syn, message.time));
@@ -486,7 +486,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// How far the peer is, in the unit that the comparison counts in.
+/// The progress of the peer, in the unit in which the comparison counts.
 pub(super) fn progress(compare: Compare, bytes: usize, messages: usize) -> usize {
     match compare {
         Compare::Stream | Compare::Messages => bytes,

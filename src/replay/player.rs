@@ -40,10 +40,10 @@ pub use self::stats::{Percentiles, PlayStats};
 /// Bytes that the transcripts of all live conversations hold.
 const MAX_TRANSCRIBED_BYTES: usize = 64 << 20;
 
-/// Conversations that are begun before what is ready is sent.
+/// Conversations that are begun before messages that are ready are sent.
 const STARTS_AT_ONCE: usize = 1_024;
 
-/// What a player wants done.
+/// A request of a player.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlayerOutput {
     /// Send this to the server.
@@ -58,7 +58,7 @@ pub enum PlayerOutput {
     Done(PlayEnd),
 }
 
-/// How a replay came to its end.
+/// The end of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlayEnd {
     /// Everything was played.
@@ -93,7 +93,7 @@ pub struct Player {
     unrecorded: VecDeque<Message>,
     outcomes: VecDeque<PlayOutcome>,
     abandoned: Abandoned<()>,
-    /// What the transcripts of live conversations hold.
+    /// Bytes of the transcripts of live conversations.
     transcribed_bytes: usize,
     link: LinkState,
     /// When the next message may go, at a rate.
@@ -149,7 +149,7 @@ impl Player {
         }
     }
 
-    /// What was sent and heard so far.
+    /// Counts of messages sent and received so far.
     pub const fn stats(&self) -> &PlayStats {
         &self.stats
     }
@@ -178,7 +178,7 @@ impl Player {
         }
     }
 
-    /// The link is gone: what is not over fails.
+    /// The link is gone: conversations that are not over fail.
     pub fn handle_link_lost(&mut self, now: Instant) {
         self.link = LinkState::Lost;
         // A replay is not over while closes wait, and these will never be sent.
@@ -218,7 +218,7 @@ impl Player {
         }
     }
 
-    /// What is to be done now.
+    /// The next request.
     pub fn poll_output(&mut self, now: Instant) -> PlayerOutput {
         loop {
             if let Some(outcome) = self.outcomes.pop_front() {
@@ -430,7 +430,7 @@ impl Player {
 
     // --- time ---
 
-    /// Does what is due; false if nothing is.
+    /// Acts on the timers that are due; false if none is.
     fn fire(&mut self, now: Instant) -> bool {
         let Some((at, timer)) = self.timers.pop_due(now) else {
             return false;
@@ -510,8 +510,8 @@ impl Player {
         self.advance(now, slot);
     }
 
-    /// Finds out what a conversation waits for, and sees to it. The one place
-    /// that moves a conversation on.
+    /// Finds out a conversation's condition, and sees to it. The one place that moves a
+    /// conversation on.
     fn advance(&mut self, now: Instant, slot: usize) {
         let live = &self.live[slot];
         let planned = &self.plan.conversations[live.planned];
@@ -523,8 +523,9 @@ impl Player {
                 Hindrance::None => {
                     let live = &mut self.live[slot];
                     let due = live.base + planned.steps[live.next_step].offset;
-                    // The lag is measured from when nothing was missing any more: its time had
-                    // come, the message before it was sent, and what it waits for was heard.
+                    // The lag is measured from when the last condition was met: its time had come,
+                    // the message before it was sent, and the messages that it waits for were
+                    // received.
                     live.eligible = due.max(live.changed.max(live.heard)).min(now);
                     live.queued = true;
                     if self.ready.is_empty() {
@@ -608,7 +609,7 @@ impl Player {
                 live: live.transcript,
             }));
         }
-        // Whatever ended the run: bytes that differ do, and what is complete was judged already.
+        // Whatever ended the run: bytes that differ do, and complete answers were judged already.
         if let Some(result) = forced
             && outcome.result != ReplayResult::Differs
             && !matches!(live.phase, Phase::Lingering { .. })

@@ -1,4 +1,4 @@
-//! Recorded conversations: what a capture holds that can be played again.
+//! Recorded conversations: the part of a capture that can be played again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,11 +23,11 @@ pub const MAX_SKIPPED_LISTED: usize = 1_000;
 /// The conversations of a capture, in the order in which they opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recording {
-    /// What can be played.
+    /// The conversations that can be played.
     pub conversations: Vec<RecordedConversation>,
-    /// What cannot, and why; the first [`MAX_SKIPPED_LISTED`].
+    /// Those that cannot, and the reasons; the first [`MAX_SKIPPED_LISTED`].
     pub skipped: Vec<Skipped>,
-    /// How much was skipped in all, by reason.
+    /// Counts of all that were skipped, by reason.
     pub skipped_counts: BTreeMap<SkipReason, u64>,
     /// The last conversation of the capture, wanted or not; its number is their count.
     pub last: Option<ConversationId>,
@@ -42,7 +42,7 @@ pub struct RecordedConversation {
     pub client_id: Option<ClientId>,
     /// The server's id, unless it was refused or not answered.
     pub server_id: Option<ServerId>,
-    /// Where it ended.
+    /// Its last state.
     pub state: ConversationState,
     /// Its messages in the order of the capture.
     pub messages: Vec<RecordedMessage>,
@@ -55,7 +55,7 @@ pub struct RecordedMessage {
     pub number: u64,
     /// When it was captured.
     pub time: Timestamp,
-    /// Who sent it.
+    /// Its direction.
     pub direction: Direction,
     /// Its type.
     pub frame_type: FrameType,
@@ -63,11 +63,11 @@ pub struct RecordedMessage {
     pub id: StreamId,
     /// The rest of it.
     pub payload: Bytes,
-    /// What it did.
+    /// Its effect.
     pub effect: Effect,
 }
 
-/// What a message did to its conversation.
+/// The effect of a message on its conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It opened it.
@@ -91,11 +91,11 @@ pub struct Skipped {
     pub number: Option<u64>,
     /// The conversation it belongs to.
     pub conversation: Option<ConversationId>,
-    /// Why.
+    /// The reason.
     pub reason: SkipReason,
 }
 
-/// Why something is not played.
+/// The reason why something is not played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
     /// A message for an id that nobody announced.
@@ -146,7 +146,7 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// Which conversations are wanted.
+/// The conversations to be recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// These alone; `None`: all.
@@ -161,7 +161,7 @@ impl Wanted {
         self.named.as_ref().is_none_or(|named| named.contains(&id))
     }
 
-    /// Why a whole conversation is not played, if it is not. `other_view` is the same
+    /// The reason why a whole conversation is not played, if it is not. `other_view` is the same
     /// conversation as the router's other session shows it.
     pub(super) fn reason_against(
         &self,
@@ -185,7 +185,7 @@ impl Wanted {
     }
 }
 
-/// What becomes of conversations whose SYN is not in the capture.
+/// Treatment of conversations whose SYN is not in the capture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MidStream {
     /// They are skipped and counted.
@@ -232,7 +232,7 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
         }
     }
 
-    /// What was recorded, when the dissection is finished.
+    /// The recording, when the dissection is finished.
     pub fn into_recording(self) -> Recording {
         let mut recording = self.recording;
         recording.conversations = self.done;
@@ -319,9 +319,8 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> RecordingSink<F> {
 pub struct NotExpected(pub ConversationId);
 
 impl Recording {
-    /// Puts the server's messages of `other` in place of our own, conversation
-    /// by conversation: the n-th stands where our n-th stood, and what `other`
-    /// has more of, where our last stood.
+    /// Puts the server's messages of `other` in place of our own, conversation by conversation: the
+    /// n-th stands where our n-th stood, and further ones of `other` where our last stood.
     ///
     /// # Errors
     /// `other` lacks one of our conversations.
@@ -337,7 +336,7 @@ impl Recording {
         Ok(())
     }
 
-    /// The longest message that goes in this direction.
+    /// The longest message in this direction.
     pub fn longest_message(&self, direction: Direction) -> Option<&RecordedMessage> {
         self.conversations
             .iter()
@@ -372,7 +371,7 @@ impl RecordedConversation {
                 ..answer.clone()
             }));
         }
-        // Where nothing was answered, all answers come at the end.
+        // If nothing was answered, all answers come at the end.
         let last = messages.last().map(|message| message.time);
         messages.extend(answers.map(|answer| RecordedMessage {
             time: last.unwrap_or(answer.time),
@@ -400,7 +399,7 @@ fn recorded(
     }
 }
 
-/// What a message of such a meaning did; `None` if it is not played.
+/// The effect of a message of such a meaning; `None` if it is not played.
 pub(super) const fn effect(meaning: MeaningKind) -> Option<Effect> {
     match meaning {
         MeaningKind::Opens => Some(Effect::Opened),
@@ -416,7 +415,7 @@ pub(super) const fn effect(meaning: MeaningKind) -> Option<Effect> {
     }
 }
 
-/// Why a message of this type, as records name it, is not played if it has no effect.
+/// The reason why a message of this type, as records name it, is not played if it has no effect.
 pub(super) fn reason(type_name: Option<&str>, conversation: Option<ConversationId>) -> SkipReason {
     match (type_name, conversation) {
         (Some("ping"), _) => SkipReason::Ping,

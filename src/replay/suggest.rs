@@ -1,10 +1,10 @@
-//! Masks for what differs in header fields only.
+//! Masks for differences in header fields only.
 
 use crate::wire::Direction;
 
-/// The masks that cover what differs between two streams, if that is nothing but the values
-/// of header fields: lines that end in CR LF and begin with a name and `: `, as those of
-/// HTTP (RFC 9112, section 5) and mail (RFC 5322, section 2.2) do.
+/// The masks that cover the differences between two streams, if these are only in the values of
+/// header fields: lines that end in CR LF and begin with a name and `: `, as those of HTTP (RFC
+/// 9112, section 5) and mail (RFC 5322, section 2.2) do.
 pub(super) fn masks_for(direction: Direction, recorded: &[u8], live: &[u8]) -> Vec<String> {
     let mut masks = Vec::new();
     let mut lines = recorded.split(|byte| *byte == b'\n');

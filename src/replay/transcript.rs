@@ -1,4 +1,4 @@
-//! What passed in a conversation, kept for pictures of it.
+//! The messages of a conversation, kept for pictures of it.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct Transcript {
 pub struct TranscriptMessage {
     /// When, from the first message on.
     pub after: Duration,
-    /// Who sent it.
+    /// Its direction.
     pub direction: Direction,
     /// Its type.
     pub frame_type: FrameType,
@@ -51,9 +51,9 @@ pub struct TranscriptMessage {
 /// A conversation as it was recorded, and as it was played.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchange {
-    /// What the recording holds.
+    /// The recorded messages.
     pub recorded: Transcript,
-    /// What passed.
+    /// The live messages.
     pub live: Transcript,
 }
 

@@ -1,19 +1,19 @@
-//! What a case is.
+//! The parts of a case.
 
 use std::time::Duration;
 
 use super::rule::MessageRule;
 use crate::replay::inject::{Script, Vocabulary, parse_with};
 
-/// When the reference refuses what its application has not accepted (docs/protocol.md,
-/// "Sizes and times").
+/// Time after which the reference refuses a SYN that its application has not accepted
+/// (docs/protocol.md, "Sizes and times").
 pub(super) const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server may take to accept, or to refuse: longer than the reference, whose
-/// refusal would otherwise be missed.
+/// Time for a server to accept, or to refuse: longer than the reference's, whose refusal would
+/// otherwise be missed.
 pub(super) const ACCEPT_PATIENCE: Duration = Duration::from_secs(8);
 
-/// How much a case weighs.
+/// The weight of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requirement {
     /// The protocol's text says it, or no conversation works without it.
@@ -32,7 +32,7 @@ impl Requirement {
     }
 }
 
-/// Where the text and the first implementations differ, which of them is right.
+/// The right behaviour where the text and the first implementations differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// The protocol's text.
@@ -58,7 +58,7 @@ impl Dialect {
     }
 }
 
-/// What stands on the TCP side of the peer.
+/// The service or application on the TCP side of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// It does not matter.
@@ -74,18 +74,18 @@ pub enum Needs {
 pub struct Case {
     /// `ms/handshake/1`
     pub id: &'static str,
-    /// How much it weighs.
+    /// Its weight.
     pub level: Requirement,
-    /// What a peer does that passes.
+    /// The behaviour of a peer that passes.
     pub title: &'static str,
-    /// What it follows from, in the words of `docs/protocol.md`.
+    /// The rule that it follows from, in the words of `docs/protocol.md`.
     pub sentence: &'static str,
-    /// What has to stand on the TCP side.
+    /// The service or application that it needs on the TCP side.
     pub needs: Needs,
     pub(super) check: Check,
 }
 
-/// How a case is decided.
+/// The way a case is decided.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Check {
     /// By these steps.
@@ -101,7 +101,7 @@ pub(super) enum Check {
 }
 
 impl Case {
-    /// What is sent and expected in this dialect; `None` if nothing is.
+    /// The messages sent and expected in this dialect; `None` if there are none.
     pub fn script(&self, dialect: Dialect) -> Option<Script> {
         let text = match (self.check, dialect) {
             (Check::Script(text), _) => text,
@@ -120,7 +120,7 @@ impl Case {
         }
     }
 
-    /// What every message is held against, if that is what decides.
+    /// The rule for every message, if that decides.
     pub const fn rule(&self) -> Option<MessageRule> {
         match self.check {
             Check::EveryMessage(rule) => Some(rule),

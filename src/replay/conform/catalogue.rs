@@ -9,9 +9,9 @@ use super::{client, server};
 /// A name that is no case's, nor the beginning of one's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct UnknownCase {
-    /// What was asked for.
+    /// The requested name.
     pub name: String,
-    /// Who was to be tested.
+    /// The end to be tested.
     pub tested: &'static str,
 }
 

@@ -1,5 +1,5 @@
-//! The cases for a client. We are its server: `$c` is its id, and what we hand out
-//! as ours is written in full.
+//! The cases for a client. We are its server: `$c` is its id, and the ids that we hand out are
+//! written in full.
 
 use super::case::{Case, Check, Needs, Requirement};
 use super::rule::MessageRule;

@@ -1,23 +1,23 @@
-//! What the service behind a tested server does, and the application before a
-//! tested client: it takes commands, a line each, from the tunnel.
+//! The commands to the service behind a tested server, and to the application before a tested
+//! client: it takes them, a line each, from the tunnel.
 
 /// The longest line that is a command.
 pub const LONGEST_COMMAND: usize = 32;
 
-/// What a connection is asked to do.
+/// A request to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `echo`: send back all that follows.
     Echo,
     /// `send N`: send so many bytes of the payload `seq`, and close.
     Send(usize),
-    /// `take N`: read N bytes, and tell how many of them were those of the payload `seq`.
-    /// So a peer is judged by what it handed on, and not by how it carries them back.
+    /// `take N`: read N bytes, and report how many of them were those of the payload `seq`. So a
+    /// peer is judged by the bytes that it handed on, and not by the way it carries them back.
     Take(usize),
-    /// `open`: tell how many connections are open, this one included.
+    /// `open`: report the number of open connections, this one included.
     Open,
-    /// `last`: tell how many bytes followed the command of the connection that was
-    /// last to end.
+    /// `last`: report the number of bytes behind the command of the connection that was last to
+    /// end.
     Last,
 }
 

@@ -1,11 +1,10 @@
 //! Cases that a peer must pass, or should.
 //!
-//! A [`Case`] is a script of messages (see [`inject`](super::inject)) with the
-//! sentence that it checks, or a [`MessageRule`] that every message of the peer is held
-//! against. Behind a server that is tested stands the [test service](command),
-//! and before a client that is tested an application that does the same: so a
-//! script sees both sides of the peer, its carrier by messages and its TCP side
-//! by what comes back.
+//! A [`Case`] is a script of messages (see [`inject`](super::inject)) with the sentence that it
+//! checks, or a [`MessageRule`] for every message of the peer. Behind a server that is tested
+//! stands the [test service](command), and before a client that is tested an application that does
+//! the same: so a script sees both sides of the peer, its carrier by messages and its TCP side by
+//! the answers.
 
 mod case;
 mod catalogue;

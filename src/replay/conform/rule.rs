@@ -1,4 +1,4 @@
-//! What holds for every message of a peer.
+//! Rules for every message of a peer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -48,7 +48,7 @@ impl RuleWatcher {
         }
     }
 
-    /// Sees what we send.
+    /// Sees a message of ours.
     pub fn sent(&mut self, message: &[u8]) {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
             return;
@@ -64,13 +64,13 @@ impl RuleWatcher {
         }
     }
 
-    /// A trial begins: what comes for the ids of those before it is not for it.
+    /// A trial begins: messages for the ids of those before it are not for it.
     pub fn begin_trial(&mut self) {
         self.earlier = self.ours.clone();
     }
 
-    /// Whether a message of the peer concerns the trial. What is late does not, nor do
-    /// pings, chaff and data without bytes: a client may prove its address by them.
+    /// Whether a message of the peer concerns the trial. Late ones do not, nor do pings, chaff and
+    /// data without bytes: a client may prove its address by them.
     pub fn concerns_trial(&self, message: &[u8]) -> bool {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
             return false;
@@ -84,8 +84,8 @@ impl RuleWatcher {
         !says_nothing && !is_late
     }
 
-    /// Sees what the peer sends. What is shorter than a message is ignored by
-    /// everybody, and pings and chaff say nothing.
+    /// Sees a message of the peer. Those too short are ignored by everybody, and pings and chaff
+    /// have no meaning.
     pub fn received(&mut self, message: &[u8]) {
         let RawMessage::Frame(frame) = RawMessage::parse(message) else {
             return;

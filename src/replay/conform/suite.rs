@@ -1,4 +1,4 @@
-//! A run of cases: which one is next, and what became of each.
+//! A run of cases: their order, and their results.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -16,14 +16,14 @@ const MAX_HEARD: usize = 64;
 /// Attempts without any message of the peer after which no more are made.
 const SILENT_TRIALS: u64 = 3;
 
-/// What became of a case.
+/// The report on a case.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
-    /// Which.
+    /// The case.
     pub case: &'static Case,
-    /// What became of it.
+    /// Its result.
     pub result: CaseResult,
-    /// What was sent and received in it, the last of it.
+    /// The last messages sent and received in it.
     pub heard: Vec<Heard>,
 }
 
@@ -35,26 +35,26 @@ impl CaseReport {
     }
 }
 
-/// How a case ended.
+/// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaseResult {
-    /// The peer did what it says.
+    /// The peer behaved as the case demands.
     Passed,
     /// The peer did something else.
     Failed {
         /// The step at which that was seen; for a rule, the rule broken.
         step: String,
-        /// What was wrong.
+        /// The failure.
         why: String,
     },
     /// It could not be tried.
     Skipped(Reason),
 }
 
-/// Why a case could not be tried.
+/// The reason why a case could not be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// What it needs on the TCP side of the peer is not there.
+    /// The service or application that it needs on the TCP side of the peer is missing.
     NoTcpSide,
     /// It has no steps in this dialect.
     NotInDialect,
@@ -93,7 +93,7 @@ pub enum Heard {
 pub struct Trial {
     /// Carries out its script.
     pub executor: Executor,
-    /// What has to stand on the TCP side.
+    /// The service or application on the TCP side.
     pub needs: Needs,
     case: &'static Case,
     failed: Option<StepReport>,
@@ -103,8 +103,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// In words what was wrong with the step that failed. It does not say that nothing
-    /// came where the report then lists what did.
+    /// The failure of a step in words. It does not say that nothing came where the report then
+    /// lists messages.
     fn what_was_wrong(&self, report: &StepReport) -> String {
         let waited = report.elapsed.as_secs_f64();
         match report.result {
@@ -126,7 +126,7 @@ impl Trial {
         }
     }
 
-    /// Takes what the executor says of a step.
+    /// Takes the executor's report on a step.
     pub fn step(&mut self, report: StepReport) {
         if report.result != StepResult::Ok {
             self.failed = Some(report);
@@ -155,21 +155,21 @@ pub struct Suite {
     reports: VecDeque<CaseReport>,
 }
 
-/// What a run is to be like.
+/// The options of a run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SuiteOptions {
-    /// Who is tested.
+    /// The end that is tested.
     pub tested: Tested,
-    /// What is right where two things could be.
+    /// The right behaviour where there are two.
     pub dialect: Dialect,
-    /// How often a case that fails is tried again.
+    /// The number of times that a failed case is tried again.
     pub retries: u32,
     /// Whether something of ours stands on the TCP side of the peer.
     pub tcp_side: TcpSide,
     /// The longest message on the carrier.
     pub max_message_bytes: usize,
-    /// How often a message arrives.
+    /// The carrier's guarantee of delivery.
     pub delivery: DeliveryGuarantee,
     /// Our destination.
     pub destination: Bytes,
@@ -194,7 +194,7 @@ impl SuiteOptions {
     }
 }
 
-/// How often a message arrives on a carrier.
+/// A carrier's guarantee of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryGuarantee {
     /// Once.
@@ -203,7 +203,7 @@ pub enum DeliveryGuarantee {
     Unsure,
 }
 
-/// What stands on the TCP side of the peer.
+/// The service or application on the TCP side of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TcpSide {
     /// The test service, which can be taken away.
@@ -248,7 +248,7 @@ impl Suite {
         });
     }
 
-    /// What became of a case of which that is known now.
+    /// The report on a case whose result is known now.
     pub fn poll_report(&mut self) -> Option<CaseReport> {
         self.reports.pop_front()
     }
@@ -383,7 +383,7 @@ impl Suite {
         });
     }
 
-    /// Judges by what was seen of all cases. To be called when no trial is left.
+    /// Judges by the messages of all cases. To be called when no trial is left.
     pub fn finish_rules(&mut self) {
         for case in std::mem::take(&mut self.rules) {
             let Some(rule) = case.rule() else { continue };
@@ -408,7 +408,7 @@ impl Suite {
     }
 }
 
-/// Why a case cannot be tried, if it cannot.
+/// The reason why a case cannot be tried, if there is one.
 fn obstacle(case: &Case, options: &SuiteOptions) -> Option<Reason> {
     if case.needs != Needs::Nothing && options.tcp_side == TcpSide::Unknown {
         return Some(Reason::NoTcpSide);

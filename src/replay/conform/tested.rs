@@ -1,6 +1,6 @@
-//! Which end of a conversation is tested.
+//! The tested end of a conversation.
 
-/// Who is tested.
+/// The end that is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tested {
     /// An endpoint that answers SYNs; we are its client.

@@ -1,4 +1,4 @@
-//! What is wrong with a script, and where.
+//! Errors in a script, and their places.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub struct ScriptError {
     pub line: usize,
     /// The column of its first wrong character, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The error.
     pub problem: String,
     source_line: String,
 }

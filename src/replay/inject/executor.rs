@@ -17,7 +17,7 @@ const MAX_INBOX: usize = 65_536;
 /// Their bytes, together.
 const MAX_INBOX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Steps that are done before the caller gets to hear of it.
+/// Steps that are done before control returns to the caller.
 const STEPS_AT_ONCE: usize = 10_000;
 
 /// Whether a step may take a message of type chaff.
@@ -27,7 +27,7 @@ enum Chaff {
     PassedOver,
 }
 
-/// What an executor wants done.
+/// A request of an executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InjectOutput {
     /// Send this, which may be no message at all.
@@ -46,20 +46,20 @@ pub enum InjectOutput {
     },
 }
 
-/// What became of a step.
+/// The report on a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepReport {
     /// The index of the step in the script.
     pub step: usize,
-    /// What became of it.
+    /// Its result.
     pub result: StepResult,
     /// The message that was sent, or that came.
     pub message: Option<Bytes>,
-    /// How long it took.
+    /// The time that it took.
     pub elapsed: Duration,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepResult {
     /// Well.
@@ -78,7 +78,7 @@ pub enum StepResult {
     Something,
 }
 
-/// What is wrong: `nothing came`.
+/// The failure: `nothing came`.
 impl fmt::Display for StepResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,10 +102,10 @@ pub struct Executor {
     next: usize,
     /// When the step began that is not over.
     began: Option<Instant>,
-    /// How often the loops that are open are to be done again.
+    /// The rounds left of the loops that are open.
     left: Vec<u64>,
     variables: HashMap<String, StreamId>,
-    /// What came of the stream that is waited for.
+    /// Bytes received of the expected stream.
     collected: Vec<u8>,
     /// Whether an ACK came before the refusal that is waited for.
     acknowledged: bool,
@@ -119,8 +119,8 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Begins with the first step. `destination` is the payload of a `syn` that
-    /// has none; what is random follows from `seed`.
+    /// Begins with the first step. `destination` is the payload of a `syn` that has none; random
+    /// values follow from `seed`.
     pub fn new(script: Script, destination: Bytes, seed: [u8; 32]) -> Self {
         Self {
             script,
@@ -147,7 +147,7 @@ impl Executor {
         &self.script
     }
 
-    /// What came and was not asked for by any step, so far.
+    /// Messages that no step has asked for so far.
     pub fn unclaimed(&self) -> impl Iterator<Item = &Bytes> {
         self.inbox.iter()
     }
@@ -180,7 +180,7 @@ impl Executor {
         }
     }
 
-    /// What is to be done now.
+    /// The next request.
     pub fn poll_output(&mut self, now: Instant) -> InjectOutput {
         for _ in 0..STEPS_AT_ONCE {
             if let Some(output) = self.outputs.pop_front() {
@@ -412,7 +412,7 @@ impl Executor {
         Some(message)
     }
 
-    /// The first message that came for an id. What came for others stays for their steps.
+    /// The first message for an id. Those for others stay for their steps.
     fn take(&mut self, id: &Id, chaff: Chaff) -> Option<Bytes> {
         let id = match id {
             Id::Literal(id) => Some(*id),
@@ -465,7 +465,7 @@ impl Executor {
         }
     }
 
-    /// Reports what became of the step, and goes on if that was well.
+    /// Reports the result of the step, and goes on if it was good.
     fn report(&mut self, now: Instant, result: StepResult, message: Option<Bytes>) {
         let began = self.began.unwrap_or(now);
         let went_well = result == StepResult::Ok;

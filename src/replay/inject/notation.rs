@@ -5,12 +5,11 @@
 //! S->C  51 12 34 56 98 76 54
 //! ```
 //!
-//! What the client sends is sent, and so is what nobody knows who sent (`?->?`:
-//! pings and the like); what the server sends is expected, but for its pings and
-//! chaff, which come when they like. The id that an ACK hands out stands for the
-//! one that the live server chooses. The
-//! words of the notation have no bytes: `key...` is our destination; any other
-//! word is sent as it is, and stands for any bytes where it is expected.
+//! The client's messages are sent, and so are those of unknown senders (`?->?`: pings and the
+//! like); the server's are expected, but for its pings and chaff, which come at any time. The id
+//! that an ACK hands out stands for the one that the live server chooses. The words of the notation
+//! have no bytes: `key...` is our destination; any other word is sent as it is, and stands for any
+//! bytes where it is expected.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use super::script::{Action, Expect, Expected, Id, Payload, Want};
 use super::text::{Read, fail, skip};
 use crate::wire::{FrameKind, FrameType, IdOwner, PayloadShape, RawFrame, ServerId, StreamId};
 
-/// How long an expected message may take.
+/// Time for an expected message.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether a line is the heading of a conversation: `c1) refused, …`.
@@ -107,8 +106,7 @@ fn next_byte(text: &str) -> Option<(u8, &str)> {
     (rest.is_empty() || rest.starts_with([' ', '.'])).then_some((byte[0], rest))
 }
 
-/// The message without what is said about it: that stands in parentheses, or
-/// behind two spaces.
+/// The message without remarks: they stand in parentheses, or behind two spaces.
 fn without_remark(text: &str) -> &str {
     let end = text.find(" (").into_iter().chain(text.find("  ")).min();
     end.map_or(text, |end| &text[..end])

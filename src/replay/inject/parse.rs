@@ -12,7 +12,7 @@ use super::script::{Action, Expect, Expected, Id, MAX_PAYLOAD_BYTES, Payload, Sc
 use super::text::{Fail, Read, c_string, fail, literal_id, pattern, skip, time, variable, word};
 use crate::wire::{FrameType, StreamId};
 
-/// How long a message is waited for if the step does not say.
+/// Time for a message if the step does not say.
 pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
 /// The most that a `repeat` may ask for.
@@ -39,7 +39,7 @@ pub fn parse(text: &str, files: &mut Files<'_>) -> Result<Script, ScriptError> {
     parse_with(text, files, Vocabulary::Messages)
 }
 
-/// What a script may hold.
+/// The actions that a script may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::replay) enum Vocabulary {
     /// Messages.
@@ -79,7 +79,7 @@ pub(in crate::replay) fn parse_with(
     }
 }
 
-/// What a step does with the id that it names.
+/// A step's use of the id that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum IdUse {
     /// A variable must have a value.
@@ -340,7 +340,7 @@ impl Parser<'_, '_> {
         Ok((rest, Some(Action::Dial { first })))
     }
 
-    /// What follows the id: in this order, each at most once.
+    /// The parts behind the id: in this order, each at most once.
     fn expectation<'s>(
         &mut self,
         input: &'s str,
@@ -380,7 +380,7 @@ impl Parser<'_, '_> {
         Ok((rest, Some(Action::Expect(expect))))
     }
 
-    /// Follows loops and variables; `Err` says what is wrong with the step.
+    /// Follows loops and variables; `Err` is the error in the step.
     fn check(&mut self, action: &Action) -> Result<(), &'static str> {
         match action {
             Action::Repeat { .. } if self.open.len() >= MAX_DEPTH => {
@@ -464,7 +464,7 @@ fn too_long(bytes: usize) -> String {
     format!("{bytes} bytes are more than the {MAX_PAYLOAD_BYTES} of a payload")
 }
 
-/// What follows a keyword, if it comes next.
+/// The rest behind a keyword, if it comes next.
 fn keyword<'s>(input: &'s str, keyword: &str) -> Option<&'s str> {
     let rest = skip(input).strip_prefix(keyword)?;
     let ends = rest.is_empty() || rest.starts_with([' ', '\t']);

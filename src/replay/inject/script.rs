@@ -60,7 +60,7 @@ pub struct Step {
     pub line: usize,
     /// The line, without space around it and comments.
     pub text: String,
-    /// What is to be done.
+    /// The action.
     pub action: Action,
 }
 
@@ -83,7 +83,7 @@ impl Step {
     }
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Sends a message.
@@ -105,26 +105,26 @@ pub enum Action {
     ExpectBytes {
         /// The id of the messages.
         id: Id,
-        /// What their payloads have to be, one after the other.
+        /// Their expected payloads, one after the other.
         bytes: Bytes,
-        /// How long all of them may take.
+        /// Time for all of them.
         within: Duration,
     },
     /// Waits whether nothing comes.
     ExpectNothing {
         /// For this id; `None`: for any.
         id: Option<Id>,
-        /// For how long.
+        /// The duration.
         within: Duration,
     },
     /// Makes the client that is tested open a conversation.
     Dial {
-        /// What its application sends at once.
+        /// The first bytes of its application, sent at once.
         first: Bytes,
     },
     /// Does the steps up to that index so many times.
     Repeat {
-        /// How often.
+        /// The number of rounds.
         count: u64,
         /// The index of its `end`.
         end: usize,
@@ -167,7 +167,7 @@ pub enum Payload {
     Random(usize),
     /// Our own destination.
     Destination {
-        /// What follows it, which is nothing in a proper SYN.
+        /// The bytes behind it: none in a proper SYN.
         then: Bytes,
     },
 }
@@ -181,13 +181,13 @@ pub struct Expect {
     pub id: Id,
     /// The variable that takes the id in an ACK, or that of a SYN.
     pub bind: Option<String>,
-    /// What its payload has to be.
+    /// Its expected payload.
     pub want: Want,
-    /// How long it may take.
+    /// Time for it.
     pub within: Duration,
 }
 
-/// Which types will do.
+/// The expected types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// This one.
@@ -200,7 +200,7 @@ pub enum Expected {
     Refusal,
 }
 
-/// What a payload has to be.
+/// The expected payload.
 #[derive(Clone, Debug)]
 pub enum Want {
     /// Anything.

@@ -60,10 +60,9 @@ impl<F: FnMut(&MessageEvent<'_>) -> bool> Taker<F> {
         self.left_out
     }
 
-    /// The steps that send what was taken, each with the number of its message
-    /// as its line. Where ids are not raw, the first message that needs the id
-    /// of a server waits for its ACK. `syn_payload` takes the place of what the
-    /// SYNs carry.
+    /// The steps that send the taken messages, each with the number of its message as its line.
+    /// Where ids are not raw, the first message that needs the id of a server waits for its ACK.
+    /// `syn_payload` takes the place of the SYNs' payloads.
     pub fn script(&self, ids: IdPolicy, syn_payload: Option<&Payload>) -> Script {
         let mut writer = Writer {
             ids,

@@ -1,4 +1,4 @@
-//! What waits for clients that take nothing at the moment.
+//! Messages waiting for clients that take nothing at the moment.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -7,12 +7,12 @@ use hashbrown::HashMap;
 
 use crate::wire::Message;
 
-/// Clients that take nothing, and what is to be done when they do. While a client takes
-/// nothing its sessions send nothing, so that little more than one close for each of them waits.
+/// Clients that take nothing, and the work for when they do. While a client takes nothing its
+/// sessions send nothing, so that little more than one close for each of them waits.
 #[derive(Debug)]
 pub(super) struct Backlog<P>(HashMap<P, Waiting>);
 
-/// What waits for one client.
+/// Messages waiting for one client.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// Messages, in their order.
@@ -31,7 +31,7 @@ impl<P: Copy + Eq + Hash> Backlog<P> {
         self.0.entry(client).or_default();
     }
 
-    /// The client takes messages again, or is gone; what waited for it.
+    /// The client takes messages again, or is gone; returns those that waited for it.
     pub(super) fn unblock(&mut self, client: P) -> Waiting {
         self.0.remove(&client).unwrap_or_default()
     }

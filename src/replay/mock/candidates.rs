@@ -6,8 +6,8 @@ use hashbrown::HashSet;
 
 use super::script::Script;
 
-/// Recorded conversations in the order of what their clients sent, so that those that begin
-/// with the same bytes stand side by side.
+/// Recorded conversations in the order of their clients' bytes, so that those that begin with the
+/// same bytes stand side by side.
 #[derive(Debug)]
 pub(super) struct Streams {
     sorted: Vec<usize>,
@@ -58,12 +58,12 @@ pub(super) enum Length {
     Other,
 }
 
-/// Those whose clients sent what has come so far, and more. What came is compared once, however
-/// small the pieces are in which it comes.
+/// Those whose clients sent the bytes so far, and more. The bytes are compared once, however small
+/// the pieces in which they come.
 #[derive(Clone, Debug)]
 pub(super) struct Candidates {
     places: Range<usize>,
-    /// Bytes in which they agree with what came.
+    /// Bytes in which they agree with the live client's.
     agreed_bytes: usize,
     shortest_burst: usize,
 }

@@ -1,4 +1,4 @@
-//! How near a client's bytes are to those of a recorded one.
+//! The similarity of a client's bytes to those of a recorded one.
 
 /// The longest head of an HTTP request that is looked for.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -6,7 +6,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The field that announces a body, whose case does not matter (RFC 9110, 5.1).
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 
-/// How alike two requests are; the greater, the nearer.
+/// The similarity of two requests; the greater, the nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Nearness {
     /// They begin with so many equal bytes, which are at least half of the shorter.
@@ -15,7 +15,7 @@ pub(super) enum Nearness {
     Request(usize),
 }
 
-/// How near they are; `None` if they have too little in common.
+/// Their similarity; `None` if they have too little in common.
 pub(super) fn nearness(recorded: &[u8], live: &[u8]) -> Option<Nearness> {
     match (Head::parse(recorded), Head::parse(live)) {
         (Some(recorded), Some(live)) => recorded.asks_for_the_same(&live).then(|| {

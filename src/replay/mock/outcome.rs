@@ -1,11 +1,11 @@
-//! What became of the conversations of a mock.
+//! The outcomes of a mock's conversations.
 
 use crate::conversation::ConversationId;
 use crate::replay::compare::Difference;
 use crate::replay::outcome::ReplayResult;
 use crate::wire::{ClientId, ServerId};
 
-/// What became of an incoming conversation.
+/// The outcome of an incoming conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MockOutcome {
     /// The recorded conversation that was played; `None` if none was left.
@@ -14,9 +14,9 @@ pub struct MockOutcome {
     pub client_id: ClientId,
     /// The id that it was given; `None` if it was refused.
     pub server_id: Option<ServerId>,
-    /// How it was matched.
+    /// The match with a recorded conversation.
     pub matched: Matched,
-    /// What the client did, against the recording.
+    /// The client's behaviour, against the recording.
     pub result: ReplayResult,
     /// Payload bytes that the recorded client sent.
     pub c2s_want_bytes: usize,
@@ -30,7 +30,7 @@ pub struct MockOutcome {
     pub over_bound: Option<usize>,
 }
 
-/// How a recorded conversation was chosen.
+/// The way a recorded conversation was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matched {
     /// Its client sent the same bytes.

@@ -15,15 +15,15 @@ use crate::wire::Direction;
 #[derive(Debug)]
 pub(super) struct Repertoire {
     scripts: Vec<Script>,
-    /// How often each may be played.
+    /// Number of times that each may be played.
     loops: Loops,
-    /// Those that may be played once more: how often they were, and which they are.
+    /// Those that may be played once more: the times played, and the index.
     left: BTreeSet<(u64, usize)>,
-    /// What their clients sent.
+    /// The bytes of their clients.
     streams: Streams,
 }
 
-/// What came of looking for a recorded conversation.
+/// The result of looking for a recorded conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     Made(usize, Matched),
@@ -33,7 +33,7 @@ pub(super) enum Choice {
     TurnedAway,
 }
 
-/// What is known of an incoming conversation.
+/// The known part of an incoming conversation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request<'a> {
     /// The recorded one that is kept for it.
@@ -43,11 +43,11 @@ pub(super) struct Request<'a> {
     pub(super) candidates: &'a Candidates,
     /// Whether nothing more comes.
     pub(super) is_closed: bool,
-    /// Whether to look for what is not the same byte for byte, which takes long.
+    /// Whether to search for streams that are not the same byte for byte, which takes long.
     pub(super) search: Search,
 }
 
-/// How far one looks for a recorded conversation.
+/// The extent of a search for a recorded conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Search {
     /// Among those whose clients sent the same bytes.
@@ -75,12 +75,12 @@ impl Repertoire {
         self.streams.length(bytes)
     }
 
-    /// Leaves out candidates whose clients did not send what has come.
+    /// Leaves out candidates whose clients did not send the received bytes.
     pub(super) fn narrow(&self, candidates: &mut Candidates, received: &[u8]) {
         candidates.narrow(&self.streams, &self.scripts, received);
     }
 
-    /// What a client that has not said anything may ask for.
+    /// The candidates for a client that has not sent anything.
     pub(super) const fn candidates(&self) -> Candidates {
         self.streams.candidates()
     }
@@ -122,13 +122,13 @@ impl Repertoire {
         self.count(index, |played| played + 1);
     }
 
-    /// What was kept for somebody is not needed.
+    /// A conversation kept for a client is not needed.
     pub(super) fn give_back(&mut self, index: usize) {
         self.count(index, |played| played - 1);
     }
 
-    /// Chooses as soon as the bytes decide; among those that are left, and those held for
-    /// somebody else, who can do with another.
+    /// Chooses as soon as the bytes decide; among those that are left, and those held for another
+    /// client that can do with another.
     pub(super) fn choose(
         &self,
         request: Request<'_>,

@@ -14,13 +14,13 @@ use crate::wire::{Direction, FrameKind, FrameType, HEADER_BYTES};
 pub(super) struct Script {
     pub(super) id: ConversationId,
     pub(super) accepted: bool,
-    /// What the client sent, as one stream.
+    /// The client's bytes, as one stream.
     pub(super) client_stream: Bytes,
     /// Bytes of that before the server first spoke.
     burst_bytes: usize,
-    /// What the server sent after the opening.
+    /// The server's messages after the opening.
     pub(super) steps: Vec<ScriptedMessage>,
-    /// How often it was played.
+    /// Number of times that it was played.
     pub(super) played: u64,
 }
 
@@ -100,7 +100,7 @@ impl Script {
         masks.are_equal(Direction::ClientToServer, self.first_burst(), received)
     }
 
-    /// What the client sent before the server first spoke.
+    /// The client's bytes before the server's first message.
     pub(super) fn first_burst(&self) -> &[u8] {
         &self.client_stream[..self.burst_bytes]
     }

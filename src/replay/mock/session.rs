@@ -25,20 +25,20 @@ pub(super) struct Session<P> {
     pub(super) received: Vec<u8>,
     /// The recorded conversations whose clients sent the same so far.
     pub(super) candidates: Candidates,
-    /// What was looked at as a whole: the next message then, and how many bytes there were.
+    /// State at the last examination of the whole: the next message then, and the number of bytes.
     examined: Option<(usize, usize)>,
-    /// How many bytes came, those that were not kept included.
+    /// Number of bytes received, those that were not kept included.
     got_bytes: usize,
     /// More came than this, in bytes, and it ends.
     pub(super) over_bound: Option<usize>,
-    /// How many bytes of the recorded client's stream those stand for.
+    /// Number of bytes of the recorded client's stream that those stand for.
     pub(super) progress: usize,
-    /// Where a request that is not the recorded one begins: in the recorded client's stream,
-    /// and in what came.
+    /// Start of a request that is not the recorded one: in the recorded client's stream, and in the
+    /// received bytes.
     pub(super) aligned: (usize, usize),
     /// Whether nothing recorded is like it, and it is left without an answer.
     pub(super) is_turned_away: bool,
-    /// What may go to the client's address.
+    /// Bytes that may go to the client's address.
     pub(super) allowance: Allowance,
     pub(super) closed_by_client: bool,
     pub(super) closed_by_us: bool,
@@ -55,21 +55,21 @@ const SHORT_REQUEST_BYTES: usize = 512;
 /// After that silence the longer ones are, too.
 const QUIET: Duration = Duration::from_millis(10);
 
-/// Whether what came is looked at as a whole.
+/// Whether the received bytes are examined as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Examines {
     Now,
     Later,
 }
 
-/// What a session waits for.
+/// The condition that a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     /// Nothing: the next message may go.
     Send,
     /// A time: to send, or to lose patience.
     Until(Instant),
-    /// Nothing: it is to be looked at what came, as a whole.
+    /// Nothing: the received bytes are to be examined as a whole.
     Examine,
     /// The client, however long that takes.
     ForClient,
@@ -109,7 +109,7 @@ impl<P> Session<P> {
         }
     }
 
-    /// Takes bytes of the client; returns how many of them are kept.
+    /// Takes bytes of the client; returns the number that are kept.
     pub(super) fn keep(&mut self, bytes: &[u8], bound: usize) -> usize {
         self.got_bytes += bytes.len();
         if self.is_turned_away {
@@ -243,7 +243,7 @@ impl<P> Session<P> {
         self.progress = self.aligned.0;
     }
 
-    /// What the client did, against the recording.
+    /// The client's behaviour, against the recording.
     pub(super) fn judged(
         &self,
         script: Option<&Script>,

@@ -29,10 +29,10 @@ pub(super) struct Sessions<P> {
     /// Those that hold a recorded conversation and have not begun it.
     holders: HashMap<usize, BTreeSet<usize>>,
     wakes: BTreeSet<(Instant, usize)>,
-    /// Those of which bytes are kept, by how many.
+    /// Those of which bytes are kept, by their number.
     by_size: BTreeSet<(usize, usize)>,
     origin_of: fn(P) -> Option<u128>,
-    /// How many there are whose client has not proven its address.
+    /// Number of sessions whose client has not proven its address.
     unproven: HashMap<Origin<P>, usize>,
     /// Bytes that are kept of all.
     held_bytes: usize,
@@ -79,7 +79,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         self.by_slot.contains(slot)
     }
 
-    /// How many a client has.
+    /// Number of a client's sessions.
     pub(super) fn count_of(&self, client: P) -> usize {
         self.of_client.get(&client).map_or(0, BTreeSet::len)
     }
@@ -88,7 +88,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         (self.origin_of)(client).map_or(Origin::Client(client), Origin::Of)
     }
 
-    /// How many there are of a client's origin that have not proven its address.
+    /// Number of sessions of a client's origin that have not proven its address.
     pub(super) fn unproven_count(&self, client: P) -> usize {
         let count = self.unproven.get(&self.origin(client));
         count.copied().unwrap_or_default()
@@ -183,7 +183,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         session
     }
 
-    /// Keeps what came for a session, up to a bound.
+    /// Keeps bytes received for a session, up to a bound.
     pub(super) fn keep(&mut self, slot: usize, bytes: &[u8], bound: usize) {
         let session = &mut self.by_slot[slot];
         let before = session.received.len();
@@ -195,7 +195,7 @@ impl<P: Copy + Eq + Hash> Sessions<P> {
         }
     }
 
-    /// Forgets what came for a session.
+    /// Forgets the bytes received for a session.
     pub(super) fn drop_received(&mut self, slot: usize) {
         let received = std::mem::take(&mut self.by_slot[slot].received);
         self.held_bytes -= received.len();

@@ -1,4 +1,4 @@
-//! Which conversation begins when: copies of the recording, each played in passes.
+//! The beginnings of conversations: copies of the recording, each played in passes.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use crate::replay::suggest::masks_for;
 use crate::wire::Direction;
 
 impl Live {
-    /// What became of it. Nothing is the same that was not seen.
+    /// Its result. Bytes that were not seen are not the same.
     pub(super) fn judged(
         &self,
         planned: &PlannedConversation,
@@ -73,7 +73,7 @@ impl Live {
         outcome: &mut PlayOutcome,
     ) {
         let differences = self.differences(planned, options, masks);
-        // What merely ends too soon has no other bytes in it.
+        // A stream that merely ends too soon has no other bytes in it.
         let is_other = differences.iter().any(|difference| {
             !difference.got.bytes.is_empty()
                 || !difference.got.after.is_empty()
@@ -169,7 +169,7 @@ impl Live {
         }
     }
 
-    /// What the peer still owes.
+    /// The messages missing from the peer.
     fn missing(
         &self,
         planned: &PlannedConversation,

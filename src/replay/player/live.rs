@@ -1,4 +1,4 @@
-//! One live conversation: where it stands and what it waits for.
+//! One live conversation: its state and the condition that it waits for.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub(super) struct Live {
     pub(super) planned: usize,
     pub(super) copy: usize,
     pub(super) pass: u64,
-    /// What the times of the plan count from.
+    /// The origin of the plan's times.
     pub(super) base: Instant,
     pub(super) started: Instant,
     pub(super) client_id: Option<ClientId>,
@@ -43,23 +43,23 @@ pub(super) struct Live {
     pub(super) released: bool,
     pub(super) sent_bytes: usize,
     pub(super) answers: LiveAnswers,
-    /// What passed, if it is to be shown.
+    /// The messages, if they are to be shown.
     pub(super) transcript: Transcript,
 }
 
-/// How far a conversation is.
+/// The phase of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// There is something to send or to wait for.
     Playing,
-    /// Nothing is: only what comes unasked for is still heard.
+    /// Nothing is: only unexpected messages are still taken.
     Lingering {
         /// As long as that.
         until: Instant,
     },
 }
 
-/// What keeps a conversation from going on.
+/// The obstacle to a conversation's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hindrance {
     /// Nothing: the next message may go.
@@ -72,7 +72,7 @@ pub(super) enum Hindrance {
     Finished,
 }
 
-/// What the peer has sent.
+/// The peer's messages.
 #[derive(Debug, Default)]
 pub(super) struct LiveAnswers {
     pub(super) stream: StreamFollower,

@@ -1,4 +1,4 @@
-//! What a player counts and measures.
+//! Counts and measurements of a player.
 
 use std::time::Duration;
 
@@ -76,12 +76,12 @@ impl PlayStats {
         self.handshake.saturating_record(whole_micros(handshake));
     }
 
-    /// How much later than it could have gone a message went.
+    /// The delay of messages behind the time at which they could have gone.
     pub fn send_lag(&self) -> Option<Percentiles> {
         percentiles(&self.send_lag)
     }
 
-    /// The lags that occurred, rounded to three digits, and how often each did.
+    /// The lags that occurred, rounded to three digits, with the number of times.
     pub fn send_lags(&self) -> impl Iterator<Item = (Duration, u64)> {
         self.send_lag.iter_recorded().map(|step| {
             let lag = Duration::from_micros(step.value_iterated_to());

@@ -60,7 +60,7 @@ mod tests {
         let start = Instant::now();
         let mut timers = Timers::default();
         let timer = |slot| Timer::Live { slot, serial: 7 };
-        // Neither their slots nor what they are for decide.
+        // Neither their slots nor their purposes decide.
         let made = [
             (1, timer(3)),
             (0, timer(9)),
