@@ -14,36 +14,37 @@ use super::stats::{FaultStats, Met};
 /// Bytes of messages under way at which no more should come in.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What bytes take that have memory of their own, beside themselves: what the allocator adds and rounds up,
-/// and what counts their users once there is a copy.
+/// Memory of bytes with an allocation of their own, beside themselves: the allocator's overhead and
+/// rounding, and the counter of users once there is a copy.
 pub(crate) const ALLOCATION_BYTES: usize = 64;
 
-/// What an entry of a search tree takes, without what it points to. Where entries come in order, as
-/// in time, nodes of the standard library's are filled to six of eleven, and one in seven has branches, too.
+/// Memory of an entry of a search tree, without the memory that it points to. Where entries come in
+/// order, as in time, nodes of the standard library's are filled to six of eleven, and one in seven
+/// has branches, too.
 pub(crate) const fn tree_entry_bytes<T>() -> usize {
     size_of::<T>() * 9 / 4
 }
 
-/// How long a message that is to be overtaken waits for another at most, and one that is
-/// to go with others.
+/// Longest time that a message to be overtaken waits for another, and one that is to go with
+/// others.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Connections that are remembered; beyond it, those without a message under way are forgotten,
 /// and begin anew when they are heard of again.
 const MAX_LANES: usize = 16 * 1024;
 
-/// What can be lost, doubled and damaged.
+/// Items that can be lost, doubled and damaged.
 pub trait Parcelled: Clone {
     /// Its length in bytes.
     fn bytes(&self) -> usize;
 
-    /// How many bytes it keeps while it waits.
+    /// Number of bytes that it keeps while it waits.
     fn held_bytes(&self) -> usize {
         self.bytes()
     }
 
-    /// Moves what it keeps to memory of its own, because it has to wait: it may be a small part of
-    /// a large read, all of whose memory it would hold.
+    /// Moves its bytes to memory of their own, because it has to wait: they may be a small part of
+    /// a large read, all of whose memory they would hold.
     fn own_memory(&mut self);
 
     /// Changes the byte at a place, which is below [`bytes`](Self::bytes), by XOR.
@@ -89,12 +90,12 @@ impl Parcelled for bytes::Bytes {
     }
 }
 
-/// What comes out.
+/// An output of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LaneEvent<K, M> {
     /// A message of a connection.
     Arrives(K, M),
-    /// A connection breaks, and what was under way on it is lost.
+    /// A connection breaks, and messages under way on it are lost.
     Breaks(K),
 }
 
@@ -106,7 +107,7 @@ impl<K, M> LaneEvent<K, M> {
     }
 }
 
-/// What is under way.
+/// A message under way.
 #[derive(Debug)]
 struct Delivery<K, M> {
     event: LaneEvent<K, M>,
@@ -115,7 +116,7 @@ struct Delivery<K, M> {
 }
 
 impl<K, M: Parcelled> Delivery<K, M> {
-    /// What it counts while it is under way, in bytes: all the memory that it takes.
+    /// The bytes counted for it while it is under way: all the memory that it takes.
     fn cost(&self) -> usize {
         let held_bytes = match &self.event {
             LaneEvent::Arrives(_, message) => message.held_bytes() + ALLOCATION_BYTES,
@@ -139,7 +140,7 @@ pub struct Engine<K, M> {
     began: Instant,
     lanes: HashMap<K, Lane>,
     under_way: BTreeMap<Place, Delivery<K, M>>,
-    /// How many of these will not arrive, because their connections are gone.
+    /// Number of these that will not arrive, because their connections are gone.
     gone_count: usize,
     bytes: usize,
     submitted: u64,
@@ -165,18 +166,18 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         }
     }
 
-    /// What is done.
+    /// The faults in force.
     pub const fn spec(&self) -> &FaultSpec {
         &self.spec
     }
 
-    /// Does something else from now on; what is under way stays so.
+    /// Changes the faults from now on; messages under way keep theirs.
     pub fn set_spec(&mut self, spec: FaultSpec) {
         self.strengths = Strengths::of(&spec);
         self.spec = spec;
     }
 
-    /// What was done so far.
+    /// The effects so far.
     pub const fn stats(&self) -> &FaultStats {
         &self.stats
     }
@@ -231,7 +232,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
             .is_some_and(|cut| lane.passed_bytes > cut)
         {
             lane.is_broken = true;
-            // A break overtakes nothing: neither what keeps its place nor what is late.
+            // A break overtakes nothing: neither messages that keep their place nor late ones.
             let at = lane.latest_due.map_or(due.at, |latest| due.at.max(latest));
             let left = strengths.cut_after.map_or(0, |cut| {
                 cut.saturating_sub(lane.passed_bytes - bytes as u64)
@@ -369,7 +370,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         place
     }
 
-    /// Gives what is still under way another time.
+    /// Gives a message still under way another time.
     fn put_off(&mut self, place: Place, at: Instant) {
         if let Some(delivery) = self.under_way.remove(&place) {
             self.submitted += 1;
@@ -378,7 +379,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 
     fn insert(&mut self, now: Instant, at: Instant, mut event: LaneEvent<K, M>) -> Place {
-        // Where something is overdue, nobody takes what is due.
+        // Where messages are overdue, nobody takes those that are due.
         let waits = at > now || self.next_due().is_some_and(|due| due < now);
         if let (true, LaneEvent::Arrives(_, message)) = (waits, &mut event) {
             message.own_memory();
@@ -452,7 +453,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.under_way.is_empty()
     }
 
-    /// What the messages under way count, in bytes.
+    /// The bytes of messages under way.
     pub const fn held_bytes(&self) -> usize {
         self.bytes
     }
@@ -467,7 +468,8 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
         self.bytes <= MAX_BYTES / 2
     }
 
-    /// Drops what is under way on a connection that is gone; its memory is free when half of all is such.
+    /// Drops messages under way on a connection that is gone; their memory is free when half of all
+    /// are such.
     pub fn forget(&mut self, key: &K) {
         let Some(lane) = self.lanes.remove(key) else {
             return;
@@ -498,7 +500,7 @@ impl<K: Clone + Eq + Hash, M: Parcelled> Engine<K, M> {
     }
 }
 
-/// Whether the connection of what is under way is still there.
+/// Whether the connection of a message under way is still there.
 fn arrives<K: Eq + Hash, M>(lanes: &HashMap<K, Lane>, delivery: &Delivery<K, M>) -> bool {
     let lane = lanes.get(delivery.event.key());
     lane.is_some_and(|lane| lane.number == delivery.lane)

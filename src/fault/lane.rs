@@ -1,4 +1,4 @@
-//! The way of one connection's messages: what a fault of a later message depends on.
+//! The way of one connection's messages: the state that a fault of a later message depends on.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl Strengths {
 /// One connection, one way.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Which of all lanes it is.
+    /// Its number among all lanes.
     pub(super) number: u64,
     rng: Xoshiro256PlusPlus,
     /// When the last message that keeps its place is due.
@@ -117,7 +117,7 @@ impl Lane {
         share > 0.0 && self.rng.random_bool(share.min(1.0))
     }
 
-    /// A byte of so many, and what to change in it.
+    /// One of so many bytes, and its change.
     pub(super) fn damage(&mut self, bytes: usize) -> (usize, u8) {
         let place = self.rng.random_range(0..bytes.max(1));
         // A mask of 0 would change nothing.

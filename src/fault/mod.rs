@@ -1,4 +1,4 @@
-//! Faults on purpose: what a bad network does to messages, by the numbers of a seed.
+//! Faults on purpose: the effects of a bad network on messages, by the numbers of a seed.
 //!
 //! [`Fault`]s are written as on the command line, and gathered in a [`FaultSpec`] for each
 //! direction. An [`Engine`] carries them out: messages go in with the time at which they were

@@ -12,9 +12,9 @@ use crate::units::{shown_duration, shown_share, shown_size};
 pub enum Fault {
     /// Each message is late by `time`, and by up to `jitter` more or less; the order stays.
     Latency {
-        /// How late.
+        /// The delay.
         time: Duration,
-        /// How much that varies.
+        /// The variation of the delay.
         jitter: Duration,
     },
     /// Share of messages that are lost, from 0 to 1.
@@ -43,13 +43,13 @@ pub enum Fault {
 /// A time in which nothing passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
-    /// How long.
+    /// The duration.
     pub time: Duration,
-    /// After how many bytes.
+    /// The number of bytes before it.
     pub after_bytes: u64,
 }
 
-/// What a fault does, without its strength.
+/// The kind of a fault, without its strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
     /// `latency`
@@ -109,7 +109,7 @@ impl FaultKind {
         }
     }
 
-    /// How its value is written.
+    /// An example of its value.
     pub const fn example(self) -> &'static str {
         match self {
             Self::Latency => "50ms±10ms",
@@ -128,7 +128,7 @@ impl FaultKind {
 }
 
 impl Fault {
-    /// What it does.
+    /// Its kind.
     pub const fn kind(&self) -> FaultKind {
         match self {
             Self::Latency { .. } => FaultKind::Latency,
@@ -195,7 +195,7 @@ impl FaultSpec {
         self.faults.is_empty()
     }
 
-    /// What of it concerns the size of writes only.
+    /// The part of it that concerns the size of writes only.
     #[must_use]
     pub fn only_slices(&self) -> Self {
         self.slice().map(Fault::Slice).into_iter().collect()

@@ -1,11 +1,11 @@
-//! What faults did.
+//! The effects of faults.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::spec::FaultKind;
 
-/// What one direction of a link went through.
+/// The effects of faults on one direction of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultStats {
     /// Messages that came in.
@@ -15,22 +15,22 @@ pub struct FaultStats {
     effects: [FaultEffect; FaultKind::ALL.len()],
 }
 
-/// What a fault of one kind did.
+/// The effect of faults of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultEffect {
-    /// Messages that it met; of a cut or a stall, how often it happened.
+    /// Messages that it met; of a cut or a stall, the number of times that it happened.
     pub count: u64,
-    /// By how much all these messages together were late.
+    /// Delay of all these messages together.
     pub delay: Duration,
 }
 
 impl FaultStats {
-    /// What the faults of a kind did.
+    /// The effect of the faults of a kind.
     pub const fn effect(&self, kind: FaultKind) -> FaultEffect {
         self.effects[kind as usize]
     }
 
-    /// Adds what another direction, or an earlier link, went through.
+    /// Adds the effects on another direction, or an earlier link.
     pub fn add(&mut self, other: &Self) {
         self.messages += other.messages;
         self.bytes += other.bytes;
@@ -47,7 +47,7 @@ impl FaultStats {
     }
 }
 
-/// Which faults one message met.
+/// The faults that one message met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Met(Vec<(FaultKind, Duration)>);
 

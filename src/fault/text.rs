@@ -26,7 +26,7 @@ pub enum FaultError {
         kind: FaultKind,
         /// Its value.
         value: String,
-        /// What the value should be.
+        /// The expected form of the value.
         expected: &'static str,
     },
     /// Two faults of a kind in one direction.
@@ -154,11 +154,11 @@ impl FromStr for FaultSpec {
     }
 }
 
-/// Faults as somebody wrote them: for a direction, or for what is sent.
+/// Faults as written: for a direction, or for sent messages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FaultLines(Vec<(Option<Direction>, FaultSpec)>);
 
-/// `c2s: latency=50ms; s2c: loss=1%`, or `latency=50ms` for what is sent.
+/// `c2s: latency=50ms; s2c: loss=1%`, or `latency=50ms` for sent messages.
 impl FromStr for FaultLines {
     type Err = FaultError;
 
@@ -178,7 +178,7 @@ impl FromStr for FaultLines {
     }
 }
 
-/// What is done to messages, by the direction in which they go.
+/// The faults of messages, by direction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// To those of clients.
@@ -211,7 +211,7 @@ impl Faults {
         self.c2s.is_empty() && self.s2c.is_empty()
     }
 
-    /// What is done in a direction.
+    /// The faults of a direction.
     pub const fn direction(&self, direction: Direction) -> &FaultSpec {
         match direction {
             Direction::ClientToServer => &self.c2s,

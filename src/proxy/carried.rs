@@ -1,4 +1,4 @@
-//! What is on its way through the proxy.
+//! Items on their way through the proxy.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use super::{ConnectionId, i2cp};
 use crate::fault::{ALLOCATION_BYTES, Met, Parcelled};
 use crate::net::Side;
 
-/// A message, or what else keeps its place among messages.
+/// A message, or another item that keeps its place among messages.
 #[derive(Clone, Debug)]
 pub(super) struct Carried {
     pub(super) content: Content,
-    /// What a rule did to it.
+    /// The effect of a rule on it.
     pub(super) comment: Option<Arc<str>>,
-    /// Which faults it met.
+    /// The faults that it met.
     pub(super) met: Met,
-    /// How many bytes of its end are missing, because the connection breaks.
+    /// Number of bytes missing at its end, because the connection breaks.
     pub(super) missing_bytes: usize,
-    /// What is counted as on its way to a client that has not proven its address, while this is.
+    /// Bytes counted as on their way to a client that has not proven its address, while this is.
     pub(super) doubted_bytes: usize,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Content {
     },
     /// An I2CP frame that carries no message.
     Frame(Bytes),
-    /// The end of what one side sends.
+    /// The end of one side's messages.
     End,
 }
 
@@ -80,7 +80,7 @@ impl Carried {
         }
     }
 
-    /// What goes out: the message, on I2CP the frame; `None` for an end.
+    /// The bytes to be sent: the message, on I2CP the frame; `None` for an end.
     pub(super) fn wire_bytes(&self, wrapper: &mut i2cp::Wrapper) -> Option<Bytes> {
         match &self.content {
             Content::Message {
@@ -163,7 +163,7 @@ pub(super) struct Waiting {
     pub(super) carried: Carried,
 }
 
-/// What is said of a message that a rule or faults met.
+/// The comment on a message that a rule or faults met.
 pub(super) fn comment_on(rule: Option<Arc<str>>, met: &Met) -> Option<Arc<str>> {
     match (rule, met.is_empty()) {
         (rule, true) => rule,

@@ -29,7 +29,7 @@ pub(super) enum Flow {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) flow: Flow,
-    /// Which way the messages of each side go, by [`Side::index`].
+    /// The direction of each side's messages, by [`Side::index`].
     pub(super) directions: [Direction; 2],
     /// Whether that is known: on I2CP an application may be either.
     pub(super) directions_known: bool,
@@ -78,7 +78,7 @@ const fn reversed(direction: Direction) -> Direction {
     }
 }
 
-/// What is known of the conversations that pass.
+/// The known ids of the conversations that pass.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     conversations: HashMap<ConversationId, Conversation>,
@@ -113,7 +113,7 @@ impl Known {
             server: None,
             envelopes: [None, None],
         });
-        // What an unknown type makes of its id is unknown, too.
+        // The effect of an unknown type on its id is unknown, too.
         if let Some(frame) = frame.filter(|frame| frame.frame_type.kind() != FrameKind::Unknown) {
             let side = match frame.frame_type.id_owner() {
                 Some(IdOwner::Client) => Some(&mut known.client),

@@ -1,4 +1,4 @@
-//! The connections that are open, and what came over all there were.
+//! The open connections, and the counts of all there were.
 
 use hashbrown::HashMap;
 
@@ -11,11 +11,11 @@ use crate::wire::Direction;
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: HashMap<ConnectionId, Connection>,
-    /// How many there ever were.
+    /// Number of all there ever were.
     pub(super) count: u64,
-    /// How many did not reach the server.
+    /// Number that did not reach the server.
     pub(super) failed_count: u64,
-    /// What went over them, by [`index`].
+    /// Counts of their messages, by [`index`].
     pub(super) directions: [DirectionReport; 2],
 }
 
@@ -46,8 +46,8 @@ impl Connections {
         self.open.len()
     }
 
-    /// Which way the messages of a side go; what is left of a connection that is gone counts
-    /// as a client's.
+    /// The direction of a side's messages; those left of a connection that is gone count as a
+    /// client's.
     pub(super) fn direction(&self, id: ConnectionId, from: Side) -> Direction {
         self.get(id)
             .map_or(Direction::ClientToServer, |connection| {
@@ -55,7 +55,7 @@ impl Connections {
             })
     }
 
-    /// Where that is counted which a side sends.
+    /// The counts for a side's messages.
     pub(super) fn counts_mut(&mut self, id: ConnectionId, from: Side) -> &mut DirectionReport {
         &mut self.directions[index(self.direction(id, from))]
     }

@@ -1,5 +1,5 @@
-//! What can be asked of a proxy while it runs, in the manner of toxiproxy: requests and answers
-//! in JSON, without the HTTP that carries them.
+//! The requests that a running proxy answers, in the manner of toxiproxy: requests and answers in
+//! JSON, without the HTTP that carries them.
 
 use std::time::Instant;
 
@@ -30,9 +30,9 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 pub struct Request {
     /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: String,
-    /// The path, without what follows `?`.
+    /// The path, without the part from `?` on.
     pub path: String,
-    /// What follows `?`.
+    /// The part behind `?`.
     pub query: String,
     /// The body.
     pub body: Vec<u8>,
@@ -41,7 +41,7 @@ pub struct Request {
 /// An answer, as HTTP takes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// HTTP's number of what came of it.
+    /// HTTP's status code.
     pub status: u16,
     /// The body; `Null` for none.
     pub body: Value,

@@ -1,4 +1,4 @@
-//! The last of the way: faults, and behind them what goes out.
+//! The last of the way: faults, and the output behind them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,44 +19,44 @@ use crate::net::Side;
 /// Longer times count as this one, in microseconds: the range of a histogram decides its memory.
 const LONGEST_US: u64 = 60_000_000;
 
-/// What is to be done.
+/// A request of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyOutput {
-    /// A message, on I2CP a frame, goes to one side of a connection.
+    /// A message, on I2CP a frame, to be sent to one side of a connection.
     Transmit {
-        /// Which connection.
+        /// The connection.
         connection: ConnectionId,
         /// The client is the initiator.
         to: Side,
         /// The bytes.
         bytes: Bytes,
-        /// How many are missing at the end: the connection breaks behind what there is.
+        /// Number of bytes missing at the end: the connection breaks behind the others.
         missing_bytes: usize,
-        /// What a rule or a fault did to it.
+        /// The effect of a rule or a fault on it.
         comment: Option<Arc<str>>,
         /// When it should have gone out: when it came in, or when it was due.
         due: Instant,
     },
     /// All that the other side sent has been passed on: this side of the connection ends.
     Finish {
-        /// Which connection.
+        /// The connection.
         connection: ConnectionId,
-        /// The side that hears nothing more.
+        /// The side to which nothing more is sent.
         to: Side,
     },
     /// Both sides of a connection break at once.
     Break {
-        /// Which connection.
+        /// The connection.
         connection: ConnectionId,
     },
     /// Too much waits for a client that has not proven its address: its connection is to be closed.
     GiveUp {
-        /// Which connection.
+        /// The connection.
         connection: ConnectionId,
     },
 }
 
-/// What goes out, and the faults that it meets before.
+/// The output, and the faults that it meets before.
 #[derive(Debug)]
 pub(super) struct Exit {
     faults: Faults,
@@ -145,7 +145,7 @@ impl Exit {
         self.unproven.waits_for(id)
     }
 
-    /// A client has sent this: what waited for it may go.
+    /// A client has sent this: messages that waited for it may go.
     pub(super) fn hear(
         &mut self,
         now: Instant,
@@ -240,7 +240,7 @@ impl Exit {
         None
     }
 
-    /// When the next of what is delayed goes out.
+    /// The time at which the next delayed message goes out.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.engines.iter().filter_map(Engine::next_due).min()
     }
@@ -254,7 +254,7 @@ impl Exit {
         self.engines.iter().any(Engine::is_full)
     }
 
-    /// Drops what is on its way over a connection that is gone.
+    /// Drops messages on their way over a connection that is gone.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         for engine in &mut self.engines {
             engine.forget(&(id, Side::Initiator));
@@ -275,7 +275,7 @@ impl Exit {
         self.faults = faults;
     }
 
-    /// Takes note of how long a message took that goes out without anything in its way.
+    /// Notes the time that an unhindered message took.
     pub(super) fn note_added(&mut self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.added.saturating_record(micros.clamp(1, LONGEST_US));

@@ -1,4 +1,4 @@
-//! What a rule makes of a message.
+//! The effect of a rule on a message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::holds::Until;
 use super::rule::{Action, Change, Ends, KnownIds, Rules};
 use crate::wire::{Direction, FrameType};
 
-/// What becomes of a message after the rules.
+/// The fate of a message after the rules.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     pub(super) dropped: bool,
@@ -20,7 +20,7 @@ pub(super) struct Fate {
 }
 
 impl Fate {
-    /// What a rule makes of a message; its bytes are changed at once.
+    /// The effect of a rule on a message; its bytes are changed at once.
     pub(super) fn of(
         rule: &Matched,
         carried: &mut Carried,
@@ -89,7 +89,7 @@ impl Fate {
     }
 }
 
-/// The messages that close a conversation, and how many cannot be made.
+/// The messages that close a conversation, and the number of those that cannot be made.
 pub(super) fn closes(ends: Ends, ids: KnownIds) -> (Vec<(Direction, Vec<u8>)>, u64) {
     let to_client = (
         Direction::ServerToClient,

@@ -1,5 +1,4 @@
-//! Where a message is looked at: what the dissection says of it is shown to the sink, and
-//! tried by the rules.
+//! The gate for messages: each is dissected, shown to the sink, and tried by the rules.
 
 use std::time::Instant;
 
@@ -31,7 +30,7 @@ pub(super) struct Gate<'a, S> {
     pub(super) ended: Vec<ConversationId>,
 }
 
-/// Whether a gate keeps the bytes of what it sees.
+/// Whether a gate keeps the bytes of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Copies {
     Wanted,

@@ -12,7 +12,7 @@ use crate::net::Side;
 use crate::select::filter::Filter;
 use crate::wire::Direction;
 
-/// What a message waits for.
+/// The event that a message waits for.
 #[derive(Clone, Debug)]
 pub(super) enum Until {
     /// A message that matches.
@@ -22,7 +22,7 @@ pub(super) enum Until {
 }
 
 impl Until {
-    /// Whether this message is what is waited for.
+    /// Whether this message is the awaited one.
     fn is_met_by(&self, event: &MessageEvent<'_>) -> bool {
         match self {
             Self::Matches(filter) => filter.matches(event),
@@ -54,7 +54,7 @@ struct Held {
     conversation: Option<ConversationId>,
 }
 
-/// Bytes that a message takes here beside what [`Waiting`] keeps.
+/// Bytes that a message takes here beside those that [`Waiting`] keeps.
 pub(super) const PLACE_BYTES: usize =
     crate::fault::tree_entry_bytes::<(u64, Held)>() + 2 * size_of::<u64>();
 
@@ -252,7 +252,7 @@ mod tests {
         ]
     }
 
-    /// What a message says, of those that differ.
+    /// The text of a message, of those that differ.
     fn text(waiting: &Waiting) -> u8 {
         match &waiting.carried.content {
             Content::Message { bytes, .. } => bytes[0],

@@ -27,17 +27,17 @@ use crate::net::Side;
 use crate::time::Timestamp;
 use crate::wire::Direction;
 
-/// What a proxy does.
+/// The options of a proxy.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ProxyOptions {
-    /// What is done to messages by chance.
+    /// Faults, done to messages by chance.
     pub faults: Faults,
     /// From which chance follows.
     pub seed: [u8; 32],
-    /// What is done to chosen messages.
+    /// Rules for chosen messages.
     pub rules: Vec<Rule>,
-    /// How messages are dissected.
+    /// Options for dissecting messages.
     pub dissect: DissectOptions,
     /// Whether a client must prove its address before it gets more than three times what it has sent.
     pub address_proof: AddressProof,
@@ -368,12 +368,12 @@ impl Proxy {
         self.recent.get_or_insert_with(Recent::default);
     }
 
-    /// What is said of the message that came in last, if a rule or a fault met it.
+    /// The comment on the message that came in last, if a rule or a fault met it.
     pub fn last_comment(&self) -> Option<Arc<str>> {
         self.last_comment.clone()
     }
 
-    /// A side has ended: what it sent still arrives, then the other side is ended, too.
+    /// A side has ended: its messages still arrive, then the other side is ended, too.
     pub fn end(&mut self, now: Instant, id: ConnectionId, from: Side) {
         for held in self.waiting_room.held_from(id, from) {
             self.go_on(now, held);
@@ -383,7 +383,7 @@ impl Proxy {
             from,
             carried: Carried::end(),
         };
-        // Behind what a rule delays.
+        // Behind messages that a rule delays.
         match self.waiting_room.last_delayed(id, from) {
             Some(at) => self.waiting_room.delay(at, end),
             None => {
@@ -452,7 +452,7 @@ impl Proxy {
             .min()
     }
 
-    /// Takes note of how long a message took that goes out without anything in its way.
+    /// Notes the time that an unhindered message took.
     pub fn note_added(&mut self, time: Duration) {
         self.exit.note_added(time);
     }
@@ -462,8 +462,8 @@ impl Proxy {
         !self.waiting_room.is_full() && !self.exit.is_full()
     }
 
-    /// What the messages count that wait, on purpose or for a fault: their bytes, and a little for
-    /// each. While there is [room](Self::has_room) it is less than 64 MiB.
+    /// The bytes of messages that wait, on purpose or for a fault, with a little for each. While
+    /// there is [room](Self::has_room) they are less than 64 MiB.
     pub fn held_bytes(&self) -> usize {
         self.waiting_room.held_bytes() + self.exit.held_bytes()
     }
@@ -495,7 +495,7 @@ impl Proxy {
         self.step(now, usize::MAX);
     }
 
-    /// Lets so many of the messages go on that are held; returns how many did.
+    /// Lets so many held messages go on; returns the number that did.
     pub fn step(&mut self, now: Instant, count: usize) -> usize {
         let mut passed = 0;
         while passed < count
@@ -507,7 +507,7 @@ impl Proxy {
         passed
     }
 
-    /// How many messages are held.
+    /// Number of held messages.
     pub fn queued(&self) -> usize {
         self.waiting_room.queued_count()
     }
@@ -572,22 +572,22 @@ impl Proxy {
         self.dissector.tracked()
     }
 
-    /// How many connections of clients there are, with those that are being ended.
+    /// Number of connections of clients, with those that are being ended.
     pub fn connection_count(&self) -> usize {
         self.connections.open_count()
     }
 
-    /// How many conversations go on.
+    /// Number of conversations that go on.
     pub fn conversation_count(&self) -> usize {
         self.dissector.tracked_count()
     }
 
-    /// What was dissected.
+    /// Counts of the dissection.
     pub fn counts(&self) -> PassingCounts {
         self.dissector.counts()
     }
 
-    /// Reports to the sink everything that still goes on.
+    /// Reports to the sink all conversations that still go on.
     ///
     /// # Errors
     /// Those of `sink`.
@@ -595,7 +595,7 @@ impl Proxy {
         self.dissector.finish(sink)
     }
 
-    /// What was done so far.
+    /// The report so far.
     pub fn report(&self) -> ProxyReport {
         ProxyReport {
             directions: self.connections.directions,

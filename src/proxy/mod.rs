@@ -8,8 +8,8 @@
 //!                ▼ sink: what passes is shown as `ministream-dump` shows it
 //! ```
 //!
-//! A [`Proxy`] takes what comes in on its connections, and when; it says what goes out.
-//! Whoever drives it has the sockets.
+//! A [`Proxy`] takes the messages of its connections with their times, and gives those to be sent.
+//! Its driver has the sockets.
 
 mod carried;
 mod connection;

@@ -1,4 +1,4 @@
-//! The last messages of a proxy, for those who ask.
+//! The last messages of a proxy, to be shown on request.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::field::{payload, type_name};
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Direction, RawMessage};
 
-/// Messages that are remembered for those who ask.
+/// Messages that are remembered to be shown.
 const MAX_RECENT: usize = 4_096;
 
 /// Payload bytes of a message that are remembered.
@@ -25,7 +25,7 @@ pub(super) struct Recent {
     began: Option<Instant>,
 }
 
-/// What became of a message when it came in.
+/// The fate of a message when it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Became {
     /// It goes on, at once or when it is due.
@@ -103,7 +103,7 @@ impl Recent {
         }));
     }
 
-    /// Takes note of what became of the message of this number, and what was done to it.
+    /// Notes the fate of the message of this number, and the comment on it.
     pub(super) fn note_outcome(&mut self, number: u64, became: Became, done: Option<&str>) {
         let place = self.count.checked_sub(number).and_then(|back| {
             let back = usize::try_from(back).ok()?;
@@ -115,7 +115,7 @@ impl Recent {
         }
     }
 
-    /// What is to be said of each, the oldest first.
+    /// The lines on each, the oldest first.
     pub(super) fn messages(&self) -> impl Iterator<Item = &Value> {
         self.messages.iter()
     }

@@ -1,4 +1,4 @@
-//! What a proxy did, for whoever asks while it runs or at the end.
+//! A proxy's report, on request while it runs or at the end.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::rule::RuleTally;
 use crate::fault::{FaultStats, Faults};
 use crate::wire::Direction;
 
-/// What passed, and what was done to it.
+/// Counts of messages, and of the effects on them.
 #[derive(Clone, Debug)]
 pub struct ProxyReport {
     /// Clients' messages, and servers'.
     pub directions: [DirectionReport; 2],
     /// Each rule, in order.
     pub rules: Vec<RuleReport>,
-    /// What the faults in force are and were.
+    /// The faults in force now and before.
     pub faults: FaultReport,
     /// Conversations seen.
     pub conversations: u64,
@@ -30,7 +30,7 @@ pub struct ProxyReport {
 /// Percentiles of a time, in microseconds; 0 where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
-    /// How many were measured.
+    /// Number of measurements.
     pub count: u64,
     /// Half are below.
     pub p50: u64,
@@ -40,7 +40,7 @@ pub struct Added {
     pub max: u64,
 }
 
-/// What passed in one direction.
+/// Counts of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DirectionReport {
     /// Messages that came in.
@@ -61,26 +61,26 @@ pub struct DirectionReport {
     pub payload_bytes: u64,
 }
 
-/// A rule and what it did.
+/// A rule and its effects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleReport {
     /// As it was written.
     pub text: String,
-    /// What it did.
+    /// Its effects.
     pub tally: RuleTally,
 }
 
-/// Faults and what they did.
+/// Faults and their effects.
 #[derive(Clone, Debug, Default)]
 pub struct FaultReport {
     /// Those in force.
     pub faults: Faults,
-    /// What was done to clients' messages, and to servers'.
+    /// Effects on clients' messages, and on servers'.
     pub stats: [FaultStats; 2],
 }
 
 impl FaultReport {
-    /// What was done in a direction.
+    /// The effects in a direction.
     pub const fn stats(&self, direction: Direction) -> &FaultStats {
         &self.stats[index(direction)]
     }

@@ -1,4 +1,4 @@
-//! Clients whose addresses may be forgeries, and what waits for them until it is known.
+//! Clients whose addresses may be forgeries, and messages waiting for them until it is known.
 //!
 //! As with a server: until a message of a client carries a server's id that was sent to its address, at most
 //! three times the bytes that came from there go back.
@@ -21,8 +21,8 @@ const MAX_CLIENT_BYTES: usize = 1024 * 1024;
 /// Bytes that may wait for all of them; the connection that brings more is given up.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message that waits counts beside the bytes that it keeps: its place in a list that may have twice
-/// the room, and the memory of its own that its bytes are moved to.
+/// Bytes counted for a waiting message beside those that it keeps: its place in a list that may
+/// have twice the room, and the memory of its own that its bytes are moved to.
 const OVERHEAD_BYTES: usize = 2 * size_of::<Carried>() + ALLOCATION_BYTES;
 
 /// The last ids of servers that a client may repeat: each more that is good eases guessing.
@@ -35,11 +35,11 @@ struct Client {
     /// Ids in the ACKs that were sent to its address.
     server_ids: VecDeque<StreamId>,
     waiting: VecDeque<Carried>,
-    /// What those count.
+    /// Their bytes.
     bytes: usize,
     /// Bytes that the server has sent and that are still on their way here, behind rules and faults.
     coming_bytes: usize,
-    /// Too much waited: nothing goes there any more.
+    /// Too much waited: nothing is sent there any more.
     is_given_up: bool,
 }
 
@@ -96,7 +96,7 @@ impl Client {
         }
     }
 
-    /// Something goes there.
+    /// A message is sent there.
     fn note_sent(&mut self, carried: &Carried) {
         self.allowance.spend(carried.bytes());
         if let Content::Message { bytes, .. } = &carried.content
@@ -148,19 +148,19 @@ impl Unproven {
         }
     }
 
-    /// What was expected does not come.
+    /// An expected message does not come.
     pub(super) fn lose(&mut self, id: ConnectionId, bytes: usize) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.coming_bytes = client.coming_bytes.saturating_sub(bytes);
         }
     }
 
-    /// What all that waits counts, in bytes.
+    /// The bytes of all that waits.
     pub(super) const fn held_bytes(&self) -> usize {
         self.bytes
     }
 
-    /// A client has sent a message; gives what may go there now.
+    /// A client has sent a message; returns those that may go there now.
     pub(super) fn hear(&mut self, id: ConnectionId, message: &Bytes) -> Vec<Carried> {
         let Some(client) = self.clients.get_mut(&id) else {
             return Vec::new();
@@ -210,7 +210,7 @@ impl Unproven {
         Passage::Waits
     }
 
-    /// Asks for no proof of a client any more; gives what has waited for it.
+    /// Asks for no proof of a client any more; returns the messages that have waited for it.
     pub(super) fn forget(&mut self, id: ConnectionId) -> Vec<Carried> {
         let Some(client) = self.clients.remove(&id) else {
             return Vec::new();

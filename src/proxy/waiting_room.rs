@@ -1,4 +1,4 @@
-//! What waits on purpose: for another message, for a time, or for somebody's leave.
+//! Messages that wait on purpose: for another message, for a time, or for a step.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -15,11 +15,11 @@ use crate::net::Side;
 /// Bytes that wait on purpose at which nothing more is read.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a message that waits counts beside the bytes that it keeps: its place, and the memory of its own that its
-/// bytes are moved to.
+/// Bytes counted for a waiting message beside those that it keeps: its place, and the memory of its
+/// own that its bytes are moved to.
 const OVERHEAD_BYTES: usize = PLACE_BYTES + ALLOCATION_BYTES;
 
-/// What a place takes where it takes most.
+/// Bytes of a place where it takes most.
 const PLACE_BYTES: usize = {
     let delayed = tree_entry_bytes::<((Instant, u64), Waiting)>();
     if holds::PLACE_BYTES > delayed {
@@ -29,24 +29,25 @@ const PLACE_BYTES: usize = {
     }
 };
 
-/// What waits of one connection, apart from what waits for other messages.
+/// The waiting messages of one connection, apart from those that wait for other messages.
 #[derive(Debug, Default)]
 struct Share {
     count: usize,
-    /// How many of each side's are delayed, and until when the last of these.
+    /// Number of each side's that are delayed, and the time of the last of these.
     delayed: [(usize, Option<Instant>); 2],
 }
 
-/// All that waits, and how much it is.
+/// All that waits, and its bytes.
 #[derive(Debug, Default)]
 pub(super) struct WaitingRoom {
     holds: Holds,
     delayed: BTreeMap<(Instant, u64), Waiting>,
     delayed_count: u64,
     queue: VecDeque<Waiting>,
-    /// Of the connections that are there: what waits of one that is not here is dropped some time.
+    /// Of the connections that are there: messages of a connection that is not here are dropped
+    /// some time.
     shares: HashMap<ConnectionId, Share>,
-    /// How many wait for nothing, because their connections are gone.
+    /// Number that wait for nothing, because their connections are gone.
     gone_count: usize,
     /// Whether everything waits for somebody's leave.
     is_paused: bool,
@@ -63,7 +64,7 @@ impl WaitingRoom {
         self.bytes >= MAX_BYTES
     }
 
-    /// What all that waits counts, in bytes.
+    /// The bytes of all that waits.
     pub(super) const fn held_bytes(&self) -> usize {
         self.bytes
     }
@@ -75,8 +76,8 @@ impl WaitingRoom {
         waiting
     }
 
-    /// Has a message wait for another. Gives those that have to go on without what they wait for:
-    /// that could never be read if they kept others from being read.
+    /// Has a message wait for another. Returns those that have to go on without the messages that
+    /// they wait for: those could never be read if they kept others from being read.
     pub(super) fn hold(
         &mut self,
         waiting: Waiting,
@@ -149,12 +150,12 @@ impl WaitingRoom {
         Some(waiting)
     }
 
-    /// When the last of those goes on that a side sent.
+    /// The time at which the last of a side's messages goes on.
     pub(super) fn last_delayed(&self, id: ConnectionId, from: Side) -> Option<Instant> {
         self.shares.get(&id)?.delayed[from.index()].1
     }
 
-    /// When the next of them goes on.
+    /// The time at which the next of them goes on.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.delayed.first_key_value().map(|((at, _), _)| *at)
     }
@@ -210,7 +211,7 @@ impl WaitingRoom {
         }
     }
 
-    /// How many there are.
+    /// Number of them.
     pub(super) fn queued_count(&self) -> usize {
         self.queued().count()
     }
@@ -221,7 +222,7 @@ impl WaitingRoom {
         self.queue.iter().filter(is_there)
     }
 
-    /// Drops what waits on a connection that is gone.
+    /// Drops messages waiting on a connection that is gone.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         let held = self.holds.take_all(id);
         self.bytes -= held.iter().map(cost).sum::<usize>();

@@ -1,4 +1,4 @@
-//! What a rule does to a message.
+//! The effects of a rule on a message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,13 +33,13 @@ pub(crate) enum Action {
     Truncate(usize),
     /// Its payload has more bytes at the end.
     Append(Vec<u8>),
-    /// Another message goes in a direction.
+    /// Another message is sent in a direction.
     Inject(Direction, Made),
     /// Its conversation is closed towards these; the message goes on before.
     Close(Ends),
 }
 
-/// Where an id comes from.
+/// The source of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdSource {
     /// The rule.
@@ -124,7 +124,7 @@ pub(crate) enum Change {
 }
 
 impl Action {
-    /// Changes the bytes of a message, if that is what it does.
+    /// Changes the bytes of a message, if it is an action that does.
     pub(crate) fn change(&self, message: &mut Vec<u8>, ids: KnownIds) -> Change {
         let before = message.clone();
         match self {

@@ -1,4 +1,4 @@
-//! Rules: which messages, and what is done to them.
+//! Rules: conditions on messages, and actions.
 //!
 //! ```text
 //! # An ACK that comes late, and one that never comes
@@ -7,9 +7,9 @@
 //! payload ~ /2\d\d OK/: replace /2\d\d OK/ "500 no"
 //! ```
 //!
-//! A rule is a filter as that of `-Y`, in which also `nth` and `conv_nth` may stand, or `all`;
-//! then a colon with a space; then what is done, several things separated by commas. The first
-//! rule that matches a message holds.
+//! A rule is a filter as that of `-Y`, in which also `nth` and `conv_nth` may stand, or `all`; then
+//! a colon with a space; then the actions, separated by commas. The first rule that matches a
+//! message holds.
 
 mod action;
 mod parse;
@@ -29,7 +29,7 @@ pub(crate) use self::action::{Action, Change, Ends, KnownIds};
 /// Rules that are tried on a message at most.
 pub const MAX_RULES: usize = 1_024;
 
-/// A rule, and how often it held.
+/// A rule, and the number of times that it held.
 #[derive(Clone, Debug)]
 pub struct Rule {
     text: String,
@@ -41,7 +41,7 @@ pub struct Rule {
     tally: RuleTally,
 }
 
-/// What a rule did.
+/// Counts of a rule's effects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleTally {
     /// Messages it held for.
@@ -52,7 +52,7 @@ pub struct RuleTally {
     pub duplicated: u64,
     /// Messages delayed.
     pub delayed: u64,
-    /// By how much all of them together.
+    /// Delay of all of them together.
     pub delay: Duration,
     /// Messages held until another came.
     pub held: u64,
@@ -60,7 +60,7 @@ pub struct RuleTally {
     pub changed: u64,
     /// Messages of our own.
     pub injected: u64,
-    /// What could not be done: an id that is not known, a part that the message does not have.
+    /// Actions left out: an id that is not known, a part that the message does not have.
     pub left_out: u64,
 }
 
@@ -91,7 +91,7 @@ impl Rule {
         &self.text
     }
 
-    /// What it did.
+    /// Its effects.
     pub const fn tally(&self) -> &RuleTally {
         &self.tally
     }
@@ -186,7 +186,7 @@ impl Rules {
         Some((place + 1, &self.rules[place]))
     }
 
-    /// What the rule of a number did.
+    /// The effects of the rule of a number.
     pub(crate) fn tally_mut(&mut self, number: usize) -> &mut RuleTally {
         match self.rules.get_mut(number - 1) {
             Some(rule) => &mut rule.tally,
@@ -194,7 +194,7 @@ impl Rules {
         }
     }
 
-    /// What is said of a message that the rule of a number met.
+    /// The comment on a message that the rule of a number met.
     pub(crate) fn comment(&self, number: usize) -> Arc<str> {
         match self.rules.get(number - 1) {
             Some(rule) => Arc::from(format!("rule {number}: {}", rule.text)),

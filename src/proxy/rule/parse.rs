@@ -11,14 +11,14 @@ use crate::select::filter::{CountingFilter, Filter, FilterError};
 use crate::text::suggest::closest;
 use crate::wire::{Direction, FrameType, StreamId};
 
-/// What a rule says.
+/// The contents of a rule.
 pub(super) struct Parsed {
     pub(super) text: String,
     pub(super) condition: Condition,
     pub(super) actions: Vec<Action>,
 }
 
-/// Which messages it is about.
+/// The messages that it is about.
 #[derive(Clone, Debug)]
 pub(super) enum Condition {
     All,
@@ -41,7 +41,7 @@ const VERBS: [&str; 12] = [
     "close",
 ];
 
-/// What there is to do, for errors.
+/// The actions there are, for errors.
 const ACTIONS: &str = "there are pass, drop, duplicate, delay TIME, hold until FILTER, \
      swap with next, set id ID, set type 0xNN, replace /RE/ \"TEXT\", truncate BYTES, \
      append PAYLOAD, inject c2s|s2c MESSAGE and close client|server|both";
@@ -79,7 +79,7 @@ pub(super) fn rule(text: &str, line: usize) -> Result<Parsed, ScriptError> {
     })
 }
 
-/// Where the filter ends: the first colon with a space, or nothing, behind it, that is in no text
+/// The end of the filter: the first colon with a space, or nothing, behind it, that is in no text
 /// and in no pattern.
 fn separator(text: &str) -> Option<usize> {
     let mut within = None;
@@ -119,12 +119,12 @@ fn condition(filter: &str, line: usize, text: &str) -> Result<Condition, ScriptE
         .map_err(|error| in_filter(&error, 0, line, text))
 }
 
-/// What is wrong with a filter that begins at a byte of a rule.
+/// The error in a filter that begins at a byte of a rule.
 fn in_filter(error: &FilterError, begins: usize, line: usize, text: &str) -> ScriptError {
     ScriptError::new(line, text, begins + error.span().start, told(error))
 }
 
-/// What is wrong with a filter and what to do, in one line.
+/// The error in a filter and the remedy, in one line.
 fn told(error: &FilterError) -> String {
     match error.hint_text() {
         Some(hint) if hint.starts_with('(') => format!("{} {hint}", error.problem()),
@@ -208,7 +208,7 @@ fn verb_of(input: &str) -> (&str, &str) {
     (&start[end..], &start[..end])
 }
 
-/// Where a word began of which only the rest is known.
+/// The start of a word of which only the rest is known.
 fn skip_to<'a>(whole: &'a str, rest: &str, word: &str) -> &'a str {
     &whole[whole.len() - rest.len() - word.len()..]
 }
