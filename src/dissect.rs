@@ -1,8 +1,8 @@
 //! The dissector: packets in, messages, findings and conversations out.
 //!
-//! This is where the layers meet: the network layer delivers datagrams and
-//! stream bytes, a carrier cuts them into messages, the tracker says what
-//! these mean. Carriers do not know frames and frames do not know carriers.
+//! This is where the layers meet: the network layer delivers datagrams and stream bytes, a carrier
+//! cuts them into messages, the tracker finds their meaning. Carriers do not know frames and frames
+//! do not know carriers.
 
 mod ahead;
 mod carriers;
@@ -53,7 +53,7 @@ use flows::{FlowCounts, Flows};
 use source::AtHand;
 use tracking::Tracking;
 
-/// What a dissection has seen.
+/// Counts of a dissection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DissectCounts {
     /// Packets, and why some of them delivered nothing.
@@ -74,7 +74,7 @@ pub struct DissectCounts {
     pub end: Option<Timestamp>,
 }
 
-/// How much was forgotten for want of memory, as `cap.evicted` reports it.
+/// Counts of data forgotten for want of memory, as `cap.evicted` reports them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EvictedCounts {
     /// Flows, while they may have been in use.
@@ -123,10 +123,10 @@ impl Dissector {
         self.tell_lost_datagrams(sink)
     }
 
-    /// Feeds the next steps of a [`StepSource`] that are at hand, until `sink` has something
-    /// to do at the end of a packet; then [`Sink::packet_end`] is due, and the others come
-    /// again. Takes less time than one step after the other: what their messages need is looked
-    /// for at once. Packets that are fed to [`push`](Self::push) are decoded apart from these.
+    /// Feeds the next steps of a [`StepSource`] that are at hand, until `sink` has something to do
+    /// at the end of a packet; then [`Sink::packet_end`] is due, and the others come again. Takes
+    /// less time than one step after the other: the memory for their messages is looked for at
+    /// once. Packets that are fed to [`push`](Self::push) are decoded apart from these.
     ///
     /// # Errors
     /// The first error of `sink`; the dissection is over then.
@@ -287,7 +287,7 @@ impl Dissector {
         self.flows.near()
     }
 
-    /// What was seen so far.
+    /// The counts so far.
     pub fn counts(&self) -> DissectCounts {
         let FlowCounts {
             network,

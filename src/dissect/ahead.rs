@@ -1,11 +1,10 @@
 //! Looking ahead at the packets that come next.
 //!
-//! On a busy server nothing that a message needs is in the processor's caches: not its
-//! flow, not the place where its id stands, not its conversation. So these are looked for
-//! in stages, each for some hundred packets at a time: the processor has many independent
-//! reads under way and waits for all of them at once. What was found is kept as what to
-//! expect, and looked for anew where it turns out to be something else, so that nothing
-//! that is reported depends on it.
+//! On a busy server none of a message's data are in the processor's caches: not its flow, not the
+//! place where its id stands, not its conversation. So these are looked for in stages, each for
+//! some hundred packets at a time: the processor has many independent reads under way and waits for
+//! all of them at once. The results are kept as expectations, and looked for anew where they turn
+//! out wrong, so that no report depends on them.
 
 use super::flow_state::FlowState;
 use super::packets::Window;
@@ -21,7 +20,7 @@ const HEAD_BYTES: usize = 12;
 const FEW_FLOWS: usize = 256;
 const FEW_CONVERSATIONS: usize = 6_000;
 
-/// Where the flows of the next packets are expected.
+/// The places at which the flows of the next packets are expected.
 #[derive(Debug, Default)]
 pub(super) struct FlowsAhead {
     packets: Vec<Coming>,
@@ -38,7 +37,7 @@ struct Coming {
     place: Option<FlowPlace>,
 }
 
-/// What is seen of a message to come: its channel, who sends it, and its beginning.
+/// A glimpse of a message to come: its channel, its sender, and its beginning.
 pub(super) type Glimpse<'a> = (ChannelId, Side, RawMessage<'a>);
 
 impl Coming {
@@ -70,7 +69,7 @@ impl Coming {
 }
 
 impl FlowsAhead {
-    /// Where the flow of the packet that comes now is expected.
+    /// The expected place of the flow of the current packet.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<FlowPlace> {
         let coming = self.packets.get(self.next)?;
@@ -113,7 +112,7 @@ impl FlowsAhead {
         std::hint::black_box(touched);
     }
 
-    /// What is taken to be the first message of each of these packets.
+    /// The presumed first message of each of these packets.
     pub(super) fn messages<'a>(
         &'a self,
         network: &'a Network<FlowState>,
@@ -127,7 +126,7 @@ impl FlowsAhead {
     }
 }
 
-/// What the next messages are expected to be about.
+/// The expected conversations of the next messages.
 #[derive(Debug, Default)]
 pub(super) struct RecordsAhead {
     prospects: Vec<(usize, Prospect)>,
@@ -139,7 +138,7 @@ pub(super) struct RecordsAhead {
 }
 
 impl RecordsAhead {
-    /// What is expected of the message that comes now.
+    /// The expected record of the current message.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<ExpectedRecord> {
         let expected = *self.expected.get(self.next)?;

@@ -1,5 +1,5 @@
-//! From what a flow delivers to messages: its carrier is found, the carrier's
-//! decoder fed, and what that finds is handed on.
+//! From a flow's deliveries to messages: its carrier is found, the carrier's decoder fed, and its
+//! items are handed on.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct ForeignCounts {
     pub flows: u64,
     /// TCP connections that offer ministreaming inside TLS and could not be opened.
     pub sealed_flows: u64,
-    /// What these delivered since that was known: datagrams and pieces of streams.
+    /// Deliveries of these since that was known: datagrams and pieces of streams.
     pub payloads: u64,
     /// The bytes in these.
     pub bytes: u64,
@@ -40,7 +40,7 @@ pub struct ForeignCounts {
 /// Findings that are kept of a connection until its carrier is known.
 const MAX_ODD: usize = 8;
 
-/// Finds out what flows carry, and takes it apart.
+/// Finds out the carriers of flows, and decodes them.
 #[derive(Debug)]
 pub(super) struct Carriers {
     rules: Vec<DecodeAs>,
@@ -49,7 +49,7 @@ pub(super) struct Carriers {
     foreign: ForeignCounts,
     near: NearFlows,
     servers: Servers,
-    /// Why flows end.
+    /// The reason why flows end.
     why: WhyEnded,
 }
 
@@ -77,7 +77,7 @@ impl Carriers {
         self.why = WhyEnded::Capture;
     }
 
-    /// What was seen that is not ministreaming.
+    /// Counts of flows that are not ministreaming.
     pub(super) const fn foreign(&self) -> ForeignCounts {
         ForeignCounts {
             i2cp_messages: self.channels.foreign_messages,
@@ -90,7 +90,7 @@ impl Carriers {
         &self.near
     }
 
-    /// Takes what the network layer delivers.
+    /// Takes a delivery of the network layer.
     #[inline]
     pub(super) fn deliver<P: Passage>(
         &mut self,
@@ -115,8 +115,8 @@ impl Carriers {
         delivered
     }
 
-    /// Takes a datagram of a flow that carries ministreaming: who sent it, what of it was
-    /// captured, and the bytes that were not.
+    /// Takes a datagram of a flow that carries ministreaming: its sender, its captured bytes, and
+    /// the number of the others.
     #[inline]
     fn datagram<P: Passage>(
         &mut self,
@@ -132,7 +132,7 @@ impl Carriers {
         passage.message(arrival, passed)
     }
 
-    /// The same as [`deliver`](Self::deliver), for what does not go by its fast path.
+    /// The same as [`deliver`](Self::deliver), for deliveries not on its fast path.
     pub(super) fn deliver_other<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -220,7 +220,7 @@ impl Carriers {
                 self.follow_verdict(flow, verdict, passage)?;
                 self.end_evicted(flow, arrival.time, passage)
             }
-            // What is incomplete is not so in the capture.
+            // Bytes missing here are not missing in the capture.
             (FlowState::Streams(_), Delivery::End { .. }) if self.why == WhyEnded::Memory => {
                 self.evict_streams(flow, arrival.time, passage)
             }
@@ -301,8 +301,7 @@ impl Carriers {
         self.begin_streams(flow, verdict, Decided::ByRule, start, passage)
     }
 
-    /// What becomes of a flow in the light of others to its server; nothing yet if it waits for
-    /// them.
+    /// The verdict on a flow in the light of others to its server; none yet if it waits for them.
     fn judge(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -388,7 +387,7 @@ impl Carriers {
         }
     }
 
-    /// Decodes what was held back of an undecided flow, when it is known what it is.
+    /// Decodes the bytes held of an undecided flow, once there is a verdict.
     fn follow_verdict<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -508,7 +507,7 @@ impl Carriers {
         }))
     }
 
-    /// Takes what a connection delivers that begins as TLS does.
+    /// Takes a delivery of a connection that begins as TLS does.
     fn open_records<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -559,7 +558,7 @@ impl Carriers {
         })
     }
 
-    /// Follows what is inside of the next records as if it had come without.
+    /// Follows the plaintext of the next records as if it had come without TLS.
     fn open_more<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -657,7 +656,7 @@ impl Carriers {
         flow.state = FlowState::Foreign;
     }
 
-    /// Takes what comes on a TCP connection whose carrier is known.
+    /// Takes a delivery of a TCP connection whose carrier is known.
     fn stream<P: Passage>(
         &mut self,
         flow: &mut Flow<FlowState>,
@@ -726,7 +725,7 @@ impl Carriers {
     }
 }
 
-/// What a delivery shows of the beginning of its connection.
+/// The start of a connection, as a delivery shows it.
 const fn start_shown_by(delivery: Delivery<'_>) -> ChannelStart {
     match delivery {
         Delivery::Gap {
@@ -748,7 +747,7 @@ const fn ends_datagrams(delivery: Delivery<'_>) -> bool {
     )
 }
 
-/// What a TCP flow delivers, in the carriers' words.
+/// A delivery of a TCP flow, in the carriers' terms.
 const fn piece_of(delivery: Delivery<'_>) -> Option<Piece<'_>> {
     Some(match delivery {
         Delivery::Datagram { .. } | Delivery::Ignored { .. } => return None,

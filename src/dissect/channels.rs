@@ -1,4 +1,4 @@
-//! The channels that flows open: their names, and what holds for all of them.
+//! The channels that flows open: their names, and common properties.
 
 use super::passage::{Event, Passage};
 use crate::conversation::{Channel, ChannelId, ChannelIds, Destinations, SessionId};

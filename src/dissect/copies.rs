@@ -7,7 +7,7 @@ use crate::capture::{InputInfo, InterfaceId};
 use crate::conversation::{Finding, FindingCode, FindingDetail};
 use crate::net::CopyCounts;
 
-/// The finding that says how many copies were left out, and between which interfaces.
+/// The finding on the number of copies left out, and the interfaces between which.
 pub(super) fn finding(counts: &CopyCounts, inputs: &[InputInfo]) -> Finding {
     let mut text = match counts.total {
         1 => "1 packet was captured twice and is read once".to_owned(),

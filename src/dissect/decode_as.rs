@@ -1,4 +1,4 @@
-//! What the user says about a port, in the notation of tshark's `-d`.
+//! The user's rule for a port, in the notation of tshark's `-d`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,9 +38,9 @@ pub enum DecodeAsError {
     Carrier {
         /// `udp` or `tcp`.
         transport: &'static str,
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The names there are.
         choices: String,
     },
 }
@@ -86,7 +86,7 @@ impl fmt::Display for DecodeAs {
     }
 }
 
-/// What a carrier runs over.
+/// The transport of a carrier.
 pub(super) const fn transport_of(carrier: Carrier) -> Transport {
     match carrier {
         Carrier::Udp => Transport::Udp,
@@ -94,7 +94,7 @@ pub(super) const fn transport_of(carrier: Carrier) -> Transport {
     }
 }
 
-/// What stands for the most usual carrier of either transport.
+/// The name for the most usual carrier of either transport.
 const USUAL: &str = "ministream";
 
 fn carriers(transport: Transport) -> impl Iterator<Item = Carrier> {

@@ -1,5 +1,5 @@
-//! Headers that are read on a thread of their own, some packets ahead of who follows the flows: for
-//! dissections that end with messages, where following flows is most of what is left.
+//! Headers that are read on a thread of its own, some packets ahead of the one that follows the
+//! flows: for dissections that end with messages, where following flows is most of the rest.
 
 use std::io;
 use std::panic;
@@ -14,7 +14,7 @@ use crate::net::{CopyCounts, PacketDecoder};
 /// Batches in the pool: one is followed, one filled, and two lie between.
 const BATCHES: usize = 4;
 
-/// What passes from thread to thread.
+/// A batch that passes from thread to thread.
 #[derive(Debug, Default)]
 struct Batch {
     packets: packets::Batch,
@@ -66,7 +66,7 @@ impl Decoding {
         Ok(Some(&mut self.walk))
     }
 
-    /// What is known of the source by now.
+    /// State of the source by now.
     pub(super) const fn known(&self) -> &Known {
         &self.known
     }

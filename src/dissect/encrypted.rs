@@ -1,5 +1,5 @@
-//! TCP connections over TLS whose secrets are known: their records are opened, and what is
-//! inside is followed as if it had come without.
+//! TCP connections over TLS whose secrets are known: their records are opened, and the plaintext is
+//! followed as if it had come without TLS.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::wire::Destination;
 /// A connection that begins as TLS does.
 #[derive(Debug)]
 pub(super) struct Encrypted {
-    /// Who began, which is TLS's client.
+    /// The initiator, which is TLS's client.
     client: Side,
     stage: Stage,
 }
@@ -44,10 +44,10 @@ struct Opening {
     ended: [bool; 2],
 }
 
-/// What is known of a direction's hello.
+/// State of a direction's hello.
 #[derive(Debug)]
 enum Heard {
-    /// What has come of it.
+    /// Its bytes so far.
     Part(Vec<u8>),
     /// Whom it names.
     Destination(Vec<u8>),
@@ -91,7 +91,7 @@ impl Encrypted {
         }
     }
 
-    /// Takes what comes until the client's random has, by which its secrets are found.
+    /// Takes deliveries until the client's random has come, by which its secrets are found.
     pub(super) fn begin<'a>(
         &mut self,
         arrival: Arrival,
@@ -113,7 +113,7 @@ impl Encrypted {
                 whole_segment,
                 cut_bytes,
             }),
-            // The server of TLS does not speak first, and what is missing is not read.
+            // The server of TLS does not speak first, and missing bytes are not read.
             _ => return Begun::Plain(std::mem::take(held), Some(delivery)),
         }
         let mut begun = Vec::new();
@@ -140,7 +140,7 @@ impl Encrypted {
         Begun::OpensWith(held)
     }
 
-    /// Opens what comes behind the client's random.
+    /// Opens a delivery behind the client's random.
     pub(super) fn open<'a>(&mut self, delivery: Delivery<'a>) -> Opened<'a> {
         let mut inside = Vec::new();
         let mut problem = None;
@@ -194,7 +194,7 @@ impl Encrypted {
         }
     }
 
-    /// Who began the connection.
+    /// The initiator of the connection.
     pub(super) const fn client(&self) -> Side {
         self.client
     }
@@ -216,31 +216,31 @@ impl Encrypted {
     }
 }
 
-/// What is known of a connection that begins as TLS does.
+/// The verdict on a connection that begins as TLS does.
 #[derive(Debug)]
 pub(super) enum Begun<'a> {
     /// Nothing yet.
     Waits,
-    /// It is no TLS, or its secrets are not known: what was held back is followed as it is,
-    /// and then what comes now.
+    /// It is no TLS, or its secrets are not known: the held deliveries are followed as they are,
+    /// and then the current one.
     Plain(Vec<Held>, Option<Delivery<'a>>),
-    /// Its records can be opened from what comes now on.
+    /// Its records can be opened from the current delivery on.
     Opens,
-    /// The same, from what was held back on.
+    /// The same, from the held deliveries on.
     OpensWith(Vec<Held>),
 }
 
-/// What was opened.
+/// The result of opening a delivery.
 #[derive(Debug)]
 pub(super) struct Opened<'a> {
-    /// Plain bytes, and who sent them.
+    /// Plaintext, and its sender.
     pub(super) inside: Vec<(Side, Vec<u8>)>,
     pub(super) problem: Option<Unreadable>,
-    /// What else there is to say of the connection inside.
+    /// The delivery that concerns the connection inside, too.
     pub(super) passes_on: Option<Delivery<'a>>,
 }
 
-/// Why what is inside cannot be read any further.
+/// The reason why the plaintext cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error("{0}")]
@@ -250,7 +250,7 @@ pub(super) enum Unreadable {
 }
 
 impl Heard {
-    /// Takes the hello off the beginning of what is inside.
+    /// Takes the hello off the beginning of the plaintext.
     fn take_off(&mut self, bytes: &mut Vec<u8>) {
         let Self::Part(part) = self else { return };
         part.append(bytes);
@@ -295,10 +295,10 @@ const fn from_of(delivery: Delivery<'_>) -> Side {
     }
 }
 
-/// Looks at the SYNs of a client that has proven who it is.
+/// Looks at the SYNs of a client whose destination is proven.
 pub(super) struct Proving<'a, E> {
     pub(super) proven: Option<&'a [u8]>,
-    /// Behind a pointer, because what comes out of a connection could be one again, to the compiler.
+    /// Behind a pointer, because the output of a connection could be one again, to the compiler.
     pub(super) passage: &'a mut dyn Passage<Error = E>,
 }
 

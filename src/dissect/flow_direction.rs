@@ -1,9 +1,9 @@
-//! What the carriers call a direction of a flow, the network layer calls the side it comes from.
+//! The carriers' direction of a flow, by the network layer's side from which it comes.
 
 use crate::carrier::FlowDirection;
 use crate::net::Side;
 
-/// The direction of what this side sends.
+/// The direction of this side's bytes.
 pub(crate) const fn direction_of(side: Side) -> FlowDirection {
     match side {
         Side::Initiator => FlowDirection::Forward,

@@ -1,4 +1,4 @@
-//! What is known of a flow.
+//! The state of a flow.
 
 use super::encrypted::Encrypted;
 use super::streams::Streams;
@@ -7,7 +7,7 @@ use crate::carrier::detect::{Detector, Trace, UdpDetector, Unanswered};
 use crate::conversation::{ChannelId, ChannelStart, Finding};
 use crate::net::{Arrival, Side};
 
-/// What is known of a flow.
+/// The state of a flow.
 #[derive(Debug, Default)]
 pub(super) enum FlowState {
     /// Nothing yet.
@@ -31,10 +31,10 @@ pub(super) enum FlowState {
 #[derive(Debug)]
 pub(super) struct Deciding {
     pub(super) detector: Detector<Arrival>,
-    /// Which directions have ended, by [`Side::index`].
+    /// The directions that have ended, by [`Side::index`].
     pub(super) ended: [bool; 2],
     pub(super) start: ChannelStart,
-    /// What there is to report if it turns out to be ours.
+    /// Findings to be reported if it turns out to be ours.
     pub(super) odd: Vec<Finding>,
 }
 
@@ -50,7 +50,7 @@ impl Deciding {
 #[derive(Debug)]
 pub(super) struct Inside {
     pub(super) records: Encrypted,
-    /// What is known of what is inside.
+    /// The state of the connection inside.
     pub(super) state: FlowState,
 }
 
@@ -73,7 +73,7 @@ impl FlowState {
         }
     }
 
-    /// Reads what the next message needs. What is returned is of no other use.
+    /// Prefetches for the next message. The returned value is of no other use.
     #[inline]
     pub(super) fn touch(&self) -> u64 {
         match self {
@@ -82,7 +82,7 @@ impl FlowState {
         }
     }
 
-    /// What is taken to be the first message of a packet, by its first bytes, and where it passes.
+    /// The presumed first message of a packet, by its first bytes, and its channel.
     #[inline]
     pub(super) fn first_message<'a>(
         &self,
@@ -105,7 +105,7 @@ impl FlowState {
         }
     }
 
-    /// What an undecided flow has of ours, and the carrier that it would have.
+    /// Traces of our protocol in an undecided flow, and the carrier that it would have.
     pub(super) fn trace(&self) -> Option<(Carrier, Trace)> {
         match self {
             Self::DecidingDatagrams(detector) => Some((Carrier::Udp, detector.trace()?)),
@@ -124,7 +124,7 @@ impl FlowState {
     }
 }
 
-/// Why a flow ends.
+/// The reason why a flow ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WhyEnded {
     /// The traffic says so.

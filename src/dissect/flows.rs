@@ -1,4 +1,4 @@
-//! Whose bytes they are: packets are put to their flows, and what comes out of these is handed on.
+//! Flows: packets are assigned to them, and their output is handed on.
 
 use super::DissectOptions;
 use super::ahead::{FlowsAhead, Glimpse};
@@ -21,7 +21,7 @@ pub(super) struct Flows {
     ahead: FlowsAhead,
 }
 
-/// What was said once and is not said again.
+/// State for reports that are made only once.
 #[derive(Debug, Default)]
 struct Seen {
     start: Option<Timestamp>,
@@ -30,7 +30,7 @@ struct Seen {
     cut_packet: bool,
 }
 
-/// What flows have seen.
+/// Counts of flows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FlowCounts {
     pub(super) network: NetworkCounts,
@@ -71,7 +71,7 @@ impl Flows {
         self.ahead.clear();
     }
 
-    /// What is taken to be the first message of each packet that was looked at.
+    /// The presumed first message of each packet that was looked at.
     pub(super) fn messages_ahead(&self) -> impl Iterator<Item = Option<Glimpse<'_>>> {
         self.ahead.messages(&self.network)
     }

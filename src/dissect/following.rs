@@ -1,4 +1,5 @@
-//! Flows that are followed on a thread of its own, some packets ahead of who tracks conversations.
+//! Flows that are followed on a thread of its own, some packets ahead of the one that tracks
+//! conversations.
 
 use std::io;
 use std::panic;
@@ -21,18 +22,18 @@ const BATCHES: usize = 4;
 /// Packets after which a batch is handed on even if little is in it: progress is shown.
 const BATCH_PACKETS: usize = 16_384;
 
-/// What passes from thread to thread.
+/// A batch that passes from thread to thread.
 #[derive(Debug, Default)]
 struct Batch {
     located: Located,
-    /// What went wrong behind what is in it.
+    /// The error behind its contents.
     trouble: Option<CaptureError>,
     stage: Stage,
     /// None where a batch ends within a step.
     news: Option<News>,
 }
 
-/// How far the flows are.
+/// The progress of the flows.
 #[derive(Debug, Default)]
 enum Stage {
     #[default]
@@ -43,7 +44,7 @@ enum Stage {
     Over,
 }
 
-/// What is followed on another thread.
+/// Flows that are followed on another thread.
 #[derive(Debug)]
 pub(super) struct Following {
     batches: Consumer<Batch, Batch>,
@@ -95,8 +96,8 @@ impl Following {
         })
     }
 
-    /// The way through what passes next, which may be nothing for now; `None` when there are no
-    /// more packets.
+    /// The walk through the next batch, which may be empty for now; `None` when there are no more
+    /// packets.
     #[inline]
     pub(super) fn walk_on(&mut self) -> Result<Option<&mut Walk>, CaptureError> {
         if self.walk.is_over() {
@@ -111,8 +112,8 @@ impl Following {
         Ok(Some(&mut self.walk))
     }
 
-    /// The same when packets are not asked for any more: what passes as flows end, if it is
-    /// still on its way.
+    /// The same when no more packets are asked for: the output of flows that end, if it is still on
+    /// its way.
     pub(super) fn walk_to_end(&mut self) -> Option<&mut Walk> {
         self.stop.store(true, Ordering::Relaxed);
         if self.walk.is_over() {
@@ -132,7 +133,7 @@ impl Following {
         }
     }
 
-    /// What is known of the source by now.
+    /// State of the source by now.
     pub(super) const fn known(&self) -> &Known {
         &self.known
     }
@@ -174,7 +175,7 @@ struct Follower<P> {
 impl<P: PacketSource> Follower<P> {
     fn follow(mut self, mut flows: Flows) -> Flows {
         match self.follow_all(&mut flows) {
-            // Who has deserted asks for nothing more.
+            // A tracker that is gone asks for nothing more.
             Ok(()) | Err(Disconnected) => flows,
         }
     }
@@ -241,7 +242,7 @@ impl<P: PacketSource> Follower<P> {
     }
 }
 
-/// What is to be handed on.
+/// Output to be handed on.
 struct Outbox {
     producer: Producer<Batch, Batch>,
     batch: Batch,
@@ -260,7 +261,7 @@ impl Passage for Outbox {
 
     #[inline]
     fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), Disconnected> {
-        // What one packet sets free may be a hundred thousand messages.
+        // One packet may release a hundred thousand messages.
         if self.batch.located.is_overfull() {
             self.hand_on()?;
         }

@@ -1,5 +1,5 @@
-//! Messages with their places, and what else passes from the flows to tracking, packed: what is
-//! handed from core to core costs more than what is looked up.
+//! Messages with their places, and other events from the flows for tracking, packed: handing memory
+//! from core to core costs more than look-ups.
 
 use super::ahead::Glimpse;
 use super::passage::{Event, Passed, Sender};
@@ -7,17 +7,17 @@ use crate::conversation::ChannelId;
 use crate::net::{Arrival, Side};
 use crate::wire::{DestinationHash, FrameType, RawFrame, RawMessage, StreamId};
 
-/// Bytes of messages after which a batch is full, and what passes in it. Large, because to wake a
-/// thread may take as long as following a hundred packets.
+/// Bytes of messages after which a batch is full, and its events. Large, because to wake a thread
+/// may take as long as following a hundred packets.
 const BATCH_BYTES: usize = 256 << 10;
 const BATCH_LENGTH: usize = 2_048;
 
-/// What passes one after the other.
+/// Messages and events in their order.
 #[derive(Debug, Default)]
 pub(super) struct Located {
     items: Vec<Item>,
-    /// The payloads of all messages. Who only counts does not look at them, and they stay where
-    /// they are: in the caches of another core.
+    /// The payloads of all messages. A dissection that only counts does not look at them, and they
+    /// stay where they are: in the caches of another core.
     bytes: Vec<u8>,
     /// Of those messages that have one.
     addressees: Vec<DestinationHash>,
@@ -31,12 +31,12 @@ enum Item {
     StepEnds,
 }
 
-/// A [`Passed`]; what is long lies elsewhere in the batch.
+/// A [`Passed`]; its long parts lie elsewhere in the batch.
 #[derive(Clone, Copy, Debug)]
 struct PackedMessage {
     arrival: Arrival,
     channel: ChannelId,
-    /// Where its payload ends; it begins where the one before it ends.
+    /// End of its payload; it begins at the end of the one before it.
     end: u32,
     cut_bytes: u32,
     form: Form,
@@ -46,7 +46,7 @@ struct PackedMessage {
     in_step: InStep,
 }
 
-/// Which form of [`RawMessage`] it is.
+/// The form of [`RawMessage`].
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Frame(FrameType, StreamId),
@@ -91,7 +91,7 @@ enum Addressee {
     None,
 }
 
-/// Where in its step something stands.
+/// The place of an item in its step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InStep {
     /// More of the step follows.
@@ -99,7 +99,7 @@ pub(super) enum InStep {
     Last,
 }
 
-/// Why a number below 2^32 is enough in a batch.
+/// The reason why a number below 2^32 is enough in a batch.
 const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 256 KiB";
 
 impl Located {
@@ -165,7 +165,7 @@ impl Located {
     }
 }
 
-/// A way through what passes.
+/// A walk through messages and events.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     located: Located,

@@ -20,9 +20,9 @@ pub struct NearFlow {
     pub server: SocketAddr,
     /// The carrier that they would have.
     pub carrier: Carrier,
-    /// How many flows.
+    /// Number of flows.
     pub flow_count: u64,
-    /// What they have of ours, together.
+    /// Traces of our protocol in them, together.
     pub trace: Trace,
 }
 
@@ -82,7 +82,7 @@ impl NearFlows {
         &self.groups
     }
 
-    /// How many flows there were, also those of no group.
+    /// Number of flows, also those of no group.
     pub const fn flow_count(&self) -> u64 {
         self.flow_count
     }

@@ -1,4 +1,4 @@
-//! What each batch says of a source that is read on another thread.
+//! News of a source that is read on another thread, with each batch.
 
 use crate::capture::{InputInfo, PacketSource, Progress};
 use crate::net::CopyCounts;
@@ -6,10 +6,10 @@ use crate::net::CopyCounts;
 /// Inputs whose counts come with every batch.
 const FEW_INPUTS: usize = 16;
 
-/// What has changed since the batch before.
+/// Changes since the batch before.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Where something about them has changed that matters before the end.
+    /// Set where something about them has changed that matters before the end.
     inputs: Option<Vec<InputInfo>>,
     progress: Progress,
 }
@@ -32,7 +32,7 @@ impl News {
     }
 }
 
-/// What is known of the source.
+/// State of the source.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) inputs: Vec<InputInfo>,

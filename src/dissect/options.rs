@@ -1,4 +1,4 @@
-//! What a dissection is asked for.
+//! The options of a dissection.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use crate::carrier::tls::KeyLog;
 use crate::conversation::{Destinations, TrackerOptions, Wording};
 use crate::net::NetworkLimits;
 
-/// What a [`Dissector`](super::Dissector) is asked for.
+/// The options of a [`Dissector`](super::Dissector).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DissectOptions {
-    /// How far to go.
+    /// The depth of the dissection.
     pub depth: Depth,
     /// Whether to hash the destination of every SYN.
     pub destinations: Destinations,
@@ -26,18 +26,18 @@ pub struct DissectOptions {
     /// Bounds and times of the tracker; its `destinations` and `wording` are overruled
     /// by those here.
     pub tracker: TrackerOptions,
-    /// What helps when something was forgotten for want of memory; stands at the end of the
-    /// finding that says so. A program speaks of its own flag here.
+    /// Advice for when something was forgotten for want of memory; stands at the end of the finding
+    /// that says so. A program names its own flag here.
     pub memory_advice: &'static str,
 }
 
-/// How far a dissection goes.
+/// The depth of a dissection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Messages only: no conversations, and no findings about messages, but where both sides of
     /// an I2P router may show a message twice.
     Messages,
-    /// Messages and what they mean together.
+    /// Messages and their meaning together.
     Conversations,
 }
 
@@ -57,9 +57,9 @@ impl Default for DissectOptions {
 }
 
 impl DissectOptions {
-    /// Bounds everything that is kept by one number: half of it for conversations,
-    /// three eighths for flows with what is held for them, and an eighth for
-    /// segments and fragments that wait for others. Below 4 MiB it is taken as that.
+    /// Bounds everything that is kept by one number: half of it for conversations, three eighths
+    /// for flows with the bytes held for them, and an eighth for segments and fragments that wait
+    /// for others. Below 4 MiB it is taken as that.
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         let bytes = bytes.max(4 << 20);

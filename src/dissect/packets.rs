@@ -23,7 +23,7 @@ pub struct DecodedPacket<'a> {
     pub captured_bytes: u32,
     /// Bytes of it on the link.
     pub original_bytes: u32,
-    /// What it holds, or why that is nothing.
+    /// Its contents, or the reason why there are none.
     pub content: Result<Decoded<'a>, Skip>,
 }
 
@@ -58,7 +58,7 @@ impl<'a> DecodedPacket<'a> {
     }
 }
 
-/// Number and time of a packet, and what it was wrapped in.
+/// Number and time of a packet, and its encapsulation.
 #[inline(always)]
 fn arrival(packet: &Packet<'_>, content: &Result<Decoded<'_>, Skip>) -> Arrival {
     let encapsulation = match content {
@@ -110,9 +110,9 @@ pub(super) struct Batch {
     bytes: Vec<u8>,
     /// The flows of runs of packets.
     keys: Vec<FlowKey>,
-    /// By what each of them is looked up.
+    /// The hashes by which they are looked up.
     hashes: Vec<u32>,
-    /// What went wrong behind the steps.
+    /// The error behind the steps.
     trouble: Option<CaptureError>,
     reading: Reading,
 }
@@ -135,16 +135,16 @@ struct PackedPacket {
 struct PackedContent {
     /// Index of the key.
     key: u32,
-    /// Where the payload begins and ends.
+    /// Start and end of the payload.
     payload: (u32, u32),
     remainder: Remainder,
 }
 
-/// Why a number below 2^32 is enough in a batch.
+/// The reason why a number below 2^32 is enough in a batch.
 const BATCHES_ARE_SMALL: &str = "a batch ends soon after its first 256 KiB";
 
 impl Batch {
-    /// Whether something is known of what lies behind it: the end, or what went wrong.
+    /// Whether it is known how the source goes on behind it: by its end, or an error.
     pub(super) const fn has_end(&self) -> bool {
         self.trouble.is_some() || matches!(self.reading, Reading::Over)
     }
@@ -280,9 +280,8 @@ pub(super) struct Walk {
     seen: usize,
 }
 
-/// Steps that are looked at together: some nine cache lines each, so that what they need is
-/// still in a processor's first caches when it is used, and more than it can have under way
-/// at once.
+/// Steps that are looked at together: some nine cache lines each, so that these are still in a
+/// processor's first caches when they are used, and more than it can have under way at once.
 const WINDOW: usize = 64;
 
 impl Walk {
@@ -305,8 +304,8 @@ impl Walk {
         self.next >= self.batch.steps.len()
     }
 
-    /// Of a batch that is over: whether no other follows. What went wrong behind its steps
-    /// is returned once.
+    /// Of a batch that is over: whether no other follows. The error behind its steps is returned
+    /// once.
     pub(super) fn is_last(&mut self) -> Result<bool, CaptureError> {
         match self.batch.trouble.take() {
             Some(trouble) => Err(trouble),
@@ -343,8 +342,8 @@ pub(super) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// What the packets hold, of those that hold something, and by what their flows are
-    /// looked up.
+    /// The contents of the packets that have any, and the hashes by which their flows are looked
+    /// up.
     #[inline]
     pub(super) fn contents(self) -> impl Iterator<Item = (Decoded<'a>, u32)> {
         self.steps.iter().filter_map(move |step| match step {

@@ -1,6 +1,6 @@
-//! What passes from the flows to tracking, in the order of the capture: messages, each with its
-//! place, and what happens to channels and flows. Nothing ever comes back but that it is enough,
-//! so that the two may work on different threads.
+//! The passage from the flows to tracking, in the order of the capture: messages, each with its
+//! place, and events of channels and flows. Nothing ever comes back but that it is enough, so that
+//! the two may work on different threads.
 
 use super::FlowReport;
 use crate::conversation::{Channel, ChannelId, Finding};
@@ -8,15 +8,15 @@ use crate::net::{Arrival, Side};
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, RawMessage};
 
-/// Takes what passes.
+/// Takes messages and events.
 pub(super) trait Passage {
-    /// Why nothing more is taken.
+    /// The reason why nothing more is taken.
     type Error;
 
     /// The next message, which `arrival` completed.
     fn message(&mut self, arrival: Arrival, passed: Passed<'_>) -> Result<(), Self::Error>;
 
-    /// What happened beside messages.
+    /// An event beside messages.
     fn event(&mut self, event: Event) -> Result<(), Self::Error>;
 
     /// Something odd beside messages.
@@ -38,7 +38,7 @@ pub(super) struct Passed<'a> {
     pub(super) sender: Sender,
 }
 
-/// What is known of who sent a message.
+/// Evidence on the sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     /// Nothing speaks against the destination that it names, if it names one.
@@ -62,7 +62,7 @@ impl<'a> Passed<'a> {
     }
 }
 
-/// What happens beside messages.
+/// An event beside messages.
 #[derive(Debug)]
 pub(super) enum Event {
     /// The first packet came.

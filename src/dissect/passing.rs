@@ -221,12 +221,12 @@ impl PassingDissector {
         self.tracking.tracker.tracked()
     }
 
-    /// How many these are.
+    /// Number of these.
     pub fn tracked_count(&self) -> usize {
         self.tracking.tracker.tracked_count()
     }
 
-    /// What passed so far.
+    /// Counts so far.
     pub fn counts(&self) -> PassingCounts {
         PassingCounts {
             passed: self.passed_count,
@@ -241,7 +241,7 @@ impl PassingDissector {
     }
 }
 
-/// What a [`PassingDissector`] has seen.
+/// Counts of a [`PassingDissector`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassingCounts {
     /// Messages, on I2CP frames.

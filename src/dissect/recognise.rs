@@ -3,7 +3,7 @@
 use crate::carrier::detect::{Kind, Protocol, Sketch};
 use crate::wire::{Destination, FrameType, HEADER_BYTES, looks_like_message};
 
-/// What distinguishes our messages from those of other protocols.
+/// The properties that distinguish our messages from those of other protocols.
 pub(crate) const PROTOCOL: Protocol = Protocol {
     plausible: looks_like_message,
     recognise,

@@ -1,5 +1,5 @@
-//! Flows of nothing but SYNs that nobody answered, too few to prove anything by themselves: they are
-//! judged by what else goes to their servers.
+//! Flows of nothing but SYNs that nobody answered, too few to prove anything by themselves: they
+//! are judged by the other flows to their servers.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ const MAX_SERVERS: usize = 4_096;
 const MAX_WAITING: usize = 1_024;
 const MAX_WAITING_BYTES: usize = 1 << 20;
 
-/// What is known of servers, and the flows that wait until something is.
+/// State of servers, and the flows that wait until there is some.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     /// Those that carry ministreaming.
@@ -42,7 +42,7 @@ pub(super) struct Waiting {
     bytes: usize,
 }
 
-/// Flows to one server over one carrier, and what becomes of them.
+/// Flows to one server over one carrier, and the verdict on them.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) flows: Vec<Waiting>,
@@ -135,7 +135,7 @@ impl Servers {
                 Some(all) => all.join(&flow.unanswered),
             }
         }
-        // Beyond the bound nobody knows what else went there.
+        // Beyond the bound the other flows there are unknown.
         let is_alone =
             self.others.len() < MAX_SERVERS && !self.others.contains(&(server, transport));
         let verdict = all

@@ -1,4 +1,4 @@
-//! Where a dissection puts what it sees.
+//! The output of a dissection.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,12 +9,12 @@ use crate::carrier::Carrier;
 use crate::conversation::{Carried, ChannelStart, Conversation, Finding, MessageEvent};
 use crate::net::{FlowId, Transport};
 
-/// Takes what a [`Dissector`](super::Dissector) sees, in the order of the capture.
+/// Takes the output of a [`Dissector`](super::Dissector), in the order of the capture.
 ///
-/// Every method may refuse with an error, which ends the dissection: a closed
-/// output, a disk that is full. What a sink does not ask for it passes over.
+/// Every method may refuse with an error, which ends the dissection: a closed output, a disk that
+/// is full. Output that a sink does not ask for is passed over.
 pub trait Sink {
-    /// What can go wrong on the way out.
+    /// Error of the output.
     type Error;
 
     /// A flow turned out to carry ministreaming.
@@ -65,13 +65,13 @@ pub trait Sink {
         Ok(())
     }
 
-    /// Whether more messages would be of use; who reads may stop otherwise.
+    /// Whether more messages would be of use; the reader may stop otherwise.
     fn wants_more(&self) -> bool {
         true
     }
 
-    /// Whether [`packet_end`](Self::packet_end) has something to do now. Who feeds many packets
-    /// at a time asks after each.
+    /// Whether [`packet_end`](Self::packet_end) has something to do now. A caller that feeds many
+    /// packets at a time asks after each.
     fn awaits_packet_end(&self) -> bool {
         true
     }
@@ -96,9 +96,9 @@ pub struct FlowReport {
     pub addresses: [SocketAddr; 2],
     /// Its carrier.
     pub carrier: Carrier,
-    /// How that was decided.
+    /// The way that was decided.
     pub decided: Decided,
-    /// What is known of its beginning.
+    /// The known part of its past.
     pub start: ChannelStart,
 }
 
@@ -109,10 +109,10 @@ impl FlowReport {
     }
 }
 
-/// How the carrier of a flow was decided.
+/// The way the carrier of a flow was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// By what its first payloads hold.
+    /// By the contents of its first payloads.
     ByContent,
     /// By the user (`-d`).
     ByRule,

@@ -1,5 +1,5 @@
-//! Where a dissector takes its steps from: headers are read, and flows followed, where they are
-//! needed or on a thread of their own.
+//! The source of a dissector's steps: headers are read, and flows followed, where they are needed
+//! or on a thread of their own.
 
 use std::io;
 
@@ -18,7 +18,7 @@ pub struct StepSource<P> {
     reader: Reader<P>,
 }
 
-/// Where headers are read, and flows followed.
+/// The thread on which headers are read, and flows followed.
 #[derive(Debug)]
 enum Reader<P> {
     Here(Box<Here<P>>),
@@ -90,7 +90,7 @@ impl<P: PacketSource> StepSource<P> {
         .map(Steps))
     }
 
-    /// What is still on its way from flows that are followed elsewhere.
+    /// Flows that are followed elsewhere, if they are, with their output on its way.
     pub(super) const fn following(&mut self) -> Option<&mut Following> {
         match &mut self.reader {
             Reader::Here(_) | Reader::InBatches(_) | Reader::Decoded(_) => None,
@@ -118,7 +118,7 @@ impl<P: PacketSource> StepSource<P> {
         }
     }
 
-    /// How far reading has come, as [`PacketSource::progress`].
+    /// The progress of reading, as [`PacketSource::progress`].
     pub fn progress(&self) -> Progress {
         match &self.reader {
             Reader::Here(here) => here.source.progress(),

@@ -1,4 +1,4 @@
-//! The carriers over TCP: what their decoders find, as messages and findings.
+//! The carriers over TCP: the items of their decoders, as messages and findings.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub(super) const fn lacks_bytes(piece: Piece<'_>) -> bool {
     matches!(piece, Piece::Gap { .. } | Piece::Cut { .. })
 }
 
-/// What is left of a connection.
+/// The rest of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
     /// At least one direction goes on.
@@ -72,9 +72,9 @@ struct I2cp {
 /// The sessions of one I2CP connection.
 #[derive(Debug, Default)]
 struct Sessions {
-    /// In order: what is reported of all of them must be the same in each run.
+    /// In order: reports of all of them must be the same in each run.
     open: BTreeMap<u16, OpenSession>,
-    /// What the application asked for and the router has not answered yet.
+    /// The application's request that the router has not answered yet.
     requested: Option<(DestinationHash, Option<String>)>,
     has_gaps: bool,
 }
@@ -90,7 +90,7 @@ struct OpenSession {
 const MAX_SESSIONS: usize = 1_024;
 
 impl Streams {
-    /// What to decode a connection with; `None` when it carries something else.
+    /// The decoders for a connection; `None` when it carries something else.
     pub(super) fn new<P: Passage>(
         verdict: CarrierVerdict,
         addresses: [SocketAddr; 2],
@@ -187,7 +187,7 @@ impl Streams {
         }
     }
 
-    /// Reads what the next piece needs. What is returned is of no other use.
+    /// Prefetches for the next piece. The returned value is of no other use.
     #[inline]
     pub(super) fn touch(&self) -> u64 {
         let decoders = match &self.decoder {
@@ -254,7 +254,7 @@ impl Streams {
     ) -> Result<(), P::Error> {
         let missing = match piece {
             Piece::Gap { missing, .. } => missing,
-            // I2CP is compressed: nothing is left of what was cut.
+            // I2CP is compressed: nothing can be read of a message that was cut.
             Piece::Cut { missing, .. } if self.carrier == Carrier::I2cp => Some(missing),
             Piece::Bytes { .. } | Piece::Cut { .. } | Piece::End { .. } => return Ok(()),
         };
@@ -303,7 +303,7 @@ impl Streams {
                     Piece::Gap { missing, .. } => decoder.gap(missing, emit),
                     Piece::Cut { missing, .. } => {
                         decoder.cut(missing, emit)?;
-                        // Whole messages may have been in what was cut.
+                        // Whole messages may have been in the cut bytes.
                         if decoder.is_lost() {
                             passage.event(Event::Gap(channel))?;
                         }
@@ -361,7 +361,7 @@ impl Streams {
     }
 }
 
-/// Where on a connection something was found.
+/// The place of an item on a connection.
 struct Provenance {
     arrival: Arrival,
     addresses: [SocketAddr; 2],
@@ -507,7 +507,7 @@ impl Sessions {
         }
     }
 
-    /// Opens a session: what is known of its beginning, its destination and its name.
+    /// Opens a session: the known part of its past, its destination and its name.
     fn open<P: Passage>(
         &mut self,
         provenance: &Provenance,

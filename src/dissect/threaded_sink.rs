@@ -16,8 +16,8 @@ use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{DestinationHash, Direction, FrameType, RawFrame, RawMessage, StreamId};
 
-/// Passes what it gets on to a sink that works on another thread, in the
-/// same order. What the sink refuses comes back with a delay.
+/// Passes its input on to a sink that works on another thread, in the same order. Errors of the
+/// sink come back with a delay.
 #[derive(Debug)]
 pub struct ThreadedSink<S: Sink> {
     batches: Producer<Batch, Batch>,
@@ -33,7 +33,7 @@ enum Work<S: Sink> {
     Over,
 }
 
-/// The sink, and how its work ended.
+/// The sink, and the result of its work.
 type Outcome<S> = (S, Result<(), <S as Sink>::Error>);
 
 /// Batches in the pool: one is filled, one worked on, and two lie between.
@@ -70,7 +70,7 @@ where
     /// when it has refused something, and that error was returned.
     ///
     /// # Errors
-    /// What the sink refuses now.
+    /// Those of the sink.
     pub fn finish(self) -> Result<Option<S>, S::Error> {
         let (sink, result) = match self.work {
             Work::Over => return Ok(None),
@@ -164,8 +164,7 @@ impl<S: Sink> Sink for ThreadedSink<S> {
     }
 }
 
-/// Consecutive items, packed: what is handed from core to core costs more
-/// than what is looked up.
+/// Consecutive items, packed: handing memory from core to core costs more than look-ups.
 #[derive(Debug, Default)]
 struct Batch {
     items: Vec<Item>,
@@ -173,11 +172,11 @@ struct Batch {
     events: Vec<PackedEvent>,
     /// Their payloads.
     bytes: Vec<u8>,
-    /// How they travelled; runs of messages have the same.
+    /// The routes of messages; runs of messages have the same.
     routes: Vec<Route>,
     /// Hashes of the destinations in SYNs.
     hashes: Vec<DestinationHash>,
-    /// What is odd about them.
+    /// Findings about them.
     findings: Vec<Finding>,
     inputs: Vec<InputInfo>,
 }
@@ -192,7 +191,7 @@ enum Item {
     PacketEnd,
 }
 
-/// How a message travelled.
+/// The route of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Route {
     carrier: Carrier,
@@ -201,7 +200,7 @@ struct Route {
     session: Option<I2cpSession>,
 }
 
-/// A [`MessageEvent`]; what is long or borrowed lies elsewhere in the batch.
+/// A [`MessageEvent`]; its long and borrowed parts lie elsewhere in the batch.
 #[derive(Debug)]
 struct PackedEvent {
     number: u64,
@@ -228,7 +227,7 @@ enum HasHash {
     No,
 }
 
-/// Which form of [`RawMessage`] it is.
+/// The form of [`RawMessage`].
 #[derive(Clone, Copy, Debug)]
 enum Form {
     Frame(FrameType, StreamId),
@@ -236,7 +235,7 @@ enum Form {
     Short,
 }
 
-/// How far a batch was passed on.
+/// The part of a batch that was passed on.
 #[derive(Debug, Default)]
 struct Position {
     event: usize,
@@ -371,7 +370,7 @@ impl Batch {
     }
 }
 
-/// Gives the sink what is passed on, until there is no more or the sink refuses.
+/// Passes items on to the sink, until there are no more or the sink refuses.
 fn work<S: Sink>(mut sink: S, mut batches: Consumer<Batch, Batch>) -> Outcome<S> {
     while let Some(mut batch) = batches.next() {
         if let Err(error) = batch.tell(&mut sink) {

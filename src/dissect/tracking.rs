@@ -1,4 +1,4 @@
-//! What messages mean: each is shown to the tracker, whose reports go to the sink.
+//! The meaning of messages: each is shown to the tracker, whose reports go to the sink.
 
 use super::ahead::{Glimpse, RecordsAhead};
 use super::findings::about_capture;
@@ -38,7 +38,7 @@ impl Tracking {
         }
     }
 
-    /// Takes what passes, and reports it to `sink`.
+    /// Takes messages and events, and reports them to `sink`.
     #[inline(always)]
     pub(super) const fn with<'a, S: Sink>(&'a mut self, sink: &'a mut S) -> Tracked<'a, S> {
         Tracked {
@@ -71,8 +71,7 @@ impl Tracking {
         self.expected = self.ahead.next();
     }
 
-    /// Takes the next of what has passed from flows that are followed elsewhere; returns where in
-    /// its step it stood.
+    /// Takes the next item from flows that are followed elsewhere; returns its place in its step.
     #[inline(always)]
     pub(super) fn take_next<S: Sink>(
         &mut self,
@@ -99,7 +98,7 @@ impl Tracking {
         Ok(in_step)
     }
 
-    /// The capture is over: reports everything that is still open, and what was forgotten.
+    /// The capture is over: reports all that is still open, and the counts of the forgotten.
     pub(super) fn finish<S: Sink>(
         &mut self,
         end: EndOfInput,
@@ -111,7 +110,7 @@ impl Tracking {
         self.tell_forgotten(flows, sink)
     }
 
-    /// Reports what was forgotten for want of memory, one finding for each kind.
+    /// Reports data forgotten for want of memory, one finding for each kind.
     fn tell_forgotten<S: Sink>(&self, flows: &FlowCounts, sink: &mut S) -> Result<(), S::Error> {
         let (network, forgotten) = (&flows.network, self.tracker.forgotten());
         let flows_since = network.evicted_since.map(|arrival| arrival.time);
@@ -186,7 +185,7 @@ impl Tracking {
         }
     }
 
-    /// What a message carries, if `sink` wants to know no more and there is no more to report.
+    /// The data of a message, if `sink` wants to know no more and there is no more to report.
     #[inline]
     fn carried<S: Sink>(
         &mut self,
@@ -252,7 +251,7 @@ impl Tracking {
         self.tell_events(sink)
     }
 
-    /// Reports what happened apart from messages.
+    /// Reports events apart from messages.
     #[inline]
     pub(super) fn tell_events<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
         if self.tracker.has_events() {
@@ -273,7 +272,7 @@ impl Tracking {
     }
 }
 
-/// Takes what passes from the flows, and reports it to a sink.
+/// Takes messages and events from the flows, and reports them to a sink.
 pub(super) struct Tracked<'a, S> {
     tracking: &'a mut Tracking,
     sink: &'a mut S,
