@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 /// each time the other thread has to be woken, which costs as much as parsing
 /// some packets.
 ///
-/// `F` is what is handed on: a buffer `B`, or a message that may hold one.
+/// `F` is the type handed on: a buffer `B`, or a message that may hold one.
 pub(crate) fn buffer_pool<F, B>(limit: usize, together: usize) -> (Producer<F, B>, Consumer<F, B>) {
     let (filled_sender, filled) = mpsc::channel();
     let (empty, empty_receiver) = mpsc::channel();
@@ -54,7 +54,7 @@ impl<F, B> Producer<F, B> {
         }
     }
 
-    /// Hands on what was filled.
+    /// Hands on a filled buffer.
     pub(crate) fn hand_on(&self, filled: F) -> Result<(), Disconnected> {
         self.filled.send(filled).map_err(|_| Disconnected)
     }
@@ -71,7 +71,7 @@ pub(crate) struct Consumer<F, B> {
 }
 
 impl<F, B> Consumer<F, B> {
-    /// What was filled next, which may be waited for; `None` when the producer is gone.
+    /// The next filled buffer, which may be waited for; `None` when the producer is gone.
     pub(crate) fn next(&mut self) -> Option<F> {
         self.filled.recv().ok()
     }

@@ -34,8 +34,8 @@ pub fn open(path: impl Into<PathBuf>) -> Result<Conversations, CaptureError> {
 
 /// Conversations in the order in which they ended; see [`open`].
 ///
-/// A capture that is cut or damaged gives its error in between, and then what is still known:
-/// conversations that were open at the damage, too.
+/// A capture that is cut or damaged gives its error in between, and then the other conversations:
+/// those open at the damage, too.
 pub struct Conversations {
     capture: Inputs,
     dissector: Dissector,
@@ -43,7 +43,7 @@ pub struct Conversations {
     is_over: bool,
 }
 
-/// Without what is in it.
+/// Without its contents.
 impl fmt::Debug for Conversations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Conversations")
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::dissect::Collected;
 
-    /// What a sink gets of the same capture.
+    /// The conversations that a sink gets of the same capture.
     fn collected(path: &str) -> Vec<Conversation> {
         let mut capture = Inputs::open([path]).unwrap();
         let mut dissector = Dissector::new(DissectOptions::default());

@@ -17,7 +17,7 @@ use crate::wire::{
 pub(crate) use crate::columns::TYPE_NAMES;
 pub use crate::columns::{Field, FieldKind, Range};
 
-/// How much of a payload is shown.
+/// The part of a payload that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PayloadDetail {
     /// Nothing but its length.
@@ -55,7 +55,7 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// The hash of a destination.
     Hash(DestinationHash),
-    /// What a packet was wrapped in; its text counts.
+    /// The wrappers of a packet; its text counts.
     Encapsulation(Encapsulation),
     /// Findings, of which the codes count.
     Codes(&'a [Finding]),
@@ -64,7 +64,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// How many there are of something; there is nothing of which there are 2^63.
+    /// A number of items; there is nothing of which there are 2^63.
     pub(crate) fn count(number: u64) -> Self {
         Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
     }

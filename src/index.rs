@@ -57,8 +57,8 @@ impl Line {
     }
 }
 
-/// Some lanes of a line, the lowest first: a byte for each, because compilers compare all
-/// at once when that is what they have to make.
+/// Some lanes of a line, the lowest first: a byte for each, because compilers then compare all at
+/// once.
 #[derive(Clone, Copy)]
 struct Lanes(u64);
 
@@ -122,8 +122,8 @@ impl Index {
         self.len
     }
 
-    /// The first value with this hash that `is_it` accepts. Which of several that
-    /// is may change with every entry that comes or goes.
+    /// The first value with this hash that `is_it` accepts. The first of several may change with
+    /// every entry that comes or goes.
     #[inline]
     pub(crate) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut place = self.home(hash);
@@ -144,8 +144,8 @@ impl Index {
         }
     }
 
-    /// A value with this hash, without a look at what it stands for: mostly what a
-    /// look-up will find. Of the line where that begins only, which is at hand then.
+    /// A value with this hash, without a look at its record: mostly the result of a look-up. Of the
+    /// line where that begins only, which is at hand then.
     #[inline]
     pub(crate) fn peek(&self, hash: u32) -> Option<u32> {
         let line = &self.lines[self.home(hash)];
@@ -204,8 +204,8 @@ impl Index {
         self.len -= 1;
         let mut was_full = self.lines[hole].vacant().is_empty();
         self.lines[hole].values[lane] = EMPTY;
-        // What went on because the line was full would no longer be found behind the
-        // hole: it moves into it, and leaves another.
+        // A value that went on because the line was full would no longer be found behind the hole:
+        // it moves into it, and leaves another.
         let mut place = hole;
         while was_full {
             place = self.after(place);

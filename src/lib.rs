@@ -132,8 +132,8 @@ pub use self::conversation::{Conversation, EndOfInput, Finding, MessageEvent};
 pub use self::conversations::{Conversations, open};
 pub use self::dissect::{Collected, DissectOptions, Dissector, Sink};
 
-// Crates whose types stand in signatures here: buffers, generators of random numbers, and what
-// `proxy::control` and some errors hold.
+// Crates whose types stand in signatures here: buffers, generators of random numbers, and the
+// contents of `proxy::control` and of some errors.
 pub use {bytes, rand, regex, serde_json};
 
 #[cfg(feature = "runtime")]

@@ -1,4 +1,4 @@
-//! Lines of what `ministream-dump -T ndjson` wrote, and the values in them.
+//! Lines from `ministream-dump -T ndjson`, and the values in them.
 
 use std::io::{self, BufRead};
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::wire::{Direction, StreamId};
 /// takes less than a tenth of it.
 pub(crate) const MAX_LINE_BYTES: u64 = 16 << 20;
 
-/// Why records cannot be read.
+/// The reason why records cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NdjsonError {
@@ -25,7 +25,7 @@ pub enum NdjsonError {
     Json {
         /// From 1.
         line: u64,
-        /// What the parser says.
+        /// The parser's error.
         source: serde_json::Error,
     },
     /// A line is longer than any record.
@@ -54,7 +54,7 @@ pub enum NdjsonError {
     /// It holds more than can be kept.
     #[error("the recording holds more than {most} bytes")]
     TooLarge {
-        /// What can be kept, in bytes.
+        /// The bound, in bytes.
         most: u64,
     },
 }
@@ -112,7 +112,7 @@ impl<R: BufRead> RecordLines<R> {
     }
 }
 
-/// One record, or an object in one. Every key is always there; what is unknown is null.
+/// One record, or an object in one. Every key is always there; unknown values are null.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordLine {
     value: Value,
@@ -136,7 +136,7 @@ impl RecordLine {
         self.line
     }
 
-    /// The error for a value that is not what it should be.
+    /// The error for a value of the wrong kind.
     pub(crate) const fn invalid(&self, field: &'static str) -> NdjsonError {
         NdjsonError::Field {
             line: self.line,
@@ -222,7 +222,7 @@ impl RecordLine {
     pub(crate) fn payload(&self) -> Result<Option<Vec<u8>>, NdjsonError> {
         let whole = self.count("payload_bytes")?;
         let bytes = self.optional("payload_hex", |value| hex::decode(value.as_str()?).ok())?;
-        // Where nothing was written, there is nothing but an empty payload to know.
+        // Where no bytes were written, the payload is empty or unknown.
         let bytes = bytes.unwrap_or_default();
         Ok((bytes.len() as u64 == whole).then_some(bytes))
     }

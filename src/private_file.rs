@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Why a file with a secret cannot be written or used.
+/// The reason why a file with a secret cannot be written or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrivateFileError {
@@ -16,7 +16,7 @@ pub enum PrivateFileError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// It cannot be opened or read.
@@ -24,7 +24,7 @@ pub enum PrivateFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// Others than its owner may read it, or worse.
@@ -37,7 +37,7 @@ pub enum PrivateFileError {
     },
 }
 
-/// Writes a secret to a new file that only its owner may read. What is there under this name
+/// Writes a secret to a new file that only its owner may read. A file of this name that is there
 /// already, even a dangling link, stays.
 ///
 /// # Errors

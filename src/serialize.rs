@@ -1,8 +1,8 @@
 //! The traits of `serde` for records and values, with the feature `serde`.
 //!
 //! A [`MessageEvent`], a [`Conversation`] and a [`Finding`] are serialized as their records: with
-//! the names and values that `-T ndjson` writes. Values are what they are in records: texts, names
-//! and numbers.
+//! the names and values that `-T ndjson` writes. Values are as in records: texts, names and
+//! numbers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ use crate::wire::{ClientId, DestinationHash, Direction, FrameType, ServerId, Str
 
 /// Reads a text as `T`.
 struct Text<T> {
-    /// What the text should be, for errors.
+    /// The expected text, for errors.
     expected: &'static str,
     read: fn(&str) -> Option<T>,
 }
@@ -170,8 +170,8 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// A record that is being serialized. Who names its columns one by one cannot stop at an error:
-/// the first is kept, and nothing follows it.
+/// A record that is being serialized. A caller that names its columns one by one cannot stop at an
+/// error: the first is kept, and nothing follows it.
 struct Entries<M: SerializeMap> {
     map: M,
     failed: Result<(), M::Error>,

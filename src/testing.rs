@@ -1,4 +1,4 @@
-//! Events for the tests of those who show them, made by hand.
+//! Events for the tests of modules that show them, made by hand.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -144,7 +144,7 @@ pub(crate) const fn style() -> Style {
     }
 }
 
-/// An output, and what it has written where others write, too.
+/// An output, and the bytes that it has written to the shared one.
 pub(crate) struct Written<P> {
     pub(crate) printer: P,
     out: Vec<u8>,
@@ -203,7 +203,7 @@ impl<P: Printer> Written<P> {
         self.text()
     }
 
-    /// Takes what was written since it was last taken.
+    /// Takes the text written since it was last taken.
     pub(crate) fn text(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.out)).unwrap()
     }

@@ -78,7 +78,7 @@ const SIZE: [(&str, u64); 4] = [
     ("B", 1),
 ];
 
-/// Why a text is no number with a unit.
+/// The reason why a text is no number with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotRead {
     /// A number without a unit.

@@ -1,5 +1,5 @@
-//! Reads blocks: on a thread of its own, a few blocks ahead of the one who
-//! parses, or in place, for a parser that is itself ahead of others.
+//! Reads blocks: on a thread of its own, a few blocks ahead of the parser, or in place, for a
+//! parser that is itself ahead of others.
 //!
 //! Blocks go round: the thread fills them, the parser empties them and hands
 //! them back, so memory stays the same however large the input.
@@ -46,7 +46,7 @@ impl BlockSize {
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
-    /// Which of `bytes` come from the input.
+    /// The part of `bytes` that comes from the input.
     pub(super) filled: Range<usize>,
 }
 
@@ -75,7 +75,7 @@ impl Block {
     }
 }
 
-/// Which thread reads.
+/// The thread that reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadingThread {
     /// One of its own, which reads ahead.

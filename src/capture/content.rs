@@ -1,8 +1,8 @@
-//! What a file is that is no capture.
+//! The contents of files that are no captures.
 
 use super::{CaptureFormat, Damage};
 
-/// What an input is that is no capture, as far as its first bytes show.
+/// The content of an input that is no capture, by its first bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Content {
@@ -65,7 +65,7 @@ const KNOWN: &[(&[u8], &str)] = &[
 ];
 
 impl Content {
-    /// Says what an input is that is neither pcap nor pcapng.
+    /// Guesses the content of an input that is neither pcap nor pcapng.
     pub(super) fn guess(head: &[u8]) -> Self {
         if head.is_empty() {
             return Self::Empty;

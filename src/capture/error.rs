@@ -1,4 +1,4 @@
-//! What can go wrong while packets are fetched.
+//! Errors of fetching packets.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ pub enum CaptureError {
     Open {
         /// The input.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// It is no capture.
@@ -23,9 +23,9 @@ pub enum CaptureError {
     NotACapture {
         /// The input.
         path: PathBuf,
-        /// How it is compressed.
+        /// Its compression.
         compression: Option<Compression>,
-        /// What it is instead, after decompression.
+        /// Its actual content, after decompression.
         content: Content,
     },
     /// It ends inside a record.
@@ -38,7 +38,7 @@ pub enum CaptureError {
         path: PathBuf,
         /// The record.
         record: FileRecord,
-        /// Where the record begins, in bytes from the start of the (decompressed) input.
+        /// Offset of the record, in bytes from the start of the (decompressed) input.
         offset: u64,
         /// Bytes of the record that are there, its header included.
         got: u64,
@@ -53,9 +53,9 @@ pub enum CaptureError {
         path: PathBuf,
         /// The record.
         record: FileRecord,
-        /// Where the record begins, in bytes from the start of the (decompressed) input.
+        /// Offset of the record, in bytes from the start of the (decompressed) input.
         offset: u64,
-        /// What is wrong with it.
+        /// The damage.
         damage: Damage,
     },
     /// The operating system refused to read on, or the compressed data is damaged.
@@ -63,9 +63,9 @@ pub enum CaptureError {
     Read {
         /// The input.
         path: PathBuf,
-        /// How far reading came, in bytes from the start of the (decompressed) input.
+        /// Bytes read, from the start of the (decompressed) input.
         offset: u64,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A live capture could not be started or went wrong.
@@ -73,7 +73,7 @@ pub enum CaptureError {
     Live {
         /// The interface.
         interface: String,
-        /// Why.
+        /// The reason.
         reason: LiveFailure,
     },
 }
@@ -131,7 +131,7 @@ impl fmt::Display for FileRecord {
     }
 }
 
-/// What is wrong with a record.
+/// Damage of a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
@@ -174,7 +174,7 @@ pub enum Damage {
     UnknownInterface {
         /// The interface's index, from 0.
         interface: u32,
-        /// How many the section describes.
+        /// Number of interfaces that the section describes.
         known: usize,
     },
     /// More interfaces than are kept.
@@ -199,7 +199,7 @@ pub enum Damage {
     Malformed,
 }
 
-/// Why a live capture cannot be had.
+/// The reason why a live capture cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LiveFailure {
@@ -217,13 +217,13 @@ pub enum LiveFailure {
     BadFilter {
         /// The filter, in the language of pcap-filter(7).
         filter: String,
-        /// What libpcap says.
+        /// The text from libpcap.
         message: String,
     },
     /// A setting is out of libpcap's range (0 to 2,147,483,647).
     #[error("{setting} {value} is above 2147483647")]
     OutOfRange {
-        /// Which setting.
+        /// The setting.
         setting: &'static str,
         /// Its value.
         value: u64,

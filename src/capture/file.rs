@@ -12,9 +12,9 @@ use super::{CaptureError, InputInfo, Packet, PacketSource, Progress};
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// A capture that is read from a file or stream: pcap (microseconds or
-/// nanoseconds, either byte order) or pcapng, possibly compressed with gzip or
-/// zstd. Its first bytes show what it is, not its name.
+/// A capture that is read from a file or stream: pcap (microseconds or nanoseconds, either byte
+/// order) or pcapng, possibly compressed with gzip or zstd. Its first bytes show its format, not
+/// its name.
 ///
 /// Reading and decompression run ahead on a thread of their own, by a few
 /// blocks; memory does not grow with the capture.

@@ -26,11 +26,11 @@ pub enum InputOrder {
 pub struct EmptyInput {
     /// Its path.
     pub path: PathBuf,
-    /// What there is.
+    /// The rest of it.
     pub rest: EmptyRest,
 }
 
-/// What an input without packets holds.
+/// The contents of an input without packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyRest {
     /// Not one byte.
@@ -79,7 +79,7 @@ impl Inputs {
             empty: Vec::new(),
         };
         match <[PathBuf; 1]>::try_from(paths) {
-            // What comes alone need not be looked into.
+            // A single input need not be looked into.
             Ok([path]) => {
                 let (records, info) = open_records(path, BlockSize::DEFAULT, thread)?;
                 inputs.merge.begin_with(records, info);
@@ -96,7 +96,7 @@ impl Inputs {
             .all(|path| !is_standard_input(path) && path.is_file())
     }
 
-    /// How many inputs are open now.
+    /// Number of inputs that are open now.
     #[cfg(test)]
     pub(super) fn open_count(&self) -> usize {
         self.merge.open_count()
@@ -182,7 +182,7 @@ impl PacketSource for Inputs {
     }
 }
 
-/// What a first look into an input finds.
+/// The result of a first look into an input.
 enum Found {
     Packets {
         info: InputInfo,

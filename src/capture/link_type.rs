@@ -1,4 +1,4 @@
-//! What a packet's first bytes are.
+//! The link types: the kinds of a packet's first header.
 
 mod registry;
 
@@ -23,7 +23,7 @@ macro_rules! link_types {
             /// The link type with this number in the registry.
             pub const fn from_number(number: u32) -> Self {
                 match number {
-                    // What systems call DLT_RAW where they have not agreed on 101.
+                    // Systems' numbers for DLT_RAW where they have not agreed on 101.
                     12 | 14 => Self::RawIp,
                     $($number => Self::$variant,)*
                     other => Self::Other(other),
@@ -46,8 +46,8 @@ macro_rules! link_types {
                 }
             }
 
-            /// What people call it: `Ethernet`; of one that is not read, its name in
-            /// the registry (`user 0`), where it has one.
+            /// Its usual name: `Ethernet`; of one that is not read, its name in the registry
+            /// (`user 0`), where it has one.
             pub const fn title(self) -> Option<&'static str> {
                 match self {
                     $(Self::$variant => Some($title),)*

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::time::{SECOND_NS, Timestamp};
 
-/// How long the kernel may hold packets back to hand over many at once.
+/// Time that the kernel may hold packets back to hand over many at once.
 const BATCH_MILLIS: i32 = 100;
-/// How long [`PacketSource::next_packet`] waits at a time.
+/// Time that [`PacketSource::next_packet`] waits at a time.
 const WAIT: Duration = Duration::from_secs(1);
 /// Elsewhere libpcap may refuse nanoseconds, and the `pcap` crate does not
 /// tell; on Linux it has them on every interface.
@@ -27,7 +27,7 @@ const PRECISION: Precision = if cfg!(target_os = "linux") {
     Precision::Micro
 };
 
-/// What to capture, and how.
+/// Options of a live capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LiveOptions {
@@ -72,7 +72,7 @@ pub struct LiveCapture {
     original_bytes: u32,
 }
 
-/// What [`LiveCapture::poll`] found.
+/// Result of [`LiveCapture::poll`].
 #[derive(Clone, Copy, Debug)]
 pub enum LivePoll<'a> {
     /// A packet.
@@ -81,7 +81,7 @@ pub enum LivePoll<'a> {
     Idle,
 }
 
-/// What a live capture did so far, from libpcap's 32-bit counters, which wrap.
+/// Counters of a live capture so far, from libpcap's 32-bit ones, which wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveStats {
     /// Packets that passed the filter; on Linux with those dropped by the kernel.
@@ -238,9 +238,8 @@ impl PacketSource for LiveCapture {
     }
 }
 
-/// Opens the interface. What cannot be promiscuous (`any`, some wireless
-/// cards) is captured as it is: libpcap warns of that, which the `pcap` crate
-/// takes for an error.
+/// Opens the interface. An interface that cannot be promiscuous (`any`, some wireless cards) is
+/// captured as it is: libpcap warns of that, which the `pcap` crate takes for an error.
 fn activate(options: &LiveOptions) -> Result<Capture<Active>, LiveFailure> {
     let opened = configure(options)?.promisc(options.is_promiscuous).open();
     match opened {
@@ -287,7 +286,8 @@ fn wide(number: impl Into<i64>) -> i64 {
     number.into()
 }
 
-/// What libpcap means. It has codes for this, but the `pcap` crate keeps only the text.
+/// The meaning of an error of libpcap. It has codes for this, but the `pcap` crate keeps only the
+/// text.
 fn failure(error: ::pcap::Error) -> LiveFailure {
     let message = message(error);
     let text = message.to_ascii_lowercase();
@@ -317,7 +317,7 @@ fn message(error: ::pcap::Error) -> String {
 pub struct LiveInterface {
     /// Its name, for [`LiveOptions::interface`].
     pub name: String,
-    /// What libpcap says it is.
+    /// Its description by libpcap.
     pub description: Option<String>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
@@ -415,7 +415,7 @@ mod tests {
         );
     }
 
-    /// A capture of what is sent to a socket of ours, and that socket.
+    /// A capture of datagrams sent to a socket of ours, and that socket.
     fn capture_of_a_socket(is_immediate: bool) -> (LiveCapture, std::net::UdpSocket) {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();

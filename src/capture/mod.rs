@@ -1,4 +1,4 @@
-//! Where packets come from: capture files, streams and live interfaces.
+//! The sources of packets: capture files, streams and live interfaces.
 //!
 //! A [`PacketSource`] is pulled; each [`Packet`] borrows from the source's
 //! read buffer until the next pull.
@@ -45,9 +45,9 @@ pub struct Packet<'a> {
     /// When it was captured. A packet without a time of its own (pcapng's
     /// simple packet block) has that of the packet before it.
     pub time: Timestamp,
-    /// Where it was captured.
+    /// The interface on which it was captured.
     pub interface: InterfaceId,
-    /// What `data` begins with.
+    /// The type of the first header in `data`.
     pub link_type: LinkType,
     /// The captured bytes; fewer than `original_bytes` when a snap length cut them.
     pub data: &'a [u8],
@@ -82,7 +82,7 @@ impl InputInfo {
 }
 
 impl Packet<'_> {
-    /// How many bytes were captured.
+    /// Number of captured bytes.
     pub fn captured_bytes(&self) -> u32 {
         u32::try_from(self.data.len()).unwrap_or(u32::MAX)
     }
@@ -93,11 +93,11 @@ impl Packet<'_> {
 pub struct InterfaceId {
     /// Its input, from 0 in the order of naming.
     pub input: u32,
-    /// Which it is of the interfaces of that input, from 0.
+    /// Its number among the interfaces of that input, from 0.
     pub number: u32,
 }
 
-/// What is known of an interface.
+/// Description of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceInfo {
     /// Its name, where the capture has it.
@@ -108,14 +108,14 @@ pub struct InterfaceInfo {
     pub packet_count: u64,
 }
 
-/// What is known of one input.
+/// Description of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputInfo {
     /// The path as the user gave it, `-` for standard input, or the interface.
     pub path: PathBuf,
-    /// How it is written.
+    /// Its format.
     pub format: CaptureFormat,
-    /// How it is compressed.
+    /// Its compression.
     pub compression: Option<Compression>,
     /// Link type of its first interface; `None` until one is known.
     pub link_type: Option<LinkType>,
@@ -165,7 +165,7 @@ impl fmt::Display for CaptureFormat {
     }
 }
 
-/// How a capture file is compressed.
+/// The compression of a capture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// gzip (RFC 1952).
@@ -219,7 +219,7 @@ impl ByteOrder {
     }
 }
 
-/// How far reading has come.
+/// The progress of reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes read so far, as stored: compressed bytes of a compressed file.
@@ -246,7 +246,7 @@ pub trait PacketSource {
     /// The inputs, in the order in which they are named.
     fn inputs(&self) -> &[InputInfo];
 
-    /// How far reading has come; by default, nothing is known of that.
+    /// The progress of reading; by default unknown.
     fn progress(&self) -> Progress {
         Progress::default()
     }

@@ -17,7 +17,7 @@ const RECORD_HEADER: usize = 16;
 /// The link type in the header's last field; above it stand the length of the
 /// frame check sequence and reserved bits (section 4).
 const LINK_TYPE_MASK: u32 = 0x0000_ffff;
-/// What the file header says of the records.
+/// The fields of the file header that the records need.
 #[derive(Debug)]
 pub(super) struct Pcap {
     order: ByteOrder,
@@ -121,8 +121,8 @@ impl Pcap {
         }
     }
 
-    /// Captured and original length and time of the record that `bytes` begin with, if all
-    /// of it is at hand: most are, and need no parser that says what is wrong.
+    /// Captured and original length and time of the record that `bytes` begin with, if all of it is
+    /// at hand: most are, and need no parser with exact errors.
     #[inline]
     fn whole_record(&self, bytes: &[u8]) -> Option<(usize, u32, Timestamp)> {
         let header: &[u8; RECORD_HEADER] = bytes.first_chunk()?;
@@ -165,7 +165,7 @@ impl Pcap {
     }
 }
 
-/// How many bytes a record lacks, as far as is known.
+/// Number of bytes that a record lacks, as far as is known.
 fn missing_bytes(needed: nom::Needed) -> u64 {
     match needed {
         nom::Needed::Size(count) => count.get() as u64,

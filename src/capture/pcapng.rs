@@ -1,7 +1,7 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng).
 //!
-//! Type and length distinguish blocks here; what stands in those
-//! of interest is read by [`Section`]. Others are skipped unread.
+//! Type and length distinguish blocks here; the contents of those of interest are read by
+//! [`Section`]. Others are skipped unread.
 
 mod block;
 mod interface;
@@ -38,7 +38,7 @@ struct BlockHeader {
     kind: u32,
     /// Of the whole block, both lengths and the type included.
     length: u32,
-    /// Where the block begins in the input.
+    /// Offset of the block in the input.
     offset: u64,
 }
 
@@ -64,7 +64,7 @@ impl Pcapng {
         }
     }
 
-    /// What is known of an interface, which is counted over all sections.
+    /// Description of an interface, which is counted over all sections.
     pub(super) fn interface(&self, number: u32) -> InterfaceInfo {
         self.section.interface_info(number)
     }
@@ -245,8 +245,8 @@ impl BlockHeader {
     }
 }
 
-/// The shortest and the longest block of a type: its fixed fields, and what
-/// is taken for real.
+/// The shortest and the longest block of a type: its fixed fields, and the longest that is
+/// believed.
 const fn length_bounds(kind: u32) -> (u32, u32) {
     match kind {
         SHB_MAGIC => (28, MAX_PARSED_BLOCK),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// Bytes of an input that decide what it is.
+/// Bytes of an input that decide its format.
 const SNIFFED_BYTES: usize = 512;
 
 /// Reads the records of one input.
@@ -32,7 +32,7 @@ enum Format {
 }
 
 impl Records {
-    /// Finds out the compression and format of an input, and what to call it.
+    /// Finds out the compression and format of an input, and its name.
     pub(super) fn open(
         path: PathBuf,
         reader: impl Read + Send + 'static,
@@ -139,7 +139,7 @@ impl Records {
 }
 
 impl Format {
-    /// What is known of an interface.
+    /// Description of an interface.
     fn interface(&self, number: u32) -> InterfaceInfo {
         match self {
             Self::Pcap(pcap) => InterfaceInfo {
@@ -180,7 +180,7 @@ fn open_format(window: &mut Window) -> Result<(Format, CaptureFormat), CaptureEr
     }
 }
 
-/// Counts what is read, for [`super::Progress`].
+/// Counts the bytes read, for [`super::Progress`].
 struct Counted<R> {
     reader: R,
     count: Arc<AtomicU64>,

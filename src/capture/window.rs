@@ -24,7 +24,7 @@ pub(super) struct Window {
 /// The packet that was read last.
 pub(super) struct Current {
     pub(super) time: Timestamp,
-    /// Which of the interfaces of its input it comes from.
+    /// Its number among the interfaces of its input.
     pub(super) interface: u32,
     pub(super) link_type: LinkType,
     /// Its bytes in the window.

@@ -15,20 +15,20 @@ use crate::time::{SECOND_NS, Timestamp};
 #[derive(Debug)]
 pub struct PcapngWriter<W> {
     out: W,
-    /// What has been described so far; an interface's index is its place here.
+    /// The interfaces described so far; an interface's index is its place here.
     interfaces: Vec<Interface>,
     block: Vec<u8>,
 }
 
-/// What the packets of one interface description share.
+/// The common properties of the packets of one interface description.
 #[derive(Debug, PartialEq, Eq)]
 struct Interface {
     link_type: LinkType,
     offset_seconds: i64,
 }
 
-/// `if_tsoffset` for packets before 1970, which pcapng's unsigned times cannot
-/// tell otherwise: it reaches back to the earliest [`Timestamp`].
+/// `if_tsoffset` for packets before 1970, which pcapng's unsigned times cannot express otherwise:
+/// it reaches back to the earliest [`Timestamp`].
 const BEFORE_1970: i64 = -9_223_372_037;
 
 impl<W: Write> PcapngWriter<W> {
@@ -71,7 +71,7 @@ impl<W: Write> PcapngWriter<W> {
     /// Writes a packet, and before the first of its link type an interface description.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] for what a file cannot hold (more than
+    /// [`io::ErrorKind::InvalidInput`] for a packet that a file cannot hold (more than
     /// [`MAX_CAPTURED_BYTES`], a link type above 65,535), and the errors of `out`.
     pub fn write(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         self.write_packet(packet, None)
@@ -93,7 +93,7 @@ impl<W: Write> PcapngWriter<W> {
         self.out.flush()
     }
 
-    /// What was written to.
+    /// The writer below.
     pub fn into_inner(self) -> W {
         self.out
     }
@@ -283,9 +283,8 @@ impl<W: Write> PcapWriter<W> {
     /// Writes a packet; its time is rounded down to the file's precision.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] for what the file cannot hold (another
-    /// link type, a time before 1970 or after 2106, more than
-    /// [`MAX_CAPTURED_BYTES`]), and the errors of `out`.
+    /// [`io::ErrorKind::InvalidInput`] for a packet that the file cannot hold (another link type, a
+    /// time before 1970 or after 2106, more than [`MAX_CAPTURED_BYTES`]), and the errors of `out`.
     pub fn write(&mut self, packet: &Packet<'_>) -> io::Result<()> {
         if packet.link_type != self.link_type {
             return Err(invalid("a pcap file has one link type"));
@@ -312,7 +311,7 @@ impl<W: Write> PcapWriter<W> {
         self.out.flush()
     }
 
-    /// What was written to.
+    /// The writer below.
     pub fn into_inner(self) -> W {
         self.out
     }

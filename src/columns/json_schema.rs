@@ -45,7 +45,7 @@ pub fn json_schema() -> String {
     out
 }
 
-/// What columns refer to, and the end.
+/// The definitions that columns refer to, and the end.
 const DEFINITIONS: &str = r##"    "object": {
       "description": "What -T json writes.",
       "type": "object",
@@ -96,7 +96,7 @@ fn definition(table: &Table) -> String {
     )
 }
 
-/// What holds of the values of a column.
+/// The constraint on the values of a column.
 fn constraint(column: &Column) -> String {
     let constraint = of_shape(column.shape);
     if column.is_nullable {

@@ -29,10 +29,10 @@ pub(crate) struct Table {
     pub(crate) columns: &'static [Column],
 }
 
-/// Where objects with the same columns are found.
+/// The place of objects with the same columns.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Nesting {
-    /// Each is a line, of which the column `record` says what it is.
+    /// Each is a line; its kind is in the column `record`.
     Line,
     /// In a list in a record.
     List,
@@ -50,7 +50,7 @@ pub(crate) struct Column {
     pub(crate) meaning: &'static str,
 }
 
-/// What the values of a column look like.
+/// The form of a column's values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
     /// A value that messages can have, too.
@@ -64,7 +64,7 @@ pub(crate) enum Shape {
     Words(&'static [&'static str]),
     /// Numbers that have names.
     Numbers(&'static Numbers),
-    /// How many there are of each.
+    /// Number of each.
     Counts(&'static [&'static str]),
     /// The same, where more may come to be.
     SomeCounts,
@@ -82,7 +82,7 @@ pub(crate) struct Numbers {
     pub(crate) kind: FieldKind,
 }
 
-/// What the values of a field are, and so what a filter may compare them with.
+/// The kind of a field's values, and so of those that a filter may compare them with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
     /// A whole number.
@@ -115,7 +115,7 @@ pub enum FieldKind {
     Level,
 }
 
-/// Which numbers there can be.
+/// The range of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
     /// From 1 on.
@@ -163,12 +163,12 @@ macro_rules! fields {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What its values are.
+            /// The kind of its values.
             pub const fn kind(self) -> $crate::columns::FieldKind {
                 match self { $(Self::$variant => $kind,)* }
             }
 
-            /// What it says, in a line.
+            /// Its meaning, in a line.
             pub const fn about(self) -> &'static str {
                 match self { $(Self::$variant => $about,)* }
             }

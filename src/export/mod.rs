@@ -1,5 +1,5 @@
-//! What programs read of a dissection beside the records: packets, byte streams, tables of
-//! columns, and the dissector for Wireshark.
+//! Output for programs beside the records: packets, byte streams, tables of columns, and the
+//! dissector for Wireshark.
 
 pub mod output;
 pub mod packets;

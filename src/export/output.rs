@@ -1,4 +1,4 @@
-//! Where a report or packets go that were asked for beside the tables.
+//! The files of reports or packets requested beside the tables.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Stdout, Write};
@@ -16,7 +16,7 @@ use crate::new_file;
 pub struct OutputError {
     /// The file.
     pub path: PathBuf,
-    /// What the operating system says.
+    /// The operating system's error.
     pub source: io::Error,
 }
 
@@ -43,10 +43,10 @@ enum Target {
 }
 
 impl OutputWriter {
-    /// A new file; what was in it is lost.
+    /// A new file; old contents are lost.
     ///
     /// # Errors
-    /// It cannot be made, or is a symbolic link to a file: whoever may write to the directory
+    /// It cannot be made, or is a symbolic link to a file: anybody who may write to the directory
     /// could have us overwrite another.
     pub fn create(path: &Path) -> io::Result<Self> {
         Ok(Self(Target::File {

@@ -1,9 +1,9 @@
-//! `-w`: which packets of a capture a selection needs, and what is said on each.
+//! `-w`: the packets of a capture that a selection needs, and the comments on each.
 //!
-//! A first pass dissects and notes packets; the later ones only read them. A TCP
-//! stream with holes cannot be read, so of a connection all packets belong to the
-//! selection when one does, and of a datagram all its fragments. A live capture does not
-//! come twice: its packets are written with what is known when they come.
+//! A first pass dissects and notes packets; the later ones only read them. A TCP stream with holes
+//! cannot be read, so of a connection all packets belong to the selection when one does, and of a
+//! datagram all its fragments. A live capture does not come twice: its packets are written with the
+//! comments known when they come.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
@@ -24,12 +24,12 @@ const MAX_COMMENTS_BYTES: usize = 64 << 20;
 /// Connections and datagrams that are remembered of a live capture.
 const MAX_LIVE_WHOLES: usize = 65_536;
 
-/// Which packets of a live capture are written.
+/// The packets of a live capture that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiveScope {
     /// All of them.
     Everything,
-    /// Those that complete a selected message, and what comes later of their connections.
+    /// Those that complete a selected message, and later ones of their connections.
     Selected,
 }
 
@@ -50,8 +50,8 @@ impl PacketPlan {
         self.left_out
     }
 
-    /// Learns what the noted packets are parts of; to be shown every packet
-    /// before the first is written.
+    /// Learns the units that the noted packets are parts of; to be shown every packet before the
+    /// first is written.
     pub fn learn(&mut self, packet: &Packet<'_>) {
         if self.completing.contains(packet.number) {
             self.wholes.extend(Whole::of(packet));
@@ -126,7 +126,7 @@ impl Printer for PacketPlan {
         Ok(())
     }
 
-    /// Notes what is to be said on a packet; counts what has no room.
+    /// Notes the comment on a packet; counts those that have no room.
     fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
         let Some(packet) = finding.packet else {
             return Ok(());
@@ -149,7 +149,7 @@ impl Printer for PacketPlan {
     }
 }
 
-/// What a comment says of a finding.
+/// The comment on a finding.
 pub(super) fn comment_line(finding: &Finding) -> String {
     format!("{} {}: {}", finding.level, finding.code, finding.text)
 }

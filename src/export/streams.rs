@@ -18,7 +18,7 @@ use crate::select::redact::Secrets;
 use crate::text::write::{put, put_hex, put_number};
 use crate::wire::{Direction, FrameKind};
 
-/// Name and version of what `index.json` holds.
+/// Name and version of the schema of `index.json`.
 pub const INDEX_SCHEMA: &str = "ministream.export/1";
 
 /// The index, among the files of streams.
@@ -30,7 +30,7 @@ const OPEN_FILES: usize = 64;
 /// Both directions, in the order of the index.
 const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
-/// Writes what was said in each conversation to files of its own, as it comes.
+/// Writes the data of each conversation to files of its own, as they come.
 #[derive(Debug)]
 pub struct Export {
     directory: PathBuf,
@@ -44,7 +44,7 @@ pub struct Export {
 
 type StreamName = (ConversationId, Direction);
 
-/// What was written of a stream so far.
+/// State of a stream so far.
 #[derive(Clone, Debug, Default)]
 struct Stream {
     payload_bytes: u64,
@@ -52,8 +52,8 @@ struct Stream {
 }
 
 impl Export {
-    /// An export to a directory that is there; files in it that have the same names are
-    /// replaced. `redacted` is what the streams hide.
+    /// An export to a directory that is there; files in it that have the same names are replaced.
+    /// `redacted` are the secrets hidden in the streams.
     ///
     /// # Errors
     /// `index.json` cannot be made.

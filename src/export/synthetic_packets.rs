@@ -1,9 +1,9 @@
 //! `-w` of redacted messages: packets made anew around them.
 //!
-//! The packets of the capture hold bytes that nobody looked at: of other protocols,
-//! of gaps and retransmissions, in comments and options. None of them is written.
-//! What is written is made of redacted messages alone, so that nothing else can be
-//! in it; what was wrong with the packets themselves is not in it either.
+//! The packets of the capture hold bytes that nobody looked at: of other protocols, of gaps and
+//! retransmissions, in comments and options. None of them is written. The output is made of
+//! redacted messages alone, so that nothing else can be in it; faults of the packets themselves are
+//! not in it either.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
@@ -25,8 +25,8 @@ use crate::select::redact::Secrets;
 use crate::time::Timestamp;
 use crate::wire::{FrameType, RawMessage};
 
-/// Connections that are remembered; of one that was forgotten what follows goes on
-/// as a new connection. As many as the dissection follows.
+/// Connections that are remembered; later messages of a forgotten one go on as a new connection. As
+/// many as the dissection follows.
 const MAX_CONNECTIONS: usize = 65_536;
 
 /// Writes packets that carry the messages it is shown, and findings as comments.
@@ -40,12 +40,12 @@ pub struct SyntheticPackets<W> {
     waiting: Option<Waiting>,
     /// The sequence number that the latest connection began with.
     sequence: u32,
-    /// What is to be said on the next packet.
+    /// The comment on the next packet.
     comment: String,
     packet_count: u64,
     messages_left_out: u64,
     findings_left_out: u64,
-    /// The message with what its carrier puts before it.
+    /// The message with its carrier's bytes before it.
     bytes: Vec<u8>,
 }
 
@@ -74,7 +74,7 @@ struct Waiting {
 }
 
 impl<W: Write> SyntheticPackets<W> {
-    /// Begins a capture that says what is `redacted`.
+    /// Begins a capture whose header names the `redacted` secrets.
     ///
     /// # Errors
     /// Those of `out`.
@@ -111,7 +111,8 @@ impl<W: Write> SyntheticPackets<W> {
         self.findings_left_out
     }
 
-    /// Writes what still waits for findings, of which there are no more, and hands it on.
+    /// Writes the packets still waiting for findings, of which there are no more, and hands them
+    /// on.
     fn write_waiting_and_flush(&mut self) -> io::Result<()> {
         self.write_waiting()?;
         self.writer.flush()
@@ -261,8 +262,7 @@ impl<W: Write + Debug + Send + 'static> Printer for SyntheticPackets<W> {
         }
     }
 
-    /// Notes what is to be said: on the packet of its message, or if it is about none
-    /// on the next one.
+    /// Notes the comment: on the packet of its message, or if it is about none on the next one.
     fn finding(&mut self, finding: &Finding, _: &mut Vec<u8>) -> io::Result<()> {
         let waits = self.waiting.as_ref().map(|waiting| waiting.message);
         if finding.packet.is_none() || finding.message.is_some() && finding.message != waits {

@@ -9,7 +9,7 @@ const DISSECTOR: &str = include_str!("wireshark/ministream.lua");
 /// Where the fields go.
 const PLACE: &str = "    -- Here come the columns that src/columns/tables.rs has a title for.\n";
 
-/// The dissector, a Lua file for Wireshark's plugin folder. It says at its top how to install it.
+/// The dissector, a Lua file for Wireshark's plugin folder. Its first lines say how to install it.
 pub fn lua_dissector() -> String {
     let fields: String = Field::ALL.iter().copied().filter_map(proto_field).collect();
     DISSECTOR.replacen(PLACE, &fields, 1)
@@ -48,7 +48,7 @@ mod tests {
     use crate::conversation::FindingCode;
     use crate::field::Field;
 
-    /// Codes that take another layer than messages, or the end of the capture, to tell.
+    /// Codes that need another layer than messages, or the end of the capture.
     const LEFT_OUT: &[FindingCode] = &[
         FindingCode::SynNoAnswer,
         FindingCode::NoClose,

@@ -1,4 +1,4 @@
-//! DSA-SHA1 with I2P's fixed group: how every destination of 2004 signs. Too weak for
+//! DSA-SHA1 with I2P's fixed group: the signatures of every destination of 2004. Too weak for
 //! anything but talking to routers and peers of that time.
 
 use ::dsa::{BoxedUint, Components, SigningKey, VerifyingKey};

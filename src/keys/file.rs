@@ -18,7 +18,7 @@ pub use crate::private_file::PrivateFileError;
 /// More than any kind of key file has, also those that cannot be used.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// Why a key file cannot be written or used.
+/// The reason why a key file cannot be written or used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
@@ -30,13 +30,13 @@ pub enum KeyFileError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error in it.
         source: KeysError,
     },
 }
 
-/// Writes keys to a new file that only its owner may read. What is there under
-/// this name already, even a dangling link, stays.
+/// Writes keys to a new file that only its owner may read. A file of this name that is there
+/// already, even a dangling link, stays.
 ///
 /// # Errors
 /// There is such a file, or it cannot be written; nothing is left behind then.

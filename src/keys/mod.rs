@@ -1,9 +1,8 @@
-//! The keys behind an I2P destination of our own: a key to sign with, and ElGamal for
-//! what others encrypt to it.
+//! The keys behind an I2P destination of our own: a key to sign with, and an ElGamal key to which
+//! others encrypt.
 //!
-//! A session gives its router the destination, signs with the one key, and
-//! hands over the other, by which the router decrypts. See [`mod@file`] for how
-//! keys are kept.
+//! A session gives its router the destination, signs with the one key, and hands over the other, by
+//! which the router decrypts. See [`mod@file`] for their storage.
 
 use ed25519_dalek::{Signer, SigningKey};
 use rand::CryptoRng;
@@ -20,16 +19,15 @@ pub const ENCRYPTION_KEY_BYTES: usize = elgamal::KEY_BYTES;
 
 /// Bytes of an Ed25519 key, private (the seed of RFC 8032) or public.
 const ED25519_KEY_BYTES: usize = 32;
-/// Where the field for the signing key ends, and the certificate begins.
+/// End of the field for the signing key, and start of the certificate.
 const CERTIFICATE_AT: usize = Destination::MIN_BYTES - 3;
 
 /// The signature algorithm of a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyType {
-    /// DSA-SHA1 with a null certificate, 387 bytes: what every destination was in
-    /// 2004, and the only kind that Java routers before 0.9.15 take and that the
-    /// April 2004 implementation opens conversations with. Its 1,024 bits protect
-    /// nothing today: for laboratories only.
+    /// DSA-SHA1 with a null certificate, 387 bytes: the kind of every destination in 2004, and the
+    /// only one that Java routers before 0.9.15 take and that the April 2004 implementation opens
+    /// conversations with. Its 1,024 bits protect nothing today: for laboratories only.
     Dsa,
     /// Ed25519 with a key certificate, 391 bytes.
     #[default]
@@ -88,7 +86,7 @@ impl KeyType {
         self.destination_bytes() + ENCRYPTION_KEY_BYTES + self.private_key_bytes()
     }
 
-    /// Where the public signing key stands: at the end of its field of 128 bytes.
+    /// Offset of the public signing key: at the end of its field of 128 bytes.
     const fn public_key_at(self) -> usize {
         CERTIFICATE_AT - self.public_key_bytes()
     }
@@ -158,7 +156,7 @@ impl PrivateKey {
     }
 }
 
-/// Why bytes are not keys that we can use.
+/// The reason why bytes are not keys that we can use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
@@ -183,9 +181,9 @@ pub enum KeysError {
         key_type.private_key_bytes()
     )]
     Length {
-        /// How many there are.
+        /// Number of bytes there.
         bytes: usize,
-        /// Of what the destination says it is.
+        /// The type that the destination names.
         key_type: KeyType,
     },
     /// The private signing key is kept elsewhere, and has signed another for this file.
@@ -237,7 +235,7 @@ impl Keys {
     /// another I2P program made.
     ///
     /// # Errors
-    /// What is wrong with them, and where.
+    /// The error in them, and its place.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeysError> {
         let (destination, private) = Destination::split(bytes).map_err(KeysError::Destination)?;
         let certificate = &destination.as_bytes()[CERTIFICATE_AT..];
@@ -268,8 +266,8 @@ impl Keys {
         {
             return Err(mismatch);
         }
-        // What is encrypted goes by the lease set's key; that in the destination is not used
-        // (II.1.2), and newer programs keep zeros instead of a private key for it.
+        // Others encrypt to the lease set's key; that in the destination is not used (II.1.2), and
+        // newer programs keep zeros instead of a private key for it.
         let decryption_key = if decryption_key.iter().all(|byte| *byte == 0) {
             derived_decryption_key(&signing_key)
         } else {
@@ -294,7 +292,7 @@ impl Keys {
         .concat()
     }
 
-    /// How the destination signs.
+    /// The type of the destination's signatures.
     pub const fn key_type(&self) -> KeyType {
         self.signing_key.key_type()
     }
@@ -331,8 +329,7 @@ impl Keys {
     }
 }
 
-/// An ElGamal key that nobody guesses who does not know the signing key, and which is always
-/// the same.
+/// An ElGamal key that cannot be guessed without the signing key, and that is always the same.
 fn derived_decryption_key(signing_key: &PrivateKey) -> [u8; ENCRYPTION_KEY_BYTES] {
     let mut key = [0; ENCRYPTION_KEY_BYTES];
     for (number, part) in (0_u8..).zip(key.chunks_exact_mut(Sha256::output_size())) {

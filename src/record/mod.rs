@@ -1,5 +1,5 @@
-//! The JSON records, written and read. Their keys are the columns of `columns`, which says what
-//! they mean; tests hold what is written against it.
+//! The JSON records, written and read. Their keys are the columns of `columns`, which has their
+//! meanings; tests compare the output with it.
 //!
 //! Every record is one line without line end. Keys are always present, `null`
 //! means unknown or not applicable. Adding keys keeps [`SCHEMA`]; anything else
@@ -42,7 +42,7 @@ const RECORD_BYTES: usize = 512;
 /// Columns that a preview of a payload takes at most.
 const PREVIEW_COLUMNS: usize = 72;
 
-/// Writes records; keeps what speeds up the next one.
+/// Writes records; keeps caches for the next one.
 #[derive(Debug)]
 pub struct RecordWriter {
     payload: PayloadDetail,
@@ -133,8 +133,8 @@ impl RecordWriter {
         }
     }
 
-    /// The header record. `inputs` are those opened so far; packet counts are
-    /// `null` unless reading is over. `redacted` is what the records hide.
+    /// The header record. `inputs` are those opened so far; packet counts are `null` unless reading
+    /// is over. `redacted` are the secrets hidden in the records.
     pub fn header(
         &self,
         inputs: &[InputInfo],
@@ -241,7 +241,7 @@ impl RecordWriter {
         });
     }
 
-    /// The summary record, with the `totals` of what was shown.
+    /// The summary record, with the `totals` of the messages shown.
     pub fn summary(&self, totals: &Totals, summary: &Summary<'_>, out: &mut Vec<u8>) {
         summary.put(totals, out);
     }
@@ -273,7 +273,7 @@ fn put_preview_with(
     }
 }
 
-/// Appends what was redacted, as an array of the words that ask for it.
+/// Appends the redacted secrets, as an array of the words that ask for them.
 pub(crate) fn put_redacted(out: &mut Vec<u8>, redacted: Secrets) {
     put_words(out, redacted.names());
 }

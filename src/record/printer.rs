@@ -1,4 +1,4 @@
-//! What an output does with a dissection, step by step.
+//! The steps of an output through a dissection.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -11,15 +11,15 @@ use crate::conversation::{Conversation, Finding, MessageEvent};
 use crate::dissect::FlowReport;
 use crate::select::redact::Secrets;
 
-/// Where outputs without a file of their own write to.
+/// The output shared by those without a file of their own.
 pub struct SharedOutput<'a> {
-    /// What is written next.
+    /// The bytes written next.
     pub buffer: &'a mut Vec<u8>,
     /// Writes a buffer that is longer than a block, and empties it.
     pub drain: &'a mut dyn FnMut(&mut Vec<u8>) -> io::Result<()>,
 }
 
-/// Where an output says that something was redacted.
+/// The place where an output says that something was redacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// It says so itself, or has no room for it.
@@ -30,22 +30,22 @@ pub enum Notice {
     Comment,
 }
 
-/// What is known when the header is written.
+/// The state when the header is written.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderContext<'a> {
-    /// What is read.
+    /// The inputs.
     pub inputs: &'a [InputInfo],
     /// Whether all of it was read.
     pub reading: Reading,
-    /// What is hidden.
+    /// The secrets that are hidden.
     pub redacted: Secrets,
 }
 
 /// An output: a way to show messages, a table, a page, files.
 ///
-/// It is handed what was selected, redacted if that was asked for, in the order of the capture;
-/// each step does nothing unless an output says otherwise. `out` is written to where the other
-/// outputs without a file of their own write, too. What else an output knows is asked of its type.
+/// It is handed the selected items, redacted if that was asked for, in the order of the capture;
+/// each step does nothing by default. `out` goes to the output that all without a file of their own
+/// share. All else that an output knows is asked of its type.
 pub trait Printer: Any + Debug + Send {
     /// Whether it is made of messages.
     fn looks_at_messages(&self) -> bool {
@@ -57,12 +57,12 @@ pub trait Printer: Any + Debug + Send {
         false
     }
 
-    /// Where it says that something was redacted.
+    /// The place where it says that something was redacted.
     fn notice(&self) -> Notice {
         Notice::Nowhere
     }
 
-    /// Appends what stands above everything.
+    /// Appends the header above everything.
     fn header(&mut self, _context: HeaderContext<'_>, _out: &mut Vec<u8>) {}
 
     /// Takes in a flow, once its carrier is known.
@@ -97,7 +97,7 @@ pub trait Printer: Any + Debug + Send {
         Ok(())
     }
 
-    /// Writes what has come into a file of its own, for readers that wait for it.
+    /// Writes the rows so far into a file of its own, for readers that wait for it.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -105,7 +105,7 @@ pub trait Printer: Any + Debug + Send {
         Ok(())
     }
 
-    /// Writes what is still due, and its end. It is asked once, before any table is written.
+    /// Writes the rest, and its end. It is asked once, before any table is written.
     ///
     /// # Errors
     /// The output cannot be written, or a temporary file not read.

@@ -22,9 +22,9 @@ use crate::select::redact::Secrets;
 use crate::time::Timestamp;
 use crate::wire::{ClientId, DestinationHash, Direction, RawMessage, ServerId};
 
-/// What `-T ndjson` wrote, record by record.
+/// The output of `-T ndjson`, record by record.
 ///
-/// What records do not say is lost: how flows were recognised, what sessions are called on the
+/// Values that are not in records are lost: how flows were recognised, the ids of sessions on the
 /// wire, and fractions of microseconds in the times of conversations.
 #[derive(Debug)]
 pub struct RecordReader<R> {
@@ -101,7 +101,7 @@ impl MessageRecord {
     }
 }
 
-/// What the last record says of the input as a whole.
+/// The last record's values for the input as a whole.
 #[derive(Debug)]
 pub struct SummaryRecord {
     /// The inputs, read to their end.
@@ -116,12 +116,12 @@ pub struct SummaryRecord {
     pub foreign: ForeignCounts,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
-    /// What was forgotten for want of memory; nothing where older records do not say.
+    /// Counts of data forgotten for want of memory; zero where older records do not say.
     pub evicted: EvictedCounts,
 }
 
 impl SummaryRecord {
-    /// What is known of an input whose records end early.
+    /// The summary of an input whose records end early.
     pub fn unknown(inputs: &[InputInfo]) -> Self {
         Self {
             inputs: inputs.to_vec(),
@@ -165,7 +165,7 @@ impl<R: BufRead> RecordReader<R> {
         &self.inputs
     }
 
-    /// What was redacted when the records were written.
+    /// The secrets redacted when the records were written.
     pub const fn redacted(&self) -> Secrets {
         self.redacted
     }
@@ -174,7 +174,7 @@ impl<R: BufRead> RecordReader<R> {
     /// passed over.
     ///
     /// # Errors
-    /// The input cannot be read, or a record is not what the dump writes.
+    /// The input cannot be read, or a record is no output of the dump.
     pub fn next_record(&mut self) -> Result<Option<Record>, NdjsonError> {
         if let Some(record) = self.ahead.pop_front() {
             return Ok(Some(record));

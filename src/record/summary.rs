@@ -11,7 +11,7 @@ use crate::field::Value;
 use crate::text::write::put;
 use crate::time::Timestamp;
 
-/// Whether what is known of the inputs will still change.
+/// Whether the inputs are still being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// It will.
@@ -23,7 +23,7 @@ pub enum Reading {
     },
 }
 
-/// What the summary record says besides the totals.
+/// The values of the summary record besides the totals.
 #[derive(Clone, Copy, Debug)]
 pub struct Summary<'a> {
     /// The inputs, read to their end.
@@ -38,13 +38,13 @@ pub struct Summary<'a> {
     pub foreign: ForeignCounts,
     /// Flows among it that have something of ours.
     pub near: &'a NearFlows,
-    /// What the user is warned of: that nothing was found where something may be.
+    /// A warning to the user: that nothing was found where something may be.
     pub warning: Option<&'a str>,
     /// Packets that the kernel dropped in a live capture.
     pub dropped_by_kernel: Option<u64>,
-    /// What was forgotten for want of memory.
+    /// Counts of data forgotten for want of memory.
     pub evicted: EvictedCounts,
-    /// With what the program will end.
+    /// The program's exit code.
     pub exit_code: u8,
 }
 

@@ -1,4 +1,4 @@
-//! What was shown, in numbers.
+//! Counts of the messages shown.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +49,8 @@ impl Carriage {
     }
 }
 
-/// Whether a message is shown for the first time. Of a router both sides may be seen: what one
-/// session gives to it, and what it gives to the other.
+/// Whether a message is shown for the first time. Both sides of a router may be seen: the messages
+/// that one session gives to it, and those that it gives to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sight {
     /// It is.
@@ -60,7 +60,7 @@ pub enum Sight {
 }
 
 impl Sight {
-    /// What a message is where all are shown.
+    /// The sight of a message where all are shown.
     #[inline]
     pub const fn of(event: &MessageEvent<'_>) -> Self {
         match event.sent_as {
@@ -121,7 +121,7 @@ impl Totals {
         }
     }
 
-    /// The data, where a message that is there twice counts once: what was carried from one
+    /// The data, where a message that is there twice counts once: those carried from one
     /// application to the other.
     pub const fn once(&self) -> Carriage {
         const fn less(all: Tally, again: Tally) -> Tally {

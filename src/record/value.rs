@@ -13,7 +13,7 @@ pub(super) struct Keys<'a> {
 
 impl Keys<'_> {
     /// Appends a key; its value comes next.
-    // Names are known where it is called: what is left of it are a few stores.
+    // Names are known to the compiler where it is called: a few stores are left of it.
     #[inline(always)]
     pub(super) fn value_of(&mut self, name: &str) -> &mut Vec<u8> {
         // Byte by byte: a text of either length would be copied by a call.
@@ -72,7 +72,7 @@ pub(super) fn put_list<T>(
     out.push(b']');
 }
 
-/// Appends a value. What comes from the wire is escaped; nothing else needs it.
+/// Appends a value. Bytes from the wire are escaped; nothing else needs it.
 // Of a known column nothing is left of the choice.
 #[inline(always)]
 pub(super) fn put_value(out: &mut Vec<u8>, value: Value<'_>) {

@@ -1,6 +1,6 @@
-//! What is shown, and how much of it: the filter language, the selection, redaction.
+//! The selection of messages for output: the filter language, the selection, redaction.
 //!
-//! An output is handed nothing but what was selected, with what others must not see taken out.
+//! An output is handed nothing but selected messages, with their secrets taken out.
 
 pub mod filter;
 pub mod redact;

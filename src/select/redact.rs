@@ -1,4 +1,4 @@
-//! What stands in for what is nobody else's business.
+//! Stand-ins for secrets in the output.
 //!
 //! Redaction has one place, between the selection and every output: a
 //! [`Reporter`](crate::report::Reporter) hands no message, finding or conversation on but
@@ -17,7 +17,7 @@ use crate::wire::{
 /// The byte that stands for every byte of a payload: `*`.
 pub const FILLER: u8 = b'*';
 
-/// What is kept secret.
+/// The secrets to be kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Secrets {
     /// Application data, and all else that is no header, no id and no destination.
@@ -38,7 +38,7 @@ impl Secrets {
         self.payload || self.destinations
     }
 
-    /// What either hides.
+    /// The secrets of either.
     pub const fn and(self, other: Self) -> Self {
         Self {
             payload: self.payload || other.payload,
@@ -53,8 +53,8 @@ impl Secrets {
         payload.into_iter().chain(destinations)
     }
 
-    /// What an output for people says: `redacted: payload, destinations`; `None`
-    /// when there is nothing to say.
+    /// The notice of an output for people: `redacted: payload, destinations`; `None` when there is
+    /// nothing to say.
     pub const fn notice(self) -> Option<&'static str> {
         match (self.payload, self.destinations) {
             (false, false) => None,
@@ -65,7 +65,7 @@ impl Secrets {
     }
 }
 
-/// What becomes of a payload.
+/// The fate of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Payload {
     /// There is nothing secret in it.
@@ -73,7 +73,7 @@ enum Payload {
     Replaced,
 }
 
-/// Replaces what is secret.
+/// Replaces secrets.
 #[derive(Clone, Debug)]
 pub struct Redaction {
     secrets: Secrets,
@@ -100,9 +100,8 @@ impl Redaction {
         }
     }
 
-    /// A message as the selection sees it: in the capture's own words. A dissection
-    /// with pseudonyms reveals the hash of one, but who selects a destination knows
-    /// the true hash.
+    /// A message as the selection sees it: as it was captured. A dissection with pseudonyms reveals
+    /// the hash of one, but the user who selects a destination knows the true hash.
     pub(crate) fn unveiled<'a>(event: &MessageEvent<'a>) -> MessageEvent<'a> {
         MessageEvent {
             destination_hash: event.destination_hash.and_then(|_| syn_hash(event)),
@@ -110,7 +109,7 @@ impl Redaction {
         }
     }
 
-    /// Which hashes of destinations a dissection has to compute.
+    /// The hashes of destinations that a dissection has to compute.
     pub const fn destinations(&self) -> Destinations {
         if self.secrets.destinations {
             Destinations::Pseudonyms(self.pseudonyms)
@@ -119,7 +118,7 @@ impl Redaction {
         }
     }
 
-    /// What is hidden.
+    /// The secrets that are hidden.
     pub const fn secrets(&self) -> Secrets {
         self.secrets
     }
@@ -186,11 +185,11 @@ impl Redaction {
         nickname.map(|nickname| self.pseudonyms.nickname(nickname))
     }
 
-    /// Writes what stands in for the payload of `message` to `self.payload`.
+    /// Writes the stand-in for the payload of `message` to `self.payload`.
     fn replace_payload(&mut self, message: &RawMessage<'_>) -> Payload {
         let (kept, bytes) = match message {
             RawMessage::Ping => return Payload::Kept,
-            // Where others have their type; too little to reveal anything.
+            // The byte where others have their type; too little to reveal anything.
             RawMessage::Short(bytes) => (&bytes[..bytes.len().min(1)], *bytes),
             RawMessage::Frame(frame) => match frame.payload_shape() {
                 PayloadShape::Key => return self.replace_syn(frame.payload),
@@ -223,7 +222,7 @@ impl Redaction {
                     self.payload.extend_from_slice(trailing);
                 }
             }
-            // Part of a destination, or something else: nobody can tell.
+            // Part of a destination, or something else: that cannot be known.
             Err(_) if self.secrets.destinations => {
                 self.payload = self.pseudonyms.no_destination(payload);
             }
@@ -250,7 +249,7 @@ const fn quotes_bytes(code: FindingCode) -> bool {
         FindingCode::TcpBadPrefix
         | FindingCode::I2cpBadFrame
         | FindingCode::I2cpUnreadablePayload
-        // How much of an announced length is missing.
+        // The number of bytes missing of an announced length.
         | FindingCode::LeftoverStall => true,
         FindingCode::TooShort
         | FindingCode::UnknownType

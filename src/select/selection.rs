@@ -1,4 +1,4 @@
-//! Which messages, findings and conversations are shown.
+//! The selection of messages, findings and conversations.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ impl ConversationSet {
 /// The conversations to choose from.
 #[derive(Clone, Debug, Default)]
 pub enum Picked {
-    /// All, and what belongs to none.
+    /// All, and messages outside of them.
     #[default]
     All,
     /// Those that the user named.
@@ -45,7 +45,7 @@ impl Picked {
     }
 }
 
-/// Decides what is shown, and remembers what was.
+/// Decides what is shown, and counts it.
 #[derive(Debug, Default)]
 pub struct Selection {
     filter: Option<Filter>,
@@ -58,8 +58,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Shows what satisfies `filter` and belongs to `picked`, but no more than
-    /// `limit` messages.
+    /// Shows messages that satisfy `filter` and belong to `picked`, but no more than `limit`.
     pub fn new(filter: Option<Filter>, picked: Picked, limit: Option<u64>) -> Self {
         Self {
             filter,

@@ -8,7 +8,7 @@
 
 use unicode_width::UnicodeWidthChar;
 
-/// Which characters an output may use.
+/// The characters that an output may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
     /// All of Unicode.
@@ -19,7 +19,7 @@ pub enum Charset {
 }
 
 impl Charset {
-    /// What stands for text that was cut off.
+    /// The sign for text that was cut off.
     pub const fn ellipsis(self) -> &'static str {
         match self {
             Self::Unicode => "…",
@@ -78,7 +78,7 @@ pub fn preview(bytes: &[u8], charset: Charset, columns: usize, out: &mut Vec<u8>
     preview_with(bytes, charset, &PLAIN, columns, out);
 }
 
-/// What [`preview`] appends, quoted as within a JSON string.
+/// Appends the text of [`preview`], quoted as within a JSON string.
 pub(crate) fn preview_in_json(bytes: &[u8], charset: Charset, columns: usize, out: &mut Vec<u8>) {
     preview_with(bytes, charset, &IN_JSON, columns, out);
 }
@@ -154,13 +154,13 @@ pub(crate) fn columns_of_bytes(text: &[u8]) -> usize {
     columns_of(&String::from_utf8_lossy(text))
 }
 
-/// A character or an escape: what is never split.
+/// A character or an escape, which is never split.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     /// Padded, so that it is copied in one store whatever its length.
     text: [u8; PIECE_BYTES],
     length: u8,
-    /// Its width on a terminal, without what JSON adds.
+    /// Its width on a terminal, without JSON's escapes.
     columns: u8,
 }
 
@@ -193,11 +193,11 @@ impl Piece {
     }
 }
 
-/// How escaped text is written: as it is, or within a JSON string, where quotation
-/// marks and backslashes take another backslash.
+/// The form of escaped text: as it is, or within a JSON string, where quotation marks and
+/// backslashes take another backslash.
 struct Quoting {
     backslash: &'static [u8],
-    /// The bytes that are no part of a longer character: ASCII, and what is not UTF-8.
+    /// The bytes that are no part of a longer character: ASCII, and those that are not UTF-8.
     bytes: [Piece; 256],
 }
 
@@ -276,7 +276,7 @@ fn for_each_piece(
 /// The character beyond ASCII that bytes begin with.
 #[inline]
 fn first_wide_character(bytes: &[u8]) -> Option<char> {
-    // What UTF-8 begins such characters with (RFC 3629, section 4).
+    // The first bytes of such characters in UTF-8 (RFC 3629, section 4).
     let length = match bytes.first()? {
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
@@ -284,7 +284,7 @@ fn first_wide_character(bytes: &[u8]) -> Option<char> {
         _ => return None,
     };
     let bytes = bytes.get(..length)?;
-    // Most of what is no text ends here.
+    // Most bytes that are no text end here.
     if bytes[1] & 0xc0 != 0x80 {
         return None;
     }

@@ -5,12 +5,12 @@ use super::write::{TRIPLES, TextBuffer};
 /// Bytes that most lines need.
 const USUAL_BYTES: usize = 256;
 
-/// A line at the end of a buffer. It begins as spaces, and texts and numbers are stored over
-/// them: what fills a column is skipped, and nothing is copied twice.
+/// A line at the end of a buffer. It begins as spaces, and texts and numbers are stored over them:
+/// the padding of columns is skipped, and nothing is copied twice.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
     bytes: &'a mut Vec<u8>,
-    /// Where the line has come to.
+    /// End of the line so far.
     end: usize,
 }
 
@@ -86,8 +86,8 @@ impl TextBuffer for Line<'_> {
     }
 }
 
-/// Every number below a thousand without leading zeros, and spaces behind it: a store of
-/// constant length is cheaper than a copy of just what is needed.
+/// Every number below a thousand without leading zeros, and spaces behind it: a store of constant
+/// length is cheaper than a copy of the exact length.
 static LEADING: [[u8; 4]; 1_000] = {
     let mut texts = [*b"    "; 1_000];
     let mut number = 0;

@@ -1,4 +1,4 @@
-//! Text in byte buffers: numbers and names, what is escaped or quoted, and where lines break.
+//! Text in byte buffers: numbers and names, escapes and quotes, and line breaks.
 
 pub mod escape;
 pub mod suggest;

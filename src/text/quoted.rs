@@ -1,6 +1,6 @@
 //! Texts in double quotes and patterns between slashes, as filters and scripts have them.
 
-/// Where a text in quotes went wrong, and how.
+/// An error in a text in quotes, and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QuotedError<'a> {
     /// There is no closing quote.

@@ -48,8 +48,8 @@ fn unbroken(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Appends each line of `text`, as wide as the terminal at most; what does not fit follows,
-/// further indented.
+/// Appends each line of `text`, as wide as the terminal at most; the rest follows, further
+/// indented.
 pub(crate) fn put_wrapped(text: &str, width: usize, out: &mut Vec<u8>) {
     for line in text.lines() {
         if columns_of(line) <= width {
@@ -68,8 +68,8 @@ pub(crate) fn put_wrapped(text: &str, width: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `text` behind what stands on its line, which takes `indent` columns: what does not fit
-/// follows below it.
+/// Appends `text` behind the text on its line, which takes `indent` columns: the rest follows below
+/// it.
 #[cfg(feature = "endpoints")]
 pub(crate) fn put_hanging(text: &str, indent: usize, width: usize, out: &mut Vec<u8>) {
     let room = width.saturating_sub(indent);

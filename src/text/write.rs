@@ -15,7 +15,7 @@ pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends anything that has a `Display`; for what is not written per message.
+/// Appends anything that has a `Display`; for values that are not written per message.
 pub(crate) fn put_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("writing to a Vec never fails");
 }
@@ -25,7 +25,7 @@ pub(crate) fn put_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// What text is appended to.
+/// A buffer to which text is appended.
 pub(crate) trait TextBuffer {
     /// Appends text.
     fn put_bytes(&mut self, text: &[u8]);
@@ -97,8 +97,8 @@ pub(super) static TRIPLES: [[u8; 3]; 1_000] = {
     triples
 };
 
-/// Every octet of an address with the dot behind it, padded to four bytes: a store of
-/// constant length is cheaper than a copy of just what is needed.
+/// Every octet of an address with the dot behind it, padded to four bytes: a store of constant
+/// length is cheaper than a copy of the exact length.
 static OCTETS: [[u8; 4]; 256] = {
     let mut octets = [*b"...."; 256];
     let mut octet = 0;
@@ -195,7 +195,7 @@ fn put_json_escape(out: &mut Vec<u8>, c: char) {
 }
 
 pub(crate) fn put_spaces(out: &mut Vec<u8>, count: usize) {
-    // A store of constant length is cheaper than one of just what is needed.
+    // A store of constant length is cheaper than one of the exact length.
     const SPACES: [u8; 16] = [b' '; 16];
     let end = out.len() + count;
     if count <= SPACES.len() {
@@ -266,7 +266,7 @@ impl UtcClock {
     }
 }
 
-/// What `put` appends, as a string.
+/// The output of `put`, as a string.
 pub(crate) fn text_of(put: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     put(&mut out);

@@ -1,4 +1,4 @@
-//! What all blocks have in common.
+//! The common parts of all blocks.
 
 /// The length again, after a block.
 pub(super) const BLOCK_TRAILER: usize = 4;

@@ -5,7 +5,7 @@ use pcap_parser::{InterfaceDescriptionBlock, OptionCode};
 use crate::capture::{ByteOrder, LinkType};
 use crate::time::{SECOND_NS, Timestamp};
 
-/// What the packets of an interface have in common.
+/// The common properties of an interface's packets.
 #[derive(Debug)]
 pub(super) struct Interface {
     pub(super) link_type: LinkType,
@@ -27,7 +27,7 @@ impl Interface {
         }
     }
 
-    /// How many of `bytes` the snap length leaves.
+    /// Number of `bytes` that the snap length leaves.
     pub(super) fn cut(&self, bytes: usize) -> usize {
         match usize::try_from(self.snaplen) {
             Ok(0) | Err(_) => bytes,
@@ -50,7 +50,7 @@ fn name(block: &InterfaceDescriptionBlock<'_>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// How an interface counts time (section 4.2: `if_tsresol`, `if_tsoffset`).
+/// The unit and offset of an interface's times (section 4.2: `if_tsresol`, `if_tsoffset`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
     resolution: Resolution,

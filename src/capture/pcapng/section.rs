@@ -1,4 +1,4 @@
-//! What the blocks of a pcapng section say.
+//! The contents of the blocks of a pcapng section.
 
 use pcap_parser::nom;
 use pcap_parser::traits::PcapNGPacketBlock;
@@ -14,9 +14,9 @@ use crate::capture::window::Current;
 use crate::capture::{ByteOrder, Damage, InterfaceInfo, LinkType, MAX_CAPTURED_BYTES};
 use crate::time::Timestamp;
 
-/// Where the packet begins in an enhanced and in an obsolete packet block.
+/// Offset of the packet in an enhanced and in an obsolete packet block.
 const PACKET_OFFSET: usize = 28;
-/// Where the packet begins in a simple packet block.
+/// Offset of the packet in a simple packet block.
 const SIMPLE_PACKET_OFFSET: usize = 12;
 /// The most interfaces of a section that are kept; captures have a handful.
 const MAX_INTERFACES: usize = 65_536;
@@ -108,8 +108,7 @@ impl Section {
                     original_bytes: packet.origlen,
                 },
             ),
-            // The block is whole, so what "needs more" is a captured length
-            // that goes beyond it.
+            // The block is whole, so "needs more" means a captured length that goes beyond it.
             Err(nom::Err::Incomplete(_)) => Err(overlong(self.order.u32(field(block, 20)), block)),
             Err(nom::Err::Error(_) | nom::Err::Failure(_)) => Err(Damage::Malformed),
         }
@@ -144,9 +143,9 @@ impl Section {
         Ok(current)
     }
 
-    /// Reads a simple packet block. It belongs to the first interface and has
-    /// no captured length: that is the least of the original length, the
-    /// interface's snap length and what the block holds (section 4.4).
+    /// Reads a simple packet block. It belongs to the first interface and has no captured length:
+    /// that is the least of the original length, the interface's snap length and the block's
+    /// content (section 4.4).
     pub(super) fn simple_packet(&self, block: &[u8]) -> Result<Current, Damage> {
         let interface = self.interface(0)?;
         let (_, packet) = match self.order {
@@ -166,7 +165,7 @@ impl Section {
         })
     }
 
-    /// What is known of an interface, which is counted over all sections.
+    /// Description of an interface, which is counted over all sections.
     pub(super) fn interface_info(&self, number: u32) -> InterfaceInfo {
         let index = number.checked_sub(self.past_interfaces);
         let interface = index.and_then(|index| self.interface(index).ok());
@@ -188,7 +187,7 @@ impl Section {
     }
 }
 
-/// What an enhanced and an obsolete packet block say of their packet.
+/// The fields of an enhanced and of an obsolete packet block.
 struct StampedPacket {
     interface: u32,
     /// In units of the interface's clock, the upper half first.

@@ -17,14 +17,14 @@ use super::schema::{FEW, KEYS, MANIFOLD, PREVIEW};
 use super::words::{Key, Words};
 use crate::record::put_preview;
 
-/// The cells of a column. Levels are those of the Parquet format (Dremel): how much of
-/// the path to a value is there, and in which list it goes on. Here they are 0 or 1.
+/// The cells of a column. Levels are those of the Parquet format (Dremel): the part of the path to
+/// a value that is there, and the list in which it goes on. Here they are 0 or 1.
 #[derive(Debug)]
 pub(super) struct Column {
     descriptor: ColumnDescPtr,
     path: String,
     values: Values,
-    /// Which cells have a value, unless every cell has one.
+    /// The cells that have a value, unless every cell has one.
     presence: Option<Presence>,
     /// For each cell, 0 where a row begins; only of lists.
     repetition: Option<Vec<i16>>,
@@ -45,7 +45,7 @@ enum Values {
     /// Other texts, and bytes.
     Texts {
         bytes: Vec<u8>,
-        /// Where each text ends in them.
+        /// End of each text in them.
         ends: Vec<usize>,
     },
 }
@@ -128,7 +128,7 @@ impl Column {
         }
     }
 
-    /// Appends a text; how many bytes that took.
+    /// Appends a text; returns the number of bytes that it took.
     pub(super) fn push_text(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> usize {
         match &mut self.values {
             Values::Integers(_) => unreachable!("{} is a column of numbers", self.path),
@@ -145,7 +145,7 @@ impl Column {
         }
     }
 
-    /// Appends the text that `put` makes of `key`; how many bytes that took.
+    /// Appends the text that `put` makes of `key`; returns the number of bytes that it took.
     #[inline]
     pub(super) fn push_made_of(&mut self, key: Key, put: impl FnOnce(&mut Vec<u8>)) -> usize {
         match &mut self.values {

@@ -1,7 +1,7 @@
 //! Threads that encode and compress the columns of row groups.
 //!
-//! What they make is the same, byte for byte, however many there are: a column is
-//! encoded by one thread, and row groups are put together in the order of the schema.
+//! Their output is the same, byte for byte, however many there are: a column is encoded by one
+//! thread, and row groups are put together in the order of the schema.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -33,7 +33,7 @@ struct Task {
     done: Sender<Encoded>,
 }
 
-/// A column, and what it is in the file.
+/// An encoded column, and its place in the file.
 #[derive(Debug)]
 struct Encoded {
     place: usize,
@@ -70,7 +70,7 @@ impl Encoders {
         let (sender, done) = channel();
         let count = columns.len();
         let mut columns: Vec<(usize, Column)> = columns.into_iter().enumerate().collect();
-        // What takes longest first, so that no thread is left alone with it.
+        // The columns that take longest first, so that no thread is left alone with one.
         columns.sort_by_key(|(_, column)| std::cmp::Reverse(column.size_bytes()));
         for (place, column) in columns {
             let task = Task {
@@ -109,7 +109,7 @@ fn run_next(waiting: &Mutex<Receiver<Task>>) -> Option<()> {
         column,
         chunk,
     };
-    // Nobody waits for what was given up meanwhile.
+    // Nobody waits for a file that was given up meanwhile.
     done.send(encoded).ok();
     Some(())
 }

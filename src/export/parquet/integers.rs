@@ -48,7 +48,7 @@ fn put_differences(values: &[i64], out: &mut Vec<u8>) {
         .chunks(BLOCK)
         .zip(values.get(1..).unwrap_or_default().chunks(BLOCK))
     {
-        // What is too large for a number comes round again, here and where it is read.
+        // A difference too large for a number wraps, here and where it is read.
         let pairs = before.iter().zip(after);
         let count = after.len();
         for (difference, (before, after)) in differences.iter_mut().zip(pairs) {

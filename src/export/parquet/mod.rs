@@ -54,10 +54,9 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// A partition of that `name` in a data set at `root`, with as much of payloads as
-    /// `payload` says. `redacted` is what the records hide. Columns are encoded by
-    /// `threads`, four of them at most; what is written does not depend on how many. Directories
-    /// are made.
+    /// A partition of that `name` in a data set at `root`, with as much of payloads as `payload`
+    /// says. `redacted` are the secrets hidden in the records. Columns are encoded by `threads`,
+    /// four of them at most; the output does not depend on their number. Directories are made.
     ///
     /// # Errors
     /// A directory, or a file in it, cannot be made, or a thread not started.
@@ -180,7 +179,7 @@ pub fn occupied_partition(root: &Path, name: &str) -> io::Result<Option<PathBuf>
     Ok(None)
 }
 
-/// Where a partition of a table is.
+/// The directory of a partition of a table.
 fn directory(root: &Path, kind: TableKind, name: &str) -> PathBuf {
     root.join(kind.directory()).join(format!("capture={name}"))
 }

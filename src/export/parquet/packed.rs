@@ -76,7 +76,7 @@ pub(super) fn put_run(out: &mut Vec<u8>, count: usize, number: &[u8]) {
     out.extend_from_slice(number);
 }
 
-/// What stands before so many numbers that are packed in groups of eight.
+/// The header of so many numbers that are packed in groups of eight.
 pub(super) fn put_groups_header(out: &mut Vec<u8>, count: usize) {
     put_varint(out, (count.div_ceil(8) as u64) << 1 | 1);
 }

@@ -1,7 +1,7 @@
-//! The pages of a column of a row group, and what the file says of them.
+//! The pages of a column of a row group, and their metadata in the file.
 //!
-//! The general writer of pages in `parquet` copies what is in them. Here it stays where it is until
-//! it goes into the file.
+//! The general writer of pages in `parquet` copies their contents. Here they stay where they are
+//! until they go into the file.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -26,7 +26,7 @@ const SAMPLE_BYTES: usize = 8 << 10;
 pub(super) struct Pages {
     compression: Compression,
     pieces: Vec<Bytes>,
-    /// Bytes of the pieces, and what they would be without compression.
+    /// Bytes of the pieces, and those without compression.
     compressed: usize,
     uncompressed: usize,
     encodings: Vec<Encoding>,
@@ -36,7 +36,7 @@ pub(super) struct Pages {
     data_offset: Option<i64>,
 }
 
-/// The pages of a column, piece by piece, and what the file says about them.
+/// The pages of a column, piece by piece, and their metadata in the file.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) pages: Pieces,
@@ -105,7 +105,7 @@ impl Pages {
     }
 
     /// Appends a page: its header is a structure of Thrift's compact protocol, in which `numbers`
-    /// are what pages of its kind say.
+    /// are the fields of pages of its kind.
     fn put_page(
         &mut self,
         kind: PageType,
@@ -146,7 +146,7 @@ impl Pages {
         Ok(offset)
     }
 
-    /// What the file says of the pages.
+    /// The metadata of the pages in the file.
     pub(super) fn close(
         self,
         descriptor: ColumnDescPtr,
@@ -232,7 +232,7 @@ pub(super) fn compressed_if_shorter(page: Vec<u8>) -> io::Result<(Bytes, Compres
     })
 }
 
-/// Whether compression is worth its while, by samples: what was encrypted does not get shorter.
+/// Whether compression is worth its while, by samples: encrypted bytes do not get shorter.
 pub(super) fn compression_for(bytes: &[u8]) -> io::Result<Compression> {
     let step = bytes.len().div_ceil(SAMPLES).max(SAMPLE_BYTES);
     let samples = bytes

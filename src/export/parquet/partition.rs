@@ -1,4 +1,4 @@
-//! The names of partitions: what was captured, as a name of a directory.
+//! The names of partitions: the name of a capture, as a name of a directory.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ const MAX_BYTES: usize = 200;
 /// Bytes of the hash at the end of a name that was cut.
 const HASH_BYTES: usize = 8;
 
-/// The name of the partition for a dissection of `captures`: the name of the first file
-/// without its directories, and how many more there are; `stdin` for `-`.
+/// The name of the partition for a dissection of `captures`: the name of the first file without its
+/// directories, and the number of further ones; `stdin` for `-`.
 ///
 /// Everything but ASCII letters, digits, `.`, `_` and `-` is written as `%` and two hex digits
 /// for each byte, which readers of such data sets undo. A name that would be too long for a

@@ -17,7 +17,7 @@ use super::encode::{Encoders, RowGroup};
 use super::schema::TableKind;
 use super::table::{Table, empty_columns};
 
-/// How much is held in memory, and how much is in a file.
+/// Bounds of the parts in memory and in a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Rows of a row group.
@@ -144,8 +144,8 @@ impl Part {
         schema: &TypePtr,
         properties: &WriterPropertiesPtr,
     ) -> io::Result<Self> {
-        // Readers of a data set pass over names with a line at their beginning. Who may
-        // read it the umask says, as with every other output.
+        // Readers of a data set pass over names with a line at their beginning. Its permissions are
+        // by the umask, as of every other output.
         let (file, path) = tempfile::Builder::new()
             .prefix("_part-")
             .suffix(".partial")
@@ -208,7 +208,7 @@ pub(super) fn part_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What went wrong, and with which file.
+/// The error, with its file.
 fn at(path: &Path, error: ParquetError) -> io::Error {
     let (kind, text) = match error {
         ParquetError::External(error) => match error.downcast::<io::Error>() {

@@ -1,7 +1,7 @@
 //! Texts and bytes that are seldom the same twice, kept as they will stand in pages.
 //!
-//! The general writer of `parquet` takes a value at a time and copies it twice. Here a value is
-//! put behind its length at once, so that a page is a piece of what is there.
+//! The general writer of `parquet` takes a value at a time and copies it twice. Here a value is put
+//! behind its length at once, so that a page is a piece of this buffer.
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding};
@@ -24,7 +24,7 @@ pub(super) struct Plain {
     /// The same once they are written.
     written: Bytes,
     values: usize,
-    /// Where pages end, but for the last.
+    /// Ends of pages, but for the last.
     cuts: Vec<Cut>,
 }
 
@@ -36,8 +36,8 @@ struct Cut {
 }
 
 impl Plain {
-    /// Appends a value, which `put` puts; how many bytes that took. `presence` is of the rows
-    /// up to this one, if rows may be without a value.
+    /// Appends a value, which `put` puts; returns the number of bytes that it took. `presence` is
+    /// of the rows up to this one, if rows may be without a value.
     pub(super) fn push(
         &mut self,
         presence: Option<&Presence>,
@@ -83,7 +83,7 @@ impl Plain {
         self.cuts.clear();
     }
 
-    /// Appends what `put` makes of each of the values, in pages of the same rows, to `made`.
+    /// Appends the output of `put` for each of the values, in pages of the same rows, to `made`.
     pub(super) fn map(&self, made: &mut Self, put: impl Fn(&mut Vec<u8>, &[u8])) {
         let mut start = 0;
         for cut in self.cuts.iter().map(Some).chain([None]) {
@@ -142,7 +142,7 @@ impl Plain {
     }
 }
 
-/// The memory of what is written, for what is to come.
+/// The memory of pages that were written, for the next ones.
 pub(super) fn reclaimed(bytes: Bytes) -> Vec<u8> {
     match bytes.try_into_mut() {
         Ok(bytes) => bytes.into(),

@@ -1,4 +1,4 @@
-//! Which cells of a column have a value: a bit for each, as pages have them.
+//! The presence of values in the cells of a column: a bit for each, as pages have them.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::pages::length;
 /// Bytes of the length before levels.
 const LENGTH_BYTES: usize = size_of::<u32>();
 
-/// Which cells of a column have a value.
+/// The cells of a column that have a value.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     /// The lowest bit of the first byte is of the first cell.
@@ -57,8 +57,8 @@ impl Presence {
         bits.map(i16::from).take(self.cells).collect()
     }
 
-    /// Appends what a page says of those cells, behind its length. The number of cells before
-    /// them is one of whole bytes.
+    /// Appends the levels of those cells as they stand in a page, behind their length. The number
+    /// of cells before them is one of whole bytes.
     pub(super) fn put(&self, cells: Range<usize>, out: &mut Vec<u8>) -> Result<(), ParquetError> {
         debug_assert_eq!(cells.start % 8, 0);
         let start = out.len();

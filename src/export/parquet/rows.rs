@@ -1,4 +1,4 @@
-//! The rows of the tables: what the JSON records say, cell by cell.
+//! The rows of the tables: the contents of the JSON records, cell by cell.
 
 use super::schema::PAYLOAD;
 use super::table::Table;

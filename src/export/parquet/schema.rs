@@ -1,5 +1,5 @@
-//! The columns of the records, as Parquet says them. What a record is (`record`) the directory
-//! says.
+//! The columns of the records in Parquet's terms. The kind of record (`record`) is in the
+//! directory's name.
 
 use std::sync::Arc;
 
@@ -102,8 +102,8 @@ pub(super) const KEYS: [(&str, &str); 3] = [
     ("conversation", "server_id"),
 ];
 
-/// Columns of short texts that come again: names of things, addresses, and what a message has
-/// in common with others of its conversation.
+/// Columns of short texts that come again: names, addresses, and values that the messages of a
+/// conversation share.
 pub(super) const FEW: [&str; 19] = [
     "conv",
     "id",
@@ -126,8 +126,8 @@ pub(super) const FEW: [&str; 19] = [
     "code",
 ];
 
-/// How columns are written, and what files say about themselves: as much of the header
-/// record as is the same for all of them.
+/// The properties of columns, and the metadata of files: as much of the header record as is the
+/// same for all of them.
 pub(super) fn properties(redacted: Secrets) -> WriterPropertiesPtr {
     let key_value = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
     let mut names = Vec::new();

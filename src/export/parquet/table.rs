@@ -63,7 +63,7 @@ impl Table {
         column.push_integer(value);
     }
 
-    /// What `put` appends: UTF-8, in a column of texts.
+    /// Appends the output of `put`: UTF-8, in a column of texts.
     pub(super) fn text(&mut self, name: &str, put: impl FnOnce(&mut Vec<u8>)) {
         let row = self.rows;
         let column = self.column(name);
@@ -71,7 +71,7 @@ impl Table {
         self.bytes += column.push_text(put);
     }
 
-    /// What `put` makes of `key`, with nothing else.
+    /// Appends the text that `put` makes of `key`, with nothing else.
     #[inline]
     pub(super) fn made_of(
         &mut self,

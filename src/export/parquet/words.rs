@@ -1,8 +1,8 @@
-//! Texts that come again and again, each kept once, and how a column of them is written.
+//! Texts that come again and again, each kept once, and the writing of a column of them.
 //!
-//! The general writer of `parquet` finds out anew, text by text, which ones are the same. Here
-//! that is known from the start: a look-up when a cell is put, and numbers to pack when it is
-//! written. What is written is what every reader knows: a dictionary page and a data page.
+//! The general writer of `parquet` finds out anew, text by text, which ones are the same. Here that
+//! is known from the start: a look-up when a cell is put, and numbers to pack when it is written.
+//! The output is known to every reader: a dictionary page and a data page.
 
 use std::hash::BuildHasher;
 use std::net::{SocketAddr, SocketAddrV6};
@@ -23,7 +23,7 @@ use crate::wire::StreamId;
 /// Bytes of a text beyond which it is not stated as the least or greatest of its column.
 const STATISTICS_BYTES: usize = 64;
 
-/// What texts were made of that are remembered.
+/// Number of keys of texts that are remembered.
 const REMEMBERED: usize = 256;
 
 /// The cells of a column: of each its place among the texts that differ.
@@ -35,15 +35,15 @@ pub(super) struct Words {
     places: HashTable<u32>,
     hasher: DefaultHashBuilder,
     cells: Vec<u32>,
-    /// Places of texts, by what they were made of.
+    /// Places of texts, by their keys.
     remembered: Box<[Option<(Key, u32)>; REMEMBERED]>,
 }
 
-/// What a text is made of. The same keys make the same text.
+/// The source of a text. The same keys make the same text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Number(u64),
-    /// Where a text lies that never changes.
+    /// The address of a text that never changes.
     Word {
         start: usize,
         length: usize,
@@ -52,7 +52,7 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// Where it is remembered.
+    /// The slot in which it is remembered.
     fn slot(self) -> usize {
         let number = match self {
             Self::Number(number) => number,
@@ -115,8 +115,8 @@ impl Default for Words {
 }
 
 impl Words {
-    /// Appends the text that `put` makes of `key`, unless it is known what that is; how many
-    /// bytes that took.
+    /// Appends the text that `put` makes of `key`, unless that text is known; returns the number of
+    /// bytes that it took.
     #[inline]
     pub(super) fn push_made_of(&mut self, key: Key, put: impl FnOnce(&mut Vec<u8>)) -> usize {
         let slot = key.slot();
@@ -133,7 +133,7 @@ impl Words {
         }
     }
 
-    /// Appends a text, which `put` puts; how many bytes that took.
+    /// Appends a text, which `put` puts; returns the number of bytes that it took.
     pub(super) fn push(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> usize {
         let Self {
             texts,

@@ -1,6 +1,6 @@
-//! How values are compared.
+//! The comparisons of values.
 
-/// How two values are compared.
+/// A comparison of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// `==`

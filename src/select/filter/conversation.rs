@@ -1,8 +1,8 @@
 //! Tests of whole conversations in a filter: `state == refused && type == syn`.
 //!
-//! What a conversation comes to is known when it is over, long after its messages were
-//! passed. So such a filter takes two readings: the first lets [`Outcomes`] note which
-//! conversations pass each test, one bit for each; the second asks those bits.
+//! The outcome of a conversation is known when it is over, long after its messages were passed. So
+//! such a filter takes two readings: the first lets [`Outcomes`] note the conversations that pass
+//! each test, one bit for each; the second asks those bits.
 
 use std::marker::PhantomData;
 
@@ -76,7 +76,7 @@ pub(super) struct ConversationTest {
     pub(super) check: Check,
 }
 
-/// What a field of a conversation must be.
+/// The condition on a field of a conversation.
 #[derive(Clone, Debug)]
 pub(super) enum Check {
     Present,
@@ -97,7 +97,7 @@ impl ConversationTest {
     }
 }
 
-/// Which conversations pass the tests of a filter: a sink for the first of two readings.
+/// The conversations that pass the tests of a filter: a sink for the first of two readings.
 ///
 /// Memory is one bit for each conversation and test. `E` is whatever error the reader's
 /// sinks have; this one has none.

@@ -1,11 +1,11 @@
-//! What filters count, for rules: `type == ack && nth == 3`.
+//! Counters of filters, for rules: `type == ack && nth == 3`.
 //!
 //! `nth` is the number of the message, from 1, among those for which everything else in the
 //! filter holds; `conv_nth` the same within the message's conversation.
 
 use super::comparison::Comparison;
 
-/// What is counted.
+/// The counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counted {
     /// Among all messages.

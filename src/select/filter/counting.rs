@@ -25,8 +25,8 @@ impl CountingFilter {
     /// Reads a filter in which `nth` and `conv_nth` may stand.
     ///
     /// # Errors
-    /// Those of [`Filter::parse`]; and it may not test what conversations came to, which
-    /// is known too late for a message that passes.
+    /// Those of [`Filter::parse`]; and it may not test outcomes of conversations, which are known
+    /// too late for a message that passes.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let filter = Filter::parse_with_counts(text)?;
         if filter.tests_conversations() {

@@ -1,11 +1,11 @@
-//! Why a text is no filter.
+//! Errors of filters.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::text::escape::{Charset, columns_of, escaped};
 
-/// Why a text is no filter, and where.
+/// The reason why a text is no filter, and the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
     filter: String,
@@ -29,12 +29,12 @@ impl FilterError {
         self
     }
 
-    /// What is wrong, without the place.
+    /// The error, without the place.
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// What might be meant instead.
+    /// The probable meaning.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }

@@ -81,8 +81,8 @@ pub(super) fn equals(value: &Value<'_>, literal: &Literal) -> bool {
     compare(value, literal).is_some_and(Ordering::is_eq)
 }
 
-/// How a value stands to a literal; `None` where there is no value. The parser
-/// has seen to it that both are of one kind.
+/// The order of a value and a literal; `None` where there is no value. The parser has seen to it
+/// that both are of one kind.
 pub(super) fn compare(value: &Value<'_>, literal: &Literal) -> Option<Ordering> {
     match (value, literal) {
         (Value::Number(a), Literal::Number(b)) => Some(a.cmp(b)),

@@ -71,12 +71,12 @@ impl Filter {
         !self.conversation_tests.is_empty()
     }
 
-    /// What notes, in a first reading of the input, which conversations pass its tests.
+    /// The sink that notes, in a first reading of the input, the conversations that pass its tests.
     pub fn outcomes<E>(&self) -> Outcomes<E> {
         Outcomes::new(&self.conversation_tests)
     }
 
-    /// Takes over what a first reading found, for the second.
+    /// Takes over the results of a first reading, for the second.
     pub fn learn<E>(&mut self, outcomes: Outcomes<E>) {
         self.passed = outcomes.into_sets();
     }

@@ -18,7 +18,7 @@ use crate::units::{size_factor, time_factor};
 /// Parentheses and `!` inside one another that are accepted.
 const MAX_DEPTH: usize = 64;
 
-/// What the words of a filter are about.
+/// The subject of a filter's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Vocabulary {
     /// Messages and conversations.
@@ -30,7 +30,7 @@ pub(super) enum Vocabulary {
 /// Tests in one filter. Each joined one stands inside the next, and all are looked at in turn.
 const MAX_TESTS: usize = 500;
 
-/// What a text says.
+/// The contents of a text.
 pub(super) struct Parsed {
     pub(super) expression: Expression,
     pub(super) conversation_tests: Vec<ConversationTest>,
@@ -67,7 +67,7 @@ struct Parser<'a> {
     conversation_tests: Vec<ConversationTest>,
 }
 
-/// What a test is about.
+/// The subject of a test.
 #[derive(Clone, Copy)]
 enum Subject {
     Message(Field),
@@ -135,7 +135,7 @@ impl<'a> Parser<'a> {
         Ok(term)
     }
 
-    /// What is counted, if a test of a number comes next.
+    /// The counter, if a test of a number comes next.
     fn counted(&self) -> Option<Counted> {
         match (self.vocabulary, self.tokens.first()?) {
             (
@@ -214,7 +214,7 @@ impl<'a> Parser<'a> {
                 Expression::Compare(field, comparison, literal)
             }
             (Subject::Message(field), Check::OneOf(literals)) => Expression::OneOf(field, literals),
-            // As with messages: what belongs to no conversation passes `!=`, and nothing else.
+            // As with messages: those outside of conversations pass `!=`, and nothing else.
             (Subject::Conversation(field), Check::Compare(Comparison::NotEqual, literal)) => {
                 let equal = Check::Compare(Comparison::Equal, literal);
                 Expression::Not(Box::new(self.of_conversation(field, equal)))
@@ -253,7 +253,7 @@ impl<'a> Parser<'a> {
         Ok(subject)
     }
 
-    /// What `name`, which stands for nothing here, probably means.
+    /// The probable meaning of `name`, which stands for nothing here.
     fn suggestion(&self, name: &str) -> Option<&'static str> {
         let name = name.to_ascii_lowercase();
         let fields = Field::ALL.iter().map(|field| field.name());
@@ -415,7 +415,7 @@ impl<'a> Parser<'a> {
         self.error(span, problem)
     }
 
-    /// An error about what was read, up to the next token.
+    /// An error about the text read, up to the next token.
     fn error_before(&self, problem: impl Into<String>) -> FilterError {
         let end = self
             .tokens
@@ -425,12 +425,12 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What stands before the name of a field in Wireshark.
+/// Wireshark's prefix of the name of a field.
 const WIRESHARK_PREFIX: &str = "ministream.";
 
 const LIST_FIELDS: &str = "(fields: ministream-dump --list-fields)";
 
-/// How capture filters begin, which are libpcap's language and not this one.
+/// The first words of capture filters, which are libpcap's language and not this one.
 const CAPTURE_FILTER_WORDS: &[&str] = &[
     "tcp",
     "udp",
@@ -446,7 +446,7 @@ const CAPTURE_FILTER_WORDS: &[&str] = &[
     "arp",
 ];
 
-/// What a value of a kind looks like.
+/// The form of a value of a kind.
 fn expected(kind: FieldKind) -> String {
     match kind {
         FieldKind::Number(_) => "a number".to_owned(),
@@ -523,7 +523,7 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// A number, also one below zero, times what its unit stands for.
+/// A number, also one below zero, times the factor of its unit.
 fn with_unit(word: &str, factor: impl Fn(&str) -> Option<u64>) -> Option<i64> {
     let unit_at = word.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, unit) = word.split_at(unit_at);

@@ -118,7 +118,7 @@ fn word(input: &str) -> IResult<&str, Token> {
     Ok((rest, token))
 }
 
-/// What names, numbers, ids, times and addresses (`[::1]:9004`) are made of.
+/// The characters of names, numbers, ids, times and addresses (`[::1]:9004`).
 fn is_word_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._:-+[]%".contains(c)
 }
