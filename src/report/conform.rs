@@ -1,4 +1,4 @@
-//! What came of a run of conformance cases: a line for each, JUnit XML, a page.
+//! The results of a run of conformance cases: a line for each, JUnit XML, a page.
 
 mod page;
 
@@ -25,16 +25,16 @@ const TITLE_INDENT: usize = 8 + ID_WIDTH + 9;
 /// Columns before the details of a case that failed.
 const DETAIL_INDENT: usize = 20;
 
-/// Collects what became of cases.
+/// Collects the results of cases.
 #[derive(Debug)]
 pub struct ConformReport {
     weighs: Requirement,
     reports: Vec<CaseReport>,
-    /// Why not all cases were tried.
+    /// The reason why not all cases were tried.
     cut_short: Option<String>,
 }
 
-/// How a case counts.
+/// The verdict on a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Passed,
@@ -55,7 +55,7 @@ impl ConformReport {
         }
     }
 
-    /// Takes what became of a case.
+    /// Takes the report on a case.
     pub fn add(&mut self, report: CaseReport) {
         self.reports.push(report);
     }
@@ -91,7 +91,7 @@ impl ConformReport {
         self.reports.iter().map(|_| 1).sum()
     }
 
-    /// Appends the line of a case, and what was seen if it failed.
+    /// Appends the line of a case, and its messages if it failed.
     pub fn put_case(&self, report: &CaseReport, style: &Style, out: &mut Vec<u8>) {
         let (word, colour) = match self.outcome(report) {
             Verdict::Passed => ("passed ", Colour::Green),

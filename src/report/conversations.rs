@@ -1,8 +1,8 @@
 //! The table of conversations, sorted by number.
 //!
-//! Conversations are reported in the order in which they end, and there may be
-//! millions. `Sorted` keeps a small record of each in
-//! bounded memory; how wide the columns must be is noted as they come in.
+//! Conversations are reported in the order in which they end, and there may be millions. `Sorted`
+//! keeps a small record of each in bounded memory; the widths of the columns are noted as they come
+//! in.
 
 use std::collections::HashMap;
 use std::io;
@@ -73,7 +73,7 @@ const TO_SERVER: usize = 9;
 const TO_CLIENT: usize = 10;
 const FINDINGS: usize = 11;
 
-/// What the table shows of a conversation.
+/// The table's values of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     number: u64,
@@ -232,7 +232,7 @@ impl<S: Iterator<Item = io::Result<[u64; ROW_WORDS]>>> SortedRows<S> {
     }
 }
 
-/// How a second thread fared.
+/// The fate of a second thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sorting {
     /// It sorted all that there was.
@@ -428,7 +428,7 @@ fn shorten_names(widths: &mut [usize; COLUMNS], room: usize) {
     }
 }
 
-/// Gives names what is left of the room, until they are whole.
+/// Gives names the rest of the room, until they are whole.
 fn lengthen_names(widths: &mut [usize; COLUMNS], whole: &[usize; COLUMNS], room: usize) {
     let mut spare = room.saturating_sub(width(widths));
     while spare > 0 {

@@ -1,4 +1,4 @@
-//! What a message means, in a line for people.
+//! The meaning of a message, in a line for people.
 
 use super::style::{Style, put_duration};
 use crate::conversation::{AFTER_CLOSE, FindingCode, Level, Meaning, MessageEvent};
@@ -7,8 +7,8 @@ use crate::text::escape::{escape, preview};
 use crate::text::write::{put, put_conversation, put_display, put_number};
 use crate::wire::{Direction, FrameType, RawMessage};
 
-/// Appends what `event` means: `server id ffffff, 4.0 ms`. Begins with `!`
-/// where a finding is worse than a note.
+/// Appends the meaning of `event`: `server id ffffff, 4.0 ms`. Begins with `!` where a finding is
+/// worse than a note.
 pub(crate) fn put_info(event: &MessageEvent<'_>, style: &Style, out: &mut Vec<u8>) {
     if highest_level(event.findings) >= Some(Level::Warn) {
         put(out, "! ");

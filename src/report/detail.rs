@@ -22,7 +22,7 @@ use crate::wire::{
 /// Bytes of a key that are shown.
 const KEY_PREVIEW_BYTES: usize = 8;
 
-/// What is shown of a message.
+/// The parts of a message that are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Details {
     /// The fields as a tree (`-V`).

@@ -1,5 +1,4 @@
-//! `-z follow,cN`: what the two ends of a conversation said to each other,
-//! written as it comes.
+//! `-z follow,cN`: the data from both ends of a conversation, written as they come.
 
 use std::io;
 
@@ -13,7 +12,7 @@ use crate::text::escape::escape_lines;
 use crate::text::write::{put, put_address, put_conversation, put_number};
 use crate::wire::{Direction, FrameKind};
 
-/// How the payloads are written.
+/// The form of the payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FollowFormat {
     /// As text, escaped.

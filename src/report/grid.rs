@@ -9,7 +9,7 @@ use crate::text::escape::{Charset, columns_of, columns_of_bytes};
 use crate::text::line::Line;
 use crate::text::write::{TextBuffer, put};
 
-/// How the cells of a column are aligned.
+/// The alignment of a column's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// To the left: words.
@@ -18,7 +18,7 @@ pub enum Align {
     Right,
 }
 
-/// What becomes of a cell that is wider than its column.
+/// The treatment of a cell that is wider than its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
     /// It is cut, with an ellipsis.
@@ -32,9 +32,9 @@ pub enum Overflow {
 pub struct Column {
     /// Its heading.
     pub title: String,
-    /// How its cells are aligned.
+    /// The alignment of its cells.
     pub align: Align,
-    /// What becomes of cells that are too wide.
+    /// The treatment of cells that are too wide.
     pub overflow: Overflow,
     /// Columns of the terminal for its text.
     pub width: usize,
@@ -149,8 +149,8 @@ impl Grid {
         });
     }
 
-    /// Appends a row; `cell` writes what fills each column, which is its text with
-    /// [`Column::put`], or [`Grid::cell`].
+    /// Appends a row; `cell` fills each column: with its text by [`Column::put`], or by
+    /// [`Grid::cell`].
     #[inline]
     pub(crate) fn row_in_place(
         &self,

@@ -18,12 +18,12 @@ const MAX_INPUTS: usize = 12;
 /// Flows that have a line of their own.
 const MAX_FLOWS: usize = 6;
 
-/// What the heading needs to know of what was read so far.
+/// State for the heading, of the capture so far.
 #[derive(Debug, Default)]
 pub(crate) struct Heading {
     flows: Vec<FlowLine>,
     further_flows: u64,
-    /// Which of the flows the latest message was of.
+    /// Index of the latest message's flow.
     latest: usize,
     start: Option<Timestamp>,
 }

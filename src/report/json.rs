@@ -43,8 +43,8 @@ impl NdjsonPrinter {
 
 /// Writes one object: `header`, `messages`, `findings`, `conversations`, `summary`.
 ///
-/// Messages stream; what comes after them waits in memory, and beyond
-/// `SPOOL_BYTES` in an unlinked temporary file.
+/// Messages stream; all later items wait in memory, and beyond `SPOOL_BYTES` in an unlinked
+/// temporary file.
 #[derive(Debug)]
 pub struct JsonPrinter {
     records: RecordWriter,
@@ -76,13 +76,13 @@ impl Spool {
         append(record)
     }
 
-    /// From now on [`read`](Self::read) gives what was pushed.
+    /// From now on [`read`](Self::read) gives the pushed bytes.
     fn rewind(&mut self) -> io::Result<()> {
         let place = self.file.seek(SeekFrom::Start(0));
         place.map(drop).map_err(TemporaryError::of)
     }
 
-    /// Appends the next 64 KiB at most; how many there were.
+    /// Appends the next 64 KiB at most; returns their number.
     fn read(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
         let mut part = Read::by_ref(&mut self.file).take(1 << 16);
         part.read_to_end(out).map_err(TemporaryError::of)

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Junit(String);
 
-/// How many test cases of a suite ended how, those included that are not written.
+/// Number of test cases of a suite by result, with those that are not written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts {
     pub(super) tests: u64,
@@ -15,7 +15,7 @@ pub(super) struct Counts {
     pub(super) skipped: u64,
 }
 
-/// How a test case ended, and what is to be said of it.
+/// The result of a test case, with its text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fate<'a> {
     Passed,

@@ -90,13 +90,13 @@ impl TextPrinter {
     }
 }
 
-/// Moves what was written from `start` to the right end of `columns` columns.
+/// Moves the text from `start` on to the right end of `columns` columns.
 fn align_right(out: &mut Vec<u8>, start: usize, columns: usize) {
     let missing = columns.saturating_sub(out.len() - start);
     out.splice(start..start, std::iter::repeat_n(b' ', missing));
 }
 
-/// What separates the values of a line.
+/// The separation of a line's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Separation {
     /// Tabs, no heading (`-T fields`).

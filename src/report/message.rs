@@ -1,4 +1,4 @@
-//! A message in one line, for what is sent and heard by hand.
+//! A message in one line, for messages sent and received by hand.
 
 use crate::text::escape::{Charset, escaped};
 use crate::wire::{Destination, FrameType, HEADER_BYTES, RawFrame, RawMessage};

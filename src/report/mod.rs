@@ -1,5 +1,5 @@
-//! How findings look: tables, text, JSON, pages, statistics. Everything here writes
-//! and nothing decides; what is shown is chosen by a [`Selection`](crate::select::Selection).
+//! Output for people: tables, text, JSON, pages, statistics. Everything here writes and nothing
+//! decides; a [`Selection`](crate::select::Selection) chooses what is shown.
 
 #[cfg(feature = "endpoints")]
 pub mod conform;

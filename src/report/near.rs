@@ -24,7 +24,7 @@ pub(crate) fn put_near_flows(near: &NearFlows, style: &Style, out: &mut Vec<u8>)
     }
 }
 
-/// Appends what a group is, and how it is read.
+/// Appends the description of a group, and the option by which it is read.
 pub(crate) fn put_near_flow(group: &NearFlow, style: &Style, out: &mut Vec<u8>) {
     let ends = [group.client, group.server];
     put_flow(group.transport(), ends, style, out);

@@ -1,4 +1,4 @@
-//! What a proxy did: a table, or JSON (`ministream.proxy/1`).
+//! The report of a proxy: a table, or JSON (`ministream.proxy/1`).
 
 use serde_json::{Value, json};
 
@@ -17,16 +17,16 @@ pub const SCHEMA: &str = "ministream.proxy/1";
 
 const DIRECTIONS: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
-/// What the report says beside what the proxy counted.
+/// The values of the report beside the proxy's own.
 #[derive(Clone, Copy, Debug)]
 pub struct ProxySummary<'a> {
-    /// Where clients came to.
+    /// The carrier and address for clients.
     pub carrier: &'a str,
-    /// Where the server was.
+    /// The carrier and address of the server.
     pub upstream: &'a str,
-    /// What passed, and what was done to it.
+    /// Counts of messages, and of the effects on them.
     pub report: &'a ProxyReport,
-    /// With what the program will end.
+    /// The program's exit code.
     pub exit_code: u8,
 }
 
@@ -120,8 +120,8 @@ impl ProxySummary<'_> {
         }
     }
 
-    /// What each fault that is or was in force did: its text, how many messages it met, by
-    /// how many microseconds each was late.
+    /// The effect of each fault that is or was in force: its text, the number of messages that it
+    /// met, and the delay of each in microseconds.
     fn fault_lines(&self) -> impl Iterator<Item = (Direction, String, u64, u64)> {
         let faults = &self.report.faults;
         DIRECTIONS.into_iter().flat_map(move |direction| {

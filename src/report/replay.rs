@@ -1,4 +1,4 @@
-//! What came of a replay: a table, JSON (`ministream.replay/1`), JUnit XML, a page.
+//! The results of a replay: a table, JSON (`ministream.replay/1`), JUnit XML, a page.
 
 mod difference;
 mod page;
@@ -75,7 +75,7 @@ impl ReplayOutcomes {
         }
     }
 
-    /// Keeps what passed of the first conversations; those that were as recorded give way.
+    /// Keeps the messages of the first conversations; those that were as recorded give way.
     fn make_room_for_exchange(&mut self, outcome: &mut PlayOutcome) {
         if outcome.exchange.is_none() {
             return;
@@ -97,7 +97,7 @@ impl ReplayOutcomes {
         }
     }
 
-    /// How many had which result.
+    /// Number of conversations by result.
     pub const fn tally(&self) -> &ResultCounts {
         &self.tally
     }
@@ -106,27 +106,27 @@ impl ReplayOutcomes {
 /// A replay that is over.
 #[derive(Debug)]
 pub struct ReplayReport<'a> {
-    /// What was played, as the user named it.
+    /// The recording, as the user named it.
     pub source: &'a str,
     /// Against whom.
     pub carrier: &'a str,
-    /// How.
+    /// The options.
     pub options: &'a PlayOptions,
-    /// What became of it.
+    /// The outcomes.
     pub outcomes: &'a ReplayOutcomes,
-    /// What was sent and heard.
+    /// Counts of messages sent and received.
     pub stats: &'a PlayStats,
-    /// What was not played, listed as far as it is.
+    /// The parts that were not played, as far as they are listed.
     pub skipped: &'a [Skipped],
-    /// How much was not played in all.
+    /// Number of all that were not played.
     pub skipped_count: u64,
-    /// How long one pass was to take.
+    /// The planned duration of one pass.
     pub planned: Duration,
-    /// How long all took.
+    /// The duration of all.
     pub elapsed: Duration,
-    /// With what the program will end.
+    /// The program's exit code.
     pub exit_code: u8,
-    /// What the program wants before a mask that it is given.
+    /// The option by which the program takes a mask.
     pub mask_flag: &'a str,
 }
 
@@ -140,7 +140,7 @@ impl ReplayReport<'_> {
         }
     }
 
-    /// Why the run as a whole proves nothing, if it does not.
+    /// The reason why the run as a whole proves nothing, if it does not.
     fn cut_short(&self) -> Option<String> {
         match (self.stats.not_begun, self.exit_code) {
             (0, code) if EXIT_CODES_AT_THE_END.contains(&code) => None,
@@ -391,7 +391,7 @@ fn ids(client: Option<impl Into<StreamId>>, server: Option<impl Into<StreamId>>)
     )
 }
 
-/// The first difference, or what else there is to say.
+/// The first difference, or another remark.
 fn remark(outcome: &PlayOutcome, server: &str) -> String {
     let Some(difference) = outcome.differences.first() else {
         return outcome

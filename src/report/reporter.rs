@@ -1,4 +1,4 @@
-//! The sink of a dump: sends what is selected to the printer and the statistics.
+//! The sink of a dump: sends the selected items to the printer and the statistics.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ use crate::select::redact::{Redaction, Secrets};
 use crate::text::wrap::put_wrapped;
 use crate::text::write::{put, put_number};
 
-/// How messages are shown.
+/// The form of messages.
 #[derive(Debug)]
 pub enum MessageView {
     /// Not at all.
@@ -54,7 +54,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// Bytes of output that may wait for the header to be complete.
 const HEADER_WAIT_BYTES: usize = 256 * 1024;
 
-/// Writes what is selected of a dissection.
+/// Writes the selected part of a dissection.
 #[derive(Debug)]
 pub struct Reporter<W> {
     writer: W,
@@ -62,7 +62,7 @@ pub struct Reporter<W> {
     buffering: Buffering,
     style: Style,
     selection: Selection,
-    /// What is hidden from all that is below.
+    /// Hides secrets from everything below.
     redaction: Option<Redaction>,
     shown: MessageView,
     /// Tables, pages and files beside them.
@@ -81,7 +81,7 @@ enum Messages {
     Counted,
 }
 
-/// Whether what stands above the messages has been written.
+/// Whether the header above the messages has been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
     Due,
@@ -89,8 +89,8 @@ enum Header {
 }
 
 impl<W: Write> Reporter<W> {
-    /// Writes to `writer` what `selection` admits: messages as `shown` says, and the tables of
-    /// `others` at the end.
+    /// Writes to `writer` the items that `selection` admits: messages in the form of `shown`, and
+    /// the tables of `others` at the end.
     pub fn new(
         writer: W,
         buffering: Buffering,
@@ -122,17 +122,16 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Hides what others must not see, if anything, from every output; what is selected
-    /// is still decided by what was captured.
+    /// Hides secrets, if any, from every output; the selection still goes by the captured values.
     pub fn redacted(mut self, redaction: Option<Redaction>) -> Self {
         let secrets = redaction.as_ref().map_or(Secrets::NONE, Redaction::secrets);
-        // What is read may have been redacted before.
+        // The input may have been redacted before.
         self.style.redacted = self.style.redacted.and(secrets);
         self.redaction = redaction;
         self
     }
 
-    /// What decided, and remembers what it admitted.
+    /// The selection, with the items that it admitted.
     pub fn into_selection(self) -> Selection {
         self.selection
     }
@@ -145,7 +144,7 @@ impl<W: Write> Reporter<W> {
         })
     }
 
-    /// What was shown so far.
+    /// The totals shown so far.
     pub const fn totals(&self) -> &Totals {
         &self.totals
     }
@@ -219,7 +218,7 @@ impl<W: Write> Reporter<W> {
         self.writer.flush()
     }
 
-    /// Writes what stands above the messages, before anything that waits in the buffer.
+    /// Writes the header above the messages, before anything that waits in the buffer.
     fn write_header(&mut self, inputs: &[InputInfo], reading: Reading) -> io::Result<()> {
         if self.header == Header::Written {
             return Ok(());
@@ -247,8 +246,8 @@ impl<W: Write> Reporter<W> {
         self.writer.write_all(&header)
     }
 
-    /// The line that says what was redacted, for outputs that have room for one.
-    /// Records say it in their header, and ladders each for itself.
+    /// The line that lists the redacted secrets, for outputs that have room for one. Records have
+    /// it in their header, and ladders each for itself.
     fn notice(&self) -> Option<String> {
         let notice = self.style.redacted.notice()?;
         let place = match &self.shown {
@@ -502,7 +501,7 @@ impl<W: Write> Sink for Reporter<W> {
             || matches!(self.shown, MessageView::Table(_))
     }
 
-    /// Writes what has come together.
+    /// Writes the buffer.
     #[inline]
     fn packet_end(&mut self, inputs: &[InputInfo]) -> io::Result<()> {
         if self.awaits_packet_end() {
@@ -526,7 +525,7 @@ impl<W: Write> Reporter<W> {
         if !is_selected {
             return Ok(());
         }
-        // From here on there is only what others may see.
+        // From here on there are no secrets any more.
         let redacted;
         let event = match &mut self.redaction {
             Some(redaction) => {
@@ -549,8 +548,8 @@ impl<W: Write> Reporter<W> {
         Ok(())
     }
 
-    /// Writes what has come together between two packets: behind the last of a capture come all
-    /// conversations that are open, without a packet among them.
+    /// Writes the buffer between two packets: behind the last of a capture come all conversations
+    /// that are open, without a packet among them.
     fn write_blocks(&mut self) -> io::Result<()> {
         if self.header == Header::Written
             && self.buffering == Buffering::Blocks

@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::temporary::TemporaryError;
 
-/// Records in a run, which is what memory holds: 2.8 MiB of eleven words each.
+/// Records in a run, the part in memory: 2.8 MiB of eleven words each.
 const RUN_RECORDS: usize = 32_768;
 
 /// Records that are read at once from a run.
@@ -47,7 +47,7 @@ impl<const WORDS: usize> Sorted<WORDS> {
         }
     }
 
-    /// How many records were pushed.
+    /// Number of records pushed.
     pub(crate) const fn len(&self) -> u64 {
         self.len
     }
@@ -124,7 +124,7 @@ struct Merge<'a, const WORDS: usize> {
     next: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
-/// What is left of a run: a part in the file, and a block read from it.
+/// The rest of a run: a part in the file, and a block read from it.
 struct Run<const WORDS: usize> {
     offset: u64,
     left_in_file: usize,

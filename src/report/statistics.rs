@@ -89,7 +89,7 @@ fn columns_that_fit(needed: &[usize], expendable: &[usize], room: usize) -> Vec<
     shown
 }
 
-/// How wide columns are that need a width and want another: the widest give way, so that no room
+/// The widths of columns that need one width and want another: the widest give way, so that no room
 /// is left that a text could have had.
 fn widths_that_fit(widths: Vec<(usize, usize)>, room: usize) -> Vec<usize> {
     let room = room.saturating_sub(frame_width(widths.len()));

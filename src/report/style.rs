@@ -1,4 +1,4 @@
-//! How people want text to look: characters, colours, ids, times, durations.
+//! The user's choices for text: characters, colours, ids, times, durations.
 
 use super::grid::Colour;
 use crate::conversation::{Level, MessageEvent};
@@ -14,7 +14,7 @@ use crate::time::{SECOND_NS, Timestamp};
 use crate::units::LongUnit;
 use crate::wire::{DestinationHash, FrameKind, RawMessage, StreamId};
 
-/// Columns of a payload's preview in a picture, or where nothing says how many there are.
+/// Columns of a payload's preview in a picture, or where their number is not given.
 pub const PREVIEW_COLUMNS: usize = 33;
 
 /// Choices that all outputs for people share.
@@ -26,15 +26,15 @@ pub struct Style {
     pub colour: Colouring,
     /// Columns of the terminal.
     pub width: usize,
-    /// How ids are written.
+    /// The form of ids.
     pub ids: IdFormat,
-    /// How times are written.
+    /// The form of times.
     pub times: TimeStyle,
-    /// How much of payloads is shown.
+    /// The part of payloads that is shown.
     pub payload: PayloadDetail,
-    /// Columns of what is shown of a payload in a line, if it is a preview.
+    /// Columns of a payload's preview in a line.
     pub previews: usize,
-    /// What was replaced before it came to be shown; said where there is a place for it.
+    /// The secrets replaced before; said where there is a place for it.
     pub redacted: Secrets,
 }
 
@@ -48,7 +48,7 @@ pub enum Colouring {
     Ansi,
 }
 
-/// How ids are written.
+/// The form of ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IdFormat {
     /// Six hex digits.
@@ -60,7 +60,7 @@ pub enum IdFormat {
     Both,
 }
 
-/// How times are written.
+/// The form of times.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum TimeStyle {
     /// Seconds since the first packet.

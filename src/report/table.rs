@@ -97,7 +97,7 @@ impl MessageTable {
         }
     }
 
-    /// How many rows are held back; `None` once the table was started.
+    /// Number of rows held back; `None` once the table was started.
     pub fn held(&self) -> Option<usize> {
         match &self.stage {
             Stage::Holding(rows) => Some(rows.len()),
@@ -121,7 +121,7 @@ impl MessageTable {
         self.start_with(&STREAMING_WIDTHS, rest, out);
     }
 
-    /// Appends what is still held, and the lower border.
+    /// Appends the rows still held, and the lower border.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         self.start_with(&[0; INFO], USUAL_INFO_WIDTH, out);
         self.interrupt(out);
@@ -231,8 +231,8 @@ struct Layout {
 }
 
 impl Layout {
-    /// `Info` gets what the terminal leaves; where that is too little, columns
-    /// of less value are left out.
+    /// `Info` gets the rest of the terminal; where that is too little, columns of less value are
+    /// left out.
     fn new(style: &Style, widths: [usize; COLUMNS]) -> Self {
         let mut is_shown = [true; COLUMNS];
         let mut expendable = EXPENDABLE.into_iter();

@@ -1,4 +1,4 @@
-//! What has no room in memory waits in a temporary file, whose directory may be full.
+//! Data without room in memory, in a temporary file, whose directory may be full.
 
 use std::env;
 use std::io;
@@ -12,9 +12,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("a temporary file in {}: {source}", directory.display())]
 pub struct TemporaryError {
-    /// Where it is, or should have been made.
+    /// Its directory, or the one in which it should have been made.
     pub directory: PathBuf,
-    /// What the operating system says.
+    /// The operating system's error.
     pub source: io::Error,
 }
 

@@ -9,7 +9,7 @@ use super::{Form, Head, Key, LadderLine, SortKey, SortOrder, Source, Talk, Task}
 /// Rows that a search looks at before the screen is drawn again.
 const ROWS_A_STEP: usize = 2_000;
 
-/// Columns that `s` goes through.
+/// Columns in the order of the key `s`.
 const SORT_KEYS: [SortKey; 7] = [
     SortKey::Capture,
     SortKey::State,
@@ -20,7 +20,7 @@ const SORT_KEYS: [SortKey; 7] = [
     SortKey::Findings,
 ];
 
-/// What `?` shows.
+/// The text for the key `?`.
 pub(super) const HELP: &str = "\
 Moving
   j k, arrows, wheel    a line down, up; a click selects, a second one opens
@@ -45,21 +45,21 @@ Writing marked conversations, or the one under the cursor
 /// Everything that is shown.
 #[derive(Debug)]
 pub struct App {
-    /// What is read.
+    /// The name of the input.
     pub(super) title: String,
     pub(super) list: Cursor,
     pub(super) sort: (SortKey, SortOrder),
     pub(super) marks: BTreeSet<u32>,
     pub(super) screens: Vec<Screen>,
     pub(super) prompt: Option<Prompt>,
-    /// What happened last.
+    /// The latest message to the user.
     pub(super) message: String,
-    /// What goes on: `loading`, `live`.
+    /// The progress: `loading`, `live`.
     pub(super) progress: String,
     pub(super) filter: String,
     /// Conversations that are shown while nothing new is.
     paused_at: Option<usize>,
-    /// Whether the cursor goes with what is new.
+    /// Whether the cursor follows new conversations.
     pub(super) is_tailing: bool,
     needle: String,
     searching: Option<Search>,
@@ -75,7 +75,7 @@ pub(super) struct Cursor {
     pub(super) top: usize,
 }
 
-/// What is open above the list.
+/// The screen open above the list.
 #[derive(Debug)]
 pub(super) enum Screen {
     Ladder {
@@ -95,7 +95,7 @@ pub(super) struct Prompt {
     pub(super) text: String,
 }
 
-/// What a typed line is for.
+/// The purpose of a typed line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Search,
@@ -140,7 +140,7 @@ impl Cursor {
 }
 
 impl App {
-    /// A list of conversations of what is named `title`.
+    /// A list of conversations of the input named `title`.
     pub fn new(title: String) -> Self {
         Self {
             title,
@@ -161,17 +161,17 @@ impl App {
         }
     }
 
-    /// Lets the cursor go with what is new.
+    /// Lets the cursor follow new conversations.
     pub const fn go_with_what_is_new(&mut self) {
         self.is_tailing = true;
     }
 
-    /// Says what happened; the next key takes it away.
+    /// Shows a message; the next key takes it away.
     pub fn tell(&mut self, text: String) {
         self.message = text;
     }
 
-    /// Says what goes on.
+    /// Shows the progress.
     pub fn set_progress(&mut self, text: String) {
         self.progress = text;
     }
@@ -180,7 +180,7 @@ impl App {
     pub fn set_filter(&mut self, filter: String) {
         self.filter = filter;
         self.list = Cursor::default();
-        // That it goes on is said no longer.
+        // The message that the search goes on is taken away.
         self.message.clear();
     }
 
@@ -195,7 +195,7 @@ impl App {
         self.paused_at.map_or(count, |paused| paused.min(count))
     }
 
-    /// Goes on with a search; whether there is more to do.
+    /// Goes on with a search; returns whether there is more to do.
     pub fn tick(&mut self, source: &mut dyn Source) -> bool {
         let Some(mut search) = self.searching.take() else {
             return false;
@@ -609,7 +609,7 @@ fn found(texts: &[String], needle: &str, from: usize, way: Way) -> Option<usize>
     None
 }
 
-/// By how many lines a key moves.
+/// Number of lines by which a key moves.
 fn movement(key: Key, lines: usize) -> Option<isize> {
     let page = isize::try_from(lines).unwrap_or(isize::MAX).max(2) - 1;
     Some(match key {

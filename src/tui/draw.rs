@@ -1,4 +1,4 @@
-//! What the state looks like, in cells.
+//! Draws the state, in cells.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,8 +12,8 @@ use crate::report::grid::cut;
 use crate::text::escape::{Charset, columns_of};
 use crate::wire::Direction;
 
-/// Columns of the list: title, width, what it is sorted by, columns of the screen from which
-/// on it is shown, and which way it is aligned.
+/// Columns of the list: title, width, sort key, columns of the screen from which on it is shown,
+/// and alignment.
 const COLUMNS: [(&str, usize, Option<SortKey>, usize, Align); 11] = [
     ("Conv", 8, Some(SortKey::Capture), 0, Align::Left),
     ("Client", 21, None, 110, Align::Left),
@@ -34,7 +34,7 @@ enum Align {
     Right,
 }
 
-/// The columns of the list that grow with the screen: what they hold has no usual length.
+/// The columns of the list that grow with the screen: their texts have no usual length.
 const GROWING: [usize; 2] = [1, 2];
 
 /// Columns between the two lanes of a ladder, unless a label needs more and has it.
@@ -66,7 +66,7 @@ fn list_columns(screen: usize, rows: &[Row]) -> Vec<(usize, usize)> {
     shown
 }
 
-/// Whether colours are used; without, what is bold, reversed and written has to do.
+/// Whether colours are used; without, bold, reversed and written text has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
     /// They are.
@@ -75,7 +75,7 @@ pub enum Colours {
     Unused,
 }
 
-/// Where is drawn, and how.
+/// The area and the style of drawing.
 struct Sheet<'a> {
     area: Rect,
     buffer: &'a mut Buffer,
@@ -126,7 +126,7 @@ const BAR: Style = Style::new().add_modifier(Modifier::REVERSED);
 const BOLD: Style = Style::new().add_modifier(Modifier::BOLD);
 
 impl App {
-    /// Draws everything. Two lines stand above what can be scrolled, and one below.
+    /// Draws everything. Two lines stand above the part that scrolls, and one below.
     pub fn draw(
         &mut self,
         area: Rect,

@@ -1,9 +1,8 @@
 //! Conversations to walk through in a terminal: a model without I/O.
 //!
 //! [`App`] is a state machine. A [`Key`] changes it and may ask for something to be done, an
-//! [`Task`]; what it shows is drawn into a buffer of cells. What there is to show comes from
-//! a [`Source`], a few rows at a time, so that the model costs the same with three conversations
-//! and with a million.
+//! [`Task`]; its state is drawn into a buffer of cells. The rows come from a [`Source`], a few at a
+//! time, so that the model costs the same with three conversations and with a million.
 
 mod app;
 mod draw;
@@ -56,7 +55,7 @@ pub enum Key {
     WheelDown,
 }
 
-/// What is to be done outside of the model.
+/// A task outside of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// Nothing.
@@ -67,16 +66,16 @@ pub enum Task {
     Filter(String),
     /// Write these conversations.
     Write {
-        /// As what.
+        /// The form.
         form: Form,
-        /// Where to.
+        /// The path.
         path: String,
         /// Their numbers.
         numbers: Vec<u32>,
     },
 }
 
-/// As what conversations are written.
+/// The form in which conversations are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Packets (`-w`).
@@ -87,29 +86,29 @@ pub enum Form {
     Page,
 }
 
-/// By what conversations are sorted.
+/// The key by which conversations are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortKey {
     /// Their order in the capture.
     Capture,
-    /// Where they ended.
+    /// Their last states.
     State,
-    /// How long they lived.
+    /// Their durations.
     Duration,
-    /// How long the opening took.
+    /// The durations of their openings.
     Handshake,
     /// Bytes of the client.
     ClientBytes,
     /// Bytes of the server.
     ServerBytes,
-    /// The worst of their findings, and how many there are.
+    /// The worst of their findings, and the number.
     Findings,
 }
 
 /// A conversation in the list; all texts are escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
-    /// Its number; 0 is what belongs to no conversation.
+    /// Its number; 0 for messages outside of conversations.
     pub number: u32,
     /// `c1`.
     pub name: String,
@@ -121,13 +120,13 @@ pub struct Row {
     pub state: String,
     /// Seconds since the first packet.
     pub start: String,
-    /// How long it lived.
+    /// Its duration.
     pub duration: String,
     /// Its opening.
     pub handshake: String,
     /// Bytes of client and server.
     pub bytes: [String; 2],
-    /// How many findings, and the worst of them.
+    /// Number of findings, and the worst of them.
     pub findings: u64,
     /// The worst of its findings.
     pub level: Option<Level>,
@@ -156,17 +155,17 @@ pub enum LadderLine {
 /// A message in a ladder; all texts are escaped.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// Where the source finds it.
+    /// Its place in the source.
     pub place: u64,
     /// Its number.
     pub number: u64,
     /// Its time.
     pub time: String,
-    /// Who sent it.
+    /// Its direction.
     pub direction: Option<Direction>,
     /// `DATA ffffff  27 B`.
     pub label: String,
-    /// What it means.
+    /// Its meaning.
     pub info: String,
 }
 
@@ -179,23 +178,23 @@ pub struct Detail {
     pub hex: Vec<String>,
 }
 
-/// What one side said.
+/// Data from one side.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// Who said it.
+    /// Their direction.
     pub direction: Option<Direction>,
-    /// When, and how much.
+    /// Their time and length.
     pub head: String,
     /// Its text, in lines.
     pub lines: Vec<String>,
 }
 
-/// Where conversations come from.
+/// The source of conversations.
 pub trait Source {
     /// Conversations that are shown, in the order that was asked for.
     fn count(&self) -> usize;
 
-    /// Rows among them that are no conversation: what belongs to none.
+    /// Rows among them that are no conversation: of messages outside of all.
     fn outside(&self) -> usize;
 
     /// Conversations that were read twice, as both sides of a router were seen.
@@ -225,14 +224,14 @@ pub trait Source {
     /// It cannot be read.
     fn message(&mut self, place: u64) -> io::Result<Detail>;
 
-    /// What was said in a conversation.
+    /// The data of a conversation.
     ///
     /// # Errors
     /// It cannot be read.
     fn follow(&mut self, number: u32) -> io::Result<Vec<Said>>;
 }
 
-/// Which way conversations are sorted.
+/// The order in which conversations are sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortOrder {
     /// The least first.

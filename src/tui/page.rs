@@ -38,7 +38,7 @@ pub(super) struct Line {
     pub(super) tone: Tone,
 }
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,

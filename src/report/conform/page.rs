@@ -1,5 +1,4 @@
-//! Verdicts, and of what failed the sentence and the messages, in one page
-//! without a script.
+//! Verdicts, and for failed cases the sentence and the messages, in one page without a script.
 
 use std::time::Duration;
 

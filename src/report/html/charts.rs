@@ -5,13 +5,13 @@ use crate::text::write::{put, put_display};
 
 /// A chart of upright bars side by side.
 pub(in crate::report) struct Bars<'a> {
-    /// What is counted, for those who do not see the picture.
+    /// The quantity, for those who do not see the picture.
     pub(in crate::report) about: &'a str,
     /// From left to right.
     pub(in crate::report) bars: Vec<Bar>,
     /// Words below some of the bars, at their left edges.
     pub(in crate::report) ticks: Vec<(usize, String)>,
-    /// How a value is written.
+    /// The text of a value.
     pub(in crate::report) value: fn(u64) -> String,
 }
 
@@ -19,13 +19,13 @@ pub(in crate::report) struct Bars<'a> {
 pub(in crate::report) struct Bar {
     /// Class and value of each part, from below.
     pub(in crate::report) parts: [(&'static str, u64); 2],
-    /// What the pointer shows.
+    /// The text shown at the pointer.
     pub(in crate::report) hint: String,
 }
 
 /// A chart of lying bars, one a line, with their names.
 pub(in crate::report) struct Lines<'a> {
-    /// What is counted.
+    /// The quantity.
     pub(in crate::report) about: &'a str,
     /// Class, name and value of each.
     pub(in crate::report) lines: Vec<(&'static str, String, u64)>,

@@ -1,4 +1,4 @@
-//! What is kept of a capture until the page is written.
+//! The parts of a capture that are kept until the page is written.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,10 +43,10 @@ pub(super) const LIMITS: Limits = Limits {
     bytes_held: 64 << 20,
 };
 
-/// What comes first: the worst findings, then the order of the capture.
+/// The rank of a conversation: the worst findings, then the order of the capture.
 pub(super) type Rank = (Reverse<Option<Level>>, ConversationId);
 
-/// What the page shows.
+/// The contents of the page.
 #[derive(Debug)]
 pub(super) struct Collected {
     pub(super) style: Style,

@@ -1,4 +1,4 @@
-//! What the page's script works on, as JSON.
+//! The data of the page's script, as JSON.
 
 use data_encoding::BASE64;
 

@@ -43,12 +43,12 @@ impl<K: Ord, T> Foremost<K, T> {
         self.kept.values()
     }
 
-    /// How many are kept.
+    /// Number kept.
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// How many were offered.
+    /// Number offered.
     pub(super) const fn seen(&self) -> u64 {
         self.seen
     }

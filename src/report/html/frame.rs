@@ -1,4 +1,4 @@
-//! The frame of every page: its policy, its style, and what all pages are put together from.
+//! The frame of every page: its policy, its style, and the common parts of all pages.
 
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::report::markup::put_markup_text;
 use crate::text::write::{put, put_display};
 
-/// What makes all pages look as they do.
+/// The style of all pages.
 pub(in crate::report) const STYLE: &str = include_str!("page.css");
 
 /// Appends everything up to the heading, which is `title`. The policy of the page forbids every
@@ -63,13 +63,13 @@ pub(in crate::report) fn put_foot(program: &str, out: &mut Vec<u8>) {
 /// A number with its name, in a box.
 #[derive(Debug)]
 pub(in crate::report) struct Card<'a> {
-    /// What it is.
+    /// Its name.
     pub(in crate::report) name: &'a str,
-    /// How much.
+    /// Its value.
     pub(in crate::report) value: String,
-    /// How grave it is, as a class; empty where it is not.
+    /// Its gravity, as a class; empty where it has none.
     pub(in crate::report) level: &'a str,
-    /// Where it leads to: the id of an element, or nothing.
+    /// Its link: the id of an element, or nothing.
     pub(in crate::report) link: &'a str,
 }
 
@@ -104,12 +104,12 @@ pub(in crate::report) fn put_cards(cards: &[Card<'_>], out: &mut Vec<u8>) {
     put(out, "</dl>\n");
 }
 
-/// What explains the colours of a chart.
+/// The key to the colours of a chart.
 #[derive(Clone, Copy)]
 pub(in crate::report) enum Key {
     /// Nothing: there is one colour.
     None,
-    /// Who sent what.
+    /// The senders.
     Directions,
 }
 

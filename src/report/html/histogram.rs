@@ -10,8 +10,8 @@ use crate::text::write::text_of;
 use crate::time::SECOND_NS;
 use crate::units::LongUnit;
 
-/// Where the ranges begin, in nanoseconds: 0, 1 µs, 2 µs, 5 µs, 10 µs and so on to 20 s, and
-/// then in the units that people count in, to ten days.
+/// The lower bounds of the ranges, in nanoseconds: 0, 1 µs, 2 µs, 5 µs, 10 µs and so on to 20 s,
+/// and then in the units that people count in, to ten days.
 const BOUNDS: [u64; RANGES] = bounds();
 
 const RANGES: usize = SHORT_RANGES + LONG_BOUNDS.len();

@@ -1,11 +1,10 @@
 //! One page that shows a capture, for a browser without a network.
 //!
-//! The page is one file. Its policy forbids every request; its one script and its
-//! one style are known by their hashes. What was captured is text: escaped
-//! where the page is written here, and only ever put into text nodes by the
-//! script. Memory is bounded: charts and counts are of everything, but only the
-//! foremost conversations, findings and messages are in the page, and the
-//! page says how many are not.
+//! The page is one file. Its policy forbids every request; its one script and its one style are
+//! known by their hashes. Captured bytes are text: escaped where the page is written here, and only
+//! ever put into text nodes by the script. Memory is bounded: charts and counts are of everything,
+//! but only the foremost conversations, findings and messages are in the page, with the number of
+//! the others.
 
 pub(in crate::report) mod charts;
 mod collected;
@@ -35,7 +34,7 @@ use crate::record::Summary;
 use crate::record::printer::{Printer, SharedOutput};
 use crate::record::tally::{Sight, Totals};
 
-/// Collects what the page shows, and writes it at the end.
+/// Collects the contents of the page, and writes it at the end.
 #[derive(Debug)]
 pub struct HtmlReport<W> {
     writer: W,

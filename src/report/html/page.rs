@@ -24,7 +24,7 @@ use crate::text::write::{put, put_conversation, put_display, text_of};
 
 const SCRIPT: &str = include_str!("page.js");
 
-/// Columns of the table of conversations: title, what the script sorts it by, class.
+/// Columns of the table of conversations: title, the script's sort key, class.
 const COLUMNS: [(&str, &str, &str); 11] = [
     ("Conversation", "order", ""),
     ("Client", "client", "minor"),
@@ -113,7 +113,7 @@ impl<'a> Page<'a> {
         put(out, "</template>\n");
     }
 
-    /// Appends what the script works on, and the script.
+    /// Appends the data of the script, and the script.
     pub(super) fn put_end(&self, out: &mut Vec<u8>) {
         put(out, "<script id=\"data\" type=\"application/json\">");
         put_script_json(&self.data(), out);
@@ -207,7 +207,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Says what the page shows twice, and what it does not hold, and why.
+    /// Lists the parts that the page shows twice, and those that it does not hold, with the reason.
     fn put_left_out(&self, out: &mut Vec<u8>) {
         let collected = self.collected;
         if let Some(notice) = self.totals.notice() {

@@ -38,7 +38,7 @@ impl<'a> Picture<'a> {
         }
     }
 
-    /// The conversation by whose name the picture goes.
+    /// The conversation that names the picture.
     pub(super) const fn id(&self) -> ConversationId {
         self.ladder.conversation.id
     }

@@ -43,7 +43,7 @@ pub(super) struct Timeline {
     intervals: BTreeMap<i64, Interval>,
 }
 
-/// What was sent in an interval: by the client, and by the server.
+/// The messages of an interval: the client's, and the server's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interval {
     /// Messages.
@@ -135,7 +135,7 @@ impl Interval {
     }
 }
 
-/// How moments of a chart are written.
+/// The unit of a chart's times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     /// In seconds with their thousandths.

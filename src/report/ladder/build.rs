@@ -1,4 +1,4 @@
-//! From what was kept of a conversation to its ladder.
+//! From the log of a conversation to its ladder.
 
 use super::message_log::MessageLog;
 use super::{Arrow, Heading, IDLE_NS, Ladder, Lane, Note, Row};
@@ -11,10 +11,10 @@ use crate::text::write::{put, put_address, text_of};
 use crate::time::Timestamp;
 use crate::wire::{Direction, FrameKind};
 
-/// A conversation that is over, and what was kept of its messages.
+/// A conversation that is over, and the log of its messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
-    /// What it came to.
+    /// The conversation at its end.
     pub(crate) conversation: &'a Conversation,
     /// Its messages.
     pub(crate) log: &'a MessageLog,
@@ -80,7 +80,7 @@ fn address(end: &Party) -> String {
     text_of(|out| put_address(out, end.address))
 }
 
-/// The messages of all views in the order of the capture, with what was found.
+/// The messages of all views in the order of the capture, with their findings.
 fn rows(views: &[View<'_>], style: &Style) -> Vec<Row> {
     let mut places: Vec<(u64, MessageIndex)> = Vec::new();
     for (view, View { log, .. }) in views.iter().enumerate() {
@@ -113,8 +113,8 @@ fn rows(views: &[View<'_>], style: &Style) -> Vec<Row> {
     rows
 }
 
-/// The number of the message below which a finding stands. What is about
-/// something that did not come stands at the end.
+/// The number of the message below which a finding stands. Findings about something that did not
+/// come stand at the end.
 fn row_of(finding: &Finding) -> u64 {
     match finding.code {
         FindingCode::NoClose | FindingCode::SynNoAnswer => u64::MAX,
@@ -184,7 +184,7 @@ pub(crate) fn label(event: &MessageEvent<'_>, payload_bytes: usize, style: &Styl
     })
 }
 
-/// What the label does not say already.
+/// The information that is not in the label already.
 pub(crate) fn info(event: &MessageEvent<'_>, style: &Style) -> String {
     text_of(|out| {
         let is_in_label = matches!(event.meaning, Meaning::Accepts { .. });

@@ -4,7 +4,7 @@ use super::{Arrow, Heading, Ladder, Row, remarks, title};
 use crate::report::style::{Style, put_duration};
 use crate::text::write::{put, put_number, text_of};
 
-/// How the lanes are called within the diagram.
+/// The names of the lanes within the diagram.
 const LANES: [&str; 3] = ["a", "b", "c"];
 
 /// Appends a ladder, and an empty line.

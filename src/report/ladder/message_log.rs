@@ -7,7 +7,7 @@ use crate::net::Encapsulation;
 use crate::time::Timestamp;
 use crate::wire::{Destination, Direction, FrameType, RawMessage};
 
-/// How much is kept.
+/// Bounds of a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Messages of one conversation, and as many of its findings.
@@ -22,11 +22,11 @@ pub(crate) struct Limits {
     pub(crate) bytes_held: usize,
 }
 
-/// Bytes of a message that are kept whatever the limits: type, id, and what an
-/// ACK announces.
+/// Bytes of a message that are kept whatever the limits: type, id, and the id that an ACK
+/// announces.
 const LEAST_BYTES: usize = 7;
 
-/// What was seen of one conversation, in the order of the capture.
+/// The messages of one conversation, in the order of the capture.
 #[derive(Debug, Default)]
 pub(crate) struct MessageLog {
     messages: Vec<LoggedMessage>,
@@ -51,7 +51,7 @@ pub(crate) struct LoggedMessage {
     sent_as: Option<u64>,
     /// Its whole length, of which less may be kept.
     message_bytes: usize,
-    /// Where its bytes end in those of the log.
+    /// The end of its bytes in those of the log.
     end: usize,
 }
 
@@ -81,7 +81,7 @@ impl MessageLog {
         self.bytes.len()
     }
 
-    /// What is kept of the bytes of the message at `index`.
+    /// The bytes kept of the message at `index`.
     pub(crate) fn message(&self, index: usize) -> &[u8] {
         let start = match index.checked_sub(1) {
             Some(before) => self.messages[before].end,
@@ -90,8 +90,7 @@ impl MessageLog {
         &self.bytes[start..self.messages[index].end]
     }
 
-    /// The message at `index` as it came, without its findings. Its payload
-    /// is what is kept of it.
+    /// The message at `index` as it came, without its findings. Its payload is the part kept of it.
     pub(crate) fn event<'a>(
         &'a self,
         index: usize,

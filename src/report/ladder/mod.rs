@@ -1,8 +1,8 @@
 //! Ladders: a conversation as a picture of its messages in order.
 //!
-//! A `Ladder` says what is drawn: the lanes, and the rows from top to bottom.
-//! `text`, `mermaid` and `svg` say how. The two views that a router's
-//! connections give of one conversation make one ladder of three lanes.
+//! A `Ladder` has the contents: the lanes, and the rows from top to bottom. `text`, `mermaid` and
+//! `svg` draw them. The two views that a router's connections give of one conversation make one
+//! ladder of three lanes.
 
 mod build;
 mod mermaid;
@@ -37,7 +37,7 @@ pub const IDLE_NS: i64 = 100_000_000;
 /// A picture of a conversation, as seen on one connection or on both sides of a router.
 #[derive(Debug)]
 pub(crate) struct Ladder<'a> {
-    /// What the first view, the client's, says of the conversation.
+    /// The conversation as the first view, the client's, has it.
     pub(crate) conversation: &'a Conversation,
     /// The server's view, where there is one.
     pub(crate) peer: Option<&'a Conversation>,
@@ -54,7 +54,7 @@ pub(crate) struct Ladder<'a> {
 /// A participant.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// What it is: `client`, `router`, `server`.
+    /// Its role: `client`, `router`, `server`.
     pub(crate) role: &'static str,
     /// Its name or address, escaped.
     pub(crate) name: String,
@@ -80,7 +80,7 @@ pub(crate) struct Arrow {
     pub(crate) from: usize,
     /// The lane next to it that it goes to.
     pub(crate) to: usize,
-    /// Whether it is known that it goes that way.
+    /// Whether its direction is known.
     pub(crate) heading: Heading,
     /// Its type as the JSON records name it.
     pub(crate) type_name: &'static str,
@@ -92,7 +92,7 @@ pub(crate) struct Arrow {
     pub(crate) since_ns: Option<i64>,
     /// Type, ids and length: `DATA ffffff  27 B`.
     pub(crate) label: String,
-    /// What it means, or the beginning of its payload; escaped.
+    /// Its meaning, or the beginning of its payload; escaped.
     pub(crate) info: String,
 }
 
@@ -108,7 +108,7 @@ pub(crate) enum Heading {
 /// A finding.
 #[derive(Debug)]
 pub(crate) struct Note {
-    /// How much it matters.
+    /// Its severity.
     pub(crate) level: Level,
     /// Code and text, escaped: `ms.orphan_id: …`.
     pub(crate) text: String,
@@ -143,8 +143,7 @@ fn put_id_or_dash(id: Option<StreamId>, style: &Style, out: &mut Vec<u8>) {
     }
 }
 
-/// What is to be known of a ladder besides its rows: what it leaves out, and what was
-/// redacted.
+/// Remarks on a ladder besides its rows: the parts that it leaves out, and the redacted ones.
 pub(crate) fn remarks(ladder: &Ladder<'_>, style: &Style) -> impl Iterator<Item = String> {
     let notice = style.redacted.notice().map(str::to_owned);
     left_out(ladder).into_iter().chain(notice)

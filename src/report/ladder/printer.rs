@@ -30,7 +30,7 @@ const LIMITS: Limits = Limits {
 /// Views that wait for the one of the other side of the router.
 const MAX_WAITING: usize = 4096;
 
-/// Which conversations are drawn.
+/// The conversations that are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrawnConversations {
     /// All that are selected.
@@ -39,7 +39,7 @@ pub enum DrawnConversations {
     One(ConversationId),
 }
 
-/// How ladders are drawn.
+/// The form of ladders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LadderFormat {
     /// For a terminal.
@@ -169,7 +169,7 @@ impl Printer for LadderPrinter {
         Ok(())
     }
 
-    /// Appends what is left, or that there was nothing.
+    /// Appends the rest, or that there was nothing.
     fn finish(
         &mut self,
         _: &Totals,

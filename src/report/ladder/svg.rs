@@ -10,10 +10,10 @@ use crate::text::escape::columns_of;
 use crate::text::wrap::wrapped;
 use crate::text::write::{put, put_display, put_number, text_of};
 
-/// What makes ladders look as they do.
+/// The style of ladders.
 pub(crate) const STYLE: &str = include_str!("ladder.css");
 
-/// Where the picture stands.
+/// The place of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
     /// In a file of its own, with its style.

@@ -22,7 +22,7 @@ use crate::text::write::{put, put_spaces, text_of};
 /// Columns between two lanes, if the labels need no more.
 const LEAST_GAP: usize = 22;
 
-/// Columns below which what a message means is left out.
+/// Columns below which the meaning of a message is left out.
 const LEAST_INFO: usize = 12;
 
 /// Columns for the words of a finding, however narrow the terminal is.
@@ -92,7 +92,7 @@ fn put_remarks(ladder: &Ladder<'_>, style: &Style, out: &mut Vec<u8>) {
     }
 }
 
-/// Where things stand.
+/// The columns of a drawing.
 struct Drawing<'a> {
     style: &'a Style,
     strokes: &'static Strokes,
@@ -278,7 +278,7 @@ impl<'a> Drawing<'a> {
         put_spaces(out, AFTER_GUTTER);
     }
 
-    /// The lanes, with what `put_gap` puts between them.
+    /// The lanes, with the output of `put_gap` between them.
     fn put_lanes(&self, out: &mut Vec<u8>, mut put_gap: impl FnMut(usize, &mut Vec<u8>)) {
         put(out, self.strokes.lane);
         for gap in 0..self.lanes - 1 {

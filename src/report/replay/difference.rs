@@ -1,4 +1,4 @@
-//! A difference: what was recorded at a place, and what came, as text or as hex.
+//! A difference: the recorded and the live bytes at a place, as text or as hex.
 //!
 //! An ellipsis stands wherever something was cut, and only there.
 
@@ -9,10 +9,10 @@ use crate::text::escape::{Charset, columns_of, escaped_pieces};
 use crate::text::write::put;
 use crate::wire::Direction;
 
-/// Before what is shown of either side.
+/// Before the bytes of either side.
 const MARGIN: &str = "   ";
 
-/// How bytes are shown.
+/// The notation of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notation {
     /// As text, with escapes.
@@ -63,7 +63,7 @@ fn is_text(excerpt: &Excerpt) -> bool {
                 .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\r' | b'\n' | b'\t'));
             let is_utf8 = match std::str::from_utf8(bytes) {
                 Ok(_) => true,
-                // What the end of the excerpt cuts is no mistake.
+                // A character cut by the end of the excerpt is no mistake.
                 Err(error) => error.error_len().is_none(),
             };
             is_utf8 && !has_controls
@@ -79,7 +79,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// What of an excerpt fits into `columns`.
+    /// The part of an excerpt that fits into `columns`.
     pub(super) fn of(
         excerpt: &Excerpt,
         notation: Notation,
@@ -99,8 +99,8 @@ impl Shown {
             };
             cut.beginning(pieces)
         };
-        // The end of what stands before; both sides give it the same room, so that what
-        // differs stands below each other.
+        // The end of the bytes before; both sides give it the same room, so that the differing
+        // bytes stand below each other.
         let mut reversed = before;
         reversed.reverse();
         let cut = Cut {
@@ -124,7 +124,7 @@ impl Shown {
     }
 }
 
-/// How much of something is shown.
+/// The part of something that is shown.
 struct Cut<'a> {
     /// Bytes that follow and are not at hand.
     left_out: usize,
@@ -169,7 +169,7 @@ pub(super) fn title(name: &str, difference: &Difference, charset: Charset) -> St
     format!("{name}{arrow} offset {}", difference.offset)
 }
 
-/// Three lines that fit the terminal: the place, what was recorded there, and what came.
+/// Three lines that fit the terminal: the place, the recorded bytes there, and the live ones.
 pub(super) fn put_difference(
     name: &str,
     difference: &Difference,
@@ -200,8 +200,8 @@ pub(super) fn put_difference(
     }
 }
 
-/// The masks that would cover what differs, each once, with the number of conversations that
-/// it is about.
+/// The masks that would cover the differences, each once, with the number of conversations that it
+/// is about.
 pub(super) fn suggested_masks<'a>(
     outcomes: impl IntoIterator<Item = &'a PlayOutcome>,
 ) -> Vec<(&'a str, u64)> {

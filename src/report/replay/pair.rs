@@ -1,4 +1,4 @@
-//! Two ladders beside each other: what was recorded, and what passed, message by message.
+//! Two ladders beside each other: the recorded and the live messages.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn rows(recorded: &[TranscriptMessage], live: &[TranscriptMessage]) -> Vec<Row> 
     let alike = |one: &TranscriptMessage, other: &TranscriptMessage| {
         one.direction == other.direction && one.frame_type.kind() == other.frame_type.kind()
     };
-    // The longest common subsequence of what follows; both sides are bounded by
+    // The longest common subsequence of the rest; both sides are bounded by
     // `MAX_TRANSCRIPT_MESSAGES`.
     let width = live.len() + 1;
     let mut longest = vec![0_u16; (recorded.len() + 1) * width];
@@ -158,7 +158,7 @@ pub(super) fn put_pair(
     put(out, "</svg>\n");
 }
 
-/// How a message compares with the one beside it.
+/// The relation of a message to the one beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
     Same,
@@ -169,8 +169,8 @@ enum Mark {
     OnlyLive,
 }
 
-/// Says how messages compare: the server's by the places where its stream differs, since its
-/// bytes may come in other messages.
+/// Compares messages: the server's by the places where its stream differs, since its bytes may come
+/// in other messages.
 struct Judge<'a> {
     recorded: &'a [TranscriptMessage],
     live: &'a [TranscriptMessage],
@@ -242,7 +242,7 @@ fn carries_answer(message: &TranscriptMessage) -> bool {
     message.direction == Direction::ServerToClient && message.frame_type.kind() == FrameKind::Data
 }
 
-/// Where the bytes of each message stand in the stream of the server; nowhere if it has none.
+/// The places of each message's bytes in the stream of the server; empty if it has none.
 fn places(messages: &[TranscriptMessage]) -> Vec<Range<usize>> {
     let mut end = 0;
     let mut place = |message: &TranscriptMessage| {

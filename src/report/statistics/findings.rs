@@ -38,7 +38,7 @@ pub(in crate::report) struct FindingRow {
     pub(in crate::report) meaning: String,
 }
 
-/// Where a finding was seen.
+/// The place where a finding was seen.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::report) enum First {
     Message(u64),
@@ -78,7 +78,7 @@ fn row(level: Level, code: FindingCode, count: &Count, style: &Style) -> Finding
     let meaning = match (code, count.findings) {
         // The type itself says more than that it is unknown.
         (FindingCode::UnknownType, 1) => style.escaped(count.text.trim_end_matches(AFTER_CLOSE)),
-        // What, and since when.
+        // The kind, and since when.
         (FindingCode::CaptureEvicted, 1) => style.escaped(&count.text),
         // Not every id that nobody knows was never announced: see `cap.evicted`.
         (FindingCode::OrphanId, _) if level == Level::Note => {

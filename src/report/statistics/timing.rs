@@ -1,4 +1,4 @@
-//! `-z timing`: how long things took.
+//! `-z timing`: durations.
 
 use std::io;
 
@@ -69,15 +69,15 @@ impl Spans {
             let (least, most) = self.extremes.get_or_insert((nanos, nanos));
             *least = nanos.min(*least);
             *most = nanos.max(*most);
-            // The histogram grows to what it is given; where it cannot, the
-            // span counts as the longest that it can hold.
+            // The histogram grows with its values; where it cannot, the span counts as the longest
+            // that it can hold.
             if self.histogram.record_n(nanos, times).is_err() {
                 self.histogram.saturating_record_n(nanos, times);
             }
         }
     }
 
-    /// How many were added.
+    /// Number added.
     pub(in crate::report) fn count(&self) -> u64 {
         self.histogram.len()
     }

@@ -30,7 +30,7 @@ pub struct TypeTable {
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     messages: u64,
-    /// Those that were not shown before; only what they carry is counted.
+    /// Those that were not shown before; only their data are counted.
     first: u64,
     payload_bytes: u64,
     largest: u64,
