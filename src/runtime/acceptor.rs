@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::socket::{self, Addresses, EachFailed, reason};
 
-/// How long nothing is accepted after the system had no descriptors or memory left.
+/// Time without accepting after the system had no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that the system keeps for us until they are accepted: with the usual 128, of a burst of

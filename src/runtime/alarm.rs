@@ -71,7 +71,7 @@ mod kernel {
     #[derive(Debug)]
     pub(in crate::runtime) struct KernelTimer {
         file: Receiver,
-        /// What it is set to.
+        /// The time for which it is set.
         due: Option<Instant>,
     }
 
@@ -104,7 +104,7 @@ mod kernel {
             }
             loop {
                 ready!(self.file.poll_read_ready(cx))?;
-                // Reading it gives how often it has gone off.
+                // Reading it gives the number of times that it has gone off.
                 match self.file.try_read(&mut [0; 8]) {
                     Ok(_) => {
                         self.due = None;

@@ -1,4 +1,4 @@
-//! Who may open conversations with us.
+//! The peers that may open conversations with us.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +20,7 @@ pub enum Allowed {
     Anybody,
 }
 
-/// Why a text is not an entry of an allow list.
+/// The reason why a text is not an entry of an allow list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllowedError {
@@ -36,7 +36,7 @@ pub enum AllowedError {
         address: IpAddr,
         /// Its bits.
         max: u8,
-        /// What stands behind the slash.
+        /// The text behind the slash.
         given: String,
     },
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Allowed {
     }
 }
 
-/// Who may open conversations; without entries everybody.
+/// The peers that may open conversations; without entries everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList(Vec<Allowed>);
 

@@ -13,7 +13,7 @@ const I2CP_PORT: u16 = 7654;
 /// The longest UDP payload over IPv4.
 pub(super) const MAX_DATAGRAM_BYTES: usize = 65_507;
 
-/// Where messages go, and how they travel.
+/// The address and the carrier of messages.
 ///
 /// The role decides whether the address is bound or connected to; `i2cp` always
 /// connects to the router.
@@ -38,7 +38,7 @@ pub struct Authority {
     pub port: u16,
 }
 
-/// Why a text is not a carrier.
+/// The reason why a text is not a carrier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CarrierUrlError {
@@ -177,7 +177,7 @@ fn tunnels(query: Option<&str>) -> Result<Tunnels, CarrierUrlError> {
     Ok(tunnels)
 }
 
-/// What [`tunnels`] reads.
+/// The query that [`tunnels`] reads.
 fn tunnels_query(tunnels: &Tunnels) -> String {
     let length = tunnels.length.map(|length| format!("length={length}"));
     let quantity = tunnels

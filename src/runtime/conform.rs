@@ -14,12 +14,12 @@ use crate::replay::conform::{CaseReport, Suite, Trial};
 use crate::replay::inject::InjectOutput;
 use crate::wire::RawMessage;
 
-/// What is heard for so long after a case that failed is still of it, and what is heard
-/// after the last one is still held against the rules.
+/// Time after a failed case in which messages still belong to it, and after the last one in which
+/// they are still checked by the rules.
 const SETTLING_TIME: Duration = Duration::from_millis(200);
 
-/// Tries all cases, one after the other, and reports each. A carrier that is lost
-/// is opened again for the next case; the end of the run says how it was lost the last time.
+/// Tries all cases, one after the other, and reports each. A carrier that is lost is opened again
+/// for the next case; the end of the run gives the reason of the last loss.
 ///
 /// # Errors
 /// There is no carrier, or no TCP side of the peer, for the next case.
@@ -126,7 +126,7 @@ enum TrialState {
     Trying,
     Passed,
     Failed,
-    /// Until then, what comes is still of the case that failed.
+    /// Until then, messages are still of the case that failed.
     Settling(Instant),
     Stopped,
 }

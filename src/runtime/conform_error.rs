@@ -1,11 +1,11 @@
-//! Why a conformance run cannot begin or go on.
+//! The reasons why a conformance run cannot begin or go on.
 
 use std::io;
 
 use super::link::LinkError;
 use super::socket::Addresses;
 
-/// Why cases can be tried no more.
+/// The reason why cases can be tried no more.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConformError {
@@ -15,9 +15,9 @@ pub enum ConformError {
     /// The test service cannot stand behind the server.
     #[error("cannot be the service at {addresses}")]
     Service {
-        /// Where it should.
+        /// The addresses for it.
         addresses: Addresses,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A signal came before the first case.
@@ -26,9 +26,9 @@ pub enum ConformError {
     /// The client does not listen where it should.
     #[error("cannot connect to the client at {addresses}")]
     Application {
-        /// Where it should.
+        /// The addresses for it.
         addresses: Addresses,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -1,14 +1,14 @@
-//! Deadlines are judged only by what the sockets had when they passed.
+//! Judges deadlines only by the bytes that the sockets had when they passed.
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-/// Until when all that came is known to have been seen.
+/// The time until which all that came is known to have been seen.
 ///
 /// A process that stood still (SIGSTOP, a suspended machine, a busy processor) is woken by its
-/// timer, and sees what came meanwhile only when the system is asked once more: epoll_wait(2) is
+/// timer, and sees the input of that time only when the system is asked once more: epoll_wait(2) is
 /// interrupted then, and returns nothing. Judged before that, an answer that lies in the socket
 /// buffer would be called missing.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ impl Lookout {
         Self { seen_until: now }
     }
 
-    /// Whether a deadline may be judged. If it has passed and more may have come before it than
-    /// was seen, the task is woken again when the system has been asked; the caller takes in
-    /// what is there, all of it, before it asks again.
+    /// Whether a deadline may be judged. If it has passed and more may have come before it than was
+    /// seen, the task is woken again when the system has been asked; the caller takes in all that
+    /// is there before it asks again.
     pub(in crate::runtime) fn may_judge(
         &mut self,
         cx: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl Lookout {
         due <= self.seen_until
     }
 
-    /// The time by which to judge when `due` is the next deadline: never later than what was seen.
+    /// The time by which to judge when `due` is the next deadline: never later than the input seen.
     pub(in crate::runtime) fn time(&self, now: Instant, due: Option<Instant>) -> Instant {
         match due {
             Some(due) if due <= self.seen_until => self.seen_until,
@@ -65,7 +65,7 @@ impl Lookout {
     }
 }
 
-/// What was taken in of that which came.
+/// The part of the input that was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) enum Taken {
     /// Nothing came.
@@ -105,7 +105,7 @@ mod tests {
             })
             .await;
             assert_eq!(looks, 2);
-            // What is judged now is that deadline, and none that passed since the look.
+            // Judged now is that deadline, and none that passed since the look.
             assert_eq!(lookout.time(at(9_000), Some(at(5_000))), at(7_000));
             assert!(lookout.time(at(9_000), Some(at(8_000))) < at(8_000));
             assert_eq!(lookout.time(at(9_000), Some(at(9_001))), at(9_000));

@@ -23,7 +23,7 @@ const MAX_REQUEST_BYTES: usize = 8 * 1024;
 /// Requests that are read or answered at once; further ones wait to be accepted.
 const MAX_REQUESTS: usize = 64;
 
-/// How long a request, and its answer, may take.
+/// Time for a request, and its answer.
 const REQUEST_TIME: Duration = Duration::from_secs(5);
 
 /// Requests that wait to be answered; further ones wait in the system.
@@ -34,7 +34,7 @@ const BOUNDS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0,
 ];
 
-/// What a tunnel counts beside its endpoint.
+/// Counts of a tunnel beside its endpoint's.
 #[derive(Debug)]
 pub(super) struct Metrics {
     handshakes: Histogram,
@@ -283,7 +283,7 @@ fn is_for_metrics(request: &[u8]) -> bool {
     let Some(target) = request.strip_prefix(b"GET ") else {
         return false;
     };
-    // RFC 9112, 3.2.1: what follows a question mark is no part of the path.
+    // RFC 9112, 3.2.1: the query is no part of the path.
     let end = target.iter().position(|byte| matches!(byte, b' ' | b'?'));
     matches!(end.map(|end| &target[..end]), Some(b"/metrics" | b"/"))
 }

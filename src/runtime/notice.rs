@@ -1,5 +1,5 @@
-//! What is worth a line on a terminal although nothing is wrong: that something is
-//! waited for, and that the waiting is over.
+//! Notices for a terminal although nothing is wrong: that something is waited for, and that the
+//! waiting is over.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};

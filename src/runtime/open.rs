@@ -23,31 +23,31 @@ use crate::fault::FaultSpec;
 use crate::session::{SessionError, Tunnels};
 use crate::wire::Destination;
 
-/// What a link is to be. Good for any number of openings, one after another.
+/// The options of a link. Good for any number of openings, one after another.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LinkOptions {
-    /// Where, and by which carrier.
+    /// The carrier, with its address.
     pub carrier: CarrierUrl,
     /// Whether its address is connected to or bound.
     pub role: Role,
-    /// Which addresses may be bound.
+    /// The addresses that may be bound.
     pub reach: Reach,
-    /// Who is heard.
+    /// The peers that are admitted.
     pub allow: AllowList,
-    /// How long what cannot be connected to the first time is tried again.
+    /// Time for which the first connection is tried again.
     pub connect_timeout: Duration,
-    /// Where what passes is recorded.
+    /// The recorder of messages.
     pub recorder: Option<Recorder>,
-    /// What is done to messages on purpose.
+    /// Faults on purpose.
     pub faults: Option<FaultPlan>,
     /// Bytes a second that are sent at most over UDP.
     pub udp_rate: u64,
     /// Our destination where the carrier has none of its own.
     pub destination: Bytes,
-    /// What an I2CP carrier needs; the others have no use for it.
+    /// The options of an I2CP carrier; the others have no use for them.
     pub i2cp: Option<I2cpOptions>,
-    /// What a TLS carrier needs; the others have no use for it.
+    /// The options of a TLS carrier; the others have no use for them.
     pub tls: Option<TlsOptions>,
     /// When a client's connection over TCP or TLS ends on which no SYN has come.
     pub first_message_timeout: Option<Duration>,
@@ -59,11 +59,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often in a row a router may refuse a session before it is believed: i2pd gives sessions
-/// random numbers of 16 bits, and refuses one whose number another has.
+/// Number of refusals in a row after which a router's is believed: i2pd gives sessions random
+/// numbers of 16 bits, and refuses one whose number another has.
 const MOST_REFUSALS: u32 = 3;
 
-/// Whether what could not be connected to may be about to start.
+/// Whether the other end may be about to start.
 fn may_pass(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -75,7 +75,7 @@ fn may_pass(error: &io::Error) -> bool {
     )
 }
 
-/// Who can get at an address that we bind.
+/// The hosts that can get at an address that we bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// This machine only.
@@ -119,9 +119,9 @@ impl LinkOptions {
         self.open_once(Duration::ZERO).await
     }
 
-    /// As [`open`](Self::open), but what cannot be connected to yet is tried again for
-    /// [`connect_timeout`](Self::connect_timeout): two programs may be started in any
-    /// order. The log says that the other is waited for, and when it is there.
+    /// As [`open`](Self::open), but a connection that fails is tried again for
+    /// [`connect_timeout`](Self::connect_timeout): two programs may be started in any order. The
+    /// log says that the other is waited for, and when it is there.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); a refusal only when the time is over, that of a session
@@ -131,7 +131,7 @@ impl LinkOptions {
             .await
     }
 
-    /// Tries `attempt` again while what it connects to may yet come, as
+    /// Tries `attempt` again while its peer may yet come, as
     /// [`open_patiently`](Self::open_patiently) does.
     pub(super) async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, LinkError>
     where
@@ -303,7 +303,7 @@ impl LinkOptions {
         })
     }
 
-    /// Where to connect to.
+    /// The addresses to connect to.
     ///
     /// # Errors
     /// The host has no address.
@@ -311,7 +311,7 @@ impl LinkOptions {
         self.resolve(self.carrier.authority()).await
     }
 
-    /// What to bind.
+    /// The addresses to bind.
     ///
     /// # Errors
     /// The host has no address, or one that must not be bound.
@@ -390,7 +390,8 @@ impl LinkOptions {
 /// a private half, and the null certificate of the reference implementation.
 pub fn nameless_destination(rng: &mut impl Rng) -> Bytes {
     let mut destination = vec![0; Destination::MIN_BYTES];
-    // What stays zero is a null certificate: type 0, length 0 (I2P common structures, Certificate).
+    // Its zeros at the end are a null certificate: type 0, length 0 (I2P common structures,
+    // Certificate).
     let certificate = destination.len() - 3;
     rng.fill_bytes(&mut destination[..certificate]);
     destination.into()
@@ -407,7 +408,7 @@ mod tests {
         LinkOptions::new("i2cp://127.0.0.1:7654".parse().unwrap(), Role::Client)
     }
 
-    /// What comes of it, and after how many attempts, when the first `refusals` are refused.
+    /// The result, and the number of attempts, when the first `refusals` are refused.
     async fn after_refusals(refusals: usize) -> (bool, usize) {
         let attempts = std::cell::Cell::new(0);
         let attempt = || {

@@ -1,4 +1,4 @@
-//! What waits to be written to a stream, in memory of its own size.
+//! Bytes that wait to be written to a stream, in memory of their own size.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -40,7 +40,7 @@ impl Outgoing {
         self.pieces.push_back(piece);
     }
 
-    /// What is left has to wait for the other side.
+    /// The rest has to wait for the other side.
     pub(super) fn stall(&mut self) {
         if !self.stalled {
             self.stalled = true;
@@ -50,7 +50,7 @@ impl Outgoing {
         }
     }
 
-    /// The first pieces, as many as there is room for; returns how many those are.
+    /// The first pieces, as many as there is room for; returns their number.
     pub(super) fn slices<'a>(&'a self, into: &mut [IoSlice<'a>; MAX_PIECES]) -> usize {
         let pieces = self.pieces.iter().map(|piece| &piece[..]);
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
@@ -62,7 +62,7 @@ impl Outgoing {
         count
     }
 
-    /// Takes off what has been written.
+    /// Takes off written bytes.
     pub(super) fn advance(&mut self, mut written: usize) {
         while written > 0 {
             match self.pieces.front_mut() {

@@ -17,19 +17,19 @@ use crate::replay::inject::{Executor, InjectOutput, StepReport};
 use crate::replay::mock::{Mock, MockOutcome, MockOutput};
 use crate::replay::{PlayEnd, PlayOutcome, Player, PlayerOutput};
 
-/// Messages that are taken in before what follows from them is sent.
+/// Messages that are taken in before their consequences are sent.
 const MESSAGES_AT_ONCE: usize = 1_024;
 
-/// How often in a row so many may come before what is due is done all the same: whoever sends
-/// without end shall not keep what is due for others waiting.
+/// Number of rounds in a row with so many messages after which timeouts are acted on all the same:
+/// a peer that sends without end shall not hold them up.
 const MAX_UNREAD_ROUNDS: usize = 256;
 
-/// How long what is queued may take to be written and read at the end.
+/// Time for the queue to be written and read at the end.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
-/// What is driven: something that sends messages, handles those that come, and waits.
+/// A machine that is driven: it sends messages, handles those that come, and waits.
 pub(super) trait Machine {
-    /// Hands out what is to be done; `Over` when nothing more is.
+    /// The next action; `Over` when there is none.
     fn poll(&mut self, now: Instant) -> Action;
     fn handle_message(&mut self, now: Instant, from: Option<Peer>, message: &Bytes);
     /// Whether messages within a scope are wanted.
@@ -40,14 +40,14 @@ pub(super) trait Machine {
     fn blocked(&mut self, scope: Scope);
     /// It does again.
     fn ready(&mut self, now: Instant, scope: Scope);
-    /// What led to a peer, or to all, is gone.
+    /// The link to a peer, or to all, is gone.
     fn lost(&mut self, now: Instant, peer: Option<Peer>) -> Loss;
     fn stop(&mut self, now: Instant);
-    /// What is waited for when nothing happens, if that is worth a word.
+    /// The event waited for when nothing happens, if it is worth a notice.
     fn waits_for(&self) -> Option<String>;
 }
 
-/// What a loss means to what is driven.
+/// The meaning of a loss to a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
     /// It goes on with others.
@@ -56,7 +56,7 @@ pub(super) enum Loss {
     OfAll,
 }
 
-/// What a machine asks for.
+/// A request of a machine.
 pub(super) enum Action {
     Send(Peer, Parcel),
     /// It reported something to whoever watches: ask again.
@@ -65,10 +65,10 @@ pub(super) enum Action {
     Over,
 }
 
-/// How driving ended, beside what was driven says itself.
+/// The end of driving, beside the machine's own result.
 #[derive(Debug, Default)]
 pub struct Driving {
-    /// Why the link was lost.
+    /// The reason why the link was lost.
     pub lost: Option<LinkError>,
     /// Whether a signal ended it.
     pub interrupted: bool,
@@ -107,8 +107,8 @@ pub async fn mock(
     drive(opened.link, signals, &mut serving).await
 }
 
-/// Carries out a script. Tells whether every step went well; `None` if it did
-/// not come to its end.
+/// Carries out a script. Returns whether every step went well; `None` if it did not come to its
+/// end.
 pub async fn inject(
     opened: Opened,
     signals: &mut Signals,
@@ -164,10 +164,10 @@ pub(super) async fn drive_on(
 struct Driver<'a> {
     signals: &'a mut Signals,
     timer: Pin<Box<Sleep>>,
-    /// When what is driven wants to be asked again.
+    /// The time at which the machine wants to be polled again.
     due: Option<Instant>,
     lookout: Lookout,
-    /// How often in a row not all was read that is there.
+    /// Number of rounds in a row in which the input was not read to its end.
     unread_rounds: usize,
     driving: Driving,
     quiet: Quiet,
@@ -181,7 +181,7 @@ impl Driver<'_> {
         machine: &mut dyn Machine,
     ) -> Poll<()> {
         loop {
-            // First what has arrived: nothing is too late because we were.
+            // Input first: nothing is too late because we were.
             let taken = self.take_in(cx, link, machine);
             let heard = taken != Taken::Nothing;
             let mut moved = heard;
@@ -193,7 +193,7 @@ impl Driver<'_> {
                 let now = Instant::now();
                 let time = match self.unread_rounds {
                     0 => self.lookout.time(now, self.due),
-                    // What is missing may be what was not read yet.
+                    // A missing message may be one that was not read yet.
                     _ => Lookout::time_before(now, self.due),
                 };
                 match machine.poll(time) {
@@ -241,7 +241,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Takes in what came, within a bound.
+    /// Takes in messages, within a bound.
     fn take_in(
         &mut self,
         cx: &mut Context<'_>,
@@ -305,7 +305,7 @@ impl Quiet {
         self.is_told = false;
     }
 
-    /// Says what is waited for when it is time; else returns when it will be.
+    /// Notes the event waited for when it is time; else returns when it will be.
     fn due(&mut self, now: Instant, machine: &dyn Machine) -> Option<Instant> {
         if self.is_told {
             return None;
@@ -414,7 +414,7 @@ impl Machine for Serving<'_> {
         self.mock.handle_message(now, from, message);
     }
 
-    /// Who takes nothing is not heard, either: what it asks for would only wait.
+    /// A peer that takes nothing is not read, either: answers to it would only wait.
     fn reads(&self, scope: Scope) -> bool {
         match (self.room, scope) {
             (Room::Full(_), _) => false,

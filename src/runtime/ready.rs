@@ -1,4 +1,4 @@
-//! Which of many sockets want to be looked at, for one task that owns them all.
+//! The ready ones of many sockets, for one task that owns them all.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -7,8 +7,8 @@ use slab::Slab;
 
 /// Wakers for numbered things, and the list of those that were woken.
 ///
-/// Each number has a waker of its own, so that after a wake-up only what is
-/// ready is polled, however many things there are.
+/// Each number has a waker of its own, so that after a wake-up only those that are ready are
+/// polled, however many there are.
 #[derive(Debug, Default)]
 pub(super) struct ReadySet {
     shared: Arc<Shared>,

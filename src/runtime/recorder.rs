@@ -1,5 +1,5 @@
-//! Records what passed as a capture, without privileges: the packets around
-//! the recorded bytes are made up.
+//! Records messages as a capture, without privileges: the packets around the recorded bytes are
+//! made up.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -31,7 +31,7 @@ struct Inner {
     /// `None` after a failure, which was logged.
     writer: Option<PcapngWriter<WholeRecords>>,
     path: Arc<Path>,
-    /// Whether some of what passed is missing.
+    /// Whether some of the messages are missing.
     has_gaps: bool,
     began: SystemTime,
     clock: Instant,
@@ -63,12 +63,12 @@ impl Recorder {
         })
     }
 
-    /// Whether some of what passed is missing, since the file could not be written.
+    /// Whether some of the messages are missing, since the file could not be written.
     pub fn has_gaps(&self) -> bool {
         self.inner().has_gaps
     }
 
-    /// Where the capture is written.
+    /// The path of the capture.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -108,8 +108,7 @@ impl Recorder {
         });
     }
 
-    /// Records the beginning of a TCP connection; the rest of it goes into what
-    /// this returns.
+    /// Records the beginning of a TCP connection; the rest of it goes into the returned stream.
     pub fn stream(&self, dialler: SocketAddr, listener: SocketAddr) -> RecordedStream {
         let mut stream = RecordedStream {
             recorder: self.clone(),
@@ -163,8 +162,7 @@ impl Inner {
         }
     }
 
-    /// The time of day when the recording began, and what has passed since:
-    /// it never runs backwards.
+    /// The time of day when the recording began, and the time since: it never runs backwards.
     fn now(&self) -> Timestamp {
         let since_1970 = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = since_1970 + self.clock.elapsed();
@@ -179,8 +177,8 @@ impl Inner {
     }
 }
 
-/// A file that ends with a whole record, also when there is no room for the next: what is
-/// appended to it later can be read.
+/// A file that ends with a whole record, also when there is no room for the next: records appended
+/// to it later can be read.
 #[derive(Debug)]
 struct WholeRecords {
     file: File,
@@ -189,11 +187,11 @@ struct WholeRecords {
     waiting: Vec<u8>,
 }
 
-/// How much waits for the next flush, unless one record is more.
+/// Bytes that wait for the next flush, unless one record is more.
 const WAITING_BYTES: usize = 8 * 1024;
 
 impl WholeRecords {
-    /// Goes on where `file` ends.
+    /// Goes on at the end of `file`.
     fn begin(file: File) -> io::Result<Self> {
         let whole_bytes = file.metadata()?.len();
         Ok(Self {

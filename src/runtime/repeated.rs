@@ -1,10 +1,10 @@
-//! What strangers can cause as often as they like, and what the log says of it.
+//! Events that strangers can cause as often as they like, and their lines in the log.
 
-/// Told of each kind before only some are.
+/// Logged of each kind before only some are.
 const TOLD_FIRST: u64 = 16;
 
-/// Counts what happens by kind, so that nobody fills the log with it: the first sixteen of a kind
-/// are worth a line each, then those whose number is a power of two.
+/// Counts events by kind, so that nobody fills the log with them: the first sixteen of a kind are
+/// worth a line each, then those whose number is a power of two.
 #[derive(Debug)]
 pub(super) struct Repeated<K = ()> {
     /// The kinds are few.
@@ -18,7 +18,7 @@ impl<K> Default for Repeated<K> {
 }
 
 impl<K: PartialEq> Repeated<K> {
-    /// It happened again; how often by now, if the log should say so.
+    /// Counts another event; returns the number so far if the log should have a line.
     pub(super) fn count(&mut self, kind: K) -> Option<u64> {
         let place = match self.counts.iter().position(|(known, _)| *known == kind) {
             Some(place) => place,
@@ -32,12 +32,12 @@ impl<K: PartialEq> Repeated<K> {
         (*count <= TOLD_FIRST || count.is_power_of_two()).then_some(*count)
     }
 
-    /// It is over: what happens again is worth a line again.
+    /// It is over: the next event is worth a line again.
     pub(super) fn forget(&mut self) {
         self.counts.clear();
     }
 
-    /// How often it happened.
+    /// Number of times that it happened.
     pub(super) fn total(&self, kind: K) -> u64 {
         let known = self.counts.iter().find(|(known, _)| *known == kind);
         known.map_or(0, |(_, count)| *count)

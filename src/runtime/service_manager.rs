@@ -21,7 +21,7 @@ pub(super) fn tell_stopping() {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        // Where it matters the manager complains itself: it waits for what we said.
+        // Where it matters the manager complains itself: it waits for our notification.
         debug!(%error, ?states, "the service manager could not be notified");
     }
 }
@@ -37,7 +37,7 @@ pub(super) async fn watched<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>
 }
 
 /// The watchdog of the service manager (`WatchdogSec=`), which restarts a service that no longer
-/// says that it goes on.
+/// notifies it.
 #[derive(Debug)]
 struct Watchdog(Option<Interval>);
 
@@ -53,8 +53,8 @@ impl Watchdog {
         }))
     }
 
-    /// Tells twice in each time that the watchdog waits that the task goes on in which this is
-    /// polled: whatever blocks that task is noticed.
+    /// Notifies the watchdog twice in each of its times that the task goes on in which this is
+    /// polled: anything that blocks that task is noticed.
     fn poll(&mut self, cx: &mut Context<'_>) {
         let Self(Some(heartbeat)) = self else { return };
         while heartbeat.poll_tick(cx).is_ready() {

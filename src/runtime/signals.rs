@@ -20,7 +20,7 @@ pub struct Signals {
     requests: EndRequests,
 }
 
-/// What SIGHUP means.
+/// The meaning of SIGHUP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnHangup {
     /// The terminal is gone: the same as Ctrl-C.
@@ -33,7 +33,7 @@ impl Signals {
     /// From now on the signals are counted and do not end the process.
     ///
     /// # Errors
-    /// The system does not let us hear them, or there is no runtime.
+    /// The system does not let us handle them, or there is no runtime.
     pub fn new() -> io::Result<Self> {
         Self::with(OnHangup::Ends)
     }

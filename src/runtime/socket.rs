@@ -1,4 +1,4 @@
-//! How TCP sockets are set, on whichever side they come from.
+//! The options of TCP sockets, on whichever side they come from.
 
 use std::fmt;
 use std::io;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// How long an address may take before the next is tried, too (RFC 8305, section 5:
-/// the connection attempt delay).
+/// Time for an address before the next is tried, too (RFC 8305, section 5: the connection attempt
+/// delay).
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// The addresses of one name, in the system's order; never empty.
@@ -57,7 +57,7 @@ impl fmt::Display for Addresses {
     }
 }
 
-/// Why none of several addresses would do.
+/// The reasons why none of several addresses would do.
 #[derive(Debug)]
 pub(super) struct EachFailed(Vec<(SocketAddr, io::Error)>);
 
@@ -89,7 +89,7 @@ impl fmt::Display for EachFailed {
 
 impl std::error::Error for EachFailed {}
 
-/// What the system says, without its number, as a part of a sentence.
+/// The system's text, without its number, as a part of a sentence.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error ").next().unwrap_or(&text);
@@ -136,8 +136,8 @@ async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sets what all our connections want: `TCP_NODELAY`, because messages are
-/// gathered before they are written, and no pacing within this machine.
+/// Sets the options of all our connections: `TCP_NODELAY`, because messages are gathered before
+/// they are written, and no pacing within this machine.
 ///
 /// # Errors
 /// Those of `TCP_NODELAY`.
@@ -179,7 +179,7 @@ mod tests {
             .to_owned()
     }
 
-    /// A connection that is not prepared, and what it waits at.
+    /// A connection that is not prepared, and its listener.
     async fn connection() -> (TcpStream, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await;

@@ -21,13 +21,13 @@ use super::socket::{self, Addresses};
 use crate::replay::conform::{Command, LONGEST_COMMAND, Needs, command};
 use crate::replay::inject::{MAX_PAYLOAD_BYTES, sequence};
 
-/// How long a client that is tested may take to listen.
+/// Time for a client that is tested to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether it does.
+/// Time between looks whether it does.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long bytes that are taken may be on their way; less than a step waits.
+/// Time for bytes that are taken to be on their way; less than a step waits.
 const TAKING_TIME: Duration = Duration::from_secs(3);
 
 /// Bytes that are sent back at once.
@@ -45,7 +45,7 @@ pub struct TestService {
     dialled: JoinSet<()>,
 }
 
-/// Which peer is tested.
+/// The peer that is tested.
 #[derive(Clone, Debug)]
 enum Tested {
     /// The tested server connects to one of these.
@@ -109,7 +109,7 @@ impl TestService {
         Ok(())
     }
 
-    /// Ends all connections, forgets them, and is what the next case needs.
+    /// Ends all connections, forgets them, and becomes the service that the next case needs.
     ///
     /// # Errors
     /// Those of listening.
@@ -144,7 +144,7 @@ impl TestService {
         });
     }
 
-    /// Why a connection could not be made, if one could not.
+    /// The reason why a connection could not be made, if one could not.
     pub(super) fn take_failure(&self) -> Option<io::Error> {
         let mut failure = None;
         self.counts
@@ -165,7 +165,7 @@ fn is_awaited(addresses: &Addresses) -> bool {
     !is_taken && listeners.any(|listener| listener == Listener::Missing)
 }
 
-/// Who listens on an address.
+/// The listener on an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Listener {
     There,
@@ -195,7 +195,7 @@ fn listener_at(address: SocketAddr) -> Listener {
 async fn serve(mut acceptor: Acceptor, counts: Counts) {
     let mut connections = JoinSet::new();
     loop {
-        // What was not accepted is not there, and the case will say so.
+        // A connection that was not accepted is missing, and the case will say so.
         if let Ok((stream, _)) = poll_fn(|cx| acceptor.poll_accept(cx)).await {
             let counts = counts.clone();
             connections.spawn(async move { reflect(stream, &[], counts).await });
@@ -203,14 +203,14 @@ async fn serve(mut acceptor: Acceptor, counts: Counts) {
     }
 }
 
-/// What the connections of a case have in common.
+/// Counts of a case's connections.
 #[derive(Clone, Debug, Default)]
 struct Counts(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
     open: usize,
-    /// What followed the command of the connection that was last to end.
+    /// Bytes behind the command of the connection that was last to end.
     last_bytes: usize,
     failure: Option<io::Error>,
 }
@@ -254,8 +254,8 @@ impl Drop for Open {
     }
 }
 
-/// Sends what comes first, and follows the commands of a connection until it ends.
-/// How it ends says nothing: what did not come is missed on the carrier.
+/// Sends the first bytes, and follows the commands of a connection until it ends. Its end is not
+/// judged: missing bytes are missed on the carrier.
 async fn reflect(mut stream: TcpStream, first: &[u8], counts: Counts) {
     let mut open = Open::new(counts);
     follow(&mut stream, first, &mut open).await.ok();

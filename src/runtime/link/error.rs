@@ -1,4 +1,4 @@
-//! Why links fail.
+//! Errors of links.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::tls::TlsError;
 use crate::session::{LookupError, SessionError, Undelivered};
 
-/// Why a link, or a part of it, could not be had or was lost.
+/// The reason why a link, or a part of it, could not be had or was lost.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
@@ -28,7 +28,7 @@ pub enum LinkError {
     Bind {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The address cannot be connected to.
@@ -36,7 +36,7 @@ pub enum LinkError {
     Connect {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A read or write failed.
@@ -53,17 +53,17 @@ pub enum LinkError {
         /// Bytes that are missing, as far as is known.
         missing_bytes: usize,
     },
-    /// A length that no message has: what arrives is not this carrier.
+    /// A length that no message has: the bytes are not of this carrier.
     #[error(
         "a message of {length} bytes is announced, and the limit is {limit}; not a ministreaming peer, or another prefix"
     )]
     BadPrefix {
-        /// What the length says.
+        /// The length as announced.
         length: u64,
         /// The longest message that is taken.
         limit: usize,
     },
-    /// What comes first is no application of I2P.
+    /// The first bytes are not those of an application of I2P.
     #[error("the first byte is {byte:02x}, and that of an I2CP application is 2a")]
     NoFrames {
         /// The byte.
@@ -77,10 +77,10 @@ pub enum LinkError {
     NoSession {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
-        /// Why.
+        /// The reason.
         source: Box<Self>,
     },
-    /// TLS: the handshake, or what was protected by it.
+    /// TLS: the handshake, or the records.
     #[error(transparent)]
     Tls(Box<TlsError>),
     /// A connection over TLS could not be had.
@@ -88,7 +88,7 @@ pub enum LinkError {
     NoTls {
         /// The carrier as it was asked for.
         carrier: CarrierUrl,
-        /// Why.
+        /// The reason.
         source: Box<TlsError>,
     },
     /// What is needed for TLS is missing.
@@ -117,7 +117,7 @@ pub enum LinkError {
     /// More arrived than was wanted, from a carrier that cannot be paused.
     #[error("more than {limit} bytes wait for readers that are too slow")]
     Overrun {
-        /// How many may wait.
+        /// Number that may wait.
         limit: usize,
     },
     /// The plan of faults wants it.
@@ -132,7 +132,7 @@ pub enum LinkError {
     /// More connections than are allowed.
     #[error("there are {limit} connections already, the most that are allowed")]
     TooManyPeers {
-        /// How many are allowed.
+        /// Number that are allowed.
         limit: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What links tell.
+//! Events of links.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::error::LinkError;
 use super::peer::{Peer, Scope};
 use crate::wire::{FrameType, StreamId};
 
-/// What happened on a link.
+/// An event on a link.
 #[derive(Debug)]
 pub enum LinkEvent {
     /// A peer's connection was accepted.
@@ -20,11 +20,11 @@ pub enum LinkEvent {
     },
     /// After [`Room::Full`] there is room again.
     Ready(Scope),
-    /// What led to this peer is gone; the others are not affected.
+    /// The connection to this peer is gone; the others are not affected.
     PeerLost {
-        /// Which.
+        /// The peer.
         peer: Peer,
-        /// Why.
+        /// The reason.
         error: LinkError,
     },
     /// A message that was sent to this peer did not reach it, and will not; others are not
@@ -36,7 +36,7 @@ pub enum LinkEvent {
         frame_type: FrameType,
         /// Its id.
         id: StreamId,
-        /// Why.
+        /// The reason.
         error: LinkError,
     },
     /// The link is gone and of no further use.
@@ -54,7 +54,7 @@ pub enum Room {
     Full(Scope),
 }
 
-/// What links count beside messages.
+/// Counts of a link beside messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounts {
     /// SYNs that were refused because they named another destination than their connection had

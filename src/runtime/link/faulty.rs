@@ -1,4 +1,4 @@
-//! A link through a bad network: what it takes and gives is late, lost, doubled or damaged.
+//! A link through a bad network: its messages either way are late, lost, doubled or damaged.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::fault::{Engine, FaultKind, FaultSpec, FaultStats, Faults, LaneEvent, 
 use crate::runtime::alarm::Alarm;
 use crate::wire::Direction;
 
-/// Which faults all links of a run have, one after the other.
+/// The faults that all links of a run have, one after the other.
 #[derive(Clone, Debug)]
 pub struct FaultPlan {
     faults: Faults,
@@ -39,12 +39,12 @@ impl FaultPlan {
         }
     }
 
-    /// The faults of what a role sends.
+    /// The faults of messages that a role sends.
     pub const fn sent(&self, role: Role) -> &FaultSpec {
         self.faults.direction(role.sends())
     }
 
-    /// Whether links have any, beside those that divide what is written.
+    /// Whether links have any, beside those that divide writes.
     pub(in crate::runtime) fn acts_on_messages(&self) -> bool {
         self.faults.c2s.acts_on_messages() || self.faults.s2c.acts_on_messages()
     }
@@ -58,7 +58,7 @@ impl FaultPlan {
     }
 }
 
-/// What has a fate of its own.
+/// The unit that has a fate of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
     /// The only connection of a link.
@@ -139,7 +139,7 @@ pub struct FaultyLink {
     outgoing: Engine<Key, Outbound>,
     incoming: Engine<Key, Inbound>,
     events: VecDeque<LinkEvent>,
-    /// Where the link takes no more at the moment.
+    /// The parts of the link that take no more at the moment.
     blocked: Vec<Scope>,
     /// We asked the sender to wait.
     full: bool,
@@ -218,7 +218,7 @@ impl FaultyLink {
         }
     }
 
-    /// Takes in what the link has; false if that is nothing.
+    /// Takes in the link's events; false if there are none.
     fn take_in(
         &mut self,
         cx: &mut Context<'_>,
@@ -259,7 +259,7 @@ impl FaultyLink {
     }
 
     fn end(&mut self, now: Instant, key: Key, event: LinkEvent) {
-        // What came before it may be late, and it must not overtake that.
+        // Messages before it may be late, and it must not overtake them.
         let end = Inbound::End(Arc::new(event));
         self.incoming.submit_end(now, key, end);
     }
@@ -299,7 +299,7 @@ impl FaultyLink {
         Room::Full(Scope::All)
     }
 
-    /// Hands the link what is due, as far as it takes it.
+    /// Hands the link the messages that are due, as far as it takes them.
     fn pass_outgoing(&mut self, cx: &mut Context<'_>, now: Instant) {
         let Self {
             link,
@@ -324,7 +324,7 @@ impl FaultyLink {
             }
         }
         if !broken.is_empty() && !self.down {
-            // What went before it is still written.
+            // Messages before it are still written.
             self.link.poll_flush(cx);
         }
         for key in broken {
@@ -349,12 +349,12 @@ impl FaultyLink {
         }
     }
 
-    /// See [`Link::poll_close`](super::Link::poll_close). What is late still goes out.
+    /// See [`Link::poll_close`](super::Link::poll_close). Late messages still go out.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::now();
-            // Nobody asks the link for events any more, so it could not say that it has room again;
-            // what meets a full link is taken all the same.
+            // Nobody polls the link for events any more, so it could not say that it has room
+            // again; messages for a full link are sent all the same.
             self.blocked.clear();
             self.pass_outgoing(cx, now);
             if self.down {

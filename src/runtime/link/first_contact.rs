@@ -19,17 +19,17 @@ use super::Peer;
 use crate::runtime::notice::NOTICE;
 use crate::runtime::socket::{Addresses, reason};
 
-/// How long after a refusal everything is sent again.
+/// Time between a refusal and sending everything again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is kept to be sent again; beyond it a refusal is a loss.
+/// Bytes that are kept to be sent again; beyond them a refusal is a loss.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// Begins with the first datagram, and ends when the server is heard or patience is over.
 #[derive(Debug)]
 pub(super) struct FirstContact {
     addresses: Addresses,
-    /// Which of them is tried.
+    /// Index of the one that is tried.
     tried: usize,
     patience: Duration,
     /// When the first refusal came.
@@ -53,7 +53,7 @@ impl FirstContact {
         })
     }
 
-    /// Keeps what is on its way.
+    /// Keeps a message on its way.
     pub(super) fn sent(&mut self, message: &[u8]) {
         self.sent_bytes += message.len();
         if self.sent_bytes <= MAX_BYTES {
@@ -84,7 +84,7 @@ impl FirstContact {
         true
     }
 
-    /// What is to be sent again, and where, when it is time.
+    /// The messages to be sent again, and their address, when it is time.
     pub(super) fn poll_retry(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Carriers as links: what takes an endpoint's messages to its peers and back.
+//! Carriers as links, which take an endpoint's messages to its peers and back.
 //!
 //! A [`Link`] lives from the moment it is usable until [`LinkEvent::Down`]; a
 //! new one takes its place if service is taken up again. It is polled by the
@@ -7,8 +7,8 @@
 //! - [`send`](Link::send) only queues, and says when to stop;
 //! - [`poll_flush`](Link::poll_flush) writes all that is queued in as few
 //!   system calls as possible;
-//! - [`poll_event`](Link::poll_event) hands out what arrived, one message at a
-//!   time out of one large read.
+//! - [`poll_event`](Link::poll_event) hands out messages that arrived, one at a time out of one
+//!   large read.
 
 mod error;
 mod event;
@@ -41,7 +41,7 @@ pub use self::udp::UdpLink;
 /// A link that has just become usable.
 #[derive(Debug)]
 pub struct Opened {
-    /// What carries the messages.
+    /// The link for the messages.
     pub link: Link,
     /// Whom conversations are opened with; `None` on the accepting side.
     pub peer: Option<Peer>,
@@ -91,9 +91,9 @@ impl Link {
         }
     }
 
-    /// Writes what is queued and can be written now; the rest follows from
-    /// [`poll_event`](Self::poll_event). A failure, or that there is room again, shows as an
-    /// event there, and the task is woken for it.
+    /// Writes as much of the queue as can be written now; the rest follows from
+    /// [`poll_event`](Self::poll_event). A failure, or that there is room again, shows as an event
+    /// there, and the task is woken for it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) {
         match self {
             Self::Plain(link) => link.poll_flush(cx),
@@ -111,8 +111,8 @@ impl Link {
         }
     }
 
-    /// Ends the connection of one peer when all that is queued for it was written; what it still
-    /// sends is dropped, and no event reports its end. On carriers without connections there is
+    /// Ends the connection of one peer when all that is queued for it was written; its further
+    /// messages are dropped, and no event reports its end. On carriers without connections there is
     /// nothing to end.
     pub fn finish(&mut self, peer: Peer) {
         match self {
@@ -130,7 +130,7 @@ impl Link {
         }
     }
 
-    /// What it counted since it was opened.
+    /// Its counts since it was opened.
     pub fn counts(&self) -> LinkCounts {
         match self {
             Self::Plain(link) => link.counts(),

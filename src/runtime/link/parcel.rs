@@ -1,4 +1,4 @@
-//! What a link takes to a peer.
+//! The unit that a link takes to a peer.
 
 use bytes::Bytes;
 
@@ -21,8 +21,8 @@ impl Parcel {
         Self::torn(bytes, 0)
     }
 
-    /// The beginning of a message after which its connection breaks, and how many bytes are missing.
-    /// Carriers of whole messages do not send it.
+    /// The beginning of a message after which its connection breaks, and the number of bytes
+    /// missing. Carriers of whole messages do not send it.
     pub(in crate::runtime) const fn torn(bytes: Bytes, missing_bytes: usize) -> Self {
         Self {
             header: None,
@@ -36,7 +36,7 @@ impl Parcel {
         self.missing_bytes > 0
     }
 
-    /// How long the whole message is.
+    /// Length of the whole message in bytes.
     pub(super) fn announced_bytes(&self) -> usize {
         self.bytes() + self.missing_bytes
     }
@@ -46,12 +46,12 @@ impl Parcel {
         self.header.as_ref().map_or(&[], |header| &header[..])
     }
 
-    /// What follows the first piece.
+    /// The bytes behind the first piece.
     pub(super) const fn rest(&self) -> &Bytes {
         &self.rest
     }
 
-    /// What follows the first piece; of raw bytes all.
+    /// The bytes behind the first piece; of raw bytes all.
     pub(in crate::runtime) fn into_rest(self) -> Bytes {
         self.rest
     }

@@ -1,4 +1,4 @@
-//! Who is at the ends of links.
+//! The peers at the ends of links.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use crate::endpoint;
 use crate::wire::{DestinationHash, Direction};
 
-/// What a statement about a link is about: one peer's, or all.
+/// The scope of a statement about a link: one peer, or all.
 pub type Scope = endpoint::Scope<Peer>;
 
-/// Who is at the other end of a link, as the carrier knows it.
+/// The peer at the other end of a link, as the carrier knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// Whoever sends datagrams from this address.
@@ -27,8 +27,8 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What limits for one peer count together: an IPv4 address or an IPv6 /64, whatever the
-    /// port, since one host has as many ports, and one line as many addresses, as it likes.
+    /// The unit that limits for one peer count together: an IPv4 address or an IPv6 /64, whatever
+    /// the port, since one host has as many ports, and one line as many addresses, as it likes.
     pub fn origin(self) -> Option<u128> {
         match self {
             Self::Address(address) | Self::Connection { address, .. } => {
@@ -57,7 +57,7 @@ pub(in crate::runtime) fn origin_of(address: IpAddr) -> u128 {
     }
 }
 
-/// Which end opens conversations.
+/// The role of an end: whether it opens conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Connects to the carrier's address and opens conversations.
@@ -67,7 +67,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Which way the messages go that it sends.
+    /// The direction of the messages that it sends.
     pub const fn sends(self) -> Direction {
         match self {
             Self::Client => Direction::ClientToServer,
@@ -75,7 +75,7 @@ impl Role {
         }
     }
 
-    /// Which way the messages go that it receives.
+    /// The direction of the messages that it receives.
     pub const fn receives(self) -> Direction {
         match self {
             Self::Client => Direction::ServerToClient,

@@ -25,7 +25,7 @@ use crate::runtime::recorder::Recorder;
 use crate::runtime::repeated::Repeated;
 use crate::runtime::socket::Addresses;
 
-/// What both socket buffers are asked to be. The system may grant less.
+/// Requested size of both socket buffers. The system may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Messages waiting to be sent at which the link is full.
@@ -34,23 +34,23 @@ const FULL_BYTES: usize = 256 * 1024;
 /// Bytes waiting at which a full link takes messages again.
 const ROOM_BYTES: usize = 64 * 1024;
 
-/// How far the sender may get ahead of its rate: what a receiver's buffer
-/// holds with certainty.
+/// Bytes by which the sender may get ahead of its rate: a receiver's buffer certainly holds as
+/// many.
 const BURST_BYTES: usize = 64 * 1024;
 
-/// What a datagram counts beside its payload, so that many small ones do not
-/// overrun a receiver's buffer, which counts so too.
+/// Bytes counted for a datagram beside its payload, so that many small ones do not overrun a
+/// receiver's buffer, which counts so too.
 const DATAGRAM_OVERHEAD_BYTES: usize = 512;
 
 /// Datagrams to and from a server, or a server's with all its clients.
 #[derive(Debug)]
 pub struct UdpLink {
     socket: Arc<UdpSocket>,
-    /// Errors that the network reports of what was sent; only a connected socket hears of them.
+    /// Errors of the network about sent datagrams; only a connected socket gets them.
     errors: Option<SocketErrors>,
     /// The only peer of a connected socket.
     server: Option<Peer>,
-    /// Where that socket is connected to.
+    /// The address to which that socket is connected.
     remote: Option<SocketAddr>,
     /// The server was not heard yet.
     first_contact: Option<FirstContact>,
@@ -62,7 +62,7 @@ pub struct UdpLink {
     full: bool,
     input: BytesMut,
     datagram: Vec<u8>,
-    /// What is being sent, in one piece.
+    /// The datagrams being sent, in one piece.
     sending: Vec<u8>,
     events: VecDeque<LinkEvent>,
     recorder: Option<Recorder>,
@@ -70,14 +70,13 @@ pub struct UdpLink {
 }
 
 impl UdpLink {
-    /// Sends to a server and hears nobody else. `rate` is in bytes per second.
+    /// Sends to a server and receives from nobody else. `rate` is in bytes per second.
     ///
     /// # Errors
     /// Those of making the socket.
     ///
-    /// Until the server was heard for the first time, and for `patience` at most, a
-    /// refusal of the network is no loss: what was sent is sent again, in turn to each
-    /// of `addresses`.
+    /// Until the server's first message, and for `patience` at most, a refusal of the network is no
+    /// loss: all messages are sent again, in turn to each of `addresses`.
     pub async fn connect(
         addresses: &Addresses,
         patience: Duration,
@@ -93,7 +92,7 @@ impl UdpLink {
         Ok((link, peer))
     }
 
-    /// Hears those that `allow` admits. `rate` is in bytes per second.
+    /// Receives from those that `allow` admits. `rate` is in bytes per second.
     ///
     /// # Errors
     /// Those of binding.
@@ -212,7 +211,7 @@ impl UdpLink {
         Poll::Ready(received.map(|from| (from, bytes)))
     }
 
-    /// The network's answer to what was sent, on a connected socket.
+    /// The network's error about a sent datagram, on a connected socket.
     fn failed(&mut self, error: io::Error) {
         if let Some(contact) = &mut self.first_contact
             && error.kind() == io::ErrorKind::ConnectionRefused
@@ -336,7 +335,7 @@ impl UdpLink {
         self.poll_send(cx);
     }
 
-    /// Sends what is in `sending`, and records it when it is gone.
+    /// Sends the datagram in `sending`, and records it when it is gone.
     fn poll_send_one(&self, cx: &mut Context<'_>, to: Peer) -> Poll<io::Result<()>> {
         let Peer::Address(address) = to else {
             warn!(leg = "carrier", peer = %to, "not a UDP peer");
@@ -353,7 +352,7 @@ impl UdpLink {
     }
 }
 
-/// A socket that sends to and hears this address only.
+/// A socket that sends to and receives from this address only.
 fn connected(address: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -415,7 +414,7 @@ fn cost(message: &Parcel) -> usize {
     message.bytes() + DATAGRAM_OVERHEAD_BYTES
 }
 
-/// Spreads what is sent over time: a token bucket.
+/// Spreads datagrams over time: a token bucket.
 #[derive(Debug)]
 struct Pacer {
     bytes_per_second: f64,

@@ -28,7 +28,7 @@ use crate::runtime::repeated::Repeated;
 use crate::runtime::signals::Signals;
 use crate::runtime::tunnel::TunnelError;
 
-/// Rounds after which the system is asked what else is ready.
+/// Rounds after which the system is asked for further events.
 const MAX_ROUNDS: usize = 4;
 
 /// Messages that are taken from one leg before it is another's turn.
@@ -47,10 +47,10 @@ const UDP_IDLE: Duration = Duration::from_secs(300);
 /// The same of one that has not proven its address, as a server has it.
 const UNPROVEN_IDLE: Duration = Duration::from_secs(60);
 
-/// How often it is looked for those.
+/// Time between sweeps for those.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// Where clients come in.
+/// The entrance for clients.
 #[derive(Debug)]
 pub(super) enum Entrance {
     Link(Box<Link>),
@@ -70,7 +70,7 @@ pub(super) struct Driver {
     held_back: Vec<(ConnectionId, usize)>,
     /// Legs of servers, and of I2CP clients, with something new to write.
     unflushed: Vec<usize>,
-    /// When what goes out in this round should have gone.
+    /// The times at which the messages of this round should have gone.
     dues: Vec<Instant>,
     signals: Signals,
     alarm: Alarm,
@@ -81,7 +81,7 @@ pub(super) struct Driver {
     refusals: Repeated<Discriminant<LinkError>>,
 }
 
-/// What clients can cause as often as they like.
+/// Events that clients can cause as often as they like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {
     Lost(Discriminant<LinkError>),
@@ -144,8 +144,8 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Takes in what is there and passes it on. The ready set and the proxy's deadline hold what
-    /// is still to be done then.
+    /// Takes in the input there is and passes it on. The ready set and the proxy's deadline hold
+    /// all that is still to be done then.
     fn round(&mut self, cx: &mut Context<'_>, watcher: &mut impl Watcher) -> io::Result<()> {
         let took = self.take_turns(cx, watcher)?;
         let passed = self.pass_on(watcher)?;
@@ -467,7 +467,7 @@ impl Driver {
             {
                 link.sever(*peer);
             }
-            // What went before is still written.
+            // Messages before it are still written.
             if let ClientLeg::Frames(stream) = &mut pair.client
                 && let Some(number) = pair.client_number
             {
@@ -512,7 +512,7 @@ impl Driver {
         });
     }
 
-    /// Carries out what the proxy wants; false if that is nothing.
+    /// Carries out the proxy's requests; false if there are none.
     fn pass_on(&mut self, watcher: &mut impl Watcher) -> io::Result<bool> {
         let mut any = false;
         let now = Instant::now();
@@ -585,7 +585,7 @@ impl Driver {
         self.unflushed.extend(pair.send(to, parcel, link));
     }
 
-    /// A side hears nothing more.
+    /// A side gets nothing more.
     fn finish(&mut self, id: ConnectionId, to: Side, watcher: &mut impl Watcher) -> io::Result<()> {
         let Some(pair) = self.pairs.get_mut(id) else {
             return Ok(());
@@ -733,7 +733,7 @@ fn address_of(peer: Peer) -> SocketAddr {
     }
 }
 
-/// An error and what the system says, in one line.
+/// An error and the system's text, in one line.
 fn with_cause(error: &LinkError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),

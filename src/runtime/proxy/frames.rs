@@ -13,7 +13,7 @@ use crate::carrier::i2cp::{MAX_BODY_BYTES, PROTOCOL_BYTE};
 use crate::runtime::link::LinkError;
 use crate::runtime::outgoing::{MAX_PIECES, Outgoing};
 
-/// How much is read at once.
+/// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Bytes waiting to be written at which no more are taken.
@@ -162,8 +162,8 @@ impl FrameStream {
         self.finishing
     }
 
-    /// Writes what is left, says that nothing more comes, and drops what still comes in; ready
-    /// when the other end has closed, too.
+    /// Writes the rest, shuts our side down, and drops further input; ready when the other end has
+    /// closed, too.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_flush(cx).is_err() {
             return Poll::Ready(());

@@ -28,10 +28,10 @@ use crate::proxy::control::{Reply, Request};
 /// Connections at once; further ones wait in the system.
 const MAX_CONNECTIONS: usize = 32;
 
-/// How long a connection may last, whatever its client does or does not.
+/// Longest time of a connection, whatever its client does or does not.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
 
-/// How long the head of a request may take.
+/// Time for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Longest body that is read.
@@ -43,7 +43,7 @@ const MAX_WAITING: usize = 32;
 /// The page at `/`.
 const PAGE: &str = include_str!("page.html");
 
-/// A request, and where its answer goes.
+/// A request, and the channel for its answer.
 pub(super) type Asked = (Request, oneshot::Sender<Reply>);
 
 /// Requests to be answered by whoever has the proxy.
@@ -144,8 +144,8 @@ async fn respond(
     }
 }
 
-/// Only who is on this machine may ask: no page of another site in a browser here, which
-/// could reach loopback by a name of its own.
+/// Only programs on this machine may ask: no page of another site in a browser here, which could
+/// reach loopback by a name of its own.
 fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
     let text = |value: Option<&HeaderValue>| {
         value
@@ -183,7 +183,7 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// What a browser lets the page do: its own script and style, and requests to us.
+/// The permissions of the page in a browser: its own script and style, and requests to us.
 fn page_policy() -> String {
     let hash = |tag: &str| {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));

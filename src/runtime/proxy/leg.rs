@@ -19,7 +19,7 @@ use crate::runtime::recorder::{RecordedStream, Recorder};
 use crate::runtime::socket;
 use crate::wire::{Destination, RawFrame, RawMessage};
 
-/// How a leg is called in logs and errors.
+/// The name of a leg in logs and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LegName {
     Client,
@@ -43,7 +43,7 @@ impl LegName {
     }
 }
 
-/// What leads to the client.
+/// The way to the client.
 #[derive(Debug)]
 pub(super) enum ClientLeg {
     /// One of the peers of the link that all clients come to.
@@ -54,9 +54,9 @@ pub(super) enum ClientLeg {
 
 type Opening = Pin<Box<dyn Future<Output = Result<OpenLeg, LinkError>> + Send>>;
 
-/// What leads to the server.
+/// The way to the server.
 pub(super) enum ServerLeg {
-    /// It is being connected; what is for it waits.
+    /// It is being connected; its messages wait.
     Opening(Opening, Vec<Parcel>),
     Open(OpenLeg),
     /// It is no more, and nothing is said to it.
@@ -85,11 +85,11 @@ pub(super) enum OpenLeg {
 pub(super) enum Intake {
     /// There is room for a message of it.
     Open,
-    /// There is none, or whoever sends has yet to prove who it is.
+    /// There is none, or the sender has yet to prove its identity.
     Shut,
 }
 
-/// What happened on a leg.
+/// An event on a leg.
 #[derive(Debug)]
 pub(super) enum LegEvent {
     Received(Bytes),
@@ -140,7 +140,7 @@ impl ServerLeg {
     }
 }
 
-/// What is said of a SYN that [`introduced`] has changed.
+/// The comment on a SYN that [`introduced`] has changed.
 pub(super) const INTRODUCED: &str = "the proxy's own destination, which it proves over tls://";
 
 /// A SYN that names our destination, behind which a server can find nobody else's; `None` for
@@ -161,8 +161,8 @@ pub(super) fn introduced(message: &[u8], own: &[u8]) -> Option<Bytes> {
     Some(bytes.into())
 }
 
-/// What comes on a connection of frames. Frames that wait are written first, so that room for more
-/// is reported even where nothing is read.
+/// Input of a connection of frames. Frames that wait are written first, so that room for more is
+/// reported even where nothing is read.
 pub(super) fn poll_frames(
     stream: &mut FrameStream,
     cx: &mut Context<'_>,
@@ -292,7 +292,7 @@ impl LegRecord {
         }
     }
 
-    /// Records the end of what one side sends.
+    /// Records the end of one side's bytes.
     pub(super) fn finish(&mut self, direction: FlowDirection) {
         if let Self::Stream(stream, _) = self {
             stream.finish(direction);

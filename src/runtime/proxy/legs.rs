@@ -1,4 +1,4 @@
-//! What the legs of all connections have in common: carriers, addresses, the recording.
+//! The common parts of all connections' legs: carriers, addresses, the recording.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::open::LinkOptions;
 use crate::runtime::recorder::Recorder;
 
-/// What legs to clients, and those to the server, are like.
+/// The properties of legs to clients, and of those to the server.
 #[derive(Debug)]
 pub(super) struct Legs {
     pub(super) carrier: CarrierUrl,
@@ -26,7 +26,7 @@ pub(super) struct Legs {
     pub(super) max_unproven: Option<usize>,
 }
 
-/// What goes to a leg.
+/// A message to a leg.
 pub(super) struct Sent<'a> {
     pub(super) bytes: Bytes,
     pub(super) missing_bytes: usize,
@@ -39,7 +39,7 @@ impl Legs {
         matches!(self.carrier, CarrierUrl::Udp(_))
     }
 
-    /// How messages of clients are delimited.
+    /// The carrier of clients' messages.
     pub(super) const fn client_carrier(&self) -> Carrier {
         carrier_of(&self.carrier)
     }

@@ -32,26 +32,27 @@ use crate::endpoint::Limits;
 use crate::proxy::{Proxy, ProxyOptions};
 use crate::time::Timestamp;
 
-/// Where a proxy stands, and what it does there.
+/// The addresses of a proxy, and its options.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ProxyTaskOptions {
-    /// Where clients come to.
+    /// The carrier for clients, with its address.
     pub carrier: LinkOptions,
-    /// Where the server is.
+    /// The carrier to the server, with its address.
     pub upstream: LinkOptions,
-    /// What is done to messages. Whether clients must prove their addresses follows from the carrier.
+    /// The options for messages. Whether clients must prove their addresses follows from the
+    /// carrier.
     pub proxy: ProxyOptions,
-    /// Where what passes is recorded.
+    /// The recorder of messages.
     pub recorder: Option<Recorder>,
-    /// Where numbers are served over HTTP.
+    /// The address at which numbers are served over HTTP.
     pub metrics: Option<SocketAddr>,
-    /// Where it can be controlled over HTTP.
+    /// The address at which it can be controlled over HTTP.
     pub control: Option<SocketAddr>,
 }
 
 impl ProxyTaskOptions {
-    /// A proxy that only passes on what comes, and that nobody watches.
+    /// A proxy that only passes messages on, and that nobody watches.
     pub fn new(carrier: LinkOptions, upstream: LinkOptions) -> Self {
         Self {
             carrier,

@@ -1,4 +1,4 @@
-//! A client with its server: two legs, and what each of them still takes and sends.
+//! A client with its server: two legs, and the state of each.
 
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -21,18 +21,18 @@ pub(super) struct Pair {
     pub(super) ended: [bool; 2],
     /// Whether we have shut down our side of a leg.
     pub(super) told: [bool; 2],
-    /// A fault cut it before the server was reached: what went before the cut still goes there.
+    /// A fault cut it before the server was reached: messages before the cut still go there.
     pub(super) breaks: bool,
     pub(super) records: Option<[LegRecord; 2]>,
     pub(super) heard: Instant,
 }
 
-/// What comes of polling a leg to a server.
+/// The result of polling a leg to a server.
 pub(super) enum ServerEvent {
     Leg(LegEvent),
     Refused(LinkError),
     Closed,
-    /// The server was reached, has what went before the cut, and is to be cut off.
+    /// The server was reached, has the messages before the cut, and is to be cut off.
     Cut,
 }
 
@@ -47,8 +47,8 @@ impl Pair {
         matches!(self.server, ServerLeg::Gone) && client_done
     }
 
-    /// Lets a cut wait until the server is reached; whether it has to. Nothing more goes to it then,
-    /// and nothing more is read.
+    /// Lets a cut wait until the server is reached; returns whether it has to. Nothing more goes to
+    /// it then, and nothing more is read.
     pub(super) fn breaks_when_open(&mut self) -> bool {
         self.breaks = matches!(self.server, ServerLeg::Opening(..));
         if self.breaks {
@@ -58,7 +58,7 @@ impl Pair {
         self.breaks
     }
 
-    /// Sends something to a side; `link` is that of clients who share one. Tells the number of
+    /// Sends something to a side; `link` is that of clients who share one. Returns the number of
     /// the leg that has something new to write.
     pub(super) fn send(
         &mut self,
@@ -103,7 +103,7 @@ impl Pair {
         }
     }
 
-    /// Whether the server takes what the client sends.
+    /// Whether the server takes the client's messages.
     pub(super) const fn takes_from_client(&self) -> bool {
         self.takes[Side::Responder.index()]
     }

@@ -13,7 +13,7 @@ use crate::runtime::link::{Peer, Scope};
 /// All pairs, by their connections and by their peers on the clients' link.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
-    /// In the order in which they came, which is that of what is done to several.
+    /// In the order in which they came, in which several of them are treated.
     by_id: BTreeMap<ConnectionId, Pair>,
     by_peer: HashMap<Peer, ConnectionId>,
 }
@@ -51,7 +51,7 @@ impl Pairs {
         self.by_peer.get(&peer).copied()
     }
 
-    /// Whether servers take what comes from clients in this scope.
+    /// Whether servers take the messages of clients in this scope.
     pub(super) fn take_from(&self, scope: Scope) -> bool {
         match scope {
             Scope::Peer(peer) => self

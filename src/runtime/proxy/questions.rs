@@ -1,4 +1,4 @@
-//! Who asks while messages pass: for numbers, for tables, or to have something changed.
+//! Requests while messages pass: for numbers, for tables, or for a change.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -13,7 +13,7 @@ use super::metrics;
 use crate::proxy::{Proxy, control};
 use crate::runtime::metrics::Scrapes;
 
-/// Where questions come in.
+/// The entrance of requests.
 #[derive(Debug)]
 pub(super) struct Questions {
     scrapes: Option<Scrapes>,

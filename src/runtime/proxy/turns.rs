@@ -1,4 +1,4 @@
-//! Whose turn it is: who has something to be looked at, and who is left until there is room.
+//! Turns: the legs to be looked at next, and those left until there is room.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -9,7 +9,7 @@ use crate::net::Side;
 use crate::proxy::ConnectionId;
 use crate::runtime::ready::ReadySet;
 
-/// What a number in the ready set stands for.
+/// The owner of a number in the ready set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Signals,
@@ -70,7 +70,7 @@ impl Turns {
         self.owners.remove(number);
     }
 
-    /// Looks who wants a turn; false if nobody does.
+    /// Collects those that want a turn; false if there are none.
     pub(super) fn begin(&mut self, cx: &Context<'_>) -> bool {
         self.ready.take_ready(cx, &mut self.woken);
         self.queue.extend(self.woken.drain(..));

@@ -1,11 +1,11 @@
-//! Who hears of what passes.
+//! Observers of the messages that pass.
 
 use std::io;
 
 use crate::conversation::Conversation;
 use crate::dissect::Sink;
 
-/// Hears of everything that passes.
+/// An observer of all that passes.
 pub trait Watcher: Sink<Error = io::Error> {
     /// Something passed: output that was collected may be handed on.
     ///
@@ -13,7 +13,7 @@ pub trait Watcher: Sink<Error = io::Error> {
     /// It cannot be written.
     fn hand_on(&mut self) -> io::Result<()>;
 
-    /// Somebody wants to see how things stand.
+    /// The user wants to see the state so far.
     ///
     /// # Errors
     /// It cannot be written.

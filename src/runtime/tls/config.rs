@@ -1,4 +1,4 @@
-//! How TLS is set up: from keys or certificates to what begins sessions.
+//! The configuration of TLS: from keys or certificates to sessions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use crate::runtime::link::Remote;
 use crate::session::Query;
 use crate::wire::{Destination, DestinationHash, SignatureType};
 
-/// What stands for a server's name where its key is its name; it is sent to nobody.
+/// A stand-in for a server's name where its key is its name; it is sent to nobody.
 const NO_NAME: &str = "ministreaming.i2p";
 
-/// How the end that connects proves itself, and whom it takes for the server.
+/// The proof of the end that connects, and the servers that it accepts.
 #[derive(Clone, Debug)]
 pub enum TlsClient {
     /// By raw public keys.
@@ -43,7 +43,7 @@ pub enum TlsClient {
     },
     /// By X.509 certificates.
     Certificates {
-        /// A file in PEM of those who may have signed the server's.
+        /// A file in PEM of the authorities that may have signed the server's.
         authority: PathBuf,
         /// The name or address that must stand in it.
         name: String,
@@ -52,7 +52,7 @@ pub enum TlsClient {
     },
 }
 
-/// How the end that listens proves itself, and whom it lets in.
+/// The proof of the end that listens, and the clients that it admits.
 #[derive(Clone, Debug)]
 pub enum TlsServer {
     /// By raw public keys; the allow list names destinations.
@@ -64,12 +64,12 @@ pub enum TlsServer {
     Certificates {
         /// Ours.
         own: CertificateFiles,
-        /// A file in PEM of those who must have signed a client's; `None` asks for none.
+        /// A file in PEM of the authorities that must have signed a client's; `None` asks for none.
         authority: Option<PathBuf>,
     },
 }
 
-/// Where a certificate of ours is kept, in PEM.
+/// The files of a certificate of ours, in PEM.
 #[derive(Clone, Debug)]
 pub struct CertificateFiles {
     /// The certificate, and those that lead to its authority.
@@ -249,7 +249,7 @@ impl TlsOptions {
     }
 }
 
-/// AES with 128 bits first: as good as 256 for what is carried here, and faster.
+/// AES with 128 bits first: as good as 256 for these messages, and faster.
 pub(super) const SUITES: [SupportedCipherSuite; 3] = [
     ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
     ring::cipher_suite::TLS13_AES_256_GCM_SHA384,

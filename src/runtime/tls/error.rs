@@ -1,4 +1,4 @@
-//! What can go wrong with TLS, in words that say what to do.
+//! Errors of TLS, in words that say what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 use crate::carrier::tls::hello::HelloError;
 use crate::wire::DestinationHash;
 
-/// Why a connection over TLS could not be had, or was lost.
+/// The reason why a connection over TLS could not be had, or was lost.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -18,9 +18,9 @@ pub enum TlsError {
     /// The other end has another destination than the one that was asked for.
     #[error("the server is {}, not {}", found.to_b32_name(), expected.to_b32_name())]
     WrongDestination {
-        /// Who was asked for.
+        /// The expected destination.
         expected: DestinationHash,
-        /// Who is there, proven.
+        /// The destination there, proven.
         found: DestinationHash,
     },
     /// The other end names a destination whose key it did not prove.
@@ -35,7 +35,7 @@ pub enum TlsError {
     /// Something else than a hello.
     #[error(transparent)]
     Hello(#[from] HelloError),
-    /// What comes is no TLS.
+    /// The bytes are no TLS.
     #[error("the other end does not send TLS: is the other end tcp://?")]
     NotTls,
     /// No version in common.
@@ -71,7 +71,7 @@ pub enum TlsError {
     Protocol(Box<Error>),
 }
 
-/// What is wrong with a certificate.
+/// The flaw of a certificate.
 fn flaw(error: &CertificateError) -> String {
     let words = match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
@@ -91,7 +91,7 @@ fn flaw(error: &CertificateError) -> String {
     words.to_owned()
 }
 
-/// What an alert says that the other end sent.
+/// The meaning of an alert that the other end sent.
 fn refusal(alert: AlertDescription) -> String {
     let words = match alert {
         AlertDescription::CertificateRequired => "it wants a key or certificate of ours",
@@ -141,7 +141,7 @@ impl From<Error> for TlsError {
     }
 }
 
-/// Why TLS cannot be set up as the flags say.
+/// The reason why TLS cannot be set up as the flags say.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
@@ -159,10 +159,10 @@ pub enum TlsConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         source: rustls::pki_types::pem::Error,
     },
-    /// A file without what it is for.
+    /// A file without the expected contents.
     #[error("{} holds no certificate in PEM", .0.display())]
     Empty(PathBuf),
     /// A certificate or key that cannot be used.
@@ -170,7 +170,7 @@ pub enum TlsConfigError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: Box<Error>,
     },
     /// No name or address.
@@ -181,7 +181,7 @@ pub enum TlsConfigError {
     Authority {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The file for secrets.
@@ -189,7 +189,7 @@ pub enum TlsConfigError {
     KeyLog {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The library does not take its own settings.

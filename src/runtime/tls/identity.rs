@@ -14,7 +14,7 @@ const ED25519_SPKI_PREFIX: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 
-/// What TLS is shown of these keys, which must be of type Ed25519.
+/// The certified key for TLS of these keys, which must be of type Ed25519.
 pub(super) fn certified(keys: &Arc<Keys>) -> Arc<CertifiedKey> {
     let spki = CertificateDer::from(spki(&keys.verifying_key()));
     let key = DestinationKey(Arc::clone(keys));

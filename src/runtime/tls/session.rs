@@ -18,8 +18,7 @@ use crate::carrier::tls::hello::{Hello, HelloError};
 use crate::runtime::allow::AllowList;
 use crate::wire::{Destination, DestinationHash};
 
-/// Bytes that a record takes beyond what is in it: header 5, content type 1, tag 16
-/// (RFC 8446, section 5.2).
+/// Bytes of a record beyond its content: header 5, content type 1, tag 16 (RFC 8446, section 5.2).
 const RECORD_OVERHEAD: usize = 5 + 1 + 16;
 
 /// Most bytes inside a record (RFC 8446, section 5.1).
@@ -34,7 +33,7 @@ pub(super) enum Machine {
     Server(Box<UnbufferedServerConnection>),
 }
 
-/// What has to be shown before messages are passed.
+/// The proof needed before messages are passed.
 #[derive(Debug)]
 pub(super) enum Proof {
     /// We show ours and expect this one.
@@ -57,11 +56,11 @@ pub(in crate::runtime) struct TlsSession {
     rest: Vec<u8>,
     /// Records that are to be written.
     output: Records,
-    /// What came inside TLS before its hello was whole.
+    /// Bytes that came inside TLS before its hello was whole.
     hello: Vec<u8>,
-    /// What is to be said when all that has arrived is taken in.
+    /// Bytes to be sent when all that has arrived is taken in.
     words: Vec<u8>,
-    /// Why the other end is not the right one, until the reader has been given it.
+    /// The reason why the other end is not the right one, until the reader has been given it.
     failure: Option<TlsError>,
     /// The other end's destination, proven.
     proven: Option<Bytes>,
@@ -75,34 +74,34 @@ enum Stage {
     Handshake,
     /// The handshake is over, the hello is not.
     Hello,
-    /// The other end is not the right one; what it sends is dropped.
+    /// The other end is not the right one; its bytes are dropped.
     Failed,
     Open,
 }
 
-/// What one step of a machine came to.
+/// The result of one step of a machine.
 enum Progress {
     /// There is more to do.
     Again,
     /// More has to arrive, and the handshake is not over.
     Blocked,
-    /// More has to arrive. All can be sent, and what was to be sealed is.
+    /// More has to arrive. All can be sent, and all that was to be sealed is.
     Traffic,
     /// The other end sends nothing more.
     Ended,
 }
 
-/// What is put into records.
+/// The content of records.
 #[derive(Clone, Copy)]
 enum Sealed<'a> {
     Bytes(&'a [u8]),
-    /// The end of what is sent (`close_notify`).
+    /// The end of our bytes (`close_notify`).
     End,
 }
 
-/// Where a step puts what comes of it.
+/// The outputs of a step.
 struct Buffers<'a> {
-    /// What was inside records that arrived.
+    /// The plaintext of records that arrived.
     plain: &'a mut BytesMut,
     /// Records that are to be written.
     output: &'a mut Records,
@@ -116,7 +115,7 @@ struct Records {
 }
 
 impl Records {
-    /// Has something written behind what is there, in as much room as it asks for.
+    /// Has something written at the end, in as much room as it asks for.
     fn append(
         &mut self,
         mut room: usize,
@@ -172,8 +171,8 @@ impl std::fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// One step with what has arrived: how many bytes of it are done with, and what came of it.
-    /// Something is sealed only when all that has arrived is done with.
+    /// One step with the bytes that have arrived: the number of those that are done with, and the
+    /// result. Something is sealed only when all that has arrived is done with.
     fn step(
         &mut self,
         incoming: &mut [u8],
@@ -303,8 +302,8 @@ impl TlsSession {
         }
     }
 
-    /// Whether messages may pass: the handshake is over, and both ends have proven who they
-    /// are.
+    /// Whether messages may pass: the handshake is over, and both ends have proven their
+    /// identities.
     pub(in crate::runtime) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
     }
@@ -329,7 +328,7 @@ impl TlsSession {
         self.proven.as_ref()
     }
 
-    /// What arrived before and has to stand in front of what arrives next.
+    /// The bytes that arrived before and have to stand in front of the next ones.
     pub(in crate::runtime) fn rest(&self) -> &[u8] {
         &self.rest
     }
@@ -342,12 +341,12 @@ impl TlsSession {
         self.take_in(&mut [], &mut BytesMut::new())
     }
 
-    /// Takes in [`rest`](Self::rest) and what arrived behind it, and appends what was inside
-    /// to `plain`.
+    /// Takes in [`rest`](Self::rest) and the bytes that arrived behind it, and appends the
+    /// plaintext to `plain`.
     ///
     /// # Errors
-    /// The handshake failed, the other end is not the right one, or what came was changed on
-    /// its way. [`output`](Self::output) may have a last word for the other end.
+    /// The handshake failed, the other end is not the right one, or its bytes were changed on their
+    /// way. [`output`](Self::output) may have a last word for the other end.
     pub(in crate::runtime) fn take_in(
         &mut self,
         incoming: &mut [u8],
@@ -410,7 +409,7 @@ impl TlsSession {
         }
     }
 
-    /// The handshake is over, if that was not known: the client says who it is.
+    /// The handshake is over, if that was not known: the client sends its hello.
     fn end_handshake(&mut self) {
         if self.stage != Stage::Handshake {
             return;
@@ -426,7 +425,7 @@ impl TlsSession {
         };
     }
 
-    /// What came inside TLS before the hello was over.
+    /// Bytes that came inside TLS before the hello was over.
     fn take_early(&mut self, bytes: &[u8], plain: &mut BytesMut) {
         self.end_handshake();
         match self.stage {
@@ -507,9 +506,10 @@ impl TlsSession {
         self.rest = rest;
     }
 
-    /// Has the machine put something into records. What has arrived holds no whole record.
+    /// Has the machine put something into records. The bytes that have arrived hold no whole
+    /// record.
     fn seal(&mut self, incoming: &mut [u8], sealed: Sealed<'_>) -> Result<(), TlsError> {
-        // What the machine itself wants to say goes first: tickets, new keys.
+        // The machine's own messages go first: tickets, new keys.
         for _ in 0..OWN_WORDS {
             let outcome = Buffers {
                 plain: &mut BytesMut::new(),
@@ -530,8 +530,8 @@ impl TlsSession {
         Err(Error::HandshakeNotComplete.into())
     }
 
-    /// What the machine says about an error, for the other end. After an error it must not be
-    /// asked for anything else.
+    /// The machine's alert about an error, for the other end. After an error it must not be asked
+    /// for anything else.
     fn add_last_word(&mut self, incoming: &mut [u8]) {
         while self.machine.has_words() {
             let outcome = Buffers {
@@ -555,7 +555,7 @@ impl TlsSession {
         }
     }
 
-    /// Takes new keys for what is sent.
+    /// Changes the keys for sending.
     #[cfg(test)]
     pub(super) fn update_keys(&mut self) {
         fn update<Data>(status: UnbufferedStatus<'_, '_, Data>) {
@@ -574,7 +574,7 @@ impl TlsSession {
         self.output.waiting.is_empty()
     }
 
-    /// What is to be written, at most so many bytes.
+    /// The bytes to be written, at most so many.
     pub(in crate::runtime) fn output(&self, max_bytes: usize) -> IoSlice<'_> {
         let waiting = self.output.waiting();
         IoSlice::new(&waiting[..waiting.len().min(max_bytes)])

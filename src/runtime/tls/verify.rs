@@ -1,4 +1,4 @@
-//! Who is at the other end, as far as the handshake can show: an Ed25519 key.
+//! The identity of the other end, as far as the handshake can show it: an Ed25519 key.
 //!
 //! Whether it is the right one is known here only if its whole destination is; a name is
 //! checked when the destination has come, in the hello.

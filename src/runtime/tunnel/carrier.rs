@@ -22,7 +22,7 @@ use crate::wire::Message;
 /// Messages that are taken in before they are passed on.
 const ROUND_MESSAGES: usize = 1_024;
 
-/// What carries the messages of a tunnel.
+/// The carrier of a tunnel's messages.
 #[derive(Debug)]
 pub(super) struct Carrier {
     link: Option<Link>,
@@ -31,9 +31,9 @@ pub(super) struct Carrier {
     reopening: Option<Reopening>,
     /// A conversation's link is not read because of a slow reader.
     paused: bool,
-    /// How long that has lasted.
+    /// The duration of that.
     pause: Pause,
-    /// Why the link was lost for good.
+    /// The reason why the link was lost for good.
     lost: Option<LinkError>,
     /// Peers that were lost, by why.
     losses: Repeated<Discriminant<LinkError>>,
@@ -58,7 +58,7 @@ impl Carrier {
         self.link.is_some()
     }
 
-    /// What the link counted since it was opened the last time.
+    /// The link's counts since it was opened the last time.
     pub(super) fn counts(&self) -> LinkCounts {
         self.link.as_ref().map(Link::counts).unwrap_or_default()
     }
@@ -73,14 +73,14 @@ impl Carrier {
         self.pause.next_due()
     }
 
-    /// Writes what was sent.
+    /// Writes the messages sent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) {
         if let Some(link) = &mut self.link {
             link.poll_flush(cx);
         }
     }
 
-    /// Takes in what came, a round's worth at most.
+    /// Takes in messages, a round's worth at most.
     pub(super) fn take_messages(
         &mut self,
         now: Instant,
@@ -152,7 +152,7 @@ impl Carrier {
         conversations.endpoint.handle_link_lost(now, Scope::All);
         match self.lost_link {
             LostLink::Ends => {
-                // What has come of conversations that are complete is still delivered.
+                // Data of conversations that are complete are still delivered.
                 self.lost.get_or_insert(error);
                 conversations.service.close();
                 conversations

@@ -30,12 +30,12 @@ use crate::wire::{ClientId, ServerId};
 /// The number of whatever brings conversations, in the ready set.
 pub(super) const SERVICE: usize = 1;
 
-/// After how long what has waited to be sent is copied, so that it does not keep the reads that it
-/// is a part of: what moves is not worth it.
+/// Time after which data that have waited to be sent are copied, so that they do not keep the reads
+/// that they are a part of: for data that move it is not worth it.
 const UNMOVED: Duration = Duration::from_secs(1);
 
-/// How much is read from a local stream at once while the link takes nothing: what is read then
-/// has to wait in memory.
+/// Bytes read from a local stream at once while the link takes nothing: they have to wait in
+/// memory.
 const WAITING_READ_BYTES: usize = 256 * 1024;
 
 /// Bytes that a local side may still send after that, for nobody.
@@ -44,7 +44,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// When it comes at the latest.
 const FAREWELL_TIME: Duration = Duration::from_millis(100);
 
-/// How long a peer that has answered nothing may take to close after us.
+/// Time for a peer that has answered nothing to close after us.
 const PARTING_TIME: Duration = Duration::from_millis(250);
 
 /// All conversations of an endpoint, each with its local end.
@@ -61,9 +61,9 @@ pub(super) struct Conversations {
     /// Of the service, since it last took a connection.
     refusals: Repeated<io::ErrorKind>,
     pub(super) advice: Advice,
-    /// When to see to it that what waits keeps no more memory than it counts.
+    /// The time to see to it that waiting data keep no more memory than they count.
     pub(super) memory_due: Option<Instant>,
-    /// How long orderly closing may take.
+    /// Time for orderly closing.
     pub(super) closing_time: Duration,
     /// Set by a signal, and by a link that is lost for good: when patience ends.
     pub(super) closing: Option<Instant>,
@@ -226,11 +226,11 @@ impl Conversations {
             return;
         };
         if end.leg().is_some() && end != End::DrainTimeout {
-            // What is left would look like the whole.
+            // The rest would look like the whole.
             return self.give_up(now, number);
         }
-        // Neither may a part of the answer, of what this side sent, or what we
-        // ended ourselves on a signal, look like the whole.
+        // Neither may a part of the answer, of this side's data, or a conversation that we ended
+        // ourselves on a signal, look like the whole.
         let cut = end == End::DrainTimeout
             || summary.unsent_bytes > 0
             || summary.dropped_bytes > 0
@@ -242,7 +242,7 @@ impl Conversations {
         self.locals.line_up(number);
     }
 
-    /// Resets a local end and drops what is left of its conversation.
+    /// Resets a local end and drops the rest of its conversation.
     fn give_up(&mut self, now: Instant, number: usize) {
         if let Some(local) = self.remove(number) {
             self.endpoint.abort(now, local.handle);
@@ -252,7 +252,7 @@ impl Conversations {
         }
     }
 
-    /// Looks at a local end that was woken; returns how many bytes it gave.
+    /// Looks at a local end that was woken; returns the number of bytes that it gave.
     pub(super) fn poll_local(&mut self, now: Instant, number: usize) -> usize {
         let Some(local) = self.locals.get(number) else {
             // A wake-up that was late.
@@ -391,7 +391,7 @@ impl Conversations {
         }
     }
 
-    /// Writes what a local end has waiting; false if that ended it.
+    /// Writes the data waiting for a local end; false if that ended it.
     pub(super) fn write_local(&mut self, now: Instant, number: usize) -> bool {
         let Some((local, mut cx)) = self.locals.get_mut(number) else {
             return false;
@@ -447,7 +447,7 @@ impl Conversations {
         self.give_up(now, number);
     }
 
-    /// Has what does not move keep no more memory than it counts.
+    /// Has data that do not move keep no more memory than they count.
     pub(super) fn own_what_waits(&mut self, now: Instant) {
         if self.memory_due.is_some_and(|due| due <= now) {
             let again = self.endpoint.own_what_waits();
@@ -462,7 +462,7 @@ impl Conversations {
         }
     }
 
-    /// What the endpoint says of a conversation.
+    /// Handles the endpoint's event on a conversation.
     pub(super) fn handle_event(&mut self, now: Instant, event: Event<Peer>) {
         match event {
             Event::Incoming {
@@ -522,7 +522,7 @@ impl Conversations {
         }
     }
 
-    /// How long what waits may take to be sent after a signal.
+    /// Time for waiting data to be sent after a signal.
     pub(super) fn patience(&self) -> Duration {
         let opens = self.service.peer().is_some();
         let mut records = self.records.values();
@@ -535,9 +535,9 @@ impl Conversations {
         }
     }
 
-    /// Ends all conversations because we end. A close behind a part of what a local side sends
-    /// would make it look like the whole; where the peer notices that the link ends, it hears
-    /// no close then, and resets its own side.
+    /// Ends all conversations because we end. A close behind a part of a local side's data would
+    /// make it look like the whole; where the peer notices that the link ends, it gets no close
+    /// then, and resets its own side.
     pub(super) fn close_all(&mut self, now: Instant, carrier: &CarrierUrl) {
         let opens = self.service.peer().is_some();
         let loss_is_noticed = carrier.has_connections();
@@ -571,7 +571,7 @@ impl Conversations {
         }
     }
 
-    /// Whether the local side of a conversation has not ended what it sends.
+    /// Whether the local side of a conversation has not ended its data.
     fn has_input(&self, record: &Record) -> bool {
         let local = record.local.and_then(|number| self.locals.get(number));
         local.is_some_and(Local::has_input)

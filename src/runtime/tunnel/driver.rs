@@ -28,8 +28,7 @@ use crate::runtime::signals::{OnHangup, Signals};
 use crate::runtime::socket::Addresses;
 use crate::units::counted;
 
-/// Rounds after which the system is asked what else is ready, however much
-/// there is to do.
+/// Rounds after which the system is asked for further events, however much there is to do.
 const MAX_ROUNDS: usize = 2;
 
 /// The endpoint with all its sockets, in one task.
@@ -136,7 +135,7 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Takes in what is there and passes it on; true if another round is to follow, whatever
+    /// Takes in the input there is and passes it on; true if another round is to follow, whatever
     /// the ready set says.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let looked = self.take_turns(now, cx);
@@ -144,7 +143,7 @@ impl Driver {
         self.drain(now);
         let wrote = self.conversations.write_locals(now);
         if wrote {
-            // The endpoint may have more to say to what was written.
+            // The endpoint may have new output after these writes.
             self.drain(now);
         }
         self.carrier.poll_flush(cx);
@@ -226,7 +225,7 @@ impl Driver {
         info!(target: NOTICE, "output files opened anew (SIGHUP)");
     }
 
-    /// What passed, for whoever ended us.
+    /// Logs the totals at the end.
     fn tell_summary(&self) {
         let stats = self.conversations.endpoint.stats();
         let count = stats.opened_count + stats.offered_count;
@@ -297,7 +296,7 @@ impl Driver {
         }
     }
 
-    /// Carries out what the endpoint wants.
+    /// Carries out the endpoint's outputs.
     fn drain(&mut self, now: Instant) {
         self.endpoint_due = loop {
             match self.conversations.endpoint.poll_output(now) {
@@ -364,7 +363,7 @@ impl Driver {
         true
     }
 
-    /// How the tunnel ends, if it does now.
+    /// The end of the tunnel, if it ends now.
     fn poll_ending(
         &mut self,
         now: Instant,

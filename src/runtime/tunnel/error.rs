@@ -1,4 +1,4 @@
-//! Why tunnels end.
+//! The reasons why tunnels end.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use crate::runtime::carrier_url::CarrierUrl;
 use crate::runtime::link::LinkError;
 use crate::runtime::socket::Addresses;
 
-/// Why a tunnel could not begin, or had to end.
+/// The reason why a tunnel could not begin, or had to end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TunnelError {
@@ -17,29 +17,30 @@ pub enum TunnelError {
     /// The carrier, after it had been in use.
     #[error("{carrier} was lost")]
     LinkLost {
-        /// Which.
+        /// The carrier.
         carrier: CarrierUrl,
-        /// Why.
+        /// The reason.
         source: LinkError,
     },
     /// The address for local connections.
     #[error("cannot listen on {address}")]
     Listen {
-        /// Which.
+        /// The addresses.
         address: Addresses,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Signals, pipes or threads could not be had.
     #[error("the system refuses a resource")]
     System(#[from] io::Error),
-    /// What the one conversation of [`LocalSide::Stdio`](super::LocalSide::Stdio) brought could not be passed on.
+    /// Data of the one conversation of [`LocalSide::Stdio`](super::LocalSide::Stdio) could not be
+    /// passed on.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
     /// The one conversation of [`LocalSide::Stdio`](super::LocalSide::Stdio) failed.
     #[error("{leg}: {end}", leg = end.leg().map_or("conversation", |leg| leg.name()))]
     Conversation {
-        /// How it ended.
+        /// Its end.
         end: End,
     },
 }

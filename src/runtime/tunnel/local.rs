@@ -1,4 +1,4 @@
-//! One conversation's local end, and what waits to be written to it.
+//! One conversation's local end, and the data waiting to be written to it.
 
 use std::fmt;
 use std::future::Future;
@@ -18,16 +18,16 @@ use crate::runtime::outgoing::{MAX_PIECES, Outgoing};
 /// A connection that is being made to the service.
 pub(super) type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
-/// Where the bytes of a conversation go to and come from.
+/// The local end of a conversation's bytes.
 pub(super) struct Local {
     pub(super) handle: Handle,
     stage: Stage,
     outgoing: Outgoing,
     input: Input,
     pub(super) phase: Phase,
-    /// What the local side sees when all has been written.
+    /// The end that the local side sees when all has been written.
     pub(super) last: Last,
-    /// What comes later than this is no farewell.
+    /// Bytes later than this are no farewell.
     pub(super) farewell_until: Option<Instant>,
     /// Something did.
     pub(super) spoke_late: bool,
@@ -48,27 +48,27 @@ enum Input {
     Ended,
 }
 
-/// How far a local end is.
+/// The phase of a local end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The conversation is live.
     Live,
-    /// It is over, and what has arrived is still to be written.
+    /// It is over, and data that have arrived are still to be written.
     Flushing,
     /// All is written and the stream's own end is awaited.
     Lingering,
 }
 
-/// How the stream of a local side ends.
+/// The end of a local side's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Last {
-    /// In order: what came is all.
+    /// In order: the data are complete.
     End,
     /// By a reset: it may not be.
     Reset,
 }
 
-/// What reading found.
+/// The result of reading.
 #[derive(Debug)]
 pub(super) enum Read {
     /// This many bytes, now in the buffer.
@@ -79,7 +79,7 @@ pub(super) enum Read {
     Later,
 }
 
-/// What is left after bytes were read.
+/// The rest after bytes were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     /// There may be more.
@@ -142,7 +142,7 @@ impl Local {
         self.input == Input::Open
     }
 
-    /// Appends what there is to `into`.
+    /// Appends the bytes there are to `into`.
     pub(super) fn read(
         &mut self,
         cx: &mut Context<'_>,
@@ -177,7 +177,7 @@ impl Local {
         self.outgoing.is_empty()
     }
 
-    /// Writes as much as the socket takes now; returns how many bytes those were.
+    /// Writes as much as the socket takes now; returns the number of bytes.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
         let Stage::Connected(stream) = &mut self.stage else {
             return Ok(0);

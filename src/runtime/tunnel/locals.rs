@@ -18,23 +18,22 @@ use crate::runtime::ready::ReadySet;
 /// cache.
 pub(super) const ROUND_BYTES: usize = 1024 * 1024;
 
-/// How much is read from a local stream at once, at most. Few large reads cost
-/// the system a quarter less than many small ones.
+/// Most bytes read from a local stream at once. Few large reads cost the system a quarter less than
+/// many small ones.
 pub(super) const READ_BYTES: usize = 1024 * 1024;
 
-/// What local streams are read into, one behind the other: a round's worth, so
-/// that most of the time all of it has been passed on when it is full, and it
-/// can be used again.
+/// The memory into which local streams are read, one behind the other: a round's worth, so that
+/// most of the time all of it has been passed on when it is full, and it can be used again.
 const SCRATCH_BYTES: usize = ROUND_BYTES + READ_BYTES;
 
 /// Reads of this size and more are passed on where they are; smaller ones are
 /// copied, so that they do not hold the memory of a whole read while they wait.
 const PASSED_ON_BYTES: usize = 64 * 1024;
 
-/// How much room there is for it at least.
+/// The least room for a read.
 const MIN_READ_BYTES: usize = 64 * 1024;
 
-/// How long a local side may take to end its stream after we have ended ours.
+/// Time for a local side to end its stream after we have ended ours.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The longest farewell of an application that notices the end of its conversation.
@@ -51,7 +50,7 @@ pub(super) struct Locals {
     unwritten: Vec<usize>,
     /// Those that linger, and until when.
     lingering: VecDeque<(Instant, usize, Handle)>,
-    /// What they are read into.
+    /// The memory into which they are read.
     scratch: BytesMut,
 }
 
@@ -74,7 +73,7 @@ impl Locals {
         }
     }
 
-    /// What is ready, local streams and the rest.
+    /// The ready set of local streams and the rest.
     pub(super) const fn ready(&self) -> &ReadySet {
         &self.ready
     }
@@ -102,13 +101,13 @@ impl Locals {
         self.slots.get(number)?.as_ref()
     }
 
-    /// A local end, with what wakes the driver for it.
+    /// A local end, with the waker of the driver for it.
     pub(super) fn get_mut(&mut self, number: usize) -> Option<(&mut Local, Context<'_>)> {
         let local = self.slots.get_mut(number)?.as_mut()?;
         Some((local, Context::from_waker(self.ready.waker(number))))
     }
 
-    /// Has what a local end holds written in this round.
+    /// Has the data of a local end written in this round.
     pub(super) fn line_up(&mut self, number: usize) {
         if let Some(Some(local)) = self.slots.get_mut(number)
             && !local.in_line
@@ -148,7 +147,7 @@ impl Locals {
         local.read(&mut cx, &mut (&mut self.scratch).limit(most))
     }
 
-    /// What was read, to be passed on.
+    /// The bytes read, to be passed on.
     pub(super) fn take(&mut self) -> Bytes {
         if self.scratch.len() >= PASSED_ON_BYTES {
             return self.scratch.split().freeze();
@@ -158,7 +157,7 @@ impl Locals {
         bytes
     }
 
-    /// What was read is for nobody.
+    /// The bytes read are for nobody.
     pub(super) fn discard(&mut self) {
         self.scratch.clear();
     }
@@ -193,8 +192,8 @@ impl Locals {
     }
 }
 
-/// What a local side sent after the peer's close has nobody to go to. A few bytes
-/// at once are a farewell, as that of TLS or of a mail client.
+/// Data that a local side sent after the peer's close have no receiver. A few bytes at once are a
+/// farewell, as that of TLS or of a mail client.
 fn tell_lost(local: &Local) {
     if local.discarded > FAREWELL_BYTES || local.spoke_late {
         warn!(

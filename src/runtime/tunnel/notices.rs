@@ -1,4 +1,4 @@
-//! When to say again what happens all the time.
+//! The times at which recurring events are logged again.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// How many there were since the last time, if it is time to say so. `count`
-    /// is how many there were since the beginning.
+    /// The number since the last time, if it is time to log it. `count` is the number since the
+    /// beginning.
     pub(super) fn due(&mut self, now: Instant, count: u64) -> Option<u64> {
         if count == self.told_count || self.next.is_some_and(|next| now < next) {
             return None;
@@ -123,7 +123,7 @@ impl Pause {
         }
     }
 
-    /// How long it has lasted, if the log should say so now: once for each pause.
+    /// Its duration, if the log should have it now: once for each pause.
     pub(super) fn due(&mut self, now: Instant) -> Option<Duration> {
         if self.next_due().is_some_and(|until| until <= now) {
             *self = Self::Told;
@@ -172,7 +172,8 @@ impl FirstAnswer {
         Some(waiting.handle)
     }
 
-    /// Its answer or its end came; how long that took, if the log had said that it is awaited.
+    /// Its answer or its end came; returns the time that took, if the log had said that it is
+    /// awaited.
     pub(super) fn came(&mut self, handle: Handle) -> Option<Duration> {
         let waiting = self.waiting.take_if(|waiting| waiting.handle == handle)?;
         waiting.is_told.then(|| waiting.since.elapsed())

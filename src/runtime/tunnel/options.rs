@@ -1,4 +1,4 @@
-//! What a tunnel is to be.
+//! The options of a tunnel.
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
@@ -8,34 +8,34 @@ use crate::endpoint::Config;
 use crate::runtime::open::LinkOptions;
 use crate::runtime::socket::Addresses;
 
-/// What a tunnel is to be.
+/// The options of a tunnel.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TunnelOptions {
-    /// Where conversations come from, or go to.
+    /// The local side: the source of conversations, or their target.
     pub side: LocalSide,
-    /// What carries them.
+    /// Their link.
     pub link: LinkOptions,
-    /// What happens when the link is lost.
+    /// Treatment of a lost link.
     pub lost_link: LostLink,
     /// Limits, times and policies of the endpoint.
     pub endpoint: Config,
     /// From which the ids follow.
     pub seed: [u8; 32],
-    /// Where metrics are served over HTTP.
+    /// The address at which metrics are served over HTTP.
     pub metrics: Option<SocketAddr>,
     /// Lines of the log that were lost; the metrics include their number.
     pub lost_log_lines: &'static AtomicU64,
     /// Has the log opened anew; called on SIGHUP.
     pub reopen_log: Option<fn()>,
-    /// How long orderly closing may take after a signal.
+    /// Time for orderly closing after a signal.
     pub closing_time: Duration,
-    /// What the log calls what the program lets its user set.
+    /// The log's names for the options that the program lets its user set.
     pub advice: Advice,
 }
 
-/// What lines of the log call the limits and times that led to them. A program puts the names
-/// of its own flags here.
+/// The names, in lines of the log, of the limits and times that led to them. A program puts the
+/// names of its own flags here.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Advice {
@@ -44,9 +44,9 @@ pub struct Advice {
     pub conversation_limits: &'static str,
     /// The limit of all conversations; stands in "or lower …", where descriptors are scarce.
     pub total_limit: &'static str,
-    /// What helps against answers that are cut when a drain ends.
+    /// The remedy for answers that are cut when a drain ends.
     pub drain: &'static str,
-    /// What a slow reader fills, and what would be done about it; stands in "what this conversation's
+    /// The buffer that a slow reader fills, and the remedy; stands in "what this conversation's
     /// local side does not read fills …".
     pub slow_reader: &'static str,
 }
@@ -65,7 +65,7 @@ pub enum LocalSide {
     },
 }
 
-/// What happens when the link is lost.
+/// Treatment of a lost link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostLink {
     /// The tunnel ends.

@@ -1,4 +1,4 @@
-//! What is known of a conversation beside its endpoint, and what the log says at its end.
+//! State of a conversation beside its endpoint, and the line of the log at its end.
 
 use std::io;
 
@@ -26,7 +26,7 @@ macro_rules! tell {
 
 pub(super) use tell;
 
-/// What is known of a live conversation beside its endpoint.
+/// State of a live conversation beside its endpoint.
 #[derive(Debug)]
 pub(super) struct Record {
     /// The number of its local end; `None` if that is gone.
@@ -34,9 +34,9 @@ pub(super) struct Record {
     pub(super) peer: Peer,
     pub(super) client_id: ClientId,
     pub(super) server_id: Option<ServerId>,
-    /// Why its local connection broke.
+    /// The reason why its local connection broke.
     pub(super) broken: Option<io::Error>,
-    /// Why a message of it was lost.
+    /// The reason why a message of it was lost.
     pub(super) lost: Option<LinkError>,
     /// The log has said why we refuse it.
     pub(super) is_refusal_told: bool,
@@ -67,7 +67,7 @@ impl Record {
     }
 }
 
-/// Says how a conversation ended.
+/// Logs the end of a conversation.
 pub(super) fn tell_end(
     handle: Handle,
     record: &Record,
@@ -122,7 +122,7 @@ pub(super) fn tell_end(
             %end,
             "conversation failed"
         ),
-        // Most who end their input have left, and this is how that shows.
+        // Most applications that end their input have left, and this is the sign of it.
         Some(leg) if end == End::DrainTimeout && !summary.answer_expected => tell!(
             info,
             handle,

@@ -1,4 +1,4 @@
-//! What a tunnel does for its local side, and how it gets its link back.
+//! The service of a tunnel to its local side, and the recovery of its link.
 
 use std::fmt;
 use std::future::Future;
@@ -22,10 +22,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How the only conversation ended.
+/// The end of the only conversation.
 pub(super) type Outcome = Result<(), End>;
 
-/// Where conversations come from and go to.
+/// The source and target of conversations.
 #[derive(Debug)]
 pub(super) struct Service {
     peer: Option<Peer>,
@@ -45,7 +45,7 @@ enum Source {
     },
     /// Conversations become connections to this service.
     Target(Addresses),
-    /// There is one conversation; how it ended.
+    /// There is one conversation; its end.
     Only(Handle, Option<Outcome>),
 }
 
@@ -143,7 +143,7 @@ impl Service {
         }
     }
 
-    /// How the only conversation ended, if there is one and it did.
+    /// The end of the only conversation, if there is one and it did end.
     pub(super) const fn only_ended(&self) -> Option<Outcome> {
         match self.source {
             Source::Only(_, ended) => ended,

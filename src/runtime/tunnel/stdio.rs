@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-/// How much is written to standard output at once, at most.
+/// Most bytes written to standard output at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The threads behind [`LocalSide::Stdio`](super::LocalSide::Stdio).

@@ -16,15 +16,15 @@ use tokio_util::io::poll_read_buf;
 pub(super) enum LocalStream {
     /// A client's connection, or ours to the service.
     Tcp(TcpStream),
-    /// What leads to standard input and output.
+    /// The way to standard input and output.
     Pipe(UnixStream),
 }
 
-/// What a stream needs at its end so that the other side loses no bytes.
+/// A stream's need at its end so that the other side loses no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Farewell {
-    /// To be read until the other side ends: a TCP connection that is closed
-    /// with unread bytes resets, and may take with it what was just written.
+    /// To be read until the other side ends: a TCP connection that is closed with unread bytes
+    /// resets, and may take with it the last bytes written.
     Linger,
     /// Nothing.
     None,
@@ -74,7 +74,7 @@ impl LocalStream {
     pub(super) fn shutdown(&mut self, cx: &mut Context<'_>) -> (io::Result<()>, Farewell) {
         let (done, farewell) = match self {
             Self::Tcp(stream) => {
-                // What was written is to arrive.
+                // The bytes written are to arrive.
                 if let Err(error) = SockRef::from(&*stream).set_linger(None) {
                     return (Err(error), Farewell::None);
                 }

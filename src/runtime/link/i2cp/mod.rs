@@ -43,21 +43,21 @@ const ROOM_BYTES: usize = 64 * 1024;
 /// Frames are gathered up to this size before they are written.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// What one read takes in at most.
+/// Most bytes of one read.
 const READ_BYTES: usize = 128 * 1024;
 
-/// Reads in a row before what arrived is passed on.
+/// Reads in a row before their messages are passed on.
 const READS: usize = 16;
 
 /// Most bytes that messages take that wait because nobody wants them. The router
 /// cannot be paused, so beyond it the link is given up.
 const INBOX_BYTES: usize = 64 * 1024 * 1024;
 
-/// What a message takes there beside its bytes: its entry, of which the queue has up to twice as
+/// Memory of a message there beside its bytes: its entry, of which the queue has up to twice as
 /// many as it holds, and its allocation.
 const ENTRY_BYTES: usize = 2 * size_of::<LinkEvent>() + 64;
 
-/// How long the router is asked to find a peer's lease set for a SYN.
+/// Time for which the router is asked to find a peer's lease set for a SYN.
 const SYN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A session on its connection to the router.
@@ -72,7 +72,7 @@ pub struct I2cpLink {
     /// Frames that are being written, from `written` on.
     output: Vec<u8>,
     written: usize,
-    /// What arrived, in order; [`LinkEvent::Down`] is the last.
+    /// Events that arrived, in order; [`LinkEvent::Down`] is the last.
     inbox: VecDeque<LinkEvent>,
     inbox_bytes: usize,
     /// Messages that the router could not send; events of them precede those in the inbox.
@@ -138,8 +138,8 @@ impl I2cpLink {
 
     /// See [`Link::poll_event`](super::Link::poll_event).
     ///
-    /// The connection is read even while nobody wants messages: what a router
-    /// cannot write out it drops without a word.
+    /// The connection is read even while nobody wants messages: a router silently drops those that
+    /// it cannot write out.
     pub(super) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
@@ -160,7 +160,7 @@ impl I2cpLink {
     }
 
     fn next_event(&mut self, reads: &mut dyn FnMut(Scope) -> bool) -> Option<LinkEvent> {
-        // Even where no messages are wanted: the endpoint sends more until it hears of the loss.
+        // Even where no messages are wanted: the endpoint sends more until it knows of the loss.
         if let Some(lost) = self.lost.pop_front() {
             return Some(lost.into_event());
         }
@@ -224,7 +224,7 @@ impl I2cpLink {
             self.session.leave(Instant::now());
         }
         self.drive(cx);
-        // What still arrives has no reader any more.
+        // Further messages have no reader any more.
         self.inbox.clear();
         self.inbox_bytes = 0;
         self.lost.clear();
@@ -234,7 +234,7 @@ impl I2cpLink {
         }
     }
 
-    /// Moves what can be moved between the session and its socket.
+    /// Moves bytes between the session and its socket, as far as they can be.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if self.state == State::Over {
             return;
@@ -249,7 +249,7 @@ impl I2cpLink {
         self.arm(cx);
     }
 
-    /// Does what is due, as far as all that came before is known.
+    /// Acts on timeouts, as far as all that came before them is known.
     fn judge(&mut self, cx: &mut Context<'_>) {
         let now = Instant::now();
         while self.state != State::Over
@@ -313,7 +313,7 @@ impl I2cpLink {
         !self.output.is_empty()
     }
 
-    /// Takes in what came, within a bound; true if that was all.
+    /// Reads within a bound; true if that was all.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         for _ in 0..READS {
             if self.state == State::Over {
@@ -352,7 +352,7 @@ impl I2cpLink {
             return;
         }
         if is_hang_up(error.kind()) {
-            // A router that closes with something of ours unread; the session knows what of.
+            // A router that closes with bytes of ours unread; the session knows which.
             self.session.handle_close();
             self.take_session_events();
         }

@@ -20,10 +20,10 @@ use crate::runtime::socket::{self, Addresses};
 use crate::session::{Greeting, SelfTest, Session, SessionConfig, SessionError};
 use crate::wire::Destination;
 
-/// How often a session that nobody reaches is made anew before it is used as it is.
+/// Number of times that a session that nobody reaches is made anew before it is used as it is.
 const ATTEMPTS: u32 = 3;
 
-/// What a router gets to forget a session before the same destination comes again.
+/// Time for a router to forget a session before the same destination comes again.
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl I2cpLink {

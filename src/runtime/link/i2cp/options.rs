@@ -1,4 +1,4 @@
-//! What an I2CP link needs beside its address.
+//! The options of an I2CP link beside its address.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::keys::{KeyType, Keys};
 use crate::random_seed::random_seed;
 use crate::session::{SelfTest, SessionConfig};
 
-/// What an I2CP link needs beside its address.
+/// The options of an I2CP link beside its address.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct I2cpOptions {
@@ -19,7 +19,7 @@ pub struct I2cpOptions {
     pub keys: OwnKeys,
     /// Whom conversations are opened with; `None` on the accepting side.
     pub to: Option<Remote>,
-    /// What happens when peers cannot reach the session.
+    /// Treatment of a session that peers cannot reach.
     pub unreachable: Unreachable,
     /// The session's settings, but for [`SessionConfig::tunnels`], which are in the
     /// carrier's URL, and [`SessionConfig::self_test`], which follows from the others.
@@ -35,7 +35,7 @@ pub enum OwnKeys {
     Transient(KeyType),
 }
 
-/// What happens when a session finds out that peers cannot reach it.
+/// Treatment of a session that finds out that peers cannot reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreachable {
     /// A warning is logged.
@@ -58,7 +58,7 @@ impl I2cpOptions {
 }
 
 impl I2cpOptions {
-    /// Whoever is called must be reachable; who calls under a new destination is.
+    /// A server must be reachable; a client under a new destination is.
     pub(super) const fn self_test(&self) -> SelfTest {
         match (&self.to, &self.keys) {
             (Some(_), OwnKeys::Transient(_)) => SelfTest::Off,

@@ -1,8 +1,8 @@
-//! How far the opening of a link is.
+//! The progress of opening a link.
 
 use crate::session::LookupError;
 
-/// What came of the steps that lead to a usable link.
+/// The results of the steps that lead to a usable link.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// The router has taken the session.
@@ -15,7 +15,7 @@ pub(super) struct Progress {
     pub(super) found: Option<Result<Vec<u8>, LookupError>>,
 }
 
-/// What is waited for.
+/// The event waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Greeting,

@@ -10,7 +10,7 @@ use crate::wire::{Destination, DestinationError, DestinationHash};
 /// More than the longest destination in base64.
 const MAX_FILE_BYTES: usize = 128 * 1024;
 
-/// A destination, or what leads to it.
+/// A destination, or a name or file that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remote {
     /// The destination's bytes.
@@ -19,7 +19,7 @@ pub enum Remote {
     LookUp(Query),
 }
 
-/// Why a text is no destination.
+/// The reason why a text is no destination.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RemoteError {
@@ -36,7 +36,7 @@ pub enum RemoteError {
     Base64 {
         /// Length of the text.
         characters: usize,
-        /// What is wrong with it as a destination.
+        /// The error in it as a destination.
         source: DestinationError,
     },
     /// The file cannot be read.
@@ -44,7 +44,7 @@ pub enum RemoteError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The file holds something else.
@@ -52,7 +52,7 @@ pub enum RemoteError {
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         source: DestinationError,
     },
 }

@@ -1,4 +1,4 @@
-//! What passes between us and the router, for a capture.
+//! Records the bytes between us and the router for a capture.
 
 use std::net::SocketAddr;
 
@@ -6,8 +6,8 @@ use crate::carrier::FlowDirection;
 use crate::carrier::i2cp::MessageType;
 use crate::runtime::recorder::{RecordedStream, Recorder};
 
-/// Where the private key stands in a CreateLeaseSet: behind the frame's header,
-/// the session and the key that nobody uses.
+/// The place of the private key in a CreateLeaseSet: behind the frame's header, the session and the
+/// key that nobody uses.
 const PRIVATE_KEY: std::ops::Range<usize> = 5 + 2 + 20..5 + 2 + 20 + 256;
 
 /// Records one connection to the router. Private keys are recorded as zeros.

@@ -22,8 +22,8 @@ use crate::runtime::recorder::RecordedStream;
 use crate::runtime::tls::TlsSession;
 use crate::wire::{Destination, DestinationHash, FrameType, RawFrame, RawMessage};
 
-/// How much is read at once. Large reads make few system calls, and give a
-/// conversation's application what it gets in few pieces.
+/// Bytes read at once. Large reads make few system calls, and give a conversation's application its
+/// data in few pieces.
 const READ_BYTES: usize = 1024 * 1024;
 
 /// Bytes waiting to be written at which the connection is full: more than one
@@ -33,7 +33,7 @@ pub(super) const FULL_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes waiting at which a full connection takes messages again.
 const ROOM_BYTES: usize = 64 * 1024;
 
-/// Reads of what nobody wants, in one go.
+/// Reads of unwanted bytes, in one go.
 const DROPPED_READS: usize = 16;
 
 /// Silence after which the system asks whether the other end is still there.
@@ -50,7 +50,7 @@ pub(super) struct Connection {
     output: Output,
     /// We asked the endpoint to wait.
     full: bool,
-    /// What is left is read, though nobody wants it yet.
+    /// The rest is read, though nobody wants it yet.
     ending: bool,
     /// When all is written, we shut down our side: nothing more comes.
     finishing: bool,
@@ -65,11 +65,11 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) stream: RecordedStream,
-    /// Which way our bytes go.
+    /// The direction of our bytes.
     pub(super) ours: FlowDirection,
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
     /// Bytes.
@@ -110,7 +110,8 @@ impl Connection {
         self.peer
     }
 
-    /// Why the connection is gone, also where bytes wait in front of that and are not read.
+    /// The reason why the connection is gone, also where bytes wait in front of that and are not
+    /// read.
     pub(super) fn failure(&self) -> Option<LinkError> {
         match self.transport.stream().take_error() {
             Ok(error) => error.map(LinkError::Io),
@@ -118,12 +119,12 @@ impl Connection {
         }
     }
 
-    /// Whether the other end has sent its last byte, and no more than one read is left of what it
-    /// sent. What is behind more than the system has room for, also its end, is not known.
+    /// Whether the other end has sent its last byte, and no more than one read is left of its
+    /// bytes. Those that the system has no room for, also its end, are not known.
     pub(super) fn is_nearly_read(&self) -> bool {
         let stream = self.transport.stream();
         let mut cx = Context::from_waker(Waker::noop());
-        // What is known of the socket, without waiting.
+        // The known state of the socket, without waiting.
         let ready = pin!(stream.ready(Interest::READABLE)).poll(&mut cx);
         let has_ended = matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed());
         if !has_ended {
@@ -143,12 +144,12 @@ impl Connection {
         self.ending
     }
 
-    /// Whether messages may pass: over TLS both ends have proven who they are.
+    /// Whether messages may pass: over TLS both ends have proven their identities.
     pub(super) fn is_open(&self) -> bool {
         self.transport.is_open()
     }
 
-    /// Tells that TLS is there.
+    /// Logs that TLS is there.
     pub(super) fn tell_opened(&self) {
         let name = self
             .proven()
@@ -201,7 +202,7 @@ impl Connection {
         self.silent
     }
 
-    /// The next whole message of what was read.
+    /// The next whole message of the bytes read.
     pub(super) fn next_message(&mut self) -> Result<Option<Bytes>, LinkError> {
         let Some(length) = self.announced()? else {
             return Ok(None);
@@ -237,7 +238,7 @@ impl Connection {
         cx: &mut Context<'_>,
         spare: &mut Spare,
     ) -> Result<Read, LinkError> {
-        // Asked before there is room made for what is read.
+        // Asked before room is made for the read.
         match self.transport.poll_read_ready(cx) {
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => return Err(LinkError::Io(error)),
@@ -300,8 +301,8 @@ impl Connection {
         self.finished
     }
 
-    /// Tells the other end that nothing more comes, and drops what it still
-    /// sends; ready when it has closed, too.
+    /// Shuts our side down, and drops all that the other end still sends; ready when it has closed,
+    /// too.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.finished {
             let told = ready!(self.transport.poll_shutdown(cx));
@@ -336,7 +337,7 @@ impl Connection {
         }
     }
 
-    /// Whether the endpoint was told to wait, or would be.
+    /// Whether the endpoint had to wait, or would have to.
     pub(super) const fn is_full(&self) -> bool {
         self.full
     }

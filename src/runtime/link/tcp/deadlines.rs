@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::runtime::link::Peer;
 
-/// How many may be over without being tidied away.
+/// Number that may be over without being tidied away.
 const FEW: usize = 512;
 
 /// The same time for all of them.
@@ -22,14 +22,14 @@ struct Deadline {
     /// The connection's number in the ready set, which another may have after it, and its peer.
     number: usize,
     peer: Peer,
-    /// What had come when its time was over was looked at.
+    /// The bytes there at its deadline were looked at.
     is_read: bool,
 }
 
-/// What is to be done with a connection whose time is over.
+/// The action on a connection whose time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Late {
-    /// To read what has come of it, as after a stop of this process; then it is to be asked again.
+    /// To read its bytes so far, as after a stop of this process; then it is to be asked again.
     Read(usize),
     /// To end it.
     End(usize, Peer),

@@ -40,16 +40,16 @@ const MAX_CONNECTIONS: usize = 256;
 /// Most connections of one address (IPv6: of one /64) that is not this machine.
 const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
-/// How soon it is noticed that a connection failed that is not read.
+/// Time until the failure of a connection that is not read is noticed.
 const PAUSE_LOOK: Duration = Duration::from_secs(1);
 
-/// How long a handshake of TLS may take, hello included.
+/// Time for a handshake of TLS, hello included.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
-/// How often connections that close are looked at in one go.
+/// Number of times that connections that close are looked at in one go.
 const CLOSING_ROUNDS: usize = 16;
 
-/// How long peers may take to close their connections when a server ends.
+/// Time for peers to close their connections when a server ends.
 const PARTING_TIME: Duration = Duration::from_secs(1);
 
 /// One connection to a server, or a server's connections to its clients.
@@ -82,11 +82,11 @@ pub struct TcpLink {
     /// When those are looked at next.
     deadline_look: Pin<Box<Sleep>>,
     events: VecDeque<LinkEvent>,
-    /// Runs when all is written to all peers: how long they may take to close.
+    /// Runs when all is written to all peers: the time for them to close.
     parting: Option<Pin<Box<Sleep>>>,
 }
 
-/// Where connections come from.
+/// The source of connections.
 #[derive(Debug)]
 enum Source {
     /// There is only the one that we made; without it the link is down.
@@ -112,7 +112,7 @@ impl Source {
     }
 }
 
-/// What strangers can cause as often as they like.
+/// Events that strangers can cause as often as they like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {
     NotAccepted,
@@ -126,7 +126,7 @@ impl TcpLink {
     /// The acceptor's number in the ready set.
     const ACCEPTOR: usize = 0;
 
-    /// Connects to a server; over TLS ready when both ends have proven who they are.
+    /// Connects to a server; over TLS ready when both ends have proven their identities.
     ///
     /// # Errors
     /// Those of connecting, and of TLS.
@@ -286,10 +286,10 @@ impl TcpLink {
         !self.turns.is_empty() || !self.events.is_empty()
     }
 
-    /// Finds out which of the connections that are not read have failed: what a reset has
-    /// overtaken is not read up to it. An orderly end is behind what waits to be read; a server reads
-    /// up to it if that is little. Of a client it is the end of the link, for which readers that are
-    /// slow would have to hurry.
+    /// Finds those of the connections that are not read that have failed: bytes that a reset has
+    /// overtaken are not read up to it. An orderly end is behind the bytes that wait to be read; a
+    /// server reads up to it if that is little. Of a client it is the end of the link, for which
+    /// readers that are slow would have to hurry.
     fn look_at_paused(&mut self, cx: &mut Context<'_>) {
         if self.paused.is_empty() || self.pause_look.as_mut().poll(cx).is_pending() {
             return;
@@ -372,7 +372,7 @@ impl TcpLink {
             });
             match late {
                 Some(Late::Read(number)) => return self.ready.mark(number),
-                // What it may have said is not read at the moment.
+                // Its last bytes, if any, are not read at the moment.
                 Some(Late::End(number, peer)) if self.paused.contains(&number) => {
                     silent.begin(now, number, peer);
                 }
@@ -466,7 +466,7 @@ impl TcpLink {
             return;
         }
         if let Room::Full(_) = self.send(peer, refusal) {
-            // The endpoint is told when it sends something itself.
+            // The endpoint learns of it when it sends something itself.
         }
     }
 
@@ -549,8 +549,8 @@ impl TcpLink {
 
     /// Whether there is room for a connection from this address, or a silent one gives way.
     ///
-    /// Of those that never sent a message the oldest goes first, of the origin that has the
-    /// most of them: whoever opens many displaces his own.
+    /// Of those that never sent a message the oldest goes first, of the origin that has the most of
+    /// them: a peer that opens many displaces its own.
     fn has_room_for(&mut self, address: SocketAddr) -> bool {
         let new = origin_of(address.ip());
         let shares_host = address.ip().to_canonical().is_loopback();
@@ -654,9 +654,9 @@ impl TcpLink {
 
     /// See [`Link::poll_close`](super::Link::poll_close).
     ///
-    /// A connection is closed only when the other end has read all, or does not close its own
-    /// for [`PARTING_TIME`] (a server is waited for without limit): closed with input
-    /// unread it would be reset, and what the other end has not read yet be lost.
+    /// A connection is closed only when the other end has read all, or does not close its own for
+    /// [`PARTING_TIME`] (a server is waited for without limit): closed with input unread it would
+    /// be reset, and bytes that the other end has not read yet be lost.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..CLOSING_ROUNDS {
             self.poll_flush(cx);
@@ -697,7 +697,7 @@ impl TcpLink {
         Poll::Pending
     }
 
-    /// Writes what a connection has; false if that ended it.
+    /// Writes a connection's output; false if that ended it.
     fn flush(&mut self, number: usize) -> bool {
         let Some(connection) = self.connections.get_mut(&number) else {
             return true;

@@ -1,4 +1,4 @@
-//! What all connections of a link have in common.
+//! The common options of a link's connections.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::carrier::length_prefixed::Prefix;
 use crate::runtime::recorder::Recorder;
 use crate::runtime::tls::TlsOptions;
 
-/// What all connections of a link have in common.
+/// The common options of a link's connections.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TcpOptions {
@@ -14,9 +14,9 @@ pub struct TcpOptions {
     pub prefix: Prefix,
     /// Most bytes in one write.
     pub slice: usize,
-    /// Where what passes is recorded, without TLS.
+    /// The recorder of messages, without TLS.
     pub recorder: Option<Recorder>,
-    /// What is under the messages, if not the bare connection.
+    /// TLS under the messages, if not the bare connection.
     pub tls: Option<TlsOptions>,
     /// When a client's connection ends on which no SYN has come.
     pub first_message_timeout: Option<Duration>,

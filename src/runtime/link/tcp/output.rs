@@ -1,4 +1,4 @@
-//! What waits to be written to a connection, in few pieces.
+//! Bytes that wait to be written to a connection, in few pieces.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -21,7 +21,7 @@ pub(super) const MAX_PIECES: usize = 64;
 const MAX_RUNS: usize = 32;
 
 /// Most bytes between payloads that stand side by side where they were read: a header, and the
-/// length before it. What the allocator puts between two reads is more.
+/// length before it. The allocator leaves more between two reads.
 const GAP_BYTES: usize = HEADER_BYTES + 4;
 
 /// Messages with their lengths, in order.
@@ -38,7 +38,7 @@ pub(super) struct Output {
     bytes: usize,
     /// Those that begin in `pieces`.
     run_count: usize,
-    /// Where the last payload ended that is a part of one.
+    /// End of the last payload that is a part of one.
     run_end: Option<usize>,
 }
 
@@ -114,8 +114,8 @@ impl Output {
         }
     }
 
-    /// The first pieces, as many as there is room for and at most so many bytes;
-    /// returns how many pieces those are.
+    /// The first pieces, as many as there is room for and at most so many bytes; returns their
+    /// number.
     pub(super) fn slices<'a>(
         &'a self,
         max_bytes: usize,
@@ -137,7 +137,7 @@ impl Output {
         count
     }
 
-    /// Takes off what has been written.
+    /// Takes off written bytes.
     pub(super) fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
         while written > 0 {
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    /// How many of these reads are still in memory.
+    /// Number of these reads that are still in memory.
     fn kept(reads: Vec<Bytes>) -> usize {
         let kept = reads.into_iter().filter(|read| !read.is_unique());
         kept.count()

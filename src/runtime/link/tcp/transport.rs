@@ -1,4 +1,4 @@
-//! What is between a connection's messages and its socket: nothing, or TLS.
+//! The layer between a connection's messages and its socket: none, or TLS.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use super::output::{MAX_PIECES, OWN_PIECE_BYTES, Output};
 use crate::runtime::link::LinkError;
 use crate::runtime::tls::{TlsError, TlsSession};
 
-/// How much of what is encrypted is read at once.
+/// Encrypted bytes read at once.
 const TLS_READ_BYTES: usize = 256 * 1024;
 
-/// How much is encrypted at once.
+/// Bytes encrypted at once.
 const TLS_WRITE_BYTES: usize = 128 * 1024;
 
 /// A socket, and TLS on it if there is any.
@@ -29,20 +29,20 @@ pub(super) struct Transport {
 /// Memory that the connections of a link use by turns.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
-    /// What the next busy connection is read into.
+    /// Buffer for reading the next busy connection.
     pub(super) plain: BytesMut,
-    /// Where what is encrypted is read.
+    /// Buffer for reading encrypted bytes.
     pub(super) encrypted: Vec<u8>,
-    /// What is to be written over TLS.
+    /// Buffers for writing over TLS.
     pub(super) sealing: Sealing,
 }
 
-/// Memory for what is to be written over TLS.
+/// Memory for writing over TLS.
 #[derive(Debug, Default)]
 pub(super) struct Sealing {
-    /// Where small pieces are put together, so that they go in one record.
+    /// The buffer in which small pieces are put together, so that they go in one record.
     gathered: Vec<u8>,
-    /// Where records are made.
+    /// The buffer in which records are made.
     records: Vec<u8>,
 }
 
@@ -84,7 +84,7 @@ impl Transport {
         self.stream.poll_read_ready(cx)
     }
 
-    /// Reads what there is behind `input`, and returns how many bytes that were; 0 at the end.
+    /// Reads the bytes there are behind `input`, and returns their number; 0 at the end.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -129,8 +129,8 @@ impl Transport {
         }
     }
 
-    /// Writes some of what waits, in pieces of at most `slice` bytes, and returns how many
-    /// bytes of `output` are done with. Calls `sent` with them.
+    /// Writes some of the waiting bytes, in pieces of at most `slice` bytes, and returns the number
+    /// of bytes of `output` that are done with. Calls `sent` with them.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -168,7 +168,7 @@ impl Transport {
         Poll::Ready(Ok(()))
     }
 
-    /// Tells the other end that nothing more comes, behind all that waits.
+    /// Shuts our side down, behind all that waits.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         if let Some(tls) = &mut self.tls {
             tls.end();
@@ -186,8 +186,8 @@ impl Transport {
 }
 
 impl Sealing {
-    /// Makes records of all these pieces: of each long one where it is, of the others between
-    /// them together; returns how many bytes those were.
+    /// Makes records of all these pieces: of each long one where it is, of the others between them
+    /// together; returns the number of those bytes.
     fn seal(&mut self, tls: &mut TlsSession, pieces: &[IoSlice<'_>]) -> Result<usize, LinkError> {
         let Self { gathered, records } = self;
         // An error may have left something.
